@@ -1,0 +1,88 @@
+//! What was typed at the prompt. The shape alone tells the methods apart: digits are a code, letters and
+//! digits of the recovery alphabet with at least one letter are a recovery code, all else fits no method.
+
+use crate::recovery;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The longest answer that is looked at, in bytes.
+pub const LONGEST: usize = 512;
+
+/// One answer to the prompt, normalised: blanks and dashes gone, recovery codes in upper case.
+pub enum Answer {
+    /// Digits: compared with every live authenticator, as one try.
+    Digits(Zeroizing<String>),
+    /// Letters and digits as recovery codes have them.
+    Recovery(Zeroizing<String>),
+    /// Fits no method: free of charge, and never right. An empty answer, sshd's junk for an unknown user, a
+    /// password typed by mistake.
+    Unfit,
+}
+
+impl Answer {
+    /// Reads the bytes that came back from the prompt.
+    pub fn read(typed: &[u8]) -> Answer {
+        if typed.len() > LONGEST {
+            return Answer::Unfit;
+        }
+        let Ok(text) = std::str::from_utf8(typed) else { return Answer::Unfit };
+        let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+        plain.extend(text.chars().filter(|c| !c.is_whitespace() && *c != '-'));
+        if !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) {
+            return Answer::Digits(plain);
+        }
+        plain.make_ascii_uppercase();
+        if recovery::has_shape(&plain) {
+            return Answer::Recovery(plain);
+        }
+        plain.zeroize();
+        Answer::Unfit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn digits(typed: &str, meant: &str) {
+        match Answer::read(typed.as_bytes()) {
+            Answer::Digits(code) => assert_eq!(code.as_str(), meant),
+            _ => panic!("{typed:?} is not read as digits"),
+        }
+    }
+
+    #[test]
+    fn blanks_and_dashes_in_a_code_do_not_count() {
+        for typed in ["000042", "000 042", "000-042", " 000042 ", "00 00 42", "000\u{a0}042"] {
+            digits(typed, "000042");
+        }
+    }
+
+    #[test]
+    fn leading_zeros_stay() {
+        digits("000000", "000000");
+    }
+
+    #[test]
+    fn a_recovery_code_is_read_in_any_case() {
+        match Answer::read(b"abcd-2345-fh") {
+            Answer::Recovery(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
+            _ => panic!("not read as a recovery code"),
+        }
+    }
+
+    #[test]
+    fn what_fits_no_method_is_unfit() {
+        let long = vec![b'1'; 64 * 1024];
+        let unfit: [&[u8]; 7] =
+            [b"", b"  ", b"\x08\n\r\x7fINCORRECT", b"pass word!", b"\xff\xfe", b"abc", &long];
+        for typed in unfit {
+            assert!(matches!(Answer::read(typed), Answer::Unfit), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn digits_of_other_scripts_are_no_code() {
+        assert!(matches!(Answer::read("٠٠٠٠٤٢".as_bytes()), Answer::Unfit));
+    }
+}

@@ -1,0 +1,73 @@
+//! Time. The only file that reads the wall clock; everything else is told what time it is.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted (the "Unix time" of RFC 6238, section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// Seconds from `earlier` to `self`, 0 if `earlier` lies ahead.
+    pub fn since(self, earlier: Timestamp) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// `seconds` later.
+    pub fn plus(self, seconds: u64) -> Timestamp {
+        Timestamp(self.0.saturating_add(seconds))
+    }
+
+    /// `seconds` earlier, not before 1970.
+    pub fn minus(self, seconds: u64) -> Timestamp {
+        Timestamp(self.0.saturating_sub(seconds))
+    }
+}
+
+/// RFC 3339, UTC, to the second (the civil calendar from days, by Howard Hinnant's published algorithm).
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.0 / 86_400, self.0 % 86_400);
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+/// The clock stands before 1970: no code can be checked.
+#[derive(Debug)]
+pub struct ClockError;
+
+impl fmt::Display for ClockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the system clock stands before 1970; set it, then try again")
+    }
+}
+
+impl std::error::Error for ClockError {}
+
+/// What time it is.
+pub fn now() -> Result<Timestamp, ClockError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| ClockError)?;
+    Ok(Timestamp(since.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_read_as_rfc_3339() {
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp(951_782_400).to_string(), "2000-02-29T00:00:00Z");
+        assert_eq!(Timestamp(1_111_111_109).to_string(), "2005-03-18T01:58:29Z");
+        assert_eq!(Timestamp(20_000_000_000).to_string(), "2603-10-11T11:33:20Z");
+    }
+}

@@ -1,0 +1,412 @@
+//! postern.toml: every key, its type with its range, and its default, declared once. Reading opens no socket
+//! and changes nothing; how a typo is survived stands in [`file`].
+
+pub mod file;
+mod locate;
+pub mod value;
+
+use crate::name::UserName;
+use crate::place::Network;
+use crate::recovery::{LEAST_BITS, bits_per_guess};
+use crate::totp::{Algorithm, Parameters};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use value::{Digits, Duration, Line, Whole};
+
+/// Where postern.toml is, unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/postern/postern.toml";
+
+/// All of postern.toml, and the accounts declared in accounts.d beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the state is kept.
+    pub store: Store,
+    /// New authenticators, and the window of steps.
+    pub totp: Totp,
+    /// Recovery codes.
+    pub recovery: Recovery,
+    /// What wrong answers cost.
+    pub throttle: Throttle,
+    /// Who must give a code.
+    pub policy: Policy,
+    /// The PAM module.
+    pub pam: Pam,
+    /// Accounts declared here instead of enrolled by command.
+    pub account: Vec<Declared>,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:` and an absolute path.
+    pub url: StoreUrl,
+    /// The master key.
+    pub key_file: AbsolutePath,
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store {
+            url: StoreUrl(PathBuf::from("/var/lib/postern/postern.db")),
+            key_file: AbsolutePath(PathBuf::from("/etc/postern/postern.key")),
+        }
+    }
+}
+
+/// `[totp]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Totp {
+    /// Shown by the person's app; the host's short name if not given.
+    pub issuer: Option<Line>,
+    /// Of new authenticators.
+    pub algorithm: Algorithm,
+    /// Of new authenticators.
+    pub digits: Digits,
+    /// Of new authenticators.
+    pub period: Duration<15, 120>,
+    /// Past steps accepted, for slow typing and slow clocks.
+    pub past_steps: Whole<0, 10>,
+    /// Future steps accepted, for fast clocks.
+    pub future_steps: Whole<0, 2>,
+}
+
+impl Default for Totp {
+    fn default() -> Totp {
+        Totp {
+            issuer: None,
+            algorithm: Algorithm::Sha1,
+            digits: Digits::SIX,
+            period: Duration::of(30),
+            past_steps: Whole::of(1),
+            future_steps: Whole::of(1),
+        }
+    }
+}
+
+impl Totp {
+    /// The parameters of a new authenticator.
+    pub fn parameters(&self) -> Parameters {
+        Parameters { algorithm: self.algorithm, digits: self.digits.value(), period: self.period.seconds() }
+    }
+}
+
+/// `[recovery]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recovery {
+    /// Codes in a set.
+    pub count: Whole<1, 20>,
+    /// Characters in a code.
+    pub length: Whole<10, 32>,
+    /// What the use of a code does.
+    pub on_use: OnUse,
+}
+
+impl Default for Recovery {
+    fn default() -> Recovery {
+        Recovery { count: Whole::of(6), length: Whole::of(10), on_use: OnUse::StepUp }
+    }
+}
+
+impl Recovery {
+    /// How many codes a new set has: with `disable` there is one.
+    pub fn codes(&self) -> u32 {
+        match self.on_use {
+            OnUse::StepUp => self.count.value(),
+            OnUse::Disable => 1,
+        }
+    }
+}
+
+/// `recovery.on_use`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUse {
+    /// The code lets in and counts as step-up.
+    StepUp,
+    /// There is one code; it lets in and turns the second factor off.
+    Disable,
+}
+
+/// `[throttle]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Throttle {
+    /// Wrong answers before the first delay.
+    pub free: Whole<1, 10>,
+    /// The first delay; each further wrong answer doubles it.
+    pub first_delay: Duration<1, 3600>,
+    /// The longest delay.
+    pub max_delay: Duration<60, 86_400>,
+    /// Wrong answers in 30 days that lock (NIST SP 800-63B, 5.2.2: at most 100).
+    pub lock_after: Whole<10, 100>,
+    /// Wrong answers from one address, over all accounts, within `address_window`.
+    pub address_limit: Whole<1, 1000>,
+    /// How long an address's wrong answers count.
+    pub address_window: Duration<60, 86_400>,
+}
+
+impl Default for Throttle {
+    fn default() -> Throttle {
+        Throttle {
+            free: Whole::of(5),
+            first_delay: Duration::of(30),
+            max_delay: Duration::of(3600),
+            lock_after: Whole::of(100),
+            address_limit: Whole::of(10),
+            address_window: Duration::of(300),
+        }
+    }
+}
+
+/// `[policy]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Who must have a second factor.
+    pub required: Required,
+    /// Who, where, need not give a code.
+    pub exempt: Vec<Exempt>,
+}
+
+/// `policy.required`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
+pub enum Required {
+    /// Whoever has a second factor.
+    #[default]
+    Enrolled,
+    /// Everyone.
+    All,
+    /// Names, `%groups`, and exceptions with `!`.
+    Listed(Vec<String>),
+}
+
+impl TryFrom<toml::Value> for Required {
+    type Error = &'static str;
+
+    fn try_from(value: toml::Value) -> Result<Required, Self::Error> {
+        const WHAT: &str =
+            "must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"";
+        match value {
+            toml::Value::String(word) if word == "enrolled" => Ok(Required::Enrolled),
+            toml::Value::String(word) if word == "all" => Ok(Required::All),
+            toml::Value::Array(words) => words
+                .into_iter()
+                .map(|word| match word {
+                    toml::Value::String(word) if !word.trim_start_matches(['!', '%']).is_empty() => Ok(word),
+                    _ => Err(WHAT),
+                })
+                .collect::<Result<_, _>>()
+                .map(Required::Listed),
+            _ => Err(WHAT),
+        }
+    }
+}
+
+impl From<Required> for toml::Value {
+    fn from(required: Required) -> toml::Value {
+        match required {
+            Required::Enrolled => "enrolled".into(),
+            Required::All => "all".into(),
+            Required::Listed(words) => words.into(),
+        }
+    }
+}
+
+/// `[[policy.exempt]]`: every condition given must hold; of each, one alternative.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exempt {
+    /// Groups of the host.
+    pub groups: Vec<String>,
+    /// PAM services.
+    pub services: Vec<String>,
+    /// Networks of the remote address.
+    pub networks: Vec<Network>,
+}
+
+/// `[pam]`: defaults for the module, and overrides for each service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pam {
+    /// What the stack guarantees before our line.
+    pub first_factor: Option<FirstFactor>,
+    /// What anyone without a second factor gets.
+    pub unenrolled: Option<Unenrolled>,
+    /// The prompt.
+    pub prompt: Option<Line>,
+    /// Whether typing shows.
+    pub echo: Option<bool>,
+    /// Prompts inside one conversation.
+    pub tries: Option<Whole<1, 10>>,
+    /// Whether the service is an sshd, whose SSH_CONNECTION and SSH_AUTH_INFO_0 are believed.
+    pub sshd: Option<bool>,
+    /// By service name.
+    pub service: BTreeMap<String, PamService>,
+}
+
+/// `[pam.service.NAME]`: what differs from `[pam]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PamService {
+    /// As in `[pam]`.
+    pub first_factor: Option<FirstFactor>,
+    /// As in `[pam]`.
+    pub unenrolled: Option<Unenrolled>,
+    /// As in `[pam]`.
+    pub prompt: Option<Line>,
+    /// As in `[pam]`.
+    pub echo: Option<bool>,
+    /// As in `[pam]`.
+    pub tries: Option<Whole<1, 10>>,
+    /// As in `[pam]`.
+    pub sshd: Option<bool>,
+}
+
+/// `pam.first_factor`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstFactor {
+    /// A wrong password ends the stack before our line.
+    Passed,
+    /// Anyone may reach our line.
+    #[default]
+    Unknown,
+}
+
+/// `pam.unenrolled`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unenrolled {
+    /// No entry.
+    Deny,
+    /// Entry with the first factor alone.
+    Allow,
+}
+
+/// `[[account]]`: an account whose secret stands in a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// The account.
+    pub name: UserName,
+    /// Holds an otpauth:// URL or Base32.
+    pub secret_file: AbsolutePath,
+    /// Groups for the policy, beside those of the host.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Where mail to the person goes.
+    #[serde(default)]
+    pub email: Option<Line>,
+}
+
+/// An absolute path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "PathBuf", into = "PathBuf")]
+pub struct AbsolutePath(PathBuf);
+
+impl AbsolutePath {
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<PathBuf> for AbsolutePath {
+    type Error = &'static str;
+
+    fn try_from(path: PathBuf) -> Result<AbsolutePath, Self::Error> {
+        if path.is_absolute() { Ok(AbsolutePath(path)) } else { Err("must be an absolute path") }
+    }
+}
+
+impl From<AbsolutePath> for PathBuf {
+    fn from(path: AbsolutePath) -> PathBuf {
+        path.0
+    }
+}
+
+/// `store.url`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StoreUrl(PathBuf);
+
+impl StoreUrl {
+    /// The file of the embedded store.
+    pub fn sqlite_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<StoreUrl, Self::Error> {
+        match url.strip_prefix("sqlite:").map(PathBuf::from) {
+            Some(path) if path.is_absolute() && path.file_name().is_some() => Ok(StoreUrl(path)),
+            _ => Err("must be \"sqlite:\" and an absolute path"),
+        }
+    }
+}
+
+impl From<StoreUrl> for String {
+    fn from(url: StoreUrl) -> String {
+        format!("sqlite:{}", url.0.display())
+    }
+}
+
+/// What is wrong between keys, and the key to name.
+struct Conflict {
+    path: &'static [&'static str],
+    message: String,
+}
+
+impl Config {
+    /// Checks what no single key can know.
+    fn check(&self) -> Result<(), Conflict> {
+        let (count, length) = (self.recovery.codes(), self.recovery.length.value());
+        let bits = bits_per_guess(count, length);
+        if bits < LEAST_BITS {
+            return Err(Conflict {
+                path: &["recovery", "count"],
+                message: format!(
+                    "{count} codes of {length} characters leave {bits:.1} bits per guess, at least \
+                     {LEAST_BITS} are needed: fewer codes, or a greater length"
+                ),
+            });
+        }
+        if self.throttle.max_delay.seconds() < self.throttle.first_delay.seconds() {
+            return Err(Conflict {
+                path: &["throttle", "max_delay"],
+                message: "must not be shorter than first_delay".to_owned(),
+            });
+        }
+        let unconditional =
+            |e: &Exempt| e.groups.is_empty() && e.services.is_empty() && e.networks.is_empty();
+        if self.policy.exempt.iter().any(unconditional) {
+            return Err(Conflict {
+                path: &["policy", "exempt"],
+                message: "an exemption needs at least one of groups, services, networks".to_owned(),
+            });
+        }
+        let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
+        names.sort();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Conflict {
+                path: &["account"],
+                message: format!("the account {} is declared twice", twice[0]),
+            });
+        }
+        Ok(())
+    }
+
+    /// The declaration of an account, if it has one.
+    pub fn declared(&self, name: &UserName) -> Option<&Declared> {
+        self.account.iter().find(|declared| declared.name == *name)
+    }
+}

@@ -1,0 +1,95 @@
+//! Where in a TOML text something stands: line numbers and dotted keys for messages.
+
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The line, from 1, of a byte position.
+pub(super) fn line(text: &str, position: usize) -> usize {
+    1 + text.bytes().take(position).filter(|b| *b == b'\n').count()
+}
+
+/// The dotted key at a position: the innermost key whose name or value covers it.
+pub(super) fn key_at(text: &str, position: usize) -> Option<String> {
+    let document = DeTable::parse(text).ok()?;
+    let mut path = Vec::new();
+    descend(document.get_ref(), position, &mut path);
+    (!path.is_empty()).then(|| path.join("."))
+}
+
+fn descend(table: &DeTable<'_>, position: usize, path: &mut Vec<String>) {
+    let covers = |span: Range<usize>| span.start <= position && position < span.end.max(span.start + 1);
+    for (key, value) in table {
+        let inside = covers(value.span());
+        // a table's span is its header only: look inside every table as well
+        let depth = path.len();
+        path.push(key.get_ref().to_string());
+        if inside && !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_)) || covers(key.span()) {
+            return;
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) => descend(inner, position, path),
+            DeValue::Array(items) => {
+                for item in items.iter() {
+                    if let DeValue::Table(inner) = item.get_ref() {
+                        descend(inner, position, path);
+                    }
+                    if path.len() > depth + 1 {
+                        break;
+                    }
+                }
+            }
+            _ => {}
+        }
+        if path.len() > depth + 1 || inside {
+            return;
+        }
+        path.truncate(depth);
+    }
+}
+
+/// The position of the key at `path`, or of the innermost part of the path that exists.
+pub(super) fn position_of(text: &str, path: &[&str]) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut found = None;
+    for name in path {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { break };
+        found = Some(start(key, value));
+        let DeValue::Table(inner) = value.get_ref() else { break };
+        table = inner;
+    }
+    found
+}
+
+fn start<K>(key: &Spanned<K>, value: &Spanned<DeValue<'_>>) -> usize {
+    key.span().start.min(value.span().start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[totp]\nperiod = 5\n\n[pam.service.sshd]\ntries = 3\n\n[[account]]\nname = \"a\"\n\n[[account]]\nnmae = \"b\"\n";
+
+    #[test]
+    fn a_position_becomes_a_line_and_a_key() {
+        for (what, expected_line, key) in [
+            ("5", 2, "totp.period"),
+            ("period", 2, "totp.period"),
+            ("3", 5, "pam.service.sshd.tries"),
+            ("nmae", 11, "account.nmae"),
+        ] {
+            let position = TEXT.find(what).unwrap();
+            assert_eq!(line(TEXT, position), expected_line, "{what}");
+            assert_eq!(key_at(TEXT, position).as_deref(), Some(key), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_key_or_else_its_table_has_a_position() {
+        assert_eq!(position_of(TEXT, &["totp", "period"]).map(|p| line(TEXT, p)), Some(2));
+        assert_eq!(position_of(TEXT, &["totp", "digits"]).map(|p| line(TEXT, p)), Some(1));
+        assert_eq!(position_of(TEXT, &["recovery"]), None);
+    }
+}

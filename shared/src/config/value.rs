@@ -1,0 +1,213 @@
+//! Kinds of values in postern.toml: each knows its range and says it when it refuses.
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
+    /// A value known to lie in the range; checked when compiled.
+    pub const fn of(value: u32) -> Self {
+        assert!(MIN <= value && value <= MAX);
+        Self(value)
+    }
+
+    /// The number.
+    pub fn value(self) -> u32 {
+        self.0
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<const MIN: u32, const MAX: u32>;
+        impl<const MIN: u32, const MAX: u32> Visitor<'_> for Reader<MIN, MAX> {
+            type Value = Whole<MIN, MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from {MIN} to {MAX}")
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+                match u32::try_from(value) {
+                    Ok(value) if (MIN..=MAX).contains(&value) => Ok(Whole(value)),
+                    _ => Err(E::custom(format_args!("must be a whole number from {MIN} to {MAX}"))),
+                }
+            }
+        }
+        deserializer.deserialize_i64(Reader)
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> Serialize for Whole<MIN, MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(self.0)
+    }
+}
+
+/// A duration from `MIN` to `MAX` seconds: a number of seconds, or text such as "90s", "5m", "12h", "30d".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duration<const MIN: u64, const MAX: u64>(u64);
+
+const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
+
+impl<const MIN: u64, const MAX: u64> Duration<MIN, MAX> {
+    /// A value known to lie in the range; checked when compiled.
+    pub const fn of(seconds: u64) -> Self {
+        assert!(MIN <= seconds && seconds <= MAX);
+        Self(seconds)
+    }
+
+    /// The length in seconds.
+    pub fn seconds(self) -> u64 {
+        self.0
+    }
+}
+
+/// The shortest text for a number of seconds.
+fn text(seconds: u64) -> String {
+    let fitting = UNITS.iter().find(|(_, length)| seconds > 0 && seconds % length == 0);
+    let (unit, length) = fitting.unwrap_or(&("s", 1));
+    format!("{}{unit}", seconds / length)
+}
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<const MIN: u64, const MAX: u64>;
+        impl<const MIN: u64, const MAX: u64> Reader<MIN, MAX> {
+            fn check<E: Error>(seconds: Option<u64>) -> Result<Duration<MIN, MAX>, E> {
+                seconds.filter(|s| (MIN..=MAX).contains(s)).map(Duration).ok_or_else(|| {
+                    E::custom(format_args!("must be a duration from {} to {}", text(MIN), text(MAX)))
+                })
+            }
+        }
+        impl<const MIN: u64, const MAX: u64> Visitor<'_> for Reader<MIN, MAX> {
+            type Value = Duration<MIN, MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a duration from {} to {}", text(MIN), text(MAX))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+                Self::check(u64::try_from(value).ok())
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+                let parsed = UNITS.iter().find_map(|(unit, length)| {
+                    let number = value.strip_suffix(unit)?.trim_end();
+                    let digits_only = number.bytes().all(|b| b.is_ascii_digit());
+                    number.parse::<u64>().ok().filter(|_| digits_only)?.checked_mul(*length)
+                });
+                Self::check(parsed)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> Serialize for Duration<MIN, MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text(self.0))
+    }
+}
+
+/// 6 or 8, the digits of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(try_from = "i64", into = "u32")]
+pub struct Digits(u32);
+
+impl Digits {
+    /// Six digits, what every app knows.
+    pub const SIX: Digits = Digits(6);
+
+    /// The number.
+    pub fn value(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Digits {
+    type Error = &'static str;
+
+    fn try_from(value: i64) -> Result<Digits, Self::Error> {
+        match value {
+            6 => Ok(Digits(6)),
+            8 => Ok(Digits(8)),
+            _ => Err("must be 6 or 8"),
+        }
+    }
+}
+
+impl From<Digits> for u32 {
+    fn from(digits: Digits) -> u32 {
+        digits.0
+    }
+}
+
+/// One line of visible text, 1 to 64 characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Line(String);
+
+impl Line {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Line {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Line, Self::Error> {
+        let visible = !text.trim().is_empty() && !text.chars().any(char::is_control);
+        if visible && text.chars().count() <= 64 {
+            Ok(Line(text))
+        } else {
+            Err("must be 1 to 64 characters on one line, not all blank")
+        }
+    }
+}
+
+impl From<Line> for String {
+    fn from(line: Line) -> String {
+        line.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize, Serialize, Debug)]
+    struct Doc {
+        d: Duration<15, 86_400>,
+    }
+
+    fn seconds(text: &str) -> Option<u64> {
+        toml::from_str::<Doc>(&format!("d = {text}")).ok().map(|doc| doc.d.seconds())
+    }
+
+    #[test]
+    fn durations_are_numbers_of_seconds_or_have_a_unit() {
+        for (text, value) in
+            [("30", 30), ("\"30s\"", 30), ("\"5m\"", 300), ("\"2 h\"", 7200), ("\"1d\"", 86_400)]
+        {
+            assert_eq!(seconds(text), Some(value), "{text}");
+        }
+        for text in
+            ["14", "86401", "-1", "\"\"", "\"s\"", "\"+30s\"", "\"1w\"", "1.5", "\"99999999999999999d\""]
+        {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_the_range() {
+        let error = toml::from_str::<Doc>("d = 5").unwrap_err();
+        assert_eq!(error.message(), "must be a duration from 15s to 1d");
+    }
+}

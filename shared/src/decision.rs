@@ -1,0 +1,495 @@
+//! The decision: (account, attempt, now) → an accepted step or a named refusal. A pure function; no clock, no
+//! store, no log.
+//!
+//! MUST accept a step at most once: only steps above the floor, and of equal codes the highest.
+//! MUST NOT compare an answer while its row is delayed or locked.
+//! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
+
+use crate::account::{Account, Authenticator, Enrolled};
+use crate::answer::Answer;
+use crate::clock::Timestamp;
+use crate::config::{Throttle, Totp};
+use crate::guess::{self, Stage, Standing};
+use crate::totp::{Step, code};
+use crate::vault::{Fingerprint, RecoveryHash};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+/// How far a clock may be off to be recognised as such, in seconds.
+const RECOGNISED_DRIFT: u64 = 600;
+
+/// One try: what was typed, where in the login, and for a recovery code its hash.
+pub struct Attempt<'a> {
+    /// What was typed.
+    pub answer: &'a Answer,
+    /// The hash of a typed recovery code for this account.
+    pub recovery_hash: Option<RecoveryHash>,
+    /// Whether the first factor has passed.
+    pub stage: Stage,
+}
+
+/// What an accepted answer spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// A time step of an authenticator: the new floor.
+    Step(Fingerprint, Step),
+    /// A recovery code.
+    RecoveryCode(RecoveryHash),
+}
+
+/// Proof that this file accepted an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Accepted {
+    spent: Spent,
+}
+
+impl Accepted {
+    /// What must be marked as used before the door opens.
+    pub fn spent(&self) -> Spent {
+        self.spent
+    }
+}
+
+/// Why an answer does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No code of the window, no recovery code.
+    Wrong,
+    /// A step at or below the floor, or a recovery code that has opened before.
+    Used {
+        /// Seconds until the next code is shown; 0 if it is shown already.
+        wait: u64,
+    },
+    /// A code of a past step outside the window: the device's clock is behind.
+    Behind {
+        /// By how many seconds.
+        seconds: u64,
+    },
+    /// A code of a future step outside the window. For the log only: a hint would be usable later.
+    Ahead {
+        /// By how many seconds.
+        seconds: u64,
+    },
+    /// This host's clock stands before the last accepted step.
+    ClockSetBack {
+        /// By how many seconds at least.
+        seconds: u64,
+    },
+    /// Too many wrong answers in this row.
+    Delayed {
+        /// Seconds left.
+        wait: u64,
+    },
+    /// Too many wrong answers from this address.
+    AddressDelayed {
+        /// Seconds left.
+        wait: u64,
+    },
+    /// The row is locked.
+    Locked,
+    /// The answer's shape fits no method of the account.
+    Unfit,
+    /// The account has no second factor.
+    NotEnrolled,
+}
+
+/// The outcome of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The answer opens, once it is marked as used.
+    Accepted(Accepted),
+    /// It does not.
+    Refused(Refusal),
+}
+
+/// A verdict and what it costs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the row is charged, if anything.
+    pub row_cost: Option<u32>,
+    /// Whether the address is charged one.
+    pub charges_address: bool,
+}
+
+impl Ruling {
+    fn free(refusal: Refusal) -> Ruling {
+        Ruling { verdict: Verdict::Refused(refusal), row_cost: None, charges_address: false }
+    }
+
+    fn accepted(spent: Spent) -> Ruling {
+        Ruling { verdict: Verdict::Accepted(Accepted { spent }), row_cost: None, charges_address: false }
+    }
+}
+
+/// Decides about one answer.
+pub fn decide(
+    account: &Account,
+    attempt: &Attempt<'_>,
+    totp: &Totp,
+    throttle: &Throttle,
+    now: Timestamp,
+) -> Ruling {
+    if account.enrolled == Enrolled::No && attempt.stage == Stage::After {
+        return Ruling::free(Refusal::NotEnrolled);
+    }
+    match attempt.answer {
+        Answer::Unfit => Ruling::free(Refusal::Unfit),
+        Answer::Recovery(_) => recovery(account, attempt.recovery_hash),
+        Answer::Digits(digits) => {
+            let fits = match attempt.stage {
+                // Before the first factor the length must not tell what the account has.
+                Stage::Before => matches!(digits.len(), 6 | 8),
+                Stage::After => {
+                    account.authenticators.iter().any(|a| a.parameters.digits as usize == digits.len())
+                }
+            };
+            if !fits {
+                return Ruling::free(Refusal::Unfit);
+            }
+            if let (Stage::Before, Some(wait)) = (attempt.stage, account.address_wait) {
+                return Ruling::free(Refusal::AddressDelayed { wait });
+            }
+            match account.row.standing(throttle, now) {
+                Standing::Locked => Ruling::free(Refusal::Locked),
+                Standing::Delayed { wait } => Ruling::free(Refusal::Delayed { wait }),
+                Standing::Open => compare_all(account, digits, attempt.stage, totp, now),
+            }
+        }
+    }
+}
+
+/// A recovery code has no row: it is compared also during delay and lock, and charged to the address alone.
+fn recovery(account: &Account, hash: Option<RecoveryHash>) -> Ruling {
+    if let Some(wait) = account.address_wait {
+        return Ruling::free(Refusal::AddressDelayed { wait });
+    }
+    let found = hash.and_then(|hash| account.recovery_codes.iter().find(|kept| kept.hash == hash));
+    match found {
+        Some(kept) if account.enrolled == Enrolled::Yes && kept.used => {
+            Ruling::free(Refusal::Used { wait: 0 })
+        }
+        Some(kept) if account.enrolled == Enrolled::Yes => Ruling::accepted(Spent::RecoveryCode(kept.hash)),
+        _ => Ruling { verdict: Verdict::Refused(Refusal::Wrong), row_cost: None, charges_address: true },
+    }
+}
+
+/// Compares digits with every live authenticator, as one try. The best match of any of them counts.
+fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: Timestamp) -> Ruling {
+    let mut compared = 0;
+    let mut best = Match::None;
+    for authenticator in &account.authenticators {
+        let (found, count) = compare(authenticator, digits, totp, now);
+        compared += count;
+        if found.rank() > best.rank() {
+            best = found;
+        }
+    }
+    let refusal = match best {
+        Match::Live(fingerprint, step) if account.enrolled == Enrolled::Yes => {
+            return Ruling::accepted(Spent::Step(fingerprint, step));
+        }
+        Match::Used { wait } => return Ruling::free(Refusal::Used { wait }),
+        Match::ClockSetBack { seconds } => return Ruling::free(Refusal::ClockSetBack { seconds }),
+        Match::Behind { seconds } => Refusal::Behind { seconds },
+        Match::Ahead { seconds } => Refusal::Ahead { seconds },
+        Match::Live(..) | Match::None => Refusal::Wrong,
+    };
+    Ruling {
+        verdict: Verdict::Refused(refusal),
+        row_cost: Some(guess::cost(compared)),
+        charges_address: stage == Stage::Before,
+    }
+}
+
+/// What one authenticator makes of the digits, from best to worst.
+enum Match {
+    Live(Fingerprint, Step),
+    ClockSetBack { seconds: u64 },
+    Used { wait: u64 },
+    Behind { seconds: u64 },
+    Ahead { seconds: u64 },
+    None,
+}
+
+impl Match {
+    fn rank(&self) -> u8 {
+        match self {
+            Match::Live(..) => 5,
+            Match::ClockSetBack { .. } => 4,
+            Match::Used { .. } => 3,
+            Match::Behind { .. } => 2,
+            Match::Ahead { .. } => 1,
+            Match::None => 0,
+        }
+    }
+}
+
+/// Looks for the digits in every step within the recognised drift, always in all of them; returns what was
+/// found and how many codes could have been accepted.
+fn compare(authenticator: &Authenticator, digits: &str, totp: &Totp, now: Timestamp) -> (Match, usize) {
+    let parameters = authenticator.parameters;
+    if parameters.digits as usize != digits.len() {
+        return (Match::None, 0);
+    }
+    let current = parameters.step_at(now).0;
+    let (past, future) = (u64::from(totp.past_steps.value()), u64::from(totp.future_steps.value()));
+    let window = current.saturating_sub(past)..=current.saturating_add(future);
+    let drift = (RECOGNISED_DRIFT / parameters.period).max(past).max(future);
+    let matches =
+        |step: u64| code(&authenticator.secret, parameters, Step(step)).as_bytes().ct_eq(digits.as_bytes());
+
+    // The highest match in the window: accepting a lower one would leave an equal code of a higher step open.
+    let mut in_window = 0;
+    let mut any_in_window = Choice::from(0);
+    for step in window.clone() {
+        let equal = matches(step);
+        in_window.conditional_assign(&step, equal);
+        any_in_window |= equal;
+    }
+    // Outside, the nearest one to now, on each side.
+    let (mut past_match, mut any_past) = (0, Choice::from(0));
+    for step in current.saturating_sub(drift)..*window.start() {
+        let equal = matches(step);
+        past_match.conditional_assign(&step, equal);
+        any_past |= equal;
+    }
+    let (mut future_match, mut any_future) = (0, Choice::from(0));
+    for step in (window.end().saturating_add(1)..=current.saturating_add(drift)).rev() {
+        let equal = matches(step);
+        future_match.conditional_assign(&step, equal);
+        any_future |= equal;
+    }
+
+    let used = |step: u64| authenticator.floor.is_some_and(|floor| Step(step) <= floor);
+    let set_back = authenticator.floor.filter(|floor| floor.0 > *window.end());
+    let begin = |step: u64| parameters.begin_of(Step(step));
+    let found = if bool::from(any_in_window) {
+        match (set_back, authenticator.floor) {
+            (Some(floor), _) => Match::ClockSetBack { seconds: begin(floor.0).since(now) },
+            (None, Some(floor)) if used(in_window) => {
+                Match::Used { wait: begin(floor.0.saturating_add(1)).since(now) }
+            }
+            _ => Match::Live(authenticator.fingerprint, Step(in_window)),
+        }
+    } else if bool::from(any_past) {
+        if used(past_match) {
+            Match::Used { wait: begin(authenticator.floor.map_or(0, |f| f.0.saturating_add(1))).since(now) }
+        } else {
+            Match::Behind { seconds: (current - past_match) * parameters.period }
+        }
+    } else if bool::from(any_future) {
+        Match::Ahead { seconds: (future_match - current) * parameters.period }
+    } else {
+        Match::None
+    };
+    (found, window.count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::KeptRecoveryCode;
+    use crate::guess::{Failure, Row};
+    use crate::secret::Secret;
+    use crate::totp::{Algorithm, Parameters};
+    use zeroize::Zeroizing;
+
+    const NOW: Timestamp = Timestamp(1_800_000_015);
+    const PARAMETERS: Parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+
+    fn authenticator(seed: u8) -> Authenticator {
+        Authenticator {
+            secret: Secret::from_bytes(Zeroizing::new(vec![seed; 20])).unwrap(),
+            parameters: PARAMETERS,
+            fingerprint: Fingerprint([seed; 32]),
+            floor: None,
+        }
+    }
+
+    fn account() -> Account {
+        Account {
+            enrolled: Enrolled::Yes,
+            authenticators: vec![authenticator(1)],
+            recovery_codes: vec![
+                KeptRecoveryCode { hash: RecoveryHash([1; 32]), used: false },
+                KeptRecoveryCode { hash: RecoveryHash([2; 32]), used: true },
+            ],
+            row: Row::default(),
+            address_wait: None,
+        }
+    }
+
+    fn step(offset: i64) -> Step {
+        Step(PARAMETERS.step_at(NOW).0.checked_add_signed(offset).unwrap())
+    }
+
+    fn code_of(seed: u8, offset: i64) -> String {
+        code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
+    }
+
+    fn ruling(account: &Account, typed: &str, stage: Stage, at: Timestamp) -> Ruling {
+        let attempt = Attempt { answer: &Answer::read(typed.as_bytes()), recovery_hash: None, stage };
+        decide(account, &attempt, &Totp::default(), &Throttle::default(), at)
+    }
+
+    fn verdict(account: &Account, typed: &str) -> Verdict {
+        ruling(account, typed, Stage::After, NOW).verdict
+    }
+
+    fn with_recovery(account: &Account, hash: u8) -> Ruling {
+        let attempt = Attempt {
+            answer: &Answer::read(b"ABCDEFGH23"),
+            recovery_hash: Some(RecoveryHash([hash; 32])),
+            stage: Stage::After,
+        };
+        decide(account, &attempt, &Totp::default(), &Throttle::default(), NOW)
+    }
+
+    fn accepted(seed: u8, offset: i64) -> Verdict {
+        let spent = Spent::Step(Fingerprint([seed; 32]), step(offset));
+        Verdict::Accepted(Accepted { spent })
+    }
+
+    fn refused(refusal: Refusal) -> Verdict {
+        Verdict::Refused(refusal)
+    }
+
+    #[test]
+    fn the_window_is_one_step_to_each_side_by_default() {
+        for offset in -1..=1 {
+            assert_eq!(verdict(&account(), &code_of(1, offset)), accepted(1, offset));
+        }
+        assert_eq!(verdict(&account(), &code_of(1, -2)), refused(Refusal::Behind { seconds: 60 }));
+        assert_eq!(verdict(&account(), &code_of(1, 2)), refused(Refusal::Ahead { seconds: 60 }));
+    }
+
+    #[test]
+    fn the_window_moves_at_the_second() {
+        let (code, begin) = (code_of(1, 0), PARAMETERS.begin_of(step(0)));
+        for (at, passes) in [(-31, false), (-30, true), (0, true), (59, true), (60, false)] {
+            let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
+            let ruling = ruling(&account(), &code, Stage::After, at);
+            assert_eq!(matches!(ruling.verdict, Verdict::Accepted(_)), passes, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn past_and_future_steps_are_configured_apart() {
+        let totp: Totp = toml::from_str("past_steps = 3\nfuture_steps = 0").unwrap();
+        for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
+            let attempt = Attempt {
+                answer: &Answer::read(code_of(1, offset).as_bytes()),
+                recovery_hash: None,
+                stage: Stage::After,
+            };
+            let ruling = decide(&account(), &attempt, &totp, &Throttle::default(), NOW);
+            assert_eq!(matches!(ruling.verdict, Verdict::Accepted(_)), passes, "{offset}");
+        }
+    }
+
+    #[test]
+    fn a_used_step_and_every_older_one_are_refused_free_of_charge() {
+        let mut account = account();
+        account.authenticators[0].floor = Some(step(0));
+        for offset in [-3, -1, 0] {
+            let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
+            assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 15 }), "{offset}");
+        }
+        assert_eq!(verdict(&account, &code_of(1, 1)), accepted(1, 1));
+        account.authenticators[0].floor = Some(step(1));
+        assert_eq!(verdict(&account, &code_of(1, 1)), refused(Refusal::Used { wait: 45 }));
+    }
+
+    #[test]
+    fn one_used_code_never_spends_another_authenticators_step() {
+        let mut account = account();
+        account.authenticators.push(authenticator(2));
+        account.authenticators[0].floor = Some(step(1));
+        assert_eq!(verdict(&account, &code_of(2, 0)), accepted(2, 0));
+    }
+
+    #[test]
+    fn drift_beyond_ten_minutes_is_just_wrong() {
+        assert_eq!(verdict(&account(), &code_of(1, -20)), refused(Refusal::Behind { seconds: 600 }));
+        assert_eq!(verdict(&account(), &code_of(1, -21)), refused(Refusal::Wrong));
+        assert_eq!(verdict(&account(), &code_of(1, 21)), refused(Refusal::Wrong));
+    }
+
+    #[test]
+    fn a_clock_set_back_is_a_cause_of_its_own() {
+        let mut account = account();
+        account.authenticators[0].floor = Some(step(100));
+        let ruling = ruling(&account, &code_of(1, 0), Stage::After, NOW);
+        assert_eq!(ruling, Ruling::free(Refusal::ClockSetBack { seconds: 2985 }));
+    }
+
+    #[test]
+    fn nothing_is_compared_during_a_delay() {
+        let mut account = account();
+        account.row.failures = vec![Failure { at: NOW, cost: 1 }; 5];
+        let ruling = ruling(&account, &code_of(1, 0), Stage::After, NOW);
+        assert_eq!(ruling, Ruling::free(Refusal::Delayed { wait: 30 }));
+    }
+
+    #[test]
+    fn a_recovery_code_opens_once_also_during_a_lock() {
+        let mut account = account();
+        account.row.locked = true;
+        assert_eq!(verdict(&account, &code_of(1, 0)), refused(Refusal::Locked));
+        let spent = Spent::RecoveryCode(RecoveryHash([1; 32]));
+        assert_eq!(with_recovery(&account, 1).verdict, Verdict::Accepted(Accepted { spent }));
+        assert_eq!(with_recovery(&account, 2), Ruling::free(Refusal::Used { wait: 0 }));
+    }
+
+    #[test]
+    fn a_wrong_recovery_code_costs_the_address_alone() {
+        let ruling = with_recovery(&account(), 9);
+        assert_eq!((ruling.row_cost, ruling.charges_address), (None, true));
+        let delayed = Account { address_wait: Some(7), ..account() };
+        assert_eq!(with_recovery(&delayed, 1), Ruling::free(Refusal::AddressDelayed { wait: 7 }));
+    }
+
+    #[test]
+    fn wrong_codes_cost_by_what_they_were_compared_with() {
+        let mut account = account();
+        assert_eq!(ruling(&account, "000000", Stage::After, NOW).row_cost, Some(1));
+        account.authenticators.push(authenticator(2));
+        assert_eq!(ruling(&account, "000000", Stage::After, NOW).row_cost, Some(2));
+    }
+
+    #[test]
+    fn what_fits_no_method_is_free() {
+        for typed in ["", "12345", "12345678", "junk!"] {
+            let ruling = ruling(&account(), typed, Stage::After, NOW);
+            assert_eq!(ruling, Ruling::free(Refusal::Unfit), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn before_the_first_factor_a_decoy_costs_like_a_real_account_and_never_opens() {
+        let decoy = Account { enrolled: Enrolled::No, ..account() };
+        for typed in [code_of(1, 0), "000000".into(), "00000000".into()] {
+            let (of_decoy, of_real) = (
+                ruling(&decoy, &typed, Stage::Before, NOW),
+                ruling(&account(), "000000", Stage::Before, NOW),
+            );
+            assert_eq!(of_decoy, of_real, "{typed}");
+        }
+        assert_eq!(ruling(&decoy, &code_of(1, 0), Stage::After, NOW), Ruling::free(Refusal::NotEnrolled));
+        let attempt = Attempt {
+            answer: &Answer::read(b"ABCDEFGH23"),
+            recovery_hash: Some(RecoveryHash([1; 32])),
+            stage: Stage::Before,
+        };
+        let ruling = decide(&decoy, &attempt, &Totp::default(), &Throttle::default(), NOW);
+        assert_eq!(ruling.verdict, refused(Refusal::Wrong));
+    }
+
+    #[test]
+    fn steps_at_the_ends_of_time_do_not_overflow() {
+        for at in [Timestamp(0), Timestamp(u64::MAX)] {
+            assert!(matches!(ruling(&account(), "000000", Stage::After, at).verdict, Verdict::Refused(_)));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! One login at any door: configuration, key and store opened, the account loaded, the decision asked, what it
+//! spends made durable, and only then the verdict returned. The one way both doors go.
+
+mod administration;
+mod attempt;
+mod load;
+
+pub use administration::{AdministrationError, State, Status};
+pub use attempt::{Means, Outcome, Visitor};
+
+use crate::account::Enrolled;
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::key::{KeyError, MasterKeys};
+use crate::name::UserName;
+use crate::otpauth::OtpauthError;
+use crate::store::{self, Intent, Store, StoreError};
+use crate::vault::{Vault, VaultError};
+use std::fmt;
+use std::path::PathBuf;
+
+/// An opened door: what a process needs to judge answers.
+pub struct Door {
+    config: Config,
+    vault: Vault,
+    store: Box<dyn Store>,
+}
+
+impl Door {
+    /// Reads the key, opens the store, and unwraps the data keys.
+    pub fn open(config: Config) -> Result<Door, DoorError> {
+        let masters = MasterKeys::read(config.store.key_file.path())?;
+        let mut store = store::open(&config.store.url)?;
+        let wrapped = store.begin(Intent::Read)?.data_keys()?;
+        let vault = Vault::open(&masters, &wrapped)?;
+        Ok(Door { config, vault, store })
+    }
+
+    /// The configuration it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether an account has a second factor now.
+    pub fn enrolled(&mut self, name: &UserName) -> Result<Enrolled, DoorError> {
+        let declared = load::declared(&self.config, name)?;
+        let mut transaction = self.store.begin(Intent::Read)?;
+        let stored = match transaction.account(name)? {
+            Some(record) => !transaction.authenticators(record.id)?.is_empty(),
+            None => false,
+        };
+        Ok(if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No })
+    }
+
+    /// Wrong codes of the last 30 days are kept; older ones count no more.
+    fn memory(now: Timestamp) -> Timestamp {
+        now.minus(crate::guess::LOCK_WINDOW)
+    }
+}
+
+/// Why nobody can be let in. Each names what the administrator can mend.
+#[derive(Debug)]
+pub enum DoorError {
+    /// The master key.
+    Key(KeyError),
+    /// The store.
+    Store(StoreError),
+    /// What is sealed in the store.
+    Vault(VaultError),
+    /// The secret file of a declared account.
+    Declared {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: DeclaredError,
+    },
+}
+
+/// What is wrong with the secret file of a declared account.
+#[derive(Debug)]
+pub enum DeclaredError {
+    /// It cannot be read, or may not be trusted.
+    File(crate::files::FileError),
+    /// It holds no otpauth URL and no Base32.
+    Content(OtpauthError),
+}
+
+impl From<KeyError> for DoorError {
+    fn from(error: KeyError) -> DoorError {
+        DoorError::Key(error)
+    }
+}
+
+impl From<StoreError> for DoorError {
+    fn from(error: StoreError) -> DoorError {
+        DoorError::Store(error)
+    }
+}
+
+impl From<VaultError> for DoorError {
+    fn from(error: VaultError) -> DoorError {
+        DoorError::Vault(error)
+    }
+}
+
+impl fmt::Display for DoorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DoorError::Key(error) => error.fmt(f),
+            DoorError::Store(error) => error.fmt(f),
+            DoorError::Vault(error) => error.fmt(f),
+            DoorError::Declared { error: DeclaredError::File(error), .. } => error.fmt(f),
+            DoorError::Declared { path, error: DeclaredError::Content(error) } => {
+                write!(f, "{}: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for DoorError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            DoorError::Key(error) => Some(error),
+            DoorError::Store(error) => Some(error),
+            DoorError::Vault(error) => Some(error),
+            DoorError::Declared { error: DeclaredError::File(error), .. } => Some(error),
+            DoorError::Declared { error: DeclaredError::Content(error), .. } => Some(error),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Loading an account for a decision: stored and declared authenticators opened, floors looked up, a decoy
+//! where there is no second factor.
+
+use super::{DeclaredError, DoorError};
+use crate::account::{Authenticator, Enrolled};
+use crate::config::Config;
+use crate::files::{self, Follow, Privacy};
+use crate::name::UserName;
+use crate::otpauth;
+use crate::secret::Secret;
+use crate::store::{AccountRecord, StoreError, Transaction};
+use crate::totp::Parameters;
+use crate::vault::{Binding, Vault};
+
+/// The most that is read of a secret file, in bytes.
+const LARGEST: u64 = 4096;
+
+/// The secret of an account that the configuration declares.
+pub(super) fn declared(config: &Config, name: &UserName) -> Result<Option<(Secret, Parameters)>, DoorError> {
+    let Some(declared) = config.declared(name) else { return Ok(None) };
+    let path = declared.secret_file.path();
+    let wrong = |error| DoorError::Declared { path: path.to_owned(), error };
+    let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)
+        .map_err(|error| wrong(DeclaredError::File(error)))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| wrong(DeclaredError::Content(otpauth::OtpauthError::Malformed)))?;
+    let read = otpauth::read(text, config.totp.parameters())
+        .map_err(|error| wrong(DeclaredError::Content(error)))?;
+    Ok(Some(read))
+}
+
+/// All live authenticators of an account with their floors, or its decoy.
+pub(super) fn authenticators(
+    vault: &Vault,
+    transaction: &mut dyn Transaction,
+    name: &UserName,
+    record: Option<&AccountRecord>,
+    declared: Option<(Secret, Parameters)>,
+    defaults: Parameters,
+) -> Result<(Enrolled, Vec<Authenticator>), DoorError> {
+    let mut secrets: Vec<(Secret, Parameters)> = Vec::new();
+    if let Some(record) = record {
+        for stored in transaction.authenticators(record.id)? {
+            let parameters = stored.parameters;
+            let binding = Binding { account: record.id.0, name, parameters };
+            secrets.push((vault.unseal(&stored.sealed, &binding)?, parameters));
+        }
+    }
+    secrets.extend(declared);
+    let enrolled = if secrets.is_empty() { Enrolled::No } else { Enrolled::Yes };
+    if enrolled == Enrolled::No {
+        secrets.push((vault.decoy(name)?, defaults));
+    }
+    let with_floors = secrets
+        .into_iter()
+        .map(|(secret, parameters)| {
+            let fingerprint = vault.fingerprint(&secret, parameters);
+            let floor = transaction.floor(&fingerprint)?;
+            Ok(Authenticator { secret, parameters, fingerprint, floor })
+        })
+        .collect::<Result<_, StoreError>>()?;
+    Ok((enrolled, with_floors))
+}

@@ -1,0 +1,165 @@
+//! An enrolment in the making: secret, QR text and recovery codes, in memory only. Nothing of it is stored
+//! before it is confirmed, so a cancelled setup leaves no trace.
+
+use crate::account::{Account, Authenticator, Enrolled};
+use crate::answer::Answer;
+use crate::clock::Timestamp;
+use crate::config::{Config, value::Line};
+use crate::decision::{Attempt, Refusal, Spent, Verdict, decide};
+use crate::guess::{Row, Stage};
+use crate::name::UserName;
+use crate::otpauth;
+use crate::recovery::RecoveryCode;
+use crate::secret::{RandomError, Secret};
+use crate::totp::{Parameters, Step};
+use crate::vault::Fingerprint;
+use zeroize::Zeroizing;
+
+/// What is shown during setup, once.
+pub struct Pending {
+    name: UserName,
+    secret: Secret,
+    parameters: Parameters,
+    issuer: String,
+    recovery_codes: Vec<RecoveryCode>,
+}
+
+/// Why an enrolment may be made active: the person has shown a code, whose step is spent, or an administrator
+/// vouches.
+pub struct Confirmation(Option<Step>);
+
+impl Confirmation {
+    /// An administrator's word instead of a code.
+    pub fn vouched() -> Confirmation {
+        Confirmation(None)
+    }
+
+    /// The step that the confirming code spent.
+    pub(crate) fn step(&self) -> Option<Step> {
+        self.0
+    }
+}
+
+impl Pending {
+    /// A new secret and new recovery codes for `name`.
+    pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
+        let length = config.recovery.length.value() as usize;
+        let codes = (0..config.recovery.codes()).map(|_| RecoveryCode::random(length));
+        Ok(Pending {
+            name: name.clone(),
+            secret: Secret::random()?,
+            parameters: config.totp.parameters(),
+            issuer: config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned()),
+            recovery_codes: codes.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// For whom.
+    pub fn name(&self) -> &UserName {
+        &self.name
+    }
+
+    /// The secret.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The text of the QR.
+    pub fn url(&self) -> Zeroizing<String> {
+        otpauth::url(&self.issuer, self.name.as_str(), &self.secret, self.parameters)
+    }
+
+    /// The recovery codes.
+    pub fn recovery_codes(&self) -> &[RecoveryCode] {
+        &self.recovery_codes
+    }
+
+    /// How the authenticator makes codes.
+    pub fn parameters(&self) -> Parameters {
+        self.parameters
+    }
+
+    /// Confirms by a current code.
+    pub fn confirm(&self, answer: &Answer, config: &Config, now: Timestamp) -> Result<Confirmation, Refusal> {
+        let account = Account {
+            enrolled: Enrolled::Yes,
+            authenticators: vec![Authenticator {
+                secret: self.secret.clone(),
+                parameters: self.parameters,
+                fingerprint: Fingerprint([0; 32]),
+                floor: None,
+            }],
+            recovery_codes: Vec::new(),
+            row: Row::default(),
+            address_wait: None,
+        };
+        let attempt = Attempt { answer, recovery_hash: None, stage: Stage::After };
+        match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
+            Verdict::Refused(refusal) => Err(refusal),
+            Verdict::Accepted(accepted) => match accepted.spent() {
+                Spent::Step(_, step) => Ok(Confirmation(Some(step))),
+                Spent::RecoveryCode(_) => Err(Refusal::Unfit),
+            },
+        }
+    }
+}
+
+/// The host's name up to the first dot.
+fn host_name() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let short = name.as_deref().and_then(|name| name.split('.').next()).unwrap_or_default().to_owned();
+    Line::try_from(short).map_or_else(|_| "postern".to_owned(), String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::totp::code;
+
+    const NOW: Timestamp = Timestamp(1_800_000_015);
+
+    fn pending(config: &Config) -> Pending {
+        Pending::new(config, &"alice".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn two_setups_differ_in_everything() {
+        let config = Config::default();
+        let (one, two) = (pending(&config), pending(&config));
+        assert_ne!(one.url(), two.url());
+        for code in one.recovery_codes() {
+            assert!(two.recovery_codes().iter().all(|other| other.plain() != code.plain()));
+        }
+        assert_eq!((one.recovery_codes().len(), one.secret().expose().len()), (6, 20));
+    }
+
+    #[test]
+    fn a_current_code_confirms_and_its_step_is_remembered() {
+        let config = Config::default();
+        let pending = pending(&config);
+        let step = pending.parameters().step_at(NOW);
+        let code = code(pending.secret(), pending.parameters(), step);
+        let confirmation = pending.confirm(&Answer::read(code.as_bytes()), &config, NOW).ok().unwrap();
+        assert_eq!(confirmation.step(), Some(step));
+    }
+
+    #[test]
+    fn a_wrong_code_confirms_nothing() {
+        let config = Config::default();
+        let refusal = pending(&config).confirm(&Answer::read(b"12"), &config, NOW).err();
+        assert_eq!(refusal, Some(Refusal::Unfit));
+    }
+
+    #[test]
+    fn with_disable_there_is_one_recovery_code() {
+        let config: Config = toml::from_str("[recovery]\non_use = \"disable\"").unwrap();
+        assert_eq!(pending(&config).recovery_codes().len(), 1);
+    }
+
+    #[test]
+    fn the_usual_url_fits_a_terminal() {
+        let config: Config = toml::from_str("[totp]\nissuer = \"server-01\"").unwrap();
+        let pending = Pending::new(&config, &"demonstration".parse().unwrap()).unwrap();
+        assert!(pending.url().len() <= 134, "{}", pending.url().len());
+    }
+}

@@ -1,0 +1,89 @@
+//! The event log: what happened to accounts, for `postern log`. Never a secret, a code, or what was typed.
+
+use crate::clock::Timestamp;
+use crate::name::UserName;
+use serde::Serialize;
+
+/// One event, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Whose account.
+    pub account: UserName,
+    /// What happened.
+    pub what: What,
+    /// Through which door: a PAM service, or the command.
+    pub door: String,
+    /// Where from: an address, a local user, or `-`.
+    pub origin: String,
+    /// Details: the cause of a refusal, what was counted.
+    pub detail: String,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// The account came into being.
+    AccountAdded,
+    /// An answer opened a door.
+    Accepted,
+    /// An evaluated answer did not.
+    Refused,
+    /// The row of this place was locked.
+    Locked,
+    /// A second factor became active.
+    Enrolled,
+    /// The second factor was turned off.
+    Disabled,
+    /// Delays and locks were lifted.
+    Unlocked,
+    /// The floors of used steps were lowered to the clock.
+    ClockMended,
+}
+
+impl What {
+    const ALL: [What; 8] = [
+        What::AccountAdded,
+        What::Accepted,
+        What::Refused,
+        What::Locked,
+        What::Enrolled,
+        What::Disabled,
+        What::Unlocked,
+        What::ClockMended,
+    ];
+
+    /// The name in the store and in `postern log`.
+    pub fn name(self) -> &'static str {
+        match self {
+            What::AccountAdded => "account-added",
+            What::Accepted => "accepted",
+            What::Refused => "refused",
+            What::Locked => "locked",
+            What::Enrolled => "enrolled",
+            What::Disabled => "disabled",
+            What::Unlocked => "unlocked",
+            What::ClockMended => "clock-mended",
+        }
+    }
+
+    /// Reads [`What::name`].
+    pub fn from_name(name: &str) -> Option<What> {
+        What::ALL.into_iter().find(|what| what.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_map_both_ways() {
+        for what in What::ALL {
+            assert_eq!(What::from_name(what.name()), Some(what));
+        }
+        assert_eq!(What::from_name("x"), None);
+    }
+}

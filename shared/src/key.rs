@@ -1,0 +1,167 @@
+//! The master key file: where it is read, how it is made. What the key wraps stands in [`crate::vault`].
+
+use crate::files::{self, FileError, Follow, Privacy};
+use crate::secret::{RandomError, fill_random};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Master keys in one file at most; two during a rotation.
+const MOST: usize = 8;
+/// The most that is read of the file, in bytes.
+const LARGEST: u64 = 4096;
+
+/// A 256-bit key.
+pub type Key = Zeroizing<[u8; 32]>;
+
+/// What tells master keys apart without telling anything about them.
+pub type KeyId = [u8; 8];
+
+/// The master keys, newest first.
+pub struct MasterKeys(Vec<(KeyId, Key)>);
+
+impl MasterKeys {
+    /// Reads the key file.
+    pub fn read(path: &Path) -> Result<MasterKeys, KeyError> {
+        let bytes = files::read(path, Privacy::Secret, Follow::No, LARGEST)?;
+        let broken = |line| KeyError::Broken { path: path.to_owned(), line };
+        let text = std::str::from_utf8(&bytes).map_err(|_| broken(1))?;
+        let mut keys = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let decoded =
+                Zeroizing::new(HEXLOWER_PERMISSIVE.decode(line.as_bytes()).map_err(|_| broken(number))?);
+            let mut key = Key::default();
+            if decoded.len() != key.len() || keys.len() == MOST {
+                return Err(broken(number));
+            }
+            key.copy_from_slice(&decoded);
+            keys.push((id(&key), key));
+        }
+        if keys.is_empty() {
+            return Err(broken(1));
+        }
+        Ok(MasterKeys(keys))
+    }
+
+    /// A new random master key and the text of its file.
+    pub fn generate() -> Result<(MasterKeys, Zeroizing<String>), RandomError> {
+        let mut key = Key::default();
+        fill_random(&mut *key)?;
+        let hex = Zeroizing::new(HEXLOWER_PERMISSIVE.encode(&*key));
+        let text = format!(
+            "# Postern's master key. Keep a copy apart from the store: without it nobody gets in.\n{}\n",
+            hex.as_str()
+        );
+        Ok((MasterKeys(vec![(id(&key), key)]), Zeroizing::new(text)))
+    }
+
+    /// The key that wraps what is written from now on.
+    pub fn newest(&self) -> (KeyId, &Key) {
+        let (id, key) = self.0.first().expect("read and generate give at least one key");
+        (*id, key)
+    }
+
+    /// The key with this id.
+    pub fn find(&self, wanted: &KeyId) -> Option<&Key> {
+        self.0.iter().find(|(id, _)| id == wanted).map(|(_, key)| key)
+    }
+}
+
+fn id(key: &Key) -> KeyId {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&**key).expect("HMAC takes keys of any length");
+    mac.update(b"postern master key id");
+    let mut id = KeyId::default();
+    id.copy_from_slice(&mac.finalize().into_bytes()[..8]);
+    id
+}
+
+/// Why there is no master key.
+#[derive(Debug)]
+pub enum KeyError {
+    /// The file cannot be read, or may not be trusted.
+    File(FileError),
+    /// Something in it is no key.
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+impl From<FileError> for KeyError {
+    fn from(error: FileError) -> KeyError {
+        KeyError::File(error)
+    }
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyError::File(error) if error.is_missing() => {
+                write!(f, "{error}; put the key file back from its backup, or run postern init on a new host")
+            }
+            KeyError::File(error) => error.fmt(f),
+            KeyError::Broken { path, line } => write!(
+                f,
+                "{}:{line}: expected one key of 64 hexadecimal digits a line; put the key file back from its backup",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            KeyError::File(error) => Some(error),
+            KeyError::Broken { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn read(text: &str) -> Result<MasterKeys, KeyError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        MasterKeys::read(&path)
+    }
+
+    #[test]
+    fn a_generated_key_is_read_back() {
+        let (keys, text) = MasterKeys::generate().unwrap();
+        let read = read(&text).ok().unwrap();
+        assert!(read.newest() == keys.newest());
+        assert!(read.find(&keys.newest().0).is_some());
+        assert!(read.find(&[0; 8]).is_none());
+    }
+
+    #[test]
+    fn empty_short_and_broken_key_files_are_refused_by_line() {
+        for (text, line) in [
+            ("", 1),
+            ("# nothing\n", 1),
+            ("# x\nabcd\n", 2),
+            (&"ab".repeat(33), 1),
+            (&"zz".repeat(32), 1),
+            (&format!("{}\n", "ab".repeat(32)).repeat(9), 9),
+        ] {
+            let error = read(text).err().unwrap().to_string();
+            assert!(error.contains(&format!("key:{line}: expected one key")), "{text:?}: {error}");
+        }
+    }
+}

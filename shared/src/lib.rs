@@ -1,0 +1,28 @@
+//! Postern's core: what both doors share. Accounts and their codes, the decision about one answer, the
+//! sealed store, the configuration. No PAM, no HTTP, no async.
+//!
+//! The pure rooms (`decision`, `guess`, `policy`, `totp`, `answer`) take the time as an argument and touch
+//! nothing; the edges are `clock`, `files`, `key`, `config` and `store`; `door` joins them for one login.
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod answer;
+pub mod clock;
+pub mod config;
+pub mod decision;
+pub mod door;
+pub mod enrolment;
+pub mod event;
+pub mod files;
+pub mod guess;
+pub mod key;
+pub mod name;
+pub mod otpauth;
+pub mod place;
+pub mod policy;
+pub mod qr;
+pub mod recovery;
+pub mod secret;
+pub mod store;
+pub mod totp;
+pub mod vault;

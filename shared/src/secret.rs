@@ -1,0 +1,122 @@
+//! Bytes that must not be seen: wiped when dropped, never printed.
+
+use data_encoding::BASE32_NOPAD;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The shortest secret of an authenticator, in bytes (RFC 4226, section 4, R6: 128 bit).
+pub const SHORTEST: usize = 16;
+/// The longest secret of an authenticator, in bytes.
+pub const LONGEST: usize = 128;
+/// A new secret, in bytes: 160 bit, as RFC 4226, section 4, R6 recommends.
+pub const NEW: usize = 20;
+
+/// The shared secret of an authenticator.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// A new random secret of 160 bit.
+    pub fn random() -> Result<Secret, RandomError> {
+        let mut bytes = Zeroizing::new(vec![0; NEW]);
+        fill_random(&mut bytes)?;
+        Ok(Secret(bytes))
+    }
+
+    /// Takes bytes that were opened or decoded; refuses lengths that no authenticator has.
+    pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretError> {
+        match bytes.len() {
+            SHORTEST..=LONGEST => Ok(Secret(bytes)),
+            _ => Err(SecretError::Length),
+        }
+    }
+
+    /// Reads Base32 (RFC 4648, section 6) as people hand it around: any case, blanks, dashes, padding.
+    pub fn from_base32(text: &str) -> Result<Secret, SecretError> {
+        let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
+        plain.extend(
+            text.bytes()
+                .filter(|b| !b.is_ascii_whitespace() && !matches!(b, b'-' | b'='))
+                .map(|b| b.to_ascii_uppercase()),
+        );
+        let bytes = BASE32_NOPAD.decode(&plain).map_err(|_| SecretError::NotBase32)?;
+        Secret::from_bytes(Zeroizing::new(bytes))
+    }
+
+    /// The secret as Base32 without padding, for the one time it is shown.
+    pub fn to_base32(&self) -> Zeroizing<String> {
+        Zeroizing::new(BASE32_NOPAD.encode(&self.0))
+    }
+
+    /// The bytes, for the HMAC and for sealing.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Fills `bytes` from the kernel's random number generator.
+pub fn fill_random(bytes: &mut [u8]) -> Result<(), RandomError> {
+    getrandom::fill(bytes).map_err(|_| RandomError)
+}
+
+/// The kernel gave no random numbers.
+#[derive(Debug)]
+pub struct RandomError;
+
+impl fmt::Display for RandomError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the kernel gives no random numbers (getrandom failed)")
+    }
+}
+
+impl std::error::Error for RandomError {}
+
+/// Why something is no secret of an authenticator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretError {
+    /// Not Base32.
+    NotBase32,
+    /// Shorter than [`SHORTEST`] or longer than [`LONGEST`].
+    Length,
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SecretError::NotBase32 => "the secret is not Base32 (letters A-Z and digits 2-7)",
+            SecretError::Length => "the secret must have 16 to 128 bytes (26 to 205 characters of Base32)",
+        })
+    }
+}
+
+impl std::error::Error for SecretError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base32_is_read_as_people_write_it() {
+        let secret = Secret::from_base32("gezd gnbv-GY3TQOJQ GEZDGNBVGY3TQOJQ====").unwrap();
+        assert_eq!(secret.expose(), b"12345678901234567890");
+        assert_eq!(secret.to_base32().as_str(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+    }
+
+    #[test]
+    fn short_long_and_broken_secrets_are_refused() {
+        assert_eq!(Secret::from_base32("GEZDGNBV"), Err(SecretError::Length));
+        assert_eq!(Secret::from_base32(&"GEZDGNBV".repeat(40)), Err(SecretError::Length));
+        assert_eq!(Secret::from_base32("0189!"), Err(SecretError::NotBase32));
+    }
+
+    #[test]
+    fn a_secret_cannot_be_printed() {
+        assert_eq!(format!("{:?}", Secret::random().unwrap()), "Secret(…)");
+    }
+}

@@ -1,0 +1,274 @@
+//! The store's interface: what is kept, in the words of the core. Every change happens in a [`Transaction`]
+//! that either commits whole and durably or leaves nothing. Nothing of an engine shows here.
+
+mod location;
+mod sqlite;
+
+use crate::account::KeptRecoveryCode;
+use crate::clock::Timestamp;
+use crate::config::StoreUrl;
+use crate::event::Event;
+use crate::files::FileError;
+use crate::guess::{Failure, Stage};
+use crate::name::UserName;
+use crate::place::Place;
+use crate::totp::{Parameters, Step};
+use crate::vault::{Fingerprint, RecoveryHash, WrappedKey};
+use std::fmt;
+
+/// An account's number: never used twice, stays when the account is renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AccountId(pub i64);
+
+/// What is kept of an account itself.
+#[derive(Clone, Debug)]
+pub struct AccountRecord {
+    /// Its number.
+    pub id: AccountId,
+    /// Its name.
+    pub name: UserName,
+    /// When it came into being.
+    pub created: Timestamp,
+    /// The last sign-in with a second factor.
+    pub last_sign_in: Option<Timestamp>,
+}
+
+/// What is kept of an authenticator.
+pub struct AuthenticatorRecord {
+    /// Algorithm, digits, period.
+    pub parameters: Parameters,
+    /// The sealed secret.
+    pub sealed: Vec<u8>,
+    /// Since when it is live.
+    pub created: Timestamp,
+}
+
+/// Whose guesses a row counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// An account.
+    Account(AccountId),
+    /// Names without an account, spread over a fixed number of rows.
+    Stranger(u16),
+}
+
+/// Names one row of guesses: account × stage × place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RowKey {
+    /// Whose.
+    pub owner: Owner,
+    /// Before or after the first factor.
+    pub stage: Stage,
+    /// From where.
+    pub place: Place,
+}
+
+/// Wrong answers since the last sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// How many.
+    pub count: u64,
+    /// Where the last one came from: an address, or `-`.
+    pub last_from: String,
+}
+
+/// Whether a transaction will write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// No.
+    Read,
+    /// Yes: it waits its turn at the start, for a bounded time, and never has to be repeated.
+    Write,
+}
+
+/// A store.
+pub trait Store {
+    /// Begins a transaction. Dropping it leaves nothing.
+    fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
+
+    /// Makes sure that nothing deleted is left in the store's bytes, journals included.
+    fn scrub(&mut self) -> Result<(), StoreError>;
+}
+
+/// What can be read and changed in one transaction.
+pub trait Transaction {
+    /// The wrapped data keys.
+    fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
+
+    /// One account.
+    fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, StoreError>;
+    /// All accounts, by name.
+    fn accounts(&mut self) -> Result<Vec<AccountRecord>, StoreError>;
+    /// A new account.
+    fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord, StoreError>;
+    /// The account signed in with a second factor.
+    fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// An account's live authenticators, oldest first.
+    fn authenticators(&mut self, account: AccountId) -> Result<Vec<AuthenticatorRecord>, StoreError>;
+    /// A new live authenticator.
+    fn add_authenticator(
+        &mut self,
+        account: AccountId,
+        authenticator: &AuthenticatorRecord,
+    ) -> Result<(), StoreError>;
+    /// Removes every authenticator and recovery code of an account; floors stay.
+    fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
+
+    /// The last accepted step under a fingerprint.
+    fn floor(&mut self, fingerprint: &Fingerprint) -> Result<Option<Step>, StoreError>;
+    /// Sets the floor, also to a lower step.
+    fn set_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<(), StoreError>;
+
+    /// An account's recovery codes, used ones too.
+    fn recovery_codes(&mut self, account: AccountId) -> Result<Vec<KeptRecoveryCode>, StoreError>;
+    /// A new set of recovery codes, in place of the old one.
+    fn replace_recovery_codes(
+        &mut self,
+        account: AccountId,
+        codes: &[RecoveryHash],
+    ) -> Result<(), StoreError>;
+    /// Marks a recovery code as used.
+    fn use_recovery_code(
+        &mut self,
+        account: AccountId,
+        code: &RecoveryHash,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// The failures of a row since `since`, those of a clock that ran ahead included.
+    fn failures(&mut self, row: &RowKey, since: Timestamp) -> Result<Vec<Failure>, StoreError>;
+    /// Adds a failure, and forgets those of the row before `since`.
+    fn add_failure(
+        &mut self,
+        row: &RowKey,
+        failure: Failure,
+        from: Option<&str>,
+        since: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Forgets what one address (or, with `None`, whoever has none) put in a row.
+    fn forgive(&mut self, row: &RowKey, from: Option<&str>) -> Result<(), StoreError>;
+    /// Brings failures from the future, of a clock that ran ahead, back to `now`: of this row and this address.
+    fn clamp(&mut self, row: &RowKey, from: Option<&str>, now: Timestamp) -> Result<(), StoreError>;
+    /// Whether a row is locked.
+    fn is_locked(&mut self, row: &RowKey) -> Result<bool, StoreError>;
+    /// Locks a row.
+    fn lock(&mut self, row: &RowKey, now: Timestamp) -> Result<(), StoreError>;
+    /// Opens a row's lock and forgets its failures.
+    fn unlock(&mut self, row: &RowKey) -> Result<(), StoreError>;
+    /// Opens every lock of an account and forgets all its failures.
+    fn unlock_all(&mut self, account: AccountId) -> Result<(), StoreError>;
+    /// How many places of an account are locked.
+    fn locks(&mut self, account: AccountId) -> Result<u64, StoreError>;
+    /// Failures of an account in all rows after `since`.
+    fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>, StoreError>;
+
+    /// When an address failed, over all accounts, since `since`; newest first.
+    fn address_failures(&mut self, from: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
+    /// Adds a failure of an address, and forgets those of all addresses before `since`.
+    fn add_address_failure(&mut self, from: &str, at: Timestamp, since: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether the account got in from an address after `since`.
+    fn is_familiar(&mut self, account: AccountId, from: &str, since: Timestamp) -> Result<bool, StoreError>;
+    /// The account got in from an address; forgets its addresses before `since`.
+    fn remember_address(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Adds to the event log.
+    fn log(&mut self, event: &Event) -> Result<(), StoreError>;
+    /// Events numbered after `after`, oldest first, at most the newest `limit`, of one account or of all.
+    fn events(
+        &mut self,
+        account: Option<&UserName>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Event)>, StoreError>;
+
+    /// Makes everything durable. Whatever opens a door waits for this.
+    fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Opens the store that the configuration names.
+pub fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
+    Ok(Box::new(sqlite::Sqlite::open(url.sqlite_path())?))
+}
+
+/// Makes a new store that holds these data keys, for `group` to share. Refuses if there is one.
+pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
+    sqlite::Sqlite::create(url.sqlite_path(), group, keys)
+}
+
+/// Whether the store exists.
+pub fn exists(url: &StoreUrl) -> bool {
+    url.sqlite_path().symlink_metadata().is_ok()
+}
+
+/// Why the store did not do what it was asked. All of these close every door.
+#[derive(Debug)]
+pub enum StoreError {
+    /// A file of the store cannot be opened, or may not be trusted.
+    File(FileError),
+    /// Another process held the store for longer than the time limit.
+    Busy,
+    /// The disk is full.
+    Full,
+    /// The store can be read but not written.
+    ReadOnly,
+    /// A store of another version of Postern.
+    Version {
+        /// What the store says.
+        found: i64,
+        /// What this program knows.
+        known: i64,
+    },
+    /// Something in the store is not as it was written.
+    Damaged(String),
+    /// What the engine says.
+    Engine(String),
+}
+
+impl From<FileError> for StoreError {
+    fn from(error: FileError) -> StoreError {
+        StoreError::File(error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::File(error) if error.is_missing() => {
+                write!(f, "{error}; restore the store from its backup, or run postern init on a new host")
+            }
+            StoreError::File(error) => error.fmt(f),
+            StoreError::Busy => {
+                f.write_str("the store stayed busy for 5 seconds; look for a stopped process that holds it")
+            }
+            StoreError::Full => f.write_str("the store cannot be written: the disk is full; make room"),
+            StoreError::ReadOnly => f.write_str(
+                "the store cannot be written: make its folder, its files and the file system writable for this user",
+            ),
+            StoreError::Version { found, known } => write!(
+                f,
+                "the store has version {found}, this program knows version {known}; install the Postern that made it or a newer one"
+            ),
+            StoreError::Damaged(what) => {
+                write!(f, "the store is damaged ({what}); restore it from its backup")
+            }
+            StoreError::Engine(message) => write!(f, "the store failed: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StoreError::File(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -26,3 +26,4 @@ pub mod secret;
 pub mod store;
 pub mod totp;
 pub mod vault;
+pub mod words;

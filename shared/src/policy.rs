@@ -33,7 +33,8 @@ pub enum Need {
 impl Policy {
     /// What `subject` needs.
     pub fn need(&self, subject: &Subject<'_>, enrolled: Enrolled) -> Need {
-        if let Some(position) = self.exempt.iter().position(|exempt| exempt.covers(subject)) {
+        let covers = |exempt: &Exempt| exempt.covers(subject.groups, subject.service, subject.address);
+        if let Some(position) = self.exempt.iter().position(covers) {
             return Need::Exempt(position + 1);
         }
         match enrolled {
@@ -41,6 +42,12 @@ impl Policy {
             Enrolled::No if self.required.covers(subject) => Need::Enrolment,
             Enrolled::No => Need::Nothing,
         }
+    }
+
+    /// The exemption, by position from 1, that holds for everyone alike at this service and address.
+    pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
+        let covers = |exempt: &Exempt| exempt.groups.is_empty() && exempt.covers(&[], service, address);
+        self.exempt.iter().position(covers).map(|position| position + 1)
     }
 
     /// Whether any answer depends on the person's groups, so that they are worth looking up.
@@ -73,12 +80,12 @@ impl Required {
 
 impl Exempt {
     /// Every condition that is given must hold; of each, one alternative.
-    fn covers(&self, subject: &Subject<'_>) -> bool {
-        let groups = self.groups.is_empty() || self.groups.iter().any(|g| subject.groups.contains(g));
-        let services = self.services.is_empty() || self.services.iter().any(|s| s == subject.service);
-        let networks = self.networks.is_empty()
-            || subject.address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
-        groups && services && networks
+    fn covers(&self, groups: &[String], service: &str, address: Option<Address>) -> bool {
+        let in_group = self.groups.is_empty() || self.groups.iter().any(|g| groups.contains(g));
+        let at_service = self.services.is_empty() || self.services.iter().any(|s| s == service);
+        let in_network = self.networks.is_empty()
+            || address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
+        in_group && at_service && in_network
     }
 }
 

@@ -1,0 +1,251 @@
+//! The edge to libpam: entry points, items, the conversation, the log.
+//!
+//! MUST catch every panic: one that crossed into C would take the host process down.
+//! MUST copy, wipe and free every reply, and check both pointers that lead to it.
+//! MUST NOT keep a pointer of libpam's beyond the call that gave it.
+#![allow(unsafe_code)]
+
+use crate::entry::{Denial, Entry};
+use crate::host::{Echo, Host, Item, NoAnswer, Severity};
+use crate::{guard, login};
+use libc::{c_char, c_int, c_void};
+use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
+use shared::answer;
+use std::cell::RefCell;
+use std::ffi::{CStr, CString};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The name of the mark among the transaction's data.
+const MARK: &str = "postern_auth_passed";
+
+struct Module;
+
+impl PamServiceModule for Module {
+    fn authenticate(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
+        hook(&Libpam { pam, flags }, |host| login::authenticate(host, &words))
+    }
+
+    fn acct_mgmt(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
+        hook(&Libpam { pam, flags }, |host| guard::account(host, &words))
+    }
+
+    fn setcred(_: Pam, _: PamFlags, _: Vec<String>) -> PamError {
+        PamError::SUCCESS
+    }
+
+    fn open_session(_: Pam, _: PamFlags, _: Vec<String>) -> PamError {
+        PamError::SUCCESS
+    }
+
+    fn close_session(_: Pam, _: PamFlags, _: Vec<String>) -> PamError {
+        PamError::SUCCESS
+    }
+
+    fn chauthtok(_: Pam, _: PamFlags, _: Vec<String>) -> PamError {
+        PamError::IGNORE
+    }
+}
+
+pam_module!(Module);
+
+/// Runs a hook; a panic denies, and leaves a line that says where.
+fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> Entry) -> PamError {
+    thread_local! {
+        static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+    static QUIET: Once = Once::new();
+    // This copy of std belongs to the module alone, so the hook is nobody else's. The message of a panic is
+    // not kept: it could hold what must not be logged.
+    QUIET.call_once(|| {
+        panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map_or_else(String::new, ToString::to_string);
+            PLACE.with(|kept| kept.replace(place));
+        }));
+    });
+    match panic::catch_unwind(AssertUnwindSafe(|| run(host))) {
+        Ok(entry) => number(entry),
+        Err(_) => {
+            let place = PLACE.with(RefCell::take);
+            host.log(
+                Severity::Error,
+                &format!("refused cause=panic: internal error at {place}; please report it"),
+            );
+            PamError::AUTH_ERR
+        }
+    }
+}
+
+/// The one translation into libpam's numbers.
+fn number(entry: Entry) -> PamError {
+    match entry {
+        Entry::Passed => PamError::SUCCESS,
+        Entry::NotNeeded => PamError::IGNORE,
+        Entry::Denied(Denial::Refused) => PamError::AUTH_ERR,
+        Entry::Denied(Denial::TooManyTries) => PamError::MAXTRIES,
+        Entry::Denied(Denial::Conversation) => PamError::CONV_ERR,
+        Entry::Denied(Denial::BadName) => PamError::USER_UNKNOWN,
+        Entry::Denied(Denial::Unavailable) => PamError::AUTHINFO_UNAVAIL,
+        Entry::Denied(Denial::Misconfigured) => PamError::SERVICE_ERR,
+        Entry::Denied(Denial::NotAsked) => PamError::PERM_DENIED,
+    }
+}
+
+/// libpam, as the hooks see it.
+struct Libpam {
+    pam: Pam,
+    flags: PamFlags,
+}
+
+#[repr(C)]
+struct Message {
+    style: c_int,
+    text: *const c_char,
+}
+
+#[repr(C)]
+struct Response {
+    text: *mut c_char,
+    unused: c_int,
+}
+
+type Converse = unsafe extern "C" fn(
+    count: c_int,
+    messages: *mut *const Message,
+    responses: *mut *mut Response,
+    data: *mut c_void,
+) -> c_int;
+
+#[repr(C)]
+struct Conversation {
+    converse: Option<Converse>,
+    data: *mut c_void,
+}
+
+const PAM_CONV: c_int = 5;
+const PROMPT_ECHO_OFF: c_int = 1;
+const PROMPT_ECHO_ON: c_int = 2;
+const TEXT_INFO: c_int = 4;
+
+unsafe extern "C" {
+    fn pam_get_item(pamh: *const c_void, item: c_int, value: *mut *const c_void) -> c_int;
+}
+
+impl Libpam {
+    /// The conversation of the host, if it has one.
+    fn conversation(&self) -> Option<&Conversation> {
+        // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; the copy is used in this call only.
+        let handle: *const c_void = unsafe { std::mem::transmute_copy(&self.pam) };
+        let mut item: *const c_void = std::ptr::null();
+        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
+        let status = unsafe { pam_get_item(handle, PAM_CONV, &raw mut item) };
+        if status != 0 {
+            return None;
+        }
+        // SAFETY: the item is null or a struct pam_conv that stays as long as the transaction, which outlives
+        // this hook, and so `self`.
+        unsafe { item.cast::<Conversation>().as_ref() }
+    }
+
+    /// One message, one reply: copied up to just above the longest answer, then wiped and freed.
+    fn converse(&self, style: c_int, text: &str) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+        let conversation = self.conversation().ok_or(NoAnswer)?;
+        let converse = conversation.converse.ok_or(NoAnswer)?;
+        let text = CString::new(text).map_err(|_| NoAnswer)?;
+        let message = Message { style, text: text.as_ptr() };
+        let mut messages: *const Message = &raw const message;
+        let mut responses: *mut Response = std::ptr::null_mut();
+        // SAFETY: one message is announced and one passed; all of it outlives the call; `data` is the host's.
+        let status = unsafe { converse(1, &raw mut messages, &raw mut responses, conversation.data) };
+        // SAFETY: on success libpam's contract gives null or a malloced array of one response, which is ours.
+        // After a failure it gives nothing, and what `responses` holds is not looked at.
+        let reply = unsafe { if status == 0 { take_reply(responses) } else { None } };
+        reply.ok_or(NoAnswer)
+    }
+}
+
+/// Copies the text of a response, wipes it, and frees both.
+///
+/// # Safety
+/// `responses` is null, or was allocated with malloc and holds one response whose text is null or a
+/// NUL-terminated string allocated with malloc; nobody else holds either.
+unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
+    if responses.is_null() {
+        return None;
+    }
+    // SAFETY: not null, so by the contract it holds one response.
+    let text = unsafe { (*responses).text };
+    let mut copy = None;
+    if !text.is_null() {
+        // SAFETY: not null, so by the contract it is a NUL-terminated string, exclusively ours to write to.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(text.cast::<u8>(), libc::strlen(text)) };
+        let shown = bytes.len().min(answer::LONGEST + 1);
+        copy = Some(Zeroizing::new(bytes[..shown].to_vec()));
+        bytes.zeroize();
+    }
+    // SAFETY: both came from malloc (free takes null too) and are not used any more.
+    unsafe {
+        libc::free(text.cast());
+        libc::free(responses.cast());
+    }
+    copy
+}
+
+/// Copies a string item, unless it is unset or empty.
+fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
+    let bytes = item.ok().flatten()?.to_bytes();
+    // One byte above what any name may have is enough to see that it is too long.
+    let shown = bytes.len().min(shared::name::LONGEST + 1);
+    (!bytes.is_empty()).then(|| bytes[..shown].to_vec())
+}
+
+impl Host for Libpam {
+    fn item(&self, item: Item) -> Option<Vec<u8>> {
+        owned(match item {
+            Item::Service => self.pam.get_service(),
+            Item::User => self.pam.get_user(None),
+            Item::RemoteHost => self.pam.get_rhost(),
+            Item::RemoteUser => self.pam.get_ruser(),
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        owned(self.pam.getenv(name))
+    }
+
+    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+        let style = match echo {
+            Echo::On => PROMPT_ECHO_ON,
+            Echo::Off => PROMPT_ECHO_OFF,
+        };
+        self.converse(style, prompt)
+    }
+
+    fn tell(&self, text: &str) {
+        if !self.flags.contains(PamFlags::SILENT) {
+            // nothing depends on its arrival
+            let _ = self.converse(TEXT_INFO, text);
+        }
+    }
+
+    fn log(&self, severity: Severity, line: &str) {
+        let level = match severity {
+            Severity::Error => LogLvl::ERR,
+            Severity::Notice => LogLvl::NOTICE,
+            Severity::Info => LogLvl::INFO,
+            Severity::Debug => LogLvl::DEBUG,
+        };
+        // a host without a log is no reason to let anyone in or keep anyone out
+        let _ = self.pam.syslog(level, line);
+    }
+
+    fn remember(&self, mark: Vec<u8>) {
+        // If libpam cannot keep it the guard finds none, and refuses.
+        let _ = self.pam.send_bytes(MARK, mark, None);
+    }
+
+    fn recall(&self) -> Option<Vec<u8>> {
+        self.pam.retrieve_bytes(MARK).ok()
+    }
+}

@@ -1,0 +1,70 @@
+//! The `account` line: refuses an entry for which the `auth` line of the same transaction never passed, such
+//! as a key alone at an sshd without AuthenticationMethods.
+
+use crate::entry::{Denial, Entry};
+use crate::host::{Host, Severity};
+use crate::login::{Line, misconfigured};
+use crate::mark::Mark;
+use crate::options::Options;
+use shared::account::Enrolled;
+use shared::clock;
+use shared::config::Unenrolled;
+use shared::guess::Stage;
+use shared::policy::Need;
+
+/// `account … pam_totp.so`
+pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
+    let options = match Options::read(words) {
+        Ok(options) => options,
+        Err(error) => return misconfigured(host, &error),
+    };
+    let line = match Line::open(host, &options) {
+        Ok(line) => line,
+        Err(denial) => return Entry::Denied(denial),
+    };
+    let mark = host.recall().and_then(|bytes| Mark::from_bytes(&bytes));
+    match mark.filter(|mark| mark.user == line.user) {
+        Some(mark) => book(&line, &mark),
+        None => ask_policy(&line),
+    }
+}
+
+/// The line has passed; what was accepted before the first factor is booked now that this has passed too.
+fn book(line: &Line<'_>, mark: &Mark) -> Entry {
+    if let Some(means) = mark.unbooked {
+        let visitor = line.visitor(Stage::Before);
+        let booked = clock::now().map_err(|error| error.to_string()).and_then(|now| {
+            let mut door = line.door().map_err(|error| error.to_string())?;
+            door.entered(&visitor, means, now).map_err(|error| error.to_string())
+        });
+        if let Err(error) = booked {
+            return line.unavailable(&error);
+        }
+    }
+    Entry::Passed
+}
+
+/// Nobody asked for a code in this transaction: that is right only where none is needed.
+fn ask_policy(line: &Line<'_>) -> Entry {
+    let enrolled = match line.door().and_then(|mut door| door.enrolled(&line.user)) {
+        Ok(enrolled) => enrolled,
+        Err(error) => return line.unavailable(&error),
+    };
+    let needed = match (line.need(enrolled), enrolled, line.settings.unenrolled) {
+        (Need::Exempt(_), ..) => false,
+        (_, Enrolled::Yes, _) => true,
+        (_, Enrolled::No, Some(Unenrolled::Allow)) => false,
+        (_, Enrolled::No, Some(Unenrolled::Deny)) => true,
+        (need, Enrolled::No, None) => need != Need::Nothing,
+    };
+    if !needed {
+        return Entry::Passed;
+    }
+    let cause = if line.settings.sshd {
+        "not-asked: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
+    } else {
+        "not-asked: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
+    };
+    line.log(Severity::Notice, "refused", cause);
+    Entry::Denied(Denial::NotAsked)
+}

@@ -1,0 +1,14 @@
+//! pam_totp.so: the door to the shell. Asks for a code at sshd, sudo and the console.
+//!
+//! `ffi` is the edge to libpam; `login` and `guard` are the two kinds of lines in a service file; what they
+//! need of the host they ask through the trait in `host`.
+#![deny(unsafe_code)]
+
+mod caller;
+mod entry;
+mod ffi;
+mod guard;
+mod host;
+mod login;
+mod mark;
+mod options;

@@ -1,0 +1,181 @@
+//! The words after pam_totp.so in a service file, and what they mean together with postern.toml: options
+//! override `[pam.service.NAME]`, which overrides `[pam]`.
+
+use crate::host::Echo;
+use shared::config::value::{Line, Whole};
+use shared::config::{self, FirstFactor, Pam, PamService, Unenrolled};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The options as typed.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Options {
+    config: Option<PathBuf>,
+    first_factor: Option<FirstFactor>,
+    proven: bool,
+    unenrolled: Option<Unenrolled>,
+    prompt: Option<Line>,
+    echo: bool,
+    tries: Option<Whole<1, 10>>,
+    debug: bool,
+    quiet: bool,
+}
+
+/// What the options and the configuration mean together.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) first_factor: FirstFactor,
+    pub(crate) unenrolled: Option<Unenrolled>,
+    pub(crate) prompt: String,
+    pub(crate) echo: Echo,
+    pub(crate) tries: u32,
+    pub(crate) sshd: bool,
+    pub(crate) quiet: bool,
+}
+
+/// A word that is no option, or whose value is out of range.
+#[derive(Debug, PartialEq)]
+pub(crate) struct UnknownOption(String);
+
+impl fmt::Display for UnknownOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown option or value {:?}; pam_totp(8) lists them", self.0)
+    }
+}
+
+impl Options {
+    /// Reads the words. Any that is unknown denies: a mistyped option must not weaken a line.
+    pub(crate) fn read(words: &[String]) -> Result<Options, UnknownOption> {
+        let mut options = Options::default();
+        for word in words {
+            let unknown = || UnknownOption(word.chars().take(64).collect());
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (word.as_str(), None),
+            };
+            match (name, value) {
+                ("config", Some(path)) if path.starts_with('/') => options.config = Some(path.into()),
+                ("first_factor", Some("passed")) => options.first_factor = Some(FirstFactor::Passed),
+                ("first_factor", Some("unknown")) => options.first_factor = Some(FirstFactor::Unknown),
+                ("proven", None) => options.proven = true,
+                ("unenrolled", Some("deny")) => options.unenrolled = Some(Unenrolled::Deny),
+                ("unenrolled", Some("allow")) | ("nullok", None) => {
+                    options.unenrolled = Some(Unenrolled::Allow);
+                }
+                ("prompt", Some(text)) => {
+                    options.prompt = Some(Line::try_from(text.to_owned()).map_err(|_| unknown())?);
+                }
+                ("echo", None) => options.echo = true,
+                ("tries", Some(number)) => {
+                    let number = number.parse().ok().filter(|n| (1..=10).contains(n)).ok_or_else(unknown)?;
+                    options.tries = Some(Whole::of(number));
+                }
+                ("debug", None) => options.debug = true,
+                ("quiet", None) => options.quiet = true,
+                _ => return Err(unknown()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Where postern.toml is.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH))
+    }
+
+    /// Whether the line only looks for a proven earlier factor.
+    pub(crate) fn proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Whether the line logs what it finds on the way.
+    pub(crate) fn debug(&self) -> bool {
+        self.debug
+    }
+
+    /// Merges with the configuration for a service.
+    pub(crate) fn settings(&self, pam: &Pam, service: &str) -> Settings {
+        let none = PamService::default();
+        let own = pam.service.get(service).unwrap_or(&none);
+        let prompt = self.prompt.as_ref().or(own.prompt.as_ref()).or(pam.prompt.as_ref());
+        let echo = self.echo || own.echo.or(pam.echo).unwrap_or(false);
+        Settings {
+            first_factor: self.first_factor.or(own.first_factor).or(pam.first_factor).unwrap_or_default(),
+            unenrolled: self.unenrolled.or(own.unenrolled).or(pam.unenrolled),
+            prompt: prompt.map_or("Verification code: ", Line::as_str).to_owned(),
+            echo: if echo { Echo::On } else { Echo::Off },
+            tries: self.tries.or(own.tries).or(pam.tries).map_or(3, Whole::value),
+            sshd: own.sshd.or(pam.sshd).unwrap_or(service == "sshd"),
+            quiet: self.quiet,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &str) -> Result<Options, UnknownOption> {
+        Options::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_override_the_service_which_overrides_the_defaults() {
+        let pam: Pam = {
+            let text = "tries = 1\nprompt = \"A: \"\nfirst_factor = \"passed\"\n[service.sudo]\ntries = 2\nprompt = \"B: \"";
+            shared::config::file::validate(
+                "p".as_ref(),
+                &format!("[pam]\n{}", text.replace("[service", "[pam.service")),
+            )
+            .unwrap()
+            .pam
+        };
+        let settings = read("tries=5").unwrap().settings(&pam, "sudo");
+        assert_eq!((settings.tries, settings.prompt.as_str()), (5, "B: "));
+        assert_eq!(settings.first_factor, FirstFactor::Passed);
+        let settings = read("").unwrap().settings(&pam, "login");
+        assert_eq!((settings.tries, settings.prompt.as_str()), (1, "A: "));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_manual() {
+        let settings = read("").unwrap().settings(&Pam::default(), "sshd");
+        let expected = Settings {
+            first_factor: FirstFactor::Unknown,
+            unenrolled: None,
+            prompt: "Verification code: ".to_owned(),
+            echo: Echo::Off,
+            tries: 3,
+            sshd: true,
+            quiet: false,
+        };
+        assert_eq!(settings, expected);
+        assert!(!read("").unwrap().settings(&Pam::default(), "sudo").sshd);
+    }
+
+    #[test]
+    fn nullok_is_another_word_for_unenrolled_allow() {
+        assert_eq!(read("nullok"), read("unenrolled=allow"));
+    }
+
+    #[test]
+    fn unknown_words_and_values_are_refused() {
+        for words in [
+            "nulok",
+            "tries=0",
+            "tries=11",
+            "tries=",
+            "tries",
+            "first_factor=yes",
+            "proven=1",
+            "config=rel",
+            "unenrolled=maybe",
+            "prompt=",
+            "Proven",
+            "=",
+            "secret=/x",
+        ] {
+            assert!(read(words).is_err(), "{words}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a person reads, at whichever door, once the first factor has passed. Before it there is one text for
+//! every refusal, and it says nothing.
+
+use crate::decision::Refusal;
+use crate::store::Missed;
+
+/// The one text before the first factor. It is shown whatever came of the answer, so it must fit everything.
+pub const BEFORE_FIRST_FACTOR: &str =
+    "If this sign-in is refused, check your password and wait for a new code";
+
+/// The one text for someone who must have a second factor and has none.
+pub const NOT_ENROLLED: &str = "This account needs a second factor and has none; ask the administrator";
+
+/// Why an answer was refused, and what to do.
+pub fn refusal(refusal: Refusal) -> String {
+    match refusal {
+        // A hint about a future code would be usable later.
+        Refusal::Wrong | Refusal::Ahead { .. } => "That code is wrong".to_owned(),
+        Refusal::Used { wait: 0 } => "That code was used already; take the one shown now".to_owned(),
+        Refusal::Used { wait } => {
+            format!("That code was used already; wait {} for the next one", duration(wait))
+        }
+        Refusal::Behind { seconds } => format!(
+            "That code is too old: your device's clock is behind by about {}; set it to the network's time",
+            duration(seconds)
+        ),
+        Refusal::ClockSetBack { .. } => {
+            "This host's clock stands before your last sign-in; ask the administrator".to_owned()
+        }
+        Refusal::Delayed { wait } => {
+            format!("Too many wrong codes: wait {}, or enter a recovery code", duration(wait))
+        }
+        Refusal::AddressDelayed { wait } => {
+            format!("Too many attempts from your address: wait {}", duration(wait))
+        }
+        Refusal::Locked => {
+            "Locked after too many wrong codes: enter a recovery code, or ask the administrator".to_owned()
+        }
+        Refusal::Unfit => "That is no code: enter the digits your app shows, or a recovery code".to_owned(),
+        Refusal::NotEnrolled => NOT_ENROLLED.to_owned(),
+    }
+}
+
+/// What happened since the last sign-in.
+pub fn missed(missed: &Missed) -> String {
+    let codes = if missed.count == 1 { "code" } else { "codes" };
+    let from = if missed.last_from == "-" { "this host" } else { missed.last_from.as_str() };
+    format!("{} wrong {codes} since your last sign-in, last from {from}", missed.count)
+}
+
+/// How many recovery codes are left after one was used.
+pub fn recovery_codes_left(left: usize) -> String {
+    match left {
+        0 => "That was your last recovery code; ask the administrator for new ones".to_owned(),
+        1 => "1 recovery code is left".to_owned(),
+        _ => format!("{left} recovery codes are left"),
+    }
+}
+
+/// A wait as people say it.
+pub fn duration(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}

@@ -1,0 +1,1 @@
+//! The test host: accounts, sshd, clock, log, and the people who sign in.

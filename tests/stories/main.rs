@@ -1,0 +1,1 @@
+//! Stories: what a person does, told against the real servers.

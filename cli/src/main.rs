@@ -1,1 +1,20 @@
-fn main() {}
+//! postern: what the system administrator types.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod commands;
+mod context;
+mod output;
+mod terminal;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = arguments::Arguments::parse();
+    let output = output::Output::new(arguments.json);
+    match commands::run(&arguments, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.fail(&failure),
+    }
+}

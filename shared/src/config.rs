@@ -410,3 +410,66 @@ impl Config {
         self.account.iter().find(|declared| declared.name == *name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../config/postern.toml");
+
+    /// The sample with every key in force: prose comments stay, `#key` and `#[table]` lose their mark.
+    fn uncommented() -> String {
+        let line = |line: &'static str| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+            _ => line,
+        };
+        SAMPLE.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The keys of a table, from the refusal of an unknown one.
+    fn known_keys(header: &str, rest: &str) -> Vec<String> {
+        let text = format!("{header}\n{rest}\nunknown_key = 1\n");
+        let error = toml::from_str::<Config>(&text).unwrap_err().to_string();
+        let (_, expected) = error.split_once("expected").expect(&error);
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_sample_is_the_default_and_names_the_defaults() {
+        assert_eq!(toml::from_str::<Config>(SAMPLE).unwrap(), Config::default());
+        let sample: toml::Table = uncommented().parse().unwrap();
+        toml::from_str::<Config>(&uncommented()).unwrap();
+        let defaults = toml::Table::try_from(Config::default()).unwrap();
+        for (section, table) in &defaults {
+            for (key, default) in table.as_table().into_iter().flatten() {
+                if default.as_array().is_none_or(|a| !a.is_empty()) && default.as_table().is_none() {
+                    assert_eq!(sample[section].get(key), Some(default), "{section}.{key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_names_every_key() {
+        let sample: toml::Table = uncommented().parse().unwrap();
+        let exempt = sample["policy"]["exempt"][0].as_table().unwrap();
+        let account = sample["account"][0].as_table().unwrap();
+        for (header, rest, table) in [
+            ("[store]", "", sample["store"].as_table().unwrap()),
+            ("[totp]", "", sample["totp"].as_table().unwrap()),
+            ("[recovery]", "", sample["recovery"].as_table().unwrap()),
+            ("[throttle]", "", sample["throttle"].as_table().unwrap()),
+            ("[policy]", "", sample["policy"].as_table().unwrap()),
+            ("[[policy.exempt]]", "", exempt),
+            ("[pam]", "", sample["pam"].as_table().unwrap()),
+            ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
+        ] {
+            for key in known_keys(header, rest) {
+                assert!(table.contains_key(&key), "{header} lacks {key}");
+            }
+        }
+        for section in known_keys("", "") {
+            assert!(sample.contains_key(&section), "the sample lacks [{section}]");
+        }
+    }
+}

@@ -1,11 +1,12 @@
 //! Files that must be trusted: opened without following a link, checked by what was opened, not by name.
 //! A file is trusted when root, or the user who runs this, owns it and nobody else can write it.
 
+use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 use nix::unistd::geteuid;
 use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -34,11 +35,11 @@ pub fn read(
     follow: Follow,
     largest: u64,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let no_follow = if follow == Follow::No { libc_flags::NOFOLLOW } else { 0 };
+    let no_follow = if follow == Follow::No { OFlag::O_NOFOLLOW } else { OFlag::empty() };
     // NONBLOCK, so that a FIFO in the file's place cannot hang a login.
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(no_follow | libc_flags::NONBLOCK)
+        .custom_flags((no_follow | OFlag::O_NONBLOCK).bits())
         .open(path)
         .map_err(|error| FileError::io(path, error))?;
     let metadata = file.metadata().map_err(|error| FileError::io(path, error))?;
@@ -76,23 +77,40 @@ pub fn trust(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), F
     Err(FileError::new(path, problem))
 }
 
-/// Replaces a file in one step: whoever reads sees the old text or the new, whole and on disk.
-pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let new = path.with_file_name(format!(
-        ".{}.{}.new",
-        path.file_name().unwrap_or_default().to_string_lossy(),
-        std::process::id()
-    ));
+/// What happens to a file that stands in the new one's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is replaced.
+    Replace,
+    /// Nothing is written.
+    Refuse,
+}
+
+/// Writes a file in one step: whoever reads sees the old one or the new one, whole and on disk.
+pub fn write(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    group: Option<u32>,
+    existing: Existing,
+) -> Result<(), FileError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
+    let flags = match existing {
+        Existing::Replace => RenameFlags::empty(),
+        Existing::Refuse => RenameFlags::RENAME_NOREPLACE,
+    };
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        fchown(&file, None, group)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&new, path)?;
+        renameat2(AT_FDCWD, &new, AT_FDCWD, path, flags)?;
         sync_folder(path)
     };
     write().map_err(|error| {
-        // Best effort: the error that matters is the first one.
+        // best effort: the error that matters is the first one
         let _ = std::fs::remove_file(&new);
         FileError::io(path, error)
     })
@@ -104,13 +122,6 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
-}
-
-mod libc_flags {
-    use nix::fcntl::OFlag;
-
-    pub(super) const NOFOLLOW: i32 = OFlag::O_NOFOLLOW.bits();
-    pub(super) const NONBLOCK: i32 = OFlag::O_NONBLOCK.bits();
 }
 
 /// Why a file cannot be read or may not be trusted, with what to do about it.
@@ -172,6 +183,9 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.problem {
+            Problem::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                write!(f, "{path}: {error}; only root may")
+            }
             Problem::Io(error) => write!(f, "{path}: {error}"),
             Problem::Link => write!(f, "{path}: is a symbolic link; put the file itself there"),
             Problem::NotAFile => write!(f, "{path}: is not a plain file"),
@@ -197,7 +211,7 @@ impl std::error::Error for FileError {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     fn refusal(path: &Path, privacy: Privacy) -> String {
         read(path, privacy, Follow::No, 10).unwrap_err().to_string()
@@ -229,8 +243,9 @@ mod tests {
     fn replacing_leaves_one_whole_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        replace(&path, b"one", 0o640).unwrap();
-        replace(&path, b"two", 0o600).unwrap();
+        write(&path, b"one", 0o640, None, Existing::Refuse).unwrap();
+        assert!(write(&path, b"none", 0o640, None, Existing::Refuse).is_err());
+        write(&path, b"two", 0o600, None, Existing::Replace).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

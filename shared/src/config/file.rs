@@ -2,7 +2,7 @@
 //! a line for the log; a command refuses and names file, line and key.
 
 use super::{Config, locate};
-use crate::files::{self, FileError, Follow, Privacy};
+use crate::files::{self, Existing, FileError, Follow, Privacy};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub fn keep(path: &Path, valid: &Valid) -> Result<(), FileError> {
     let copy = copy_path(path);
     match text_of(&copy) {
         Ok(kept) if kept == valid.text => Ok(()),
-        _ => files::replace(&copy, valid.text.as_bytes(), 0o644),
+        _ => files::write(&copy, valid.text.as_bytes(), 0o644, None, Existing::Replace),
     }
 }
 

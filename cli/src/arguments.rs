@@ -1,0 +1,96 @@
+//! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
+
+use clap::{Args, Parser, Subcommand};
+use shared::config::DEFAULT_PATH;
+use shared::name::UserName;
+use std::path::PathBuf;
+
+/// A second factor for every door: ssh, sudo, the console and the web.
+#[derive(Parser)]
+#[command(name = "postern", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Another postern.toml
+    #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_PATH)]
+    pub(crate) config: PathBuf,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make the master key and the store
+    Init,
+    /// Set up a second factor: QR, a code to confirm, recovery codes
+    Enroll(Enroll),
+    /// Read a code, spend it, and say the verdict
+    Verify(One),
+    /// Show who has a second factor
+    Status(Some),
+    /// Turn a second factor off
+    Disable(One),
+    /// Lift delays and locks
+    Unlock(Unlock),
+    /// Accounts
+    #[command(subcommand)]
+    Account(Account),
+    /// Show what happened
+    Log(Log),
+    /// Edit postern.toml and check it before it counts
+    Edit,
+}
+
+#[derive(Args)]
+pub(crate) struct One {
+    /// The account
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserName,
+}
+
+#[derive(Args)]
+pub(crate) struct Some {
+    /// The account; all if not given
+    #[arg(value_name = "USER")]
+    pub(crate) user: Option<UserName>,
+}
+
+#[derive(Args)]
+pub(crate) struct Enroll {
+    /// The account
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserName,
+    /// Make it active at once, without a code and without asking whether the recovery codes are saved
+    #[arg(long)]
+    pub(crate) no_confirm: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Unlock {
+    /// The account
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserName,
+    /// Also accept codes again after the host's clock was set back
+    #[arg(long)]
+    pub(crate) clock: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Account {
+    /// Make an account
+    Add(One),
+}
+
+#[derive(Args)]
+pub(crate) struct Log {
+    /// The account; all if not given
+    #[arg(value_name = "USER")]
+    pub(crate) user: Option<UserName>,
+    /// Go on printing what happens
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// How many past events, newest last
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) lines: u32,
+}

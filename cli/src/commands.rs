@@ -1,0 +1,30 @@
+//! The commands, one file each.
+
+mod account;
+mod disable;
+mod edit;
+mod enroll;
+mod init;
+mod log;
+mod status;
+mod unlock;
+mod verify;
+
+use crate::arguments::{Account, Arguments, Command};
+use crate::output::{Failure, Output};
+
+/// Runs what was typed.
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
+    let output = *output;
+    match &arguments.command {
+        Command::Init => init::run(arguments, output),
+        Command::Enroll(what) => enroll::run(arguments, output, what),
+        Command::Verify(what) => verify::run(arguments, output, &what.user),
+        Command::Status(what) => status::run(arguments, output, what.user.as_ref()),
+        Command::Disable(what) => disable::run(arguments, output, &what.user),
+        Command::Unlock(what) => unlock::run(arguments, output, what),
+        Command::Account(Account::Add(what)) => account::add(arguments, output, &what.user),
+        Command::Log(what) => log::run(arguments, output, what),
+        Command::Edit => edit::run(arguments, output),
+    }
+}

@@ -1,0 +1,86 @@
+//! `postern edit`: like visudo. The editor works on a copy; only what validates takes the file's place.
+
+use crate::arguments::Arguments;
+use crate::output::{Failure, Output};
+use crate::{context, terminal};
+use nix::fcntl::{Flock, FlockArg};
+use shared::config::file;
+use shared::files::{self, Existing, FileError};
+use std::fs::{self, File};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
+    let path = &arguments.config;
+    let io = |error| FileError::io(path, error);
+    let original = File::open(path).map_err(io)?;
+    let _lock = Flock::lock(original, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| Failure::new(format_args!("{} is being edited by someone else", path.display())))?;
+    let before = fs::read(path).map_err(io)?;
+    let copy = Copy::of(path, &before)?;
+    loop {
+        edit(&copy.0)?;
+        let after = fs::read(&copy.0).map_err(|error| FileError::io(&copy.0, error))?;
+        if after == before {
+            return output.done(format_args!("{} is unchanged", path.display()));
+        }
+        let checked = std::str::from_utf8(&after)
+            .map_err(|_| format!("{}: not UTF-8", path.display()))
+            .and_then(|text| file::validate(path, text).map_err(|error| error.to_string()));
+        match checked {
+            Ok(_) => {
+                files::write(path, &after, 0o644, None, Existing::Replace)?;
+                context::config(arguments, output)?;
+                return output.done(format_args!("{} is checked and in force", path.display()));
+            }
+            Err(why) if !std::io::stdin().is_terminal() => {
+                return Err(Failure::new(format_args!("{why}; nothing was changed")));
+            }
+            Err(why) => {
+                output.text(format_args!("{why}\n"))?;
+                let choice = terminal::ask(output, "(e)dit again, or e(x)it without a change? ")?;
+                if !choice.trim().eq_ignore_ascii_case("e") {
+                    return Err(Failure::new("nothing was changed"));
+                }
+            }
+        }
+    }
+}
+
+/// The copy that the editor works on; removed at the end, whatever happened.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(path: &Path, bytes: &[u8]) -> Result<Copy, FileError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let copy = path.with_file_name(format!("{name}.edit.{}.toml", std::process::id()));
+        files::write(&copy, bytes, 0o600, None, Existing::Refuse)?;
+        Ok(Copy(copy))
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // best effort: a copy left behind holds no secret and counts for nothing
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// The person's editor, else Debian's, else vi. The variable may hold options, so a shell splits it.
+fn edit(path: &Path) -> Result<(), Failure> {
+    let chosen = ["SUDO_EDITOR", "VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
+    let editor = chosen.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| {
+        let debians = Path::new("/usr/bin/editor");
+        if debians.exists() { "/usr/bin/editor" } else { "vi" }.to_owned()
+    });
+    let status =
+        Command::new("/bin/sh").arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(path).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => {
+            Err(Failure::new(format_args!("the editor {editor} ended with {status}; nothing was changed")))
+        }
+        Err(error) => Err(Failure::new(format_args!("the editor {editor} cannot be run: {error}"))),
+    }
+}

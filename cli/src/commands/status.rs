@@ -1,0 +1,58 @@
+//! `postern status`: who has a second factor, since when, and how it stands.
+
+use crate::arguments::Arguments;
+use crate::context;
+use crate::output::{Failure, Output, Table};
+use serde_json::{Value, json};
+use shared::clock::Timestamp;
+use shared::door::{State, Status};
+use shared::name::UserName;
+
+pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
+    let mut door = context::door(arguments, output)?;
+    let statuses = match user {
+        Some(user) => vec![door.status(user)?],
+        None => door.statuses()?,
+    };
+    if output.is_json() {
+        let values: Vec<Value> = statuses.iter().map(value).collect();
+        return match user {
+            Some(_) => output.json(&values[0]),
+            None => output.json(&values),
+        };
+    }
+    let mut table =
+        Table::new(["account", "second factor", "since", "last sign-in", "recovery codes", "locked"]);
+    for status in &statuses {
+        let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        table.row([
+            status.name.to_string(),
+            state(status.state).to_owned(),
+            time(status.since),
+            time(status.last_sign_in),
+            status.recovery_codes.to_string(),
+            if status.locks > 0 { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    output.text(table)
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Off => "off",
+        State::On => "on",
+        State::Declared => "declared",
+    }
+}
+
+fn value(status: &Status) -> Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    json!({
+        "account": status.name,
+        "state": status.state,
+        "since": time(status.since),
+        "last_sign_in": time(status.last_sign_in),
+        "recovery_codes": status.recovery_codes,
+        "locked": status.locks > 0,
+    })
+}

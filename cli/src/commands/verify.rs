@@ -1,0 +1,62 @@
+//! `postern verify`: judges one code as a door would, spends it, and says the verdict.
+
+use crate::arguments::Arguments;
+use crate::output::{Failure, Output};
+use crate::{context, terminal};
+use serde_json::json;
+use shared::answer::Answer;
+use shared::clock;
+use shared::decision::{Refusal, Verdict};
+use shared::door::Visitor;
+use shared::guess::Stage;
+use shared::name::UserName;
+use shared::place::Origin;
+use shared::words;
+
+pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+    let config = context::config(arguments, output)?;
+    let typed = terminal::ask(output, "Verification code: ")?;
+    let answer = Answer::read(typed.as_bytes());
+    let now = clock::now()?;
+    let origin = Origin::Local(context::actor());
+    let visitor = Visitor { name: user, stage: Stage::After, origin: &origin, service: "postern" };
+    let outcome = shared::door::Door::open(config)?.attempt(&visitor, &answer, now)?;
+
+    let refusal = match outcome.verdict {
+        Verdict::Accepted(_) => None,
+        Verdict::Refused(refusal) => Some(refusal),
+    };
+    let (verdict, retry_after) = name(refusal);
+    if output.is_json() {
+        output.json(&json!({"verdict": verdict, "retry_after": retry_after}))?;
+    } else {
+        output.text(format_args!("{verdict}\n"))?;
+        let told = [
+            refusal.map(words::refusal),
+            outcome.missed.as_ref().map(words::missed),
+            outcome.recovery_codes_left.map(words::recovery_codes_left),
+        ];
+        for line in told.into_iter().flatten() {
+            output.text(format_args!("{line}\n"))?;
+        }
+    }
+    match refusal {
+        None => Ok(()),
+        Some(_) => Err(Failure::Said),
+    }
+}
+
+/// The verdict's name for scripts, and the seconds until another try makes sense.
+fn name(refusal: Option<Refusal>) -> (&'static str, u64) {
+    match refusal {
+        None => ("accepted", 0),
+        Some(Refusal::Wrong | Refusal::Ahead { .. } | Refusal::Unfit) => ("wrong", 0),
+        Some(Refusal::Used { wait }) => ("used", wait),
+        // every code at hand lies below the last accepted step
+        Some(Refusal::ClockSetBack { seconds }) => ("used", seconds),
+        Some(Refusal::Behind { .. }) => ("behind", 0),
+        Some(Refusal::Delayed { wait } | Refusal::AddressDelayed { wait }) => ("limited", wait),
+        Some(Refusal::Locked) => ("locked", 0),
+        Some(Refusal::NotEnrolled) => ("unknown", 0),
+    }
+}

@@ -1,0 +1,124 @@
+//! What is printed: text for people, JSON for scripts, and why something was refused.
+
+use serde::Serialize;
+use serde_json::json;
+use std::fmt::{self, Display};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Why a command ends with exit status 1.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Said already, in the command's own form.
+    Said,
+    /// To be said.
+    Message(String),
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Display) -> Failure {
+        Failure::Message(message.to_string())
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::new(error)
+    }
+}
+
+/// Where a command prints to, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Output {
+        Output { json }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints one JSON value on a line.
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(value)?;
+        self.text(format_args!("{line}\n"))
+    }
+
+    /// Prints text as it is, at once.
+    pub(crate) fn text(self, text: impl Display) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        write!(stdout, "{text}")?;
+        Ok(stdout.flush()?)
+    }
+
+    /// Says that an act is done.
+    pub(crate) fn done(self, message: impl Display) -> Result<(), Failure> {
+        match self.json {
+            true => self.json(&json!({"success": true, "message": message.to_string()})),
+            false => self.text(format_args!("{message}\n")),
+        }
+    }
+
+    /// Says what did not go well, on stderr, and goes on.
+    pub(crate) fn warn(self, message: impl Display) -> io::Result<()> {
+        writeln!(io::stderr(), "postern: {message}")
+    }
+
+    /// Says the failure; gives the exit status.
+    pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
+        if let Failure::Message(message) = failure {
+            if self.json {
+                // Nobody is left to tell if this fails too.
+                let _ = self.json(&json!({"success": false, "message": message}));
+            }
+            let _ = self.warn(message);
+        }
+        ExitCode::from(1)
+    }
+}
+
+/// A table for people: columns as wide as their widest cell.
+pub(crate) struct Table<const N: usize>(Vec<[String; N]>);
+
+impl<const N: usize> Table<N> {
+    pub(crate) fn new(head: [&str; N]) -> Table<N> {
+        Table(vec![head.map(str::to_owned)])
+    }
+
+    pub(crate) fn row(&mut self, cells: [String; N]) {
+        self.0.push(cells);
+    }
+}
+
+impl<const N: usize> Display for Table<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |column: usize| self.0.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: [usize; N] = std::array::from_fn(width);
+        for (number, row) in self.0.iter().enumerate() {
+            let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+            let line = padded.collect::<Vec<_>>().join(" | ");
+            writeln!(f, "{}", line.trim_end())?;
+            if number == 0 {
+                let rule: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
+                writeln!(f, "{}", rule.join("-+-"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(["success", "message"]);
+        table.row(["true".into(), "ü off".into()]);
+        assert_eq!(table.to_string(), "success | message\n--------+--------\ntrue    | ü off\n");
+    }
+}

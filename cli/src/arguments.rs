@@ -94,3 +94,42 @@ pub(crate) struct Log {
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) lines: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    const MANUAL: &str = include_str!("../../packaging/man/postern.1");
+
+    /// Every command and option, as the man page writes them.
+    fn words(command: &clap::Command, found: &mut Vec<String>) {
+        for argument in command.get_arguments().filter_map(|argument| argument.get_long()) {
+            found.push(format!("Fl -{argument}"));
+        }
+        for sub in command.get_subcommands() {
+            if sub.has_subcommands() {
+                let pair = |below: &clap::Command| format!("Cm {} {}", sub.get_name(), below.get_name());
+                found.extend(sub.get_subcommands().map(pair));
+            } else {
+                found.push(format!("Cm {}", sub.get_name()));
+                words(sub, found);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_and_option_stands_in_the_man_page() {
+        let mut found = Vec::new();
+        words(&Arguments::command(), &mut found);
+        assert!(found.len() > 12, "{found:?}");
+        for word in found {
+            assert!(MANUAL.contains(&word), "postern(1) lacks {word:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

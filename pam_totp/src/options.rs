@@ -178,4 +178,17 @@ mod tests {
             assert!(read(words).is_err(), "{words}");
         }
     }
+
+    /// Every option that the reader knows, from its own source, stands in the man page.
+    #[test]
+    fn every_option_stands_in_the_man_page() {
+        let manual = include_str!("../../packaging/man/pam_totp.8");
+        let source = include_str!("options.rs");
+        let reader = source.split("match (name, value) {").nth(1).unwrap().split("_ =>").next().unwrap();
+        let names: Vec<_> = reader.split(" (\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(names.contains(&"nullok") && names.contains(&"config"));
+        for name in names {
+            assert!(manual.contains(&format!("Cm {name}")), "pam_totp(8) lacks {name}");
+        }
+    }
 }

@@ -417,6 +417,8 @@ mod tests {
 
     const SAMPLE: &str = include_str!("../../config/postern.toml");
 
+    const MANUAL: &str = include_str!("../../packaging/man/postern.toml.5");
+
     /// The sample with every key in force: prose comments stay, `#key` and `#[table]` lose their mark.
     fn uncommented() -> String {
         let line = |line: &'static str| match line.strip_prefix('#') {
@@ -450,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_names_every_key() {
+    fn the_sample_and_the_man_page_name_every_key() {
         let sample: toml::Table = uncommented().parse().unwrap();
         let exempt = sample["policy"]["exempt"][0].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
@@ -466,6 +468,7 @@ mod tests {
         ] {
             for key in known_keys(header, rest) {
                 assert!(table.contains_key(&key), "{header} lacks {key}");
+                assert!(MANUAL.contains(&format!(".It Cm {key}\n")), "postern.toml(5) lacks {key}");
             }
         }
         for section in known_keys("", "") {

@@ -1,1 +1,4 @@
-//! Stories: what a person does, told against the real servers.
+//! Stories: what a person does, told against the real servers. Each begins on a fresh host; they run one at a
+//! time, as root on a throwaway copy of this machine: tests/run does it.
+
+mod sign_in;

@@ -52,4 +52,9 @@ impl Phone {
     pub fn secret(&self) -> String {
         self.secret.to_base32().to_string()
     }
+
+    /// The secret's bytes, in upper-case hexadecimal digits.
+    pub fn secret_in_hex(&self) -> String {
+        self.secret.expose().iter().map(|byte| format!("{byte:02X}")).collect()
+    }
 }

@@ -1,4 +1,6 @@
 //! Stories: what a person does, told against the real servers. Each begins on a fresh host; they run one at a
 //! time, as root on a throwaway copy of this machine: tests/run does it.
 
+mod codes;
+mod recovery;
 mod sign_in;

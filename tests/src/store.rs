@@ -1,6 +1,6 @@
 //! The store from outside: what stands in it, whether it is sound. For what commands do not show.
 
-use crate::folder::STORE;
+use crate::folder::{STORE, STORE_FOLDER};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
@@ -26,6 +26,20 @@ impl Store {
     #[track_caller]
     pub fn number(&self, sql: &str) -> i64 {
         self.numbers(sql)[0]
+    }
+
+    /// The bytes of a single value.
+    #[track_caller]
+    pub fn bytes(&self, sql: &str) -> Vec<u8> {
+        self.0.query_row(sql, [], |row| row.get(0)).expect("bytes")
+    }
+
+    /// Whether these bytes stand anywhere in its files.
+    pub fn holds(bytes: &[u8]) -> bool {
+        let files = std::fs::read_dir(STORE_FOLDER).expect("the store's folder").flatten();
+        files.filter_map(|entry| std::fs::read(entry.path()).ok()).any(|file| {
+            file.windows(bytes.len()).any(|window| window == bytes)
+        })
     }
 
     /// Changes it, as nobody should.

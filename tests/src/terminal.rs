@@ -91,6 +91,11 @@ impl Terminal {
         }
     }
 
+    /// What has stood on the screen so far.
+    pub fn screen(&self) -> String {
+        self.shown()
+    }
+
     /// Types a line and Enter.
     #[track_caller]
     pub fn types(&mut self, line: &str) -> &mut Terminal {

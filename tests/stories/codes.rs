@@ -32,6 +32,7 @@ fn three_wrong_codes_end_the_conversation() {
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);
     assert_eq!(ended.transcript.matches("Verification code: ").count(), 3, "{}", ended.transcript);
+    assert_eq!(ended.transcript.matches("That code is wrong").count(), 3, "{}", ended.transcript);
 }
 
 /// L5

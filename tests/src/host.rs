@@ -8,7 +8,7 @@ use crate::folder::{CONFIG, STORE_FOLDER, WORK, checkout};
 use crate::journal::Journal;
 use crate::person::Person;
 use crate::postern::Postern;
-use crate::processes::finished;
+use crate::processes::{below, finished};
 use crate::sshd::{Sshd, put};
 use std::fs;
 use std::path::Path;
@@ -84,6 +84,11 @@ impl Host {
         assert!(text.contains(from), "{path} has no {from:?}");
         fs::write(path, text.replace(from, to)).expect("a drop-in can be written");
         self.restart_sshd();
+    }
+
+    /// The processes that serve sign-ins and sessions now.
+    pub fn sessions(&self) -> Vec<u32> {
+        below(self.sshd())
     }
 
     /// The process of sshd that listens.

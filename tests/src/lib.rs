@@ -26,5 +26,5 @@ pub use postern::{Postern, Said};
 pub use processes::{finished, patiently};
 pub use ssh::Ssh;
 pub use store::Store;
-pub use syscalls::Killed;
+pub use syscalls::{Ambush, killed_at, was_killed};
 pub use terminal::{Ended, Terminal};

@@ -1,5 +1,6 @@
 //! A person: a Unix account with a password and a key, and what such a person does.
 
+use crate::clock::on_the_clock;
 use crate::folder::WORK;
 use crate::phone::Phone;
 use crate::postern::Postern;
@@ -76,5 +77,12 @@ impl Person {
     /// Begins to sign in by ssh, with the password.
     pub fn with_password(&self) -> Ssh {
         Ssh::with_password(self)
+    }
+
+    /// A command of this person's, on the host itself.
+    pub fn on_this_host(&self, command: &str) -> Command {
+        let mut runuser = on_the_clock(Command::new("runuser"));
+        runuser.args(["-u", &self.name, "--", "sh", "-c", command]);
+        runuser
     }
 }

@@ -30,9 +30,20 @@ impl Postern {
         Postern { command, input: String::new() }
     }
 
+    /// A call that was wrapped into another command.
+    pub fn under(command: Command) -> Postern {
+        Postern { command, input: String::new() }
+    }
+
     /// What is piped into it.
     pub fn input(mut self, text: &str) -> Postern {
         self.input.push_str(text);
+        self
+    }
+
+    /// With a variable of the environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Postern {
+        self.command.env(name, value);
         self
     }
 

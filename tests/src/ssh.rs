@@ -78,7 +78,7 @@ impl Ssh {
     /// Dials; nothing is typed yet.
     #[track_caller]
     pub fn dials(&self) -> Terminal {
-        Terminal::run(&self.client())
+        Terminal::run(self.client())
     }
 
     /// Dials and passes the first factor, up to the prompt for the code.

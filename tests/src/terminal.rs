@@ -33,7 +33,7 @@ pub struct Ended {
 
 impl Terminal {
     /// Runs a program on a new terminal.
-    pub fn run(command: &Command) -> Terminal {
+    pub fn run(command: Command) -> Terminal {
         let pty = openpty(Some(&SIZE), None).expect("there is a free pty");
         for side in [&pty.master, &pty.slave] {
             // another terminal's program must not keep this one open
@@ -89,6 +89,15 @@ impl Terminal {
                 Err(RecvTimeoutError::Disconnected) => panic!("no {texts:?} before the end of:\n{}", self.shown()),
             }
         }
+    }
+
+    /// Reads the number that follows what was waited for.
+    #[track_caller]
+    pub fn read_number(&mut self) -> u32 {
+        let from = self.read;
+        self.expect("\n");
+        let text = String::from_utf8_lossy(&self.transcript[from..self.read]).into_owned();
+        text.trim().parse().unwrap_or_else(|error| panic!("{error}: {text:?}"))
     }
 
     /// What has stood on the screen so far.

@@ -5,7 +5,7 @@ use testhost::{Host, Phone, Postern, Store, Terminal};
 /// `postern enroll` on a terminal, up to its first question; the terminal, and the app that scanned the URL.
 #[track_caller]
 fn setup_of(name: &str) -> (Terminal, Phone) {
-    let mut terminal = Terminal::run(&Postern::call(&format!("enroll {name}")).command());
+    let mut terminal = Terminal::run(Postern::call(&format!("enroll {name}")).command());
     let screen = terminal.expect("Scan it, then enter the code that your app shows: ").screen();
     let url = line_after(&screen, "URL: ");
     let phone = Phone::scans(&url);

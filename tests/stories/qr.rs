@@ -15,7 +15,7 @@ fn the_qr_fits_the_terminal_and_scans() {
     host.person("alice");
     host.configure("[totp]\nissuer = \"server-01\"\n");
 
-    let mut terminal = Terminal::run(&Postern::call("enroll alice").command());
+    let mut terminal = Terminal::run(Postern::call("enroll alice").command());
     let screen = terminal.expect("Scan it, then enter the code that your app shows: ").screen();
     terminal.presses_ctrl_c();
 

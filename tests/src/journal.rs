@@ -26,7 +26,11 @@ impl Journal {
         fs::write(&configuration, text).expect("the tests' folder can be written");
         let pid = format!("{WORK}/rsyslogd.pid");
         let mut logger = Command::new("rsyslogd");
-        logger.args(["-n", "-f", &configuration, "-i", &pid]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        logger
+            .args(["-n", "-f", &configuration, "-i", &pid])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let logger = logger.spawn().expect("rsyslogd runs; tests/run installs it");
         patiently("rsyslogd listens", || UnixDatagram::unbound()?.connect("/dev/log").map(Some));
         let journal = Journal(logger);

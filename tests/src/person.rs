@@ -45,7 +45,8 @@ impl Person {
         let (key, home) = (self.key(), format!("/home/{name}"));
         finished(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &key]));
         fs::create_dir_all(format!("{home}/.ssh")).expect("a home can be written");
-        fs::copy(format!("{key}.pub"), format!("{home}/.ssh/authorized_keys")).expect("a home can be written");
+        fs::copy(format!("{key}.pub"), format!("{home}/.ssh/authorized_keys"))
+            .expect("a home can be written");
         finished(Command::new("chown").args(["-R", &format!("{name}:"), &home]));
     }
 

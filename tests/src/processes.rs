@@ -19,7 +19,10 @@ pub fn patiently<T>(what: &str, mut look: impl FnMut() -> io::Result<Option<T>>)
             return found;
         }
         if Instant::now() > deadline {
-            panic!("waited in vain until {what}{}", last.err().map_or_else(String::new, |e| format!(": {e}")));
+            panic!(
+                "waited in vain until {what}{}",
+                last.err().map_or_else(String::new, |e| format!(": {e}"))
+            );
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -43,7 +46,9 @@ pub fn finished(command: &mut Command) -> String {
 pub(crate) fn below(parent: u32) -> Vec<u32> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").expect("there is a /proc").flatten() {
-        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         // the name in brackets may hold anything; state and parent follow it
         let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);

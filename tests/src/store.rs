@@ -37,9 +37,9 @@ impl Store {
     /// Whether these bytes stand anywhere in its files.
     pub fn holds(bytes: &[u8]) -> bool {
         let files = std::fs::read_dir(STORE_FOLDER).expect("the store's folder").flatten();
-        files.filter_map(|entry| std::fs::read(entry.path()).ok()).any(|file| {
-            file.windows(bytes.len()).any(|window| window == bytes)
-        })
+        files
+            .filter_map(|entry| std::fs::read(entry.path()).ok())
+            .any(|file| file.windows(bytes.len()).any(|window| window == bytes))
     }
 
     /// Changes it, as nobody should.
@@ -85,8 +85,7 @@ impl Store {
     /// Insists that nothing in it is torn.
     #[track_caller]
     pub fn is_sound(&self) {
-        let said: String =
-            self.0.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+        let said: String = self.0.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
         assert_eq!(said, "ok");
         assert_eq!(self.numbers("SELECT count(*) FROM pragma_foreign_key_check"), [0]);
     }

@@ -55,7 +55,9 @@ impl Ambush {
         let ambush = Ambush(strace);
         let status = format!("/proc/{process}/status");
         patiently("strace is attached", || {
-            Ok(fs::read_to_string(&status)?.contains(&format!("TracerPid:\t{}\n", ambush.0.id())).then_some(()))
+            Ok(fs::read_to_string(&status)?
+                .contains(&format!("TracerPid:\t{}\n", ambush.0.id()))
+                .then_some(()))
         });
         ambush
     }

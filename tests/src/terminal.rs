@@ -86,7 +86,9 @@ impl Terminal {
             match self.screen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.transcript.extend(bytes),
                 Err(RecvTimeoutError::Timeout) => panic!("no {texts:?} in time on:\n{}", self.shown()),
-                Err(RecvTimeoutError::Disconnected) => panic!("no {texts:?} before the end of:\n{}", self.shown()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("no {texts:?} before the end of:\n{}", self.shown())
+                }
             }
         }
     }

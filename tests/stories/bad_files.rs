@@ -81,7 +81,9 @@ fn a_key_file_that_is_wrong_closes_every_door() {
     closed_while(&host, &alice, &phone, KEY, || replaced(KEY, b"\xff\xfe\n"));
     closed_while(&host, &alice, &phone, "key", || replaced(KEY, other.as_bytes()));
     closed_while(&host, &alice, &phone, &format!("{KEY}: belongs to uid 4321"), || owner(KEY, 4321));
-    closed_while(&host, &alice, &phone, &format!("{KEY}: has mode 0644, too open"), || mode(KEY, 0o644, 0o640));
+    closed_while(&host, &alice, &phone, &format!("{KEY}: has mode 0644, too open"), || {
+        mode(KEY, 0o644, 0o640)
+    });
     closed_while(&host, &alice, &phone, &format!("{KEY}: is a symbolic link"), || linked(KEY));
 }
 

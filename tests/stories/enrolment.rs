@@ -122,7 +122,8 @@ fn nothing_shows_secret_or_recovery_codes_again() {
     alice.with_key().enters_with(&recovery[0]);
 
     let mut said = host.journal.rest();
-    for call in ["status", "status alice", "log", "log alice", "verify alice", "enroll alice", "unlock alice"] {
+    for call in ["status", "status alice", "log", "log alice", "verify alice", "enroll alice", "unlock alice"]
+    {
         for json in ["", " --json"] {
             said.push_str(&Postern::call(&format!("{call}{json}")).input("1\n").run().all());
         }

@@ -17,7 +17,10 @@ fn module() -> String {
 /// What a process holds open below a folder.
 fn held(process: u32, folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(format!("/proc/{process}/fd")).expect("the process runs").flatten();
-    entries.filter_map(|entry| fs::read_link(entry.path()).ok()).filter(|path| path.starts_with(folder)).collect()
+    entries
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .filter(|path| path.starts_with(folder))
+        .collect()
 }
 
 #[test]
@@ -81,8 +84,11 @@ fn sudo_asks_for_the_code_and_is_left_as_it_was() {
     let phone = alice.enrols();
     // no clock but the real one reaches a setuid program
     host.clock.set(SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs());
-    fs::write("/etc/sudoers.d/postern-tests", "alice ALL=(ALL) ALL\nDefaults !use_pty, timestamp_timeout=0\n")
-        .expect("a drop-in can be written");
+    fs::write(
+        "/etc/sudoers.d/postern-tests",
+        "alice ALL=(ALL) ALL\nDefaults !use_pty, timestamp_timeout=0\n",
+    )
+    .expect("a drop-in can be written");
     let sudo = |command: &str| {
         let mut terminal = Terminal::run(alice.on_this_host(&format!("sudo {command}")));
         terminal.expect("password for alice: ").types(&alice.password).expect("Verification code: ");

@@ -61,7 +61,10 @@ fn a_thousand_timings_tell_nobody_apart() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();
-    host.pam("strangers", "auth required pam_unix.so nodelay\nauth required pam_totp.so first_factor=unknown\n");
+    host.pam(
+        "strangers",
+        "auth required pam_unix.so nodelay\nauth required pam_totp.so first_factor=unknown\n",
+    );
 
     let mut timings: [(&str, Vec<Duration>); 4] = ["wrong password", "wrong code", "unknown", "not enrolled"]
         .map(|kind| (kind, Vec::with_capacity(ROUNDS)));

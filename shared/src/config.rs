@@ -2,6 +2,7 @@
 //! and changes nothing; how a typo is survived stands in [`file`].
 
 pub mod file;
+pub mod gate;
 mod locate;
 mod pam;
 mod policy;
@@ -36,6 +37,8 @@ pub struct Config {
     pub policy: Policy,
     /// The PAM module.
     pub pam: Pam,
+    /// The gate.
+    pub gate: gate::Gate,
     /// Accounts declared here instead of enrolled by command.
     pub account: Vec<Declared>,
 }

@@ -89,6 +89,8 @@ pub enum Refusal {
     Unfit,
     /// The account has no second factor.
     NotEnrolled,
+    /// The sign-in took too long, or was ended meanwhile.
+    Expired,
 }
 
 /// The outcome of an attempt.

@@ -337,6 +337,6 @@ impl Visit {
     }
 
     fn now(&self) -> Result<clock::Timestamp, shared::door::SignInError> {
-        clock::now().map_err(|error| shared::door::SignInError::Clock(error))
+        clock::now().map_err(shared::door::SignInError::Clock)
     }
 }

@@ -335,6 +335,8 @@ mod tests {
     fn the_sample_and_the_man_page_name_every_key() {
         let sample: toml::Table = uncommented().parse().unwrap();
         let exempt = sample["policy"]["exempt"][0].as_table().unwrap();
+        let proxy = sample["gate"]["trusted_proxies"][0].as_table().unwrap();
+        let tls = sample["gate"]["tls"].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
         for (header, rest, table) in [
             ("[store]", "", sample["store"].as_table().unwrap()),
@@ -344,6 +346,9 @@ mod tests {
             ("[policy]", "", sample["policy"].as_table().unwrap()),
             ("[[policy.exempt]]", "", exempt),
             ("[pam]", "", sample["pam"].as_table().unwrap()),
+            ("[gate]", "", sample["gate"].as_table().unwrap()),
+            ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),
+            ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []", proxy),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
         ] {
             for key in known_keys(header, rest) {

@@ -63,3 +63,54 @@ pub(crate) fn groups(user: &UserName) -> Vec<String> {
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST && !text.chars().any(|c| c.is_control() || c.is_whitespace())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::Fake;
+
+    fn remote(text: &str) -> Origin {
+        Origin::Remote(Address::parse(text).unwrap())
+    }
+
+    #[test]
+    fn an_sshd_names_the_address_in_its_own_environment() {
+        let host = Fake::at("sshd", "alice").with_variable("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.1 22");
+        assert_eq!(origin(&host, true), remote("192.0.2.7"));
+        assert_eq!(origin(&host, false), Origin::Unknown);
+    }
+
+    #[test]
+    fn a_remote_host_counts_only_as_a_literal_address() {
+        let at = |host: &str| origin(&Fake::at("login", "alice").with(Item::RemoteHost, host), false);
+        assert_eq!(at("2001:db8::1"), remote("2001:db8::1"));
+        assert_eq!(at("client.example.org"), Origin::Unknown);
+    }
+
+    #[test]
+    fn a_remote_user_counts_only_without_a_remote_host() {
+        let sudo = Fake::at("sudo", "alice").with(Item::RemoteUser, "alice");
+        assert_eq!(origin(&sudo, false), Origin::Local("alice".to_owned()));
+        assert_eq!(origin(&sudo, true), Origin::Unknown);
+        let rsh = sudo.with(Item::RemoteHost, "evil.example.org");
+        assert_eq!(origin(&rsh, false), Origin::Unknown);
+        let broken = Fake::at("sudo", "alice").with(Item::RemoteUser, "a\nb");
+        assert_eq!(origin(&broken, false), Origin::Unknown);
+    }
+
+    #[test]
+    fn only_an_sshd_can_prove_an_earlier_factor() {
+        let host = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "publickey ssh-ed25519 AAAA\n");
+        assert!(earlier_factor(&host, true));
+        assert!(!earlier_factor(&host, false));
+        let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
+        assert!(!earlier_factor(&blank, true));
+    }
+
+    #[test]
+    fn a_service_name_that_could_break_a_log_line_is_not_repeated() {
+        assert_eq!(service(&Fake::at("sshd", "alice")), "sshd");
+        assert_eq!(service(&Fake::at("a b", "alice")), "-");
+        assert_eq!(service(&Fake::at("a\n", "alice")), "-");
+    }
+}

@@ -58,3 +58,82 @@ pub(crate) trait Host {
     /// The mark that was kept, if any.
     fn recall(&self) -> Option<Vec<u8>>;
 }
+
+/// A host process that tests play.
+#[cfg(test)]
+pub(crate) mod fake {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    /// What is set, what will be typed, and what came of it.
+    #[derive(Default)]
+    pub(crate) struct Fake {
+        pub(crate) items: Vec<(Item, Vec<u8>)>,
+        pub(crate) variables: Vec<(&'static str, &'static str)>,
+        pub(crate) typed: RefCell<VecDeque<String>>,
+        pub(crate) prompts: RefCell<Vec<String>>,
+        pub(crate) told: RefCell<Vec<String>>,
+        pub(crate) logged: RefCell<Vec<String>>,
+        pub(crate) mark: RefCell<Option<Vec<u8>>>,
+    }
+
+    impl Fake {
+        pub(crate) fn at(service: &str, user: &str) -> Fake {
+            let items = vec![(Item::Service, service.into()), (Item::User, user.into())];
+            Fake { items, ..Fake::default() }
+        }
+
+        pub(crate) fn with(mut self, item: Item, value: &str) -> Fake {
+            self.items.push((item, value.into()));
+            self
+        }
+
+        pub(crate) fn with_variable(mut self, name: &'static str, value: &'static str) -> Fake {
+            self.variables.push((name, value));
+            self
+        }
+
+        pub(crate) fn who_types(self, answers: &[&str]) -> Fake {
+            self.typed.borrow_mut().extend(answers.iter().map(|answer| (*answer).to_owned()));
+            self
+        }
+
+        /// The whole log, one line after the other.
+        pub(crate) fn log_text(&self) -> String {
+            self.logged.borrow().join("\n")
+        }
+    }
+
+    impl Host for Fake {
+        fn item(&self, item: Item) -> Option<Vec<u8>> {
+            self.items.iter().find(|(set, _)| *set == item).map(|(_, value)| value.clone())
+        }
+
+        fn variable(&self, name: &str) -> Option<Vec<u8>> {
+            self.variables.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_bytes().to_vec())
+        }
+
+        fn ask(&self, prompt: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+            self.prompts.borrow_mut().push(prompt.to_owned());
+            let typed = self.typed.borrow_mut().pop_front();
+            typed.map(|text| Zeroizing::new(text.into_bytes())).ok_or(NoAnswer)
+        }
+
+        fn tell(&self, text: &str) {
+            self.told.borrow_mut().push(text.to_owned());
+        }
+
+        fn log(&self, _: Severity, line: &str) {
+            self.logged.borrow_mut().push(line.to_owned());
+        }
+
+        fn remember(&self, mark: Vec<u8>) {
+            self.mark.replace(Some(mark));
+        }
+
+        fn recall(&self) -> Option<Vec<u8>> {
+            self.mark.borrow().clone()
+        }
+    }
+}

@@ -9,6 +9,8 @@ mod entry;
 mod ffi;
 mod guard;
 mod host;
+#[cfg(test)]
+mod lines;
 mod login;
 mod mark;
 mod options;

@@ -153,7 +153,7 @@ impl<'a> Line<'a> {
         })?;
         let answer = Answer::read(&typed);
         let now = clock::now().map_err(|error| self.unavailable(&error))?;
-        let visitor = Visitor { name: &self.user, stage, origin: &self.origin, service: &self.service };
+        let visitor = self.visitor(stage);
         let judged = self.door().and_then(|mut door| door.attempt(&visitor, &answer, now));
         judged.map_err(|error| self.unavailable(&error))
     }
@@ -201,11 +201,7 @@ impl<'a> Line<'a> {
     }
 
     fn passed(&self, means: Means, unbooked: Option<Means>) -> Entry {
-        let cause = match means {
-            Means::Code => "code",
-            Means::RecoveryCode => "recovery-code",
-        };
-        self.log(Severity::Info, "accepted", cause);
+        self.log(Severity::Info, "accepted", means.name());
         self.mark(unbooked);
         Entry::Passed
     }
@@ -229,7 +225,7 @@ impl<'a> Line<'a> {
     }
 
     pub(crate) fn visitor(&self, stage: Stage) -> Visitor<'_> {
-        Visitor { name: &self.user, stage, origin: &self.origin, service: &self.service }
+        Visitor { name: &self.user, stage, origin: &self.origin, browser: None, service: &self.service }
     }
 
     pub(crate) fn unavailable(&self, error: &dyn std::fmt::Display) -> Entry {

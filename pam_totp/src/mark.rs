@@ -18,6 +18,7 @@ impl Mark {
             None => b'-',
             Some(Means::Code) => b'c',
             Some(Means::RecoveryCode) => b'r',
+            Some(Means::TrustedBrowser) => b'b',
         };
         [&[means], self.user.as_str().as_bytes()].concat()
     }

@@ -1,4 +1,4 @@
-//! Time. The only file that reads the wall clock; everything else is told what time it is.
+//! Time. The only file that reads a clock; everything else is told what time it is.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -57,6 +57,15 @@ impl std::error::Error for ClockError {}
 pub fn now() -> Result<Timestamp, ClockError> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| ClockError)?;
     Ok(Timestamp(since.as_secs()))
+}
+
+/// Seconds and nanoseconds since the host started, time asleep included (CLOCK_BOOTTIME): never set back.
+pub fn since_boot() -> std::time::Duration {
+    match nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME) {
+        Ok(time) => time.into(),
+        // Linux always has this clock; without it every lease has run out.
+        Err(_) => std::time::Duration::MAX,
+    }
 }
 
 #[cfg(test)]

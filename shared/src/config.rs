@@ -2,15 +2,19 @@
 //! and changes nothing; how a typo is survived stands in [`file`].
 
 pub mod file;
+pub mod gate;
 mod locate;
+mod pam;
+mod policy;
 pub mod value;
 
+pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
+pub use policy::{Exempt, Policy, Required};
+
 use crate::name::UserName;
-use crate::place::Network;
 use crate::recovery::{LEAST_BITS, bits_per_guess};
 use crate::totp::{Algorithm, Parameters};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use value::{Digits, Duration, Line, Whole};
 
@@ -33,6 +37,8 @@ pub struct Config {
     pub policy: Policy,
     /// The PAM module.
     pub pam: Pam,
+    /// The gate.
+    pub gate: gate::Gate,
     /// Accounts declared here instead of enrolled by command.
     pub account: Vec<Declared>,
 }
@@ -161,132 +167,6 @@ impl Default for Throttle {
             address_window: Duration::of(300),
         }
     }
-}
-
-/// `[policy]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Policy {
-    /// Who must have a second factor.
-    pub required: Required,
-    /// Who, where, need not give a code.
-    pub exempt: Vec<Exempt>,
-}
-
-/// `policy.required`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "toml::Value", into = "toml::Value")]
-pub enum Required {
-    /// Whoever has a second factor.
-    #[default]
-    Enrolled,
-    /// Everyone.
-    All,
-    /// Names, `%groups`, and exceptions with `!`.
-    Listed(Vec<String>),
-}
-
-impl TryFrom<toml::Value> for Required {
-    type Error = &'static str;
-
-    fn try_from(value: toml::Value) -> Result<Required, Self::Error> {
-        const WHAT: &str =
-            "must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"";
-        match value {
-            toml::Value::String(word) if word == "enrolled" => Ok(Required::Enrolled),
-            toml::Value::String(word) if word == "all" => Ok(Required::All),
-            toml::Value::Array(words) => words
-                .into_iter()
-                .map(|word| match word {
-                    toml::Value::String(word) if !word.trim_start_matches(['!', '%']).is_empty() => Ok(word),
-                    _ => Err(WHAT),
-                })
-                .collect::<Result<_, _>>()
-                .map(Required::Listed),
-            _ => Err(WHAT),
-        }
-    }
-}
-
-impl From<Required> for toml::Value {
-    fn from(required: Required) -> toml::Value {
-        match required {
-            Required::Enrolled => "enrolled".into(),
-            Required::All => "all".into(),
-            Required::Listed(words) => words.into(),
-        }
-    }
-}
-
-/// `[[policy.exempt]]`: every condition given must hold; of each, one alternative.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Exempt {
-    /// Groups of the host.
-    pub groups: Vec<String>,
-    /// PAM services.
-    pub services: Vec<String>,
-    /// Networks of the remote address.
-    pub networks: Vec<Network>,
-}
-
-/// `[pam]`: defaults for the module, and overrides for each service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Pam {
-    /// What the stack guarantees before our line.
-    pub first_factor: Option<FirstFactor>,
-    /// What anyone without a second factor gets.
-    pub unenrolled: Option<Unenrolled>,
-    /// The prompt.
-    pub prompt: Option<Line>,
-    /// Whether typing shows.
-    pub echo: Option<bool>,
-    /// Prompts inside one conversation.
-    pub tries: Option<Whole<1, 10>>,
-    /// Whether the service is an sshd, whose SSH_CONNECTION and SSH_AUTH_INFO_0 are believed.
-    pub sshd: Option<bool>,
-    /// By service name.
-    pub service: BTreeMap<String, PamService>,
-}
-
-/// `[pam.service.NAME]`: what differs from `[pam]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PamService {
-    /// As in `[pam]`.
-    pub first_factor: Option<FirstFactor>,
-    /// As in `[pam]`.
-    pub unenrolled: Option<Unenrolled>,
-    /// As in `[pam]`.
-    pub prompt: Option<Line>,
-    /// As in `[pam]`.
-    pub echo: Option<bool>,
-    /// As in `[pam]`.
-    pub tries: Option<Whole<1, 10>>,
-    /// As in `[pam]`.
-    pub sshd: Option<bool>,
-}
-
-/// `pam.first_factor`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FirstFactor {
-    /// A wrong password ends the stack before our line.
-    Passed,
-    /// Anyone may reach our line.
-    #[default]
-    Unknown,
-}
-
-/// `pam.unenrolled`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unenrolled {
-    /// No entry.
-    Deny,
-    /// Entry with the first factor alone.
-    Allow,
 }
 
 /// `[[account]]`: an account whose secret stands in a file.
@@ -455,6 +335,8 @@ mod tests {
     fn the_sample_and_the_man_page_name_every_key() {
         let sample: toml::Table = uncommented().parse().unwrap();
         let exempt = sample["policy"]["exempt"][0].as_table().unwrap();
+        let proxy = sample["gate"]["trusted_proxies"][0].as_table().unwrap();
+        let tls = sample["gate"]["tls"].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
         for (header, rest, table) in [
             ("[store]", "", sample["store"].as_table().unwrap()),
@@ -464,11 +346,15 @@ mod tests {
             ("[policy]", "", sample["policy"].as_table().unwrap()),
             ("[[policy.exempt]]", "", exempt),
             ("[pam]", "", sample["pam"].as_table().unwrap()),
+            ("[gate]", "", sample["gate"].as_table().unwrap()),
+            ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),
+            ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []", proxy),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
         ] {
             for key in known_keys(header, rest) {
                 assert!(table.contains_key(&key), "{header} lacks {key}");
-                assert!(MANUAL.contains(&format!(".It Cm {key}\n")), "postern.toml(5) lacks {key}");
+                let described = [format!(".It Cm {key}\n"), format!(".{key}]")];
+                assert!(described.iter().any(|d| MANUAL.contains(d)), "postern.toml(5) lacks {key}");
             }
         }
         for section in known_keys("", "") {

@@ -5,17 +5,16 @@
 //! MUST NOT compare an answer while its row is delayed or locked.
 //! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
 
-use crate::account::{Account, Authenticator, Enrolled};
+mod window;
+
+use crate::account::{Account, Enrolled};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Throttle, Totp};
 use crate::guess::{self, Stage, Standing};
-use crate::totp::{Step, code};
+use crate::totp::Step;
 use crate::vault::{Fingerprint, RecoveryHash};
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
-
-/// How far a clock may be off to be recognised as such, in seconds.
-const RECOGNISED_DRIFT: u64 = 600;
+use window::{Match, compare};
 
 /// One try: what was typed, where in the login, and for a recovery code its hash.
 pub struct Attempt<'a> {
@@ -90,6 +89,8 @@ pub enum Refusal {
     Unfit,
     /// The account has no second factor.
     NotEnrolled,
+    /// The sign-in took too long, or was ended meanwhile.
+    Expired,
 }
 
 /// The outcome of an attempt.
@@ -202,97 +203,13 @@ fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: 
     }
 }
 
-/// What one authenticator makes of the digits, from best to worst.
-enum Match {
-    Live(Fingerprint, Step),
-    ClockSetBack { seconds: u64 },
-    Used { wait: u64 },
-    Behind { seconds: u64 },
-    Ahead { seconds: u64 },
-    None,
-}
-
-impl Match {
-    fn rank(&self) -> u8 {
-        match self {
-            Match::Live(..) => 5,
-            Match::ClockSetBack { .. } => 4,
-            Match::Used { .. } => 3,
-            Match::Behind { .. } => 2,
-            Match::Ahead { .. } => 1,
-            Match::None => 0,
-        }
-    }
-}
-
-/// Looks for the digits in every step within the recognised drift, always in all of them; returns what was
-/// found and how many codes could have been accepted.
-fn compare(authenticator: &Authenticator, digits: &str, totp: &Totp, now: Timestamp) -> (Match, usize) {
-    let parameters = authenticator.parameters;
-    if parameters.digits as usize != digits.len() {
-        return (Match::None, 0);
-    }
-    let current = parameters.step_at(now).0;
-    let (past, future) = (u64::from(totp.past_steps.value()), u64::from(totp.future_steps.value()));
-    let window = current.saturating_sub(past)..=current.saturating_add(future);
-    let drift = (RECOGNISED_DRIFT / parameters.period).max(past).max(future);
-    let matches =
-        |step: u64| code(&authenticator.secret, parameters, Step(step)).as_bytes().ct_eq(digits.as_bytes());
-
-    // The highest match in the window: accepting a lower one would leave an equal code of a higher step open.
-    let mut in_window = 0;
-    let mut any_in_window = Choice::from(0);
-    for step in window.clone() {
-        let equal = matches(step);
-        in_window.conditional_assign(&step, equal);
-        any_in_window |= equal;
-    }
-    // Outside, the nearest one to now, on each side.
-    let (mut past_match, mut any_past) = (0, Choice::from(0));
-    for step in current.saturating_sub(drift)..*window.start() {
-        let equal = matches(step);
-        past_match.conditional_assign(&step, equal);
-        any_past |= equal;
-    }
-    let (mut future_match, mut any_future) = (0, Choice::from(0));
-    for step in (window.end().saturating_add(1)..=current.saturating_add(drift)).rev() {
-        let equal = matches(step);
-        future_match.conditional_assign(&step, equal);
-        any_future |= equal;
-    }
-
-    let used = |step: u64| authenticator.floor.is_some_and(|floor| Step(step) <= floor);
-    let set_back = authenticator.floor.filter(|floor| floor.0 > *window.end());
-    let begin = |step: u64| parameters.begin_of(Step(step));
-    let found = if bool::from(any_in_window) {
-        match (set_back, authenticator.floor) {
-            (Some(floor), _) => Match::ClockSetBack { seconds: begin(floor.0).since(now) },
-            (None, Some(floor)) if used(in_window) => {
-                Match::Used { wait: begin(floor.0.saturating_add(1)).since(now) }
-            }
-            _ => Match::Live(authenticator.fingerprint, Step(in_window)),
-        }
-    } else if bool::from(any_past) {
-        if used(past_match) {
-            Match::Used { wait: begin(authenticator.floor.map_or(0, |f| f.0.saturating_add(1))).since(now) }
-        } else {
-            Match::Behind { seconds: (current - past_match) * parameters.period }
-        }
-    } else if bool::from(any_future) {
-        Match::Ahead { seconds: (future_match - current) * parameters.period }
-    } else {
-        Match::None
-    };
-    (found, window.count())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::KeptRecoveryCode;
+    use crate::account::{Authenticator, KeptRecoveryCode};
     use crate::guess::{Failure, Row};
     use crate::secret::Secret;
-    use crate::totp::{Algorithm, Parameters};
+    use crate::totp::{Algorithm, Parameters, code};
     use zeroize::Zeroizing;
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
@@ -419,9 +336,12 @@ mod tests {
     #[test]
     fn a_clock_set_back_is_a_cause_of_its_own() {
         let mut account = account();
-        account.authenticators[0].floor = Some(step(100));
-        let ruling = ruling(&account, &code_of(1, 0), Stage::After, NOW);
-        assert_eq!(ruling, Ruling::free(Refusal::ClockSetBack { seconds: 2985 }));
+        account.authenticators[0].floor = Some(step(10));
+        for offset in [-5, 0, 1, 10] {
+            let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
+            assert_eq!(ruling, Ruling::free(Refusal::ClockSetBack { seconds: 285 }), "{offset}");
+        }
+        assert_eq!(verdict(&account, "000000"), refused(Refusal::Wrong));
     }
 
     #[test]

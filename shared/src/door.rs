@@ -4,9 +4,14 @@
 mod administration;
 mod attempt;
 mod load;
+mod revocation;
+mod sign_in;
+mod visit;
 
 pub use administration::{AdministrationError, State, Status};
 pub use attempt::{Means, Outcome, Visitor};
+pub use revocation::LEASE;
+pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
@@ -39,6 +44,11 @@ impl Door {
     /// The configuration it was opened with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What signs and seals the cookies of a sign-in.
+    pub fn token_keys(&self) -> crate::vault::TokenKeys {
+        self.vault.token_keys()
     }
 
     /// Whether an account has a second factor now.

@@ -39,12 +39,18 @@ pub enum What {
     Disabled,
     /// Delays and locks were lifted.
     Unlocked,
+    /// A password was set.
+    PasswordSet,
+    /// A browser is trusted no longer.
+    BrowserRevoked,
+    /// A session was ended.
+    SessionRevoked,
     /// The floors of used steps were lowered to the clock.
     ClockMended,
 }
 
 impl What {
-    const ALL: [What; 8] = [
+    const ALL: [What; 11] = [
         What::AccountAdded,
         What::Accepted,
         What::Refused,
@@ -52,6 +58,9 @@ impl What {
         What::Enrolled,
         What::Disabled,
         What::Unlocked,
+        What::PasswordSet,
+        What::BrowserRevoked,
+        What::SessionRevoked,
         What::ClockMended,
     ];
 
@@ -65,6 +74,9 @@ impl What {
             What::Enrolled => "enrolled",
             What::Disabled => "disabled",
             What::Unlocked => "unlocked",
+            What::PasswordSet => "password-set",
+            What::BrowserRevoked => "browser-revoked",
+            What::SessionRevoked => "session-revoked",
             What::ClockMended => "clock-mended",
         }
     }

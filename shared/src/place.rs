@@ -16,6 +16,11 @@ impl Address {
         literal.parse::<IpAddr>().ok().map(|ip| Address(ip.to_canonical()))
     }
 
+    /// Whether it is this host's own.
+    pub fn is_loopback(self) -> bool {
+        self.0.is_loopback()
+    }
+
     /// The text under which guesses from here are counted and familiarity is kept: the address, of IPv6 its /64,
     /// since whoever has one of those has them all.
     pub fn key(self) -> String {
@@ -23,6 +28,12 @@ impl Address {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("{}/64", Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
         }
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Address {
+        Address(ip.to_canonical())
     }
 }
 
@@ -88,6 +99,8 @@ impl From<Network> for String {
 /// that whoever guesses elsewhere cannot use up the tries of the owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
+    /// A browser that the account trusts, by its number in the store.
+    TrustedBrowser(i64),
     /// An address the account got in from during the last 30 days.
     Familiar(Address),
     /// A user of this host (PAM_RUSER, or who runs the command).
@@ -100,6 +113,7 @@ impl Place {
     /// The text that names the place in the store.
     pub fn key(&self) -> String {
         match self {
+            Place::TrustedBrowser(number) => format!("browser {number}"),
             Place::Familiar(address) => format!("address {}", address.key()),
             Place::LocalUser(name) => format!("user {name}"),
             Place::Elsewhere => "elsewhere".to_owned(),

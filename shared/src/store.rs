@@ -2,7 +2,10 @@
 //! that either commits whole and durably or leaves nothing. Nothing of an engine shows here.
 
 mod location;
+mod sessions;
 mod sqlite;
+
+pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
 use crate::account::KeptRecoveryCode;
 use crate::clock::Timestamp;
@@ -31,7 +34,13 @@ pub struct AccountRecord {
     pub created: Timestamp,
     /// The last sign-in with a second factor.
     pub last_sign_in: Option<Timestamp>,
+    /// Sessions of an older generation are over.
+    pub generation: u64,
 }
+
+/// A failure that may be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailureId(pub(crate) i64);
 
 /// What is kept of an authenticator.
 pub struct AuthenticatorRecord {
@@ -82,7 +91,7 @@ pub enum Intent {
 }
 
 /// A store.
-pub trait Store {
+pub trait Store: Send {
     /// Begins a transaction. Dropping it leaves nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
@@ -91,7 +100,7 @@ pub trait Store {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction {
+pub trait Transaction: Sessions {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 
@@ -145,7 +154,9 @@ pub trait Transaction {
         failure: Failure,
         from: Option<&str>,
         since: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<FailureId, StoreError>;
+    /// Takes back what was charged for an answer that turned out to be right.
+    fn take_back(&mut self, failure: FailureId, of_address: Option<FailureId>) -> Result<(), StoreError>;
     /// Forgets what one address (or, with `None`, whoever has none) put in a row.
     fn forgive(&mut self, row: &RowKey, from: Option<&str>) -> Result<(), StoreError>;
     /// Brings failures from the future, of a clock that ran ahead, back to `now`: of this row and this address.
@@ -166,7 +177,12 @@ pub trait Transaction {
     /// When an address failed, over all accounts, since `since`; newest first.
     fn address_failures(&mut self, from: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
     /// Adds a failure of an address, and forgets those of all addresses before `since`.
-    fn add_address_failure(&mut self, from: &str, at: Timestamp, since: Timestamp) -> Result<(), StoreError>;
+    fn add_address_failure(
+        &mut self,
+        from: &str,
+        at: Timestamp,
+        since: Timestamp,
+    ) -> Result<FailureId, StoreError>;
 
     /// Whether the account got in from an address after `since`.
     fn is_familiar(&mut self, account: AccountId, from: &str, since: Timestamp) -> Result<bool, StoreError>;

@@ -29,11 +29,28 @@ pub enum Purpose {
     Fingerprint,
     /// Makes decoys for names without an account.
     Decoy,
+    /// The pepper of passwords.
+    Password,
+    /// Signs session cookies.
+    Session,
+    /// Seals the short-lived tokens between two pages of a sign-in.
+    Ticket,
+    /// Hashes the cookies of trusted browsers.
+    Browser,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Purpose; 4] = [Purpose::Seal, Purpose::Recovery, Purpose::Fingerprint, Purpose::Decoy];
+    pub const ALL: [Purpose; 8] = [
+        Purpose::Seal,
+        Purpose::Recovery,
+        Purpose::Fingerprint,
+        Purpose::Decoy,
+        Purpose::Password,
+        Purpose::Session,
+        Purpose::Ticket,
+        Purpose::Browser,
+    ];
 
     /// The name in the store.
     pub fn name(self) -> &'static str {
@@ -42,6 +59,10 @@ impl Purpose {
             Purpose::Recovery => "recovery",
             Purpose::Fingerprint => "fingerprint",
             Purpose::Decoy => "decoy",
+            Purpose::Password => "password",
+            Purpose::Session => "session",
+            Purpose::Ticket => "ticket",
+            Purpose::Browser => "browser",
         }
     }
 }
@@ -73,6 +94,37 @@ impl PartialEq for RecoveryHash {
 
 impl Eq for RecoveryHash {}
 
+/// Keyed hash of a trusted browser's cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrowserHash(pub [u8; 32]);
+
+/// The keys of session cookies and sealed tokens.
+#[derive(Clone)]
+pub struct TokenKeys {
+    session: Key,
+    ticket: Key,
+}
+
+impl TokenKeys {
+    /// Signs a session's bytes.
+    pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut mac =
+            <Hmac<Sha256> as Mac>::new_from_slice(&*self.session).expect("HMAC takes keys of any length");
+        mac.update(bytes);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Seals a token of one kind: another kind's does not open.
+    pub(crate) fn seal(&self, kind: &str, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        seal(&self.ticket, plain, kind.as_bytes())
+    }
+
+    /// Opens a sealed token of one kind.
+    pub(crate) fn unseal(&self, kind: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        unseal(&self.ticket, sealed, kind.as_bytes())
+    }
+}
+
 /// What a sealed secret is bound to: moved to another account, or with other parameters, it does not open.
 pub struct Binding<'a> {
     /// The account's number in the store.
@@ -102,6 +154,10 @@ pub struct Vault {
     recovery: Key,
     fingerprint: Key,
     decoy: Key,
+    password: Key,
+    session: Key,
+    ticket: Key,
+    browser: Key,
 }
 
 impl Vault {
@@ -138,6 +194,10 @@ impl Vault {
             recovery: open(Purpose::Recovery)?,
             fingerprint: open(Purpose::Fingerprint)?,
             decoy: open(Purpose::Decoy)?,
+            password: open(Purpose::Password)?,
+            session: open(Purpose::Session)?,
+            ticket: open(Purpose::Ticket)?,
+            browser: open(Purpose::Browser)?,
         })
     }
 
@@ -167,6 +227,21 @@ impl Vault {
     /// The hashes of a new set of codes.
     pub fn recovery_hashes(&self, account: i64, codes: &[RecoveryCode]) -> Vec<RecoveryHash> {
         codes.iter().map(|code| self.recovery_hash(account, code.plain())).collect()
+    }
+
+    /// The pepper that passwords are hashed with.
+    pub(crate) fn pepper(&self) -> &[u8] {
+        &*self.password
+    }
+
+    /// The hash of a trusted browser's cookie.
+    pub(crate) fn browser_hash(&self, value: &[u8]) -> BrowserHash {
+        BrowserHash(mac(&self.browser, &[value]))
+    }
+
+    /// What signs and seals the cookies of a sign-in; a process that judges no answers needs no more.
+    pub fn token_keys(&self) -> TokenKeys {
+        TokenKeys { session: self.session.clone(), ticket: self.ticket.clone() }
     }
 
     /// A secret that nobody holds, always the same for a name.

@@ -19,7 +19,8 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let answer = Answer::read(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
-    let visitor = Visitor { name: user, stage: Stage::After, origin: &origin, service: "postern" };
+    let visitor =
+        Visitor { name: user, stage: Stage::After, origin: &origin, browser: None, service: "postern" };
     let outcome = shared::door::Door::open(config)?.attempt(&visitor, &answer, now)?;
 
     let refusal = match outcome.verdict {
@@ -58,5 +59,6 @@ fn name(refusal: Option<Refusal>) -> (&'static str, u64) {
         Some(Refusal::Delayed { wait } | Refusal::AddressDelayed { wait }) => ("limited", wait),
         Some(Refusal::Locked) => ("locked", 0),
         Some(Refusal::NotEnrolled) => ("unknown", 0),
+        Some(Refusal::Expired) => ("expired", 0),
     }
 }

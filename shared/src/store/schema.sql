@@ -11,7 +11,11 @@ CREATE TABLE account (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     name         TEXT NOT NULL UNIQUE,
     created      INTEGER NOT NULL,
-    last_sign_in INTEGER
+    last_sign_in INTEGER,
+    password     TEXT,
+    -- raised by whatever ends all sessions; sessions of an older one are over
+    generation   INTEGER NOT NULL DEFAULT 0,
+    generation_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE authenticator (
@@ -41,7 +45,7 @@ CREATE TABLE recovery_code (
 -- Wrong answers. owner: an account's number, or -1 minus the shared row of names without an account.
 -- stage: 0 before the first factor, 1 after it.
 CREATE TABLE failure (
-    id      INTEGER PRIMARY KEY,
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
     owner   INTEGER NOT NULL,
     stage   INTEGER NOT NULL,
     place   TEXT NOT NULL,
@@ -60,7 +64,7 @@ CREATE TABLE row_lock (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE address_failure (
-    id      INTEGER PRIMARY KEY,
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
     address TEXT NOT NULL,
     at      INTEGER NOT NULL
 ) STRICT;
@@ -72,6 +76,57 @@ CREATE TABLE familiar_address (
     address TEXT NOT NULL,
     at      INTEGER NOT NULL,
     PRIMARY KEY (account, address)
+) STRICT, WITHOUT ROWID;
+
+-- Browsers that sign in with the first factor alone.
+CREATE TABLE trusted_browser (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    account   INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    name      TEXT NOT NULL,
+    address   TEXT NOT NULL,
+    created   INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    expires   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX trusted_browser_account ON trusted_browser (account);
+
+-- Keyed hashes of the cookies that a trusted browser was given.
+-- state: 0 the newest; 1 an older one, while the newest was not seen yet; 2 its use means theft.
+CREATE TABLE browser_token (
+    hash    BLOB PRIMARY KEY,
+    browser INTEGER NOT NULL REFERENCES trusted_browser ON DELETE CASCADE,
+    state   INTEGER NOT NULL,
+    at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX browser_token_browser ON browser_token (browser);
+
+CREATE TABLE session (
+    id        BLOB PRIMARY KEY,
+    account   INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    name      TEXT NOT NULL,
+    address   TEXT NOT NULL,
+    created   INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    expires   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_account ON session (account);
+
+-- Sessions ended one by one, until they would have expired.
+CREATE TABLE revoked_session (
+    id      BLOB PRIMARY KEY,
+    expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row: raised by every revocation.
+CREATE TABLE revision (
+    number INTEGER NOT NULL
+) STRICT;
+INSERT INTO revision (number) VALUES (0);
+
+-- Running gates, and the last revision that each goes by.
+CREATE TABLE gate (
+    id   BLOB PRIMARY KEY,
+    seen INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (

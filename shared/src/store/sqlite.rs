@@ -5,6 +5,7 @@
 //! MUST NOT make a store by opening one.
 
 mod rows;
+mod sessions;
 
 use super::{Intent, Store, StoreError, Transaction, location};
 use crate::files::{self, FileError};

@@ -13,15 +13,15 @@ pub(super) struct Rows<'a>(pub(super) rusqlite::Transaction<'a>);
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// SQLite's integers are signed; every time and step that ever occurs fits.
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(value: i64) -> u64 {
+pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Ok(Timestamp(unsigned(row.get(column)?)))
 }
 
@@ -48,29 +48,30 @@ fn key(row: &RowKey) -> (i64, i64, String) {
     (owner(row.owner), stage(row.stage), row.place.key())
 }
 
-type AccountColumns = (i64, String, Timestamp, Option<i64>);
+type AccountColumns = (i64, String, Timestamp, Option<i64>, i64);
 
 fn account_columns(row: &Row<'_>) -> rusqlite::Result<AccountColumns> {
-    Ok((row.get(0)?, row.get(1)?, time(row, 2)?, row.get(3)?))
+    Ok((row.get(0)?, row.get(1)?, time(row, 2)?, row.get(3)?, row.get(4)?))
 }
 
-fn account_record((id, name, created, last): AccountColumns) -> Result<AccountRecord> {
+fn account_record((id, name, created, last, generation): AccountColumns) -> Result<AccountRecord> {
     let name = UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))?;
     let last_sign_in = last.map(|at| Timestamp(unsigned(at)));
-    Ok(AccountRecord { id: AccountId(id), name, created, last_sign_in })
+    let generation = unsigned(generation);
+    Ok(AccountRecord { id: AccountId(id), name, created, last_sign_in, generation })
 }
 
-fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N]> {
+pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N]> {
     bytes.try_into().map_err(|_| damaged(what))
 }
 
 impl Rows<'_> {
-    fn execute(&mut self, sql: &str, parameters: impl rusqlite::Params) -> Result<()> {
+    pub(super) fn execute(&mut self, sql: &str, parameters: impl rusqlite::Params) -> Result<()> {
         self.0.execute(sql, parameters)?;
         Ok(())
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &mut self,
         sql: &str,
         parameters: impl rusqlite::Params,
@@ -94,13 +95,13 @@ impl Transaction for Rows<'_> {
     }
 
     fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>> {
-        let sql = "SELECT id, name, created, last_sign_in FROM account WHERE name = ?1";
+        let sql = "SELECT id, name, created, last_sign_in, generation FROM account WHERE name = ?1";
         let columns = self.0.query_row(sql, [name.as_str()], account_columns).optional()?;
         columns.map(account_record).transpose()
     }
 
     fn accounts(&mut self) -> Result<Vec<AccountRecord>> {
-        let sql = "SELECT id, name, created, last_sign_in FROM account ORDER BY name";
+        let sql = "SELECT id, name, created, last_sign_in, generation FROM account ORDER BY name";
         self.all(sql, [], account_columns)?.into_iter().map(account_record).collect()
     }
 
@@ -108,7 +109,7 @@ impl Transaction for Rows<'_> {
         let sql = "INSERT INTO account (name, created) VALUES (?1, ?2)";
         self.execute(sql, (name.as_str(), signed(now.0)))?;
         let id = AccountId(self.0.last_insert_rowid());
-        Ok(AccountRecord { id, name: name.clone(), created: now, last_sign_in: None })
+        Ok(AccountRecord { id, name: name.clone(), created: now, last_sign_in: None, generation: 0 })
     }
 
     fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
@@ -198,13 +199,19 @@ impl Transaction for Rows<'_> {
         failure: Failure,
         from: Option<&str>,
         since: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<FailureId> {
         let (owner, stage, place) = key(row);
         let sql = "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at < ?4";
         self.execute(sql, (owner, stage, &place, signed(since.0)))?;
         let sql = "INSERT INTO failure (owner, stage, place, at, cost, address) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.execute(sql, (owner, stage, &place, signed(failure.at.0), failure.cost, from))
+        self.execute(sql, (owner, stage, &place, signed(failure.at.0), failure.cost, from))?;
+        Ok(FailureId(self.0.last_insert_rowid()))
+    }
+
+    fn take_back(&mut self, failure: FailureId, of_address: Option<FailureId>) -> Result<()> {
+        self.execute("DELETE FROM failure WHERE id = ?1", [failure.0])?;
+        self.execute("DELETE FROM address_failure WHERE id = ?1", [of_address.map(|id| id.0)])
     }
 
     fn forgive(&mut self, row: &RowKey, from: Option<&str>) -> Result<()> {
@@ -266,10 +273,11 @@ impl Transaction for Rows<'_> {
         self.all(sql, (from, signed(since.0)), |row| time(row, 0))
     }
 
-    fn add_address_failure(&mut self, from: &str, at: Timestamp, since: Timestamp) -> Result<()> {
+    fn add_address_failure(&mut self, from: &str, at: Timestamp, since: Timestamp) -> Result<FailureId> {
         self.execute("DELETE FROM address_failure WHERE at < ?1", [signed(since.0)])?;
         let sql = "INSERT INTO address_failure (address, at) VALUES (?1, ?2)";
-        self.execute(sql, (from, signed(at.0)))
+        self.execute(sql, (from, signed(at.0)))?;
+        Ok(FailureId(self.0.last_insert_rowid()))
     }
 
     fn is_familiar(&mut self, account: AccountId, from: &str, since: Timestamp) -> Result<bool> {

@@ -1,0 +1,81 @@
+//! Whom the gate believes: a check or a client's address is taken only from a proxy that proves itself, by its
+//! secret, by a client certificate, or by its address where no stranger can stand.
+
+use hyper::HeaderMap;
+use shared::config::gate::{Gate, Peer, Proxy};
+use shared::files::{self, FileError, Follow, Privacy};
+use shared::place::Address;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// The header in which a proxy shows its secret.
+const HEADER: &str = "x-postern-proxy";
+/// The most that is read of a secret file, in bytes.
+const LARGEST: u64 = 4096;
+
+/// Who connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Connected {
+    /// The peer's address; none on a unix socket.
+    pub(crate) address: Option<Address>,
+    /// Whether a client certificate was verified.
+    pub(crate) certificate: bool,
+}
+
+/// The trusted proxies with their secrets read.
+pub(crate) struct Believed {
+    proxies: Vec<One>,
+    insecure_loopback: bool,
+}
+
+struct One {
+    proxy: Proxy,
+    from: Vec<Peer>,
+    secret: Option<Zeroizing<Vec<u8>>>,
+    certificate: bool,
+}
+
+impl Believed {
+    pub(crate) fn read(gate: &Gate) -> Result<Believed, FileError> {
+        let mut proxies = Vec::new();
+        for trusted in &gate.trusted_proxies {
+            let secret = match &trusted.secret_file {
+                None => None,
+                Some(path) => {
+                    let bytes = files::read(path.path(), Privacy::Secret, Follow::Yes, LARGEST)?;
+                    Some(Zeroizing::new(bytes.trim_ascii().to_vec()))
+                }
+            };
+            proxies.push(One {
+                proxy: trusted.proxy,
+                from: trusted.from.clone(),
+                secret,
+                certificate: trusted.certificate,
+            });
+        }
+        Ok(Believed { proxies, insecure_loopback: gate.insecure_loopback })
+    }
+
+    /// The contract of the proxy that a request comes through, if it proves itself.
+    pub(crate) fn proxy(&self, connected: Connected, headers: &HeaderMap) -> Option<Proxy> {
+        let shown = headers.get(HEADER).map_or(&b""[..], |value| value.as_bytes());
+        let local = connected.address.is_none_or(|address| address.is_loopback());
+        let proves = |one: &&One| {
+            if !one.from.iter().any(|peer| peer.covers(connected.address)) {
+                return false;
+            }
+            match (&one.secret, one.certificate) {
+                (Some(secret), false) => secret.len() >= 16 && bool::from(secret.as_slice().ct_eq(shown)),
+                (None, true) => connected.certificate,
+                (Some(secret), true) => connected.certificate && bool::from(secret.as_slice().ct_eq(shown)),
+                (None, false) => !local || self.insecure_loopback,
+            }
+        };
+        self.proxies.iter().find(proves).map(|one| one.proxy)
+    }
+
+    /// Whether an address is one of a trusted proxy's.
+    pub(crate) fn is_proxy(&self, address: Address) -> bool {
+        self.proxies.iter().any(|one| one.from.iter().any(|peer| peer.covers(Some(address))))
+    }
+}

@@ -1,0 +1,97 @@
+//! A check: what a proxy asks before each request. No disk, no lock shared between workers.
+
+use crate::contract::Asked;
+use crate::cookies::{Scanned, scan};
+use crate::site::Site;
+use hyper::HeaderMap;
+use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
+use shared::clock::{self, Timestamp};
+use shared::session::Session;
+
+/// The most of cookies that is looked at, in bytes.
+const LONGEST: usize = 48 * 1024;
+
+/// What the proxy is told.
+pub(crate) enum Ruling {
+    /// Let it through, with what the application may see.
+    Allow(Allowed),
+    /// Not signed in.
+    SignIn(Wants),
+    /// Ambiguous or malformed: not a request of a browser's.
+    Refuse,
+}
+
+/// What the application may see.
+pub(crate) struct Allowed {
+    pub(crate) user: String,
+    pub(crate) groups: String,
+    pub(crate) email: String,
+    pub(crate) cookie: String,
+    pub(crate) authorization: String,
+}
+
+/// Whether the request loads a page, so that sending it elsewhere makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Page,
+    Data,
+}
+
+/// Judges a check.
+pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruling {
+    let Ok(now) = clock::now() else { return Ruling::Refuse };
+    let Ok(scanned) =
+        cookie_line(headers).and_then(|line| scan(line, site.jar.names.session).map_err(|_| ()))
+    else {
+        return Ruling::Refuse;
+    };
+    let authorization = match one(headers, AUTHORIZATION.as_str()) {
+        Ok(value) => value,
+        Err(()) => return Ruling::Refuse,
+    };
+    let Some(session) = session(site, &scanned, now).filter(|s| site.is_good_at(s, &asked.host())) else {
+        return Ruling::SignIn(wants(asked.method, headers));
+    };
+    let declared = site.config.declared(&session.name);
+    let email = declared.and_then(|declared| declared.email.as_ref());
+    Ruling::Allow(Allowed {
+        groups: declared.map_or_else(String::new, |declared| declared.groups.join(",")),
+        email: email.map_or_else(String::new, |line| line.as_str().to_owned()),
+        user: session.name.as_str().to_owned(),
+        cookie: scanned.others,
+        authorization: authorization.to_owned(),
+    })
+}
+
+/// The session of a request, if it is signed, in time, and not revoked.
+pub(crate) fn session(site: &Site, scanned: &Scanned<'_>, now: Timestamp) -> Option<Session> {
+    let session = Session::from_cookie(scanned.value?, &site.keys)?;
+    let life = site.gate().session.seconds();
+    // issued in the future: the clock ran ahead and was set back
+    let in_time = session.issued <= now.plus(60) && now.since(session.issued) < life;
+    (in_time && !site.watch.refuses(&session)).then_some(session)
+}
+
+/// The one Cookie line, empty if there is none.
+pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&str, ()> {
+    one(headers, COOKIE.as_str()).and_then(|line| if line.len() > LONGEST { Err(()) } else { Ok(line) })
+}
+
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(""),
+        (Some(value), None) => value.to_str().map_err(|_| ()),
+        _ => Err(()),
+    }
+}
+
+/// Fetch metadata says it; older browsers accept HTML for pages only.
+fn wants(method: &str, headers: &HeaderMap) -> Wants {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let page = match text("sec-fetch-mode") {
+        "" => text(ACCEPT.as_str()).contains("text/html") && text("x-requested-with").is_empty(),
+        mode => mode == "navigate",
+    };
+    if page && method != "OPTIONS" { Wants::Page } else { Wants::Data }
+}

@@ -1,0 +1,72 @@
+//! Judging answers off the workers that serve checks: a few opened doors, each used by one thread at a time.
+
+use shared::config::Config;
+use shared::door::Door;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
+
+/// Answers that are judged at the same time: passwords are hashed with 19 MiB each.
+const AT_ONCE: usize = 4;
+/// Answers that wait for their turn; more are turned away.
+const WAITING: usize = 256;
+
+/// The opened doors.
+pub(crate) struct Judge {
+    config: Config,
+    idle: Arc<Mutex<Vec<Door>>>,
+    turns: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// An answer could not be judged.
+#[derive(Debug)]
+pub(crate) enum NotJudged {
+    /// Too many wait already.
+    Busy,
+    /// For the log.
+    Failed(String),
+}
+
+impl Judge {
+    pub(crate) fn new(config: &Config) -> Judge {
+        Judge {
+            config: config.clone(),
+            idle: Arc::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+        }
+    }
+
+    /// Runs `work` with an opened door. One that failed is not used again.
+    pub(crate) async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, NotJudged>
+    where
+        T: Send + 'static,
+        E: std::fmt::Display,
+    {
+        let _waits = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| NotJudged::Busy)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| NotJudged::Busy)?;
+        let (config, idle) = (self.config.clone(), Arc::clone(&self.idle));
+        let judged = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
+            let mut door = match kept {
+                Some(door) => door,
+                None => Door::open(config).map_err(|error| error.to_string())?,
+            };
+            let result = work(&mut door).map_err(|error| error.to_string())?;
+            if let Ok(mut idle) = idle.lock() {
+                idle.push(door);
+            }
+            Ok(result)
+        });
+        match judged.await {
+            Ok(result) => result.map_err(NotJudged::Failed),
+            Err(_) => {
+                Err(NotJudged::Failed("internal error while judging an answer; please report it".to_owned()))
+            }
+        }
+    }
+}

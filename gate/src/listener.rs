@@ -1,0 +1,98 @@
+//! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
+
+use nix::unistd::{Gid, Group};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use shared::config::gate::{Listen, Tls};
+use std::fmt::Display;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::{TcpListener, UnixListener};
+use tokio_rustls::TlsAcceptor;
+
+/// Whoever may reach the socket: the group of the proxies on this host.
+const GROUP: &str = "postern-proxy";
+
+/// A bound listener.
+pub(crate) enum Listener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+    Tls(TcpListener, TlsAcceptor),
+}
+
+impl Listener {
+    pub(crate) async fn bind(listen: &Listen, tls: Option<&Tls>) -> Result<Listener, String> {
+        match listen {
+            Listen::Unix(path) => unix(path).map(Listener::Unix),
+            Listen::Tcp(address) => {
+                let bound = TcpListener::bind(address).await;
+                bound.map(Listener::Tcp).map_err(|error| format!("gate.listen: {address}: {error}"))
+            }
+            Listen::Tls(address) => {
+                let tls = tls
+                    .ok_or("gate.listen: a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
+                let acceptor = acceptor(tls)?;
+                let bound = TcpListener::bind(address)
+                    .await
+                    .map_err(|error| format!("gate.listen: {address}: {error}"))?;
+                Ok(Listener::Tls(bound, acceptor))
+            }
+        }
+    }
+}
+
+/// Binds a unix socket; one that a gate left behind is replaced, one that is in use is not.
+fn unix(path: &Path) -> Result<UnixListener, String> {
+    let wrong = |error: &dyn Display| format!("gate.listen: {}: {error}", path.display());
+    if path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => return Err(wrong(&"another gate listens there already")),
+            Err(_) => std::fs::remove_file(path).map_err(|error| wrong(&error))?,
+        }
+    }
+    let listener = UnixListener::bind(path).map_err(|error| wrong(&error))?;
+    let group = Group::from_name(GROUP).ok().flatten().map(|group| Gid::as_raw(group.gid));
+    chown(path, None, group).map_err(|error| wrong(&error))?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o660)).map_err(|error| wrong(&error))?;
+    Ok(listener)
+}
+
+fn acceptor(tls: &Tls) -> Result<TlsAcceptor, String> {
+    let certificates = read_certificates(tls.cert_file.path())?;
+    let key_path = tls.key_file.path();
+    let key = PrivateKeyDer::from_pem_file(key_path)
+        .map_err(|error| format!("gate.tls.key_file: {}: {error}", key_path.display()))?;
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("gate.tls: {error}"))?;
+    let builder = match &tls.client_ca_file {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in read_certificates(file.path())? {
+                roots.add(certificate).map_err(|error| format!("gate.tls.client_ca_file: {error}"))?;
+            }
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| format!("gate.tls.client_ca_file: {error}"))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder
+        .with_single_cert(certificates, key)
+        .map_err(|error| format!("gate.tls.cert_file: {error}"))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let wrong = |error: &dyn Display| format!("gate.tls: {}: {error}", path.display());
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| wrong(&error))?;
+    if certificates.is_empty() { Err(wrong(&"no certificate in it")) } else { Ok(certificates) }
+}

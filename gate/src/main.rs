@@ -1,0 +1,40 @@
+//! postern-gate: the door to the web. Answers forward-auth checks and shows the sign-in pages.
+#![forbid(unsafe_code)]
+
+mod belief;
+mod check;
+mod contract;
+mod cookies;
+mod judge;
+mod listener;
+mod pages;
+mod reply;
+mod routes;
+mod server;
+mod sign_in;
+mod site;
+mod watch;
+
+use clap::Parser;
+use shared::config::DEFAULT_PATH;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Postern's door to the web: forward-auth answers and sign-in pages
+#[derive(Parser)]
+#[command(name = "postern-gate", version)]
+struct Arguments {
+    /// Another postern.toml
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match server::run(&Arguments::parse().config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("postern-gate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

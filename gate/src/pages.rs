@@ -1,0 +1,43 @@
+//! The pages, from templates compiled into the gate. None needs a script.
+
+use askama::Template;
+
+/// The style sheet of all pages.
+pub(crate) const STYLE: &str = include_str!("../templates/style.css");
+
+/// The first page: name and password.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub(crate) struct SignIn<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) back_to: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// The second page: the code.
+#[derive(Template)]
+#[template(path = "code.html")]
+pub(crate) struct Code<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) days: u64,
+    pub(crate) message: Option<&'a str>,
+    pub(crate) any_text: bool,
+}
+
+/// Something to read, and where to go on.
+#[derive(Template)]
+#[template(path = "notice.html")]
+pub(crate) struct Notice<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) title: &'a str,
+    pub(crate) lines: &'a [String],
+    pub(crate) link: Option<(&'a str, &'a str)>,
+    pub(crate) signed_in: bool,
+}
+
+/// Renders a page; a template that fails has nothing to show.
+pub(crate) fn html(page: &impl Template) -> String {
+    page.render().unwrap_or_default()
+}

@@ -1,0 +1,121 @@
+//! Answers in HTTP: what each proxy contract wants to hear, and the gate's own pages.
+
+use crate::check::{Allowed, Ruling, Wants};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE,
+};
+use hyper::{Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use shared::config::gate::Proxy;
+
+/// What the gate answers with.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// Characters that stay as they are in a query value.
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// An answer without a body.
+pub(crate) fn bare(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// The answer to a check, as its contract wants it.
+pub(crate) fn ruling(ruling: &Ruling, proxy: Proxy, method: &str, sign_in: &str, back_to: &str) -> Reply {
+    match ruling {
+        Ruling::Allow(allowed) => allow(allowed),
+        Ruling::Refuse | Ruling::SignIn(Wants::Data) => bare(StatusCode::UNAUTHORIZED),
+        Ruling::SignIn(Wants::Page) => {
+            let status = match (proxy, method) {
+                // nginx knows 401 and 403 only; the sample turns this one into a redirect
+                (Proxy::Nginx, _) => StatusCode::UNAUTHORIZED,
+                (Proxy::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
+                (Proxy::Traefik, _) => StatusCode::SEE_OTHER,
+            };
+            let mut reply = bare(status);
+            let location = format!("{sign_in}?rd={}", utf8_percent_encode(back_to, &ESCAPED));
+            if let Ok(value) = HeaderValue::try_from(location) {
+                reply.headers_mut().insert(LOCATION, value);
+            }
+            reply
+        }
+    }
+}
+
+/// Every header on every allow, empty if there is nothing to say: a proxy that copies them then removes what a
+/// client sent under their names.
+fn allow(allowed: &Allowed) -> Reply {
+    let mut reply = bare(StatusCode::OK);
+    let headers = reply.headers_mut();
+    for (name, value) in [
+        ("remote-user", &allowed.user),
+        ("remote-groups", &allowed.groups),
+        ("remote-email", &allowed.email),
+        ("remote-name", &String::new()),
+        ("cookie", &allowed.cookie),
+        ("authorization", &allowed.authorization),
+    ] {
+        match HeaderValue::from_bytes(value.as_bytes()) {
+            Ok(value) => headers.insert(HeaderName::from_static(name), value),
+            Err(_) => return bare(StatusCode::UNAUTHORIZED),
+        };
+    }
+    reply
+}
+
+/// A page.
+pub(crate) fn page(status: StatusCode, html: String, form_action: &str) -> Reply {
+    let mut reply = Response::new(Full::from(html));
+    *reply.status_mut() = status;
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
+    );
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert("x-frame-options", HeaderValue::from_static("DENY"));
+    headers.insert("referrer-policy", HeaderValue::from_static("same-origin"));
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert("content-security-policy", policy);
+    }
+    reply
+}
+
+/// Another kind of content of the gate's own.
+pub(crate) fn content(kind: &'static str, body: &'static str) -> Reply {
+    let mut reply = Response::new(Full::from(body));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    reply
+}
+
+/// Sends the browser elsewhere after a form.
+pub(crate) fn see_other(to: &str) -> Reply {
+    let mut reply = bare(StatusCode::SEE_OTHER);
+    if let Ok(value) = HeaderValue::try_from(to) {
+        reply.headers_mut().insert(LOCATION, value);
+    }
+    reply
+}
+
+/// Adds a cookie.
+pub(crate) fn with_cookie(mut reply: Reply, cookie: &str) -> Reply {
+    if let Ok(mut value) = HeaderValue::try_from(cookie) {
+        value.set_sensitive(true);
+        reply.headers_mut().append(SET_COOKIE, value);
+    }
+    reply
+}
+
+/// Says when another try makes sense.
+pub(crate) fn with_retry_after(mut reply: Reply, seconds: u64) -> Reply {
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    reply
+}

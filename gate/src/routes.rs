@@ -1,0 +1,141 @@
+//! Which request goes where: checks of proxies, and the gate's own pages.
+
+use crate::belief::Connected;
+use crate::contract::{self, Broken};
+use crate::pages;
+use crate::reply::{self, Reply};
+use crate::sign_in::{Form, Guest};
+use crate::site::Site;
+use crate::{check, reply::bare};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HOST, ORIGIN};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use shared::config::gate::Proxy;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The largest form, in bytes.
+const LARGEST: usize = 16 * 1024;
+/// How long a form may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Answers one request.
+pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, request: Request<Incoming>) -> Reply {
+    match request.uri().path() {
+        "/check/nginx" => check(site, connected, request.headers(), Proxy::Nginx),
+        "/check/traefik" => check(site, connected, request.headers(), Proxy::Traefik),
+        "/healthz" => match site.watch.is_sure() {
+            true => bare(StatusCode::OK),
+            false => bare(StatusCode::SERVICE_UNAVAILABLE),
+        },
+        _ => own_page(site, connected, request).await,
+    }
+}
+
+fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -> Reply {
+    if site.believed.proxy(connected, headers) != Some(proxy) {
+        return stranger(connected);
+    }
+    let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
+        Ok(asked) => asked,
+        Err(Broken(name)) => {
+            eprintln!(
+                "postern-gate: refused cause=contract: a check of {proxy:?} came with {name} missing, doubled or malformed; compare the proxy's configuration with postern print-config"
+            );
+            return bare(StatusCode::UNAUTHORIZED);
+        }
+    };
+    let ruling = check::check(site, &asked, headers);
+    let sign_in = format!("{}{}sign-in", site.url.origin(), site.url.path);
+    reply::ruling(&ruling, proxy, asked.method, &sign_in, &asked.url())
+}
+
+fn stranger(connected: Connected) -> Reply {
+    let peer = connected.address.map_or_else(|| "the unix socket".to_owned(), |address| address.to_string());
+    eprintln!(
+        "postern-gate: refused cause=not-a-trusted-proxy: a request from {peer} proves no proxy; see gate.trusted_proxies and secret_file in postern.toml"
+    );
+    bare(StatusCode::FORBIDDEN)
+}
+
+async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incoming>) -> Reply {
+    let headers = request.headers();
+    let through = site.believed.proxy(connected, headers);
+    let address = match (through, connected.address) {
+        (Some(proxy), _) => {
+            match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
+                Ok(address) => address,
+                Err(Broken(name)) => {
+                    eprintln!(
+                        "postern-gate: refused cause=contract: {proxy:?} sent {name} missing, doubled or malformed"
+                    );
+                    return bare(StatusCode::BAD_REQUEST);
+                }
+            }
+        }
+        // A browser of its own accord; whoever stands on loopback could be any local process.
+        (None, Some(address)) if !address.is_loopback() || site.gate().insecure_loopback => address,
+        (None, _) => return stranger(connected),
+    };
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let host = authority.or_else(|| headers.get(HOST).and_then(|value| value.to_str().ok()));
+    if host.is_none_or(|host| !host.eq_ignore_ascii_case(&site.url.authority)) {
+        return bare(StatusCode::MISDIRECTED_REQUEST);
+    }
+    let Some(page) = request.uri().path().strip_prefix(site.url.path.as_str()).map(str::to_owned) else {
+        return bare(StatusCode::NOT_FOUND);
+    };
+    let (parts, body) = request.into_parts();
+    let guest = Guest { site, headers: &parts.headers, address };
+    let query = parts.uri.query().unwrap_or_default();
+    match (&parts.method, page.as_str()) {
+        (&Method::GET | &Method::HEAD, "") => guest.home(),
+        (&Method::GET | &Method::HEAD, "sign-in") => {
+            let rd = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd");
+            guest.sign_in_page(rd.as_ref().map_or("", |(_, value)| value))
+        }
+        (&Method::GET | &Method::HEAD, "code") => guest.code_page(query == "other"),
+        (&Method::GET | &Method::HEAD, "style.css") => reply::content("text/css", pages::STYLE),
+        (&Method::POST, "sign-in" | "code" | "sign-out") => {
+            if !is_same_origin(&parts.headers, &site.url.origin()) {
+                return bare(StatusCode::FORBIDDEN);
+            }
+            let form = match form(&parts.headers, body).await {
+                Ok(form) => form,
+                Err(status) => return bare(status),
+            };
+            match page.as_str() {
+                "sign-in" => guest.enter_password(&form).await,
+                "code" => guest.enter_code(&form).await,
+                _ => guest.sign_out().await,
+            }
+        }
+        (_, "" | "sign-in" | "code" | "sign-out" | "style.css") => bare(StatusCode::METHOD_NOT_ALLOWED),
+        _ => bare(StatusCode::NOT_FOUND),
+    }
+}
+
+/// Whether a form comes from one of our own pages, as every browser says in one of two headers.
+fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("-"));
+    let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
+    let origin_fits = text(ORIGIN.as_str()).is_none_or(|said| said == origin);
+    site && origin_fits
+}
+
+async fn form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let collected = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
+    match collected {
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Ok(Ok(body)) => {
+            let bytes = body.to_bytes();
+            if !bytes.is_empty() && !kind.starts_with("application/x-www-form-urlencoded") {
+                return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            }
+            Ok(Form::read(&bytes))
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The server: listeners, limits on connections, headers and time, and a bounded drain at SIGTERM.
+
+use crate::belief::{Believed, Connected};
+use crate::cookies::Jar;
+use crate::judge::Judge;
+use crate::listener::Listener;
+use crate::routes;
+use crate::site::Site;
+use crate::watch::Watch;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use shared::config::file;
+use shared::door::Door;
+use shared::place::Address;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+
+/// Connections open at once; more wait in the listener's queue.
+const CONNECTIONS: usize = 4096;
+/// How long a request's headers, or the next request, may take.
+const HEADERS: Duration = Duration::from_secs(15);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The most of one request's headers, in bytes.
+const HEADER_BYTES: usize = 96 * 1024;
+/// How long open requests have at the end.
+const DRAIN: Duration = Duration::from_secs(10);
+/// A pause after accepting failed, so that it does not fail in a tight loop.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs the gate until a signal ends it.
+pub(crate) fn run(path: &Path) -> Result<(), String> {
+    let in_force = file::in_force(path).map_err(|error| error.to_string())?;
+    if let Some(problem) = &in_force.problem {
+        eprintln!("postern-gate: {problem}; going by {} until it is mended", file::copy_path(path).display());
+    }
+    let config = in_force.config;
+    let url = config.gate.url.clone().ok_or_else(|| {
+        format!(
+            "{}: gate.url is missing: where browsers find the gate, such as \"https://auth.example.com/\"",
+            path.display()
+        )
+    })?;
+    if url.has_own_host()
+        && config.gate.cookie_domain.as_ref().is_none_or(|domain| !domain.covers(url.host()))
+    {
+        return Err(format!(
+            "{}: gate.cookie_domain: a gate on a host of its own needs the parent domain of its host {}",
+            path.display(),
+            url.host()
+        ));
+    }
+    let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
+    let keys = Door::open(config.clone()).map_err(|error| error.to_string())?.token_keys();
+    let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
+    let site = Arc::new(Site {
+        jar: Jar::new(&config.gate, &url.path),
+        url,
+        keys,
+        believed,
+        watch,
+        judge: Judge::new(&config),
+        config,
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no threads: {error}"))?;
+    let served = runtime.block_on(serve(&site));
+    site.watch.end();
+    runtime.shutdown_timeout(DRAIN);
+    // A panic there has nothing left to spoil.
+    let _ = watching.join();
+    served
+}
+
+async fn serve(site: &Arc<Site>) -> Result<(), String> {
+    let mut listeners = Vec::new();
+    for listen in &site.gate().listen {
+        let listener = Listener::bind(listen, site.gate().tls.as_ref()).await?;
+        eprintln!("postern-gate: listens on {}", String::from(listen.clone()));
+        listeners.push(listener);
+    }
+    let failed = |error| format!("signals cannot be waited for: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let (end, ended) = watch::channel(());
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = Arc::new(GracefulShutdown::new());
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| {
+            let host = Host { site: Arc::clone(site), connections: Arc::clone(&connections) };
+            tokio::spawn(accept(host, listener, Arc::clone(&graceful), ended.clone()))
+        })
+        .collect();
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    drop(end);
+    for task in accepting {
+        // It ends by itself; a panic there must not keep the others from draining.
+        let _ = task.await;
+    }
+    let Some(graceful) = Arc::into_inner(graceful) else { return Ok(()) };
+    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        eprintln!("postern-gate: requests still open after {} s were cut", DRAIN.as_secs());
+    }
+    Ok(())
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Host {
+    site: Arc<Site>,
+    connections: Arc<Semaphore>,
+}
+
+async fn accept(
+    host: Host,
+    listener: Listener,
+    graceful: Arc<GracefulShutdown>,
+    mut ended: watch::Receiver<()>,
+) {
+    loop {
+        let Ok(permit) = Arc::clone(&host.connections).acquire_owned().await else { return };
+        tokio::select! {
+            _ = ended.changed() => return,
+            accepted = one(&host, &listener, graceful.watcher(), permit) => if let Err(error) = accepted {
+                eprintln!("postern-gate: a connection cannot be accepted: {error}");
+                tokio::time::sleep(PAUSE).await;
+            },
+        }
+    }
+}
+
+async fn one(
+    host: &Host,
+    listener: &Listener,
+    watcher: Watcher,
+    permit: OwnedSemaphorePermit,
+) -> std::io::Result<()> {
+    let host = host.clone();
+    match listener {
+        Listener::Unix(listener) => {
+            let (stream, _) = listener.accept().await?;
+            let connected = Connected { address: None, certificate: false };
+            tokio::spawn(async move {
+                let _permit = permit;
+                host.talk(stream, connected, watcher).await;
+            });
+        }
+        Listener::Tcp(listener) => {
+            let (stream, peer) = listener.accept().await?;
+            let connected = Connected { address: Some(address(peer)), certificate: false };
+            tokio::spawn(async move {
+                let _permit = permit;
+                host.talk(stream, connected, watcher).await;
+            });
+        }
+        Listener::Tls(listener, acceptor) => {
+            let (stream, peer) = listener.accept().await?;
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let _permit = permit;
+                let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
+                let certificate = stream.get_ref().1.peer_certificates().is_some();
+                let connected = Connected { address: Some(address(peer)), certificate };
+                host.talk(stream, connected, watcher).await;
+            });
+        }
+    }
+    Ok(())
+}
+
+fn address(peer: SocketAddr) -> Address {
+    Address::from(peer.ip())
+}
+
+impl Host {
+    async fn talk(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        connected: Connected,
+        watcher: Watcher,
+    ) {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(HEADER_BYTES);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(HEADERS))
+            .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX));
+        let service = service_fn(|request: Request<Incoming>| {
+            let site = Arc::clone(&self.site);
+            async move { Ok::<_, Infallible>(routes::answer(&site, connected, request).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        // What a peer does to its own connection is no news.
+        let _ = watcher.watch(connection).await;
+    }
+}

@@ -1,0 +1,342 @@
+//! The sign-in, page by page: password, code, back to the page that was asked for; and sign-out.
+
+use crate::check;
+use crate::cookies::scan;
+use crate::judge::NotJudged;
+use crate::pages::{self, html};
+use crate::reply::{self, Reply};
+use crate::site::Site;
+use hyper::header::USER_AGENT;
+use hyper::{HeaderMap, StatusCode};
+use shared::answer::Answer;
+use shared::clock;
+use shared::decision::Refusal;
+use shared::door::{AfterCode, AfterPassword, Browser, Opened, Trust};
+use shared::name::UserName;
+use shared::password::Password;
+use shared::place::{Address, Origin};
+use shared::session::Session;
+use shared::ticket::LoginTicket;
+use shared::words;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The one text before the first factor has passed.
+const REFUSED: &str =
+    "Name or password is wrong, or there were too many attempts. Check them, wait a little, and try again.";
+const BUSY: &str = "Too many people are signing in right now. Try again in a moment.";
+const FAILED: &str = "The sign-in does not work right now. Tell the administrator: the gate's log says why.";
+
+/// The fields of a form.
+pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
+
+impl Form {
+    pub(crate) fn read(body: &[u8]) -> Form {
+        let pairs = form_urlencoded::parse(body);
+        Form(
+            pairs
+                .take(16)
+                .map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())))
+                .collect(),
+        )
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str())
+    }
+}
+
+/// Someone at one of the pages.
+pub(crate) struct Guest<'a> {
+    pub(crate) site: &'a Arc<Site>,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) address: Address,
+}
+
+impl Guest<'_> {
+    /// GET sign-in
+    pub(crate) fn sign_in_page(&self, rd: &str) -> Reply {
+        let back_to = self.site.back_to(rd).unwrap_or_default();
+        if self.session().is_some() && !back_to.is_empty() {
+            return reply::see_other(back_to);
+        }
+        self.sign_in(StatusCode::OK, back_to, "", None)
+    }
+
+    /// POST sign-in
+    pub(crate) async fn enter_password(&self, form: &Form) -> Reply {
+        let back_to = self.site.back_to(form.field("rd")).unwrap_or_default().to_owned();
+        let user = form.field("user").trim();
+        let Ok(name) = UserName::parse(user.as_bytes()) else {
+            return self.sign_in(StatusCode::UNAUTHORIZED, &back_to, "", Some(REFUSED));
+        };
+        let password = Password::typed(Zeroizing::new(form.field("password").to_owned()));
+        let recovery = Answer::read(form.field("recovery").as_bytes());
+        let (who, visit) = (name.clone(), Visit::of(self));
+        let judged = self
+            .site
+            .judge
+            .run(move |door| {
+                door.enter_password(&visit.browser(), &who, password.as_ref(), &recovery, visit.now()?)
+            })
+            .await;
+        match judged {
+            Err(error) => self.not_judged(&error),
+            Ok(AfterPassword::Opened(opened)) => self.opened(&opened, &back_to),
+            Ok(AfterPassword::Code { generation }) => self.ask_code(name, generation, back_to),
+            Ok(AfterPassword::NotEnrolled) => {
+                self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
+                self.notice(StatusCode::FORBIDDEN, "No second factor", &[words::NOT_ENROLLED.to_owned()])
+            }
+            Ok(AfterPassword::Refused(refusal)) => {
+                self.log(&name, "refused", &format!("password-{refusal}"));
+                match refusal {
+                    Refusal::AddressDelayed { wait } => {
+                        let text = words::refusal(refusal);
+                        let page = self.sign_in(StatusCode::TOO_MANY_REQUESTS, &back_to, user, Some(&text));
+                        reply::with_retry_after(page, wait)
+                    }
+                    _ => self.sign_in(StatusCode::UNAUTHORIZED, &back_to, user, Some(REFUSED)),
+                }
+            }
+        }
+    }
+
+    /// GET code
+    pub(crate) fn code_page(&self, any_text: bool) -> Reply {
+        match self.ticket() {
+            Some(ticket) => self.code(StatusCode::OK, &ticket, None, any_text),
+            None => reply::see_other(&self.at("sign-in")),
+        }
+    }
+
+    /// POST code
+    pub(crate) async fn enter_code(&self, form: &Form) -> Reply {
+        let Some(ticket) = self.ticket() else {
+            let text = words::refusal(Refusal::Expired);
+            return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
+        };
+        let answer = Answer::read(form.field("code").as_bytes());
+        let any_text = !matches!(answer, Answer::Digits(_));
+        let trust = if form.field("trust") == "yes" { Trust::Asked } else { Trust::NotAsked };
+        let (said, visit) = (ticket.clone(), Visit::of(self));
+        let judged = self
+            .site
+            .judge
+            .run(move |door| {
+                door.enter_code(&visit.browser(), &said.name, said.generation, &answer, trust, visit.now()?)
+            })
+            .await;
+        match judged {
+            Err(error) => self.not_judged(&error),
+            Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.back_to),
+            Ok(AfterCode::Refused(refusal)) => {
+                self.log(&ticket.name, "refused", &refusal.to_string());
+                let text = words::refusal(refusal);
+                match refusal {
+                    Refusal::Expired => self.sign_in(
+                        StatusCode::UNAUTHORIZED,
+                        &ticket.back_to,
+                        ticket.name.as_str(),
+                        Some(&text),
+                    ),
+                    Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
+                        let page = self.code(StatusCode::TOO_MANY_REQUESTS, &ticket, Some(&text), any_text);
+                        reply::with_retry_after(page, wait)
+                    }
+                    _ => self.code(StatusCode::UNAUTHORIZED, &ticket, Some(&text), any_text),
+                }
+            }
+        }
+    }
+
+    /// POST sign-out
+    pub(crate) async fn sign_out(&self) -> Reply {
+        if let Some(session) = self.session() {
+            let judged = self.site.judge.run(move |door| door.sign_out(session.id)).await;
+            if let Err(error) = judged {
+                return self.not_judged(&error);
+            }
+        }
+        let jar = &self.site.jar;
+        let page = self.notice(StatusCode::OK, "Signed out", &["You are signed out here.".to_owned()]);
+        let page = reply::with_cookie(page, &jar.session("", 0));
+        reply::with_cookie(page, &jar.own(jar.names.login, "", 0))
+    }
+
+    /// GET the gate's own address
+    pub(crate) fn home(&self) -> Reply {
+        let signed_in = self.session();
+        let (title, lines, link) = match &signed_in {
+            Some(session) => ("Signed in", vec![format!("You are signed in as {}.", session.name)], None),
+            None => ("Signed out", vec!["You are not signed in.".to_owned()], Some(self.at("sign-in"))),
+        };
+        let page = pages::Notice {
+            base: &self.site.url.path,
+            title,
+            lines: &lines,
+            link: link.as_deref().map(|link| (link, "Sign in")),
+            signed_in: signed_in.is_some(),
+        };
+        self.page(StatusCode::OK, html(&page))
+    }
+
+    fn session(&self) -> Option<Session> {
+        let line = check::cookie_line(self.headers).ok()?;
+        let scanned = scan(line, self.site.jar.names.session).ok()?;
+        check::session(self.site, &scanned, clock::now().ok()?)
+    }
+
+    fn ticket(&self) -> Option<LoginTicket> {
+        let value = self.cookie(self.site.jar.names.login)?;
+        LoginTicket::from_cookie(value, &self.site.keys, clock::now().ok()?)
+    }
+
+    fn cookie(&self, name: &str) -> Option<&str> {
+        scan(check::cookie_line(self.headers).ok()?, name).ok()?.value
+    }
+
+    /// The session has begun: its cookies, and the way back.
+    fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
+        let (gate, jar) = (self.site.gate(), &self.site.jar);
+        self.log(&opened.session.name, "accepted", "signed-in");
+        let told: Vec<String> = [
+            opened.missed.as_ref().map(words::missed),
+            opened.recovery_codes_left.map(words::recovery_codes_left),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let back_to = if back_to.is_empty() { self.site.url.path.as_str() } else { back_to };
+        let page = if told.is_empty() {
+            reply::see_other(back_to)
+        } else {
+            let page = pages::Notice {
+                base: &self.site.url.path,
+                title: "Signed in",
+                lines: &told,
+                link: Some((back_to, "Continue")),
+                signed_in: false,
+            };
+            self.page(StatusCode::OK, html(&page))
+        };
+        let page = reply::with_cookie(
+            page,
+            &jar.session(&opened.session.to_cookie(&self.site.keys), gate.session.seconds()),
+        );
+        let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
+        match &opened.browser_cookie {
+            Some(value) => reply::with_cookie(page, &jar.own(jar.names.browser, value, gate.trust.seconds())),
+            None => page,
+        }
+    }
+
+    fn ask_code(&self, name: UserName, generation: u64, back_to: String) -> Reply {
+        let jar = &self.site.jar;
+        let Ok(now) = clock::now() else { return self.failed("the clock stands before 1970") };
+        let ticket = LoginTicket { name, expires: now.plus(LoginTicket::LIFE), generation, back_to };
+        match ticket.to_cookie(&self.site.keys) {
+            Ok(value) => {
+                let page = reply::see_other(&self.at("code"));
+                reply::with_cookie(page, &jar.own(jar.names.login, &value, LoginTicket::LIFE))
+            }
+            Err(error) => self.failed(&error.to_string()),
+        }
+    }
+
+    fn at(&self, page: &str) -> String {
+        format!("{}{page}", self.site.url.path)
+    }
+
+    fn sign_in(&self, status: StatusCode, back_to: &str, user: &str, message: Option<&str>) -> Reply {
+        let page = pages::SignIn { base: &self.site.url.path, back_to, user, message };
+        self.page(status, html(&page))
+    }
+
+    fn code(&self, status: StatusCode, ticket: &LoginTicket, message: Option<&str>, any_text: bool) -> Reply {
+        let page = pages::Code {
+            base: &self.site.url.path,
+            user: ticket.name.as_str(),
+            days: self.site.gate().trust.seconds() / 86_400,
+            message,
+            any_text,
+        };
+        self.page(status, html(&page))
+    }
+
+    fn notice(&self, status: StatusCode, title: &str, lines: &[String]) -> Reply {
+        let sign_in = self.at("sign-in");
+        let page = pages::Notice {
+            base: &self.site.url.path,
+            title,
+            lines,
+            link: Some((&sign_in, "Sign in")),
+            signed_in: false,
+        };
+        self.page(status, html(&page))
+    }
+
+    /// Browsers hold redirects after a form to the same list as the form itself.
+    fn page(&self, status: StatusCode, html: String) -> Reply {
+        let scope = self.site.scope();
+        let form_action = match self.site.url.has_own_host() {
+            true => format!("'self' https://{scope}:* https://*.{scope}:*"),
+            false => "'self'".to_owned(),
+        };
+        reply::page(status, html, &form_action)
+    }
+
+    fn not_judged(&self, error: &NotJudged) -> Reply {
+        match error {
+            NotJudged::Busy => {
+                let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, "Busy", &[BUSY.to_owned()]);
+                reply::with_retry_after(page, 2)
+            }
+            NotJudged::Failed(why) => self.failed(why),
+        }
+    }
+
+    fn failed(&self, why: &str) -> Reply {
+        eprintln!("postern-gate: refused cause=unavailable address={}: {why}", self.address);
+        self.notice(StatusCode::SERVICE_UNAVAILABLE, "Out of order", &[FAILED.to_owned()])
+    }
+
+    /// The same format as the PAM module's.
+    fn log(&self, name: &UserName, result: &str, cause: &str) {
+        let (address, name) = (self.address, name.as_str());
+        eprintln!("postern-gate: {result} cause={cause} address={address} service=web user={name:?}");
+    }
+}
+
+/// What a judging thread needs of a guest.
+struct Visit {
+    origin: Origin,
+    name: String,
+    cookie: Option<Zeroizing<String>>,
+    scope: String,
+}
+
+impl Visit {
+    fn of(guest: &Guest<'_>) -> Visit {
+        let agent = guest.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("-");
+        Visit {
+            origin: Origin::Remote(guest.address),
+            name: agent.chars().take(160).collect(),
+            cookie: guest.cookie(guest.site.jar.names.browser).map(|value| Zeroizing::new(value.to_owned())),
+            scope: guest.site.scope().to_owned(),
+        }
+    }
+
+    fn browser(&self) -> Browser<'_> {
+        Browser {
+            origin: &self.origin,
+            name: &self.name,
+            cookie: self.cookie.as_ref().map(|value| value.as_str()),
+            scope: &self.scope,
+        }
+    }
+
+    fn now(&self) -> Result<clock::Timestamp, shared::door::SignInError> {
+        clock::now().map_err(shared::door::SignInError::Clock)
+    }
+}

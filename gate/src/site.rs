@@ -1,0 +1,64 @@
+//! What stays the same for as long as the gate runs: its place, its cookies, whom it believes, its keys.
+
+use crate::belief::Believed;
+use crate::cookies::Jar;
+use crate::judge::Judge;
+use crate::watch::Watch;
+use shared::config::Config;
+use shared::config::gate::{Gate, GateUrl};
+use shared::session::Session;
+use shared::vault::TokenKeys;
+
+/// The gate.
+pub(crate) struct Site {
+    pub(crate) url: GateUrl,
+    pub(crate) jar: Jar,
+    pub(crate) keys: TokenKeys,
+    pub(crate) believed: Believed,
+    pub(crate) watch: Watch,
+    pub(crate) judge: Judge,
+    pub(crate) config: Config,
+}
+
+impl Site {
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.config.gate
+    }
+
+    /// The host or domain that sessions are good for.
+    pub(crate) fn scope(&self) -> &str {
+        match &self.gate().cookie_domain {
+            Some(domain) if self.url.has_own_host() => domain.as_str(),
+            _ => self.url.host(),
+        }
+    }
+
+    /// Whether a session may be used at a host, in lower case.
+    pub(crate) fn is_good_at(&self, session: &Session, host: &str) -> bool {
+        session.scope == self.scope() && self.covers(host)
+    }
+
+    /// Whether a host, in lower case, is protected by this gate.
+    pub(crate) fn covers(&self, host: &str) -> bool {
+        match &self.gate().cookie_domain {
+            Some(domain) if self.url.has_own_host() => domain.covers(host),
+            _ => host == self.url.host(),
+        }
+    }
+
+    /// Where the browser may go back to: an https URL whose host is covered, else nowhere.
+    pub(crate) fn back_to<'a>(&self, url: &'a str) -> Option<&'a str> {
+        let rest = url.strip_prefix("https://")?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let authority = &rest[..end];
+        let (host, port) = match authority.split_once(':') {
+            Some((host, port)) => (host, port),
+            None => (authority, "443"),
+        };
+        let plain = url.len() <= 4096 && url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'"');
+        let sound = plain
+            && port.parse::<u16>().is_ok()
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
+        (sound && self.covers(&host.trim_end_matches('.').to_ascii_lowercase())).then_some(url)
+    }
+}

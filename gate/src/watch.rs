@@ -1,0 +1,109 @@
+//! The watch over what is revoked: a snapshot in memory that checks go by, and the lease for which it is sure.
+//! A gate that has not been sure of its store for the length of a lease lets nobody in.
+
+use arc_swap::ArcSwap;
+use shared::clock;
+use shared::config::Config;
+use shared::door::{Door, DoorError, LEASE};
+use shared::secret::fill_random;
+use shared::session::{Revoked, Session};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the gate looks at the store.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// What checks go by.
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    revoked: ArcSwap<Revoked>,
+    /// Until when the snapshot is sure, in milliseconds since boot.
+    sure_until: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl Watch {
+    /// Takes the first snapshot, and goes on looking in a thread of its own.
+    pub(crate) fn start(config: &Config) -> Result<(Watch, JoinHandle<()>), DoorError> {
+        let shared = Arc::new(Shared {
+            revoked: ArcSwap::from_pointee(Revoked::default()),
+            sure_until: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        });
+        let mut watcher =
+            Watcher { shared: Arc::clone(&shared), config: config.clone(), gate: [0; 16], goes_by: None };
+        if fill_random(&mut watcher.gate).is_err() {
+            watcher.gate = std::process::id().to_be_bytes().repeat(4).try_into().unwrap_or_default();
+        }
+        let mut door = Door::open(config.clone())?;
+        watcher.look(&mut door)?;
+        let thread = std::thread::spawn(move || watcher.run(door));
+        Ok((Watch { shared }, thread))
+    }
+
+    /// Whether a session was revoked, or nobody can be sure that it was not.
+    pub(crate) fn refuses(&self, session: &Session) -> bool {
+        !self.is_sure() || self.shared.revoked.load().covers(session)
+    }
+
+    pub(crate) fn is_sure(&self) -> bool {
+        milliseconds(clock::since_boot()) < self.shared.sure_until.load(Ordering::Acquire)
+    }
+
+    /// Ends the watch: from now on nobody is let in.
+    pub(crate) fn end(&self) {
+        self.shared.ended.store(true, Ordering::Release);
+    }
+}
+
+struct Watcher {
+    shared: Arc<Shared>,
+    config: Config,
+    gate: [u8; 16],
+    goes_by: Option<u64>,
+}
+
+impl Watcher {
+    fn run(mut self, door: Door) {
+        let mut door = Some(door);
+        while !self.shared.ended.load(Ordering::Acquire) {
+            std::thread::sleep(INTERVAL);
+            let looked = match door.take() {
+                Some(door) => Ok(door),
+                None => Door::open(self.config.clone()),
+            };
+            match looked.and_then(|mut opened| self.look(&mut opened).map(|()| opened)) {
+                Ok(opened) => door = Some(opened),
+                Err(error) => eprintln!("postern-gate: the store cannot be watched, nobody enters: {error}"),
+            }
+        }
+        self.shared.sure_until.store(0, Ordering::Release);
+        if let Some(mut door) = door {
+            if let Err(error) = door.gate_ended(&self.gate) {
+                eprintln!("postern-gate: {error}");
+            }
+        }
+    }
+
+    fn look(&mut self, door: &mut Door) -> Result<(), DoorError> {
+        let began = clock::since_boot();
+        let now = clock::now().unwrap_or(clock::Timestamp(0));
+        let (shared, mut goes_by) = (&self.shared, self.goes_by);
+        door.look(&self.gate, self.goes_by, now, |revoked| {
+            goes_by = Some(revoked.revision);
+            shared.revoked.store(Arc::new(revoked));
+        })?;
+        self.goes_by = goes_by;
+        self.shared.sure_until.store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);
+        Ok(())
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

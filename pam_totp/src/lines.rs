@@ -1,0 +1,245 @@
+//! Tests of `auth` and `account` lines as a service file puts them together: a real store and key in a folder
+//! of their own, and a host process that the test plays.
+
+use crate::entry::{Denial, Entry};
+use crate::host::Item;
+use crate::host::fake::Fake;
+use crate::{guard, login};
+use shared::clock;
+use shared::config::StoreUrl;
+use shared::config::file;
+use shared::door::Door;
+use shared::enrolment::{Confirmation, Pending};
+use shared::key::MasterKeys;
+use shared::totp::{Step, code};
+use shared::vault::Vault;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+const SUDO: Item = Item::RemoteUser;
+
+/// A folder with configuration, key and store; alice is enrolled.
+struct Home {
+    folder: TempDir,
+    pending: Pending,
+}
+
+impl Home {
+    fn new(config: &str) -> Home {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (_, key) = MasterKeys::generate().unwrap();
+        fs::write(at("postern.key"), key.as_bytes()).unwrap();
+        fs::set_permissions(at("postern.key"), PermissionsExt::from_mode(0o600)).unwrap();
+        let url = format!("sqlite:{}", at("store/postern.db").display());
+        let text =
+            format!("{config}\n[store]\nurl = \"{url}\"\nkey_file = \"{}\"\n", at("postern.key").display());
+        fs::write(at("postern.toml"), text).unwrap();
+        let keys = Vault::create(&MasterKeys::read(&at("postern.key")).unwrap()).unwrap();
+        shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
+
+        let config = file::read(&at("postern.toml")).unwrap().config;
+        let mut door = Door::open(config).unwrap();
+        let pending = Pending::new(door.config(), &"alice".parse().unwrap()).unwrap();
+        let now = clock::now().unwrap();
+        door.activate(&pending, &Confirmation::vouched(), "root", now).unwrap();
+        Home { folder, pending }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn words(&self, words: &str) -> Vec<String> {
+        let config = format!("config={}", self.path("postern.toml").display());
+        std::iter::once(config).chain(words.split_whitespace().map(str::to_owned)).collect()
+    }
+
+    fn auth(&self, host: &Fake, words: &str) -> Entry {
+        login::authenticate(host, &self.words(words))
+    }
+
+    fn account(&self, host: &Fake, words: &str) -> Entry {
+        guard::account(host, &self.words(words))
+    }
+
+    /// The code of a step relative to now.
+    fn code(&self, offset: i64) -> String {
+        let parameters = self.pending.parameters();
+        let current = parameters.step_at(clock::now().unwrap()).0;
+        let step = Step(current.checked_add_signed(offset).unwrap());
+        code(self.pending.secret(), parameters, step).to_string()
+    }
+
+    fn recovery_code(&self) -> String {
+        self.pending.recovery_codes()[0].grouped().to_string()
+    }
+}
+
+fn sudo() -> Fake {
+    Fake::at("sudo", "alice").with(SUDO, "alice")
+}
+
+#[test]
+fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
+    let home = Home::new("");
+    let code = home.code(0);
+    let host = sudo().who_types(&[&code]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Passed);
+    assert!(host.log_text().contains("accepted cause=code address=- service=sudo user=\"alice\""));
+    assert_eq!(home.account(&host, ""), Entry::Passed);
+
+    let again = sudo().who_types(&[&code]);
+    assert_eq!(home.auth(&again, "first_factor=passed tries=1"), Entry::Denied(Denial::TooManyTries));
+    assert!(again.log_text().contains("refused cause=used"));
+    assert!(again.told.borrow()[0].starts_with("That code was used already"));
+}
+
+#[test]
+fn the_next_prompt_says_why_the_last_answer_was_refused() {
+    let home = Home::new("");
+    let host = sudo().who_types(&["junk!", "000 00x", &home.recovery_code()]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Passed);
+    let prompts = host.prompts.borrow();
+    assert_eq!(prompts[0], "Verification code: ");
+    assert!(prompts[1].starts_with("That is no code: ") && prompts[1].ends_with("\nVerification code: "));
+    assert_eq!(*host.told.borrow(), ["5 recovery codes are left"]);
+}
+
+#[test]
+fn an_unknown_option_denies_and_names_the_word() {
+    let home = Home::new("");
+    for line in [Home::auth, Home::account] {
+        let host = sudo();
+        assert_eq!(line(&home, &host, "nulok"), Entry::Denied(Denial::Misconfigured));
+        assert!(host.log_text().contains("\"nulok\""));
+        assert!(host.prompts.borrow().is_empty());
+    }
+}
+
+#[test]
+fn a_cancelled_prompt_ends_at_once() {
+    let home = Home::new("");
+    let host = sudo();
+    assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Denied(Denial::Conversation));
+    assert_eq!(host.prompts.borrow().len(), 1);
+}
+
+#[test]
+fn proven_asks_nothing_and_believes_only_an_sshd() {
+    let home = Home::new("");
+    let key = "publickey ssh-ed25519 AAAA";
+    let sshd = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
+    assert_eq!(home.auth(&sshd, "proven"), Entry::Passed);
+    assert_eq!(home.auth(&Fake::at("sshd", "alice"), "proven"), Entry::NotNeeded);
+    let other = Fake::at("ftp", "alice").with_variable("SSH_AUTH_INFO_0", key);
+    assert_eq!(home.auth(&other, "proven"), Entry::NotNeeded);
+    assert_eq!(home.account(&sshd, ""), Entry::Denied(Denial::NotAsked));
+}
+
+#[test]
+fn the_guard_refuses_whoever_was_not_asked_and_passes_whoever_needs_no_code() {
+    let home = Home::new("");
+    let alice = Fake::at("sshd", "alice");
+    assert_eq!(home.account(&alice, ""), Entry::Denied(Denial::NotAsked));
+    assert!(
+        alice.log_text().contains("refused cause=not-asked")
+            && alice.log_text().contains("AuthenticationMethods")
+    );
+    assert_eq!(home.account(&Fake::at("sshd", "bob"), ""), Entry::Passed);
+    assert_eq!(home.account(&Fake::at("sshd", "bob"), "unenrolled=deny"), Entry::Denied(Denial::NotAsked));
+}
+
+#[test]
+fn a_mark_is_good_for_its_own_user_only() {
+    let home = Home::new("");
+    let bob = Fake::at("sshd", "bob").who_types(&["1"]);
+    assert_eq!(home.auth(&bob, "first_factor=passed"), Entry::NotNeeded);
+    let alice = Fake { mark: bob.mark, ..Fake::at("sshd", "alice") };
+    assert_eq!(home.account(&alice, ""), Entry::Denied(Denial::NotAsked));
+}
+
+#[test]
+fn whoever_is_not_enrolled_gets_what_the_line_or_the_policy_says() {
+    let bob = || Fake::at("sudo", "bob");
+    let (open, strict) = (Home::new(""), Home::new("[policy]\nrequired = \"all\""));
+    let passed = "first_factor=passed";
+    assert_eq!(open.auth(&bob(), passed), Entry::NotNeeded);
+    assert_eq!(open.auth(&bob(), "first_factor=passed unenrolled=deny"), Entry::Denied(Denial::Refused));
+    assert_eq!(strict.auth(&bob(), passed), Entry::Denied(Denial::Refused));
+    assert_eq!(strict.auth(&bob(), "first_factor=passed nullok"), Entry::NotNeeded);
+    let host = bob();
+    assert_eq!(strict.auth(&host, passed), Entry::Denied(Denial::Refused));
+    assert!(host.prompts.borrow().is_empty() && host.told.borrow()[0].contains("ask the administrator"));
+}
+
+#[test]
+fn before_the_first_factor_everyone_meets_one_prompt_and_one_text() {
+    let home = Home::new("[policy]\nrequired = \"all\"");
+    for (user, typed) in [
+        ("alice", "000000"),
+        ("alice", "junk!"),
+        ("bob", "000000"),
+        ("nobody at all", "12345678"),
+        ("../x", "000000"),
+    ] {
+        let host = Fake::at("sshd", user).who_types(&[typed, typed]);
+        assert!(matches!(home.auth(&host, ""), Entry::Denied(_)), "{user}");
+        assert_eq!(*host.prompts.borrow(), ["Verification code: "], "{user}");
+        assert_eq!(*host.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR], "{user}");
+    }
+    let right = Fake::at("sshd", "alice").who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&right, ""), Entry::Passed);
+    assert_eq!(*right.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR]);
+}
+
+#[test]
+fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
+    let home = Home::new("");
+    let address = "192.0.2.7";
+    let host = Fake::at("ftp", "alice").with(Item::RemoteHost, address).who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, ""), Entry::Passed);
+    let door = || Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+    let last = || door().status(&"alice".parse().unwrap()).unwrap().last_sign_in;
+    assert_eq!(last(), None);
+    assert_eq!(home.account(&host, ""), Entry::Passed);
+    assert!(last().is_some());
+}
+
+#[test]
+fn an_exemption_is_named_in_the_log_and_passes_the_guard() {
+    let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
+    for words in ["", "first_factor=passed"] {
+        let host = Fake::at("backup", "alice");
+        assert_eq!(home.auth(&host, words), Entry::NotNeeded);
+        assert!(host.log_text().contains("not needed cause=policy.exempt-1"));
+        assert_eq!(home.account(&host, ""), Entry::Passed);
+    }
+}
+
+#[test]
+fn whatever_cannot_be_read_denies_and_is_named() {
+    for broken in ["store/postern.db", "postern.key", "postern.toml"] {
+        let home = Home::new("");
+        fs::rename(home.path(broken), home.path("aside")).unwrap();
+        for words in ["", "first_factor=passed"] {
+            let host = sudo().who_types(&[&home.code(0)]);
+            assert!(matches!(home.auth(&host, words), Entry::Denied(_)), "{broken}");
+            assert!(host.log_text().contains(broken), "{broken}: {}", host.log_text());
+            assert!(matches!(home.account(&host, ""), Entry::Denied(_)), "{broken}");
+        }
+    }
+}
+
+#[test]
+fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
+    let home = Home::new("");
+    let path = home.path("postern.toml");
+    file::keep(&path, &file::read(&path).unwrap()).unwrap();
+    fs::write(&path, "[totp]\nperiod = 5\n").unwrap();
+    let host = sudo().who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Passed);
+    assert!(host.log_text().contains("postern.toml:2: totp.period: must be"));
+}

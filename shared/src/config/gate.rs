@@ -1,0 +1,257 @@
+//! `[gate]`: where the gate listens, whom it believes, what it asks for.
+
+use super::AbsolutePath;
+use super::value::Duration;
+use crate::place::{Address, Network};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `[gate]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gate {
+    /// Where the browser finds the gate: a host of its own, or a path of the protected host.
+    pub url: Option<GateUrl>,
+    /// Where proxies and browsers reach it.
+    pub listen: Vec<Listen>,
+    /// Certificate of the TCP listeners.
+    pub tls: Option<Tls>,
+    /// The parent domain that sessions are good for, where the gate has a host of its own.
+    pub cookie_domain: Option<Domain>,
+    /// How long a session lasts.
+    pub session: Duration<300, 2_592_000>,
+    /// How long a browser is trusted.
+    pub trust: Duration<3600, 31_536_000>,
+    /// Whether an address alone proves a proxy on loopback and the unix socket.
+    pub insecure_loopback: bool,
+    /// Whom checks and client addresses are taken from.
+    pub trusted_proxies: Vec<TrustedProxy>,
+}
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate {
+            url: None,
+            listen: vec![Listen::Unix(PathBuf::from("/run/postern/gate.sock"))],
+            tls: None,
+            cookie_domain: None,
+            session: Duration::of(12 * 3600),
+            trust: Duration::of(30 * 24 * 3600),
+            insecure_loopback: false,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// `gate.url`, taken apart: always https, and the path ends with a slash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GateUrl {
+    /// Host, with a port that is not 443.
+    pub authority: String,
+    /// `/` on a host of its own.
+    pub path: String,
+}
+
+impl GateUrl {
+    /// The host without a port.
+    pub fn host(&self) -> &str {
+        self.authority.split(':').next().unwrap_or_default()
+    }
+
+    /// Whether the gate has a host of its own.
+    pub fn has_own_host(&self) -> bool {
+        self.path == "/"
+    }
+
+    /// Scheme and authority, as browsers write an origin.
+    pub fn origin(&self) -> String {
+        format!("https://{}", self.authority)
+    }
+}
+
+impl TryFrom<String> for GateUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<GateUrl, Self::Error> {
+        const WHAT: &str = "must be https://HOST/ or https://HOST/PATH/, without a query";
+        let rest = url.strip_prefix("https://").ok_or(WHAT)?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        if !is_host(host) || port.parse::<u16>().is_err() || !path.chars().all(plain) || path.contains("..") {
+            return Err(WHAT);
+        }
+        let path = match path.trim_matches('/') {
+            "" => "/".to_owned(),
+            inner => format!("/{inner}/"),
+        };
+        Ok(GateUrl { authority: authority.to_ascii_lowercase(), path })
+    }
+}
+
+impl From<GateUrl> for String {
+    fn from(url: GateUrl) -> String {
+        format!("{}{}", url.origin(), url.path)
+    }
+}
+
+/// Letters, digits, dashes and dots, as host names have them.
+fn is_host(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 253
+        && text
+            .split('.')
+            .all(|label| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+}
+
+/// A domain and everything below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Domain(String);
+
+impl Domain {
+    /// The domain, in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a host, in lower case, is the domain or lies below it.
+    pub fn covers(&self, host: &str) -> bool {
+        host.strip_suffix(&self.0).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    }
+}
+
+impl TryFrom<String> for Domain {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Domain, Self::Error> {
+        let text = text.trim_start_matches('.').to_ascii_lowercase();
+        if is_host(&text) { Ok(Domain(text)) } else { Err("must be a domain such as example.com") }
+    }
+}
+
+impl From<Domain> for String {
+    fn from(domain: Domain) -> String {
+        domain.0
+    }
+}
+
+/// One entry of `gate.listen`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Listen {
+    /// `unix:PATH`
+    Unix(PathBuf),
+    /// `tcp:ADDRESS:PORT`
+    Tcp(SocketAddr),
+    /// `tls:ADDRESS:PORT`
+    Tls(SocketAddr),
+}
+
+impl TryFrom<String> for Listen {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Listen, Self::Error> {
+        const WHAT: &str = "must be \"unix:/PATH\", \"tcp:ADDRESS:PORT\" or \"tls:ADDRESS:PORT\"";
+        match text.split_once(':') {
+            Some(("unix", path)) if path.starts_with('/') => Ok(Listen::Unix(path.into())),
+            Some(("tcp", address)) => address.parse().map(Listen::Tcp).map_err(|_| WHAT),
+            Some(("tls", address)) => address.parse().map(Listen::Tls).map_err(|_| WHAT),
+            _ => Err(WHAT),
+        }
+    }
+}
+
+impl From<Listen> for String {
+    fn from(listen: Listen) -> String {
+        match listen {
+            Listen::Unix(path) => format!("unix:{}", path.display()),
+            Listen::Tcp(address) => format!("tcp:{address}"),
+            Listen::Tls(address) => format!("tls:{address}"),
+        }
+    }
+}
+
+/// `[gate.tls]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain, PEM.
+    pub cert_file: AbsolutePath,
+    /// Its key, PEM.
+    pub key_file: AbsolutePath,
+    /// The authority of client certificates that prove a proxy, PEM.
+    #[serde(default)]
+    pub client_ca_file: Option<AbsolutePath>,
+}
+
+/// Which contract a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proxy {
+    /// nginx: auth_request; the client's address in X-Real-IP.
+    Nginx,
+    /// Traefik: ForwardAuth; the client's address in X-Forwarded-For.
+    Traefik,
+}
+
+/// `[[gate.trusted_proxies]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedProxy {
+    /// Its contract.
+    pub proxy: Proxy,
+    /// Where it connects from.
+    pub from: Vec<Peer>,
+    /// Holds the secret that it sends as X-Postern-Proxy.
+    #[serde(default)]
+    pub secret_file: Option<AbsolutePath>,
+    /// Whether a client certificate of `gate.tls.client_ca_file` proves it.
+    #[serde(default)]
+    pub certificate: bool,
+}
+
+/// Where a proxy connects from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Peer {
+    /// A unix socket.
+    Unix,
+    /// A network.
+    Network(Network),
+}
+
+impl Peer {
+    /// Whether a peer is meant: an address, or none on a unix socket.
+    pub fn covers(&self, peer: Option<Address>) -> bool {
+        match (self, peer) {
+            (Peer::Unix, None) => true,
+            (Peer::Network(network), Some(address)) => network.contains(address),
+            _ => false,
+        }
+    }
+}
+
+impl TryFrom<String> for Peer {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Peer, Self::Error> {
+        match text.as_str() {
+            "unix" => Ok(Peer::Unix),
+            _ => Network::try_from(text)
+                .map(Peer::Network)
+                .map_err(|_| "must be \"unix\", an address, or a network such as 192.0.2.0/24"),
+        }
+    }
+}
+
+impl From<Peer> for String {
+    fn from(from: Peer) -> String {
+        match from {
+            Peer::Unix => "unix".to_owned(),
+            Peer::Network(network) => network.into(),
+        }
+    }
+}

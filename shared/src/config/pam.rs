@@ -1,0 +1,64 @@
+//! `[pam]` and `[pam.service.NAME]`: what the options of pam_totp.so override.
+
+use super::value::{Line, Whole};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `[pam]`: defaults for the module, and overrides for each service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pam {
+    /// What the stack guarantees before our line.
+    pub first_factor: Option<FirstFactor>,
+    /// What anyone without a second factor gets.
+    pub unenrolled: Option<Unenrolled>,
+    /// The prompt.
+    pub prompt: Option<Line>,
+    /// Whether typing shows.
+    pub echo: Option<bool>,
+    /// Prompts inside one conversation.
+    pub tries: Option<Whole<1, 10>>,
+    /// Whether the service is an sshd, whose SSH_CONNECTION and SSH_AUTH_INFO_0 are believed.
+    pub sshd: Option<bool>,
+    /// By service name.
+    pub service: BTreeMap<String, PamService>,
+}
+
+/// `[pam.service.NAME]`: what differs from `[pam]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PamService {
+    /// As in `[pam]`.
+    pub first_factor: Option<FirstFactor>,
+    /// As in `[pam]`.
+    pub unenrolled: Option<Unenrolled>,
+    /// As in `[pam]`.
+    pub prompt: Option<Line>,
+    /// As in `[pam]`.
+    pub echo: Option<bool>,
+    /// As in `[pam]`.
+    pub tries: Option<Whole<1, 10>>,
+    /// As in `[pam]`.
+    pub sshd: Option<bool>,
+}
+
+/// `pam.first_factor`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstFactor {
+    /// A wrong password ends the stack before our line.
+    Passed,
+    /// Anyone may reach our line.
+    #[default]
+    Unknown,
+}
+
+/// `pam.unenrolled`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unenrolled {
+    /// No entry.
+    Deny,
+    /// Entry with the first factor alone.
+    Allow,
+}

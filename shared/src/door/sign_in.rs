@@ -1,0 +1,380 @@
+//! Signing in at the web: the password, then the code, then a session; or the password alone in a browser that
+//! the account trusts. Each step is one transaction, and the session's row is written with what it spends.
+
+use super::visit::Visit;
+use super::{Door, DoorError, Means, Visitor, load};
+use crate::account::Enrolled;
+use crate::answer::Answer;
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::decision::{Refusal, Verdict};
+use crate::event::What;
+use crate::guess::{Stage, Standing};
+use crate::name::UserName;
+use crate::password::{Password, PasswordError};
+use crate::place::Origin;
+use crate::policy::{Need, Subject};
+use crate::secret::fill_random;
+use crate::session::{Factors, Session, SessionId};
+use crate::store::{
+    AccountRecord, BrowserRecord, Intent, Missed, SessionRecord, StoreError, Token, Transaction,
+};
+use crate::vault::Vault;
+use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
+
+/// The name of this door in logs and policies.
+pub const SERVICE: &str = "web";
+
+/// A browser at the gate.
+pub struct Browser<'a> {
+    /// Where from.
+    pub origin: &'a Origin,
+    /// What it calls itself.
+    pub name: &'a str,
+    /// Its cookie of a trusted browser, if it sent one.
+    pub cookie: Option<&'a str>,
+    /// The host or domain that a session is to be good for.
+    pub scope: &'a str,
+}
+
+/// Whether the browser is to be trusted from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Yes.
+    Asked,
+    /// No.
+    NotAsked,
+}
+
+/// A session that has begun.
+pub struct Opened {
+    /// The session; its row is in the store.
+    pub session: Session,
+    /// The browser's new cookie, if it is trusted.
+    pub browser_cookie: Option<Zeroizing<String>>,
+    /// Wrong codes since the last sign-in.
+    pub missed: Option<Missed>,
+    /// Recovery codes left, where one was used.
+    pub recovery_codes_left: Option<usize>,
+}
+
+/// What comes after the password.
+pub enum AfterPassword {
+    /// Nothing: the session has begun.
+    Opened(Box<Opened>),
+    /// The code.
+    Code {
+        /// The account's generation, for the ticket.
+        generation: u64,
+    },
+    /// Nobody enters without a second factor, and there is none.
+    NotEnrolled,
+    /// Refused.
+    Refused(Refusal),
+}
+
+/// What comes after the code.
+pub enum AfterCode {
+    /// The session has begun.
+    Opened(Box<Opened>),
+    /// Refused.
+    Refused(Refusal),
+}
+
+/// What the store says of a browser's cookie.
+struct Known {
+    record: BrowserRecord,
+    token: Token,
+}
+
+impl Door {
+    /// The password, with a recovery code if the person gave one along.
+    pub fn enter_password(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        password: Option<&Password>,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        let Door { config, vault, store } = self;
+        // First the try is charged, so that however many come at once, no more are looked at than the row allows.
+        let mut transaction = store.begin(Intent::Write)?;
+        let tx = transaction.as_mut();
+        let known = recognise(vault, tx, browser, name, now)?;
+        let trusted = known.as_ref().filter(|known| known.token == Token::Newest);
+        let visitor = Visitor {
+            name,
+            stage: Stage::Before,
+            origin: browser.origin,
+            browser: trusted.map(|known| known.record.number),
+            service: SERVICE,
+        };
+        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
+        let with_recovery = matches!(visit.decide(recovery, Stage::After).verdict, Verdict::Accepted(_));
+        let refusal = match (visit.account.address_wait, visit.account.row.standing(&config.throttle, now)) {
+            (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
+            (None, Standing::Delayed { wait }) if !with_recovery => Some(Refusal::Delayed { wait }),
+            (None, Standing::Locked) if !with_recovery => Some(Refusal::Locked),
+            (None, _) => None,
+        };
+        if let Some(refusal) = refusal {
+            if visit.mended {
+                transaction.commit()?;
+            }
+            return Ok(AfterPassword::Refused(refusal));
+        }
+        let charged = visit.charge(tx, 1)?;
+        let charged_address = visit.charge_address(tx)?;
+        let hash = match &visit.record {
+            Some(record) => tx.password(record.id)?,
+            None => None,
+        };
+        drop(visit);
+        transaction.commit()?;
+
+        if !vault.verify_password(password, hash.as_ref())? {
+            return Ok(AfterPassword::Refused(Refusal::Wrong));
+        }
+
+        // Then it is taken back, and what follows happens together with it.
+        let mut transaction = store.begin(Intent::Write)?;
+        let tx = transaction.as_mut();
+        tx.take_back(charged, charged_address)?;
+        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
+        visit.forgive(tx)?;
+        let record = visit.record.as_ref().ok_or(Refusal::Wrong);
+        let Ok(record) = record else { return Ok(AfterPassword::Refused(Refusal::Wrong)) };
+        let opening = Opening { config, vault, browser, record, now };
+        let next = if let Need::Nothing | Need::Exempt(_) = need(config, &visitor, visit.account.enrolled) {
+            visit.log(tx, What::Accepted, "password")?;
+            AfterPassword::Opened(Box::new(opening.session(tx, None)?))
+        } else if visit.account.enrolled == Enrolled::No {
+            visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
+            AfterPassword::NotEnrolled
+        } else if let Some(known) =
+            recognise(vault, tx, browser, name, now)?.filter(|k| k.token == Token::Newest)
+        {
+            visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
+            let missed = visit.enter(tx, record, Means::TrustedBrowser)?;
+            let cookie = opening.rotate(tx, known.record.number, true)?;
+            let opened = Opened { missed, ..opening.session(tx, Some(cookie))? };
+            AfterPassword::Opened(Box::new(opened))
+        } else if let Answer::Recovery(_) = recovery {
+            let after = Visitor { stage: Stage::After, browser: None, ..visitor };
+            let visit = Visit::load(config, vault, tx, &after, load::declared(config, name)?, now)?;
+            let outcome = visit.judge(tx, recovery)?;
+            match outcome.verdict {
+                Verdict::Refused(refusal) => AfterPassword::Refused(refusal),
+                Verdict::Accepted(_) => AfterPassword::Opened(Box::new(Opened {
+                    missed: outcome.missed,
+                    recovery_codes_left: outcome.recovery_codes_left,
+                    ..opening.session(tx, None)?
+                })),
+            }
+        } else {
+            AfterPassword::Code { generation: record.generation }
+        };
+        drop(visit);
+        transaction.commit()?;
+        Ok(next)
+    }
+
+    /// The code, or a recovery code. The ticket's generation must be the account's: whatever ended all sessions
+    /// meanwhile ended this sign-in too.
+    pub fn enter_code(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        generation: u64,
+        answer: &Answer,
+        trust: Trust,
+        now: Timestamp,
+    ) -> Result<AfterCode, SignInError> {
+        let Door { config, vault, store } = self;
+        let mut transaction = store.begin(Intent::Write)?;
+        let tx = transaction.as_mut();
+        let known = recognise(vault, tx, browser, name, now)?;
+        let visitor =
+            Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
+        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
+        let record = match &visit.record {
+            Some(record) if record.generation == generation => record,
+            _ => return Ok(AfterCode::Refused(Refusal::Expired)),
+        };
+        let outcome = visit.judge(tx, answer)?;
+        if let Verdict::Refused(refusal) = outcome.verdict {
+            if !refusal.is_silent() || visit.mended {
+                drop(visit);
+                transaction.commit()?;
+            }
+            return Ok(AfterCode::Refused(refusal));
+        }
+        // A use of the last recovery code may have ended all sessions: the new one belongs to what is now.
+        let record = tx.account(name)?.unwrap_or_else(|| record.clone());
+        let opening = Opening { config, vault, browser, record: &record, now };
+        let cookie = match (known, trust) {
+            (Some(known), _) if known.token == Token::Older => {
+                Some(opening.rotate(tx, known.record.number, false)?)
+            }
+            (_, Trust::Asked) => Some(opening.trust(tx)?),
+            (_, Trust::NotAsked) => None,
+        };
+        let opened = Opened {
+            missed: outcome.missed,
+            recovery_codes_left: outcome.recovery_codes_left,
+            ..opening.session(tx, cookie)?
+        };
+        transaction.commit()?;
+        Ok(AfterCode::Opened(Box::new(opened)))
+    }
+}
+
+/// Looks a browser's cookie up. A stolen one revokes the browser; one of another account's says nothing.
+fn recognise(
+    vault: &Vault,
+    tx: &mut dyn Transaction,
+    browser: &Browser<'_>,
+    name: &UserName,
+    now: Timestamp,
+) -> Result<Option<Known>, StoreError> {
+    let Some(value) = browser.cookie else { return Ok(None) };
+    let hash = vault.browser_hash(value.as_bytes());
+    let Some((record, token)) = tx.browser_of(&hash, now)? else { return Ok(None) };
+    let owner = tx.account(name)?.filter(|account| account.id == record.account);
+    let Some(owner) = owner else { return Ok(None) };
+    if token != Token::Stolen {
+        return Ok(Some(Known { record, token }));
+    }
+    tx.remove_browser(record.number)?;
+    tx.log(&crate::event::Event {
+        at: now,
+        account: owner.name,
+        what: What::BrowserRevoked,
+        door: SERVICE.to_owned(),
+        origin: browser.origin.to_string(),
+        detail: "an old cookie was used after a newer one".to_owned(),
+    })?;
+    Ok(None)
+}
+
+fn need(config: &Config, visitor: &Visitor<'_>, enrolled: Enrolled) -> Need {
+    let groups = config.declared(visitor.name).map(|declared| declared.groups.clone()).unwrap_or_default();
+    let subject = Subject {
+        name: visitor.name,
+        groups: &groups,
+        service: visitor.service,
+        address: visitor.origin.address(),
+    };
+    config.policy.need(&subject, enrolled)
+}
+
+/// What a success opens.
+struct Opening<'a> {
+    config: &'a Config,
+    vault: &'a Vault,
+    browser: &'a Browser<'a>,
+    record: &'a AccountRecord,
+    now: Timestamp,
+}
+
+impl Opening<'_> {
+    fn address(&self) -> String {
+        self.browser.origin.address().map_or_else(|| "-".to_owned(), |address| address.to_string())
+    }
+
+    /// A session and its row.
+    fn session(
+        &self,
+        tx: &mut dyn Transaction,
+        browser_cookie: Option<Zeroizing<String>>,
+    ) -> Result<Opened, SignInError> {
+        let id = SessionId::random().map_err(PasswordError::from)?;
+        tx.add_session(
+            self.record.id,
+            &SessionRecord {
+                id,
+                browser: self.browser.name.to_owned(),
+                address: self.address(),
+                created: self.now,
+                last_seen: self.now,
+                expires: self.now.plus(self.config.gate.session.seconds()),
+            },
+        )?;
+        let session = Session {
+            id,
+            account: self.record.id.0,
+            generation: self.record.generation,
+            factors: Factors::Code,
+            issued: self.now,
+            name: self.record.name.clone(),
+            scope: self.browser.scope.to_owned(),
+        };
+        Ok(Opened { session, browser_cookie, missed: None, recovery_codes_left: None })
+    }
+
+    /// A new trusted browser; its cookie.
+    fn trust(&self, tx: &mut dyn Transaction) -> Result<Zeroizing<String>, SignInError> {
+        let number = tx.add_browser(&BrowserRecord {
+            number: 0,
+            account: self.record.id,
+            name: self.browser.name.to_owned(),
+            address: self.address(),
+            created: self.now,
+            last_seen: self.now,
+            expires: self.now.plus(self.config.gate.trust.seconds()),
+        })?;
+        self.rotate(tx, number, false)
+    }
+
+    /// A new cookie for a trusted browser.
+    fn rotate(
+        &self,
+        tx: &mut dyn Transaction,
+        number: i64,
+        seen: bool,
+    ) -> Result<Zeroizing<String>, SignInError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        fill_random(&mut *bytes).map_err(PasswordError::from)?;
+        let value = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
+        let hash = self.vault.browser_hash(value.as_bytes());
+        tx.rotate(number, &hash, seen, &self.address(), self.now)?;
+        Ok(value)
+    }
+}
+
+/// Why nobody can sign in.
+#[derive(Debug)]
+pub enum SignInError {
+    /// Key, store, or what lies in it.
+    Door(DoorError),
+    /// A password's hash.
+    Password(PasswordError),
+    /// The clock.
+    Clock(crate::clock::ClockError),
+}
+
+impl<E: Into<DoorError>> From<E> for SignInError {
+    fn from(error: E) -> SignInError {
+        SignInError::Door(error.into())
+    }
+}
+
+impl From<PasswordError> for SignInError {
+    fn from(error: PasswordError) -> SignInError {
+        SignInError::Password(error)
+    }
+}
+
+impl std::fmt::Display for SignInError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SignInError::Door(error) => error.fmt(f),
+            SignInError::Password(error) => error.fmt(f),
+            SignInError::Clock(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SignInError {}

@@ -1,0 +1,290 @@
+//! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
+
+use super::{Door, DoorError, Means, Outcome, Visitor, load};
+use crate::account::{Account, Enrolled};
+use crate::answer::Answer;
+use crate::clock::Timestamp;
+use crate::config::{Config, OnUse};
+use crate::decision::{Attempt, Refusal, Ruling, Spent, Verdict, decide};
+use crate::event::{Event, What};
+use crate::guess::{self, Failure, Row, Stage};
+use crate::place::{Origin, Place};
+use crate::secret::Secret;
+use crate::store::{AccountRecord, FailureId, Missed, Owner, RowKey, StoreError, Transaction};
+use crate::totp::Parameters;
+use crate::vault::Vault;
+
+/// A visit, loaded.
+pub(super) struct Visit<'a> {
+    config: &'a Config,
+    vault: &'a Vault,
+    visitor: &'a Visitor<'a>,
+    now: Timestamp,
+    /// The account, if there is one.
+    pub(super) record: Option<AccountRecord>,
+    /// How it stands.
+    pub(super) account: Account,
+    key: RowKey,
+    from: Option<String>,
+    /// Whether something was mended that is worth a commit of its own.
+    pub(super) mended: bool,
+}
+
+impl<'a> Visit<'a> {
+    /// Loads the account, its row, and how its address stands.
+    pub(super) fn load(
+        config: &'a Config,
+        vault: &'a Vault,
+        tx: &mut dyn Transaction,
+        visitor: &'a Visitor<'a>,
+        declared: Option<(Secret, Parameters)>,
+        now: Timestamp,
+    ) -> Result<Visit<'a>, DoorError> {
+        let record = match tx.account(visitor.name)? {
+            None if declared.is_some() => Some(tx.add_account(visitor.name, now)?),
+            found => found,
+        };
+        let defaults = config.totp.parameters();
+        let (enrolled, authenticators) =
+            load::authenticators(vault, tx, visitor.name, record.as_ref(), declared, defaults)?;
+        let owner = match &record {
+            Some(record) => Owner::Account(record.id),
+            None => Owner::Stranger(vault.bucket(visitor.name)),
+        };
+        let key = RowKey { owner, stage: visitor.stage, place: place(tx, owner, visitor, now)? };
+        let from = visitor.origin.address().map(|address| address.key());
+
+        let mut mended = false;
+        let mut failures = tx.failures(&key, Door::memory(now))?;
+        let mut of_address = address_failures(tx, config, from.as_deref(), now)?;
+        let ahead = |at: Timestamp| at > now;
+        if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
+            // The clock ran ahead and was set back: no delay may end later than max_delay from now.
+            tx.clamp(&key, from.as_deref(), now)?;
+            failures.iter_mut().for_each(|f| f.at = f.at.min(now));
+            of_address.iter_mut().for_each(|at| *at = (*at).min(now));
+            mended = true;
+        }
+        let account = Account {
+            enrolled,
+            authenticators,
+            recovery_codes: match &record {
+                Some(record) => tx.recovery_codes(record.id)?,
+                None => Vec::new(),
+            },
+            row: Row { failures, locked: tx.is_locked(&key)? },
+            // never at a trusted browser
+            address_wait: match key.place {
+                Place::TrustedBrowser(_) => None,
+                _ => address_wait(config, &of_address, now),
+            },
+        };
+        Ok(Visit { config, vault, visitor, now, record, account, key, from, mended })
+    }
+
+    /// Has an answer decided, and writes what the ruling says.
+    pub(super) fn judge(&self, tx: &mut dyn Transaction, answer: &Answer) -> Result<Outcome, StoreError> {
+        let ruling = self.decide(answer, self.visitor.stage);
+        self.apply(tx, ruling)
+    }
+
+    /// Has an answer decided, and writes nothing.
+    pub(super) fn decide(&self, answer: &Answer, stage: Stage) -> Ruling {
+        let number = self.record.as_ref().map_or(0, |record| record.id.0);
+        let recovery_hash = match answer {
+            Answer::Recovery(plain) => Some(self.vault.recovery_hash(number, plain)),
+            Answer::Digits(_) | Answer::Unfit => None,
+        };
+        let attempt = Attempt { answer, recovery_hash, stage };
+        decide(&self.account, &attempt, &self.config.totp, &self.config.throttle, self.now)
+    }
+
+    /// Writes what a ruling says.
+    pub(super) fn apply(&self, tx: &mut dyn Transaction, ruling: Ruling) -> Result<Outcome, StoreError> {
+        let mut outcome = Outcome { verdict: ruling.verdict, missed: None, recovery_codes_left: None };
+        match &outcome.verdict {
+            Verdict::Accepted(accepted) => {
+                let record = self.record.as_ref().expect("only an account with a second factor is accepted");
+                let means = match accepted.spent() {
+                    Spent::Step(fingerprint, step) => {
+                        tx.set_floor(&fingerprint, step)?;
+                        Means::Code
+                    }
+                    Spent::RecoveryCode(hash) => {
+                        tx.use_recovery_code(record.id, &hash, self.now)?;
+                        let unused = self.account.recovery_codes.iter().filter(|code| !code.used).count();
+                        outcome.recovery_codes_left = Some(unused - 1);
+                        Means::RecoveryCode
+                    }
+                };
+                self.log(tx, What::Accepted, means.name())?;
+                if self.visitor.stage == Stage::After {
+                    outcome.missed = self.enter(tx, record, means)?;
+                }
+            }
+            Verdict::Refused(refusal) => {
+                if let Some(cost) = ruling.row_cost {
+                    self.charge(tx, cost)?;
+                }
+                if ruling.charges_address {
+                    self.charge_address(tx)?;
+                }
+                if !refusal.is_silent() {
+                    self.log(tx, What::Refused, &refusal.to_string())?;
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Adds a failure to the row, and locks it if that was one too many.
+    pub(super) fn charge(&self, tx: &mut dyn Transaction, cost: u32) -> Result<FailureId, StoreError> {
+        // Before the first factor nothing locks, so only a day is remembered.
+        let since = match self.visitor.stage {
+            Stage::Before => self.now.minus(guess::DELAY_WINDOW),
+            Stage::After => Door::memory(self.now),
+        };
+        let failure = Failure { at: self.now, cost };
+        let charged = tx.add_failure(&self.key, failure, self.from.as_deref(), since)?;
+        let locks = self.account.row.locks_with(cost, &self.config.throttle);
+        if self.visitor.stage == Stage::After && locks {
+            tx.lock(&self.key, self.now)?;
+            self.log(tx, What::Locked, "too many wrong codes in 30 days")?;
+        }
+        Ok(charged)
+    }
+
+    /// Adds a failure to the address, if there is one.
+    pub(super) fn charge_address(&self, tx: &mut dyn Transaction) -> Result<Option<FailureId>, StoreError> {
+        let since = self.now.minus(self.config.throttle.address_window.seconds());
+        match (&self.from, &self.key.place) {
+            (None, _) | (_, Place::TrustedBrowser(_)) => Ok(None),
+            (Some(from), _) => Ok(Some(tx.add_address_failure(from, self.now, since)?)),
+        }
+    }
+
+    /// Forgets what this visitor's own address put in the row.
+    pub(super) fn forgive(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+        tx.forgive(&self.key, self.from.as_deref())
+    }
+
+    /// A success: what its own address put in the row is forgotten, the address is familiar from now on.
+    pub(super) fn enter(
+        &self,
+        tx: &mut dyn Transaction,
+        record: &AccountRecord,
+        means: Means,
+    ) -> Result<Option<Missed>, StoreError> {
+        let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
+        match means {
+            Means::Code | Means::TrustedBrowser => self.forgive(tx)?,
+            // A recovery code opens a lock.
+            Means::RecoveryCode => tx.unlock(&self.key)?,
+        }
+        if let Some(from) = &self.from {
+            tx.remember_address(record.id, from, self.now, Door::memory(self.now))?;
+        }
+        tx.signed_in(record.id, self.now)?;
+        if means == Means::RecoveryCode && self.config.recovery.on_use == OnUse::Disable {
+            tx.remove_second_factor(record.id)?;
+            tx.end_all(record.id, self.now)?;
+            tx.revise()?;
+            self.log(tx, What::Disabled, "recovery.on_use = \"disable\"")?;
+        }
+        Ok(missed)
+    }
+
+    pub(super) fn log(&self, tx: &mut dyn Transaction, what: What, detail: &str) -> Result<(), StoreError> {
+        // Names without an account leave nothing that grows.
+        let Some(record) = &self.record else { return Ok(()) };
+        tx.log(&Event {
+            at: self.now,
+            account: record.name.clone(),
+            what,
+            door: self.visitor.service.to_owned(),
+            origin: self.visitor.origin.to_string(),
+            detail: detail.to_owned(),
+        })
+    }
+}
+
+/// The place whose row counts this visitor's guesses.
+fn place(
+    tx: &mut dyn Transaction,
+    owner: Owner,
+    visitor: &Visitor<'_>,
+    now: Timestamp,
+) -> Result<Place, StoreError> {
+    Ok(match (visitor.browser, visitor.origin, owner) {
+        (Some(number), ..) => Place::TrustedBrowser(number),
+        (None, Origin::Local(name), _) => Place::LocalUser(name.clone()),
+        (None, Origin::Remote(address), Owner::Account(id))
+            if tx.is_familiar(id, &address.key(), Door::memory(now))? =>
+        {
+            Place::Familiar(*address)
+        }
+        _ => Place::Elsewhere,
+    })
+}
+
+fn address_failures(
+    tx: &mut dyn Transaction,
+    config: &Config,
+    from: Option<&str>,
+    now: Timestamp,
+) -> Result<Vec<Timestamp>, StoreError> {
+    match from {
+        Some(from) => tx.address_failures(from, now.minus(config.throttle.address_window.seconds() - 1)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Seconds until the address may try again: until the failure that fills its count leaves the window.
+fn address_wait(config: &Config, newest_first: &[Timestamp], now: Timestamp) -> Option<u64> {
+    let limit = config.throttle.address_limit.value() as usize;
+    let filling = newest_first.get(limit - 1)?;
+    Some(config.throttle.address_window.seconds().saturating_sub(now.since(*filling)).max(1))
+}
+
+impl Refusal {
+    /// Whether the refusal writes nothing at all: tries during a delay, and answers that fit no method.
+    pub(super) fn is_silent(self) -> bool {
+        matches!(
+            self,
+            Refusal::Delayed { .. }
+                | Refusal::AddressDelayed { .. }
+                | Refusal::Locked
+                | Refusal::Unfit
+                | Refusal::Expired
+        )
+    }
+}
+
+/// The cause, as logs name it.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::Wrong => f.write_str("wrong"),
+            Refusal::Used { .. } => f.write_str("used"),
+            Refusal::Behind { seconds } => write!(f, "behind-{seconds}s"),
+            Refusal::Ahead { seconds } => write!(f, "ahead-{seconds}s"),
+            Refusal::ClockSetBack { seconds } => write!(f, "clock-set-back-{seconds}s"),
+            Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
+            Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
+            Refusal::Locked => f.write_str("locked"),
+            Refusal::Unfit => f.write_str("unfit"),
+            Refusal::NotEnrolled => f.write_str("not-enrolled"),
+            Refusal::Expired => f.write_str("expired"),
+        }
+    }
+}
+
+/// Whether the account has a second factor, as people read it.
+impl std::fmt::Display for Enrolled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Enrolled::Yes => "on",
+            Enrolled::No => "off",
+        })
+    }
+}

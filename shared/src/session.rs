@@ -1,0 +1,192 @@
+//! Sessions of browsers: what a session cookie says, how it is signed, and what ends it. Checking one takes no
+//! store: a signature, the time, and the snapshot of what was revoked.
+
+use crate::clock::Timestamp;
+use crate::name::UserName;
+use crate::secret::{RandomError, fill_random};
+use crate::vault::TokenKeys;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use subtle::ConstantTimeEq;
+
+/// The longest scope: a host name or a domain.
+const LONGEST_SCOPE: usize = 253;
+/// The first byte of every session cookie.
+const FORMAT: u8 = 1;
+
+/// A session's random name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+impl SessionId {
+    /// A new one.
+    pub fn random() -> Result<SessionId, RandomError> {
+        let mut id = [0; 16];
+        fill_random(&mut id)?;
+        Ok(SessionId(id))
+    }
+
+    /// Reads what [`fmt::Display`] wrote.
+    pub fn parse(text: &str) -> Option<SessionId> {
+        HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok().map(SessionId)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+/// What has passed at a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Factors {
+    /// The first factor alone.
+    Password = 1,
+    /// The first factor in a browser that the account trusts, or with a code.
+    Code = 2,
+}
+
+/// What a session cookie says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// The account's number.
+    pub account: i64,
+    /// The account's generation when it began.
+    pub generation: u64,
+    /// What has passed.
+    pub factors: Factors,
+    /// When it began.
+    pub issued: Timestamp,
+    /// The account's name.
+    pub name: UserName,
+    /// The host or domain it is good for.
+    pub scope: String,
+}
+
+impl Session {
+    /// The cookie's value.
+    pub fn to_cookie(&self, keys: &TokenKeys) -> String {
+        let scope = &self.scope[..self.scope.len().min(LONGEST_SCOPE)];
+        let mut bytes = vec![FORMAT, self.factors as u8, u8::try_from(scope.len()).unwrap_or(0)];
+        bytes.extend(self.id.0);
+        bytes.extend(self.account.to_be_bytes());
+        bytes.extend(self.generation.to_be_bytes());
+        bytes.extend(self.issued.0.to_be_bytes());
+        bytes.extend(scope.as_bytes());
+        bytes.extend(self.name.as_str().as_bytes());
+        bytes.extend(keys.sign(&bytes));
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// Reads a cookie whose signature is right.
+    pub fn from_cookie(value: &str, keys: &TokenKeys) -> Option<Session> {
+        // longer than any that is ever made: not worth decoding
+        if value.len() > 1024 {
+            return None;
+        }
+        let bytes = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
+        let (said, signature) = bytes.split_last_chunk::<32>()?;
+        if !bool::from(keys.sign(said).ct_eq(signature)) {
+            return None;
+        }
+        let ([format, factors, scope], rest) = said.split_first_chunk()?;
+        let (id, rest) = rest.split_first_chunk::<16>()?;
+        let (account, rest) = rest.split_first_chunk::<8>()?;
+        let (generation, rest) = rest.split_first_chunk::<8>()?;
+        let (issued, rest) = rest.split_first_chunk::<8>()?;
+        let (scope, name) = rest.split_at_checked(usize::from(*scope))?;
+        let factors = match factors {
+            1 => Factors::Password,
+            2 => Factors::Code,
+            _ => return None,
+        };
+        (*format == FORMAT).then_some(())?;
+        Some(Session {
+            id: SessionId(*id),
+            account: i64::from_be_bytes(*account),
+            generation: u64::from_be_bytes(*generation),
+            factors,
+            issued: Timestamp(u64::from_be_bytes(*issued)),
+            name: UserName::parse(name).ok()?,
+            scope: String::from_utf8(scope.to_vec()).ok()?,
+        })
+    }
+}
+
+/// What was revoked and would still be good otherwise: small, and kept in memory by a gate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// The revision that this is.
+    pub revision: u64,
+    /// Sessions ended one by one.
+    pub sessions: HashSet<SessionId>,
+    /// Accounts whose generation was raised, and to what.
+    pub generations: HashMap<i64, u64>,
+}
+
+impl Revoked {
+    /// Whether a session was ended.
+    pub fn covers(&self, session: &Session) -> bool {
+        self.generations.get(&session.account).is_some_and(|generation| session.generation < *generation)
+            || self.sessions.contains(&session.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::MasterKeys;
+    use crate::vault::Vault;
+
+    fn keys() -> TokenKeys {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys()
+    }
+
+    fn session() -> Session {
+        Session {
+            id: SessionId::random().unwrap(),
+            account: 7,
+            generation: 3,
+            factors: Factors::Code,
+            issued: Timestamp(1_800_000_000),
+            name: "ü@x.org".parse().unwrap(),
+            scope: "example.com".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_cookie_says_what_was_put_in() {
+        let (keys, session) = (keys(), session());
+        assert_eq!(Session::from_cookie(&session.to_cookie(&keys), &keys), Some(session));
+    }
+
+    #[test]
+    fn an_altered_cut_or_foreign_cookie_says_nothing() {
+        let (mine, session) = (keys(), session());
+        let cookie = session.to_cookie(&mine);
+        assert_eq!(Session::from_cookie(&cookie, &keys()), None);
+        for cut in 0..cookie.len() {
+            assert_eq!(Session::from_cookie(&cookie[..cut], &mine), None);
+        }
+        for position in 0..cookie.len() {
+            let mut altered = cookie.clone().into_bytes();
+            altered[position] = if altered[position] == b'A' { b'B' } else { b'A' };
+            assert_eq!(Session::from_cookie(std::str::from_utf8(&altered).unwrap(), &mine), None);
+        }
+        assert_eq!(Session::from_cookie(&"A".repeat(64 * 1024), &mine), None);
+    }
+
+    #[test]
+    fn revoked_is_the_session_or_its_generation() {
+        let session = session();
+        let by_id = Revoked { sessions: HashSet::from([session.id]), ..Revoked::default() };
+        let raised = |to| Revoked { generations: HashMap::from([(7, to)]), ..Revoked::default() };
+        assert!(by_id.covers(&session) && raised(4).covers(&session));
+        assert!(!raised(3).covers(&session) && !Revoked::default().covers(&session));
+    }
+}

@@ -1,0 +1,109 @@
+//! What the store keeps for the web: passwords, sessions, trusted browsers, and which gates go by what.
+
+use super::{AccountId, StoreError};
+use crate::clock::Timestamp;
+use crate::password::Hash;
+use crate::session::{Revoked, SessionId};
+use crate::vault::BrowserHash;
+
+/// What is kept of a session.
+#[derive(Clone, Debug)]
+pub struct SessionRecord {
+    /// Its name.
+    pub id: SessionId,
+    /// What the browser calls itself.
+    pub browser: String,
+    /// Where it began, or `-`.
+    pub address: String,
+    /// When it began.
+    pub created: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
+    /// When it ends by itself.
+    pub expires: Timestamp,
+}
+
+/// What is kept of a trusted browser.
+#[derive(Clone, Debug)]
+pub struct BrowserRecord {
+    /// Its number.
+    pub number: i64,
+    /// Whose.
+    pub account: AccountId,
+    /// What it calls itself.
+    pub name: String,
+    /// Where it was last seen, or `-`.
+    pub address: String,
+    /// Since when it is trusted.
+    pub created: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
+    /// When the trust ends by itself.
+    pub expires: Timestamp,
+}
+
+/// What the cookie of a trusted browser is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// The newest: it skips the code.
+    Newest,
+    /// An older one, while the newest was not seen yet: two tabs, or a lost answer. It asks for the code.
+    Older,
+    /// One from before the newest was seen: stolen.
+    Stolen,
+}
+
+/// The web's part of a transaction.
+pub trait Sessions {
+    /// The hash of an account's password.
+    fn password(&mut self, account: AccountId) -> Result<Option<Hash>, StoreError>;
+    /// Sets it.
+    fn set_password(&mut self, account: AccountId, hash: &Hash) -> Result<(), StoreError>;
+
+    /// Ends every session and every trusted browser of an account.
+    fn end_all(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
+    /// What was revoked and would still be good at `now` for sessions that last at most `longest` seconds.
+    fn revoked(&mut self, now: Timestamp, longest: u64) -> Result<Revoked, StoreError>;
+    /// Makes every gate's snapshot stale; the new revision.
+    fn revise(&mut self) -> Result<u64, StoreError>;
+    /// The revision now.
+    fn revision(&mut self) -> Result<u64, StoreError>;
+    /// A gate goes by a revision from now on.
+    fn gate_goes_by(&mut self, gate: &[u8; 16], revision: u64) -> Result<(), StoreError>;
+    /// How many gates go by an older one.
+    fn gates_behind(&mut self, revision: u64) -> Result<u64, StoreError>;
+    /// Forgets those: their leases have run out.
+    fn forget_gates_behind(&mut self, revision: u64) -> Result<(), StoreError>;
+    /// A gate has ended.
+    fn forget_gate(&mut self, gate: &[u8; 16]) -> Result<(), StoreError>;
+
+    /// A new session.
+    fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> Result<(), StoreError>;
+    /// An account's sessions that are good at `now`, newest first.
+    fn sessions(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
+    /// Ends one session; whether there was one.
+    fn end_session(&mut self, id: SessionId) -> Result<bool, StoreError>;
+
+    /// A new trusted browser; its number.
+    fn add_browser(&mut self, browser: &BrowserRecord) -> Result<i64, StoreError>;
+    /// An account's trusted browsers that are good at `now`, newest first.
+    fn browsers(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<BrowserRecord>, StoreError>;
+    /// The trusted browser that was given a token, good at `now`.
+    fn browser_of(
+        &mut self,
+        token: &BrowserHash,
+        now: Timestamp,
+    ) -> Result<Option<(BrowserRecord, Token)>, StoreError>;
+    /// Gives a browser a new token. The newest until now becomes an older one; if it was `seen`, all others are
+    /// stolen from now on.
+    fn rotate(
+        &mut self,
+        browser: i64,
+        token: &BrowserHash,
+        seen: bool,
+        address: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Trusts a browser no longer; whether it was.
+    fn remove_browser(&mut self, browser: i64) -> Result<bool, StoreError>;
+}

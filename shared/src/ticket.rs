@@ -1,0 +1,89 @@
+//! Sealed tokens between two pages of a sign-in, one type for each purpose: one never opens as another.
+
+use crate::clock::Timestamp;
+use crate::name::UserName;
+use crate::vault::{TokenKeys, VaultError};
+use data_encoding::BASE64URL_NOPAD;
+
+/// The longest token that is looked at, in characters.
+const LONGEST: usize = 8192;
+
+/// The first factor has passed: what leads from the sign-in page to the code page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginTicket {
+    /// Who.
+    pub name: UserName,
+    /// Until when it is good.
+    pub expires: Timestamp,
+    /// The account's generation: whatever ends all sessions ends this too.
+    pub generation: u64,
+    /// The page that was asked for.
+    pub back_to: String,
+}
+
+impl LoginTicket {
+    /// How long a ticket is good, in seconds.
+    pub const LIFE: u64 = 600;
+    const KIND: &str = "postern login ticket";
+
+    /// The cookie's value.
+    pub fn to_cookie(&self, keys: &TokenKeys) -> Result<String, VaultError> {
+        let mut plain = Vec::new();
+        plain.extend(self.expires.0.to_be_bytes());
+        plain.extend(self.generation.to_be_bytes());
+        let name = self.name.as_str().as_bytes();
+        plain.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
+        plain.extend(name);
+        plain.extend(self.back_to.as_bytes());
+        Ok(BASE64URL_NOPAD.encode(&keys.seal(Self::KIND, &plain)?))
+    }
+
+    /// Opens a cookie that is good at `now`.
+    pub fn from_cookie(value: &str, keys: &TokenKeys, now: Timestamp) -> Option<LoginTicket> {
+        if value.len() > LONGEST {
+            return None;
+        }
+        let sealed = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
+        let plain = keys.unseal(Self::KIND, &sealed)?;
+        let (expires, rest) = plain.split_first_chunk::<8>()?;
+        let (generation, rest) = rest.split_first_chunk::<8>()?;
+        let (length, rest) = rest.split_first_chunk::<2>()?;
+        let (name, back_to) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        let expires = Timestamp(u64::from_be_bytes(*expires));
+        // A clock that was set back must not lengthen it.
+        if now >= expires || expires.since(now) > Self::LIFE {
+            return None;
+        }
+        Some(LoginTicket {
+            name: UserName::parse(name).ok()?,
+            expires,
+            generation: u64::from_be_bytes(*generation),
+            back_to: String::from_utf8(back_to.to_vec()).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::MasterKeys;
+    use crate::vault::Vault;
+
+    #[test]
+    fn a_ticket_is_good_for_its_time_only() {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
+        let ticket = LoginTicket {
+            name: "alice".parse().unwrap(),
+            expires: Timestamp(1_000_600),
+            generation: 2,
+            back_to: "https://app.example.com/?q=1".to_owned(),
+        };
+        let cookie = ticket.to_cookie(&keys).unwrap();
+        assert_eq!(LoginTicket::from_cookie(&cookie, &keys, Timestamp(1_000_599)), Some(ticket));
+        for now in [1_000_600, 2_000_000, 999_000] {
+            assert_eq!(LoginTicket::from_cookie(&cookie, &keys, Timestamp(now)), None);
+        }
+        assert_eq!(LoginTicket::from_cookie(&cookie[1..], &keys, Timestamp(1_000_000)), None);
+    }
+}

@@ -1,1 +1,30 @@
-//! The test host: accounts, sshd, clock, log, and the people who sign in.
+//! The test host: a throwaway copy of this machine with Postern installed, a real sshd, a clock that the story
+//! sets, the system's log, and the people who sign in at real terminals.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod folder;
+mod host;
+mod journal;
+mod person;
+mod phone;
+mod postern;
+mod processes;
+mod ssh;
+mod sshd;
+mod store;
+mod syscalls;
+mod terminal;
+
+pub use clock::{Clock, on_the_clock};
+pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER};
+pub use host::Host;
+pub use journal::Journal;
+pub use person::Person;
+pub use phone::Phone;
+pub use postern::{Postern, Said};
+pub use processes::{finished, patiently};
+pub use ssh::Ssh;
+pub use store::Store;
+pub use syscalls::{Ambush, killed_at, was_killed};
+pub use terminal::{Ended, Terminal};

@@ -1,0 +1,64 @@
+//! The host's clock, as sshd and the commands see it: frozen by libfaketime, and moved only by the story.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where libfaketime reads the time at every call. Its last resort, and the only one that works in sshd's PAM
+/// process, which empties its environment.
+const FILE: &str = "/etc/faketimerc";
+/// The middle of a step of 30 s, so that a story may move by a few seconds and stay in its step.
+const BEGIN: u64 = 1_800_000_015;
+
+static NOW: AtomicU64 = AtomicU64::new(BEGIN);
+
+/// The one clock of the test host.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock;
+
+impl Clock {
+    /// Back to where every story begins.
+    pub(crate) fn wind_up() -> Clock {
+        Clock.set(BEGIN);
+        Clock
+    }
+
+    /// Seconds since 1970.
+    pub fn now(self) -> u64 {
+        NOW.load(Ordering::SeqCst)
+    }
+
+    /// Stops the clock at a time, in seconds since 1970.
+    pub fn set(self, to: u64) {
+        NOW.store(to, Ordering::SeqCst);
+        // renamed into place, so that no process ever reads half a time
+        let new = Path::new(FILE).with_extension("new");
+        fs::write(&new, to.to_string()).expect("the clock's file can be written");
+        fs::rename(&new, FILE).expect("the clock's file can be replaced");
+    }
+
+    /// Moves the clock on.
+    pub fn forward(self, seconds: u64) {
+        self.set(self.now() + seconds);
+    }
+
+    /// Sets the clock back.
+    pub fn back(self, seconds: u64) {
+        self.set(self.now() - seconds);
+    }
+}
+
+/// The same command, living by the story's clock.
+pub fn on_the_clock(mut command: Command) -> Command {
+    for (name, value) in [
+        ("LD_PRELOAD", "/usr/$LIB/faketime/libfaketime.so.1"),
+        ("FAKETIME_FMT", "%s"),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ("TZ", "UTC"),
+    ] {
+        command.env(name, value);
+    }
+    command
+}

@@ -1,0 +1,117 @@
+//! A fresh host for each story: Postern installed, an empty store, the samples in place, sshd and the log
+//! running, the clock frozen.
+//!
+//! MUST NOT touch a machine that is not thrown away: without POSTERN_TEST_HOST=1 every story ends at once.
+
+use crate::clock::Clock;
+use crate::folder::{CONFIG, STORE_FOLDER, WORK, checkout};
+use crate::journal::Journal;
+use crate::person::Person;
+use crate::postern::Postern;
+use crate::processes::{below, finished};
+use crate::sshd::{Sshd, put};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Once;
+
+/// The host of one story.
+pub struct Host {
+    sshd: Option<Sshd>,
+    /// Its clock.
+    pub clock: Clock,
+    /// Its log.
+    pub journal: Journal,
+}
+
+static PREPARED: Once = Once::new();
+
+impl Host {
+    /// A host on which nothing has happened yet.
+    #[track_caller]
+    pub fn fresh() -> Host {
+        assert!(
+            std::env::var_os("POSTERN_TEST_HOST").is_some_and(|value| value == "1"),
+            "this story changes accounts, /etc and /var: run it with tests/run, on a throwaway copy of the host"
+        );
+        PREPARED.call_once(prepare);
+        remove("/etc/postern");
+        remove(STORE_FOLDER);
+        let clock = Clock::wind_up();
+        let journal = Journal::start();
+        install();
+        Postern::call("init").does();
+        Sshd::configure();
+        put("config/pam.d/sudo", "/etc/pam.d/sudo");
+        Host { sshd: Some(Sshd::start()), clock, journal }
+    }
+
+    /// Someone with an account, a password and a key.
+    pub fn person(&self, name: &str) -> Person {
+        Person::called(name)
+    }
+
+    /// Appends to postern.toml and has a command of root's see that it is valid.
+    #[track_caller]
+    pub fn configure(&self, text: &str) {
+        self.write_configuration(text);
+        Postern::call("status").does();
+    }
+
+    /// Writes postern.toml anew, right or wrong.
+    #[track_caller]
+    pub fn write_configuration(&self, text: &str) {
+        fs::write(CONFIG, text).expect("postern.toml can be written");
+    }
+
+    /// Writes a service file of PAM's.
+    #[track_caller]
+    pub fn pam(&self, service: &str, text: &str) {
+        fs::write(format!("/etc/pam.d/{service}"), text).expect("a service file can be written");
+    }
+
+    /// Ends sshd with every session, and starts it again.
+    pub fn restart_sshd(&mut self) {
+        self.sshd = None;
+        self.sshd = Some(Sshd::start());
+    }
+
+    /// Starts sshd again, with something else in place of a text of the sample's.
+    #[track_caller]
+    pub fn change_sshd(&mut self, from: &str, to: &str) {
+        let path = "/etc/ssh/sshd_config.d/postern.conf";
+        let text = fs::read_to_string(path).expect("the sample is in place");
+        assert!(text.contains(from), "{path} has no {from:?}");
+        fs::write(path, text.replace(from, to)).expect("a drop-in can be written");
+        self.restart_sshd();
+    }
+
+    /// The processes that serve sign-ins and sessions now.
+    pub fn sessions(&self) -> Vec<u32> {
+        below(self.sshd())
+    }
+
+    /// The process of sshd that listens.
+    pub fn sshd(&self) -> u32 {
+        self.sshd.as_ref().map_or(0, Sshd::process)
+    }
+}
+
+/// Once for all stories.
+fn prepare() {
+    fs::create_dir_all(WORK).expect("/run can be written");
+    let key = fs::read_to_string("/etc/ssh/ssh_host_ed25519_key.pub").expect("openssh-server is installed");
+    fs::write(format!("{WORK}/known_hosts"), format!("[127.0.0.1]:{} {key}", crate::sshd::PORT))
+        .expect("the tests' folder can be written");
+}
+
+/// Puts command, module and configuration in place; copies of the last story's are as good.
+fn install() {
+    finished(Command::new(checkout("packaging/install")).current_dir(checkout("")));
+}
+
+fn remove(path: &str) {
+    if Path::new(path).exists() {
+        finished(Command::new("rm").args(["-rf", "--one-file-system", path]));
+    }
+}

@@ -1,0 +1,89 @@
+//! A person: a Unix account with a password and a key, and what such a person does.
+
+use crate::clock::on_the_clock;
+use crate::folder::WORK;
+use crate::phone::Phone;
+use crate::postern::Postern;
+use crate::processes::finished;
+use crate::ssh::Ssh;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Someone with an account on the host.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+impl Person {
+    /// The account, made at the first call of all stories.
+    pub(crate) fn called(name: &str) -> Person {
+        let person = Person { name: name.to_owned(), password: format!("the password of {name}") };
+        if !Path::new(&person.key()).exists() {
+            person.settle();
+        }
+        person
+    }
+
+    fn settle(&self) {
+        let Person { name, password } = self;
+        finished(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", name]));
+        // a cheap hash: what a password costs is not what the stories are about
+        let mut chpasswd = Command::new("chpasswd");
+        chpasswd.args(["-c", "SHA512", "-s", "1000"]).stdin(Stdio::piped());
+        let mut chpasswd = chpasswd.spawn().expect("chpasswd runs");
+        let mut stdin = chpasswd.stdin.take().expect("stdin is a pipe");
+        writeln!(stdin, "{name}:{password}").expect("chpasswd reads");
+        drop(stdin);
+        assert!(chpasswd.wait().expect("a child can be waited for").success(), "chpasswd for {name}");
+
+        let (key, home) = (self.key(), format!("/home/{name}"));
+        finished(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &key]));
+        fs::create_dir_all(format!("{home}/.ssh")).expect("a home can be written");
+        fs::copy(format!("{key}.pub"), format!("{home}/.ssh/authorized_keys"))
+            .expect("a home can be written");
+        finished(Command::new("chown").args(["-R", &format!("{name}:"), &home]));
+    }
+
+    pub(crate) fn key(&self) -> String {
+        format!("{WORK}/{}", self.name)
+    }
+
+    /// Enrols, as a script of the administrator's does it.
+    #[track_caller]
+    pub fn enrols(&self) -> Phone {
+        self.enrols_with_recovery_codes().0
+    }
+
+    /// Enrols, and keeps the recovery codes.
+    #[track_caller]
+    pub fn enrols_with_recovery_codes(&self) -> (Phone, Vec<String>) {
+        let said = Postern::call(&format!("enroll {} --no-confirm --json", self.name)).does().json();
+        let url = said["otpauth_url"].as_str().expect("an otpauth_url").to_owned();
+        let codes = said["recovery_codes"].as_array().expect("recovery_codes");
+        let codes = codes.iter().map(|code| code.as_str().expect("a recovery code").to_owned()).collect();
+        (Phone::scans(&url), codes)
+    }
+
+    /// Begins to sign in by ssh, with the key.
+    pub fn with_key(&self) -> Ssh {
+        Ssh::with_key(self)
+    }
+
+    /// Begins to sign in by ssh, with the password.
+    pub fn with_password(&self) -> Ssh {
+        Ssh::with_password(self)
+    }
+
+    /// A command of this person's, on the host itself.
+    pub fn on_this_host(&self, command: &str) -> Command {
+        let mut runuser = on_the_clock(Command::new("runuser"));
+        runuser.args(["-u", &self.name, "--", "sh", "-c", command]);
+        runuser
+    }
+}

@@ -1,0 +1,74 @@
+//! Processes of the test host, and waiting for what they do: polling with a deadline, never a fixed pause.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `look` finds something.
+#[track_caller]
+pub fn patiently<T>(what: &str, mut look: impl FnMut() -> io::Result<Option<T>>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let last = look();
+        if let Ok(Some(found)) = last {
+            return found;
+        }
+        if Instant::now() > deadline {
+            panic!(
+                "waited in vain until {what}{}",
+                last.err().map_or_else(String::new, |e| format!(": {e}"))
+            );
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Runs a tool of the host to its end, and insists that it does its work.
+#[track_caller]
+pub fn finished(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        status.success(),
+        "{command:?}: {status}\n{}{}",
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr)
+    );
+    String::from_utf8_lossy(&stdout).into_owned()
+}
+
+/// The processes that `parent` started, and theirs.
+pub(crate) fn below(parent: u32) -> Vec<u32> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc").expect("there is a /proc").flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // the name in brackets may hold anything; state and parent follow it
+        let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
+        if let Some(parent) = after.split(' ').nth(1).and_then(|word| word.parse::<u32>().ok()) {
+            parents.push((process, parent));
+        }
+    }
+    let mut found = vec![parent];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(process, _)| *process));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Ends a process, at once.
+pub(crate) fn end(process: u32) {
+    if let Ok(process) = i32::try_from(process) {
+        // it may have gone by itself
+        let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+    }
+}

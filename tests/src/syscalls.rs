@@ -1,0 +1,72 @@
+//! Programs killed at a chosen system call of theirs on the store, by strace's fault injection.
+
+use crate::folder::{STORE, WORK};
+use crate::processes::patiently;
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+
+/// What changes the store's files, or makes the change durable.
+const WRITES: &str = "write,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename";
+
+/// The `when`-th write to the store kills whoever does it, as `kill -9` would.
+fn deadly(strace: &mut Command, when: u32) {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        strace.arg(format!("--trace-path={STORE}{suffix}"));
+    }
+    strace.args(["--quiet=all", "--follow-forks", &format!("--trace={WRITES}")]);
+    strace.arg(format!("--inject={WRITES}:signal=KILL:when={when}"));
+    strace.arg(format!("--output={}", trace()));
+}
+
+fn trace() -> String {
+    format!("{WORK}/strace")
+}
+
+/// A call that dies at its `when`-th write to the store, if it does so many.
+pub fn killed_at(when: u32, call: Command) -> Command {
+    let mut strace = Command::new("strace");
+    deadly(&mut strace, when);
+    // only the call itself lives by the story's clock
+    for (name, value) in call.get_envs() {
+        let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());
+        strace.arg(format!("--env={name}={value}"));
+    }
+    strace.arg("--").arg(call.get_program()).args(call.get_args());
+    strace
+}
+
+/// Whether the last one was killed.
+pub fn was_killed() -> bool {
+    fs::read_to_string(trace()).is_ok_and(|text| text.contains("+++ killed by SIGKILL +++"))
+}
+
+/// A strace that lies in wait in a running process and all that it starts.
+pub struct Ambush(Child);
+
+impl Ambush {
+    /// Attaches to a process.
+    #[track_caller]
+    pub fn laid(process: u32, when: u32) -> Ambush {
+        let mut strace = Command::new("strace");
+        deadly(&mut strace, when);
+        strace.args(["--attach", &process.to_string()]).stdin(Stdio::null());
+        let errors = File::create(format!("{WORK}/strace.errors")).expect("the tests' folder can be written");
+        let strace = strace.stderr(errors).spawn().expect("strace runs; tests/run installs it");
+        let ambush = Ambush(strace);
+        let status = format!("/proc/{process}/status");
+        patiently("strace is attached", || {
+            Ok(fs::read_to_string(&status)?
+                .contains(&format!("TracerPid:\t{}\n", ambush.0.id()))
+                .then_some(()))
+        });
+        ambush
+    }
+}
+
+impl Drop for Ambush {
+    fn drop(&mut self) {
+        // SIGKILL detaches without a trace in the processes that are left
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,219 @@
+//! Key and store missing, truncated, somebody else's, or too open; a disk that is full or read-only. Each time
+//! nobody is in, the log names the file, and nothing is lost.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::process::Command;
+use testhost::{Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Store, finished};
+
+/// Spoils something, sees every door closed and the file named, mends it, and sees that nothing is lost.
+#[track_caller]
+fn closed_while(host: &Host, person: &Person, phone: &Phone, named: &str, spoil: impl FnOnce() -> Mend) {
+    host.journal.forget();
+    let mend = spoil();
+    let screen = person.with_key().is_turned_away();
+    let line = host.journal.says("refused cause=unavailable");
+    assert!(line.contains(named), "{named:?} is not named: {line}");
+    assert!(!screen.contains("postern"), "a stranger reads: {screen}");
+    let said = Postern::call("status").refuses();
+    assert!(said.err.contains(named), "{named:?} is not named: {}", said.err);
+    Postern::call(&format!("verify {}", person.name)).input(&phone.code()).refuses();
+    mend();
+    assert!(!host.journal.rest().contains("panic"));
+    host.clock.forward(30);
+    person.with_key().enters_with(&phone.code());
+    Store::open().is_sound();
+}
+
+type Mend = Box<dyn FnOnce()>;
+
+/// Keeps a file aside, to be put back with its mode and owner.
+fn aside(path: &'static str) -> Mend {
+    finished(Command::new("cp").args(["--archive", path, "/run/postern-tests/aside"]));
+    Box::new(move || {
+        finished(Command::new("rm").args(["-rf", path]));
+        finished(Command::new("cp").args(["--archive", "/run/postern-tests/aside", path]));
+    })
+}
+
+fn mode(path: &'static str, is: u32, should: u32) -> Mend {
+    fs::set_permissions(path, PermissionsExt::from_mode(is)).expect("a mode can be set");
+    Box::new(move || fs::set_permissions(path, PermissionsExt::from_mode(should)).expect("a mode can be set"))
+}
+
+fn owner(path: &'static str, is: u32) -> Mend {
+    chown(path, Some(is), None).expect("an owner can be set");
+    Box::new(move || chown(path, Some(0), None).expect("an owner can be set"))
+}
+
+fn linked(path: &'static str) -> Mend {
+    let to = format!("{path}.real");
+    fs::rename(path, &to).expect("a file can be renamed");
+    symlink(&to, path).expect("a link can be made");
+    Box::new(move || fs::rename(&to, path).expect("a file can be renamed"))
+}
+
+fn replaced(path: &'static str, by: &[u8]) -> Mend {
+    let mend = aside(path);
+    fs::write(path, by).expect("a file can be written");
+    mend
+}
+
+fn missing(path: &'static str) -> Mend {
+    let mend = aside(path);
+    fs::remove_file(path).expect("a file can be removed");
+    mend
+}
+
+/// C2
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_key_file_that_is_wrong_closes_every_door() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    alice.with_key().enters_with(&phone.code());
+
+    let other = format!("{}\n", "ab".repeat(32));
+    closed_while(&host, &alice, &phone, KEY, || missing(KEY));
+    closed_while(&host, &alice, &phone, &format!("{KEY}:1: expected one key"), || replaced(KEY, b""));
+    closed_while(&host, &alice, &phone, &format!("{KEY}:1: expected one key"), || replaced(KEY, b"abcdef\n"));
+    closed_while(&host, &alice, &phone, KEY, || replaced(KEY, b"\xff\xfe\n"));
+    closed_while(&host, &alice, &phone, "key", || replaced(KEY, other.as_bytes()));
+    closed_while(&host, &alice, &phone, &format!("{KEY}: belongs to uid 4321"), || owner(KEY, 4321));
+    closed_while(&host, &alice, &phone, &format!("{KEY}: has mode 0644, too open"), || {
+        mode(KEY, 0o644, 0o640)
+    });
+    closed_while(&host, &alice, &phone, &format!("{KEY}: is a symbolic link"), || linked(KEY));
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_store_that_may_not_be_trusted_closes_every_door() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    alice.with_key().enters_with(&phone.code());
+
+    closed_while(&host, &alice, &phone, &format!("{STORE}: belongs to uid 4321"), || owner(STORE, 4321));
+    closed_while(&host, &alice, &phone, &format!("{STORE}: has mode 0664"), || mode(STORE, 0o664, 0o660));
+    closed_while(&host, &alice, &phone, &format!("{STORE}: is a symbolic link"), || linked(STORE));
+    closed_while(&host, &alice, &phone, STORE_FOLDER, || mode(STORE_FOLDER, 0o2777, 0o2770));
+    closed_while(&host, &alice, &phone, STORE_FOLDER, || owner(STORE_FOLDER, 4321));
+    closed_while(&host, &alice, &phone, STORE, || {
+        fs::hard_link(STORE, "/var/lib/postern/second").expect("a link can be made");
+        Box::new(|| fs::remove_file("/var/lib/postern/second").expect("a link can be removed"))
+    });
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_store_that_is_missing_or_broken_closes_every_door() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    alice.with_key().enters_with(&phone.code());
+    Store::open().changes("PRAGMA wal_checkpoint(TRUNCATE)");
+
+    closed_while(&host, &alice, &phone, STORE, || missing(STORE));
+    closed_while(&host, &alice, &phone, "store", || replaced(STORE, b""));
+    closed_while(&host, &alice, &phone, "store", || replaced(STORE, b"no store at all, but some text\n"));
+    closed_while(&host, &alice, &phone, "store", || {
+        let bytes = fs::read(STORE).expect("the store can be read");
+        replaced(STORE, &bytes[..bytes.len() / 2])
+    });
+    closed_while(&host, &alice, &phone, "version", || {
+        Store::open().changes("PRAGMA user_version = 2");
+        Box::new(|| Store::open().changes("PRAGMA user_version = 1"))
+    });
+}
+
+/// A sealed secret that was moved to another account is worth nothing.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_secret_moved_to_another_account_closes_that_account() {
+    let host = Host::fresh();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let (phone, _) = (alice.enrols(), bob.enrols());
+    Store::open().changes(
+        "UPDATE authenticator SET sealed = (SELECT sealed FROM authenticator WHERE account = 1) WHERE account = 2",
+    );
+    let mut terminal = bob.with_key().up_to_the_code();
+    terminal.types(&phone.code());
+    assert!(!terminal.ends().entered());
+    host.journal.says("refused cause=unavailable");
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// The mark of a used code must be on disk before the door opens: where it cannot be, nobody is in.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_full_disk_denies_and_loses_nothing() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let disk = Disk::of_the_store("size=4m");
+    alice.with_key().enters_with(&phone.code());
+    host.clock.forward(30);
+
+    let filler = format!("{STORE_FOLDER}/filler");
+    // until nothing more goes in
+    let _ = fs::write(&filler, vec![0; 8 * 1024 * 1024]);
+    let mut terminal = alice.with_key().up_to_the_code();
+    terminal.types(&phone.code());
+    assert!(!terminal.ends().entered());
+    let line = host.journal.says("refused cause=unavailable");
+    assert!(line.contains("full"), "{line}");
+
+    fs::remove_file(&filler).expect("a file can be removed");
+    alice.with_key().enters_with(&phone.code());
+    alice.with_key().is_refused(&phone.code(), "used already");
+    Store::open().is_sound();
+    drop(disk);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_read_only_disk_denies_and_loses_nothing() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let disk = Disk::of_the_store("size=4m");
+    alice.with_key().enters_with(&phone.code());
+    host.clock.forward(30);
+
+    finished(Command::new("mount").args(["-o", "remount,ro", STORE_FOLDER]));
+    let mut terminal = alice.with_key().dials();
+    terminal.expect_one_of(&["Verification code: ", "Permission denied"]);
+    terminal.types(&phone.code());
+    assert!(!terminal.ends().entered());
+    let line = host.journal.says("refused cause=unavailable");
+    assert!(line.contains("read-only") || line.contains("written"), "{line}");
+
+    finished(Command::new("mount").args(["-o", "remount,rw", STORE_FOLDER]));
+    alice.with_key().enters_with(&phone.code());
+    alice.with_key().is_refused(&phone.code(), "used already");
+    drop(disk);
+}
+
+/// A small disk under the store, with what was there.
+struct Disk;
+
+impl Disk {
+    #[track_caller]
+    fn of_the_store(options: &str) -> Disk {
+        finished(Command::new("cp").args(["--archive", STORE_FOLDER, "/run/postern-tests/store"]));
+        let options = format!("mode=2770,{options}");
+        finished(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tests", STORE_FOLDER]));
+        finished(Command::new("cp").args(["--archive", "/run/postern-tests/store/.", STORE_FOLDER]));
+        finished(Command::new("rm").args(["-r", "/run/postern-tests/store"]));
+        Disk
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // at the latest the end of the throwaway host takes it away
+        let _ = Command::new("umount").args(["--lazy", STORE_FOLDER]).status();
+    }
+}

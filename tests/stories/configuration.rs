@@ -1,0 +1,104 @@
+//! postern.toml: a typo locks nobody out, and nobody else may have written it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use testhost::{CONFIG, Host, Postern};
+
+const COPY: &str = "/etc/postern/postern.toml.valid";
+
+/// C1
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    host.configure("[totp]\npast_steps = 4\n");
+
+    for (text, named) in [
+        ("[totp]\npast_steps = 4\nfuture_step = 1\n", "postern.toml:3: "),
+        ("[totp]\npast_steps = 44\n", "postern.toml:2: totp.past_steps: must be a whole number from 0 to 10"),
+        ("[totp\n", "postern.toml:1: "),
+        ("[recovery]\ncount = 20\n", "postern.toml:2: recovery.count: 20 codes of 10 characters leave"),
+    ] {
+        host.write_configuration(text);
+        assert!(Postern::call("status").refuses().err.contains(named));
+        alice.with_key().enters_with(&phone.code_in(-3));
+        let line = host.journal.says(named);
+        assert!(line.contains("/etc/postern/postern.toml.valid"), "{line}");
+        host.clock.forward(30);
+    }
+    host.configure("");
+    alice.with_key().is_refused(&phone.code_in(-3), "behind by about 90 s");
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// C1: without a valid copy, doors deny.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_typo_without_a_valid_copy_denies() {
+    let host = Host::fresh();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    alice.enrols();
+    host.write_configuration("typo\n");
+    fs::remove_file(COPY).expect("init made a copy");
+
+    alice.with_password().is_turned_away();
+    host.journal.says("refused cause=misconfigured: /etc/postern/postern.toml:1: ");
+    bob.with_password().is_turned_away();
+}
+
+/// A configuration that others could have written is none.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_configuration_that_may_not_be_trusted_is_not_followed() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let alarming = "[policy]\nrequired = [\"nobody\"]\n[[policy.exempt]]\nservices = [\"sshd\"]\n";
+    let evils: [(&str, fn()); 5] = [
+        ("has mode 0666, too open; chmod it to 0644", || {
+            fs::set_permissions(CONFIG, PermissionsExt::from_mode(0o666)).expect("a mode can be set");
+        }),
+        ("belongs to uid 4321; chown it to root", || {
+            chown(CONFIG, Some(4321), None).expect("an owner can be set");
+        }),
+        ("is a symbolic link", || {
+            fs::rename(CONFIG, "/etc/postern/elsewhere.toml").expect("a file can be renamed");
+            symlink("/etc/postern/elsewhere.toml", CONFIG).expect("a link can be made");
+        }),
+        ("No such file", || fs::remove_file(CONFIG).expect("a file can be removed")),
+        ("is not a plain file", || {
+            fs::remove_file(CONFIG).expect("a file can be removed");
+            fs::create_dir(CONFIG).expect("a folder can be made");
+        }),
+    ];
+    for (named, spoil) in evils {
+        host.write_configuration(alarming);
+        spoil();
+        alice.with_key().enters_with(&phone.code());
+        let line = host.journal.says(named);
+        assert!(line.contains(CONFIG), "{line}");
+        host.clock.forward(30);
+        // the next text is written anew, not through a link or onto a foreign file
+        let _ = fs::remove_file(CONFIG);
+    }
+}
+
+/// DESIGN 3: postern edit works like visudo.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn edit_installs_what_is_valid_and_nothing_else() {
+    let host = Host::fresh();
+    host.write_configuration("# mine\n");
+    let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
+
+    assert!(edit("echo 'tries = ten' >>").refuses().err.contains("postern.toml:2: "));
+    assert_eq!(fs::read_to_string(CONFIG).expect("postern.toml"), "# mine\n");
+    edit("echo '[pam]' >>").does();
+    assert_eq!(fs::read_to_string(CONFIG).expect("postern.toml"), "# mine\n[pam]\n");
+    assert_eq!(fs::read_to_string(COPY).expect("the valid copy"), "# mine\n[pam]\n");
+    let left = fs::read_dir("/etc/postern").expect("a folder").flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name != "accounts.d").collect();
+    assert_eq!(left.len(), 3, "postern.toml, its copy and the key: {left:?}");
+}

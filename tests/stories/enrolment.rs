@@ -1,0 +1,196 @@
+//! Setting up a second factor: by an administrator at a terminal, or by a script; all or nothing.
+
+use testhost::{Host, Phone, Postern, Store, Terminal};
+
+/// `postern enroll` on a terminal, up to its first question; the terminal, and the app that scanned the URL.
+#[track_caller]
+fn setup_of(name: &str) -> (Terminal, Phone) {
+    let mut terminal = Terminal::run(Postern::call(&format!("enroll {name}")).command());
+    let screen = terminal.expect("Scan it, then enter the code that your app shows: ").screen();
+    let url = line_after(&screen, "URL: ");
+    let phone = Phone::scans(&url);
+    assert_eq!(phone.secret(), line_after(&screen, "Secret: "));
+    (terminal, phone)
+}
+
+#[track_caller]
+fn line_after(screen: &str, label: &str) -> String {
+    let line = screen.lines().find_map(|line| line.strip_prefix(label));
+    line.unwrap_or_else(|| panic!("no {label:?} in:\n{screen}")).trim().to_owned()
+}
+
+/// E6, L5, trap 10
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_confirmed_setup_is_on_at_once_and_its_code_is_spent() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    alice.with_key().enters();
+
+    let (mut terminal, phone) = setup_of("alice");
+    terminal.types(&phone.code()).expect("Recovery codes:").expect("type \"saved\": ").types("saved");
+    let ended = terminal.ends();
+    assert!(ended.status.success() && ended.transcript.contains("is on"), "{}", ended.transcript);
+
+    alice.with_key().is_refused(&phone.code(), "That code was used already; wait 15 s for the next one");
+    alice.with_key().enters_with(&phone.code_in(1));
+    assert_eq!(Postern::call("status alice --json").does().json()["state"], "on");
+}
+
+/// E4, promise 7
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_setup_that_is_not_finished_leaves_no_trace() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let before = Store::open().dump();
+
+    let (mut terminal, _) = setup_of("alice");
+    terminal.presses_ctrl_c();
+    assert!(!terminal.ends().status.success());
+
+    let (mut terminal, phone) = setup_of("alice");
+    terminal.types(&phone.code()).expect("type \"saved\": ").presses_ctrl_c();
+    assert!(!terminal.ends().status.success());
+
+    let (mut terminal, _) = setup_of("alice");
+    terminal.types_bytes(&[4]); // Ctrl-D: the end of input
+    assert!(!terminal.ends().status.success());
+
+    let (terminal, _) = setup_of("alice");
+    terminal.closes();
+
+    for input in ["", "12\n", "123456\n123456\n123456\n"] {
+        Postern::call("enroll alice").input(input).refuses();
+    }
+    assert_eq!(Store::open().dump(), before);
+    alice.with_key().enters();
+}
+
+/// E5, E9
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_wrong_code_confirms_nothing_and_says_what_was_wrong() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+
+    let (mut terminal, phone) = setup_of("alice");
+    terminal.types(&phone.wrong()).expect("That code is wrong").expect("enter the code");
+    terminal.types(&phone.code_in(-5)).expect("your device's clock is behind by about 3 min");
+    terminal.expect("enter the code").types("hello");
+    let ended = terminal.ends();
+    assert!(!ended.status.success() && ended.transcript.contains("That is no code"), "{}", ended.transcript);
+    alice.with_key().enters();
+
+    let (mut terminal, phone) = setup_of("alice");
+    terminal.types(&phone.wrong()).expect("That code is wrong").types(&phone.code());
+    terminal.expect("type \"saved\": ").types("later").expect("type \"saved\": ").types("saved");
+    assert!(terminal.ends().status.success());
+    alice.with_key().enters_with(&phone.code_in(1));
+}
+
+/// E3, promise 7
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn two_setups_differ_and_a_live_one_is_never_replaced() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (mut one, first) = setup_of("alice");
+    let (mut two, second) = setup_of("alice");
+    assert_ne!(first.secret(), second.secret());
+
+    two.types(&second.code()).expect("type \"saved\": ").types("saved");
+    assert!(two.ends().status.success());
+    one.types(&first.code()).expect("type \"saved\": ").types("saved");
+    let ended = one.ends();
+    let refused = !ended.status.success() && ended.transcript.contains("has a second factor already");
+    assert!(refused, "{}", ended.transcript);
+    Postern::call("enroll alice --no-confirm --json").refuses();
+    alice.with_key().is_refused(&first.code_in(1), "That code is wrong");
+    alice.with_key().enters_with(&second.code_in(1));
+}
+
+/// E7, promise 6
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn nothing_shows_secret_or_recovery_codes_again() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    alice.with_key().enters_with(&phone.code());
+    alice.with_key().is_refused(&phone.wrong(), "wrong");
+    alice.with_key().enters_with(&recovery[0]);
+
+    let mut said = host.journal.rest();
+    for call in ["status", "status alice", "log", "log alice", "verify alice", "enroll alice", "unlock alice"]
+    {
+        for json in ["", " --json"] {
+            said.push_str(&Postern::call(&format!("{call}{json}")).input("1\n").run().all());
+        }
+    }
+    said.push_str(&Postern::call("disable alice").does().all());
+    assert!(said.contains("alice"), "{said}");
+    assert!(!said.contains(&phone.secret()) && !said.contains("otpauth"), "{said}");
+    for code in recovery.iter().chain([&phone.code()]) {
+        assert!(!said.contains(code.as_str()), "{said}");
+    }
+}
+
+/// E8, trap 6
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn issuer_and_account_are_encoded_in_the_url() {
+    let host = Host::fresh();
+    host.configure("[totp]\nissuer = \"A & B\"\n");
+
+    let said = Postern::call("enroll ü@x.org --no-confirm --json").does().json();
+    let url = said["otpauth_url"].as_str().expect("a URL");
+    let secret = said["secret"].as_str().expect("a secret");
+    assert_eq!(
+        url,
+        format!(
+            "otpauth://totp/A%20%26%20B:%C3%BC%40x.org?secret={secret}&issuer=A%20%26%20B\
+             &algorithm=SHA1&digits=6&period=30"
+        )
+    );
+    assert!(secret.len() >= 32);
+}
+
+/// D3, N1
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn disabled_then_enrolled_again_is_a_new_secret() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let old = alice.enrols();
+    alice.with_key().enters_with(&old.code());
+
+    let said = Postern::call("disable alice").does();
+    assert!(said.out.starts_with("success | message\n"), "{}", said.out);
+    assert!(said.out.contains("\ntrue "), "{}", said.out);
+    alice.with_key().enters();
+    alice.with_password().enters();
+
+    let said = Postern::call("disable alice --json").refuses().json();
+    assert_eq!(said["success"], false);
+    assert!(Postern::call("disable nobody").refuses().out.contains("there is no account nobody"));
+
+    host.clock.forward(30);
+    let new = alice.enrols();
+    assert_ne!(old.secret(), new.secret());
+    alice.with_key().is_refused(&old.code(), "That code is wrong");
+    alice.with_key().enters_with(&new.code());
+}
+
+/// D1, trap 1
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn disabling_removes_the_sealed_secret_from_the_stores_bytes() {
+    let host = Host::fresh();
+    host.person("alice").enrols();
+    let sealed = Store::open().bytes("SELECT sealed FROM authenticator");
+    assert!(Store::holds(&sealed));
+
+    Postern::call("disable alice").does();
+    assert!(!Store::holds(&sealed));
+}

@@ -1,0 +1,108 @@
+//! Many at once: sessions held at the prompt and released by one barrier.
+
+use std::sync::Barrier;
+use std::thread;
+use testhost::{Host, Person, Store, Terminal};
+
+/// What became of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    In,
+    Used,
+    Wrong,
+    Delayed,
+}
+
+const SIGNS: [(&str, End); 4] = [
+    ("entered as alice", End::In),
+    ("That code was used already", End::Used),
+    ("That code is wrong", End::Wrong),
+    ("Too many wrong codes", End::Delayed),
+];
+
+/// Holds as many sessions at the prompt, has all of them type at the same moment, and counts the ends.
+#[track_caller]
+fn all_at_once(person: &Person, typed: &[String]) -> impl Fn(End) -> usize + use<> {
+    let held: Vec<Terminal> = typed.iter().map(|_| person.with_key().dials()).collect();
+    let barrier = Barrier::new(held.len());
+    let ends: Vec<End> = thread::scope(|scope| {
+        let one = |(mut terminal, code): (Terminal, &String)| {
+            let barrier = &barrier;
+            let code = code.clone();
+            scope.spawn(move || {
+                terminal.expect("Verification code: ");
+                barrier.wait();
+                terminal.types(&code);
+                SIGNS[terminal.expect_one_of(&SIGNS.map(|(sign, _)| sign))].1
+            })
+        };
+        let running: Vec<_> = held.into_iter().zip(typed).map(one).collect();
+        running.into_iter().map(|thread| thread.join().expect("each session comes to an end")).collect()
+    });
+    move |end| ends.iter().filter(|found| **found == end).count()
+}
+
+/// L11, promise 1
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn of_many_sessions_with_one_code_exactly_one_enters() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+
+    for many in [2, 10, 50, 100] {
+        host.clock.forward(60);
+        let ends = all_at_once(&alice, &vec![phone.code(); many]);
+        assert_eq!((ends(End::In), ends(End::Used)), (1, many - 1), "of {many}");
+    }
+    assert_eq!(Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"), 4);
+    assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
+    Store::open().is_sound();
+}
+
+/// R2
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn of_many_sessions_with_one_recovery_code_exactly_one_enters() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (_, recovery) = alice.enrols_with_recovery_codes();
+
+    let ends = all_at_once(&alice, &vec![recovery[0].clone(); 20]);
+    assert_eq!((ends(End::In), ends(End::Used)), (1, 19));
+}
+
+/// L8, promise 2
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn of_a_hundred_wrong_codes_at_once_five_are_evaluated() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+
+    let ends = all_at_once(&alice, &phone.wrong_codes(100));
+    assert_eq!((ends(End::Wrong), ends(End::Delayed)), (5, 95));
+    assert_eq!(Store::open().number("SELECT sum(cost) FROM failure"), 5);
+    assert_eq!(Store::open().number("SELECT count(*) FROM event WHERE what = 'refused'"), 5);
+}
+
+/// L11: people do not block each other.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn many_people_enter_at_once() {
+    let host = Host::fresh();
+    let people = ["alice", "bob", "carol", "dave", "erin", "frank"].map(|name| host.person(name));
+    let phones: Vec<_> = people.iter().map(Person::enrols).collect();
+
+    for _ in 0..3 {
+        host.clock.forward(30);
+        let held: Vec<_> = people.iter().map(|person| person.with_key().up_to_the_code()).collect();
+        thread::scope(|scope| {
+            for ((mut terminal, phone), person) in held.into_iter().zip(&phones).zip(&people) {
+                scope.spawn(move || {
+                    terminal.types(&phone.code()).expect(&format!("entered as {}", person.name));
+                });
+            }
+        });
+    }
+}

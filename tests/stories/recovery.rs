@@ -1,0 +1,95 @@
+//! Recovery codes at ssh: each opens once, also while codes are delayed or locked.
+
+use testhost::{Host, Postern, Store};
+
+/// R2
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_recovery_code_opens_once() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    assert_eq!(recovery.len(), 6);
+
+    alice.with_key().enters_with(&recovery[0]);
+    host.journal.says("accepted cause=recovery-code");
+    alice.with_password().is_refused(&recovery[0], "That code was used already");
+    alice.with_key().enters_with(&recovery[1].to_lowercase().replace('-', " "));
+    assert_eq!(Postern::call("status alice --json").does().json()["recovery_codes"], 4);
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// R3
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_recovery_code_opens_during_a_delay_and_lifts_it() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+
+    for code in phone.wrong_codes(5) {
+        alice.with_key().is_refused(&code, "That code is wrong");
+    }
+    alice.with_key().is_refused(&phone.code(), "Too many wrong codes: wait 30 s, or enter a recovery code");
+    alice.with_key().enters_with(&recovery[0]);
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// R3
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_recovery_code_opens_a_lock() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    host.configure("[throttle]\nlock_after = 10\n");
+
+    for code in phone.wrong_codes(10) {
+        host.clock.forward(24 * 3600);
+        alice.with_key().is_refused(&code, "That code is wrong");
+    }
+    host.clock.forward(24 * 3600);
+    alice.with_key().is_refused(&phone.code(), "Locked after too many wrong codes: enter a recovery code");
+    host.journal.says("refused cause=locked");
+    assert_eq!(Postern::call("status alice --json").does().json()["locked"], true);
+    alice.with_key().enters_with(&recovery[0]);
+    assert_eq!(Postern::call("status alice --json").does().json()["locked"], false);
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// R3: addresses that guess recovery codes are throttled.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_address_that_guesses_recovery_codes_is_throttled() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+
+    let guess = |last: char| format!("ABCDE-FGHJ{last}");
+    for last in "ABCDEFGHJK".chars() {
+        alice.with_key().from("127.0.0.8").is_refused(&guess(last), "That code is wrong");
+    }
+    alice.with_key().from("127.0.0.8").is_refused(&recovery[0], "Too many attempts from your address: wait");
+    alice.with_key().from("127.0.0.9").enters_with(&recovery[0]);
+    alice.with_key().from("127.0.0.8").enters_with(&phone.code());
+}
+
+/// R3, promise 5
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn neither_secret_nor_recovery_codes_stand_in_the_store() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+
+    let dump = Store::open().dump().to_uppercase();
+    for code in recovery {
+        let plain = code.replace('-', "");
+        assert!(!dump.contains(&plain) && !dump.contains(&hex(plain.as_bytes())));
+    }
+    assert!(!dump.contains(&phone.secret()) && !dump.contains(&phone.secret_in_hex()));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}

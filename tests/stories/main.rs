@@ -18,3 +18,4 @@ mod recovery;
 mod sign_in;
 mod strangers;
 mod timings;
+mod web_sign_in;

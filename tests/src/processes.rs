@@ -107,11 +107,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for process in below(self.child.id()) {
-            end(process);
-        }
-        // it may have ended already
+        let workers = below(self.child.id());
+        // it may have ended already; while it lives it would replace its workers
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for process in workers {
+            end(process);
+        }
     }
 }

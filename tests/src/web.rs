@@ -143,10 +143,10 @@ fn traefik(sample: &str) -> Running {
     traefik.args(["--configFile=/etc/traefik/traefik.yml"]);
     let running = listening(Running::start(traefik, "traefik.log"));
     patiently("Traefik has read its routers", || {
-        let said = finished(Command::new("curl").args([
-            "-sk", "-o", "/dev/null", "-w", "%{http_code}", &format!("{APP}/"),
-        ]));
-        Ok((said != "404").then_some(()))
+        let mut curl = Command::new("curl");
+        let said = curl.args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", &format!("{APP}/")]).output()?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        Ok((!["404", "000"].contains(&said.as_str())).then_some(()))
     });
     running
 }

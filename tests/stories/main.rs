@@ -18,4 +18,6 @@ mod recovery;
 mod sign_in;
 mod strangers;
 mod timings;
+mod web_checks;
 mod web_sign_in;
+mod web_trust;

@@ -202,6 +202,13 @@ impl Drop for Chromium {
     }
 }
 
+/// Leaves a picture in the tests' folder.
+#[track_caller]
+pub fn keep_picture(name: &str, base64: &str) {
+    let bytes = data_encoding::BASE64.decode(base64.as_bytes()).expect("Base64");
+    std::fs::write(crate::web::log(&format!("{name}.png")), bytes).expect("the tests' folder can be written");
+}
+
 #[track_caller]
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()

@@ -22,7 +22,7 @@ mod visitor;
 mod web;
 
 pub use application::{Application, Arrived};
-pub use chromium::Chromium;
+pub use chromium::{Chromium, keep_picture};
 pub use clock::{Clock, on_the_clock};
 pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER};
 pub use gate::{Gate, Reply, SOCKET, Wire, tcp_reply};

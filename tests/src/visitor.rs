@@ -62,7 +62,10 @@ impl Visitor {
     #[track_caller]
     pub fn sends(&self, url: &str, fields: &[(&str, &str)]) -> Reply {
         let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-        let mut arguments = vec!["-H".to_owned(), format!("Origin: {origin}")];
+        let mut arguments = Vec::new();
+        if !self.headers.iter().any(|header| header.starts_with("Origin:")) {
+            arguments.extend(["-H".to_owned(), format!("Origin: {origin}")]);
+        }
         for (name, value) in fields {
             arguments.extend(["--data-urlencode".to_owned(), format!("{name}={value}")]);
         }

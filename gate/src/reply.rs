@@ -51,15 +51,19 @@ pub(crate) fn ruling(
                 (Proxy::Traefik, _) => StatusCode::SEE_OTHER,
             };
             let mut reply = bare(status);
-            let location = match back_to {
-                Some(page) => format!("{sign_in}?rd={}", utf8_percent_encode(page, &ESCAPED)),
-                None => sign_in.to_owned(),
-            };
-            if let Ok(value) = HeaderValue::try_from(location) {
+            if let Ok(value) = HeaderValue::try_from(to_sign_in(sign_in, back_to)) {
                 reply.headers_mut().insert(LOCATION, value);
             }
             reply
         }
+    }
+}
+
+/// The sign-in page, with the page to come back to.
+pub(crate) fn to_sign_in(sign_in: &str, back_to: Option<&str>) -> String {
+    match back_to {
+        Some(page) if !page.is_empty() => format!("{sign_in}?rd={}", utf8_percent_encode(page, &ESCAPED)),
+        _ => sign_in.to_owned(),
     }
 }
 

@@ -257,6 +257,7 @@ impl Guest<'_> {
         let page = pages::Code {
             base: &self.site.url.path,
             user: ticket.name.as_str(),
+            sign_in: &reply::to_sign_in(&self.at("sign-in"), Some(&ticket.back_to)),
             days: self.site.gate().trust.seconds() / 86_400,
             message,
             any_text,

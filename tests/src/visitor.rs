@@ -139,7 +139,7 @@ impl Visitor {
     #[track_caller]
     fn curl(&self, arguments: &[&str]) -> Reply {
         let mut curl = Command::new("curl");
-        curl.args(["-sS", "-i", "-k", "--path-as-is", "-m", "40", "--interface", &self.from]);
+        curl.args(["-sS", "-i", "-k", "--path-as-is", "--globoff", "-m", "40", "--interface", &self.from]);
         curl.args(["-b", &self.jar, "-c", &self.jar]);
         for header in &self.headers {
             curl.args(["-H", header]);

@@ -18,6 +18,7 @@ mod recovery;
 mod sign_in;
 mod strangers;
 mod timings;
+mod web_bad_input;
 mod web_browser;
 mod web_checks;
 mod web_sign_in;

@@ -117,7 +117,7 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
     host.clock.forward(60);
     let code = phone.code();
     again.clicks("a[href$=code]").arrives_at("Verification code");
-    again.enters_code(&format!(" {} {}-", &code[..3], &code[3..])).arrives_at("Signed in");
+    again.enters_code(&format!(" {} {}-", &code[..3], &code[3..])).arrives_at("The application");
     drop(web);
 }
 

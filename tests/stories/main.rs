@@ -22,4 +22,5 @@ mod web_bad_input;
 mod web_browser;
 mod web_checks;
 mod web_sign_in;
+mod web_strangers;
 mod web_trust;

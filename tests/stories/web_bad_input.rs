@@ -126,12 +126,8 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
         for odd in [format!("{cookie}; {cookie}"), format!("a={cookie}"), format!("a=1, {cookie}"),
             "b=".to_owned() + &"b".repeat(64 * 1024)] {
             for http in ["--http1.1", "--http2"] {
-                // nginx ends the connection without a word
-                if front == Front::Nginx && odd.len() > 8192 && http == "--http2" {
-                    continue;
-                }
                 let answer = bare.with(&format!("Cookie: {odd}")).option(http).loads(&format!("{APP}/"));
-                assert!((300..500).contains(&answer.status), "{front:?} {http} {} {answer:?}", odd.len());
+                assert!([0, 302, 400, 401, 431].contains(&answer.status), "{front:?} {http} {} {answer:?}", odd.len());
             }
         }
         let mut crowded = visitor.clone();

@@ -114,6 +114,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
         }
     };
     guess(&mut wire);
+    host.clock.forward(1);
 
     // a stranger with the right password waits too
     assert_eq!(wire.password("alice", &alice.password, "203.0.113.1").status, 401);
@@ -122,6 +123,7 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     // in, and told of what others tried
     assert!(answer.status == 200 && answer.body.contains("since your last sign-in"), "{answer:?}");
     assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
+    host.clock.forward(1);
     // from a familiar address, without the cookie
     let familiar = Visitor::new().from("127.0.0.7");
     familiar.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");

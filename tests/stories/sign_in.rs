@@ -125,6 +125,7 @@ fn success_tells_how_many_wrong_codes_there_were() {
     for code in phone.wrong_codes(2) {
         alice.with_key().from("127.0.0.9").is_refused(&code, "That code is wrong");
     }
+    host.clock.forward(1);
     let mut shell = alice.with_key().to_a_shell().up_to_the_code();
     shell.types(&phone.code()).expect("2 wrong codes since your last sign-in, last from 127.0.0.9");
     shell.types("exit").types("");

@@ -36,6 +36,14 @@ pub(crate) enum Command {
     /// Accounts
     #[command(subcommand)]
     Account(Account),
+    /// Set the password for the web, read from the terminal or stdin
+    Password(One),
+    /// Trusted browsers
+    #[command(subcommand)]
+    Browser(List),
+    /// Sessions of the web
+    #[command(subcommand)]
+    Session(List),
     /// Show what happened
     Log(Log),
     /// Edit postern.toml and check it before it counts
@@ -80,6 +88,27 @@ pub(crate) struct Unlock {
 pub(crate) enum Account {
     /// Make an account
     Add(One),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum List {
+    /// Show them
+    List(One),
+    /// End one, or all
+    Revoke(Revoke),
+}
+
+#[derive(Args)]
+pub(crate) struct Revoke {
+    /// The account
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserName,
+    /// The one to end, as the list shows it
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) id: Option<String>,
+    /// End all of the account's
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Args)]

@@ -1,16 +1,19 @@
 //! The commands, one file each.
 
 mod account;
+mod browser;
 mod disable;
 mod edit;
 mod enroll;
 mod init;
 mod log;
+mod password;
+mod session;
 mod status;
 mod unlock;
 mod verify;
 
-use crate::arguments::{Account, Arguments, Command};
+use crate::arguments::{Account, Arguments, Command, List};
 use crate::output::{Failure, Output};
 
 /// Runs what was typed.
@@ -24,6 +27,11 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Disable(what) => disable::run(arguments, output, &what.user),
         Command::Unlock(what) => unlock::run(arguments, output, what),
         Command::Account(Account::Add(what)) => account::add(arguments, output, &what.user),
+        Command::Password(what) => password::run(arguments, output, &what.user),
+        Command::Browser(List::List(what)) => browser::list(arguments, output, &what.user),
+        Command::Browser(List::Revoke(what)) => browser::revoke(arguments, output, what),
+        Command::Session(List::List(what)) => session::list(arguments, output, &what.user),
+        Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Edit => edit::run(arguments, output),
     }

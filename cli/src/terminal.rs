@@ -1,16 +1,41 @@
 //! Asking: one line from whoever types, or from a script's pipe.
 
 use crate::output::{Failure, Output};
+use nix::sys::termios::{self, LocalFlags, SetArg};
 use std::io::{self, BufRead, IsTerminal, Read};
 use zeroize::Zeroizing;
 
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 4096;
 
+/// Whether a person sees what is printed and typed.
+pub(crate) fn is_watched(output: Output) -> bool {
+    io::stdin().is_terminal() && !output.is_json()
+}
+
+/// Like [`ask`], but what is typed does not show.
+pub(crate) fn ask_hidden(output: Output, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    let stdin = io::stdin();
+    let line = match termios::tcgetattr(&stdin) {
+        // no terminal
+        Err(_) => ask(output, prompt)?,
+        Ok(shown) => {
+            let mut hidden = shown.clone();
+            hidden.local_flags.remove(LocalFlags::ECHO);
+            termios::tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden)?;
+            let line = ask(output, prompt);
+            termios::tcsetattr(&stdin, SetArg::TCSANOW, &shown)?;
+            output.text("\n")?;
+            line?
+        }
+    };
+    Ok(Zeroizing::new(line.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
 /// Reads one line from stdin; the prompt is shown on a terminal only. The end of input is a refusal.
 pub(crate) fn ask(output: Output, prompt: &str) -> Result<Zeroizing<String>, Failure> {
     let stdin = io::stdin();
-    if stdin.is_terminal() && !output.is_json() {
+    if is_watched(output) {
         output.text(prompt)?;
     }
     let mut line = Zeroizing::new(String::with_capacity(128));

@@ -2,10 +2,12 @@
 //! what the host process itself set.
 
 use crate::host::{Host, Item};
+use nix::errno::Errno;
 use nix::unistd::{Gid, Group, User, getgrouplist};
 use shared::name::{NameError, UserName};
 use shared::place::{Address, Origin};
 use std::ffi::CString;
+use std::fmt;
 
 /// The longest service name or remote user that is looked at, in bytes.
 const LONGEST: usize = 64;
@@ -19,9 +21,34 @@ pub(crate) fn service(host: &dyn Host) -> String {
     }
 }
 
-/// The user.
-pub(crate) fn user(host: &dyn Host) -> Result<UserName, NameError> {
-    UserName::parse(&host.item(Item::User).unwrap_or_default())
+/// The user, under the host's own name for it: some name services take other spellings too (Alice,
+/// alice@example.com), and each of them must find the one account. A user whom the host does not know keeps the
+/// name as it is.
+pub(crate) fn user(host: &dyn Host) -> Result<UserName, UserError> {
+    let typed = UserName::parse(&host.item(Item::User).unwrap_or_default()).map_err(UserError::Name)?;
+    match User::from_name(typed.as_str()) {
+        Ok(Some(entry)) => UserName::parse(entry.name.as_bytes()).map_err(UserError::Name),
+        Ok(None) => Ok(typed),
+        Err(error) => Err(UserError::Lookup(error)),
+    }
+}
+
+/// Why there is no user to ask.
+#[derive(Debug)]
+pub(crate) enum UserError {
+    /// The name is none that an account can have.
+    Name(NameError),
+    /// The host's name service does not answer.
+    Lookup(Errno),
+}
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UserError::Name(error) => error.fmt(f),
+            UserError::Lookup(error) => write!(f, "the user cannot be looked up: {error}; see getent passwd"),
+        }
+    }
 }
 
 /// Where from. SSH_CONNECTION only in an sshd; PAM_RHOST only as a literal address; PAM_RUSER only where there
@@ -52,12 +79,39 @@ pub(crate) fn earlier_factor(host: &dyn Host, sshd: bool) -> bool {
     sshd && host.variable("SSH_AUTH_INFO_0").is_some_and(|info| !info.iter().all(u8::is_ascii_whitespace))
 }
 
-/// The names of the user's groups on this host; none if there is no such user.
-pub(crate) fn groups(user: &UserName) -> Vec<String> {
-    let Ok(Some(entry)) = User::from_name(user.as_str()) else { return Vec::new() };
-    let Ok(name) = CString::new(user.as_str()) else { return Vec::new() };
-    let ids: Vec<Gid> = getgrouplist(&name, entry.gid).unwrap_or_default();
-    ids.into_iter().filter_map(|id| Group::from_gid(id).ok().flatten()).map(|group| group.name).collect()
+/// The names of the user's groups on this host; none if the host does not know the user. A group that cannot be
+/// named could be one that the policy speaks of: nobody enters on a guess.
+pub(crate) fn groups(user: &UserName) -> Result<Vec<String>, GroupsError> {
+    let Some(entry) = User::from_name(user.as_str()).map_err(GroupsError::Lookup)? else {
+        return Ok(Vec::new());
+    };
+    let name = CString::new(user.as_str()).map_err(|_| GroupsError::Lookup(Errno::EINVAL))?;
+    let named = |id: Gid| match Group::from_gid(id) {
+        Ok(Some(group)) => Ok(group.name),
+        Ok(None) => Err(GroupsError::Nameless(id)),
+        Err(error) => Err(GroupsError::Lookup(error)),
+    };
+    getgrouplist(&name, entry.gid).map_err(GroupsError::Lookup)?.into_iter().map(named).collect()
+}
+
+/// Why a user's groups are not known.
+#[derive(Debug)]
+pub(crate) enum GroupsError {
+    /// The host's name service does not answer.
+    Lookup(Errno),
+    /// A group without a name.
+    Nameless(Gid),
+}
+
+impl fmt::Display for GroupsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GroupsError::Lookup(error) => write!(f, "groups cannot be looked up: {error}; see getent group"),
+            GroupsError::Nameless(id) => {
+                write!(f, "the user's group {id} has no name; see getent group {id}")
+            }
+        }
+    }
 }
 
 fn is_plain(text: &str) -> bool {

@@ -3,7 +3,7 @@
 
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, Severity};
-use crate::login::{Line, misconfigured};
+use crate::login::{Front, Line, misconfigured};
 use crate::mark::Mark;
 use crate::options::Options;
 use shared::account::Enrolled;
@@ -18,7 +18,11 @@ pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),
     };
-    let line = match Line::open(host, &options) {
+    let front = match Front::open(host, &options) {
+        Ok(front) => front,
+        Err(denial) => return Entry::Denied(denial),
+    };
+    let line = match front.line() {
         Ok(line) => line,
         Err(denial) => return Entry::Denied(denial),
     };
@@ -37,8 +41,10 @@ fn book(line: &Line<'_>, mark: &Mark) -> Entry {
             let mut door = line.door().map_err(|error| error.to_string())?;
             door.entered(&visitor, means, now).map_err(|error| error.to_string())
         });
-        if let Err(error) = booked {
-            return line.unavailable(&error);
+        match booked {
+            Ok(Some(entered)) => line.tell_success(entered.missed.as_ref(), entered.recovery),
+            Ok(None) => {}
+            Err(error) => return line.unavailable(&error),
         }
     }
     Entry::Passed
@@ -50,7 +56,11 @@ fn ask_policy(line: &Line<'_>) -> Entry {
         Ok(enrolled) => enrolled,
         Err(error) => return line.unavailable(&error),
     };
-    let needed = match (line.need(enrolled), enrolled, line.settings.unenrolled) {
+    let need = match line.need(enrolled) {
+        Ok(need) => need,
+        Err(error) => return line.unavailable(&error),
+    };
+    let needed = match (need, enrolled, line.settings.unenrolled) {
         (Need::Exempt(_), ..) => false,
         (_, Enrolled::Yes, _) => true,
         (_, Enrolled::No, Some(Unenrolled::Allow)) => false,

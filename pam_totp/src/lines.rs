@@ -243,3 +243,35 @@ fn a_typo_in_the_configuration_is_logged_and_the_last_valid_copy_counts() {
     assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Passed);
     assert!(host.log_text().contains("postern.toml:2: totp.period: must be"));
 }
+
+#[test]
+fn a_name_that_nobody_can_have_is_asked_by_the_asking_line_alone() {
+    let home = Home::new("");
+    for (words, line) in [("proven", Home::auth as fn(&Home, &Fake, &str) -> Entry), ("", Home::account)] {
+        let host = Fake::at("sshd", "../x");
+        line(&home, &host, words);
+        assert!(host.prompts.borrow().is_empty(), "{words}");
+    }
+    let host = Fake::at("sshd", "../x").who_types(&["000000"]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Denied(Denial::BadName));
+    assert!(host.prompts.borrow().is_empty());
+}
+
+#[test]
+fn an_exemption_needs_a_store_that_can_be_read() {
+    let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
+    fs::rename(home.path("store/postern.db"), home.path("aside")).unwrap();
+    for words in ["", "first_factor=passed"] {
+        let host = Fake::at("backup", "alice");
+        assert_eq!(home.auth(&host, words), Entry::Denied(Denial::Unavailable), "{words}");
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
+    let home = Home::new("");
+    fs::rename(home.path("store/postern.db"), home.path("aside")).unwrap();
+    let host = Fake::at("sshd", "alice").who_types(&["000000"]);
+    assert_eq!(home.auth(&host, ""), Entry::Denied(Denial::Unavailable));
+    assert_eq!(*host.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR]);
+}

@@ -1,7 +1,7 @@
 //! The `auth` line: asks for the code. From the prompt to the store and back; the store is opened after the
 //! prompt, and nothing is held across it.
 
-use crate::caller;
+use crate::caller::{self, GroupsError, UserError};
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, Severity};
 use crate::mark::Mark;
@@ -12,22 +12,37 @@ use shared::clock;
 use shared::config::file::{self, ConfigError};
 use shared::config::{Config, FirstFactor, Unenrolled};
 use shared::decision::{Refusal, Spent, Verdict};
-use shared::door::{Door, DoorError, Means, Outcome, Visitor};
+use shared::door::{Door, DoorError, Means, Outcome, Recovered, Visitor};
 use shared::guess::Stage;
 use shared::name::UserName;
 use shared::place::Origin;
 use shared::policy::{Need, Subject};
+use shared::store::Missed;
 use shared::words;
+use std::ops::Deref;
 
-/// One line of a service file at work.
-pub(crate) struct Line<'a> {
+/// A line of a service file: what is known before it is known who stands there.
+pub(crate) struct Front<'a> {
     host: &'a dyn Host,
     config: Config,
     pub(crate) settings: Settings,
-    pub(crate) user: UserName,
     service: String,
     origin: Origin,
     debug: bool,
+}
+
+/// A line of a service file at work.
+pub(crate) struct Line<'a> {
+    front: &'a Front<'a>,
+    pub(crate) user: UserName,
+}
+
+impl<'a> Deref for Line<'a> {
+    type Target = Front<'a>;
+
+    fn deref(&self) -> &Front<'a> {
+        self.front
+    }
 }
 
 /// `auth … pam_totp.so`
@@ -36,19 +51,34 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),
     };
-    let line = match Line::open(host, &options) {
-        Ok(line) => line,
+    let front = match Front::open(host, &options) {
+        Ok(front) => front,
         Err(denial) => return Entry::Denied(denial),
     };
+    let earlier_factor = caller::earlier_factor(host, front.settings.sshd);
     if options.proven() {
-        return match caller::earlier_factor(host, line.settings.sshd) {
-            true => Entry::Passed,
-            false => Entry::NotNeeded,
-        };
+        return if earlier_factor { Entry::Passed } else { Entry::NotNeeded };
     }
-    let after =
-        line.settings.first_factor == FirstFactor::Passed || caller::earlier_factor(host, line.settings.sshd);
-    if after { line.ask_kindly() } else { line.ask_everyone_alike() }
+    let stage = match front.settings.first_factor {
+        FirstFactor::Passed => Stage::After,
+        FirstFactor::Unknown if earlier_factor => Stage::After,
+        FirstFactor::Unknown => Stage::Before,
+    };
+    let line = match front.line() {
+        Ok(line) => line,
+        Err(denial) => {
+            // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
+            if stage == Stage::Before {
+                let _ = host.ask(&front.settings.prompt, front.settings.echo);
+                host.tell(words::BEFORE_FIRST_FACTOR);
+            }
+            return Entry::Denied(denial);
+        }
+    };
+    match stage {
+        Stage::After => line.ask_kindly(),
+        Stage::Before => line.ask_everyone_alike(),
+    }
 }
 
 pub(crate) fn misconfigured(host: &dyn Host, error: &dyn std::fmt::Display) -> Entry {
@@ -56,9 +86,9 @@ pub(crate) fn misconfigured(host: &dyn Host, error: &dyn std::fmt::Display) -> E
     Entry::Denied(Denial::Misconfigured)
 }
 
-impl<'a> Line<'a> {
-    /// Reads the configuration and who stands at the line.
-    pub(crate) fn open(host: &'a dyn Host, options: &Options) -> Result<Line<'a>, Denial> {
+impl<'a> Front<'a> {
+    /// Reads the configuration and where the host stands.
+    pub(crate) fn open(host: &'a dyn Host, options: &Options) -> Result<Front<'a>, Denial> {
         let service = caller::service(host);
         let config = configuration(host, &options.config_path()).map_err(|error| {
             misconfigured(host, &error);
@@ -66,21 +96,30 @@ impl<'a> Line<'a> {
         })?;
         let settings = options.settings(&config.pam, &service);
         let origin = caller::origin(host, settings.sshd);
-        let user = caller::user(host).map_err(|error| {
-            host.log(
-                Severity::Notice,
-                &format!("refused cause=bad-name address={origin} service={service}: {error}"),
-            );
-            // Where anyone may be typing, a bad name gets the same prompt as a good one.
-            if settings.first_factor == FirstFactor::Unknown {
-                let _ = host.ask(&settings.prompt, settings.echo);
-                host.tell(words::BEFORE_FIRST_FACTOR);
-            }
-            Denial::BadName
-        })?;
-        Ok(Line { host, config, settings, user, service, origin, debug: options.debug() })
+        Ok(Front { host, config, settings, service, origin, debug: options.debug() })
     }
 
+    /// Finds out who stands there.
+    pub(crate) fn line(&self) -> Result<Line<'_>, Denial> {
+        match caller::user(self.host) {
+            Ok(user) => Ok(Line { front: self, user }),
+            Err(error) => {
+                let (severity, cause, denial) = match error {
+                    UserError::Name(_) => (Severity::Notice, "bad-name", Denial::BadName),
+                    UserError::Lookup(_) => (Severity::Error, "unavailable", Denial::Unavailable),
+                };
+                let (origin, service) = (&self.origin, &self.service);
+                self.host.log(
+                    severity,
+                    &format!("refused cause={cause} address={origin} service={service}: {error}"),
+                );
+                Err(denial)
+            }
+        }
+    }
+}
+
+impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> Entry {
         let enrolled = match self.door().and_then(|mut door| door.enrolled(&self.user)) {
@@ -88,7 +127,7 @@ impl<'a> Line<'a> {
             Err(error) => return self.unavailable(&error),
         };
         if let Some(entry) = self.without_code(enrolled) {
-            if let Entry::Denied(_) = entry {
+            if entry == Entry::Denied(Denial::Refused) {
                 self.host.tell(words::NOT_ENROLLED);
             }
             return entry;
@@ -105,7 +144,7 @@ impl<'a> Line<'a> {
             };
             match outcome.verdict {
                 Verdict::Accepted(accepted) => {
-                    self.tell_success(outcome.missed.as_ref(), outcome.recovery_codes_left);
+                    self.tell_success(outcome.missed.as_ref(), outcome.recovery);
                     return self.passed(means(accepted.spent()), None);
                 }
                 Verdict::Refused(refusal) => {
@@ -121,28 +160,35 @@ impl<'a> Line<'a> {
     /// Before the first factor: one prompt, one text, one timing for everyone.
     fn ask_everyone_alike(&self) -> Entry {
         if let Some(rule) = self.config.policy.exempts_everyone(&self.service, self.origin.address()) {
-            return self.exempt(rule);
+            // A store that cannot be read closes this door too.
+            return match self.door() {
+                Ok(_) => self.exempt(rule),
+                Err(error) => self.unavailable(&error),
+            };
         }
-        let outcome = match self.one_try(&self.settings.prompt, Stage::Before) {
+        let judged = self.one_try(&self.settings.prompt, Stage::Before);
+        if judged.as_ref().err() == Some(&Entry::Denied(Denial::Conversation)) {
+            return Entry::Denied(Denial::Conversation);
+        }
+        self.host.tell(words::BEFORE_FIRST_FACTOR);
+        let outcome = match judged {
             Ok(outcome) => outcome,
             Err(entry) => return entry,
         };
-        self.host.tell(words::BEFORE_FIRST_FACTOR);
         let enrolled = match self.door().and_then(|mut door| door.enrolled(&self.user)) {
             Ok(enrolled) => enrolled,
             Err(error) => return self.unavailable(&error),
         };
-        if let Verdict::Accepted(accepted) = outcome.verdict {
-            let means = means(accepted.spent());
-            return self.passed(means, Some(means));
+        match outcome.verdict {
+            Verdict::Accepted(accepted) => {
+                let means = means(accepted.spent());
+                self.passed(means, Some(means))
+            }
+            Verdict::Refused(refusal) => self.without_code(enrolled).unwrap_or_else(|| {
+                self.log_refusal(refusal);
+                Entry::Denied(Denial::Refused)
+            }),
         }
-        if let Some(entry) = self.without_code(enrolled) {
-            return entry;
-        }
-        if let Verdict::Refused(refusal) = outcome.verdict {
-            self.log_refusal(refusal);
-        }
-        Entry::Denied(Denial::Refused)
     }
 
     /// Prompts once, then opens the store and has the answer judged.
@@ -160,7 +206,10 @@ impl<'a> Line<'a> {
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
     fn without_code(&self, enrolled: Enrolled) -> Option<Entry> {
-        let need = self.need(enrolled);
+        let need = match self.need(enrolled) {
+            Ok(need) => need,
+            Err(error) => return Some(self.unavailable(&error)),
+        };
         match (need, enrolled, self.settings.unenrolled) {
             (Need::Exempt(rule), ..) => Some(self.exempt(rule)),
             (_, Enrolled::Yes, _) => None,
@@ -177,9 +226,9 @@ impl<'a> Line<'a> {
     }
 
     /// What the policy says of this person here.
-    pub(crate) fn need(&self, enrolled: Enrolled) -> Need {
+    pub(crate) fn need(&self, enrolled: Enrolled) -> Result<Need, GroupsError> {
         let mut groups = match self.config.policy.asks_groups() {
-            true => caller::groups(&self.user),
+            true => caller::groups(&self.user)?,
             false => Vec::new(),
         };
         if let Some(declared) = self.config.declared(&self.user) {
@@ -191,7 +240,7 @@ impl<'a> Line<'a> {
             service: &self.service,
             address: self.origin.address(),
         };
-        self.config.policy.need(&subject, enrolled)
+        Ok(self.config.policy.need(&subject, enrolled))
     }
 
     fn exempt(&self, rule: usize) -> Entry {
@@ -210,12 +259,10 @@ impl<'a> Line<'a> {
         self.host.remember(Mark { user: self.user.clone(), unbooked }.to_bytes());
     }
 
-    fn tell_success(&self, missed: Option<&shared::store::Missed>, codes_left: Option<usize>) {
-        if let Some(missed) = missed {
-            self.host.tell(&words::missed(missed));
-        }
-        if let Some(left) = codes_left {
-            self.host.tell(&words::recovery_codes_left(left));
+    /// What a success brings, told to whoever got in.
+    pub(crate) fn tell_success(&self, missed: Option<&Missed>, recovery: Option<Recovered>) {
+        for text in [missed.map(words::missed), recovery.map(words::recovered)].into_iter().flatten() {
+            self.host.tell(&text);
         }
     }
 

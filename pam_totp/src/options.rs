@@ -121,14 +121,14 @@ mod tests {
 
     #[test]
     fn options_override_the_service_which_overrides_the_defaults() {
-        let pam: Pam = {
-            let text = "tries = 1\nprompt = \"A: \"\nfirst_factor = \"passed\"\n[service.sudo]\ntries = 2\nprompt = \"B: \"";
-            shared::config::file::validate(
-                "p".as_ref(),
-                &format!("[pam]\n{}", text.replace("[service", "[pam.service")),
-            )
-            .unwrap()
-            .pam
+        let prompt = |text: &str| Some(Line::try_from(text.to_owned()).unwrap());
+        let sudo = PamService { tries: Some(Whole::of(2)), prompt: prompt("B: "), ..PamService::default() };
+        let pam = Pam {
+            tries: Some(Whole::of(1)),
+            prompt: prompt("A: "),
+            first_factor: Some(FirstFactor::Passed),
+            service: [("sudo".to_owned(), sudo)].into(),
+            ..Pam::default()
         };
         let settings = read("tries=5").unwrap().settings(&pam, "sudo");
         assert_eq!((settings.tries, settings.prompt.as_str()), (5, "B: "));

@@ -121,6 +121,12 @@ impl Ruling {
     fn accepted(spent: Spent) -> Ruling {
         Ruling { verdict: Verdict::Accepted(Accepted { spent }), row_cost: None, charges_address: false }
     }
+
+    /// Whether the answer costs nothing and opens nothing, so that nothing is written about it.
+    pub fn is_free(&self) -> bool {
+        let refused = matches!(self.verdict, Verdict::Refused(_));
+        refused && self.row_cost.is_none() && !self.charges_address
+    }
 }
 
 /// Decides about one answer.
@@ -341,6 +347,7 @@ mod tests {
             let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
             assert_eq!(ruling, Ruling::free(Refusal::ClockSetBack { seconds: 285 }), "{offset}");
         }
+        assert_eq!(verdict(&account, &code_of(1, 11)), refused(Refusal::Ahead { seconds: 330 }));
         assert_eq!(verdict(&account, "000000"), refused(Refusal::Wrong));
     }
 

@@ -9,7 +9,7 @@ mod sign_in;
 mod visit;
 
 pub use administration::{AdministrationError, State, Status};
-pub use attempt::{Means, Outcome, Visitor};
+pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use revocation::LEASE;
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 

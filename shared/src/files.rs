@@ -44,6 +44,7 @@ pub fn read(
         .map_err(|error| FileError::io(path, error))?;
     let metadata = file.metadata().map_err(|error| FileError::io(path, error))?;
     trust(path, &metadata, privacy)?;
+    trust_folder(path.parent().unwrap_or(Path::new("/")))?;
     if metadata.len() > largest {
         return Err(FileError::new(path, Problem::TooLarge(largest)));
     }
@@ -75,6 +76,18 @@ pub fn trust(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), F
         return Ok(());
     };
     Err(FileError::new(path, problem))
+}
+
+/// Checks a folder: of root or of the user who runs this, and nobody else can exchange what lies in it.
+pub fn trust_folder(folder: &Path) -> Result<(), FileError> {
+    let metadata = folder.metadata().map_err(|error| FileError::io(folder, error))?;
+    if metadata.uid() != 0 && metadata.uid() != geteuid().as_raw() {
+        return Err(FileError::owner(folder, metadata.uid()));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(FileError::new(folder, Problem::OpenFolder(metadata.mode() & 0o7777)));
+    }
+    Ok(())
 }
 
 /// What happens to a file that stands in the new one's place.
@@ -139,6 +152,8 @@ enum Problem {
     Owner(u32),
     Mode { is: u32, allowed: u32 },
     TooLarge(u64),
+    Planted,
+    OpenFolder(u32),
 }
 
 impl FileError {
@@ -173,6 +188,11 @@ impl FileError {
         FileError::new(path, Problem::Mode { is, allowed })
     }
 
+    /// A file that we never make.
+    pub fn planted(path: &Path) -> FileError {
+        FileError::new(path, Problem::Planted)
+    }
+
     /// Whether there is no such file.
     pub fn is_missing(&self) -> bool {
         matches!(&self.problem, Problem::Io(error) if error.kind() == io::ErrorKind::NotFound)
@@ -192,6 +212,13 @@ impl fmt::Display for FileError {
             Problem::Owner(uid) => write!(f, "{path}: belongs to uid {uid}; chown it to root"),
             Problem::Mode { is, allowed } => {
                 write!(f, "{path}: has mode {is:04o}, too open; chmod it to {allowed:04o}")
+            }
+            Problem::Planted => write!(
+                f,
+                "{path}: does not belong there, whoever can write the folder put it there; look into it, then remove it"
+            ),
+            Problem::OpenFolder(mode) => {
+                write!(f, "{path}: the folder has mode {mode:04o}, too open; chmod it to 0755")
             }
             Problem::TooLarge(largest) => write!(f, "{path}: is larger than {largest} bytes"),
         }
@@ -237,6 +264,15 @@ mod tests {
         fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         fs::write(&path, "12345678901").unwrap();
         assert!(refusal(&path, Privacy::Secret).contains("is larger than 10 bytes"));
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_no_place_for_trust() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "1").unwrap();
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(refusal(&path, Privacy::Public).contains("the folder has mode 0777, too open"));
     }
 
     #[test]

@@ -26,21 +26,23 @@ pub fn url(issuer: &str, account: &str, secret: &Secret, parameters: Parameters)
     ))
 }
 
-/// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone, which takes
-/// `defaults`.
-pub fn read(text: &str, defaults: Parameters) -> Result<(Secret, Parameters), OtpauthError> {
+/// What the format leaves out has these values. Never the host's own: a change there leaves every existing
+/// authenticator as it was.
+const DEFAULTS: Parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+
+/// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone.
+pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
     let text = text.trim();
     if text.len() > LONGEST {
         return Err(OtpauthError::TooLong);
     }
     let Some(rest) = text.strip_prefix("otpauth://") else {
-        return Ok((Secret::from_base32(text)?, defaults));
+        return Ok((Secret::from_base32(text)?, DEFAULTS));
     };
     let rest = rest.strip_prefix("totp/").ok_or(OtpauthError::NotTotp)?;
     let (_label, query) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
     let mut secret = None;
-    // What the URL leaves out has the format's own defaults, not the host's.
-    let mut parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    let mut parameters = DEFAULTS;
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
         let value = percent_decode_str(value).decode_utf8().map_err(|_| OtpauthError::Malformed)?;
@@ -110,7 +112,6 @@ impl std::error::Error for OtpauthError {}
 mod tests {
     use super::*;
 
-    const DEFAULTS: Parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
     const BASE32: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
     #[test]
@@ -128,13 +129,12 @@ mod tests {
         let secret = Secret::from_base32(BASE32).unwrap();
         let parameters = Parameters { algorithm: Algorithm::Sha512, digits: 8, period: 60 };
         let url = url("host", "alice", &secret, parameters);
-        assert!(read(&url, DEFAULTS).unwrap() == (secret, parameters));
+        assert!(read(&url).unwrap() == (secret, parameters));
     }
 
     #[test]
-    fn base32_alone_takes_the_hosts_defaults() {
-        let defaults = Parameters { digits: 8, ..DEFAULTS };
-        assert_eq!(read(&format!("{BASE32}\n"), defaults).unwrap().1, defaults);
+    fn base32_alone_takes_the_formats_defaults() {
+        assert_eq!(read(&format!("{BASE32}\n")).unwrap().1, DEFAULTS);
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
             ("", SecretError::Length.into()),
             (&"A".repeat(4096), OtpauthError::TooLong),
         ] {
-            assert_eq!(read(text, DEFAULTS).err(), Some(why), "{text}");
+            assert_eq!(read(text).err(), Some(why), "{text}");
         }
     }
 }

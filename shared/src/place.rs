@@ -12,8 +12,9 @@ impl Address {
     /// Reads a literal address; a host name is none.
     pub fn parse(text: &str) -> Option<Address> {
         // sshd adds a zone to link-local addresses: fe80::1%eth0
-        let literal = text.split_once('%').map_or(text, |(address, _zone)| address);
-        literal.parse::<IpAddr>().ok().map(|ip| Address(ip.to_canonical()))
+        let (literal, zone) = text.split_once('%').map_or((text, false), |(address, _)| (address, true));
+        let ip = literal.parse::<IpAddr>().ok()?;
+        (!zone || ip.is_ipv6()).then(|| Address(ip.to_canonical()))
     }
 
     /// Whether it is this host's own.
@@ -168,7 +169,7 @@ mod tests {
     fn only_literal_addresses_are_addresses() {
         assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));
         assert_eq!(address("fe80::1%eth0"), address("fe80::1"));
-        for text in ["localhost", "", "192.0.2.1.example.org", "192.0.2.1 ", "UNKNOWN"] {
+        for text in ["localhost", "", "192.0.2.1.example.org", "192.0.2.1 ", "192.0.2.1%eth0", "UNKNOWN"] {
             assert_eq!(Address::parse(text), None, "{text}");
         }
     }

@@ -235,6 +235,8 @@ pub enum StoreError {
     Full,
     /// The store can be read but not written.
     ReadOnly,
+    /// The process was started with a limit on what it may write.
+    Limited,
     /// A store of another version of Postern.
     Version {
         /// What the store says.
@@ -265,6 +267,9 @@ impl fmt::Display for StoreError {
                 f.write_str("the store stayed busy for 5 seconds; look for a stopped process that holds it")
             }
             StoreError::Full => f.write_str("the store cannot be written: the disk is full; make room"),
+            StoreError::Limited => f.write_str(
+                "the process runs under a limit on the size of files (RLIMIT_FSIZE, ulimit -f); lift it for this service",
+            ),
             StoreError::ReadOnly => f.write_str(
                 "the store cannot be written: make its folder, its files and the file system writable for this user",
             ),

@@ -2,6 +2,7 @@
 //! every refusal, and it says nothing.
 
 use crate::decision::Refusal;
+use crate::door::Recovered;
 use crate::store::Missed;
 
 /// The one text before the first factor. It is shown whatever came of the answer, so it must fit everything.
@@ -49,12 +50,15 @@ pub fn missed(missed: &Missed) -> String {
     format!("{} wrong {codes} since your last sign-in, last from {from}", missed.count)
 }
 
-/// How many recovery codes are left after one was used.
-pub fn recovery_codes_left(left: usize) -> String {
-    match left {
-        0 => "That was your last recovery code; ask the administrator for new ones".to_owned(),
-        1 => "1 recovery code is left".to_owned(),
-        _ => format!("{left} recovery codes are left"),
+/// What the use of a recovery code leaves.
+pub fn recovered(recovered: Recovered) -> String {
+    match recovered {
+        Recovered::TurnedOff => "That recovery code turned your second factor off; set it up anew".to_owned(),
+        Recovered::CodesLeft(0) => {
+            "That was your last recovery code; ask the administrator for new ones".to_owned()
+        }
+        Recovered::CodesLeft(1) => "1 recovery code is left".to_owned(),
+        Recovered::CodesLeft(left) => format!("{left} recovery codes are left"),
     }
 }
 

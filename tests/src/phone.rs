@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use shared::clock::Timestamp;
 use shared::otpauth;
 use shared::secret::Secret;
-use shared::totp::{Algorithm, Parameters, Step, code};
+use shared::totp::{Parameters, Step, code};
 
 /// Codes this far from now are never taken for wrong ones, in steps.
 const FAR: i64 = 45;
@@ -19,8 +19,7 @@ impl Phone {
     /// Scans a URL, or takes Base32 typed in.
     #[track_caller]
     pub fn scans(text: &str) -> Phone {
-        let defaults = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
-        let (secret, parameters) = otpauth::read(text, defaults).expect("an app can read this");
+        let (secret, parameters) = otpauth::read(text).expect("an app can read this");
         Phone { secret, parameters }
     }
 

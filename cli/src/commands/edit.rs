@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         }
         let checked = std::str::from_utf8(&after)
             .map_err(|_| format!("{}: not UTF-8", path.display()))
-            .and_then(|text| file::validate(path, text).map_err(|error| error.to_string()));
+            .and_then(|text| file::together(path, text.to_owned()).map_err(|error| error.to_string()));
         match checked {
             Ok(_) => {
                 files::write(path, &after, 0o644, None, Existing::Replace)?;

@@ -9,11 +9,23 @@ use shared::files::{self, Existing};
 use shared::key::MasterKeys;
 use shared::store;
 use shared::vault::Vault;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// Who shares key and store with root.
 const GROUP: &str = "postern";
 /// The documented sample: every key at its default.
 const SAMPLE: &str = include_str!("../../../config/postern.toml");
+
+/// A folder that everyone may read and only root write, whatever the umask says. One that exists stays.
+fn make_folder(folder: &Path) -> Result<(), files::FileError> {
+    let io = |error| files::FileError::io(folder, error);
+    match std::fs::create_dir(folder) {
+        Ok(()) => std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).map_err(io),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(io(error)),
+    }
+}
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
     let group = Group::from_name(GROUP).ok().flatten().map(|group| group.gid.as_raw()).ok_or_else(|| {
@@ -24,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let mut made = Vec::new();
     if arguments.config.symlink_metadata().is_err() {
         if let Some(folder) = arguments.config.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| files::FileError::io(folder, error))?;
+            make_folder(folder)?;
         }
         files::write(&arguments.config, SAMPLE.as_bytes(), 0o644, None, Existing::Refuse)?;
         made.push(arguments.config.display().to_string());

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
         let told = [
             refusal.map(words::refusal),
             outcome.missed.as_ref().map(words::missed),
-            outcome.recovery_codes_left.map(words::recovery_codes_left),
+            outcome.recovery.map(words::recovered),
         ];
         for line in told.into_iter().flatten() {
             output.text(format_args!("{line}\n"))?;

@@ -28,27 +28,40 @@ pub struct InForce {
 
 /// Reads and validates postern.toml and the files of accounts.d beside it.
 pub fn read(path: &Path) -> Result<Valid, ConfigError> {
-    let main = text_of(path)?;
-    let mut config = validate(path, &main)?;
-    let mut text = main;
-    for extra in accounts_d(path)? {
-        let more = text_of(&extra)?;
-        config.account.append(&mut accounts(&extra, &more)?);
+    let text = text_of(path)?;
+    together(path, text)
+}
+
+/// Validates text as if it stood in `path`, together with the files of accounts.d beside it.
+pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
+    let mut config = validate(path, &text)?;
+    let extras = accounts_d(path)?;
+    for extra in &extras {
+        config.account.append(&mut accounts(extra, &text_of(extra)?)?);
         config.check().map_err(|conflict| ConfigError::Content {
             path: extra.clone(),
             line: 1,
             key: None,
             message: conflict.message,
         })?;
-        text.push_str(&format!("\n# from {}\n{more}", extra.display()));
     }
+    // Texts cannot be joined in every case; what they say together can be written anew.
+    let text = match extras.as_slice() {
+        [] => text,
+        _ => format!(
+            "# postern.toml and accounts.d together\n{}",
+            toml::to_string(&config).unwrap_or_default()
+        ),
+    };
     Ok(Valid { config, text })
 }
 
-/// What a door goes by at this moment: the file, or if it does not validate the last valid copy.
+/// What a door goes by at this moment: the file, or if what stands in it does not validate, the last valid copy.
+/// A file that is missing or not to be trusted is no typo: nobody enters.
 pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
     let problem = match read(path) {
         Ok(valid) => return Ok(InForce { config: valid.config, problem: None }),
+        Err(problem @ ConfigError::File(_)) => return Err(problem),
         Err(problem) => problem,
     };
     let copy = copy_path(path);
@@ -63,18 +76,34 @@ pub fn keep(path: &Path, valid: &Valid) -> Result<(), FileError> {
     let copy = copy_path(path);
     match text_of(&copy) {
         Ok(kept) if kept == valid.text => Ok(()),
+        // never a copy that would not validate when it is needed
+        _ if validate(&copy, &valid.text).ok().as_ref() != Some(&valid.config) => Err(FileError::io(
+            &copy,
+            std::io::Error::other("the configuration cannot be written down as it was understood"),
+        )),
         _ => files::write(&copy, valid.text.as_bytes(), 0o644, None, Existing::Replace),
     }
 }
 
-/// Validates text as if it stood in `path`; for `postern edit`, before anything is installed.
-pub fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
+fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let refuse = |position: Option<usize>, key: Option<String>, message: String| ConfigError::Content {
         path: path.to_owned(),
         line: position.map_or(1, |p| locate::line(text, p)),
         key,
         message,
     };
+    // Half a policy would validate too: what a cut-off writer left is refused.
+    if text.trim().is_empty() {
+        return Err(refuse(
+            None,
+            None,
+            "is empty; a file with a comment alone keeps every default".to_owned(),
+        ));
+    }
+    if !text.ends_with('\n') {
+        let end = "does not end with a newline: cut off?".to_owned();
+        return Err(refuse(Some(text.len()), None, end));
+    }
     let config: Config = toml::from_str(text).map_err(|error| {
         let position = error.span().map(|span| span.start);
         let key = position.and_then(|p| locate::key_at(text, p));
@@ -128,6 +157,7 @@ fn accounts_d(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(FileError::io(&folder, error).into()),
     };
+    files::trust_folder(&folder)?;
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| FileError::io(&folder, error))?.path();
@@ -194,7 +224,8 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, expected: &str) {
-        let error = validate(Path::new("/etc/postern/postern.toml"), text).unwrap_err().to_string();
+        let text = format!("{text}\n");
+        let error = validate(Path::new("/etc/postern/postern.toml"), &text).unwrap_err().to_string();
         assert_eq!(error, format!("/etc/postern/postern.toml:{expected}"));
     }
 
@@ -224,7 +255,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_the_known_ones() {
-        let error = validate(Path::new("p.toml"), "[totp]\nperoid = 30").unwrap_err().to_string();
+        let error = validate(Path::new("p.toml"), "[totp]\nperoid = 30\n").unwrap_err().to_string();
         assert!(
             error.starts_with("p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"),
             "{error}"
@@ -257,6 +288,42 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cut_off_writer_left_is_refused() {
+        refused_as_it_is("", "1: is empty; a file with a comment alone keeps every default");
+        refused_as_it_is(" \n\n", "1: is empty; a file with a comment alone keeps every default");
+        refused_as_it_is("[store]\n[poli", "2: does not end with a newline: cut off?");
+    }
+
+    #[track_caller]
+    fn refused_as_it_is(text: &str, expected: &str) {
+        let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();
+        assert_eq!(error, format!("p.toml:{expected}"));
+    }
+
+    #[test]
+    fn a_missing_file_is_no_typo() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postern.toml");
+        fs::write(&path, "# defaults\n").unwrap();
+        keep(&path, &read(&path).unwrap()).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(in_force(&path).is_err());
+    }
+
+    #[test]
+    fn inline_accounts_and_those_of_accounts_d_make_one_valid_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postern.toml");
+        fs::write(&path, "account = [{ name = \"a\", secret_file = \"/run/a\" }]\n").unwrap();
+        fs::create_dir(folder.path().join("accounts.d")).unwrap();
+        let extra = "account = [{ name = \"b\", secret_file = \"/run/b\" }]\n";
+        fs::write(folder.path().join("accounts.d/b.toml"), extra).unwrap();
+        keep(&path, &read(&path).unwrap()).unwrap();
+        fs::write(&path, "typo\n").unwrap();
+        assert_eq!(in_force(&path).unwrap().config.account.len(), 2);
+    }
+
+    #[test]
     fn a_typo_without_a_copy_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
@@ -268,7 +335,7 @@ mod tests {
     fn accounts_d_declares_accounts_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
-        fs::write(&path, "").unwrap();
+        fs::write(&path, "# defaults\n").unwrap();
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let extra = folder.path().join("accounts.d/x.toml");
         fs::write(&extra, "[totp]\nperiod = 60\n").unwrap();

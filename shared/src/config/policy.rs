@@ -1,6 +1,7 @@
 //! `[policy]`: who must have a second factor, and where no code is asked. What it means is for
 //! [`crate::policy`] to say.
 
+use crate::name::UserName;
 use crate::place::Network;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ impl TryFrom<toml::Value> for Required {
             toml::Value::Array(words) => words
                 .into_iter()
                 .map(|word| match word {
-                    toml::Value::String(word) if !word.trim_start_matches(['!', '%']).is_empty() => Ok(word),
+                    toml::Value::String(word) if is_name(&word) => Ok(word),
                     _ => Err(WHAT),
                 })
                 .collect::<Result<_, _>>()
@@ -47,6 +48,13 @@ impl TryFrom<toml::Value> for Required {
             _ => Err(WHAT),
         }
     }
+}
+
+/// Whether a word can be a name or `%group`, perhaps with `!`.
+fn is_name(word: &str) -> bool {
+    let word = word.strip_prefix('!').unwrap_or(word);
+    let word = word.strip_prefix('%').unwrap_or(word);
+    UserName::parse(word.as_bytes()).is_ok() && !word.starts_with(['!', '%', '@', '+'])
 }
 
 impl From<Required> for toml::Value {

@@ -80,7 +80,10 @@ pub(super) fn compare(
     let begin = |step: u64| parameters.begin_of(Step(step));
     let floor = authenticator.floor.map(|floor| floor.0);
     let used = |step: u64| floor.filter(|floor| step <= *floor);
-    let found = match (any_in_window | any_past | any_future, floor) {
+    // A code of a step above the floor says nothing about the floor, and must stay unsaid: it is usable later.
+    let spent_or_older =
+        any_in_window | any_past | (any_future & Choice::from(u8::from(used(future_match).is_some())));
+    let found = match (spent_or_older, floor) {
         (any, Some(floor)) if floor > *window.end() && any.into() => {
             Match::ClockSetBack { seconds: begin(floor).since(now) }
         }

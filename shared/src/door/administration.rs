@@ -197,6 +197,9 @@ impl Door {
         let mut tx = self.store.begin(Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         if tx.authenticators(record.id)?.is_empty() {
+            drop(tx);
+            // an earlier one may have left bytes behind
+            self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.remove_second_factor(record.id)?;
@@ -238,7 +241,9 @@ impl Door {
         let mut mended = 0;
         for authenticator in authenticators {
             let current: Step = authenticator.parameters.step_at(now);
-            if authenticator.floor.is_some_and(|floor| floor > current) {
+            // A floor within the window was set by this clock: lowering it would open a used code again.
+            let newest = Step(current.0.saturating_add(u64::from(self.config.totp.future_steps.value())));
+            if authenticator.floor.is_some_and(|floor| floor > newest) {
                 tx.set_floor(&authenticator.fingerprint, current)?;
                 mended += 1;
             }

@@ -8,7 +8,7 @@ use crate::decision::Verdict;
 use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
-use crate::store::{Intent, Missed};
+use crate::store::{Intent, Missed, StoreError};
 
 /// Who stands at which door.
 pub struct Visitor<'a> {
@@ -46,6 +46,24 @@ impl Means {
     }
 }
 
+/// What the use of a recovery code leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// So many codes.
+    CodesLeft(usize),
+    /// No second factor: it is turned off.
+    TurnedOff,
+}
+
+/// What a success brings, to be told to whoever got in.
+#[derive(Debug)]
+pub struct Entered {
+    /// Wrong codes since the last sign-in.
+    pub missed: Option<Missed>,
+    /// Where a recovery code was used.
+    pub recovery: Option<Recovered>,
+}
+
 /// What came of an attempt.
 #[derive(Debug)]
 pub struct Outcome {
@@ -53,8 +71,10 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// Wrong codes since the last sign-in; told to whoever got in.
     pub missed: Option<Missed>,
-    /// Recovery codes left, where one was used.
-    pub recovery_codes_left: Option<usize>,
+    /// What the use of a recovery code left.
+    pub recovery: Option<Recovered>,
+    /// Whether it cost nothing and opened nothing, so that there is nothing to keep.
+    pub(super) is_free: bool,
 }
 
 impl Door {
@@ -71,10 +91,13 @@ impl Door {
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
         let outcome = visit.judge(tx, answer)?;
-        let silent = matches!(outcome.verdict, Verdict::Refused(refusal) if refusal.is_silent());
-        if !silent || visit.mended {
-            transaction.commit()?;
+        let worth_keeping = !outcome.is_free || visit.mended;
+        drop(visit);
+        match worth_keeping {
+            true => transaction.commit()?,
+            false => drop(transaction),
         }
+        self.scrub_if_turned_off(outcome.recovery)?;
         Ok(outcome)
     }
 
@@ -84,15 +107,25 @@ impl Door {
         visitor: &Visitor<'_>,
         means: Means,
         now: Timestamp,
-    ) -> Result<Option<Missed>, DoorError> {
+    ) -> Result<Option<Entered>, DoorError> {
         let Door { config, vault, store } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
         let Some(record) = &visit.record else { return Ok(None) };
-        let missed = visit.enter(tx, record, means)?;
+        let entered = visit.enter(tx, record, means)?;
+        drop(visit);
         transaction.commit()?;
-        Ok(missed)
+        self.scrub_if_turned_off(entered.recovery)?;
+        Ok(Some(entered))
+    }
+
+    /// A secret that was turned off leaves the store's bytes at once.
+    pub(super) fn scrub_if_turned_off(&mut self, recovery: Option<Recovered>) -> Result<(), StoreError> {
+        match recovery {
+            Some(Recovered::TurnedOff) => self.store.scrub(),
+            Some(Recovered::CodesLeft(_)) | None => Ok(()),
+        }
     }
 }

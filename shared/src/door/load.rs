@@ -8,7 +8,7 @@ use crate::files::{self, Follow, Privacy};
 use crate::name::UserName;
 use crate::otpauth;
 use crate::secret::Secret;
-use crate::store::{AccountRecord, StoreError, Transaction};
+use crate::store::{AccountId, AccountRecord, AuthenticatorRecord, StoreError, Transaction};
 use crate::totp::Parameters;
 use crate::vault::{Binding, Vault};
 
@@ -24,8 +24,7 @@ pub(super) fn declared(config: &Config, name: &UserName) -> Result<Option<(Secre
         .map_err(|error| wrong(DeclaredError::File(error)))?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| wrong(DeclaredError::Content(otpauth::OtpauthError::Malformed)))?;
-    let read = otpauth::read(text, config.totp.parameters())
-        .map_err(|error| wrong(DeclaredError::Content(error)))?;
+    let read = otpauth::read(text).map_err(|error| wrong(DeclaredError::Content(error)))?;
     Ok(Some(read))
 }
 
@@ -39,14 +38,19 @@ pub(super) fn authenticators(
     defaults: Parameters,
 ) -> Result<(Enrolled, Vec<Authenticator>), DoorError> {
     let mut secrets: Vec<(Secret, Parameters)> = Vec::new();
-    if let Some(record) = record {
-        for stored in transaction.authenticators(record.id)? {
-            let parameters = stored.parameters;
-            let binding = Binding { account: record.id.0, name, parameters };
-            secrets.push((vault.unseal(&stored.sealed, &binding)?, parameters));
+    // A name without an account is looked up like any other.
+    let id = record.map_or(AccountId(0), |record| record.id);
+    let stored = transaction.authenticators(id)?;
+    match declared {
+        // a declaration stands in place of what was enrolled
+        Some(declared) => secrets.push(declared),
+        None => {
+            for AuthenticatorRecord { parameters, sealed, .. } in stored {
+                let binding = Binding { account: id.0, name, parameters };
+                secrets.push((vault.unseal(&sealed, &binding)?, parameters));
+            }
         }
     }
-    secrets.extend(declared);
     let enrolled = if secrets.is_empty() { Enrolled::No } else { Enrolled::Yes };
     if enrolled == Enrolled::No {
         secrets.push((vault.decoy(name)?, defaults));

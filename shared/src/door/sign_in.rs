@@ -2,13 +2,13 @@
 //! the account trusts. Each step is one transaction, and the session's row is written with what it spends.
 
 use super::visit::Visit;
-use super::{Door, DoorError, Means, Visitor, load};
+use super::{Door, DoorError, Means, Recovered, Visitor, load};
 use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::decision::{Refusal, Verdict};
-use crate::event::What;
+use crate::event::{Event, What};
 use crate::guess::{Stage, Standing};
 use crate::name::UserName;
 use crate::password::{Password, PasswordError};
@@ -55,8 +55,8 @@ pub struct Opened {
     pub browser_cookie: Option<Zeroizing<String>>,
     /// Wrong codes since the last sign-in.
     pub missed: Option<Missed>,
-    /// Recovery codes left, where one was used.
-    pub recovery_codes_left: Option<usize>,
+    /// What the use of a recovery code left.
+    pub recovery: Option<Recovered>,
 }
 
 /// What comes after the password.
@@ -83,9 +83,15 @@ pub enum AfterCode {
 }
 
 /// What the store says of a browser's cookie.
-struct Known {
-    record: BrowserRecord,
-    token: Token,
+enum Recognised {
+    /// It is trusted: the number of the browser.
+    Trusted(i64),
+    /// It was, until the newest cookie that it was given: a code makes it trusted again.
+    Behind(i64),
+    /// Its cookie was stolen; the browser is trusted no longer.
+    Stolen,
+    /// Nothing.
+    Stranger,
 }
 
 impl Door {
@@ -102,13 +108,15 @@ impl Door {
         // First the try is charged, so that however many come at once, no more are looked at than the row allows.
         let mut transaction = store.begin(Intent::Write)?;
         let tx = transaction.as_mut();
-        let known = recognise(vault, tx, browser, name, now)?;
-        let trusted = known.as_ref().filter(|known| known.token == Token::Newest);
+        let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = Visitor {
             name,
             stage: Stage::Before,
             origin: browser.origin,
-            browser: trusted.map(|known| known.record.number),
+            browser: match recognised {
+                Recognised::Trusted(number) => Some(number),
+                _ => None,
+            },
             service: SERVICE,
         };
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
@@ -120,7 +128,8 @@ impl Door {
             (None, _) => None,
         };
         if let Some(refusal) = refusal {
-            if visit.mended {
+            if visit.mended || matches!(recognised, Recognised::Stolen) {
+                drop(visit);
                 transaction.commit()?;
             }
             return Ok(AfterPassword::Refused(refusal));
@@ -153,12 +162,10 @@ impl Door {
         } else if visit.account.enrolled == Enrolled::No {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
             AfterPassword::NotEnrolled
-        } else if let Some(known) =
-            recognise(vault, tx, browser, name, now)?.filter(|k| k.token == Token::Newest)
-        {
+        } else if let Recognised::Trusted(number) = recognise(vault, tx, browser, name, now)? {
             visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
-            let missed = visit.enter(tx, record, Means::TrustedBrowser)?;
-            let cookie = opening.rotate(tx, known.record.number, true)?;
+            let missed = visit.enter(tx, record, Means::TrustedBrowser)?.missed;
+            let cookie = opening.rotate(tx, number, true)?;
             let opened = Opened { missed, ..opening.session(tx, Some(cookie))? };
             AfterPassword::Opened(Box::new(opened))
         } else if let Answer::Recovery(_) = recovery {
@@ -169,7 +176,7 @@ impl Door {
                 Verdict::Refused(refusal) => AfterPassword::Refused(refusal),
                 Verdict::Accepted(_) => AfterPassword::Opened(Box::new(Opened {
                     missed: outcome.missed,
-                    recovery_codes_left: outcome.recovery_codes_left,
+                    recovery: outcome.recovery,
                     ..opening.session(tx, None)?
                 })),
             }
@@ -178,6 +185,9 @@ impl Door {
         };
         drop(visit);
         transaction.commit()?;
+        if let AfterPassword::Opened(opened) = &next {
+            self.scrub_if_turned_off(opened.recovery)?;
+        }
         Ok(next)
     }
 
@@ -195,7 +205,7 @@ impl Door {
         let Door { config, vault, store } = self;
         let mut transaction = store.begin(Intent::Write)?;
         let tx = transaction.as_mut();
-        let known = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor =
             Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
@@ -205,50 +215,51 @@ impl Door {
         };
         let outcome = visit.judge(tx, answer)?;
         if let Verdict::Refused(refusal) = outcome.verdict {
-            if !refusal.is_silent() || visit.mended {
+            if !outcome.is_free || visit.mended || matches!(recognised, Recognised::Stolen) {
                 drop(visit);
                 transaction.commit()?;
             }
             return Ok(AfterCode::Refused(refusal));
         }
-        // A use of the last recovery code may have ended all sessions: the new one belongs to what is now.
+        // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
         let opening = Opening { config, vault, browser, record: &record, now };
-        let cookie = match (known, trust) {
-            (Some(known), _) if known.token == Token::Older => {
-                Some(opening.rotate(tx, known.record.number, false)?)
-            }
-            (_, Trust::Asked) => Some(opening.trust(tx)?),
-            (_, Trust::NotAsked) => None,
+        let cookie = match (outcome.recovery, recognised, trust) {
+            (Some(Recovered::TurnedOff), ..) => None,
+            (_, Recognised::Behind(number), _) => Some(opening.rotate(tx, number, false)?),
+            (_, _, Trust::Asked) => Some(opening.trust(tx)?),
+            (_, _, Trust::NotAsked) => None,
         };
-        let opened = Opened {
-            missed: outcome.missed,
-            recovery_codes_left: outcome.recovery_codes_left,
-            ..opening.session(tx, cookie)?
-        };
+        let opened =
+            Opened { missed: outcome.missed, recovery: outcome.recovery, ..opening.session(tx, cookie)? };
+        drop(visit);
         transaction.commit()?;
+        self.scrub_if_turned_off(opened.recovery)?;
         Ok(AfterCode::Opened(Box::new(opened)))
     }
 }
 
-/// Looks a browser's cookie up. A stolen one revokes the browser; one of another account's says nothing.
+/// Looks a browser's cookie up. A stolen one revokes the browser, which the caller must commit; one of another
+/// account's says nothing.
 fn recognise(
     vault: &Vault,
     tx: &mut dyn Transaction,
     browser: &Browser<'_>,
     name: &UserName,
     now: Timestamp,
-) -> Result<Option<Known>, StoreError> {
-    let Some(value) = browser.cookie else { return Ok(None) };
+) -> Result<Recognised, StoreError> {
+    let Some(value) = browser.cookie else { return Ok(Recognised::Stranger) };
     let hash = vault.browser_hash(value.as_bytes());
-    let Some((record, token)) = tx.browser_of(&hash, now)? else { return Ok(None) };
+    let Some((record, token)) = tx.browser_of(&hash, now)? else { return Ok(Recognised::Stranger) };
     let owner = tx.account(name)?.filter(|account| account.id == record.account);
-    let Some(owner) = owner else { return Ok(None) };
-    if token != Token::Stolen {
-        return Ok(Some(Known { record, token }));
+    let Some(owner) = owner else { return Ok(Recognised::Stranger) };
+    match token {
+        Token::Newest => return Ok(Recognised::Trusted(record.number)),
+        Token::Older => return Ok(Recognised::Behind(record.number)),
+        Token::Stolen => {}
     }
     tx.remove_browser(record.number)?;
-    tx.log(&crate::event::Event {
+    tx.log(&Event {
         at: now,
         account: owner.name,
         what: What::BrowserRevoked,
@@ -256,7 +267,7 @@ fn recognise(
         origin: browser.origin.to_string(),
         detail: "an old cookie was used after a newer one".to_owned(),
     })?;
-    Ok(None)
+    Ok(Recognised::Stolen)
 }
 
 fn need(config: &Config, visitor: &Visitor<'_>, enrolled: Enrolled) -> Need {
@@ -311,7 +322,7 @@ impl Opening<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
         };
-        Ok(Opened { session, browser_cookie, missed: None, recovery_codes_left: None })
+        Ok(Opened { session, browser_cookie, missed: None, recovery: None })
     }
 
     /// A new trusted browser; its cookie.

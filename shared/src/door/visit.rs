@@ -1,6 +1,6 @@
 //! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
 
-use super::{Door, DoorError, Means, Outcome, Visitor, load};
+use super::{Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, load};
 use crate::account::{Account, Enrolled};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -10,7 +10,7 @@ use crate::event::{Event, What};
 use crate::guess::{self, Failure, Row, Stage};
 use crate::place::{Origin, Place};
 use crate::secret::Secret;
-use crate::store::{AccountRecord, FailureId, Missed, Owner, RowKey, StoreError, Transaction};
+use crate::store::{AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction};
 use crate::totp::Parameters;
 use crate::vault::Vault;
 
@@ -47,11 +47,12 @@ impl<'a> Visit<'a> {
         let defaults = config.totp.parameters();
         let (enrolled, authenticators) =
             load::authenticators(vault, tx, visitor.name, record.as_ref(), declared, defaults)?;
+        let id = record.as_ref().map_or(AccountId(0), |record| record.id);
         let owner = match &record {
             Some(record) => Owner::Account(record.id),
             None => Owner::Stranger(vault.bucket(visitor.name)),
         };
-        let key = RowKey { owner, stage: visitor.stage, place: place(tx, owner, visitor, now)? };
+        let key = RowKey { owner, stage: visitor.stage, place: place(tx, id, visitor, now)? };
         let from = visitor.origin.address().map(|address| address.key());
 
         let mut mended = false;
@@ -68,10 +69,7 @@ impl<'a> Visit<'a> {
         let account = Account {
             enrolled,
             authenticators,
-            recovery_codes: match &record {
-                Some(record) => tx.recovery_codes(record.id)?,
-                None => Vec::new(),
-            },
+            recovery_codes: tx.recovery_codes(id)?,
             row: Row { failures, locked: tx.is_locked(&key)? },
             // never at a trusted browser
             address_wait: match key.place {
@@ -100,11 +98,22 @@ impl<'a> Visit<'a> {
     }
 
     /// Writes what a ruling says.
-    pub(super) fn apply(&self, tx: &mut dyn Transaction, ruling: Ruling) -> Result<Outcome, StoreError> {
-        let mut outcome = Outcome { verdict: ruling.verdict, missed: None, recovery_codes_left: None };
+    fn apply(&self, tx: &mut dyn Transaction, ruling: Ruling) -> Result<Outcome, StoreError> {
+        let free = ruling.is_free();
+        let mut outcome = Outcome { verdict: ruling.verdict, missed: None, recovery: None, is_free: free };
         match &outcome.verdict {
             Verdict::Accepted(accepted) => {
                 let record = self.record.as_ref().expect("only an account with a second factor is accepted");
+                // A right answer writes all that a wrong one would, so that no limit on writing or full disk lets
+                // wrong ones fail uncounted and right ones through.
+                let charged = tx.add_failure(
+                    &self.key,
+                    Failure { at: self.now, cost: 1 },
+                    self.from.as_deref(),
+                    Door::memory(self.now),
+                )?;
+                let charged_address = self.charge_address(tx)?;
+                tx.take_back(charged, charged_address)?;
                 let means = match accepted.spent() {
                     Spent::Step(fingerprint, step) => {
                         tx.set_floor(&fingerprint, step)?;
@@ -112,16 +121,16 @@ impl<'a> Visit<'a> {
                     }
                     Spent::RecoveryCode(hash) => {
                         tx.use_recovery_code(record.id, &hash, self.now)?;
-                        let unused = self.account.recovery_codes.iter().filter(|code| !code.used).count();
-                        outcome.recovery_codes_left = Some(unused - 1);
                         Means::RecoveryCode
                     }
                 };
                 self.log(tx, What::Accepted, means.name())?;
                 if self.visitor.stage == Stage::After {
-                    outcome.missed = self.enter(tx, record, means)?;
+                    let entered = self.enter(tx, record, means)?;
+                    (outcome.missed, outcome.recovery) = (entered.missed, entered.recovery);
                 }
             }
+            Verdict::Refused(_) if free => {}
             Verdict::Refused(refusal) => {
                 if let Some(cost) = ruling.row_cost {
                     self.charge(tx, cost)?;
@@ -129,9 +138,7 @@ impl<'a> Visit<'a> {
                 if ruling.charges_address {
                     self.charge_address(tx)?;
                 }
-                if !refusal.is_silent() {
-                    self.log(tx, What::Refused, &refusal.to_string())?;
-                }
+                self.log(tx, What::Refused, &refusal.to_string())?;
             }
         }
         Ok(outcome)
@@ -174,7 +181,7 @@ impl<'a> Visit<'a> {
         tx: &mut dyn Transaction,
         record: &AccountRecord,
         means: Means,
-    ) -> Result<Option<Missed>, StoreError> {
+    ) -> Result<Entered, StoreError> {
         let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
             Means::Code | Means::TrustedBrowser => self.forgive(tx)?,
@@ -185,13 +192,29 @@ impl<'a> Visit<'a> {
             tx.remember_address(record.id, from, self.now, Door::memory(self.now))?;
         }
         tx.signed_in(record.id, self.now)?;
-        if means == Means::RecoveryCode && self.config.recovery.on_use == OnUse::Disable {
+        let recovery = match means {
+            Means::Code | Means::TrustedBrowser => None,
+            Means::RecoveryCode => Some(self.after_recovery(tx, record)?),
+        };
+        Ok(Entered { missed, recovery })
+    }
+
+    /// What the use of a recovery code leaves: fewer codes, or no second factor at all.
+    fn after_recovery(
+        &self,
+        tx: &mut dyn Transaction,
+        record: &AccountRecord,
+    ) -> Result<Recovered, StoreError> {
+        let declared = self.config.declared(&record.name).is_some();
+        if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             tx.end_all(record.id, self.now)?;
             tx.revise()?;
             self.log(tx, What::Disabled, "recovery.on_use = \"disable\"")?;
+            return Ok(Recovered::TurnedOff);
         }
-        Ok(missed)
+        let left = tx.recovery_codes(record.id)?.iter().filter(|code| !code.used).count();
+        Ok(Recovered::CodesLeft(left))
     }
 
     pub(super) fn log(&self, tx: &mut dyn Transaction, what: What, detail: &str) -> Result<(), StoreError> {
@@ -211,16 +234,14 @@ impl<'a> Visit<'a> {
 /// The place whose row counts this visitor's guesses.
 fn place(
     tx: &mut dyn Transaction,
-    owner: Owner,
+    account: AccountId,
     visitor: &Visitor<'_>,
     now: Timestamp,
 ) -> Result<Place, StoreError> {
-    Ok(match (visitor.browser, visitor.origin, owner) {
-        (Some(number), ..) => Place::TrustedBrowser(number),
-        (None, Origin::Local(name), _) => Place::LocalUser(name.clone()),
-        (None, Origin::Remote(address), Owner::Account(id))
-            if tx.is_familiar(id, &address.key(), Door::memory(now))? =>
-        {
+    Ok(match (visitor.browser, visitor.origin) {
+        (Some(number), _) => Place::TrustedBrowser(number),
+        (None, Origin::Local(name)) => Place::LocalUser(name.clone()),
+        (None, Origin::Remote(address)) if tx.is_familiar(account, &address.key(), Door::memory(now))? => {
             Place::Familiar(*address)
         }
         _ => Place::Elsewhere,
@@ -244,20 +265,6 @@ fn address_wait(config: &Config, newest_first: &[Timestamp], now: Timestamp) -> 
     let limit = config.throttle.address_limit.value() as usize;
     let filling = newest_first.get(limit - 1)?;
     Some(config.throttle.address_window.seconds().saturating_sub(now.since(*filling)).max(1))
-}
-
-impl Refusal {
-    /// Whether the refusal writes nothing at all: tries during a delay, and answers that fit no method.
-    pub(super) fn is_silent(self) -> bool {
-        matches!(
-            self,
-            Refusal::Delayed { .. }
-                | Refusal::AddressDelayed { .. }
-                | Refusal::Locked
-                | Refusal::Unfit
-                | Refusal::Expired
-        )
-    }
 }
 
 /// The cause, as logs name it.

@@ -5,7 +5,7 @@ use crate::files::FileError;
 use nix::unistd::geteuid;
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Checks the folder and the store's files; returns the path with every link above the file resolved.
@@ -19,10 +19,18 @@ pub(super) fn trusted(path: &Path) -> Result<PathBuf, FileError> {
     let of_store = path.symlink_metadata().map_err(|error| FileError::io(&path, error))?;
     refuse_other_than_file(&path, &of_store)?;
     refuse_strangers(&path, &of_store, None)?;
-    for suffix in ["-wal", "-shm", "-journal"] {
+    let beside = |suffix: &str| {
         let mut name = path.clone().into_os_string();
         name.push(suffix);
-        let beside = PathBuf::from(name);
+        PathBuf::from(name)
+    };
+    // A store in WAL mode never has one, and the engine would obey it, up to removing files that it names.
+    let journal = beside("-journal");
+    if journal.symlink_metadata().is_ok() {
+        return Err(FileError::planted(&journal));
+    }
+    for suffix in ["-wal", "-shm"] {
+        let beside = beside(suffix);
         match beside.symlink_metadata() {
             Ok(metadata) => {
                 refuse_other_than_file(&beside, &metadata)?;
@@ -34,6 +42,23 @@ pub(super) fn trusted(path: &Path) -> Result<PathBuf, FileError> {
         }
     }
     Ok(path)
+}
+
+/// Makes the folder for root and the group that shares the store. One that exists is taken only if it is that
+/// already, or nobody else's: the owner and mode of a folder like /tmp are not ours to change.
+pub(super) fn prepare(folder: &Path, group: Option<u32>) -> Result<(), FileError> {
+    let io = |error| FileError::io(folder, error);
+    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => {
+            std::os::unix::fs::chown(folder, None, group).map_err(io)?;
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o2770)).map_err(io)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let metadata = folder.metadata().map_err(io)?;
+            refuse_strangers(folder, &metadata, None)
+        }
+        Err(error) => Err(io(error)),
+    }
 }
 
 fn refuse_other_than_file(path: &Path, metadata: &Metadata) -> Result<(), FileError> {

@@ -11,6 +11,7 @@ use super::{Intent, Store, StoreError, Transaction, location};
 use crate::files::{self, FileError};
 use crate::vault::WrappedKey;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -32,6 +33,7 @@ pub(super) struct Sqlite(Connection);
 
 impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Sqlite, StoreError> {
+        limits()?;
         let path = location::trusted(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -50,28 +52,27 @@ impl Sqlite {
         Ok(Sqlite(connection))
     }
 
-    /// Made under another name and renamed when whole, so that a cut-off leaves no half store.
+    /// Made in a folder of its own beside the store's, where nobody else can plant anything, and moved when
+    /// whole: a cut-off leaves no half store.
     pub(super) fn create(path: &Path, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let io = |error| StoreError::File(FileError::io(folder, error));
-        std::fs::DirBuilder::new().recursive(true).mode(0o770).create(folder).map_err(io)?;
-        std::os::unix::fs::chown(folder, None, group).map_err(io)?;
-        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o2770)).map_err(io)?;
-
-        let mut name = path.as_os_str().to_owned();
+        location::prepare(folder, group)?;
+        let mut name = folder.as_os_str().to_owned();
         name.push(format!(".{}.new", std::process::id()));
-        let new = Path::new(&name);
-        let made = Self::fill(new, keys).and_then(|()| {
-            let io = |error| StoreError::File(FileError::io(new, error));
-            std::os::unix::fs::chown(new, None, group).map_err(io)?;
-            std::fs::set_permissions(new, PermissionsExt::from_mode(0o660)).map_err(io)?;
+        let aside = Path::new(&name);
+        let io = |error| StoreError::File(FileError::io(aside, error));
+        std::fs::DirBuilder::new().mode(0o700).create(aside).map_err(io)?;
+        let new = aside.join("store");
+        let made = Self::fill(&new, keys).and_then(|()| {
+            std::os::unix::fs::chown(&new, None, group).map_err(io)?;
+            std::fs::set_permissions(&new, PermissionsExt::from_mode(0o660)).map_err(io)?;
             // never in place of a store that appeared meanwhile
-            renameat2(AT_FDCWD, new, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)
+            renameat2(AT_FDCWD, &new, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)
                 .map_err(|errno| StoreError::File(FileError::io(path, errno.into())))?;
             files::sync_folder(path).map_err(io)
         });
         // best effort: the error that matters is the first one
-        let _ = std::fs::remove_file(new);
+        let _ = std::fs::remove_dir_all(aside);
         made
     }
 
@@ -91,6 +92,14 @@ impl Sqlite {
         }
         // closing the only connection folds the WAL in and removes it
         connection.close().map_err(|(_, error)| error.into())
+    }
+}
+
+/// A process may be started with a limit on the size of files. Then a right answer might fit and a wrong one not.
+fn limits() -> Result<(), StoreError> {
+    match getrlimit(Resource::RLIMIT_FSIZE) {
+        Ok((RLIM_INFINITY, _)) => Ok(()),
+        _ => Err(StoreError::Limited),
     }
 }
 

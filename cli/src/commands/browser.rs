@@ -1,0 +1,46 @@
+//! `postern browser`: the browsers that an account trusts, listed and revoked.
+
+use crate::arguments::{Arguments, Revoke};
+use crate::context;
+use crate::output::{Failure, Output, Table};
+use serde_json::{Value, json};
+use shared::clock;
+use shared::name::UserName;
+
+/// `postern browser list USER`
+pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+    let browsers = context::door(arguments, output)?.browsers(user, clock::now()?)?;
+    if output.is_json() {
+        let value = |b: &shared::store::BrowserRecord| {
+            json!({
+                "id": b.number,
+                "created": b.created.to_string(),
+                "last_seen": b.last_seen.to_string(),
+                "expires": b.expires.to_string(),
+                "address": b.address,
+                "browser": b.name,
+            })
+        };
+        return output.json(&browsers.iter().map(value).collect::<Vec<Value>>());
+    }
+    let mut table = Table::new(["id", "created", "last seen", "expires", "address", "browser"]);
+    for b in browsers {
+        let times = [b.created, b.last_seen, b.expires].map(|at| at.to_string());
+        let [created, last_seen, expires] = times;
+        table.row([b.number.to_string(), created, last_seen, expires, b.address, b.name]);
+    }
+    output.text(table)
+}
+
+/// `postern browser revoke USER ID`
+pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
+    let one = match &what.id {
+        None => None,
+        Some(id) => {
+            Some(id.parse().map_err(|_| Failure::new("that is no browser's id; see postern browser list"))?)
+        }
+    };
+    let now = clock::now()?;
+    let ended = context::door(arguments, output)?.revoke_browsers(&what.user, one, &context::actor(), now)?;
+    output.done(format_args!("{ended} of {}'s browsers are trusted no longer", what.user))
+}

@@ -1,0 +1,19 @@
+//! `postern password`: sets the password of the web's built-in first factor.
+
+use crate::arguments::Arguments;
+use crate::output::{Failure, Output};
+use crate::{context, terminal};
+use shared::clock;
+use shared::name::UserName;
+use shared::password::Password;
+
+pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+    let mut door = context::door(arguments, output)?;
+    let typed = terminal::ask_hidden(output, "New password: ")?;
+    let password = Password::new(typed.clone())?;
+    if terminal::is_watched(output) && terminal::ask_hidden(output, "Once more: ")? != typed {
+        return Err(Failure::new("the two differ; nothing was changed"));
+    }
+    door.set_password(user, &password, &context::actor(), clock::now()?)?;
+    output.done(format_args!("the password of {user} is set; its sessions and trusted browsers are over"))
+}

@@ -1,0 +1,48 @@
+//! `postern session`: the sessions of browsers, listed and ended.
+
+use crate::arguments::{Arguments, Revoke};
+use crate::context;
+use crate::output::{Failure, Output, Table};
+use serde_json::{Value, json};
+use shared::clock;
+use shared::name::UserName;
+use shared::session::SessionId;
+
+/// `postern session list USER`
+pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+    let sessions = context::door(arguments, output)?.sessions(user, clock::now()?)?;
+    if output.is_json() {
+        let value = |s: &shared::store::SessionRecord| {
+            json!({
+                "id": s.id.to_string(),
+                "created": s.created.to_string(),
+                "expires": s.expires.to_string(),
+                "address": s.address,
+                "browser": s.browser,
+            })
+        };
+        return output.json(&sessions.iter().map(value).collect::<Vec<Value>>());
+    }
+    let mut table = Table::new(["id", "created", "expires", "address", "browser"]);
+    for s in sessions {
+        table.row([s.id.to_string(), s.created.to_string(), s.expires.to_string(), s.address, s.browser]);
+    }
+    output.text(table)
+}
+
+/// `postern session revoke USER ID`
+pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
+    let one = match &what.id {
+        None => None,
+        Some(id) => Some(
+            SessionId::parse(id)
+                .ok_or_else(|| Failure::new("that is no session's id; see postern session list"))?,
+        ),
+    };
+    let now = clock::now()?;
+    let ended = context::door(arguments, output)?.revoke_sessions(&what.user, one, &context::actor(), now)?;
+    output.done(format_args!(
+        "{ended} of {}'s sessions ended; open websockets go on until they close",
+        what.user
+    ))
+}

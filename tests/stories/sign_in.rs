@@ -61,7 +61,8 @@ fn whoever_must_have_a_second_factor_and_has_none_is_denied() {
     let bob = host.person("bob");
     host.configure("[policy]\nrequired = [\"bob\"]\n");
 
-    bob.with_key().is_turned_away();
+    let screen = bob.with_key().is_turned_away();
+    assert!(screen.contains("This account needs a second factor and has none"), "{screen}");
     host.journal.says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
     bob.with_password().is_turned_away();
     host.person("carol").with_key().enters();

@@ -1,6 +1,6 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::config::DEFAULT_PATH;
 use shared::name::UserName;
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ pub(crate) enum Command {
     /// Sessions of the web
     #[command(subcommand)]
     Session(List),
+    /// Print a proxy's configuration, with its proof filled in
+    PrintConfig(PrintConfig),
     /// Show what happened
     Log(Log),
     /// Edit postern.toml and check it before it counts
@@ -109,6 +111,24 @@ pub(crate) struct Revoke {
     /// End all of the account's
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PrintConfig {
+    /// The proxy
+    #[arg(value_enum)]
+    pub(crate) proxy: Proxy,
+    /// The host of the application; a likely one if not given
+    #[arg(long, value_name = "HOST")]
+    pub(crate) app: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Proxy {
+    /// auth_request
+    Nginx,
+    /// ForwardAuth
+    Traefik,
 }
 
 #[derive(Args)]

@@ -8,6 +8,7 @@ mod enroll;
 mod init;
 mod log;
 mod password;
+mod print_config;
 mod session;
 mod status;
 mod unlock;
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Browser(List::Revoke(what)) => browser::revoke(arguments, output, what),
         Command::Session(List::List(what)) => session::list(arguments, output, &what.user),
         Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),
+        Command::PrintConfig(what) => print_config::run(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Edit => edit::run(arguments, output),
     }

@@ -18,7 +18,8 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 
 /// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
 /// may send the browser next, to a sign-on of its own for example.
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
 
 /// An answer without a body.
 pub(crate) fn bare(status: StatusCode) -> Reply {

@@ -137,7 +137,8 @@ async fn accept(
     loop {
         let next = async {
             // nobody closes the semaphore
-            let permit = Arc::clone(&host.connections).acquire_owned().await.map_err(std::io::Error::other)?;
+            let permit =
+                Arc::clone(&host.connections).acquire_owned().await.map_err(std::io::Error::other)?;
             one(&host, &listener, graceful.watcher(), permit).await
         };
         tokio::select! {

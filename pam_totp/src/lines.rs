@@ -258,6 +258,18 @@ fn a_name_that_nobody_can_have_is_asked_by_the_asking_line_alone() {
 }
 
 #[test]
+fn a_configuration_that_may_not_be_trusted_is_refused_once_by_the_asking_line() {
+    let home = Home::new("");
+    fs::set_permissions(home.path("postern.toml"), PermissionsExt::from_mode(0o666)).unwrap();
+    let key = "publickey ssh-ed25519 AAAA";
+    let host = Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", key);
+    assert_eq!(home.auth(&host, "proven"), Entry::Passed);
+    assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Denied(Denial::Misconfigured));
+    assert_eq!(host.logged.borrow().len(), 1);
+    assert!(host.log_text().contains("has mode 0666"));
+}
+
+#[test]
 fn an_exemption_needs_a_store_that_can_be_read() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
     fs::rename(home.path("store/postern.db"), home.path("aside")).unwrap();

@@ -10,7 +10,7 @@ use shared::account::Enrolled;
 use shared::answer::Answer;
 use shared::clock;
 use shared::config::file::{self, ConfigError};
-use shared::config::{Config, FirstFactor, Unenrolled};
+use shared::config::{Config, FirstFactor, Pam, Unenrolled};
 use shared::decision::{Refusal, Spent, Verdict};
 use shared::door::{Door, DoorError, Means, Outcome, Recovered, Visitor};
 use shared::guess::Stage;
@@ -51,14 +51,14 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),
     };
+    if options.proven() {
+        return prove(host, &options);
+    }
     let front = match Front::open(host, &options) {
         Ok(front) => front,
         Err(denial) => return Entry::Denied(denial),
     };
     let earlier_factor = caller::earlier_factor(host, front.settings.sshd);
-    if options.proven() {
-        return if earlier_factor { Entry::Passed } else { Entry::NotNeeded };
-    }
     let stage = match front.settings.first_factor {
         FirstFactor::Passed => Stage::After,
         FirstFactor::Unknown if earlier_factor => Stage::After,
@@ -78,6 +78,17 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
     match stage {
         Stage::After => line.ask_kindly(),
         Stage::Before => line.ask_everyone_alike(),
+    }
+}
+
+/// `auth … pam_totp.so proven`: asks nothing. A configuration that cannot be read is for the line that asks to
+/// refuse and to log; here the service's name decides.
+fn prove(host: &dyn Host, options: &Options) -> Entry {
+    let service = caller::service(host);
+    let pam = file::in_force(&options.config_path()).map_or_else(|_| Pam::default(), |file| file.config.pam);
+    match caller::earlier_factor(host, options.settings(&pam, &service).sshd) {
+        true => Entry::Passed,
+        false => Entry::NotNeeded,
     }
 }
 

@@ -116,15 +116,14 @@ fn strangers_elsewhere_cannot_use_up_the_tries_of_a_familiar_address() {
     let mut home = Home::new("");
     let at = |text: &str| Origin::Remote(Address::parse(text).unwrap());
     accepted(&home.attempt_from(&at("192.0.2.7"), Stage::After, &home.code(0, NOW), NOW));
+    let later = NOW.plus(1);
     for host in 1..=5 {
-        refused(
-            &home.attempt_from(&at(&format!("198.51.100.{host}")), Stage::After, "000000", NOW),
-            Refusal::Wrong,
-        );
+        let from = at(&format!("198.51.100.{host}"));
+        refused(&home.attempt_from(&from, Stage::After, "000000", later), Refusal::Wrong);
     }
-    let from_elsewhere = home.attempt_from(&at("198.51.100.9"), Stage::After, "000000", NOW);
+    let from_elsewhere = home.attempt_from(&at("198.51.100.9"), Stage::After, "000000", later);
     refused(&from_elsewhere, Refusal::Delayed { wait: 30 });
-    let owner = home.attempt_from(&at("192.0.2.7"), Stage::After, &home.code(1, NOW), NOW);
+    let owner = home.attempt_from(&at("192.0.2.7"), Stage::After, &home.code(1, NOW), later);
     accepted(&owner);
     let missed = owner.missed.unwrap();
     assert_eq!((missed.count, missed.last_from.as_str()), (5, "198.51.100.5"));

@@ -26,9 +26,16 @@ impl Chromium {
         let running = Running::start(driver, "chromedriver.log");
         patiently("chromedriver listens", || TcpStream::connect(("127.0.0.1", PORT)).map(Some));
         let arguments = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--ignore-certificate-errors", "--window-size=1280,900",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--ignore-certificate-errors",
+            "--window-size=1280,900",
         ];
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "acceptInsecureCerts": true, "goog:chromeOptions": {"args": arguments},
@@ -94,7 +101,10 @@ impl Chromium {
     /// Signs in with name and password, from the sign-in page on.
     #[track_caller]
     pub fn enters_password(&self, name: &str, password: &str) -> &Chromium {
-        self.arrives_at("Sign in").types("[name=user]", name).types("[name=password]", password).clicks("button")
+        self.arrives_at("Sign in")
+            .types("[name=user]", name)
+            .types("[name=password]", password)
+            .clicks("button")
     }
 
     /// Types a code on the code page.
@@ -216,7 +226,12 @@ fn text(value: &Value) -> String {
 
 #[track_caller]
 fn sound(what: &str, value: Value) -> Value {
-    assert!(value["error"].is_null() || value["message"].is_null(), "{what}: {} {}", value["error"], value["message"]);
+    assert!(
+        value["error"].is_null() || value["message"].is_null(),
+        "{what}: {} {}",
+        value["error"],
+        value["message"]
+    );
     value
 }
 
@@ -237,7 +252,8 @@ fn call(method: &str, path: &str, body: &Value) -> Value {
         loop {
             if let Some(end) = text.windows(4).position(|window| window == b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&text[..end]).to_ascii_lowercase();
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+                let length =
+                    head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
                 if text.len() >= end + 4 + length.unwrap_or(0) {
                     return Ok(String::from_utf8_lossy(&text[end + 4..]).into_owned());
                 }

@@ -31,6 +31,13 @@ pub struct Ended {
     pub status: ExitStatus,
 }
 
+/// How listening to a program ended.
+#[derive(PartialEq, Eq)]
+enum Heard {
+    Silence,
+    TheEnd,
+}
+
 impl Terminal {
     /// Runs a program on a new terminal.
     pub fn run(command: Command) -> Terminal {
@@ -128,6 +135,20 @@ impl Terminal {
         self.types_bytes(&[3])
     }
 
+    /// Presses Ctrl-C until the program has ended: OpenSSH's client loses one that comes between its prompt and its
+    /// read, and a person then presses it again.
+    #[track_caller]
+    pub fn is_interrupted(mut self) -> Ended {
+        for _ in 0..PATIENCE.as_secs() {
+            // the terminal may be gone with the program
+            let _ = self.keyboard.write_all(&[3]);
+            if self.hears_until(Instant::now() + Duration::from_secs(1)) == Heard::TheEnd {
+                break;
+            }
+        }
+        self.ends()
+    }
+
     /// Closes the window: the program is hung up.
     pub fn closes(self) -> String {
         self.shown()
@@ -136,16 +157,22 @@ impl Terminal {
     /// Waits until the program has ended by itself.
     #[track_caller]
     pub fn ends(mut self) -> Ended {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.screen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(bytes) => self.transcript.extend(bytes),
-                Err(RecvTimeoutError::Timeout) => panic!("no end in time of:\n{}", self.shown()),
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
+        if self.hears_until(Instant::now() + PATIENCE) == Heard::Silence {
+            panic!("no end in time of:\n{}", self.shown());
         }
         let status = self.program.wait().expect("a child can be waited for");
         Ended { transcript: self.shown(), status }
+    }
+
+    /// Keeps what the program writes, until it ends or the deadline has come.
+    fn hears_until(&mut self, deadline: Instant) -> Heard {
+        loop {
+            match self.screen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.transcript.extend(bytes),
+                Err(RecvTimeoutError::Timeout) => return Heard::Silence,
+                Err(RecvTimeoutError::Disconnected) => return Heard::TheEnd,
+            }
+        }
     }
 
     /// The process on the terminal.

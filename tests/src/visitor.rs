@@ -113,7 +113,8 @@ impl Visitor {
     pub fn cookies(&self) -> Vec<(String, String)> {
         let text = std::fs::read_to_string(&self.jar).unwrap_or_default();
         let fields = text.lines().map(|line| line.strip_prefix("#HttpOnly_").unwrap_or(line));
-        let fields = fields.filter(|line| !line.starts_with("# ")).map(|line| line.split('\t').collect::<Vec<_>>());
+        let fields =
+            fields.filter(|line| !line.starts_with("# ")).map(|line| line.split('\t').collect::<Vec<_>>());
         fields.filter(|fields| fields.len() == 7).map(|f| (f[5].to_owned(), f[6].to_owned())).collect()
     }
 

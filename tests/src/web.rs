@@ -19,7 +19,7 @@ pub const APP: &str = "https://app.example.test:8443";
 /// The gate's own host.
 pub const AUTH: &str = "https://auth.example.test:8443";
 /// What the proxy proves itself with.
-pub const PROOF: &str = "a proof that only the proxy and the gate know";
+pub const PROOF: &str = "a-proof-that-only-the-proxy-and-the-gate-know";
 
 const PROOF_FILE: &str = "/etc/postern/proxy.secret";
 const NGINX: &str = "/etc/nginx/conf.d/postern.conf";
@@ -68,19 +68,17 @@ impl Web {
         let name = if place == Place::OwnHost { "own-host" } else { "path" };
         let sample = fs::read_to_string(checkout(&format!("config/{folder}/{name}.{ending}")))
             .expect("the sample is in the checkout");
-        let sample = sample
-            .replace("@GATE_HOST@", "auth.example.test")
-            .replace("@APP_HOST@", "app.example.test")
-            .replace("@COOKIE_DOMAIN@", "example.test")
-            .replace("@PROOF@", PROOF);
-
         fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
         let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
         chown(PROOF_FILE, Some(0), postern).expect("root may do it");
         fs::set_permissions(PROOF_FILE, PermissionsExt::from_mode(0o640)).expect("root may do it");
         let with_port = |text: String| text.replace(".test/", ".test:8443/");
-        host.write_configuration(&(with_port(needs(&sample, "postern.toml")) + extra));
-        Postern::call("status").does();
+        let settings = needs(&sample, "postern.toml")
+            .replace("@GATE_HOST@", "auth.example.test")
+            .replace("@APP_HOST@", "app.example.test")
+            .replace("@COOKIE_DOMAIN@", "example.test");
+        host.configure(&(with_port(settings) + extra));
+        let sample = Postern::call(&format!("print-config {folder} --app app.example.test")).does().out;
 
         let application = Application::start();
         let gate = Gate::start();
@@ -113,9 +111,23 @@ fn prepare() {
     for name in ["app", "auth", "other"].map(|name| format!("{name}.example.test")) {
         let at = |ending: &str| format!("/etc/ssl/private/{name}.{ending}");
         finished(Command::new("openssl").args([
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
-            "-subj", &format!("/CN={name}"), "-addext", &format!("subjectAltName=DNS:{name}"),
-            "-keyout", &at("key"), "-out", &at("crt"),
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            &format!("/CN={name}"),
+            "-addext",
+            &format!("subjectAltName=DNS:{name}"),
+            "-keyout",
+            &at("key"),
+            "-out",
+            &at("crt"),
         ]));
     }
     finished(Command::new("usermod").args(["--append", "--groups", "postern-proxy", "www-data"]));
@@ -144,7 +156,8 @@ fn traefik(sample: &str) -> Running {
     let running = listening(Running::start(traefik, "traefik.log"));
     patiently("Traefik has read its routers", || {
         let mut curl = Command::new("curl");
-        let said = curl.args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", &format!("{APP}/")]).output()?;
+        let said =
+            curl.args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", &format!("{APP}/")]).output()?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         Ok((!["404", "000"].contains(&said.as_str())).then_some(()))
     });

@@ -26,7 +26,7 @@ fn a_declared_account_works_from_the_next_prompt_and_disappears_with_its_declara
     bob.with_password().is_refused(&phone.code(), "used already");
     assert_eq!(Postern::call("status bob --json").does().json()["state"], "declared");
 
-    host.write_configuration("");
+    host.write_configuration("# defaults\n");
     bob.with_key().enters();
 
     declare(&host);
@@ -42,7 +42,7 @@ fn an_account_declared_in_accounts_d_is_read_only_to_commands() {
     let (bob, phone) = (host.person("bob"), Phone::scans(SECRET));
     declare(&host);
     let table = fs::read_to_string(testhost::CONFIG).expect("the declaration");
-    host.write_configuration("");
+    host.write_configuration("# defaults\n");
     fs::create_dir_all("/etc/postern/accounts.d").expect("a folder can be made");
     fs::write("/etc/postern/accounts.d/bob.toml", table).expect("a declaration can be written");
 

@@ -122,6 +122,30 @@ fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
     alice.with_password().from("127.0.7.3").enters_with(&recovery[0]);
 }
 
+/// L8: ten wrong answers in five minutes, over all accounts.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_address_that_guesses_at_many_accounts_is_throttled_alone() {
+    let host = Host::fresh();
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| host.person(name));
+    let [of_alice, of_bob, phone] = [&alice, &bob, &carol].map(Person::enrols);
+    host.pam("sshd", UNKNOWN);
+
+    let guess = |person: &Person, code: &str| {
+        let stranger = person.with_password().password("a guess").from("127.0.0.10");
+        let mut terminal = stranger.up_to_the_code();
+        terminal.types(code);
+        assert!(!terminal.ends().entered());
+    };
+    of_alice.wrong_codes(5).iter().for_each(|code| guess(&alice, code));
+    of_bob.wrong_codes(5).iter().for_each(|code| guess(&bob, code));
+    guess(&carol, &phone.wrong());
+    host.journal.says("refused cause=address-delayed-300s address=127.0.0.10");
+    carol.with_password().from("127.0.0.11").enters_with(&phone.code());
+    host.clock.forward(300);
+    carol.with_password().from("127.0.0.10").enters_with(&phone.code());
+}
+
 /// L8, promise 2: thieves hold the password.
 #[test]
 #[ignore = "needs the test host: tests/run"]

@@ -1,6 +1,7 @@
 //! Stories: what a person does, told against the real servers. Each begins on a fresh host; they run one at a
 //! time, as root on a throwaway copy of this machine: tests/run does it.
 
+mod administration;
 mod bad_files;
 mod bad_input;
 mod clocks;
@@ -24,3 +25,14 @@ mod web_checks;
 mod web_sign_in;
 mod web_strangers;
 mod web_trust;
+
+/// The stories' own guard: nobody's real machine is changed by a stray `cargo test -- --ignored`.
+#[test]
+fn a_story_without_a_test_host_ends_at_once() {
+    let stories = std::env::current_exe().expect("this program");
+    let mut story = std::process::Command::new(stories);
+    story.args(["--ignored", "--exact", "sign_in::key_then_code"]).env_remove("POSTERN_TEST_HOST");
+    let output = story.output().expect("this program runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success() && said.contains("run it with tests/run"), "{said}");
+}

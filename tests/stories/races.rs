@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 use std::thread;
-use testhost::{Host, Person, Store, Terminal};
+use testhost::{Host, Person, Postern, Store, Terminal};
 
 /// What became of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,56 @@ fn of_many_sessions_with_one_code_exactly_one_enters() {
     assert_eq!(Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"), 4);
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
     Store::open().is_sound();
+}
+
+/// L11: at the command and at ssh, mixed.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn of_many_sessions_and_commands_with_one_code_exactly_one_accepts() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let held: Vec<Terminal> = (0..10).map(|_| alice.with_key().up_to_the_code()).collect();
+    let (barrier, code) = (Barrier::new(20), phone.code());
+
+    let accepted: usize = thread::scope(|scope| {
+        let (barrier, code) = (&barrier, code.as_str());
+        let sessions = held.into_iter().map(|mut terminal| {
+            scope.spawn(move || {
+                barrier.wait();
+                terminal.types(code).expect_one_of(&["used already", "entered as alice"])
+            })
+        });
+        let mut running: Vec<_> = sessions.collect();
+        running.extend((0..10).map(|_| {
+            scope.spawn(move || {
+                barrier.wait();
+                let said = Postern::call("verify alice --json").input(code).run().json();
+                assert!(said["verdict"] == "accepted" || said["verdict"] == "used", "{said}");
+                usize::from(said["verdict"] == "accepted")
+            })
+        }));
+        running.into_iter().map(|thread| thread.join().expect("each comes to an end")).sum()
+    });
+    assert_eq!(accepted, 1);
+}
+
+/// DESIGN 3: a stalled writer costs others a bounded wait and a refusal, never a hang.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_stalled_writer_refuses_others_and_hangs_nobody() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+
+    let stalled = Store::open();
+    stalled.changes("BEGIN IMMEDIATE; UPDATE account SET created = created");
+    let mut terminal = alice.with_key().up_to_the_code();
+    terminal.types(&phone.code());
+    assert!(!terminal.ends().entered());
+    host.journal.says("refused cause=unavailable");
+    drop(stalled);
+    alice.with_key().enters_with(&phone.code());
 }
 
 /// R2

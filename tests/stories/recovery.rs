@@ -74,6 +74,22 @@ fn an_address_that_guesses_recovery_codes_is_throttled() {
     alice.with_key().from("127.0.0.8").enters_with(&phone.code());
 }
 
+/// R5
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn with_disable_the_one_code_lets_in_and_turns_the_second_factor_off() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    host.configure("[recovery]\non_use = \"disable\"\n");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    assert_eq!(recovery.len(), 1);
+
+    alice.with_key().enters_with(&phone.code());
+    alice.with_key().enters_with(&recovery[0]);
+    assert_eq!(Postern::call("status alice --json").does().json()["state"], "off");
+    alice.with_key().enters();
+}
+
 /// R3, promise 5
 #[test]
 #[ignore = "needs the test host: tests/run"]

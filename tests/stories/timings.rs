@@ -7,9 +7,8 @@ use testhost::{Host, on_the_clock};
 
 const ROUNDS: usize = 250;
 /// How often a timing of one kind may lie above one of another: half the time where nothing tells them apart.
-const ALIKE: std::ops::RangeInclusive<f64> = 0.30..=0.70;
-/// How far medians may lie apart: what no network lets anyone see.
-const APART: Duration = Duration::from_micros(400);
+/// A share needs no unit, so that a machine busy with other things changes nothing; its standard error is 0.03.
+const ALIKE: std::ops::RangeInclusive<f64> = 0.35..=0.65;
 
 /// Signs in through pamtester; the time from the code to the end.
 #[track_caller]
@@ -85,13 +84,10 @@ fn a_thousand_timings_tell_nobody_apart() {
     }
     let medians: Vec<_> = timings.iter().map(|(kind, timings)| (kind, median(timings))).collect();
     for (a, of_a) in &timings {
-        for (b, of_b) in &timings {
+        for (b, of_b) in timings.iter().filter(|(b, _)| a != b) {
             let share = share_above(of_a, of_b);
-            let apart = median(of_a).abs_diff(median(of_b));
-            assert!(
-                a == b || apart <= APART && ALIKE.contains(&share),
-                "{a} and {b} can be told apart: {share:.2} of the timings lie above; medians {medians:?}"
-            );
+            println!("{a} above {b}: {share:.2}");
+            assert!(ALIKE.contains(&share), "{a} and {b} can be told apart: {share:.2}; medians {medians:?}");
         }
     }
     println!("medians {medians:?}");

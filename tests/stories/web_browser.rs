@@ -152,8 +152,13 @@ fn forms_of_other_sites_are_refused() {
     let visitor = Visitor::new();
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     let out = format!("{}sign-out", web.pages);
-    for header in ["Origin: https://evil.test", "Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site",
-        "Origin: https://app.example.test:8443"] {
+    for header in [
+        "Origin: https://evil.test",
+        "Origin: null",
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+        "Origin: https://app.example.test:8443",
+    ] {
         let forged = visitor.with(header);
         let answer = forged.sends(&out, &[]);
         assert_eq!(answer.status, 403, "{header} {answer:?}");
@@ -190,7 +195,10 @@ fn the_pages_fit_a_phone_in_light_and_dark() {
     browser.enters_password("alice", "not the password").arrives_at("Sign in");
     browser.clicks("summary");
     look("sign-in-refused");
-    browser.enters_password("alice", &alice.password).enters_code(&phone.wrong()).arrives_at("Verification code");
+    browser
+        .enters_password("alice", &alice.password)
+        .enters_code(&phone.wrong())
+        .arrives_at("Verification code");
     look("code-refused");
     browser.clicks("a[href*=other]").arrives_at("Verification code");
     look("recovery");

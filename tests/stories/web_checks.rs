@@ -33,8 +33,15 @@ fn a_forged_identity_never_arrives() {
         let host = Host::fresh();
         let (web, visitor, ..) = signed_in(&host, front, Place::OwnHost);
         let page = format!("{APP}/");
-        for forged in ["Remote-User: root", "remote-user: root", "REMOTE-USER: root", "Remote_User: root",
-            "Remote.User: root", "Remote!User: root", "remote_user: root"] {
+        for forged in [
+            "Remote-User: root",
+            "remote-user: root",
+            "REMOTE-USER: root",
+            "Remote_User: root",
+            "Remote.User: root",
+            "Remote!User: root",
+            "remote_user: root",
+        ] {
             for http in ["--http1.1", "--http2"] {
                 let answer = visitor.with(forged).with(forged).option(http).loads(&page);
                 assert_eq!(answer.status, 200, "{front:?} {forged} {answer:?}");
@@ -42,13 +49,20 @@ fn a_forged_identity_never_arrives() {
                 assert_eq!(got.value("Remote-User"), "alice", "{front:?} {forged} {got:?}");
             }
         }
-        for (name, value) in [("Remote-Groups", "wheel"), ("Remote-Email", "root@x"), ("Remote-Name", "Root")] {
+        for (name, value) in [("Remote-Groups", "wheel"), ("Remote-Email", "root@x"), ("Remote-Name", "Root")]
+        {
             visitor.with(&format!("{name}: {value}")).loads(&page);
             let got = web.application.got();
             assert_eq!(got.value(name), "", "{front:?} {got:?}");
         }
-        for dropped in ["Remote-User", "remote-user, close", "Cookie", "Authorization", "X-Postern-Proxy",
-            "close, REMOTE-USER"] {
+        for dropped in [
+            "Remote-User",
+            "remote-user, close",
+            "Cookie",
+            "Authorization",
+            "X-Postern-Proxy",
+            "close, REMOTE-USER",
+        ] {
             let answer = visitor.with(&format!("Connection: {dropped}")).option("--http1.1").loads(&page);
             match front {
                 Front::Nginx => assert_eq!(answer.status, 400, "Connection: {dropped}: {answer:?}"),
@@ -60,14 +74,24 @@ fn a_forged_identity_never_arrives() {
                 assert_clean(&got);
             }
         }
-        for ours in ["X-Postern-Proxy: guess", "X-Original-URL: https://x/", "X-Forwarded-For: 192.0.2.1",
-            "X-Forwarded-Host: evil.test", "X-Forwarded-Uri: /other", "X-Forwarded-Method: DELETE", "X-Real-IP: 192.0.2.1"] {
+        for ours in [
+            "X-Postern-Proxy: guess",
+            "X-Original-URL: https://x/",
+            "X-Forwarded-For: 192.0.2.1",
+            "X-Forwarded-Host: evil.test",
+            "X-Forwarded-Uri: /other",
+            "X-Forwarded-Method: DELETE",
+            "X-Real-IP: 192.0.2.1",
+        ] {
             let answer = visitor.with(ours).loads(&page);
             assert_eq!(answer.status, 200, "{front:?} {ours} {answer:?}");
             assert_clean(&web.application.got());
             let stranger = Visitor::new().with(ours).loads(&format!("{APP}/asked"));
             assert_eq!(stranger.status, 302, "{front:?} {ours} {stranger:?}");
-            assert!(stranger.header("location").ends_with("?rd=https%3A%2F%2Fapp.example.test%3A8443%2Fasked"), "{stranger:?}");
+            assert!(
+                stranger.header("location").ends_with("?rd=https%3A%2F%2Fapp.example.test%3A8443%2Fasked"),
+                "{stranger:?}"
+            );
         }
         web.application.got_nothing();
     }
@@ -77,11 +101,14 @@ fn a_forged_identity_never_arrives() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
-    for (front, place) in [(Front::Nginx, Place::OwnHost), (Front::Nginx, Place::Path), (Front::Traefik, Place::Path)] {
+    for (front, place) in
+        [(Front::Nginx, Place::OwnHost), (Front::Nginx, Place::Path), (Front::Traefik, Place::Path)]
+    {
         let host = Host::fresh();
         let (web, visitor, ..) = signed_in(&host, front, place);
         let page = format!("{APP}/");
-        let cookies: Vec<_> = visitor.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> =
+            visitor.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
         let ours = cookies.join("; ");
         // the jar would send its own line beside the one written by hand
         let bare = Visitor::new();
@@ -123,8 +150,13 @@ fn a_local_user_without_the_proof_is_refused() {
     assert_eq!(allowed.header("authorization"), "");
     assert!(allowed.all("set-cookie").is_empty());
 
-    let asked = ["Host: postern", "X-Original-URL: https://app.example.test:8443/", "X-Original-Method: GET",
-        "X-Real-IP: 192.0.2.7", &cookie];
+    let asked = [
+        "Host: postern",
+        "X-Original-URL: https://app.example.test:8443/",
+        "X-Original-Method: GET",
+        "X-Real-IP: 192.0.2.7",
+        &cookie,
+    ];
     for proof in ["X-Forwarded-For: 127.0.0.1", "X-Postern-Proxy: wrong", "X-Postern-Proxy:"] {
         for path in ["GET /check/nginx", "GET /check/traefik", "GET /sign-in", "POST /sign-in"] {
             let mut lines = asked.to_vec();
@@ -188,7 +220,8 @@ fn a_host_only_session_is_refused_at_another_host() {
         ("https://sub.app.example.test/", 401),
     ] {
         let url = format!("X-Original-URL: {url}");
-        let lines = ["Host: postern", &proof, &url, "X-Original-Method: GET", "X-Real-IP: 192.0.2.7", &cookie];
+        let lines =
+            ["Host: postern", &proof, &url, "X-Original-Method: GET", "X-Real-IP: 192.0.2.7", &cookie];
         let answer = Wire::open().asks("GET /check/nginx", &lines, "").expect("an answer");
         assert_eq!(answer.status, status, "{url} {answer:?}");
     }

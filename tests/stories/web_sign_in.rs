@@ -44,7 +44,10 @@ fn the_page_asked_for_comes_after_password_and_code() {
         let page = visitor.follows(&entered);
         assert_eq!(page.status, 200, "{page:?}");
         let got = web.application.got();
-        assert_eq!(got.request, format!("GET {}", asked.strip_prefix(APP).expect("a page of the application")));
+        assert_eq!(
+            got.request,
+            format!("GET {}", asked.strip_prefix(APP).expect("a page of the application"))
+        );
         assert_eq!(got.value("Remote-User"), "alice");
         assert_eq!((got.value("Cookie"), got.value("X-Postern-Proxy")), ("", ""), "{got:?}");
 
@@ -55,7 +58,11 @@ fn the_page_asked_for_comes_after_password_and_code() {
         web.application.got_nothing();
 
         let again = visitor.password(&web.pages, "alice", &alice.password);
-        assert_eq!((again.status, again.header("location")), (303, format!("{APP}/").as_str()), "no code asked");
+        assert_eq!(
+            (again.status, again.header("location")),
+            (303, format!("{APP}/").as_str()),
+            "no code asked"
+        );
         assert_eq!(visitor.follows(&again).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
         assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
@@ -64,6 +71,10 @@ fn the_page_asked_for_comes_after_password_and_code() {
         assert_eq!(visitor.loads(&asked).status, 302, "an open session is over");
         web.application.got_nothing();
         let alone = visitor.password(&web.pages, "alice", &alice.password);
-        assert_eq!((alone.status, alone.header("location")), (303, format!("{APP}/").as_str()), "no code to ask");
+        assert_eq!(
+            (alone.status, alone.header("location")),
+            (303, format!("{APP}/").as_str()),
+            "no code to ask"
+        );
     }
 }

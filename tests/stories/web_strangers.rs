@@ -1,5 +1,6 @@
 //! Guesses and strangers at the web; and races for one code at both doors.
 
+use nix::sys::signal::Signal;
 use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,13 +42,15 @@ fn unknown_and_known_names_look_and_time_alike() {
         host.clock.forward(86_401);
         for turn in 0..4 {
             let kind = (round as usize + turn) % 4;
-            let name = if kinds[kind] == "nobody" { format!("nobody-{round}") } else { kinds[kind].to_owned() };
+            let name =
+                if kinds[kind] == "nobody" { format!("nobody-{round}") } else { kinds[kind].to_owned() };
             let address = format!("198.51.{}.{}", round % 250, kind + 1);
             let began = Instant::now();
             let answer = wire.password(&name, "not the password", &address);
             timings[kind].push(began.elapsed());
             assert_eq!(answer.status, 401, "{answer:?}");
-            let headers: Vec<_> = answer.headers.iter().filter(|(key, _)| key != "date" && key != "content-length").collect();
+            let headers: Vec<_> =
+                answer.headers.iter().filter(|(key, _)| key != "date" && key != "content-length").collect();
             texts.insert(format!("{headers:?}{}", answer.body.replace(&name, "NAME")));
         }
     }
@@ -109,7 +112,8 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     let mut wire = Wire::open();
     let guess = |wire: &mut Wire| {
         for number in 0..1000 {
-            let answer = wire.password("alice", "a guess", &format!("198.51.{}.{}", number / 250, number % 250));
+            let answer =
+                wire.password("alice", "a guess", &format!("198.51.{}.{}", number / 250, number % 250));
             assert_eq!(answer.status, 401, "{answer:?}");
         }
     };
@@ -133,7 +137,12 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     alice.with_key().enters_with(&phone.code());
     // from anywhere, with password and recovery code at once
     let anywhere = Visitor::new().from("127.0.0.99");
-    let fields = [("user", "alice"), ("password", alice.password.as_str()), ("recovery", recovery[0].as_str()), ("rd", APP)];
+    let fields = [
+        ("user", "alice"),
+        ("password", alice.password.as_str()),
+        ("recovery", recovery[0].as_str()),
+        ("rd", APP),
+    ];
     let answer = anywhere.sends(&format!("{}sign-in", web.pages), &fields);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(anywhere.loads(&format!("{APP}/")).status, 200);
@@ -141,9 +150,20 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     let again = Visitor::new().from("127.0.0.98").sends(&format!("{}sign-in", web.pages), &fields);
     assert_eq!(again.status, 401, "{again:?}");
     let fields = [("user", "alice"), ("password", "wrong"), ("recovery", recovery[1].as_str()), ("rd", APP)];
-    assert_eq!(Visitor::new().from("127.0.0.97").sends(&format!("{}sign-in", web.pages), &fields).status, 401);
-    let fields = [("user", "alice"), ("password", alice.password.as_str()), ("recovery", recovery[1].as_str()), ("rd", APP)];
-    assert_eq!(Visitor::new().from("127.0.0.97").sends(&format!("{}sign-in", web.pages), &fields).status, 200);
+    assert_eq!(
+        Visitor::new().from("127.0.0.97").sends(&format!("{}sign-in", web.pages), &fields).status,
+        401
+    );
+    let fields = [
+        ("user", "alice"),
+        ("password", alice.password.as_str()),
+        ("recovery", recovery[1].as_str()),
+        ("rd", APP),
+    ];
+    assert_eq!(
+        Visitor::new().from("127.0.0.97").sends(&format!("{}sign-in", web.pages), &fields).status,
+        200
+    );
 }
 
 /// L11, promise 1: many browsers and shells with one code, and one of them is in.
@@ -164,9 +184,9 @@ fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
         }
         let entered: usize = thread::scope(|scope| {
             let (pages, alice, code) = (&web.pages, &alice, &code);
-            let at_web = visitors.iter().map(|visitor| {
-                scope.spawn(move || usize::from(visitor.code(pages, code, "").status == 303))
-            });
+            let at_web = visitors
+                .iter()
+                .map(|visitor| scope.spawn(move || usize::from(visitor.code(pages, code, "").status == 303)));
             let at_web: Vec<_> = at_web.collect();
             let at_ssh: Vec<_> = (0..count / 2)
                 .map(|_| {
@@ -181,7 +201,10 @@ fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
         });
         assert_eq!(entered, 1, "{count} browsers");
     }
-    assert_eq!(Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted' AND detail = 'code'"), 3);
+    assert_eq!(
+        Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted' AND detail = 'code'"),
+        3
+    );
     Store::open().is_sound();
 }
 
@@ -203,11 +226,7 @@ fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
         let answer: Reply = thread::scope(|scope| {
             let running = scope.spawn(|| visitor.code(&web.pages, &code, "yes"));
             thread::sleep(Duration::from_millis(10 + 2 * round));
-            nix::sys::signal::kill(
-                nix::unistd::Pid::from_raw(web.gate.process().cast_signed()),
-                nix::sys::signal::Signal::SIGKILL,
-            )
-            .expect("the gate runs");
+            web.gate.signal(Signal::SIGKILL);
             running.join().expect("an answer of nginx's at least")
         });
         web.gate.restart();

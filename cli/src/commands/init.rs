@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Who shares key and store with root.
-const GROUP: &str = "postern";
+pub(super) const GROUP: &str = "postern";
 /// The documented sample: every key at its default.
 const SAMPLE: &str = include_str!("../../../config/postern.toml");
 

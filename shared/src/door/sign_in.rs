@@ -17,7 +17,7 @@ use crate::policy::{Need, Subject};
 use crate::secret::fill_random;
 use crate::session::{Factors, Session, SessionId};
 use crate::store::{
-    AccountRecord, BrowserRecord, Intent, Missed, SessionRecord, StoreError, Token, Transaction,
+    AccountId, AccountRecord, BrowserRecord, Intent, Missed, SessionRecord, StoreError, Token, Transaction,
 };
 use crate::vault::Vault;
 use data_encoding::BASE64URL_NOPAD;
@@ -136,10 +136,9 @@ impl Door {
         }
         let charged = visit.charge(tx, 1)?;
         let charged_address = visit.charge_address(tx)?;
-        let hash = match &visit.record {
-            Some(record) => tx.password(record.id)?,
-            None => None,
-        };
+        let id = visit.record.as_ref().map_or(AccountId(0), |record| record.id);
+        let hash = tx.password(id)?;
+        let generation = visit.record.as_ref().map(|record| record.generation);
         drop(visit);
         transaction.commit()?;
 
@@ -153,8 +152,11 @@ impl Door {
         tx.take_back(charged, charged_address)?;
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
         visit.forgive(tx)?;
-        let record = visit.record.as_ref().ok_or(Refusal::Wrong);
-        let Ok(record) = record else { return Ok(AfterPassword::Refused(Refusal::Wrong)) };
+        // Whatever ended all sessions meanwhile (a new password, the second factor on or off) ended this too.
+        let record = match &visit.record {
+            Some(record) if Some(record.generation) == generation => record,
+            _ => return Ok(AfterPassword::Refused(Refusal::Expired)),
+        };
         let opening = Opening { config, vault, browser, record, now };
         let next = if let Need::Nothing | Need::Exempt(_) = need(config, &visitor, visit.account.enrolled) {
             visit.log(tx, What::Accepted, "password")?;

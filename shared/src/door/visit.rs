@@ -138,7 +138,10 @@ impl<'a> Visit<'a> {
                 if ruling.charges_address {
                     self.charge_address(tx)?;
                 }
-                self.log(tx, What::Refused, &refusal.to_string())?;
+                // Names without an account leave no event: before the first factor, neither may the others.
+                if self.visitor.stage == Stage::After {
+                    self.log(tx, What::Refused, &refusal.to_string())?;
+                }
             }
         }
         Ok(outcome)

@@ -261,7 +261,7 @@ impl Transaction for Rows<'_> {
 
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>> {
         let sql = "SELECT count(*) OVER (), coalesce(address, '-') FROM failure \
-                   WHERE owner = ?1 AND at >= ?2 ORDER BY at DESC, id DESC LIMIT 1";
+                   WHERE owner = ?1 AND at > ?2 ORDER BY at DESC, id DESC LIMIT 1";
         let found = self.0.query_row(sql, (account.0, signed(since.0)), |row| {
             Ok(Missed { count: unsigned(row.get(0)?), last_from: row.get(1)? })
         });

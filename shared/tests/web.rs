@@ -1,0 +1,293 @@
+//! Signing in at the web, on a real store in a folder of its own: passwords, codes, sessions, trusted browsers.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use shared::answer::Answer;
+use shared::clock::Timestamp;
+use shared::config::file;
+use shared::decision::Refusal;
+use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, Trust};
+use shared::enrolment::{Confirmation, Pending};
+use shared::key::MasterKeys;
+use shared::name::UserName;
+use shared::password::Password;
+use shared::place::{Address, Origin};
+use shared::session::Revoked;
+use shared::totp::{Step, code};
+use shared::vault::Vault;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+const NOW: Timestamp = Timestamp(1_800_000_015);
+const RIGHT: &str = "correct horse";
+const GATE: [u8; 16] = [7; 16];
+
+struct Home {
+    _folder: TempDir,
+    door: Door,
+    pending: Pending,
+}
+
+fn name(text: &str) -> UserName {
+    text.parse().unwrap()
+}
+
+fn password(text: &str) -> Password {
+    Password::typed(Zeroizing::new(text.to_owned())).unwrap()
+}
+
+impl Home {
+    fn new() -> Home {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (masters, key) = MasterKeys::generate().unwrap();
+        fs::write(at("key"), key.as_bytes()).unwrap();
+        fs::set_permissions(at("key"), PermissionsExt::from_mode(0o600)).unwrap();
+        let (db, key_file) = (at("store/db"), at("key"));
+        let text =
+            format!("[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n", db.display(), key_file.display());
+        fs::write(at("postern.toml"), text).unwrap();
+        let config = file::read(&at("postern.toml")).unwrap().config;
+        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
+        let mut door = Door::open(config).unwrap();
+        let pending = Pending::new(door.config(), &name("alice")).unwrap();
+        door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
+        door.set_password(&name("alice"), &password(RIGHT), "root", NOW).unwrap();
+        Home { _folder: folder, door, pending }
+    }
+
+    fn code(&self, offset: i64) -> String {
+        let parameters = self.pending.parameters();
+        let step = parameters.step_at(NOW).0.checked_add_signed(offset).unwrap();
+        code(self.pending.secret(), parameters, Step(step)).to_string()
+    }
+
+    fn recovery(&self, number: usize) -> String {
+        self.pending.recovery_codes()[number].grouped().to_string()
+    }
+
+    fn enter_password(
+        &mut self,
+        cookie: Option<&str>,
+        who: &str,
+        typed: &str,
+        recovery: &str,
+    ) -> AfterPassword {
+        self.enter_password_from("192.0.2.7", cookie, who, typed, recovery)
+    }
+
+    fn enter_password_from(
+        &mut self,
+        address: &str,
+        cookie: Option<&str>,
+        who: &str,
+        typed: &str,
+        recovery: &str,
+    ) -> AfterPassword {
+        let origin = Origin::Remote(Address::parse(address).unwrap());
+        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let recovery = Answer::read(recovery.as_bytes());
+        self.door.enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW).unwrap()
+    }
+
+    fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
+        let AfterPassword::Code { generation } = self.enter_password(cookie, "alice", RIGHT, "") else {
+            panic!("no code is asked")
+        };
+        self.enter_code_of(generation, cookie, typed, trust)
+    }
+
+    fn enter_code_of(
+        &mut self,
+        generation: u64,
+        cookie: Option<&str>,
+        typed: &str,
+        trust: Trust,
+    ) -> AfterCode {
+        let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
+        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let answer = Answer::read(typed.as_bytes());
+        self.door.enter_code(&browser, &name("alice"), generation, &answer, trust, NOW).unwrap()
+    }
+
+    /// Signs in with a code and has the browser trusted; its cookie.
+    fn trusted(&mut self, offset: i64) -> String {
+        let code = self.code(offset);
+        let opened = opened_by_code(self.enter_code(None, &code, Trust::Asked));
+        opened.browser_cookie.unwrap().to_string()
+    }
+
+    /// Signs in with the password alone; the new cookie.
+    fn rotated(&mut self, cookie: &str) -> String {
+        let AfterPassword::Opened(opened) = self.enter_password(Some(cookie), "alice", RIGHT, "") else {
+            panic!("a code is asked")
+        };
+        opened.browser_cookie.unwrap().to_string()
+    }
+
+    fn asks_for_the_code(&mut self, cookie: &str) -> bool {
+        matches!(self.enter_password(Some(cookie), "alice", RIGHT, ""), AfterPassword::Code { .. })
+    }
+
+    fn snapshot(&mut self) -> Revoked {
+        let mut snapshot = None;
+        self.door.look(&GATE, None, NOW, |revoked| snapshot = Some(revoked)).unwrap();
+        // so that administration waits for no gate here
+        self.door.gate_ended(&GATE).unwrap();
+        snapshot.unwrap()
+    }
+}
+
+#[track_caller]
+fn opened_by_code(after: AfterCode) -> Opened {
+    match after {
+        AfterCode::Opened(opened) => *opened,
+        AfterCode::Refused(refusal) => panic!("refused: {refusal:?}"),
+    }
+}
+
+#[track_caller]
+fn refused(after: &AfterPassword, expected: Refusal) {
+    match after {
+        AfterPassword::Refused(refusal) => assert_eq!(*refusal, expected),
+        _ => panic!("not refused"),
+    }
+}
+
+#[test]
+fn password_then_code_opens_a_session_that_the_list_shows() {
+    let mut home = Home::new();
+    let code = home.code(0);
+    let opened = opened_by_code(home.enter_code(None, &code, Trust::NotAsked));
+    assert!(opened.browser_cookie.is_none());
+    let sessions = home.door.sessions(&name("alice"), NOW).unwrap();
+    assert_eq!(sessions.iter().map(|s| s.id).collect::<Vec<_>>(), [opened.session.id]);
+    let used = home.enter_code(None, &code, Trust::NotAsked);
+    assert!(matches!(used, AfterCode::Refused(Refusal::Used { .. })));
+}
+
+#[test]
+fn wrong_passwords_unknown_names_and_names_without_a_password_are_refused_alike() {
+    let mut home = Home::new();
+    home.door.add_account(&name("carol"), "root", NOW).unwrap();
+    refused(&home.enter_password(None, "alice", "wrong horse", ""), Refusal::Wrong);
+    refused(&home.enter_password_from("198.51.100.1", None, "carol", "wrong horse", ""), Refusal::Wrong);
+    refused(&home.enter_password_from("198.51.100.2", None, "nobody", RIGHT, ""), Refusal::Wrong);
+}
+
+#[test]
+fn the_sixth_wrong_password_is_not_looked_at_but_a_recovery_code_opens_the_way() {
+    let mut home = Home::new();
+    for host in 1..=5 {
+        let from = format!("198.51.100.{host}");
+        refused(&home.enter_password_from(&from, None, "alice", "wrong horse", ""), Refusal::Wrong);
+    }
+    refused(&home.enter_password(None, "alice", RIGHT, ""), Refusal::Delayed { wait: 30 });
+    let with_wrong_password = home.enter_password(None, "alice", "wrong horse", &home.recovery(0));
+    refused(&with_wrong_password, Refusal::Wrong);
+    let code = home.recovery(0);
+    assert!(matches!(home.enter_password(None, "alice", RIGHT, &code), AfterPassword::Opened(_)));
+    assert!(matches!(home.enter_password(None, "alice", RIGHT, &code), AfterPassword::Refused(_)));
+}
+
+#[test]
+fn ten_wrong_passwords_from_one_address_close_it_for_all_names() {
+    let mut home = Home::new();
+    for number in 0..10 {
+        refused(&home.enter_password(None, &format!("nobody{number}"), RIGHT, ""), Refusal::Wrong);
+    }
+    refused(&home.enter_password(None, "alice", RIGHT, ""), Refusal::AddressDelayed { wait: 300 });
+    let elsewhere = home.enter_password_from("192.0.2.8", None, "alice", RIGHT, "");
+    assert!(matches!(elsewhere, AfterPassword::Code { .. }));
+}
+
+#[test]
+fn a_trusted_browser_skips_the_code_and_gets_a_new_cookie_each_time() {
+    let mut home = Home::new();
+    let first = home.trusted(0);
+    let second = home.rotated(&first);
+    let third = home.rotated(&second);
+    assert!(first != second && second != third);
+    assert_eq!(home.door.browsers(&name("alice"), NOW).unwrap().len(), 1);
+}
+
+#[test]
+fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
+    let mut home = Home::new();
+    let first = home.trusted(-1);
+    home.rotated(&first);
+    // the new cookie never arrived: the old one asks for the code, and success replaces both
+    assert!(home.asks_for_the_code(&first));
+    let code = home.code(0);
+    let opened = opened_by_code(home.enter_code(Some(&first), &code, Trust::NotAsked));
+    let third = opened.browser_cookie.unwrap();
+    home.rotated(&third);
+    assert_eq!(home.door.browsers(&name("alice"), NOW).unwrap().len(), 1);
+}
+
+#[test]
+fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
+    let mut home = Home::new();
+    let first = home.trusted(0);
+    let second = home.rotated(&first);
+    let third = home.rotated(&second);
+    assert!(home.asks_for_the_code(&first));
+    assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
+    assert!(home.asks_for_the_code(&third));
+    let log = home.door.events(None, 0, 100).unwrap();
+    assert!(log.iter().any(|(_, event)| event.what.name() == "browser-revoked"));
+}
+
+#[test]
+fn a_trusted_browser_is_good_for_its_own_account_only() {
+    let mut home = Home::new();
+    let cookie = home.trusted(0);
+    let pending = Pending::new(home.door.config(), &name("bob")).unwrap();
+    home.door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
+    home.door.set_password(&name("bob"), &password(RIGHT), "root", NOW).unwrap();
+    let bob = home.enter_password(Some(&cookie), "bob", RIGHT, "");
+    assert!(matches!(bob, AfterPassword::Code { .. }));
+    home.rotated(&cookie);
+}
+
+#[test]
+fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
+    let mut home = Home::new();
+    let cookie = home.trusted(-1);
+    let AfterPassword::Code { generation } = home.enter_password(None, "alice", RIGHT, "") else {
+        panic!("no code is asked")
+    };
+    home.door.set_password(&name("alice"), &password("another horse"), "root", NOW).unwrap();
+    let code = home.code(0);
+    let after = home.enter_code_of(generation, None, &code, Trust::Asked);
+    assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
+    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
+    assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
+    refused(&home.enter_password(Some(&cookie), "alice", RIGHT, ""), Refusal::Wrong);
+}
+
+#[test]
+fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
+    let mut home = Home::new();
+    let (one, two) = (home.code(-1), home.code(0));
+    let first = opened_by_code(home.enter_code(None, &one, Trust::NotAsked)).session;
+    let second = opened_by_code(home.enter_code(None, &two, Trust::NotAsked)).session;
+    assert!(!home.snapshot().covers(&first));
+    home.door.revoke_sessions(&name("alice"), Some(first.id), "root", NOW).unwrap();
+    let snapshot = home.snapshot();
+    assert!(snapshot.covers(&first) && !snapshot.covers(&second));
+    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    assert!(home.snapshot().covers(&second));
+}
+
+#[test]
+fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over() {
+    let mut home = Home::new();
+    let code = home.code(0);
+    let session = opened_by_code(home.enter_code(None, &code, Trust::NotAsked)).session;
+    home.door.look(&GATE, None, NOW, |_| {}).unwrap();
+    let began = std::time::Instant::now();
+    home.door.revoke_sessions(&name("alice"), Some(session.id), "root", NOW).unwrap();
+    assert!(began.elapsed() >= shared::door::LEASE);
+}

@@ -1,0 +1,123 @@
+//! What the administrator sees and does by command.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use testhost::{CONFIG, Host, KEY, Postern, STORE, Store, Terminal};
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn init_makes_everything_once_and_replaces_nothing() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let key = fs::read(KEY).expect("the key");
+
+    assert!(Postern::call("init").does().out.contains("nothing was changed"));
+    fs::remove_file(KEY).expect("a file can be removed");
+    let said = Postern::call("init").refuses();
+    assert!(said.err.contains(KEY) && said.err.contains("from its backup"), "{}", said.err);
+    assert!(!fs::exists(KEY).expect("a folder"));
+    fs::write(KEY, key).expect("the key can be put back");
+    alice.with_key().is_turned_away();
+    host.journal.says(&format!("{KEY}: has mode 0644, too open"));
+    fs::set_permissions(KEY, PermissionsExt::from_mode(0o640)).expect("a mode can be set");
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// N6
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn status_lists_everyone_and_what_is_left() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    Postern::call("account add bob").does();
+    Postern::call("account add bob").refuses();
+    alice.with_key().enters_with(&phone.code());
+    alice.with_key().enters_with(&recovery[0]);
+
+    let all = Postern::call("status --json").does().json();
+    let names: Vec<_> = all.as_array().expect("a list").iter().map(|one| one["account"].clone()).collect();
+    assert_eq!(names, ["alice", "bob"]);
+    assert_eq!((&all[0]["state"], &all[1]["state"]), (&"on".into(), &"off".into()));
+    assert_eq!((&all[0]["recovery_codes"], &all[0]["locked"]), (&5.into(), &false.into()));
+    assert_eq!(all[0]["last_sign_in"], "2027-01-15T08:00:15Z");
+    let table = Postern::call("status").does().out;
+    assert_eq!(table.lines().count(), 4, "{table}");
+    Postern::call("status nobody").refuses();
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_log_tells_what_happened_and_follows() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let mut following = Terminal::run(Postern::call("log --follow").command());
+    following.expect("enrolled");
+
+    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
+    following.expect("refused").expect("alice  sshd  127.0.0.1  wrong");
+    alice.with_key().enters_with(&phone.code());
+    following.expect("accepted").expect("alice  sshd  127.0.0.1  code");
+    following.presses_ctrl_c();
+    following.ends();
+
+    let said = Postern::call("log alice --json").does().out;
+    let events: Vec<_> = said
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].clone())
+        .collect();
+    assert_eq!(events, ["account-added", "enrolled", "refused", "accepted"]);
+    assert_eq!(Postern::call("log bob").does().out, "");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn who_is_not_root_reads_and_changes_nothing() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    alice.enrols();
+    let before = Store::open().dump();
+
+    for call in ["status", "disable alice", "enroll alice --no-confirm", "log", "unlock alice", "init"] {
+        let ended = Terminal::run(alice.on_this_host(&format!("postern {call}"))).ends();
+        assert!(!ended.status.success(), "{call}: {}", ended.transcript);
+        assert!(ended.transcript.contains("ermission denied"), "{call}: {}", ended.transcript);
+    }
+    for path in [KEY, STORE] {
+        assert!(!Terminal::run(alice.on_this_host(&format!("cat {path}"))).ends().status.success());
+    }
+    assert_eq!(Store::open().dump(), before);
+}
+
+/// Secrets never come from arguments; wrong usage is exit 2.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn wrong_usage_is_exit_2_and_touches_nothing() {
+    let _host = Host::fresh();
+    let before = Store::open().dump();
+    for call in ["", "frobnicate", "verify alice 123456", "enroll", "disable ../x", "status --colour"] {
+        let said = Postern::call(call).run();
+        assert_eq!(said.exit, Some(2), "{call}: {}", said.all());
+    }
+    assert_eq!(Store::open().dump(), before);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn another_configuration_is_another_store() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    fs::create_dir("/etc/postern/other").expect("a folder can be made");
+    let other = "/etc/postern/other/postern.toml";
+    let text = "[store]\nurl = \"sqlite:/var/lib/postern/other/postern.db\"\nkey_file = \"/etc/postern/other/key\"\n";
+    fs::write(other, text).expect("a file can be written");
+
+    Postern::call(&format!("init --config {other}")).does();
+    let said = Postern::call(&format!("enroll alice --no-confirm --json --config {other}")).does().json();
+    assert_eq!(said["account"], "alice");
+    alice.with_key().enters();
+    let config = fs::read_to_string(CONFIG).expect("the sample");
+    assert!(config.contains("#key_file"), "{config}");
+}

@@ -24,6 +24,7 @@ mod web_browser;
 mod web_checks;
 mod web_sign_in;
 mod web_strangers;
+mod web_tls;
 mod web_trust;
 
 /// The stories' own guard: nobody's real machine is changed by a stray `cargo test -- --ignored`.

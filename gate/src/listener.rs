@@ -55,7 +55,11 @@ fn unix(path: &Path) -> Result<UnixListener, String> {
     }
     let listener = UnixListener::bind(path).map_err(|error| wrong(&error))?;
     let group = Group::from_name(GROUP).ok().flatten().map(|group| Gid::as_raw(group.gid));
-    chown(path, None, group).map_err(|error| wrong(&error))?;
+    chown(path, None, group).map_err(|error| {
+        wrong(&format_args!(
+            "cannot be given to group {GROUP} ({error}); make the gate's user a member of it"
+        ))
+    })?;
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o660)).map_err(|error| wrong(&error))?;
     Ok(listener)
 }

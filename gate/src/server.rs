@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shared::config::file;
 use shared::door::Door;
 use shared::place::Address;
@@ -28,6 +29,8 @@ use tokio::time::timeout;
 
 /// Connections open at once; more wait in the listener's queue.
 const CONNECTIONS: usize = 4096;
+/// Descriptors for all else: stores, listeners, files.
+const OTHERS: usize = 128;
 /// How long a request's headers, or the next request, may take.
 const HEADERS: Duration = Duration::from_secs(15);
 /// How long a TLS handshake may take.
@@ -96,7 +99,7 @@ async fn serve(site: &Arc<Site>) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let (end, ended) = watch::channel(());
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(affordable_connections()));
     let graceful = Arc::new(GracefulShutdown::new());
     let accepting: Vec<_> = listeners
         .into_iter()
@@ -119,6 +122,17 @@ async fn serve(site: &Arc<Site>) -> Result<(), String> {
         eprintln!("postern-gate: requests still open after {} s were cut", DRAIN.as_secs());
     }
     Ok(())
+}
+
+/// As many as there can be descriptors for. A store that cannot be opened would let nobody in, so connections never
+/// take the last ones.
+fn affordable_connections() -> usize {
+    let wanted = CONNECTIONS + OTHERS;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return OTHERS };
+    let raised = hard.min(wanted as u64).max(soft);
+    // the softer limit is enough to go on with
+    let limit = setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised);
+    usize::try_from(limit).unwrap_or(wanted).saturating_sub(OTHERS).clamp(16, CONNECTIONS)
 }
 
 /// What every connection needs.

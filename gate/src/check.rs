@@ -81,7 +81,8 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(""),
-        (Some(value), None) => value.to_str().map_err(|_| ()),
+        // scripts of applications put more than ASCII into their cookies
+        (Some(value), None) => std::str::from_utf8(value.as_bytes()).map_err(|_| ()),
         _ => Err(()),
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct SignIn<'a> {
 pub(crate) struct Code<'a> {
     pub(crate) base: &'a str,
     pub(crate) user: &'a str,
+    /// Where to begin anew, with the page asked for.
+    pub(crate) sign_in: &'a str,
     pub(crate) days: u64,
     pub(crate) message: Option<&'a str>,
     pub(crate) any_text: bool,

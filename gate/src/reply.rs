@@ -16,6 +16,11 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 /// Characters that stay as they are in a query value.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
+/// may send the browser next, to a sign-on of its own for example.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
+
 /// An answer without a body.
 pub(crate) fn bare(status: StatusCode) -> Reply {
     let mut reply = Response::new(Full::default());
@@ -27,7 +32,15 @@ pub(crate) fn bare(status: StatusCode) -> Reply {
 }
 
 /// The answer to a check, as its contract wants it.
-pub(crate) fn ruling(ruling: &Ruling, proxy: Proxy, method: &str, sign_in: &str, back_to: &str) -> Reply {
+///
+/// `sign_in` is where to sign in, and `back_to` the page to come back to, if that may be.
+pub(crate) fn ruling(
+    ruling: &Ruling,
+    proxy: Proxy,
+    method: &str,
+    sign_in: &str,
+    back_to: Option<&str>,
+) -> Reply {
     match ruling {
         Ruling::Allow(allowed) => allow(allowed),
         Ruling::Refuse | Ruling::SignIn(Wants::Data) => bare(StatusCode::UNAUTHORIZED),
@@ -39,12 +52,19 @@ pub(crate) fn ruling(ruling: &Ruling, proxy: Proxy, method: &str, sign_in: &str,
                 (Proxy::Traefik, _) => StatusCode::SEE_OTHER,
             };
             let mut reply = bare(status);
-            let location = format!("{sign_in}?rd={}", utf8_percent_encode(back_to, &ESCAPED));
-            if let Ok(value) = HeaderValue::try_from(location) {
+            if let Ok(value) = HeaderValue::try_from(to_sign_in(sign_in, back_to)) {
                 reply.headers_mut().insert(LOCATION, value);
             }
             reply
         }
+    }
+}
+
+/// The sign-in page, with the page to come back to.
+pub(crate) fn to_sign_in(sign_in: &str, back_to: Option<&str>) -> String {
+    match back_to {
+        Some(page) if !page.is_empty() => format!("{sign_in}?rd={}", utf8_percent_encode(page, &ESCAPED)),
+        _ => sign_in.to_owned(),
     }
 }
 
@@ -70,21 +90,16 @@ fn allow(allowed: &Allowed) -> Reply {
 }
 
 /// A page.
-pub(crate) fn page(status: StatusCode, html: String, form_action: &str) -> Reply {
+pub(crate) fn page(status: StatusCode, html: String) -> Reply {
     let mut reply = Response::new(Full::from(html));
     *reply.status_mut() = status;
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
-    );
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     headers.insert("x-frame-options", HeaderValue::from_static("DENY"));
     headers.insert("referrer-policy", HeaderValue::from_static("same-origin"));
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        headers.insert("content-security-policy", policy);
-    }
+    headers.insert("content-security-policy", HeaderValue::from_static(POLICY));
     reply
 }
 

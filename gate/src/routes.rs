@@ -9,8 +9,8 @@ use crate::site::Site;
 use crate::{check, reply::bare};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, ORIGIN};
-use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderValue, ORIGIN};
+use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use shared::config::gate::Proxy;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,10 @@ const LARGEST: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers one request.
-pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, request: Request<Incoming>) -> Reply {
+pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: Request<Incoming>) -> Reply {
+    if request.version() == Version::HTTP_2 {
+        join_crumbs(request.headers_mut());
+    }
     match request.uri().path() {
         "/check/nginx" => check(site, connected, request.headers(), Proxy::Nginx),
         "/check/traefik" => check(site, connected, request.headers(), Proxy::Traefik),
@@ -30,6 +33,16 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, request: Requ
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
         },
         _ => own_page(site, connected, request).await,
+    }
+}
+
+/// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), as Traefik does.
+fn join_crumbs(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_some() {
+        let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(line) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+            headers.insert(COOKIE, line);
+        }
     }
 }
 
@@ -48,7 +61,7 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
     };
     let ruling = check::check(site, &asked, headers);
     let sign_in = format!("{}{}sign-in", site.url.origin(), site.url.path);
-    reply::ruling(&ruling, proxy, asked.method, &sign_in, &asked.url())
+    reply::ruling(&ruling, proxy, asked.method, &sign_in, site.back_to(&asked.url()))
 }
 
 fn stranger(connected: Connected) -> Reply {

@@ -135,10 +135,15 @@ async fn accept(
     mut ended: watch::Receiver<()>,
 ) {
     loop {
-        let Ok(permit) = Arc::clone(&host.connections).acquire_owned().await else { return };
+        let next = async {
+            // nobody closes the semaphore
+            let permit =
+                Arc::clone(&host.connections).acquire_owned().await.map_err(std::io::Error::other)?;
+            one(&host, &listener, graceful.watcher(), permit).await
+        };
         tokio::select! {
             _ = ended.changed() => return,
-            accepted = one(&host, &listener, graceful.watcher(), permit) => if let Err(error) = accepted {
+            accepted = next => if let Err(error) = accepted {
                 eprintln!("postern-gate: a connection cannot be accepted: {error}");
                 tokio::time::sleep(PAUSE).await;
             },

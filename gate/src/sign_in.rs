@@ -178,13 +178,15 @@ impl Guest<'_> {
             link: link.as_deref().map(|link| (link, "Sign in")),
             signed_in: signed_in.is_some(),
         };
-        self.page(StatusCode::OK, html(&page))
+        reply::page(StatusCode::OK, html(&page))
     }
 
     fn session(&self) -> Option<Session> {
         let line = check::cookie_line(self.headers).ok()?;
         let scanned = scan(line, self.site.jar.names.session).ok()?;
-        check::session(self.site, &scanned, clock::now().ok()?)
+        let session = check::session(self.site, &scanned, clock::now().ok()?)?;
+        // one that checks refuse is none here either, or the browser would be sent to and fro
+        self.site.is_good_at(&session, self.site.url.host()).then_some(session)
     }
 
     fn ticket(&self) -> Option<LoginTicket> {
@@ -216,7 +218,7 @@ impl Guest<'_> {
                 link: Some((back_to, "Continue")),
                 signed_in: false,
             };
-            self.page(StatusCode::OK, html(&page))
+            reply::page(StatusCode::OK, html(&page))
         };
         let page = reply::with_cookie(
             page,
@@ -248,18 +250,19 @@ impl Guest<'_> {
 
     fn sign_in(&self, status: StatusCode, back_to: &str, user: &str, message: Option<&str>) -> Reply {
         let page = pages::SignIn { base: &self.site.url.path, back_to, user, message };
-        self.page(status, html(&page))
+        reply::page(status, html(&page))
     }
 
     fn code(&self, status: StatusCode, ticket: &LoginTicket, message: Option<&str>, any_text: bool) -> Reply {
         let page = pages::Code {
             base: &self.site.url.path,
             user: ticket.name.as_str(),
+            sign_in: &reply::to_sign_in(&self.at("sign-in"), Some(&ticket.back_to)),
             days: self.site.gate().trust.seconds() / 86_400,
             message,
             any_text,
         };
-        self.page(status, html(&page))
+        reply::page(status, html(&page))
     }
 
     fn notice(&self, status: StatusCode, title: &str, lines: &[String]) -> Reply {
@@ -271,17 +274,7 @@ impl Guest<'_> {
             link: Some((&sign_in, "Sign in")),
             signed_in: false,
         };
-        self.page(status, html(&page))
-    }
-
-    /// Browsers hold redirects after a form to the same list as the form itself.
-    fn page(&self, status: StatusCode, html: String) -> Reply {
-        let scope = self.site.scope();
-        let form_action = match self.site.url.has_own_host() {
-            true => format!("'self' https://{scope}:* https://*.{scope}:*"),
-            false => "'self'".to_owned(),
-        };
-        reply::page(status, html, &form_action)
+        reply::page(status, html(&page))
     }
 
     fn not_judged(&self, error: &NotJudged) -> Reply {

@@ -9,6 +9,9 @@ use shared::config::gate::{Gate, GateUrl};
 use shared::session::Session;
 use shared::vault::TokenKeys;
 
+/// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
+const LONGEST: usize = 2048;
+
 /// The gate.
 pub(crate) struct Site {
     pub(crate) url: GateUrl,
@@ -46,7 +49,8 @@ impl Site {
         }
     }
 
-    /// Where the browser may go back to: an https URL whose host is covered, else nowhere.
+    /// Where the browser may go back to: an https URL whose host is covered, else nowhere. Of one that no cookie
+    /// could hold until the code has been given, the host's front page.
     pub(crate) fn back_to<'a>(&self, url: &'a str) -> Option<&'a str> {
         let rest = url.strip_prefix("https://")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -55,10 +59,10 @@ impl Site {
             Some((host, port)) => (host, port),
             None => (authority, "443"),
         };
-        let plain = url.len() <= 4096 && url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'"');
-        let sound = plain
+        let sound = url.bytes().all(|b| b.is_ascii_graphic())
             && port.parse::<u16>().is_ok()
             && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
-        (sound && self.covers(&host.trim_end_matches('.').to_ascii_lowercase())).then_some(url)
+        let whole = if url.len() <= LONGEST { url } else { &url[..url.len() - rest.len() + end] };
+        (sound && self.covers(&host.trim_end_matches('.').to_ascii_lowercase())).then_some(whole)
     }
 }

@@ -2,8 +2,11 @@
 //! sets, the system's log, and the people who sign in at real terminals.
 #![forbid(unsafe_code)]
 
+mod application;
+mod chromium;
 mod clock;
 mod folder;
+mod gate;
 mod host;
 mod journal;
 mod person;
@@ -15,9 +18,14 @@ mod sshd;
 mod store;
 mod syscalls;
 mod terminal;
+mod visitor;
+mod web;
 
+pub use application::{Application, Arrived};
+pub use chromium::{Chromium, keep_picture};
 pub use clock::{Clock, on_the_clock};
 pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER};
+pub use gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use host::Host;
 pub use journal::Journal;
 pub use person::Person;
@@ -28,3 +36,5 @@ pub use ssh::Ssh;
 pub use store::Store;
 pub use syscalls::{Ambush, killed_at, was_killed};
 pub use terminal::{Ended, Terminal};
+pub use visitor::Visitor;
+pub use web::{APP, AUTH, Front, PROOF, Place, Web, reconfigure};

@@ -70,6 +70,12 @@ impl Person {
         (Phone::scans(&url), codes)
     }
 
+    /// Gets the password for the web from the administrator, the same as for ssh.
+    #[track_caller]
+    pub fn has_a_password(&self) {
+        Postern::call(&format!("password {}", self.name)).input(&format!("{}\n", self.password)).does();
+    }
+
     /// Begins to sign in by ssh, with the key.
     pub fn with_key(&self) -> Ssh {
         Ssh::with_key(self)

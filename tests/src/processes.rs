@@ -2,9 +2,9 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,5 +70,49 @@ pub(crate) fn end(process: u32) {
     if let Ok(process) = i32::try_from(process) {
         // it may have gone by itself
         let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+    }
+}
+
+/// A server of the test host; it ends, with all that it started, when this goes.
+pub(crate) struct Running {
+    child: Child,
+    log: String,
+}
+
+impl Running {
+    /// Starts it; what it says goes to a file of the tests' folder.
+    #[track_caller]
+    pub(crate) fn start(mut command: Command, log: &str) -> Running {
+        let log = crate::web::log(log);
+        let file = File::create(&log).expect("the tests' folder can be written");
+        let errors = file.try_clone().expect("a descriptor");
+        command.stdin(Stdio::null()).stdout(file).stderr(errors);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Running { child, log }
+    }
+
+    /// What it said.
+    pub(crate) fn said(&self) -> String {
+        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let workers = below(self.child.id());
+        // it may have ended already; while it lives it would replace its workers
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for process in workers {
+            end(process);
+        }
     }
 }

@@ -30,3 +30,9 @@ fn a_story_without_a_test_host_ends_at_once() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!output.status.success() && said.contains("run it with tests/run"), "{said}");
 }
+mod web_bad_input;
+mod web_browser;
+mod web_checks;
+mod web_sign_in;
+mod web_strangers;
+mod web_trust;

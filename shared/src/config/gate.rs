@@ -87,6 +87,8 @@ impl TryFrom<String> for GateUrl {
             "" => "/".to_owned(),
             inner => format!("/{inner}/"),
         };
+        // browsers leave this port out
+        let authority = authority.strip_suffix(":443").unwrap_or(authority);
         Ok(GateUrl { authority: authority.to_ascii_lowercase(), path })
     }
 }

@@ -229,6 +229,8 @@ impl Door {
         let cookie = match (outcome.recovery, recognised, trust) {
             (Some(Recovered::TurnedOff), ..) => None,
             (_, Recognised::Behind(number), _) => Some(opening.rotate(tx, number, false)?),
+            // another tab was first: it is one browser
+            (_, Recognised::Trusted(number), Trust::Asked) => Some(opening.rotate(tx, number, true)?),
             (_, _, Trust::Asked) => Some(opening.trust(tx)?),
             (_, _, Trust::NotAsked) => None,
         };

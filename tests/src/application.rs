@@ -1,0 +1,125 @@
+//! The protected application: a page for every path, and a memory of every request exactly as it arrived.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Where the samples look for it.
+const ADDRESS: &str = "127.0.0.1:8080";
+
+/// A running application.
+pub struct Application {
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+    ended: Arc<AtomicBool>,
+}
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// Method and target.
+    pub request: String,
+    /// Every header line, names as they were written.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Arrived {
+    /// The values of all headers that a CGI application would read by this name.
+    pub fn values(&self, name: &str) -> Vec<&str> {
+        let plain = |name: &str| {
+            let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+            letters.collect::<String>().to_ascii_lowercase()
+        };
+        let same = self.headers.iter().filter(|(key, _)| plain(key) == plain(name));
+        same.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The one value, or nothing.
+    #[track_caller]
+    pub fn value(&self, name: &str) -> &str {
+        let values = self.values(name);
+        assert!(values.len() < 2, "{name} twice in {self:?}");
+        values.first().copied().unwrap_or_default()
+    }
+}
+
+impl Application {
+    pub(crate) fn start() -> Application {
+        let listener = TcpListener::bind(ADDRESS).expect("port 8080 is free");
+        let (arrived, ended) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (seen, over) = (Arc::clone(&arrived), Arc::clone(&ended));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let seen = Arc::clone(&seen);
+                // a client that goes away is no news
+                std::thread::spawn(move || serve(stream, &seen));
+            }
+        });
+        Application { arrived, ended }
+    }
+
+    /// What arrived since the last call.
+    #[track_caller]
+    pub fn arrived(&self) -> Vec<Arrived> {
+        std::mem::take(&mut *self.arrived.lock().expect("nobody panicked"))
+    }
+
+    /// The one request that arrived since the last call.
+    #[track_caller]
+    pub fn got(&self) -> Arrived {
+        let mut all = self.arrived();
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    /// Insists that nothing arrived since the last call.
+    #[track_caller]
+    pub fn got_nothing(&self) {
+        let all = self.arrived();
+        assert!(all.is_empty(), "{all:?}");
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        // wakes the thread that accepts
+        let _ = TcpStream::connect(ADDRESS);
+    }
+}
+
+fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let line = |reader: &mut BufReader<TcpStream>| {
+        let mut bytes = Vec::new();
+        reader.read_until(b'\n', &mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+    };
+    let request = line(&mut reader)?;
+    let mut headers = Vec::new();
+    while let Some((name, value)) = line(&mut reader)?.split_once(':') {
+        headers.push((name.to_owned(), value.trim().to_owned()));
+    }
+    let target = request.split(' ').nth(1)?.to_owned();
+    // browsers ask for it of their own accord
+    if target != "/favicon.ico" {
+        let request = request.trim_end_matches(" HTTP/1.1").trim_end_matches(" HTTP/1.0").to_owned();
+        seen.lock().ok()?.push(Arrived { request, headers });
+    }
+    let title = if target.starts_with("/frame") { "Framed" } else { "The application" };
+    let escaped = target.replace('&', "&amp;").replace('<', "&lt;");
+    let page = format!("<!doctype html><title>{title}</title><h1>{title}</h1><p id=asked>{escaped}</p>");
+    let mut stream = stream;
+    let elsewhere = target.strip_prefix("/elsewhere?").map(|to| format!("Location: {to}\r\n"));
+    write!(
+        stream,
+        "HTTP/1.1 {}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n{}Connection: close\r\n\r\n{page}",
+        if elsewhere.is_some() { "302 Found" } else { "200 OK" },
+        page.len(),
+        elsewhere.unwrap_or_default(),
+    )
+    .ok()
+}

@@ -1,0 +1,270 @@
+//! A real Chromium, headless, moved through chromedriver by the WebDriver protocol (W3C), which is JSON over HTTP.
+
+use crate::processes::{Running, patiently};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+const PORT: u16 = 9515;
+/// The key under which an element's reference stands (WebDriver, section 12.1).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A browser with an empty profile; it ends when this goes.
+pub struct Chromium {
+    _driver: Running,
+    session: String,
+}
+
+impl Chromium {
+    /// Starts it.
+    #[track_caller]
+    pub fn start() -> Chromium {
+        let mut driver = Command::new("chromedriver");
+        driver.arg(format!("--port={PORT}"));
+        let running = Running::start(driver, "chromedriver.log");
+        patiently("chromedriver listens", || TcpStream::connect(("127.0.0.1", PORT)).map(Some));
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--ignore-certificate-errors",
+            "--window-size=1280,900",
+        ];
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome", "acceptInsecureCerts": true, "goog:chromeOptions": {"args": arguments},
+        }}});
+        let begun = call("POST", "/session", &wanted);
+        let session = begun["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {begun}")).to_owned();
+        Chromium { _driver: running, session }
+    }
+
+    /// Goes to a page.
+    #[track_caller]
+    pub fn opens(&self, url: &str) -> &Chromium {
+        self.does("url", &json!({"url": url}));
+        self
+    }
+
+    /// The address it shows.
+    #[track_caller]
+    pub fn url(&self) -> String {
+        text(&self.says("url"))
+    }
+
+    /// The heading of the page.
+    #[track_caller]
+    pub fn heading(&self) -> String {
+        self.reads("h1")
+    }
+
+    /// The text of an element.
+    #[track_caller]
+    pub fn reads(&self, selector: &str) -> String {
+        let element = self.finds(selector);
+        text(&self.says(&format!("element/{element}/text")))
+    }
+
+    /// Types into a field, over what stood there.
+    #[track_caller]
+    pub fn types(&self, selector: &str, words: &str) -> &Chromium {
+        let element = self.finds(selector);
+        self.does(&format!("element/{element}/clear"), &json!({}));
+        self.does(&format!("element/{element}/value"), &json!({"text": words}));
+        self
+    }
+
+    /// Clicks.
+    #[track_caller]
+    pub fn clicks(&self, selector: &str) -> &Chromium {
+        let element = self.finds(selector);
+        self.does(&format!("element/{element}/click"), &json!({}));
+        self
+    }
+
+    /// Waits for a page with this heading.
+    #[track_caller]
+    pub fn arrives_at(&self, heading: &str) -> &Chromium {
+        patiently(&format!("the browser shows {heading:?}"), || {
+            let found = self.look("h1").filter(|shown| shown == heading);
+            Ok(found.map(|_| ()))
+        });
+        self
+    }
+
+    /// Signs in with name and password, from the sign-in page on.
+    #[track_caller]
+    pub fn enters_password(&self, name: &str, password: &str) -> &Chromium {
+        self.arrives_at("Sign in")
+            .types("[name=user]", name)
+            .types("[name=password]", password)
+            .clicks("button")
+    }
+
+    /// Types a code on the code page.
+    #[track_caller]
+    pub fn enters_code(&self, code: &str) -> &Chromium {
+        self.arrives_at("Verification code").types("[name=code]", code).clicks("button")
+    }
+
+    /// Names and values of the cookies that scripts and forms of the page shown would send along.
+    #[track_caller]
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        let cookies = self.says("cookie");
+        let all = cookies.as_array().expect("a list of cookies");
+        all.iter().map(|cookie| (text(&cookie["name"]), text(&cookie["value"]))).collect()
+    }
+
+    /// Puts a cookie in place for the page shown.
+    #[track_caller]
+    pub fn sets_cookie(&self, name: &str, value: &str) {
+        let cookie = json!({"name": name, "value": value, "path": "/", "secure": true, "httpOnly": true});
+        self.does("cookie", &json!({"cookie": cookie}));
+    }
+
+    /// The tab that is shown.
+    #[track_caller]
+    pub fn tab(&self) -> String {
+        text(&self.says("window"))
+    }
+
+    /// Opens another tab, and shows it.
+    #[track_caller]
+    pub fn opens_a_tab(&self) -> String {
+        let opened = self.does("window/new", &json!({"type": "tab"}));
+        let tab = text(&opened["handle"]);
+        self.shows_tab(&tab);
+        tab
+    }
+
+    /// Shows another tab.
+    #[track_caller]
+    pub fn shows_tab(&self, tab: &str) -> &Chromium {
+        self.does("window", &json!({"handle": tab}));
+        self
+    }
+
+    /// Runs a script in the page; what it returns.
+    #[track_caller]
+    pub fn runs(&self, script: &str) -> Value {
+        self.does("execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// A command of Chromium's own protocol.
+    #[track_caller]
+    pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.does("goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    /// Pretends to be a screen of this width, in light or dark.
+    #[track_caller]
+    pub fn looks(&self, width: u32, height: u32, scheme: &str) -> &Chromium {
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.devtools("Emulation.setDeviceMetricsOverride", &screen);
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", &media);
+        self
+    }
+
+    /// A picture of the page as Base64 of a PNG.
+    #[track_caller]
+    pub fn picture(&self) -> String {
+        text(&self.says("screenshot"))
+    }
+
+    fn look(&self, selector: &str) -> Option<String> {
+        let found = call("POST", &self.at("element"), &json!({"using": "css selector", "value": selector}));
+        let element = found[ELEMENT].as_str()?;
+        call("GET", &self.at(&format!("element/{element}/text")), &Value::Null).as_str().map(str::to_owned)
+    }
+
+    #[track_caller]
+    fn finds(&self, selector: &str) -> String {
+        let found = self.does("element", &json!({"using": "css selector", "value": selector}));
+        text(&found[ELEMENT])
+    }
+
+    #[track_caller]
+    fn does(&self, what: &str, parameters: &Value) -> Value {
+        sound(what, call("POST", &self.at(what), parameters))
+    }
+
+    #[track_caller]
+    fn says(&self, what: &str) -> Value {
+        sound(what, call("GET", &self.at(what), &Value::Null))
+    }
+
+    fn at(&self, what: &str) -> String {
+        format!("/session/{}/{what}", self.session)
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // the driver's end ends it too
+        let _ = call("DELETE", &format!("/session/{}", self.session), &Value::Null);
+    }
+}
+
+/// Leaves a picture in the tests' folder.
+#[track_caller]
+pub fn keep_picture(name: &str, base64: &str) {
+    let bytes = data_encoding::BASE64.decode(base64.as_bytes()).expect("Base64");
+    std::fs::write(crate::web::log(&format!("{name}.png")), bytes).expect("the tests' folder can be written");
+}
+
+#[track_caller]
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+#[track_caller]
+fn sound(what: &str, value: Value) -> Value {
+    assert!(
+        value["error"].is_null() || value["message"].is_null(),
+        "{what}: {} {}",
+        value["error"],
+        value["message"]
+    );
+    value
+}
+
+/// A call of the driver's; what stands in the answer's `value`.
+fn call(method: &str, path: &str, body: &Value) -> Value {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let answer = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", PORT))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let (mut text, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+        // the driver may leave the connection open: the length says where the answer ends
+        loop {
+            if let Some(end) = text.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&text[..end]).to_ascii_lowercase();
+                let length =
+                    head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+                if text.len() >= end + 4 + length.unwrap_or(0) {
+                    return Ok(String::from_utf8_lossy(&text[end + 4..]).into_owned());
+                }
+            }
+            match stream.read(&mut buffer)? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                count => text.extend(&buffer[..count]),
+            }
+        }
+    };
+    let answer = answer().unwrap_or_else(|error| panic!("chromedriver: {method} {path}: {error}"));
+    let value: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("chromedriver said {answer}"));
+    value["value"].clone()
+}

@@ -1,0 +1,218 @@
+//! The gate: a real process of user postern, on the story's clock; and talking to its socket without a proxy.
+
+use crate::clock::on_the_clock;
+use crate::processes::{Running, patiently};
+use crate::web::PROOF;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::time::Duration;
+
+/// Where nginx finds it.
+pub const SOCKET: &str = "/run/postern/gate.sock";
+
+/// A running gate.
+pub struct Gate {
+    running: Option<Running>,
+}
+
+impl Gate {
+    pub(crate) fn start() -> Gate {
+        let user = nix::unistd::User::from_name("postern").ok().flatten().expect("postern is installed");
+        fs::create_dir_all("/run/postern").expect("/run can be written");
+        chown("/run/postern", Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may do it");
+        fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may do it");
+        Gate { running: Some(launch()) }
+    }
+
+    /// Everything that it said since it started.
+    pub fn log(&self) -> String {
+        self.running.as_ref().map(Running::said).unwrap_or_default()
+    }
+
+    /// Waits until its log holds some words.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        patiently(&format!("the gate says {words:?}"), || Ok(self.log().contains(words).then_some(())));
+    }
+
+    /// Sends it a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.process().cast_signed()), signal).expect("the gate runs");
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn crash(&mut self) {
+        self.running = None;
+    }
+
+    /// Ends it as systemd does; how long that took.
+    #[track_caller]
+    pub fn stop(&mut self) -> Duration {
+        let began = std::time::Instant::now();
+        self.signal(Signal::SIGTERM);
+        let mut running = self.running.take().expect("the gate runs");
+        patiently("the gate has ended", || Ok((!running.is_running()).then_some(())));
+        began.elapsed()
+    }
+
+    /// Starts it again, by what postern.toml says now.
+    pub fn restart(&mut self) {
+        self.crash();
+        self.running = Some(launch());
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.running.as_ref().map_or(0, Running::process)
+    }
+}
+
+fn launch() -> Running {
+    let mut gate = Command::new("setpriv");
+    gate.args(["--reuid=postern", "--regid=postern", "--init-groups", "env"]);
+    // the clock joins after the change of user: what root's libfaketime made, another user cannot open
+    for (name, value) in on_the_clock(Command::new("postern-gate")).get_envs() {
+        gate.arg(format!("{}={}", name.display(), value.unwrap_or_default().display()));
+    }
+    gate.arg("/usr/bin/postern-gate");
+    let mut running = Running::start(gate, "gate.log");
+    patiently("the gate listens", || {
+        assert!(running.is_running(), "{}", running.said());
+        let said = running.said();
+        Ok(said.contains("listens on").then_some(()))
+    });
+    running
+}
+
+/// A connection to the gate's socket, as one that any local user could open who may.
+pub struct Wire {
+    stream: BufReader<UnixStream>,
+}
+
+/// What the gate answered.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Reply {
+    /// The values of a header.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The one value of a header.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        let all = self.all(name);
+        assert_eq!(all.len(), 1, "{name} in {self:?}");
+        all[0]
+    }
+}
+
+impl Wire {
+    /// Connects.
+    #[track_caller]
+    pub fn open() -> Wire {
+        let stream = UnixStream::connect(SOCKET).expect("the gate listens");
+        stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
+        Wire { stream: BufReader::new(stream) }
+    }
+
+    /// Sends bytes as they are.
+    #[track_caller]
+    pub fn sends(&mut self, bytes: &[u8]) -> &mut Wire {
+        // the gate may have answered and closed already
+        let _ = self.stream.get_mut().write_all(bytes);
+        self
+    }
+
+    /// Reads an answer; none if the gate closed the connection.
+    #[track_caller]
+    pub fn reads(&mut self) -> Option<Reply> {
+        read_reply(&mut self.stream)
+    }
+
+    /// A request with these lines of headers, and the answer.
+    #[track_caller]
+    pub fn asks(&mut self, request: &str, headers: &[&str], body: &str) -> Option<Reply> {
+        let mut text = format!("{request} HTTP/1.1\r\n");
+        for line in headers {
+            text.push_str(line);
+            text.push_str("\r\n");
+        }
+        if !body.is_empty() {
+            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        text.push_str("\r\n");
+        text.push_str(body);
+        self.sends(text.as_bytes()).reads()
+    }
+
+    /// A check as nginx asks it, with more lines of headers.
+    #[track_caller]
+    pub fn checks(&mut self, more: &[&str]) -> Reply {
+        let proof = format!("X-Postern-Proxy: {PROOF}");
+        let mut lines = vec!["Host: postern", &proof, "X-Original-Method: GET", "X-Real-IP: 192.0.2.7"];
+        lines.push("X-Original-URL: https://app.example.test:8443/page?q=1");
+        lines.extend(more);
+        self.asks("GET /check/nginx", &lines, "").expect("the gate answers a check")
+    }
+
+    /// A name and a password on the sign-in page, as from a browser at an address.
+    #[track_caller]
+    pub fn password(&mut self, name: &str, password: &str, address: &str) -> Reply {
+        let proof = format!("X-Postern-Proxy: {PROOF}");
+        let address = format!("X-Real-IP: {address}");
+        let lines = [
+            "Host: auth.example.test:8443",
+            &proof,
+            &address,
+            "Origin: https://auth.example.test:8443",
+            "Content-Type: application/x-www-form-urlencoded",
+        ];
+        let plus = |text: &str| text.replace(' ', "+");
+        let body = format!("rd=&user={}&password={}&recovery=", plus(name), plus(password));
+        self.asks("POST /sign-in", &lines, &body).expect("the gate answers")
+    }
+}
+
+/// A connection to a gate that listens on TCP.
+#[track_caller]
+pub fn tcp_reply(port: u16, request: &str) -> Option<Reply> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the gate listens");
+    stream.write_all(request.as_bytes()).expect("the gate reads");
+    read_reply(&mut BufReader::new(stream))
+}
+
+fn read_reply(stream: &mut impl BufRead) -> Option<Reply> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    let status = line.split(' ').nth(1)?.parse().ok()?;
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length: usize = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some(Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+}

@@ -1,0 +1,162 @@
+//! A visitor without scripts: curl with a jar of cookies, that goes from page to page as it is told.
+
+use crate::gate::Reply;
+use crate::web::APP;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static VISITORS: AtomicUsize = AtomicUsize::new(0);
+
+/// A visitor.
+#[derive(Clone)]
+pub struct Visitor {
+    jar: String,
+    from: String,
+    headers: Vec<String>,
+    options: Vec<String>,
+}
+
+impl Visitor {
+    /// Someone with an empty jar of cookies.
+    #[allow(clippy::new_without_default, reason = "each one is another")]
+    pub fn new() -> Visitor {
+        let number = VISITORS.fetch_add(1, Ordering::SeqCst);
+        let jar = crate::web::log(&format!("visitor-{number}.cookies"));
+        std::fs::write(&jar, "").expect("the tests' folder can be written");
+        Visitor { jar, from: "127.0.0.1".to_owned(), headers: Vec::new(), options: Vec::new() }
+    }
+
+    /// From which address.
+    pub fn from(mut self, address: &str) -> Visitor {
+        self.from = address.to_owned();
+        self
+    }
+
+    /// The same visitor, sending one more header, and seen as another from now on.
+    pub fn with(&self, header: &str) -> Visitor {
+        let mut other = self.clone();
+        other.headers.push(header.to_owned());
+        other
+    }
+
+    /// The same visitor, with an option of curl's.
+    pub fn option(&self, option: &str) -> Visitor {
+        let mut other = self.clone();
+        other.options.push(option.to_owned());
+        other
+    }
+
+    /// Loads a page, as browsers do.
+    #[track_caller]
+    pub fn loads(&self, url: &str) -> Reply {
+        self.curl(&["-H", "Accept: text/html,*/*;q=0.8", "-H", "Sec-Fetch-Mode: navigate", url])
+    }
+
+    /// Asks for data, as scripts do.
+    #[track_caller]
+    pub fn fetches(&self, url: &str) -> Reply {
+        self.curl(&["-H", "Accept: */*", "-H", "Sec-Fetch-Mode: cors", url])
+    }
+
+    /// Sends a form from the page it stands on.
+    #[track_caller]
+    pub fn sends(&self, url: &str, fields: &[(&str, &str)]) -> Reply {
+        let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let mut arguments = Vec::new();
+        if !self.headers.iter().any(|header| header.starts_with("Origin:")) {
+            arguments.extend(["-H".to_owned(), format!("Origin: {origin}")]);
+        }
+        for (name, value) in fields {
+            arguments.extend(["--data-urlencode".to_owned(), format!("{name}={value}")]);
+        }
+        if fields.is_empty() {
+            arguments.extend(["--data".to_owned(), String::new()]);
+        }
+        arguments.push(url.to_owned());
+        self.curl(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Follows where an answer points.
+    #[track_caller]
+    pub fn follows(&self, reply: &Reply) -> Reply {
+        self.loads(reply.header("location"))
+    }
+
+    /// Name and password, and what the gate answers.
+    #[track_caller]
+    pub fn password(&self, pages: &str, name: &str, password: &str) -> Reply {
+        let rd = format!("{APP}/");
+        let fields = [("rd", rd.as_str()), ("user", name), ("password", password), ("recovery", "")];
+        self.sends(&format!("{pages}sign-in"), &fields)
+    }
+
+    /// A code on the code page, and what the gate answers.
+    #[track_caller]
+    pub fn code(&self, pages: &str, code: &str, trust: &str) -> Reply {
+        self.sends(&format!("{pages}code"), &[("code", code), ("trust", trust)])
+    }
+
+    /// The whole way in.
+    #[track_caller]
+    pub fn signs_in(&self, pages: &str, name: &str, password: &str, code: &str, trust: &str) -> Reply {
+        let asked = self.password(pages, name, password);
+        assert_eq!(asked.status, 303, "{asked:?}");
+        let entered = self.code(pages, code, trust);
+        assert_eq!(entered.status, 303, "{entered:?}");
+        entered
+    }
+
+    /// The jar: name and value of each cookie.
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        let text = std::fs::read_to_string(&self.jar).unwrap_or_default();
+        let fields = text.lines().map(|line| line.strip_prefix("#HttpOnly_").unwrap_or(line));
+        let fields =
+            fields.filter(|line| !line.starts_with("# ")).map(|line| line.split('\t').collect::<Vec<_>>());
+        fields.filter(|fields| fields.len() == 7).map(|f| (f[5].to_owned(), f[6].to_owned())).collect()
+    }
+
+    /// The value of a cookie.
+    #[track_caller]
+    pub fn cookie(&self, name: &str) -> String {
+        let cookies = self.cookies();
+        let found = cookies.iter().find(|(key, _)| key == name);
+        found.unwrap_or_else(|| panic!("no {name} among {cookies:?}")).1.clone()
+    }
+
+    /// A copy of the jar, as a thief would take it.
+    pub fn robbed(&self) -> Visitor {
+        let thief = Visitor::new();
+        std::fs::copy(&self.jar, &thief.jar).expect("the tests' folder can be written");
+        thief
+    }
+
+    /// Throws away cookies whose name holds some words.
+    pub fn forgets(&self, words: &str) {
+        let text = std::fs::read_to_string(&self.jar).unwrap_or_default();
+        let kept: Vec<_> = text.lines().filter(|line| !line.contains(words)).collect();
+        std::fs::write(&self.jar, kept.join("\n") + "\n").expect("the tests' folder can be written");
+    }
+
+    #[track_caller]
+    fn curl(&self, arguments: &[&str]) -> Reply {
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "-i", "-k", "--path-as-is", "--globoff", "-m", "40", "--interface", &self.from]);
+        curl.args(["-b", &self.jar, "-c", &self.jar]);
+        for header in &self.headers {
+            curl.args(["-H", header]);
+        }
+        curl.args(&self.options).args(arguments);
+        let output = curl.output().expect("curl runs; tests/run installs it");
+        assert!(output.status.success(), "{curl:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        Reply {
+            status: status.unwrap_or_else(|| panic!("no answer: {text}")),
+            headers: headers.map(|(k, v)| (k.to_ascii_lowercase(), v.trim().to_owned())).collect(),
+            body: body.to_owned(),
+        }
+    }
+}

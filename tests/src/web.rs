@@ -1,0 +1,188 @@
+//! The web on the test host: an application, a real nginx or Traefik in front of it with the sample of the
+//! checkout as it stands, and the gate. All listen on loopback, the proxy on port 8443.
+
+use crate::application::Application;
+use crate::folder::{CONFIG, WORK, checkout};
+use crate::gate::Gate;
+use crate::host::Host;
+use crate::postern::Postern;
+use crate::processes::{Running, finished, patiently};
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Once;
+
+/// The protected application.
+pub const APP: &str = "https://app.example.test:8443";
+/// The gate's own host.
+pub const AUTH: &str = "https://auth.example.test:8443";
+/// What the proxy proves itself with.
+pub const PROOF: &str = "a proof that only the proxy and the gate know";
+
+const PROOF_FILE: &str = "/etc/postern/proxy.secret";
+const NGINX: &str = "/etc/nginx/conf.d/postern.conf";
+const TRAEFIK: &str = "/etc/traefik/dynamic/postern.yml";
+
+/// Which proxy stands in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// nginx
+    Nginx,
+    /// Traefik
+    Traefik,
+}
+
+/// Where the gate's pages live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On a host of their own.
+    OwnHost,
+    /// On a path of the protected host.
+    Path,
+}
+
+/// The running web.
+pub struct Web {
+    /// The gate.
+    pub gate: Gate,
+    /// What is protected.
+    pub application: Application,
+    /// Where the gate's pages begin.
+    pub pages: String,
+    _front: Running,
+}
+
+static PREPARED: Once = Once::new();
+
+impl Web {
+    /// Starts it all, with more lines for postern.toml after those that the sample asks for.
+    #[track_caller]
+    pub fn start(host: &Host, front: Front, place: Place, extra: &str) -> Web {
+        PREPARED.call_once(prepare);
+        let (folder, ending) = match front {
+            Front::Nginx => ("nginx", "conf"),
+            Front::Traefik => ("traefik", "yml"),
+        };
+        let name = if place == Place::OwnHost { "own-host" } else { "path" };
+        let sample = fs::read_to_string(checkout(&format!("config/{folder}/{name}.{ending}")))
+            .expect("the sample is in the checkout");
+        let sample = sample
+            .replace("@GATE_HOST@", "auth.example.test")
+            .replace("@APP_HOST@", "app.example.test")
+            .replace("@COOKIE_DOMAIN@", "example.test")
+            .replace("@PROOF@", PROOF);
+
+        fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
+        let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
+        chown(PROOF_FILE, Some(0), postern).expect("root may do it");
+        fs::set_permissions(PROOF_FILE, PermissionsExt::from_mode(0o640)).expect("root may do it");
+        let with_port = |text: String| text.replace(".test/", ".test:8443/");
+        host.write_configuration(&(with_port(needs(&sample, "postern.toml")) + extra));
+        Postern::call("status").does();
+
+        let application = Application::start();
+        let gate = Gate::start();
+        let front = match front {
+            Front::Nginx => nginx(&sample),
+            Front::Traefik => traefik(&sample),
+        };
+        let pages = match place {
+            Place::OwnHost => format!("{AUTH}/"),
+            Place::Path => format!("{APP}/_postern/"),
+        };
+        Web { gate, application, pages, _front: front }
+    }
+}
+
+/// What the head of a sample says another file needs.
+fn needs(sample: &str, what: &str) -> String {
+    let wanted = format!("# {what} needs:");
+    let lines = sample.lines().skip_while(|line| *line != wanted).skip(1);
+    let lines: Vec<_> = lines.map_while(|line| line.strip_prefix("#     ")).collect();
+    assert!(!lines.is_empty(), "the sample does not say what {what} needs");
+    lines.join("\n") + "\n"
+}
+
+/// Once for all stories: names and certificates.
+fn prepare() {
+    let hosts = fs::read_to_string("/etc/hosts").expect("there is an /etc/hosts");
+    let names = "127.0.0.1 app.example.test auth.example.test other.example.test\n";
+    fs::write("/etc/hosts", hosts + names).expect("/etc can be written");
+    for name in ["app", "auth", "other"].map(|name| format!("{name}.example.test")) {
+        let at = |ending: &str| format!("/etc/ssl/private/{name}.{ending}");
+        finished(Command::new("openssl").args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            &format!("/CN={name}"),
+            "-addext",
+            &format!("subjectAltName=DNS:{name}"),
+            "-keyout",
+            &at("key"),
+            "-out",
+            &at("crt"),
+        ]));
+    }
+    finished(Command::new("usermod").args(["--append", "--groups", "postern-proxy", "www-data"]));
+    for path in ["/etc/nginx/sites-enabled/default", TRAEFIK] {
+        if Path::new(path).symlink_metadata().is_ok() {
+            fs::remove_file(path).expect("/etc can be written");
+        }
+    }
+    fs::create_dir_all("/etc/traefik/dynamic").expect("/etc can be written");
+}
+
+fn nginx(sample: &str) -> Running {
+    fs::write(NGINX, sample.replace("listen 443", "listen 8443")).expect("/etc can be written");
+    finished(Command::new("nginx").arg("-t"));
+    let mut nginx = Command::new("nginx");
+    nginx.args(["-g", "daemon off;"]);
+    listening(Running::start(nginx, "nginx.log"))
+}
+
+fn traefik(sample: &str) -> Running {
+    fs::write(TRAEFIK, sample).expect("/etc can be written");
+    let settings = needs(sample, "Traefik's static configuration").replace(":443", ":8443");
+    fs::write("/etc/traefik/traefik.yml", settings).expect("/etc can be written");
+    let mut traefik = Command::new("/usr/local/bin/traefik");
+    traefik.args(["--configFile=/etc/traefik/traefik.yml"]);
+    let running = listening(Running::start(traefik, "traefik.log"));
+    patiently("Traefik has read its routers", || {
+        let mut curl = Command::new("curl");
+        let said =
+            curl.args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", &format!("{APP}/")]).output()?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        Ok((!["404", "000"].contains(&said.as_str())).then_some(()))
+    });
+    running
+}
+
+fn listening(mut front: Running) -> Running {
+    patiently("the proxy listens", || {
+        assert!(front.is_running(), "{}", front.said());
+        TcpStream::connect("127.0.0.1:8443").map(|_| Some(()))
+    });
+    front
+}
+
+/// The file that a proxy or the gate writes its words to.
+pub(crate) fn log(name: &str) -> String {
+    format!("{WORK}/{name}")
+}
+
+/// Changes a text of postern.toml's; the gate reads it when it starts again.
+#[track_caller]
+pub fn reconfigure(from: &str, to: &str) {
+    let text = fs::read_to_string(CONFIG).expect("postern.toml is in place");
+    assert!(text.contains(from), "postern.toml has no {from:?}");
+    fs::write(CONFIG, text.replace(from, to)).expect("/etc can be written");
+}

@@ -1,0 +1,324 @@
+//! Bad input at the web: a refusal, never 5xx on a check, no panic, no entry.
+
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+use testhost::{
+    APP, Front, Host, PROOF, Person, Phone, Place, SOCKET, Visitor, Web, Wire, finished, patiently,
+};
+
+#[track_caller]
+fn signed_in(host: &Host, front: Front) -> (Web, Visitor, Person, Phone) {
+    let web = Web::start(host, front, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    (web, visitor, alice, phone)
+}
+
+/// A check of these lines is denied, whatever cookie comes along.
+#[track_caller]
+fn is_denied(cookie: &str, lines: &[String]) {
+    let cookie = format!("Cookie: {cookie}");
+    let mut all: Vec<&str> = lines.iter().map(String::as_str).collect();
+    all.push(&cookie);
+    let answer = Wire::open().asks("GET /check/nginx", &all, "");
+    if let Some(answer) = answer {
+        assert!((400..500).contains(&answer.status), "{lines:?}: {answer:?}");
+        assert!(answer.all("remote-user").is_empty(), "{answer:?}");
+    }
+}
+
+const GOOD: [&str; 4] = [
+    "Host: postern",
+    "X-Original-URL: https://app.example.test:8443/",
+    "X-Original-Method: GET",
+    "X-Real-IP: 192.0.2.7",
+];
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn odd_contract_headers_are_denied() {
+    let host = Host::fresh();
+    let (web, visitor, ..) = signed_in(&host, Front::Nginx);
+    let cookie = format!("__Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let proof = format!("X-Postern-Proxy: {PROOF}");
+    let with = |changed: usize, line: Option<&str>, more: &[&str]| -> Vec<String> {
+        let mut lines = vec![proof.clone()];
+        for (number, good) in GOOD.iter().enumerate() {
+            match line {
+                _ if number != changed => lines.push((*good).to_owned()),
+                Some(line) => lines.push(line.to_owned()),
+                None => {}
+            }
+        }
+        lines.extend(more.iter().map(|line| (*line).to_owned()));
+        lines
+    };
+    let allowed = with(9, None, &[&format!("Cookie: {cookie}")]);
+    let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
+    assert_eq!(Wire::open().asks("GET /check/nginx", &allowed, "").expect("an answer").status, 200);
+
+    let traefik = [
+        "X-Forwarded-Method: GET",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: app.example.test:8443",
+        "X-Forwarded-Uri: /",
+        "X-Forwarded-For: 192.0.2.7",
+    ];
+    for number in 1..4 {
+        let name = GOOD[number].split(':').next().expect("a name");
+        is_denied(&cookie, &with(number, None, &[]));
+        is_denied(&cookie, &with(number, None, &traefik));
+        is_denied(&cookie, &with(number, Some(&format!("{name}:")), &[]));
+        is_denied(&cookie, &with(number, Some(&format!("{name}: {}", "x".repeat(20_000))), &[]));
+        is_denied(&cookie, &with(9, None, &[GOOD[number]]));
+        is_denied(&cookie, &with(9, None, &[&format!("{name}: a, b")]));
+        for odd in ["\0", "\u{1}", "\u{7f}", "ü", "%zz", "a b"] {
+            is_denied(&cookie, &with(number, Some(&format!("{name}: {odd}")), &[]));
+        }
+    }
+    for url in [
+        "http://app.example.test:8443/",
+        "//app.example.test/",
+        "/",
+        "https://",
+        "https://app.example.test:8443",
+        "https://app.example.test:8443@evil.test/",
+        "https://evil.test/",
+        "https://app.example.test\\@evil.test/",
+        "https://app.example.test:8443/\0",
+        "https://app.example.test, https://app.example.test:8443/",
+    ] {
+        is_denied(&cookie, &with(1, Some(&format!("X-Original-URL: {url}")), &[]));
+    }
+    let twice = format!("{cookie}; {cookie}");
+    for odd in [
+        twice.as_str(),
+        &format!("a=1, {cookie}"),
+        &format!("a={cookie}"),
+        &format!("x{cookie}"),
+        &format!("{cookie}x"),
+        &cookie.replacen('=', " =", 1),
+        &cookie.to_uppercase(),
+        &format!("{cookie}; b={}", "b".repeat(64 * 1024)),
+        &format!("{cookie}; b={}", "b".repeat(200 * 1024)),
+    ] {
+        is_denied(odd, &with(9, None, &[]));
+    }
+    is_denied(&cookie, &with(9, None, &[&format!("Cookie: {cookie}")]));
+    is_denied(&cookie, &with(9, None, &["Cookie: a=1"]));
+    let many: Vec<String> = (0..200).map(|n| format!("X-{n}: 1")).collect();
+    is_denied(&cookie, &with(1, None, &many.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+
+    // 200 cookies are many, and not too many
+    let many: String = (0..200).map(|n| format!("c{n}={n}; ")).collect();
+    assert_eq!(Wire::open().checks(&[&format!("Cookie: {many}{cookie}")]).status, 200);
+}
+
+/// Through the proxies: whatever a client sends, the check itself never fails with 5xx.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn odd_requests_through_the_proxies_are_refused_or_served() {
+    for front in [Front::Nginx, Front::Traefik] {
+        let host = Host::fresh();
+        let (web, visitor, ..) = signed_in(&host, front);
+        let cookie = visitor
+            .cookies()
+            .iter()
+            .find(|(name, _)| name == "__Secure-postern")
+            .expect("a session")
+            .1
+            .clone();
+        let cookie = format!("__Secure-postern={cookie}");
+        let bare = Visitor::new();
+        for path in [
+            "/%zz",
+            "/%00",
+            "/a//b",
+            "/a/../b",
+            "/a%2fb",
+            "/;x",
+            "/ü",
+            "/?q=%zz",
+            "/%ff",
+            "/\\",
+            "/?<>\"{}|^`",
+            &format!("/{}", "a".repeat(3000)),
+            &format!("/{}", "a".repeat(7000)),
+        ] {
+            let url = format!("{APP}{path}");
+            for answer in [bare.loads(&url), visitor.loads(&url)] {
+                assert!(answer.status < 500, "{front:?} {path}: {answer:?}");
+            }
+        }
+        web.application.arrived();
+        let target = |target: &str| format!("--request-target {target}");
+        let absolute =
+            ["https://evil.test/", "https://app.example.test:8443/x", "http://auth.example.test/", "*", "x"];
+        for request in absolute {
+            let words = target(request);
+            let (option, value) = words.split_once(' ').expect("two words");
+            for http in ["--http1.1", "--http2"] {
+                let answer = bare.option(option).option(value).option(http).loads(&format!("{APP}/"));
+                assert!(answer.status < 500, "{front:?} {request} {http}: {answer:?}");
+            }
+        }
+        web.application.got_nothing();
+        for odd in [
+            format!("{cookie}; {cookie}"),
+            format!("a={cookie}"),
+            format!("a=1, {cookie}"),
+            "b=".to_owned() + &"b".repeat(64 * 1024),
+        ] {
+            for http in ["--http1.1", "--http2"] {
+                // nginx ends the connection without a word
+                if front == Front::Nginx && odd.len() > 8192 && http == "--http2" {
+                    continue;
+                }
+                let answer = bare.with(&format!("Cookie: {odd}")).option(http).loads(&format!("{APP}/"));
+                assert!((300..500).contains(&answer.status), "{front:?} {http} {} {answer:?}", odd.len());
+            }
+        }
+        let mut crowded = visitor.clone();
+        for number in 0..150 {
+            crowded = crowded.with(&format!("X-Header-{number}: 1"));
+        }
+        let answer = crowded.loads(&format!("{APP}/"));
+        assert!(answer.status < 500, "{front:?} 150 headers: {answer:?}");
+        for got in web.application.arrived() {
+            assert_eq!(got.value("Remote-User"), "alice", "{got:?}");
+        }
+        assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    }
+}
+
+/// The way back leads to what the gate protects, and nowhere else.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn nobody_is_sent_to_foreign_hosts() {
+    let host = Host::fresh();
+    let (web, _, alice, phone) = signed_in(&host, Front::Nginx);
+    let sign_in = format!("{}sign-in", web.pages);
+    let long = format!("{APP}/?{}", "a".repeat(3000));
+    for (rd, back) in [
+        ("https://evil.test/", "/"),
+        ("https://example.test.evil.test/", "/"),
+        ("https://evilexample.test/", "/"),
+        ("//evil.test/", "/"),
+        ("http://app.example.test/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("https://app.example.test@evil.test/", "/"),
+        ("https://app.example.test:8443@evil.test/", "/"),
+        ("https://evil.test\\.app.example.test/", "/"),
+        ("https://app.example.test/\r\nSet-Cookie: a=1", "/"),
+        ("https:///evil.test/", "/"),
+        ("https://[::1]/", "/"),
+        (&long, APP),
+        ("https://app.example.test:8443/a?b=c#d", "https://app.example.test:8443/a?b=c#d"),
+    ] {
+        host.clock.forward(30);
+        let visitor = Visitor::new();
+        visitor.sends(&sign_in, &[("rd", rd), ("user", "alice"), ("password", &alice.password)]);
+        let entered = visitor.code(&web.pages, &phone.code(), "");
+        assert_eq!((entered.status, entered.header("location")), (303, back), "{rd}: {entered:?}");
+        assert_eq!(entered.all("set-cookie").len(), 2, "{rd}: {entered:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn forms_over_the_limit_and_odd_ones_are_refused() {
+    let host = Host::fresh();
+    let (web, ..) = signed_in(&host, Front::Nginx);
+    let proof = format!("X-Postern-Proxy: {PROOF}");
+    let lines = ["Host: auth.example.test:8443", &proof, "X-Real-IP: 192.0.2.7"];
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let with = |more: &[&'static str]| [&lines[..], more].concat();
+    let status = |request: &str, headers: &[&str], body: &str| {
+        Wire::open().asks(request, headers, body).map_or(0, |answer| answer.status)
+    };
+    let large = format!("user={}", "a".repeat(17 * 1024));
+    assert_eq!(status("POST /sign-in", &with(&[form]), &large), 413);
+    assert_eq!(status("POST /sign-in", &with(&["Content-Type: application/json"]), "{}"), 415);
+    assert_eq!(status("DELETE /sign-in", &with(&[]), ""), 405);
+    assert_eq!(status("GET /nowhere", &with(&[]), ""), 404);
+    assert_eq!(status("GET http://evil.test/sign-in", &with(&[]), ""), 421);
+    let other = ["Host: evil.test", &proof, "X-Real-IP: 192.0.2.7"];
+    assert_eq!(status("GET /sign-in", &other, ""), 421);
+    for odd in [
+        "user=%zz&password=%ff%00",
+        "user=root%0a&password=x",
+        "&&&===",
+        "user=%00",
+        "password=x",
+        "user=%F0%9F%92%A9&password=",
+    ] {
+        let status = status("POST /sign-in", &with(&[form]), odd);
+        assert_eq!(status, 401, "{odd}");
+    }
+    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+}
+
+/// Slow and silent clients are cut, and others are served meanwhile.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn slow_clients_hold_nobody_up() {
+    let host = Host::fresh();
+    let (web, visitor, ..) = signed_in(&host, Front::Nginx);
+    let idle: Vec<_> = (0..800).map(|_| UnixStream::connect(SOCKET).expect("a connection")).collect();
+    let mut slow = Wire::open();
+    slow.sends(b"GET /check/nginx HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+    let began = Instant::now();
+    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(slow.reads().is_none_or(|answer| answer.status == 408), "cut");
+    assert!(began.elapsed() < Duration::from_secs(30));
+    drop(idle);
+    drop(web);
+}
+
+/// What the gate cannot do, it says at its start: which file, which line, what to do.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_gate_that_cannot_start_says_why() {
+    let host = Host::fresh();
+    let (mut web, ..) = signed_in(&host, Front::Nginx);
+    let text = std::fs::read_to_string(testhost::CONFIG).expect("postern.toml");
+    let fails = |words: &str| {
+        let mut gate = std::process::Command::new("timeout");
+        let said = gate.args(["10", "/usr/bin/postern-gate"]).output().expect("the gate can be called");
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(1), "{text}");
+        assert!(text.contains(words) && !text.contains("panicked"), "{text}");
+    };
+    fails("another gate listens there already");
+    web.gate.crash();
+    for (listen, words) in [
+        ("tcp:127.0.0.1:8443", "127.0.0.1:8443: Address already in use"),
+        ("tls:127.0.0.1:9443", "gate.tls"),
+        ("unix:/nowhere/gate.sock", "/nowhere/gate.sock"),
+    ] {
+        host.configure(&text.replace("[gate]\n", &format!("[gate]\nlisten = [\"{listen}\"]\n")));
+        fails(words);
+    }
+    let tls = "[gate.tls]\ncert_file = \"/etc/postern/none.crt\"\nkey_file = \"/etc/postern/none.key\"\n";
+    host.configure(&(text.replace("[gate]\n", "[gate]\nlisten = [\"tls:127.0.0.1:9443\"]\n") + tls));
+    fails("/etc/postern/none.crt");
+    host.configure(&text.replace("proxy.secret", "none.secret"));
+    fails("/etc/postern/none.secret");
+    host.configure(&text.replace("cookie_domain = \"example.test\"", "cookie_domain = \"example.org\""));
+    fails("gate.cookie_domain");
+    host.configure(&text);
+    web.gate.restart();
+    finished(std::process::Command::new("curl").args([
+        "-s",
+        "-f",
+        "--unix-socket",
+        SOCKET,
+        "http://x/healthz",
+    ]));
+    patiently("the gate is sure", || Ok(Some(())));
+}

@@ -1,0 +1,212 @@
+//! A person at a real browser: Chromium, through nginx and Traefik.
+
+use serde_json::json;
+use testhost::{APP, Chromium, Front, Host, Place, Postern, Visitor, Web};
+
+/// L1, L3, T1, T3: a day of a person's.
+#[track_caller]
+fn a_day_at(front: Front, place: Place) {
+    let host = Host::fresh();
+    let web = Web::start(&host, front, place, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let browser = Chromium::start();
+    let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
+
+    browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("Verification code");
+    browser.clicks("[name=trust]").enters_code(&phone.code()).arrives_at("The application");
+    assert_eq!(browser.url(), asked, "{front:?} {place:?}");
+    let got = web.application.got();
+    assert_eq!((got.value("Remote-User"), got.value("Cookie")), ("alice", ""));
+    let seen = browser.runs("return document.cookie");
+    assert_eq!(seen, json!(""), "scripts of the application see none of the gate's cookies");
+
+    // sign-out, and in again without a code
+    browser.opens(&web.pages).arrives_at("Signed in").clicks("button").arrives_at("Signed out");
+    browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("The application");
+    assert_eq!(browser.url(), asked);
+
+    // two tabs at once stay trusted
+    browser.opens(&web.pages).arrives_at("Signed in").clicks("button").arrives_at("Signed out");
+    let first = browser.tab();
+    browser.opens(&asked).arrives_at("Sign in");
+    let second = browser.opens_a_tab();
+    browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("The application");
+    browser.shows_tab(&first).enters_password("alice", &alice.password).arrives_at("The application");
+    browser.shows_tab(&second).opens(&asked).arrives_at("The application");
+    let listed = Postern::call("browser list alice --json").does().json();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+
+    // turned off: the open session is over, and the password alone is asked
+    Postern::call("disable alice").does();
+    browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("The application");
+    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_day_behind_nginx() {
+    a_day_at(Front::Nginx, Place::OwnHost);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_day_behind_nginx_on_a_path() {
+    a_day_at(Front::Nginx, Place::Path);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_day_behind_traefik() {
+    a_day_at(Front::Traefik, Place::OwnHost);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_day_behind_traefik_on_a_path() {
+    a_day_at(Front::Traefik, Place::Path);
+}
+
+/// L5: one memory of used codes at both doors, and a kind word about it.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_code_used_at_one_door_is_refused_at_the_other() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let browser = Chromium::start();
+
+    alice.with_key().enters_with(&phone.code());
+    browser.opens(APP).enters_password("alice", &alice.password).enters_code(&phone.code());
+    browser.arrives_at("Verification code");
+    assert!(browser.reads("[role=alert]").contains("already"), "{}", browser.reads("[role=alert]"));
+    host.clock.forward(30);
+    browser.enters_code(&phone.code()).arrives_at("The application");
+    alice.with_key().is_refused(&phone.code(), "already");
+    drop(web);
+}
+
+/// L8, R2: wrong codes, then a recovery code; blanks and dashes are nothing (L9).
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let browser = Chromium::start();
+
+    browser.opens(APP).enters_password("alice", &alice.password);
+    for wrong in phone.wrong_codes(5) {
+        browser.enters_code(&wrong).arrives_at("Verification code");
+        assert_eq!(browser.reads("[role=alert]"), "That code is wrong");
+    }
+    browser.enters_code(&phone.code()).arrives_at("Verification code");
+    assert!(browser.reads("[role=alert]").contains("wait 30"), "{}", browser.reads("[role=alert]"));
+    // the field for digits has no room for it: a link leads to one that has
+    browser.clicks("a[href*=other]").arrives_at("Verification code").enters_code(&recovery[0]);
+    browser.arrives_at("Signed in").clicks("a.button").arrives_at("The application");
+    drop(browser);
+    let again = Chromium::start();
+    again.opens(APP).enters_password("alice", &alice.password);
+    again.clicks("a[href*=other]").enters_code(&recovery[0]).arrives_at("Verification code");
+    host.clock.forward(60);
+    let code = phone.code();
+    again.clicks("a[href$=code]").arrives_at("Verification code");
+    again.enters_code(&format!(" {} {}-", &code[..3], &code[3..])).arrives_at("The application");
+    drop(web);
+}
+
+/// The application sends the browser on to a host of somebody else's: that is its business, not the gate's.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let browser = Chromium::start();
+    // the same server under a name that no rule of the gate's covers
+    let elsewhere = format!("{APP}/elsewhere?https://127.0.0.1:8443/");
+    browser.opens(&elsewhere).enters_password("alice", &alice.password).enters_code(&phone.code());
+    testhost::patiently("the browser is elsewhere", || {
+        Ok(browser.url().starts_with("https://127.0.0.1:8443/").then_some(()))
+    });
+    drop(web);
+}
+
+/// A page cannot be framed, and forms of other sites are refused.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn forms_of_other_sites_are_refused() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    let out = format!("{}sign-out", web.pages);
+    for header in [
+        "Origin: https://evil.test",
+        "Origin: null",
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+        "Origin: https://app.example.test:8443",
+    ] {
+        let forged = visitor.with(header);
+        let answer = forged.sends(&out, &[]);
+        assert_eq!(answer.status, 403, "{header} {answer:?}");
+    }
+    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200, "still signed in");
+    let page = visitor.loads(&format!("{}sign-in", web.pages));
+    assert_eq!(page.header("x-frame-options"), "DENY");
+    assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+}
+
+/// The pages as pictures, for whoever wants to look: in the tests' folder. A phone's width needs no scrolling.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_pages_fit_a_phone_in_light_and_dark() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let browser = Chromium::start();
+    let mut taken = Vec::new();
+    let mut look = |page: &str| {
+        for (width, height) in [(390, 844), (1280, 900)] {
+            for scheme in ["light", "dark"] {
+                browser.looks(width, height, scheme);
+                let wide = browser.runs("return document.documentElement.scrollWidth");
+                assert!(wide.as_u64().is_some_and(|wide| wide <= u64::from(width)), "{page} is {wide} wide");
+                taken.push((format!("{page}-{width}-{scheme}"), browser.picture()));
+            }
+        }
+    };
+    browser.opens(APP).arrives_at("Sign in");
+    look("sign-in");
+    browser.enters_password("alice", "not the password").arrives_at("Sign in");
+    browser.clicks("summary");
+    look("sign-in-refused");
+    browser
+        .enters_password("alice", &alice.password)
+        .enters_code(&phone.wrong())
+        .arrives_at("Verification code");
+    look("code-refused");
+    browser.clicks("a[href*=other]").arrives_at("Verification code");
+    look("recovery");
+    browser.clicks("a[href$=code]").enters_code(&phone.code()).arrives_at("Signed in");
+    look("told");
+    browser.opens(&web.pages).arrives_at("Signed in");
+    look("home");
+    for (name, picture) in taken {
+        testhost::keep_picture(&name, &picture);
+    }
+}

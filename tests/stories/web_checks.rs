@@ -1,0 +1,252 @@
+//! What the application gets, and what it never gets; and whom the gate believes.
+
+use nix::sys::signal::Signal;
+use testhost::{APP, Arrived, Front, Host, Person, Phone, Place, Postern, SOCKET, Visitor, Web, Wire};
+
+const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
+
+/// A web with someone signed in.
+#[track_caller]
+fn signed_in(host: &Host, front: Front, place: Place) -> (Web, Visitor, Person, Phone) {
+    let web = Web::start(host, front, place, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    (web, visitor, alice, phone)
+}
+
+#[track_caller]
+fn assert_clean(got: &Arrived) {
+    let text = format!("{got:?}");
+    for ours in ["Secure-postern", "Host-postern", testhost::PROOF] {
+        assert!(!text.contains(ours), "{ours} reached the application: {text}");
+    }
+}
+
+/// A forged identity never arrives, however it is spelled, doubled or dropped on the way.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_forged_identity_never_arrives() {
+    for front in FRONTS {
+        let host = Host::fresh();
+        let (web, visitor, ..) = signed_in(&host, front, Place::OwnHost);
+        let page = format!("{APP}/");
+        for forged in [
+            "Remote-User: root",
+            "remote-user: root",
+            "REMOTE-USER: root",
+            "Remote_User: root",
+            "Remote.User: root",
+            "Remote!User: root",
+            "remote_user: root",
+        ] {
+            for http in ["--http1.1", "--http2"] {
+                let answer = visitor.with(forged).with(forged).option(http).loads(&page);
+                assert_eq!(answer.status, 200, "{front:?} {forged} {answer:?}");
+                let got = web.application.got();
+                assert_eq!(got.value("Remote-User"), "alice", "{front:?} {forged} {got:?}");
+            }
+        }
+        for (name, value) in [("Remote-Groups", "wheel"), ("Remote-Email", "root@x"), ("Remote-Name", "Root")]
+        {
+            visitor.with(&format!("{name}: {value}")).loads(&page);
+            let got = web.application.got();
+            assert_eq!(got.value(name), "", "{front:?} {got:?}");
+        }
+        for dropped in [
+            "Remote-User",
+            "remote-user, close",
+            "Cookie",
+            "Authorization",
+            "X-Postern-Proxy",
+            "close, REMOTE-USER",
+        ] {
+            let answer = visitor.with(&format!("Connection: {dropped}")).option("--http1.1").loads(&page);
+            match front {
+                Front::Nginx => assert_eq!(answer.status, 400, "Connection: {dropped}: {answer:?}"),
+                // Traefik drops what the client named before it asks the gate, and nothing after
+                Front::Traefik => assert!([200, 302].contains(&answer.status), "{dropped}: {answer:?}"),
+            }
+            for got in web.application.arrived() {
+                assert_eq!(got.value("Remote-User"), "alice", "{front:?} Connection: {dropped}: {got:?}");
+                assert_clean(&got);
+            }
+        }
+        for ours in [
+            "X-Postern-Proxy: guess",
+            "X-Original-URL: https://x/",
+            "X-Forwarded-For: 192.0.2.1",
+            "X-Forwarded-Host: evil.test",
+            "X-Forwarded-Uri: /other",
+            "X-Forwarded-Method: DELETE",
+            "X-Real-IP: 192.0.2.1",
+        ] {
+            let answer = visitor.with(ours).loads(&page);
+            assert_eq!(answer.status, 200, "{front:?} {ours} {answer:?}");
+            assert_clean(&web.application.got());
+            let stranger = Visitor::new().with(ours).loads(&format!("{APP}/asked"));
+            assert_eq!(stranger.status, 302, "{front:?} {ours} {stranger:?}");
+            assert!(
+                stranger.header("location").ends_with("?rd=https%3A%2F%2Fapp.example.test%3A8443%2Fasked"),
+                "{stranger:?}"
+            );
+        }
+        web.application.got_nothing();
+    }
+}
+
+/// T6
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
+    for (front, place) in
+        [(Front::Nginx, Place::OwnHost), (Front::Nginx, Place::Path), (Front::Traefik, Place::Path)]
+    {
+        let host = Host::fresh();
+        let (web, visitor, ..) = signed_in(&host, front, place);
+        let page = format!("{APP}/");
+        let cookies: Vec<_> =
+            visitor.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let ours = cookies.join("; ");
+        // the jar would send its own line beside the one written by hand
+        let bare = Visitor::new();
+
+        let foreign: String = (0..7).map(|n| format!("c{n}={}; ", "v".repeat(1020))).collect();
+        for http in ["--http1.1", "--http2"] {
+            for foreign in [foreign.as_str(), "", "theme=dark; q=\"a=b\"; ", "name=Jürgen; "] {
+                let answer = bare.with(&format!("Cookie: {foreign}{ours}")).option(http).loads(&page);
+                assert_eq!(answer.status, 200, "{front:?} {http} {foreign} {answer:?}");
+                let got = web.application.got();
+                assert_clean(&got);
+                assert_eq!(got.value("Cookie"), foreign.trim_end_matches("; "), "{front:?}");
+            }
+        }
+        // a foreign Authorization is the application's
+        visitor.with("Authorization: Bearer of-the-application").loads(&page);
+        assert_eq!(web.application.got().value("Authorization"), "Bearer of-the-application");
+
+        // a trusted browser's cookie alone opens nothing
+        for name in ["browser", "login"] {
+            let others: Vec<_> = cookies.iter().filter(|cookie| cookie.contains(name)).cloned().collect();
+            let answer = bare.with(&format!("Cookie: {}", others.join("; "))).loads(&page);
+            assert_eq!(answer.status, 302, "{front:?} {answer:?}");
+        }
+        web.application.got_nothing();
+    }
+}
+
+/// Whoever is no proxy gets no answer to a check, session or not.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_local_user_without_the_proof_is_refused() {
+    let host = Host::fresh();
+    let (web, visitor, alice, _) = signed_in(&host, Front::Nginx, Place::OwnHost);
+    let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let allowed = Wire::open().checks(&[&cookie]);
+    assert_eq!((allowed.status, allowed.header("remote-user")), (200, "alice"));
+    assert_eq!((allowed.header("content-length"), allowed.header("cookie")), ("0", ""));
+    assert_eq!(allowed.header("authorization"), "");
+    assert!(allowed.all("set-cookie").is_empty());
+
+    let asked = [
+        "Host: postern",
+        "X-Original-URL: https://app.example.test:8443/",
+        "X-Original-Method: GET",
+        "X-Real-IP: 192.0.2.7",
+        &cookie,
+    ];
+    for proof in ["X-Forwarded-For: 127.0.0.1", "X-Postern-Proxy: wrong", "X-Postern-Proxy:"] {
+        for path in ["GET /check/nginx", "GET /check/traefik", "GET /sign-in", "POST /sign-in"] {
+            let mut lines = asked.to_vec();
+            lines.push(proof);
+            let answer = Wire::open().asks(path, &lines, "").expect("an answer");
+            assert_eq!(answer.status, 403, "{path} {proof}: {answer:?}");
+            assert!(answer.all("remote-user").is_empty(), "{answer:?}");
+        }
+    }
+    web.gate.says("cause=not-a-trusted-proxy");
+    // the socket itself is for the proxies' group
+    let mut tried = alice.on_this_host(&format!("curl -s -m 5 --unix-socket {SOCKET} http://x/healthz"));
+    let said = tried.output().expect("curl runs");
+    assert!(!said.status.success(), "{said:?}");
+    // nginx proves itself for browsers' pages, but checks are not theirs to ask for
+    let through = visitor.with("X-Original-URL: https://app.example.test:8443/");
+    assert_eq!(through.loads(&format!("{}check/nginx", web.pages)).status, 404);
+}
+
+/// Promise 4: no gate, no entry.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn while_the_gate_is_stopped_nobody_enters() {
+    for front in FRONTS {
+        let host = Host::fresh();
+        let (mut web, visitor, ..) = signed_in(&host, front, Place::OwnHost);
+        let page = format!("{APP}/");
+        assert_eq!(visitor.loads(&page).status, 200);
+        web.application.got();
+
+        web.gate.signal(Signal::SIGSTOP);
+        let answer = visitor.loads(&page);
+        assert!(answer.status >= 500, "{front:?} {answer:?}");
+        web.gate.signal(Signal::SIGCONT);
+        assert_eq!(visitor.loads(&page).status, 200, "{front:?}");
+        web.application.arrived();
+
+        assert!(web.gate.stop().as_secs() < 10, "idle connections must not hold up the end");
+        assert!(visitor.loads(&page).status >= 500);
+        assert!(visitor.fetches(&page).status >= 500);
+        web.application.got_nothing();
+        web.gate.restart();
+        assert_eq!(visitor.loads(&page).status, 200, "the session outlives the gate");
+    }
+}
+
+/// A session of one application's own path is refused elsewhere.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_host_only_session_is_refused_at_another_host() {
+    let host = Host::fresh();
+    let (web, visitor, ..) = signed_in(&host, Front::Nginx, Place::Path);
+    let cookie = format!("Cookie: __Host-postern={}", visitor.cookie("__Host-postern"));
+    let proof = format!("X-Postern-Proxy: {}", testhost::PROOF);
+    for (url, status) in [
+        ("https://app.example.test:8443/", 200),
+        ("https://APP.example.test./", 200),
+        ("https://other.example.test:8443/", 401),
+        ("https://example.test/", 401),
+        ("https://app.example.test.evil.test/", 401),
+        ("https://sub.app.example.test/", 401),
+    ] {
+        let url = format!("X-Original-URL: {url}");
+        let lines =
+            ["Host: postern", &proof, &url, "X-Original-Method: GET", "X-Real-IP: 192.0.2.7", &cookie];
+        let answer = Wire::open().asks("GET /check/nginx", &lines, "").expect("an answer");
+        assert_eq!(answer.status, status, "{url} {answer:?}");
+    }
+    drop(web);
+}
+
+/// E13
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_declared_account_works_and_brings_its_groups() {
+    let host = Host::fresh();
+    let declared = "[[account]]\nname = \"dora\"\nsecret_file = \"/etc/postern/dora\"\ngroups = [\"operators\", \"staff\"]\nemail = \"dora@example.org\"\n";
+    let secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    std::fs::write("/etc/postern/dora", secret).expect("/etc can be written");
+    let owned = std::process::Command::new("sh")
+        .args(["-c", "chmod 0640 /etc/postern/dora && chgrp postern /etc/postern/dora"])
+        .status();
+    assert!(owned.expect("sh runs").success());
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, declared);
+    Postern::call("password dora").input("the password of dora\n").does();
+    let visitor = Visitor::new();
+    let phone = Phone::scans(secret);
+    visitor.signs_in(&web.pages, "dora", "the password of dora", &phone.code(), "");
+    visitor.loads(&format!("{APP}/"));
+    let got = web.application.got();
+    assert_eq!(got.value("Remote-Groups"), "operators,staff");
+    assert_eq!(got.value("Remote-Email"), "dora@example.org");
+}

@@ -1,0 +1,247 @@
+//! Guesses and strangers at the web; and races for one code at both doors.
+
+use std::collections::HashSet;
+use std::thread;
+use std::time::{Duration, Instant};
+use testhost::{APP, Front, Host, Place, Postern, Reply, Store, Visitor, Web, Wire};
+
+const ROUNDS: u32 = 150;
+/// How often a timing of one kind may lie above one of another: half the time where nothing tells them apart.
+const ALIKE: std::ops::RangeInclusive<f64> = 0.35..=0.65;
+
+fn median(timings: &[Duration]) -> Duration {
+    let mut sorted = timings.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
+}
+
+fn share_above(a: &[Duration], b: &[Duration]) -> f64 {
+    let above = a.iter().map(|a| b.iter().filter(|b| a > b).count()).sum::<usize>();
+    above as f64 / (a.len() * b.len()) as f64
+}
+
+/// L14, promise 9: one text and one time, whoever is asked about.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn unknown_and_known_names_look_and_time_alike() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (alice, bob, carol) = (host.person("alice"), host.person("bob"), host.person("carol"));
+    alice.has_a_password();
+    alice.enrols();
+    bob.has_a_password();
+    carol.enrols();
+
+    let mut wire = Wire::open();
+    let kinds = ["alice", "bob", "carol", "nobody"];
+    let mut timings = kinds.map(|_| Vec::with_capacity(ROUNDS as usize));
+    let mut texts = HashSet::new();
+    for round in 0..ROUNDS {
+        // a day later nothing is delayed
+        host.clock.forward(86_401);
+        for turn in 0..4 {
+            let kind = (round as usize + turn) % 4;
+            let name =
+                if kinds[kind] == "nobody" { format!("nobody-{round}") } else { kinds[kind].to_owned() };
+            let address = format!("198.51.{}.{}", round % 250, kind + 1);
+            let began = Instant::now();
+            let answer = wire.password(&name, "not the password", &address);
+            timings[kind].push(began.elapsed());
+            assert_eq!(answer.status, 401, "{answer:?}");
+            let headers: Vec<_> =
+                answer.headers.iter().filter(|(key, _)| key != "date" && key != "content-length").collect();
+            texts.insert(format!("{headers:?}{}", answer.body.replace(&name, "NAME")));
+        }
+    }
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    let medians = timings.each_ref().map(|timings| median(timings));
+    for a in 0..4 {
+        for b in 0..a {
+            let share = share_above(&timings[a], &timings[b]);
+            assert!(ALIKE.contains(&share), "{} and {}: {share:.2}; medians {medians:?}", kinds[a], kinds[b]);
+        }
+    }
+    println!("medians {medians:?}");
+
+    // also when delayed, and as nobody at all
+    let refused: HashSet<String> = (0..8)
+        .flat_map(|round| ["alice", "nobody-here"].map(|name| (round, name)))
+        .map(|(round, name)| {
+            let answer = wire.password(name, "not the password", &format!("203.0.113.{round}"));
+            assert_eq!(answer.status, 401);
+            answer.body.replace(name, "NAME")
+        })
+        .collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    drop(web);
+}
+
+/// L8: an address that guesses is told to wait, and others are not.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn ten_wrong_passwords_from_one_address_and_it_waits() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let mut wire = Wire::open();
+    for number in 0..10 {
+        assert_eq!(wire.password(&format!("n{number}"), "wrong", "2001:db8:1:2::1").status, 401);
+    }
+    let answer = wire.password("alice", &alice.password, "2001:db8:1:2:ffff::9");
+    assert_eq!((answer.status, answer.header("retry-after")), (429, "300"), "{answer:?}");
+    assert_eq!(wire.password("alice", &alice.password, "2001:db8:1:3::1").status, 303);
+    host.clock.forward(301);
+    assert_eq!(wire.password("alice", &alice.password, "2001:db8:1:2::1").status, 303);
+    drop(web);
+}
+
+/// Promise 2: strangers guess passwords from a thousand addresses, and the owner enters.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn whoever_guesses_keeps_the_owner_out_of_nothing() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let trusted = Visitor::new().from("127.0.0.7");
+    trusted.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    host.clock.forward(30);
+    let mut wire = Wire::open();
+    let guess = |wire: &mut Wire| {
+        for number in 0..1000 {
+            let answer =
+                wire.password("alice", "a guess", &format!("198.51.{}.{}", number / 250, number % 250));
+            assert_eq!(answer.status, 401, "{answer:?}");
+        }
+    };
+    guess(&mut wire);
+
+    // a stranger with the right password waits too
+    assert_eq!(wire.password("alice", &alice.password, "203.0.113.1").status, 401);
+    // at the trusted browser, wherever it is
+    let answer = trusted.clone().from("127.0.0.8").password(&web.pages, "alice", &alice.password);
+    // in, and told of what others tried
+    assert!(answer.status == 200 && answer.body.contains("since your last sign-in"), "{answer:?}");
+    assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
+    // from a familiar address, without the cookie
+    let familiar = Visitor::new().from("127.0.0.7");
+    familiar.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    // by ssh with a key
+    host.clock.forward(30);
+    guess(&mut wire);
+    alice.with_key().enters_with(&phone.code());
+    // from anywhere, with password and recovery code at once
+    let anywhere = Visitor::new().from("127.0.0.99");
+    let fields = [
+        ("user", "alice"),
+        ("password", alice.password.as_str()),
+        ("recovery", recovery[0].as_str()),
+        ("rd", APP),
+    ];
+    let answer = anywhere.sends(&format!("{}sign-in", web.pages), &fields);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(anywhere.loads(&format!("{APP}/")).status, 200);
+    // which is spent only if both are right, and only once
+    let again = Visitor::new().from("127.0.0.98").sends(&format!("{}sign-in", web.pages), &fields);
+    assert_eq!(again.status, 401, "{again:?}");
+    let fields = [("user", "alice"), ("password", "wrong"), ("recovery", recovery[1].as_str()), ("rd", APP)];
+    assert_eq!(
+        Visitor::new().from("127.0.0.97").sends(&format!("{}sign-in", web.pages), &fields).status,
+        401
+    );
+    let fields = [
+        ("user", "alice"),
+        ("password", alice.password.as_str()),
+        ("recovery", recovery[1].as_str()),
+        ("rd", APP),
+    ];
+    assert_eq!(
+        Visitor::new().from("127.0.0.97").sends(&format!("{}sign-in", web.pages), &fields).status,
+        200
+    );
+}
+
+/// L11, promise 1: many browsers and shells with one code, and one of them is in.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    for count in [2, 10, 40] {
+        host.clock.forward(30);
+        let code = phone.code();
+        let visitors: Vec<_> = (0..count).map(|_| Visitor::new()).collect();
+        for visitor in &visitors {
+            assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+        }
+        let entered: usize = thread::scope(|scope| {
+            let (pages, alice, code) = (&web.pages, &alice, &code);
+            let at_web = visitors
+                .iter()
+                .map(|visitor| scope.spawn(move || usize::from(visitor.code(pages, code, "").status == 303)));
+            let at_web: Vec<_> = at_web.collect();
+            let at_ssh: Vec<_> = (0..count / 2)
+                .map(|_| {
+                    scope.spawn(move || {
+                        let mut terminal = alice.with_key().up_to_the_code();
+                        terminal.types(code);
+                        usize::from(terminal.expect_one_of(&["entered as alice", "used already"]) == 0)
+                    })
+                })
+                .collect();
+            at_web.into_iter().chain(at_ssh).map(|running| running.join().expect("an attempt")).sum()
+        });
+        assert_eq!(entered, 1, "{count} browsers");
+    }
+    assert_eq!(
+        Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted' AND detail = 'code'"),
+        3
+    );
+    Store::open().is_sound();
+}
+
+/// kill -9 in mid sign-in: no code twice, and no session that the list does not show.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
+    let host = Host::fresh();
+    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    for round in 0..12_u64 {
+        host.clock.forward(30);
+        let visitor = Visitor::new();
+        assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+        let code = phone.code();
+        let before = sessions();
+        let answer: Reply = thread::scope(|scope| {
+            let running = scope.spawn(|| visitor.code(&web.pages, &code, "yes"));
+            thread::sleep(Duration::from_millis(10 + 2 * round));
+            nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(web.gate.process().cast_signed()),
+                nix::sys::signal::Signal::SIGKILL,
+            )
+            .expect("the gate runs");
+            running.join().expect("an answer of nginx's at least")
+        });
+        web.gate.restart();
+        let wrote = sessions() - before;
+        if answer.status == 303 {
+            assert_eq!(wrote, 1, "round {round}: a session that the list does not show");
+        }
+        let again = visitor.code(&web.pages, &code, "");
+        assert_eq!(again.status == 303, wrote == 0 && answer.status != 303, "round {round}: {again:?}");
+        Store::open().is_sound();
+    }
+}
+
+fn sessions() -> usize {
+    let listed = Postern::call("session list alice --json").does().json();
+    listed.as_array().map_or(0, Vec::len)
+}

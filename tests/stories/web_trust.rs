@@ -1,0 +1,208 @@
+//! Trusted browsers, sessions, and their end.
+
+use nix::sys::signal::Signal;
+use testhost::{APP, Front, Host, Person, Phone, Place, Postern, Visitor, Web, Wire};
+
+const BROWSER: &str = "__Host-postern-browser";
+
+/// A web with someone who has trusted this visitor's browser.
+#[track_caller]
+fn trusted(host: &Host) -> (Web, Visitor, Person, Phone) {
+    let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    (web, visitor, alice, phone)
+}
+
+/// Whether the password alone suffices.
+#[track_caller]
+fn is_trusted(web: &Web, visitor: &Visitor, person: &Person) -> bool {
+    let answer = visitor.password(&web.pages, &person.name, &person.password);
+    assert_eq!(answer.status, 303, "{answer:?}");
+    !answer.header("location").ends_with("code")
+}
+
+#[track_caller]
+fn browsers(person: &Person) -> usize {
+    let listed = Postern::call(&format!("browser list {} --json", person.name)).does();
+    listed.json().as_array().map_or(0, Vec::len)
+}
+
+/// T1, T2
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_trusted_browser_is_asked_for_the_password_only() {
+    let host = Host::fresh();
+    let (web, visitor, alice, phone) = trusted(&host);
+    let bob = host.person("bob");
+    bob.has_a_password();
+    bob.enrols();
+
+    assert!(is_trusted(&web, &visitor, &alice));
+    assert!(!is_trusted(&web, &Visitor::new(), &alice), "another browser is asked");
+    assert!(!is_trusted(&web, &visitor, &bob), "so is another account in this one");
+    let wrong = visitor.password(&web.pages, "alice", "not the password");
+    assert_eq!(wrong.status, 401, "{wrong:?}");
+    assert!(is_trusted(&web, &visitor, &alice));
+
+    host.clock.forward(31 * 86_400);
+    assert!(!is_trusted(&web, &visitor, &alice), "its period is over");
+    visitor.code(&web.pages, &phone.code(), "yes");
+    assert!(is_trusted(&web, &visitor, &alice));
+    visitor.forgets(BROWSER);
+    assert!(!is_trusted(&web, &visitor, &alice), "its cookie is gone");
+}
+
+/// T3: two tabs, or an answer lost on the way.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
+    let host = Host::fresh();
+    let (web, visitor, alice, phone) = trusted(&host);
+    let before = visitor.robbed();
+    assert!(is_trusted(&web, &visitor, &alice));
+    // the new cookie never arrived: the old one merely asks for the code
+    assert!(!is_trusted(&web, &before, &alice));
+    host.clock.forward(30);
+    let entered = before.code(&web.pages, &phone.code(), "");
+    assert_eq!(entered.status, 303, "{entered:?}");
+    assert_eq!(browsers(&alice), 1);
+    assert!(is_trusted(&web, &before, &alice));
+    assert_eq!(browsers(&alice), 1);
+}
+
+/// T3
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_stolen_old_cookie_revokes_the_browser() {
+    let host = Host::fresh();
+    let (web, visitor, alice, _) = trusted(&host);
+    let thief = visitor.robbed();
+    // the new one, and a sign-in with it: from then on the old one is nobody's
+    assert!(is_trusted(&web, &visitor, &alice));
+    assert!(is_trusted(&web, &visitor, &alice));
+    assert!(!is_trusted(&web, &thief, &alice));
+    assert_eq!(browsers(&alice), 0);
+    assert!(!is_trusted(&web, &visitor, &alice));
+    let log = Postern::call("log").does();
+    assert!(log.out.contains("an old cookie was used after a newer one"), "{}", log.out);
+}
+
+/// Two tabs on the code page, one after the other: one browser is trusted, not two.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn two_tabs_trust_one_browser() {
+    let host = Host::fresh();
+    let (web, visitor, alice, phone) = trusted(&host);
+    Postern::call("browser revoke alice --all").does();
+    assert!(!is_trusted(&web, &visitor, &alice));
+    let second = visitor.robbed();
+    host.clock.forward(30);
+    assert_eq!(visitor.code(&web.pages, &phone.code(), "yes").status, 303);
+    // the browser sends the cookie that the first tab got
+    let ticket = second.cookie("__Host-postern-login");
+    host.clock.forward(30);
+    let line = format!("Cookie: {BROWSER}={}; __Host-postern-login={ticket}", visitor.cookie(BROWSER));
+    let entered = Visitor::new().with(&line).code(&web.pages, &phone.code(), "yes");
+    assert_eq!(entered.status, 303, "{entered:?}");
+    assert_eq!(browsers(&alice), 1);
+}
+
+/// T4
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_revoked_browser_is_asked_again() {
+    let host = Host::fresh();
+    let (web, visitor, alice, _) = trusted(&host);
+    assert_eq!(browsers(&alice), 1);
+    Postern::call("browser revoke alice --all").does();
+    assert!(!is_trusted(&web, &visitor, &alice));
+    assert_eq!(browsers(&alice), 0);
+}
+
+/// Promise 3: stopped before, and awake after the revocation was reported done, a gate lets nobody in.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_gate_that_slept_through_a_revocation_allows_nothing() {
+    let host = Host::fresh();
+    let (web, visitor, ..) = trusted(&host);
+    let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let mut wire = Wire::open();
+    assert_eq!(wire.checks(&[&cookie]).status, 200);
+
+    web.gate.signal(Signal::SIGSTOP);
+    Postern::call("session revoke alice --all").does();
+    web.gate.signal(Signal::SIGCONT);
+    for number in 0..10_000 {
+        let answer = wire.checks(&[&cookie]);
+        assert_eq!(answer.status, 401, "check {number}");
+    }
+}
+
+/// Promise 3, while the gate runs.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn what_is_revoked_is_refused_from_the_next_check_on() {
+    let host = Host::fresh();
+    let (web, visitor, alice, phone) = trusted(&host);
+    let page = format!("{APP}/");
+    let commands = ["session revoke alice --all", "disable alice"];
+    for command in commands {
+        assert_eq!(visitor.loads(&page).status, 200);
+        Postern::call(command).does();
+        assert_eq!(visitor.loads(&page).status, 302, "{command}");
+        assert!(is_trusted(&web, &visitor, &alice), "{command}");
+    }
+    assert_eq!(visitor.loads(&page).status, 200);
+    alice.has_a_password();
+    assert_eq!(visitor.loads(&page).status, 302, "the password was changed");
+    drop(phone);
+}
+
+/// A sign-in between its two pages ends without a session when the second factor is turned off meanwhile.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_sign_in_in_flight_ends_with_what_it_began_with() {
+    let host = Host::fresh();
+    let (web, _, alice, phone) = trusted(&host);
+    let visitor = Visitor::new();
+    visitor.password(&web.pages, "alice", &alice.password);
+    Postern::call("disable alice").does();
+    host.clock.forward(30);
+    let answer = visitor.code(&web.pages, &phone.code(), "yes");
+    assert_eq!(answer.status, 401, "{answer:?}");
+    assert!(answer.body.contains("begin anew"), "{answer:?}");
+}
+
+/// The ticket between the pages has its time, and is no session.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_login_ticket_is_good_for_ten_minutes_and_for_nothing_else() {
+    let host = Host::fresh();
+    let (web, _, alice, phone) = trusted(&host);
+    host.clock.forward(30);
+    let visitor = Visitor::new();
+    visitor.password(&web.pages, "alice", &alice.password);
+    let ticket = visitor.cookie("__Host-postern-login");
+    let posing = Visitor::new().with(&format!("Cookie: __Secure-postern={ticket}"));
+    assert_eq!(posing.loads(&format!("{APP}/")).status, 302);
+    host.clock.forward(601);
+    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 401);
+}
+
+/// A session has its end, whatever it did meanwhile.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_session_ends_after_twelve_hours() {
+    let host = Host::fresh();
+    let (web, visitor, ..) = trusted(&host);
+    host.clock.forward(12 * 3600 - 1);
+    let page = format!("{APP}/");
+    assert_eq!(visitor.loads(&page).status, 200);
+    host.clock.forward(1);
+    assert_eq!(visitor.loads(&page).status, 302);
+    drop(web);
+}

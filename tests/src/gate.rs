@@ -44,7 +44,8 @@ impl Gate {
     /// Sends it a signal.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.process().cast_signed()), signal).expect("the gate runs");
+        let process = i32::try_from(self.process()).expect("a process number fits");
+        kill(Pid::from_raw(process), signal).expect("the gate runs");
     }
 
     /// Ends it at once, as a crash would.
@@ -79,7 +80,8 @@ fn launch() -> Running {
     gate.args(["--reuid=postern", "--regid=postern", "--init-groups", "env"]);
     // the clock joins after the change of user: what root's libfaketime made, another user cannot open
     for (name, value) in on_the_clock(Command::new("postern-gate")).get_envs() {
-        gate.arg(format!("{}={}", name.display(), value.unwrap_or_default().display()));
+        let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());
+        gate.arg(format!("{name}={value}"));
     }
     gate.arg("/usr/bin/postern-gate");
     let mut running = Running::start(gate, "gate.log");

@@ -244,3 +244,36 @@ fn sessions() -> usize {
     let listed = Postern::call("session list alice --json").does().json();
     listed.as_array().map_or(0, Vec::len)
 }
+
+/// L8, promise 2: a hundred wrong codes at once, at the gate and at ssh: five are looked at, and no more.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let wrong = phone.wrong_codes(100);
+    let visitors: Vec<_> = (0..60).map(|_| Visitor::new()).collect();
+    for visitor in &visitors {
+        assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+    }
+    thread::scope(|scope| {
+        let (pages, alice) = (&web.pages, &alice);
+        for (number, code) in wrong.iter().enumerate() {
+            let visitor = visitors.get(number);
+            scope.spawn(move || match visitor {
+                Some(visitor) => {
+                    let answer = visitor.code(pages, code, "");
+                    assert!([401, 429].contains(&answer.status), "{answer:?}");
+                }
+                None => alice.with_key().guesses(code),
+            });
+        }
+    });
+    let store = Store::open();
+    assert_eq!(store.number("SELECT count(*) FROM failure"), 5);
+    assert_eq!(store.number("SELECT count(*) FROM event WHERE what = 'refused' AND detail = 'wrong'"), 5);
+    store.is_sound();
+}

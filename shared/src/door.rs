@@ -7,6 +7,7 @@ mod load;
 mod revocation;
 mod sign_in;
 mod visit;
+mod web_administration;
 
 pub use administration::{AdministrationError, State, Status};
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};

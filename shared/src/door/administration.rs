@@ -6,11 +6,8 @@ use crate::clock::Timestamp;
 use crate::enrolment::{Confirmation, Pending};
 use crate::event::{Event, What};
 use crate::name::UserName;
-use crate::password::{Password, PasswordError};
-use crate::session::SessionId;
-use crate::store::{
-    AccountRecord, AuthenticatorRecord, BrowserRecord, Intent, SessionRecord, StoreError, Transaction,
-};
+use crate::password::PasswordError;
+use crate::store::{AccountRecord, AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::totp::Step;
 use crate::vault::Binding;
 use serde::Serialize;
@@ -68,13 +65,7 @@ impl Door {
         let name = pending.name();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(Intent::Write)?;
-        let record = match tx.account(name)? {
-            Some(record) => record,
-            None => {
-                log(tx.as_mut(), name, What::AccountAdded, actor, now)?;
-                tx.add_account(name, now)?
-            }
-        };
+        let record = known_or_new(tx.as_mut(), name, actor, now)?;
         if !tx.authenticators(record.id)?.is_empty() {
             return Err(AdministrationError::AlreadyEnrolled(name.clone()));
         }
@@ -92,103 +83,6 @@ impl Door {
         log(tx.as_mut(), name, What::Enrolled, actor, now)?;
         tx.commit()?;
         Ok(self.await_gates(revision)?)
-    }
-
-    /// Sets a password. Every session and trusted browser of the account ends.
-    pub fn set_password(
-        &mut self,
-        name: &UserName,
-        password: &Password,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<(), AdministrationError> {
-        let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
-        let mut tx = self.store.begin(Intent::Write)?;
-        let record = match tx.account(name)? {
-            Some(record) => record,
-            None => {
-                log(tx.as_mut(), name, What::AccountAdded, actor, now)?;
-                tx.add_account(name, now)?
-            }
-        };
-        tx.set_password(record.id, &hash)?;
-        tx.end_all(record.id, now)?;
-        let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::PasswordSet, actor, now)?;
-        tx.commit()?;
-        Ok(self.await_gates(revision)?)
-    }
-
-    /// An account's sessions, newest first.
-    pub fn sessions(
-        &mut self,
-        name: &UserName,
-        now: Timestamp,
-    ) -> Result<Vec<SessionRecord>, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Read)?;
-        let record = known(tx.as_mut(), name)?;
-        Ok(tx.sessions(record.id, now)?)
-    }
-
-    /// Ends one session of an account, or all. When this returns, no gate lets them in.
-    pub fn revoke_sessions(
-        &mut self,
-        name: &UserName,
-        one: Option<SessionId>,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<usize, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
-        let mut ended = 0;
-        for session in tx.sessions(record.id, now)? {
-            if one.is_none_or(|one| one == session.id) && tx.end_session(session.id)? {
-                ended += 1;
-            }
-        }
-        if ended == 0 {
-            return Err(AdministrationError::NothingToRevoke("session", name.clone()));
-        }
-        let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::SessionRevoked, actor, now)?;
-        tx.commit()?;
-        self.await_gates(revision)?;
-        Ok(ended)
-    }
-
-    /// An account's trusted browsers, newest first.
-    pub fn browsers(
-        &mut self,
-        name: &UserName,
-        now: Timestamp,
-    ) -> Result<Vec<BrowserRecord>, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Read)?;
-        let record = known(tx.as_mut(), name)?;
-        Ok(tx.browsers(record.id, now)?)
-    }
-
-    /// Trusts one browser of an account, or all, no longer.
-    pub fn revoke_browsers(
-        &mut self,
-        name: &UserName,
-        one: Option<i64>,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<usize, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Write)?;
-        let record = known(tx.as_mut(), name)?;
-        let mut ended = 0;
-        for browser in tx.browsers(record.id, now)? {
-            if one.is_none_or(|one| one == browser.number) && tx.remove_browser(browser.number)? {
-                ended += 1;
-            }
-        }
-        if ended == 0 {
-            return Err(AdministrationError::NothingToRevoke("trusted browser", name.clone()));
-        }
-        log(tx.as_mut(), name, What::BrowserRevoked, actor, now)?;
-        tx.commit()?;
-        Ok(ended)
     }
 
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
@@ -322,11 +216,25 @@ impl Door {
     }
 }
 
-fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<AccountRecord, AdministrationError> {
+/// An account; made if there is none.
+pub(super) fn known_or_new(
+    tx: &mut dyn Transaction,
+    name: &UserName,
+    actor: &str,
+    now: Timestamp,
+) -> Result<AccountRecord, StoreError> {
+    if let Some(record) = tx.account(name)? {
+        return Ok(record);
+    }
+    log(tx, name, What::AccountAdded, actor, now)?;
+    tx.add_account(name, now)
+}
+
+pub(super) fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<AccountRecord, AdministrationError> {
     tx.account(name)?.ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
-fn log(
+pub(super) fn log(
     tx: &mut dyn Transaction,
     name: &UserName,
     what: What,

@@ -1,0 +1,101 @@
+//! What administrators do to an account at the web: its password, its sessions, its trusted browsers.
+
+use super::Door;
+use super::administration::{AdministrationError, known, known_or_new, log};
+use crate::clock::Timestamp;
+use crate::event::What;
+use crate::name::UserName;
+use crate::password::Password;
+use crate::session::SessionId;
+use crate::store::{BrowserRecord, Intent, SessionRecord};
+
+impl Door {
+    /// Sets a password. Every session and trusted browser of the account ends.
+    pub fn set_password(
+        &mut self,
+        name: &UserName,
+        password: &Password,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), AdministrationError> {
+        let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = known_or_new(tx.as_mut(), name, actor, now)?;
+        tx.set_password(record.id, &hash)?;
+        tx.end_all(record.id, now)?;
+        let revision = tx.revise()?;
+        log(tx.as_mut(), name, What::PasswordSet, actor, now)?;
+        tx.commit()?;
+        Ok(self.await_gates(revision)?)
+    }
+
+    /// An account's sessions, newest first.
+    pub fn sessions(
+        &mut self,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>, AdministrationError> {
+        let mut tx = self.store.begin(Intent::Read)?;
+        let record = known(tx.as_mut(), name)?;
+        Ok(tx.sessions(record.id, now)?)
+    }
+
+    /// An account's trusted browsers, newest first.
+    pub fn browsers(
+        &mut self,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<Vec<BrowserRecord>, AdministrationError> {
+        let mut tx = self.store.begin(Intent::Read)?;
+        let record = known(tx.as_mut(), name)?;
+        Ok(tx.browsers(record.id, now)?)
+    }
+
+    /// Ends one session of an account, or all; how many. When this returns, no gate lets them in.
+    pub fn revoke_sessions(
+        &mut self,
+        name: &UserName,
+        one: Option<SessionId>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<usize, AdministrationError> {
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        let mut ended = 0;
+        for session in tx.sessions(record.id, now)? {
+            let meant = one.is_none_or(|one| one == session.id);
+            ended += usize::from(meant && tx.end_session(session.id)?);
+        }
+        if ended == 0 {
+            return Err(AdministrationError::NothingToRevoke("session", name.clone()));
+        }
+        let revision = tx.revise()?;
+        log(tx.as_mut(), name, What::SessionRevoked, actor, now)?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        Ok(ended)
+    }
+
+    /// Trusts one browser of an account, or all, no longer; how many.
+    pub fn revoke_browsers(
+        &mut self,
+        name: &UserName,
+        one: Option<i64>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<usize, AdministrationError> {
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        let mut ended = 0;
+        for browser in tx.browsers(record.id, now)? {
+            let meant = one.is_none_or(|one| one == browser.number);
+            ended += usize::from(meant && tx.remove_browser(browser.number)?);
+        }
+        if ended == 0 {
+            return Err(AdministrationError::NothingToRevoke("trusted browser", name.clone()));
+        }
+        log(tx.as_mut(), name, What::BrowserRevoked, actor, now)?;
+        tx.commit()?;
+        Ok(ended)
+    }
+}

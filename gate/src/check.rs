@@ -5,8 +5,12 @@ use crate::cookies::{Scanned, scan};
 use crate::site::Site;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
+use shared::account::Enrolled;
 use shared::clock::{self, Timestamp};
-use shared::session::Session;
+use shared::door::SERVICE;
+use shared::place::Address;
+use shared::policy::{Need, Subject};
+use shared::session::{Factors, Session};
 
 /// The most of cookies that is looked at, in bytes.
 const LONGEST: usize = 48 * 1024;
@@ -49,7 +53,10 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
         Ok(value) => value,
         Err(()) => return Ruling::Refuse,
     };
-    let Some(session) = session(site, &scanned, now).filter(|s| site.is_good_at(s, &asked.host())) else {
+    let good = |session: &Session| {
+        site.is_good_at(session, &asked.host()) && is_enough(site, session, asked.address)
+    };
+    let Some(session) = session(site, &scanned, now).filter(good) else {
         return Ruling::SignIn(wants(asked.method, headers));
     };
     let declared = site.config.declared(&session.name);
@@ -61,6 +68,16 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
         cookie: scanned.others,
         authorization: authorization.to_owned(),
     })
+}
+
+/// A session that an exemption spared the code is good only where the exemption holds.
+fn is_enough(site: &Site, session: &Session, address: Address) -> bool {
+    if session.factors == Factors::Code {
+        return true;
+    }
+    let Ok(groups) = site.config.groups_of(&session.name) else { return false };
+    let subject = Subject { name: &session.name, groups: &groups, service: SERVICE, address: Some(address) };
+    matches!(site.config.policy.need(&subject, Enrolled::Yes), Need::Exempt(_))
 }
 
 /// The session of a request, if it is signed, in time, and not revoked.

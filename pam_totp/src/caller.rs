@@ -3,10 +3,9 @@
 
 use crate::host::{Host, Item};
 use nix::errno::Errno;
-use nix::unistd::{Gid, Group, User, getgrouplist};
+use nix::unistd::User;
 use shared::name::{NameError, UserName};
 use shared::place::{Address, Origin};
-use std::ffi::CString;
 use std::fmt;
 
 /// The longest service name or remote user that is looked at, in bytes.
@@ -77,41 +76,6 @@ pub(crate) fn origin(host: &dyn Host, sshd: bool) -> Origin {
 /// Whether sshd says that an earlier factor (a key) has passed.
 pub(crate) fn earlier_factor(host: &dyn Host, sshd: bool) -> bool {
     sshd && host.variable("SSH_AUTH_INFO_0").is_some_and(|info| !info.iter().all(u8::is_ascii_whitespace))
-}
-
-/// The names of the user's groups on this host; none if the host does not know the user. A group that cannot be
-/// named could be one that the policy speaks of: nobody enters on a guess.
-pub(crate) fn groups(user: &UserName) -> Result<Vec<String>, GroupsError> {
-    let Some(entry) = User::from_name(user.as_str()).map_err(GroupsError::Lookup)? else {
-        return Ok(Vec::new());
-    };
-    let name = CString::new(user.as_str()).map_err(|_| GroupsError::Lookup(Errno::EINVAL))?;
-    let named = |id: Gid| match Group::from_gid(id) {
-        Ok(Some(group)) => Ok(group.name),
-        Ok(None) => Err(GroupsError::Nameless(id)),
-        Err(error) => Err(GroupsError::Lookup(error)),
-    };
-    getgrouplist(&name, entry.gid).map_err(GroupsError::Lookup)?.into_iter().map(named).collect()
-}
-
-/// Why a user's groups are not known.
-#[derive(Debug)]
-pub(crate) enum GroupsError {
-    /// The host's name service does not answer.
-    Lookup(Errno),
-    /// A group without a name.
-    Nameless(Gid),
-}
-
-impl fmt::Display for GroupsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            GroupsError::Lookup(error) => write!(f, "groups cannot be looked up: {error}; see getent group"),
-            GroupsError::Nameless(id) => {
-                write!(f, "the user's group {id} has no name; see getent group {id}")
-            }
-        }
-    }
 }
 
 fn is_plain(text: &str) -> bool {

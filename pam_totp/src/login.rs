@@ -1,7 +1,7 @@
 //! The `auth` line: asks for the code. From the prompt to the store and back; the store is opened after the
 //! prompt, and nothing is held across it.
 
-use crate::caller::{self, GroupsError, UserError};
+use crate::caller::{self, UserError};
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, Severity};
 use crate::mark::Mark;
@@ -13,6 +13,7 @@ use shared::config::file::{self, ConfigError};
 use shared::config::{Config, FirstFactor, Pam, Unenrolled};
 use shared::decision::{Refusal, Spent, Verdict};
 use shared::door::{Door, DoorError, Means, Outcome, Recovered, Visitor};
+use shared::groups::GroupsError;
 use shared::guess::Stage;
 use shared::name::UserName;
 use shared::place::Origin;
@@ -238,13 +239,7 @@ impl Line<'_> {
 
     /// What the policy says of this person here.
     pub(crate) fn need(&self, enrolled: Enrolled) -> Result<Need, GroupsError> {
-        let mut groups = match self.config.policy.asks_groups() {
-            true => caller::groups(&self.user)?,
-            false => Vec::new(),
-        };
-        if let Some(declared) = self.config.declared(&self.user) {
-            groups.extend(declared.groups.iter().cloned());
-        }
+        let groups = self.config.groups_of(&self.user)?;
         let subject = Subject {
             name: &self.user,
             groups: &groups,

@@ -11,6 +11,7 @@ pub mod value;
 pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
 pub use policy::{Exempt, Policy, Required};
 
+use crate::groups::{self, GroupsError};
 use crate::name::UserName;
 use crate::recovery::{LEAST_BITS, bits_per_guess};
 use crate::totp::{Algorithm, Parameters};
@@ -283,6 +284,16 @@ impl Config {
             });
         }
         Ok(())
+    }
+
+    /// The groups of a user that the policy speaks of: those of the host, and those declared for the account.
+    pub fn groups_of(&self, name: &UserName) -> Result<Vec<String>, GroupsError> {
+        let mut groups = match self.policy.asks_groups() {
+            true => groups::of(name)?,
+            false => Vec::new(),
+        };
+        groups.extend(self.declared(name).into_iter().flat_map(|declared| declared.groups.iter().cloned()));
+        Ok(groups)
     }
 
     /// The declaration of an account, if it has one.

@@ -2,7 +2,7 @@
 //! sealed store, the configuration. No PAM, no HTTP, no async.
 //!
 //! The pure rooms (`decision`, `guess`, `policy`, `totp`, `answer`) take the time as an argument and touch
-//! nothing; the edges are `clock`, `files`, `key`, `config` and `store`; `door` joins them for one login.
+//! nothing; the edges are `clock`, `files`, `groups`, `key`, `config` and `store`; `door` joins them for one login.
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -14,6 +14,7 @@ pub mod door;
 pub mod enrolment;
 pub mod event;
 pub mod files;
+pub mod groups;
 pub mod guess;
 pub mod key;
 pub mod name;

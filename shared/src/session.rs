@@ -42,9 +42,10 @@ impl fmt::Display for SessionId {
 /// What has passed at a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Factors {
-    /// The first factor alone.
+    /// The first factor alone, because an exemption asks for no more: good only where it holds.
     Password = 1,
-    /// The first factor in a browser that the account trusts, or with a code.
+    /// All that the account needs everywhere: with a code, in a browser that the account trusts, or without a second
+    /// factor.
     Code = 2,
 }
 

@@ -11,7 +11,7 @@ use shared::key::MasterKeys;
 use shared::name::UserName;
 use shared::password::Password;
 use shared::place::{Address, Origin};
-use shared::session::Revoked;
+use shared::session::{Factors, Revoked};
 use shared::totp::{Step, code};
 use shared::vault::Vault;
 use std::fs;
@@ -39,14 +39,21 @@ fn password(text: &str) -> Password {
 
 impl Home {
     fn new() -> Home {
+        Home::with("")
+    }
+
+    fn with(extra: &str) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let (masters, key) = MasterKeys::generate().unwrap();
         fs::write(at("key"), key.as_bytes()).unwrap();
         fs::set_permissions(at("key"), PermissionsExt::from_mode(0o600)).unwrap();
         let (db, key_file) = (at("store/db"), at("key"));
-        let text =
-            format!("[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n", db.display(), key_file.display());
+        let text = format!(
+            "{extra}\n[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n",
+            db.display(),
+            key_file.display()
+        );
         fs::write(at("postern.toml"), text).unwrap();
         let config = file::read(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
@@ -290,4 +297,32 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     let began = std::time::Instant::now();
     home.door.revoke_sessions(&name("alice"), Some(session.id), "root", NOW).unwrap();
     assert!(began.elapsed() >= shared::door::LEASE);
+}
+
+#[test]
+fn a_session_that_an_exemption_spared_the_code_says_so() {
+    let mut home = Home::with("[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]");
+    let AfterPassword::Opened(opened) = home.enter_password(None, "alice", RIGHT, "") else {
+        panic!("a code is asked")
+    };
+    assert_eq!(opened.session.factors, Factors::Password);
+    let elsewhere = home.enter_password_from("198.51.100.1", None, "alice", RIGHT, "");
+    assert!(matches!(elsewhere, AfterPassword::Code { .. }));
+}
+
+#[test]
+fn whoever_is_required_and_not_enrolled_stays_outside() {
+    let mut home = Home::with("[policy]\nrequired = \"all\"");
+    home.door.set_password(&name("bob"), &password(RIGHT), "root", NOW).unwrap();
+    assert!(matches!(home.enter_password(None, "bob", RIGHT, ""), AfterPassword::NotEnrolled));
+}
+
+#[test]
+fn the_one_recovery_code_that_turns_off_opens_a_session_that_lasts() {
+    let mut home = Home::with("[recovery]\non_use = \"disable\"");
+    let code = home.recovery(0);
+    let AfterPassword::Opened(opened) = home.enter_password(None, "alice", RIGHT, &code) else {
+        panic!("not opened")
+    };
+    assert!(!home.snapshot().covers(&opened.session));
 }

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::decision::{Refusal, Verdict};
 use crate::event::{Event, What};
+use crate::groups::GroupsError;
 use crate::guess::{Stage, Standing};
 use crate::name::UserName;
 use crate::password::{Password, PasswordError};
@@ -128,9 +129,15 @@ impl Door {
             (None, _) => None,
         };
         if let Some(refusal) = refusal {
-            if visit.mended || matches!(recognised, Recognised::Stolen) {
-                drop(visit);
-                transaction.commit()?;
+            let worth_keeping = visit.mended || matches!(recognised, Recognised::Stolen);
+            drop(visit);
+            match worth_keeping {
+                true => transaction.commit()?,
+                false => drop(transaction),
+            }
+            if !matches!(refusal, Refusal::AddressDelayed { .. }) {
+                // It must not show in the time whether this name's row is delayed: names without an account share theirs.
+                vault.verify_password(password, None)?;
             }
             return Ok(AfterPassword::Refused(refusal));
         }
@@ -158,9 +165,14 @@ impl Door {
             _ => return Ok(AfterPassword::Refused(Refusal::Expired)),
         };
         let opening = Opening { config, vault, browser, record, now };
-        let next = if let Need::Nothing | Need::Exempt(_) = need(config, &visitor, visit.account.enrolled) {
+        let need = need(config, &visitor, visit.account.enrolled)?;
+        let next = if let Need::Nothing | Need::Exempt(_) = need {
             visit.log(tx, What::Accepted, "password")?;
-            AfterPassword::Opened(Box::new(opening.session(tx, None)?))
+            let mut opened = opening.session(tx, None)?;
+            if let Need::Exempt(_) = need {
+                opened.session.factors = Factors::Password;
+            }
+            AfterPassword::Opened(Box::new(opened))
         } else if visit.account.enrolled == Enrolled::No {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
             AfterPassword::NotEnrolled
@@ -176,11 +188,16 @@ impl Door {
             let outcome = visit.judge(tx, recovery)?;
             match outcome.verdict {
                 Verdict::Refused(refusal) => AfterPassword::Refused(refusal),
-                Verdict::Accepted(_) => AfterPassword::Opened(Box::new(Opened {
-                    missed: outcome.missed,
-                    recovery: outcome.recovery,
-                    ..opening.session(tx, None)?
-                })),
+                Verdict::Accepted(_) => {
+                    // its use may have ended all sessions: the new one belongs to what is now
+                    let record = tx.account(name)?.unwrap_or_else(|| record.clone());
+                    let opening = Opening { record: &record, ..opening };
+                    AfterPassword::Opened(Box::new(Opened {
+                        missed: outcome.missed,
+                        recovery: outcome.recovery,
+                        ..opening.session(tx, None)?
+                    }))
+                }
             }
         } else {
             AfterPassword::Code { generation: record.generation }
@@ -274,15 +291,11 @@ fn recognise(
     Ok(Recognised::Stolen)
 }
 
-fn need(config: &Config, visitor: &Visitor<'_>, enrolled: Enrolled) -> Need {
-    let groups = config.declared(visitor.name).map(|declared| declared.groups.clone()).unwrap_or_default();
-    let subject = Subject {
-        name: visitor.name,
-        groups: &groups,
-        service: visitor.service,
-        address: visitor.origin.address(),
-    };
-    config.policy.need(&subject, enrolled)
+fn need(config: &Config, visitor: &Visitor<'_>, enrolled: Enrolled) -> Result<Need, SignInError> {
+    let groups = config.groups_of(visitor.name).map_err(SignInError::Groups)?;
+    let address = visitor.origin.address();
+    let subject = Subject { name: visitor.name, groups: &groups, service: visitor.service, address };
+    Ok(config.policy.need(&subject, enrolled))
 }
 
 /// What a success opens.
@@ -368,6 +381,8 @@ pub enum SignInError {
     Password(PasswordError),
     /// The clock.
     Clock(crate::clock::ClockError),
+    /// The host's name service.
+    Groups(GroupsError),
 }
 
 impl<E: Into<DoorError>> From<E> for SignInError {
@@ -388,6 +403,7 @@ impl std::fmt::Display for SignInError {
             SignInError::Door(error) => error.fmt(f),
             SignInError::Password(error) => error.fmt(f),
             SignInError::Clock(error) => error.fmt(f),
+            SignInError::Groups(error) => error.fmt(f),
         }
     }
 }

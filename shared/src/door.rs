@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::key::{KeyError, MasterKeys};
 use crate::name::UserName;
 use crate::otpauth::OtpauthError;
+use crate::password::HashingMemory;
 use crate::store::{self, Intent, Store, StoreError};
 use crate::vault::{Vault, VaultError};
 use std::fmt;
@@ -30,6 +31,7 @@ pub struct Door {
     config: Config,
     vault: Vault,
     store: Box<dyn Store>,
+    hashing: HashingMemory,
 }
 
 impl Door {
@@ -39,7 +41,7 @@ impl Door {
         let mut store = store::open(&config.store.url)?;
         let wrapped = store.begin(Intent::Read)?.data_keys()?;
         let vault = Vault::open(&masters, &wrapped)?;
-        Ok(Door { config, vault, store })
+        Ok(Door { config, vault, store, hashing: HashingMemory::default() })
     }
 
     /// The configuration it was opened with.

@@ -18,6 +18,7 @@ mod sshd;
 mod store;
 mod syscalls;
 mod terminal;
+mod timings;
 mod visitor;
 mod web;
 
@@ -36,5 +37,6 @@ pub use ssh::Ssh;
 pub use store::Store;
 pub use syscalls::{Ambush, killed_at, was_killed};
 pub use terminal::{Ended, Terminal};
+pub use timings::assert_alike;
 pub use visitor::Visitor;
 pub use web::{APP, AUTH, Front, PROOF, Place, Web, reconfigure};

@@ -85,7 +85,7 @@ impl Door {
         answer: &Answer,
         now: Timestamp,
     ) -> Result<Outcome, DoorError> {
-        let Door { config, vault, store } = self;
+        let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(Intent::Write)?;
         let tx = transaction.as_mut();
@@ -108,7 +108,7 @@ impl Door {
         means: Means,
         now: Timestamp,
     ) -> Result<Option<Entered>, DoorError> {
-        let Door { config, vault, store } = self;
+        let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(Intent::Write)?;
         let tx = transaction.as_mut();

@@ -105,7 +105,7 @@ impl Door {
         recovery: &Answer,
         now: Timestamp,
     ) -> Result<AfterPassword, SignInError> {
-        let Door { config, vault, store } = self;
+        let Door { config, vault, store, hashing } = self;
         // First the try is charged, so that however many come at once, no more are looked at than the row allows.
         let mut transaction = store.begin(Intent::Write)?;
         let tx = transaction.as_mut();
@@ -137,7 +137,7 @@ impl Door {
             }
             if !matches!(refusal, Refusal::AddressDelayed { .. }) {
                 // It must not show in the time whether this name's row is delayed: names without an account share theirs.
-                vault.verify_password(password, None)?;
+                vault.verify_password(hashing, password, None)?;
             }
             return Ok(AfterPassword::Refused(refusal));
         }
@@ -149,7 +149,7 @@ impl Door {
         drop(visit);
         transaction.commit()?;
 
-        if !vault.verify_password(password, hash.as_ref())? {
+        if !vault.verify_password(hashing, password, hash.as_ref())? {
             return Ok(AfterPassword::Refused(Refusal::Wrong));
         }
 
@@ -221,7 +221,7 @@ impl Door {
         trust: Trust,
         now: Timestamp,
     ) -> Result<AfterCode, SignInError> {
-        let Door { config, vault, store } = self;
+        let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(Intent::Write)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;

@@ -1,9 +1,12 @@
-//! The pages, from templates compiled into the gate. None needs a script.
+//! The pages, from templates compiled into the gate. None needs a script; one helps with typing.
 
 use askama::Template;
 
 /// The style sheet of all pages.
 pub(crate) const STYLE: &str = include_str!("../templates/style.css");
+
+/// The script of the code page.
+pub(crate) const CODE_SCRIPT: &str = include_str!("../templates/code.js");
 
 /// The first page: name and password.
 #[derive(Template)]
@@ -26,6 +29,8 @@ pub(crate) struct Code<'a> {
     pub(crate) days: u64,
     pub(crate) message: Option<&'a str>,
     pub(crate) any_text: bool,
+    /// How long the account's longest code is.
+    pub(crate) digits: u32,
 }
 
 /// Something to read, and where to go on.

@@ -18,8 +18,7 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 
 /// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
 /// may send the browser next, to a sign-on of its own for example.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
 
 /// An answer without a body.
 pub(crate) fn bare(status: StatusCode) -> Reply {
@@ -108,6 +107,7 @@ pub(crate) fn content(kind: &'static str, body: &'static str) -> Reply {
     let mut reply = Response::new(Full::from(body));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    reply.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     reply
 }
 

@@ -110,6 +110,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         }
         (&Method::GET | &Method::HEAD, "code") => guest.code_page(query == "other"),
         (&Method::GET | &Method::HEAD, "style.css") => reply::content("text/css", pages::STYLE),
+        (&Method::GET | &Method::HEAD, "code.js") => reply::content("text/javascript", pages::CODE_SCRIPT),
         (&Method::POST, "sign-in" | "code" | "sign-out") => {
             if !is_same_origin(&parts.headers, &site.url.origin()) {
                 return bare(StatusCode::FORBIDDEN);
@@ -124,7 +125,9 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
                 _ => guest.sign_out().await,
             }
         }
-        (_, "" | "sign-in" | "code" | "sign-out" | "style.css") => bare(StatusCode::METHOD_NOT_ALLOWED),
+        (_, "" | "sign-in" | "code" | "sign-out" | "style.css" | "code.js") => {
+            bare(StatusCode::METHOD_NOT_ALLOWED)
+        }
         _ => bare(StatusCode::NOT_FOUND),
     }
 }

@@ -9,7 +9,7 @@ use crate::site::Site;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, StatusCode};
 use shared::answer::Answer;
-use shared::clock;
+use shared::clock::{self, Timestamp};
 use shared::decision::Refusal;
 use shared::door::{AfterCode, AfterPassword, Browser, Opened, Trust};
 use shared::name::UserName;
@@ -83,7 +83,9 @@ impl Guest<'_> {
         match judged {
             Err(error) => self.not_judged(&error),
             Ok(AfterPassword::Opened(opened)) => self.opened(&opened, &back_to),
-            Ok(AfterPassword::Code { generation }) => self.ask_code(name, generation, back_to),
+            Ok(AfterPassword::Code { generation, digits }) => {
+                self.ask_code(|expires| LoginTicket { name, expires, generation, digits, back_to })
+            }
             Ok(AfterPassword::NotEnrolled) => {
                 self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
                 self.notice(StatusCode::FORBIDDEN, "No second factor", &[words::NOT_ENROLLED.to_owned()])
@@ -231,11 +233,10 @@ impl Guest<'_> {
         }
     }
 
-    fn ask_code(&self, name: UserName, generation: u64, back_to: String) -> Reply {
+    fn ask_code(&self, ticket: impl FnOnce(Timestamp) -> LoginTicket) -> Reply {
         let jar = &self.site.jar;
         let Ok(now) = clock::now() else { return self.failed("the clock stands before 1970") };
-        let ticket = LoginTicket { name, expires: now.plus(LoginTicket::LIFE), generation, back_to };
-        match ticket.to_cookie(&self.site.keys) {
+        match ticket(now.plus(LoginTicket::LIFE)).to_cookie(&self.site.keys) {
             Ok(value) => {
                 let page = reply::see_other(&self.at("code"));
                 reply::with_cookie(page, &jar.own(jar.names.login, &value, LoginTicket::LIFE))
@@ -261,6 +262,7 @@ impl Guest<'_> {
             days: self.site.gate().trust.seconds() / 86_400,
             message,
             any_text,
+            digits: ticket.digits,
         };
         reply::page(status, html(&page))
     }
@@ -327,7 +329,7 @@ impl Visit {
         }
     }
 
-    fn now(&self) -> Result<clock::Timestamp, shared::door::SignInError> {
+    fn now(&self) -> Result<Timestamp, shared::door::SignInError> {
         clock::now().map_err(shared::door::SignInError::Clock)
     }
 }

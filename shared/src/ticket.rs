@@ -17,6 +17,8 @@ pub struct LoginTicket {
     pub expires: Timestamp,
     /// The account's generation: whatever ends all sessions ends this too.
     pub generation: u64,
+    /// How long the account's longest code is: the code page submits itself there.
+    pub digits: u32,
     /// The page that was asked for.
     pub back_to: String,
 }
@@ -31,6 +33,7 @@ impl LoginTicket {
         let mut plain = Vec::new();
         plain.extend(self.expires.0.to_be_bytes());
         plain.extend(self.generation.to_be_bytes());
+        plain.extend(self.digits.to_be_bytes());
         let name = self.name.as_str().as_bytes();
         plain.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
         plain.extend(name);
@@ -47,6 +50,7 @@ impl LoginTicket {
         let plain = keys.unseal(Self::KIND, &sealed)?;
         let (expires, rest) = plain.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
+        let (digits, rest) = rest.split_first_chunk::<4>()?;
         let (length, rest) = rest.split_first_chunk::<2>()?;
         let (name, back_to) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
         let expires = Timestamp(u64::from_be_bytes(*expires));
@@ -58,6 +62,7 @@ impl LoginTicket {
             name: UserName::parse(name).ok()?,
             expires,
             generation: u64::from_be_bytes(*generation),
+            digits: u32::from_be_bytes(*digits),
             back_to: String::from_utf8(back_to.to_vec()).ok()?,
         })
     }
@@ -77,6 +82,7 @@ mod tests {
             name: "alice".parse().unwrap(),
             expires: Timestamp(1_000_600),
             generation: 2,
+            digits: 8,
             back_to: "https://app.example.com/?q=1".to_owned(),
         };
         let cookie = ticket.to_cookie(&keys).unwrap();

@@ -99,7 +99,7 @@ impl Home {
     }
 
     fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
-        let AfterPassword::Code { generation } = self.enter_password(cookie, "alice", RIGHT, "") else {
+        let AfterPassword::Code { generation, .. } = self.enter_password(cookie, "alice", RIGHT, "") else {
             panic!("no code is asked")
         };
         self.enter_code_of(generation, cookie, typed, trust)
@@ -262,7 +262,7 @@ fn a_trusted_browser_is_good_for_its_own_account_only() {
 fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     let mut home = Home::new();
     let cookie = home.trusted(-1);
-    let AfterPassword::Code { generation } = home.enter_password(None, "alice", RIGHT, "") else {
+    let AfterPassword::Code { generation, .. } = home.enter_password(None, "alice", RIGHT, "") else {
         panic!("no code is asked")
     };
     home.door.set_password(&name("alice"), &password("another horse"), "root", NOW).unwrap();

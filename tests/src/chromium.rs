@@ -107,10 +107,23 @@ impl Chromium {
             .clicks("button")
     }
 
-    /// Types a code on the code page.
+    /// Types a code on the code page, which submits itself at the last digit.
     #[track_caller]
     pub fn enters_code(&self, code: &str) -> &Chromium {
-        self.arrives_at("Verification code").types("[name=code]", code).clicks("button")
+        self.arrives_at("Verification code");
+        let field = self.finds("[name=code]");
+        self.types("[name=code]", code);
+        patiently("the page has submitted itself", || {
+            let seen = call("GET", &self.at(&format!("element/{field}/name")), &Value::Null);
+            Ok((!seen["error"].is_null()).then_some(()))
+        });
+        self
+    }
+
+    /// Types any other answer on the code page.
+    #[track_caller]
+    pub fn enters_answer(&self, answer: &str) -> &Chromium {
+        self.arrives_at("Verification code").types("[name=code]", answer).clicks("button")
     }
 
     /// Names and values of the cookies that scripts and forms of the page shown would send along.

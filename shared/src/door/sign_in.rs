@@ -68,6 +68,8 @@ pub enum AfterPassword {
     Code {
         /// The account's generation, for the ticket.
         generation: u64,
+        /// How long its longest code is.
+        digits: u32,
     },
     /// Nobody enters without a second factor, and there is none.
     NotEnrolled,
@@ -200,7 +202,8 @@ impl Door {
                 }
             }
         } else {
-            AfterPassword::Code { generation: record.generation }
+            let lengths = visit.account.authenticators.iter().map(|a| a.parameters.digits);
+            AfterPassword::Code { generation: record.generation, digits: lengths.max().unwrap_or_default() }
         };
         drop(visit);
         transaction.commit()?;

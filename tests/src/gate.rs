@@ -178,18 +178,28 @@ impl Wire {
     /// A name and a password on the sign-in page, as from a browser at an address.
     #[track_caller]
     pub fn password(&mut self, name: &str, password: &str, address: &str) -> Reply {
-        let proof = format!("X-Postern-Proxy: {PROOF}");
-        let address = format!("X-Real-IP: {address}");
+        let plus = |text: &str| text.replace(' ', "+");
+        let body = format!("rd=&user={}&password={}&recovery=", plus(name), plus(password));
+        self.posts("sign-in", address, "", &body)
+    }
+
+    /// A code on the code page, as from a browser at an address that was given this cookie.
+    #[track_caller]
+    pub fn code(&mut self, ticket: &str, code: &str, address: &str) -> Reply {
+        self.posts("code", address, ticket, &format!("code={code}"))
+    }
+
+    #[track_caller]
+    fn posts(&mut self, page: &str, address: &str, cookie: &str, body: &str) -> Reply {
         let lines = [
             "Host: auth.example.test:8443",
-            &proof,
-            &address,
+            &format!("X-Postern-Proxy: {PROOF}"),
+            &format!("X-Real-IP: {address}"),
+            &format!("Cookie: {cookie}"),
             "Origin: https://auth.example.test:8443",
             "Content-Type: application/x-www-form-urlencoded",
         ];
-        let plus = |text: &str| text.replace(' ', "+");
-        let body = format!("rd=&user={}&password={}&recovery=", plus(name), plus(password));
-        self.asks("POST /sign-in", &lines, &body).expect("the gate answers")
+        self.asks(&format!("POST /{page}"), &lines, body).expect("the gate answers")
     }
 }
 

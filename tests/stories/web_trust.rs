@@ -128,18 +128,20 @@ fn a_revoked_browser_is_asked_again() {
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_that_slept_through_a_revocation_allows_nothing() {
     let host = Host::fresh();
-    let (web, visitor, ..) = trusted(&host);
+    let (web, visitor, alice, _) = trusted(&host);
     let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
     let mut wire = Wire::open();
     assert_eq!(wire.checks(&[&cookie]).status, 200);
 
     web.gate.signal(Signal::SIGSTOP);
     Postern::call("session revoke alice --all").does();
+    Postern::call("browser revoke alice --all").does();
     web.gate.signal(Signal::SIGCONT);
     for number in 0..10_000 {
         let answer = wire.checks(&[&cookie]);
         assert_eq!(answer.status, 401, "check {number}");
     }
+    assert!(!is_trusted(&web, &visitor, &alice));
 }
 
 /// Promise 3, while the gate runs.

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod account;
+mod authenticator;
 mod browser;
 mod disable;
 mod edit;
@@ -9,12 +10,14 @@ mod init;
 mod log;
 mod password;
 mod print_config;
+mod recovery;
 mod session;
+mod setup;
 mod status;
 mod unlock;
 mod verify;
 
-use crate::arguments::{Account, Arguments, Command, List};
+use crate::arguments::{Account, Arguments, Authenticator, Command, List};
 use crate::output::{Failure, Output};
 
 /// Runs what was typed.
@@ -26,6 +29,12 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Verify(what) => verify::run(arguments, output, &what.user),
         Command::Status(what) => status::run(arguments, output, what.user.as_ref()),
         Command::Disable(what) => disable::run(arguments, output, &what.user),
+        Command::Recovery(what) => recovery::run(arguments, output, what),
+        Command::Authenticator(Authenticator::Add(what)) => authenticator::add(arguments, output, what),
+        Command::Authenticator(Authenticator::List(what)) => {
+            authenticator::list(arguments, output, &what.user)
+        }
+        Command::Authenticator(Authenticator::Remove(what)) => authenticator::remove(arguments, output, what),
         Command::Unlock(what) => unlock::run(arguments, output, what),
         Command::Account(Account::Add(what)) => account::add(arguments, output, &what.user),
         Command::Password(what) => password::run(arguments, output, &what.user),

@@ -68,7 +68,7 @@ impl Home {
     /// The code of a step relative to now.
     fn code(&self, offset: i64) -> String {
         let parameters = self.pending.parameters();
-        let current = parameters.step_at(clock::now().unwrap()).0;
+        let current = parameters.moving.step_at(clock::now().unwrap()).unwrap().0;
         let step = Step(current.checked_add_signed(offset).unwrap());
         code(self.pending.secret(), parameters, step).to_string()
     }

@@ -14,7 +14,7 @@ pub use policy::{Exempt, Policy, Required};
 use crate::groups::{self, GroupsError};
 use crate::name::UserName;
 use crate::recovery::{LEAST_BITS, bits_per_guess};
-use crate::totp::{Algorithm, Parameters};
+use crate::totp::{Algorithm, Moving, Parameters};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use value::{Digits, Duration, Line, Whole};
@@ -97,7 +97,8 @@ impl Default for Totp {
 impl Totp {
     /// The parameters of a new authenticator.
     pub fn parameters(&self) -> Parameters {
-        Parameters { algorithm: self.algorithm, digits: self.digits.value(), period: self.period.seconds() }
+        let moving = Moving::Time { period: self.period.seconds() };
+        Parameters { algorithm: self.algorithm, digits: self.digits.value(), moving }
     }
 }
 

@@ -5,16 +5,18 @@
 //! MUST NOT compare an answer while its row is delayed or locked.
 //! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
 
-mod window;
+mod found;
+mod look_ahead;
+mod time_window;
 
-use crate::account::{Account, Enrolled};
+use crate::account::{Account, Authenticator, Enrolled};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Throttle, Totp};
 use crate::guess::{self, Stage, Standing};
-use crate::totp::Step;
+use crate::totp::{Moving, Step};
 use crate::vault::{Fingerprint, RecoveryHash};
-use window::{Match, compare};
+use found::Match;
 
 /// One try: what was typed, where in the login, and for a recovery code its hash.
 pub struct Attempt<'a> {
@@ -146,10 +148,8 @@ pub fn decide(
         Answer::Digits(digits) => {
             let fits = match attempt.stage {
                 // Before the first factor the length must not tell what the account has.
-                Stage::Before => matches!(digits.len(), 6 | 8),
-                Stage::After => {
-                    account.authenticators.iter().any(|a| a.parameters.digits as usize == digits.len())
-                }
+                Stage::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
+                Stage::After => account.authenticators.iter().any(|a| fits(a, digits)),
             };
             if !fits {
                 return Ruling::free(Refusal::Unfit);
@@ -181,12 +181,22 @@ fn recovery(account: &Account, hash: Option<RecoveryHash>) -> Ruling {
     }
 }
 
+/// Whether an authenticator makes codes of this length; two in a row bring a counter back in step.
+fn fits(authenticator: &Authenticator, digits: &str) -> bool {
+    let length = authenticator.parameters.digits;
+    let in_step = matches!(authenticator.parameters.moving, Moving::Counter);
+    digits.len() == length as usize || (in_step && digits.len() == look_ahead::pair(length))
+}
+
 /// Compares digits with every live authenticator, as one try. The best match of any of them counts.
 fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: Timestamp) -> Ruling {
     let mut compared = 0;
     let mut best = Match::None;
     for authenticator in &account.authenticators {
-        let (found, count) = compare(authenticator, digits, totp, now);
+        let (found, count) = match authenticator.parameters.moving {
+            Moving::Time { period } => time_window::compare(authenticator, period, digits, totp, now),
+            Moving::Counter => look_ahead::compare(authenticator, digits),
+        };
         compared += count;
         if found.rank() > best.rank() {
             best = found;
@@ -212,14 +222,17 @@ fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::{Authenticator, KeptRecoveryCode};
+    use crate::account::KeptRecoveryCode;
     use crate::guess::{Failure, Row};
     use crate::secret::Secret;
     use crate::totp::{Algorithm, Parameters, code};
     use zeroize::Zeroizing;
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
-    const PARAMETERS: Parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    const PERIOD: u64 = 30;
+    const PARAMETERS: Parameters =
+        Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Time { period: PERIOD } };
+    const BY_COUNTER: Parameters = Parameters { moving: Moving::Counter, ..PARAMETERS };
 
     fn authenticator(seed: u8) -> Authenticator {
         Authenticator {
@@ -244,7 +257,7 @@ mod tests {
     }
 
     fn step(offset: i64) -> Step {
-        Step(PARAMETERS.step_at(NOW).0.checked_add_signed(offset).unwrap())
+        Step((NOW.0 / PERIOD).checked_add_signed(offset).unwrap())
     }
 
     fn code_of(seed: u8, offset: i64) -> String {
@@ -289,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_window_moves_at_the_second() {
-        let (code, begin) = (code_of(1, 0), PARAMETERS.begin_of(step(0)));
+        let (code, begin) = (code_of(1, 0), Timestamp(step(0).0 * PERIOD));
         for (at, passes) in [(-31, false), (-30, true), (0, true), (59, true), (60, false)] {
             let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
             let ruling = ruling(&account(), &code, Stage::After, at);
@@ -330,6 +343,50 @@ mod tests {
         account.authenticators.push(authenticator(2));
         account.authenticators[0].floor = Some(step(1));
         assert_eq!(verdict(&account, &code_of(2, 0)), accepted(2, 0));
+    }
+
+    /// An authenticator by counter whose last used code was that of counter 19.
+    fn by_counter() -> Account {
+        let token = Authenticator { parameters: BY_COUNTER, floor: Some(Step(19)), ..authenticator(3) };
+        Account { authenticators: vec![token], ..account() }
+    }
+
+    fn counter_code(counter: u64) -> String {
+        code(&authenticator(3).secret, BY_COUNTER, Step(counter)).to_string()
+    }
+
+    fn accepted_counter(counter: u64) -> Verdict {
+        Verdict::Accepted(Accepted { spent: Spent::Step(Fingerprint([3; 32]), Step(counter)) })
+    }
+
+    #[test]
+    fn a_counter_is_found_within_the_look_ahead_and_no_further() {
+        for counter in [20, 21, 30] {
+            assert_eq!(verdict(&by_counter(), &counter_code(counter)), accepted_counter(counter));
+        }
+        assert_eq!(verdict(&by_counter(), &counter_code(31)), refused(Refusal::Wrong));
+        for counter in [10, 19] {
+            let ruling = ruling(&by_counter(), &counter_code(counter), Stage::After, NOW);
+            assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 0 }), "{counter}");
+        }
+        assert_eq!(verdict(&by_counter(), &counter_code(9)), refused(Refusal::Wrong));
+        let mut new = by_counter();
+        new.authenticators[0].floor = None;
+        assert_eq!(verdict(&new, &counter_code(0)), accepted_counter(0));
+    }
+
+    #[test]
+    fn two_codes_in_a_row_bring_a_counter_back_in_step() {
+        let pair = |first: u64, second: u64| format!("{} {}", counter_code(first), counter_code(second));
+        for counter in [20, 500, 1019] {
+            assert_eq!(verdict(&by_counter(), &pair(counter, counter + 1)), accepted_counter(counter + 1));
+        }
+        for (first, second) in [(500, 502), (501, 500), (18, 19), (19, 20), (1020, 1021)] {
+            let ruling = ruling(&by_counter(), &pair(first, second), Stage::After, NOW);
+            assert_eq!((ruling.verdict, ruling.row_cost), (refused(Refusal::Wrong), Some(1)), "{first}");
+        }
+        // and say nothing where all codes come by time
+        assert_eq!(verdict(&account(), &pair(500, 501)), refused(Refusal::Unfit));
     }
 
     #[test]

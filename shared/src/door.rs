@@ -3,6 +3,7 @@
 
 mod administration;
 mod attempt;
+mod authenticators;
 mod load;
 mod revocation;
 mod sign_in;
@@ -11,6 +12,7 @@ mod web_administration;
 
 pub use administration::{AdministrationError, State, Status};
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
+pub use authenticators::AuthenticatorState;
 pub use revocation::LEASE;
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 

@@ -1,5 +1,5 @@
-//! An enrolment in the making: secret, QR text and recovery codes, in memory only. Nothing of it is stored
-//! before it is confirmed, so a cancelled setup leaves no trace.
+//! An authenticator in the making: secret, QR text, and with the first one recovery codes, in memory only. Nothing
+//! of it is stored before it is confirmed, so a cancelled setup leaves no trace.
 
 use crate::account::{Account, Authenticator, Enrolled};
 use crate::answer::Answer;
@@ -7,21 +7,31 @@ use crate::clock::Timestamp;
 use crate::config::{Config, value::Line};
 use crate::decision::{Attempt, Refusal, Spent, Verdict, decide};
 use crate::guess::{Row, Stage};
-use crate::name::UserName;
+use crate::name::{Label, UserName};
 use crate::otpauth;
 use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret};
-use crate::totp::{Parameters, Step};
+use crate::totp::{Moving, Parameters, Step};
 use crate::vault::Fingerprint;
 use zeroize::Zeroizing;
 
 /// What is shown during setup, once.
 pub struct Pending {
     name: UserName,
+    label: Label,
     secret: Secret,
     parameters: Parameters,
+    first: Step,
     issuer: String,
-    recovery_codes: Vec<RecoveryCode>,
+    kind: Kind,
+}
+
+/// What comes of a setup.
+enum Kind {
+    /// A second factor, with recovery codes.
+    First(Vec<RecoveryCode>),
+    /// One authenticator more.
+    Further,
 }
 
 /// Why an enrolment may be made active: the person has shown a code, whose step is spent, or an administrator
@@ -43,20 +53,54 @@ impl Confirmation {
 impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        let length = config.recovery.length.value() as usize;
-        let codes = (0..config.recovery.codes()).map(|_| RecoveryCode::random(length));
+        let kind = Kind::First(new_recovery_codes(config)?);
+        Ok(Pending { kind, ..Pending::further(config, name)? })
+    }
+
+    /// A new secret for one authenticator more.
+    pub fn further(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
         Ok(Pending {
             name: name.clone(),
+            label: Label::try_from("app".to_owned()).expect("it is short and plain"),
             secret: Secret::random()?,
             parameters: config.totp.parameters(),
+            first: Step(0),
             issuer: config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned()),
-            recovery_codes: codes.collect::<Result<_, _>>()?,
+            kind: Kind::Further,
         })
+    }
+
+    /// With a name of its own.
+    #[must_use]
+    pub fn called(self, label: Label) -> Pending {
+        Pending { label, ..self }
+    }
+
+    /// With other parameters; one by counter begins at `first`.
+    #[must_use]
+    pub fn with_parameters(self, parameters: Parameters, first: Step) -> Pending {
+        Pending { parameters, first, ..self }
+    }
+
+    /// With the seed of a token that exists.
+    #[must_use]
+    pub fn with_secret(self, secret: Secret) -> Pending {
+        Pending { secret, ..self }
     }
 
     /// For whom.
     pub fn name(&self) -> &UserName {
         &self.name
+    }
+
+    /// What the person calls it.
+    pub fn label(&self) -> &Label {
+        &self.label
+    }
+
+    /// The first counter whose code counts.
+    pub fn first(&self) -> Step {
+        self.first
     }
 
     /// The secret.
@@ -66,17 +110,33 @@ impl Pending {
 
     /// The text of the QR.
     pub fn url(&self) -> Zeroizing<String> {
-        otpauth::url(&self.issuer, self.name.as_str(), &self.secret, self.parameters)
+        otpauth::url(&self.issuer, self.name.as_str(), &self.secret, self.parameters, self.first)
     }
 
-    /// The recovery codes.
+    /// The recovery codes; none for one authenticator more.
     pub fn recovery_codes(&self) -> &[RecoveryCode] {
-        &self.recovery_codes
+        match &self.kind {
+            Kind::First(codes) => codes,
+            Kind::Further => &[],
+        }
+    }
+
+    /// Whether the account has a second factor from this one on.
+    pub fn is_first(&self) -> bool {
+        matches!(self.kind, Kind::First(_))
     }
 
     /// How the authenticator makes codes.
     pub fn parameters(&self) -> Parameters {
         self.parameters
+    }
+
+    /// The floor that a counter begins with; time needs none.
+    pub(crate) fn before_first(&self) -> Option<Step> {
+        match self.parameters.moving {
+            Moving::Time { .. } => None,
+            Moving::Counter => self.first.0.checked_sub(1).map(Step),
+        }
     }
 
     /// Confirms by a current code.
@@ -87,7 +147,7 @@ impl Pending {
                 secret: self.secret.clone(),
                 parameters: self.parameters,
                 fingerprint: Fingerprint([0; 32]),
-                floor: None,
+                floor: self.before_first(),
             }],
             recovery_codes: Vec::new(),
             row: Row::default(),
@@ -102,6 +162,12 @@ impl Pending {
             },
         }
     }
+}
+
+/// A new set of recovery codes, as the configuration wants it.
+pub fn new_recovery_codes(config: &Config) -> Result<Vec<RecoveryCode>, RandomError> {
+    let length = config.recovery.length.value() as usize;
+    (0..config.recovery.codes()).map(|_| RecoveryCode::random(length)).collect()
 }
 
 /// The host's name up to the first dot.
@@ -137,7 +203,7 @@ mod tests {
     fn a_current_code_confirms_and_its_step_is_remembered() {
         let config = Config::default();
         let pending = pending(&config);
-        let step = pending.parameters().step_at(NOW);
+        let step = pending.parameters().moving.step_at(NOW).unwrap();
         let code = code(pending.secret(), pending.parameters(), step);
         let confirmation = pending.confirm(&Answer::read(code.as_bytes()), &config, NOW).ok().unwrap();
         assert_eq!(confirmation.step(), Some(step));

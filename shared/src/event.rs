@@ -35,6 +35,12 @@ pub enum What {
     Locked,
     /// A second factor became active.
     Enrolled,
+    /// An authenticator was added to others.
+    AuthenticatorAdded,
+    /// One of several authenticators was removed.
+    AuthenticatorRemoved,
+    /// A new set of recovery codes.
+    RecoveryCodesReplaced,
     /// The second factor was turned off.
     Disabled,
     /// Delays and locks were lifted.
@@ -50,12 +56,15 @@ pub enum What {
 }
 
 impl What {
-    const ALL: [What; 11] = [
+    const ALL: [What; 14] = [
         What::AccountAdded,
         What::Accepted,
         What::Refused,
         What::Locked,
         What::Enrolled,
+        What::AuthenticatorAdded,
+        What::AuthenticatorRemoved,
+        What::RecoveryCodesReplaced,
         What::Disabled,
         What::Unlocked,
         What::PasswordSet,
@@ -72,6 +81,9 @@ impl What {
             What::Refused => "refused",
             What::Locked => "locked",
             What::Enrolled => "enrolled",
+            What::AuthenticatorAdded => "authenticator-added",
+            What::AuthenticatorRemoved => "authenticator-removed",
+            What::RecoveryCodesReplaced => "recovery-codes-replaced",
             What::Disabled => "disabled",
             What::Unlocked => "unlocked",
             What::PasswordSet => "password-set",

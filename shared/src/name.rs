@@ -1,4 +1,5 @@
-//! Account names. A name is text that identifies an account; it never becomes a path, a command or a format.
+//! Names of accounts, and what people call their devices. A name is text that identifies; it never becomes a path,
+//! a command or a format.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -60,6 +61,66 @@ impl From<UserName> for String {
         name.0
     }
 }
+
+/// Longest label, in characters.
+pub const LONGEST_LABEL: usize = 64;
+
+/// What a person calls an authenticator or an app password: 1 to 64 characters, none of them a control character, no
+/// blanks at either end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Label(String);
+
+impl Label {
+    /// The label as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Label {
+    type Error = LabelError;
+
+    fn try_from(text: String) -> Result<Label, LabelError> {
+        let fits = (1..=LONGEST_LABEL).contains(&text.chars().count());
+        match fits && text.trim() == text && !text.chars().any(char::is_control) {
+            true => Ok(Label(text)),
+            false => Err(LabelError),
+        }
+    }
+}
+
+impl std::str::FromStr for Label {
+    type Err = LabelError;
+
+    fn from_str(text: &str) -> Result<Label, LabelError> {
+        Label::try_from(text.to_owned())
+    }
+}
+
+impl From<Label> for String {
+    fn from(label: Label) -> String {
+        label.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Text that is no label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelError;
+
+impl fmt::Display for LabelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name has 1 to 64 characters, no control character, and no blank at either end")
+    }
+}
+
+impl std::error::Error for LabelError {}
 
 /// Why something is no account name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! The format is Google Authenticator's "Key Uri Format".
 
 use crate::secret::{Secret, SecretError};
-use crate::totp::{Algorithm, Parameters, ParametersError};
+use crate::totp::{Algorithm, Moving, Parameters, ParametersError, Step};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -13,22 +13,33 @@ const LONGEST: usize = 2048;
 /// All but the unreserved characters of RFC 3986, section 2.3.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The URL for one authenticator: label `issuer:account`, issuer, algorithm, digits and period explicit.
-pub fn url(issuer: &str, account: &str, secret: &Secret, parameters: Parameters) -> Zeroizing<String> {
+/// The URL for one authenticator: label `issuer:account`, issuer, algorithm, digits, and period or first counter
+/// explicit.
+pub fn url(
+    issuer: &str,
+    account: &str,
+    secret: &Secret,
+    parameters: Parameters,
+    first: Step,
+) -> Zeroizing<String> {
     let issuer = utf8_percent_encode(issuer, &ESCAPED);
     let account = utf8_percent_encode(account, &ESCAPED);
+    let (kind, moving) = match parameters.moving {
+        Moving::Time { period } => ("totp", format!("period={period}")),
+        Moving::Counter => ("hotp", format!("counter={}", first.0)),
+    };
     Zeroizing::new(format!(
-        "otpauth://totp/{issuer}:{account}?secret={}&issuer={issuer}&algorithm={}&digits={}&period={}",
+        "otpauth://{kind}/{issuer}:{account}?secret={}&issuer={issuer}&algorithm={}&digits={}&{moving}",
         secret.to_base32().as_str(),
         parameters.algorithm.name(),
         parameters.digits,
-        parameters.period,
     ))
 }
 
 /// What the format leaves out has these values. Never the host's own: a change there leaves every existing
 /// authenticator as it was.
-const DEFAULTS: Parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+const DEFAULTS: Parameters =
+    Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Time { period: 30 } };
 
 /// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone.
 pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
@@ -53,7 +64,10 @@ pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
                 parameters.algorithm = Algorithm::from_name(&value).ok_or(OtpauthError::Algorithm)?;
             }
             "digits" => parameters.digits = value.parse().map_err(|_| ParametersError::Digits)?,
-            "period" => parameters.period = value.parse().map_err(|_| ParametersError::Period)?,
+            "period" => {
+                let period = value.parse().map_err(|_| ParametersError::Period)?;
+                parameters.moving = Moving::Time { period };
+            }
             // issuer and image say nothing about codes
             _ => {}
         }
@@ -118,7 +132,7 @@ mod tests {
     fn issuer_and_account_are_encoded_and_defaults_are_explicit() {
         let secret = Secret::from_base32(BASE32).unwrap();
         assert_eq!(
-            url("A & B", "ü@x.org", &secret, DEFAULTS).as_str(),
+            url("A & B", "ü@x.org", &secret, DEFAULTS, Step(0)).as_str(),
             "otpauth://totp/A%20%26%20B:%C3%BC%40x.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\
              &issuer=A%20%26%20B&algorithm=SHA1&digits=6&period=30"
         );
@@ -127,8 +141,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let secret = Secret::from_base32(BASE32).unwrap();
-        let parameters = Parameters { algorithm: Algorithm::Sha512, digits: 8, period: 60 };
-        let url = url("host", "alice", &secret, parameters);
+        let parameters =
+            Parameters { algorithm: Algorithm::Sha512, digits: 8, moving: Moving::Time { period: 60 } };
+        let url = url("host", "alice", &secret, parameters, Step(0));
         assert!(read(&url).unwrap() == (secret, parameters));
     }
 

@@ -1,6 +1,6 @@
 //! Bytes that must not be seen: wiped when dropped, never printed.
 
-use data_encoding::BASE32_NOPAD;
+use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -43,6 +43,23 @@ impl Secret {
         Secret::from_bytes(Zeroizing::new(bytes))
     }
 
+    /// Reads what comes with a hardware token: hex (an even number of digits and nothing else) or Base32, told apart
+    /// by `hex:` or `base32:` before it where it could be both.
+    pub fn from_seed(text: &str) -> Result<Secret, SecretError> {
+        let text = text.trim();
+        if let Some(base32) = text.strip_prefix("base32:") {
+            return Secret::from_base32(base32);
+        }
+        let (hex, must) = text.strip_prefix("hex:").map_or((text, false), |hex| (hex, true));
+        let mut plain = Zeroizing::new(Vec::with_capacity(hex.len()));
+        plain.extend(hex.bytes().filter(|b| !b.is_ascii_whitespace() && !matches!(b, b'-' | b':')));
+        match HEXLOWER_PERMISSIVE.decode(&plain) {
+            Ok(bytes) => Secret::from_bytes(Zeroizing::new(bytes)),
+            Err(_) if must => Err(SecretError::NotHex),
+            Err(_) => Secret::from_base32(text),
+        }
+    }
+
     /// The secret as Base32 without padding, for the one time it is shown.
     pub fn to_base32(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE32_NOPAD.encode(&self.0))
@@ -82,6 +99,8 @@ impl std::error::Error for RandomError {}
 pub enum SecretError {
     /// Not Base32.
     NotBase32,
+    /// Not hexadecimal.
+    NotHex,
     /// Shorter than [`SHORTEST`] or longer than [`LONGEST`].
     Length,
 }
@@ -90,6 +109,7 @@ impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SecretError::NotBase32 => "the secret is not Base32 (letters A-Z and digits 2-7)",
+            SecretError::NotHex => "the secret is not hexadecimal (pairs of 0-9 and a-f)",
             SecretError::Length => "the secret must have 16 to 128 bytes (26 to 205 characters of Base32)",
         })
     }
@@ -100,6 +120,29 @@ impl std::error::Error for SecretError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_seed_is_hex_or_base32() {
+        let digits = b"12345678901234567890";
+        for seed in [
+            "3132333435363738393031323334353637383930",
+            "31 32 33 34 35 36 37 38 39 30-31:32:33:34:35:36:37:38:39:30\n",
+            "hex:3132333435363738393031323334353637383930",
+            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+            "base32:gezd gnbv gy3t qojq gezd gnbv gy3t qojq",
+        ] {
+            assert_eq!(Secret::from_seed(seed).unwrap().expose(), digits, "{seed}");
+        }
+        assert_eq!(Secret::from_seed("base32:ABCDEFABCDEFABCDEFABCDEFABCDEFAB").unwrap().expose().len(), 20);
+        for (seed, why) in [
+            ("hex:GEZD", SecretError::NotHex),
+            ("0123456789abcde", SecretError::NotBase32),
+            ("31323334", SecretError::Length),
+            ("", SecretError::Length),
+        ] {
+            assert_eq!(Secret::from_seed(seed), Err(why), "{seed}");
+        }
+    }
 
     #[test]
     fn base32_is_read_as_people_write_it() {

@@ -13,7 +13,7 @@ use crate::config::StoreUrl;
 use crate::event::Event;
 use crate::files::FileError;
 use crate::guess::{Failure, Stage};
-use crate::name::UserName;
+use crate::name::{Label, UserName};
 use crate::place::Place;
 use crate::totp::{Parameters, Step};
 use crate::vault::{Fingerprint, RecoveryHash, WrappedKey};
@@ -44,7 +44,11 @@ pub struct FailureId(pub(crate) i64);
 
 /// What is kept of an authenticator.
 pub struct AuthenticatorRecord {
-    /// Algorithm, digits, period.
+    /// Its number; the store gives it.
+    pub number: i64,
+    /// What the person calls it; no other of the account's has that name.
+    pub name: Label,
+    /// Algorithm, digits, time or counter.
     pub parameters: Parameters,
     /// The sealed secret.
     pub sealed: Vec<u8>,
@@ -121,6 +125,8 @@ pub trait Transaction: Sessions {
         account: AccountId,
         authenticator: &AuthenticatorRecord,
     ) -> Result<(), StoreError>;
+    /// Removes one authenticator; its floor stays.
+    fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
     /// Removes every authenticator and recovery code of an account; floors stay.
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 

@@ -1,5 +1,5 @@
-//! Time-based one-time passwords (RFC 6238): algorithms, steps, and the code of a step. totp-rs makes the
-//! codes; which steps are acceptable is for [`crate::decision`] to say.
+//! One-time passwords by time (TOTP, RFC 6238) and by counter (HOTP, RFC 4226): algorithms, steps, and the code of
+//! a step. totp-rs makes the codes; which steps are acceptable is for [`crate::decision`] to say.
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
@@ -38,9 +38,53 @@ impl Algorithm {
     }
 }
 
-/// The time step counter T of RFC 6238, section 4.2: seconds since 1970 divided by the period.
+/// The moving factor: the time step T of RFC 6238, section 4.2 (seconds since 1970 divided by the period), or the
+/// counter C of RFC 4226.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Step(pub u64);
+
+/// What moves an authenticator on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moving {
+    /// Time (TOTP).
+    Time {
+        /// Length of a time step, in seconds: 15 to 120.
+        period: u64,
+    },
+    /// Each code (HOTP).
+    Counter,
+}
+
+impl Moving {
+    /// The length of a time step in seconds; 0 for a counter. What the store and what is sealed go by.
+    pub fn period(self) -> u64 {
+        match self {
+            Moving::Time { period } => period,
+            Moving::Counter => 0,
+        }
+    }
+
+    /// Reads [`Moving::period`].
+    pub fn of_period(period: u64) -> Moving {
+        match period {
+            0 => Moving::Counter,
+            period => Moving::Time { period },
+        }
+    }
+
+    /// When a time step begins; a counter has no time.
+    pub fn begin_of(self, step: Step) -> Option<Timestamp> {
+        match self {
+            Moving::Time { period } => Some(Timestamp(step.0.saturating_mul(period))),
+            Moving::Counter => None,
+        }
+    }
+
+    /// The time step that `now` lies in; a counter has none.
+    pub fn step_at(self, now: Timestamp) -> Option<Step> {
+        now.0.checked_div(self.period()).map(Step)
+    }
+}
 
 /// How an authenticator makes codes, its secret aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +93,8 @@ pub struct Parameters {
     pub algorithm: Algorithm,
     /// Digits of a code: 6 or 8.
     pub digits: u32,
-    /// Length of a time step, in seconds: 15 to 120.
-    pub period: u64,
+    /// Time or counter.
+    pub moving: Moving,
 }
 
 impl Parameters {
@@ -59,20 +103,10 @@ impl Parameters {
         if self.digits != 6 && self.digits != 8 {
             return Err(ParametersError::Digits);
         }
-        if !(15..=120).contains(&self.period) {
-            return Err(ParametersError::Period);
+        match self.moving {
+            Moving::Time { period } if !(15..=120).contains(&period) => Err(ParametersError::Period),
+            Moving::Time { .. } | Moving::Counter => Ok(self),
         }
-        Ok(self)
-    }
-
-    /// The step that `now` lies in.
-    pub fn step_at(self, now: Timestamp) -> Step {
-        Step(now.0 / self.period)
-    }
-
-    /// When `step` begins.
-    pub fn begin_of(self, step: Step) -> Timestamp {
-        Timestamp(step.0.saturating_mul(self.period))
     }
 }
 
@@ -121,7 +155,7 @@ mod tests {
     #[test]
     fn the_table_of_rfc_4226_holds() {
         let secret = secret(b"12345678901234567890");
-        let parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+        let parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Counter };
         let table = [
             "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871",
             "520489",
@@ -149,8 +183,8 @@ mod tests {
                 (Algorithm::Sha256, 32, sha256),
                 (Algorithm::Sha512, 64, sha512),
             ] {
-                let parameters = Parameters { algorithm, digits: 8, period: 30 };
-                let step = parameters.step_at(Timestamp(time));
+                let parameters = Parameters { algorithm, digits: 8, moving: Moving::Time { period: 30 } };
+                let step = parameters.moving.step_at(Timestamp(time)).unwrap();
                 let made = code(&secret(&digits[..length]), parameters, step);
                 assert_eq!(made.as_str(), expected, "{} at {time}", algorithm.name());
             }
@@ -159,10 +193,12 @@ mod tests {
 
     #[test]
     fn unsupported_parameters_are_refused() {
-        let good = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+        let good = Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Counter };
         assert!(good.check().is_ok());
         assert_eq!(Parameters { digits: 7, ..good }.check(), Err(ParametersError::Digits));
-        assert_eq!(Parameters { period: 14, ..good }.check(), Err(ParametersError::Period));
-        assert_eq!(Parameters { period: 121, ..good }.check(), Err(ParametersError::Period));
+        for (period, right) in [(14, false), (15, true), (120, true), (121, false)] {
+            let by_time = Parameters { moving: Moving::Time { period }, ..good };
+            assert_eq!(by_time.check().is_ok(), right, "{period}");
+        }
     }
 }

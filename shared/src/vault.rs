@@ -131,13 +131,14 @@ pub struct Binding<'a> {
     pub account: i64,
     /// The account's name.
     pub name: &'a UserName,
-    /// Algorithm, digits, period.
+    /// Algorithm, digits, time or counter.
     pub parameters: Parameters,
 }
 
 impl Binding<'_> {
     fn associated_data(&self) -> Vec<u8> {
-        let Parameters { algorithm, digits, period } = self.parameters;
+        let Parameters { algorithm, digits, moving } = self.parameters;
+        let period = moving.period();
         format!(
             "postern authenticator\0{}\0{}\0{}\0{digits}\0{period}",
             self.account,
@@ -213,10 +214,13 @@ impl Vault {
         Ok(Secret::from_bytes(plain)?)
     }
 
-    /// The fingerprint of a secret and its period. Algorithm and digits are left out: a code of 8 digits holds
-    /// the code of 6.
+    /// The fingerprint of a secret and its period (0 for a counter). Algorithm and digits are left out: a code of 8
+    /// digits holds the code of 6.
     pub fn fingerprint(&self, secret: &Secret, parameters: Parameters) -> Fingerprint {
-        Fingerprint(mac(&self.fingerprint, &[b"totp", &parameters.period.to_be_bytes(), secret.expose()]))
+        Fingerprint(mac(
+            &self.fingerprint,
+            &[b"totp", &parameters.moving.period().to_be_bytes(), secret.expose()],
+        ))
     }
 
     /// The hash of a recovery code of an account.
@@ -341,9 +345,10 @@ impl std::error::Error for VaultError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::totp::Algorithm;
+    use crate::totp::{Algorithm, Moving};
 
-    const PARAMETERS: Parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    const PARAMETERS: Parameters =
+        Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Time { period: 30 } };
 
     fn vault() -> Vault {
         let (masters, _) = MasterKeys::generate().unwrap();
@@ -404,6 +409,6 @@ mod tests {
         let (vault, secret) = (vault(), Secret::random().unwrap());
         let of = |parameters| vault.fingerprint(&secret, parameters);
         assert_eq!(of(PARAMETERS), of(Parameters { digits: 8, ..PARAMETERS }));
-        assert_ne!(of(PARAMETERS), of(Parameters { period: 60, ..PARAMETERS }));
+        assert_ne!(of(PARAMETERS), of(Parameters { moving: Moving::Time { period: 60 }, ..PARAMETERS }));
     }
 }

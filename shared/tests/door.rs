@@ -61,7 +61,7 @@ impl Home {
 
     fn code(&self, offset: i64, now: Timestamp) -> String {
         let parameters = self.pending.parameters();
-        let step = parameters.step_at(now).0.checked_add_signed(offset).unwrap();
+        let step = parameters.moving.step_at(now).unwrap().0.checked_add_signed(offset).unwrap();
         code(self.pending.secret(), parameters, Step(step)).to_string()
     }
 

@@ -66,7 +66,7 @@ impl Home {
 
     fn code(&self, offset: i64) -> String {
         let parameters = self.pending.parameters();
-        let step = parameters.step_at(NOW).0.checked_add_signed(offset).unwrap();
+        let step = parameters.moving.step_at(NOW).unwrap().0.checked_add_signed(offset).unwrap();
         code(self.pending.secret(), parameters, Step(step)).to_string()
     }
 

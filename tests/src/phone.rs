@@ -30,7 +30,7 @@ impl Phone {
 
     /// The code shown so many steps from now.
     pub fn code_in(&self, steps: i64) -> String {
-        let now = self.parameters.step_at(Timestamp(Clock.now()));
+        let now = self.parameters.moving.step_at(Timestamp(Clock.now())).expect("an app goes by time");
         let step = Step(now.0.saturating_add_signed(steps));
         code(&self.secret, self.parameters, step).to_string()
     }

@@ -1,15 +1,12 @@
 //! What administrators do to accounts, each act in one transaction with its event.
 
 use super::{Door, DoorError, load};
-use crate::account::Enrolled;
 use crate::clock::Timestamp;
-use crate::enrolment::{Confirmation, Pending};
 use crate::event::{Event, What};
-use crate::name::UserName;
+use crate::name::{Label, UserName};
 use crate::password::PasswordError;
-use crate::store::{AccountRecord, AuthenticatorRecord, Intent, StoreError, Transaction};
+use crate::store::{AccountRecord, Intent, StoreError, Transaction};
 use crate::totp::Step;
-use crate::vault::Binding;
 use serde::Serialize;
 use std::fmt;
 
@@ -52,37 +49,6 @@ impl Door {
         tx.add_account(name, now)?;
         log(tx.as_mut(), name, What::AccountAdded, actor, now)?;
         Ok(tx.commit()?)
-    }
-
-    /// Makes a confirmed enrolment active: authenticator, recovery codes and the spent step, together.
-    pub fn activate(
-        &mut self,
-        pending: &Pending,
-        confirmation: &Confirmation,
-        actor: &str,
-        now: Timestamp,
-    ) -> Done {
-        let name = pending.name();
-        self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
-        let record = known_or_new(tx.as_mut(), name, actor, now)?;
-        if !tx.authenticators(record.id)?.is_empty() {
-            return Err(AdministrationError::AlreadyEnrolled(name.clone()));
-        }
-        let parameters = pending.parameters();
-        let binding = Binding { account: record.id.0, name, parameters };
-        let sealed = self.vault.seal(pending.secret(), &binding)?;
-        tx.add_authenticator(record.id, &AuthenticatorRecord { parameters, sealed, created: now })?;
-        let hashes = self.vault.recovery_hashes(record.id.0, pending.recovery_codes());
-        tx.replace_recovery_codes(record.id, &hashes)?;
-        if let Some(step) = confirmation.step() {
-            tx.set_floor(&self.vault.fingerprint(pending.secret(), parameters), step)?;
-        }
-        tx.end_all(record.id, now)?;
-        let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::Enrolled, actor, now)?;
-        tx.commit()?;
-        Ok(self.await_gates(revision)?)
     }
 
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
@@ -134,7 +100,7 @@ impl Door {
             load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared, defaults)?;
         let mut mended = 0;
         for authenticator in authenticators {
-            let current: Step = authenticator.parameters.step_at(now);
+            let Some(current) = authenticator.parameters.moving.step_at(now) else { continue };
             // A floor within the window was set by this clock: lowering it would open a used code again.
             let newest = Step(current.0.saturating_add(u64::from(self.config.totp.future_steps.value())));
             if authenticator.floor.is_some_and(|floor| floor > newest) {
@@ -199,16 +165,7 @@ impl Door {
         self.store.begin(Intent::Read)?.events(account, after, limit)
     }
 
-    /// Whether `enroll` would be refused, before anything is shown.
-    pub fn refuse_enrolment(&mut self, name: &UserName) -> Done {
-        self.refuse_declared(name)?;
-        match self.enrolled(name)? {
-            Enrolled::Yes => Err(AdministrationError::AlreadyEnrolled(name.clone())),
-            Enrolled::No => Ok(()),
-        }
-    }
-
-    fn refuse_declared(&self, name: &UserName) -> Done {
+    pub(super) fn refuse_declared(&self, name: &UserName) -> Done {
         match self.config.declared(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
             None => Ok(()),
@@ -252,7 +209,7 @@ pub(super) fn log(
 }
 
 /// Outcome of an act that returns nothing.
-type Done = Result<(), AdministrationError>;
+pub(super) type Done = Result<(), AdministrationError>;
 
 /// Why an act was refused.
 #[derive(Debug)]
@@ -265,6 +222,16 @@ pub enum AdministrationError {
     AlreadyEnrolled(UserName),
     /// It has none.
     NotEnrolled(UserName),
+    /// It has an authenticator of that name.
+    LabelTaken(UserName, Label),
+    /// It has none of that name.
+    UnknownAuthenticator(UserName, Label),
+    /// It is the only one.
+    LastAuthenticator(UserName),
+    /// It has as many as it may have.
+    TooMany(UserName, usize),
+    /// The confirming code opened before.
+    CodeUsed,
     /// It is declared in the configuration.
     Declared(UserName),
     /// There is no such session or trusted browser.
@@ -295,6 +262,23 @@ impl fmt::Display for AdministrationError {
                 "{name} has a second factor already; postern disable {name} turns it off, then enrol anew"
             ),
             AdministrationError::NotEnrolled(name) => write!(f, "{name} has no second factor"),
+            AdministrationError::LabelTaken(name, label) => {
+                write!(f, "{name} has an authenticator {label:?} already; give this one another --name")
+            }
+            AdministrationError::UnknownAuthenticator(name, label) => write!(
+                f,
+                "{name} has no authenticator {label:?}; postern authenticator list {name} shows them"
+            ),
+            AdministrationError::LastAuthenticator(name) => write!(
+                f,
+                "that is {name}'s only authenticator; add another first, or turn the second factor off with postern disable {name}"
+            ),
+            AdministrationError::TooMany(name, most) => {
+                write!(f, "{name} has {most} authenticators, and may not have more; remove one first")
+            }
+            AdministrationError::CodeUsed => f.write_str(
+                "this secret was here before, and that code opened a door then; begin anew with the next code",
+            ),
             AdministrationError::Declared(name) => write!(
                 f,
                 "{name} is declared in postern.toml or accounts.d; change its [[account]] table or its secret_file instead"

@@ -1,4 +1,4 @@
--- Version 1. Times are seconds since 1970, steps are RFC 6238's T.
+-- Version 2. Times are seconds since 1970, steps are RFC 6238's T.
 
 CREATE TABLE data_key (
     purpose TEXT PRIMARY KEY,
@@ -21,15 +21,17 @@ CREATE TABLE account (
 CREATE TABLE authenticator (
     id        INTEGER PRIMARY KEY,
     account   INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    name      TEXT NOT NULL,
     algorithm TEXT NOT NULL,
     digits    INTEGER NOT NULL,
+    -- seconds; 0 for one by counter
     period    INTEGER NOT NULL,
     sealed    BLOB NOT NULL,
-    created   INTEGER NOT NULL
+    created   INTEGER NOT NULL,
+    UNIQUE (account, name)
 ) STRICT;
-CREATE INDEX authenticator_account ON authenticator (account);
 
--- The last accepted step of a secret. Outlives authenticators and accounts.
+-- The last accepted step or counter of a secret. Outlives authenticators and accounts.
 CREATE TABLE floor (
     fingerprint BLOB PRIMARY KEY,
     step        INTEGER NOT NULL

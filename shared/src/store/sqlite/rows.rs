@@ -2,7 +2,8 @@
 
 use super::super::*;
 use crate::event::What;
-use crate::totp::Algorithm;
+use crate::name::Label;
+use crate::totp::{Algorithm, Moving};
 use rusqlite::{OptionalExtension, Row};
 
 /// Events kept; older ones make room.
@@ -117,30 +118,36 @@ impl Transaction for Rows<'_> {
     }
 
     fn authenticators(&mut self, account: AccountId) -> Result<Vec<AuthenticatorRecord>> {
-        let sql = "SELECT algorithm, digits, period, sealed, created FROM authenticator \
+        let sql = "SELECT id, name, algorithm, digits, period, sealed, created FROM authenticator \
                    WHERE account = ?1 ORDER BY id";
-        type Columns = (String, u32, i64, Vec<u8>, Timestamp);
+        type Columns = (i64, String, String, u32, i64, Vec<u8>, Timestamp);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, time(row, 4)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, time(row, 6)?))
         };
         self.all(sql, [account.0], read)?
             .into_iter()
-            .map(|(algorithm, digits, period, sealed, created)| {
-                let algorithm =
-                    Algorithm::from_name(&algorithm).ok_or_else(|| damaged("an authenticator"))?;
-                let parameters = Parameters { algorithm, digits, period: unsigned(period) };
-                let parameters = parameters.check().map_err(|_| damaged("an authenticator"))?;
-                Ok(AuthenticatorRecord { parameters, sealed, created })
+            .map(|(number, name, algorithm, digits, period, sealed, created)| {
+                let wrong = || damaged("an authenticator");
+                let algorithm = Algorithm::from_name(&algorithm).ok_or_else(wrong)?;
+                let moving = Moving::of_period(unsigned(period));
+                let parameters = Parameters { algorithm, digits, moving }.check().map_err(|_| wrong())?;
+                let name = Label::try_from(name).map_err(|_| wrong())?;
+                Ok(AuthenticatorRecord { number, name, parameters, sealed, created })
             })
             .collect()
     }
 
     fn add_authenticator(&mut self, account: AccountId, new: &AuthenticatorRecord) -> Result<()> {
-        let Parameters { algorithm, digits, period } = new.parameters;
-        let sql = "INSERT INTO authenticator (account, algorithm, digits, period, sealed, created) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let created = signed(new.created.0);
-        self.execute(sql, (account.0, algorithm.name(), digits, signed(period), &new.sealed, created))
+        let Parameters { algorithm, digits, moving } = new.parameters;
+        let sql = "INSERT INTO authenticator (account, name, algorithm, digits, period, sealed, created) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let (period, created) = (signed(moving.period()), signed(new.created.0));
+        let name = new.name.as_str();
+        self.execute(sql, (account.0, name, algorithm.name(), digits, period, &new.sealed, created))
+    }
+
+    fn remove_authenticator(&mut self, number: i64) -> Result<()> {
+        self.execute("DELETE FROM authenticator WHERE id = ?1", [number])
     }
 
     fn remove_second_factor(&mut self, account: AccountId) -> Result<()> {

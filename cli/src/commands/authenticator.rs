@@ -1,0 +1,75 @@
+//! `postern authenticator`: the authenticators of an account, added, listed and removed one by one.
+
+use super::setup;
+use crate::arguments::{Arguments, Enroll, Named};
+use crate::context;
+use crate::output::{Failure, Output, Table};
+use serde_json::{Value, json};
+use shared::clock::{self, Timestamp};
+use shared::door::AuthenticatorState;
+use shared::enrolment::Pending;
+use shared::name::UserName;
+use shared::totp::Moving;
+
+/// `postern authenticator add USER`
+pub(super) fn add(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
+    let mut door = context::door(arguments, output)?;
+    let pending = Pending::further(door.config(), &what.user)?;
+    setup::run(&mut door, output, what, pending)?;
+    match (output.is_json(), what.no_confirm) {
+        (true, true) => Ok(()),
+        _ => output.done(format_args!(
+            "{} has one authenticator more, {}; sessions and trusted browsers have ended",
+            what.user, what.token.name
+        )),
+    }
+}
+
+/// `postern authenticator list USER`
+pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+    let all = context::door(arguments, output)?.authenticators(user)?;
+    if output.is_json() {
+        return output.json(&all.iter().map(value).collect::<Vec<_>>());
+    }
+    let mut table = Table::new(["name", "kind", "digits", "hash", "since", "last used"]);
+    for state in &all {
+        let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        table.row([
+            state.label.as_ref().map_or_else(|| "(declared)".to_owned(), ToString::to_string),
+            match state.parameters.moving {
+                Moving::Time { period } => format!("TOTP, {period} s"),
+                Moving::Counter => "HOTP".to_owned(),
+            },
+            state.parameters.digits.to_string(),
+            state.parameters.algorithm.name().to_owned(),
+            time(state.created),
+            time(state.last_used),
+        ]);
+    }
+    output.text(table)
+}
+
+fn value(state: &AuthenticatorState) -> Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let (kind, period) = match state.parameters.moving {
+        Moving::Time { period } => ("totp", Some(period)),
+        Moving::Counter => ("hotp", None),
+    };
+    json!({
+        "name": state.label,
+        "kind": kind,
+        "algorithm": state.parameters.algorithm.name(),
+        "digits": state.parameters.digits,
+        "period": period,
+        "since": time(state.created),
+        "last_used": time(state.last_used),
+    })
+}
+
+/// `postern authenticator remove USER NAME`
+pub(super) fn remove(arguments: &Arguments, output: Output, what: &Named) -> Result<(), Failure> {
+    let now = clock::now()?;
+    let (user, name) = (&what.user, &what.name);
+    context::door(arguments, output)?.remove_authenticator(user, name, &context::actor(), now)?;
+    output.done(format_args!("the authenticator {name} of {user} opens no more, and its secret is gone"))
+}

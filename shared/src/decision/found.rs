@@ -1,0 +1,40 @@
+//! What one authenticator makes of the digits that were typed.
+
+use crate::totp::Step;
+use crate::vault::Fingerprint;
+use subtle::{Choice, ConditionallySelectable};
+
+/// From best to worst.
+pub(super) enum Match {
+    Live(Fingerprint, Step),
+    ClockSetBack { seconds: u64 },
+    Used { wait: u64 },
+    Behind { seconds: u64 },
+    Ahead { seconds: u64 },
+    None,
+}
+
+impl Match {
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Match::Live(..) => 5,
+            Match::ClockSetBack { .. } => 4,
+            Match::Used { .. } => 3,
+            Match::Behind { .. } => 2,
+            Match::Ahead { .. } => 1,
+            Match::None => 0,
+        }
+    }
+}
+
+/// The last of `steps` that matches, always after a look at all of them: which one matched, and whether any did,
+/// must not show in the time.
+pub(super) fn last(steps: impl Iterator<Item = u64>, matches: impl Fn(u64) -> Choice) -> (Choice, u64) {
+    let (mut any, mut last) = (Choice::from(0), 0);
+    for step in steps {
+        let equal = matches(step);
+        last.conditional_assign(&step, equal);
+        any |= equal;
+    }
+    (any, last)
+}

@@ -1,0 +1,198 @@
+//! Authenticators and recovery codes of an account: made active, listed, removed, replaced. Each change ends every
+//! session and trusted browser of the account, and is in force at every gate when it is reported done.
+
+use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use super::{Door, load};
+use crate::account::Enrolled;
+use crate::clock::Timestamp;
+use crate::enrolment::{Confirmation, Pending};
+use crate::event::What;
+use crate::name::{Label, UserName};
+use crate::recovery::RecoveryCode;
+use crate::store::{AccountRecord, AuthenticatorRecord, Intent, StoreError, Transaction};
+use crate::totp::Parameters;
+use crate::vault::Binding;
+
+/// The most authenticators that an account may have.
+const MOST: usize = 16;
+
+/// One authenticator, as lists show it.
+#[derive(Clone, Debug)]
+pub struct AuthenticatorState {
+    /// What the person calls it; `None` if the configuration declares it.
+    pub label: Option<Label>,
+    /// How it makes codes.
+    pub parameters: Parameters,
+    /// Since when it is live.
+    pub created: Option<Timestamp>,
+    /// The begin of the last time step that was used; a counter has no time.
+    pub last_used: Option<Timestamp>,
+}
+
+impl Door {
+    /// Whether a setup would be refused, before anything is shown.
+    pub fn refuse_setup(&mut self, pending: &Pending) -> Done {
+        self.refuse_declared(pending.name())?;
+        let mut tx = self.store.begin(Intent::Read)?;
+        match tx.account(pending.name())? {
+            None if pending.is_first() => Ok(()),
+            None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
+            Some(record) => refuse_setup(&tx.authenticators(record.id)?, pending),
+        }
+    }
+
+    /// Makes a confirmed setup active: the authenticator, the spent step, and with the first one recovery codes,
+    /// together.
+    pub fn activate(
+        &mut self,
+        pending: &Pending,
+        confirmation: &Confirmation,
+        actor: &str,
+        now: Timestamp,
+    ) -> Done {
+        let name = pending.name();
+        self.refuse_declared(name)?;
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = match pending.is_first() {
+            true => known_or_new(tx.as_mut(), name, actor, now)?,
+            false => known(tx.as_mut(), name)?,
+        };
+        refuse_setup(&tx.authenticators(record.id)?, pending)?;
+        // The same secret may have been here before: its floor outlives it.
+        let parameters = pending.parameters();
+        let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
+        let floor = tx.floor(&fingerprint)?;
+        if confirmation.step().is_some_and(|step| floor >= Some(step)) {
+            return Err(AdministrationError::CodeUsed);
+        }
+        if let Some(step) = confirmation.step().or(pending.before_first()).max(floor) {
+            tx.set_floor(&fingerprint, step)?;
+        }
+        let sealed =
+            self.vault.seal(pending.secret(), &Binding { account: record.id.0, name, parameters })?;
+        let label = pending.label().clone();
+        let authenticator = AuthenticatorRecord { number: 0, name: label, parameters, sealed, created: now };
+        tx.add_authenticator(record.id, &authenticator)?;
+        if pending.is_first() {
+            let hashes = self.vault.recovery_hashes(record.id.0, pending.recovery_codes());
+            tx.replace_recovery_codes(record.id, &hashes)?;
+        }
+        let what = if pending.is_first() { What::Enrolled } else { What::AuthenticatorAdded };
+        let revision = end_all(tx.as_mut(), &record, what, actor, now)?;
+        tx.commit()?;
+        Ok(self.await_gates(revision)?)
+    }
+
+    /// The authenticators of an account, oldest first.
+    pub fn authenticators(
+        &mut self,
+        name: &UserName,
+    ) -> Result<Vec<AuthenticatorState>, AdministrationError> {
+        let declared = load::declared(&self.config, name)?;
+        let is_declared = declared.is_some();
+        let defaults = self.config.totp.parameters();
+        let mut tx = self.store.begin(Intent::Read)?;
+        let record = match tx.account(name)? {
+            None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
+            found => found,
+        };
+        let (enrolled, opened) =
+            load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared, defaults)?;
+        if enrolled == Enrolled::No {
+            return Ok(Vec::new());
+        }
+        let kept = match record {
+            Some(record) if !is_declared => tx.authenticators(record.id)?,
+            _ => Vec::new(),
+        };
+        let states = opened.into_iter().enumerate().map(|(number, opened)| AuthenticatorState {
+            label: kept.get(number).map(|kept| kept.name.clone()),
+            parameters: opened.parameters,
+            created: kept.get(number).map(|kept| kept.created),
+            last_used: opened.floor.and_then(|floor| opened.parameters.moving.begin_of(floor)),
+        });
+        Ok(states.collect())
+    }
+
+    /// Removes one authenticator of several. When this returns, its secret is gone from the store's bytes.
+    pub fn remove_authenticator(
+        &mut self,
+        name: &UserName,
+        label: &Label,
+        actor: &str,
+        now: Timestamp,
+    ) -> Done {
+        self.refuse_declared(name)?;
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        let all = tx.authenticators(record.id)?;
+        let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
+            return Err(AdministrationError::UnknownAuthenticator(name.clone(), label.clone()));
+        };
+        if all.len() == 1 {
+            return Err(AdministrationError::LastAuthenticator(name.clone()));
+        }
+        tx.remove_authenticator(meant.number)?;
+        let revision = end_all(tx.as_mut(), &record, What::AuthenticatorRemoved, actor, now)?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+    }
+
+    /// Whether new recovery codes would be refused, before they are shown.
+    pub fn refuse_recovery_codes(&mut self, name: &UserName) -> Done {
+        match self.enrolled(name)? {
+            Enrolled::Yes => Ok(()),
+            Enrolled::No => Err(AdministrationError::NotEnrolled(name.clone())),
+        }
+    }
+
+    /// A new set of recovery codes; the old ones open no more.
+    pub fn replace_recovery_codes(
+        &mut self,
+        name: &UserName,
+        codes: &[RecoveryCode],
+        actor: &str,
+        now: Timestamp,
+    ) -> Done {
+        let is_declared = self.config.declared(name).is_some();
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = match is_declared {
+            true => known_or_new(tx.as_mut(), name, actor, now)?,
+            false => known(tx.as_mut(), name)?,
+        };
+        if !is_declared && tx.authenticators(record.id)?.is_empty() {
+            return Err(AdministrationError::NotEnrolled(name.clone()));
+        }
+        tx.replace_recovery_codes(record.id, &self.vault.recovery_hashes(record.id.0, codes))?;
+        log(tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
+        Ok(tx.commit()?)
+    }
+}
+
+fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
+    let name = || pending.name().clone();
+    match live {
+        [] if pending.is_first() => Ok(()),
+        [] => Err(AdministrationError::NotEnrolled(name())),
+        _ if pending.is_first() => Err(AdministrationError::AlreadyEnrolled(name())),
+        many if many.len() >= MOST => Err(AdministrationError::TooMany(name(), MOST)),
+        live if live.iter().any(|kept| kept.name == *pending.label()) => {
+            Err(AdministrationError::LabelTaken(name(), pending.label().clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends every session and trusted browser of an account, with its event; the revision that gates must go by.
+fn end_all(
+    tx: &mut dyn Transaction,
+    record: &AccountRecord,
+    what: What,
+    actor: &str,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    tx.end_all(record.id, now)?;
+    log(tx, &record.name, what, actor, now)?;
+    tx.revise()
+}

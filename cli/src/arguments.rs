@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Disable(One),
     /// Make a new set of recovery codes; the old ones open no more
     Recovery(Recovery),
+    /// Issue a code that opens once, for someone who has lost the way in
+    OneTimeCode(OneTimeCode),
     /// The authenticators of an account
     #[command(subcommand)]
     Authenticator(Authenticator),
@@ -139,6 +141,16 @@ pub(crate) struct Recovery {
     /// Make them good at once, without asking whether they are saved
     #[arg(long)]
     pub(crate) no_confirm: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct OneTimeCode {
+    /// The account
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserName,
+    /// Take the last one back instead
+    #[arg(long)]
+    pub(crate) cancel: bool,
 }
 
 #[derive(Args)]

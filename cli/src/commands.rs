@@ -8,6 +8,7 @@ mod edit;
 mod enroll;
 mod init;
 mod log;
+mod one_time_code;
 mod password;
 mod print_config;
 mod recovery;
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Status(what) => status::run(arguments, output, what.user.as_ref()),
         Command::Disable(what) => disable::run(arguments, output, &what.user),
         Command::Recovery(what) => recovery::run(arguments, output, what),
+        Command::OneTimeCode(what) => one_time_code::run(arguments, output, what),
         Command::Authenticator(Authenticator::Add(what)) => authenticator::add(arguments, output, what),
         Command::Authenticator(Authenticator::List(what)) => {
             authenticator::list(arguments, output, &what.user)

@@ -11,7 +11,7 @@ use shared::answer::Answer;
 use shared::clock;
 use shared::config::file::{self, ConfigError};
 use shared::config::{Config, FirstFactor, Pam, Unenrolled};
-use shared::decision::{Refusal, Spent, Verdict};
+use shared::decision::{Refusal, Verdict};
 use shared::door::{Door, DoorError, Means, Outcome, Recovered, Visitor};
 use shared::groups::GroupsError;
 use shared::guess::Stage;
@@ -157,7 +157,7 @@ impl Line<'_> {
             match outcome.verdict {
                 Verdict::Accepted(accepted) => {
                     self.tell_success(outcome.missed.as_ref(), outcome.recovery);
-                    return self.passed(means(accepted.spent()), None);
+                    return self.passed(Means::from(accepted.spent()), None);
                 }
                 Verdict::Refused(refusal) => {
                     self.log_refusal(refusal);
@@ -193,7 +193,7 @@ impl Line<'_> {
         };
         match outcome.verdict {
             Verdict::Accepted(accepted) => {
-                let means = means(accepted.spent());
+                let means = Means::from(accepted.spent());
                 self.passed(means, Some(means))
             }
             Verdict::Refused(refusal) => self.without_code(enrolled).unwrap_or_else(|| {
@@ -325,11 +325,4 @@ fn configuration(host: &dyn Host, path: &std::path::Path) -> Result<Config, Conf
         );
     }
     Ok(in_force.config)
-}
-
-fn means(spent: Spent) -> Means {
-    match spent {
-        Spent::Step(..) => Means::Code,
-        Spent::RecoveryCode(_) => Means::RecoveryCode,
-    }
 }

@@ -18,6 +18,7 @@ impl Mark {
             None => b'-',
             Some(Means::Code) => b'c',
             Some(Means::RecoveryCode) => b'r',
+            Some(Means::OneTimeCode) => b'o',
             Some(Means::TrustedBrowser) => b'b',
         };
         [&[means], self.user.as_str().as_bytes()].concat()
@@ -29,6 +30,7 @@ impl Mark {
             b'-' => None,
             b'c' => Some(Means::Code),
             b'r' => Some(Means::RecoveryCode),
+            b'o' => Some(Means::OneTimeCode),
             _ => return None,
         };
         Some(Mark { user: UserName::parse(user).ok()?, unbooked })
@@ -41,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_mark_survives_the_transaction() {
-        for unbooked in [None, Some(Means::Code), Some(Means::RecoveryCode)] {
+        for unbooked in [None, Some(Means::Code), Some(Means::RecoveryCode), Some(Means::OneTimeCode)] {
             let mark = Mark { user: "alice".parse().unwrap(), unbooked };
             assert_eq!(Mark::from_bytes(&mark.to_bytes()), Some(mark));
         }

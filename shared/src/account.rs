@@ -1,9 +1,10 @@
 //! An account as the decision sees it: its live authenticators, its recovery codes, and how its guesses stand.
 
+use crate::clock::Timestamp;
 use crate::guess::Row;
 use crate::secret::Secret;
 use crate::totp::{Parameters, Step};
-use crate::vault::{Fingerprint, RecoveryHash};
+use crate::vault::{Fingerprint, OneTimeHash, RecoveryHash};
 
 /// One live authenticator with its secret opened.
 pub struct Authenticator {
@@ -25,6 +26,17 @@ pub struct KeptRecoveryCode {
     pub used: bool,
 }
 
+/// An administrator's one-time code, as the store keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptOneTimeCode {
+    /// Keyed hash of the code, bound to the account.
+    pub hash: OneTimeHash,
+    /// When its life ends.
+    pub expires: Timestamp,
+    /// Whether it has opened.
+    pub used: bool,
+}
+
 /// Whether the account has a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enrolled {
@@ -43,6 +55,8 @@ pub struct Account {
     pub authenticators: Vec<Authenticator>,
     /// Recovery codes, used ones too.
     pub recovery_codes: Vec<KeptRecoveryCode>,
+    /// The newest one-time code, also a used one.
+    pub one_time_code: Option<KeptOneTimeCode>,
     /// The guess row of the attempt's stage and place.
     pub row: Row,
     /// Seconds until the attempt's address may try again; `None` if it may now, or if there is no address.

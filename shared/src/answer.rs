@@ -1,5 +1,6 @@
 //! What was typed at the prompt. The shape alone tells the methods apart: digits are a code, letters and
-//! digits of the recovery alphabet with at least one letter are a recovery code, all else fits no method.
+//! digits of the recovery alphabet with at least one letter are a recovery code, `P-` and twelve of them are an
+//! administrator's one-time code, all else fits no method.
 
 use crate::recovery;
 use zeroize::{Zeroize, Zeroizing};
@@ -13,6 +14,8 @@ pub enum Answer {
     Digits(Zeroizing<String>),
     /// Letters and digits as recovery codes have them.
     Recovery(Zeroizing<String>),
+    /// An administrator's one-time code, without its `P-`.
+    OneTime(Zeroizing<String>),
     /// Fits no method: free of charge, and never right. An empty answer, sshd's junk for an unknown user, a
     /// password typed by mistake.
     Unfit,
@@ -25,8 +28,13 @@ impl Answer {
             return Answer::Unfit;
         }
         let Ok(text) = std::str::from_utf8(typed) else { return Answer::Unfit };
+        let marked = recovery::without_mark(text);
         let mut plain = Zeroizing::new(String::with_capacity(text.len()));
-        plain.extend(text.chars().filter(|c| !c.is_whitespace() && *c != '-'));
+        plain.extend(marked.unwrap_or(text).chars().filter(|c| !c.is_whitespace() && *c != '-'));
+        if marked.is_some() {
+            plain.make_ascii_uppercase();
+            return if recovery::is_one_time(&plain) { Answer::OneTime(plain) } else { Answer::Unfit };
+        }
         if !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) {
             return Answer::Digits(plain);
         }
@@ -69,6 +77,17 @@ mod tests {
             Answer::Recovery(code) => assert_eq!(code.as_str(), "ABCD2345FH"),
             _ => panic!("not read as a recovery code"),
         }
+    }
+
+    #[test]
+    fn a_one_time_code_is_told_by_its_mark() {
+        for typed in ["P-ABCD-2345-FHJK", "p-abcd2345fhjk", " P - ABCD 2345 FHJK ", "P-222222222222"] {
+            assert!(matches!(Answer::read(typed.as_bytes()), Answer::OneTime(_)), "{typed}");
+        }
+        for typed in ["P-ABCD", "P-", "P-ABCD-2345-FHJK-2", "P-ABCD-2345-FHJ0"] {
+            assert!(matches!(Answer::read(typed.as_bytes()), Answer::Unfit), "{typed}");
+        }
+        assert!(matches!(Answer::read(b"PABCD-2345F"), Answer::Recovery(_)));
     }
 
     #[test]

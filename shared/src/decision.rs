@@ -9,13 +9,13 @@ mod found;
 mod look_ahead;
 mod time_window;
 
-use crate::account::{Account, Authenticator, Enrolled};
+use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Throttle, Totp};
 use crate::guess::{self, Stage, Standing};
 use crate::totp::{Moving, Step};
-use crate::vault::{Fingerprint, RecoveryHash};
+use crate::vault::{Fingerprint, OneTimeHash, RecoveryHash};
 use found::Match;
 
 /// One try: what was typed, where in the login, and for a recovery code its hash.
@@ -24,6 +24,8 @@ pub struct Attempt<'a> {
     pub answer: &'a Answer,
     /// The hash of a typed recovery code for this account.
     pub recovery_hash: Option<RecoveryHash>,
+    /// The hash of a typed one-time code for this account.
+    pub one_time_hash: Option<OneTimeHash>,
     /// Whether the first factor has passed.
     pub stage: Stage,
 }
@@ -35,6 +37,8 @@ pub enum Spent {
     Step(Fingerprint, Step),
     /// A recovery code.
     RecoveryCode(RecoveryHash),
+    /// The account's one-time code.
+    OneTimeCode,
 }
 
 /// Proof that this file accepted an answer.
@@ -91,6 +95,8 @@ pub enum Refusal {
     Unfit,
     /// The account has no second factor.
     NotEnrolled,
+    /// A one-time code whose life is over.
+    CodeExpired,
     /// The sign-in took too long, or was ended meanwhile.
     Expired,
 }
@@ -145,6 +151,7 @@ pub fn decide(
     match attempt.answer {
         Answer::Unfit => Ruling::free(Refusal::Unfit),
         Answer::Recovery(_) => recovery(account, attempt.recovery_hash),
+        Answer::OneTime(_) => one_time(account, attempt.one_time_hash, now),
         Answer::Digits(digits) => {
             let fits = match attempt.stage {
                 // Before the first factor the length must not tell what the account has.
@@ -166,7 +173,11 @@ pub fn decide(
     }
 }
 
-/// A recovery code has no row: it is compared also during delay and lock, and charged to the address alone.
+/// A code without a row was wrong: it was compared also during delay and lock, and is charged to the address alone.
+const WRONG_WITHOUT_ROW: Ruling =
+    Ruling { verdict: Verdict::Refused(Refusal::Wrong), row_cost: None, charges_address: true };
+
+/// A recovery code opens also during delay and lock.
 fn recovery(account: &Account, hash: Option<RecoveryHash>) -> Ruling {
     if let Some(wait) = account.address_wait {
         return Ruling::free(Refusal::AddressDelayed { wait });
@@ -177,7 +188,22 @@ fn recovery(account: &Account, hash: Option<RecoveryHash>) -> Ruling {
             Ruling::free(Refusal::Used { wait: 0 })
         }
         Some(kept) if account.enrolled == Enrolled::Yes => Ruling::accepted(Spent::RecoveryCode(kept.hash)),
-        _ => Ruling { verdict: Verdict::Refused(Refusal::Wrong), row_cost: None, charges_address: true },
+        _ => WRONG_WITHOUT_ROW,
+    }
+}
+
+/// So does an administrator's one-time code, within its life.
+fn one_time(account: &Account, hash: Option<OneTimeHash>, now: Timestamp) -> Ruling {
+    if let Some(wait) = account.address_wait {
+        return Ruling::free(Refusal::AddressDelayed { wait });
+    }
+    match account.one_time_code {
+        Some(kept) if account.enrolled == Enrolled::Yes && hash == Some(kept.hash) => match kept {
+            KeptOneTimeCode { used: true, .. } => Ruling::free(Refusal::Used { wait: 0 }),
+            KeptOneTimeCode { expires, .. } if now >= expires => Ruling::free(Refusal::CodeExpired),
+            _ => Ruling::accepted(Spent::OneTimeCode),
+        },
+        _ => WRONG_WITHOUT_ROW,
     }
 }
 
@@ -251,6 +277,7 @@ mod tests {
                 KeptRecoveryCode { hash: RecoveryHash([1; 32]), used: false },
                 KeptRecoveryCode { hash: RecoveryHash([2; 32]), used: true },
             ],
+            one_time_code: None,
             row: Row::default(),
             address_wait: None,
         }
@@ -265,7 +292,12 @@ mod tests {
     }
 
     fn ruling(account: &Account, typed: &str, stage: Stage, at: Timestamp) -> Ruling {
-        let attempt = Attempt { answer: &Answer::read(typed.as_bytes()), recovery_hash: None, stage };
+        let attempt = Attempt {
+            answer: &Answer::read(typed.as_bytes()),
+            recovery_hash: None,
+            one_time_hash: None,
+            stage,
+        };
         decide(account, &attempt, &Totp::default(), &Throttle::default(), at)
     }
 
@@ -277,6 +309,7 @@ mod tests {
         let attempt = Attempt {
             answer: &Answer::read(b"ABCDEFGH23"),
             recovery_hash: Some(RecoveryHash([hash; 32])),
+            one_time_hash: None,
             stage: Stage::After,
         };
         decide(account, &attempt, &Totp::default(), &Throttle::default(), NOW)
@@ -317,6 +350,7 @@ mod tests {
             let attempt = Attempt {
                 answer: &Answer::read(code_of(1, offset).as_bytes()),
                 recovery_hash: None,
+                one_time_hash: None,
                 stage: Stage::After,
             };
             let ruling = decide(&account(), &attempt, &totp, &Throttle::default(), NOW);
@@ -435,6 +469,29 @@ mod tests {
     }
 
     #[test]
+    fn a_one_time_code_opens_once_within_its_life_also_during_a_lock() {
+        let kept = KeptOneTimeCode { hash: OneTimeHash([1; 32]), expires: NOW.plus(10), used: false };
+        let ruling = |kept: KeptOneTimeCode, typed: u8, enrolled: Enrolled, at: Timestamp| {
+            let mut account = Account { one_time_code: Some(kept), enrolled, ..account() };
+            account.row.locked = true;
+            let attempt = Attempt {
+                answer: &Answer::read(b"P-222222222222"),
+                recovery_hash: None,
+                one_time_hash: Some(OneTimeHash([typed; 32])),
+                stage: Stage::Before,
+            };
+            decide(&account, &attempt, &Totp::default(), &Throttle::default(), at)
+        };
+        let accepted = Verdict::Accepted(Accepted { spent: Spent::OneTimeCode });
+        assert_eq!(ruling(kept, 1, Enrolled::Yes, NOW.plus(9)).verdict, accepted);
+        assert_eq!(ruling(kept, 1, Enrolled::Yes, NOW.plus(10)), Ruling::free(Refusal::CodeExpired));
+        let used = KeptOneTimeCode { used: true, ..kept };
+        assert_eq!(ruling(used, 1, Enrolled::Yes, NOW), Ruling::free(Refusal::Used { wait: 0 }));
+        assert_eq!(ruling(kept, 2, Enrolled::Yes, NOW), WRONG_WITHOUT_ROW);
+        assert_eq!(ruling(kept, 1, Enrolled::No, NOW), WRONG_WITHOUT_ROW);
+    }
+
+    #[test]
     fn wrong_codes_cost_by_what_they_were_compared_with() {
         let mut account = account();
         assert_eq!(ruling(&account, "000000", Stage::After, NOW).row_cost, Some(1));
@@ -464,6 +521,7 @@ mod tests {
         let attempt = Attempt {
             answer: &Answer::read(b"ABCDEFGH23"),
             recovery_hash: Some(RecoveryHash([1; 32])),
+            one_time_hash: None,
             stage: Stage::Before,
         };
         let ruling = decide(&decoy, &attempt, &Totp::default(), &Throttle::default(), NOW);

@@ -5,6 +5,7 @@ mod administration;
 mod attempt;
 mod authenticators;
 mod load;
+mod one_time_code;
 mod revocation;
 mod sign_in;
 mod visit;

@@ -150,15 +150,16 @@ impl Pending {
                 floor: self.before_first(),
             }],
             recovery_codes: Vec::new(),
+            one_time_code: None,
             row: Row::default(),
             address_wait: None,
         };
-        let attempt = Attempt { answer, recovery_hash: None, stage: Stage::After };
+        let attempt = Attempt { answer, recovery_hash: None, one_time_hash: None, stage: Stage::After };
         match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
             Verdict::Refused(refusal) => Err(refusal),
             Verdict::Accepted(accepted) => match accepted.spent() {
                 Spent::Step(_, step) => Ok(Confirmation(Some(step))),
-                Spent::RecoveryCode(_) => Err(Refusal::Unfit),
+                Spent::RecoveryCode(_) | Spent::OneTimeCode => Err(Refusal::Unfit),
             },
         }
     }

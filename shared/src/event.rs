@@ -41,6 +41,10 @@ pub enum What {
     AuthenticatorRemoved,
     /// A new set of recovery codes.
     RecoveryCodesReplaced,
+    /// An administrator issued a one-time code.
+    OneTimeCodeIssued,
+    /// An administrator took a one-time code back.
+    OneTimeCodeCancelled,
     /// The second factor was turned off.
     Disabled,
     /// Delays and locks were lifted.
@@ -56,7 +60,7 @@ pub enum What {
 }
 
 impl What {
-    const ALL: [What; 14] = [
+    const ALL: [What; 16] = [
         What::AccountAdded,
         What::Accepted,
         What::Refused,
@@ -65,6 +69,8 @@ impl What {
         What::AuthenticatorAdded,
         What::AuthenticatorRemoved,
         What::RecoveryCodesReplaced,
+        What::OneTimeCodeIssued,
+        What::OneTimeCodeCancelled,
         What::Disabled,
         What::Unlocked,
         What::PasswordSet,
@@ -84,6 +90,8 @@ impl What {
             What::AuthenticatorAdded => "authenticator-added",
             What::AuthenticatorRemoved => "authenticator-removed",
             What::RecoveryCodesReplaced => "recovery-codes-replaced",
+            What::OneTimeCodeIssued => "one-time-code-issued",
+            What::OneTimeCodeCancelled => "one-time-code-cancelled",
             What::Disabled => "disabled",
             What::Unlocked => "unlocked",
             What::PasswordSet => "password-set",

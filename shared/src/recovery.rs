@@ -1,5 +1,5 @@
-//! Recovery codes: their alphabet, their making, the groups in which people read them. What the store keeps
-//! of them is made by [`crate::vault`].
+//! Recovery codes, and the one-time codes of administrators, which are made of the same characters: their alphabet,
+//! their making, the groups in which people read them. What the store keeps of them is made by [`crate::vault`].
 
 use crate::secret::{RandomError, fill_random};
 use std::fmt;
@@ -15,6 +15,9 @@ pub const LONGEST: usize = 32;
 /// The least entropy, in bits, that one guess at a set of codes must meet.
 pub const LEAST_BITS: f64 = 47.0;
 
+/// Characters of a one-time code after its mark: 60 bits.
+const ONE_TIME: usize = 12;
+
 /// What one guess at a set of `count` codes of `length` characters is up against, in bits.
 pub fn bits_per_guess(count: u32, length: u32) -> f64 {
     f64::from(length) * 5.0 - f64::from(count).log2()
@@ -26,11 +29,8 @@ pub struct RecoveryCode(Zeroizing<String>);
 impl RecoveryCode {
     /// A new random code of `length` characters, at least one of them a letter.
     pub fn random(length: usize) -> Result<RecoveryCode, RandomError> {
-        let mut bytes = Zeroizing::new(vec![0; length]);
         loop {
-            fill_random(&mut bytes)?;
-            let code: Zeroizing<String> =
-                Zeroizing::new(bytes.iter().map(|b| char::from(ALPHABET[usize::from(b & 31)])).collect());
+            let code = random(length)?;
             if has_shape(&code) {
                 return Ok(RecoveryCode(code));
             }
@@ -44,15 +44,61 @@ impl RecoveryCode {
 
     /// The code in groups of five, as people read it.
     pub fn grouped(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(self.0.len() * 6 / 5 + 1));
-        for (i, c) in self.0.chars().enumerate() {
-            if i > 0 && i % 5 == 0 {
-                text.push('-');
-            }
-            text.push(c);
-        }
-        text
+        grouped(&self.0, 5)
     }
+}
+
+/// An administrator's one-time code as it is shown once.
+pub struct OneTimeCode(Zeroizing<String>);
+
+impl OneTimeCode {
+    /// A new random one.
+    pub fn random() -> Result<OneTimeCode, RandomError> {
+        Ok(OneTimeCode(random(ONE_TIME)?))
+    }
+
+    /// The characters without mark and dashes, as [`crate::answer::Answer`] normalises what is typed.
+    pub fn plain(&self) -> &str {
+        &self.0
+    }
+
+    /// The code with its mark, in groups of four, as people read it.
+    pub fn grouped(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("P-{}", grouped(&self.0, 4).as_str()))
+    }
+}
+
+impl fmt::Debug for OneTimeCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OneTimeCode(…)")
+    }
+}
+
+fn random(length: usize) -> Result<Zeroizing<String>, RandomError> {
+    let mut bytes = Zeroizing::new(vec![0; length]);
+    fill_random(&mut bytes)?;
+    Ok(Zeroizing::new(bytes.iter().map(|b| char::from(ALPHABET[usize::from(b & 31)])).collect()))
+}
+
+fn grouped(plain: &str, size: usize) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(plain.len() * 2));
+    for (i, c) in plain.chars().enumerate() {
+        if i > 0 && i % size == 0 {
+            text.push('-');
+        }
+        text.push(c);
+    }
+    text
+}
+
+/// What stands behind the mark of a one-time code, if text begins with one.
+pub fn without_mark(text: &str) -> Option<&str> {
+    text.trim_start().strip_prefix(['P', 'p'])?.trim_start().strip_prefix('-')
+}
+
+/// Whether normalised text behind a mark could be a one-time code.
+pub fn is_one_time(plain: &str) -> bool {
+    plain.len() == ONE_TIME && plain.bytes().all(|b| ALPHABET.contains(&b))
 }
 
 impl fmt::Debug for RecoveryCode {
@@ -86,6 +132,14 @@ mod tests {
         let grouped = code.grouped();
         assert_eq!(grouped.split('-').map(str::len).collect::<Vec<_>>(), [5, 5, 2]);
         assert_eq!(grouped.replace('-', ""), code.plain());
+    }
+
+    #[test]
+    fn a_one_time_code_is_shown_with_its_mark() {
+        let code = OneTimeCode::random().unwrap();
+        let grouped = code.grouped();
+        assert_eq!(grouped.split('-').map(str::len).collect::<Vec<_>>(), [1, 4, 4, 4]);
+        assert!(is_one_time(code.plain()));
     }
 
     #[test]

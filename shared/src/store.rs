@@ -7,7 +7,7 @@ mod sqlite;
 
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
-use crate::account::KeptRecoveryCode;
+use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
 use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 use crate::event::Event;
@@ -143,6 +143,16 @@ pub trait Transaction: Sessions {
         account: AccountId,
         codes: &[RecoveryHash],
     ) -> Result<(), StoreError>;
+    /// The newest one-time code of an account.
+    fn one_time_code(&mut self, account: AccountId) -> Result<Option<KeptOneTimeCode>, StoreError>;
+    /// Sets it, in place of an older one, or removes it.
+    fn set_one_time_code(
+        &mut self,
+        account: AccountId,
+        code: Option<&KeptOneTimeCode>,
+    ) -> Result<(), StoreError>;
+    /// Marks it as used.
+    fn use_one_time_code(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Marks a recovery code as used.
     fn use_recovery_code(
         &mut self,

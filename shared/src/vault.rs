@@ -23,7 +23,7 @@ const BUCKETS: u16 = 1024;
 pub enum Purpose {
     /// Seals the secrets of authenticators.
     Seal,
-    /// Hashes recovery codes.
+    /// Hashes recovery codes and one-time codes.
     Recovery,
     /// Makes fingerprints of secrets.
     Fingerprint,
@@ -93,6 +93,18 @@ impl PartialEq for RecoveryHash {
 }
 
 impl Eq for RecoveryHash {}
+
+/// Keyed hash of a one-time code, bound to its account. Compared in constant time.
+#[derive(Clone, Copy, Debug)]
+pub struct OneTimeHash(pub [u8; 32]);
+
+impl PartialEq for OneTimeHash {
+    fn eq(&self, other: &OneTimeHash) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for OneTimeHash {}
 
 /// Keyed hash of a trusted browser's cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +238,11 @@ impl Vault {
     /// The hash of a recovery code of an account.
     pub fn recovery_hash(&self, account: i64, plain: &str) -> RecoveryHash {
         RecoveryHash(mac(&self.recovery, &[&account.to_be_bytes(), plain.as_bytes()]))
+    }
+
+    /// The hash of a one-time code of an account.
+    pub fn one_time_hash(&self, account: i64, plain: &str) -> OneTimeHash {
+        OneTimeHash(mac(&self.recovery, &[b"one-time", &account.to_be_bytes(), plain.as_bytes()]))
     }
 
     /// The hashes of a new set of codes.

@@ -39,6 +39,7 @@ pub fn refusal(refusal: Refusal) -> String {
         }
         Refusal::Unfit => "That is no code: enter the digits your app shows, or a recovery code".to_owned(),
         Refusal::NotEnrolled => NOT_ENROLLED.to_owned(),
+        Refusal::CodeExpired => "That code's time is over; ask for a new one".to_owned(),
         Refusal::Expired => "That sign-in is over; begin anew".to_owned(),
     }
 }

@@ -59,6 +59,6 @@ fn name(refusal: Option<Refusal>) -> (&'static str, u64) {
         Some(Refusal::Delayed { wait } | Refusal::AddressDelayed { wait }) => ("limited", wait),
         Some(Refusal::Locked) => ("locked", 0),
         Some(Refusal::NotEnrolled) => ("unknown", 0),
-        Some(Refusal::Expired) => ("expired", 0),
+        Some(Refusal::Expired | Refusal::CodeExpired) => ("expired", 0),
     }
 }

@@ -4,7 +4,7 @@ use super::visit::Visit;
 use super::{Door, DoorError, load};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
-use crate::decision::Verdict;
+use crate::decision::{Spent, Verdict};
 use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
@@ -31,8 +31,20 @@ pub enum Means {
     Code,
     /// A recovery code.
     RecoveryCode,
+    /// An administrator's one-time code.
+    OneTimeCode,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
+}
+
+impl From<Spent> for Means {
+    fn from(spent: Spent) -> Means {
+        match spent {
+            Spent::Step(..) => Means::Code,
+            Spent::RecoveryCode(_) => Means::RecoveryCode,
+            Spent::OneTimeCode => Means::OneTimeCode,
+        }
+    }
 }
 
 impl Means {
@@ -41,6 +53,7 @@ impl Means {
         match self {
             Means::Code => "code",
             Means::RecoveryCode => "recovery-code",
+            Means::OneTimeCode => "one-time-code",
             Means::TrustedBrowser => "trusted-browser",
         }
     }

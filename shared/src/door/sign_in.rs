@@ -184,7 +184,7 @@ impl Door {
             let cookie = opening.rotate(tx, number, true)?;
             let opened = Opened { missed, ..opening.session(tx, Some(cookie))? };
             AfterPassword::Opened(Box::new(opened))
-        } else if let Answer::Recovery(_) = recovery {
+        } else if let Answer::Recovery(_) | Answer::OneTime(_) = recovery {
             let after = Visitor { stage: Stage::After, browser: None, ..visitor };
             let visit = Visit::load(config, vault, tx, &after, load::declared(config, name)?, now)?;
             let outcome = visit.judge(tx, recovery)?;
@@ -248,7 +248,10 @@ impl Door {
         let opening = Opening { config, vault, browser, record: &record, now };
         let cookie = match (outcome.recovery, recognised, trust) {
             (Some(Recovered::TurnedOff), ..) => None,
-            (_, Recognised::Behind(number), _) => Some(opening.rotate(tx, number, false)?),
+            // the use of a recovery code ended every trust
+            (Some(Recovered::CodesLeft(_)), _, Trust::Asked) => Some(opening.trust(tx)?),
+            (Some(Recovered::CodesLeft(_)), _, Trust::NotAsked) => None,
+            (None, Recognised::Behind(number), _) => Some(opening.rotate(tx, number, false)?),
             // another tab was first: it is one browser
             (_, Recognised::Trusted(number), Trust::Asked) => Some(opening.rotate(tx, number, true)?),
             (_, _, Trust::Asked) => Some(opening.trust(tx)?),

@@ -70,6 +70,7 @@ impl<'a> Visit<'a> {
             enrolled,
             authenticators,
             recovery_codes: tx.recovery_codes(id)?,
+            one_time_code: tx.one_time_code(id)?,
             row: Row { failures, locked: tx.is_locked(&key)? },
             // never at a trusted browser
             address_wait: match key.place {
@@ -91,9 +92,13 @@ impl<'a> Visit<'a> {
         let number = self.record.as_ref().map_or(0, |record| record.id.0);
         let recovery_hash = match answer {
             Answer::Recovery(plain) => Some(self.vault.recovery_hash(number, plain)),
-            Answer::Digits(_) | Answer::Unfit => None,
+            Answer::Digits(_) | Answer::OneTime(_) | Answer::Unfit => None,
         };
-        let attempt = Attempt { answer, recovery_hash, stage };
+        let one_time_hash = match answer {
+            Answer::OneTime(plain) => Some(self.vault.one_time_hash(number, plain)),
+            Answer::Digits(_) | Answer::Recovery(_) | Answer::Unfit => None,
+        };
+        let attempt = Attempt { answer, recovery_hash, one_time_hash, stage };
         decide(&self.account, &attempt, &self.config.totp, &self.config.throttle, self.now)
     }
 
@@ -114,16 +119,12 @@ impl<'a> Visit<'a> {
                 )?;
                 let charged_address = self.charge_address(tx)?;
                 tx.take_back(charged, charged_address)?;
-                let means = match accepted.spent() {
-                    Spent::Step(fingerprint, step) => {
-                        tx.set_floor(&fingerprint, step)?;
-                        Means::Code
-                    }
-                    Spent::RecoveryCode(hash) => {
-                        tx.use_recovery_code(record.id, &hash, self.now)?;
-                        Means::RecoveryCode
-                    }
-                };
+                match accepted.spent() {
+                    Spent::Step(fingerprint, step) => tx.set_floor(&fingerprint, step)?,
+                    Spent::RecoveryCode(hash) => tx.use_recovery_code(record.id, &hash, self.now)?,
+                    Spent::OneTimeCode => tx.use_one_time_code(record.id)?,
+                }
+                let means = Means::from(accepted.spent());
                 self.log(tx, What::Accepted, means.name())?;
                 if self.visitor.stage == Stage::After {
                     let entered = self.enter(tx, record, means)?;
@@ -188,31 +189,32 @@ impl<'a> Visit<'a> {
         let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
             Means::Code | Means::TrustedBrowser => self.forgive(tx)?,
-            // A recovery code opens a lock.
-            Means::RecoveryCode => tx.unlock(&self.key)?,
+            // These open a lock.
+            Means::RecoveryCode | Means::OneTimeCode => tx.unlock(&self.key)?,
         }
         if let Some(from) = &self.from {
             tx.remember_address(record.id, from, self.now, Door::memory(self.now))?;
         }
         tx.signed_in(record.id, self.now)?;
         let recovery = match means {
-            Means::Code | Means::TrustedBrowser => None,
+            Means::Code | Means::TrustedBrowser | Means::OneTimeCode => None,
             Means::RecoveryCode => Some(self.after_recovery(tx, record)?),
         };
         Ok(Entered { missed, recovery })
     }
 
-    /// What the use of a recovery code leaves: fewer codes, or no second factor at all.
+    /// What the use of a recovery code leaves: no session and no trusted browser, since the device may be in other
+    /// hands; fewer codes, or no second factor at all.
     fn after_recovery(
         &self,
         tx: &mut dyn Transaction,
         record: &AccountRecord,
     ) -> Result<Recovered, StoreError> {
         let declared = self.config.declared(&record.name).is_some();
+        tx.end_all(record.id, self.now)?;
+        tx.revise()?;
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
-            tx.end_all(record.id, self.now)?;
-            tx.revise()?;
             self.log(tx, What::Disabled, "recovery.on_use = \"disable\"")?;
             return Ok(Recovered::TurnedOff);
         }
@@ -284,6 +286,7 @@ impl std::fmt::Display for Refusal {
             Refusal::Locked => f.write_str("locked"),
             Refusal::Unfit => f.write_str("unfit"),
             Refusal::NotEnrolled => f.write_str("not-enrolled"),
+            Refusal::CodeExpired => f.write_str("code-expired"),
             Refusal::Expired => f.write_str("expired"),
         }
     }

@@ -44,6 +44,14 @@ CREATE TABLE recovery_code (
     PRIMARY KEY (account, hash)
 ) STRICT, WITHOUT ROWID;
 
+-- An administrator's one-time code; a new one takes the place of the old one.
+CREATE TABLE one_time_code (
+    account INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,
+    hash    BLOB NOT NULL,
+    expires INTEGER NOT NULL,
+    used    INTEGER NOT NULL
+) STRICT;
+
 -- Wrong answers. owner: an account's number, or -1 minus the shared row of names without an account.
 -- stage: 0 before the first factor, 1 after it.
 CREATE TABLE failure (

@@ -4,6 +4,7 @@ use super::super::*;
 use crate::event::What;
 use crate::name::Label;
 use crate::totp::{Algorithm, Moving};
+use crate::vault::OneTimeHash;
 use rusqlite::{OptionalExtension, Row};
 
 /// Events kept; older ones make room.
@@ -152,6 +153,7 @@ impl Transaction for Rows<'_> {
 
     fn remove_second_factor(&mut self, account: AccountId) -> Result<()> {
         self.execute("DELETE FROM authenticator WHERE account = ?1", [account.0])?;
+        self.execute("DELETE FROM one_time_code WHERE account = ?1", [account.0])?;
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])
     }
 
@@ -189,6 +191,27 @@ impl Transaction for Rows<'_> {
     fn use_recovery_code(&mut self, account: AccountId, code: &RecoveryHash, now: Timestamp) -> Result<()> {
         let sql = "UPDATE recovery_code SET used_at = ?3 WHERE account = ?1 AND hash = ?2";
         self.execute(sql, (account.0, &code.0[..], signed(now.0)))
+    }
+
+    fn one_time_code(&mut self, account: AccountId) -> Result<Option<KeptOneTimeCode>> {
+        let sql = "SELECT hash, expires, used FROM one_time_code WHERE account = ?1";
+        let read = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, time(row, 1)?, row.get(2)?));
+        let found = self.0.query_row(sql, [account.0], read).optional()?;
+        let kept = |(hash, expires, used)| {
+            Ok(KeptOneTimeCode { hash: OneTimeHash(bytes(hash, "a one-time code")?), expires, used })
+        };
+        found.map(kept).transpose()
+    }
+
+    fn set_one_time_code(&mut self, account: AccountId, code: Option<&KeptOneTimeCode>) -> Result<()> {
+        self.execute("DELETE FROM one_time_code WHERE account = ?1", [account.0])?;
+        let Some(KeptOneTimeCode { hash, expires, used }) = code else { return Ok(()) };
+        let sql = "INSERT INTO one_time_code (account, hash, expires, used) VALUES (?1, ?2, ?3, ?4)";
+        self.execute(sql, (account.0, &hash.0[..], signed(expires.0), used))
+    }
+
+    fn use_one_time_code(&mut self, account: AccountId) -> Result<()> {
+        self.execute("UPDATE one_time_code SET used = TRUE WHERE account = ?1", [account.0])
     }
 
     fn failures(&mut self, row: &RowKey, since: Timestamp) -> Result<Vec<Failure>> {

@@ -1,0 +1,52 @@
+//! An administrator's one-time code for someone who has lost the way in: it opens once within its life, and the second
+//! factor stays on.
+
+use super::Door;
+use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use crate::account::KeptOneTimeCode;
+use crate::clock::Timestamp;
+use crate::event::What;
+use crate::name::UserName;
+use crate::recovery::OneTimeCode;
+use crate::secret::RandomError;
+use crate::store::Intent;
+use crate::vault::VaultError;
+
+/// How long it lives, in seconds.
+const LIFE: u64 = 48 * 3600;
+
+impl Door {
+    /// A new one, in place of an older one; until when it is good.
+    pub fn issue_one_time_code(
+        &mut self,
+        name: &UserName,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
+        let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = match self.config.declared(name) {
+            Some(_) => known_or_new(tx.as_mut(), name, actor, now)?,
+            None => known(tx.as_mut(), name)?,
+        };
+        let hash = self.vault.one_time_hash(record.id.0, code.plain());
+        let expires = now.plus(LIFE);
+        tx.set_one_time_code(record.id, Some(&KeptOneTimeCode { hash, expires, used: false }))?;
+        log(tx.as_mut(), name, What::OneTimeCodeIssued, actor, now)?;
+        tx.commit()?;
+        Ok((code, expires))
+    }
+
+    /// Takes it back.
+    pub fn cancel_one_time_code(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        match tx.one_time_code(record.id)? {
+            Some(kept) if !kept.used && now < kept.expires => {}
+            _ => return Err(AdministrationError::NothingToRevoke("one-time code", name.clone())),
+        }
+        tx.set_one_time_code(record.id, None)?;
+        log(tx.as_mut(), name, What::OneTimeCodeCancelled, actor, now)?;
+        Ok(tx.commit()?)
+    }
+}

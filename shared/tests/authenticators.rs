@@ -1,0 +1,184 @@
+//! Several authenticators of one account, by time and by counter; new recovery codes; one-time codes.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, accepted, code_of, name, refused};
+use shared::answer::Answer;
+use shared::decision::Refusal;
+use shared::door::{AdministrationError, Means};
+use shared::enrolment::{Confirmation, Pending, new_recovery_codes};
+use shared::secret::Secret;
+use shared::totp::{Moving, Parameters, Step};
+
+/// Alice with an app.
+fn alice() -> (Home, Pending) {
+    let mut home = Home::new("");
+    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&app);
+    (home, app)
+}
+
+fn further(home: &Home, label: &str) -> Pending {
+    Pending::further(home.door.config(), &name("alice")).unwrap().called(label.parse().unwrap())
+}
+
+fn by_counter(home: &Home, label: &str, first: u64) -> Pending {
+    let defaults = home.door.config().totp.parameters();
+    let parameters = Parameters { moving: Moving::Counter, ..defaults };
+    further(home, label).with_parameters(parameters, Step(first))
+}
+
+/// E11
+#[test]
+fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
+    let (mut home, app) = alice();
+    let second = further(&home, "second");
+    home.activates(&second);
+    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    accepted(&home.attempt("alice", &code_of(&second, 0), NOW));
+    refused(&home.attempt("alice", &code_of(&second, 0), NOW), Refusal::Used { wait: 15 });
+    accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
+
+    home.door.remove_authenticator(&name("alice"), app.label(), "root", NOW).unwrap();
+    refused(&home.attempt("alice", &code_of(&app, -1), NOW), Refusal::Wrong);
+    accepted(&home.attempt("alice", &code_of(&second, 1), NOW));
+    let last = home.door.remove_authenticator(&name("alice"), second.label(), "root", NOW);
+    assert!(matches!(last, Err(AdministrationError::LastAuthenticator(_))));
+}
+
+#[test]
+fn a_name_is_given_once_and_there_is_a_most() {
+    let (mut home, _) = alice();
+    let twice = home.door.refuse_setup(&further(&home, "app"));
+    assert!(matches!(twice, Err(AdministrationError::LabelTaken(..))));
+    for number in 2..=16 {
+        let pending = further(&home, &format!("{number}"));
+        home.activates(&pending);
+    }
+    let more = further(&home, "more");
+    assert!(matches!(home.door.refuse_setup(&more), Err(AdministrationError::TooMany(_, 16))));
+    let refused = home.door.activate(&more, &Confirmation::vouched(), "root", NOW);
+    assert!(matches!(refused, Err(AdministrationError::TooMany(_, 16))));
+}
+
+#[test]
+fn one_authenticator_more_needs_a_first_one() {
+    let mut home = Home::new("");
+    assert!(matches!(
+        home.door.refuse_setup(&further(&home, "x")),
+        Err(AdministrationError::UnknownAccount(_))
+    ));
+    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    assert!(matches!(home.door.refuse_setup(&further(&home, "x")), Err(AdministrationError::NotEnrolled(_))));
+}
+
+/// L5: floors outlive removal, and the confirming code must be new too.
+#[test]
+fn a_seed_that_comes_back_brings_its_used_codes_along() {
+    let (mut home, _) = alice();
+    let token = further(&home, "token");
+    home.activates(&token);
+    accepted(&home.attempt("alice", &code_of(&token, 0), NOW));
+    home.door.remove_authenticator(&name("alice"), token.label(), "root", NOW).unwrap();
+
+    let again = further(&home, "token again").with_secret(token.secret().clone());
+    let used = Answer::read(code_of(&token, 0).as_bytes());
+    let confirmation = again.confirm(&used, home.door.config(), NOW).ok().unwrap();
+    let refusal = home.door.activate(&again, &confirmation, "root", NOW);
+    assert!(matches!(refusal, Err(AdministrationError::CodeUsed)));
+    let next = Answer::read(code_of(&token, 1).as_bytes());
+    let confirmation = again.confirm(&next, home.door.config(), NOW).ok().unwrap();
+    home.door.activate(&again, &confirmation, "root", NOW).unwrap();
+    for offset in [-1, 0, 1] {
+        refused(&home.attempt("alice", &code_of(&token, offset), NOW), Refusal::Used { wait: 45 });
+    }
+
+    home.door.remove_authenticator(&name("alice"), again.label(), "root", NOW).unwrap();
+    home.activates(&again);
+    refused(&home.attempt("alice", &code_of(&token, 1), NOW), Refusal::Used { wait: 45 });
+}
+
+/// E10
+#[test]
+fn a_token_by_counter_begins_where_it_stands() {
+    let (mut home, _) = alice();
+    let token = by_counter(&home, "token", 100);
+    assert!(token.url().contains("otpauth://hotp/") && token.url().ends_with("counter=100"));
+    home.activates(&token);
+    refused(&home.attempt("alice", &code_of(&token, 99), NOW), Refusal::Used { wait: 0 });
+    accepted(&home.attempt("alice", &code_of(&token, 103), NOW));
+    refused(&home.attempt("alice", &code_of(&token, 102), NOW), Refusal::Used { wait: 0 });
+    accepted(&home.attempt("alice", &code_of(&token, 114), NOW));
+    refused(&home.attempt("alice", &code_of(&token, 500), NOW), Refusal::Wrong);
+    // one guess at a window of 11 and at the app's of 3 was as good as 5 guesses
+    let pair = code_of(&token, 500) + " " + &code_of(&token, 501);
+    refused(&home.attempt("alice", &pair, NOW), Refusal::Delayed { wait: 30 });
+    let later = NOW.plus(30);
+    accepted(&home.attempt("alice", &pair, later));
+    refused(&home.attempt("alice", &code_of(&token, 501), later), Refusal::Used { wait: 0 });
+    accepted(&home.attempt("alice", &code_of(&token, 502), later));
+
+    let listed = home.door.authenticators(&name("alice")).unwrap();
+    assert_eq!((listed.len(), listed[1].last_used), (2, None));
+}
+
+#[test]
+fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
+    let (mut home, _) = alice();
+    let token = by_counter(&home, "token", 0);
+    let typed = Answer::read((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
+    let confirmation = token.confirm(&typed, home.door.config(), NOW).ok().unwrap();
+    home.door.activate(&token, &confirmation, "root", NOW).unwrap();
+    refused(&home.attempt("alice", &code_of(&token, 701), NOW), Refusal::Used { wait: 0 });
+    accepted(&home.attempt("alice", &code_of(&token, 702), NOW));
+}
+
+/// Trap 1: removed means gone.
+#[test]
+fn a_removed_authenticators_secret_is_gone_from_the_stores_bytes() {
+    let (mut home, _) = alice();
+    let token = further(&home, "token").with_secret(Secret::from_seed(&"5a".repeat(20)).unwrap());
+    home.activates(&token);
+    let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    let sql = "SELECT sealed FROM authenticator WHERE name = 'token'";
+    let sealed: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    drop(connection);
+    assert!(home.holds(&sealed) && !home.holds(token.secret().expose()));
+    home.door.remove_authenticator(&name("alice"), token.label(), "root", NOW).unwrap();
+    assert!(!home.holds(&sealed));
+}
+
+/// R6
+#[test]
+fn a_new_set_of_recovery_codes_kills_the_old_one() {
+    let (mut home, app) = alice();
+    let new = new_recovery_codes(home.door.config()).unwrap();
+    home.door.replace_recovery_codes(&name("alice"), &new, "root", NOW).unwrap();
+    refused(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW), Refusal::Wrong);
+    accepted(&home.attempt("alice", new[0].plain(), NOW));
+    assert_eq!(home.door.status(&name("alice")).unwrap().recovery_codes, 5);
+}
+
+/// N5
+#[test]
+fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
+    let (mut home, app) = alice();
+    let (first, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    let (second, expires) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    assert_eq!(expires, NOW.plus(48 * 3600));
+    refused(&home.attempt("alice", &first.grouped(), NOW), Refusal::Wrong);
+    let opened = home.attempt("alice", &second.grouped().to_lowercase(), NOW);
+    accepted(&opened);
+    refused(&home.attempt("alice", &second.grouped(), NOW), Refusal::Used { wait: 0 });
+    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    let log = home.door.events(None, 0, 100).unwrap();
+    assert!(log.iter().any(|(_, event)| event.detail == Means::OneTimeCode.name()), "{log:?}");
+
+    let (third, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    refused(&home.attempt("alice", &third.grouped(), expires), Refusal::CodeExpired);
+    home.door.cancel_one_time_code(&name("alice"), "root", NOW).unwrap();
+    refused(&home.attempt("alice", &third.grouped(), NOW), Refusal::Wrong);
+    let nothing = home.door.cancel_one_time_code(&name("alice"), "root", NOW);
+    assert!(matches!(nothing, Err(AdministrationError::NothingToRevoke(..))));
+}

@@ -1,16 +1,17 @@
 //! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
 
-use nix::unistd::{Gid, Group};
+use nix::unistd::Group;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use shared::config::gate::{Listen, Tls};
+use shared::place::Address;
 use std::fmt::Display;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 /// Whoever may reach the socket: the group of the proxies on this host.
@@ -23,7 +24,29 @@ pub(crate) enum Listener {
     Tls(TcpListener, TlsAcceptor),
 }
 
+/// A connection, and where it comes from.
+pub(crate) enum Accepted {
+    Unix(UnixStream),
+    Tcp(TcpStream, Address),
+    /// Before its handshake.
+    Tls(TcpStream, Address, TlsAcceptor),
+}
+
 impl Listener {
+    pub(crate) async fn accept(&self) -> std::io::Result<Accepted> {
+        Ok(match self {
+            Listener::Unix(listener) => Accepted::Unix(listener.accept().await?.0),
+            Listener::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Accepted::Tcp(stream, Address::from(peer.ip()))
+            }
+            Listener::Tls(listener, acceptor) => {
+                let (stream, peer) = listener.accept().await?;
+                Accepted::Tls(stream, Address::from(peer.ip()), acceptor.clone())
+            }
+        })
+    }
+
     pub(crate) async fn bind(listen: &Listen, tls: Option<&Tls>) -> Result<Listener, String> {
         match listen {
             Listen::Unix(path) => unix(path).map(Listener::Unix),
@@ -53,9 +76,13 @@ fn unix(path: &Path) -> Result<UnixListener, String> {
             Err(_) => std::fs::remove_file(path).map_err(|error| wrong(&error))?,
         }
     }
+    let group = Group::from_name(GROUP).map_err(|error| wrong(&error))?.ok_or_else(|| {
+        wrong(&format_args!(
+            "there is no group {GROUP} to give it to; make it with groupadd --system {GROUP}, and the gate's user and the proxy's members of it"
+        ))
+    })?;
     let listener = UnixListener::bind(path).map_err(|error| wrong(&error))?;
-    let group = Group::from_name(GROUP).ok().flatten().map(|group| Gid::as_raw(group.gid));
-    chown(path, None, group).map_err(|error| {
+    chown(path, None, Some(group.gid.as_raw())).map_err(|error| {
         wrong(&format_args!(
             "cannot be given to group {GROUP} ({error}); make the gate's user a member of it"
         ))

@@ -3,6 +3,7 @@
 
 mod belief;
 mod check;
+mod connections;
 mod contract;
 mod cookies;
 mod judge;

@@ -93,6 +93,8 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     };
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let host = authority.or_else(|| headers.get(HOST).and_then(|value| value.to_str().ok()));
+    // as gate.url leaves it out
+    let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
     if host.is_none_or(|host| !host.eq_ignore_ascii_case(&site.url.authority)) {
         return bare(StatusCode::MISDIRECTED_REQUEST);
     }

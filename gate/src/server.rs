@@ -1,9 +1,10 @@
-//! The server: listeners, limits on connections, headers and time, and a bounded drain at SIGTERM.
+//! The server: listeners, limits on headers and time, and a bounded drain at SIGTERM.
 
 use crate::belief::{Believed, Connected};
+use crate::connections::{Connections, Seat};
 use crate::cookies::Jar;
 use crate::judge::Judge;
-use crate::listener::Listener;
+use crate::listener::{Accepted, Listener};
 use crate::routes;
 use crate::site::Site;
 use crate::watch::Watch;
@@ -13,32 +14,26 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shared::config::file;
 use shared::door::Door;
-use shared::place::Address;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Connections open at once; more wait in the listener's queue.
-const CONNECTIONS: usize = 4096;
-/// Descriptors for all else: stores, listeners, files.
-const OTHERS: usize = 128;
 /// How long a request's headers, or the next request, may take.
 const HEADERS: Duration = Duration::from_secs(15);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The most of one request's headers, in bytes.
 const HEADER_BYTES: usize = 96 * 1024;
-/// How long open requests have at the end.
+/// How long open requests have at the end, and then what they left to be judged.
 const DRAIN: Duration = Duration::from_secs(10);
+const LAST: Duration = Duration::from_secs(2);
 /// A pause after accepting failed, so that it does not fail in a tight loop.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -82,7 +77,7 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("no threads: {error}"))?;
     let served = runtime.block_on(serve(&site));
     site.watch.end();
-    runtime.shutdown_timeout(DRAIN);
+    runtime.shutdown_timeout(LAST);
     // A panic there has nothing left to spoil.
     let _ = watching.join();
     served
@@ -99,7 +94,7 @@ async fn serve(site: &Arc<Site>) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let (end, ended) = watch::channel(());
-    let connections = Arc::new(Semaphore::new(affordable_connections()));
+    let connections = Connections::affordable();
     let graceful = Arc::new(GracefulShutdown::new());
     let accepting: Vec<_> = listeners
         .into_iter()
@@ -118,28 +113,18 @@ async fn serve(site: &Arc<Site>) -> Result<(), String> {
         let _ = task.await;
     }
     let Some(graceful) = Arc::into_inner(graceful) else { return Ok(()) };
+    connections.end_idle();
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         eprintln!("postern-gate: requests still open after {} s were cut", DRAIN.as_secs());
     }
     Ok(())
 }
 
-/// As many as there can be descriptors for. A store that cannot be opened would let nobody in, so connections never
-/// take the last ones.
-fn affordable_connections() -> usize {
-    let wanted = CONNECTIONS + OTHERS;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return OTHERS };
-    let raised = hard.min(wanted as u64).max(soft);
-    // the softer limit is enough to go on with
-    let limit = setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised);
-    usize::try_from(limit).unwrap_or(wanted).saturating_sub(OTHERS).clamp(16, CONNECTIONS)
-}
-
 /// What every connection needs.
 #[derive(Clone)]
 struct Host {
     site: Arc<Site>,
-    connections: Arc<Semaphore>,
+    connections: Arc<Connections>,
 }
 
 async fn accept(
@@ -149,15 +134,9 @@ async fn accept(
     mut ended: watch::Receiver<()>,
 ) {
     loop {
-        let next = async {
-            // nobody closes the semaphore
-            let permit =
-                Arc::clone(&host.connections).acquire_owned().await.map_err(std::io::Error::other)?;
-            one(&host, &listener, graceful.watcher(), permit).await
-        };
         tokio::select! {
             _ = ended.changed() => return,
-            accepted = next => if let Err(error) = accepted {
+            accepted = one(&host, &listener, &graceful) => if let Err(error) = accepted {
                 eprintln!("postern-gate: a connection cannot be accepted: {error}");
                 tokio::time::sleep(PAUSE).await;
             },
@@ -165,69 +144,60 @@ async fn accept(
     }
 }
 
-async fn one(
-    host: &Host,
-    listener: &Listener,
-    watcher: Watcher,
-    permit: OwnedSemaphorePermit,
-) -> std::io::Result<()> {
-    let host = host.clone();
-    match listener {
-        Listener::Unix(listener) => {
-            let (stream, _) = listener.accept().await?;
-            let connected = Connected { address: None, certificate: false };
-            tokio::spawn(async move {
-                let _permit = permit;
-                host.talk(stream, connected, watcher).await;
-            });
+async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> std::io::Result<()> {
+    let accepted = listener.accept().await?;
+    let seat = host.connections.seat().await?;
+    let (site, watcher) = (Arc::clone(&host.site), graceful.watcher());
+    tokio::spawn(async move {
+        tokio::select! {
+            // an answer that is ready goes out first
+            biased;
+            () = serve_one(&site, &seat, watcher, accepted) => {}
+            () = seat.ends(HEADERS) => {}
         }
-        Listener::Tcp(listener) => {
-            let (stream, peer) = listener.accept().await?;
-            let connected = Connected { address: Some(address(peer)), certificate: false };
-            tokio::spawn(async move {
-                let _permit = permit;
-                host.talk(stream, connected, watcher).await;
-            });
-        }
-        Listener::Tls(listener, acceptor) => {
-            let (stream, peer) = listener.accept().await?;
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let _permit = permit;
-                let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
-                let certificate = stream.get_ref().1.peer_certificates().is_some();
-                let connected = Connected { address: Some(address(peer)), certificate };
-                host.talk(stream, connected, watcher).await;
-            });
-        }
-    }
+    });
     Ok(())
 }
 
-fn address(peer: SocketAddr) -> Address {
-    Address::from(peer.ip())
+async fn serve_one(site: &Arc<Site>, seat: &Seat, watcher: Watcher, accepted: Accepted) {
+    match accepted {
+        Accepted::Unix(stream) => {
+            talk(site, seat, watcher, stream, Connected { address: None, certificate: false }).await;
+        }
+        Accepted::Tcp(stream, address) => {
+            talk(site, seat, watcher, stream, Connected { address: Some(address), certificate: false }).await;
+        }
+        Accepted::Tls(stream, address, acceptor) => {
+            let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
+            let certificate = stream.get_ref().1.peer_certificates().is_some();
+            talk(site, seat, watcher, stream, Connected { address: Some(address), certificate }).await;
+        }
+    }
 }
 
-impl Host {
-    async fn talk(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        connected: Connected,
-        watcher: Watcher,
-    ) {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(HEADER_BYTES);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(HEADERS))
-            .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX));
-        let service = service_fn(|request: Request<Incoming>| {
-            let site = Arc::clone(&self.site);
-            async move { Ok::<_, Infallible>(routes::answer(&site, connected, request).await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        // What a peer does to its own connection is no news.
-        let _ = watcher.watch(connection).await;
-    }
+async fn talk(
+    site: &Arc<Site>,
+    seat: &Seat,
+    watcher: Watcher,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connected: Connected,
+) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(HEADERS))
+        .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX));
+    let service = service_fn(|request: Request<Incoming>| {
+        let (site, asking) = (Arc::clone(site), seat.asks());
+        async move {
+            let answer = routes::answer(&site, connected, request).await;
+            drop(asking);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    // What a peer does to its own connection is no news.
+    let _ = watcher.watch(connection).await;
 }

@@ -27,7 +27,7 @@ impl Gate {
         fs::create_dir_all("/run/postern").expect("/run can be written");
         chown("/run/postern", Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may do it");
         fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may do it");
-        Gate { running: Some(launch()) }
+        Gate { running: Some(launch(Command::new("setpriv"))) }
     }
 
     /// Everything that it said since it started.
@@ -58,15 +58,29 @@ impl Gate {
     pub fn stop(&mut self) -> Duration {
         let began = std::time::Instant::now();
         self.signal(Signal::SIGTERM);
+        self.ends();
+        began.elapsed()
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub fn ends(&mut self) {
         let mut running = self.running.take().expect("the gate runs");
         patiently("the gate has ended", || Ok((!running.is_running()).then_some(())));
-        began.elapsed()
     }
 
     /// Starts it again, by what postern.toml says now.
     pub fn restart(&mut self) {
         self.crash();
-        self.running = Some(launch());
+        self.running = Some(launch(Command::new("setpriv")));
+    }
+
+    /// Starts it again, with a softer and a harder limit of open files.
+    pub fn restart_with_files(&mut self, soft: u32, hard: u32) {
+        self.crash();
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args([&format!("--nofile={soft}:{hard}"), "setpriv"]);
+        self.running = Some(launch(prlimit));
     }
 
     /// Its process.
@@ -75,8 +89,7 @@ impl Gate {
     }
 }
 
-fn launch() -> Running {
-    let mut gate = Command::new("setpriv");
+fn launch(mut gate: Command) -> Running {
     gate.args(["--reuid=postern", "--regid=postern", "--init-groups", "env"]);
     // the clock joins after the change of user: what root's libfaketime made, another user cannot open
     for (name, value) in on_the_clock(Command::new("postern-gate")).get_envs() {
@@ -133,6 +146,12 @@ impl Wire {
         let stream = UnixStream::connect(SOCKET).expect("the gate listens");
         stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
         Wire { stream: BufReader::new(stream) }
+    }
+
+    /// Sends a request with these lines of headers, and no body yet.
+    #[track_caller]
+    pub fn begins(&mut self, request: &str, headers: &[&str]) -> &mut Wire {
+        self.sends(format!("{request} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n")).as_bytes())
     }
 
     /// Sends bytes as they are.

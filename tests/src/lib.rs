@@ -39,4 +39,4 @@ pub use syscalls::{Ambush, killed_at, was_killed};
 pub use terminal::{Ended, Terminal};
 pub use timings::assert_alike;
 pub use visitor::Visitor;
-pub use web::{APP, AUTH, Front, PROOF, Place, Web, reconfigure};
+pub use web::{APP, AUTH, Front, PROOF, Place, Web, change_traefik, reconfigure};

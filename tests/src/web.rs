@@ -172,6 +172,13 @@ fn listening(mut front: Running) -> Running {
     front
 }
 
+/// Changes what Traefik goes by; it sees that by itself, a little later.
+#[track_caller]
+pub fn change_traefik(change: impl FnOnce(String) -> String) {
+    let text = fs::read_to_string(TRAEFIK).expect("Traefik's file is in place");
+    fs::write(TRAEFIK, change(text)).expect("/etc can be written");
+}
+
 /// The file that a proxy or the gate writes its words to.
 pub(crate) fn log(name: &str) -> String {
     format!("{WORK}/{name}")

@@ -22,6 +22,7 @@ mod timings;
 mod web_bad_input;
 mod web_browser;
 mod web_checks;
+mod web_crowds;
 mod web_sign_in;
 mod web_strangers;
 mod web_tls;

@@ -1,7 +1,6 @@
 //! Bad input at the web: a refusal, never 5xx on a check, no panic, no entry.
 
-use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::process::Command;
 use testhost::{
     APP, Front, Host, PROOF, Person, Phone, Place, SOCKET, Visitor, Web, Wire, finished, patiently,
 };
@@ -262,28 +261,6 @@ fn forms_over_the_limit_and_odd_ones_are_refused() {
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
-/// Slow and silent clients are cut, and others are served meanwhile.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn slow_clients_hold_nobody_up() {
-    let host = Host::fresh();
-    let (web, visitor, ..) = signed_in(&host, Front::Nginx);
-    let descriptors = nix::sys::resource::Resource::RLIMIT_NOFILE;
-    nix::sys::resource::setrlimit(descriptors, 8192, 8192).expect("root may do it");
-    let idle: Vec<_> = (0..3000).map(|_| UnixStream::connect(SOCKET).expect("a connection")).collect();
-    let mut slow = Wire::open();
-    slow.sends(b"GET /check/nginx HTTP/1.1\r\nHost: x\r\nX-Slow: ");
-    let began = Instant::now();
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert!(slow.reads().is_none_or(|answer| answer.status == 408), "cut");
-    assert!(began.elapsed() < Duration::from_secs(30));
-    // the gate has ended idle connections meanwhile, those that nginx keeps among them
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
-    drop(idle);
-    drop(web);
-}
-
 /// What the gate cannot do, it says at its start: which file, which line, what to do.
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -291,15 +268,26 @@ fn a_gate_that_cannot_start_says_why() {
     let host = Host::fresh();
     let (mut web, ..) = signed_in(&host, Front::Nginx);
     let text = std::fs::read_to_string(testhost::CONFIG).expect("postern.toml");
-    let fails = |words: &str| {
-        let mut gate = std::process::Command::new("timeout");
-        let said = gate.args(["10", "/usr/bin/postern-gate"]).output().expect("the gate can be called");
+    let ends = |mut gate: Command, words: &str| {
+        let said = gate.arg("/usr/bin/postern-gate").output().expect("the gate can be called");
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         assert_eq!(said.status.code(), Some(1), "{text}");
         assert!(text.contains(words) && !text.contains("panicked"), "{text}");
     };
+    let within = |seconds: &str| {
+        let mut gate = Command::new("timeout");
+        gate.arg(seconds);
+        gate
+    };
+    let fails = |words: &str| ends(within("10"), words);
     fails("another gate listens there already");
     web.gate.crash();
+    let mut stranger = within("10");
+    stranger.args(["setpriv", "--reuid=postern", "--regid=postern", "--clear-groups"]);
+    ends(stranger, "make the gate's user a member of it");
+    finished(Command::new("groupmod").args(["--new-name", "renamed", "postern-proxy"]));
+    fails("make it with groupadd --system postern-proxy");
+    finished(Command::new("groupmod").args(["--new-name", "postern-proxy", "renamed"]));
     for (listen, words) in [
         ("tcp:127.0.0.1:8443", "127.0.0.1:8443: Address already in use"),
         ("tls:127.0.0.1:9443", "gate.tls"),
@@ -317,12 +305,6 @@ fn a_gate_that_cannot_start_says_why() {
     fails("gate.cookie_domain");
     host.configure(&text);
     web.gate.restart();
-    finished(std::process::Command::new("curl").args([
-        "-s",
-        "-f",
-        "--unix-socket",
-        SOCKET,
-        "http://x/healthz",
-    ]));
+    finished(Command::new("curl").args(["-s", "-f", "--unix-socket", SOCKET, "http://x/healthz"]));
     patiently("the gate is sure", || Ok(Some(())));
 }

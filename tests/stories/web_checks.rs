@@ -1,7 +1,9 @@
 //! What the application gets, and what it never gets; and whom the gate believes.
 
 use nix::sys::signal::Signal;
-use testhost::{APP, Arrived, Front, Host, Person, Phone, Place, Postern, SOCKET, Visitor, Web, Wire};
+use testhost::{
+    APP, Arrived, Front, Host, Person, Phone, Place, Postern, SOCKET, Visitor, Web, Wire, reconfigure,
+};
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
 
@@ -203,15 +205,23 @@ fn while_the_gate_is_stopped_nobody_enters() {
     }
 }
 
-/// A session of one application's own path is refused elsewhere.
+/// A session of one application's own path is refused elsewhere, and at every other gate of the same store.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_only_session_is_refused_at_another_host() {
     let host = Host::fresh();
-    let (web, visitor, ..) = signed_in(&host, Front::Nginx, Place::Path);
-    let cookie = format!("Cookie: __Host-postern={}", visitor.cookie("__Host-postern"));
-    let proof = format!("X-Postern-Proxy: {}", testhost::PROOF);
-    for (url, status) in [
+    let (mut web, visitor, ..) = signed_in(&host, Front::Nginx, Place::Path);
+    let value = visitor.cookie("__Host-postern");
+    let status = |url: &str, cookie: &str| {
+        let (proof, url) =
+            (format!("X-Postern-Proxy: {}", testhost::PROOF), format!("X-Original-URL: {url}"));
+        let cookie = format!("Cookie: {cookie}");
+        let lines =
+            ["Host: postern", &proof, &url, "X-Original-Method: GET", "X-Real-IP: 192.0.2.7", &cookie];
+        Wire::open().asks("GET /check/nginx", &lines, "").expect("an answer").status
+    };
+    let cookie = format!("__Host-postern={value}");
+    for (url, expected) in [
         ("https://app.example.test:8443/", 200),
         ("https://APP.example.test./", 200),
         ("https://other.example.test:8443/", 401),
@@ -219,13 +229,43 @@ fn a_host_only_session_is_refused_at_another_host() {
         ("https://app.example.test.evil.test/", 401),
         ("https://sub.app.example.test/", 401),
     ] {
-        let url = format!("X-Original-URL: {url}");
-        let lines =
-            ["Host: postern", &proof, &url, "X-Original-Method: GET", "X-Real-IP: 192.0.2.7", &cookie];
-        let answer = Wire::open().asks("GET /check/nginx", &lines, "").expect("an answer");
-        assert_eq!(answer.status, status, "{url} {answer:?}");
+        assert_eq!(status(url, &cookie), expected, "{url}");
     }
-    drop(web);
+
+    let (app, other) = ("https://app.example.test:8443/", "https://other.example.test:8443/");
+    let path = format!("url = \"{app}_postern/\"");
+    reconfigure(&path, &format!("url = \"{other}_postern/\""));
+    web.gate.restart();
+    assert_eq!(status(other, &cookie), 401, "the gate of another host");
+    assert_eq!(status(app, &cookie), 401);
+    let domain = "url = \"https://auth.example.test:8443/\"\ncookie_domain = \"example.test\"";
+    reconfigure(&format!("url = \"{other}_postern/\""), domain);
+    web.gate.restart();
+    for name in ["__Host-postern", "__Secure-postern"] {
+        assert_eq!(status(app, &format!("{name}={value}")), 401, "the gate of the parent domain: {name}");
+    }
+    reconfigure(domain, &path);
+    web.gate.restart();
+    assert_eq!(status(app, &cookie), 200, "it was good all the while");
+}
+
+/// And the other way round: the parent domain's session is none at a path.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_session_of_the_parent_domain_is_refused_by_the_gate_of_one_host() {
+    let host = Host::fresh();
+    let (mut web, visitor, ..) = signed_in(&host, Front::Nginx, Place::OwnHost);
+    let value = visitor.cookie("__Secure-postern");
+    assert_eq!(Wire::open().checks(&[&format!("Cookie: __Secure-postern={value}")]).status, 200);
+    reconfigure(
+        "url = \"https://auth.example.test:8443/\"",
+        "url = \"https://app.example.test:8443/_postern/\"",
+    );
+    web.gate.restart();
+    for name in ["__Host-postern", "__Secure-postern"] {
+        let answer = Wire::open().checks(&[&format!("Cookie: {name}={value}")]);
+        assert_eq!(answer.status, 401, "{name}: {answer:?}");
+    }
 }
 
 /// E13

@@ -1,6 +1,7 @@
 //! Signing in at the web, through nginx and Traefik, on a host of its own and on a path.
 
-use testhost::{APP, Front, Host, Place, Postern, Visitor, Web};
+use std::process::Command;
+use testhost::{APP, Front, Host, PROOF, Place, Postern, Visitor, Web, Wire, finished, reconfigure};
 
 const WAYS: [(Front, Place); 4] = [
     (Front::Nginx, Place::OwnHost),
@@ -76,5 +77,86 @@ fn the_page_asked_for_comes_after_password_and_code() {
             (303, format!("{APP}/").as_str()),
             "no code to ask"
         );
+    }
+}
+
+/// "Begin anew" on the code page: another name, and still the page asked for.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn whoever_begins_anew_keeps_the_page_asked_for() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    alice.has_a_password();
+    alice.enrols();
+    bob.has_a_password();
+    let phone = bob.enrols();
+    let visitor = Visitor::new();
+    let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
+    let sign_in = format!("{}sign-in", web.pages);
+    let with = |name: &str, password: &str, rd: &str| {
+        let sent = visitor.sends(&sign_in, &[("rd", rd), ("user", name), ("password", password)]);
+        assert_eq!(sent.status, 303, "{sent:?}");
+    };
+    with("alice", &alice.password, &asked);
+    for page in ["code", "code?other"] {
+        let page = visitor.loads(&format!("{}{page}", web.pages));
+        let link = page.body.split("\">Begin anew</a>").next().and_then(|text| text.rsplit("href=\"").next());
+        let link = link.expect("a link").replace("&#38;", "&");
+        let page = visitor.loads(&format!("{}{}", web.pages, link.trim_start_matches('/')));
+        assert_eq!(page.status, 200, "{link}: {page:?}");
+        let rd = page.body.split("name=\"rd\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        assert_eq!(rd.map(|rd| rd.replace("&#38;", "&")).as_deref(), Some(asked.as_str()), "{link}");
+    }
+    with("bob", &bob.password, &asked);
+    let entered = visitor.code(&web.pages, &phone.code(), "");
+    assert_eq!((entered.status, entered.header("location")), (303, asked.as_str()), "{entered:?}");
+    visitor.follows(&entered);
+    assert_eq!(web.application.got().value("Remote-User"), "bob");
+}
+
+/// The port that nobody writes may stand in gate.url, and in what a client sends.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn port_443_may_be_written_or_left_out() {
+    let host = Host::fresh();
+    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    reconfigure("https://auth.example.test:8443/", "https://auth.example.test:443/");
+    web.gate.restart();
+    finished(Command::new("sed").args(["-i", "s/listen 8443/listen 443/", "/etc/nginx/conf.d/postern.conf"]));
+    finished(Command::new("nginx").args(["-s", "reload"]));
+    let visitor = Visitor::new();
+    let asked = "https://app.example.test/notes";
+    let sent = testhost::patiently("nginx listens on the new port", || {
+        Ok(Some(visitor.loads(asked)).filter(|answer| answer.status != 0))
+    });
+    let page = "https://auth.example.test/sign-in?rd=https%3A%2F%2Fapp.example.test%2Fnotes";
+    assert_eq!((sent.status, sent.header("location")), (302, page), "{sent:?}");
+    assert_eq!(visitor.follows(&sent).status, 200);
+    let fields = [("rd", asked), ("user", "alice"), ("password", &alice.password)];
+    assert_eq!(visitor.sends("https://auth.example.test/sign-in", &fields).status, 303);
+    let entered = visitor.code("https://auth.example.test/", &phone.code(), "");
+    assert_eq!((entered.status, entered.header("location")), (303, asked), "{entered:?}");
+    assert_eq!(visitor.follows(&entered).status, 200);
+    assert_eq!(web.application.got().value("Remote-User"), "alice");
+
+    let proof = format!("X-Postern-Proxy: {PROOF}");
+    for (named, status) in [
+        ("auth.example.test", 200),
+        ("auth.example.test:443", 200),
+        ("AUTH.example.test:443", 200),
+        ("auth.example.test:8443", 421),
+        ("auth.example.test:443:443", 421),
+        ("auth.example.test:", 421),
+    ] {
+        let answer = Wire::open().asks(
+            "GET /sign-in",
+            &[&format!("Host: {named}"), &proof, "X-Real-IP: 192.0.2.7"],
+            "",
+        );
+        assert_eq!(answer.expect("an answer").status, status, "{named}");
     }
 }

@@ -1,0 +1,248 @@
+//! The connections that are open: how many there may be at once, and which of them go when there are more, when
+//! nothing is asked, and when the gate ends.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// Connections open at once.
+const MOST: usize = 4096;
+/// Descriptors for all else: stores, listeners, files.
+const OTHERS: usize = 128;
+/// Room is made by one in so many of them, so that looking for the oldest is worth it.
+const SHARE: usize = 64;
+
+/// All of them.
+pub(crate) struct Connections {
+    most: usize,
+    room: Arc<Semaphore>,
+    open: Mutex<HashMap<u64, Arc<Activity>>>,
+    numbers: AtomicU64,
+    began: Instant,
+    crowded: AtomicBool,
+}
+
+/// What one of them does.
+struct Activity {
+    /// When it came, or asked last, in nanoseconds since the gate began.
+    heard: AtomicU64,
+    /// Requests that are not answered yet.
+    asking: AtomicU32,
+    /// It has to go.
+    leave: Notify,
+}
+
+impl Connections {
+    /// As many as there can be descriptors for. A store that cannot be opened would let nobody in, so connections
+    /// never take the last ones.
+    pub(crate) fn affordable() -> Arc<Connections> {
+        let wanted = MOST + OTHERS;
+        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(OTHERS as u64, |(soft, hard)| {
+            let raised = hard.min(wanted as u64).max(soft);
+            // the softer limit is enough to go on with
+            setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised)
+        });
+        let most = usize::try_from(limit).unwrap_or(wanted).saturating_sub(OTHERS).clamp(16, MOST);
+        if most < MOST {
+            eprintln!(
+                "postern-gate: takes {most} connections at once instead of {MOST}, for there can be {limit} open files; set LimitNOFILE={wanted} or more in its unit"
+            );
+        }
+        Arc::new(Connections::of(most))
+    }
+
+    fn of(most: usize) -> Connections {
+        Connections {
+            most,
+            room: Arc::new(Semaphore::new(most)),
+            open: Mutex::default(),
+            numbers: AtomicU64::new(0),
+            began: Instant::now(),
+            crowded: AtomicBool::new(false),
+        }
+    }
+
+    /// A seat for one more. If all are taken, those go that have asked nothing for longest: idle connections cannot
+    /// keep others waiting, and a new one has its seat for as long as it takes thousands of newer ones to come.
+    pub(crate) async fn seat(self: &Arc<Connections>) -> std::io::Result<Seat> {
+        let permit = match Arc::clone(&self.room).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.make_room();
+                // nobody closes the semaphore
+                Arc::clone(&self.room).acquire_owned().await.map_err(std::io::Error::other)?
+            }
+        };
+        if self.room.available_permits() > self.most / 4 {
+            self.crowded.store(false, Ordering::Relaxed);
+        }
+        let came = self.now();
+        let activity = Arc::new(Activity {
+            heard: AtomicU64::new(came),
+            asking: AtomicU32::new(0),
+            leave: Notify::new(),
+        });
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.open().insert(number, Arc::clone(&activity));
+        Ok(Seat { all: Arc::clone(self), number, came, activity, _permit: permit })
+    }
+
+    fn make_room(&self) {
+        let mut open = self.open();
+        let mut oldest: Vec<_> =
+            open.iter().map(|(number, one)| (one.heard.load(Ordering::Relaxed), *number)).collect();
+        let few = oldest.len() / SHARE;
+        // none are left if all are about to go
+        if few < oldest.len() {
+            oldest.select_nth_unstable(few);
+            for (_, number) in &oldest[..=few] {
+                if let Some(one) = open.remove(number) {
+                    one.leave.notify_one();
+                }
+            }
+        }
+        if !self.crowded.swap(true, Ordering::Relaxed) {
+            eprintln!(
+                "postern-gate: all {} connections are taken; now each new one ends those that have asked nothing for longest; see with ss -tx who opens so many",
+                self.most
+            );
+        }
+    }
+
+    /// The gate ends: whoever asks nothing right now goes at once.
+    pub(crate) fn end_idle(&self) {
+        for one in self.open().values() {
+            if one.asking.load(Ordering::Acquire) == 0 {
+                one.leave.notify_one();
+            }
+        }
+    }
+
+    /// Each change is one insertion or removal: a panic cannot leave it half done.
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Activity>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The seat of one connection.
+pub(crate) struct Seat {
+    all: Arc<Connections>,
+    number: u64,
+    came: u64,
+    activity: Arc<Activity>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    /// A request begins; it lasts until what this returns is dropped.
+    pub(crate) fn asks(&self) -> Asking {
+        self.activity.heard.store(self.all.now(), Ordering::Relaxed);
+        self.activity.asking.fetch_add(1, Ordering::AcqRel);
+        Asking(Arc::clone(&self.activity))
+    }
+
+    /// Waits until the connection has to go: others need its seat, the gate ends, or it has asked nothing at all
+    /// for so long. hyper's own timer starts with the first byte only.
+    pub(crate) async fn ends(&self, patience: Duration) {
+        let leave = self.activity.leave.notified();
+        if let Ok(()) = tokio::time::timeout(patience, leave).await {
+            return;
+        }
+        if self.activity.heard.load(Ordering::Relaxed) != self.came {
+            self.activity.leave.notified().await;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.all.open().remove(&self.number);
+    }
+}
+
+/// A request that is not answered yet.
+pub(crate) struct Asking(Arc<Activity>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    const SOON: Duration = Duration::from_secs(5);
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    fn run(story: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(story);
+    }
+
+    async fn has_to_go(seat: &Seat) -> bool {
+        timeout(Duration::from_millis(1), seat.ends(NEVER)).await.is_ok()
+    }
+
+    #[test]
+    fn whoever_asked_nothing_for_longest_makes_room() {
+        run(async {
+            let all = Arc::new(Connections::of(3));
+            let first = all.seat().await.unwrap();
+            let second = all.seat().await.unwrap();
+            let _third = all.seat().await.unwrap();
+            drop(first.asks());
+            let (new, ()) = tokio::join!(timeout(SOON, all.seat()), async {
+                second.ends(NEVER).await;
+                drop(second);
+            });
+            assert!(new.unwrap().is_ok());
+            assert!(!has_to_go(&first).await, "it came first, and asked since");
+            assert!(all.crowded.load(Ordering::Relaxed));
+        });
+    }
+
+    #[test]
+    fn nobody_goes_while_there_is_room() {
+        run(async {
+            let all = Arc::new(Connections::of(2));
+            let first = all.seat().await.unwrap();
+            let second = all.seat().await.unwrap();
+            drop(second);
+            let _third = all.seat().await.unwrap();
+            assert!(!has_to_go(&first).await && !all.crowded.load(Ordering::Relaxed));
+        });
+    }
+
+    #[test]
+    fn whoever_never_asks_goes_after_a_while() {
+        run(async {
+            let all = Arc::new(Connections::of(2));
+            let (silent, other) = (all.seat().await.unwrap(), all.seat().await.unwrap());
+            drop(other.asks());
+            assert!(timeout(SOON, silent.ends(Duration::ZERO)).await.is_ok());
+            let kept = timeout(Duration::from_millis(1), other.ends(Duration::ZERO)).await;
+            assert!(kept.is_err(), "between two requests hyper's timer counts");
+        });
+    }
+
+    #[test]
+    fn at_the_end_whoever_waits_for_an_answer_stays() {
+        run(async {
+            let all = Arc::new(Connections::of(2));
+            let (idle, other) = (all.seat().await.unwrap(), all.seat().await.unwrap());
+            let asking = other.asks();
+            all.end_idle();
+            assert!(has_to_go(&idle).await && !has_to_go(&other).await);
+            drop(asking);
+        });
+    }
+}

@@ -19,6 +19,7 @@ impl Mark {
             Some(Means::Code) => b'c',
             Some(Means::RecoveryCode) => b'r',
             Some(Means::TrustedBrowser) => b'b',
+            Some(Means::Password) => b'p',
         };
         [&[means], self.user.as_str().as_bytes()].concat()
     }

@@ -18,8 +18,8 @@ pub(super) enum Match {
     Live(Fingerprint, Step),
     ClockSetBack { seconds: u64 },
     Used { wait: u64 },
-    Behind { seconds: u64 },
-    Ahead { seconds: u64 },
+    Behind { steps: u64, seconds: u64 },
+    Ahead { steps: u64, seconds: u64 },
     None,
 }
 
@@ -77,6 +77,7 @@ pub(super) fn compare(
         any_future |= equal;
     }
 
+    let seconds = |steps: u64| steps * parameters.period;
     let begin = |step: u64| parameters.begin_of(Step(step));
     let floor = authenticator.floor.map(|floor| floor.0);
     let used = |step: u64| floor.filter(|floor| step <= *floor);
@@ -93,9 +94,11 @@ pub(super) fn compare(
         },
         _ if any_past.into() => match used(past_match) {
             Some(floor) => Match::Used { wait: begin(floor.saturating_add(1)).since(now) },
-            None => Match::Behind { seconds: (current - past_match) * parameters.period },
+            None => Match::Behind { steps: current - past_match, seconds: seconds(current - past_match) },
         },
-        _ if any_future.into() => Match::Ahead { seconds: (future_match - current) * parameters.period },
+        _ if any_future.into() => {
+            Match::Ahead { steps: future_match - current, seconds: seconds(future_match - current) }
+        }
         _ => Match::None,
     };
     (found, window.count())

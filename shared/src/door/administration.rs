@@ -1,12 +1,13 @@
 //! What administrators do to accounts, each act in one transaction with its event.
 
-use super::{Door, DoorError, load};
+use super::{COMMAND, Door, DoorError, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::enrolment::{Confirmation, Pending};
 use crate::event::{Event, What};
 use crate::name::UserName;
 use crate::password::PasswordError;
+use crate::place::Origin;
 use crate::store::{AccountRecord, AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::totp::Step;
 use crate::vault::Binding;
@@ -189,16 +190,6 @@ impl Door {
         Ok(statuses)
     }
 
-    /// Events numbered after `after`, oldest first, at most the newest `limit`.
-    pub fn events(
-        &mut self,
-        account: Option<&UserName>,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<(i64, Event)>, StoreError> {
-        self.store.begin(Intent::Read)?.events(account, after, limit)
-    }
-
     /// Whether `enroll` would be refused, before anything is shown.
     pub fn refuse_enrolment(&mut self, name: &UserName) -> Done {
         self.refuse_declared(name)?;
@@ -245,9 +236,10 @@ pub(super) fn log(
         at: now,
         account: name.clone(),
         what,
-        door: "postern".to_owned(),
-        origin: format!("local user {actor}"),
-        detail: String::new(),
+        door: COMMAND.to_owned(),
+        origin: Origin::Local(actor.to_owned()).to_string(),
+        actor: actor.to_owned(),
+        cause: String::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use super::visit::Visit;
 use super::{Door, DoorError, load};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
-use crate::decision::Verdict;
+use crate::decision::{Spent, Verdict};
 use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
@@ -33,6 +33,8 @@ pub enum Means {
     RecoveryCode,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
+    /// The first factor alone, where no code is needed.
+    Password,
 }
 
 impl Means {
@@ -42,6 +44,16 @@ impl Means {
             Means::Code => "code",
             Means::RecoveryCode => "recovery-code",
             Means::TrustedBrowser => "trusted-browser",
+            Means::Password => "password",
+        }
+    }
+}
+
+impl From<Spent> for Means {
+    fn from(spent: Spent) -> Means {
+        match spent {
+            Spent::Step(..) => Means::Code,
+            Spent::RecoveryCode(_) => Means::RecoveryCode,
         }
     }
 }

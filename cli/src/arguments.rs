@@ -1,10 +1,14 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
+use shared::event::{KEPT, What};
 use shared::name::{Label, UserName};
 use shared::totp::Algorithm;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// A second factor for every door: ssh, sudo, the console and the web.
 #[derive(Parser)]
@@ -213,12 +217,66 @@ pub(crate) struct Log {
     /// The account; all if not given
     #[arg(value_name = "USER")]
     pub(crate) user: Option<UserName>,
+    /// Only what happened so
+    #[arg(long, value_name = "NAME", value_parser = events())]
+    pub(crate) event: Option<What>,
+    /// Only through this door: a PAM service, web, or postern
+    #[arg(long, value_name = "NAME")]
+    pub(crate) door: Option<String>,
+    /// Not before: a date, a time (UTC), or so long ago, such as 2h or 30d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<When>,
+    /// Not after
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub(crate) until: Option<When>,
+    /// How many past events, the newest; 100 if no time is given, else all
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(KEPT)))]
+    pub(crate) lines: Option<u32>,
     /// Go on printing what happens
     #[arg(long)]
     pub(crate) follow: bool,
-    /// How many past events, newest last
-    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) lines: u32,
+}
+
+fn events() -> impl TypedValueParser<Value = What> {
+    PossibleValuesParser::new(What::ALL.map(What::name))
+        .map(|name| What::from_name(&name).expect("a possible value is a name"))
+}
+
+/// A point of time, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    At(Timestamp),
+    Ago(u64),
+}
+
+impl When {
+    /// The time that is meant, if it is `now`.
+    pub(crate) fn seen_from(self, now: Timestamp) -> Timestamp {
+        match self {
+            When::At(time) => time,
+            When::Ago(seconds) => now.minus(seconds),
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<When, String> {
+        const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+        let ago = UNITS.iter().find_map(|(unit, length)| {
+            let number =
+                text.strip_suffix(*unit).filter(|number| number.bytes().all(|b| b.is_ascii_digit()))?;
+            number.parse::<u64>().ok()?.checked_mul(*length)
+        });
+        match ago {
+            Some(seconds) => Ok(When::Ago(seconds)),
+            None => text
+                .parse()
+                .map(When::At)
+                .map_err(|error| format!("{error}, or so long ago, such as 2h or 30d")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -251,6 +309,15 @@ mod tests {
         assert!(found.len() > 12, "{found:?}");
         for word in found {
             assert!(MANUAL.contains(&word), "postern(1) lacks {word:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_date_a_time_or_so_long_ago() {
+        assert_eq!("90m".parse(), Ok(When::Ago(5400)));
+        assert_eq!("2027-01-15T08:00:00Z".parse(), Ok(When::At(Timestamp(1_800_000_000))));
+        for text in ["", "d", "-2h", "2 h", "2w", "99999999999999999999s", "yesterday"] {
+            assert!(text.parse::<When>().is_err(), "{text}");
         }
     }
 

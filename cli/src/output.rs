@@ -82,28 +82,38 @@ impl Output {
 }
 
 /// A table for people: columns as wide as their widest cell.
-pub(crate) struct Table<const N: usize>(Vec<[String; N]>);
+pub(crate) struct Table<const N: usize> {
+    rows: Vec<[String; N]>,
+    widths: [usize; N],
+}
 
 impl<const N: usize> Table<N> {
     pub(crate) fn new(head: [&str; N]) -> Table<N> {
-        Table(vec![head.map(str::to_owned)])
+        let mut table = Table { rows: Vec::new(), widths: [0; N] };
+        table.row(head.map(str::to_owned));
+        table
     }
 
     pub(crate) fn row(&mut self, cells: [String; N]) {
-        self.0.push(cells);
+        let wider = |column: usize| self.widths[column].max(cells[column].chars().count());
+        self.widths = std::array::from_fn(wider);
+        self.rows.push(cells);
+    }
+
+    /// A row by itself, for below the printed table.
+    pub(crate) fn line(&self, cells: &[String; N]) -> String {
+        let padded = cells.iter().zip(self.widths).map(|(cell, width)| format!("{cell:width$}"));
+        let line = padded.collect::<Vec<_>>().join(" | ");
+        format!("{}\n", line.trim_end())
     }
 }
 
 impl<const N: usize> Display for Table<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |column: usize| self.0.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: [usize; N] = std::array::from_fn(width);
-        for (number, row) in self.0.iter().enumerate() {
-            let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-            let line = padded.collect::<Vec<_>>().join(" | ");
-            writeln!(f, "{}", line.trim_end())?;
+        for (number, row) in self.rows.iter().enumerate() {
+            f.write_str(&self.line(row))?;
             if number == 0 {
-                let rule: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
+                let rule: Vec<_> = self.widths.iter().map(|width| "-".repeat(*width)).collect();
                 writeln!(f, "{}", rule.join("-+-"))?;
             }
         }
@@ -120,5 +130,6 @@ mod tests {
         let mut table = Table::new(["success", "message"]);
         table.row(["true".into(), "ü off".into()]);
         assert_eq!(table.to_string(), "success | message\n--------+--------\ntrue    | ü off\n");
+        assert_eq!(table.line(&["no".into(), String::new()]), "no      |\n");
     }
 }

@@ -2,6 +2,7 @@
 
 use shared::config::Config;
 use shared::door::Door;
+use shared::store;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
@@ -24,7 +25,12 @@ pub(crate) enum NotJudged {
     /// Too many wait already.
     Busy,
     /// For the log.
-    Failed(String),
+    Failed {
+        /// The word for it.
+        cause: &'static str,
+        /// What is wrong, and what to do.
+        why: String,
+    },
 }
 
 impl Judge {
@@ -44,7 +50,7 @@ impl Judge {
     ) -> Result<T, NotJudged>
     where
         T: Send + 'static,
-        E: std::fmt::Display,
+        E: std::error::Error + 'static,
     {
         let _waits = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| NotJudged::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| NotJudged::Busy)?;
@@ -54,19 +60,24 @@ impl Judge {
             let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
             let mut door = match kept {
                 Some(door) => door,
-                None => Door::open(config).map_err(|error| error.to_string())?,
+                None => Door::open(config).map_err(|error| failed(&error))?,
             };
-            let result = work(&mut door).map_err(|error| error.to_string())?;
+            let result = work(&mut door).map_err(|error| failed(&error))?;
             if let Ok(mut idle) = idle.lock() {
                 idle.push(door);
             }
             Ok(result)
         });
         match judged.await {
-            Ok(result) => result.map_err(NotJudged::Failed),
-            Err(_) => {
-                Err(NotJudged::Failed("internal error while judging an answer; please report it".to_owned()))
-            }
+            Ok(result) => result,
+            Err(_) => Err(NotJudged::Failed {
+                cause: "panic",
+                why: "internal error while judging an answer; please report it".to_owned(),
+            }),
         }
     }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> NotJudged {
+    NotJudged::Failed { cause: store::cause(error), why: error.to_string() }
 }

@@ -203,7 +203,7 @@ impl Guest<'_> {
     /// The session has begun: its cookies, and the way back.
     fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
-        self.log(&opened.session.name, "accepted", "signed-in");
+        self.log(&opened.session.name, "accepted", opened.means.name());
         let told: Vec<String> =
             [opened.missed.as_ref().map(words::missed), opened.recovery.map(words::recovered)]
                 .into_iter()
@@ -235,13 +235,13 @@ impl Guest<'_> {
 
     fn ask_code(&self, ticket: impl FnOnce(Timestamp) -> LoginTicket) -> Reply {
         let jar = &self.site.jar;
-        let Ok(now) = clock::now() else { return self.failed("the clock stands before 1970") };
+        let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
         match ticket(now.plus(LoginTicket::LIFE)).to_cookie(&self.site.keys) {
             Ok(value) => {
                 let page = reply::see_other(&self.at("code"));
                 reply::with_cookie(page, &jar.own(jar.names.login, &value, LoginTicket::LIFE))
             }
-            Err(error) => self.failed(&error.to_string()),
+            Err(error) => self.failed("unavailable", &error.to_string()),
         }
     }
 
@@ -285,12 +285,12 @@ impl Guest<'_> {
                 let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, "Busy", &[BUSY.to_owned()]);
                 reply::with_retry_after(page, 2)
             }
-            NotJudged::Failed(why) => self.failed(why),
+            NotJudged::Failed { cause, why } => self.failed(cause, why),
         }
     }
 
-    fn failed(&self, why: &str) -> Reply {
-        eprintln!("postern-gate: refused cause=unavailable address={}: {why}", self.address);
+    fn failed(&self, cause: &str, why: &str) -> Reply {
+        eprintln!("postern-gate: refused cause={cause} address={}: {why}", self.address);
         self.notice(StatusCode::SERVICE_UNAVAILABLE, "Out of order", &[FAILED.to_owned()])
     }
 

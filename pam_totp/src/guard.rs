@@ -37,11 +37,11 @@ pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
 fn book(line: &Line<'_>, mark: &Mark) -> Entry {
     if let Some(means) = mark.unbooked {
         let visitor = line.visitor(Stage::Before);
-        let booked = clock::now().map_err(|error| error.to_string()).and_then(|now| {
-            let mut door = line.door().map_err(|error| error.to_string())?;
-            door.entered(&visitor, means, now).map_err(|error| error.to_string())
-        });
-        match booked {
+        let now = match clock::now() {
+            Ok(now) => now,
+            Err(error) => return line.unavailable(&error),
+        };
+        match line.door().and_then(|mut door| door.entered(&visitor, means, now)) {
             Ok(Some(entered)) => line.tell_success(entered.missed.as_ref(), entered.recovery),
             Ok(None) => {}
             Err(error) => return line.unavailable(&error),

@@ -125,6 +125,7 @@ fn a_cancelled_prompt_ends_at_once() {
     let host = sudo();
     assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Denied(Denial::Conversation));
     assert_eq!(host.prompts.borrow().len(), 1);
+    assert!(host.log_text().contains("refused cause=cancelled address=- service=sudo user=\"alice\""));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use shared::guess::Stage;
 use shared::name::UserName;
 use shared::place::Origin;
 use shared::policy::{Need, Subject};
-use shared::store::Missed;
+use shared::store::{self, Missed};
 use shared::words;
 use std::ops::Deref;
 
@@ -157,7 +157,7 @@ impl Line<'_> {
             match outcome.verdict {
                 Verdict::Accepted(accepted) => {
                     self.tell_success(outcome.missed.as_ref(), outcome.recovery);
-                    return self.passed(Means::from(accepted.spent()), None);
+                    return self.passed(accepted.spent().into(), None);
                 }
                 Verdict::Refused(refusal) => {
                     self.log_refusal(refusal);
@@ -193,7 +193,7 @@ impl Line<'_> {
         };
         match outcome.verdict {
             Verdict::Accepted(accepted) => {
-                let means = Means::from(accepted.spent());
+                let means = accepted.spent().into();
                 self.passed(means, Some(means))
             }
             Verdict::Refused(refusal) => self.without_code(enrolled).unwrap_or_else(|| {
@@ -206,7 +206,7 @@ impl Line<'_> {
     /// Prompts once, then opens the store and has the answer judged.
     fn one_try(&self, prompt: &str, stage: Stage) -> Result<Outcome, Entry> {
         let typed = self.host.ask(prompt, self.settings.echo).map_err(|_| {
-            self.log(Severity::Notice, "refused", "no-answer");
+            self.log(Severity::Notice, "refused", "cancelled");
             Entry::Denied(Denial::Conversation)
         })?;
         let answer = Answer::read(&typed);
@@ -281,8 +281,8 @@ impl Line<'_> {
         Visitor { name: &self.user, stage, origin: &self.origin, browser: None, service: &self.service }
     }
 
-    pub(crate) fn unavailable(&self, error: &dyn std::fmt::Display) -> Entry {
-        self.log(Severity::Error, "refused", &format!("unavailable: {error}"));
+    pub(crate) fn unavailable(&self, error: &(dyn std::error::Error + 'static)) -> Entry {
+        self.log(Severity::Error, "refused", &format!("{}: {error}", store::cause(error)));
         Entry::Denied(Denial::Unavailable)
     }
 

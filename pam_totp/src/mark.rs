@@ -20,6 +20,7 @@ impl Mark {
             Some(Means::RecoveryCode) => b'r',
             Some(Means::OneTimeCode) => b'o',
             Some(Means::TrustedBrowser) => b'b',
+            Some(Means::Password) => b'p',
         };
         [&[means], self.user.as_str().as_bytes()].concat()
     }

@@ -1,6 +1,7 @@
 //! Time. The only file that reads a clock; everything else is told what time it is.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted (the "Unix time" of RFC 6238, section 4.1).
@@ -41,6 +42,53 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A time as [`Timestamp`] prints it, or a date, which is its first second; both UTC.
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Timestamp, TimestampError> {
+        let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
+        let numbers = |text: &str, between: char| -> Option<[u64; 3]> {
+            let found: Vec<u64> = text.split(between).map(|n| n.parse().ok()).collect::<Option<_>>()?;
+            found.try_into().ok()
+        };
+        let clock = time.strip_suffix('Z').and_then(|time| numbers(time, ':'));
+        let (Some([year, month, day]), Some([hour, minute, second])) = (numbers(date, '-'), clock) else {
+            return Err(TimestampError);
+        };
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return Err(TimestampError);
+        }
+        // the inverse of what prints it, by the same author
+        let year_from_march = if month <= 2 { year - 1 } else { year };
+        let (era, year_of_era) = (year_from_march / 400, year_from_march % 400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = (era * 146_097 + day_of_era).checked_sub(719_468).ok_or(TimestampError)?;
+        if hour > 23 || minute > 59 || second > 59 {
+            return Err(TimestampError);
+        }
+        let read = Timestamp(days * 86_400 + hour * 3600 + minute * 60 + second);
+        // whatever prints otherwise was none: a 30th of February, a sign, a digit too few
+        match read.to_string() == format!("{date}T{time}") {
+            true => Ok(read),
+            false => Err(TimestampError),
+        }
+    }
+}
+
+/// The text is no time.
+#[derive(Debug)]
+pub struct TimestampError;
+
+impl fmt::Display for TimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("must be a date such as 2027-01-15 or a time such as 2027-01-15T08:00:00Z, both UTC")
+    }
+}
+
+impl std::error::Error for TimestampError {}
+
 /// The clock stands before 1970: no code can be checked.
 #[derive(Debug)]
 pub struct ClockError;
@@ -78,5 +126,33 @@ mod tests {
         assert_eq!(Timestamp(951_782_400).to_string(), "2000-02-29T00:00:00Z");
         assert_eq!(Timestamp(1_111_111_109).to_string(), "2005-03-18T01:58:29Z");
         assert_eq!(Timestamp(20_000_000_000).to_string(), "2603-10-11T11:33:20Z");
+    }
+
+    #[test]
+    fn a_time_reads_as_it_prints_and_what_is_none_is_refused() {
+        for second in [0, 68_169_600, 951_782_399, 951_868_799, 1_800_000_015, 4_107_542_399, 253_402_300_799]
+        {
+            let time = Timestamp(second);
+            assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+        }
+        assert_eq!("2027-01-15".parse::<Timestamp>().unwrap().to_string(), "2027-01-15T00:00:00Z");
+        for text in [
+            "",
+            "2027",
+            "2027-02-29",
+            "2027-13-01",
+            "2027-00-10",
+            "1969-12-31",
+            "2027-1-5",
+            "+2027-01-05",
+            "2027-01-15T08:00",
+            "2027-01-15T08:00:00",
+            "2027-01-15T24:00:00Z",
+            "2027-01-15T08:60:00Z",
+            "2027-01-15T08:00:00+01:00",
+            "99999999999999999999-01-01",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 }

@@ -66,12 +66,16 @@ pub enum Refusal {
     },
     /// A code of a past step outside the window: the device's clock is behind.
     Behind {
-        /// By how many seconds.
+        /// By how many steps.
+        steps: u64,
+        /// The same in seconds.
         seconds: u64,
     },
     /// A code of a future step outside the window. For the log only: a hint would be usable later.
     Ahead {
-        /// By how many seconds.
+        /// By how many steps.
+        steps: u64,
+        /// The same in seconds.
         seconds: u64,
     },
     /// This host's clock stands before the last accepted step.
@@ -234,8 +238,8 @@ fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: 
         }
         Match::Used { wait } => return Ruling::free(Refusal::Used { wait }),
         Match::ClockSetBack { seconds } => return Ruling::free(Refusal::ClockSetBack { seconds }),
-        Match::Behind { seconds } => Refusal::Behind { seconds },
-        Match::Ahead { seconds } => Refusal::Ahead { seconds },
+        Match::Behind { steps, seconds } => Refusal::Behind { steps, seconds },
+        Match::Ahead { steps, seconds } => Refusal::Ahead { steps, seconds },
         Match::Live(..) | Match::None => Refusal::Wrong,
     };
     Ruling {
@@ -329,8 +333,8 @@ mod tests {
         for offset in -1..=1 {
             assert_eq!(verdict(&account(), &code_of(1, offset)), accepted(1, offset));
         }
-        assert_eq!(verdict(&account(), &code_of(1, -2)), refused(Refusal::Behind { seconds: 60 }));
-        assert_eq!(verdict(&account(), &code_of(1, 2)), refused(Refusal::Ahead { seconds: 60 }));
+        assert_eq!(verdict(&account(), &code_of(1, -2)), refused(Refusal::Behind { steps: 2, seconds: 60 }));
+        assert_eq!(verdict(&account(), &code_of(1, 2)), refused(Refusal::Ahead { steps: 2, seconds: 60 }));
     }
 
     #[test]
@@ -425,7 +429,10 @@ mod tests {
 
     #[test]
     fn drift_beyond_ten_minutes_is_just_wrong() {
-        assert_eq!(verdict(&account(), &code_of(1, -20)), refused(Refusal::Behind { seconds: 600 }));
+        assert_eq!(
+            verdict(&account(), &code_of(1, -20)),
+            refused(Refusal::Behind { steps: 20, seconds: 600 })
+        );
         assert_eq!(verdict(&account(), &code_of(1, -21)), refused(Refusal::Wrong));
         assert_eq!(verdict(&account(), &code_of(1, 21)), refused(Refusal::Wrong));
     }
@@ -438,7 +445,7 @@ mod tests {
             let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
             assert_eq!(ruling, Ruling::free(Refusal::ClockSetBack { seconds: 285 }), "{offset}");
         }
-        assert_eq!(verdict(&account, &code_of(1, 11)), refused(Refusal::Ahead { seconds: 330 }));
+        assert_eq!(verdict(&account, &code_of(1, 11)), refused(Refusal::Ahead { steps: 11, seconds: 330 }));
         assert_eq!(verdict(&account, "000000"), refused(Refusal::Wrong));
     }
 

@@ -5,6 +5,7 @@ mod administration;
 mod attempt;
 mod authenticators;
 mod load;
+mod log;
 mod one_time_code;
 mod revocation;
 mod sign_in;
@@ -28,6 +29,9 @@ use crate::store::{self, Intent, Store, StoreError};
 use crate::vault::{Vault, VaultError};
 use std::fmt;
 use std::path::PathBuf;
+
+/// The name of the command in logs: there an administrator acts.
+pub const COMMAND: &str = "postern";
 
 /// An opened door: what a process needs to judge answers.
 pub struct Door {

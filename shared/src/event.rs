@@ -1,4 +1,7 @@
 //! The event log: what happened to accounts, for `postern log`. Never a secret, a code, or what was typed.
+//!
+//! MUST NOT be a log that someone can fill until what matters has left it: what a sign-in can write is bounded for
+//! each account and day, and names without an account write nothing.
 
 use crate::clock::Timestamp;
 use crate::name::UserName;
@@ -13,12 +16,39 @@ pub struct Event {
     pub account: UserName,
     /// What happened.
     pub what: What,
-    /// Through which door: a PAM service, or the command.
+    /// Through which door: a PAM service, the web, or the command.
     pub door: String,
     /// Where from: an address, a local user, or `-`.
     pub origin: String,
-    /// Details: the cause of a refusal, what was counted.
-    pub detail: String,
+    /// Who did it: at a door whoever came as the account, so the account's own name; in administration the
+    /// administrator's.
+    pub actor: String,
+    /// Why, or by what: the cause of a refusal, the means of an entry.
+    pub cause: String,
+}
+
+/// Events that are kept; the oldest make room.
+pub const KEPT: u32 = 1_000_000;
+/// How long one is kept, in seconds: 400 days, so that a year can be compared with the one before.
+pub const KEPT_FOR: u64 = 400 * 24 * 3600;
+/// The window of [`What::daily_limit`], in seconds.
+pub const DAY: u64 = 24 * 3600;
+/// The cause of the last event that [`What::daily_limit`] allows: whatever follows stands in the system log alone.
+pub const LAST_OF_DAY: &str = "too-many-in-a-day";
+
+/// Which events are meant; what is not given does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this account.
+    pub account: Option<UserName>,
+    /// Of this kind.
+    pub what: Option<What>,
+    /// Through this door.
+    pub door: Option<String>,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Not after.
+    pub until: Option<Timestamp>,
 }
 
 /// What happened.
@@ -60,7 +90,8 @@ pub enum What {
 }
 
 impl What {
-    const ALL: [What; 16] = [
+    /// All of them.
+    pub const ALL: [What; 16] = [
         What::AccountAdded,
         What::Accepted,
         What::Refused,
@@ -78,6 +109,17 @@ impl What {
         What::SessionRevoked,
         What::ClockMended,
     ];
+
+    /// How many of an account are written in a day, of those that whoever holds its first factor can cause as often
+    /// as they like: recovery codes have no row that would delay them. One account alone cannot fill the log before
+    /// its events are too old anyway.
+    pub fn daily_limit(self) -> Option<u32> {
+        match self {
+            What::Refused => Some(100),
+            What::Accepted => Some(1000),
+            _ => None,
+        }
+    }
 
     /// The name in the store and in `postern log`.
     pub fn name(self) -> &'static str {
@@ -117,5 +159,11 @@ mod tests {
             assert_eq!(What::from_name(what.name()), Some(what));
         }
         assert_eq!(What::from_name("x"), None);
+    }
+
+    #[test]
+    fn what_one_account_can_write_is_too_old_before_it_fills_the_log() {
+        let a_day: u64 = What::ALL.into_iter().filter_map(What::daily_limit).map(u64::from).sum();
+        assert!(a_day * KEPT_FOR / DAY < u64::from(KEPT) / 2);
     }
 }

@@ -1,16 +1,17 @@
 //! The store's interface: what is kept, in the words of the core. Every change happens in a [`Transaction`]
 //! that either commits whole and durably or leaves nothing. Nothing of an engine shows here.
 
+mod events;
 mod location;
 mod sessions;
 mod sqlite;
 
+pub use events::Events;
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
 use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
 use crate::clock::Timestamp;
 use crate::config::StoreUrl;
-use crate::event::Event;
 use crate::files::FileError;
 use crate::guess::{Failure, Stage};
 use crate::name::{Label, UserName};
@@ -76,7 +77,16 @@ pub struct RowKey {
     pub place: Place,
 }
 
-/// Wrong answers since the last sign-in.
+/// What was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A password.
+    Password,
+    /// A code.
+    Code,
+}
+
+/// Wrong codes since the last sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missed {
     /// How many.
@@ -104,7 +114,7 @@ pub trait Store: Send {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Sessions {
+pub trait Transaction: Sessions + Events {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 
@@ -168,6 +178,7 @@ pub trait Transaction: Sessions {
         &mut self,
         row: &RowKey,
         failure: Failure,
+        wrong: Wrong,
         from: Option<&str>,
         since: Timestamp,
     ) -> Result<FailureId, StoreError>;
@@ -187,7 +198,7 @@ pub trait Transaction: Sessions {
     fn unlock_all(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// How many places of an account are locked.
     fn locks(&mut self, account: AccountId) -> Result<u64, StoreError>;
-    /// Failures of an account in all rows after `since`.
+    /// Wrong codes of an account in all rows after `since`; wrong passwords are none.
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>, StoreError>;
 
     /// When an address failed, over all accounts, since `since`; newest first.
@@ -210,16 +221,6 @@ pub trait Transaction: Sessions {
         now: Timestamp,
         since: Timestamp,
     ) -> Result<(), StoreError>;
-
-    /// Adds to the event log.
-    fn log(&mut self, event: &Event) -> Result<(), StoreError>;
-    /// Events numbered after `after`, oldest first, at most the newest `limit`, of one account or of all.
-    fn events(
-        &mut self,
-        account: Option<&UserName>,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<(i64, Event)>, StoreError>;
 
     /// Makes everything durable. Whatever opens a door waits for this.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
@@ -264,6 +265,16 @@ pub enum StoreError {
     Damaged(String),
     /// What the engine says.
     Engine(String),
+}
+
+/// The word in logs for why nobody can be let in: what an administrator would look for has a word of its own.
+pub fn cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    match chain.filter_map(|error| error.downcast_ref()).next() {
+        Some(StoreError::Busy) => "store-busy",
+        Some(StoreError::Full) => "disk-full",
+        _ => "unavailable",
+    }
 }
 
 impl From<FileError> for StoreError {

@@ -21,7 +21,7 @@ pub fn refusal(refusal: Refusal) -> String {
         Refusal::Used { wait } => {
             format!("That code was used already; wait {} for the next one", duration(wait))
         }
-        Refusal::Behind { seconds } => format!(
+        Refusal::Behind { seconds, .. } => format!(
             "That code is too old: your device's clock is behind by about {}; set it to the network's time",
             duration(seconds)
         ),

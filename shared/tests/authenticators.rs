@@ -8,6 +8,7 @@ use shared::answer::Answer;
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, Means};
 use shared::enrolment::{Confirmation, Pending, new_recovery_codes};
+use shared::event::Filter;
 use shared::secret::Secret;
 use shared::totp::{Moving, Parameters, Step};
 
@@ -172,8 +173,8 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     accepted(&opened);
     refused(&home.attempt("alice", &second.grouped(), NOW), Refusal::Used { wait: 0 });
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    let log = home.door.events(None, 0, 100).unwrap();
-    assert!(log.iter().any(|(_, event)| event.detail == Means::OneTimeCode.name()), "{log:?}");
+    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
+    assert!(log.iter().any(|(_, event)| event.cause == Means::OneTimeCode.name()), "{log:?}");
 
     let (third, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
     refused(&home.attempt("alice", &third.grouped(), expires), Refusal::CodeExpired);

@@ -8,6 +8,7 @@ use shared::config::file;
 use shared::decision::{Refusal, Verdict};
 use shared::door::{AdministrationError, Door, Outcome, Recovered, Visitor};
 use shared::enrolment::{Confirmation, Pending};
+use shared::event::Filter;
 use shared::guess::Stage;
 use shared::key::MasterKeys;
 use shared::name::UserName;
@@ -164,12 +165,12 @@ fn answers_that_cost_nothing_write_nothing() {
     let mut home = Home::new("");
     let code = home.code(0, NOW);
     accepted(&home.attempt(&code, NOW));
-    let events = home.door.events(None, 0, 1000).unwrap().len();
+    let events = home.door.events(&Filter::default(), 0, 1000).unwrap().len();
     for _ in 0..20 {
         home.attempt(&code, NOW);
         home.attempt("no code", NOW);
     }
-    assert_eq!(home.door.events(None, 0, 1000).unwrap().len(), events);
+    assert_eq!(home.door.events(&Filter::default(), 0, 1000).unwrap().len(), events);
 }
 
 #[test]

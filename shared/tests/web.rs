@@ -7,6 +7,7 @@ use shared::config::file;
 use shared::decision::Refusal;
 use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, Trust};
 use shared::enrolment::{Confirmation, Pending};
+use shared::event::Filter;
 use shared::key::MasterKeys;
 use shared::name::UserName;
 use shared::password::Password;
@@ -242,7 +243,7 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     assert!(home.asks_for_the_code(&first));
     assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
     assert!(home.asks_for_the_code(&third));
-    let log = home.door.events(None, 0, 100).unwrap();
+    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
     assert!(log.iter().any(|(_, event)| event.what.name() == "browser-revoked"));
 }
 

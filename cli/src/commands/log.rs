@@ -1,23 +1,50 @@
-//! `postern log`: what happened, oldest first.
+//! `postern log`: what happened, oldest first; a table for people, one object on each line for scripts.
 
 use crate::arguments::{Arguments, Log};
 use crate::context;
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, Table};
 use serde_json::json;
-use shared::event::Event;
+use shared::clock;
+use shared::event::{Event, Filter, KEPT};
 use std::thread::sleep;
 use std::time::Duration;
 
 /// How often `--follow` looks.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// Events that are read at once.
+const PAGE: u32 = 1000;
+/// Past events, if neither their number nor a time is given.
+const LINES: u32 = 100;
+
+const HEAD: [&str; 7] = ["time", "event", "account", "actor", "door", "origin", "cause"];
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Log) -> Result<(), Failure> {
     let mut door = context::door(arguments, output)?;
-    let mut last = 0;
+    let now = clock::now()?;
+    let filter = Filter {
+        account: what.user.clone(),
+        what: what.event,
+        door: what.door.clone(),
+        since: what.since.map(|since| since.seen_from(now)),
+        until: what.until.map(|until| until.seen_from(now)),
+    };
+    let bounded = what.since.is_some() || what.until.is_some();
+    let lines = what.lines.unwrap_or(if bounded { KEPT } else { LINES });
+    let mut printer = Printer { output, table: None };
+    let mut last = door.before_newest(&filter, lines)?;
     loop {
-        for (number, event) in door.events(what.user.as_ref(), last, what.lines)? {
-            print(output, &event)?;
-            last = number;
+        // Asked before the page is read: what comes after it is not yet passed over.
+        let newest = door.before_newest(&Filter::default(), 0)?;
+        let page = door.events(&filter, last, PAGE)?;
+        let is_full = page.len() == PAGE as usize;
+        last = match page.last() {
+            Some((number, _)) if is_full => *number,
+            Some((number, _)) => newest.max(*number),
+            None => newest.max(last),
+        };
+        printer.print(page.into_iter().map(|(_, event)| event))?;
+        if is_full {
+            continue;
         }
         if !what.follow {
             return Ok(());
@@ -26,18 +53,47 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Log) -> Result<(
     }
 }
 
-fn print(output: Output, event: &Event) -> Result<(), Failure> {
-    let Event { at, account, what, door, origin, detail } = event;
-    if output.is_json() {
-        return output.json(&json!({
-            "at": at.to_string(),
-            "account": account,
-            "event": what,
-            "door": door,
-            "origin": origin,
-            "detail": detail,
-        }));
+struct Printer {
+    output: Output,
+    /// What was printed first; rows that come later are as wide.
+    table: Option<Table<7>>,
+}
+
+impl Printer {
+    fn print(&mut self, mut events: impl Iterator<Item = Event>) -> Result<(), Failure> {
+        if self.output.is_json() {
+            return events.try_for_each(|event| self.output.json(&value(&event)));
+        }
+        match &self.table {
+            Some(table) => {
+                let lines: String = events.map(|event| table.line(&cells(event))).collect();
+                self.output.text(lines)
+            }
+            None => {
+                let mut table = Table::new(HEAD);
+                events.for_each(|event| table.row(cells(event)));
+                self.output.text(&table)?;
+                self.table = Some(table);
+                Ok(())
+            }
+        }
     }
-    let line = format!("{at}  {:14} {account}  {door}  {origin}  {detail}", what.name());
-    output.text(format_args!("{}\n", line.trim_end()))
+}
+
+fn cells(event: Event) -> [String; 7] {
+    let Event { at, account, what, door, origin, actor, cause } = event;
+    [at.to_string(), what.name().to_owned(), account.to_string(), actor, door, origin, cause]
+}
+
+fn value(event: &Event) -> serde_json::Value {
+    let Event { at, account, what, door, origin, actor, cause } = event;
+    json!({
+        "at": at.to_string(),
+        "event": what,
+        "account": account,
+        "actor": actor,
+        "door": door,
+        "origin": origin,
+        "cause": cause,
+    })
 }

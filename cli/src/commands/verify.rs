@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::answer::Answer;
 use shared::clock;
 use shared::decision::{Refusal, Verdict};
-use shared::door::Visitor;
+use shared::door::{COMMAND, Visitor};
 use shared::guess::Stage;
 use shared::name::UserName;
 use shared::place::Origin;
@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
     let visitor =
-        Visitor { name: user, stage: Stage::After, origin: &origin, browser: None, service: "postern" };
+        Visitor { name: user, stage: Stage::After, origin: &origin, browser: None, service: COMMAND };
     let outcome = shared::door::Door::open(config)?.attempt(&visitor, &answer, now)?;
 
     let refusal = match outcome.verdict {

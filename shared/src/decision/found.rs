@@ -9,8 +9,8 @@ pub(super) enum Match {
     Live(Fingerprint, Step),
     ClockSetBack { seconds: u64 },
     Used { wait: u64 },
-    Behind { seconds: u64 },
-    Ahead { seconds: u64 },
+    Behind { steps: u64, seconds: u64 },
+    Ahead { steps: u64, seconds: u64 },
     None,
 }
 

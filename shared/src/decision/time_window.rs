@@ -38,6 +38,7 @@ pub(super) fn compare(
     let beyond = window.end().saturating_add(1)..=current.saturating_add(drift);
     let (any_future, future_match) = last(beyond.rev(), matches);
 
+    let seconds = |steps: u64| steps * period;
     let begin = |step: u64| Timestamp(step.saturating_mul(period));
     let floor = authenticator.floor.map(|floor| floor.0);
     let used = |step: u64| floor.filter(|floor| step <= *floor);
@@ -54,9 +55,11 @@ pub(super) fn compare(
         },
         _ if any_past.into() => match used(past_match) {
             Some(floor) => Match::Used { wait: begin(floor.saturating_add(1)).since(now) },
-            None => Match::Behind { seconds: (current - past_match) * period },
+            None => Match::Behind { steps: current - past_match, seconds: seconds(current - past_match) },
         },
-        _ if any_future.into() => Match::Ahead { seconds: (future_match - current) * period },
+        _ if any_future.into() => {
+            Match::Ahead { steps: future_match - current, seconds: seconds(future_match - current) }
+        }
         _ => Match::None,
     };
     (found, window.count())

@@ -1,10 +1,11 @@
 //! What administrators do to accounts, each act in one transaction with its event.
 
-use super::{Door, DoorError, load};
+use super::{COMMAND, Door, DoorError, load};
 use crate::clock::Timestamp;
 use crate::event::{Event, What};
 use crate::name::{Label, UserName};
 use crate::password::PasswordError;
+use crate::place::Origin;
 use crate::store::{AccountRecord, Intent, StoreError, Transaction};
 use crate::totp::Step;
 use serde::Serialize;
@@ -155,16 +156,6 @@ impl Door {
         Ok(statuses)
     }
 
-    /// Events numbered after `after`, oldest first, at most the newest `limit`.
-    pub fn events(
-        &mut self,
-        account: Option<&UserName>,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<(i64, Event)>, StoreError> {
-        self.store.begin(Intent::Read)?.events(account, after, limit)
-    }
-
     pub(super) fn refuse_declared(&self, name: &UserName) -> Done {
         match self.config.declared(name) {
             Some(_) => Err(AdministrationError::Declared(name.clone())),
@@ -202,9 +193,10 @@ pub(super) fn log(
         at: now,
         account: name.clone(),
         what,
-        door: "postern".to_owned(),
-        origin: format!("local user {actor}"),
-        detail: String::new(),
+        door: COMMAND.to_owned(),
+        origin: Origin::Local(actor.to_owned()).to_string(),
+        actor: actor.to_owned(),
+        cause: String::new(),
     })
 }
 

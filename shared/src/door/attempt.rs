@@ -35,6 +35,8 @@ pub enum Means {
     OneTimeCode,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
+    /// The first factor alone, where no code is needed.
+    Password,
 }
 
 impl From<Spent> for Means {
@@ -55,6 +57,7 @@ impl Means {
             Means::RecoveryCode => "recovery-code",
             Means::OneTimeCode => "one-time-code",
             Means::TrustedBrowser => "trusted-browser",
+            Means::Password => "password",
         }
     }
 }

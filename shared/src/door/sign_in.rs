@@ -19,6 +19,7 @@ use crate::secret::fill_random;
 use crate::session::{Factors, Session, SessionId};
 use crate::store::{
     AccountId, AccountRecord, BrowserRecord, Intent, Missed, SessionRecord, StoreError, Token, Transaction,
+    Wrong,
 };
 use crate::vault::Vault;
 use data_encoding::BASE64URL_NOPAD;
@@ -52,6 +53,8 @@ pub enum Trust {
 pub struct Opened {
     /// The session; its row is in the store.
     pub session: Session,
+    /// By what.
+    pub means: Means,
     /// The browser's new cookie, if it is trusted.
     pub browser_cookie: Option<Zeroizing<String>>,
     /// Wrong codes since the last sign-in.
@@ -143,7 +146,7 @@ impl Door {
             }
             return Ok(AfterPassword::Refused(refusal));
         }
-        let charged = visit.charge(tx, 1)?;
+        let charged = visit.charge(tx, 1, Wrong::Password)?;
         let charged_address = visit.charge_address(tx)?;
         let id = visit.record.as_ref().map_or(AccountId(0), |record| record.id);
         let hash = tx.password(id)?;
@@ -169,8 +172,8 @@ impl Door {
         let opening = Opening { config, vault, browser, record, now };
         let need = need(config, &visitor, visit.account.enrolled)?;
         let next = if let Need::Nothing | Need::Exempt(_) = need {
-            visit.log(tx, What::Accepted, "password")?;
-            let mut opened = opening.session(tx, None)?;
+            visit.log(tx, What::Accepted, Means::Password.name())?;
+            let mut opened = opening.session(tx, Means::Password, None)?;
             if let Need::Exempt(_) = need {
                 opened.session.factors = Factors::Password;
             }
@@ -182,7 +185,7 @@ impl Door {
             visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
             let missed = visit.enter(tx, record, Means::TrustedBrowser)?.missed;
             let cookie = opening.rotate(tx, number, true)?;
-            let opened = Opened { missed, ..opening.session(tx, Some(cookie))? };
+            let opened = Opened { missed, ..opening.session(tx, Means::TrustedBrowser, Some(cookie))? };
             AfterPassword::Opened(Box::new(opened))
         } else if let Answer::Recovery(_) | Answer::OneTime(_) = recovery {
             let after = Visitor { stage: Stage::After, browser: None, ..visitor };
@@ -190,14 +193,14 @@ impl Door {
             let outcome = visit.judge(tx, recovery)?;
             match outcome.verdict {
                 Verdict::Refused(refusal) => AfterPassword::Refused(refusal),
-                Verdict::Accepted(_) => {
+                Verdict::Accepted(accepted) => {
                     // its use may have ended all sessions: the new one belongs to what is now
                     let record = tx.account(name)?.unwrap_or_else(|| record.clone());
                     let opening = Opening { record: &record, ..opening };
                     AfterPassword::Opened(Box::new(Opened {
                         missed: outcome.missed,
                         recovery: outcome.recovery,
-                        ..opening.session(tx, None)?
+                        ..opening.session(tx, accepted.spent().into(), None)?
                     }))
                 }
             }
@@ -236,13 +239,16 @@ impl Door {
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
         let outcome = visit.judge(tx, answer)?;
-        if let Verdict::Refused(refusal) = outcome.verdict {
-            if !outcome.is_free || visit.mended || matches!(recognised, Recognised::Stolen) {
-                drop(visit);
-                transaction.commit()?;
+        let means = match outcome.verdict {
+            Verdict::Accepted(accepted) => accepted.spent().into(),
+            Verdict::Refused(refusal) => {
+                if !outcome.is_free || visit.mended || matches!(recognised, Recognised::Stolen) {
+                    drop(visit);
+                    transaction.commit()?;
+                }
+                return Ok(AfterCode::Refused(refusal));
             }
-            return Ok(AfterCode::Refused(refusal));
-        }
+        };
         // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
         let opening = Opening { config, vault, browser, record: &record, now };
@@ -257,8 +263,11 @@ impl Door {
             (_, _, Trust::Asked) => Some(opening.trust(tx)?),
             (_, _, Trust::NotAsked) => None,
         };
-        let opened =
-            Opened { missed: outcome.missed, recovery: outcome.recovery, ..opening.session(tx, cookie)? };
+        let opened = Opened {
+            missed: outcome.missed,
+            recovery: outcome.recovery,
+            ..opening.session(tx, means, cookie)?
+        };
         drop(visit);
         transaction.commit()?;
         self.scrub_if_turned_off(opened.recovery)?;
@@ -292,7 +301,8 @@ fn recognise(
         what: What::BrowserRevoked,
         door: SERVICE.to_owned(),
         origin: browser.origin.to_string(),
-        detail: "an old cookie was used after a newer one".to_owned(),
+        actor: name.to_string(),
+        cause: "an old cookie was used after a newer one".to_owned(),
     })?;
     Ok(Recognised::Stolen)
 }
@@ -322,6 +332,7 @@ impl Opening<'_> {
     fn session(
         &self,
         tx: &mut dyn Transaction,
+        means: Means,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<Opened, SignInError> {
         let id = SessionId::random().map_err(PasswordError::from)?;
@@ -345,7 +356,7 @@ impl Opening<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
         };
-        Ok(Opened { session, browser_cookie, missed: None, recovery: None })
+        Ok(Opened { session, means, browser_cookie, missed: None, recovery: None })
     }
 
     /// A new trusted browser; its cookie.
@@ -414,4 +425,13 @@ impl std::fmt::Display for SignInError {
     }
 }
 
-impl std::error::Error for SignInError {}
+impl std::error::Error for SignInError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SignInError::Door(error) => Some(error),
+            SignInError::Password(error) => Some(error),
+            SignInError::Clock(error) => Some(error),
+            SignInError::Groups(error) => Some(error),
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
 
-use super::{Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, load};
+use super::{COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, load};
 use crate::account::{Account, Enrolled};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -10,7 +10,7 @@ use crate::event::{Event, What};
 use crate::guess::{self, Failure, Row, Stage};
 use crate::place::{Origin, Place};
 use crate::secret::Secret;
-use crate::store::{AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction};
+use crate::store::{AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction, Wrong};
 use crate::totp::Parameters;
 use crate::vault::Vault;
 
@@ -114,6 +114,7 @@ impl<'a> Visit<'a> {
                 let charged = tx.add_failure(
                     &self.key,
                     Failure { at: self.now, cost: 1 },
+                    Wrong::Code,
                     self.from.as_deref(),
                     Door::memory(self.now),
                 )?;
@@ -134,7 +135,7 @@ impl<'a> Visit<'a> {
             Verdict::Refused(_) if free => {}
             Verdict::Refused(refusal) => {
                 if let Some(cost) = ruling.row_cost {
-                    self.charge(tx, cost)?;
+                    self.charge(tx, cost, Wrong::Code)?;
                 }
                 if ruling.charges_address {
                     self.charge_address(tx)?;
@@ -149,14 +150,19 @@ impl<'a> Visit<'a> {
     }
 
     /// Adds a failure to the row, and locks it if that was one too many.
-    pub(super) fn charge(&self, tx: &mut dyn Transaction, cost: u32) -> Result<FailureId, StoreError> {
+    pub(super) fn charge(
+        &self,
+        tx: &mut dyn Transaction,
+        cost: u32,
+        wrong: Wrong,
+    ) -> Result<FailureId, StoreError> {
         // Before the first factor nothing locks, so only a day is remembered.
         let since = match self.visitor.stage {
             Stage::Before => self.now.minus(guess::DELAY_WINDOW),
             Stage::After => Door::memory(self.now),
         };
         let failure = Failure { at: self.now, cost };
-        let charged = tx.add_failure(&self.key, failure, self.from.as_deref(), since)?;
+        let charged = tx.add_failure(&self.key, failure, wrong, self.from.as_deref(), since)?;
         let locks = self.account.row.locks_with(cost, &self.config.throttle);
         if self.visitor.stage == Stage::After && locks {
             tx.lock(&self.key, self.now)?;
@@ -188,7 +194,7 @@ impl<'a> Visit<'a> {
     ) -> Result<Entered, StoreError> {
         let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
-            Means::Code | Means::TrustedBrowser => self.forgive(tx)?,
+            Means::Code | Means::TrustedBrowser | Means::Password => self.forgive(tx)?,
             // These open a lock.
             Means::RecoveryCode | Means::OneTimeCode => tx.unlock(&self.key)?,
         }
@@ -197,7 +203,7 @@ impl<'a> Visit<'a> {
         }
         tx.signed_in(record.id, self.now)?;
         let recovery = match means {
-            Means::Code | Means::TrustedBrowser | Means::OneTimeCode => None,
+            Means::Code | Means::OneTimeCode | Means::TrustedBrowser | Means::Password => None,
             Means::RecoveryCode => Some(self.after_recovery(tx, record)?),
         };
         Ok(Entered { missed, recovery })
@@ -222,16 +228,21 @@ impl<'a> Visit<'a> {
         Ok(Recovered::CodesLeft(left))
     }
 
-    pub(super) fn log(&self, tx: &mut dyn Transaction, what: What, detail: &str) -> Result<(), StoreError> {
+    pub(super) fn log(&self, tx: &mut dyn Transaction, what: What, cause: &str) -> Result<(), StoreError> {
         // Names without an account leave nothing that grows.
         let Some(record) = &self.record else { return Ok(()) };
+        let actor = match self.visitor.origin {
+            Origin::Local(name) if self.visitor.service == COMMAND => name.as_str(),
+            _ => record.name.as_str(),
+        };
         tx.log(&Event {
             at: self.now,
             account: record.name.clone(),
             what,
             door: self.visitor.service.to_owned(),
             origin: self.visitor.origin.to_string(),
-            detail: detail.to_owned(),
+            actor: actor.to_owned(),
+            cause: cause.to_owned(),
         })
     }
 }
@@ -278,8 +289,8 @@ impl std::fmt::Display for Refusal {
         match self {
             Refusal::Wrong => f.write_str("wrong"),
             Refusal::Used { .. } => f.write_str("used"),
-            Refusal::Behind { seconds } => write!(f, "behind-{seconds}s"),
-            Refusal::Ahead { seconds } => write!(f, "ahead-{seconds}s"),
+            Refusal::Behind { steps, .. } => write!(f, "behind-{steps}-steps"),
+            Refusal::Ahead { steps, .. } => write!(f, "ahead-{steps}-steps"),
             Refusal::ClockSetBack { seconds } => write!(f, "clock-set-back-{seconds}s"),
             Refusal::Delayed { wait } => write!(f, "delayed-{wait}s"),
             Refusal::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),

@@ -53,7 +53,7 @@ CREATE TABLE one_time_code (
 ) STRICT;
 
 -- Wrong answers. owner: an account's number, or -1 minus the shared row of names without an account.
--- stage: 0 before the first factor, 1 after it.
+-- stage: 0 before the first factor, 1 after it. wrong: what was, 'password' or 'code'.
 CREATE TABLE failure (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     owner   INTEGER NOT NULL,
@@ -61,6 +61,7 @@ CREATE TABLE failure (
     place   TEXT NOT NULL,
     at      INTEGER NOT NULL,
     cost    INTEGER NOT NULL,
+    wrong   TEXT NOT NULL,
     address TEXT
 ) STRICT;
 CREATE INDEX failure_row ON failure (owner, stage, place, at);
@@ -146,6 +147,9 @@ CREATE TABLE event (
     what    TEXT NOT NULL,
     door    TEXT NOT NULL,
     origin  TEXT NOT NULL,
-    detail  TEXT NOT NULL
+    actor   TEXT NOT NULL,
+    cause   TEXT NOT NULL
 ) STRICT;
-CREATE INDEX event_account ON event (account, id);
+-- how many of a day; which are too old. postern log reads by number alone.
+CREATE INDEX event_day ON event (account, what, at);
+CREATE INDEX event_at ON event (at);

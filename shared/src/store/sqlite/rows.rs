@@ -1,14 +1,10 @@
 //! The statements: each method of [`Transaction`] in SQL, and nothing else.
 
 use super::super::*;
-use crate::event::What;
 use crate::name::Label;
 use crate::totp::{Algorithm, Moving};
 use crate::vault::OneTimeHash;
 use rusqlite::{OptionalExtension, Row};
-
-/// Events kept; older ones make room.
-const EVENTS_KEPT: i64 = 100_000;
 
 pub(super) struct Rows<'a>(pub(super) rusqlite::Transaction<'a>);
 
@@ -27,7 +23,7 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> 
     Ok(Timestamp(unsigned(row.get(column)?)))
 }
 
-fn damaged(what: &str) -> StoreError {
+pub(super) fn damaged(what: &str) -> StoreError {
     StoreError::Damaged(what.to_owned())
 }
 
@@ -42,6 +38,13 @@ fn stage(stage: Stage) -> i64 {
     match stage {
         Stage::Before => 0,
         Stage::After => 1,
+    }
+}
+
+fn wrong_name(wrong: Wrong) -> &'static str {
+    match wrong {
+        Wrong::Password => "password",
+        Wrong::Code => "code",
     }
 }
 
@@ -227,15 +230,17 @@ impl Transaction for Rows<'_> {
         &mut self,
         row: &RowKey,
         failure: Failure,
+        wrong: Wrong,
         from: Option<&str>,
         since: Timestamp,
     ) -> Result<FailureId> {
         let (owner, stage, place) = key(row);
         let sql = "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at < ?4";
         self.execute(sql, (owner, stage, &place, signed(since.0)))?;
-        let sql = "INSERT INTO failure (owner, stage, place, at, cost, address) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.execute(sql, (owner, stage, &place, signed(failure.at.0), failure.cost, from))?;
+        let sql = "INSERT INTO failure (owner, stage, place, at, cost, wrong, address) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let (at, wrong) = (signed(failure.at.0), wrong_name(wrong));
+        self.execute(sql, (owner, stage, &place, at, failure.cost, wrong, from))?;
         Ok(FailureId(self.0.last_insert_rowid()))
     }
 
@@ -291,8 +296,8 @@ impl Transaction for Rows<'_> {
 
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>> {
         let sql = "SELECT count(*) OVER (), coalesce(address, '-') FROM failure \
-                   WHERE owner = ?1 AND at > ?2 ORDER BY at DESC, id DESC LIMIT 1";
-        let found = self.0.query_row(sql, (account.0, signed(since.0)), |row| {
+                   WHERE owner = ?1 AND at > ?2 AND wrong = ?3 ORDER BY at DESC, id DESC LIMIT 1";
+        let found = self.0.query_row(sql, (account.0, signed(since.0), wrong_name(Wrong::Code)), |row| {
             Ok(Missed { count: unsigned(row.get(0)?), last_from: row.get(1)? })
         });
         Ok(found.optional()?)
@@ -328,31 +333,6 @@ impl Transaction for Rows<'_> {
         let sql = "INSERT INTO familiar_address (account, address, at) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (account, address) DO UPDATE SET at = excluded.at";
         self.execute(sql, (account.0, from, signed(now.0)))
-    }
-
-    fn log(&mut self, event: &Event) -> Result<()> {
-        let sql = "INSERT INTO event (at, account, what, door, origin, detail) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let Event { at, account, what, door, origin, detail } = event;
-        self.execute(sql, (signed(at.0), account.as_str(), what.name(), door, origin, detail))?;
-        let newest = self.0.last_insert_rowid();
-        self.execute("DELETE FROM event WHERE id <= ?1", [newest - EVENTS_KEPT])
-    }
-
-    fn events(&mut self, account: Option<&UserName>, after: i64, limit: u32) -> Result<Vec<(i64, Event)>> {
-        let sql = "SELECT id, at, account, what, door, origin, detail FROM event \
-                   WHERE id > ?1 AND (?2 IS NULL OR account = ?2) ORDER BY id DESC LIMIT ?3";
-        type Columns = (i64, Timestamp, String, String, String, String, String);
-        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, time(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
-        };
-        let found = self.all(sql, (after, account.map(UserName::as_str), limit), read)?;
-        let event = |(id, at, account, what, door, origin, detail): Columns| {
-            let account = UserName::parse(account.as_bytes()).map_err(|_| damaged("an event"))?;
-            let what = What::from_name(&what).ok_or_else(|| damaged("an event"))?;
-            Ok((id, Event { at, account, what, door, origin, detail }))
-        };
-        found.into_iter().rev().map(event).collect()
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

@@ -1,0 +1,22 @@
+//! Reading the event log, page by page: no reader holds the store open while somebody reads what it printed.
+
+use super::Door;
+use crate::event::{Event, Filter};
+use crate::store::{Intent, StoreError};
+
+impl Door {
+    /// Events numbered after `after`, oldest first, at most `limit`.
+    pub fn events(
+        &mut self,
+        filter: &Filter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Event)>, StoreError> {
+        self.store.begin(Intent::Read)?.events(filter, after, limit)
+    }
+
+    /// The number after which the newest `count` come.
+    pub fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64, StoreError> {
+        self.store.begin(Intent::Read)?.before_newest(filter, count)
+    }
+}

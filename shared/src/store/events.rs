@@ -1,0 +1,15 @@
+//! What the store keeps for `postern log`.
+
+use super::StoreError;
+use crate::event::{Event, Filter};
+
+/// The event log's part of a transaction.
+pub trait Events {
+    /// Adds to the event log, within [`crate::event::What::daily_limit`], and forgets a few of those that are too many
+    /// or too old.
+    fn log(&mut self, event: &Event) -> Result<(), StoreError>;
+    /// Events numbered after `after`, oldest first, at most `limit`.
+    fn events(&mut self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, StoreError>;
+    /// The number after which the newest `count` come.
+    fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64, StoreError>;
+}

@@ -1,0 +1,103 @@
+//! The event log's statements: each method of [`Events`] in SQL, and nothing else.
+
+use super::rows::{Rows, damaged, signed, time};
+use crate::clock::Timestamp;
+use crate::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
+use crate::name::UserName;
+use crate::store::{Events, StoreError};
+use rusqlite::{OptionalExtension, Row};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// The columns of [`Filter`], each with what it must fulfil where that is given.
+const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR what = ?2) AND (?3 IS NULL OR door = ?3) \
+                     AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
+
+type Meant<'a> = (Option<&'a str>, Option<&'static str>, Option<&'a str>, Option<i64>, Option<i64>);
+
+fn meant(filter: &Filter) -> Meant<'_> {
+    let time = |at: Option<Timestamp>| at.map(|at| signed(at.0));
+    (
+        filter.account.as_ref().map(UserName::as_str),
+        filter.what.map(What::name),
+        filter.door.as_deref(),
+        time(filter.since),
+        time(filter.until),
+    )
+}
+
+impl Rows<'_> {
+    /// How many events of this kind the account had in the day before this one; counts to `limit` at most.
+    fn in_a_day(&mut self, event: &Event, limit: u32) -> Result<u32> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
+                   WHERE account = ?1 AND what = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
+        let Event { at, account, what, .. } = event;
+        let of_day = (account.as_str(), what.name(), signed(at.minus(DAY).0), signed(at.0), limit);
+        Ok(self.0.query_row(sql, of_day, |row| row.get(0))?)
+    }
+}
+
+impl Events for Rows<'_> {
+    fn log(&mut self, event: &Event) -> Result<()> {
+        let Event { at, account, what, door, origin, actor, cause } = event;
+        let mut cause = cause.as_str();
+        if let Some(limit) = what.daily_limit() {
+            match limit.saturating_sub(self.in_a_day(event, limit)?) {
+                0 => return Ok(()),
+                1 => cause = LAST_OF_DAY,
+                _ => {}
+            }
+        }
+        let sql = "INSERT INTO event (at, account, what, door, origin, actor, cause) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let columns = (signed(at.0), account.as_str(), what.name(), door, origin, actor, cause);
+        self.execute(sql, columns)?;
+        let newest = self.0.last_insert_rowid();
+        // Two for each that is added, so that no sign-in pays for many and a clock that ran ahead takes few along.
+        let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
+        self.execute(sql, [newest - i64::from(KEPT)])?;
+        let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
+        self.execute(sql, [signed(at.minus(KEPT_FOR).0)])
+    }
+
+    fn events(&mut self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<(i64, Event)>> {
+        // By number, not by an index that fits the filter: page after page is then one walk through the log.
+        let sql = format!(
+            "SELECT id, at, account, what, door, origin, actor, cause FROM event NOT INDEXED \
+             WHERE id > ?6 AND {MEANT} ORDER BY id LIMIT ?7"
+        );
+        type Columns = (i64, Timestamp, String, String, String, String, String, String);
+        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
+            let number = row.get(0)?;
+            Ok((
+                number,
+                time(row, 1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+                row.get(6)?,
+                row.get(7)?,
+            ))
+        };
+        let (account, what, door, since, until) = meant(filter);
+        let found = self.all(&sql, (account, what, door, since, until, after, limit), read)?;
+        let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
+            let account = UserName::parse(account.as_bytes()).map_err(|_| damaged("an event"))?;
+            let what = What::from_name(&what).ok_or_else(|| damaged("an event"))?;
+            Ok((id, Event { at, account, what, door, origin, actor, cause }))
+        };
+        found.into_iter().map(event).collect()
+    }
+
+    fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64> {
+        let sql =
+            format!("SELECT id FROM event NOT INDEXED WHERE {MEANT} ORDER BY id DESC LIMIT 1 OFFSET ?6");
+        let (account, what, door, since, until) = meant(filter);
+        let last_left_out: Option<i64> = self
+            .0
+            .query_row(&sql, (account, what, door, since, until, count), |row| row.get(0))
+            .optional()?;
+        Ok(last_left_out.unwrap_or(0))
+    }
+}

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
 use shared::event::{KEPT, What};
-use shared::name::{Label, UserName};
+use shared::name::{Group, Label, UserName};
 use shared::totp::Algorithm;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -171,6 +171,35 @@ pub(crate) struct Unlock {
 pub(crate) enum Account {
     /// Make an account
     Add(One),
+    /// Remove an account and all that is kept of it
+    Remove(One),
+    /// Give an account another name
+    Rename(Rename),
+    /// Show the groups of an account, or change them
+    Group(Groups),
+}
+
+#[derive(Args)]
+pub(crate) struct Rename {
+    /// The account
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserName,
+    /// Its new name
+    #[arg(value_name = "NEW")]
+    pub(crate) new: UserName,
+}
+
+#[derive(Args)]
+pub(crate) struct Groups {
+    /// The account
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserName,
+    /// Add it to this group; may be given more than once
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) add: Vec<Group>,
+    /// Remove it from this group; may be given more than once
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) remove: Vec<Group>,
 }
 
 #[derive(Subcommand)]

@@ -8,6 +8,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
 use shared::account::Enrolled;
 use shared::clock::{self, Timestamp};
 use shared::door::SERVICE;
+use shared::name::Group;
 use shared::place::Address;
 use shared::policy::{Need, Subject};
 use shared::session::{Factors, Session};
@@ -62,7 +63,7 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
     let declared = site.config.declared(&session.name);
     let email = declared.and_then(|declared| declared.email.as_ref());
     Ruling::Allow(Allowed {
-        groups: declared.map_or_else(String::new, |declared| declared.groups.join(",")),
+        groups: list(site.config.memberships(&session.name, &session.groups)),
         email: email.map_or_else(String::new, |line| line.as_str().to_owned()),
         user: session.name.as_str().to_owned(),
         cookie: scanned.others,
@@ -70,12 +71,24 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
     })
 }
 
+/// With commas, as applications read it.
+fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
+    let mut text = String::new();
+    for group in groups {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(group.as_str());
+    }
+    text
+}
+
 /// A session that an exemption spared the code is good only where the exemption holds.
 fn is_enough(site: &Site, session: &Session, address: Address) -> bool {
     if session.factors == Factors::Code {
         return true;
     }
-    let Ok(groups) = site.config.groups_of(&session.name) else { return false };
+    let Ok(groups) = site.config.groups_of(&session.name, &session.groups) else { return false };
     let subject = Subject { name: &session.name, groups: &groups, service: SERVICE, address: Some(address) };
     matches!(site.config.policy.need(&subject, Enrolled::Yes), Need::Exempt(_))
 }

@@ -52,15 +52,15 @@ fn book(line: &Line<'_>, mark: &Mark) -> Entry {
 
 /// Nobody asked for a code in this transaction: that is right only where none is needed.
 fn ask_policy(line: &Line<'_>) -> Entry {
-    let enrolled = match line.door().and_then(|mut door| door.enrolled(&line.user)) {
-        Ok(enrolled) => enrolled,
+    let membership = match line.door().and_then(|mut door| door.membership(&line.user)) {
+        Ok(membership) => membership,
         Err(error) => return line.unavailable(&error),
     };
-    let need = match line.need(enrolled) {
+    let need = match line.need(&membership) {
         Ok(need) => need,
         Err(error) => return line.unavailable(&error),
     };
-    let needed = match (need, enrolled, line.settings.unenrolled) {
+    let needed = match (need, membership.enrolled, line.settings.unenrolled) {
         (Need::Exempt(_), ..) => false,
         (_, Enrolled::Yes, _) => true,
         (_, Enrolled::No, Some(Unenrolled::Allow)) => false,

@@ -203,7 +203,7 @@ fn a_code_accepted_before_the_first_factor_is_booked_by_the_guard() {
     let host = Fake::at("ftp", "alice").with(Item::RemoteHost, address).who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, ""), Entry::Passed);
     let door = || Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
-    let last = || door().status(&"alice".parse().unwrap()).unwrap().last_sign_in;
+    let last = || door().status(&"alice".parse().unwrap()).unwrap().tally.last_sign_in;
     assert_eq!(last(), None);
     assert_eq!(home.account(&host, ""), Entry::Passed);
     assert!(last().is_some());

@@ -12,7 +12,7 @@ use shared::clock;
 use shared::config::file::{self, ConfigError};
 use shared::config::{Config, FirstFactor, Pam, Unenrolled};
 use shared::decision::{Refusal, Verdict};
-use shared::door::{Door, DoorError, Means, Outcome, Recovered, Visitor};
+use shared::door::{Door, DoorError, Means, Membership, Outcome, Recovered, Visitor};
 use shared::groups::GroupsError;
 use shared::guess::Stage;
 use shared::name::UserName;
@@ -134,11 +134,11 @@ impl<'a> Front<'a> {
 impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> Entry {
-        let enrolled = match self.door().and_then(|mut door| door.enrolled(&self.user)) {
-            Ok(enrolled) => enrolled,
+        let membership = match self.door().and_then(|mut door| door.membership(&self.user)) {
+            Ok(membership) => membership,
             Err(error) => return self.unavailable(&error),
         };
-        if let Some(entry) = self.without_code(enrolled) {
+        if let Some(entry) = self.without_code(&membership) {
             if entry == Entry::Denied(Denial::Refused) {
                 self.host.tell(words::NOT_ENROLLED);
             }
@@ -187,8 +187,8 @@ impl Line<'_> {
             Ok(outcome) => outcome,
             Err(entry) => return entry,
         };
-        let enrolled = match self.door().and_then(|mut door| door.enrolled(&self.user)) {
-            Ok(enrolled) => enrolled,
+        let membership = match self.door().and_then(|mut door| door.membership(&self.user)) {
+            Ok(membership) => membership,
             Err(error) => return self.unavailable(&error),
         };
         match outcome.verdict {
@@ -196,7 +196,7 @@ impl Line<'_> {
                 let means = accepted.spent().into();
                 self.passed(means, Some(means))
             }
-            Verdict::Refused(refusal) => self.without_code(enrolled).unwrap_or_else(|| {
+            Verdict::Refused(refusal) => self.without_code(&membership).unwrap_or_else(|| {
                 self.log_refusal(refusal);
                 Entry::Denied(Denial::Refused)
             }),
@@ -217,12 +217,12 @@ impl Line<'_> {
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, enrolled: Enrolled) -> Option<Entry> {
-        let need = match self.need(enrolled) {
+    fn without_code(&self, membership: &Membership) -> Option<Entry> {
+        let need = match self.need(membership) {
             Ok(need) => need,
             Err(error) => return Some(self.unavailable(&error)),
         };
-        match (need, enrolled, self.settings.unenrolled) {
+        match (need, membership.enrolled, self.settings.unenrolled) {
             (Need::Exempt(rule), ..) => Some(self.exempt(rule)),
             (_, Enrolled::Yes, _) => None,
             (_, Enrolled::No, Some(Unenrolled::Allow)) | (Need::Nothing, Enrolled::No, None) => {
@@ -238,15 +238,15 @@ impl Line<'_> {
     }
 
     /// What the policy says of this person here.
-    pub(crate) fn need(&self, enrolled: Enrolled) -> Result<Need, GroupsError> {
-        let groups = self.config.groups_of(&self.user)?;
+    pub(crate) fn need(&self, membership: &Membership) -> Result<Need, GroupsError> {
+        let groups = self.config.groups_of(&self.user, &membership.groups)?;
         let subject = Subject {
             name: &self.user,
             groups: &groups,
             service: &self.service,
             address: self.origin.address(),
         };
-        Ok(self.config.policy.need(&subject, enrolled))
+        Ok(self.config.policy.need(&subject, membership.enrolled))
     }
 
     fn exempt(&self, rule: usize) -> Entry {

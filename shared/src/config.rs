@@ -12,7 +12,7 @@ pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
 pub use policy::{Exempt, Policy, Required};
 
 use crate::groups::{self, GroupsError};
-use crate::name::UserName;
+use crate::name::{Group, UserName};
 use crate::recovery::{LEAST_BITS, bits_per_guess};
 use crate::totp::{Algorithm, Moving, Parameters};
 use serde::{Deserialize, Serialize};
@@ -181,7 +181,7 @@ pub struct Declared {
     pub secret_file: AbsolutePath,
     /// Groups for the policy, beside those of the host.
     #[serde(default)]
-    pub groups: Vec<String>,
+    pub groups: Vec<Group>,
     /// Where mail to the person goes.
     #[serde(default)]
     pub email: Option<Line>,
@@ -287,14 +287,21 @@ impl Config {
         Ok(())
     }
 
-    /// The groups of a user that the policy speaks of: those of the host, and those declared for the account.
-    pub fn groups_of(&self, name: &UserName) -> Result<Vec<String>, GroupsError> {
+    /// The groups of a user that the policy speaks of: those of the host, those declared for the account, and those
+    /// that the store keeps for it.
+    pub fn groups_of(&self, name: &UserName, kept: &[Group]) -> Result<Vec<String>, GroupsError> {
         let mut groups = match self.policy.asks_groups() {
             true => groups::of(name)?,
             false => Vec::new(),
         };
-        groups.extend(self.declared(name).into_iter().flat_map(|declared| declared.groups.iter().cloned()));
+        groups.extend(self.memberships(name, kept).map(|group| group.as_str().to_owned()));
         Ok(groups)
+    }
+
+    /// The groups of an account that Postern knows of, without those of the host.
+    pub fn memberships<'a>(&'a self, name: &UserName, kept: &'a [Group]) -> impl Iterator<Item = &'a Group> {
+        let declared = self.declared(name).map_or(&[][..], |declared| &declared.groups);
+        declared.iter().chain(kept)
     }
 
     /// The declaration of an account, if it has one.

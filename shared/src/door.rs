@@ -1,6 +1,7 @@
 //! One login at any door: configuration, key and store opened, the account loaded, the decision asked, what it
 //! spends made durable, and only then the verdict returned. The one way both doors go.
 
+mod accounts;
 mod administration;
 mod attempt;
 mod authenticators;
@@ -12,7 +13,8 @@ mod sign_in;
 mod visit;
 mod web_administration;
 
-pub use administration::{AdministrationError, State, Status};
+pub use accounts::{State, Status};
+pub use administration::AdministrationError;
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
 pub use revocation::LEASE;
@@ -22,7 +24,7 @@ use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::key::{KeyError, MasterKeys};
-use crate::name::UserName;
+use crate::name::{Group, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
 use crate::store::{self, Intent, Store, StoreError};
@@ -32,6 +34,14 @@ use std::path::PathBuf;
 
 /// The name of the command in logs: there an administrator acts.
 pub const COMMAND: &str = "postern";
+
+/// What the policy asks about an account.
+pub struct Membership {
+    /// Whether it has a second factor.
+    pub enrolled: Enrolled,
+    /// The groups that the store keeps for it.
+    pub groups: Vec<Group>,
+}
 
 /// An opened door: what a process needs to judge answers.
 pub struct Door {
@@ -61,15 +71,16 @@ impl Door {
         self.vault.token_keys()
     }
 
-    /// Whether an account has a second factor now.
-    pub fn enrolled(&mut self, name: &UserName) -> Result<Enrolled, DoorError> {
+    /// What the policy asks about an account: whether it has a second factor now, and its groups.
+    pub fn membership(&mut self, name: &UserName) -> Result<Membership, DoorError> {
         let declared = load::declared(&self.config, name)?;
         let mut transaction = self.store.begin(Intent::Read)?;
-        let stored = match transaction.account(name)? {
-            Some(record) => !transaction.authenticators(record.id)?.is_empty(),
-            None => false,
+        let (stored, groups) = match transaction.account(name)? {
+            Some(record) => (!transaction.authenticators(record.id)?.is_empty(), record.groups),
+            None => (false, Vec::new()),
         };
-        Ok(if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No })
+        let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
+        Ok(Membership { enrolled, groups })
     }
 
     /// Wrong codes of the last 30 days are kept; older ones count no more.

@@ -57,6 +57,12 @@ pub struct Filter {
 pub enum What {
     /// The account came into being.
     AccountAdded,
+    /// The account was removed.
+    AccountRemoved,
+    /// The account was given another name.
+    AccountRenamed,
+    /// The account is in other groups.
+    GroupsChanged,
     /// An answer opened a door.
     Accepted,
     /// An evaluated answer did not.
@@ -91,8 +97,11 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 16] = [
+    pub const ALL: [What; 19] = [
         What::AccountAdded,
+        What::AccountRemoved,
+        What::AccountRenamed,
+        What::GroupsChanged,
         What::Accepted,
         What::Refused,
         What::Locked,
@@ -125,6 +134,9 @@ impl What {
     pub fn name(self) -> &'static str {
         match self {
             What::AccountAdded => "account-added",
+            What::AccountRemoved => "account-removed",
+            What::AccountRenamed => "account-renamed",
+            What::GroupsChanged => "groups-changed",
             What::Accepted => "accepted",
             What::Refused => "refused",
             What::Locked => "locked",

@@ -122,6 +122,60 @@ impl fmt::Display for LabelError {
 
 impl std::error::Error for LabelError {}
 
+/// A group that Postern keeps: a label without commas (applications read lists of groups), which begins neither with
+/// `%` nor with `!` (policies do).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Group(Label);
+
+impl Group {
+    /// The group as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<String> for Group {
+    type Error = GroupError;
+
+    fn try_from(text: String) -> Result<Group, GroupError> {
+        match Label::try_from(text) {
+            Ok(label) if !label.as_str().contains(',') && !label.as_str().starts_with(['%', '!']) => {
+                Ok(Group(label))
+            }
+            _ => Err(GroupError),
+        }
+    }
+}
+
+impl std::str::FromStr for Group {
+    type Err = GroupError;
+
+    fn from_str(text: &str) -> Result<Group, GroupError> {
+        Group::try_from(text.to_owned())
+    }
+}
+
+impl From<Group> for String {
+    fn from(group: Group) -> String {
+        group.0.0
+    }
+}
+
+/// Text that names no group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupError;
+
+impl fmt::Display for GroupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a group's name has 1 to 64 characters, no comma, no control character, no blank at either end, and begins neither with '%' nor with '!'",
+        )
+    }
+}
+
+impl std::error::Error for GroupError {}
+
 /// Why something is no account name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
@@ -158,6 +212,20 @@ mod tests {
     fn usual_names_pass() {
         for name in ["alice", "ü@x.org", "DOMAIN\\alice", "a b", "svc-1$"] {
             assert_eq!(UserName::parse(name.as_bytes()).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn labels_and_groups_keep_to_one_line() {
+        for label in ["app", "Alice's phone", "ü".repeat(64).as_str(), "a,b"] {
+            assert!(label.parse::<Label>().is_ok(), "{label}");
+        }
+        for label in ["", " a", "a\n", "a\tb", "ü".repeat(65).as_str()] {
+            assert_eq!(label.parse::<Label>(), Err(LabelError), "{label}");
+        }
+        assert!("ops team".parse::<Group>().is_ok());
+        for group in ["", "a,b", "%ops", "!ops", "a\nb"] {
+            assert_eq!(group.parse::<Group>(), Err(GroupError), "{group}");
         }
     }
 

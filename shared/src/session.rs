@@ -2,7 +2,7 @@
 //! store: a signature, the time, and the snapshot of what was revoked.
 
 use crate::clock::Timestamp;
-use crate::name::UserName;
+use crate::name::{Group, UserName};
 use crate::secret::{RandomError, fill_random};
 use crate::vault::TokenKeys;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -13,7 +13,9 @@ use subtle::ConstantTimeEq;
 /// The longest scope: a host name or a domain.
 const LONGEST_SCOPE: usize = 253;
 /// The first byte of every session cookie.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The longest cookie that is read, in characters.
+const LONGEST: usize = 3072;
 
 /// A session's random name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +68,8 @@ pub struct Session {
     pub name: UserName,
     /// The host or domain it is good for.
     pub scope: String,
+    /// The groups that the store kept for the account when it began; a change of them ends it.
+    pub groups: Vec<Group>,
 }
 
 impl Session {
@@ -77,7 +81,10 @@ impl Session {
         bytes.extend(self.account.to_be_bytes());
         bytes.extend(self.generation.to_be_bytes());
         bytes.extend(self.issued.0.to_be_bytes());
+        let groups = self.groups.iter().map(Group::as_str).collect::<Vec<_>>().join("\n");
+        bytes.extend(u16::try_from(groups.len()).unwrap_or(0).to_be_bytes());
         bytes.extend(scope.as_bytes());
+        bytes.extend(groups.as_bytes());
         bytes.extend(self.name.as_str().as_bytes());
         bytes.extend(keys.sign(&bytes));
         BASE64URL_NOPAD.encode(&bytes)
@@ -86,7 +93,7 @@ impl Session {
     /// Reads a cookie whose signature is right.
     pub fn from_cookie(value: &str, keys: &TokenKeys) -> Option<Session> {
         // longer than any that is ever made: not worth decoding
-        if value.len() > 1024 {
+        if value.len() > LONGEST {
             return None;
         }
         let bytes = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
@@ -99,7 +106,10 @@ impl Session {
         let (account, rest) = rest.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let (issued, rest) = rest.split_first_chunk::<8>()?;
-        let (scope, name) = rest.split_at_checked(usize::from(*scope))?;
+        let (groups, rest) = rest.split_first_chunk::<2>()?;
+        let (scope, rest) = rest.split_at_checked(usize::from(*scope))?;
+        let (groups, name) = rest.split_at_checked(usize::from(u16::from_be_bytes(*groups)))?;
+        let groups = std::str::from_utf8(groups).ok()?.lines();
         let factors = match factors {
             1 => Factors::Password,
             2 => Factors::Code,
@@ -114,6 +124,7 @@ impl Session {
             issued: Timestamp(u64::from_be_bytes(*issued)),
             name: UserName::parse(name).ok()?,
             scope: String::from_utf8(scope.to_vec()).ok()?,
+            groups: groups.map(|group| Group::try_from(group.to_owned()).ok()).collect::<Option<_>>()?,
         })
     }
 }
@@ -157,6 +168,7 @@ mod tests {
             issued: Timestamp(1_800_000_000),
             name: "ü@x.org".parse().unwrap(),
             scope: "example.com".to_owned(),
+            groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
         }
     }
 

@@ -1,11 +1,13 @@
 //! The store's interface: what is kept, in the words of the core. Every change happens in a [`Transaction`]
 //! that either commits whole and durably or leaves nothing. Nothing of an engine shows here.
 
+mod accounts;
 mod events;
 mod location;
 mod sessions;
 mod sqlite;
 
+pub use accounts::{AccountRecord, Accounts, Tally};
 pub use events::Events;
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
@@ -14,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 use crate::files::FileError;
 use crate::guess::{Failure, Stage};
-use crate::name::{Label, UserName};
+use crate::name::Label;
 use crate::place::Place;
 use crate::totp::{Parameters, Step};
 use crate::vault::{Fingerprint, RecoveryHash, WrappedKey};
@@ -23,21 +25,6 @@ use std::fmt;
 /// An account's number: never used twice, stays when the account is renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccountId(pub i64);
-
-/// What is kept of an account itself.
-#[derive(Clone, Debug)]
-pub struct AccountRecord {
-    /// Its number.
-    pub id: AccountId,
-    /// Its name.
-    pub name: UserName,
-    /// When it came into being.
-    pub created: Timestamp,
-    /// The last sign-in with a second factor.
-    pub last_sign_in: Option<Timestamp>,
-    /// Sessions of an older generation are over.
-    pub generation: u64,
-}
 
 /// A failure that may be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,18 +101,9 @@ pub trait Store: Send {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Sessions + Events {
+pub trait Transaction: Accounts + Sessions + Events {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
-
-    /// One account.
-    fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, StoreError>;
-    /// All accounts, by name.
-    fn accounts(&mut self) -> Result<Vec<AccountRecord>, StoreError>;
-    /// A new account.
-    fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord, StoreError>;
-    /// The account signed in with a second factor.
-    fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
 
     /// An account's live authenticators, oldest first.
     fn authenticators(&mut self, account: AccountId) -> Result<Vec<AuthenticatorRecord>, StoreError>;
@@ -135,6 +113,8 @@ pub trait Transaction: Sessions + Events {
         account: AccountId,
         authenticator: &AuthenticatorRecord,
     ) -> Result<(), StoreError>;
+    /// Keeps another sealing of the same secret.
+    fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<(), StoreError>;
     /// Removes one authenticator; its floor stays.
     fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
     /// Removes every authenticator and recovery code of an account; floors stay.
@@ -196,8 +176,6 @@ pub trait Transaction: Sessions + Events {
     fn unlock(&mut self, row: &RowKey) -> Result<(), StoreError>;
     /// Opens every lock of an account and forgets all its failures.
     fn unlock_all(&mut self, account: AccountId) -> Result<(), StoreError>;
-    /// How many places of an account are locked.
-    fn locks(&mut self, account: AccountId) -> Result<u64, StoreError>;
     /// Wrong codes of an account in all rows after `since`; wrong passwords are none.
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>, StoreError>;
 

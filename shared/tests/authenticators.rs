@@ -158,7 +158,7 @@ fn a_new_set_of_recovery_codes_kills_the_old_one() {
     home.door.replace_recovery_codes(&name("alice"), &new, "root", NOW).unwrap();
     refused(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW), Refusal::Wrong);
     accepted(&home.attempt("alice", new[0].plain(), NOW));
-    assert_eq!(home.door.status(&name("alice")).unwrap().recovery_codes, 5);
+    assert_eq!(home.door.status(&name("alice")).unwrap().tally.recovery_codes, 5);
 }
 
 /// N5

@@ -182,7 +182,7 @@ fn disabling_leaves_no_byte_of_the_sealed_secret() {
     assert!(!home.holds(&sealed));
     let again = home.door.disable(&alice(), "root", NOW);
     assert!(matches!(again, Err(AdministrationError::NotEnrolled(_))));
-    assert_eq!(home.door.enrolled(&alice()).unwrap(), Enrolled::No);
+    assert_eq!(home.door.membership(&alice()).unwrap().enrolled, Enrolled::No);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
     let outcome = home.attempt(&codes[0], NOW);
     accepted(&outcome);
     assert_eq!(outcome.recovery, Some(Recovered::TurnedOff));
-    assert_eq!(home.door.enrolled(&alice()).unwrap(), Enrolled::No);
+    assert_eq!(home.door.membership(&alice()).unwrap().enrolled, Enrolled::No);
     assert!(!home.holds(&sealed));
 }
 

@@ -1,14 +1,44 @@
-//! `postern account`: accounts come and go.
+//! `postern account`: accounts come, go, and change their names and groups.
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Groups, Rename};
 use crate::context;
 use crate::output::{Failure, Output};
+use serde_json::json;
 use shared::clock;
-use shared::name::UserName;
+use shared::name::{Group, UserName};
 
 /// `postern account add USER`
 pub(super) fn add(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let now = clock::now()?;
     context::door(arguments, output)?.add_account(user, &context::actor(), now)?;
     output.done(format_args!("account {user} made; postern enroll {user} sets up its second factor"))
+}
+
+/// `postern account remove USER`
+pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+    let now = clock::now()?;
+    context::door(arguments, output)?.remove_account(user, &context::actor(), now)?;
+    output.done(format_args!("account {user} removed; codes that it used stay used"))
+}
+
+/// `postern account rename USER NEW`
+pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Result<(), Failure> {
+    let (now, user, new) = (clock::now()?, &what.user, &what.new);
+    context::door(arguments, output)?.rename_account(user, new, &context::actor(), now)?;
+    output.done(format_args!("{user} is {new} from now on; open sessions have ended"))
+}
+
+/// `postern account group USER`
+pub(super) fn group(arguments: &Arguments, output: Output, what: &Groups) -> Result<(), Failure> {
+    let (now, user) = (clock::now()?, &what.user);
+    let mut door = context::door(arguments, output)?;
+    let groups = door.change_groups(user, &what.add, &what.remove, &context::actor(), now)?;
+    let groups: Vec<&str> = groups.iter().map(Group::as_str).collect();
+    if output.is_json() {
+        return output.json(&json!({"account": user, "groups": groups}));
+    }
+    match groups.is_empty() {
+        true => output.text(format_args!("{user} is in no group\n")),
+        false => output.text(format_args!("{user} is in {}\n", groups.join(", "))),
+    }
 }

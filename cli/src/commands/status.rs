@@ -21,17 +21,25 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>
             None => output.json(&values),
         };
     }
-    let mut table =
-        Table::new(["account", "second factor", "since", "last sign-in", "recovery codes", "locked"]);
-    for status in &statuses {
+    let mut table = Table::new([
+        "account",
+        "second factor",
+        "since",
+        "devices",
+        "last sign-in",
+        "recovery codes",
+        "locked",
+    ]);
+    for Status { state: on, tally } in &statuses {
         let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
         table.row([
-            status.name.to_string(),
-            state(status.state).to_owned(),
-            time(status.since),
-            time(status.last_sign_in),
-            status.recovery_codes.to_string(),
-            if status.locks > 0 { "yes" } else { "no" }.to_owned(),
+            tally.name.to_string(),
+            state(*on).to_owned(),
+            time(tally.since),
+            tally.authenticators.to_string(),
+            time(tally.last_sign_in),
+            tally.recovery_codes.to_string(),
+            if tally.locks > 0 { "yes" } else { "no" }.to_owned(),
         ]);
     }
     output.text(table)
@@ -45,14 +53,15 @@ fn state(state: State) -> &'static str {
     }
 }
 
-fn value(status: &Status) -> Value {
+fn value(Status { state, tally }: &Status) -> Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
-        "account": status.name,
-        "state": status.state,
-        "since": time(status.since),
-        "last_sign_in": time(status.last_sign_in),
-        "recovery_codes": status.recovery_codes,
-        "locked": status.locks > 0,
+        "account": tally.name,
+        "state": state,
+        "since": time(tally.since),
+        "authenticators": tally.authenticators,
+        "last_sign_in": time(tally.last_sign_in),
+        "recovery_codes": tally.recovery_codes,
+        "locked": tally.locks > 0,
     })
 }

@@ -1,4 +1,4 @@
-//! What administrators do to accounts, each act in one transaction with its event.
+//! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
 use super::{COMMAND, Door, DoorError, load};
 use crate::clock::Timestamp;
@@ -8,50 +8,9 @@ use crate::password::PasswordError;
 use crate::place::Origin;
 use crate::store::{AccountRecord, Intent, StoreError, Transaction};
 use crate::totp::Step;
-use serde::Serialize;
 use std::fmt;
 
-/// Where an account's second factor comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// No second factor.
-    Off,
-    /// Enrolled.
-    On,
-    /// Declared in postern.toml or accounts.d: commands cannot change it.
-    Declared,
-}
-
-/// One line of `postern status`.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// The account.
-    pub name: UserName,
-    /// Its second factor.
-    pub state: State,
-    /// Since when it is on.
-    pub since: Option<Timestamp>,
-    /// The last sign-in with it.
-    pub last_sign_in: Option<Timestamp>,
-    /// Recovery codes left.
-    pub recovery_codes: usize,
-    /// Places that are locked.
-    pub locks: u64,
-}
-
 impl Door {
-    /// Makes an account.
-    pub fn add_account(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
-        let mut tx = self.store.begin(Intent::Write)?;
-        if tx.account(name)?.is_some() {
-            return Err(AdministrationError::AccountExists(name.clone()));
-        }
-        tx.add_account(name, now)?;
-        log(tx.as_mut(), name, What::AccountAdded, actor, now)?;
-        Ok(tx.commit()?)
-    }
-
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
     pub fn disable(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
         self.refuse_declared(name)?;
@@ -112,48 +71,6 @@ impl Door {
         log(tx.as_mut(), name, What::ClockMended, actor, now)?;
         tx.commit()?;
         Ok(mended)
-    }
-
-    /// The state of one account.
-    pub fn status(&mut self, name: &UserName) -> Result<Status, AdministrationError> {
-        let found = self.statuses()?.into_iter().find(|status| status.name == *name);
-        found.ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
-    }
-
-    /// The state of every account, by name.
-    pub fn statuses(&mut self) -> Result<Vec<Status>, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Read)?;
-        let mut statuses = Vec::new();
-        for record in tx.accounts()? {
-            let authenticators = tx.authenticators(record.id)?;
-            let codes = tx.recovery_codes(record.id)?;
-            statuses.push(Status {
-                state: match (self.config.declared(&record.name), authenticators.first()) {
-                    (Some(_), _) => State::Declared,
-                    (None, Some(_)) => State::On,
-                    (None, None) => State::Off,
-                },
-                since: authenticators.first().map(|authenticator| authenticator.created),
-                last_sign_in: record.last_sign_in,
-                recovery_codes: codes.iter().filter(|code| !code.used).count(),
-                locks: tx.locks(record.id)?,
-                name: record.name,
-            });
-        }
-        for declared in &self.config.account {
-            if !statuses.iter().any(|status| status.name == declared.name) {
-                statuses.push(Status {
-                    name: declared.name.clone(),
-                    state: State::Declared,
-                    since: None,
-                    last_sign_in: None,
-                    recovery_codes: 0,
-                    locks: 0,
-                });
-            }
-        }
-        statuses.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(statuses)
     }
 
     pub(super) fn refuse_declared(&self, name: &UserName) -> Done {
@@ -222,6 +139,8 @@ pub enum AdministrationError {
     LastAuthenticator(UserName),
     /// It has as many as it may have.
     TooMany(UserName, usize),
+    /// The names of its groups are too long together.
+    TooManyGroups(UserName, usize),
     /// The confirming code opened before.
     CodeUsed,
     /// It is declared in the configuration.
@@ -268,6 +187,10 @@ impl fmt::Display for AdministrationError {
             AdministrationError::TooMany(name, most) => {
                 write!(f, "{name} has {most} authenticators, and may not have more; remove one first")
             }
+            AdministrationError::TooManyGroups(name, most) => write!(
+                f,
+                "the names of {name}'s groups may have {most} bytes together; remove some, or give them shorter names"
+            ),
             AdministrationError::CodeUsed => f.write_str(
                 "this secret was here before, and that code opened a door then; begin anew with the next code",
             ),

@@ -141,7 +141,7 @@ impl Door {
 
     /// Whether new recovery codes would be refused, before they are shown.
     pub fn refuse_recovery_codes(&mut self, name: &UserName) -> Done {
-        match self.enrolled(name)? {
+        match self.membership(name)?.enrolled {
             Enrolled::Yes => Ok(()),
             Enrolled::No => Err(AdministrationError::NotEnrolled(name.clone())),
         }

@@ -11,7 +11,7 @@ use crate::decision::{Refusal, Verdict};
 use crate::event::{Event, What};
 use crate::groups::GroupsError;
 use crate::guess::{Stage, Standing};
-use crate::name::UserName;
+use crate::name::{Group, UserName};
 use crate::password::{Password, PasswordError};
 use crate::place::Origin;
 use crate::policy::{Need, Subject};
@@ -170,7 +170,7 @@ impl Door {
             _ => return Ok(AfterPassword::Refused(Refusal::Expired)),
         };
         let opening = Opening { config, vault, browser, record, now };
-        let need = need(config, &visitor, visit.account.enrolled)?;
+        let need = need(config, &visitor, &record.groups, visit.account.enrolled)?;
         let next = if let Need::Nothing | Need::Exempt(_) = need {
             visit.log(tx, What::Accepted, Means::Password.name())?;
             let mut opened = opening.session(tx, Means::Password, None)?;
@@ -307,8 +307,13 @@ fn recognise(
     Ok(Recognised::Stolen)
 }
 
-fn need(config: &Config, visitor: &Visitor<'_>, enrolled: Enrolled) -> Result<Need, SignInError> {
-    let groups = config.groups_of(visitor.name).map_err(SignInError::Groups)?;
+fn need(
+    config: &Config,
+    visitor: &Visitor<'_>,
+    kept: &[Group],
+    enrolled: Enrolled,
+) -> Result<Need, SignInError> {
+    let groups = config.groups_of(visitor.name, kept).map_err(SignInError::Groups)?;
     let address = visitor.origin.address();
     let subject = Subject { name: visitor.name, groups: &groups, service: visitor.service, address };
     Ok(config.policy.need(&subject, enrolled))
@@ -355,6 +360,7 @@ impl Opening<'_> {
             issued: self.now,
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
+            groups: self.record.groups.clone(),
         };
         Ok(Opened { session, means, browser_cookie, missed: None, recovery: None })
     }

@@ -13,9 +13,17 @@ CREATE TABLE account (
     created      INTEGER NOT NULL,
     last_sign_in INTEGER,
     password     TEXT,
+    -- names of groups, one a line
+    member_of    TEXT NOT NULL DEFAULT '',
     -- raised by whatever ends all sessions; sessions of an older one are over
     generation   INTEGER NOT NULL DEFAULT 0,
     generation_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Accounts that are gone: their sessions are over.
+CREATE TABLE removed_account (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE authenticator (

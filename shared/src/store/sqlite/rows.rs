@@ -53,19 +53,6 @@ fn key(row: &RowKey) -> (i64, i64, String) {
     (owner(row.owner), stage(row.stage), row.place.key())
 }
 
-type AccountColumns = (i64, String, Timestamp, Option<i64>, i64);
-
-fn account_columns(row: &Row<'_>) -> rusqlite::Result<AccountColumns> {
-    Ok((row.get(0)?, row.get(1)?, time(row, 2)?, row.get(3)?, row.get(4)?))
-}
-
-fn account_record((id, name, created, last, generation): AccountColumns) -> Result<AccountRecord> {
-    let name = UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))?;
-    let last_sign_in = last.map(|at| Timestamp(unsigned(at)));
-    let generation = unsigned(generation);
-    Ok(AccountRecord { id: AccountId(id), name, created, last_sign_in, generation })
-}
-
 pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N]> {
     bytes.try_into().map_err(|_| damaged(what))
 }
@@ -99,28 +86,6 @@ impl Transaction for Rows<'_> {
             .collect()
     }
 
-    fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>> {
-        let sql = "SELECT id, name, created, last_sign_in, generation FROM account WHERE name = ?1";
-        let columns = self.0.query_row(sql, [name.as_str()], account_columns).optional()?;
-        columns.map(account_record).transpose()
-    }
-
-    fn accounts(&mut self) -> Result<Vec<AccountRecord>> {
-        let sql = "SELECT id, name, created, last_sign_in, generation FROM account ORDER BY name";
-        self.all(sql, [], account_columns)?.into_iter().map(account_record).collect()
-    }
-
-    fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord> {
-        let sql = "INSERT INTO account (name, created) VALUES (?1, ?2)";
-        self.execute(sql, (name.as_str(), signed(now.0)))?;
-        let id = AccountId(self.0.last_insert_rowid());
-        Ok(AccountRecord { id, name: name.clone(), created: now, last_sign_in: None, generation: 0 })
-    }
-
-    fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
-        self.execute("UPDATE account SET last_sign_in = ?2 WHERE id = ?1", (account.0, signed(now.0)))
-    }
-
     fn authenticators(&mut self, account: AccountId) -> Result<Vec<AuthenticatorRecord>> {
         let sql = "SELECT id, name, algorithm, digits, period, sealed, created FROM authenticator \
                    WHERE account = ?1 ORDER BY id";
@@ -148,6 +113,10 @@ impl Transaction for Rows<'_> {
         let (period, created) = (signed(moving.period()), signed(new.created.0));
         let name = new.name.as_str();
         self.execute(sql, (account.0, name, algorithm.name(), digits, period, &new.sealed, created))
+    }
+
+    fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<()> {
+        self.execute("UPDATE authenticator SET sealed = ?2 WHERE id = ?1", (number, sealed))
     }
 
     fn remove_authenticator(&mut self, number: i64) -> Result<()> {
@@ -287,11 +256,6 @@ impl Transaction for Rows<'_> {
     fn unlock_all(&mut self, account: AccountId) -> Result<()> {
         self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])
-    }
-
-    fn locks(&mut self, account: AccountId) -> Result<u64> {
-        let sql = "SELECT count(*) FROM row_lock WHERE owner = ?1";
-        Ok(unsigned(self.0.query_row(sql, [account.0], |row| row.get(0))?))
     }
 
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>> {

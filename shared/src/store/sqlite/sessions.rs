@@ -42,10 +42,14 @@ impl Sessions for Rows<'_> {
         self.execute("UPDATE account SET password = ?2 WHERE id = ?1", (account.0, &hash.0))
     }
 
-    fn end_all(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
+    fn end_sessions(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
         let sql = "UPDATE account SET generation = generation + 1, generation_at = ?2 WHERE id = ?1";
         self.execute(sql, (account.0, signed(now.0)))?;
-        self.execute("DELETE FROM session WHERE account = ?1", [account.0])?;
+        self.execute("DELETE FROM session WHERE account = ?1", [account.0])
+    }
+
+    fn end_all(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
+        self.end_sessions(account, now)?;
         self.execute("DELETE FROM trusted_browser WHERE account = ?1", [account.0])
     }
 
@@ -57,7 +61,9 @@ impl Sessions for Rows<'_> {
             .into_iter()
             .map(|id| Ok(SessionId(bytes(id, "a revoked session")?)))
             .collect::<Result<_>>()?;
-        let sql = "SELECT id, generation FROM account WHERE generation > 0 AND generation_at >= ?1";
+        // an account that is gone is beyond every generation
+        let sql = "SELECT id, generation FROM account WHERE generation > 0 AND generation_at >= ?1 \
+                   UNION ALL SELECT id, 9223372036854775807 FROM removed_account WHERE at >= ?1";
         let raised = self.all(sql, [signed(now.minus(longest).0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let generations = raised.into_iter().map(|(id, generation)| (id, unsigned(generation))).collect();
         Ok(Revoked { revision, sessions, generations })

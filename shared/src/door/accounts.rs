@@ -1,0 +1,161 @@
+//! Accounts come, go, and change their names and groups; and how they all stand.
+
+use super::Door;
+use super::administration::{AdministrationError, Done, known, log};
+use crate::clock::Timestamp;
+use crate::event::What;
+use crate::name::{Group, UserName};
+use crate::store::{Intent, Tally};
+use crate::vault::Binding;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What the names of an account's groups may take together, in bytes: session cookies carry them.
+const LONGEST_GROUPS: usize = 1024;
+
+/// Where an account's second factor comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// No second factor.
+    Off,
+    /// Enrolled.
+    On,
+    /// Declared in postern.toml or accounts.d: commands cannot change it.
+    Declared,
+}
+
+/// One line of `postern status`.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The account's second factor.
+    pub state: State,
+    /// The account, and what is counted of it.
+    pub tally: Tally,
+}
+
+impl Door {
+    /// Makes an account.
+    pub fn add_account(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+        let mut tx = self.store.begin(Intent::Write)?;
+        if tx.account(name)?.is_some() {
+            return Err(AdministrationError::AccountExists(name.clone()));
+        }
+        tx.add_account(name, now)?;
+        log(tx.as_mut(), name, What::AccountAdded, actor, now)?;
+        Ok(tx.commit()?)
+    }
+
+    /// Removes an account. Its floors of used steps stay. When this returns, its secrets are gone from the store's
+    /// bytes, and no gate lets a session of it in.
+    pub fn remove_account(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+        self.refuse_declared(name)?;
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        tx.remove_account(record.id, now)?;
+        let revision = tx.revise()?;
+        log(tx.as_mut(), name, What::AccountRemoved, actor, now)?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+    }
+
+    /// Gives an account another name; its second factor and all else go along. Every session ends, since sessions
+    /// carry the name.
+    pub fn rename_account(&mut self, name: &UserName, new: &UserName, actor: &str, now: Timestamp) -> Done {
+        self.refuse_declared(name)?;
+        self.refuse_declared(new)?;
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        if tx.account(new)?.is_some() {
+            return Err(AdministrationError::AccountExists(new.clone()));
+        }
+        // Secrets are sealed for the name.
+        for kept in tx.authenticators(record.id)? {
+            let binding = |name| Binding { account: record.id.0, name, parameters: kept.parameters };
+            let secret = self.vault.unseal(&kept.sealed, &binding(name))?;
+            tx.reseal_authenticator(kept.number, &self.vault.seal(&secret, &binding(new))?)?;
+        }
+        tx.rename_account(record.id, new)?;
+        tx.end_sessions(record.id, now)?;
+        let revision = tx.revise()?;
+        log(tx.as_mut(), name, What::AccountRenamed, actor, now)?;
+        log(tx.as_mut(), new, What::AccountRenamed, actor, now)?;
+        tx.commit()?;
+        Ok(self.await_gates(revision)?)
+    }
+
+    /// Adds an account to groups and removes it from others; all that it is in then. Every session ends, since
+    /// sessions carry the groups.
+    pub fn change_groups(
+        &mut self,
+        name: &UserName,
+        add: &[Group],
+        remove: &[Group],
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Group>, AdministrationError> {
+        self.refuse_declared(name)?;
+        let mut tx = self.store.begin(Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        let mut groups: BTreeSet<Group> = record.groups.iter().cloned().collect();
+        groups.extend(add.iter().cloned());
+        groups.retain(|group| !remove.contains(group));
+        let groups: Vec<Group> = groups.into_iter().collect();
+        if groups == record.groups {
+            return Ok(groups);
+        }
+        if groups.iter().map(|group| group.as_str().len() + 1).sum::<usize>() > LONGEST_GROUPS {
+            return Err(AdministrationError::TooManyGroups(name.clone(), LONGEST_GROUPS));
+        }
+        tx.set_groups(record.id, &groups)?;
+        tx.end_sessions(record.id, now)?;
+        let revision = tx.revise()?;
+        log(tx.as_mut(), name, What::GroupsChanged, actor, now)?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        Ok(groups)
+    }
+
+    /// The state of one account.
+    pub fn status(&mut self, name: &UserName) -> Result<Status, AdministrationError> {
+        let found = self.store.begin(Intent::Read)?.tallies(Some(name))?.pop();
+        match (found, self.config.declared(name)) {
+            (Some(tally), _) => Ok(self.state_of(tally)),
+            (None, Some(_)) => Ok(self.state_of(unused(name))),
+            (None, None) => Err(AdministrationError::UnknownAccount(name.clone())),
+        }
+    }
+
+    /// The state of every account, by name.
+    pub fn statuses(&mut self) -> Result<Vec<Status>, AdministrationError> {
+        let tallies = self.store.begin(Intent::Read)?.tallies(None)?;
+        let kept: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
+        let declared = self.config.account.iter().map(|declared| &declared.name);
+        let declared = declared.filter(|name| !kept.contains(name)).map(unused);
+        let mut all: Vec<Tally> = tallies.into_iter().chain(declared).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all.into_iter().map(|tally| self.state_of(tally)).collect())
+    }
+
+    fn state_of(&self, tally: Tally) -> Status {
+        let state = match (self.config.declared(&tally.name), tally.authenticators) {
+            (Some(_), _) => State::Declared,
+            (None, 0) => State::Off,
+            (None, _) => State::On,
+        };
+        Status { state, tally }
+    }
+}
+
+/// A declared account that nobody has used yet.
+fn unused(name: &UserName) -> Tally {
+    Tally {
+        name: name.clone(),
+        last_sign_in: None,
+        authenticators: 0,
+        since: None,
+        recovery_codes: 0,
+        locks: 0,
+    }
+}

@@ -1,0 +1,57 @@
+//! What the store keeps of accounts themselves: names, groups, when they signed in.
+
+use super::{AccountId, StoreError};
+use crate::clock::Timestamp;
+use crate::name::{Group, UserName};
+
+/// What is kept of an account itself.
+#[derive(Clone, Debug)]
+pub struct AccountRecord {
+    /// Its number.
+    pub id: AccountId,
+    /// Its name.
+    pub name: UserName,
+    /// When it came into being.
+    pub created: Timestamp,
+    /// The last sign-in with a second factor.
+    pub last_sign_in: Option<Timestamp>,
+    /// Sessions of an older generation are over.
+    pub generation: u64,
+    /// The groups that Postern keeps for it, by name.
+    pub groups: Vec<Group>,
+}
+
+/// How an account stands, as `postern status` counts it.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// The account's name.
+    pub name: UserName,
+    /// The last sign-in with a second factor.
+    pub last_sign_in: Option<Timestamp>,
+    /// Live authenticators.
+    pub authenticators: u64,
+    /// Since when the oldest of them is live.
+    pub since: Option<Timestamp>,
+    /// Recovery codes left.
+    pub recovery_codes: u64,
+    /// Places that are locked.
+    pub locks: u64,
+}
+
+/// The accounts' part of a transaction.
+pub trait Accounts {
+    /// One account.
+    fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, StoreError>;
+    /// How all accounts stand, or one, by name.
+    fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<Tally>, StoreError>;
+    /// A new account.
+    fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord, StoreError>;
+    /// Removes an account and all that is kept of it but floors of used steps and events; its sessions are revoked.
+    fn remove_account(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
+    /// Gives an account another name. What is sealed for it must be sealed anew.
+    fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<(), StoreError>;
+    /// Sets an account's groups.
+    fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<(), StoreError>;
+    /// The account signed in with a second factor.
+    fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
+}

@@ -1,0 +1,102 @@
+//! The statements of accounts: each method of [`Accounts`] in SQL, and nothing else.
+
+use super::rows::{Rows, damaged, signed, time, unsigned};
+use crate::clock::Timestamp;
+use crate::name::{Group, UserName};
+use crate::store::{AccountId, AccountRecord, Accounts, StoreError, Tally};
+use rusqlite::{OptionalExtension, Row};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+type Columns = (i64, String, Timestamp, Option<i64>, i64, String);
+
+fn record((id, name, created, last, generation, groups): Columns) -> Result<AccountRecord> {
+    let groups = groups.lines().map(|group| Group::try_from(group.to_owned()));
+    Ok(AccountRecord {
+        id: AccountId(id),
+        name: account_name(&name)?,
+        created,
+        last_sign_in: last.map(|at| Timestamp(unsigned(at))),
+        generation: unsigned(generation),
+        groups: groups.collect::<std::result::Result<_, _>>().map_err(|_| damaged("an account's groups"))?,
+    })
+}
+
+fn account_name(text: &str) -> Result<UserName> {
+    UserName::parse(text.as_bytes()).map_err(|_| damaged("an account's name"))
+}
+
+impl Accounts for Rows<'_> {
+    fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>> {
+        let sql =
+            "SELECT id, name, created, last_sign_in, generation, member_of FROM account WHERE name = ?1";
+        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
+            Ok((row.get(0)?, row.get(1)?, time(row, 2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        };
+        self.0.query_row(sql, [name.as_str()], read).optional()?.map(record).transpose()
+    }
+
+    fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<Tally>> {
+        let sql = format!(
+            "SELECT name, last_sign_in, \
+             (SELECT count(*) FROM authenticator WHERE account = account.id), \
+             (SELECT min(created) FROM authenticator WHERE account = account.id), \
+             (SELECT count(*) FROM recovery_code WHERE account = account.id AND used_at IS NULL), \
+             (SELECT count(*) FROM row_lock WHERE owner = account.id) \
+             FROM account {} ORDER BY name",
+            if name.is_some() { "WHERE name = ?1" } else { "WHERE ?1 IS NULL" }
+        );
+        type Columns = (String, Option<i64>, i64, Option<i64>, i64, i64);
+        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        };
+        let found = self.all(&sql, [name.map(UserName::as_str)], read)?;
+        let at = |column: Option<i64>| column.map(|at| Timestamp(unsigned(at)));
+        let tally = |(name, last_sign_in, authenticators, since, recovery_codes, locks): Columns| {
+            Ok(Tally {
+                name: account_name(&name)?,
+                last_sign_in: at(last_sign_in),
+                authenticators: unsigned(authenticators),
+                since: at(since),
+                recovery_codes: unsigned(recovery_codes),
+                locks: unsigned(locks),
+            })
+        };
+        found.into_iter().map(tally).collect()
+    }
+
+    fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord> {
+        let sql = "INSERT INTO account (name, created) VALUES (?1, ?2)";
+        self.execute(sql, (name.as_str(), signed(now.0)))?;
+        Ok(AccountRecord {
+            id: AccountId(self.0.last_insert_rowid()),
+            name: name.clone(),
+            created: now,
+            last_sign_in: None,
+            generation: 0,
+            groups: Vec::new(),
+        })
+    }
+
+    fn remove_account(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
+        let sql = "INSERT INTO removed_account (id, at) VALUES (?1, ?2)";
+        self.execute(sql, (account.0, signed(now.0)))?;
+        self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
+        self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
+        // all else goes with it
+        self.execute("DELETE FROM account WHERE id = ?1", [account.0])
+    }
+
+    fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<()> {
+        self.execute("UPDATE account SET name = ?2 WHERE id = ?1", (account.0, name.as_str()))
+    }
+
+    fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<()> {
+        let lines: Vec<_> = groups.iter().map(Group::as_str).collect();
+        self.execute("UPDATE account SET member_of = ?2 WHERE id = ?1", (account.0, lines.join("\n")))
+    }
+
+    fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
+        self.execute("UPDATE account SET last_sign_in = ?2 WHERE id = ?1", (account.0, signed(now.0)))
+    }
+}

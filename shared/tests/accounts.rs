@@ -1,0 +1,153 @@
+//! Accounts come, go, and change their names and groups.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, accepted, code_of, name, refused};
+use shared::account::Enrolled;
+use shared::decision::Refusal;
+use shared::door::{AdministrationError, State};
+use shared::enrolment::Pending;
+use shared::name::Group;
+use shared::session::{Factors, Revoked, Session, SessionId};
+use std::time::{Duration, Instant};
+
+fn alice(extra: &str) -> (Home, Pending) {
+    let mut home = Home::new(extra);
+    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&app);
+    (home, app)
+}
+
+/// A session that alice would have from before.
+fn session(account: i64) -> Session {
+    Session {
+        id: SessionId::random().unwrap(),
+        account,
+        generation: 1,
+        factors: Factors::Code,
+        issued: NOW,
+        name: name("alice"),
+        scope: "example.com".to_owned(),
+        groups: Vec::new(),
+    }
+}
+
+fn revoked(home: &mut Home) -> Revoked {
+    let mut seen = None;
+    home.door.look(&[7; 16], None, NOW, |revoked| seen = Some(revoked)).unwrap();
+    home.door.gate_ended(&[7; 16]).unwrap();
+    seen.unwrap()
+}
+
+fn groups(names: &[&str]) -> Vec<Group> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
+    let (mut home, app) = alice("");
+    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    let sealed: Vec<u8> =
+        connection.query_row("SELECT sealed FROM authenticator", [], |row| row.get(0)).unwrap();
+    drop(connection);
+    assert!(home.holds(&sealed));
+    home.door.remove_account(&name("alice"), "root", NOW).unwrap();
+    assert!(!home.holds(&sealed), "its secret is gone");
+    assert!(revoked(&mut home).covers(&session(1)), "its sessions are over");
+    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::No);
+    assert!(matches!(
+        home.door.remove_account(&name("alice"), "root", NOW),
+        Err(AdministrationError::UnknownAccount(_))
+    ));
+    for table in ["authenticator", "recovery_code", "failure", "row_lock", "familiar_address", "account"] {
+        let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+        let sql = format!("SELECT count(*) FROM {table}");
+        let left: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+    home.activates(&app);
+    refused(&home.attempt("alice", &code_of(&app, 0), NOW), Refusal::Used { wait: 15 });
+    assert!(!revoked(&mut home).covers(&session(2)), "the new account is another one");
+}
+
+#[test]
+fn a_renamed_account_keeps_its_second_factor() {
+    let (mut home, app) = alice("");
+    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    home.door.rename_account(&name("alice"), &name("ünal"), "root", NOW).unwrap();
+    refused(&home.attempt("alice", &code_of(&app, 1), NOW), Refusal::NotEnrolled);
+    refused(&home.attempt("ünal", &code_of(&app, 0), NOW), Refusal::Used { wait: 15 });
+    accepted(&home.attempt("ünal", &code_of(&app, 1), NOW));
+    accepted(&home.attempt("ünal", app.recovery_codes()[0].plain(), NOW));
+    assert!(revoked(&mut home).covers(&session(1)));
+
+    home.door.add_account(&name("bob"), "root", NOW).unwrap();
+    let taken = home.door.rename_account(&name("bob"), &name("ünal"), "root", NOW);
+    assert!(matches!(taken, Err(AdministrationError::AccountExists(_))));
+}
+
+#[test]
+fn groups_come_and_go_and_end_sessions() {
+    let (mut home, _) = alice("");
+    let mut change = |add: &[&str], remove: &[&str]| {
+        home.door.change_groups(&name("alice"), &groups(add), &groups(remove), "root", NOW)
+    };
+    assert_eq!(change(&["ops", "ad min"], &[]).unwrap(), groups(&["ad min", "ops"]));
+    assert_eq!(change(&["ops"], &["nobody"]).unwrap(), groups(&["ad min", "ops"]));
+    assert_eq!(change(&[], &["ad min"]).unwrap(), groups(&["ops"]));
+    let many: Vec<String> = (0..20).map(|n| format!("{n}{}", "x".repeat(60))).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(matches!(change(&many, &[]), Err(AdministrationError::TooManyGroups(..))));
+    assert_eq!(home.door.membership(&name("alice")).unwrap().groups, groups(&["ops"]));
+    assert!(revoked(&mut home).covers(&session(1)));
+}
+
+#[test]
+fn what_the_configuration_declares_is_not_for_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (mut home, _) =
+        alice(&format!("[[account]]\nname = \"carol\"\nsecret_file = \"{}\"\n", secret.display()));
+    let (alice, carol) = (name("alice"), name("carol"));
+    for refused in [
+        home.door.remove_account(&carol, "root", NOW),
+        home.door.rename_account(&carol, &name("dora"), "root", NOW),
+        home.door.rename_account(&alice, &carol, "root", NOW),
+        home.door.change_groups(&carol, &groups(&["ops"]), &[], "root", NOW).map(drop),
+    ] {
+        assert!(matches!(refused, Err(AdministrationError::Declared(_))));
+    }
+    assert_eq!(home.door.status(&carol).unwrap().state, State::Declared);
+    let all: Vec<_> = home.door.statuses().unwrap().iter().map(|status| status.tally.name.clone()).collect();
+    assert_eq!(all, [alice, carol]);
+}
+
+/// N6: a hundred thousand accounts within a second; here with debug code, and on any machine.
+#[test]
+fn a_hundred_thousand_accounts_are_listed_quickly() {
+    let (mut home, _) = alice("");
+    let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    connection
+        .execute_batch(
+            "BEGIN;
+             INSERT INTO account (name, created)
+                 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+                 SELECT 'user' || i, 0 FROM n;
+             INSERT INTO authenticator (account, name, algorithm, digits, period, sealed, created)
+                 SELECT id, 'app', 'SHA1', 6, 30, x'00', 1 FROM account WHERE id > 1;
+             INSERT INTO recovery_code (account, hash)
+                 SELECT account.id, randomblob(32) FROM account, (VALUES (1), (2), (3)) WHERE account.id > 1;
+             COMMIT;",
+        )
+        .unwrap();
+    drop(connection);
+    let began = Instant::now();
+    let all = home.door.statuses().unwrap();
+    let took = began.elapsed();
+    assert_eq!((all.len(), all[7].tally.authenticators), (100_001, 1));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}

@@ -1,19 +1,24 @@
 //! The gate's own TLS: HTTP/2, and a proxy that proves itself by its certificate.
 
-use testhost::{Front, Host, PROOF, Place, Visitor, Web, finished, reconfigure};
+use testhost::{
+    APP, Front, Host, PROOF, Place, Visitor, Web, change_traefik, finished, patiently, reconfigure,
+};
 
 const CHECK: &str = "https://127.0.0.1:9443/check/traefik";
 
-/// An authority, the gate's certificate, the proxy's, and one of somebody else's.
+/// An authority of proxies; one of others, which certifies the gate and a stranger; and one that only bears the name of
+/// the first.
 fn certificates() {
     let script = "cd /etc/postern && umask 022
         new() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
-            -subj /CN=$1 -keyout $1.key -out $1.crt ${@:2}; }
-        new authority && new others
-        new gate -addext subjectAltName=IP:127.0.0.1
-        new proxy -CA authority.crt -CAkey authority.key -addext basicConstraints=CA:FALSE
-        new stranger -CA others.crt -CAkey others.key -addext basicConstraints=CA:FALSE
-        chgrp postern gate.key && chmod 0640 gate.key";
+            -keyout $1.key -out $1.crt -subj /CN=$2 ${@:3}; }
+        by() { new $2 $2 -CA $1.crt -CAkey $1.key -addext basicConstraints=CA:FALSE ${@:3}; }
+        new authority authority && new others others && new forger authority
+        by authority proxy && by others stranger && by forger forged
+        by others gate -addext subjectAltName=IP:127.0.0.1
+        cp authority.crt proxies.crt && chgrp postern gate.key && chmod 0640 gate.key
+        mkdir -p /etc/traefik && cp others.crt /etc/traefik/gate-authority.crt
+        cp {proxy,stranger,forged}.{crt,key} /etc/traefik";
     finished(std::process::Command::new("bash").args(["-euc", script]));
 }
 
@@ -42,7 +47,7 @@ fn a_proxy_proves_itself_by_its_certificate() {
     certificates();
     let settings = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"127.0.0.1\"]\ncertificate = true\n\
         [gate.tls]\ncert_file = \"/etc/postern/gate.crt\"\nkey_file = \"/etc/postern/gate.key\"\n\
-        client_ca_file = \"/etc/postern/authority.crt\"\n";
+        client_ca_file = \"/etc/postern/proxies.crt\"\n";
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
     reconfigure("[gate]\n", "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tls:127.0.0.1:9443\"]\n");
     web.gate.restart();
@@ -71,5 +76,84 @@ fn a_proxy_proves_itself_by_its_certificate() {
         } else {
             assert_eq!(answer.status, 401, "{answer:?}");
         }
+    }
+}
+
+/// The lines of Traefik's sample that say "over TLS", instead of those without.
+fn over_tls(sample: &str) -> String {
+    let plain = |line: &&str| !line.contains("http://127.0.0.1:9091");
+    // what is commented out has its mark right before the word, or before more blanks
+    let lines = sample.lines().filter(plain).map(|line| match line.split_once('#') {
+        Some((blanks, rest)) if !blanks.is_empty() && blanks.trim().is_empty() => {
+            let is_prose = rest.starts_with(' ') && !rest.starts_with("  ");
+            if is_prose { line.to_owned() } else { format!("{blanks}{rest}") }
+        }
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// Traefik itself, which shows its certificate to the gate; one of somebody else's, and none, prove nothing.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn traefik_proves_itself_by_its_certificate() {
+    for place in [Place::OwnHost, Place::Path] {
+        let host = Host::fresh();
+        certificates();
+        let mut web = Web::start(&host, Front::Traefik, place, "");
+        let tls = "certificate = true\n[gate.tls]\ncert_file = \"/etc/postern/gate.crt\"\n\
+            key_file = \"/etc/postern/gate.key\"\nclient_ca_file = \"/etc/postern/proxies.crt\"";
+        reconfigure("secret_file = \"/etc/postern/proxy.secret\"", tls);
+        reconfigure("tcp:127.0.0.1:9091", "tls:127.0.0.1:9091");
+        web.gate.restart();
+        change_traefik(|sample| over_tls(&sample).replace(PROOF, "no-secret-at-all"));
+        let alice = host.person("alice");
+        alice.has_a_password();
+        let phone = alice.enrols();
+        let (page, visitor) = (format!("{APP}/"), Visitor::new());
+        patiently("Traefik speaks TLS to the gate", || {
+            let answer = visitor.loads(&page);
+            Ok((answer.status == 302).then_some(()))
+        });
+        let entered = visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+        assert_eq!(visitor.follows(&entered).status, 200);
+        assert_eq!(web.application.got().value("Remote-User"), "alice");
+        let cookies = visitor.cookies();
+        let (name, value) = cookies.iter().find(|(name, _)| name.ends_with("postern")).expect("a session");
+        let crumbs = Visitor::new().with(&format!("Cookie: a=1; {name}={value}; b=2"));
+        for http in ["--http1.1", "--http2"] {
+            assert_eq!(crumbs.option(http).loads(&page).status, 200);
+            let got = web.application.got();
+            let mut cookies: Vec<_> = got.value("Cookie").split("; ").collect();
+            cookies.sort_unstable();
+            assert_eq!((got.value("Remote-User"), cookies), ("alice", vec!["a=1", "b=2"]));
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..40 {
+                scope.spawn(|| assert_eq!(visitor.robbed().loads(&page).status, 200));
+            }
+        });
+        web.application.arrived();
+        let mut sockets = std::process::Command::new("ss");
+        let sockets = finished(sockets.args(["-Htn", "state", "established", "dst", "127.0.0.1:9091"]));
+        assert_eq!(sockets.lines().count(), 2, "HTTP/2: one for checks, one for pages\n{sockets}");
+
+        // by a certificate of another authority it is a stranger: Go does not even show it; a forged one ends the
+        // handshake; none is none
+        let refused = |why: &str, status: u16, change: &dyn Fn(&str) -> String| {
+            change_traefik(|sample| change(&sample));
+            patiently(why, || Ok((visitor.loads(&page).status == status).then_some(())));
+            web.application.arrived();
+            assert_eq!(visitor.fetches(&page).status, status, "{why}");
+            assert!(visitor.loads(&web.pages).status >= 400, "{why}: nor does it show the gate's pages");
+            web.application.got_nothing();
+        };
+        refused("a stranger is refused", 403, &|sample| sample.replace("/proxy.", "/stranger."));
+        refused("a forged certificate is refused", 500, &|sample| sample.replace("/stranger.", "/forged."));
+        refused("no certificate is refused", 403, &|sample| {
+            let certificate = |line: &&str| line.contains("/forged.") || *line == "      certificates:";
+            sample.lines().filter(|line| !certificate(line)).collect::<Vec<_>>().join("\n") + "\n"
+        });
+        web.gate.says("cause=not-a-trusted-proxy");
     }
 }

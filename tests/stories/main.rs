@@ -13,6 +13,7 @@ mod enrolment;
 mod guard;
 mod guesses;
 mod guest;
+mod log;
 mod qr;
 mod races;
 mod recovery;

@@ -60,9 +60,9 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&mut self, events: impl Iterator<Item = Event>) -> Result<(), Failure> {
+    fn print(&mut self, mut events: impl Iterator<Item = Event>) -> Result<(), Failure> {
         if self.output.is_json() {
-            return events.map(|event| self.output.json(&value(&event))).collect();
+            return events.try_for_each(|event| self.output.json(&value(&event)));
         }
         match &self.table {
             Some(table) => {

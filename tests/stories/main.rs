@@ -6,6 +6,7 @@ mod bad_files;
 mod bad_input;
 mod clocks;
 mod codes;
+mod completions;
 mod configuration;
 mod crashes;
 mod declared;

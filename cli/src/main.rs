@@ -4,6 +4,8 @@
 mod arguments;
 mod commands;
 mod context;
+#[cfg(test)]
+mod manual;
 mod output;
 mod terminal;
 

@@ -49,31 +49,6 @@ fn status_lists_everyone_and_what_is_left() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_log_tells_what_happened_and_follows() {
-    let host = Host::fresh();
-    let alice = host.person("alice");
-    let phone = alice.enrols();
-    let mut following = Terminal::run(Postern::call("log --follow").command());
-    following.expect("enrolled");
-
-    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
-    following.expect("refused").expect("alice  sshd  127.0.0.1  wrong");
-    alice.with_key().enters_with(&phone.code());
-    following.expect("accepted").expect("alice  sshd  127.0.0.1  code");
-    following.presses_ctrl_c();
-    following.ends();
-
-    let said = Postern::call("log alice --json").does().out;
-    let events: Vec<_> = said
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].clone())
-        .collect();
-    assert_eq!(events, ["account-added", "enrolled", "refused", "accepted"]);
-    assert_eq!(Postern::call("log bob").does().out, "");
-}
-
-#[test]
-#[ignore = "needs the test host: tests/run"]
 fn who_is_not_root_reads_and_changes_nothing() {
     let host = Host::fresh();
     let alice = host.person("alice");

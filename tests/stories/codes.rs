@@ -83,7 +83,7 @@ fn the_window_opens_and_closes_at_the_second() {
     let code = phone.code_in(10);
     host.clock.set(begin + 10 * 30 - 31);
     alice.with_key().is_refused(&code, "That code is wrong");
-    host.journal.says("refused cause=ahead-60s");
+    host.journal.says("refused cause=ahead-2-steps");
     host.clock.set(begin + 10 * 30 - 30);
     alice.with_key().enters_with(&code);
 
@@ -91,7 +91,7 @@ fn the_window_opens_and_closes_at_the_second() {
     let shown = host.clock.now() + 10 * 30;
     host.clock.set(shown + 60);
     alice.with_key().is_refused(&code, "your device's clock is behind by about 60 s");
-    host.journal.says("refused cause=behind-60s");
+    host.journal.says("refused cause=behind-2-steps");
     host.clock.set(shown + 59);
     alice.with_key().enters_with(&code);
 }
@@ -120,9 +120,9 @@ fn a_clock_that_is_behind_is_named_and_one_that_is_ahead_only_in_the_log() {
     let phone = alice.enrols();
 
     alice.with_key().is_refused(&phone.code_in(-18), "behind by about 9 min");
-    host.journal.says("refused cause=behind-540s");
+    host.journal.says("refused cause=behind-18-steps");
     alice.with_key().is_refused(&phone.code_in(18), "That code is wrong");
-    host.journal.says("refused cause=ahead-540s");
+    host.journal.says("refused cause=ahead-18-steps");
     alice.with_key().is_refused(&phone.code_in(-30), "That code is wrong");
     host.journal.says("refused cause=wrong");
 }

@@ -105,7 +105,7 @@ fn a_stalled_writer_refuses_others_and_hangs_nobody() {
     let mut terminal = alice.with_key().up_to_the_code();
     terminal.types(&phone.code());
     assert!(!terminal.ends().entered());
-    host.journal.says("refused cause=unavailable");
+    host.journal.says("refused cause=store-busy");
     drop(stalled);
     alice.with_key().enters_with(&phone.code());
 }

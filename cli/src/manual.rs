@@ -1,0 +1,84 @@
+//! The man page against the declaration of the command line. postern(1) is written by hand, since what a command does
+//! is no list of its options; each command's line is what the declaration gives, so that neither can lack the other's.
+
+use crate::arguments::Arguments;
+use clap::CommandFactory;
+
+const MANUAL: &str = include_str!("../../packaging/man/postern.1");
+
+/// An argument's value, as the man page writes it.
+fn value(argument: &clap::Arg) -> String {
+    let possible = argument.get_possible_values();
+    match argument.get_value_names() {
+        _ if argument.is_positional() && !possible.is_empty() => {
+            let names: Vec<_> = possible.iter().map(|value| value.get_name().to_owned()).collect();
+            format!("Cm {}", names.join(" | "))
+        }
+        Some(names) => format!("Ar {}", names[0].to_lowercase()),
+        None => format!("Ar {}", argument.get_id()),
+    }
+}
+
+/// An option, as the man page writes it.
+fn option(argument: &clap::Arg) -> Option<String> {
+    let long = argument.get_long()?;
+    match argument.get_action().takes_values() {
+        true => Some(format!("Fl -{long} {}", value(argument))),
+        false => Some(format!("Fl -{long}")),
+    }
+}
+
+/// The items of the man page for a command and what lies below it. An option that stands in place of a positional
+/// argument is written beside it.
+fn items(command: &clap::Command, name: &str, found: &mut Vec<String>) {
+    for sub in command.get_subcommands() {
+        items(sub, format!("{name} {}", sub.get_name()).trim_start(), found);
+    }
+    if command.has_subcommands() {
+        return;
+    }
+    let mut line = format!(".It Cm {name}");
+    let beside = |argument| command.get_arg_conflicts_with(argument).into_iter().find_map(option);
+    let positional: Vec<_> = command.get_positionals().collect();
+    let alternatives: Vec<_> = positional.iter().filter_map(|argument| beside(argument)).collect();
+    for written in command.get_arguments().filter_map(option) {
+        if !alternatives.contains(&written) {
+            line.push_str(&format!(" Oo {written} Oc"));
+        }
+    }
+    for argument in positional {
+        let value = value(argument);
+        line.push_str(&match beside(argument) {
+            Some(other) => format!(" {value} | {other}"),
+            None if argument.is_required_set() => format!(" {value}"),
+            None => format!(" Op {value}"),
+        });
+    }
+    found.push(line);
+}
+
+fn sorted<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut lines: Vec<_> = lines.map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn the_man_page_lists_every_command_and_option_and_no_other() {
+    let command = Arguments::command();
+    let mut items_of_commands = vec![".It Cm help Op Ar command".to_owned()];
+    items(&command, "", &mut items_of_commands);
+    assert!(items_of_commands.len() > 12, "{items_of_commands:?}");
+    let options = command.get_arguments().filter_map(option).map(|option| format!(".It {option}"));
+    let mut expected: Vec<_> = options.chain(items_of_commands).collect();
+    expected.extend([".It Fl h , Fl -help", ".It Fl V , Fl -version"].map(str::to_owned));
+    let written = MANUAL.lines().filter(|line| line.starts_with(".It Cm") || line.starts_with(".It Fl"));
+    assert_eq!(sorted(written), sorted(expected.iter().map(String::as_str)));
+}
+
+#[test]
+fn the_man_page_names_every_event() {
+    for name in shared::event::What::ALL.map(shared::event::What::name) {
+        assert!(MANUAL.contains(&format!("\n.Ql {name}")), "postern(1) lacks {name}");
+    }
+}

@@ -19,6 +19,9 @@ _postern() {
             postern,account)
                 cmd="postern__subcmd__account"
                 ;;
+            postern,authenticator)
+                cmd="postern__subcmd__authenticator"
+                ;;
             postern,browser)
                 cmd="postern__subcmd__browser"
                 ;;
@@ -40,11 +43,17 @@ _postern() {
             postern,log)
                 cmd="postern__subcmd__log"
                 ;;
+            postern,one-time-code)
+                cmd="postern__subcmd__one__subcmd__time__subcmd__code"
+                ;;
             postern,password)
                 cmd="postern__subcmd__password"
                 ;;
             postern,print-config)
                 cmd="postern__subcmd__print__subcmd__config"
+                ;;
+            postern,recovery)
+                cmd="postern__subcmd__recovery"
                 ;;
             postern,session)
                 cmd="postern__subcmd__session"
@@ -61,14 +70,56 @@ _postern() {
             postern__subcmd__account,add)
                 cmd="postern__subcmd__account__subcmd__add"
                 ;;
+            postern__subcmd__account,group)
+                cmd="postern__subcmd__account__subcmd__group"
+                ;;
             postern__subcmd__account,help)
                 cmd="postern__subcmd__account__subcmd__help"
+                ;;
+            postern__subcmd__account,remove)
+                cmd="postern__subcmd__account__subcmd__remove"
+                ;;
+            postern__subcmd__account,rename)
+                cmd="postern__subcmd__account__subcmd__rename"
                 ;;
             postern__subcmd__account__subcmd__help,add)
                 cmd="postern__subcmd__account__subcmd__help__subcmd__add"
                 ;;
+            postern__subcmd__account__subcmd__help,group)
+                cmd="postern__subcmd__account__subcmd__help__subcmd__group"
+                ;;
             postern__subcmd__account__subcmd__help,help)
                 cmd="postern__subcmd__account__subcmd__help__subcmd__help"
+                ;;
+            postern__subcmd__account__subcmd__help,remove)
+                cmd="postern__subcmd__account__subcmd__help__subcmd__remove"
+                ;;
+            postern__subcmd__account__subcmd__help,rename)
+                cmd="postern__subcmd__account__subcmd__help__subcmd__rename"
+                ;;
+            postern__subcmd__authenticator,add)
+                cmd="postern__subcmd__authenticator__subcmd__add"
+                ;;
+            postern__subcmd__authenticator,help)
+                cmd="postern__subcmd__authenticator__subcmd__help"
+                ;;
+            postern__subcmd__authenticator,list)
+                cmd="postern__subcmd__authenticator__subcmd__list"
+                ;;
+            postern__subcmd__authenticator,remove)
+                cmd="postern__subcmd__authenticator__subcmd__remove"
+                ;;
+            postern__subcmd__authenticator__subcmd__help,add)
+                cmd="postern__subcmd__authenticator__subcmd__help__subcmd__add"
+                ;;
+            postern__subcmd__authenticator__subcmd__help,help)
+                cmd="postern__subcmd__authenticator__subcmd__help__subcmd__help"
+                ;;
+            postern__subcmd__authenticator__subcmd__help,list)
+                cmd="postern__subcmd__authenticator__subcmd__help__subcmd__list"
+                ;;
+            postern__subcmd__authenticator__subcmd__help,remove)
+                cmd="postern__subcmd__authenticator__subcmd__help__subcmd__remove"
                 ;;
             postern__subcmd__browser,help)
                 cmd="postern__subcmd__browser__subcmd__help"
@@ -91,6 +142,9 @@ _postern() {
             postern__subcmd__help,account)
                 cmd="postern__subcmd__help__subcmd__account"
                 ;;
+            postern__subcmd__help,authenticator)
+                cmd="postern__subcmd__help__subcmd__authenticator"
+                ;;
             postern__subcmd__help,browser)
                 cmd="postern__subcmd__help__subcmd__browser"
                 ;;
@@ -112,11 +166,17 @@ _postern() {
             postern__subcmd__help,log)
                 cmd="postern__subcmd__help__subcmd__log"
                 ;;
+            postern__subcmd__help,one-time-code)
+                cmd="postern__subcmd__help__subcmd__one__subcmd__time__subcmd__code"
+                ;;
             postern__subcmd__help,password)
                 cmd="postern__subcmd__help__subcmd__password"
                 ;;
             postern__subcmd__help,print-config)
                 cmd="postern__subcmd__help__subcmd__print__subcmd__config"
+                ;;
+            postern__subcmd__help,recovery)
+                cmd="postern__subcmd__help__subcmd__recovery"
                 ;;
             postern__subcmd__help,session)
                 cmd="postern__subcmd__help__subcmd__session"
@@ -132,6 +192,24 @@ _postern() {
                 ;;
             postern__subcmd__help__subcmd__account,add)
                 cmd="postern__subcmd__help__subcmd__account__subcmd__add"
+                ;;
+            postern__subcmd__help__subcmd__account,group)
+                cmd="postern__subcmd__help__subcmd__account__subcmd__group"
+                ;;
+            postern__subcmd__help__subcmd__account,remove)
+                cmd="postern__subcmd__help__subcmd__account__subcmd__remove"
+                ;;
+            postern__subcmd__help__subcmd__account,rename)
+                cmd="postern__subcmd__help__subcmd__account__subcmd__rename"
+                ;;
+            postern__subcmd__help__subcmd__authenticator,add)
+                cmd="postern__subcmd__help__subcmd__authenticator__subcmd__add"
+                ;;
+            postern__subcmd__help__subcmd__authenticator,list)
+                cmd="postern__subcmd__help__subcmd__authenticator__subcmd__list"
+                ;;
+            postern__subcmd__help__subcmd__authenticator,remove)
+                cmd="postern__subcmd__help__subcmd__authenticator__subcmd__remove"
                 ;;
             postern__subcmd__help__subcmd__browser,list)
                 cmd="postern__subcmd__help__subcmd__browser__subcmd__list"
@@ -170,7 +248,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --config --json --help --version init enroll verify status disable unlock account password browser session print-config log edit help"
+            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -188,7 +266,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__account)
-            opts="-h --config --json --help add help"
+            opts="-h --config --json --help add remove rename group help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -223,8 +301,34 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__account__subcmd__group)
+            opts="-h --add --remove --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remove)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__account__subcmd__help)
-            opts="add help"
+            opts="add remove rename group help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -251,6 +355,20 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__account__subcmd__help__subcmd__group)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__account__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -258,6 +376,236 @@ _postern() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__account__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__account__subcmd__help__subcmd__rename)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__account__subcmd__remove)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__account__subcmd__rename)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator)
+            opts="-h --config --json --help add list remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator__subcmd__add)
+            opts="-h --name --seed-file --counter --algorithm --digits --period --no-confirm --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --counter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --algorithm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digits)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator__subcmd__help)
+            opts="add list remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator__subcmd__list)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__authenticator__subcmd__remove)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -412,12 +760,36 @@ _postern() {
             return 0
             ;;
         postern__subcmd__enroll)
-            opts="-h --no-confirm --config --json --help"
+            opts="-h --name --seed-file --counter --algorithm --digits --period --no-confirm --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --counter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --algorithm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digits)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -430,7 +802,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="init enroll verify status disable unlock account password browser session print-config log edit help"
+            opts="init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -444,7 +816,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help__subcmd__account)
-            opts="add"
+            opts="add remove rename group"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -458,6 +830,104 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help__subcmd__account__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__account__subcmd__group)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__account__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__account__subcmd__rename)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__authenticator)
+            opts="add list remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__authenticator__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__authenticator__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__authenticator__subcmd__remove)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -597,6 +1067,20 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__help__subcmd__one__subcmd__time__subcmd__code)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__help__subcmd__password)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -612,6 +1096,20 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help__subcmd__print__subcmd__config)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__recovery)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -735,7 +1233,7 @@ _postern() {
             fi
             case "${prev}" in
                 --event)
-                    COMPREPLY=($(compgen -W "account-added accepted refused locked enrolled disabled unlocked password-set browser-revoked session-revoked clock-mended" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled disabled unlocked password-set browser-revoked session-revoked clock-mended" -- "${cur}"))
                     return 0
                     ;;
                 --door)
@@ -754,6 +1252,24 @@ _postern() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__one__subcmd__time__subcmd__code)
+            opts="-h --cancel --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -794,6 +1310,24 @@ _postern() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__recovery)
+            opts="-h --no-confirm --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -33,6 +33,9 @@ complete -c postern -n "__fish_postern_needs_command" -f -a "enroll" -d 'Set up 
 complete -c postern -n "__fish_postern_needs_command" -f -a "verify" -d 'Read a code, spend it, and say the verdict'
 complete -c postern -n "__fish_postern_needs_command" -f -a "status" -d 'Show who has a second factor'
 complete -c postern -n "__fish_postern_needs_command" -f -a "disable" -d 'Turn a second factor off'
+complete -c postern -n "__fish_postern_needs_command" -f -a "recovery" -d 'Make a new set of recovery codes; the old ones open no more'
+complete -c postern -n "__fish_postern_needs_command" -f -a "one-time-code" -d 'Issue a code that opens once, for someone who has lost the way in'
+complete -c postern -n "__fish_postern_needs_command" -f -a "authenticator" -d 'The authenticators of an account'
 complete -c postern -n "__fish_postern_needs_command" -f -a "unlock" -d 'Lift delays and locks'
 complete -c postern -n "__fish_postern_needs_command" -f -a "account" -d 'Accounts'
 complete -c postern -n "__fish_postern_needs_command" -f -a "password" -d 'Set the password for the web, read from the terminal or stdin'
@@ -45,6 +48,12 @@ complete -c postern -n "__fish_postern_needs_command" -f -a "help" -d 'Print thi
 complete -c postern -n "__fish_postern_using_subcommand init" -l config -d 'Another postern.toml' -r -F
 complete -c postern -n "__fish_postern_using_subcommand init" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand init" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l name -d 'What the person calls it' -r
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l seed-file -d 'The seed of a hardware token, in hex or Base32; "-" reads it from stdin' -r -F
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l counter -d 'By counter (HOTP) instead of by time, from this counter on' -r
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l algorithm -d 'The hash: sha1, sha256 or sha512' -r
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l digits -d 'Digits of a code: 6 or 8' -r
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l period -d 'Length of a time step, in seconds: 15 to 120' -r
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l config -d 'Another postern.toml' -r -F
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l no-confirm -d 'Make it active at once, without a code and without asking whether the recovery codes are saved'
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l json -d 'Print JSON instead of text'
@@ -58,19 +67,71 @@ complete -c postern -n "__fish_postern_using_subcommand status" -s h -l help -d 
 complete -c postern -n "__fish_postern_using_subcommand disable" -l config -d 'Another postern.toml' -r -F
 complete -c postern -n "__fish_postern_using_subcommand disable" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand disable" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand recovery" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand recovery" -l no-confirm -d 'Make them good at once, without asking whether they are saved'
+complete -c postern -n "__fish_postern_using_subcommand recovery" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand recovery" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l cancel -d 'Take the last one back instead'
+complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand one-time-code" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -f -a "add" -d 'Add one to those of the account'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -f -a "list" -d 'Show them'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -f -a "remove" -d 'Remove one of several'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l name -d 'What the person calls it' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l seed-file -d 'The seed of a hardware token, in hex or Base32; "-" reads it from stdin' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l counter -d 'By counter (HOTP) instead of by time, from this counter on' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l algorithm -d 'The hash: sha1, sha256 or sha512' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l digits -d 'Digits of a code: 6 or 8' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l period -d 'Length of a time step, in seconds: 15 to 120' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l no-confirm -d 'Make it active at once, without a code and without asking whether the recovery codes are saved'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add one to those of the account'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show them'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove one of several'
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand unlock" -l config -d 'Another postern.toml' -r -F
 complete -c postern -n "__fish_postern_using_subcommand unlock" -l clock -d 'Also accept codes again after the host\'s clock was set back'
 complete -c postern -n "__fish_postern_using_subcommand unlock" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand unlock" -s h -l help -d 'Print help'
-complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add help" -l config -d 'Another postern.toml' -r -F
-complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add help" -l json -d 'Print JSON instead of text'
-complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add help" -s h -l help -d 'Print help'
-complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add help" -f -a "add" -d 'Make an account'
-complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -f -a "add" -d 'Make an account'
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -f -a "remove" -d 'Remove an account and all that is kept of it'
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -f -a "rename" -d 'Give an account another name'
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -f -a "group" -d 'Show the groups of an account, or change them'
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l config -d 'Another postern.toml' -r -F
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l add -d 'Add it to this group; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l remove -d 'Remove it from this group; may be given more than once' -r
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l json -d 'Print JSON instead of text'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make an account'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove an account and all that is kept of it'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "rename" -d 'Give an account another name'
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "group" -d 'Show the groups of an account, or change them'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand password" -l config -d 'Another postern.toml' -r -F
 complete -c postern -n "__fish_postern_using_subcommand password" -l json -d 'Print JSON instead of text'
@@ -112,10 +173,18 @@ complete -c postern -n "__fish_postern_using_subcommand print-config" -l config 
 complete -c postern -n "__fish_postern_using_subcommand print-config" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand print-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c postern -n "__fish_postern_using_subcommand log" -l event -d 'Only what happened so' -r -f -a "account-added\t''
+account-removed\t''
+account-renamed\t''
+groups-changed\t''
 accepted\t''
 refused\t''
 locked\t''
 enrolled\t''
+authenticator-added\t''
+authenticator-removed\t''
+recovery-codes-replaced\t''
+one-time-code-issued\t''
+one-time-code-cancelled\t''
 disabled\t''
 unlocked\t''
 password-set\t''
@@ -133,21 +202,30 @@ complete -c postern -n "__fish_postern_using_subcommand log" -s h -l help -d 'Pr
 complete -c postern -n "__fish_postern_using_subcommand edit" -l config -d 'Another postern.toml' -r -F
 complete -c postern -n "__fish_postern_using_subcommand edit" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand edit" -s h -l help -d 'Print help'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "init" -d 'Make the master key and the store'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "enroll" -d 'Set up a second factor: QR, a code to confirm, recovery codes'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "verify" -d 'Read a code, spend it, and say the verdict'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "status" -d 'Show who has a second factor'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "disable" -d 'Turn a second factor off'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "unlock" -d 'Lift delays and locks'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "account" -d 'Accounts'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "password" -d 'Set the password for the web, read from the terminal or stdin'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "browser" -d 'Trusted browsers'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "session" -d 'Sessions of the web'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "print-config" -d 'Print a proxy\'s configuration, with its proof filled in'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "log" -d 'Show what happened'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "edit" -d 'Edit postern.toml and check it before it counts'
-complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable unlock account password browser session print-config log edit help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "init" -d 'Make the master key and the store'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "enroll" -d 'Set up a second factor: QR, a code to confirm, recovery codes'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "verify" -d 'Read a code, spend it, and say the verdict'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "status" -d 'Show who has a second factor'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "disable" -d 'Turn a second factor off'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "recovery" -d 'Make a new set of recovery codes; the old ones open no more'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "one-time-code" -d 'Issue a code that opens once, for someone who has lost the way in'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "authenticator" -d 'The authenticators of an account'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "unlock" -d 'Lift delays and locks'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "account" -d 'Accounts'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "password" -d 'Set the password for the web, read from the terminal or stdin'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "browser" -d 'Trusted browsers'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "session" -d 'Sessions of the web'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "print-config" -d 'Print a proxy\'s configuration, with its proof filled in'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "log" -d 'Show what happened'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "edit" -d 'Edit postern.toml and check it before it counts'
+complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from authenticator" -f -a "add" -d 'Add one to those of the account'
+complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from authenticator" -f -a "list" -d 'Show them'
+complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from authenticator" -f -a "remove" -d 'Remove one of several'
 complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "add" -d 'Make an account'
+complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "remove" -d 'Remove an account and all that is kept of it'
+complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "rename" -d 'Give an account another name'
+complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "group" -d 'Show the groups of an account, or change them'
 complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from browser" -f -a "list" -d 'Show them'
 complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from browser" -f -a "revoke" -d 'End one, or all'
 complete -c postern -n "__fish_postern_using_subcommand help; and __fish_seen_subcommand_from session" -f -a "list" -d 'Show them'

@@ -52,7 +52,7 @@ pub(crate) enum Command {
     Password(One),
     /// Trusted browsers
     #[command(subcommand)]
-    Browser(List),
+    Browser(Browsers),
     /// Sessions of the web
     #[command(subcommand)]
     Session(List),
@@ -64,6 +64,30 @@ pub(crate) enum Command {
     Edit,
 }
 
+impl Command {
+    /// Whether it is one that people run for their own account without root.
+    pub(crate) fn is_for_everyone(&self) -> bool {
+        match self {
+            Command::Status(_)
+            | Command::Enroll(_)
+            | Command::Recovery(_)
+            | Command::Authenticator(_)
+            | Command::Browser(_) => true,
+            Command::Init
+            | Command::Verify(_)
+            | Command::Disable(_)
+            | Command::OneTimeCode(_)
+            | Command::Unlock(_)
+            | Command::Account(_)
+            | Command::Password(_)
+            | Command::Session(_)
+            | Command::PrintConfig(_)
+            | Command::Log(_)
+            | Command::Edit => false,
+        }
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct One {
     /// The account
@@ -73,16 +97,23 @@ pub(crate) struct One {
 
 #[derive(Args)]
 pub(crate) struct Some {
-    /// The account; all if not given
+    /// The account; if not given, root's command shows all, anyone else's their own
+    #[arg(value_name = "USER", value_hint = ValueHint::Username)]
+    pub(crate) user: Option<UserName>,
+}
+
+#[derive(Args)]
+pub(crate) struct Own {
+    /// The account; your own if not given
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: Option<UserName>,
 }
 
 #[derive(Args)]
 pub(crate) struct Enroll {
-    /// The account
+    /// The account; your own if not given
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
-    pub(crate) user: UserName,
+    pub(crate) user: Option<UserName>,
     #[command(flatten)]
     pub(crate) token: Token,
     /// Make it active at once, without a code and without asking whether the recovery codes are saved
@@ -95,7 +126,7 @@ pub(crate) enum Authenticator {
     /// Add one to those of the account
     Add(Enroll),
     /// Show them
-    List(One),
+    List(Own),
     /// Remove one of several
     Remove(Named),
 }
@@ -139,9 +170,9 @@ pub(crate) struct Named {
 
 #[derive(Args)]
 pub(crate) struct Recovery {
-    /// The account
+    /// The account; your own if not given
     #[arg(value_name = "USER")]
-    pub(crate) user: UserName,
+    pub(crate) user: Option<UserName>,
     /// Make them good at once, without asking whether they are saved
     #[arg(long)]
     pub(crate) no_confirm: bool,
@@ -200,6 +231,14 @@ pub(crate) struct Groups {
     /// Remove it from this group; may be given more than once
     #[arg(long, value_name = "GROUP")]
     pub(crate) remove: Vec<Group>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Browsers {
+    /// Show them
+    List(Own),
+    /// End one, or all
+    Revoke(Revoke),
 }
 
 #[derive(Subcommand)]

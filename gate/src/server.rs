@@ -3,6 +3,7 @@
 use crate::belief::{Believed, Connected};
 use crate::connections::{Connections, Seat};
 use crate::cookies::Jar;
+use crate::errands;
 use crate::judge::Judge;
 use crate::listener::{Accepted, Listener};
 use crate::routes;
@@ -16,6 +17,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use shared::config::file;
 use shared::door::Door;
+use shared::errand::SOCKET;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -84,6 +86,7 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
 }
 
 async fn serve(site: &Arc<Site>) -> Result<(), String> {
+    let errands = errands::listen(Path::new(SOCKET), &site.config);
     let mut listeners = Vec::new();
     for listen in &site.gate().listen {
         let listener = Listener::bind(listen, site.gate().tls.as_ref()).await?;
@@ -96,13 +99,18 @@ async fn serve(site: &Arc<Site>) -> Result<(), String> {
     let (end, ended) = watch::channel(());
     let connections = Connections::affordable();
     let graceful = Arc::new(GracefulShutdown::new());
-    let accepting: Vec<_> = listeners
+    let mut accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
             let host = Host { site: Arc::clone(site), connections: Arc::clone(&connections) };
             tokio::spawn(accept(host, listener, Arc::clone(&graceful), ended.clone()))
         })
         .collect();
+    match errands {
+        Ok(errands) => accepting.push(tokio::spawn(errands.serve(ended))),
+        // the web must not go down with it
+        Err(error) => eprintln!("postern-gate: commands of users who are not root find no gate: {error}"),
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -6,6 +6,7 @@
 //! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
 
 mod found;
+mod invitation;
 mod look_ahead;
 mod time_window;
 
@@ -17,6 +18,7 @@ use crate::guess::{self, Stage, Standing};
 use crate::totp::{Moving, Step};
 use crate::vault::{Fingerprint, OneTimeHash, RecoveryHash};
 use found::Match;
+pub use invitation::{Invitation, decide_invitation};
 
 /// One try: what was typed, where in the login, and for a recovery code its hash.
 pub struct Attempt<'a> {

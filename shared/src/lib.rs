@@ -12,6 +12,7 @@ pub mod config;
 pub mod decision;
 pub mod door;
 pub mod enrolment;
+pub mod errand;
 pub mod event;
 pub mod files;
 pub mod groups;

@@ -37,6 +37,11 @@ impl RecoveryCode {
         }
     }
 
+    /// One that was made earlier, and sealed.
+    pub(crate) fn restored(plain: Zeroizing<String>) -> RecoveryCode {
+        RecoveryCode(plain)
+    }
+
     /// The characters without dashes, as [`crate::answer::Answer`] normalises what is typed.
     pub fn plain(&self) -> &str {
         &self.0

@@ -20,10 +20,11 @@ use crate::name::Label;
 use crate::place::Place;
 use crate::totp::{Parameters, Step};
 use crate::vault::{Fingerprint, RecoveryHash, WrappedKey};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An account's number: never used twice, stays when the account is renamed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AccountId(pub i64);
 
 /// A failure that may be taken back.

@@ -29,6 +29,7 @@ mod web_sign_in;
 mod web_strangers;
 mod web_tls;
 mod web_trust;
+mod without_root;
 
 /// The stories' own guard: nobody's real machine is changed by a stray `cargo test -- --ignored`.
 #[test]

@@ -7,14 +7,14 @@ use crate::event::What;
 use crate::name::{Group, UserName};
 use crate::store::{Intent, Tally};
 use crate::vault::Binding;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What the names of an account's groups may take together, in bytes: session cookies carry them.
 const LONGEST_GROUPS: usize = 1024;
 
 /// Where an account's second factor comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// No second factor.
@@ -26,7 +26,7 @@ pub enum State {
 }
 
 /// One line of `postern status`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The account's second factor.
     pub state: State,

@@ -2,12 +2,15 @@
 
 use super::{COMMAND, Door, DoorError, load};
 use crate::clock::Timestamp;
+use crate::decision::Refusal;
 use crate::event::{Event, What};
 use crate::name::{Label, UserName};
 use crate::password::PasswordError;
 use crate::place::Origin;
+use crate::secret::SecretError;
 use crate::store::{AccountRecord, Intent, StoreError, Transaction};
-use crate::totp::Step;
+use crate::totp::{ParametersError, Step};
+use crate::words;
 use std::fmt;
 
 impl Door {
@@ -143,6 +146,20 @@ pub enum AdministrationError {
     TooManyGroups(UserName, usize),
     /// The confirming code opened before.
     CodeUsed,
+    /// Only root may, for another account than one's own.
+    NotOwn(UserName),
+    /// Only root may.
+    OnlyRoot,
+    /// The code that a change needs was refused.
+    Code(Refusal),
+    /// A first setup away from root needs a one-time code.
+    Uninvited(UserName),
+    /// What was begun is over, or the account has changed since.
+    Stale,
+    /// An authenticator cannot be like that.
+    Parameters(ParametersError),
+    /// The seed of a token.
+    Seed(SecretError),
     /// It is declared in the configuration.
     Declared(UserName),
     /// There is no such session or trusted browser.
@@ -194,6 +211,22 @@ impl fmt::Display for AdministrationError {
             AdministrationError::CodeUsed => f.write_str(
                 "this secret was here before, and that code opened a door then; begin anew with the next code",
             ),
+            AdministrationError::NotOwn(own) => {
+                write!(f, "only root may do this for another account than your own, {own}")
+            }
+            AdministrationError::OnlyRoot => f.write_str("only root may do this; try sudo"),
+            AdministrationError::Code(refusal) => {
+                write!(f, "{}; nothing was changed", words::refusal(*refusal))
+            }
+            AdministrationError::Uninvited(name) => write!(
+                f,
+                "a first second factor needs a one-time code: ask the administrator, for whom postern one-time-code {name} prints one; a password cannot be checked here"
+            ),
+            AdministrationError::Stale => f.write_str(
+                "that took too long, or the account has changed meanwhile; nothing was changed, begin anew",
+            ),
+            AdministrationError::Parameters(error) => error.fmt(f),
+            AdministrationError::Seed(error) => error.fmt(f),
             AdministrationError::Declared(name) => write!(
                 f,
                 "{name} is declared in postern.toml or accounts.d; change its [[account]] table or its secret_file instead"

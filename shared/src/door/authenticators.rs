@@ -5,19 +5,20 @@ use super::administration::{AdministrationError, Done, known, known_or_new, log}
 use super::{Door, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
-use crate::enrolment::{Confirmation, Pending};
+use crate::enrolment::{Confirmation, Footing, Pending};
 use crate::event::What;
 use crate::name::{Label, UserName};
 use crate::recovery::RecoveryCode;
 use crate::store::{AccountRecord, AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::totp::Parameters;
 use crate::vault::Binding;
+use serde::{Deserialize, Serialize};
 
 /// The most authenticators that an account may have.
 const MOST: usize = 16;
 
 /// One authenticator, as lists show it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthenticatorState {
     /// What the person calls it; `None` if the configuration declares it.
     pub label: Option<Label>,
@@ -53,11 +54,23 @@ impl Door {
         let name = pending.name();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(Intent::Write)?;
+        let footing = footing(tx.as_mut(), name)?;
         let record = match pending.is_first() {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
         };
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
+        if pending.footing().is_some_and(|began_on| *began_on != footing) {
+            return Err(AdministrationError::Stale);
+        }
+        if let Some(invitation) = pending.invitation() {
+            match tx.one_time_code(record.id)? {
+                Some(kept) if !kept.used && kept.hash == invitation.hash() => {
+                    tx.use_one_time_code(record.id)?;
+                }
+                _ => return Err(AdministrationError::Stale),
+            }
+        }
         // The same secret may have been here before: its floor outlives it.
         let parameters = pending.parameters();
         let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
@@ -81,6 +94,11 @@ impl Door {
         let revision = end_all(tx.as_mut(), &record, what, actor, now)?;
         tx.commit()?;
         Ok(self.await_gates(revision)?)
+    }
+
+    /// How an account stands now.
+    pub(super) fn footing(&mut self, name: &UserName) -> Result<Footing, StoreError> {
+        footing(self.store.begin(Intent::Read)?.as_mut(), name)
     }
 
     /// The authenticators of an account, oldest first.
@@ -155,8 +173,24 @@ impl Door {
         actor: &str,
         now: Timestamp,
     ) -> Done {
+        let footing = self.footing(name)?;
+        self.replace_recovery_codes_on(&footing, name, codes, actor, now)
+    }
+
+    /// The same, if the account stands so.
+    pub(super) fn replace_recovery_codes_on(
+        &mut self,
+        began_on: &Footing,
+        name: &UserName,
+        codes: &[RecoveryCode],
+        actor: &str,
+        now: Timestamp,
+    ) -> Done {
         let is_declared = self.config.declared(name).is_some();
         let mut tx = self.store.begin(Intent::Write)?;
+        if footing(tx.as_mut(), name)? != *began_on {
+            return Err(AdministrationError::Stale);
+        }
         let record = match is_declared {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
@@ -168,6 +202,13 @@ impl Door {
         log(tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
         Ok(tx.commit()?)
     }
+}
+
+/// How an account stands now. The least hash tells a set of recovery codes from every other, since each is random.
+fn footing(tx: &mut dyn Transaction, name: &UserName) -> Result<Footing, StoreError> {
+    let Some(record) = tx.account(name)? else { return Ok(Footing { account: None, recovery: None }) };
+    let recovery = tx.recovery_codes(record.id)?.into_iter().map(|kept| kept.hash.0).min();
+    Ok(Footing { account: Some((record.id, record.generation)), recovery })
 }
 
 fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {

@@ -1,10 +1,13 @@
 //! An administrator's one-time code for someone who has lost the way in: it opens once within its life, and the second
 //! factor stays on.
 
-use super::Door;
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use super::visit::Visit;
+use super::{Door, Visitor};
 use crate::account::KeptOneTimeCode;
+use crate::answer::Answer;
 use crate::clock::Timestamp;
+use crate::decision::Invitation;
 use crate::event::What;
 use crate::name::UserName;
 use crate::recovery::OneTimeCode;
@@ -35,6 +38,27 @@ impl Door {
         log(tx.as_mut(), name, What::OneTimeCodeIssued, actor, now)?;
         tx.commit()?;
         Ok((code, expires))
+    }
+
+    /// Judges a one-time code that is to allow the first setup of someone away from root. It is spent when that
+    /// becomes active.
+    pub(super) fn invite(
+        &mut self,
+        visitor: &Visitor<'_>,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<Invitation, AdministrationError> {
+        if !matches!(answer, Answer::OneTime(_)) {
+            return Err(AdministrationError::Uninvited(visitor.name.clone()));
+        }
+        let Door { config, vault, store, .. } = self;
+        let mut transaction = store.begin(Intent::Write)?;
+        let tx = transaction.as_mut();
+        let visit = Visit::load(config, vault, tx, visitor, None, now)?;
+        let decided = visit.invite(tx, answer)?;
+        drop(visit);
+        transaction.commit()?;
+        decided.map_err(AdministrationError::Code)
     }
 
     /// Takes it back.

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use shared::config::file;
+use shared::config::{Config, file};
 use shared::door::Door;
 use shared::errand::SOCKET;
 use std::convert::Infallible;
@@ -23,7 +23,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -46,12 +47,13 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         eprintln!("postern-gate: {problem}; going by {} until it is mended", file::copy_path(path).display());
     }
     let config = in_force.config;
-    let url = config.gate.url.clone().ok_or_else(|| {
-        format!(
-            "{}: gate.url is missing: where browsers find the gate, such as \"https://auth.example.com/\"",
+    let Some(url) = config.gate.url.clone() else {
+        eprintln!(
+            "postern-gate: {}: gate.url is missing, where browsers find the gate: serves users of this host alone",
             path.display()
-        )
-    })?;
+        );
+        return without_web(&config);
+    };
     if url.has_own_host()
         && config.gate.cookie_domain.as_ref().is_none_or(|domain| !domain.covers(url.host()))
     {
@@ -73,16 +75,54 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         judge: Judge::new(&config),
         config,
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("no threads: {error}"))?;
+    let runtime = threads()?;
     let served = runtime.block_on(serve(&site));
     site.watch.end();
     runtime.shutdown_timeout(LAST);
     // A panic there has nothing left to spoil.
     let _ = watching.join();
     served
+}
+
+/// On a host that protects no web application there are still its own users.
+fn without_web(config: &Config) -> Result<(), String> {
+    Door::open(config.clone()).map_err(|error| error.to_string())?;
+    let runtime = threads()?;
+    let served = runtime.block_on(async {
+        let told = Told::listen()?;
+        let errands = errands::listen(Path::new(SOCKET), config)?;
+        let (_end, ended) = watch::channel(());
+        tokio::select! {
+            () = errands.serve(ended) => {}
+            () = told.to_end() => {}
+        }
+        Ok(())
+    });
+    runtime.shutdown_timeout(LAST);
+    served
+}
+
+fn threads() -> Result<Runtime, String> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| format!("no threads: {error}"))
+}
+
+/// The signals that end the gate.
+struct Told(Signal, Signal);
+
+impl Told {
+    fn listen() -> Result<Told, String> {
+        let failed = |error| format!("signals cannot be waited for: {error}");
+        let of = |kind| signal(kind).map_err(failed);
+        Ok(Told(of(SignalKind::terminate())?, of(SignalKind::interrupt())?))
+    }
+
+    async fn to_end(mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
 }
 
 async fn serve(site: &Arc<Site>) -> Result<(), String> {
@@ -93,9 +133,7 @@ async fn serve(site: &Arc<Site>) -> Result<(), String> {
         eprintln!("postern-gate: listens on {}", String::from(listen.clone()));
         listeners.push(listener);
     }
-    let failed = |error| format!("signals cannot be waited for: {error}");
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let told = Told::listen()?;
     let (end, ended) = watch::channel(());
     let connections = Connections::affordable();
     let graceful = Arc::new(GracefulShutdown::new());
@@ -111,10 +149,7 @@ async fn serve(site: &Arc<Site>) -> Result<(), String> {
         // the web must not go down with it
         Err(error) => eprintln!("postern-gate: commands of users who are not root find no gate: {error}"),
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    told.to_end().await;
     drop(end);
     for task in accepting {
         // It ends by itself; a panic there must not keep the others from draining.

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -256,6 +257,24 @@ fn nonblocking() -> std::io::Result<UnixStream> {
     Ok(std::os::fd::OwnedFd::from(socket).into())
 }
 
+/// On a host for ssh alone the gate needs no URL.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_gate_without_a_web_serves_the_users_of_its_host() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    alice.enrols();
+    let mut web = web(&host);
+    host.configure("# every default\n");
+    web.gate.stop();
+    web.gate.restart_without_web();
+    web.gate.says("gate.url is missing");
+    alice.postern("status").does();
+    assert!(UnixStream::connect(testhost::SOCKET).is_err());
+    web.gate.stop();
+    alice.postern("status").refuses();
+}
+
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn who_floods_the_socket_keeps_nobody_else_out() {
@@ -284,6 +303,7 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
         let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
         // the gate may have closed before all was sent
         let _ = stream.write_all(&nonsense);
+        let _ = stream.shutdown(Shutdown::Write);
         let mut said = Vec::new();
         // what it did not read may be reported instead of the end
         let _ = stream.read_to_end(&mut said);

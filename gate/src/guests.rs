@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Of one user.
-const OF_ONE: usize = 4;
-/// Of all: more than so many users at once are turned away.
-const OF_ALL: usize = 128;
+const OF_ONE: usize = 3;
+/// Of all. Their descriptors are among those that the web's connections leave: 128 for stores, listeners and these.
+const OF_ALL: usize = 48;
 
 /// Who is in.
 #[derive(Clone, Default)]

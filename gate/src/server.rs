@@ -94,7 +94,7 @@ fn without_web(config: &Config) -> Result<(), String> {
         let (_end, ended) = watch::channel(());
         tokio::select! {
             () = errands.serve(ended) => {}
-            () = told.to_end() => {}
+            () = told.wait() => {}
         }
         Ok(())
     });
@@ -117,7 +117,7 @@ impl Told {
         Ok(Told(of(SignalKind::terminate())?, of(SignalKind::interrupt())?))
     }
 
-    async fn to_end(mut self) {
+    async fn wait(mut self) {
         tokio::select! {
             _ = self.0.recv() => {}
             _ = self.1.recv() => {}
@@ -149,7 +149,7 @@ async fn serve(site: &Arc<Site>) -> Result<(), String> {
         // the web must not go down with it
         Err(error) => eprintln!("postern-gate: commands of users who are not root find no gate: {error}"),
     }
-    told.to_end().await;
+    told.wait().await;
     drop(end);
     for task in accepting {
         // It ends by itself; a panic there must not keep the others from draining.

@@ -187,7 +187,7 @@ impl fmt::Display for AdministrationError {
             AdministrationError::AccountExists(name) => write!(f, "there is an account {name} already"),
             AdministrationError::AlreadyEnrolled(name) => write!(
                 f,
-                "{name} has a second factor already; postern disable {name} turns it off, then enrol anew"
+                "{name} has a second factor already; postern authenticator add {name} adds to it, postern disable {name} turns it off"
             ),
             AdministrationError::NotEnrolled(name) => write!(f, "{name} has no second factor"),
             AdministrationError::LabelTaken(name, label) => {

@@ -42,8 +42,11 @@ fn connect(path: &Path) -> io::Result<Socket> {
 fn write_all(socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         // a signal would end a host process
-        let sent = socket.send_with_flags(bytes, libc::MSG_NOSIGNAL)?;
-        bytes = &bytes[sent..];
+        match socket.send_with_flags(bytes, libc::MSG_NOSIGNAL) {
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -65,9 +68,11 @@ fn read_line(mut socket: &Socket) -> io::Result<Zeroizing<Vec<u8>>> {
         }
         socket.set_read_timeout(Some(left))?;
         // no room left reads nothing, like the end
-        match socket.read(&mut line[filled..])? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => filled += read,
+        match socket.read(&mut line[filled..]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         if line[..filled].ends_with(b"\n") {
             line.truncate(filled);

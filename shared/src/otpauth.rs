@@ -114,17 +114,27 @@ impl Url {
             _ => return Err(OtpauthError::NotOtpauth),
         };
         Parameters { algorithm, digits, period }.check()?;
-        let (issuer, account) = split_label(&decoded(label)?);
-        let issuer = issuer.or(given.issuer.map(|issuer| issuer.to_string()));
+        let label = decoded(label)?;
+        let (issuer, account) = split_label(&label, given.issuer.as_deref().map(String::as_str));
+        let issuer = issuer.map(str::to_owned).or(given.issuer.map(|issuer| issuer.to_string()));
+        let account = account.to_owned();
         Ok(Url { issuer, account, secret, algorithm, digits, moving })
     }
 }
 
-/// Issuer and account of a label, decoded: `issuer:account`, or the account alone.
-pub fn split_label(label: &str) -> (Option<String>, String) {
+/// Issuer and account of a label, decoded: `issuer:account`, or the account alone. Never less than what follows
+/// the first colon is the account, unless the issuer itself is known to hold one: `x:root` must not become `root`.
+pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>, &'a str) {
+    // some write blanks as +, as in forms
+    let written = issuer.into_iter().flat_map(|issuer| [issuer.to_owned(), issuer.replace('+', " ")]);
+    for issuer in written.filter(|issuer| !issuer.is_empty()) {
+        if let Some(account) = label.strip_prefix(&issuer).and_then(|rest| rest.strip_prefix(':')) {
+            return (Some(&label[..issuer.len()]), account.trim());
+        }
+    }
     match label.split_once(':') {
-        Some((issuer, account)) => (Some(issuer.trim().to_owned()), account.trim().to_owned()),
-        None => (None, label.trim().to_owned()),
+        Some((issuer, account)) => (Some(issuer.trim()), account.trim()),
+        None => (None, label.trim()),
     }
 }
 
@@ -261,11 +271,14 @@ mod tests {
     #[test]
     fn both_types_and_every_way_of_writing_a_label_are_read() {
         for (label, issuer, account) in [
-            ("alice", None, "alice"),
+            ("alice", Some("it:+us"), "alice"),
             ("A%20%26%20B:alice", Some("A & B"), "alice"),
             ("host%3A%20%C3%BC%40x.org", Some("host"), "ü@x.org"),
+            ("host:x:root", Some("host"), "x:root"),
+            ("it:%20us:alice", Some("it: us"), "alice"),
         ] {
-            let url = Url::parse(&format!("otpauth://hotp/{label}?secret={BASE32}&counter=7")).unwrap();
+            let url = Url::parse(&format!("otpauth://hotp/{label}?secret={BASE32}&counter=7&issuer=it:+us"));
+            let url = url.unwrap();
             assert_eq!((url.issuer.as_deref(), url.account.as_str()), (issuer, account));
             assert_eq!(url.moving, Moving::Counter { next: 7 });
         }

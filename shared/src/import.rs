@@ -132,7 +132,24 @@ pub struct Found {
     /// The highest step known to be used, where codes move with time; that of a counter is the one before `next`.
     pub floor: Option<Step>,
     /// Scratch codes that were not used yet.
-    pub recovery: Vec<Zeroizing<String>>,
+    pub recovery: Vec<ScratchCode>,
+}
+
+/// A scratch code of eight digits: weaker than a recovery code of ours, and without the letter that tells one.
+#[derive(PartialEq, Eq)]
+pub struct ScratchCode(Zeroizing<String>);
+
+impl ScratchCode {
+    /// Its digits.
+    pub fn plain(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ScratchCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScratchCode(…)")
+    }
 }
 
 /// Something in the file that is not taken over.
@@ -167,7 +184,7 @@ struct Entry {
     digits: u64,
     moving: Moving,
     floor: Option<Step>,
-    recovery: Vec<Zeroizing<String>>,
+    recovery: Vec<ScratchCode>,
 }
 
 impl Import {
@@ -293,3 +310,31 @@ impl fmt::Display for ImportError {
 }
 
 impl std::error::Error for ImportError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_has_its_name() {
+        let (account, now) = (&"alice".parse().unwrap(), Timestamp(0));
+        let formats = [
+            Format::GoogleAuthenticator { account },
+            Format::Oath { now },
+            Format::Otpauth,
+            Format::OtpauthMigration,
+            Format::Pskc { key: Key::None },
+            Format::Authelia,
+        ];
+        assert_eq!(formats.map(|format| format.name()), NAMES);
+    }
+
+    #[test]
+    fn what_was_found_cannot_be_printed() {
+        let file = b"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n12345678\n";
+        let account = &"alice".parse().unwrap();
+        let import = read(Format::GoogleAuthenticator { account }, file).unwrap();
+        let printed = format!("{import:?}");
+        assert!(printed.contains("alice") && !printed.contains("GEZD") && !printed.contains("12345678"));
+    }
+}

@@ -13,6 +13,7 @@ mod enrolment;
 mod guard;
 mod guesses;
 mod guest;
+mod import;
 mod qr;
 mod races;
 mod recovery;

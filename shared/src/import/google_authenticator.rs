@@ -1,7 +1,7 @@
 //! `~/.google_authenticator` of libpam-google-authenticator: the secret, option lines that begin with `"`, and
 //! scratch codes of eight digits. As its module reads it, only stricter: nothing may be said twice.
 
-use super::{Entry, Import, ImportError, Moving, lines};
+use super::{Entry, Import, ImportError, Moving, ScratchCode, lines};
 use crate::name::UserName;
 use crate::secret::Secret;
 use crate::totp::{Algorithm, Step};
@@ -23,16 +23,16 @@ pub(super) fn read(text: &str, account: &UserName, import: &mut Import) -> Resul
     let secret = Secret::from_base32(secret);
 
     let mut options = Options::default();
-    let mut recovery: Vec<Zeroizing<String>> = Vec::new();
+    let mut recovery: Vec<ScratchCode> = Vec::new();
     for numbered in lines {
         let (line, text) = numbered?;
         if let Some(option) = text.strip_prefix('"') {
             options.take(line, option, account, import)?;
         } else if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
-            if recovery.len() == MOST_SCRATCH_CODES || recovery.iter().any(|code| code.as_str() == text) {
+            if recovery.len() == MOST_SCRATCH_CODES || recovery.iter().any(|code| code.plain() == text) {
                 return Err(ImportError::Line(line, "a doubled scratch code, or more than 10 of them"));
             }
-            recovery.push(Zeroizing::new(text.to_owned()));
+            recovery.push(ScratchCode(Zeroizing::new(text.to_owned())));
         } else if !text.is_empty() {
             return Err(ImportError::Line(line, "this is neither an option nor a scratch code of 8 digits"));
         }
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!((found.account.as_str(), found.digits, found.floor), ("alice", 6, None));
         assert_eq!(found.secret.to_base32().as_str(), SECRET.trim());
         assert_eq!(found.moving, Moving::Time { period: 30 });
-        let codes: Vec<&str> = found.recovery.iter().map(|code| code.as_str()).collect();
+        let codes: Vec<&str> = found.recovery.iter().map(ScratchCode::plain).collect();
         assert_eq!(codes, ["20972959", "46097071", "18212242", "37292819", "74323161"]);
     }
 

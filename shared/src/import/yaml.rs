@@ -90,14 +90,16 @@ const SCALAR: &str = "a value that is not read: write it plainly, or in single q
 fn scalar(text: &str) -> Option<Option<Zeroizing<String>>> {
     let mut value = Zeroizing::new(String::with_capacity(text.len()));
     if let Some(rest) = text.strip_prefix('\'') {
-        let inner = rest.strip_suffix('\'')?;
-        let mut pieces = inner.split("''");
-        value.push_str(pieces.next()?);
-        for piece in pieces {
-            value.push('\'');
+        for (place, piece) in rest.strip_suffix('\'')?.split("''").enumerate() {
+            if piece.contains('\'') {
+                return None;
+            }
+            if place > 0 {
+                value.push('\'');
+            }
             value.push_str(piece);
         }
-        return (!inner.replace("''", "").contains('\'')).then_some(Some(value));
+        return Some(Some(value));
     }
     if let Some(rest) = text.strip_prefix('"') {
         let mut characters = rest.strip_suffix('"')?.chars();

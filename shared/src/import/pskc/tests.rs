@@ -1,5 +1,5 @@
-//! Containers written by python-pskc 1.2 and read back by pskctool 2.6.7, one signed by pskctool, and an example
-//! of the RFC.
+//! Containers written by python-pskc 1.2, the plain one as pskctool 2.6.7 reads it, one that pskctool signed, and
+//! an example of the RFC.
 
 use super::super::{Format, Found, Key, Loss};
 use super::*;

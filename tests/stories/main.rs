@@ -15,6 +15,7 @@ mod enrolment;
 mod guard;
 mod guesses;
 mod guest;
+mod import;
 mod log;
 mod qr;
 mod races;

@@ -6,6 +6,7 @@ mod browser;
 mod disable;
 mod edit;
 mod enroll;
+mod import;
 mod init;
 mod log;
 mod one_time_code;
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Browser(List::Revoke(what)) => browser::revoke(arguments, output, what),
         Command::Session(List::List(what)) => session::list(arguments, output, &what.user),
         Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),
+        Command::Import(what) => import::run(arguments, output, what),
         Command::PrintConfig(what) => print_config::run(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Edit => edit::run(arguments, output),

@@ -37,6 +37,9 @@ _postern() {
             postern,help)
                 cmd="postern__subcmd__help"
                 ;;
+            postern,import)
+                cmd="postern__subcmd__import"
+                ;;
             postern,init)
                 cmd="postern__subcmd__init"
                 ;;
@@ -160,6 +163,9 @@ _postern() {
             postern__subcmd__help,help)
                 cmd="postern__subcmd__help__subcmd__help"
                 ;;
+            postern__subcmd__help,import)
+                cmd="postern__subcmd__help__subcmd__import"
+                ;;
             postern__subcmd__help,init)
                 cmd="postern__subcmd__help__subcmd__init"
                 ;;
@@ -248,7 +254,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help"
+            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator unlock account password browser session import print-config log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -802,7 +808,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="init enroll verify status disable recovery one-time-code authenticator unlock account password browser session print-config log edit help"
+            opts="init enroll verify status disable recovery one-time-code authenticator unlock account password browser session import print-config log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1039,6 +1045,20 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1207,6 +1227,36 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__import)
+            opts="-h --user --key-file --password-file --dry-run --yes --config --json --help google-authenticator oath otpauth otpauth-migration pskc authelia"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__init)
             opts="-h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1233,7 +1283,7 @@ _postern() {
             fi
             case "${prev}" in
                 --event)
-                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled disabled unlocked password-set browser-revoked session-revoked clock-mended" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled disabled unlocked password-set browser-revoked session-revoked clock-mended" -- "${cur}"))
                     return 0
                     ;;
                 --door)

@@ -5,6 +5,7 @@ mod accounts;
 mod administration;
 mod attempt;
 mod authenticators;
+mod import;
 mod load;
 mod log;
 mod one_time_code;
@@ -17,6 +18,7 @@ pub use accounts::{State, Status};
 pub use administration::AdministrationError;
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
+pub use import::{Taken, Trial};
 pub use revocation::LEASE;
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 

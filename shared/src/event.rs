@@ -71,6 +71,8 @@ pub enum What {
     Locked,
     /// A second factor became active.
     Enrolled,
+    /// A second factor was taken over from another system.
+    Imported,
     /// An authenticator was added to others.
     AuthenticatorAdded,
     /// One of several authenticators was removed.
@@ -97,7 +99,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 19] = [
+    pub const ALL: [What; 20] = [
         What::AccountAdded,
         What::AccountRemoved,
         What::AccountRenamed,
@@ -106,6 +108,7 @@ impl What {
         What::Refused,
         What::Locked,
         What::Enrolled,
+        What::Imported,
         What::AuthenticatorAdded,
         What::AuthenticatorRemoved,
         What::RecoveryCodesReplaced,
@@ -141,6 +144,7 @@ impl What {
             What::Refused => "refused",
             What::Locked => "locked",
             What::Enrolled => "enrolled",
+            What::Imported => "imported",
             What::AuthenticatorAdded => "authenticator-added",
             What::AuthenticatorRemoved => "authenticator-removed",
             What::RecoveryCodesReplaced => "recovery-codes-replaced",

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
-use testhost::{Clock, Host, finished, on_the_clock};
+use testhost::{Clock, Host, Postern, finished, on_the_clock};
 
 const FOLDER: &str = "/run/postern-tests/import";
 
@@ -148,7 +148,8 @@ fn now_step(period: u64) -> Step {
 }
 
 fn code_of(found: &Found, step: Step) -> String {
-    let parameters = Parameters { algorithm: found.algorithm, digits: found.digits, period: 30 };
+    let moving = found.moving.moving();
+    let parameters = Parameters { algorithm: found.algorithm, digits: found.digits, moving };
     code(&found.secret, parameters, step).to_string()
 }
 
@@ -162,4 +163,34 @@ fn signs_in(service: &str, code: &str) {
     writeln!(tester.stdin.take().expect("stdin is a pipe"), "{code}").expect("pamtester reads");
     let output = tester.wait_with_output().expect("a child can be waited for");
     assert!(output.status.success(), "{service}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// N7: whoever used pam_google_authenticator yesterday enters with the same app today.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_person_moves_from_google_authenticator_without_a_new_qr() {
+    let host = prepared();
+    let alice = host.person("alice");
+    let file =
+        made_by_google_authenticator("moving", &["--time-based", "--disallow-reuse", "--minimal-window"]);
+    host.pam("google-moving", &google_authenticator_line(&file));
+    let found = google(&file);
+    signs_in("google-moving", &code_of(&found.found[0], now_step(30)));
+
+    let call = format!("import google-authenticator {file}");
+    assert!(Postern::call(&call).refuses().err.contains("give --user"));
+    let call = format!("{call} --user alice");
+    let said = Postern::call(&format!("{call} --dry-run")).does();
+    assert!(said.out.contains("authenticator app") && said.out.contains("5 scratch codes"), "{said:?}");
+    assert_eq!(Postern::call("status --json").does().json(), serde_json::json!([]));
+    Postern::call(&call).input("no\n").refuses();
+    Postern::call(&call).input("import\n").does();
+
+    alice.with_key().is_refused(&code_of(&found.found[0], now_step(30)), "used already");
+    alice.with_key().enters_with(&code_of(&found.found[0], Step(now_step(30).0 + 1)));
+    assert!(Postern::call(&call).input("import\n").refuses().out.contains("has a second factor already"));
+    let log = Postern::call("log alice --json").does().out;
+    assert!(log.contains("\"imported\""), "{log}");
+    let secret = found.found[0].secret.to_base32();
+    assert!(!said.all().contains(secret.as_str()) && !log.contains(secret.as_str()));
 }

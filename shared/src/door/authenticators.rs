@@ -14,7 +14,7 @@ use crate::totp::Parameters;
 use crate::vault::Binding;
 
 /// The most authenticators that an account may have.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 /// One authenticator, as lists show it.
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@ mod web_sign_in;
 mod web_strangers;
 mod web_tls;
 mod web_trust;
+mod web_unit;
 
 /// The stories' own guard: nobody's real machine is changed by a stray `cargo test -- --ignored`.
 #[test]

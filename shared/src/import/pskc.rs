@@ -1,5 +1,7 @@
 //! Portable Symmetric Key Containers (RFC 6030), version 1.0: which keys are in it, whose, and how they make
 //! codes. What is encrypted is opened by [`super::pskc_key`]. No document type, so no entity, is taken.
+//!
+//! Only secrets are encrypted and verified. Whose they are, digits and counters are not, as the RFC has it.
 
 use super::pskc_key::{Key, Opener};
 use super::{Entry, Import, ImportError, Moving};
@@ -205,7 +207,7 @@ fn plain_number(data: Node, name: &str) -> Result<Option<u64>, ImportError> {
 
 /// The Base64 that an element holds, in however many lines.
 pub(super) fn base64(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
-    let text = node.text().unwrap_or("");
+    let text = plain_text(node)?;
     let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
     packed.extend(text.bytes().filter(|b| !b.is_ascii_whitespace()));
     BASE64.decode(&packed).map(Zeroizing::new).map_err(|_| refusal(node, "this is not Base64"))
@@ -244,7 +246,18 @@ fn line_of(node: Node) -> usize {
 }
 
 fn text_of<'a>(node: Node<'a, 'a>, name: &str) -> Result<Option<&'a str>, ImportError> {
-    Ok(child(node, name)?.and_then(|node| node.text()).map(str::trim).filter(|text| !text.is_empty()))
+    let Some(node) = child(node, name)? else { return Ok(None) };
+    Ok(Some(plain_text(node)?.trim()).filter(|text| !text.is_empty()))
+}
+
+/// All text of an element: where a comment parts it (`ro<!---->ot`), readers differ in what they take.
+pub(super) fn plain_text<'a>(node: Node<'a, 'a>) -> Result<&'a str, ImportError> {
+    let mut children = node.children();
+    match (children.next(), children.next()) {
+        (None, _) => Ok(""),
+        (Some(text), None) if text.is_text() => Ok(text.text().unwrap_or("")),
+        _ => Err(refusal(node, "nothing but text may stand in this element")),
+    }
 }
 
 fn is(node: Node, name: &str) -> bool {

@@ -203,6 +203,7 @@ fn broken_xml_and_documents_with_a_type_are_refused() {
         ("<a/>".to_owned(), "it is no KeyContainer"),
         ("{}".to_owned(), "line 1: the XML is broken"),
         (PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", twice, 1), "line 21: it holds the same element"),
+        (PLAIN.replacen(">alice<", ">al<!-- -->ice<", 1), "line 21: nothing but text"),
         (PLAIN.replacen("MTIz", "M*Iz", 1), "line 15: this is not Base64"),
         (PLAIN.replacen(">30<", ">x<", 1), "line 17: a PlainValue"),
         (PLAIN.replacen(">7<", "><", 1), "line 58: a PlainValue"),

@@ -5,7 +5,7 @@
 //! was given, plain values MUST NOT be taken: somebody may have put them there.
 
 use super::ImportError;
-use super::pskc::{base64, child, needed, refusal};
+use super::pskc::{base64, child, needed, plain_text, refusal};
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockDecryptMut, KeyIvInit};
 use hmac::{Hmac, Mac};
@@ -130,7 +130,7 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
     let salt = base64(needed(needed(parameters, "Salt", NO_SALT)?, "Specified", NO_SALT)?)?;
     let number = |name: &str| -> Result<Option<u32>, ImportError> {
         let node = child(parameters, name)?;
-        Ok(node.and_then(|node| node.text()).and_then(|text| text.trim().parse().ok()))
+        Ok(node.map(plain_text).transpose()?.and_then(|text| text.trim().parse().ok()))
     };
     let rounds = number("IterationCount")?.filter(|rounds| (1..=MOST_ROUNDS).contains(rounds));
     let rounds = rounds.ok_or_else(|| broken("the IterationCount must be 1 to 10000000"))?;

@@ -46,6 +46,9 @@ pub(crate) enum Command {
     Session(List),
     /// Print a proxy's configuration, with its proof filled in
     PrintConfig(PrintConfig),
+    /// The master key and the keys that it wraps
+    #[command(subcommand)]
+    Key(Key),
     /// Show what happened
     Log(Log),
     /// Edit postern.toml and check it before it counts
@@ -131,6 +134,22 @@ pub(crate) enum Proxy {
     Traefik,
 }
 
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Make a new master key and seal every secret anew, while doors are open
+    Rotate(Rotate),
+}
+
+#[derive(Args)]
+pub(crate) struct Rotate {
+    /// Renew all keys: passwords, recovery codes, trusted browsers and sessions end
+    #[arg(long)]
+    pub(crate) compromised: bool,
+    /// Do not ask whether they may end
+    #[arg(long, requires = "compromised")]
+    pub(crate) yes: bool,
+}
+
 #[derive(Args)]
 pub(crate) struct Log {
     /// The account; all if not given
@@ -158,8 +177,10 @@ mod tests {
         }
         for sub in command.get_subcommands() {
             if sub.has_subcommands() {
-                let pair = |below: &clap::Command| format!("Cm {} {}", sub.get_name(), below.get_name());
-                found.extend(sub.get_subcommands().map(pair));
+                for below in sub.get_subcommands() {
+                    found.push(format!("Cm {} {}", sub.get_name(), below.get_name()));
+                    words(below, found);
+                }
             } else {
                 found.push(format!("Cm {}", sub.get_name()));
                 words(sub, found);

@@ -6,6 +6,7 @@ mod disable;
 mod edit;
 mod enroll;
 mod init;
+mod key;
 mod log;
 mod password;
 mod print_config;
@@ -14,7 +15,7 @@ mod status;
 mod unlock;
 mod verify;
 
-use crate::arguments::{Account, Arguments, Command, List};
+use crate::arguments::{Account, Arguments, Command, Key, List};
 use crate::output::{Failure, Output};
 
 /// Runs what was typed.
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Session(List::List(what)) => session::list(arguments, output, &what.user),
         Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),
         Command::PrintConfig(what) => print_config::run(arguments, output, what),
+        Command::Key(Key::Rotate(what)) => key::rotate(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Edit => edit::run(arguments, output),
     }

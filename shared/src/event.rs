@@ -47,10 +47,14 @@ pub enum What {
     SessionRevoked,
     /// The floors of used steps were lowered to the clock.
     ClockMended,
+    /// The keys were rotated; it concerns every account, and stands under the name of who did it.
+    KeysRotated,
+    /// All keys were renewed, and what hung on them ended; it stands under the name of who did it.
+    KeysRenewed,
 }
 
 impl What {
-    const ALL: [What; 11] = [
+    const ALL: [What; 13] = [
         What::AccountAdded,
         What::Accepted,
         What::Refused,
@@ -62,6 +66,8 @@ impl What {
         What::BrowserRevoked,
         What::SessionRevoked,
         What::ClockMended,
+        What::KeysRotated,
+        What::KeysRenewed,
     ];
 
     /// The name in the store and in `postern log`.
@@ -78,6 +84,8 @@ impl What {
             What::BrowserRevoked => "browser-revoked",
             What::SessionRevoked => "session-revoked",
             What::ClockMended => "clock-mended",
+            What::KeysRotated => "keys-rotated",
+            What::KeysRenewed => "keys-renewed",
         }
     }
 

@@ -1,10 +1,12 @@
 //! The store's interface: what is kept, in the words of the core. Every change happens in a [`Transaction`]
 //! that either commits whole and durably or leaves nothing. Nothing of an engine shows here.
 
+mod keys;
 mod location;
 mod sessions;
 mod sqlite;
 
+pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
 use crate::account::KeptRecoveryCode;
@@ -100,7 +102,7 @@ pub trait Store: Send {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Sessions {
+pub trait Transaction: Sessions + Keys {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 

@@ -45,7 +45,7 @@ pub struct Status {
 impl Door {
     /// Makes an account.
     pub fn add_account(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if tx.account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
@@ -64,7 +64,7 @@ impl Door {
     ) -> Done {
         let name = pending.name();
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known_or_new(tx.as_mut(), name, actor, now)?;
         if !tx.authenticators(record.id)?.is_empty() {
             return Err(AdministrationError::AlreadyEnrolled(name.clone()));
@@ -88,7 +88,7 @@ impl Door {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
     pub fn disable(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         if tx.authenticators(record.id)?.is_empty() {
             drop(tx);
@@ -108,7 +108,7 @@ impl Door {
 
     /// Lifts every delay and lock of an account.
     pub fn unlock(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         tx.unlock_all(record.id)?;
         log(tx.as_mut(), name, What::Unlocked, actor, now)?;
@@ -124,7 +124,7 @@ impl Door {
     ) -> Result<usize, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
         let defaults = self.config.totp.parameters();
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.account(name)? {
             None if declared.is_some() => tx.add_account(name, now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
@@ -155,7 +155,7 @@ impl Door {
 
     /// The state of every account, by name.
     pub fn statuses(&mut self) -> Result<Vec<Status>, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let mut statuses = Vec::new();
         for record in tx.accounts()? {
             let authenticators = tx.authenticators(record.id)?;
@@ -195,8 +195,8 @@ impl Door {
         account: Option<&UserName>,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Event)>, StoreError> {
-        self.store.begin(Intent::Read)?.events(account, after, limit)
+    ) -> Result<Vec<(i64, Event)>, DoorError> {
+        Ok(self.store.begin(&mut self.vault, Intent::Read)?.events(account, after, limit)?)
     }
 
     /// Whether `enroll` would be refused, before anything is shown.

@@ -20,7 +20,7 @@ use crate::session::{Factors, Session, SessionId};
 use crate::store::{
     AccountId, AccountRecord, BrowserRecord, Intent, Missed, SessionRecord, StoreError, Token, Transaction,
 };
-use crate::vault::Vault;
+use crate::vault::{TokenKeys, Vault};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
@@ -52,6 +52,8 @@ pub enum Trust {
 pub struct Opened {
     /// The session; its row is in the store.
     pub session: Session,
+    /// What signs its cookie: the keys of the transaction that opened it, so that it ends with them.
+    pub keys: TokenKeys,
     /// The browser's new cookie, if it is trusted.
     pub browser_cookie: Option<Zeroizing<String>>,
     /// Wrong codes since the last sign-in.
@@ -107,7 +109,7 @@ impl Door {
     ) -> Result<AfterPassword, SignInError> {
         let Door { config, vault, store, hashing } = self;
         // First the try is charged, so that however many come at once, no more are looked at than the row allows.
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = Visitor {
@@ -154,7 +156,7 @@ impl Door {
         }
 
         // Then it is taken back, and what follows happens together with it.
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         tx.take_back(charged, charged_address)?;
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
@@ -222,7 +224,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<AfterCode, SignInError> {
         let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor =
@@ -339,7 +341,8 @@ impl Opening<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
         };
-        Ok(Opened { session, browser_cookie, missed: None, recovery: None })
+        let keys = self.vault.token_keys();
+        Ok(Opened { session, keys, browser_cookie, missed: None, recovery: None })
     }
 
     /// A new trusted browser; its cookie.

@@ -4,6 +4,7 @@
 //! MUST NOT follow a link, trust the schema, or open a version it does not know.
 //! MUST NOT make a store by opening one.
 
+mod keys;
 mod rows;
 mod sessions;
 

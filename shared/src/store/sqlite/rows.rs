@@ -25,7 +25,7 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> 
     Ok(Timestamp(unsigned(row.get(column)?)))
 }
 
-fn damaged(what: &str) -> StoreError {
+pub(super) fn damaged(what: &str) -> StoreError {
     StoreError::Damaged(what.to_owned())
 }
 
@@ -63,6 +63,12 @@ fn account_record((id, name, created, last, generation): AccountColumns) -> Resu
 
 pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N]> {
     bytes.try_into().map_err(|_| damaged(what))
+}
+
+pub(super) fn parameters(algorithm: &str, digits: u32, period: i64) -> Result<Parameters> {
+    let algorithm = Algorithm::from_name(algorithm).ok_or_else(|| damaged("an authenticator"))?;
+    let parameters = Parameters { algorithm, digits, period: unsigned(period) };
+    parameters.check().map_err(|_| damaged("an authenticator"))
 }
 
 impl Rows<'_> {
@@ -126,10 +132,7 @@ impl Transaction for Rows<'_> {
         self.all(sql, [account.0], read)?
             .into_iter()
             .map(|(algorithm, digits, period, sealed, created)| {
-                let algorithm =
-                    Algorithm::from_name(&algorithm).ok_or_else(|| damaged("an authenticator"))?;
-                let parameters = Parameters { algorithm, digits, period: unsigned(period) };
-                let parameters = parameters.check().map_err(|_| damaged("an authenticator"))?;
+                let parameters = parameters(&algorithm, digits, period)?;
                 Ok(AuthenticatorRecord { parameters, sealed, created })
             })
             .collect()

@@ -97,7 +97,8 @@ pub trait Store: Send {
     /// Begins a transaction. Dropping it leaves nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
-    /// Makes sure that nothing deleted is left in the store's bytes, journals included.
+    /// Makes sure that no secret of a removed authenticator is left in the store's bytes, journals included. Waits for
+    /// every transaction that still sees what was there.
     fn scrub(&mut self) -> Result<(), StoreError>;
 }
 
@@ -123,7 +124,7 @@ pub trait Transaction: Sessions + Keys {
         account: AccountId,
         authenticator: &AuthenticatorRecord,
     ) -> Result<(), StoreError>;
-    /// Removes every authenticator and recovery code of an account; floors stay.
+    /// Removes every authenticator and recovery code of an account; floors stay, and secrets until [`Store::scrub`].
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// The last accepted step under a fingerprint.

@@ -19,15 +19,21 @@ CREATE TABLE account (
 ) STRICT;
 
 CREATE TABLE authenticator (
-    id        INTEGER PRIMARY KEY,
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
     account   INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     algorithm TEXT NOT NULL,
     digits    INTEGER NOT NULL,
     period    INTEGER NOT NULL,
-    sealed    BLOB NOT NULL,
     created   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX authenticator_account ON authenticator (account);
+
+-- Sealed secrets, by authenticator. Rows are appended, overwritten in their place by as many bytes, and never removed:
+-- where rows are, the engine moves others between pages and leaves copies behind that no later removal reaches.
+CREATE TABLE secret (
+    authenticator INTEGER PRIMARY KEY,
+    sealed        BLOB NOT NULL
+) STRICT;
 
 -- The last accepted step of a secret. Outlives authenticators and accounts.
 CREATE TABLE floor (

@@ -9,9 +9,22 @@ use rusqlite::Row;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-fn table(sealed_in: Sealed) -> &'static str {
+/// All rows with what they are bound to.
+fn all_sealed(sealed_in: Sealed) -> &'static str {
     match sealed_in {
-        Sealed::Authenticators => "authenticator",
+        Sealed::Authenticators => {
+            "SELECT secret.authenticator, account, name, algorithm, digits, period, sealed FROM secret \
+             JOIN authenticator ON authenticator.id = secret.authenticator \
+             JOIN account ON account.id = account \
+             WHERE secret.authenticator > ?1 ORDER BY secret.authenticator LIMIT ?2"
+        }
+    }
+}
+
+/// As many bytes in the same place.
+fn reseal(sealed_in: Sealed) -> &'static str {
+    match sealed_in {
+        Sealed::Authenticators => "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
     }
 }
 
@@ -54,17 +67,11 @@ impl Keys for Rows<'_> {
     }
 
     fn sealed_after(&mut self, sealed_in: Sealed, after: i64, limit: u32) -> Result<Vec<SealedRow>> {
-        let table = table(sealed_in);
-        let sql = format!(
-            "SELECT {table}.id, account, name, algorithm, digits, period, sealed \
-             FROM {table} JOIN account ON account.id = account \
-             WHERE {table}.id > ?1 ORDER BY {table}.id LIMIT ?2"
-        );
         type Columns = (i64, i64, String, String, u32, i64, Vec<u8>);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
         };
-        self.all(&sql, (after, limit), read)?
+        self.all(all_sealed(sealed_in), (after, limit), read)?
             .into_iter()
             .map(|(number, account, name, algorithm, digits, period, sealed)| {
                 let name = UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))?;
@@ -75,8 +82,7 @@ impl Keys for Rows<'_> {
     }
 
     fn reseal(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<()> {
-        let sql = format!("UPDATE {} SET sealed = ?2 WHERE id = ?1", table(row.sealed_in));
-        self.execute(&sql, (row.number, sealed))
+        self.execute(reseal(row.sealed_in), (row.number, sealed))
     }
 
     fn key_bound(&mut self, what: KeyBound, now: Timestamp) -> Result<Vec<(UserName, u64)>> {

@@ -123,7 +123,8 @@ impl Transaction for Rows<'_> {
     }
 
     fn authenticators(&mut self, account: AccountId) -> Result<Vec<AuthenticatorRecord>> {
-        let sql = "SELECT algorithm, digits, period, sealed, created FROM authenticator \
+        let sql = "SELECT algorithm, digits, period, sealed, created \
+                   FROM authenticator JOIN secret ON secret.authenticator = authenticator.id \
                    WHERE account = ?1 ORDER BY id";
         type Columns = (String, u32, i64, Vec<u8>, Timestamp);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
@@ -140,10 +141,12 @@ impl Transaction for Rows<'_> {
 
     fn add_authenticator(&mut self, account: AccountId, new: &AuthenticatorRecord) -> Result<()> {
         let Parameters { algorithm, digits, period } = new.parameters;
-        let sql = "INSERT INTO authenticator (account, algorithm, digits, period, sealed, created) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO authenticator (account, algorithm, digits, period, created) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
         let created = signed(new.created.0);
-        self.execute(sql, (account.0, algorithm.name(), digits, signed(period), &new.sealed, created))
+        self.execute(sql, (account.0, algorithm.name(), digits, signed(period), created))?;
+        let sql = "INSERT INTO secret (authenticator, sealed) VALUES (?1, ?2)";
+        self.execute(sql, (self.0.last_insert_rowid(), &new.sealed))
     }
 
     fn remove_second_factor(&mut self, account: AccountId) -> Result<()> {

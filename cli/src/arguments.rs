@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Status(Some),
     /// Turn a second factor off
     Disable(One),
+    /// Make new recovery codes in place of the old ones
+    Recovery(One),
     /// Lift delays and locks
     Unlock(Unlock),
     /// Accounts

@@ -10,6 +10,7 @@ mod key;
 mod log;
 mod password;
 mod print_config;
+mod recovery;
 mod session;
 mod status;
 mod unlock;
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Verify(what) => verify::run(arguments, output, &what.user),
         Command::Status(what) => status::run(arguments, output, what.user.as_ref()),
         Command::Disable(what) => disable::run(arguments, output, &what.user),
+        Command::Recovery(what) => recovery::run(arguments, output, &what.user),
         Command::Unlock(what) => unlock::run(arguments, output, what),
         Command::Account(Account::Add(what)) => account::add(arguments, output, &what.user),
         Command::Password(what) => password::run(arguments, output, &what.user),

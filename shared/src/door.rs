@@ -5,6 +5,7 @@ mod administration;
 mod attempt;
 mod keyed_store;
 mod load;
+mod recovery_codes;
 mod revocation;
 mod rotation;
 mod sign_in;

@@ -43,14 +43,12 @@ impl Confirmation {
 impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        let length = config.recovery.length.value() as usize;
-        let codes = (0..config.recovery.codes()).map(|_| RecoveryCode::random(length));
         Ok(Pending {
             name: name.clone(),
             secret: Secret::random()?,
             parameters: config.totp.parameters(),
             issuer: config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned()),
-            recovery_codes: codes.collect::<Result<_, _>>()?,
+            recovery_codes: RecoveryCode::random_set(&config.recovery)?,
         })
     }
 

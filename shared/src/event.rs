@@ -51,10 +51,12 @@ pub enum What {
     KeysRotated,
     /// All keys were renewed, and what hung on them ended; it stands under the name of who did it.
     KeysRenewed,
+    /// New recovery codes took the place of the old ones.
+    RecoveryCodesMade,
 }
 
 impl What {
-    const ALL: [What; 13] = [
+    const ALL: [What; 14] = [
         What::AccountAdded,
         What::Accepted,
         What::Refused,
@@ -68,6 +70,7 @@ impl What {
         What::ClockMended,
         What::KeysRotated,
         What::KeysRenewed,
+        What::RecoveryCodesMade,
     ];
 
     /// The name in the store and in `postern log`.
@@ -86,6 +89,7 @@ impl What {
             What::ClockMended => "clock-mended",
             What::KeysRotated => "keys-rotated",
             What::KeysRenewed => "keys-renewed",
+            What::RecoveryCodesMade => "recovery-codes-made",
         }
     }
 

@@ -13,6 +13,7 @@ mod enrolment;
 mod guard;
 mod guesses;
 mod guest;
+mod keys;
 mod qr;
 mod races;
 mod recovery;

@@ -9,6 +9,7 @@ use shared::answer::Answer;
 use shared::clock;
 use shared::config::Config;
 use shared::enrolment::{Confirmation, Pending};
+use shared::recovery::RecoveryCode;
 use shared::{qr, words};
 
 /// Codes that may be tried at one setup.
@@ -28,7 +29,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Resul
         false => confirm(output, &pending, door.config())?,
     };
     if !output.is_json() {
-        show_recovery_codes(output, &pending)?;
+        show_recovery_codes(output, pending.recovery_codes())?;
     }
     if !what.no_confirm {
         wait_until_saved(output)?;
@@ -84,15 +85,15 @@ fn confirm(output: Output, pending: &Pending, config: &Config) -> Result<Confirm
     unreachable!("the last try returns")
 }
 
-fn show_recovery_codes(output: Output, pending: &Pending) -> Result<(), Failure> {
+pub(super) fn show_recovery_codes(output: Output, codes: &[RecoveryCode]) -> Result<(), Failure> {
     output.text("Recovery codes:\n")?;
-    for code in pending.recovery_codes() {
+    for code in codes {
         output.text(format_args!("{}\n", code.grouped().as_str()))?;
     }
     output.text("Each opens once, when the app is not at hand. They are not shown again.\n")
 }
 
-fn wait_until_saved(output: Output) -> Result<(), Failure> {
+pub(super) fn wait_until_saved(output: Output) -> Result<(), Failure> {
     for _ in 0..TRIES {
         let typed = terminal::ask(output, "Write them down, then type \"saved\": ")?;
         if typed.trim().eq_ignore_ascii_case("saved") {

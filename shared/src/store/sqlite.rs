@@ -50,6 +50,11 @@ impl Sqlite {
         if found != VERSION {
             return Err(StoreError::Version { found, known: VERSION });
         }
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        if mode != "wal" {
+            // a backup that VACUUM INTO made
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+        }
         Ok(Sqlite(connection))
     }
 

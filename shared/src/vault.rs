@@ -329,6 +329,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sealed_before_opens_until_all_is_sealed_anew() {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        let open = |wrapped: &[WrappedKey]| Vault::open(&masters, wrapped).unwrap();
+        let (first, secret) = (open(&Vault::create(&masters).unwrap()), Secret::random().unwrap());
+        let alice = "alice".parse().unwrap();
+        let home = Binding { account: 1, name: &alice, parameters: PARAMETERS };
+        let old = first.seal(&secret, &home).unwrap();
+
+        let between = open(&first.renewed(Renewal::Seal, &masters).unwrap());
+        assert!(between.is_unsettled() && between.unseal(&old, &home).unwrap() == secret);
+        let new = between.sealed_anew(&old, &home).unwrap().unwrap();
+        assert!(new.len() == old.len() && between.sealed_anew(&new, &home).unwrap().is_none());
+
+        let after = open(&between.settled(&masters).unwrap());
+        assert!(!after.is_unsettled() && after.unseal(&new, &home).unwrap() == secret);
+        assert!(matches!(after.unseal(&old, &home), Err(VaultError::Sealed(_))));
+        assert!(matches!(first.unseal(&new, &home), Err(VaultError::Sealed(_))), "an old backup's key");
+    }
+
+    #[test]
     fn a_recovery_hash_belongs_to_one_account() {
         let vault = vault();
         assert_eq!(vault.recovery_hash(1, "ABCDEFGH23"), vault.recovery_hash(1, "ABCDEFGH23"));

@@ -61,6 +61,9 @@ pub(crate) enum Command {
     Import(Import),
     /// Print a proxy's configuration, with its proof filled in
     PrintConfig(PrintConfig),
+    /// The master key and the keys that it wraps
+    #[command(subcommand)]
+    Key(Key),
     /// Show what happened
     Log(Log),
     /// Edit postern.toml and check it before it counts
@@ -267,6 +270,22 @@ pub(crate) enum Proxy {
     Nginx,
     /// ForwardAuth
     Traefik,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Make a new master key and seal every secret anew, while doors are open
+    Rotate(Rotate),
+}
+
+#[derive(Args)]
+pub(crate) struct Rotate {
+    /// Renew all keys: passwords, recovery codes, trusted browsers and sessions end
+    #[arg(long)]
+    pub(crate) compromised: bool,
+    /// Do not ask whether they may end
+    #[arg(long, requires = "compromised")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]

@@ -8,6 +8,7 @@ mod edit;
 mod enroll;
 mod import;
 mod init;
+mod key;
 mod log;
 mod one_time_code;
 mod password;
@@ -19,7 +20,7 @@ mod status;
 mod unlock;
 mod verify;
 
-use crate::arguments::{Account, Arguments, Authenticator, Command, List};
+use crate::arguments::{Account, Arguments, Authenticator, Command, Key, List};
 use crate::output::{Failure, Output};
 
 /// Runs what was typed.
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),
         Command::Import(what) => import::run(arguments, output, what),
         Command::PrintConfig(what) => print_config::run(arguments, output, what),
+        Command::Key(Key::Rotate(what)) => key::rotate(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Edit => edit::run(arguments, output),
     }

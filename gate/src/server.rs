@@ -15,7 +15,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use shared::config::file;
-use shared::door::Door;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,12 +59,10 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         ));
     }
     let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
-    let keys = Door::open(config.clone()).map_err(|error| error.to_string())?.token_keys();
     let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
     let site = Arc::new(Site {
         jar: Jar::new(&config.gate, &url.path),
         url,
-        keys,
         believed,
         watch,
         judge: Judge::new(&config),

@@ -53,7 +53,7 @@ impl Confirmation {
 impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        let kind = Kind::First(new_recovery_codes(config)?);
+        let kind = Kind::First(RecoveryCode::random_set(&config.recovery)?);
         Ok(Pending { kind, ..Pending::further(config, name)? })
     }
 
@@ -163,12 +163,6 @@ impl Pending {
             },
         }
     }
-}
-
-/// A new set of recovery codes, as the configuration wants it.
-pub fn new_recovery_codes(config: &Config) -> Result<Vec<RecoveryCode>, RandomError> {
-    let length = config.recovery.length.value() as usize;
-    (0..config.recovery.codes()).map(|_| RecoveryCode::random(length)).collect()
 }
 
 /// The host's name up to the first dot.

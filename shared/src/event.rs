@@ -95,11 +95,15 @@ pub enum What {
     SessionRevoked,
     /// The floors of used steps were lowered to the clock.
     ClockMended,
+    /// The keys were rotated; it concerns every account, and stands under the name of who did it.
+    KeysRotated,
+    /// All keys were renewed, and what hung on them ended; it stands under the name of who did it.
+    KeysRenewed,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 20] = [
+    pub const ALL: [What; 22] = [
         What::AccountAdded,
         What::AccountRemoved,
         What::AccountRenamed,
@@ -120,6 +124,8 @@ impl What {
         What::BrowserRevoked,
         What::SessionRevoked,
         What::ClockMended,
+        What::KeysRotated,
+        What::KeysRenewed,
     ];
 
     /// How many of an account are written in a day, of those that whoever holds its first factor can cause as often
@@ -156,6 +162,8 @@ impl What {
             What::BrowserRevoked => "browser-revoked",
             What::SessionRevoked => "session-revoked",
             What::ClockMended => "clock-mended",
+            What::KeysRotated => "keys-rotated",
+            What::KeysRenewed => "keys-renewed",
         }
     }
 

@@ -16,6 +16,7 @@ mod guard;
 mod guesses;
 mod guest;
 mod import;
+mod keys;
 mod log;
 mod qr;
 mod races;

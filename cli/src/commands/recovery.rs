@@ -6,13 +6,13 @@ use crate::context;
 use crate::output::{Failure, Output};
 use serde_json::json;
 use shared::clock;
-use shared::enrolment::new_recovery_codes;
+use shared::recovery::RecoveryCode;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Result<(), Failure> {
     let mut door = context::door(arguments, output)?;
     let user = &what.user;
     door.refuse_recovery_codes(user)?;
-    let codes = new_recovery_codes(door.config())?;
+    let codes = RecoveryCode::random_set(&door.config().recovery)?;
     if output.is_json() {
         output.json(&json!({"account": user, "recovery_codes": setup::grouped(&codes)}))?;
     } else {

@@ -33,7 +33,7 @@ impl Door {
     /// Whether a setup would be refused, before anything is shown.
     pub fn refuse_setup(&mut self, pending: &Pending) -> Done {
         self.refuse_declared(pending.name())?;
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.account(pending.name())? {
             None if pending.is_first() => Ok(()),
             None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
@@ -52,7 +52,7 @@ impl Door {
     ) -> Done {
         let name = pending.name();
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match pending.is_first() {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
@@ -61,7 +61,7 @@ impl Door {
         // The same secret may have been here before: its floor outlives it.
         let parameters = pending.parameters();
         let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
-        let floor = tx.floor(&fingerprint)?;
+        let floor = load::floor(&self.vault, tx.as_mut(), pending.secret(), parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
@@ -91,7 +91,7 @@ impl Door {
         let declared = load::declared(&self.config, name)?;
         let is_declared = declared.is_some();
         let defaults = self.config.totp.parameters();
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = match tx.account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
@@ -123,7 +123,7 @@ impl Door {
         now: Timestamp,
     ) -> Done {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         let all = tx.authenticators(record.id)?;
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
@@ -156,7 +156,7 @@ impl Door {
         now: Timestamp,
     ) -> Done {
         let is_declared = self.config.declared(name).is_some();
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match is_declared {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,

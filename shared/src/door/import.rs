@@ -1,8 +1,8 @@
 //! Taking over what another system's file held: all of it in one transaction, or none. Nobody's second factor is
 //! replaced, and no code that was used there opens here.
 
-use super::Door;
 use super::administration::{AdministrationError, known_or_new, log};
+use super::{Door, load};
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::import::Found;
@@ -45,7 +45,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<Vec<Taken>, AdministrationError> {
         let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let mut new: BTreeSet<&UserName> = BTreeSet::new();
         let mut all = Vec::with_capacity(found.len());
@@ -67,7 +67,7 @@ impl Door {
             }
             let parameters = one.parameters();
             let fingerprint = vault.fingerprint(&one.secret, parameters);
-            if let Some(floor) = one.used_up_to().max(tx.floor(&fingerprint)?) {
+            if let Some(floor) = one.used_up_to().max(load::floor(vault, tx, &one.secret, parameters)?) {
                 tx.set_floor(&fingerprint, floor)?;
             }
             let label = label(one.label.as_deref(), &live);

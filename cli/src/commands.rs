@@ -6,7 +6,9 @@ mod browser;
 mod disable;
 mod edit;
 mod enroll;
+mod import;
 mod init;
+mod key;
 mod log;
 mod one_time_code;
 mod password;
@@ -18,7 +20,7 @@ mod status;
 mod unlock;
 mod verify;
 
-use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, List};
+use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, Key, List};
 use crate::desk;
 use crate::output::{Failure, Output};
 
@@ -51,7 +53,9 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Browser(Browsers::Revoke(what)) => browser::revoke(arguments, output, what),
         Command::Session(List::List(what)) => session::list(arguments, output, &what.user),
         Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),
+        Command::Import(what) => import::run(arguments, output, what),
         Command::PrintConfig(what) => print_config::run(arguments, output, what),
+        Command::Key(Key::Rotate(what)) => key::rotate(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Edit => edit::run(arguments, output),
     }

@@ -64,12 +64,10 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         ));
     }
     let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
-    let keys = Door::open(config.clone()).map_err(|error| error.to_string())?.token_keys();
     let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
     let site = Arc::new(Site {
         jar: Jar::new(&config.gate, &url.path),
         url,
-        keys,
         believed,
         watch,
         judge: Judge::new(&config),

@@ -6,10 +6,13 @@ mod administration;
 mod attempt;
 mod authenticators;
 mod errand;
+mod import;
+mod keyed_store;
 mod load;
 mod log;
 mod one_time_code;
 mod revocation;
+mod rotation;
 mod sign_in;
 mod visit;
 mod web_administration;
@@ -19,18 +22,21 @@ pub use administration::AdministrationError;
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
 pub use errand::Caller;
+pub use import::{Taken, Trial};
 pub use revocation::LEASE;
+pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::key::{KeyError, MasterKeys};
+use crate::key::KeyError;
 use crate::name::{Group, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
-use crate::store::{self, Intent, Store, StoreError};
+use crate::store::{Intent, StoreError};
 use crate::vault::{Vault, VaultError};
+use keyed_store::KeyedStore;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -49,17 +55,14 @@ pub struct Membership {
 pub struct Door {
     config: Config,
     vault: Vault,
-    store: Box<dyn Store>,
+    store: KeyedStore,
     hashing: HashingMemory,
 }
 
 impl Door {
-    /// Reads the key, opens the store, and unwraps the data keys.
+    /// Opens the store, reads the key, and unwraps the data keys.
     pub fn open(config: Config) -> Result<Door, DoorError> {
-        let masters = MasterKeys::read(config.store.key_file.path())?;
-        let mut store = store::open(&config.store.url)?;
-        let wrapped = store.begin(Intent::Read)?.data_keys()?;
-        let vault = Vault::open(&masters, &wrapped)?;
+        let (store, vault) = KeyedStore::open(&config.store)?;
         Ok(Door { config, vault, store, hashing: HashingMemory::default() })
     }
 
@@ -76,7 +79,7 @@ impl Door {
     /// What the policy asks about an account: whether it has a second factor now, and its groups.
     pub fn membership(&mut self, name: &UserName) -> Result<Membership, DoorError> {
         let declared = load::declared(&self.config, name)?;
-        let mut transaction = self.store.begin(Intent::Read)?;
+        let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
         let (stored, groups) = match transaction.account(name)? {
             Some(record) => (!transaction.authenticators(record.id)?.is_empty(), record.groups),
             None => (false, Vec::new()),
@@ -100,6 +103,13 @@ pub enum DoorError {
     Store(StoreError),
     /// What is sealed in the store.
     Vault(VaultError),
+    /// The key file belongs to another store, or to this one as it was at another time.
+    WrongKey {
+        /// The key file.
+        key: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
     /// The secret file of a declared account.
     Declared {
         /// The file.
@@ -142,6 +152,12 @@ impl fmt::Display for DoorError {
             DoorError::Key(error) => error.fmt(f),
             DoorError::Store(error) => error.fmt(f),
             DoorError::Vault(error) => error.fmt(f),
+            DoorError::WrongKey { key, store } => write!(
+                f,
+                "{}: no master key in it opens the store {}; put the key file back that was saved with this store",
+                key.display(),
+                store.display()
+            ),
             DoorError::Declared { error: DeclaredError::File(error), .. } => error.fmt(f),
             DoorError::Declared { path, error: DeclaredError::Content(error) } => {
                 write!(f, "{}: {error}", path.display())
@@ -156,6 +172,7 @@ impl std::error::Error for DoorError {
             DoorError::Key(error) => Some(error),
             DoorError::Store(error) => Some(error),
             DoorError::Vault(error) => Some(error),
+            DoorError::WrongKey { .. } => None,
             DoorError::Declared { error: DeclaredError::File(error), .. } => Some(error),
             DoorError::Declared { error: DeclaredError::Content(error), .. } => Some(error),
         }

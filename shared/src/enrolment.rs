@@ -38,6 +38,8 @@ pub struct Footing {
     pub(crate) account: Option<(AccountId, u64)>,
     /// What tells its set of recovery codes from every other.
     pub(crate) recovery: Option<[u8; 32]>,
+    /// What tells the data keys from others: whoever stole some forges nothing once they are renewed.
+    pub(crate) keys: [u8; 32],
 }
 
 /// What comes of a setup.
@@ -72,7 +74,7 @@ impl Confirmation {
 impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        let kind = Kind::First(new_recovery_codes(config)?);
+        let kind = Kind::First(RecoveryCode::random_set(&config.recovery)?);
         Ok(Pending { kind, ..Pending::further(config, name)? })
     }
 
@@ -212,12 +214,6 @@ impl Pending {
             },
         }
     }
-}
-
-/// A new set of recovery codes, as the configuration wants it.
-pub fn new_recovery_codes(config: &Config) -> Result<Vec<RecoveryCode>, RandomError> {
-    let length = config.recovery.length.value() as usize;
-    (0..config.recovery.codes()).map(|_| RecoveryCode::random(length)).collect()
 }
 
 /// The host's name up to the first dot.

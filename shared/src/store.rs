@@ -3,12 +3,14 @@
 
 mod accounts;
 mod events;
+mod keys;
 mod location;
 mod sessions;
 mod sqlite;
 
 pub use accounts::{AccountRecord, Accounts, Tally};
 pub use events::Events;
+pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
 use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
@@ -97,12 +99,13 @@ pub trait Store: Send {
     /// Begins a transaction. Dropping it leaves nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
-    /// Makes sure that nothing deleted is left in the store's bytes, journals included.
+    /// Makes sure that no secret of a removed authenticator is left in the store's bytes, journals included. Waits for
+    /// every transaction that still sees what was there.
     fn scrub(&mut self) -> Result<(), StoreError>;
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Accounts + Sessions + Events {
+pub trait Transaction: Accounts + Sessions + Events + Keys {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 
@@ -116,9 +119,9 @@ pub trait Transaction: Accounts + Sessions + Events {
     ) -> Result<(), StoreError>;
     /// Keeps another sealing of the same secret.
     fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<(), StoreError>;
-    /// Removes one authenticator; its floor stays.
+    /// Removes one authenticator; its floor stays, and its secret until [`Store::scrub`].
     fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
-    /// Removes every authenticator and recovery code of an account; floors stay.
+    /// Removes every authenticator and recovery code of an account; floors stay, and secrets until [`Store::scrub`].
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// The last accepted step under a fingerprint.

@@ -132,12 +132,19 @@ pub enum ParametersError {
     Period,
 }
 
-impl fmt::Display for ParametersError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ParametersError {
+    /// What is wrong, in words.
+    pub fn text(self) -> &'static str {
+        match self {
             ParametersError::Digits => "digits must be 6 or 8",
             ParametersError::Period => "the period must be 15 to 120 seconds",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ParametersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

@@ -14,6 +14,7 @@ use shared::event::{Filter, What};
 use shared::name::UserName;
 use shared::otpauth;
 use shared::totp::code;
+use shared::vault::Renewal;
 
 const UID: u32 = 1000;
 
@@ -252,6 +253,15 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     home.door.remove_account(&name("alice"), "root", NOW).unwrap();
     let third = Pending::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&third);
+    stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
+}
+
+/// C2: with stolen data keys tickets can be forged, until they are renewed.
+#[test]
+fn what_was_begun_does_not_outlive_the_data_keys() {
+    let (mut home, app) = alice();
+    let begun = one_more(&mut home, &code_of(&app, 0), "x");
+    home.door.rotate_keys(Renewal::All, "root", NOW).unwrap();
     stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
 }
 

@@ -82,12 +82,13 @@ impl Gate {
         patiently("the gate listens", || UnixStream::connect("/run/postern/pam.sock").map(Some));
     }
 
-    /// Starts it again, with a softer and a harder limit of open files.
-    pub fn restart_with_files(&mut self, soft: u32, hard: u32) {
+    /// Starts it again through a command that goes on with the one after it, such as prlimit.
+    pub fn restart_through(&mut self, command: &[&str]) {
         self.crash();
-        let mut prlimit = Command::new("prlimit");
-        prlimit.args([&format!("--nofile={soft}:{hard}"), "setpriv"]);
-        self.running = Some(launch(prlimit, "listens on"));
+        let (first, rest) = command.split_first().expect("a command");
+        let mut through = Command::new(first);
+        through.args(rest).arg("setpriv");
+        self.running = Some(launch(through, "listens on"));
     }
 
     /// Its process.

@@ -17,7 +17,7 @@ impl Door {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
     pub fn disable(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         if tx.authenticators(record.id)?.is_empty() {
             drop(tx);
@@ -37,7 +37,7 @@ impl Door {
 
     /// Lifts every delay and lock of an account.
     pub fn unlock(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         tx.unlock_all(record.id)?;
         log(tx.as_mut(), name, What::Unlocked, actor, now)?;
@@ -53,7 +53,7 @@ impl Door {
     ) -> Result<usize, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
         let defaults = self.config.totp.parameters();
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.account(name)? {
             None if declared.is_some() => tx.add_account(name, now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),

@@ -2,7 +2,7 @@
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
-use super::{Door, load};
+use super::{Door, DoorError, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::enrolment::{Confirmation, Footing, Pending};
@@ -11,11 +11,11 @@ use crate::name::{Label, UserName};
 use crate::recovery::RecoveryCode;
 use crate::store::{AccountRecord, AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::totp::Parameters;
-use crate::vault::Binding;
+use crate::vault::{Binding, Vault};
 use serde::{Deserialize, Serialize};
 
 /// The most authenticators that an account may have.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 /// One authenticator, as lists show it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ impl Door {
     /// Whether a setup would be refused, before anything is shown.
     pub fn refuse_setup(&mut self, pending: &Pending) -> Done {
         self.refuse_declared(pending.name())?;
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.account(pending.name())? {
             None if pending.is_first() => Ok(()),
             None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
@@ -53,8 +53,8 @@ impl Door {
     ) -> Done {
         let name = pending.name();
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
-        let footing = footing(tx.as_mut(), name)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let footing = footing(tx.as_mut(), &self.vault, name)?;
         let record = match pending.is_first() {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
@@ -74,7 +74,7 @@ impl Door {
         // The same secret may have been here before: its floor outlives it.
         let parameters = pending.parameters();
         let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
-        let floor = tx.floor(&fingerprint)?;
+        let floor = load::floor(&self.vault, tx.as_mut(), pending.secret(), parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
@@ -96,9 +96,10 @@ impl Door {
         Ok(self.await_gates(revision)?)
     }
 
-    /// How an account stands now.
-    pub(super) fn footing(&mut self, name: &UserName) -> Result<Footing, StoreError> {
-        footing(self.store.begin(Intent::Read)?.as_mut(), name)
+    /// How an account stands now, by the data keys of now.
+    pub(super) fn footing(&mut self, name: &UserName) -> Result<Footing, DoorError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        Ok(footing(tx.as_mut(), &self.vault, name)?)
     }
 
     /// The authenticators of an account, oldest first.
@@ -109,7 +110,7 @@ impl Door {
         let declared = load::declared(&self.config, name)?;
         let is_declared = declared.is_some();
         let defaults = self.config.totp.parameters();
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = match tx.account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
@@ -141,7 +142,7 @@ impl Door {
         now: Timestamp,
     ) -> Done {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         let all = tx.authenticators(record.id)?;
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
@@ -187,8 +188,8 @@ impl Door {
         now: Timestamp,
     ) -> Done {
         let is_declared = self.config.declared(name).is_some();
-        let mut tx = self.store.begin(Intent::Write)?;
-        if footing(tx.as_mut(), name)? != *began_on {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        if footing(tx.as_mut(), &self.vault, name)? != *began_on {
             return Err(AdministrationError::Stale);
         }
         let record = match is_declared {
@@ -205,10 +206,11 @@ impl Door {
 }
 
 /// How an account stands now. The least hash tells a set of recovery codes from every other, since each is random.
-fn footing(tx: &mut dyn Transaction, name: &UserName) -> Result<Footing, StoreError> {
-    let Some(record) = tx.account(name)? else { return Ok(Footing { account: None, recovery: None }) };
+fn footing(tx: &mut dyn Transaction, vault: &Vault, name: &UserName) -> Result<Footing, StoreError> {
+    let keys = vault.token_keys().sign(b"footing");
+    let Some(record) = tx.account(name)? else { return Ok(Footing { account: None, recovery: None, keys }) };
     let recovery = tx.recovery_codes(record.id)?.into_iter().map(|kept| kept.hash.0).min();
-    Ok(Footing { account: Some((record.id, record.generation)), recovery })
+    Ok(Footing { account: Some((record.id, record.generation)), recovery, keys })
 }
 
 fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {

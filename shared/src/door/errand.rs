@@ -8,7 +8,7 @@ use super::{COMMAND, Door, DoorError, Visitor};
 use crate::answer;
 use crate::clock::Timestamp;
 use crate::decision::{Invitation, Verdict};
-use crate::enrolment::{Confirmation, Footing, Pending, new_recovery_codes};
+use crate::enrolment::{Confirmation, Footing, Pending};
 use crate::errand::{Answer, Change, Errand, Finish, Kind, Look, Reply, Setup, Task, Typed};
 use crate::guess::Stage;
 use crate::name::UserName;
@@ -215,7 +215,7 @@ impl Door {
         footing: Footing,
         now: Timestamp,
     ) -> Answered {
-        let codes = new_recovery_codes(self.config()).map_err(random)?;
+        let codes = RecoveryCode::random_set(&self.config().recovery).map_err(random)?;
         let new = NewCodes::of(&codes);
         Ok(Answer::RecoveryCodes {
             codes: grouped(&codes),
@@ -230,6 +230,8 @@ impl Door {
         finish: &Finish,
         now: Timestamp,
     ) -> Answered {
+        // tickets are opened with the keys of now
+        self.footing(account)?;
         match finish {
             Finish::Confirm { ticket, code } => {
                 let ticket = self.opened::<Draft>(ticket, caller, account, now)?;

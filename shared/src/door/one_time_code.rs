@@ -27,7 +27,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(name) {
             Some(_) => known_or_new(tx.as_mut(), name, actor, now)?,
             None => known(tx.as_mut(), name)?,
@@ -52,7 +52,7 @@ impl Door {
             return Err(AdministrationError::Uninvited(visitor.name.clone()));
         }
         let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, None, now)?;
         let decided = visit.invite(tx, answer)?;
@@ -63,7 +63,7 @@ impl Door {
 
     /// Takes it back.
     pub fn cancel_one_time_code(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         match tx.one_time_code(record.id)? {
             Some(kept) if !kept.used && now < kept.expires => {}

@@ -198,7 +198,7 @@ mod tests {
     fn a_ticket_is_good_for_its_owner_its_step_and_its_time_only() {
         let (masters, _) = MasterKeys::generate().unwrap();
         let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
-        let footing = Footing { account: Some((AccountId(1), 2)), recovery: None };
+        let footing = Footing { account: Some((AccountId(1), 2)), recovery: None, keys: [0; 32] };
         let codes = NewCodes::of(&[RecoveryCode::random(10).unwrap()]);
         let sealed =
             ErrandTicket::begun(&name("alice"), Some(1000), footing, codes, NOW).seal(&keys).unwrap();
@@ -229,7 +229,11 @@ mod tests {
             .unwrap()
             .called(Label::try_from("\"".repeat(crate::name::LONGEST_LABEL)).unwrap())
             .with_secret(seed);
-        let footing = Footing { account: Some((AccountId(i64::MAX), u64::MAX)), recovery: Some([255; 32]) };
+        let footing = Footing {
+            account: Some((AccountId(i64::MAX), u64::MAX)),
+            recovery: Some([255; 32]),
+            keys: [255; 32],
+        };
         let ticket = ErrandTicket::begun(&account, Some(u32::MAX), footing, Draft::of(&pending, None), NOW)
             .next(|draft| Confirmed { draft, step: Step(u64::MAX) })
             .seal(&keys)

@@ -113,7 +113,7 @@ fn accounts_come_go_and_change_their_names() {
     // the policy knows such groups
     host.configure("[[policy.exempt]]\ngroups = [\"ops\"]\nservices = [\"sshd\"]\n");
     alice.with_key().enters();
-    host.configure("");
+    host.configure("# defaults\n");
     alice.with_key().enters_with(&phone.code());
 
     Postern::call("account rename alice bob").does();

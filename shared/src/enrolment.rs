@@ -74,7 +74,7 @@ impl Confirmation {
 impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        let kind = Kind::First(RecoveryCode::random_set(&config.recovery)?);
+        let kind = Kind::First(config.recovery.new_codes()?);
         Ok(Pending { kind, ..Pending::further(config, name)? })
     }
 

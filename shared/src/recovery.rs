@@ -1,7 +1,6 @@
 //! Recovery codes, and the one-time codes of administrators, which are made of the same characters: their alphabet,
 //! their making, the groups in which people read them. What the store keeps of them is made by [`crate::vault`].
 
-use crate::config::Recovery;
 use crate::secret::{RandomError, fill_random};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -38,10 +37,9 @@ impl RecoveryCode {
         }
     }
 
-    /// A new set, as many and as long as configured.
-    pub fn random_set(settings: &Recovery) -> Result<Vec<RecoveryCode>, RandomError> {
-        let length = settings.length.value() as usize;
-        (0..settings.codes()).map(|_| RecoveryCode::random(length)).collect()
+    /// A new set of `count` codes.
+    pub fn random_set(count: u32, length: usize) -> Result<Vec<RecoveryCode>, RandomError> {
+        (0..count).map(|_| RecoveryCode::random(length)).collect()
     }
 
     /// One that was made earlier, and sealed.

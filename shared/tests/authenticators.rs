@@ -9,7 +9,6 @@ use shared::decision::Refusal;
 use shared::door::{AdministrationError, Means};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
-use shared::recovery::RecoveryCode;
 use shared::secret::Secret;
 use shared::totp::{Moving, Parameters, Step};
 
@@ -155,7 +154,7 @@ fn a_removed_authenticators_secret_is_gone_from_the_stores_bytes() {
 #[test]
 fn a_new_set_of_recovery_codes_kills_the_old_one() {
     let (mut home, app) = alice();
-    let new = RecoveryCode::random_set(&home.door.config().recovery).unwrap();
+    let new = home.door.config().recovery.new_codes().unwrap();
     home.door.replace_recovery_codes(&name("alice"), &new, "root", NOW).unwrap();
     refused(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW), Refusal::Wrong);
     accepted(&home.attempt("alice", new[0].plain(), NOW));

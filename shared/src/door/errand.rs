@@ -215,7 +215,7 @@ impl Door {
         footing: Footing,
         now: Timestamp,
     ) -> Answered {
-        let codes = RecoveryCode::random_set(&self.config().recovery).map_err(random)?;
+        let codes = self.config().recovery.new_codes().map_err(random)?;
         let new = NewCodes::of(&codes);
         Ok(Answer::RecoveryCodes {
             codes: grouped(&codes),

@@ -268,7 +268,7 @@ fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
 fn a_backup_restores() {
     let host = Host::fresh();
     let (mut web, visitor, alice, phone, recovery) = signed_in(&host);
-    let folder = "/root/postern-backup";
+    let folder = "/var/backups/postern";
     fs::create_dir_all(folder).expect("root may do it");
     let copy = format!("{folder}/postern.db");
     let of_key = format!("{folder}/postern.key");

@@ -6,11 +6,11 @@ use crate::secret::{RandomError, fill_random};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, Mac};
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use sha2::Sha256;
 use std::fmt;
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -109,16 +109,21 @@ impl MasterKeys {
 
 /// What keeps all other changes of a key file out; it ends with the process, however that ends.
 pub struct Changing {
-    _folder: Flock<File>,
+    _lock: Flock<File>,
 }
 
 impl Changing {
-    /// Begins to change the file. The lock is its folder's: the file itself is replaced.
+    /// Begins to change the file. The lock is a file of its own, which nobody else can open: whoever can open a file or
+    /// a folder can lock it, and would keep every rotation out.
     pub fn begin(path: &Path) -> Result<Changing, KeyError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let io = |error| KeyError::File(FileError::io(folder, error));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let lock = folder.join(format!(".{name}.lock"));
+        let io = |error| KeyError::File(FileError::io(&lock, error));
         files::trust_folder(folder)?;
-        let opened = File::open(folder).map_err(io)?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let opened = options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(&lock).map_err(io)?;
         let locked =
             Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
                 Errno::EWOULDBLOCK => KeyError::Changing(path.to_owned()),
@@ -126,7 +131,7 @@ impl Changing {
             })?;
         // one that was cut off left keys there
         files::remove_unfinished(path)?;
-        Ok(Changing { _folder: locked })
+        Ok(Changing { _lock: locked })
     }
 }
 
@@ -254,6 +259,24 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
     }
 
+    /// Whoever can open a folder or a file can lock it: only what root alone can open keeps a rotation out.
+    #[test]
+    fn whoever_locks_what_all_can_open_keeps_no_rotation_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let (_, text) = MasterKeys::generate().unwrap();
+        fs::write(&path, text.as_bytes()).unwrap();
+        let held = [folder.path(), path.as_path()].map(|open_to_others| {
+            let opened = File::open(open_to_others).unwrap();
+            Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno).unwrap()
+        });
+        let changing = Changing::begin(&path).unwrap();
+        let locks = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+        let lock = locks.into_iter().find(|entry| entry.file_name() == ".key.lock").unwrap();
+        assert_eq!(lock.metadata().unwrap().mode() & 0o777, 0o600);
+        drop((changing, held));
+    }
+
     #[test]
     fn one_at_a_time_changes_the_file_and_sweeps_up_after_one_that_was_cut_off() {
         let folder = tempfile::tempdir().unwrap();
@@ -263,7 +286,8 @@ mod tests {
         fs::write(folder.path().join("key.old"), "the administrator's").unwrap();
         let first = Changing::begin(&path).unwrap();
         assert!(!unfinished.exists());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        // the administrator's, and the lock
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(matches!(Changing::begin(&path), Err(KeyError::Changing(_))));
         drop(first);
         assert!(Changing::begin(&path).is_ok());

@@ -17,6 +17,7 @@ pub mod event;
 pub mod files;
 pub mod groups;
 pub mod guess;
+pub mod host_password;
 pub mod import;
 pub mod key;
 pub mod name;

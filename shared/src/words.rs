@@ -44,6 +44,17 @@ pub fn refusal(refusal: Refusal) -> String {
     }
 }
 
+/// Why a password was refused, to someone whose account it is.
+pub fn password_refusal(refused: Refusal) -> String {
+    match refused {
+        Refusal::Wrong => "That password is wrong, or your account may not be entered".to_owned(),
+        Refusal::Delayed { wait } => {
+            format!("Too many wrong passwords: wait {}, or enter a one-time code", duration(wait))
+        }
+        other => refusal(other),
+    }
+}
+
 /// What happened since the last sign-in.
 pub fn missed(missed: &Missed) -> String {
     let codes = if missed.count == 1 { "code" } else { "codes" };

@@ -152,8 +152,14 @@ pub enum AdministrationError {
     OnlyRoot,
     /// The code that a change needs was refused.
     Code(Refusal),
-    /// A first setup away from root needs a one-time code.
+    /// A first setup away from root needs a one-time code, or the password.
     Uninvited(UserName),
+    /// The password of this host that a first setup needs was refused.
+    HostPassword(Refusal),
+    /// It was not looked at.
+    PasswordUnasked(UserName),
+    /// It was being looked at, for too long.
+    PasswordUnanswered(UserName),
     /// What was begun is over, or the account has changed since.
     Stale,
     /// An authenticator cannot be like that.
@@ -220,7 +226,18 @@ impl fmt::Display for AdministrationError {
             }
             AdministrationError::Uninvited(name) => write!(
                 f,
-                "a first second factor needs a one-time code: ask the administrator, for whom postern one-time-code {name} prints one; a password cannot be checked here"
+                "a first second factor needs your password on this host, or a one-time code: ask the administrator, for whom postern one-time-code {name} prints one"
+            ),
+            AdministrationError::HostPassword(refusal) => {
+                write!(f, "{}; nothing was changed", words::password_refusal(*refusal))
+            }
+            AdministrationError::PasswordUnasked(name) => write!(
+                f,
+                "passwords of this host cannot be checked now; ask the administrator to start postern-password.socket, or for a one-time code, which postern one-time-code {name} prints"
+            ),
+            AdministrationError::PasswordUnanswered(name) => write!(
+                f,
+                "your password could not be checked in time, and nothing was changed; try again later, or ask the administrator for a one-time code, which postern one-time-code {name} prints"
             ),
             AdministrationError::Stale => f.write_str(
                 "that took too long, or the account has changed meanwhile; nothing was changed, begin anew",

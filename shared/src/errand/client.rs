@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 /// How long the gate may take to let in, and then to greet.
 const GREETED: Duration = Duration::from_millis(900);
-/// How long it may take to answer: the store's time limit, a revocation's, and some more.
-const ANSWERED: Duration = Duration::from_secs(20);
+/// How long it may take to answer: the store's time limit, a revocation's, that of a password, and some more.
+const ANSWERED: Duration = Duration::from_secs(40);
 
 /// Has the gate run an errand.
 pub fn send(socket: &Path, errand: &Errand) -> Result<Reply, ClientError> {

@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 /// How long the helper may take to be started by systemd, and to greet.
-const GREETED: Duration = Duration::from_millis(1500);
+const GREETED: Duration = Duration::from_millis(1200);
 /// How long it may take to say something: longer than it gives PAM.
 const SAYS: Duration = JUDGED.saturating_add(WAITED).saturating_add(Duration::from_secs(2));
 

@@ -15,6 +15,8 @@ mod enrolment;
 mod guard;
 mod guesses;
 mod guest;
+mod host_password;
+mod host_password_unit;
 mod import;
 mod keys;
 mod log;

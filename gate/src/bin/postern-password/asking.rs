@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 /// This program, also after another version was put in its place.
 const SELF: &str = "/proc/self/exe";
 
-/// A process and what it starts; they end when this goes.
+/// A process and its group; they end when this goes.
 struct Process(Child);
 
 impl Drop for Process {

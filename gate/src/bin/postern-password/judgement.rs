@@ -92,6 +92,9 @@ impl fmt::Display for No {
             No::Authentication(error) => write!(f, "auth-{}", name_of(*error)),
             No::Account(ErrorCode::AccountExpired) => f.write_str("account-expired"),
             No::Account(ErrorCode::NewAuthTokRequired) => f.write_str("password-expired"),
+            No::Account(ErrorCode::AuthenticationError | ErrorCode::PermissionDenied) => {
+                f.write_str("account-refused")
+            }
             No::Account(error) => write!(f, "account-{}", name_of(*error)),
             No::NotLookedAt => f.write_str("not-looked-at"),
             No::OtherName => f.write_str("other-name"),

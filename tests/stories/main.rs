@@ -18,6 +18,7 @@ mod guest;
 mod import;
 mod keys;
 mod log;
+mod policy;
 mod qr;
 mod races;
 mod recovery;

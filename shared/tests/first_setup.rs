@@ -168,6 +168,18 @@ fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     assert!(matches!(stale, Err(AdministrationError::Stale)), "{stale:?}");
 }
 
+/// L13
+#[test]
+fn where_the_policy_wants_a_one_time_code_no_password_does() {
+    for policy in ["\"one-time-code\"", "\"networks\"\nself_enroll_networks = [\"127.0.0.0/8\", \"::/0\"]"] {
+        let mut home = Home::new(&format!("[policy]\nself_enroll = {policy}\n"));
+        for _ in 0..20 {
+            let refused = asks(&mut home, "alice", "alice", NOW);
+            assert!(matches!(refused, Err(AdministrationError::PasswordNotEnough(_))), "{refused:?}");
+        }
+    }
+}
+
 #[test]
 fn where_the_host_is_not_asked_no_password_is_right() {
     let mut home = Home::new("");

@@ -13,6 +13,7 @@ use crate::guess::Stage;
 use crate::host_password::Said;
 use crate::name::UserName;
 use crate::place::Origin;
+use crate::policy::Enrolling;
 
 /// A first setup whose password the host is to be asked about.
 #[derive(Debug)]
@@ -63,14 +64,19 @@ impl Door {
         }
     }
 
-    /// What a password is no proof for: whether the policy asks more of a first enrolment is asked here too.
+    /// What no password begins.
     fn refuse_password_setup(
         &mut self,
         account: &UserName,
         setup: &Setup,
     ) -> Result<(), AdministrationError> {
         let pending = self.described(account, setup)?;
-        self.refuse_setup(&pending)
+        self.refuse_setup(&pending)?;
+        // over pam.sock there is no address
+        match self.config().policy.enrolling(None) {
+            Enrolling::Free => Ok(()),
+            Enrolling::OneTimeCode => Err(AdministrationError::PasswordNotEnough(account.clone())),
+        }
     }
 }
 

@@ -8,12 +8,17 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// How long the helper may take to be started by systemd, and to greet.
 const GREETED: Duration = Duration::from_millis(1200);
 /// How long it may take to say something: longer than it gives PAM.
 const SAYS: Duration = JUDGED.saturating_add(WAITED).saturating_add(Duration::from_secs(2));
+
+/// How many are asked at once, as many as the helper has judged at once: each takes one of the descriptors that the
+/// web's connections leave.
+static AT_ONCE: Semaphore = Semaphore::const_new(16);
 
 /// Nothing was said.
 pub(crate) enum Silent {
@@ -25,6 +30,9 @@ pub(crate) enum Silent {
 
 /// Has it asked.
 pub(crate) async fn ask(question: &Question) -> Result<Said, Silent> {
+    let Ok(_turn) = AT_ONCE.try_acquire() else {
+        return Err(Silent::Absent("too many passwords of this host are being checked at once".to_owned()));
+    };
     let reached = timeout(GREETED, reach(Path::new(SOCKET))).await;
     let mut stream = reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
         Silent::Absent(format!(

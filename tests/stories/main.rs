@@ -16,6 +16,7 @@ mod guard;
 mod guesses;
 mod guest;
 mod host_password;
+mod host_password_helper;
 mod host_password_unit;
 mod import;
 mod keys;

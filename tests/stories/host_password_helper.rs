@@ -102,9 +102,6 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         assert_eq!(asked("alice", "anything"), Some(Said::Wrong), "{stack}");
         because("not-looked-at", "alice");
     }
-    // one that asks twice, or for all to see
-    host.pam(SERVICE, "auth required pam_unix.so\nauth required pam_unix.so\naccount required pam_unix.so\n");
-    assert_eq!(right(&alice), Some(Said::Wrong));
     assert!(!web.gate.log().contains("panicked") && !helper.log().contains("panicked"));
 }
 

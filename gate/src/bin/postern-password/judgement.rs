@@ -105,3 +105,50 @@ impl fmt::Display for No {
 fn name_of(error: ErrorCode) -> String {
     format!("{error:?}").to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nonstick::conv::{ErrorMsg, InfoMsg, MaskedQAndA, QAndA};
+
+    fn answering() -> Answering {
+        let password = Candidate::typed(b"secret \xff").unwrap();
+        Answering { password, given: Rc::default() }
+    }
+
+    #[test]
+    fn the_password_is_given_once_and_only_where_it_does_not_show() {
+        let answering = answering();
+        let (told, warned) = (InfoMsg::new(OsStr::new("welcome")), ErrorMsg::new(OsStr::new("beware")));
+        let shown = QAndA::new(OsStr::new("Password: "));
+        answering.communicate(&[told.exchange(), warned.exchange(), shown.exchange()]);
+        assert_eq!((told.answer(), warned.answer()), (Ok(()), Ok(())));
+        assert_eq!(shown.answer(), Err(ErrorCode::ConversationError));
+        assert!(!answering.given.get());
+
+        let (first, second) =
+            (MaskedQAndA::new(OsStr::new("Password: ")), MaskedQAndA::new(OsStr::new("Password: ")));
+        answering.communicate(&[first.exchange(), second.exchange()]);
+        assert_eq!(first.answer().unwrap().as_bytes(), b"secret \xff");
+        assert_eq!(second.answer(), Err(ErrorCode::ConversationError));
+        let third = MaskedQAndA::new(OsStr::new("Verification code: "));
+        answering.communicate(&[third.exchange()]);
+        assert_eq!(third.answer(), Err(ErrorCode::ConversationError));
+        assert!(answering.given.get());
+    }
+
+    #[test]
+    fn what_pam_says_has_a_word_in_the_log() {
+        for (no, word) in [
+            (No::Authentication(ErrorCode::AuthenticationError), "wrong"),
+            (No::Authentication(ErrorCode::UserUnknown), "wrong"),
+            (No::Authentication(ErrorCode::SystemError), "auth-systemerror"),
+            (No::Account(ErrorCode::AccountExpired), "account-expired"),
+            (No::Account(ErrorCode::NewAuthTokRequired), "password-expired"),
+            (No::Account(ErrorCode::PermissionDenied), "account-refused"),
+            (No::NotLookedAt, "not-looked-at"),
+        ] {
+            assert_eq!(no.to_string(), word);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! postern.toml: every key, its type with its range, and its default, declared once. Reading opens no socket
 //! and changes nothing; how a typo is survived stands in [`file`].
 
+pub mod email;
 pub mod file;
 pub mod gate;
 mod locate;
@@ -11,6 +12,7 @@ pub mod value;
 pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
 pub use policy::{Exempt, Policy, Required};
 
+use crate::email::EmailAddress;
 use crate::groups::{self, GroupsError};
 use crate::name::{Group, UserName};
 use crate::recovery::{LEAST_BITS, bits_per_guess};
@@ -36,6 +38,8 @@ pub struct Config {
     pub throttle: Throttle,
     /// Who must give a code.
     pub policy: Policy,
+    /// Mail, and the codes in it.
+    pub email: email::Email,
     /// The PAM module.
     pub pam: Pam,
     /// The gate.
@@ -182,9 +186,9 @@ pub struct Declared {
     /// Groups for the policy, beside those of the host.
     #[serde(default)]
     pub groups: Vec<Group>,
-    /// Where mail to the person goes.
+    /// Where mail to the person goes; codes too.
     #[serde(default)]
-    pub email: Option<Line>,
+    pub email: Option<EmailAddress>,
 }
 
 /// An absolute path.
@@ -276,6 +280,7 @@ impl Config {
                 message: "an exemption needs at least one of groups, services, networks".to_owned(),
             });
         }
+        self.email.check()?;
         let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -364,6 +369,7 @@ mod tests {
             ("[throttle]", "", sample["throttle"].as_table().unwrap()),
             ("[policy]", "", sample["policy"].as_table().unwrap()),
             ("[[policy.exempt]]", "", exempt),
+            ("[email]", "", sample["email"].as_table().unwrap()),
             ("[pam]", "", sample["pam"].as_table().unwrap()),
             ("[gate]", "", sample["gate"].as_table().unwrap()),
             ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),

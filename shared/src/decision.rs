@@ -7,18 +7,19 @@
 
 mod found;
 mod look_ahead;
+mod mailed;
 mod time_window;
 
-use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode};
+use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Throttle, Totp};
 use crate::guess::{self, Stage, Standing};
 use crate::totp::{Moving, Step};
-use crate::vault::{Fingerprint, OneTimeHash, RecoveryHash};
+use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
 use found::Match;
 
-/// One try: what was typed, where in the login, and for a recovery code its hash.
+/// One try: what was typed, where in the login, and its hash where codes are kept as such.
 pub struct Attempt<'a> {
     /// What was typed.
     pub answer: &'a Answer,
@@ -26,6 +27,8 @@ pub struct Attempt<'a> {
     pub recovery_hash: Option<RecoveryHash>,
     /// The hash of a typed one-time code for this account.
     pub one_time_hash: Option<OneTimeHash>,
+    /// The hash of typed digits for this account, as a mailed code.
+    pub mailed_hash: Option<MailedHash>,
     /// Whether the first factor has passed.
     pub stage: Stage,
 }
@@ -39,6 +42,8 @@ pub enum Spent {
     RecoveryCode(RecoveryHash),
     /// The account's one-time code.
     OneTimeCode,
+    /// The newest mailed code.
+    MailedCode,
 }
 
 /// Proof that this file accepted an answer.
@@ -99,7 +104,7 @@ pub enum Refusal {
     Unfit,
     /// The account has no second factor.
     NotEnrolled,
-    /// A one-time code whose life is over.
+    /// A one-time or mailed code whose life is over.
     CodeExpired,
     /// The sign-in took too long, or was ended meanwhile.
     Expired,
@@ -160,7 +165,10 @@ pub fn decide(
             let fits = match attempt.stage {
                 // Before the first factor the length must not tell what the account has.
                 Stage::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
-                Stage::After => account.authenticators.iter().any(|a| fits(a, digits)),
+                Stage::After => {
+                    let by_mail = account.mail == Mail::On && digits.len() == mailed::DIGITS;
+                    by_mail || account.authenticators.iter().any(|a| fits(a, digits))
+                }
             };
             if !fits {
                 return Ruling::free(Refusal::Unfit);
@@ -171,7 +179,7 @@ pub fn decide(
             match account.row.standing(throttle, now) {
                 Standing::Locked => Ruling::free(Refusal::Locked),
                 Standing::Delayed { wait } => Ruling::free(Refusal::Delayed { wait }),
-                Standing::Open => compare_all(account, digits, attempt.stage, totp, now),
+                Standing::Open => compare_all(account, attempt, digits, totp, now),
             }
         }
     }
@@ -218,15 +226,26 @@ fn fits(authenticator: &Authenticator, digits: &str) -> bool {
     digits.len() == length as usize || (in_step && digits.len() == look_ahead::pair(length))
 }
 
-/// Compares digits with every live authenticator, as one try. The best match of any of them counts.
-fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: Timestamp) -> Ruling {
-    let mut compared = 0;
-    let mut best = Match::None;
+/// Compares digits with every live authenticator and the mailed code, as one try. The best match of any counts.
+fn compare_all(
+    account: &Account,
+    attempt: &Attempt<'_>,
+    digits: &str,
+    totp: &Totp,
+    now: Timestamp,
+) -> Ruling {
+    let compare = |authenticator: &Authenticator| match authenticator.parameters.moving {
+        Moving::Time { period } => time_window::compare(authenticator, period, digits, totp, now),
+        Moving::Counter => look_ahead::compare(authenticator, digits),
+    };
+    let (mut best, mut compared) = mailed::compare(account, attempt.mailed_hash, digits, now);
+    if let Some(decoy) = &account.decoy {
+        let (_, count) = compare(decoy);
+        // To whoever has not passed the first factor it costs what an authenticator would.
+        compared += if attempt.stage == Stage::Before { count } else { 0 };
+    }
     for authenticator in &account.authenticators {
-        let (found, count) = match authenticator.parameters.moving {
-            Moving::Time { period } => time_window::compare(authenticator, period, digits, totp, now),
-            Moving::Counter => look_ahead::compare(authenticator, digits),
-        };
+        let (found, count) = compare(authenticator);
         compared += count;
         if found.rank() > best.rank() {
             best = found;
@@ -236,16 +255,18 @@ fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: 
         Match::Live(fingerprint, step) if account.enrolled == Enrolled::Yes => {
             return Ruling::accepted(Spent::Step(fingerprint, step));
         }
+        Match::Mailed if account.enrolled == Enrolled::Yes => return Ruling::accepted(Spent::MailedCode),
+        Match::Expired => return Ruling::free(Refusal::CodeExpired),
         Match::Used { wait } => return Ruling::free(Refusal::Used { wait }),
         Match::ClockSetBack { seconds } => return Ruling::free(Refusal::ClockSetBack { seconds }),
         Match::Behind { steps, seconds } => Refusal::Behind { steps, seconds },
         Match::Ahead { steps, seconds } => Refusal::Ahead { steps, seconds },
-        Match::Live(..) | Match::None => Refusal::Wrong,
+        Match::Live(..) | Match::Mailed | Match::None => Refusal::Wrong,
     };
     Ruling {
         verdict: Verdict::Refused(refusal),
         row_cost: Some(guess::cost(compared)),
-        charges_address: stage == Stage::Before,
+        charges_address: attempt.stage == Stage::Before,
     }
 }
 
@@ -277,6 +298,9 @@ mod tests {
         Account {
             enrolled: Enrolled::Yes,
             authenticators: vec![authenticator(1)],
+            decoy: None,
+            mail: Mail::Off,
+            mailed_code: None,
             recovery_codes: vec![
                 KeptRecoveryCode { hash: RecoveryHash([1; 32]), used: false },
                 KeptRecoveryCode { hash: RecoveryHash([2; 32]), used: true },
@@ -300,6 +324,7 @@ mod tests {
             answer: &Answer::read(typed.as_bytes()),
             recovery_hash: None,
             one_time_hash: None,
+            mailed_hash: None,
             stage,
         };
         decide(account, &attempt, &Totp::default(), &Throttle::default(), at)
@@ -314,6 +339,7 @@ mod tests {
             answer: &Answer::read(b"ABCDEFGH23"),
             recovery_hash: Some(RecoveryHash([hash; 32])),
             one_time_hash: None,
+            mailed_hash: None,
             stage: Stage::After,
         };
         decide(account, &attempt, &Totp::default(), &Throttle::default(), NOW)
@@ -355,6 +381,7 @@ mod tests {
                 answer: &Answer::read(code_of(1, offset).as_bytes()),
                 recovery_hash: None,
                 one_time_hash: None,
+                mailed_hash: None,
                 stage: Stage::After,
             };
             let ruling = decide(&account(), &attempt, &totp, &Throttle::default(), NOW);
@@ -485,6 +512,7 @@ mod tests {
                 answer: &Answer::read(b"P-222222222222"),
                 recovery_hash: None,
                 one_time_hash: Some(OneTimeHash([typed; 32])),
+                mailed_hash: None,
                 stage: Stage::Before,
             };
             decide(&account, &attempt, &Totp::default(), &Throttle::default(), at)
@@ -516,7 +544,8 @@ mod tests {
 
     #[test]
     fn before_the_first_factor_a_decoy_costs_like_a_real_account_and_never_opens() {
-        let decoy = Account { enrolled: Enrolled::No, ..account() };
+        let decoy = Some(authenticator(1));
+        let decoy = Account { enrolled: Enrolled::No, authenticators: Vec::new(), decoy, ..account() };
         for typed in [code_of(1, 0), "000000".into(), "00000000".into()] {
             let (of_decoy, of_real) = (
                 ruling(&decoy, &typed, Stage::Before, NOW),
@@ -529,6 +558,7 @@ mod tests {
             answer: &Answer::read(b"ABCDEFGH23"),
             recovery_hash: Some(RecoveryHash([1; 32])),
             one_time_hash: None,
+            mailed_hash: None,
             stage: Stage::Before,
         };
         let ruling = decide(&decoy, &attempt, &Totp::default(), &Throttle::default(), NOW);

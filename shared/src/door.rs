@@ -5,8 +5,10 @@ mod accounts;
 mod administration;
 mod attempt;
 mod authenticators;
+mod email;
 mod load;
 mod log;
+mod mail;
 mod one_time_code;
 mod revocation;
 mod sign_in;
@@ -17,6 +19,7 @@ pub use accounts::{State, Status};
 pub use administration::AdministrationError;
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
+pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::LEASE;
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 
@@ -27,7 +30,7 @@ use crate::key::{KeyError, MasterKeys};
 use crate::name::{Group, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
-use crate::store::{self, Intent, Store, StoreError};
+use crate::store::{self, AccountId, Intent, Store, StoreError};
 use crate::vault::{Vault, VaultError};
 use std::fmt;
 use std::path::PathBuf;
@@ -76,7 +79,7 @@ impl Door {
         let declared = load::declared(&self.config, name)?;
         let mut transaction = self.store.begin(Intent::Read)?;
         let (stored, groups) = match transaction.account(name)? {
-            Some(record) => (!transaction.authenticators(record.id)?.is_empty(), record.groups),
+            Some(record) => (is_enrolled(transaction.as_mut(), record.id)?, record.groups),
             None => (false, Vec::new()),
         };
         let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
@@ -87,6 +90,11 @@ impl Door {
     fn memory(now: Timestamp) -> Timestamp {
         now.minus(crate::guess::LOCK_WINDOW)
     }
+}
+
+/// Whether an account has a second factor of its own, declared or not.
+fn is_enrolled(tx: &mut dyn store::Transaction, account: AccountId) -> Result<bool, StoreError> {
+    Ok(!tx.authenticators(account)?.is_empty() || tx.addresses(account)?.confirmed.is_some())
 }
 
 /// Why nobody can be let in. Each names what the administrator can mend.

@@ -4,11 +4,13 @@
 mod accounts;
 mod events;
 mod location;
+mod mail;
 mod sessions;
 mod sqlite;
 
 pub use accounts::{AccountRecord, Accounts, Tally};
 pub use events::Events;
+pub use mail::{Addresses, Fate, Mails, Waiting};
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
 use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
@@ -101,7 +103,7 @@ pub trait Store: Send {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Accounts + Sessions + Events {
+pub trait Transaction: Accounts + Sessions + Events + Mails {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 
@@ -117,7 +119,7 @@ pub trait Transaction: Accounts + Sessions + Events {
     fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<(), StoreError>;
     /// Removes one authenticator; its floor stays.
     fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
-    /// Removes every authenticator and recovery code of an account; floors stay.
+    /// Removes every authenticator and code of an account; floors stay, and its address is to be confirmed anew.
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// The last accepted step under a fingerprint.

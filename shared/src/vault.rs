@@ -106,6 +106,42 @@ impl PartialEq for OneTimeHash {
 
 impl Eq for OneTimeHash {}
 
+/// Keyed hash of a mailed code, bound to its account and to what it is for. Compared in constant time.
+#[derive(Clone, Copy, Debug)]
+pub struct MailedHash(pub [u8; 32]);
+
+impl PartialEq for MailedHash {
+    fn eq(&self, other: &MailedHash) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for MailedHash {}
+
+/// What a mailed code is for: one never does the other's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailedFor {
+    /// To be typed where a code is asked for.
+    SignIn,
+    /// To show that mail to a new address arrives.
+    Confirmation,
+}
+
+impl MailedFor {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            MailedFor::SignIn => "sign-in",
+            MailedFor::Confirmation => "confirmation",
+        }
+    }
+
+    /// Reads [`MailedFor::name`].
+    pub fn from_name(name: &str) -> Option<MailedFor> {
+        [MailedFor::SignIn, MailedFor::Confirmation].into_iter().find(|purpose| purpose.name() == name)
+    }
+}
+
 /// Keyed hash of a trusted browser's cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrowserHash(pub [u8; 32]);
@@ -243,6 +279,23 @@ impl Vault {
     /// The hash of a one-time code of an account.
     pub fn one_time_hash(&self, account: i64, plain: &str) -> OneTimeHash {
         OneTimeHash(mac(&self.recovery, &[b"one-time", &account.to_be_bytes(), plain.as_bytes()]))
+    }
+
+    /// The hash of a code mailed to an account.
+    pub fn mailed_hash(&self, account: i64, purpose: MailedFor, plain: &str) -> MailedHash {
+        let parts = [b"mailed", purpose.name().as_bytes(), &account.to_be_bytes(), plain.as_bytes()];
+        MailedHash(mac(&self.recovery, &parts))
+    }
+
+    /// Seals a code for the gate to mail. `to` says whose it is, where it goes and until when: elsewhere it does not open.
+    pub(crate) fn seal_mail(&self, plain: &str, to: &str) -> Result<Vec<u8>, VaultError> {
+        seal(&self.ticket, plain.as_bytes(), format!("postern mail\0{to}").as_bytes())
+    }
+
+    /// Opens what [`Vault::seal_mail`] sealed.
+    pub(crate) fn unseal_mail(&self, sealed: &[u8], to: &str) -> Option<Zeroizing<String>> {
+        let plain = unseal(&self.ticket, sealed, format!("postern mail\0{to}").as_bytes())?;
+        std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()))
     }
 
     /// The hashes of a new set of codes.

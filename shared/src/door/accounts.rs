@@ -5,7 +5,7 @@ use super::administration::{AdministrationError, Done, known, log};
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::name::{Group, UserName};
-use crate::store::{Intent, Tally};
+use crate::store::{Addresses, Intent, Tally};
 use crate::vault::Binding;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -139,9 +139,10 @@ impl Door {
     }
 
     fn state_of(&self, tally: Tally) -> Status {
+        let mails = tally.addresses.confirmed.is_some();
         let state = match (self.config.declared(&tally.name), tally.authenticators) {
             (Some(_), _) => State::Declared,
-            (None, 0) => State::Off,
+            (None, 0) if !mails => State::Off,
             (None, _) => State::On,
         };
         Status { state, tally }
@@ -156,6 +157,7 @@ fn unused(name: &UserName) -> Tally {
         authenticators: 0,
         since: None,
         recovery_codes: 0,
+        addresses: Addresses::default(),
         locks: 0,
     }
 }

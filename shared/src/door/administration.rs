@@ -1,13 +1,15 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
-use super::{COMMAND, Door, DoorError, load};
+use super::{COMMAND, Door, DoorError, NotMailed, is_enrolled, load};
 use crate::clock::Timestamp;
+use crate::decision::Refusal;
 use crate::event::{Event, What};
 use crate::name::{Label, UserName};
 use crate::password::PasswordError;
 use crate::place::Origin;
 use crate::store::{AccountRecord, Intent, StoreError, Transaction};
 use crate::totp::Step;
+use crate::words;
 use std::fmt;
 
 impl Door {
@@ -16,7 +18,7 @@ impl Door {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        if tx.authenticators(record.id)?.is_empty() {
+        if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
             // an earlier one may have left bytes behind
             self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
@@ -49,15 +51,13 @@ impl Door {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
-        let defaults = self.config.totp.parameters();
         let mut tx = self.store.begin(Intent::Write)?;
         let record = match tx.account(name)? {
             None if declared.is_some() => tx.add_account(name, now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
-        let (_, authenticators) =
-            load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared, defaults)?;
+        let authenticators = load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared)?;
         let mut mended = 0;
         for authenticator in authenticators {
             let Some(current) = authenticator.parameters.moving.step_at(now) else { continue };
@@ -147,6 +147,18 @@ pub enum AdministrationError {
     Declared(UserName),
     /// There is no such session or trusted browser.
     NothingToRevoke(&'static str, UserName),
+    /// `[email]` says nothing to send mail by.
+    NoMail,
+    /// A code was mailed just now: so many seconds are left.
+    MailCooldown(u64),
+    /// A letter was not sent.
+    NotMailed(NotMailed),
+    /// It has no address.
+    NoAddress(UserName),
+    /// It has no address that waits to be confirmed.
+    NothingToConfirm(UserName),
+    /// The code that was typed does not confirm an address.
+    NotConfirmed(Refusal),
     /// The password.
     Password(PasswordError),
     /// Turned off, but bytes of the old secret may be left in the journal.
@@ -199,6 +211,19 @@ impl fmt::Display for AdministrationError {
                 "{name} is declared in postern.toml or accounts.d; change its [[account]] table or its secret_file instead"
             ),
             AdministrationError::NothingToRevoke(what, name) => write!(f, "{name} has no such {what}"),
+            AdministrationError::NoMail => f.write_str(
+                "mail is off; give [email] in postern.toml a smtp_url, a webhook_url or a command, and restart postern-gate",
+            ),
+            AdministrationError::MailCooldown(wait) => {
+                write!(f, "a code was mailed just now; wait {} for the next", words::duration(*wait))
+            }
+            AdministrationError::NotMailed(error) => error.fmt(f),
+            AdministrationError::NoAddress(name) => write!(f, "{name} has no e-mail address"),
+            AdministrationError::NothingToConfirm(name) => write!(
+                f,
+                "{name} has no address to confirm; postern email set {name} ADDRESS mails a code to one"
+            ),
+            AdministrationError::NotConfirmed(refusal) => f.write_str(&words::refusal(*refusal)),
             AdministrationError::Password(error) => error.fmt(f),
             AdministrationError::NotScrubbed(error) => write!(
                 f,
@@ -213,6 +238,7 @@ impl std::error::Error for AdministrationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             AdministrationError::NotScrubbed(error) => Some(error),
+            AdministrationError::NotMailed(error) => Some(error),
             AdministrationError::Door(error) => Some(error),
             _ => None,
         }

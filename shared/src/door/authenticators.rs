@@ -2,7 +2,7 @@
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
-use super::{Door, load};
+use super::{Door, is_enrolled, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::enrolment::{Confirmation, Pending};
@@ -90,17 +90,12 @@ impl Door {
     ) -> Result<Vec<AuthenticatorState>, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
         let is_declared = declared.is_some();
-        let defaults = self.config.totp.parameters();
         let mut tx = self.store.begin(Intent::Read)?;
         let record = match tx.account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
         };
-        let (enrolled, opened) =
-            load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared, defaults)?;
-        if enrolled == Enrolled::No {
-            return Ok(Vec::new());
-        }
+        let opened = load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared)?;
         let kept = match record {
             Some(record) if !is_declared => tx.authenticators(record.id)?,
             _ => Vec::new(),
@@ -114,7 +109,7 @@ impl Door {
         Ok(states.collect())
     }
 
-    /// Removes one authenticator of several. When this returns, its secret is gone from the store's bytes.
+    /// Removes one authenticator of several, or the last one where codes are mailed too. When this returns, its secret is gone from the store's bytes.
     pub fn remove_authenticator(
         &mut self,
         name: &UserName,
@@ -129,7 +124,7 @@ impl Door {
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(name.clone(), label.clone()));
         };
-        if all.len() == 1 {
+        if all.len() == 1 && tx.addresses(record.id)?.confirmed.is_none() {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
         tx.remove_authenticator(meant.number)?;
@@ -161,7 +156,7 @@ impl Door {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
         };
-        if !is_declared && tx.authenticators(record.id)?.is_empty() {
+        if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.replace_recovery_codes(record.id, &self.vault.recovery_hashes(record.id.0, codes))?;

@@ -2,8 +2,8 @@
 //! the account trusts. Each step is one transaction, and the session's row is written with what it spends.
 
 use super::visit::Visit;
-use super::{Door, DoorError, Means, Recovered, Visitor, load};
-use crate::account::Enrolled;
+use super::{Door, DoorError, Means, Recovered, Visitor, load, mail};
+use crate::account::{Enrolled, Methods};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::Config;
@@ -73,6 +73,8 @@ pub enum AfterPassword {
         generation: u64,
         /// How long its longest code is.
         digits: u32,
+        /// What codes there are.
+        methods: Methods,
     },
     /// Nobody enters without a second factor, and there is none.
     NotEnrolled,
@@ -205,8 +207,19 @@ impl Door {
                 }
             }
         } else {
-            let lengths = visit.account.authenticators.iter().map(|a| a.parameters.digits);
-            AfterPassword::Code { generation: record.generation, digits: lengths.max().unwrap_or_default() }
+            let to = match config.email.is_on() {
+                true => mail::address(config, tx, name, record.id)?.map(|address| address.masked()),
+                false => None,
+            };
+            let authenticators = &visit.account.authenticators;
+            let lengths = authenticators.iter().map(|a| a.parameters.digits);
+            let digits = lengths.chain(to.as_ref().map(|_| mail::DIGITS)).max().unwrap_or(mail::DIGITS);
+            let methods = match to {
+                None => Methods::App,
+                Some(to) if authenticators.is_empty() => Methods::Mail(to),
+                Some(to) => Methods::AppOrMail(to),
+            };
+            AfterPassword::Code { generation: record.generation, digits, methods }
         };
         drop(visit);
         transaction.commit()?;

@@ -1,6 +1,6 @@
 //! What the store keeps of accounts themselves: names, groups, when they signed in.
 
-use super::{AccountId, StoreError};
+use super::{AccountId, Addresses, StoreError};
 use crate::clock::Timestamp;
 use crate::name::{Group, UserName};
 
@@ -34,6 +34,8 @@ pub struct Tally {
     pub since: Option<Timestamp>,
     /// Recovery codes left.
     pub recovery_codes: u64,
+    /// Its addresses.
+    pub addresses: Addresses,
     /// Places that are locked.
     pub locks: u64,
 }

@@ -4,6 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
+use shared::email::EmailAddress;
 use shared::event::{KEPT, What};
 use shared::name::{Group, Label, UserName};
 use shared::totp::Algorithm;
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     /// The authenticators of an account
     #[command(subcommand)]
     Authenticator(Authenticator),
+    /// The address that codes are mailed to
+    #[command(subcommand)]
+    Email(Email),
     /// Lift delays and locks
     Unlock(Unlock),
     /// Accounts
@@ -200,6 +204,26 @@ pub(crate) struct Groups {
     /// Remove it from this group; may be given more than once
     #[arg(long, value_name = "GROUP")]
     pub(crate) remove: Vec<Group>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Email {
+    /// Mail a code to a new address
+    Set(NewEmail),
+    /// Read that code: codes are mailed there from now on
+    Confirm(One),
+    /// Mail no more codes
+    Remove(One),
+}
+
+#[derive(Args)]
+pub(crate) struct NewEmail {
+    /// The account
+    #[arg(value_name = "USER", value_hint = ValueHint::Username)]
+    pub(crate) user: UserName,
+    /// The address
+    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
+    pub(crate) address: EmailAddress,
 }
 
 #[derive(Subcommand)]

@@ -5,6 +5,7 @@ mod authenticator;
 mod browser;
 mod disable;
 mod edit;
+mod email;
 mod enroll;
 mod init;
 mod log;
@@ -18,7 +19,7 @@ mod status;
 mod unlock;
 mod verify;
 
-use crate::arguments::{Account, Arguments, Authenticator, Command, List};
+use crate::arguments::{Account, Arguments, Authenticator, Command, Email, List};
 use crate::output::{Failure, Output};
 
 /// Runs what was typed.
@@ -37,6 +38,9 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
             authenticator::list(arguments, output, &what.user)
         }
         Command::Authenticator(Authenticator::Remove(what)) => authenticator::remove(arguments, output, what),
+        Command::Email(Email::Set(what)) => email::set(arguments, output, what),
+        Command::Email(Email::Confirm(what)) => email::confirm(arguments, output, &what.user),
+        Command::Email(Email::Remove(what)) => email::remove(arguments, output, &what.user),
         Command::Unlock(what) => unlock::run(arguments, output, what),
         Command::Account(Account::Add(what)) => account::add(arguments, output, &what.user),
         Command::Account(Account::Remove(what)) => account::remove(arguments, output, &what.user),

@@ -8,6 +8,7 @@ mod contract;
 mod cookies;
 mod judge;
 mod listener;
+mod mailer;
 mod pages;
 mod reply;
 mod routes;

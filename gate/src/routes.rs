@@ -113,7 +113,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         (&Method::GET | &Method::HEAD, "code") => guest.code_page(query == "other"),
         (&Method::GET | &Method::HEAD, "style.css") => reply::content("text/css", pages::STYLE),
         (&Method::GET | &Method::HEAD, "code.js") => reply::content("text/javascript", pages::CODE_SCRIPT),
-        (&Method::POST, "sign-in" | "code" | "sign-out") => {
+        (&Method::POST, "sign-in" | "code" | "mail" | "sign-out") => {
             if !is_same_origin(&parts.headers, &site.url.origin()) {
                 return bare(StatusCode::FORBIDDEN);
             }
@@ -124,10 +124,11 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
             match page.as_str() {
                 "sign-in" => guest.enter_password(&form).await,
                 "code" => guest.enter_code(&form).await,
+                "mail" => guest.mail_code().await,
                 _ => guest.sign_out().await,
             }
         }
-        (_, "" | "sign-in" | "code" | "sign-out" | "style.css" | "code.js") => {
+        (_, "" | "sign-in" | "code" | "mail" | "sign-out" | "style.css" | "code.js") => {
             bare(StatusCode::METHOD_NOT_ALLOWED)
         }
         _ => bare(StatusCode::NOT_FOUND),

@@ -5,6 +5,7 @@ use crate::connections::{Connections, Seat};
 use crate::cookies::Jar;
 use crate::judge::Judge;
 use crate::listener::{Accepted, Listener};
+use crate::mailer::{self, Mailer, Outbox};
 use crate::routes;
 use crate::site::Site;
 use crate::watch::Watch;
@@ -16,13 +17,14 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use shared::config::file;
 use shared::door::Door;
+use shared::enrolment;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 /// How long a request's headers, or the next request, may take.
@@ -61,7 +63,10 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
     }
     let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
     let keys = Door::open(config.clone()).map_err(|error| error.to_string())?.token_keys();
-    let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
+    let mailer = Arc::new(Mailer::read(&config.email, enrolment::issuer(&config))?);
+    let (taken, letters) = mpsc::unbounded_channel();
+    let outbox = Outbox { mailer: Arc::clone(&mailer), taken };
+    let (watch, watching) = Watch::start(&config, outbox).map_err(|error| error.to_string())?;
     let site = Arc::new(Site {
         jar: Jar::new(&config.gate, &url.path),
         url,
@@ -69,12 +74,14 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         believed,
         watch,
         judge: Judge::new(&config),
+        mailer,
         config,
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no threads: {error}"))?;
+    runtime.spawn(mailer::serve(Arc::clone(&site), letters));
     let served = runtime.block_on(serve(&site));
     site.watch.end();
     runtime.shutdown_timeout(LAST);

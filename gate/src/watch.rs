@@ -1,6 +1,7 @@
 //! The watch over what is revoked: a snapshot in memory that checks go by, and the lease for which it is sure.
 //! A gate that has not been sure of its store for the length of a lease lets nobody in.
 
+use crate::mailer::Outbox;
 use arc_swap::ArcSwap;
 use shared::clock;
 use shared::config::Config;
@@ -29,14 +30,19 @@ struct Shared {
 
 impl Watch {
     /// Takes the first snapshot, and goes on looking in a thread of its own.
-    pub(crate) fn start(config: &Config) -> Result<(Watch, JoinHandle<()>), DoorError> {
+    pub(crate) fn start(config: &Config, outbox: Outbox) -> Result<(Watch, JoinHandle<()>), DoorError> {
         let shared = Arc::new(Shared {
             revoked: ArcSwap::from_pointee(Revoked::default()),
             sure_until: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
-        let mut watcher =
-            Watcher { shared: Arc::clone(&shared), config: config.clone(), gate: [0; 16], goes_by: None };
+        let mut watcher = Watcher {
+            shared: Arc::clone(&shared),
+            config: config.clone(),
+            outbox,
+            gate: [0; 16],
+            goes_by: None,
+        };
         if fill_random(&mut watcher.gate).is_err() {
             watcher.gate = std::process::id().to_be_bytes().repeat(4).try_into().unwrap_or_default();
         }
@@ -64,6 +70,7 @@ impl Watch {
 struct Watcher {
     shared: Arc<Shared>,
     config: Config,
+    outbox: Outbox,
     gate: [u8; 16],
     goes_by: Option<u64>,
 }
@@ -100,7 +107,7 @@ impl Watcher {
         })?;
         self.goes_by = goes_by;
         self.shared.sure_until.store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);
-        Ok(())
+        self.outbox.look(door, now)
     }
 }
 

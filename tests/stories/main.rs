@@ -15,6 +15,7 @@ mod guard;
 mod guesses;
 mod guest;
 mod log;
+mod mail;
 mod qr;
 mod races;
 mod recovery;

@@ -1,11 +1,16 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
+// said in full, since the completions read this file from elsewhere
+#[path = "arguments/email.rs"]
+pub(crate) mod email;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+pub(crate) use email::Email;
 use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
-use shared::email::EmailAddress;
 use shared::event::{KEPT, What};
+use shared::import::NAMES;
 use shared::name::{Group, Label, UserName};
 use shared::totp::Algorithm;
 use std::path::PathBuf;
@@ -56,16 +61,48 @@ pub(crate) enum Command {
     Password(One),
     /// Trusted browsers
     #[command(subcommand)]
-    Browser(List),
+    Browser(Browsers),
     /// Sessions of the web
     #[command(subcommand)]
     Session(List),
+    /// Take over second factors from other systems' files
+    Import(Import),
     /// Print a proxy's configuration, with its proof filled in
     PrintConfig(PrintConfig),
+    /// The master key and the keys that it wraps
+    #[command(subcommand)]
+    Key(Key),
     /// Show what happened
     Log(Log),
     /// Edit postern.toml and check it before it counts
     Edit,
+}
+
+impl Command {
+    /// Whether it is one that people run for their own account without root.
+    pub(crate) fn is_for_everyone(&self) -> bool {
+        match self {
+            Command::Status(_)
+            | Command::Enroll(_)
+            | Command::Recovery(_)
+            | Command::Authenticator(_)
+            | Command::Browser(_) => true,
+            Command::Init
+            | Command::Verify(_)
+            | Command::Disable(_)
+            | Command::OneTimeCode(_)
+            | Command::Unlock(_)
+            | Command::Account(_)
+            | Command::Password(_)
+            | Command::Email(_)
+            | Command::Session(_)
+            | Command::Import(_)
+            | Command::Key(_)
+            | Command::PrintConfig(_)
+            | Command::Log(_)
+            | Command::Edit => false,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -77,16 +114,23 @@ pub(crate) struct One {
 
 #[derive(Args)]
 pub(crate) struct Some {
-    /// The account; all if not given
+    /// The account; if not given, root's command shows all, anyone else's their own
+    #[arg(value_name = "USER", value_hint = ValueHint::Username)]
+    pub(crate) user: Option<UserName>,
+}
+
+#[derive(Args)]
+pub(crate) struct Own {
+    /// The account; your own if not given
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: Option<UserName>,
 }
 
 #[derive(Args)]
 pub(crate) struct Enroll {
-    /// The account
+    /// The account; your own if not given
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
-    pub(crate) user: UserName,
+    pub(crate) user: Option<UserName>,
     #[command(flatten)]
     pub(crate) token: Token,
     /// Make it active at once, without a code and without asking whether the recovery codes are saved
@@ -99,7 +143,7 @@ pub(crate) enum Authenticator {
     /// Add one to those of the account
     Add(Enroll),
     /// Show them
-    List(One),
+    List(Own),
     /// Remove one of several
     Remove(Named),
 }
@@ -143,9 +187,9 @@ pub(crate) struct Named {
 
 #[derive(Args)]
 pub(crate) struct Recovery {
-    /// The account
+    /// The account; your own if not given
     #[arg(value_name = "USER")]
-    pub(crate) user: UserName,
+    pub(crate) user: Option<UserName>,
     /// Make them good at once, without asking whether they are saved
     #[arg(long)]
     pub(crate) no_confirm: bool,
@@ -207,23 +251,11 @@ pub(crate) struct Groups {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Email {
-    /// Mail a code to a new address
-    Set(NewEmail),
-    /// Read that code: codes are mailed there from now on
-    Confirm(One),
-    /// Mail no more codes
-    Remove(One),
-}
-
-#[derive(Args)]
-pub(crate) struct NewEmail {
-    /// The account
-    #[arg(value_name = "USER", value_hint = ValueHint::Username)]
-    pub(crate) user: UserName,
-    /// The address
-    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
-    pub(crate) address: EmailAddress,
+pub(crate) enum Browsers {
+    /// Show them
+    List(Own),
+    /// End one, or all
+    Revoke(Revoke),
 }
 
 #[derive(Subcommand)]
@@ -248,6 +280,31 @@ pub(crate) struct Revoke {
 }
 
 #[derive(Args)]
+pub(crate) struct Import {
+    /// Whose file it is
+    #[arg(value_name = "FORMAT", value_parser = PossibleValuesParser::new(NAMES))]
+    pub(crate) format: String,
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The account that a file of google-authenticator belongs to
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<UserName>,
+    /// The pre-shared key of a PSKC file: 16 or 32 bytes, as they are or in hexadecimal
+    #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The password of a PSKC file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Say what would come of it, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct PrintConfig {
     /// The proxy
     #[arg(value_enum)]
@@ -263,6 +320,22 @@ pub(crate) enum Proxy {
     Nginx,
     /// ForwardAuth
     Traefik,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Make a new master key and seal every secret anew, while doors are open
+    Rotate(Rotate),
+}
+
+#[derive(Args)]
+pub(crate) struct Rotate {
+    /// Renew all keys: passwords, recovery codes, trusted browsers and sessions end
+    #[arg(long)]
+    pub(crate) compromised: bool,
+    /// Do not ask whether they may end
+    #[arg(long, requires = "compromised")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]

@@ -7,7 +7,9 @@ mod disable;
 mod edit;
 mod email;
 mod enroll;
+mod import;
 mod init;
+mod key;
 mod log;
 mod one_time_code;
 mod password;
@@ -19,12 +21,16 @@ mod status;
 mod unlock;
 mod verify;
 
-use crate::arguments::{Account, Arguments, Authenticator, Command, Email, List};
+use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, Email, Key, List};
+use crate::desk;
 use crate::output::{Failure, Output};
 
 /// Runs what was typed.
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let output = *output;
+    if !desk::is_root() && !arguments.command.is_for_everyone() {
+        return Err(Failure::new("only root may do this; try sudo"));
+    }
     match &arguments.command {
         Command::Init => init::run(arguments, output),
         Command::Enroll(what) => enroll::run(arguments, output, what),
@@ -35,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::OneTimeCode(what) => one_time_code::run(arguments, output, what),
         Command::Authenticator(Authenticator::Add(what)) => authenticator::add(arguments, output, what),
         Command::Authenticator(Authenticator::List(what)) => {
-            authenticator::list(arguments, output, &what.user)
+            authenticator::list(arguments, output, what.user.as_ref())
         }
         Command::Authenticator(Authenticator::Remove(what)) => authenticator::remove(arguments, output, what),
         Command::Email(Email::Set(what)) => email::set(arguments, output, what),
@@ -47,11 +53,13 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Account(Account::Rename(what)) => account::rename(arguments, output, what),
         Command::Account(Account::Group(what)) => account::group(arguments, output, what),
         Command::Password(what) => password::run(arguments, output, &what.user),
-        Command::Browser(List::List(what)) => browser::list(arguments, output, &what.user),
-        Command::Browser(List::Revoke(what)) => browser::revoke(arguments, output, what),
+        Command::Browser(Browsers::List(what)) => browser::list(arguments, output, what.user.as_ref()),
+        Command::Browser(Browsers::Revoke(what)) => browser::revoke(arguments, output, what),
         Command::Session(List::List(what)) => session::list(arguments, output, &what.user),
         Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),
+        Command::Import(what) => import::run(arguments, output, what),
         Command::PrintConfig(what) => print_config::run(arguments, output, what),
+        Command::Key(Key::Rotate(what)) => key::rotate(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Edit => edit::run(arguments, output),
     }

@@ -4,6 +4,7 @@
 mod arguments;
 mod commands;
 mod context;
+mod desk;
 #[cfg(test)]
 mod manual;
 mod output;

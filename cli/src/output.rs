@@ -6,13 +6,15 @@ use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Why a command ends with exit status 1.
+/// Why a command ends with exit status 1, or 2 for a wrong command line.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Said already, in the command's own form.
     Said,
     /// To be said.
     Message(String),
+    /// The command line was wrong.
+    Usage(&'static str),
 }
 
 impl Failure {
@@ -70,14 +72,17 @@ impl Output {
 
     /// Says the failure; gives the exit status.
     pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
-        if let Failure::Message(message) = failure {
-            if self.json {
-                // Nobody is left to tell if this fails too.
-                let _ = self.json(&json!({"success": false, "message": message}));
-            }
-            let _ = self.warn(message);
+        let (message, status) = match failure {
+            Failure::Said => return ExitCode::from(1),
+            Failure::Message(message) => (message.as_str(), 1),
+            Failure::Usage(message) => (*message, 2),
+        };
+        if self.json {
+            // Nobody is left to tell if this fails too.
+            let _ = self.json(&json!({"success": false, "message": message}));
         }
-        ExitCode::from(1)
+        let _ = self.warn(message);
+        ExitCode::from(status)
     }
 }
 

@@ -95,7 +95,7 @@ fn is_enough(site: &Site, session: &Session, address: Address) -> bool {
 
 /// The session of a request, if it is signed, in time, and not revoked.
 pub(crate) fn session(site: &Site, scanned: &Scanned<'_>, now: Timestamp) -> Option<Session> {
-    let session = Session::from_cookie(scanned.value?, &site.keys)?;
+    let session = Session::from_cookie(scanned.value?, &site.watch.keys())?;
     let life = site.gate().session.seconds();
     // issued in the future: the clock ran ahead and was set back
     let in_time = session.issued <= now.plus(60) && now.since(session.issued) < life;

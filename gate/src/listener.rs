@@ -70,12 +70,7 @@ impl Listener {
 /// Binds a unix socket; one that a gate left behind is replaced, one that is in use is not.
 fn unix(path: &Path) -> Result<UnixListener, String> {
     let wrong = |error: &dyn Display| format!("gate.listen: {}: {error}", path.display());
-    if path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) {
-        match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => return Err(wrong(&"another gate listens there already")),
-            Err(_) => std::fs::remove_file(path).map_err(|error| wrong(&error))?,
-        }
-    }
+    replace(path).map_err(|error| wrong(&error))?;
     let group = Group::from_name(GROUP).map_err(|error| wrong(&error))?.ok_or_else(|| {
         wrong(&format_args!(
             "there is no group {GROUP} to give it to; make it with groupadd --system {GROUP}, and the gate's user and the proxy's members of it"
@@ -89,6 +84,17 @@ fn unix(path: &Path) -> Result<UnixListener, String> {
     })?;
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o660)).map_err(|error| wrong(&error))?;
     Ok(listener)
+}
+
+/// Makes room for a unix socket.
+pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
+    if path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => return Err(std::io::Error::other("another gate listens there already")),
+            Err(_) => std::fs::remove_file(path)?,
+        }
+    }
+    Ok(())
 }
 
 fn acceptor(tls: &Tls) -> Result<TlsAcceptor, String> {

@@ -8,9 +8,8 @@ mod smtp;
 mod webhook;
 
 use crate::judge::Judge;
-use crate::site::Site;
 use letter::Written;
-use shared::clock::Timestamp;
+use shared::clock;
 use shared::config::AbsolutePath;
 use shared::config::email::{Credential, Email};
 use shared::door::{Door, DoorError, Letter};
@@ -19,11 +18,13 @@ use shared::files::{self, Follow, Privacy};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 /// Letters that are on their way at the same time: asked for on pages, and from the store.
 const AT_ONCE: usize = 16;
+/// How often letters are looked for in the store.
+const INTERVAL: Duration = Duration::from_millis(200);
 /// The most that is read of a secret file, in bytes.
 const LARGEST: u64 = 4096;
 /// The longest reason that is kept of why a letter was not sent, in characters.
@@ -44,34 +45,6 @@ enum Transport {
     Smtp(Box<smtp::Server>),
     Webhook(webhook::Hook),
     Command(Vec<String>),
-}
-
-/// A letter from the store, with its turn.
-pub(crate) struct Taken {
-    letter: Letter,
-    turn: OwnedSemaphorePermit,
-}
-
-/// Where letters of other doors and of commands are taken from the store.
-pub(crate) struct Outbox {
-    pub(crate) mailer: Arc<Mailer>,
-    pub(crate) taken: mpsc::UnboundedSender<Taken>,
-}
-
-impl Outbox {
-    /// Takes as many as have a turn.
-    pub(crate) fn look(&self, door: &mut Door, now: Timestamp) -> Result<(), DoorError> {
-        let turns = &self.mailer.turns_of_store;
-        // whoever asks is told that no gate sends
-        let free = if self.mailer.is_off() { 0 } else { turns.available_permits() };
-        for letter in door.take_letters(free, now)? {
-            if let Ok(turn) = Arc::clone(turns).try_acquire_owned() {
-                // at the end nobody receives: whoever asked gives up by itself
-                let _ = self.taken.send(Taken { letter, turn });
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Mailer {
@@ -136,15 +109,47 @@ impl Mailer {
     }
 }
 
-/// Sends what comes from the store, until the watch ends.
-pub(crate) async fn serve(site: Arc<Site>, mut letters: mpsc::UnboundedReceiver<Taken>) {
-    while let Some(Taken { letter, turn }) = letters.recv().await {
-        let site = Arc::clone(&site);
-        tokio::spawn(async move {
-            let sent = site.mailer.deliver(&letter).await;
-            drop(turn);
-            note(&site.judge, letter, sent).await;
-        });
+/// Sends the letters that other doors and commands leave in the store, until the gate ends. What stands in the way of it
+/// is no reason to let nobody in, so it has doors of its own.
+pub(crate) async fn serve(mailer: Arc<Mailer>, judge: Judge) {
+    if mailer.is_off() {
+        // whoever asks is told so
+        return;
+    }
+    let judge = Arc::new(judge);
+    let mut unread = false;
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let free = mailer.turns_of_store.available_permits();
+        let letters = match judge.run(move |door| take(door, free)).await {
+            Ok(letters) => letters,
+            Err(error) => {
+                if !unread {
+                    eprintln!("postern-gate: letters in the store cannot be read, none is sent: {error:?}");
+                }
+                unread = true;
+                continue;
+            }
+        };
+        unread = false;
+        for letter in letters {
+            let (mailer, judge) = (Arc::clone(&mailer), Arc::clone(&judge));
+            // only this loop takes turns, and it took no more letters than there were
+            let turn = Arc::clone(&mailer.turns_of_store).acquire_owned().await;
+            tokio::spawn(async move {
+                let sent = mailer.deliver(&letter).await;
+                drop(turn);
+                note(&judge, letter, sent).await;
+            });
+        }
+    }
+}
+
+fn take(door: &mut Door, limit: usize) -> Result<Vec<Letter>, DoorError> {
+    match clock::now() {
+        Ok(now) => door.take_letters(limit, now),
+        // a clock before 1970: nothing that lives for so long is to be sent
+        Err(_) => Ok(Vec::new()),
     }
 }
 

@@ -6,6 +6,8 @@ mod check;
 mod connections;
 mod contract;
 mod cookies;
+mod errands;
+mod guests;
 mod judge;
 mod listener;
 mod mailer;

@@ -3,9 +3,10 @@
 use crate::belief::{Believed, Connected};
 use crate::connections::{Connections, Seat};
 use crate::cookies::Jar;
+use crate::errands;
 use crate::judge::Judge;
 use crate::listener::{Accepted, Listener};
-use crate::mailer::{self, Mailer, Outbox};
+use crate::mailer::{self, Mailer};
 use crate::routes;
 use crate::site::Site;
 use crate::watch::Watch;
@@ -15,16 +16,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use shared::config::file;
+use shared::config::{Config, file};
 use shared::door::Door;
 use shared::enrolment;
+use shared::errand::SOCKET;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How long a request's headers, or the next request, may take.
@@ -46,12 +49,13 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         eprintln!("postern-gate: {problem}; going by {} until it is mended", file::copy_path(path).display());
     }
     let config = in_force.config;
-    let url = config.gate.url.clone().ok_or_else(|| {
-        format!(
-            "{}: gate.url is missing: where browsers find the gate, such as \"https://auth.example.com/\"",
+    let Some(url) = config.gate.url.clone() else {
+        eprintln!(
+            "postern-gate: {}: gate.url is missing, where browsers find the gate: serves users of this host alone",
             path.display()
-        )
-    })?;
+        );
+        return without_web(&config);
+    };
     if url.has_own_host()
         && config.gate.cookie_domain.as_ref().is_none_or(|domain| !domain.covers(url.host()))
     {
@@ -62,26 +66,19 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         ));
     }
     let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
-    let keys = Door::open(config.clone()).map_err(|error| error.to_string())?.token_keys();
-    let mailer = Arc::new(Mailer::read(&config.email, enrolment::issuer(&config))?);
-    let (taken, letters) = mpsc::unbounded_channel();
-    let outbox = Outbox { mailer: Arc::clone(&mailer), taken };
-    let (watch, watching) = Watch::start(&config, outbox).map_err(|error| error.to_string())?;
+    let mailer = mailer(&config)?;
+    let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
     let site = Arc::new(Site {
         jar: Jar::new(&config.gate, &url.path),
         url,
-        keys,
         believed,
         watch,
         judge: Judge::new(&config),
         mailer,
         config,
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("no threads: {error}"))?;
-    runtime.spawn(mailer::serve(Arc::clone(&site), letters));
+    let runtime = threads()?;
+    runtime.spawn(mailer::serve(Arc::clone(&site.mailer), Judge::new(&site.config)));
     let served = runtime.block_on(serve(&site));
     site.watch.end();
     runtime.shutdown_timeout(LAST);
@@ -90,30 +87,78 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
     served
 }
 
+/// On a host that protects no web application there are still its own users.
+fn without_web(config: &Config) -> Result<(), String> {
+    Door::open(config.clone()).map_err(|error| error.to_string())?;
+    let mailer = mailer(config)?;
+    let runtime = threads()?;
+    runtime.spawn(mailer::serve(mailer, Judge::new(config)));
+    let served = runtime.block_on(async {
+        let told = Told::listen()?;
+        let errands = errands::listen(Path::new(SOCKET), config)?;
+        let (_end, ended) = watch::channel(());
+        tokio::select! {
+            () = errands.serve(ended) => {}
+            () = told.wait() => {}
+        }
+        Ok(())
+    });
+    runtime.shutdown_timeout(LAST);
+    served
+}
+
+fn mailer(config: &Config) -> Result<Arc<Mailer>, String> {
+    Mailer::read(&config.email, enrolment::issuer(config)).map(Arc::new)
+}
+
+fn threads() -> Result<Runtime, String> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.map_err(|error| format!("no threads: {error}"))
+}
+
+/// The signals that end the gate.
+struct Told(Signal, Signal);
+
+impl Told {
+    fn listen() -> Result<Told, String> {
+        let failed = |error| format!("signals cannot be waited for: {error}");
+        let of = |kind| signal(kind).map_err(failed);
+        Ok(Told(of(SignalKind::terminate())?, of(SignalKind::interrupt())?))
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+}
+
 async fn serve(site: &Arc<Site>) -> Result<(), String> {
+    let errands = errands::listen(Path::new(SOCKET), &site.config);
     let mut listeners = Vec::new();
     for listen in &site.gate().listen {
         let listener = Listener::bind(listen, site.gate().tls.as_ref()).await?;
         eprintln!("postern-gate: listens on {}", String::from(listen.clone()));
         listeners.push(listener);
     }
-    let failed = |error| format!("signals cannot be waited for: {error}");
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let told = Told::listen()?;
     let (end, ended) = watch::channel(());
     let connections = Connections::affordable();
     let graceful = Arc::new(GracefulShutdown::new());
-    let accepting: Vec<_> = listeners
+    let mut accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
             let host = Host { site: Arc::clone(site), connections: Arc::clone(&connections) };
             tokio::spawn(accept(host, listener, Arc::clone(&graceful), ended.clone()))
         })
         .collect();
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    match errands {
+        Ok(errands) => accepting.push(tokio::spawn(errands.serve(ended))),
+        // the web must not go down with it
+        Err(error) => eprintln!("postern-gate: commands of users who are not root find no gate: {error}"),
     }
+    told.wait().await;
     drop(end);
     for task in accepting {
         // It ends by itself; a panic there must not keep the others from draining.

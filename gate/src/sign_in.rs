@@ -207,7 +207,7 @@ impl Guest<'_> {
 
     fn ticket(&self) -> Option<LoginTicket> {
         let value = self.cookie(self.site.jar.names.login)?;
-        LoginTicket::from_cookie(value, &self.site.keys, clock::now().ok()?)
+        LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)
     }
 
     fn cookie(&self, name: &str) -> Option<&str> {
@@ -238,7 +238,7 @@ impl Guest<'_> {
         };
         let page = reply::with_cookie(
             page,
-            &jar.session(&opened.session.to_cookie(&self.site.keys), gate.session.seconds()),
+            &jar.session(&opened.session.to_cookie(&opened.keys), gate.session.seconds()),
         );
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
         match &opened.browser_cookie {
@@ -250,7 +250,7 @@ impl Guest<'_> {
     fn ask_code(&self, ticket: impl FnOnce(Timestamp) -> LoginTicket) -> Reply {
         let jar = &self.site.jar;
         let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
-        match ticket(now.plus(LoginTicket::LIFE)).to_cookie(&self.site.keys) {
+        match ticket(now.plus(LoginTicket::LIFE)).to_cookie(&self.site.watch.keys()) {
             Ok(value) => {
                 let page = reply::see_other(&self.at("code"));
                 reply::with_cookie(page, &jar.own(jar.names.login, &value, LoginTicket::LIFE))

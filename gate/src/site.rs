@@ -1,4 +1,4 @@
-//! What stays the same for as long as the gate runs: its place, its cookies, whom it believes, its keys.
+//! What stays the same for as long as the gate runs: its place, its cookies, whom it believes.
 
 use crate::belief::Believed;
 use crate::cookies::Jar;
@@ -8,7 +8,6 @@ use crate::watch::Watch;
 use shared::config::Config;
 use shared::config::gate::{Gate, GateUrl};
 use shared::session::Session;
-use shared::vault::TokenKeys;
 use std::sync::Arc;
 
 /// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
@@ -18,7 +17,6 @@ const LONGEST: usize = 2048;
 pub(crate) struct Site {
     pub(crate) url: GateUrl,
     pub(crate) jar: Jar,
-    pub(crate) keys: TokenKeys,
     pub(crate) believed: Believed,
     pub(crate) watch: Watch,
     pub(crate) judge: Judge,

@@ -1,13 +1,13 @@
-//! The watch over what is revoked: a snapshot in memory that checks go by, and the lease for which it is sure.
-//! A gate that has not been sure of its store for the length of a lease lets nobody in.
+//! The watch over what is revoked: a snapshot in memory that checks go by, the keys of cookies with it, and the lease
+//! for which it is sure. A gate that has not been sure of its store for the length of a lease lets nobody in.
 
-use crate::mailer::Outbox;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use shared::clock;
 use shared::config::Config;
 use shared::door::{Door, DoorError, LEASE};
 use shared::secret::fill_random;
 use shared::session::{Revoked, Session};
+use shared::vault::TokenKeys;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -23,6 +23,7 @@ pub(crate) struct Watch {
 
 struct Shared {
     revoked: ArcSwap<Revoked>,
+    keys: ArcSwap<TokenKeys>,
     /// Until when the snapshot is sure, in milliseconds since boot.
     sure_until: AtomicU64,
     ended: AtomicBool,
@@ -30,26 +31,27 @@ struct Shared {
 
 impl Watch {
     /// Takes the first snapshot, and goes on looking in a thread of its own.
-    pub(crate) fn start(config: &Config, outbox: Outbox) -> Result<(Watch, JoinHandle<()>), DoorError> {
+    pub(crate) fn start(config: &Config) -> Result<(Watch, JoinHandle<()>), DoorError> {
+        let mut door = Door::open(config.clone())?;
         let shared = Arc::new(Shared {
             revoked: ArcSwap::from_pointee(Revoked::default()),
+            keys: ArcSwap::from_pointee(door.token_keys()),
             sure_until: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
-        let mut watcher = Watcher {
-            shared: Arc::clone(&shared),
-            config: config.clone(),
-            outbox,
-            gate: [0; 16],
-            goes_by: None,
-        };
+        let mut watcher =
+            Watcher { shared: Arc::clone(&shared), config: config.clone(), gate: [0; 16], goes_by: None };
         if fill_random(&mut watcher.gate).is_err() {
             watcher.gate = std::process::id().to_be_bytes().repeat(4).try_into().unwrap_or_default();
         }
-        let mut door = Door::open(config.clone())?;
         watcher.look(&mut door)?;
         let thread = std::thread::spawn(move || watcher.run(door));
         Ok((Watch { shared }, thread))
+    }
+
+    /// What signs and seals cookies now.
+    pub(crate) fn keys(&self) -> Guard<Arc<TokenKeys>> {
+        self.shared.keys.load()
     }
 
     /// Whether a session was revoked, or nobody can be sure that it was not.
@@ -70,7 +72,6 @@ impl Watch {
 struct Watcher {
     shared: Arc<Shared>,
     config: Config,
-    outbox: Outbox,
     gate: [u8; 16],
     goes_by: Option<u64>,
 }
@@ -101,13 +102,14 @@ impl Watcher {
         let began = clock::since_boot();
         let now = clock::now().unwrap_or(clock::Timestamp(0));
         let (shared, mut goes_by) = (&self.shared, self.goes_by);
-        door.look(&self.gate, self.goes_by, now, |revoked| {
+        door.look(&self.gate, self.goes_by, now, |revoked, keys| {
             goes_by = Some(revoked.revision);
+            shared.keys.store(Arc::new(keys));
             shared.revoked.store(Arc::new(revoked));
         })?;
         self.goes_by = goes_by;
         self.shared.sure_until.store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);
-        self.outbox.look(door, now)
+        Ok(())
     }
 }
 

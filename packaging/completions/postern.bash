@@ -40,8 +40,14 @@ _postern() {
             postern,help)
                 cmd="postern__subcmd__help"
                 ;;
+            postern,import)
+                cmd="postern__subcmd__import"
+                ;;
             postern,init)
                 cmd="postern__subcmd__init"
+                ;;
+            postern,key)
+                cmd="postern__subcmd__key"
                 ;;
             postern,log)
                 cmd="postern__subcmd__log"
@@ -190,8 +196,14 @@ _postern() {
             postern__subcmd__help,help)
                 cmd="postern__subcmd__help__subcmd__help"
                 ;;
+            postern__subcmd__help,import)
+                cmd="postern__subcmd__help__subcmd__import"
+                ;;
             postern__subcmd__help,init)
                 cmd="postern__subcmd__help__subcmd__init"
+                ;;
+            postern__subcmd__help,key)
+                cmd="postern__subcmd__help__subcmd__key"
                 ;;
             postern__subcmd__help,log)
                 cmd="postern__subcmd__help__subcmd__log"
@@ -256,11 +268,26 @@ _postern() {
             postern__subcmd__help__subcmd__email,set)
                 cmd="postern__subcmd__help__subcmd__email__subcmd__set"
                 ;;
+            postern__subcmd__help__subcmd__key,rotate)
+                cmd="postern__subcmd__help__subcmd__key__subcmd__rotate"
+                ;;
             postern__subcmd__help__subcmd__session,list)
                 cmd="postern__subcmd__help__subcmd__session__subcmd__list"
                 ;;
             postern__subcmd__help__subcmd__session,revoke)
                 cmd="postern__subcmd__help__subcmd__session__subcmd__revoke"
+                ;;
+            postern__subcmd__key,help)
+                cmd="postern__subcmd__key__subcmd__help"
+                ;;
+            postern__subcmd__key,rotate)
+                cmd="postern__subcmd__key__subcmd__rotate"
+                ;;
+            postern__subcmd__key__subcmd__help,help)
+                cmd="postern__subcmd__key__subcmd__help__subcmd__help"
+                ;;
+            postern__subcmd__key__subcmd__help,rotate)
+                cmd="postern__subcmd__key__subcmd__help__subcmd__rotate"
                 ;;
             postern__subcmd__session,help)
                 cmd="postern__subcmd__session__subcmd__help"
@@ -287,7 +314,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password browser session print-config log edit help"
+            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password browser session import print-config key log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -983,7 +1010,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password browser session print-config log edit help"
+            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password browser session import print-config key log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1276,9 +1303,51 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__key)
+            opts="rotate"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__key__subcmd__rotate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1444,9 +1513,117 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__import)
+            opts="-h --user --key-file --password-file --dry-run --yes --config --json --help google-authenticator oath otpauth otpauth-migration pskc authelia"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__init)
             opts="-h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__key)
+            opts="-h --config --json --help rotate help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__key__subcmd__help)
+            opts="rotate help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__key__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__key__subcmd__help__subcmd__rotate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__key__subcmd__rotate)
+            opts="-h --compromised --yes --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1470,7 +1647,7 @@ _postern() {
             fi
             case "${prev}" in
                 --event)
-                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-asked email-set email-confirmed email-removed disabled unlocked password-set browser-revoked session-revoked clock-mended" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-asked email-set email-confirmed email-removed disabled unlocked password-set browser-revoked session-revoked clock-mended keys-rotated keys-renewed" -- "${cur}"))
                     return 0
                     ;;
                 --door)

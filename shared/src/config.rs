@@ -15,7 +15,8 @@ pub use policy::{Exempt, Policy, Required};
 use crate::email::EmailAddress;
 use crate::groups::{self, GroupsError};
 use crate::name::{Group, UserName};
-use crate::recovery::{LEAST_BITS, bits_per_guess};
+use crate::recovery::{LEAST_BITS, RecoveryCode, bits_per_guess};
+use crate::secret::RandomError;
 use crate::totp::{Algorithm, Moving, Parameters};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -125,6 +126,11 @@ impl Default for Recovery {
 }
 
 impl Recovery {
+    /// A new set of codes.
+    pub fn new_codes(&self) -> Result<Vec<RecoveryCode>, RandomError> {
+        RecoveryCode::random_set(self.codes(), self.length.value() as usize)
+    }
+
     /// How many codes a new set has: with `disable` there is one.
     pub fn codes(&self) -> u32 {
         match self.on_use {

@@ -6,6 +6,7 @@
 //! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
 
 mod found;
+mod invitation;
 mod look_ahead;
 mod mailed;
 mod time_window;
@@ -18,6 +19,7 @@ use crate::guess::{self, Stage, Standing};
 use crate::totp::{Moving, Step};
 use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
 use found::Match;
+pub use invitation::{Invitation, decide_invitation};
 
 /// One try: what was typed, where in the login, and its hash where codes are kept as such.
 pub struct Attempt<'a> {

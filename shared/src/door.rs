@@ -6,11 +6,15 @@ mod administration;
 mod attempt;
 mod authenticators;
 mod email;
+mod errand;
+mod import;
+mod keyed_store;
 mod load;
 mod log;
 mod mail;
 mod one_time_code;
 mod revocation;
+mod rotation;
 mod sign_in;
 mod visit;
 mod web_administration;
@@ -19,19 +23,23 @@ pub use accounts::{State, Status};
 pub use administration::AdministrationError;
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
+pub use errand::Caller;
+pub use import::{Taken, Trial};
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::LEASE;
+pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::key::{KeyError, MasterKeys};
+use crate::key::KeyError;
 use crate::name::{Group, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
-use crate::store::{self, AccountId, Intent, Store, StoreError};
+use crate::store::{AccountId, Intent, StoreError, Transaction};
 use crate::vault::{Vault, VaultError};
+use keyed_store::KeyedStore;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -50,17 +58,14 @@ pub struct Membership {
 pub struct Door {
     config: Config,
     vault: Vault,
-    store: Box<dyn Store>,
+    store: KeyedStore,
     hashing: HashingMemory,
 }
 
 impl Door {
-    /// Reads the key, opens the store, and unwraps the data keys.
+    /// Opens the store, reads the key, and unwraps the data keys.
     pub fn open(config: Config) -> Result<Door, DoorError> {
-        let masters = MasterKeys::read(config.store.key_file.path())?;
-        let mut store = store::open(&config.store.url)?;
-        let wrapped = store.begin(Intent::Read)?.data_keys()?;
-        let vault = Vault::open(&masters, &wrapped)?;
+        let (store, vault) = KeyedStore::open(&config.store)?;
         Ok(Door { config, vault, store, hashing: HashingMemory::default() })
     }
 
@@ -77,7 +82,7 @@ impl Door {
     /// What the policy asks about an account: whether it has a second factor now, and its groups.
     pub fn membership(&mut self, name: &UserName) -> Result<Membership, DoorError> {
         let declared = load::declared(&self.config, name)?;
-        let mut transaction = self.store.begin(Intent::Read)?;
+        let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
         let (stored, groups) = match transaction.account(name)? {
             Some(record) => (is_enrolled(transaction.as_mut(), record.id)?, record.groups),
             None => (false, Vec::new()),
@@ -93,7 +98,7 @@ impl Door {
 }
 
 /// Whether an account has a second factor of its own, declared or not.
-fn is_enrolled(tx: &mut dyn store::Transaction, account: AccountId) -> Result<bool, StoreError> {
+fn is_enrolled(tx: &mut dyn Transaction, account: AccountId) -> Result<bool, StoreError> {
     Ok(!tx.authenticators(account)?.is_empty() || tx.addresses(account)?.confirmed.is_some())
 }
 
@@ -106,6 +111,13 @@ pub enum DoorError {
     Store(StoreError),
     /// What is sealed in the store.
     Vault(VaultError),
+    /// The key file belongs to another store, or to this one as it was at another time.
+    WrongKey {
+        /// The key file.
+        key: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
     /// The secret file of a declared account.
     Declared {
         /// The file.
@@ -148,6 +160,12 @@ impl fmt::Display for DoorError {
             DoorError::Key(error) => error.fmt(f),
             DoorError::Store(error) => error.fmt(f),
             DoorError::Vault(error) => error.fmt(f),
+            DoorError::WrongKey { key, store } => write!(
+                f,
+                "{}: no master key in it opens the store {}; put the key file back that was saved with this store",
+                key.display(),
+                store.display()
+            ),
             DoorError::Declared { error: DeclaredError::File(error), .. } => error.fmt(f),
             DoorError::Declared { path, error: DeclaredError::Content(error) } => {
                 write!(f, "{}: {error}", path.display())
@@ -162,6 +180,7 @@ impl std::error::Error for DoorError {
             DoorError::Key(error) => Some(error),
             DoorError::Store(error) => Some(error),
             DoorError::Vault(error) => Some(error),
+            DoorError::WrongKey { .. } => None,
             DoorError::Declared { error: DeclaredError::File(error), .. } => Some(error),
             DoorError::Declared { error: DeclaredError::Content(error), .. } => Some(error),
         }

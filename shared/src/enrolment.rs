@@ -5,14 +5,16 @@ use crate::account::{Account, Authenticator, Enrolled, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Config, value::Line};
-use crate::decision::{Attempt, Refusal, Spent, Verdict, decide};
+use crate::decision::{Attempt, Invitation, Refusal, Spent, Verdict, decide};
 use crate::guess::{Row, Stage};
 use crate::name::{Label, UserName};
 use crate::otpauth;
 use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret};
+use crate::store::AccountId;
 use crate::totp::{Moving, Parameters, Step};
 use crate::vault::Fingerprint;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// What is shown during setup, once.
@@ -24,6 +26,20 @@ pub struct Pending {
     first: Step,
     issuer: String,
     kind: Kind,
+    footing: Option<Footing>,
+    invitation: Option<Invitation>,
+}
+
+/// How an account stood when something was begun that is finished later. Whatever has changed since makes it stale:
+/// it cannot undo a revocation, nor be finished twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footing {
+    /// Its number and generation, if there was one.
+    pub(crate) account: Option<(AccountId, u64)>,
+    /// What tells its set of recovery codes from every other.
+    pub(crate) recovery: Option<[u8; 32]>,
+    /// What tells the data keys from others: whoever stole some forges nothing once they are renewed.
+    pub(crate) keys: [u8; 32],
 }
 
 /// What comes of a setup.
@@ -44,6 +60,11 @@ impl Confirmation {
         Confirmation(None)
     }
 
+    /// One that was given earlier, and sealed.
+    pub(crate) fn given(step: Step) -> Confirmation {
+        Confirmation(Some(step))
+    }
+
     /// The step that the confirming code spent.
     pub(crate) fn step(&self) -> Option<Step> {
         self.0
@@ -53,7 +74,7 @@ impl Confirmation {
 impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        let kind = Kind::First(new_recovery_codes(config)?);
+        let kind = Kind::First(config.recovery.new_codes()?);
         Ok(Pending { kind, ..Pending::further(config, name)? })
     }
 
@@ -67,6 +88,8 @@ impl Pending {
             first: Step(0),
             issuer: issuer(config),
             kind: Kind::Further,
+            footing: None,
+            invitation: None,
         })
     }
 
@@ -86,6 +109,34 @@ impl Pending {
     #[must_use]
     pub fn with_secret(self, secret: Secret) -> Pending {
         Pending { secret, ..self }
+    }
+
+    /// As the first one, with recovery codes that were shown.
+    #[must_use]
+    pub(crate) fn with_recovery_codes(self, codes: Vec<RecoveryCode>) -> Pending {
+        Pending { kind: Kind::First(codes), ..self }
+    }
+
+    /// To become active only while the account stands so.
+    #[must_use]
+    pub(crate) fn on(self, footing: Footing) -> Pending {
+        Pending { footing: Some(footing), ..self }
+    }
+
+    /// To spend the one-time code that allowed it.
+    #[must_use]
+    pub(crate) fn invited(self, invitation: Invitation) -> Pending {
+        Pending { invitation: Some(invitation), ..self }
+    }
+
+    /// How the account must stand.
+    pub(crate) fn footing(&self) -> Option<&Footing> {
+        self.footing.as_ref()
+    }
+
+    /// The one-time code to spend.
+    pub(crate) fn invitation(&self) -> Option<Invitation> {
+        self.invitation
     }
 
     /// For whom.
@@ -167,12 +218,6 @@ impl Pending {
             },
         }
     }
-}
-
-/// A new set of recovery codes, as the configuration wants it.
-pub fn new_recovery_codes(config: &Config) -> Result<Vec<RecoveryCode>, RandomError> {
-    let length = config.recovery.length.value() as usize;
-    (0..config.recovery.codes()).map(|_| RecoveryCode::random(length)).collect()
 }
 
 /// The name that people know this host by.

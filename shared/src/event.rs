@@ -71,6 +71,8 @@ pub enum What {
     Locked,
     /// A second factor became active.
     Enrolled,
+    /// A second factor was taken over from another system.
+    Imported,
     /// An authenticator was added to others.
     AuthenticatorAdded,
     /// One of several authenticators was removed.
@@ -101,11 +103,15 @@ pub enum What {
     SessionRevoked,
     /// The floors of used steps were lowered to the clock.
     ClockMended,
+    /// The keys were rotated; it concerns every account, and stands under the name of who did it.
+    KeysRotated,
+    /// All keys were renewed, and what hung on them ended; it stands under the name of who did it.
+    KeysRenewed,
 }
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 23] = [
+    pub const ALL: [What; 26] = [
         What::AccountAdded,
         What::AccountRemoved,
         What::AccountRenamed,
@@ -114,6 +120,7 @@ impl What {
         What::Refused,
         What::Locked,
         What::Enrolled,
+        What::Imported,
         What::AuthenticatorAdded,
         What::AuthenticatorRemoved,
         What::RecoveryCodesReplaced,
@@ -129,6 +136,8 @@ impl What {
         What::BrowserRevoked,
         What::SessionRevoked,
         What::ClockMended,
+        What::KeysRotated,
+        What::KeysRenewed,
     ];
 
     /// How many of an account are written in a day, of those that whoever holds its first factor can cause as often
@@ -153,6 +162,7 @@ impl What {
             What::Refused => "refused",
             What::Locked => "locked",
             What::Enrolled => "enrolled",
+            What::Imported => "imported",
             What::AuthenticatorAdded => "authenticator-added",
             What::AuthenticatorRemoved => "authenticator-removed",
             What::RecoveryCodesReplaced => "recovery-codes-replaced",
@@ -168,6 +178,8 @@ impl What {
             What::BrowserRevoked => "browser-revoked",
             What::SessionRevoked => "session-revoked",
             What::ClockMended => "clock-mended",
+            What::KeysRotated => "keys-rotated",
+            What::KeysRenewed => "keys-renewed",
         }
     }
 

@@ -129,6 +129,22 @@ pub fn write(
     })
 }
 
+/// Removes what a [`write`] of this file left behind when it was cut off. The caller knows that none is at work.
+pub fn remove_unfinished(path: &Path) -> Result<(), FileError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let io = |error| FileError::io(folder, error);
+    let begins = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(&begins)?.strip_suffix(".new"));
+        if number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())) {
+            std::fs::remove_file(entry.path()).map_err(io)?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a file's name durable.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {

@@ -1,11 +1,16 @@
-//! The master key file: where it is read, how it is made. What the key wraps stands in [`crate::vault`].
+//! The master key file: how it is read, made, and changed by a rotation. What the key wraps stands in
+//! [`crate::vault`].
 
-use crate::files::{self, FileError, Follow, Privacy};
+use crate::files::{self, Existing, FileError, Follow, Privacy};
 use crate::secret::{RandomError, fill_random};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, Mac};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use sha2::Sha256;
 use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -52,14 +57,42 @@ impl MasterKeys {
 
     /// A new random master key and the text of its file.
     pub fn generate() -> Result<(MasterKeys, Zeroizing<String>), RandomError> {
-        let mut key = Key::default();
-        fill_random(&mut *key)?;
-        let hex = Zeroizing::new(HEXLOWER_PERMISSIVE.encode(&*key));
-        let text = format!(
-            "# Postern's master key. Keep a copy apart from the store: without it nobody gets in.\n{}\n",
-            hex.as_str()
-        );
-        Ok((MasterKeys(vec![(id(&key), key)]), Zeroizing::new(text)))
+        let keys = MasterKeys(vec![random()?]);
+        let text = keys.text();
+        Ok((keys, text))
+    }
+
+    /// These keys after a new one.
+    pub fn after_a_new_one(self) -> Result<MasterKeys, RandomError> {
+        let mut keys = vec![random()?];
+        keys.extend(self.0);
+        Ok(MasterKeys(keys))
+    }
+
+    /// Without the keys that are not `wanted`.
+    pub fn only(mut self, wanted: &[KeyId]) -> MasterKeys {
+        self.0.retain(|(id, _)| wanted.contains(id));
+        self
+    }
+
+    /// Puts these in place of what the file holds, in one step and durably; owner's group and mode stay.
+    pub fn replace(&self, path: &Path) -> Result<(), KeyError> {
+        let metadata = path.symlink_metadata().map_err(|error| FileError::io(path, error))?;
+        let (mode, group) = (metadata.mode() & 0o777, Some(metadata.gid()));
+        Ok(files::write(path, self.text().as_bytes(), mode, group, Existing::Replace)?)
+    }
+
+    fn text(&self) -> Zeroizing<String> {
+        const HEAD: &str =
+            "# Postern's master key. Keep a copy apart from the store: without it nobody gets in.\n";
+        // room for all from the start: growing would leave copies behind
+        let mut text = Zeroizing::new(String::with_capacity(HEAD.len() + 65 * self.0.len()));
+        text.push_str(HEAD);
+        for (_, key) in &self.0 {
+            text.push_str(&Zeroizing::new(HEXLOWER_PERMISSIVE.encode(&**key)));
+            text.push('\n');
+        }
+        text
     }
 
     /// The key that wraps what is written from now on.
@@ -72,6 +105,40 @@ impl MasterKeys {
     pub fn find(&self, wanted: &KeyId) -> Option<&Key> {
         self.0.iter().find(|(id, _)| id == wanted).map(|(_, key)| key)
     }
+}
+
+/// What keeps all other changes of a key file out; it ends with the process, however that ends.
+pub struct Changing {
+    _lock: Flock<File>,
+}
+
+impl Changing {
+    /// Begins to change the file. The lock is a file of its own, which nobody else can open: whoever can open a file or
+    /// a folder can lock it, and would keep every rotation out.
+    pub fn begin(path: &Path) -> Result<Changing, KeyError> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let lock = folder.join(format!(".{name}.lock"));
+        let io = |error| KeyError::File(FileError::io(&lock, error));
+        files::trust_folder(folder)?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let opened = options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(&lock).map_err(io)?;
+        let locked =
+            Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+                Errno::EWOULDBLOCK => KeyError::Changing(path.to_owned()),
+                errno => io(errno.into()),
+            })?;
+        // one that was cut off left keys there
+        files::remove_unfinished(path)?;
+        Ok(Changing { _lock: locked })
+    }
+}
+
+fn random() -> Result<(KeyId, Key), RandomError> {
+    let mut key = Key::default();
+    fill_random(&mut *key)?;
+    Ok((id(&key), key))
 }
 
 fn id(key: &Key) -> KeyId {
@@ -94,6 +161,8 @@ pub enum KeyError {
         /// The line, from 1.
         line: usize,
     },
+    /// Somebody else is changing the file.
+    Changing(PathBuf),
 }
 
 impl From<FileError> for KeyError {
@@ -114,6 +183,11 @@ impl fmt::Display for KeyError {
                 "{}:{line}: expected one key of 64 hexadecimal digits a line; put the key file back from its backup",
                 path.display()
             ),
+            KeyError::Changing(path) => write!(
+                f,
+                "{}: another postern key rotate is at work; wait until it has ended",
+                path.display()
+            ),
         }
     }
 }
@@ -122,7 +196,7 @@ impl std::error::Error for KeyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             KeyError::File(error) => Some(error),
-            KeyError::Broken { .. } => None,
+            KeyError::Broken { .. } | KeyError::Changing(_) => None,
         }
     }
 }
@@ -163,5 +237,59 @@ mod tests {
             let error = read(text).err().unwrap().to_string();
             assert!(error.contains(&format!("key:{line}: expected one key")), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_new_key_comes_first_and_what_is_not_wanted_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let (first, text) = MasterKeys::generate().unwrap();
+        let old = first.newest().0;
+        fs::write(&path, text.as_bytes()).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+
+        let both = first.after_a_new_one().unwrap();
+        both.replace(&path).unwrap();
+        let read = MasterKeys::read(&path).unwrap();
+        let new = read.newest().0;
+        assert!(new != old && read.find(&old).is_some());
+        read.only(&[new]).replace(&path).unwrap();
+        let read = MasterKeys::read(&path).unwrap();
+        assert!(read.newest().0 == new && read.find(&old).is_none());
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+    }
+
+    /// Whoever can open a folder or a file can lock it: only what root alone can open keeps a rotation out.
+    #[test]
+    fn whoever_locks_what_all_can_open_keeps_no_rotation_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let (_, text) = MasterKeys::generate().unwrap();
+        fs::write(&path, text.as_bytes()).unwrap();
+        let held = [folder.path(), path.as_path()].map(|open_to_others| {
+            let opened = File::open(open_to_others).unwrap();
+            Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno).unwrap()
+        });
+        let changing = Changing::begin(&path).unwrap();
+        let locks = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
+        let lock = locks.into_iter().find(|entry| entry.file_name() == ".key.lock").unwrap();
+        assert_eq!(lock.metadata().unwrap().mode() & 0o777, 0o600);
+        drop((changing, held));
+    }
+
+    #[test]
+    fn one_at_a_time_changes_the_file_and_sweeps_up_after_one_that_was_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let unfinished = folder.path().join(".key.4711.new");
+        fs::write(&unfinished, "half a key").unwrap();
+        fs::write(folder.path().join("key.old"), "the administrator's").unwrap();
+        let first = Changing::begin(&path).unwrap();
+        assert!(!unfinished.exists());
+        // the administrator's, and the lock
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(matches!(Changing::begin(&path), Err(KeyError::Changing(_))));
+        drop(first);
+        assert!(Changing::begin(&path).is_ok());
     }
 }

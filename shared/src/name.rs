@@ -189,16 +189,23 @@ pub enum NameError {
     Forbidden,
 }
 
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl NameError {
+    /// What is wrong, in words.
+    pub fn text(self) -> &'static str {
+        match self {
             NameError::Empty => "the account name is empty",
             NameError::TooLong => "the account name is longer than 256 bytes",
             NameError::NotUtf8 => "the account name is not UTF-8",
             NameError::Forbidden => {
                 "an account name holds no control character, no '/' or ':', and no blank at either end"
             }
-        })
+        }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

@@ -1,5 +1,5 @@
 //! otpauth:// URLs, the text in every enrolment QR: written with every parameter explicit, read strictly.
-//! The format is Google Authenticator's "Key Uri Format".
+//! hotp URLs are read, for imports. The format is Google Authenticator's "Key Uri Format".
 
 use crate::secret::{Secret, SecretError};
 use crate::totp::{Algorithm, Moving, Parameters, ParametersError, Step};
@@ -47,32 +47,157 @@ pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
     if text.len() > LONGEST {
         return Err(OtpauthError::TooLong);
     }
-    let Some(rest) = text.strip_prefix("otpauth://") else {
+    if !text.starts_with("otpauth://") {
         return Ok((Secret::from_base32(text)?, DEFAULTS));
-    };
-    let rest = rest.strip_prefix("totp/").ok_or(OtpauthError::NotTotp)?;
-    let (_label, query) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
-    let mut secret = None;
-    let mut parameters = DEFAULTS;
-    for pair in query.split('&') {
-        let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
-        let value = percent_decode_str(value).decode_utf8().map_err(|_| OtpauthError::Malformed)?;
-        match key {
-            "secret" if secret.is_some() => return Err(OtpauthError::Malformed),
-            "secret" => secret = Some(Secret::from_base32(&value)?),
-            "algorithm" => {
-                parameters.algorithm = Algorithm::from_name(&value).ok_or(OtpauthError::Algorithm)?;
-            }
-            "digits" => parameters.digits = value.parse().map_err(|_| ParametersError::Digits)?,
-            "period" => {
-                let period = value.parse().map_err(|_| ParametersError::Period)?;
-                parameters.moving = Moving::Time { period };
-            }
-            // issuer and image say nothing about codes
-            _ => {}
+    }
+    if !text.starts_with("otpauth://totp/") {
+        return Err(OtpauthError::NotTotp);
+    }
+    let url = Url::parse(text)?;
+    Ok((url.secret, Parameters { algorithm: url.algorithm, digits: url.digits, moving: url.moving.moving() }))
+}
+
+/// What an otpauth URL says.
+#[derive(Debug)]
+pub struct Url {
+    /// Who issued it: from the label, else from the parameter.
+    pub issuer: Option<String>,
+    /// The account, from the label; may be empty.
+    pub account: String,
+    /// The shared secret.
+    pub secret: Secret,
+    /// The hash under the HMAC.
+    pub algorithm: Algorithm,
+    /// Digits of a code: 6 or 8.
+    pub digits: u32,
+    /// What its codes move with, and from where on.
+    pub moving: MovingFactor,
+}
+
+/// What codes move with, and from where on: `totp` or `hotp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MovingFactor {
+    /// Time, in steps of so many seconds: 15 to 120.
+    Time {
+        /// Length of a time step, in seconds.
+        period: u64,
+    },
+    /// A counter.
+    Counter {
+        /// The counter of the next code.
+        next: u64,
+    },
+}
+
+impl MovingFactor {
+    /// Time or counter.
+    pub fn moving(self) -> Moving {
+        match self {
+            MovingFactor::Time { period } => Moving::Time { period },
+            MovingFactor::Counter { .. } => Moving::Counter,
         }
     }
-    Ok((secret.ok_or(OtpauthError::Missing)?, parameters.check()?))
+
+    /// The first counter whose code counts; time has none.
+    pub fn first(self) -> Step {
+        match self {
+            MovingFactor::Time { .. } => Step(0),
+            MovingFactor::Counter { next } => Step(next),
+        }
+    }
+}
+
+impl Url {
+    /// Reads an otpauth URL of either type. Nothing may be said twice.
+    pub fn parse(text: &str) -> Result<Url, OtpauthError> {
+        if text.len() > LONGEST {
+            return Err(OtpauthError::TooLong);
+        }
+        let rest = text.strip_prefix("otpauth://").ok_or(OtpauthError::NotOtpauth)?;
+        let (kind, rest) = rest.split_once('/').ok_or(OtpauthError::Malformed)?;
+        let (label, query) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
+        let mut given = Query::default();
+        for pair in query.split('&') {
+            let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
+            given.take(key, Zeroizing::new(decoded(value)?))?;
+        }
+        let secret = Secret::from_base32(&given.secret.ok_or(OtpauthError::Missing)?)?;
+        let algorithm = given.algorithm.map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
+        let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
+        let digits = number(given.digits)?.unwrap_or(DEFAULTS.digits.into());
+        let digits = u32::try_from(digits).map_err(|_| ParametersError::Digits)?;
+        let moving = match kind {
+            "totp" => {
+                let period = number(given.period)?.unwrap_or(DEFAULTS.moving.period());
+                MovingFactor::Time { period }
+            }
+            "hotp" => {
+                let next = number(given.counter)?.ok_or(OtpauthError::NoCounter)?;
+                MovingFactor::Counter { next }
+            }
+            _ => return Err(OtpauthError::NotOtpauth),
+        };
+        Parameters { algorithm, digits, moving: moving.moving() }.check()?;
+        let label = decoded(label)?;
+        let (issuer, account) = split_label(&label, given.issuer.as_deref().map(String::as_str));
+        let issuer = issuer.map(str::to_owned).or(given.issuer.map(|issuer| issuer.to_string()));
+        let account = account.to_owned();
+        Ok(Url { issuer, account, secret, algorithm, digits, moving })
+    }
+}
+
+/// Issuer and account of a label, decoded: `issuer:account`, or the account alone. Never less than what follows
+/// the first colon is the account, unless the issuer itself is known to hold one: `x:root` must not become `root`.
+pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>, &'a str) {
+    // some write blanks as +, as in forms
+    let written = issuer.into_iter().flat_map(|issuer| [issuer.to_owned(), issuer.replace('+', " ")]);
+    for issuer in written.filter(|issuer| !issuer.is_empty()) {
+        if let Some(account) = label.strip_prefix(&issuer).and_then(|rest| rest.strip_prefix(':')) {
+            return (Some(&label[..issuer.len()]), account.trim());
+        }
+    }
+    match label.split_once(':') {
+        Some((issuer, account)) => (Some(issuer.trim()), account.trim()),
+        None => (None, label.trim()),
+    }
+}
+
+/// The parameters, as they stand.
+#[derive(Default)]
+struct Query {
+    secret: Option<Zeroizing<String>>,
+    algorithm: Option<Zeroizing<String>>,
+    digits: Option<Zeroizing<String>>,
+    period: Option<Zeroizing<String>>,
+    counter: Option<Zeroizing<String>>,
+    issuer: Option<Zeroizing<String>>,
+}
+
+impl Query {
+    fn take(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
+        let place = match key {
+            "secret" => &mut self.secret,
+            "algorithm" => &mut self.algorithm,
+            "digits" => &mut self.digits,
+            "period" => &mut self.period,
+            "counter" => &mut self.counter,
+            "issuer" => &mut self.issuer,
+            // image and the like say nothing about codes
+            _ => return Ok(()),
+        };
+        match place.replace(value) {
+            Some(_) => Err(OtpauthError::Malformed),
+            None => Ok(()),
+        }
+    }
+}
+
+fn decoded(text: &str) -> Result<String, OtpauthError> {
+    Ok(percent_decode_str(text).decode_utf8().map_err(|_| OtpauthError::Malformed)?.into_owned())
+}
+
+fn number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthError> {
+    text.map(|text| text.parse().map_err(|_| OtpauthError::Number)).transpose()
 }
 
 /// Why text is no otpauth URL. Never repeats the text: it holds a secret.
@@ -80,12 +205,18 @@ pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
 pub enum OtpauthError {
     /// More than 2048 bytes.
     TooLong,
-    /// An otpauth URL of another type, such as hotp.
+    /// Neither otpauth://totp/ nor otpauth://hotp/.
+    NotOtpauth,
+    /// An otpauth URL of another type, such as hotp, where a code must move with time.
     NotTotp,
     /// No `secret` in it.
     Missing,
-    /// A pair without `=`, a doubled secret, broken percent-encoding.
+    /// A pair without `=`, a parameter given twice, broken percent-encoding.
     Malformed,
+    /// Digits, period or counter: not a number.
+    Number,
+    /// hotp without a counter.
+    NoCounter,
     /// Not SHA1, SHA256 or SHA512.
     Algorithm,
     /// The secret itself.
@@ -106,17 +237,27 @@ impl From<ParametersError> for OtpauthError {
     }
 }
 
+impl OtpauthError {
+    /// What is wrong, in words.
+    pub fn text(&self) -> &'static str {
+        match self {
+            OtpauthError::TooLong => "the otpauth URL is longer than 2048 bytes",
+            OtpauthError::NotOtpauth => "the otpauth URL must begin with otpauth://totp/ or otpauth://hotp/",
+            OtpauthError::NotTotp => "the otpauth URL must begin with otpauth://totp/",
+            OtpauthError::Missing => "the otpauth URL has no secret",
+            OtpauthError::Malformed => "the otpauth URL is malformed",
+            OtpauthError::Number => "digits, period and counter of the otpauth URL must be numbers",
+            OtpauthError::NoCounter => "the otpauth URL has no counter",
+            OtpauthError::Algorithm => "the algorithm must be SHA1, SHA256 or SHA512",
+            OtpauthError::Secret(error) => error.text(),
+            OtpauthError::Parameters(error) => error.text(),
+        }
+    }
+}
+
 impl fmt::Display for OtpauthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OtpauthError::TooLong => f.write_str("the otpauth URL is longer than 2048 bytes"),
-            OtpauthError::NotTotp => f.write_str("the otpauth URL must begin with otpauth://totp/"),
-            OtpauthError::Missing => f.write_str("the otpauth URL has no secret"),
-            OtpauthError::Malformed => f.write_str("the otpauth URL is malformed"),
-            OtpauthError::Algorithm => f.write_str("the algorithm must be SHA1, SHA256 or SHA512"),
-            OtpauthError::Secret(error) => error.fmt(f),
-            OtpauthError::Parameters(error) => error.fmt(f),
-        }
+        f.write_str(self.text())
     }
 }
 
@@ -153,6 +294,27 @@ mod tests {
     }
 
     #[test]
+    fn both_types_and_every_way_of_writing_a_label_are_read() {
+        for (label, issuer, account) in [
+            ("alice", Some("it:+us"), "alice"),
+            ("A%20%26%20B:alice", Some("A & B"), "alice"),
+            ("host%3A%20%C3%BC%40x.org", Some("host"), "ü@x.org"),
+            ("host:x:root", Some("host"), "x:root"),
+            ("it:%20us:alice", Some("it: us"), "alice"),
+        ] {
+            let url = Url::parse(&format!("otpauth://hotp/{label}?secret={BASE32}&counter=7&issuer=it:+us"));
+            let url = url.unwrap();
+            assert_eq!((url.issuer.as_deref(), url.account.as_str()), (issuer, account));
+            assert_eq!(url.moving, MovingFactor::Counter { next: 7 });
+        }
+        let url = Url::parse(&format!("otpauth://totp/alice?secret={BASE32}&issuer=host&period=60")).unwrap();
+        assert_eq!(url.issuer.as_deref(), Some("host"));
+        assert_eq!(url.moving, MovingFactor::Time { period: 60 });
+        let no_counter = Url::parse(&format!("otpauth://hotp/alice?secret={BASE32}"));
+        assert_eq!(no_counter.err(), Some(OtpauthError::NoCounter));
+    }
+
+    #[test]
     fn broken_urls_are_refused_by_name() {
         for (text, why) in [
             ("otpauth://hotp/a?secret=x&counter=1", OtpauthError::NotTotp),
@@ -160,7 +322,8 @@ mod tests {
             ("otpauth://totp/a?issuer=b", OtpauthError::Missing),
             ("otpauth://totp/a?secret", OtpauthError::Malformed),
             (&format!("otpauth://totp/a?secret={BASE32}&digits=7"), ParametersError::Digits.into()),
-            (&format!("otpauth://totp/a?secret={BASE32}&period=x"), ParametersError::Period.into()),
+            (&format!("otpauth://totp/a?secret={BASE32}&period=x"), OtpauthError::Number),
+            (&format!("otpauth://totp/a?secret={BASE32}&period=7"), ParametersError::Period.into()),
             (&format!("otpauth://totp/a?secret={BASE32}&algorithm=MD5"), OtpauthError::Algorithm),
             (&format!("otpauth://totp/a?secret={BASE32}&secret={BASE32}"), OtpauthError::Malformed),
             ("", SecretError::Length.into()),

@@ -37,6 +37,16 @@ impl RecoveryCode {
         }
     }
 
+    /// A new set of `count` codes.
+    pub fn random_set(count: u32, length: usize) -> Result<Vec<RecoveryCode>, RandomError> {
+        (0..count).map(|_| RecoveryCode::random(length)).collect()
+    }
+
+    /// One that was made earlier, and sealed.
+    pub(crate) fn restored(plain: Zeroizing<String>) -> RecoveryCode {
+        RecoveryCode(plain)
+    }
+
     /// The characters without dashes, as [`crate::answer::Answer`] normalises what is typed.
     pub fn plain(&self) -> &str {
         &self.0

@@ -105,13 +105,20 @@ pub enum SecretError {
     Length,
 }
 
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl SecretError {
+    /// What is wrong, in words.
+    pub fn text(self) -> &'static str {
+        match self {
             SecretError::NotBase32 => "the secret is not Base32 (letters A-Z and digits 2-7)",
             SecretError::NotHex => "the secret is not hexadecimal (pairs of 0-9 and a-f)",
             SecretError::Length => "the secret must have 16 to 128 bytes (26 to 205 characters of Base32)",
-        })
+        }
+    }
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

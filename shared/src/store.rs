@@ -3,6 +3,7 @@
 
 mod accounts;
 mod events;
+mod keys;
 mod location;
 mod mail;
 mod sessions;
@@ -10,6 +11,7 @@ mod sqlite;
 
 pub use accounts::{AccountRecord, Accounts, Tally};
 pub use events::Events;
+pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use mail::{Addresses, Fate, Mails, Waiting};
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
@@ -22,10 +24,11 @@ use crate::name::Label;
 use crate::place::Place;
 use crate::totp::{Parameters, Step};
 use crate::vault::{Fingerprint, RecoveryHash, WrappedKey};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An account's number: never used twice, stays when the account is renamed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AccountId(pub i64);
 
 /// A failure that may be taken back.
@@ -98,12 +101,13 @@ pub trait Store: Send {
     /// Begins a transaction. Dropping it leaves nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
-    /// Makes sure that nothing deleted is left in the store's bytes, journals included.
+    /// Makes sure that no secret of a removed authenticator is left in the store's bytes, journals included. Waits for
+    /// every transaction that still sees what was there.
     fn scrub(&mut self) -> Result<(), StoreError>;
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Accounts + Sessions + Events + Mails {
+pub trait Transaction: Accounts + Sessions + Events + Keys + Mails {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 
@@ -117,9 +121,10 @@ pub trait Transaction: Accounts + Sessions + Events + Mails {
     ) -> Result<(), StoreError>;
     /// Keeps another sealing of the same secret.
     fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<(), StoreError>;
-    /// Removes one authenticator; its floor stays.
+    /// Removes one authenticator; its floor stays, and its secret until [`Store::scrub`].
     fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
-    /// Removes every authenticator and code of an account; floors stay, and its address is to be confirmed anew.
+    /// Removes every authenticator and code of an account; floors stay, secrets until [`Store::scrub`], and its address
+    /// is to be confirmed anew.
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// The last accepted step under a fingerprint.

@@ -1,5 +1,9 @@
 //! Sealed tokens between two pages of a sign-in, one type for each purpose: one never opens as another.
 
+mod errand;
+
+pub(crate) use errand::{Confirmed, Draft, DraftError, ErrandTicket, NewCodes, Purpose};
+
 use crate::account::Methods;
 use crate::clock::Timestamp;
 use crate::name::UserName;

@@ -40,11 +40,11 @@ impl Algorithm {
 
 /// The moving factor: the time step T of RFC 6238, section 4.2 (seconds since 1970 divided by the period), or the
 /// counter C of RFC 4226.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Step(pub u64);
 
 /// What moves an authenticator on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Moving {
     /// Time (TOTP).
     Time {
@@ -87,7 +87,7 @@ impl Moving {
 }
 
 /// How an authenticator makes codes, its secret aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameters {
     /// The hash under the HMAC.
     pub algorithm: Algorithm,
@@ -132,12 +132,19 @@ pub enum ParametersError {
     Period,
 }
 
-impl fmt::Display for ParametersError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ParametersError {
+    /// What is wrong, in words.
+    pub fn text(self) -> &'static str {
+        match self {
             ParametersError::Digits => "digits must be 6 or 8",
             ParametersError::Period => "the period must be 15 to 120 seconds",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ParametersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

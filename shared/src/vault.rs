@@ -1,13 +1,20 @@
-//! The data keys and what is done with them: secrets sealed with the account bound as associated data, keyed
-//! hashes, fingerprints, decoys. The master key only wraps these keys; they lie wrapped in the store.
+//! What is done with the data keys: secrets sealed with the account bound as associated data, keyed hashes,
+//! fingerprints, decoys. The master key only wraps these keys; they lie wrapped in the store.
 
-use crate::key::{Key, KeyId, MasterKeys};
+mod data_keys;
+mod mail;
+
+pub use data_keys::{Purpose, Renewal, WrappedKey};
+pub use mail::{LetterBinding, MailedFor, MailedHash};
+
+use crate::key::{Key, MasterKeys};
 use crate::name::UserName;
 use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret, SecretError, fill_random};
 use crate::totp::Parameters;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_keys::DataKeys;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fmt;
@@ -17,65 +24,6 @@ use zeroize::Zeroizing;
 const NONCE: usize = 24;
 /// Rows of guesses that all names without an account share.
 const BUCKETS: u16 = 1024;
-
-/// What one data key is for. Each use has a key of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Seals the secrets of authenticators.
-    Seal,
-    /// Hashes recovery codes and one-time codes.
-    Recovery,
-    /// Makes fingerprints of secrets.
-    Fingerprint,
-    /// Makes decoys for names without an account.
-    Decoy,
-    /// The pepper of passwords.
-    Password,
-    /// Signs session cookies.
-    Session,
-    /// Seals the short-lived tokens between two pages of a sign-in.
-    Ticket,
-    /// Hashes the cookies of trusted browsers.
-    Browser,
-}
-
-impl Purpose {
-    /// All of them.
-    pub const ALL: [Purpose; 8] = [
-        Purpose::Seal,
-        Purpose::Recovery,
-        Purpose::Fingerprint,
-        Purpose::Decoy,
-        Purpose::Password,
-        Purpose::Session,
-        Purpose::Ticket,
-        Purpose::Browser,
-    ];
-
-    /// The name in the store.
-    pub fn name(self) -> &'static str {
-        match self {
-            Purpose::Seal => "seal",
-            Purpose::Recovery => "recovery",
-            Purpose::Fingerprint => "fingerprint",
-            Purpose::Decoy => "decoy",
-            Purpose::Password => "password",
-            Purpose::Session => "session",
-            Purpose::Ticket => "ticket",
-            Purpose::Browser => "browser",
-        }
-    }
-}
-
-/// A data key as it lies in the store.
-pub struct WrappedKey {
-    /// [`Purpose::name`].
-    pub purpose: String,
-    /// The master key that wraps it.
-    pub master: KeyId,
-    /// Nonce and ciphertext.
-    pub wrapped: Vec<u8>,
-}
 
 /// Under which the floor of used steps of a secret is kept: the same secret has the same one, whatever account
 /// or authenticator it belongs to, so that removing and adding it again keeps the floor.
@@ -105,42 +53,6 @@ impl PartialEq for OneTimeHash {
 }
 
 impl Eq for OneTimeHash {}
-
-/// Keyed hash of a mailed code, bound to its account and to what it is for. Compared in constant time.
-#[derive(Clone, Copy, Debug)]
-pub struct MailedHash(pub [u8; 32]);
-
-impl PartialEq for MailedHash {
-    fn eq(&self, other: &MailedHash) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for MailedHash {}
-
-/// What a mailed code is for: one never does the other's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MailedFor {
-    /// To be typed where a code is asked for.
-    SignIn,
-    /// To show that mail to a new address arrives.
-    Confirmation,
-}
-
-impl MailedFor {
-    /// The name in the store.
-    pub fn name(self) -> &'static str {
-        match self {
-            MailedFor::SignIn => "sign-in",
-            MailedFor::Confirmation => "confirmation",
-        }
-    }
-
-    /// Reads [`MailedFor::name`].
-    pub fn from_name(name: &str) -> Option<MailedFor> {
-        [MailedFor::SignIn, MailedFor::Confirmation].into_iter().find(|purpose| purpose.name() == name)
-    }
-}
 
 /// Keyed hash of a trusted browser's cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,118 +96,126 @@ pub struct Binding<'a> {
 }
 
 impl Binding<'_> {
-    fn associated_data(&self) -> Vec<u8> {
+    /// The same as bytes.
+    pub(crate) fn bytes(&self) -> Bound {
         let Parameters { algorithm, digits, moving } = self.parameters;
         let period = moving.period();
-        format!(
+        Bound(format!(
             "postern authenticator\0{}\0{}\0{}\0{digits}\0{period}",
             self.account,
             self.name,
             algorithm.name()
-        )
-        .into_bytes()
+        ))
     }
+}
+
+/// What something sealed is bound to, as bytes.
+pub struct Bound(String);
+
+/// What sealing anew makes of something.
+pub(crate) enum Resealed {
+    /// It was sealed with the newest key.
+    Already,
+    /// This.
+    Anew(Vec<u8>),
+    /// It opens with no key.
+    Damaged,
 }
 
 /// The opened data keys.
 pub struct Vault {
-    seal: Key,
-    recovery: Key,
-    fingerprint: Key,
-    decoy: Key,
-    password: Key,
-    session: Key,
-    ticket: Key,
-    browser: Key,
+    keys: DataKeys,
+    wrapped: Vec<WrappedKey>,
 }
 
 impl Vault {
     /// Makes new data keys, wrapped by the newest master key.
     pub fn create(masters: &MasterKeys) -> Result<Vec<WrappedKey>, VaultError> {
-        let (master, key) = masters.newest();
-        Purpose::ALL
-            .into_iter()
-            .map(|purpose| {
-                let mut data_key = Key::default();
-                fill_random(&mut *data_key)?;
-                let wrapped = seal(key, &*data_key, &wrap_data(purpose))?;
-                Ok(WrappedKey { purpose: purpose.name().to_owned(), master, wrapped })
-            })
-            .collect()
+        DataKeys::random()?.wrap(masters)
     }
 
     /// Opens the data keys of a store.
     pub fn open(masters: &MasterKeys, wrapped: &[WrappedKey]) -> Result<Vault, VaultError> {
-        let open = |purpose: Purpose| {
-            let wrapped =
-                wrapped.iter().find(|w| w.purpose == purpose.name()).ok_or(VaultError::Incomplete)?;
-            let master = masters.find(&wrapped.master).ok_or(VaultError::WrongKey)?;
-            let plain = unseal(master, &wrapped.wrapped, &wrap_data(purpose)).ok_or(VaultError::WrongKey)?;
-            let mut key = Key::default();
-            if plain.len() != key.len() {
-                return Err(VaultError::Incomplete);
-            }
-            key.copy_from_slice(&plain);
-            Ok(key)
-        };
-        Ok(Vault {
-            seal: open(Purpose::Seal)?,
-            recovery: open(Purpose::Recovery)?,
-            fingerprint: open(Purpose::Fingerprint)?,
-            decoy: open(Purpose::Decoy)?,
-            password: open(Purpose::Password)?,
-            session: open(Purpose::Session)?,
-            ticket: open(Purpose::Ticket)?,
-            browser: open(Purpose::Browser)?,
-        })
+        Ok(Vault { keys: DataKeys::open(masters, wrapped)?, wrapped: wrapped.to_owned() })
+    }
+
+    /// Whether these are the keys that it was opened from. Every rotation wraps them all anew.
+    pub(crate) fn is_of(&self, wrapped: &[WrappedKey]) -> bool {
+        self.wrapped == wrapped
+    }
+
+    /// Renews data keys; all of them, wrapped by the newest master key.
+    pub(crate) fn renewed(
+        &self,
+        renewal: Renewal,
+        masters: &MasterKeys,
+    ) -> Result<Vec<WrappedKey>, VaultError> {
+        self.keys.renewed(renewal)?.wrap(masters)
+    }
+
+    /// Whether something may lie sealed with the key of before.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.keys.seal_before().is_some()
+    }
+
+    /// The data keys without the one that sealed before, wrapped by the newest master key.
+    pub(crate) fn settled(&self, masters: &MasterKeys) -> Result<Vec<WrappedKey>, VaultError> {
+        self.keys.settled().wrap(masters)
     }
 
     /// Seals a secret for its account.
     pub fn seal(&self, secret: &Secret, binding: &Binding<'_>) -> Result<Vec<u8>, VaultError> {
-        seal(&self.seal, secret.expose(), &binding.associated_data())
+        self.seal_bytes(secret.expose(), &binding.bytes())
     }
 
     /// Opens a sealed secret.
     pub fn unseal(&self, sealed: &[u8], binding: &Binding<'_>) -> Result<Secret, VaultError> {
-        let plain = unseal(&self.seal, sealed, &binding.associated_data())
-            .ok_or_else(|| VaultError::Sealed(binding.name.clone()))?;
-        Ok(Secret::from_bytes(plain)?)
+        let plain = self.unseal_bytes(sealed, &binding.bytes());
+        Ok(Secret::from_bytes(plain.ok_or_else(|| VaultError::Sealed(binding.name.clone()))?)?)
     }
 
-    /// The fingerprint of a secret and its period (0 for a counter). Algorithm and digits are left out: a code of 8
-    /// digits holds the code of 6.
+    /// Whatever was sealed with the key of before, sealed with the newest.
+    pub(crate) fn sealed_anew(&self, sealed: &[u8], bound: &Bound) -> Result<Resealed, VaultError> {
+        if unseal(self.keys.of(Purpose::Seal), sealed, bound.0.as_bytes()).is_some() {
+            return Ok(Resealed::Already);
+        }
+        match self.unseal_bytes(sealed, bound) {
+            Some(plain) => self.seal_bytes(&plain, bound).map(Resealed::Anew),
+            None => Ok(Resealed::Damaged),
+        }
+    }
+
+    fn seal_bytes(&self, plain: &[u8], bound: &Bound) -> Result<Vec<u8>, VaultError> {
+        seal(self.keys.of(Purpose::Seal), plain, bound.0.as_bytes())
+    }
+
+    fn unseal_bytes(&self, sealed: &[u8], bound: &Bound) -> Option<Zeroizing<Vec<u8>>> {
+        let newest = unseal(self.keys.of(Purpose::Seal), sealed, bound.0.as_bytes());
+        newest.or_else(|| unseal(self.keys.seal_before()?, sealed, bound.0.as_bytes()))
+    }
+
+    /// The fingerprint of a secret and its period, under which its floor is written. Algorithm and digits are left
+    /// out: a code of 8 digits holds the code of 6.
     pub fn fingerprint(&self, secret: &Secret, parameters: Parameters) -> Fingerprint {
-        Fingerprint(mac(
-            &self.fingerprint,
-            &[b"totp", &parameters.moving.period().to_be_bytes(), secret.expose()],
-        ))
+        fingerprint(self.keys.of(Purpose::Fingerprint), secret, parameters)
+    }
+
+    /// The fingerprints under which its floor may lie, newest first: the first that has one counts.
+    pub fn fingerprints(&self, secret: &Secret, parameters: Parameters) -> impl Iterator<Item = Fingerprint> {
+        self.keys.fingerprints().map(move |key| fingerprint(key, secret, parameters))
     }
 
     /// The hash of a recovery code of an account.
     pub fn recovery_hash(&self, account: i64, plain: &str) -> RecoveryHash {
-        RecoveryHash(mac(&self.recovery, &[&account.to_be_bytes(), plain.as_bytes()]))
+        RecoveryHash(mac(self.keys.of(Purpose::Recovery), &[&account.to_be_bytes(), plain.as_bytes()]))
     }
 
     /// The hash of a one-time code of an account.
     pub fn one_time_hash(&self, account: i64, plain: &str) -> OneTimeHash {
-        OneTimeHash(mac(&self.recovery, &[b"one-time", &account.to_be_bytes(), plain.as_bytes()]))
-    }
-
-    /// The hash of a code mailed to an account.
-    pub fn mailed_hash(&self, account: i64, purpose: MailedFor, plain: &str) -> MailedHash {
-        let parts = [b"mailed", purpose.name().as_bytes(), &account.to_be_bytes(), plain.as_bytes()];
-        MailedHash(mac(&self.recovery, &parts))
-    }
-
-    /// Seals a code for the gate to mail. `to` says whose it is, where it goes and until when: elsewhere it does not open.
-    pub(crate) fn seal_mail(&self, plain: &str, to: &str) -> Result<Vec<u8>, VaultError> {
-        seal(&self.ticket, plain.as_bytes(), format!("postern mail\0{to}").as_bytes())
-    }
-
-    /// Opens what [`Vault::seal_mail`] sealed.
-    pub(crate) fn unseal_mail(&self, sealed: &[u8], to: &str) -> Option<Zeroizing<String>> {
-        let plain = unseal(&self.ticket, sealed, format!("postern mail\0{to}").as_bytes())?;
-        std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()))
+        OneTimeHash(mac(
+            self.keys.of(Purpose::Recovery),
+            &[b"one-time", &account.to_be_bytes(), plain.as_bytes()],
+        ))
     }
 
     /// The hashes of a new set of codes.
@@ -305,34 +225,35 @@ impl Vault {
 
     /// The pepper that passwords are hashed with.
     pub(crate) fn pepper(&self) -> &[u8] {
-        &*self.password
+        &**self.keys.of(Purpose::Password)
     }
 
     /// The hash of a trusted browser's cookie.
     pub(crate) fn browser_hash(&self, value: &[u8]) -> BrowserHash {
-        BrowserHash(mac(&self.browser, &[value]))
+        BrowserHash(mac(self.keys.of(Purpose::Browser), &[value]))
     }
 
     /// What signs and seals the cookies of a sign-in; a process that judges no answers needs no more.
     pub fn token_keys(&self) -> TokenKeys {
-        TokenKeys { session: self.session.clone(), ticket: self.ticket.clone() }
+        let key = |purpose| self.keys.of(purpose).clone();
+        TokenKeys { session: key(Purpose::Session), ticket: key(Purpose::Ticket) }
     }
 
     /// A secret that nobody holds, always the same for a name.
     pub fn decoy(&self, name: &UserName) -> Result<Secret, VaultError> {
-        let bytes = mac(&self.decoy, &[b"secret", name.as_str().as_bytes()]);
+        let bytes = mac(self.keys.of(Purpose::Decoy), &[b"secret", name.as_str().as_bytes()]);
         Ok(Secret::from_bytes(Zeroizing::new(bytes[..20].to_vec()))?)
     }
 
     /// Which of the shared rows counts the guesses at a name without an account.
     pub fn bucket(&self, name: &UserName) -> u16 {
-        let bytes = mac(&self.decoy, &[b"row", name.as_str().as_bytes()]);
+        let bytes = mac(self.keys.of(Purpose::Decoy), &[b"row", name.as_str().as_bytes()]);
         u16::from_be_bytes([bytes[0], bytes[1]]) % BUCKETS
     }
 }
 
-fn wrap_data(purpose: Purpose) -> Vec<u8> {
-    format!("postern data key\0{}", purpose.name()).into_bytes()
+fn fingerprint(key: &Key, secret: &Secret, parameters: Parameters) -> Fingerprint {
+    Fingerprint(mac(key, &[b"totp", &parameters.moving.period().to_be_bytes(), secret.expose()]))
 }
 
 /// HMAC-SHA-256 over parts, each with its length before it, so that no two lists of parts collide.
@@ -450,21 +371,26 @@ mod tests {
     }
 
     #[test]
-    fn another_master_key_opens_nothing() {
+    fn what_was_sealed_before_opens_until_all_is_sealed_anew() {
         let (masters, _) = MasterKeys::generate().unwrap();
-        let (others, _) = MasterKeys::generate().unwrap();
-        let wrapped = Vault::create(&masters).unwrap();
-        assert!(matches!(Vault::open(&others, &wrapped), Err(VaultError::WrongKey)));
-        assert!(matches!(Vault::open(&masters, &wrapped[1..]), Err(VaultError::Incomplete)));
-    }
+        let open = |wrapped: &[WrappedKey]| Vault::open(&masters, wrapped).unwrap();
+        let (first, secret) = (open(&Vault::create(&masters).unwrap()), Secret::random().unwrap());
+        let alice = "alice".parse().unwrap();
+        let home = Binding { account: 1, name: &alice, parameters: PARAMETERS };
+        let old = first.seal(&secret, &home).unwrap();
 
-    #[test]
-    fn data_keys_cannot_be_exchanged() {
-        let (masters, _) = MasterKeys::generate().unwrap();
-        let mut wrapped = Vault::create(&masters).unwrap();
-        wrapped[0].purpose = Purpose::Recovery.name().to_owned();
-        wrapped[1].purpose = Purpose::Seal.name().to_owned();
-        assert!(matches!(Vault::open(&masters, &wrapped), Err(VaultError::WrongKey)));
+        let between = open(&first.renewed(Renewal::Seal, &masters).unwrap());
+        assert!(between.is_unsettled() && between.unseal(&old, &home).unwrap() == secret);
+        let Ok(Resealed::Anew(new)) = between.sealed_anew(&old, &home.bytes()) else { panic!("not anew") };
+        assert_eq!(new.len(), old.len());
+        assert!(matches!(between.sealed_anew(&new, &home.bytes()), Ok(Resealed::Already)));
+        let elsewhere = Binding { account: 2, ..home };
+        assert!(matches!(between.sealed_anew(&old, &elsewhere.bytes()), Ok(Resealed::Damaged)));
+
+        let after = open(&between.settled(&masters).unwrap());
+        assert!(!after.is_unsettled() && after.unseal(&new, &home).unwrap() == secret);
+        assert!(matches!(after.unseal(&old, &home), Err(VaultError::Sealed(_))));
+        assert!(matches!(first.unseal(&new, &home), Err(VaultError::Sealed(_))), "an old backup's key");
     }
 
     #[test]

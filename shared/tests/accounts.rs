@@ -35,7 +35,7 @@ fn session(account: i64) -> Session {
 
 fn revoked(home: &mut Home) -> Revoked {
     let mut seen = None;
-    home.door.look(&[7; 16], None, NOW, |revoked| seen = Some(revoked)).unwrap();
+    home.door.look(&[7; 16], None, NOW, |revoked, _| seen = Some(revoked)).unwrap();
     home.door.gate_ended(&[7; 16]).unwrap();
     seen.unwrap()
 }
@@ -49,8 +49,7 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
     let (mut home, app) = alice("");
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    let sealed: Vec<u8> =
-        connection.query_row("SELECT sealed FROM authenticator", [], |row| row.get(0)).unwrap();
+    let sealed: Vec<u8> = connection.query_row("SELECT sealed FROM secret", [], |row| row.get(0)).unwrap();
     drop(connection);
     assert!(home.holds(&sealed));
     home.door.remove_account(&name("alice"), "root", NOW).unwrap();
@@ -137,8 +136,8 @@ fn a_hundred_thousand_accounts_are_listed_quickly() {
              INSERT INTO account (name, created)
                  WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
                  SELECT 'user' || i, 0 FROM n;
-             INSERT INTO authenticator (account, name, algorithm, digits, period, sealed, created)
-                 SELECT id, 'app', 'SHA1', 6, 30, x'00', 1 FROM account WHERE id > 1;
+             INSERT INTO authenticator (account, name, algorithm, digits, period, created)
+                 SELECT id, 'app', 'SHA1', 6, 30, 1 FROM account WHERE id > 1;
              INSERT INTO recovery_code (account, hash)
                  SELECT account.id, randomblob(32) FROM account, (VALUES (1), (2), (3)) WHERE account.id > 1;
              COMMIT;",

@@ -7,7 +7,7 @@ use home::{Home, NOW, accepted, code_of, name, refused};
 use shared::answer::Answer;
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, Means};
-use shared::enrolment::{Confirmation, Pending, new_recovery_codes};
+use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
 use shared::secret::Secret;
 use shared::totp::{Moving, Parameters, Step};
@@ -142,7 +142,7 @@ fn a_removed_authenticators_secret_is_gone_from_the_stores_bytes() {
     let token = further(&home, "token").with_secret(Secret::from_seed(&"5a".repeat(20)).unwrap());
     home.activates(&token);
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    let sql = "SELECT sealed FROM authenticator WHERE name = 'token'";
+    let sql = "SELECT sealed FROM secret JOIN authenticator ON id = authenticator WHERE name = 'token'";
     let sealed: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
     drop(connection);
     assert!(home.holds(&sealed) && !home.holds(token.secret().expose()));
@@ -154,7 +154,7 @@ fn a_removed_authenticators_secret_is_gone_from_the_stores_bytes() {
 #[test]
 fn a_new_set_of_recovery_codes_kills_the_old_one() {
     let (mut home, app) = alice();
-    let new = new_recovery_codes(home.door.config()).unwrap();
+    let new = home.door.config().recovery.new_codes().unwrap();
     home.door.replace_recovery_codes(&name("alice"), &new, "root", NOW).unwrap();
     refused(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW), Refusal::Wrong);
     accepted(&home.attempt("alice", new[0].plain(), NOW));

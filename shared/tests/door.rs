@@ -87,7 +87,7 @@ impl Home {
     /// The sealed secret, as it lies in the store.
     fn sealed(&self) -> Vec<u8> {
         let connection = rusqlite::Connection::open(self.folder.path().join("store/db")).unwrap();
-        connection.query_row("SELECT sealed FROM authenticator", [], |row| row.get(0)).unwrap()
+        connection.query_row("SELECT sealed FROM secret", [], |row| row.get(0)).unwrap()
     }
 }
 

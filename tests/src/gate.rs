@@ -27,7 +27,7 @@ impl Gate {
         fs::create_dir_all("/run/postern").expect("/run can be written");
         chown("/run/postern", Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may do it");
         fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may do it");
-        Gate { running: Some(launch(Command::new("setpriv"))) }
+        Gate { running: Some(launch(Command::new("setpriv"), "listens on")) }
     }
 
     /// Everything that it said since it started.
@@ -72,15 +72,23 @@ impl Gate {
     /// Starts it again, by what postern.toml says now.
     pub fn restart(&mut self) {
         self.crash();
-        self.running = Some(launch(Command::new("setpriv")));
+        self.running = Some(launch(Command::new("setpriv"), "listens on"));
     }
 
-    /// Starts it again, with a softer and a harder limit of open files.
-    pub fn restart_with_files(&mut self, soft: u32, hard: u32) {
+    /// Starts it again where postern.toml has no URL for it, and waits until users of the host reach it.
+    pub fn restart_without_web(&mut self) {
         self.crash();
-        let mut prlimit = Command::new("prlimit");
-        prlimit.args([&format!("--nofile={soft}:{hard}"), "setpriv"]);
-        self.running = Some(launch(prlimit));
+        self.running = Some(launch(Command::new("setpriv"), "users of this host alone"));
+        patiently("the gate listens", || UnixStream::connect("/run/postern/pam.sock").map(Some));
+    }
+
+    /// Starts it again through a command that goes on with the one after it, such as prlimit.
+    pub fn restart_through(&mut self, command: &[&str]) {
+        self.crash();
+        let (first, rest) = command.split_first().expect("a command");
+        let mut through = Command::new(first);
+        through.args(rest).arg("setpriv");
+        self.running = Some(launch(through, "listens on"));
     }
 
     /// Its process.
@@ -89,7 +97,8 @@ impl Gate {
     }
 }
 
-fn launch(mut gate: Command) -> Running {
+/// Starts it, and waits until it has said some words.
+fn launch(mut gate: Command, words: &str) -> Running {
     gate.args(["--reuid=postern", "--regid=postern", "--init-groups", "env"]);
     // the clock joins after the change of user: what root's libfaketime made, another user cannot open
     for (name, value) in on_the_clock(Command::new("postern-gate")).get_envs() {
@@ -103,7 +112,7 @@ fn launch(mut gate: Command) -> Running {
     patiently("the gate listens", || {
         assert!(running.is_running(), "{}", running.said());
         let said = running.said();
-        Ok(said.contains("listens on").then_some(()))
+        Ok(said.contains(words).then_some(()))
     });
     running
 }

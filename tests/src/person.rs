@@ -86,6 +86,14 @@ impl Person {
         Ssh::with_password(self)
     }
 
+    /// `postern`, as this person types it. It needs no clock: the gate goes by its own.
+    pub fn postern(&self, words: &str) -> Postern {
+        let mut setpriv = Command::new("setpriv");
+        let user = [format!("--reuid={}", self.name), format!("--regid={}", self.name)];
+        setpriv.args(user).args(["--init-groups", "/usr/bin/postern"]).args(words.split_whitespace());
+        Postern::under(setpriv)
+    }
+
     /// A command of this person's, on the host itself.
     pub fn on_this_host(&self, command: &str) -> Command {
         let mut runuser = on_the_clock(Command::new("runuser"));

@@ -1,12 +1,13 @@
 //! Programs killed at a chosen system call of theirs on the store, by strace's fault injection.
 
-use crate::folder::{STORE, WORK};
+use crate::folder::{KEY, STORE, WORK};
 use crate::processes::patiently;
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 
 /// What changes the store's files, or makes the change durable.
-const WRITES: &str = "write,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename";
+const WRITES: &str =
+    "write,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename,renameat2";
 
 /// The `when`-th write to the store kills whoever does it, as `kill -9` would.
 fn deadly(strace: &mut Command, when: u32) {
@@ -26,6 +27,18 @@ fn trace() -> String {
 pub fn killed_at(when: u32, call: Command) -> Command {
     let mut strace = Command::new("strace");
     deadly(&mut strace, when);
+    wrap(strace, &call)
+}
+
+/// The same, with the moments when the key file changes as well.
+pub fn killed_at_store_or_key(when: u32, call: Command) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args([format!("--trace-path={KEY}"), "--trace-path=/etc/postern".to_owned()]);
+    deadly(&mut strace, when);
+    wrap(strace, &call)
+}
+
+fn wrap(mut strace: Command, call: &Command) -> Command {
     // only the call itself lives by the story's clock
     for (name, value) in call.get_envs() {
         let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());

@@ -3,9 +3,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How often a timing of one kind may lie above one of another: half the time where nothing tells them apart. A
-/// share needs no unit, so that a machine busy with other things changes nothing.
-const ALIKE: std::ops::RangeInclusive<f64> = 0.4..=0.6;
+/// How far the share of timings of one kind that lie above those of another may be from a half, beside four of its
+/// standard errors. A share needs no unit, so that a machine busy with other things changes nothing.
+const ALIKE: f64 = 0.05;
 /// What tells kinds apart does so every time; what a busy machine does, does not.
 const MEASUREMENTS: u32 = 3;
 
@@ -39,7 +39,9 @@ pub fn assert_alike<const N: usize>(
 fn told_apart(kinds: &[&str], timings: &[Vec<Duration>]) -> String {
     let pairs = (0..kinds.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     let shares = pairs.map(|(a, b)| (kinds[a], kinds[b], share_above(&timings[a], &timings[b])));
-    let apart = shares.filter(|(.., share)| !ALIKE.contains(share));
+    // of Mann and Whitney's statistic, for as many timings of either kind
+    let standard_error = (6.0 * timings[0].len() as f64).sqrt().recip();
+    let apart = shares.filter(|(.., share)| (share - 0.5).abs() > ALIKE + 4.0 * standard_error);
     let medians: Vec<_> = timings.iter().map(|timings| median(timings)).collect();
     apart.map(|(a, b, share)| format!("{a} and {b}: {share:.2}; medians {medians:?}\n")).collect()
 }

@@ -58,7 +58,7 @@ fn who_is_not_root_reads_and_changes_nothing() {
     for call in ["status", "disable alice", "enroll alice --no-confirm", "log", "unlock alice", "init"] {
         let ended = Terminal::run(alice.on_this_host(&format!("postern {call}"))).ends();
         assert!(!ended.status.success(), "{call}: {}", ended.transcript);
-        assert!(ended.transcript.contains("ermission denied"), "{call}: {}", ended.transcript);
+        assert!(ended.transcript.contains("only root may "), "{call}: {}", ended.transcript);
     }
     for path in [KEY, STORE] {
         assert!(!Terminal::run(alice.on_this_host(&format!("cat {path}"))).ends().status.success());
@@ -95,4 +95,35 @@ fn another_configuration_is_another_store() {
     alice.with_key().enters();
     let config = fs::read_to_string(CONFIG).expect("the sample");
     assert!(config.contains("#key_file"), "{config}");
+}
+
+/// N8: accounts by command.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn accounts_come_go_and_change_their_names() {
+    let host = Host::fresh();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let phone = alice.enrols();
+    assert_eq!(Postern::call("account group alice").does().out, "alice is in no group\n");
+    let said = Postern::call("account group alice --add ops --add web --json").does().json();
+    assert_eq!(said["groups"], serde_json::json!(["ops", "web"]));
+    assert_eq!(Postern::call("account group alice --remove web").does().out, "alice is in ops\n");
+    Postern::call("account group alice --add a,b").run();
+
+    // the policy knows such groups
+    host.configure("[[policy.exempt]]\ngroups = [\"ops\"]\nservices = [\"sshd\"]\n");
+    alice.with_key().enters();
+    host.configure("# defaults\n");
+    alice.with_key().enters_with(&phone.code());
+
+    Postern::call("account rename alice bob").does();
+    host.clock.forward(30);
+    bob.with_key().enters_with(&phone.code());
+    alice.with_key().enters();
+    let removed = Postern::call("account remove bob").does();
+    assert!(removed.out.contains("stay used"), "{removed:?}");
+    bob.with_key().enters();
+    Postern::call("account remove bob").refuses();
+    let log = Postern::call("log bob --json").does().out;
+    assert!(log.contains("account-renamed") && log.contains("account-removed"), "{log}");
 }

@@ -141,7 +141,7 @@ fn a_secret_moved_to_another_account_closes_that_account() {
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let (phone, _) = (alice.enrols(), bob.enrols());
     Store::open().changes(
-        "UPDATE authenticator SET sealed = (SELECT sealed FROM authenticator WHERE account = 1) WHERE account = 2",
+        "UPDATE secret SET sealed = (SELECT sealed FROM secret WHERE authenticator = 1) WHERE authenticator = 2",
     );
     let mut terminal = bob.with_key().up_to_the_code();
     terminal.types(&phone.code());

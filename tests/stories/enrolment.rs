@@ -188,7 +188,7 @@ fn disabled_then_enrolled_again_is_a_new_secret() {
 fn disabling_removes_the_sealed_secret_from_the_stores_bytes() {
     let host = Host::fresh();
     host.person("alice").enrols();
-    let sealed = Store::open().bytes("SELECT sealed FROM authenticator");
+    let sealed = Store::open().bytes("SELECT sealed FROM secret");
     assert!(Store::holds(&sealed));
 
     Postern::call("disable alice").does();

@@ -2,6 +2,7 @@
 //! time, as root on a throwaway copy of this machine: tests/run does it.
 
 mod administration;
+mod authenticators;
 mod bad_files;
 mod bad_input;
 mod clocks;
@@ -14,6 +15,8 @@ mod enrolment;
 mod guard;
 mod guesses;
 mod guest;
+mod import;
+mod keys;
 mod log;
 mod mail;
 mod qr;
@@ -30,6 +33,8 @@ mod web_sign_in;
 mod web_strangers;
 mod web_tls;
 mod web_trust;
+mod web_unit;
+mod without_root;
 
 /// The stories' own guard: nobody's real machine is changed by a stray `cargo test -- --ignored`.
 #[test]

@@ -2,32 +2,32 @@
 
 use super::setup;
 use crate::arguments::{Arguments, Enroll, Named};
-use crate::context;
+use crate::desk::Desk;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::clock::{self, Timestamp};
+use shared::clock::Timestamp;
 use shared::door::AuthenticatorState;
-use shared::enrolment::Pending;
+use shared::errand::{Change, Kind};
 use shared::name::UserName;
 use shared::totp::Moving;
 
-/// `postern authenticator add USER`
+/// `postern authenticator add [USER]`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
-    let mut door = context::door(arguments, output)?;
-    let pending = Pending::further(door.config(), &what.user)?;
-    setup::run(&mut door, output, what, pending)?;
+    let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
+    setup::run(&mut desk, output, what, Kind::Further)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(
             "{} has one authenticator more, {}; sessions and trusted browsers have ended",
-            what.user, what.token.name
+            desk.account(),
+            what.token.name
         )),
     }
 }
 
-/// `postern authenticator list USER`
-pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
-    let all = context::door(arguments, output)?.authenticators(user)?;
+/// `postern authenticator list [USER]`
+pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
+    let all = Desk::open(arguments, output, user)?.authenticators()?;
     if output.is_json() {
         return output.json(&all.iter().map(value).collect::<Vec<_>>());
     }
@@ -68,8 +68,7 @@ fn value(state: &AuthenticatorState) -> Value {
 
 /// `postern authenticator remove USER NAME`
 pub(super) fn remove(arguments: &Arguments, output: Output, what: &Named) -> Result<(), Failure> {
-    let now = clock::now()?;
     let (user, name) = (&what.user, &what.name);
-    context::door(arguments, output)?.remove_authenticator(user, name, &context::actor(), now)?;
+    Desk::open(arguments, output, Some(user))?.change_at_once(Change::RemoveAuthenticator(name.clone()))?;
     output.done(format_args!("the authenticator {name} of {user} opens no more, and its secret is gone"))
 }

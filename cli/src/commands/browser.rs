@@ -1,15 +1,14 @@
 //! `postern browser`: the browsers that an account trusts, listed and revoked.
 
 use crate::arguments::{Arguments, Revoke};
-use crate::context;
+use crate::desk::Desk;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
-use shared::clock;
 use shared::name::UserName;
 
-/// `postern browser list USER`
-pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
-    let browsers = context::door(arguments, output)?.browsers(user, clock::now()?)?;
+/// `postern browser list [USER]`
+pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
+    let browsers = Desk::open(arguments, output, user)?.browsers()?;
     if output.is_json() {
         let value = |b: &shared::store::BrowserRecord| {
             json!({
@@ -40,7 +39,6 @@ pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Re
             Some(id.parse().map_err(|_| Failure::new("that is no browser's id; see postern browser list"))?)
         }
     };
-    let now = clock::now()?;
-    let ended = context::door(arguments, output)?.revoke_browsers(&what.user, one, &context::actor(), now)?;
+    let ended = Desk::open(arguments, output, Some(&what.user))?.revoke_browsers(one)?;
     output.done(format_args!("{ended} of {}'s browsers are trusted no longer", what.user))
 }

@@ -1,6 +1,7 @@
 //! `postern email`: the address that codes are mailed to. The gate sends; this command waits for what became of it.
 
-use crate::arguments::{Arguments, NewEmail};
+use crate::arguments::Arguments;
+use crate::arguments::email::NewEmail;
 use crate::output::{Failure, Output};
 use crate::{context, terminal};
 use shared::account::Enrolled;

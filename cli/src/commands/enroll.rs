@@ -2,16 +2,15 @@
 
 use super::setup;
 use crate::arguments::{Arguments, Enroll};
-use crate::context;
+use crate::desk::Desk;
 use crate::output::{Failure, Output};
-use shared::enrolment::Pending;
+use shared::errand::Kind;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
-    let mut door = context::door(arguments, output)?;
-    let pending = Pending::new(door.config(), &what.user)?;
-    setup::run(&mut door, output, what, pending)?;
+    let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
+    setup::run(&mut desk, output, what, Kind::First)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
-        _ => output.done(format_args!("the second factor of {} is on, at every door", what.user)),
+        _ => output.done(format_args!("the second factor of {} is on, at every door", desk.account())),
     }
 }

@@ -2,28 +2,31 @@
 
 use super::setup;
 use crate::arguments::{Arguments, Recovery};
-use crate::context;
+use crate::desk::Desk;
 use crate::output::{Failure, Output};
 use serde_json::json;
-use shared::clock;
-use shared::enrolment::new_recovery_codes;
+use shared::errand::Finish;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Result<(), Failure> {
-    let mut door = context::door(arguments, output)?;
-    let user = &what.user;
-    door.refuse_recovery_codes(user)?;
-    let codes = new_recovery_codes(door.config())?;
+    let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
+    if what.no_confirm {
+        desk.refuse_unless_root("--no-confirm")?;
+    }
+    let (codes, ticket) = desk.begin_recovery_codes()?;
     if output.is_json() {
-        output.json(&json!({"account": user, "recovery_codes": setup::grouped(&codes)}))?;
+        output.json(&json!({"account": desk.account(), "recovery_codes": codes}))?;
     } else {
         setup::show_recovery_codes(output, &codes)?;
     }
     if !what.no_confirm {
         setup::wait_until_saved(output)?;
     }
-    door.replace_recovery_codes(user, &codes, &context::actor(), clock::now()?)?;
+    desk.finish(Finish::KeepRecoveryCodes { ticket })?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
-        _ => output.done(format_args!("the new recovery codes of {user} are good; older ones open no more")),
+        _ => output.done(format_args!(
+            "the new recovery codes of {} are good; older ones open no more",
+            desk.account()
+        )),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::context;
+use crate::desk::{self, Desk};
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
 use shared::clock::Timestamp;
@@ -10,16 +11,16 @@ use shared::name::UserName;
 use shared::store::Addresses;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
-    let mut door = context::door(arguments, output)?;
-    let statuses = match user {
-        Some(user) => vec![door.status(user)?],
-        None => door.statuses()?,
+    let all = user.is_none() && desk::is_root();
+    let statuses = match all {
+        true => context::door(arguments, output)?.statuses()?,
+        false => vec![Desk::open(arguments, output, user)?.status()?],
     };
     if output.is_json() {
         let values: Vec<Value> = statuses.iter().map(value).collect();
-        return match user {
-            Some(_) => output.json(&values[0]),
-            None => output.json(&values),
+        return match all {
+            true => output.json(&values),
+            false => output.json(&values[0]),
         };
     }
     let mut table = Table::new([

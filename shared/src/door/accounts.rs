@@ -7,14 +7,14 @@ use crate::event::What;
 use crate::name::{Group, UserName};
 use crate::store::{Addresses, Intent, Tally};
 use crate::vault::Binding;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What the names of an account's groups may take together, in bytes: session cookies carry them.
 const LONGEST_GROUPS: usize = 1024;
 
 /// Where an account's second factor comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// No second factor.
@@ -26,7 +26,7 @@ pub enum State {
 }
 
 /// One line of `postern status`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The account's second factor.
     pub state: State,
@@ -37,7 +37,7 @@ pub struct Status {
 impl Door {
     /// Makes an account.
     pub fn add_account(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if tx.account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
@@ -50,7 +50,7 @@ impl Door {
     /// bytes, and no gate lets a session of it in.
     pub fn remove_account(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         tx.remove_account(record.id, now)?;
         let revision = tx.revise()?;
@@ -65,7 +65,7 @@ impl Door {
     pub fn rename_account(&mut self, name: &UserName, new: &UserName, actor: &str, now: Timestamp) -> Done {
         self.refuse_declared(name)?;
         self.refuse_declared(new)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         if tx.account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
@@ -96,7 +96,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<Vec<Group>, AdministrationError> {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         let mut groups: BTreeSet<Group> = record.groups.iter().cloned().collect();
         groups.extend(add.iter().cloned());
@@ -119,7 +119,7 @@ impl Door {
 
     /// The state of one account.
     pub fn status(&mut self, name: &UserName) -> Result<Status, AdministrationError> {
-        let found = self.store.begin(Intent::Read)?.tallies(Some(name))?.pop();
+        let found = self.store.begin(&mut self.vault, Intent::Read)?.tallies(Some(name))?.pop();
         match (found, self.config.declared(name)) {
             (Some(tally), _) => Ok(self.state_of(tally)),
             (None, Some(_)) => Ok(self.state_of(unused(name))),
@@ -129,7 +129,7 @@ impl Door {
 
     /// The state of every account, by name.
     pub fn statuses(&mut self) -> Result<Vec<Status>, AdministrationError> {
-        let tallies = self.store.begin(Intent::Read)?.tallies(None)?;
+        let tallies = self.store.begin(&mut self.vault, Intent::Read)?.tallies(None)?;
         let kept: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
         let declared = self.config.account.iter().map(|declared| &declared.name);
         let declared = declared.filter(|name| !kept.contains(name)).map(unused);

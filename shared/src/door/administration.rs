@@ -7,8 +7,9 @@ use crate::event::{Event, What};
 use crate::name::{Label, UserName};
 use crate::password::PasswordError;
 use crate::place::Origin;
+use crate::secret::SecretError;
 use crate::store::{AccountRecord, Intent, StoreError, Transaction};
-use crate::totp::Step;
+use crate::totp::{ParametersError, Step};
 use crate::words;
 use std::fmt;
 
@@ -16,7 +17,7 @@ impl Door {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
     pub fn disable(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
@@ -36,7 +37,7 @@ impl Door {
 
     /// Lifts every delay and lock of an account.
     pub fn unlock(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         tx.unlock_all(record.id)?;
         log(tx.as_mut(), name, What::Unlocked, actor, now)?;
@@ -51,7 +52,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.account(name)? {
             None if declared.is_some() => tx.add_account(name, now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
@@ -143,6 +144,20 @@ pub enum AdministrationError {
     TooManyGroups(UserName, usize),
     /// The confirming code opened before.
     CodeUsed,
+    /// Only root may, for another account than one's own.
+    NotOwn(UserName),
+    /// Only root may.
+    OnlyRoot,
+    /// The code that a change needs was refused.
+    Code(Refusal),
+    /// A first setup away from root needs a one-time code.
+    Uninvited(UserName),
+    /// What was begun is over, or the account has changed since.
+    Stale,
+    /// An authenticator cannot be like that.
+    Parameters(ParametersError),
+    /// The seed of a token.
+    Seed(SecretError),
     /// It is declared in the configuration.
     Declared(UserName),
     /// There is no such session or trusted browser.
@@ -182,7 +197,7 @@ impl fmt::Display for AdministrationError {
             AdministrationError::AccountExists(name) => write!(f, "there is an account {name} already"),
             AdministrationError::AlreadyEnrolled(name) => write!(
                 f,
-                "{name} has a second factor already; postern disable {name} turns it off, then enrol anew"
+                "{name} has a second factor already; postern authenticator add {name} adds to it, postern disable {name} turns it off"
             ),
             AdministrationError::NotEnrolled(name) => write!(f, "{name} has no second factor"),
             AdministrationError::LabelTaken(name, label) => {
@@ -206,6 +221,22 @@ impl fmt::Display for AdministrationError {
             AdministrationError::CodeUsed => f.write_str(
                 "this secret was here before, and that code opened a door then; begin anew with the next code",
             ),
+            AdministrationError::NotOwn(own) => {
+                write!(f, "only root may do this for another account than your own, {own}")
+            }
+            AdministrationError::OnlyRoot => f.write_str("only root may do this; try sudo"),
+            AdministrationError::Code(refusal) => {
+                write!(f, "{}; nothing was changed", words::refusal(*refusal))
+            }
+            AdministrationError::Uninvited(name) => write!(
+                f,
+                "a first second factor needs a one-time code: ask the administrator, for whom postern one-time-code {name} prints one; a password cannot be checked here"
+            ),
+            AdministrationError::Stale => f.write_str(
+                "that took too long, or the account has changed meanwhile; nothing was changed, begin anew",
+            ),
+            AdministrationError::Parameters(error) => error.fmt(f),
+            AdministrationError::Seed(error) => error.fmt(f),
             AdministrationError::Declared(name) => write!(
                 f,
                 "{name} is declared in postern.toml or accounts.d; change its [[account]] table or its secret_file instead"

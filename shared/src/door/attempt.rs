@@ -107,7 +107,7 @@ impl Door {
     ) -> Result<Outcome, DoorError> {
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
         let outcome = visit.judge(tx, answer)?;
@@ -130,7 +130,7 @@ impl Door {
     ) -> Result<Option<Entered>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
         let Some(record) = &visit.record else { return Ok(None) };

@@ -2,22 +2,23 @@
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
-use super::{Door, is_enrolled, load};
+use super::{Door, DoorError, is_enrolled, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
-use crate::enrolment::{Confirmation, Pending};
+use crate::enrolment::{Confirmation, Footing, Pending};
 use crate::event::What;
 use crate::name::{Label, UserName};
 use crate::recovery::RecoveryCode;
 use crate::store::{AccountRecord, AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::totp::Parameters;
-use crate::vault::Binding;
+use crate::vault::{Binding, Vault};
+use serde::{Deserialize, Serialize};
 
 /// The most authenticators that an account may have.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 /// One authenticator, as lists show it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthenticatorState {
     /// What the person calls it; `None` if the configuration declares it.
     pub label: Option<Label>,
@@ -33,7 +34,7 @@ impl Door {
     /// Whether a setup would be refused, before anything is shown.
     pub fn refuse_setup(&mut self, pending: &Pending) -> Done {
         self.refuse_declared(pending.name())?;
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.account(pending.name())? {
             None if pending.is_first() => Ok(()),
             None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
@@ -52,16 +53,28 @@ impl Door {
     ) -> Done {
         let name = pending.name();
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let footing = footing(tx.as_mut(), &self.vault, name)?;
         let record = match pending.is_first() {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
         };
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
+        if pending.footing().is_some_and(|began_on| *began_on != footing) {
+            return Err(AdministrationError::Stale);
+        }
+        if let Some(invitation) = pending.invitation() {
+            match tx.one_time_code(record.id)? {
+                Some(kept) if !kept.used && kept.hash == invitation.hash() => {
+                    tx.use_one_time_code(record.id)?;
+                }
+                _ => return Err(AdministrationError::Stale),
+            }
+        }
         // The same secret may have been here before: its floor outlives it.
         let parameters = pending.parameters();
         let fingerprint = self.vault.fingerprint(pending.secret(), parameters);
-        let floor = tx.floor(&fingerprint)?;
+        let floor = load::floor(&self.vault, tx.as_mut(), pending.secret(), parameters)?;
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
@@ -83,6 +96,12 @@ impl Door {
         Ok(self.await_gates(revision)?)
     }
 
+    /// How an account stands now, by the data keys of now.
+    pub(super) fn footing(&mut self, name: &UserName) -> Result<Footing, DoorError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        Ok(footing(tx.as_mut(), &self.vault, name)?)
+    }
+
     /// The authenticators of an account, oldest first.
     pub fn authenticators(
         &mut self,
@@ -90,7 +109,7 @@ impl Door {
     ) -> Result<Vec<AuthenticatorState>, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
         let is_declared = declared.is_some();
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = match tx.account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
@@ -118,7 +137,7 @@ impl Door {
         now: Timestamp,
     ) -> Done {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         let all = tx.authenticators(record.id)?;
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
@@ -150,8 +169,24 @@ impl Door {
         actor: &str,
         now: Timestamp,
     ) -> Done {
+        let footing = self.footing(name)?;
+        self.replace_recovery_codes_on(&footing, name, codes, actor, now)
+    }
+
+    /// The same, if the account stands so.
+    pub(super) fn replace_recovery_codes_on(
+        &mut self,
+        began_on: &Footing,
+        name: &UserName,
+        codes: &[RecoveryCode],
+        actor: &str,
+        now: Timestamp,
+    ) -> Done {
         let is_declared = self.config.declared(name).is_some();
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        if footing(tx.as_mut(), &self.vault, name)? != *began_on {
+            return Err(AdministrationError::Stale);
+        }
         let record = match is_declared {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
@@ -163,6 +198,14 @@ impl Door {
         log(tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
         Ok(tx.commit()?)
     }
+}
+
+/// How an account stands now. The least hash tells a set of recovery codes from every other, since each is random.
+fn footing(tx: &mut dyn Transaction, vault: &Vault, name: &UserName) -> Result<Footing, StoreError> {
+    let keys = vault.token_keys().sign(b"footing");
+    let Some(record) = tx.account(name)? else { return Ok(Footing { account: None, recovery: None, keys }) };
+    let recovery = tx.recovery_codes(record.id)?.into_iter().map(|kept| kept.hash.0).min();
+    Ok(Footing { account: Some((record.id, record.generation)), recovery, keys })
 }
 
 fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {

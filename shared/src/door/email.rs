@@ -24,7 +24,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<Posted, AdministrationError> {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known_or_new(tx.as_mut(), name, actor, now)?;
         match mail::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => return Err(AdministrationError::MailCooldown(wait)),
@@ -44,7 +44,7 @@ impl Door {
 
     /// The address that a code was mailed to and that is not confirmed yet.
     pub fn unconfirmed_email(&mut self, name: &UserName) -> Result<EmailAddress, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = known(tx.as_mut(), name)?;
         let pending = tx.addresses(record.id)?.pending;
         pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
@@ -61,7 +61,7 @@ impl Door {
     ) -> Result<EmailAddress, AdministrationError> {
         self.refuse_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         let Some(address) = tx.addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
@@ -96,7 +96,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<Enrolled, AdministrationError> {
         self.refuse_declared(name)?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         let addresses = tx.addresses(record.id)?;
         if addresses == Addresses::default() {

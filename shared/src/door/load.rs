@@ -9,7 +9,7 @@ use crate::name::UserName;
 use crate::otpauth;
 use crate::secret::Secret;
 use crate::store::{AccountId, AccountRecord, AuthenticatorRecord, StoreError, Transaction};
-use crate::totp::Parameters;
+use crate::totp::{Parameters, Step};
 use crate::vault::{Binding, Vault};
 
 /// The most that is read of a secret file, in bytes.
@@ -70,6 +70,21 @@ fn with_floor(
     (secret, parameters): (Secret, Parameters),
 ) -> Result<Authenticator, StoreError> {
     let fingerprint = vault.fingerprint(&secret, parameters);
-    let floor = transaction.floor(&fingerprint)?;
+    let floor = floor(vault, transaction, &secret, parameters)?;
     Ok(Authenticator { secret, parameters, fingerprint, floor })
+}
+
+/// The floor of a secret, which may have been written under an older key.
+pub(super) fn floor(
+    vault: &Vault,
+    transaction: &mut dyn Transaction,
+    secret: &Secret,
+    parameters: Parameters,
+) -> Result<Option<Step>, StoreError> {
+    for fingerprint in vault.fingerprints(secret, parameters) {
+        if let Some(floor) = transaction.floor(&fingerprint)? {
+            return Ok(Some(floor));
+        }
+    }
+    Ok(None)
 }

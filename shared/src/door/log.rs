@@ -1,8 +1,8 @@
 //! Reading the event log, page by page: no reader holds the store open while somebody reads what it printed.
 
-use super::Door;
+use super::{Door, DoorError};
 use crate::event::{Event, Filter};
-use crate::store::{Intent, StoreError};
+use crate::store::Intent;
 
 impl Door {
     /// Events numbered after `after`, oldest first, at most `limit`.
@@ -11,12 +11,12 @@ impl Door {
         filter: &Filter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Event)>, StoreError> {
-        self.store.begin(Intent::Read)?.events(filter, after, limit)
+    ) -> Result<Vec<(i64, Event)>, DoorError> {
+        Ok(self.store.begin(&mut self.vault, Intent::Read)?.events(filter, after, limit)?)
     }
 
     /// The number after which the newest `count` come.
-    pub fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64, StoreError> {
-        self.store.begin(Intent::Read)?.before_newest(filter, count)
+    pub fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64, DoorError> {
+        Ok(self.store.begin(&mut self.vault, Intent::Read)?.before_newest(filter, count)?)
     }
 }

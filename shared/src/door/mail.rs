@@ -13,8 +13,8 @@ use crate::event::What;
 use crate::guess::Standing;
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
-use crate::store::{AccountId, Addresses, Fate, Intent, StoreError, Transaction};
-use crate::vault::{MailedFor, MailedHash, Vault, VaultError};
+use crate::store::{AccountId, Addresses, Fate, Intent, StoreError, Transaction, Waiting};
+use crate::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -102,7 +102,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<Asked<Letter>, DoorError> {
         let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let asked = ask(config, vault, transaction.as_mut(), visitor, generation, now)?;
         if let Asked::For(_) = asked {
             transaction.commit()?;
@@ -113,7 +113,7 @@ impl Door {
     /// The same at any other door: the letter is left for the gate.
     pub fn post_code(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Asked<Posted>, DoorError> {
         let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         match ask(config, vault, tx, visitor, None, now)? {
             Asked::Refused(refusal) => Ok(Asked::Refused(refusal)),
@@ -130,7 +130,7 @@ impl Door {
         let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
         let began = clock::since_boot();
         let failure = loop {
-            let fate = self.store.begin(Intent::Read).and_then(|mut tx| tx.fate(posted.number))?;
+            let fate = self.store.begin(&mut self.vault, Intent::Read)?.fate(posted.number)?;
             let waited = clock::since_boot().saturating_sub(began);
             match fate {
                 Some(Fate::Waiting) if waited < NOTICED => {}
@@ -139,7 +139,7 @@ impl Door {
                 Some(Fate::Taken) => break NotMailed::TooSlow,
                 Some(Fate::Failed(why)) => break NotMailed::Failed(why),
                 Some(Fate::Sent) => {
-                    let mut tx = self.store.begin(Intent::Write)?;
+                    let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
                     tx.withdraw(posted.number)?;
                     return Ok(tx.commit()?);
                 }
@@ -147,7 +147,7 @@ impl Door {
             }
             std::thread::sleep(INTERVAL);
         };
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.withdraw(posted.number)?;
         kill(tx.as_mut(), posted.account, posted.hash)?;
         tx.commit()?;
@@ -156,14 +156,15 @@ impl Door {
 
     /// A gate takes letters that wait, at most `limit`.
     pub fn take_letters(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Letter>, DoorError> {
-        if limit == 0 || self.store.begin(Intent::Read)?.waiting(1)?.is_empty() {
+        if limit == 0 || self.store.begin(&mut self.vault, Intent::Read)?.waiting(1)?.is_empty() {
             return Ok(Vec::new());
         }
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let mut letters = Vec::new();
         for waiting in tx.waiting(limit)? {
-            let to = bound_to(waiting.account, waiting.purpose, &waiting.to, waiting.expires);
-            let code = self.vault.unseal_mail(&waiting.sealed, &to).filter(|_| now < waiting.expires);
+            let Waiting { account, purpose, ref to, expires, .. } = waiting;
+            let binding = LetterBinding { account: account.0, purpose, to, expires };
+            let code = self.vault.unseal_code(&waiting.sealed, &binding).filter(|_| now < expires);
             let Some(code) = code else {
                 // too old, or not of our making
                 tx.withdraw(waiting.number)?;
@@ -191,7 +192,7 @@ impl Door {
         if letter.number.is_none() && sent.is_ok() {
             return Ok(());
         }
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if let Some(number) = letter.number {
             let fate = sent.as_ref().map_or_else(|why| Fate::Failed(why.clone()), |()| Fate::Sent);
             tx.note_fate(number, &fate)?;
@@ -254,7 +255,8 @@ pub(super) fn write(
 /// Leaves a letter for the gate, its code sealed.
 pub(super) fn post(vault: &Vault, tx: &mut dyn Transaction, letter: &Letter) -> Result<Posted, DoorError> {
     let Letter { account, hash, purpose, expires, .. } = *letter;
-    let sealed = vault.seal_mail(&letter.code, &bound_to(account, purpose, &letter.to, expires))?;
+    let binding = LetterBinding { account: account.0, purpose, to: &letter.to, expires };
+    let sealed = vault.seal_code(&letter.code, &binding)?;
     let number = tx.post(account, &letter.to, purpose, expires, &sealed)?;
     Ok(Posted { number, account, hash, to: letter.to.clone() })
 }
@@ -299,11 +301,6 @@ fn kill(tx: &mut dyn Transaction, account: AccountId, hash: MailedHash) -> Resul
     }
 }
 
-/// What a sealed code is bound to.
-fn bound_to(account: AccountId, purpose: MailedFor, to: &EmailAddress, expires: Timestamp) -> String {
-    format!("{}\0{}\0{to}\0{}", account.0, purpose.name(), expires.0)
-}
-
 /// Six random digits, each number as likely as any other.
 fn random_code() -> Result<Zeroizing<String>, RandomError> {
     const NUMBERS: u32 = 1_000_000;
@@ -325,17 +322,17 @@ pub enum NotMailed {
     NoGate,
     /// A gate took it, and did not say what became of it.
     TooSlow,
-    /// A newer one took its place, or the account is gone.
+    /// A newer one took its place, the account is gone, or the keys were renewed.
     Replaced,
     /// What the mail server, the webhook or the program said.
     Failed(String),
-    /// The store.
-    Store(StoreError),
+    /// The store, or its keys.
+    Door(DoorError),
 }
 
-impl From<StoreError> for NotMailed {
-    fn from(error: StoreError) -> NotMailed {
-        NotMailed::Store(error)
+impl<E: Into<DoorError>> From<E> for NotMailed {
+    fn from(error: E) -> NotMailed {
+        NotMailed::Door(error.into())
     }
 }
 
@@ -348,9 +345,9 @@ impl fmt::Display for NotMailed {
             NotMailed::TooSlow => f.write_str(
                 "no mail was sent within the time limit of [email]; the log of postern-gate says more",
             ),
-            NotMailed::Replaced => f.write_str("a newer mail took the place of this one"),
+            NotMailed::Replaced => f.write_str("the mail was withdrawn, or a newer one took its place; ask for another"),
             NotMailed::Failed(why) => write!(f, "no mail was sent: {why}"),
-            NotMailed::Store(error) => error.fmt(f),
+            NotMailed::Door(error) => error.fmt(f),
         }
     }
 }
@@ -358,7 +355,7 @@ impl fmt::Display for NotMailed {
 impl std::error::Error for NotMailed {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            NotMailed::Store(error) => Some(error),
+            NotMailed::Door(error) => Some(error),
             _ => None,
         }
     }

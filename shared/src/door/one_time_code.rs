@@ -1,10 +1,13 @@
 //! An administrator's one-time code for someone who has lost the way in: it opens once within its life, and the second
 //! factor stays on.
 
-use super::Door;
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use super::visit::Visit;
+use super::{Door, Visitor};
 use crate::account::KeptOneTimeCode;
+use crate::answer::Answer;
 use crate::clock::Timestamp;
+use crate::decision::Invitation;
 use crate::event::What;
 use crate::name::UserName;
 use crate::recovery::OneTimeCode;
@@ -24,7 +27,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(name) {
             Some(_) => known_or_new(tx.as_mut(), name, actor, now)?,
             None => known(tx.as_mut(), name)?,
@@ -37,9 +40,30 @@ impl Door {
         Ok((code, expires))
     }
 
+    /// Judges a one-time code that is to allow the first setup of someone away from root. It is spent when that
+    /// becomes active.
+    pub(super) fn invite(
+        &mut self,
+        visitor: &Visitor<'_>,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<Invitation, AdministrationError> {
+        if !matches!(answer, Answer::OneTime(_)) {
+            return Err(AdministrationError::Uninvited(visitor.name.clone()));
+        }
+        let Door { config, vault, store, .. } = self;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let tx = transaction.as_mut();
+        let visit = Visit::load(config, vault, tx, visitor, None, now)?;
+        let decided = visit.invite(tx, answer)?;
+        drop(visit);
+        transaction.commit()?;
+        decided.map_err(AdministrationError::Code)
+    }
+
     /// Takes it back.
     pub fn cancel_one_time_code(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         match tx.one_time_code(record.id)? {
             Some(kept) if !kept.used && now < kept.expires => {}

@@ -4,7 +4,8 @@
 use super::{Door, DoorError};
 use crate::clock::{self, Timestamp};
 use crate::session::{Revoked, SessionId};
-use crate::store::{Intent, StoreError};
+use crate::store::Intent;
+use crate::vault::TokenKeys;
 use std::time::Duration;
 
 /// How long a gate may go by its last look at the store.
@@ -15,55 +16,55 @@ const INTERVAL: Duration = Duration::from_millis(20);
 impl Door {
     /// Waits until every gate goes by `revision`. One whose last look was before the commit is sure of its store
     /// for the length of a lease at most.
-    pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), StoreError> {
+    pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), DoorError> {
         let over = clock::since_boot().saturating_add(LEASE);
-        while self.store.begin(Intent::Read)?.gates_behind(revision)? > 0 {
+        while self.store.begin(&mut self.vault, Intent::Read)?.gates_behind(revision)? > 0 {
             if clock::since_boot() > over {
-                let mut transaction = self.store.begin(Intent::Write)?;
+                let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
                 transaction.forget_gates_behind(revision)?;
-                return transaction.commit();
+                return Ok(transaction.commit()?);
             }
             std::thread::sleep(INTERVAL);
         }
         Ok(())
     }
 
-    /// A gate's look at the store: what was revoked, if that is not what it goes by already. Confirms the new
-    /// revision; the caller must go by the snapshot from the moment this returns, and by no older one.
+    /// A gate's look at the store: what was revoked, and the keys of cookies, if that is not what it goes by already.
+    /// Confirms the new revision; the caller must go by these from the moment `confirm` returns, and by no older ones.
     pub fn look(
         &mut self,
         gate: &[u8; 16],
         goes_by: Option<u64>,
         now: Timestamp,
-        confirm: impl FnOnce(Revoked),
+        confirm: impl FnOnce(Revoked, TokenKeys),
     ) -> Result<(), DoorError> {
-        let revision = self.store.begin(Intent::Read)?.revision()?;
+        let revision = self.store.begin(&mut self.vault, Intent::Read)?.revision()?;
         if goes_by == Some(revision) {
             return Ok(());
         }
         let longest = self.config.gate.session.seconds();
-        let mut transaction = self.store.begin(Intent::Write)?;
+        let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         let revoked = transaction.revoked(now, longest)?;
         let revision = revoked.revision;
-        confirm(revoked);
+        confirm(revoked, self.vault.token_keys());
         transaction.gate_goes_by(gate, revision)?;
         Ok(transaction.commit()?)
     }
 
     /// The person signs out: this session is over at every gate when this returns.
     pub fn sign_out(&mut self, session: SessionId) -> Result<(), DoorError> {
-        let mut transaction = self.store.begin(Intent::Write)?;
+        let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         if !transaction.end_session(session)? {
             return Ok(());
         }
         let revision = transaction.revise()?;
         transaction.commit()?;
-        Ok(self.await_gates(revision)?)
+        self.await_gates(revision)
     }
 
     /// A gate has ended.
     pub fn gate_ended(&mut self, gate: &[u8; 16]) -> Result<(), DoorError> {
-        let mut transaction = self.store.begin(Intent::Write)?;
+        let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.forget_gate(gate)?;
         Ok(transaction.commit()?)
     }

@@ -21,7 +21,7 @@ use crate::store::{
     AccountId, AccountRecord, BrowserRecord, Intent, Missed, SessionRecord, StoreError, Token, Transaction,
     Wrong,
 };
-use crate::vault::Vault;
+use crate::vault::{TokenKeys, Vault};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
@@ -55,6 +55,8 @@ pub struct Opened {
     pub session: Session,
     /// By what.
     pub means: Means,
+    /// What signs its cookie: the keys of the transaction that opened it, so that it ends with them.
+    pub keys: TokenKeys,
     /// The browser's new cookie, if it is trusted.
     pub browser_cookie: Option<Zeroizing<String>>,
     /// Wrong codes since the last sign-in.
@@ -114,7 +116,7 @@ impl Door {
     ) -> Result<AfterPassword, SignInError> {
         let Door { config, vault, store, hashing } = self;
         // First the try is charged, so that however many come at once, no more are looked at than the row allows.
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = Visitor {
@@ -161,7 +163,7 @@ impl Door {
         }
 
         // Then it is taken back, and what follows happens together with it.
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         tx.take_back(charged, charged_address)?;
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
@@ -241,7 +243,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<AfterCode, SignInError> {
         let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor =
@@ -375,7 +377,8 @@ impl Opening<'_> {
             scope: self.browser.scope.to_owned(),
             groups: self.record.groups.clone(),
         };
-        Ok(Opened { session, means, browser_cookie, missed: None, recovery: None })
+        let keys = self.vault.token_keys();
+        Ok(Opened { session, means, keys, browser_cookie, missed: None, recovery: None })
     }
 
     /// A new trusted browser; its cookie.

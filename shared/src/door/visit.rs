@@ -5,7 +5,7 @@ use crate::account::{Account, Enrolled, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Config, OnUse};
-use crate::decision::{Attempt, Refusal, Ruling, Spent, Verdict, decide};
+use crate::decision::{Attempt, Invitation, Refusal, Ruling, Spent, Verdict, decide, decide_invitation};
 use crate::event::{Event, What};
 use crate::guess::{self, Failure, Row, Stage};
 use crate::place::{Origin, Place};
@@ -103,6 +103,24 @@ impl<'a> Visit<'a> {
 
     /// Has an answer decided, and writes nothing.
     pub(super) fn decide(&self, answer: &Answer, stage: Stage) -> Ruling {
+        let attempt = self.attempt(answer, stage);
+        decide(&self.account, &attempt, &self.config.totp, &self.config.throttle, self.now)
+    }
+
+    /// Has decided whether an answer invites to a first setup; what is wrong leaves an event.
+    pub(super) fn invite(
+        &self,
+        tx: &mut dyn Transaction,
+        answer: &Answer,
+    ) -> Result<Result<Invitation, Refusal>, StoreError> {
+        let decided = decide_invitation(&self.account, &self.attempt(answer, self.visitor.stage), self.now);
+        if let Err(Refusal::Wrong) = decided {
+            self.log(tx, What::Refused, &Refusal::Wrong.to_string())?;
+        }
+        Ok(decided)
+    }
+
+    fn attempt<'b>(&self, answer: &'b Answer, stage: Stage) -> Attempt<'b> {
         let number = self.record.as_ref().map_or(0, |record| record.id.0);
         let recovery_hash = match answer {
             Answer::Recovery(plain) => Some(self.vault.recovery_hash(number, plain)),
@@ -116,8 +134,7 @@ impl<'a> Visit<'a> {
             Answer::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::SignIn, plain)),
             Answer::Recovery(_) | Answer::OneTime(_) | Answer::Unfit => None,
         };
-        let attempt = Attempt { answer, recovery_hash, one_time_hash, mailed_hash, stage };
-        decide(&self.account, &attempt, &self.config.totp, &self.config.throttle, self.now)
+        Attempt { answer, recovery_hash, one_time_hash, mailed_hash, stage }
     }
 
     /// Writes what a ruling says.

@@ -18,8 +18,9 @@ impl Door {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        // with the pepper of this transaction, not of one before a rotation
         let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
-        let mut tx = self.store.begin(Intent::Write)?;
         let record = known_or_new(tx.as_mut(), name, actor, now)?;
         tx.set_password(record.id, &hash)?;
         tx.end_all(record.id, now)?;
@@ -35,7 +36,7 @@ impl Door {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = known(tx.as_mut(), name)?;
         Ok(tx.sessions(record.id, now)?)
     }
@@ -46,7 +47,7 @@ impl Door {
         name: &UserName,
         now: Timestamp,
     ) -> Result<Vec<BrowserRecord>, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Read)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = known(tx.as_mut(), name)?;
         Ok(tx.browsers(record.id, now)?)
     }
@@ -59,7 +60,7 @@ impl Door {
         actor: &str,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         let mut ended = 0;
         for session in tx.sessions(record.id, now)? {
@@ -84,7 +85,7 @@ impl Door {
         actor: &str,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
-        let mut tx = self.store.begin(Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         let mut ended = 0;
         for browser in tx.browsers(record.id, now)? {

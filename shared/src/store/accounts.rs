@@ -3,6 +3,7 @@
 use super::{AccountId, Addresses, StoreError};
 use crate::clock::Timestamp;
 use crate::name::{Group, UserName};
+use serde::{Deserialize, Serialize};
 
 /// What is kept of an account itself.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub struct AccountRecord {
 }
 
 /// How an account stands, as `postern status` counts it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tally {
     /// The account's name.
     pub name: UserName,

@@ -6,9 +6,10 @@ use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::name::UserName;
 use crate::vault::MailedFor;
+use serde::{Deserialize, Serialize};
 
 /// The addresses of an account.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Addresses {
     /// Mail to it has arrived: codes go there.
     pub confirmed: Option<EmailAddress>,

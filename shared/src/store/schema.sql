@@ -27,16 +27,22 @@ CREATE TABLE removed_account (
 ) STRICT;
 
 CREATE TABLE authenticator (
-    id        INTEGER PRIMARY KEY,
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
     account   INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     name      TEXT NOT NULL,
     algorithm TEXT NOT NULL,
     digits    INTEGER NOT NULL,
     -- seconds; 0 for one by counter
     period    INTEGER NOT NULL,
-    sealed    BLOB NOT NULL,
     created   INTEGER NOT NULL,
     UNIQUE (account, name)
+) STRICT;
+
+-- Sealed secrets, by authenticator. Rows are appended, overwritten in their place by as many bytes, and never removed:
+-- where rows are, the engine moves others between pages and leaves copies behind that no later removal reaches.
+CREATE TABLE secret (
+    authenticator INTEGER PRIMARY KEY,
+    sealed        BLOB NOT NULL
 ) STRICT;
 
 -- The last accepted step or counter of a secret. Outlives authenticators and accounts.

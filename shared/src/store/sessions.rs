@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::password::Hash;
 use crate::session::{Revoked, SessionId};
 use crate::vault::BrowserHash;
+use serde::{Deserialize, Serialize};
 
 /// What is kept of a session.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub struct SessionRecord {
 }
 
 /// What is kept of a trusted browser.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BrowserRecord {
     /// Its number.
     pub number: i64,

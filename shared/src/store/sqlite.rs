@@ -6,6 +6,7 @@
 
 mod accounts;
 mod events;
+mod keys;
 mod mail;
 mod rows;
 mod sessions;
@@ -52,6 +53,11 @@ impl Sqlite {
         if found != VERSION {
             return Err(StoreError::Version { found, known: VERSION });
         }
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        if mode != "wal" {
+            // a backup that VACUUM INTO made
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+        }
         Ok(Sqlite(connection))
     }
 
@@ -77,6 +83,15 @@ impl Sqlite {
         // best effort: the error that matters is the first one
         let _ = std::fs::remove_dir_all(aside);
         made
+    }
+
+    /// Those whose secret is not overwritten yet.
+    fn removed_authenticators(&self) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT authenticator FROM secret WHERE sealed <> zeroblob(length(sealed)) \
+                   AND NOT EXISTS (SELECT 1 FROM authenticator WHERE id = secret.authenticator)";
+        let mut statement = self.0.prepare(sql)?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn fill(path: &Path, keys: &[WrappedKey]) -> Result<(), StoreError> {
@@ -137,6 +152,11 @@ impl Store for Sqlite {
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
+        // found without the write lock, which others wait for
+        for authenticator in self.removed_authenticators()? {
+            let sql = "UPDATE secret SET sealed = zeroblob(length(sealed)) WHERE authenticator = ?1";
+            self.0.execute(sql, [authenticator])?;
+        }
         let busy: i64 = self.0.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
     }

@@ -20,7 +20,7 @@ pub(super) fn address(text: String) -> Result<EmailAddress> {
     EmailAddress::try_from(text).map_err(|_| damaged("an e-mail address"))
 }
 
-fn purpose(name: &str) -> Result<MailedFor> {
+pub(super) fn purpose(name: &str) -> Result<MailedFor> {
     MailedFor::from_name(name).ok_or_else(|| damaged("a mailed code"))
 }
 

@@ -57,6 +57,12 @@ pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N
     bytes.try_into().map_err(|_| damaged(what))
 }
 
+pub(super) fn parameters(algorithm: &str, digits: u32, period: i64) -> Result<Parameters> {
+    let algorithm = Algorithm::from_name(algorithm).ok_or_else(|| damaged("an authenticator"))?;
+    let parameters = Parameters { algorithm, digits, moving: Moving::of_period(unsigned(period)) };
+    parameters.check().map_err(|_| damaged("an authenticator"))
+}
+
 impl Rows<'_> {
     pub(super) fn execute(&mut self, sql: &str, parameters: impl rusqlite::Params) -> Result<()> {
         self.0.execute(sql, parameters)?;
@@ -87,7 +93,8 @@ impl Transaction for Rows<'_> {
     }
 
     fn authenticators(&mut self, account: AccountId) -> Result<Vec<AuthenticatorRecord>> {
-        let sql = "SELECT id, name, algorithm, digits, period, sealed, created FROM authenticator \
+        let sql = "SELECT id, name, algorithm, digits, period, sealed, created \
+                   FROM authenticator JOIN secret ON secret.authenticator = authenticator.id \
                    WHERE account = ?1 ORDER BY id";
         type Columns = (i64, String, String, u32, i64, Vec<u8>, Timestamp);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
@@ -96,11 +103,8 @@ impl Transaction for Rows<'_> {
         self.all(sql, [account.0], read)?
             .into_iter()
             .map(|(number, name, algorithm, digits, period, sealed, created)| {
-                let wrong = || damaged("an authenticator");
-                let algorithm = Algorithm::from_name(&algorithm).ok_or_else(wrong)?;
-                let moving = Moving::of_period(unsigned(period));
-                let parameters = Parameters { algorithm, digits, moving }.check().map_err(|_| wrong())?;
-                let name = Label::try_from(name).map_err(|_| wrong())?;
+                let parameters = parameters(&algorithm, digits, period)?;
+                let name = Label::try_from(name).map_err(|_| damaged("an authenticator"))?;
                 Ok(AuthenticatorRecord { number, name, parameters, sealed, created })
             })
             .collect()
@@ -108,15 +112,16 @@ impl Transaction for Rows<'_> {
 
     fn add_authenticator(&mut self, account: AccountId, new: &AuthenticatorRecord) -> Result<()> {
         let Parameters { algorithm, digits, moving } = new.parameters;
-        let sql = "INSERT INTO authenticator (account, name, algorithm, digits, period, sealed, created) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT INTO authenticator (account, name, algorithm, digits, period, created) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let (period, created) = (signed(moving.period()), signed(new.created.0));
-        let name = new.name.as_str();
-        self.execute(sql, (account.0, name, algorithm.name(), digits, period, &new.sealed, created))
+        self.execute(sql, (account.0, new.name.as_str(), algorithm.name(), digits, period, created))?;
+        let sql = "INSERT INTO secret (authenticator, sealed) VALUES (?1, ?2)";
+        self.execute(sql, (self.0.last_insert_rowid(), &new.sealed))
     }
 
     fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<()> {
-        self.execute("UPDATE authenticator SET sealed = ?2 WHERE id = ?1", (number, sealed))
+        self.execute("UPDATE secret SET sealed = ?2 WHERE authenticator = ?1", (number, sealed))
     }
 
     fn remove_authenticator(&mut self, number: i64) -> Result<()> {

@@ -1,0 +1,161 @@
+//! `postern import`: takes over second factors from other systems' files. First it says what would come of it; then,
+//! unless that was all, it does it.
+
+use crate::arguments::{Arguments, Import};
+use crate::output::{Failure, Output, Table};
+use crate::{context, terminal};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use serde_json::{Value, json};
+use shared::clock::{self, Timestamp};
+use shared::door::{Taken, Trial};
+use shared::import::{self, Dropped, Format, Found, Key, LARGEST, Loss, NAMES};
+use shared::name::UserName;
+use shared::totp::Moving;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Result<(), Failure> {
+    let (now, actor) = (clock::now()?, context::actor());
+    let mut door = context::door(arguments, output)?;
+    let import = read(what, now)?;
+    let plan = door.import(&import.found, Trial::Yes, &actor, now)?;
+    let nothing = !plan.iter().any(|taken| matches!(taken, Taken::As(_)));
+    if output.is_json() && (what.dry_run || nothing) {
+        output.json(&value(&import.found, &plan, &import.dropped, Trial::Yes))?;
+    } else if !output.is_json() {
+        show(output, &import.found, &plan, &import.dropped)?;
+    }
+    if what.dry_run {
+        return Ok(());
+    }
+    if nothing {
+        return Err(Failure::new("nothing of it can be taken over; nothing was changed"));
+    }
+    if !what.yes {
+        let typed = terminal::ask(output, "Type \"import\" to do this: ")?;
+        if !typed.trim().eq_ignore_ascii_case("import") {
+            return Err(Failure::new("not confirmed; nothing was changed"));
+        }
+    }
+    let done = door.import(&import.found, Trial::No, &actor, now)?;
+    if output.is_json() {
+        return output.json(&value(&import.found, &done, &import.dropped, Trial::No));
+    }
+    let count = done.iter().filter(|taken| matches!(taken, Taken::As(_))).count();
+    output.done(format_args!(
+        "{count} authenticators are live, at every door; postern recovery USER makes recovery codes"
+    ))
+}
+
+fn read(what: &Import, now: Timestamp) -> Result<import::Import, Failure> {
+    let bytes = contents(&what.file)?;
+    let key = match (&what.key_file, &what.password_file) {
+        (Some(file), _) => Some(bytes_or_hex(contents(file)?)),
+        (None, Some(file)) => Some(contents(file)?),
+        (None, None) => None,
+    };
+    let key = match &key {
+        None => Key::None,
+        Some(key) if what.key_file.is_some() => Key::Shared(key),
+        Some(password) => Key::Password(password.trim_ascii_end()),
+    };
+    let format = match NAMES.iter().position(|name| *name == what.format) {
+        Some(0) => Format::GoogleAuthenticator { account: owner(what)? },
+        Some(1) => Format::Oath { now },
+        Some(2) => Format::Otpauth,
+        Some(3) => Format::OtpauthMigration,
+        Some(4) => Format::Pskc { key },
+        _ => Format::Authelia,
+    };
+    import::read(format, &bytes)
+        .map_err(|error| Failure::new(format_args!("{}: {error}", what.file.display())))
+}
+
+/// A key stands in its file as it is, or in hexadecimal.
+fn bytes_or_hex(bytes: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    match HEXLOWER_PERMISSIVE.decode(bytes.trim_ascii()) {
+        Ok(decoded) => Zeroizing::new(decoded),
+        Err(_) => bytes,
+    }
+}
+
+fn owner(what: &Import) -> Result<&UserName, Failure> {
+    let missing = "a file of google-authenticator does not say whose it is; give --user";
+    what.user.as_ref().ok_or_else(|| Failure::new(missing))
+}
+
+fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| Failure::new(format_args!("{}: {error}", path.display())))?;
+    Ok(bytes)
+}
+
+fn show(output: Output, found: &[Found], plan: &[Taken], dropped: &[Dropped]) -> Result<(), Failure> {
+    let mut table = Table::new(["line", "account", "kind", "digits", "used up to", "becomes"]);
+    for (one, taken) in found.iter().zip(plan) {
+        table.row([
+            one.line.to_string(),
+            one.account.to_string(),
+            match one.moving.moving() {
+                Moving::Time { period } => format!("TOTP, {period} s"),
+                Moving::Counter => "HOTP".to_owned(),
+            },
+            one.digits.to_string(),
+            one.used_up_to().map_or_else(|| "-".to_owned(), |step| step.0.to_string()),
+            becomes(taken),
+        ]);
+    }
+    output.text(&table)?;
+    for one in dropped {
+        let account = one.account.as_ref().map_or_else(String::new, |account| format!(" ({account})"));
+        output.text(format_args!("line {}{account}: {}: {}\n", one.line, lost(one.loss), one.why))?;
+    }
+    for one in found.iter().filter(|one| !one.recovery.is_empty()) {
+        let (account, count) = (&one.account, one.recovery.len());
+        output.text(format_args!(
+            "line {} ({account}): not taken over: {count} scratch codes of eight digits\n",
+            one.line
+        ))?;
+    }
+    Ok(())
+}
+
+fn becomes(taken: &Taken) -> String {
+    match taken {
+        Taken::As(label) => format!("authenticator {label}"),
+        Taken::AlreadyEnrolled => "nothing: the account has a second factor already".to_owned(),
+        Taken::Declared => "nothing: the account is declared in the configuration".to_owned(),
+        Taken::TooMany => "nothing: the account would have too many".to_owned(),
+    }
+}
+
+fn lost(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Authenticator => "left out",
+        Loss::Detail => "not taken over",
+    }
+}
+
+fn value(found: &[Found], taken: &[Taken], dropped: &[Dropped], trial: Trial) -> Value {
+    let one = |(one, taken): (&Found, &Taken)| {
+        let label = if let Taken::As(label) = taken { Some(label) } else { None };
+        json!({
+            "line": one.line,
+            "account": one.account,
+            "taken_over": label.is_some(),
+            "authenticator": label,
+            "used_up_to": one.used_up_to().map(|step| step.0),
+            "scratch_codes_dropped": one.recovery.len(),
+            "message": becomes(taken),
+        })
+    };
+    let lost = |one: &Dropped| json!({"line": one.line, "account": one.account, "lost": lost(one.loss), "message": one.why});
+    json!({
+        "dry_run": trial == Trial::Yes,
+        "found": found.iter().zip(taken).map(one).collect::<Vec<_>>(),
+        "dropped": dropped.iter().map(lost).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,127 @@
+//! `postern key`: new keys under open doors.
+
+use crate::arguments::{Arguments, Rotate};
+use crate::output::{Failure, Output, Table};
+use crate::{context, terminal};
+use serde_json::{Value, json};
+use shared::clock;
+use shared::door::{Ended, Rotated};
+use shared::store::KeyBound;
+use shared::vault::Renewal;
+
+/// What everyone must do after a rotation.
+const BACKUP: &str =
+    "back up the key file and the store anew: backups from before need the key file from before";
+
+/// `postern key rotate`
+pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Result<(), Failure> {
+    let mut door = context::door(arguments, output)?;
+    if !what.compromised {
+        let rotated = door.rotate_keys(Renewal::Seal, &context::actor(), clock::now()?)?;
+        tell_damaged(output, &rotated)?;
+        return output.done(format_args!("the master key is new and every secret is sealed anew; {BACKUP}"));
+    }
+    if !what.yes {
+        confirm(output, &door.ends_with_its_keys(clock::now()?)?)?;
+    }
+    let rotated = door.rotate_keys(Renewal::All, &context::actor(), clock::now()?)?;
+    tell_damaged(output, &rotated)?;
+    let message = format!("all keys are new; {BACKUP}");
+    if output.is_json() {
+        let accounts: Vec<Value> = rotated.ended.iter().map(|(name, ended)| value(name, ended)).collect();
+        return output.json(&json!({"success": true, "message": message, "accounts": accounts}));
+    }
+    output.text(format_args!("{message}\n"))?;
+    if rotated.ended.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(["account", "ended", "renew with"]);
+    for (name, ended) in &rotated.ended {
+        let commands: Vec<_> =
+            ended.iter().filter_map(|(what, _)| command(*what)).map(|c| format!("{c} {name}")).collect();
+        table.row([name.to_string(), list(ended), commands.join(", ")]);
+    }
+    output.text(table)
+}
+
+/// Says what ends, before anything does.
+fn confirm(output: Output, ends: &Ended) -> Result<(), Failure> {
+    if !terminal::is_watched(output) {
+        return Err(Failure::new(
+            "this ends passwords, recovery codes, trusted browsers and sessions of everyone; nothing was changed; --yes confirms it where nobody can be asked",
+        ));
+    }
+    let total = |wanted: KeyBound| -> u64 {
+        ends.values().flatten().filter(|(what, _)| *what == wanted).map(|(_, count)| count).sum()
+    };
+    let totals: Vec<_> = KeyBound::ALL.iter().map(|what| (*what, total(*what))).collect();
+    output.text(format_args!(
+        "With the keys end, of {} accounts: {}.\n\
+         Authenticators go on working, and used codes stay used. But whoever has had the key file and the store \
+         together knows their secrets: then disable each account and enrol it anew.\n",
+        ends.len(),
+        list(&totals)
+    ))?;
+    match terminal::ask(output, "Type \"renew\" to go on: ")?.trim() {
+        "renew" => Ok(()),
+        _ => Err(Failure::new("not confirmed; nothing was changed")),
+    }
+}
+
+fn list(ended: &[(KeyBound, u64)]) -> String {
+    let one = |(what, count): &(KeyBound, u64)| format!("{count} {}", words(*what, *count));
+    ended.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn words(what: KeyBound, count: u64) -> &'static str {
+    match (what, count) {
+        (KeyBound::Password, 1) => "password",
+        (KeyBound::Password, _) => "passwords",
+        (KeyBound::RecoveryCodes, 1) => "recovery code",
+        (KeyBound::RecoveryCodes, _) => "recovery codes",
+        (KeyBound::OneTimeCodes, 1) => "one-time code",
+        (KeyBound::OneTimeCodes, _) => "one-time codes",
+        (KeyBound::MailedCodes, 1) => "mailed code",
+        (KeyBound::MailedCodes, _) => "mailed codes",
+        (KeyBound::Browsers, 1) => "trusted browser",
+        (KeyBound::Browsers, _) => "trusted browsers",
+        (KeyBound::Sessions, 1) => "session",
+        (KeyBound::Sessions, _) => "sessions",
+    }
+}
+
+/// What an administrator types to renew it; the rest comes back with the next sign-in.
+fn command(what: KeyBound) -> Option<&'static str> {
+    match what {
+        KeyBound::Password => Some("postern password"),
+        KeyBound::RecoveryCodes => Some("postern recovery"),
+        KeyBound::OneTimeCodes => Some("postern one-time-code"),
+        // whoever needs another asks for it
+        KeyBound::MailedCodes | KeyBound::Browsers | KeyBound::Sessions => None,
+    }
+}
+
+fn value(name: &shared::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
+    let count = |wanted: KeyBound| -> u64 {
+        ended.iter().filter(|(what, _)| *what == wanted).map(|(_, count)| count).sum()
+    };
+    json!({
+        "account": name,
+        "password": count(KeyBound::Password) > 0,
+        "recovery_codes": count(KeyBound::RecoveryCodes),
+        "one_time_codes": count(KeyBound::OneTimeCodes),
+        "mailed_codes": count(KeyBound::MailedCodes),
+        "trusted_browsers": count(KeyBound::Browsers),
+        "sessions": count(KeyBound::Sessions),
+        "renew": ended.iter().filter_map(|(what, _)| command(*what)).collect::<Vec<_>>(),
+    })
+}
+
+fn tell_damaged(output: Output, rotated: &Rotated) -> Result<(), Failure> {
+    for name in &rotated.damaged {
+        output.warn(format_args!(
+            "a sealed secret of {name} was altered or moved in the store and could not be sealed anew; disable and enrol {name} anew"
+        ))?;
+    }
+    Ok(())
+}

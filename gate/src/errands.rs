@@ -1,0 +1,180 @@
+//! pam.sock: errands of users of this host who are not root, for their own accounts.
+//!
+//! MUST take the user from the kernel (SO_PEERCRED), and nothing about who asks from the message.
+//! MUST bound what one user can hold: connections, bytes, time. Its doors are its own, so that whoever keeps them busy
+//! keeps no sign-in waiting.
+
+use crate::guests::Guests;
+use crate::judge::{Judge, NotJudged};
+use crate::listener;
+use nix::unistd::{Uid, User};
+use shared::clock::{self, Timestamp};
+use shared::config::Config;
+use shared::door::{AdministrationError, COMMAND, Caller, DoorError};
+use shared::errand::wire::{self, GREETING, LONGEST_ANSWER, LONGEST_ERRAND};
+use shared::errand::{Answer, Errand, Reply};
+use shared::name::UserName;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+/// How long an errand may take to arrive, and its answer to be taken.
+const SAID: Duration = Duration::from_secs(3);
+/// A pause after accepting failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The listening socket, and what runs errands.
+pub(crate) struct Errands {
+    listener: UnixListener,
+    guests: Guests,
+    judge: Arc<Judge>,
+}
+
+/// Listens; everyone on this host may connect.
+pub(crate) fn listen(path: &Path, config: &Config) -> Result<Errands, String> {
+    let bind = || {
+        listener::replace(path)?;
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o666))?;
+        Ok(listener)
+    };
+    let listener = bind().map_err(|error: io::Error| format!("{}: {error}", path.display()))?;
+    Ok(Errands { listener, guests: Guests::default(), judge: Arc::new(Judge::new(config)) })
+}
+
+impl Errands {
+    /// Takes errands until the gate ends.
+    pub(crate) async fn serve(self, mut ended: watch::Receiver<()>) {
+        loop {
+            tokio::select! {
+                _ = ended.changed() => return,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.meet(stream),
+                    Err(error) => {
+                        eprintln!("postern-gate: a connection to pam.sock cannot be accepted: {error}");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Lets a connection in, or drops it.
+    fn meet(&self, mut stream: UnixStream) {
+        let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
+        let Some(admitted) = self.guests.admit(uid) else {
+            // What does not fit the socket at once is not worth waiting for.
+            let busy = refused("too many commands of yours run at once; try again when they have ended");
+            let line = wire::write(&busy).unwrap_or_default();
+            let _ = stream.try_write(&[GREETING, line.as_slice()].concat());
+            return;
+        };
+        let judge = Arc::clone(&self.judge);
+        tokio::spawn(async move {
+            let _admitted = admitted;
+            // What a peer does to its own connection is no news.
+            let _ = talk(&mut stream, uid, &judge).await;
+        });
+    }
+}
+
+async fn talk(stream: &mut UnixStream, uid: u32, judge: &Judge) -> io::Result<()> {
+    stream.write_all(GREETING).await?;
+    let reply = match timeout(SAID, read(stream)).await {
+        Ok(Ok(line)) => match wire::read(&line) {
+            Some(errand) => run(judge, uid, errand).await,
+            None => refused("that is no errand; the command may be of another version than the gate"),
+        },
+        Ok(Err(error)) => return Err(error),
+        Err(_) => refused("the errand took too long to arrive"),
+    };
+    let fits = wire::write(&reply).filter(|line| line.len() <= LONGEST_ANSWER);
+    let line = match fits {
+        Some(line) => line,
+        None => wire::write(&refused("the answer is too long")).unwrap_or_default(),
+    };
+    timeout(SAID, stream.write_all(&line)).await?
+}
+
+/// One line, or what was said before the end or the limit: no errand.
+async fn read(stream: &mut UnixStream) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(vec![0; LONGEST_ERRAND]);
+    let mut filled = 0;
+    while filled < line.len() && !line[..filled].ends_with(b"\n") {
+        match stream.read(&mut line[filled..]).await? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    line.truncate(filled);
+    Ok(line)
+}
+
+/// Runs an errand at a door, as the user that the kernel names.
+async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
+    let user = tokio::task::spawn_blocking(move || user(uid)).await;
+    let name = match user {
+        Ok(Ok(name)) => name,
+        Ok(Err(why)) => return refused(&why),
+        Err(_) => return unavailable("panic", "internal error; please report it"),
+    };
+    let now = match clock::now() {
+        Ok(now) => now,
+        Err(error) => return unavailable("unavailable", &error.to_string()),
+    };
+    let asked = name.clone();
+    let ran = judge.run(move |door| at_door(door, &asked, uid, &errand, now)).await;
+    match ran {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(error)) => {
+            if let AdministrationError::Code(cause) = &error {
+                let name = name.as_str();
+                // the same format as the PAM module's
+                eprintln!("postern-gate: refused cause={cause} address=- service={COMMAND} user={name:?}");
+            }
+            refused(&error.to_string())
+        }
+        Err(NotJudged::Busy) => refused("the gate has too much to do; try again later"),
+        Err(NotJudged::Failed { cause, why }) => unavailable(cause, &why),
+    }
+}
+
+/// What the door says. What only the administrator can mend is kept apart: it is for the log.
+fn at_door(
+    door: &mut shared::door::Door,
+    name: &UserName,
+    uid: u32,
+    errand: &Errand,
+    now: Timestamp,
+) -> Result<Result<Reply, AdministrationError>, DoorError> {
+    match door.run_errand(Caller::Owner { name, uid }, errand, now) {
+        Err(AdministrationError::Door(error)) => Err(error),
+        ran => Ok(ran),
+    }
+}
+
+/// The name of a user; accounts go by it.
+fn user(uid: u32) -> Result<UserName, String> {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => UserName::parse(user.name.as_bytes())
+            .map_err(|error| format!("you have no account here: {error}")),
+        Ok(None) => Err(format!("you have no account here: this host has no name for the user {uid}")),
+        Err(error) => Err(format!("your name cannot be looked up ({error}); ask the administrator")),
+    }
+}
+
+fn refused(why: &str) -> Reply {
+    Answer::Refused(why.to_owned()).into()
+}
+
+fn unavailable(cause: &str, why: &str) -> Reply {
+    eprintln!("postern-gate: refused cause={cause} address=- service={COMMAND}: {why}");
+    refused("this cannot be done now; ask the administrator to look at the gate's log")
+}

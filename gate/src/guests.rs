@@ -1,0 +1,77 @@
+//! How many connections each user of the host may have at once, and all of them together: whoever opens thousands
+//! keeps nobody else out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Of one user.
+const OF_ONE: usize = 3;
+/// Of all. Their descriptors are among those that the web's connections leave: 128 for stores, listeners and these.
+const OF_ALL: usize = 48;
+
+/// Who is in.
+#[derive(Clone, Default)]
+pub(crate) struct Guests(Arc<Mutex<HashMap<u32, usize>>>);
+
+/// One connection's place; it is free again when this is dropped.
+pub(crate) struct Admitted {
+    guests: Guests,
+    uid: u32,
+}
+
+impl Guests {
+    /// Lets one more of a user's in, if there is room.
+    pub(crate) fn admit(&self, uid: u32) -> Option<Admitted> {
+        let mut counts = self.counts();
+        if counts.values().sum::<usize>() >= OF_ALL {
+            return None;
+        }
+        let of_one = counts.entry(uid).or_default();
+        if *of_one >= OF_ONE {
+            return None;
+        }
+        *of_one += 1;
+        Some(Admitted { guests: self.clone(), uid })
+    }
+
+    /// Each change is one number: a panic cannot leave it half done.
+    fn counts(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut counts = self.guests.counts();
+        let left = counts.get(&self.uid).map_or(0, |count| count.saturating_sub(1));
+        match left {
+            0 => counts.remove(&self.uid),
+            left => counts.insert(self.uid, left),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_too_many_keeps_nobody_else_out() {
+        let guests = Guests::default();
+        let mut of_one: Vec<_> = (0..1000).filter_map(|_| guests.admit(1000)).collect();
+        assert_eq!(of_one.len(), OF_ONE);
+        assert!(guests.admit(1001).is_some());
+        of_one.pop();
+        of_one.extend(guests.admit(1000));
+        assert_eq!((of_one.len(), guests.admit(1000).is_some()), (OF_ONE, false));
+        drop(of_one);
+        assert!(guests.counts().is_empty());
+    }
+
+    #[test]
+    fn there_is_a_most_over_all_users() {
+        let guests = Guests::default();
+        let all: Vec<_> = (0..1000).filter_map(|uid| guests.admit(uid)).collect();
+        assert_eq!(all.len(), OF_ALL);
+    }
+}

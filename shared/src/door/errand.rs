@@ -1,0 +1,295 @@
+//! Running an errand: root's from the command, anyone else's from the gate. What a person changes of their own account
+//! takes a code, which is judged, counted and spent as at every door.
+//!
+//! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
+
+use super::administration::AdministrationError;
+use super::{COMMAND, Door, DoorError, Visitor};
+use crate::answer;
+use crate::clock::Timestamp;
+use crate::decision::{Invitation, Verdict};
+use crate::enrolment::{Confirmation, Footing, Pending};
+use crate::errand::{Answer, Change, Errand, Finish, Kind, Look, Reply, Setup, Task, Typed};
+use crate::guess::Stage;
+use crate::name::UserName;
+use crate::place::Origin;
+use crate::recovery::RecoveryCode;
+use crate::secret::{RandomError, Secret};
+use crate::ticket::{Confirmed, Draft, DraftError, ErrandTicket, NewCodes, Purpose};
+use crate::totp::{Moving, Parameters, Step};
+use crate::vault::VaultError;
+use crate::words;
+
+/// Browsers that are shown, the newest; the answer must fit its line.
+const MOST_BROWSERS: usize = 200;
+
+/// Whose errand it is, as the kernel says.
+#[derive(Clone, Copy, Debug)]
+pub enum Caller<'a> {
+    /// Root, by a name for the log: any account, and no code is asked.
+    Root(&'a str),
+    /// A user of this host, for the account of the same name.
+    Owner {
+        /// The user's name.
+        name: &'a UserName,
+        /// The user's number.
+        uid: u32,
+    },
+}
+
+/// What a change rests on.
+struct Proof {
+    told: Vec<String>,
+    /// The account as it was proven: what is begun must not outlive a revocation that comes after the proof.
+    footing: Footing,
+    invitation: Option<Invitation>,
+}
+
+type Answered = Result<Answer, AdministrationError>;
+
+impl Caller<'_> {
+    fn actor(&self) -> &str {
+        match self {
+            Caller::Root(actor) => actor,
+            Caller::Owner { name, .. } => name.as_str(),
+        }
+    }
+
+    fn uid(&self) -> Option<u32> {
+        match self {
+            Caller::Root(_) => None,
+            Caller::Owner { uid, .. } => Some(*uid),
+        }
+    }
+}
+
+impl Door {
+    /// Runs one errand.
+    pub fn run_errand(
+        &mut self,
+        caller: Caller<'_>,
+        errand: &Errand,
+        now: Timestamp,
+    ) -> Result<Reply, AdministrationError> {
+        let account = &errand.account;
+        match caller {
+            Caller::Owner { name, .. } if name != account => {
+                return Err(AdministrationError::NotOwn(name.clone()));
+            }
+            Caller::Owner { .. } | Caller::Root(_) => {}
+        }
+        match &errand.task {
+            Task::Look(look) => Ok(self.show(account, *look, now)?.into()),
+            Task::Finish(finish) => Ok(self.finish(caller, account, finish, now)?.into()),
+            Task::Change { code, change } => {
+                // A code should not be spent on what cannot be.
+                self.refuse_change(account, change)?;
+                let proof = self.prove(caller, account, code.as_ref(), change, now)?;
+                let answer = match change {
+                    Change::RevokeBrowsers(one) => {
+                        Answer::Revoked(self.revoke_browsers(account, *one, caller.actor(), now)?)
+                    }
+                    Change::RemoveAuthenticator(label) => {
+                        self.remove_authenticator(account, label, caller.actor(), now)?;
+                        Answer::Done
+                    }
+                    Change::BeginSetup(setup) => self.begin_setup(caller, account, setup, &proof, now)?,
+                    Change::BeginRecoveryCodes => {
+                        self.begin_recovery_codes(caller, account, proof.footing, now)?
+                    }
+                };
+                Ok(Reply { told: proof.told, answer })
+            }
+        }
+    }
+
+    fn show(&mut self, account: &UserName, look: Look, now: Timestamp) -> Answered {
+        Ok(match look {
+            Look::Status => Answer::Status(Box::new(self.status(account)?)),
+            Look::Authenticators => Answer::Authenticators(self.authenticators(account)?),
+            Look::Browsers => {
+                let mut browsers = self.browsers(account, now)?;
+                browsers.truncate(MOST_BROWSERS);
+                Answer::Browsers(browsers)
+            }
+        })
+    }
+
+    fn refuse_change(&mut self, account: &UserName, change: &Change) -> Result<(), AdministrationError> {
+        match change {
+            Change::BeginSetup(setup) => {
+                let pending = self.described(account, setup)?;
+                self.refuse_setup(&pending)
+            }
+            Change::BeginRecoveryCodes => self.refuse_recovery_codes(account),
+            Change::RevokeBrowsers(_) | Change::RemoveAuthenticator(_) => Ok(()),
+        }
+    }
+
+    /// An owner's code, judged and spent; root needs none. The one-time code of a first setup is spent with it.
+    fn prove(
+        &mut self,
+        caller: Caller<'_>,
+        account: &UserName,
+        code: Option<&Typed>,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Proof, AdministrationError> {
+        let mut proof = Proof { told: Vec::new(), footing: self.footing(account)?, invitation: None };
+        let Caller::Owner { name, .. } = caller else { return Ok(proof) };
+        let origin = Origin::Local(name.to_string());
+        // Whoever runs a process as this user has passed what lets in as this user.
+        let visitor =
+            Visitor { name: account, stage: Stage::After, origin: &origin, browser: None, service: COMMAND };
+        let typed = code.map_or("", |code| &**code);
+        let answer = answer::Answer::read(typed.as_bytes());
+        if let Change::BeginSetup(Setup { kind: Kind::First, .. }) = change {
+            proof.invitation = Some(self.invite(&visitor, &answer, now)?);
+            return Ok(proof);
+        }
+        let outcome = self.attempt(&visitor, &answer, now)?;
+        match outcome.verdict {
+            Verdict::Refused(refusal) => Err(AdministrationError::Code(refusal)),
+            Verdict::Accepted(_) => {
+                proof.told.extend(outcome.missed.as_ref().map(words::missed));
+                if let Some(recovered) = outcome.recovery {
+                    proof.told.push(words::recovered(recovered));
+                    // a recovery code ends what the account had open
+                    proof.footing = self.footing(account)?;
+                }
+                Ok(proof)
+            }
+        }
+    }
+
+    /// A new authenticator as it is to be; its secret differs each time, unless it is a token's.
+    fn described(&self, account: &UserName, setup: &Setup) -> Result<Pending, AdministrationError> {
+        let config = self.config();
+        let pending = match setup.kind {
+            Kind::First => Pending::new(config, account),
+            Kind::Further => Pending::further(config, account),
+        };
+        let defaults = config.totp.parameters();
+        let parameters = Parameters {
+            algorithm: setup.algorithm.unwrap_or(defaults.algorithm),
+            digits: setup.digits.unwrap_or(defaults.digits),
+            moving: match (setup.counter, setup.period) {
+                (Some(_), _) => Moving::Counter,
+                (None, Some(period)) => Moving::Time { period },
+                (None, None) => defaults.moving,
+            },
+        };
+        let pending = pending.map_err(random)?.called(setup.name.clone()).with_parameters(
+            parameters.check().map_err(AdministrationError::Parameters)?,
+            Step(setup.counter.unwrap_or_default()),
+        );
+        Ok(match &setup.seed {
+            Some(seed) => pending.with_secret(Secret::from_seed(seed).map_err(AdministrationError::Seed)?),
+            None => pending,
+        })
+    }
+
+    fn begin_setup(
+        &mut self,
+        caller: Caller<'_>,
+        account: &UserName,
+        setup: &Setup,
+        proof: &Proof,
+        now: Timestamp,
+    ) -> Answered {
+        let pending = self.described(account, setup)?;
+        let draft = Draft::of(&pending, proof.invitation);
+        Ok(Answer::Setup {
+            secret: pending.secret().to_base32().into(),
+            url: pending.url().into(),
+            recovery_codes: grouped(pending.recovery_codes()),
+            ticket: ErrandTicket::begun(account, caller.uid(), proof.footing.clone(), draft, now)
+                .seal(&self.token_keys())?,
+        })
+    }
+
+    fn begin_recovery_codes(
+        &mut self,
+        caller: Caller<'_>,
+        account: &UserName,
+        footing: Footing,
+        now: Timestamp,
+    ) -> Answered {
+        let codes = self.config().recovery.new_codes().map_err(random)?;
+        let new = NewCodes::of(&codes);
+        Ok(Answer::RecoveryCodes {
+            codes: grouped(&codes),
+            ticket: ErrandTicket::begun(account, caller.uid(), footing, new, now).seal(&self.token_keys())?,
+        })
+    }
+
+    fn finish(
+        &mut self,
+        caller: Caller<'_>,
+        account: &UserName,
+        finish: &Finish,
+        now: Timestamp,
+    ) -> Answered {
+        // tickets are opened with the keys of now
+        self.footing(account)?;
+        match finish {
+            Finish::Confirm { ticket, code } => {
+                let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
+                let pending = self.pending(&ticket.what, &ticket)?;
+                match pending.confirm(&answer::Answer::read(code.as_bytes()), self.config(), now) {
+                    Err(refusal) => Ok(Answer::NotConfirmed(words::refusal(refusal))),
+                    Ok(confirmation) => {
+                        let step = confirmation.step().ok_or(AdministrationError::Stale)?;
+                        let next = ticket.next(|draft| Confirmed { draft, step });
+                        Ok(Answer::Confirmed { ticket: next.seal(&self.token_keys())? })
+                    }
+                }
+            }
+            Finish::Activate { ticket } => {
+                let ticket = self.opened::<Confirmed>(ticket, caller, account, now)?;
+                let pending = self.pending(&ticket.what.draft, &ticket)?;
+                self.activate(&pending, &Confirmation::given(ticket.what.step), caller.actor(), now)?;
+                Ok(Answer::Done)
+            }
+            Finish::Vouch { ticket } => {
+                let Caller::Root(actor) = caller else { return Err(AdministrationError::OnlyRoot) };
+                let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
+                let pending = self.pending(&ticket.what, &ticket)?;
+                self.activate(&pending, &Confirmation::vouched(), actor, now)?;
+                Ok(Answer::Done)
+            }
+            Finish::KeepRecoveryCodes { ticket } => {
+                let ticket = self.opened::<NewCodes>(ticket, caller, account, now)?;
+                let (codes, footing) = (ticket.what.codes(), &ticket.footing);
+                self.replace_recovery_codes_on(footing, account, &codes, caller.actor(), now)?;
+                Ok(Answer::Done)
+            }
+        }
+    }
+
+    fn opened<T: Purpose>(
+        &self,
+        ticket: &str,
+        caller: Caller<'_>,
+        account: &UserName,
+        now: Timestamp,
+    ) -> Result<ErrandTicket<T>, AdministrationError> {
+        let opened = ErrandTicket::open(ticket, &self.token_keys(), account, caller.uid(), now);
+        opened.ok_or(AdministrationError::Stale)
+    }
+
+    fn pending<T>(&self, draft: &Draft, ticket: &ErrandTicket<T>) -> Result<Pending, AdministrationError> {
+        draft.pending(self.config(), &ticket.account, &ticket.footing).map_err(|error| match error {
+            DraftError::Secret(error) => AdministrationError::Seed(error),
+            DraftError::Random(error) => random(error),
+        })
+    }
+}
+
+fn random(error: RandomError) -> AdministrationError {
+    AdministrationError::from(DoorError::from(VaultError::Random(error)))
+}
+
+fn grouped(codes: &[RecoveryCode]) -> Vec<Typed> {
+    codes.iter().map(|code| code.grouped().into()).collect()
+}

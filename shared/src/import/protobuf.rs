@@ -1,0 +1,124 @@
+//! The wire format of protobuf, as much as an export needs: fields one after the other, borrowed from the bytes.
+//! No copies, no recursion; whatever does not fit the bytes ends the reading.
+
+/// One field of a message.
+pub(super) struct Field<'a> {
+    pub(super) number: u64,
+    pub(super) value: Value<'a>,
+}
+
+/// What a field holds. Fixed-width numbers stand in no export; they are read over.
+pub(super) enum Value<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+    Other,
+}
+
+/// Bytes that are no message.
+#[derive(Debug)]
+pub(super) struct Malformed;
+
+/// The fields of a message. After an error there is none.
+pub(super) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(message: &'a [u8]) -> Fields<'a> {
+        Fields { rest: message }
+    }
+
+    fn field(&mut self) -> Option<Field<'a>> {
+        let key = self.varint()?;
+        let value = match key & 7 {
+            0 => Value::Number(self.varint()?),
+            1 => self.bytes(8).map(|_| Value::Other)?,
+            2 => {
+                let length = self.varint()?;
+                Value::Bytes(self.bytes(usize::try_from(length).ok()?)?)
+            }
+            5 => self.bytes(4).map(|_| Value::Other)?,
+            _ => return None,
+        };
+        let number = key >> 3;
+        (number > 0).then_some(Field { number, value })
+    }
+
+    /// At most ten bytes of seven bits each; the tenth holds the 64th bit alone.
+    fn varint(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.rest.split_first()?;
+            self.rest = rest;
+            if shift == 63 && *byte > 1 {
+                return None;
+            }
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<Field<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let field = self.field().ok_or(Malformed);
+        if field.is_err() {
+            self.rest = &[];
+        }
+        Some(field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(message: &[u8]) -> Option<Vec<(u64, u64)>> {
+        Fields::new(message)
+            .map(|field| match field {
+                Ok(Field { number, value: Value::Number(value) }) => Some((number, value)),
+                Ok(Field { number, .. }) => Some((number, 0)),
+                Err(Malformed) => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn numbers_of_every_length_are_read() {
+        assert_eq!(numbers(&[0x08, 0]), Some(vec![(1, 0)]));
+        assert_eq!(numbers(&[0x10, 0xac, 0x02]), Some(vec![(2, 300)]));
+        let most = [&[0x08][..], &[0xff; 9], &[1]].concat();
+        assert_eq!(numbers(&most), Some(vec![(1, u64::MAX)]));
+        assert_eq!(numbers(&[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4]), Some(vec![(1, 0), (2, 0)]));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for message in [
+            &[0x08][..],
+            &[0x08, 0x80],
+            &[0x0a, 5, 1],
+            &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+            &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
+            &[0x00, 0],
+            &[0x0b, 0],
+            &[0x09, 1],
+        ] {
+            assert_eq!(numbers(message), None, "{message:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the store does for its keys: all that lies sealed, and all that hangs on keys that cannot be kept.
+
+use super::StoreError;
+use crate::clock::Timestamp;
+use crate::name::UserName;
+use crate::vault::{Bound, WrappedKey};
+
+/// Where something lies sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// The secrets of authenticators.
+    Authenticators,
+    /// The codes of letters that wait for a gate.
+    Letters,
+}
+
+impl Sealed {
+    /// Everywhere.
+    pub const ALL: [Sealed; 2] = [Sealed::Authenticators, Sealed::Letters];
+}
+
+/// A row in which something lies sealed.
+pub struct SealedRow {
+    /// Where.
+    pub sealed_in: Sealed,
+    /// The row's number there.
+    pub number: i64,
+    /// Whose.
+    pub name: UserName,
+    /// What it is bound to.
+    pub bound: Bound,
+    /// What lies there.
+    pub sealed: Vec<u8>,
+}
+
+/// What is known by a keyed hash or a signature only: without the key it is worth nothing, and nobody can make it anew
+/// from what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyBound {
+    /// Passwords of the built-in first factor.
+    Password,
+    /// Recovery codes that were not used.
+    RecoveryCodes,
+    /// One-time codes that may still be used.
+    OneTimeCodes,
+    /// Mailed codes that may still be used.
+    MailedCodes,
+    /// Trusted browsers.
+    Browsers,
+    /// Sessions of the web.
+    Sessions,
+}
+
+impl KeyBound {
+    /// All of them.
+    pub const ALL: [KeyBound; 6] = [
+        KeyBound::Password,
+        KeyBound::RecoveryCodes,
+        KeyBound::OneTimeCodes,
+        KeyBound::MailedCodes,
+        KeyBound::Browsers,
+        KeyBound::Sessions,
+    ];
+}
+
+/// A transaction's part for the keys.
+pub trait Keys {
+    /// These wrapped data keys in place of all that are there.
+    fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> Result<(), StoreError>;
+    /// Rows numbered after `after` in which something lies sealed, in order, at most `limit`.
+    fn sealed_after(
+        &mut self,
+        sealed_in: Sealed,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<SealedRow>, StoreError>;
+    /// The same, sealed anew.
+    fn reseal(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<(), StoreError>;
+    /// How much of it who has, in no order.
+    fn key_bound(&mut self, what: KeyBound, now: Timestamp) -> Result<Vec<(UserName, u64)>, StoreError>;
+    /// Removes it all, and raises the generation of every account, so that no attempt in flight outlives it.
+    fn forget_key_bound(&mut self) -> Result<(), StoreError>;
+}

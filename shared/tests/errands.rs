@@ -1,0 +1,334 @@
+//! What someone who is not root does to their own account: a code for every change, and nobody else's account.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, code_of, name};
+use shared::account::Enrolled;
+use shared::clock::Timestamp;
+use shared::decision::Refusal;
+use shared::door::{AdministrationError, COMMAND, Caller, State};
+use shared::enrolment::Pending;
+use shared::errand::{Answer, Change, Errand, Finish, Kind, Look, Reply, Setup, Task, Typed};
+use shared::event::{Filter, What};
+use shared::name::UserName;
+use shared::otpauth;
+use shared::totp::code;
+use shared::vault::Renewal;
+
+const UID: u32 = 1000;
+
+type Done = Result<Reply, AdministrationError>;
+
+/// What `who` asks about `account`.
+fn asks(home: &mut Home, who: &str, account: &str, task: Task, now: Timestamp) -> Done {
+    let who = name(who);
+    let caller = Caller::Owner { name: &who, uid: UID };
+    home.door.run_errand(caller, &Errand { account: name(account), task }, now)
+}
+
+fn changes(home: &mut Home, typed: &str, change: Change) -> Done {
+    let code = Some(Typed::from(typed.to_owned()));
+    asks(home, "alice", "alice", Task::Change { code, change }, NOW)
+}
+
+fn finishes(home: &mut Home, finish: Finish, now: Timestamp) -> Done {
+    asks(home, "alice", "alice", Task::Finish(finish), now)
+}
+
+fn setup(kind: Kind, label: &str) -> Change {
+    Change::BeginSetup(Setup {
+        kind,
+        name: label.parse().unwrap(),
+        seed: None,
+        counter: None,
+        algorithm: None,
+        digits: None,
+        period: None,
+    })
+}
+
+/// Alice with an app.
+fn alice() -> (Home, Pending) {
+    let mut home = Home::new("");
+    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&app);
+    (home, app)
+}
+
+/// Alice without one, and the administrator's code for her.
+fn invited() -> (Home, String) {
+    let mut home = Home::new("");
+    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    (home, code.grouped().to_string())
+}
+
+/// What a setup gave: the current code of the new authenticator, and the ticket.
+#[track_caller]
+fn begun(reply: Done) -> (String, Typed, Vec<Typed>) {
+    match reply.unwrap().answer {
+        Answer::Setup { url, ticket, recovery_codes, .. } => {
+            let (secret, parameters) = otpauth::read(&url).unwrap();
+            let step = parameters.moving.step_at(NOW).unwrap();
+            (code(&secret, parameters, step).to_string(), ticket, recovery_codes)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn confirmed(home: &mut Home, ticket: &Typed, code: &str) -> Typed {
+    let finish = Finish::Confirm { ticket: ticket.clone(), code: code.to_owned().into() };
+    match finishes(home, finish, NOW).unwrap().answer {
+        Answer::Confirmed { ticket } => ticket,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn stale(reply: Done) {
+    assert!(matches!(reply, Err(AdministrationError::Stale)), "{reply:?}");
+}
+
+fn one_more(home: &mut Home, proof: &str, label: &str) -> Typed {
+    let (code, ticket, _) = begun(changes(home, proof, setup(Kind::Further, label)));
+    confirmed(home, &ticket, &code)
+}
+
+fn enrolled(home: &mut Home) -> Enrolled {
+    home.door.membership(&name("alice")).unwrap().enrolled
+}
+
+#[test]
+fn nobody_looks_at_or_changes_anothers_account() {
+    let (mut home, app) = alice();
+    home.door.add_account(&name("bob"), "root", NOW).unwrap();
+    let own = Some(Typed::from(code_of(&app, 0)));
+    for task in [
+        Task::Look(Look::Status),
+        Task::Look(Look::Authenticators),
+        Task::Change { code: own, change: Change::RevokeBrowsers(None) },
+        Task::Change { code: None, change: setup(Kind::First, "x") },
+        Task::Finish(Finish::Activate { ticket: "x".to_owned().into() }),
+    ] {
+        let reply = asks(&mut home, "bob", "alice", task, NOW);
+        let Err(AdministrationError::NotOwn(own)) = reply else { panic!("{reply:?}") };
+        assert_eq!(own, name("bob"));
+    }
+    let told = asks(&mut home, "alice", "alice", Task::Look(Look::Status), NOW).unwrap().answer;
+    let Answer::Status(status) = told else { panic!("{told:?}") };
+    assert_eq!(status.state, State::On);
+}
+
+#[test]
+fn every_change_needs_a_code_and_spends_it() {
+    let (mut home, app) = alice();
+    let more = |label| setup(Kind::Further, label);
+    for change in [
+        more("x"),
+        Change::BeginRecoveryCodes,
+        Change::RevokeBrowsers(None),
+        Change::RemoveAuthenticator("app".parse().unwrap()),
+    ] {
+        let without = asks(&mut home, "alice", "alice", Task::Change { code: None, change }, NOW);
+        assert!(matches!(without, Err(AdministrationError::Code(Refusal::Unfit))), "{without:?}");
+    }
+    let right = code_of(&app, 0);
+    begun(changes(&mut home, &right, more("x")));
+    let again = changes(&mut home, &right, more("x"));
+    assert!(matches!(again, Err(AdministrationError::Code(Refusal::Used { .. }))), "{again:?}");
+    home::refused(&home.attempt("alice", &right, NOW), Refusal::Used { wait: 15 });
+}
+
+#[test]
+fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
+    let (mut home, app) = alice();
+    for _ in 0..5 {
+        let wrong = changes(&mut home, &code_of(&app, 99), Change::BeginRecoveryCodes);
+        assert!(matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))), "{wrong:?}");
+    }
+    let delayed = changes(&mut home, &code_of(&app, 0), Change::BeginRecoveryCodes);
+    assert!(matches!(delayed, Err(AdministrationError::Code(Refusal::Delayed { .. }))), "{delayed:?}");
+    let events =
+        home.door.events(&Filter { what: Some(What::Refused), ..Filter::default() }, 0, 100).unwrap();
+    assert_eq!(events.len(), 5);
+    assert!(events.iter().all(|(_, event)| event.origin == "local user alice" && event.door == COMMAND));
+    // elsewhere nobody has guessed
+    home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+}
+
+/// E4, E6, N5
+#[test]
+fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end() {
+    let (mut home, invitation) = invited();
+    let first = || setup(Kind::First, "app");
+    for typed in ["", "123456", "the password of alice"] {
+        let uninvited = changes(&mut home, typed, first());
+        assert!(matches!(uninvited, Err(AdministrationError::Uninvited(_))), "{uninvited:?}");
+    }
+    let wrong = changes(&mut home, "P-2222-2222-2222", first());
+    assert!(matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))), "{wrong:?}");
+
+    // one that is cut off leaves the code good
+    begun(changes(&mut home, &invitation, first()));
+    let (other, another, _) = begun(changes(&mut home, &invitation, first()));
+    let other = confirmed(&mut home, &another, &other);
+    let (code, ticket, recovery_codes) = begun(changes(&mut home, &invitation, first()));
+    assert_eq!(recovery_codes.len(), 6);
+    let ticket = confirmed(&mut home, &ticket, &code);
+    assert_eq!(enrolled(&mut home), Enrolled::No);
+    finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW).unwrap();
+    assert_eq!(enrolled(&mut home), Enrolled::Yes);
+    home::refused(&home.attempt("alice", &code, NOW), Refusal::Used { wait: 15 });
+
+    for ticket in [ticket, other] {
+        let again = finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW);
+        assert!(matches!(again, Err(AdministrationError::AlreadyEnrolled(_))), "{again:?}");
+        home.door.disable(&name("alice"), "root", NOW).unwrap();
+        stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
+        let spent = changes(&mut home, &invitation, first());
+        assert!(matches!(spent, Err(AdministrationError::Code(_))), "{spent:?}");
+        let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
+        home.activates(&anew);
+    }
+}
+
+#[test]
+fn an_invitation_that_was_taken_back_finishes_nothing() {
+    let (mut home, invitation) = invited();
+    let (code, ticket, _) = begun(changes(&mut home, &invitation, setup(Kind::First, "app")));
+    let ticket = confirmed(&mut home, &ticket, &code);
+    home.door.cancel_one_time_code(&name("alice"), "root", NOW).unwrap();
+    stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
+    assert_eq!(enrolled(&mut home), Enrolled::No);
+}
+
+/// E5, D4, trap 7
+#[test]
+fn tickets_lead_to_their_own_step_within_their_time() {
+    let (mut home, app) = alice();
+    let (code, ticket, codes) = begun(changes(&mut home, &code_of(&app, 0), setup(Kind::Further, "x")));
+    assert!(codes.is_empty());
+    stale(finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW));
+    stale(finishes(&mut home, Finish::KeepRecoveryCodes { ticket: ticket.clone() }, NOW));
+    let vouched = finishes(&mut home, Finish::Vouch { ticket: ticket.clone() }, NOW);
+    assert!(matches!(vouched, Err(AdministrationError::OnlyRoot)), "{vouched:?}");
+    let confirm = |code: &str| Finish::Confirm { ticket: ticket.clone(), code: code.to_owned().into() };
+    let wrong = finishes(&mut home, confirm("000000"), NOW).unwrap().answer;
+    assert!(matches!(wrong, Answer::NotConfirmed(_)), "{wrong:?}");
+    stale(finishes(&mut home, confirm(&code), NOW.plus(900)));
+
+    let confirmed = confirmed(&mut home, &ticket, &code);
+    let others = name("alice");
+    let task = || Task::Finish(Finish::Activate { ticket: confirmed.clone() });
+    for uid in [Some(UID + 1), None] {
+        let caller = match uid {
+            Some(uid) => Caller::Owner { name: &others, uid },
+            None => Caller::Root("root"),
+        };
+        let errand = Errand { account: name("alice"), task: task() };
+        stale(home.door.run_errand(caller, &errand, NOW));
+    }
+    home.door.add_account(&name("bob"), "root", NOW).unwrap();
+    stale(asks(&mut home, "bob", "bob", task(), NOW));
+    stale(finishes(&mut home, Finish::Activate { ticket: confirmed.clone() }, NOW.plus(900)));
+    finishes(&mut home, Finish::Activate { ticket: confirmed }, NOW.plus(899)).unwrap();
+    home::accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
+}
+
+/// Promise 3: whoever held the account before a revocation cannot finish what they began.
+#[test]
+fn what_was_begun_does_not_outlive_a_revocation() {
+    let (mut home, app) = alice();
+    let begun = one_more(&mut home, &code_of(&app, 0), "thief");
+    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&anew);
+    stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
+    assert_eq!(home.door.authenticators(&name("alice")).unwrap().len(), 1);
+    assert!(!home.holds(b"thief"), "what is not finished is nowhere in the store");
+
+    let begun = one_more(&mut home, &code_of(&anew, 0), "thief");
+    home.door.remove_account(&name("alice"), "root", NOW).unwrap();
+    let third = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&third);
+    stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
+}
+
+/// C2: with stolen data keys tickets can be forged, until they are renewed.
+#[test]
+fn what_was_begun_does_not_outlive_the_data_keys() {
+    let (mut home, app) = alice();
+    let begun = one_more(&mut home, &code_of(&app, 0), "x");
+    home.door.rotate_keys(Renewal::All, "root", NOW).unwrap();
+    stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
+}
+
+#[test]
+fn an_authenticator_that_was_removed_does_not_come_back() {
+    let (mut home, app) = alice();
+    let ticket = one_more(&mut home, &code_of(&app, 0), "x");
+    finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW).unwrap();
+    let remove = Change::RemoveAuthenticator("x".parse().unwrap());
+    changes(&mut home, &code_of(&app, 1), remove).unwrap();
+    stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
+}
+
+/// R6, promise 1
+#[test]
+fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
+    let (mut home, app) = alice();
+    let new =
+        |home: &mut Home, code: &str| match changes(home, code, Change::BeginRecoveryCodes).unwrap().answer {
+            Answer::RecoveryCodes { codes, ticket } => (codes, ticket),
+            other => panic!("{other:?}"),
+        };
+    let (codes, ticket) = new(&mut home, &code_of(&app, 0));
+    home::accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
+    stale(finishes(&mut home, Finish::KeepRecoveryCodes { ticket }, NOW));
+    home::refused(&home.attempt("alice", &codes[0], NOW), Refusal::Wrong);
+
+    let (codes, ticket) = new(&mut home, &code_of(&app, 1));
+    finishes(&mut home, Finish::KeepRecoveryCodes { ticket: ticket.clone() }, NOW).unwrap();
+    home::accepted(&home.attempt("alice", &codes[0], NOW));
+    stale(finishes(&mut home, Finish::KeepRecoveryCodes { ticket }, NOW));
+    home::refused(&home.attempt("alice", &codes[0], NOW), Refusal::Used { wait: 0 });
+    home::refused(&home.attempt("alice", &app.recovery_codes()[1].grouped(), NOW), Refusal::Wrong);
+}
+
+#[test]
+fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
+    let (mut home, app) = alice();
+    let reply = changes(&mut home, &app.recovery_codes()[0].grouped(), setup(Kind::Further, "x")).unwrap();
+    assert_eq!(reply.told, ["5 recovery codes are left"]);
+    let (code, ticket, _) = begun(Ok(reply));
+    let ticket = confirmed(&mut home, &ticket, &code);
+    finishes(&mut home, Finish::Activate { ticket }, NOW).unwrap();
+}
+
+/// What cannot be is refused before a code is spent on it.
+#[test]
+fn a_refused_setup_spends_no_code() {
+    let (mut home, app) = alice();
+    let taken = changes(&mut home, &code_of(&app, 0), setup(Kind::Further, "app"));
+    assert!(matches!(taken, Err(AdministrationError::LabelTaken(..))), "{taken:?}");
+    let first = changes(&mut home, &code_of(&app, 0), setup(Kind::First, "x"));
+    assert!(matches!(first, Err(AdministrationError::AlreadyEnrolled(_))), "{first:?}");
+    home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+}
+
+/// Root's own way runs through the same steps, without a code.
+#[test]
+fn root_changes_any_account_without_a_code() {
+    let mut home = Home::new("");
+    let account: UserName = name("alice");
+    let mut run = |task| {
+        let errand = Errand { account: account.clone(), task };
+        home.door.run_errand(Caller::Root("root"), &errand, NOW)
+    };
+    let (_, ticket, _) = begun(run(Task::Change { code: None, change: setup(Kind::First, "app") }));
+    run(Task::Finish(Finish::Vouch { ticket: ticket.clone() })).unwrap();
+    let again = run(Task::Finish(Finish::Vouch { ticket }));
+    assert!(matches!(again, Err(AdministrationError::AlreadyEnrolled(_))), "{again:?}");
+}

@@ -1,0 +1,89 @@
+//! Second factors taken over from other systems' files.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, accepted, name, refused};
+use shared::decision::Refusal;
+use shared::door::{Taken, Trial};
+use shared::enrolment::Pending;
+use shared::import::{Format, Import, read};
+use shared::totp::{Moving, Step, code};
+
+const SEEDS: [&str; 3] = [
+    "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+    "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U",
+    "ONSWG4TFOQQGW5DIMFXHK3TPON2GKZLE",
+];
+
+fn urls(text: &str) -> Import {
+    read(Format::Otpauth, text.as_bytes()).unwrap()
+}
+
+/// What a finding shows now, or at its first counter.
+fn code_of(import: &Import, number: usize, offset: u64) -> String {
+    let one = &import.found[number];
+    let parameters = one.parameters();
+    let base = match parameters.moving {
+        Moving::Time { .. } => parameters.moving.step_at(NOW).unwrap().0,
+        Moving::Counter => one.moving.first().0,
+    };
+    code(&one.secret, parameters, Step(base + offset)).to_string()
+}
+
+/// N7
+#[test]
+fn what_was_used_there_opens_nothing_here() {
+    let step = NOW.0 / 30;
+    let file = format!("{}\n\" TOTP_AUTH\n\" DISALLOW_REUSE {} {step}\n12345678\n", SEEDS[0], step - 1);
+    let format = Format::GoogleAuthenticator { account: &name("alice") };
+    let import = read(format, file.as_bytes()).unwrap();
+    let mut home = Home::new("");
+    let taken = home.door.import(&import.found, Trial::No, "root", NOW).unwrap();
+    assert_eq!(taken, [Taken::As("app".parse().unwrap())]);
+    refused(&home.attempt("alice", &code_of(&import, 0, 0), NOW), Refusal::Used { wait: 15 });
+    accepted(&home.attempt("alice", &code_of(&import, 0, 1), NOW));
+}
+
+#[test]
+fn a_counter_goes_on_where_it_stood() {
+    let import = urls(&format!("otpauth://hotp/alice?secret={}&counter=7", SEEDS[0]));
+    let mut home = Home::new("");
+    home.door.import(&import.found, Trial::No, "root", NOW).unwrap();
+    accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
+    refused(&home.attempt("alice", &code_of(&import, 0, 0), NOW), Refusal::Used { wait: 0 });
+}
+
+#[test]
+fn a_dry_run_leaves_nothing() {
+    let import = urls(&format!("otpauth://totp/alice?secret={}", SEEDS[0]));
+    let mut home = Home::new("");
+    let taken = home.door.import(&import.found, Trial::Yes, "root", NOW).unwrap();
+    assert!(matches!(taken[0], Taken::As(_)));
+    assert!(home.door.statuses().unwrap().is_empty());
+    assert!(!home.holds(import.found[0].secret.expose()));
+}
+
+/// Several devices of one person come along with names of their own, and nobody's second factor is replaced.
+#[test]
+fn nobodys_second_factor_is_replaced() {
+    let import = urls(&format!(
+        "otpauth://totp/server:alice?secret={}\notpauth://totp/server:bob?secret={}\n\
+         otpauth://totp/server:alice?secret={}&digits=8\n",
+        SEEDS[0], SEEDS[1], SEEDS[2]
+    ));
+    let mut home = Home::new("");
+    let bobs = Pending::new(home.door.config(), &name("bob")).unwrap();
+    home.activates(&bobs);
+    let taken = home.door.import(&import.found, Trial::No, "root", NOW).unwrap();
+    let named = |text: &str| Taken::As(text.parse().unwrap());
+    assert_eq!(taken, [named("server"), Taken::AlreadyEnrolled, named("server 2")]);
+    accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
+    accepted(&home.attempt("alice", &code_of(&import, 2, 0), NOW));
+    refused(&home.attempt("bob", &code_of(&import, 1, 0), NOW), Refusal::Wrong);
+    accepted(&home.attempt("bob", &home::code_of(&bobs, 0), NOW));
+
+    // a second time it is there already
+    let again = home.door.import(&import.found, Trial::No, "root", NOW).unwrap();
+    assert_eq!(again, [Taken::AlreadyEnrolled, Taken::AlreadyEnrolled, Taken::AlreadyEnrolled]);
+}

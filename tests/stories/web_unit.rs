@@ -1,0 +1,142 @@
+//! The gate's unit: systemd understands it, and what it forbids the gate does without. No systemd runs on the test
+//! host, so the gate runs in what the unit would make, and its system calls are held against the unit's filters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use testhost::{APP, Front, Host, Place, Postern, STORE, Store, Visitor, Web, finished};
+
+const UNIT: &str = "/usr/lib/systemd/system/postern-gate.service";
+const TRACE: &str = "/run/postern-tests/gate.strace";
+
+/// The values of a key of the unit.
+#[track_caller]
+fn unit(key: &str) -> Vec<String> {
+    let text = fs::read_to_string(UNIT).expect("the unit is installed");
+    let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let found: Vec<_> = values.flat_map(|value| value.split_whitespace().map(str::to_owned)).collect();
+    assert!(!found.is_empty(), "{key}");
+    found
+}
+
+/// The system calls of systemd's sets, by the name of the set.
+fn sets() -> BTreeMap<String, Vec<String>> {
+    let said = finished(Command::new("systemd-analyze").args(["--no-pager", "syscall-filter"]));
+    let mut sets: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut set = String::new();
+    for line in said.lines() {
+        match line.strip_prefix("    ") {
+            Some(entry) if !entry.starts_with('#') => {
+                sets.entry(set.clone()).or_default().push(entry.trim().to_owned());
+            }
+            None if line.starts_with('@') => line.clone_into(&mut set),
+            _ => {}
+        }
+    }
+    sets
+}
+
+fn expand(sets: &BTreeMap<String, Vec<String>>, name: &str, into: &mut BTreeSet<String>) {
+    match sets.get(name) {
+        Some(entries) => entries.iter().for_each(|entry| expand(sets, entry, into)),
+        None => {
+            into.insert(name.to_owned());
+        }
+    }
+}
+
+/// A file system as the unit makes it: read-only but for its own folders, nobody's homes, a /tmp of its own.
+fn sandbox() -> String {
+    let writable = unit("ReadWritePaths").join(" ").replace('-', "");
+    format!(
+        "umask {}
+        for path in {writable} /run/{}; do mount --bind $path $path; done
+        findmnt --noheadings --list --output TARGET | grep -v -e ^/proc -e ^/sys -e ^/dev | while read -r path; do
+            case \" {writable} /run/{} \" in *\" $path \"*) ;; *) mount -o remount,bind,ro \"$path\" ;; esac
+        done
+        mount -t tmpfs none /tmp
+        for home in /root /home; do mount -t tmpfs -o ro none $home; done
+        exec setpriv --no-new-privs \"$@\"",
+        unit("UMask")[0],
+        unit("RuntimeDirectory")[0],
+        unit("RuntimeDirectory")[0]
+    )
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn systemd_understands_the_unit() {
+    let _host = Host::fresh();
+    let mut verify = Command::new("systemd-analyze");
+    let said = verify.args(["verify", "--man=no", UNIT]).output().expect("systemd-analyze runs");
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.success() && !text.contains("postern"), "{text}");
+    finished(Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=20", UNIT]));
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_gate_does_without_what_its_unit_forbids() {
+    let host = Host::fresh();
+    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let log = format!("{STORE}-wal");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    // whoever opens the store first makes its log: now it is the gate, and root writes to it all the same
+    web.gate.stop();
+    Store::open().is_sound();
+    assert!(!Path::new(&log).exists(), "closing it last took it away");
+    web.gate.restart_through(&[
+        "strace",
+        "--daemonize",
+        "--follow-forks",
+        "--quiet=all",
+        &format!("--output={TRACE}"),
+        "unshare",
+        "--mount",
+        "bash",
+        "-euc",
+        &sandbox(),
+        "bash",
+    ]);
+    let mounts =
+        fs::read_to_string(format!("/proc/{}/mountinfo", web.gate.process())).expect("the gate runs");
+    assert!(mounts.contains(" /etc ro,") && mounts.contains(" /var/lib/postern rw,"), "{mounts}");
+    let visitor = Visitor::new();
+    assert_eq!(visitor.password(&web.pages, "alice", "not the password").status, 401);
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
+    assert_eq!(web.application.got().value("Remote-User"), "alice");
+    // root's commands share the store with it
+    Postern::call("session revoke alice --all").does();
+    assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
+    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+    web.gate.stop();
+
+    let trace = fs::read_to_string(TRACE).expect("strace wrote it");
+    let (_, trace) = trace.split_once("execve(\"/usr/bin/postern-gate\"").expect("the gate was started");
+    let sets = sets();
+    let mut allowed = BTreeSet::new();
+    unit("SystemCallFilter").iter().for_each(|name| expand(&sets, name, &mut allowed));
+    assert!(allowed.contains("openat") && !allowed.contains("ptrace"), "{allowed:?}");
+    let calls: BTreeSet<_> = trace.lines().filter_map(|line| Some(line.split_once(' ')?.1.trim())).collect();
+    let name = |line: &&str| line.split_once('(').map(|(name, _)| name.to_owned());
+    let made: BTreeSet<_> = calls.iter().filter_map(name).filter(|name| !name.contains(' ')).collect();
+    assert!(made.contains("accept4") && made.contains("fchmod"), "the trace is of the gate: {made:?}");
+    let forbidden: Vec<_> = made.difference(&allowed).collect();
+    assert!(forbidden.is_empty(), "SystemCallFilter forbids {forbidden:?}");
+    let families = unit("RestrictAddressFamilies");
+    for call in calls {
+        let executable = call.contains("PROT_EXEC");
+        assert!(!executable || !call.contains("PROT_WRITE"), "MemoryDenyWriteExecute forbids {call}");
+        assert!(!executable || !call.starts_with("mprotect"), "MemoryDenyWriteExecute forbids {call}");
+        if let Some(arguments) = call.strip_prefix("socket(") {
+            assert!(families.iter().any(|family| arguments.starts_with(family)), "{call}");
+        }
+        let special = ["S_ISUID", "S_ISGID", "02770", "04755"].iter().any(|mode| call.contains(mode));
+        let changes = ["chmod(", "fchmod(", "fchmodat(", "mkdir("].iter().any(|name| call.starts_with(name));
+        assert!(!(special && changes), "RestrictSUIDSGID forbids {call}");
+    }
+}

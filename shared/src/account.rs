@@ -48,6 +48,8 @@ pub struct KeptMailedCode {
     pub expires: Timestamp,
     /// Whether it has opened.
     pub used: bool,
+    /// How often a new address was confirmed wrongly while this was the code for it.
+    pub wrong: u32,
 }
 
 impl KeptMailedCode {

@@ -8,16 +8,17 @@ use shared::account::Enrolled;
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::config::OnUse;
-use shared::decision::Refusal;
+use shared::decision::{Refusal, Verdict};
 use shared::door::{
-    AdministrationError, Asked, Letter, MailRefusal, Means, NotMailed, Outcome, Posted, State, Visitor,
+    AdministrationError, Asked, Door, Letter, MailRefusal, Means, NotMailed, Outcome, Posted, State, Visitor,
 };
 use shared::email::EmailAddress;
 use shared::enrolment::Pending;
 use shared::event::Filter;
 use shared::guess::Stage;
 use shared::place::Origin;
-use shared::store::Addresses;
+use shared::store::{Addresses, KeyBound};
+use shared::vault::Renewal;
 
 const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
 
@@ -219,6 +220,99 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     assert_eq!(kept, expected);
 }
 
+#[test]
+fn an_address_is_confirmed_within_five_tries_or_never() {
+    let (mut home, alice) = (Home::new(MAIL), name("alice"));
+    let posted = home.door.set_email(&alice, &address("a@example.com"), "root", NOW).unwrap();
+    let letter = gate_sends(&mut home, &posted, NOW);
+    let confirms = |home: &mut Home, typed: &str| {
+        home.door.confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", NOW)
+    };
+    let wrong = if *letter.code == "000000" { "000001" } else { "000000" };
+    for _ in 0..5 {
+        let refusal = confirms(&mut home, wrong);
+        assert!(matches!(refusal, Err(AdministrationError::NotConfirmed(Refusal::Wrong))));
+    }
+    let late = confirms(&mut home, &letter.code);
+    assert!(matches!(late, Err(AdministrationError::NoCodeToConfirm(_))));
+    assert_eq!(home.door.membership(&alice).unwrap().enrolled, Enrolled::No);
+    // nor does giving up let anyone mail at once
+    let again = home.door.set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));
+    assert!(matches!(again, Err(AdministrationError::MailCooldown(1))));
+    has_mail(&mut home, "alice", "a@example.com", NOW.plus(60));
+}
+
+/// L11
+#[test]
+fn of_many_who_use_a_mailed_code_at_once_one_enters() {
+    for crowd in [2, 10, 40] {
+        let (mut home, now) = by_mail_alone();
+        let letter = asks(&mut home, "alice", now).ok().unwrap();
+        let (config, together) = (home.door.config().clone(), std::sync::Barrier::new(crowd));
+        let enters = || {
+            let mut door = Door::open(config.clone()).unwrap();
+            let (name, origin) = (name("alice"), Origin::Unknown);
+            let visitor =
+                Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+            let answer = Answer::read(letter.code.as_bytes());
+            together.wait();
+            match door.attempt(&visitor, &answer, now).unwrap().verdict {
+                Verdict::Accepted(_) => 1,
+                Verdict::Refused(refusal) => {
+                    assert_eq!(refusal, Refusal::Used { wait: 0 });
+                    0
+                }
+            }
+        };
+        let entered: u32 = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..crowd).map(|_| scope.spawn(enters)).collect();
+            running.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(entered, 1, "of {crowd}");
+    }
+}
+
+/// C2
+#[test]
+fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
+    let (mut home, now) = by_mail_alone();
+    has_mail(&mut home, "bob", "bob@example.com", NOW);
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    let posted = home.door.set_email(&name("bob"), &address("b@example.com"), "root", now).unwrap();
+    let sealed = |home: &Home| -> Vec<u8> {
+        let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+        connection.query_row("SELECT sealed FROM outbox", [], |row| row.get(0)).unwrap()
+    };
+    let before = sealed(&home);
+    let rotated = home.door.rotate_keys(Renewal::Seal, "root", now).unwrap();
+    assert!(rotated.ended.is_empty() && rotated.damaged.is_empty());
+    assert_ne!(sealed(&home), before);
+    accepted(&types(&mut home, &letter, now));
+    let unsent = gate_sends(&mut home, &posted, now);
+    assert_eq!(unsent.to, address("b@example.com"));
+    home.door.confirm_email(&name("bob"), &Answer::read(unsent.code.as_bytes()), "root", now).unwrap();
+}
+
+#[test]
+fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
+    let (mut home, now) = by_mail_alone();
+    has_mail(&mut home, "bob", "bob@example.com", NOW);
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    let posted = home.door.set_email(&name("bob"), &address("b@example.com"), "root", now).unwrap();
+    let ends = home.door.ends_with_its_keys(now).unwrap();
+    for who in ["alice", "bob"] {
+        assert_eq!(ends[&name(who)], [(KeyBound::MailedCodes, 1)], "{who}");
+    }
+    let rotated = home.door.rotate_keys(Renewal::All, "root", now).unwrap();
+    assert!(rotated.ended == ends && rotated.damaged.is_empty());
+    refused(&types(&mut home, &letter, now), Refusal::Wrong);
+    assert!(home.door.take_letters(8, now).unwrap().is_empty());
+    assert!(matches!(home.door.await_letter(&posted), Err(NotMailed::Replaced)));
+    // the address is no secret of the keys, and another code is mailed at once
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    accepted(&types(&mut home, &letter, now));
+}
+
 /// D1
 #[test]
 fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
@@ -255,7 +349,7 @@ fn without_a_gate_or_with_one_that_fails_there_is_an_error_and_no_code() {
     assert!(matches!(failed, Err(NotMailed::Failed(why)) if why == "no such mailbox"));
     let typed = Answer::read(letter.code.as_bytes());
     let confirmed = home.door.confirm_email(&alice, &typed, "root", now);
-    assert!(matches!(confirmed, Err(AdministrationError::NotConfirmed(Refusal::Wrong))));
+    assert!(matches!(confirmed, Err(AdministrationError::NoCodeToConfirm(_))));
 
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     home.door.note_letter(&letter, &Err("it hangs".to_owned())).unwrap();

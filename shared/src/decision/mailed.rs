@@ -43,7 +43,7 @@ mod tests {
     const HASH: MailedHash = MailedHash([1; 32]);
 
     fn ruling(mail: Mail, used: bool, after: i64) -> (u8, usize) {
-        let kept = KeptMailedCode { hash: HASH, sent: SENT, expires: SENT.plus(900), used };
+        let kept = KeptMailedCode { hash: HASH, sent: SENT, expires: SENT.plus(900), used, wrong: 0 };
         let account = Account {
             enrolled: Enrolled::Yes,
             authenticators: Vec::new(),

@@ -172,6 +172,8 @@ pub enum AdministrationError {
     NoAddress(UserName),
     /// It has no address that waits to be confirmed.
     NothingToConfirm(UserName),
+    /// The code mailed to it opens nothing any more.
+    NoCodeToConfirm(UserName),
     /// The code that was typed does not confirm an address.
     NotConfirmed(Refusal),
     /// The password.
@@ -253,6 +255,10 @@ impl fmt::Display for AdministrationError {
             AdministrationError::NothingToConfirm(name) => write!(
                 f,
                 "{name} has no address to confirm; postern email set {name} ADDRESS mails a code to one"
+            ),
+            AdministrationError::NoCodeToConfirm(name) => write!(
+                f,
+                "no code that was mailed confirms the address any more, after too many wrong ones or a newer mail; postern email set {name} ADDRESS mails another"
             ),
             AdministrationError::NotConfirmed(refusal) => f.write_str(&words::refusal(*refusal)),
             AdministrationError::Password(error) => error.fmt(f),

@@ -14,6 +14,9 @@ use crate::name::UserName;
 use crate::store::{Addresses, Intent};
 use crate::vault::MailedFor;
 
+/// Wrong confirmations after which the code is worth nothing.
+const MOST_WRONG: u32 = 5;
+
 impl Door {
     /// Notes a new address, and leaves a letter with a code for it: see [`Door::await_letter`].
     pub fn set_email(
@@ -68,13 +71,17 @@ impl Door {
         };
         let Answer::Digits(digits) = answer else { return refuse(Refusal::Unfit) };
         let hash = self.vault.mailed_hash(record.id.0, MailedFor::Confirmation, digits);
-        match tx.mailed_code(record.id)? {
-            Some((MailedFor::Confirmation, kept)) if kept.hash == hash && !kept.used => {
-                if kept.is_over(now) {
-                    return refuse(Refusal::CodeExpired);
-                }
-            }
-            _ => return refuse(Refusal::Wrong),
+        let kept = match tx.mailed_code(record.id)? {
+            Some((MailedFor::Confirmation, kept)) if !kept.used && kept.wrong < MOST_WRONG => kept,
+            _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
+        };
+        if kept.hash != hash {
+            tx.count_wrong_confirmation(record.id)?;
+            tx.commit()?;
+            return refuse(Refusal::Wrong);
+        }
+        if kept.is_over(now) {
+            return refuse(Refusal::CodeExpired);
         }
         tx.use_mailed_code(record.id)?;
         let addresses = Addresses { confirmed: Some(address.clone()), pending: None };

@@ -1,5 +1,5 @@
 //! Codes by mail: made here, kept as keyed hashes, and handed to the gate, which alone sends. The gate's own pages take
-//! the letter as it is; whoever else asks leaves it sealed in the store, and waits for what became of it.
+//! the letter as it is; a command leaves it sealed in the store, and waits for what became of it.
 
 use super::visit::Visit;
 use super::{Door, DoorError, Visitor, load};
@@ -108,21 +108,6 @@ impl Door {
             transaction.commit()?;
         }
         Ok(asked)
-    }
-
-    /// The same at any other door: the letter is left for the gate.
-    pub fn post_code(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Asked<Posted>, DoorError> {
-        let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
-        match ask(config, vault, tx, visitor, None, now)? {
-            Asked::Refused(refusal) => Ok(Asked::Refused(refusal)),
-            Asked::For(letter) => {
-                let posted = post(vault, tx, &letter)?;
-                transaction.commit()?;
-                Ok(Asked::For(posted))
-            }
-        }
     }
 
     /// Waits until a gate has sent a letter. One that was not sent is withdrawn, and its code opens nothing.
@@ -247,7 +232,7 @@ pub(super) fn write(
     let code = random_code().map_err(VaultError::Random)?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
-    let kept = KeptMailedCode { hash, sent: now, expires, used: false };
+    let kept = KeptMailedCode { hash, sent: now, expires, used: false, wrong: 0 };
     tx.set_mailed_code(account, Some((purpose, &kept)))?;
     Ok(Letter { name: name.clone(), to, code, purpose, expires, account, hash, number: None })
 }

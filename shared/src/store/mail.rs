@@ -65,6 +65,8 @@ pub trait Mails {
     ) -> Result<(), StoreError>;
     /// Marks it as used.
     fn use_mailed_code(&mut self, account: AccountId) -> Result<(), StoreError>;
+    /// Counts a wrong confirmation of the address that it was mailed to.
+    fn count_wrong_confirmation(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// Leaves a letter for the gate, in place of an older one of the account's; its number.
     fn post(

@@ -80,10 +80,12 @@ CREATE TABLE mailed_code (
     hash    BLOB NOT NULL,
     sent    INTEGER NOT NULL,
     expires INTEGER NOT NULL,
-    used    INTEGER NOT NULL
+    used    INTEGER NOT NULL,
+    -- wrong confirmations
+    wrong   INTEGER NOT NULL
 ) STRICT;
 
--- Letters for the gate to send, one for each account at most. sealed: the code, until a gate takes the letter.
+-- Letters with codes for the gate to send, one for each account at most. sealed: the code, until a gate takes it.
 -- fate: 0 waiting, 1 taken, 2 sent, 3 failed.
 CREATE TABLE outbox (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -46,15 +46,15 @@ impl Mails for Rows<'_> {
     }
 
     fn mailed_code(&mut self, account: AccountId) -> Result<Option<(MailedFor, KeptMailedCode)>> {
-        let sql = "SELECT purpose, hash, sent, expires, used FROM mailed_code WHERE account = ?1";
-        type Columns = (String, Vec<u8>, Timestamp, Timestamp, bool);
+        let sql = "SELECT purpose, hash, sent, expires, used, wrong FROM mailed_code WHERE account = ?1";
+        type Columns = (String, Vec<u8>, Timestamp, Timestamp, bool, u32);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, time(row, 2)?, time(row, 3)?, row.get(4)?))
+            Ok((row.get(0)?, row.get(1)?, time(row, 2)?, time(row, 3)?, row.get(4)?, row.get(5)?))
         };
         let found = self.0.query_row(sql, [account.0], read).optional()?;
-        let kept = |(name, hash, sent, expires, used): Columns| {
+        let kept = |(name, hash, sent, expires, used, wrong): Columns| {
             let hash = MailedHash(bytes(hash, "a mailed code")?);
-            Ok((purpose(&name)?, KeptMailedCode { hash, sent, expires, used }))
+            Ok((purpose(&name)?, KeptMailedCode { hash, sent, expires, used, wrong }))
         };
         found.map(kept).transpose()
     }
@@ -65,15 +65,21 @@ impl Mails for Rows<'_> {
         code: Option<(MailedFor, &KeptMailedCode)>,
     ) -> Result<()> {
         self.execute("DELETE FROM mailed_code WHERE account = ?1", [account.0])?;
-        let Some((purpose, KeptMailedCode { hash, sent, expires, used })) = code else { return Ok(()) };
-        let sql = "INSERT INTO mailed_code (account, purpose, hash, sent, expires, used) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let Some((purpose, KeptMailedCode { hash, sent, expires, used, wrong })) = code else {
+            return Ok(());
+        };
+        let sql = "INSERT INTO mailed_code (account, purpose, hash, sent, expires, used, wrong) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let (sent, expires) = (signed(sent.0), signed(expires.0));
-        self.execute(sql, (account.0, purpose.name(), &hash.0[..], sent, expires, used))
+        self.execute(sql, (account.0, purpose.name(), &hash.0[..], sent, expires, used, wrong))
     }
 
     fn use_mailed_code(&mut self, account: AccountId) -> Result<()> {
         self.execute("UPDATE mailed_code SET used = TRUE WHERE account = ?1", [account.0])
+    }
+
+    fn count_wrong_confirmation(&mut self, account: AccountId) -> Result<()> {
+        self.execute("UPDATE mailed_code SET wrong = wrong + 1 WHERE account = ?1", [account.0])
     }
 
     fn post(

@@ -17,6 +17,7 @@ mod revocation;
 mod rotation;
 mod sign_in;
 mod visit;
+mod waiver;
 mod web_administration;
 
 pub use accounts::{State, Status};

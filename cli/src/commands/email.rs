@@ -7,11 +7,9 @@ use crate::{context, terminal};
 use shared::account::Enrolled;
 use shared::answer::Answer;
 use shared::clock;
-use shared::config::Config;
 use shared::decision::Refusal;
 use shared::door::AdministrationError;
 use shared::name::UserName;
-use shared::policy::{Need, Subject};
 use shared::words;
 
 /// Codes that a person may try before beginning anew.
@@ -59,21 +57,13 @@ pub(super) fn confirm(arguments: &Arguments, output: Output, user: &UserName) ->
 pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
-    let groups = door.membership(user)?.groups;
     let enrolled = door.remove_email(user, &context::actor(), now)?;
     let rest = match enrolled {
         Enrolled::Yes => "the second factor stays on",
-        Enrolled::No if requires(door.config(), user, &groups)? => {
+        Enrolled::No if door.is_required(user)? => {
             "there is no second factor now, and [policy] requires one: postern enroll sets it up anew"
         }
         Enrolled::No => "there is no second factor now",
     };
     output.done(format_args!("no codes are mailed for {user} any more; {rest}"))
-}
-
-/// Whether someone without a second factor is refused, at a door without an exemption.
-fn requires(config: &Config, user: &UserName, kept: &[shared::name::Group]) -> Result<bool, Failure> {
-    let groups = config.groups_of(user, kept)?;
-    let subject = Subject { name: user, groups: &groups, service: "", address: None };
-    Ok(config.policy.need(&subject, Enrolled::No) == Need::Enrolment)
 }

@@ -1,8 +1,9 @@
 //! `[email]`: by what the gate sends mail, and how long mailed codes live.
 
+use super::AbsolutePath;
+use super::conflict::Conflict;
 use super::gate::is_host;
 use super::value::Duration;
-use super::{AbsolutePath, Conflict};
 use crate::email::EmailAddress;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

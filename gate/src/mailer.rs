@@ -4,6 +4,7 @@
 
 mod command;
 mod letter;
+mod news;
 mod smtp;
 mod webhook;
 
@@ -15,14 +16,17 @@ use shared::config::email::{Credential, Email};
 use shared::door::{Door, DoorError, Letter};
 use shared::email::EmailAddress;
 use shared::files::{self, Follow, Privacy};
+use shared::store::Notice;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-/// Letters that are on their way at the same time: asked for on pages, and from the store.
+/// Letters with codes that are on their way at the same time: asked for on pages, and from the store.
 const AT_ONCE: usize = 16;
+/// Notices that are: they keep no code waiting.
+const NOTICES_AT_ONCE: usize = 4;
 /// How often letters are looked for in the store.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// The most that is read of a secret file, in bytes.
@@ -38,6 +42,7 @@ pub(crate) struct Mailer {
     limit: Duration,
     turns_of_pages: Semaphore,
     turns_of_store: Arc<Semaphore>,
+    turns_of_notices: Arc<Semaphore>,
 }
 
 enum Transport {
@@ -74,6 +79,7 @@ impl Mailer {
             limit,
             turns_of_pages: Semaphore::new(AT_ONCE),
             turns_of_store: Arc::new(Semaphore::new(AT_ONCE)),
+            turns_of_notices: Arc::new(Semaphore::new(NOTICES_AT_ONCE)),
         })
     }
 
@@ -86,16 +92,15 @@ impl Mailer {
         let Ok(_turn) = self.turns_of_pages.try_acquire() else {
             return Err("too many mails are on their way already".to_owned());
         };
-        self.deliver(letter).await
+        self.deliver(&Written::code(letter, &self.issuer)).await
     }
 
-    async fn deliver(&self, letter: &Letter) -> Result<(), String> {
-        let written = Written::new(letter, &self.issuer);
+    async fn deliver(&self, written: &Written<'_>) -> Result<(), String> {
         let sending = async {
             match &self.transport {
                 Transport::Off => Err("mail is off in [email]".to_owned()),
                 Transport::Smtp(server) => server.send(&written.message(self.from.as_ref())?).await,
-                Transport::Webhook(hook) => hook.post(&written.json(letter)).await,
+                Transport::Webhook(hook) => hook.post(&written.json()).await,
                 Transport::Command(words) => {
                     command::run(words, &written.message(self.from.as_ref())?.formatted()).await
                 }
@@ -103,53 +108,78 @@ impl Mailer {
         };
         match tokio::time::timeout(self.limit, sending).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(reason(&why, &letter.code)),
+            Ok(Err(why)) => Err(reason(&why, written.secret())),
             Err(_) => Err(format!("no answer within {} s", self.limit.as_secs())),
         }
     }
 }
 
-/// Sends the letters that other doors and commands leave in the store, until the gate ends. What stands in the way of it
-/// is no reason to let nobody in, so it has doors of its own.
+/// Sends what other doors and commands leave in the store, until the gate ends. What stands in the way of it is no reason
+/// to let nobody in, so it has doors of its own.
 pub(crate) async fn serve(mailer: Arc<Mailer>, judge: Judge) {
     if mailer.is_off() {
-        // whoever asks is told so
+        // whoever waits for a letter is told that no gate sends
         return;
     }
     let judge = Arc::new(judge);
     let mut unread = false;
     loop {
         tokio::time::sleep(INTERVAL).await;
-        let free = mailer.turns_of_store.available_permits();
-        let letters = match judge.run(move |door| take(door, free)).await {
-            Ok(letters) => letters,
+        let letters = mailer.turns_of_store.available_permits();
+        let notices = mailer.turns_of_notices.available_permits();
+        let (letters, notices) = match judge.run(move |door| take(door, letters, notices)).await {
+            Ok(taken) => taken,
             Err(error) => {
                 if !unread {
-                    eprintln!("postern-gate: letters in the store cannot be read, none is sent: {error:?}");
+                    eprintln!(
+                        "postern-gate: the store cannot be searched for mail, none of it is sent: {error}"
+                    );
                 }
                 unread = true;
                 continue;
             }
         };
         unread = false;
+        // only this loop takes turns, and it took no more than there were
         for letter in letters {
             let (mailer, judge) = (Arc::clone(&mailer), Arc::clone(&judge));
-            // only this loop takes turns, and it took no more letters than there were
             let turn = Arc::clone(&mailer.turns_of_store).acquire_owned().await;
             tokio::spawn(async move {
-                let sent = mailer.deliver(&letter).await;
+                let sent = mailer.deliver(&Written::code(&letter, &mailer.issuer)).await;
                 drop(turn);
                 note(&judge, letter, sent).await;
+            });
+        }
+        for notice in notices {
+            let (mailer, judge) = (Arc::clone(&mailer), Arc::clone(&judge));
+            let turn = Arc::clone(&mailer.turns_of_notices).acquire_owned().await;
+            tokio::spawn(async move {
+                let sent = mailer.deliver(&Written::news(&notice, &mailer.issuer)).await;
+                drop(turn);
+                note_notice(&judge, notice, sent).await;
             });
         }
     }
 }
 
-fn take(door: &mut Door, limit: usize) -> Result<Vec<Letter>, DoorError> {
+fn take(door: &mut Door, letters: usize, notices: usize) -> Result<(Vec<Letter>, Vec<Notice>), DoorError> {
     match clock::now() {
-        Ok(now) => door.take_letters(limit, now),
-        // a clock before 1970: nothing that lives for so long is to be sent
-        Err(_) => Ok(Vec::new()),
+        Ok(now) => Ok((door.take_letters(letters, now)?, door.take_notices(notices, now)?)),
+        // a clock before 1970: nothing is of that time
+        Err(_) => Ok((Vec::new(), Vec::new())),
+    }
+}
+
+/// Notes that a notice is sent. One that is not comes again.
+async fn note_notice(judge: &Judge, notice: Notice, sent: Result<(), String>) {
+    let (name, what) = (notice.event.account.to_string(), notice.event.what.name());
+    if let Err(why) = sent {
+        eprintln!("postern-gate: not mailed cause=mail user={name:?} notice={what}: {why}");
+        return;
+    }
+    eprintln!("postern-gate: mailed user={name:?} notice={what}");
+    if let Err(error) = judge.run(move |door| door.notice_sent(&notice)).await {
+        eprintln!("postern-gate: a notice to {name:?} was mailed and may be again: {error}");
     }
 }
 
@@ -162,14 +192,14 @@ pub(crate) async fn note(judge: &Judge, letter: Letter, sent: Result<(), String>
     }
     // whoever waits for it gives up by itself
     if let Err(error) = judge.run(move |door| door.note_letter(&letter, &sent)).await {
-        eprintln!("postern-gate: what became of a mail to {name:?} cannot be noted: {error:?}");
+        eprintln!("postern-gate: what became of a mail to {name:?} cannot be noted: {error}");
     }
 }
 
 /// What a server or program said, fit for a log: one line, not long, and without the code, which it may have quoted.
-fn reason(said: &str, code: &str) -> String {
-    let line: String =
-        said.replace(code, "…").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+fn reason(said: &str, secret: Option<&str>) -> String {
+    let said = secret.map_or_else(|| said.to_owned(), |secret| said.replace(secret, "…"));
+    let line: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.trim().chars().take(LONGEST_REASON).collect()
 }
 
@@ -209,7 +239,7 @@ mod tests {
     #[test]
     fn a_reason_is_one_short_line_without_the_code() {
         let said = format!("554 spam: \"code 123456\"\r\nsee 123456 {}", "x".repeat(500));
-        let reason = reason(&said, "123456");
+        let reason = reason(&said, Some("123456"));
         assert!(reason.starts_with("554 spam: \"code …\"  see … x"), "{reason}");
         assert_eq!(reason.chars().count(), LONGEST_REASON);
     }

@@ -12,6 +12,7 @@ mod keyed_store;
 mod load;
 mod log;
 mod mail;
+mod notice;
 mod one_time_code;
 mod revocation;
 mod rotation;

@@ -6,6 +6,7 @@ mod events;
 mod keys;
 mod location;
 mod mail;
+mod notices;
 mod sessions;
 mod sqlite;
 
@@ -13,6 +14,7 @@ pub use accounts::{AccountRecord, Accounts, Tally};
 pub use events::Events;
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use mail::{Addresses, Fate, Mails, Waiting};
+pub use notices::{MOST_NOTICES, Notice, Notices};
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
 use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
@@ -107,7 +109,7 @@ pub trait Store: Send {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Accounts + Sessions + Events + Keys + Mails {
+pub trait Transaction: Accounts + Sessions + Events + Keys + Mails + Notices {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 

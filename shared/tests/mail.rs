@@ -167,7 +167,12 @@ fn each_method_is_switched_off_alone() {
 
     assert!(home.holds(b"alice@example.com"));
     assert_eq!(home.door.remove_email(&name("alice"), "root", now).unwrap(), Enrolled::No);
-    assert!(!home.holds(b"alice@example.com"), "gone from the store's bytes");
+    // it is told so itself, and then gone from the store's bytes
+    for notice in home.door.take_notices(8, now).unwrap() {
+        home.door.notice_sent(&notice).unwrap();
+    }
+    assert!(home.door.disable(&name("alice"), "root", now).is_err());
+    assert!(!home.holds(b"alice@example.com"));
     assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::No);
     refused(&home.attempt("alice", app.recovery_codes()[1].plain(), now), Refusal::NotEnrolled);
 }

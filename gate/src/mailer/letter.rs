@@ -4,28 +4,40 @@ use lettre::message::Mailbox;
 use lettre::message::header::{self, ContentType, HeaderName, HeaderValue};
 use lettre::{Address, Message};
 use serde_json::json;
+use shared::clock::Timestamp;
 use shared::door::Letter;
 use shared::email::EmailAddress;
+use shared::name::UserName;
 use shared::secret::fill_random;
 use shared::vault::MailedFor;
 use zeroize::Zeroizing;
 
 /// A letter in words.
 pub(super) struct Written<'a> {
-    to: &'a EmailAddress,
-    subject: String,
-    text: Zeroizing<String>,
+    pub(super) account: &'a UserName,
+    pub(super) to: &'a EmailAddress,
+    pub(super) subject: String,
+    pub(super) text: Zeroizing<String>,
+    pub(super) brings: Brings<'a>,
+}
+
+/// What a letter is for, as a webhook is told.
+pub(super) enum Brings<'a> {
+    /// A code.
+    Code(&'a str),
+    /// News of what happened: the event's name.
+    News(&'static str),
 }
 
 impl<'a> Written<'a> {
-    pub(super) fn new(letter: &'a Letter, issuer: &str) -> Written<'a> {
-        let (name, code, until) = (&letter.name, letter.code.as_str(), letter.expires);
+    pub(super) fn code(letter: &'a Letter, issuer: &str) -> Written<'a> {
+        let (name, code, until) = (&letter.name, letter.code.as_str(), utc(letter.expires));
         let (subject, text) = match letter.purpose {
             MailedFor::SignIn => (
                 format!("Your verification code for {issuer}"),
                 format!(
                     "The verification code for {name} at {issuer} is\n\n    {code}\n\n\
-                     It opens once, until {until} (UTC). Nobody will ever ask you to pass it on.\n\n\
+                     It opens once, until {until}. Nobody will ever ask you to pass it on.\n\n\
                      If you did not ask for it, someone else may know your password: change it, and tell\n\
                      your administrator.\n"
                 ),
@@ -35,12 +47,13 @@ impl<'a> Written<'a> {
                 format!(
                     "This address was given for the account {name} at {issuer}. The code that confirms it is\n\n    \
                      {code}\n\n\
-                     It is good until {until} (UTC). From then on codes to sign in with can be mailed here.\n\n\
+                     It is good until {until}. From then on codes to sign in with can be mailed here.\n\n\
                      If you know nothing of this, ignore this mail.\n"
                 ),
             ),
         };
-        Written { to: &letter.to, subject, text: Zeroizing::new(text) }
+        let (account, brings) = (&letter.name, Brings::Code(code));
+        Written { account, to: &letter.to, subject, text: Zeroizing::new(text), brings }
     }
 
     /// As a mail.
@@ -62,16 +75,32 @@ impl<'a> Written<'a> {
     }
 
     /// As a webhook gets it.
-    pub(super) fn json(&self, letter: &Letter) -> Zeroizing<String> {
-        let value = json!({
-            "account": letter.name,
+    pub(super) fn json(&self) -> Zeroizing<String> {
+        let mut value = json!({
+            "account": self.account,
             "to": self.to,
             "subject": self.subject,
             "text": self.text.as_str(),
-            "code": letter.code.as_str(),
         });
+        match self.brings {
+            Brings::Code(code) => value["code"] = code.into(),
+            Brings::News(event) => value["event"] = event.into(),
+        }
         Zeroizing::new(value.to_string())
     }
+
+    /// What must not be repeated of it.
+    pub(super) fn secret(&self) -> Option<&str> {
+        match self.brings {
+            Brings::Code(code) => Some(code),
+            Brings::News(_) => None,
+        }
+    }
+}
+
+/// A time, as people read it.
+pub(super) fn utc(at: Timestamp) -> String {
+    at.to_string().replace('T', " ").replace('Z', " UTC")
 }
 
 fn mailbox(address: &EmailAddress) -> Result<Mailbox, String> {

@@ -42,7 +42,7 @@ impl Door {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
         tx.add_account(name, now)?;
-        log(tx.as_mut(), name, What::AccountAdded, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::AccountAdded, actor, now)?;
         Ok(tx.commit()?)
     }
 
@@ -52,9 +52,10 @@ impl Door {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        // while there is still an address to tell
+        log(&self.config, tx.as_mut(), name, What::AccountRemoved, actor, now)?;
         tx.remove_account(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::AccountRemoved, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
@@ -79,8 +80,8 @@ impl Door {
         tx.rename_account(record.id, new)?;
         tx.end_sessions(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::AccountRenamed, actor, now)?;
-        log(tx.as_mut(), new, What::AccountRenamed, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::AccountRenamed, actor, now)?;
+        log(&self.config, tx.as_mut(), new, What::AccountRenamed, actor, now)?;
         tx.commit()?;
         Ok(self.await_gates(revision)?)
     }
@@ -111,7 +112,7 @@ impl Door {
         tx.set_groups(record.id, &groups)?;
         tx.end_sessions(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::GroupsChanged, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::GroupsChanged, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(groups)

@@ -1,7 +1,8 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
-use super::{COMMAND, Door, DoorError, NotMailed, is_enrolled, load};
+use super::{COMMAND, Door, DoorError, NotMailed, is_enrolled, load, notice};
 use crate::clock::Timestamp;
+use crate::config::Config;
 use crate::decision::Refusal;
 use crate::event::{Event, What};
 use crate::name::{Label, UserName};
@@ -29,7 +30,7 @@ impl Door {
         tx.unlock_all(record.id)?;
         tx.end_all(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::Disabled, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::Disabled, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
@@ -40,7 +41,7 @@ impl Door {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         tx.unlock_all(record.id)?;
-        log(tx.as_mut(), name, What::Unlocked, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::Unlocked, actor, now)?;
         Ok(tx.commit()?)
     }
 
@@ -69,7 +70,7 @@ impl Door {
                 mended += 1;
             }
         }
-        log(tx.as_mut(), name, What::ClockMended, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::ClockMended, actor, now)?;
         tx.commit()?;
         Ok(mended)
     }
@@ -92,7 +93,7 @@ pub(super) fn known_or_new(
     if let Some(record) = tx.account(name)? {
         return Ok(record);
     }
-    log(tx, name, What::AccountAdded, actor, now)?;
+    tx.log(&event(name, What::AccountAdded, actor, now))?;
     tx.add_account(name, now)
 }
 
@@ -100,14 +101,20 @@ pub(super) fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<Account
     tx.account(name)?.ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
+/// Logs an act of `actor`'s, and lets the person know.
 pub(super) fn log(
+    config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     what: What,
     actor: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    tx.log(&Event {
+    notice::log(config, tx, &event(name, what, actor, now))
+}
+
+fn event(name: &UserName, what: What, actor: &str, now: Timestamp) -> Event {
+    Event {
         at: now,
         account: name.clone(),
         what,
@@ -115,7 +122,7 @@ pub(super) fn log(
         origin: Origin::Local(actor.to_owned()).to_string(),
         actor: actor.to_owned(),
         cause: String::new(),
-    })
+    }
 }
 
 /// Outcome of an act that returns nothing.

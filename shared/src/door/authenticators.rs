@@ -5,6 +5,7 @@ use super::administration::{AdministrationError, Done, known, known_or_new, log}
 use super::{Door, DoorError, is_enrolled, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
+use crate::config::Config;
 use crate::enrolment::{Confirmation, Footing, Pending};
 use crate::event::What;
 use crate::name::{Label, UserName};
@@ -91,7 +92,7 @@ impl Door {
             tx.replace_recovery_codes(record.id, &hashes)?;
         }
         let what = if pending.is_first() { What::Enrolled } else { What::AuthenticatorAdded };
-        let revision = end_all(tx.as_mut(), &record, what, actor, now)?;
+        let revision = end_all(&self.config, tx.as_mut(), &record, what, actor, now)?;
         tx.commit()?;
         Ok(self.await_gates(revision)?)
     }
@@ -149,7 +150,7 @@ impl Door {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
         tx.remove_authenticator(meant.number)?;
-        let revision = end_all(tx.as_mut(), &record, What::AuthenticatorRemoved, actor, now)?;
+        let revision = end_all(&self.config, tx.as_mut(), &record, What::AuthenticatorRemoved, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
@@ -197,7 +198,7 @@ impl Door {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.replace_recovery_codes(record.id, &self.vault.recovery_hashes(record.id.0, codes))?;
-        log(tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
         Ok(tx.commit()?)
     }
 }
@@ -226,6 +227,7 @@ fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
 
 /// Ends every session and trusted browser of an account, with its event; the revision that gates must go by.
 fn end_all(
+    config: &Config,
     tx: &mut dyn Transaction,
     record: &AccountRecord,
     what: What,
@@ -233,6 +235,6 @@ fn end_all(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.end_all(record.id, now)?;
-    log(tx, &record.name, what, actor, now)?;
+    log(config, tx, &record.name, what, actor, now)?;
     tx.revise()
 }

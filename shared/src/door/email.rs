@@ -40,7 +40,7 @@ impl Door {
         let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
         let letter = mail::write(email, &self.vault, tx.as_mut(), whose, to.clone(), purpose, now)?;
         let posted = mail::post(&self.vault, tx.as_mut(), &letter)?;
-        log(tx.as_mut(), name, What::EmailSet, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::EmailSet, actor, now)?;
         tx.commit()?;
         Ok(posted)
     }
@@ -85,9 +85,10 @@ impl Door {
         }
         tx.use_mailed_code(record.id)?;
         let addresses = Addresses { confirmed: Some(address.clone()), pending: None };
+        // the address of before is told, if there was one
+        log(&self.config, tx.as_mut(), name, What::EmailConfirmed, actor, now)?;
         tx.set_addresses(record.id, &addresses)?;
         tx.end_all(record.id, now)?;
-        log(tx.as_mut(), name, What::EmailConfirmed, actor, now)?;
         let revision = tx.revise()?;
         tx.commit()?;
         self.await_gates(revision)?;
@@ -113,6 +114,8 @@ impl Door {
             true => Enrolled::No,
             false => Enrolled::Yes,
         };
+        // the address that goes is told
+        log(&self.config, tx.as_mut(), name, What::EmailRemoved, actor, now)?;
         tx.set_mailed_code(record.id, None)?;
         if addresses.confirmed.is_some() && enrolled == Enrolled::No {
             tx.remove_second_factor(record.id)?;
@@ -120,7 +123,6 @@ impl Door {
         }
         tx.set_addresses(record.id, &Addresses::default())?;
         tx.end_all(record.id, now)?;
-        log(tx.as_mut(), name, What::EmailRemoved, actor, now)?;
         let revision = tx.revise()?;
         tx.commit()?;
         self.await_gates(revision)?;

@@ -2,7 +2,7 @@
 //! the account trusts. Each step is one transaction, and the session's row is written with what it spends.
 
 use super::visit::Visit;
-use super::{Door, DoorError, Means, Recovered, Visitor, load, mail};
+use super::{Door, DoorError, Means, Recovered, Visitor, load, mail, notice};
 use crate::account::{Enrolled, Methods};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -118,7 +118,7 @@ impl Door {
         // First the try is charged, so that however many come at once, no more are looked at than the row allows.
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
         let visitor = Visitor {
             name,
             stage: Stage::Before,
@@ -185,7 +185,7 @@ impl Door {
         } else if visit.account.enrolled == Enrolled::No {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
             AfterPassword::NotEnrolled
-        } else if let Recognised::Trusted(number) = recognise(vault, tx, browser, name, now)? {
+        } else if let Recognised::Trusted(number) = recognise(config, vault, tx, browser, name, now)? {
             visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
             let missed = visit.enter(tx, record, Means::TrustedBrowser)?.missed;
             let cookie = opening.rotate(tx, number, true)?;
@@ -245,7 +245,7 @@ impl Door {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
         let visitor =
             Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
@@ -293,6 +293,7 @@ impl Door {
 /// Looks a browser's cookie up. A stolen one revokes the browser, which the caller must commit; one of another
 /// account's says nothing.
 fn recognise(
+    config: &Config,
     vault: &Vault,
     tx: &mut dyn Transaction,
     browser: &Browser<'_>,
@@ -310,7 +311,7 @@ fn recognise(
         Token::Stolen => {}
     }
     tx.remove_browser(record.number)?;
-    tx.log(&Event {
+    let event = Event {
         at: now,
         account: owner.name,
         what: What::BrowserRevoked,
@@ -318,7 +319,8 @@ fn recognise(
         origin: browser.origin.to_string(),
         actor: name.to_string(),
         cause: "an old cookie was used after a newer one".to_owned(),
-    })?;
+    };
+    notice::log(config, tx, &event)?;
     Ok(Recognised::Stolen)
 }
 

@@ -1,6 +1,6 @@
 //! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
 
-use super::{COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, load, mail};
+use super::{COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, load, mail, notice};
 use crate::account::{Account, Enrolled, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -275,7 +275,7 @@ impl<'a> Visit<'a> {
             Origin::Local(name) if self.visitor.service == COMMAND => name.as_str(),
             _ => record.name.as_str(),
         };
-        tx.log(&Event {
+        let event = Event {
             at: self.now,
             account: record.name.clone(),
             what,
@@ -283,7 +283,8 @@ impl<'a> Visit<'a> {
             origin: self.visitor.origin.to_string(),
             actor: actor.to_owned(),
             cause: cause.to_owned(),
-        })
+        };
+        notice::log(self.config, tx, &event)
     }
 }
 

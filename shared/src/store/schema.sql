@@ -100,6 +100,22 @@ CREATE TABLE outbox (
     why     TEXT
 ) STRICT;
 
+-- Events to be mailed to the people whose accounts they concern; nothing in them is secret. A notice outlives its
+-- account. due: when it is sent next; every try moves it on.
+CREATE TABLE notice (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    address TEXT NOT NULL,
+    due     INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    door    TEXT NOT NULL,
+    origin  TEXT NOT NULL,
+    actor   TEXT NOT NULL,
+    cause   TEXT NOT NULL
+) STRICT;
+CREATE INDEX notice_account ON notice (account);
+
 -- Wrong answers. owner: an account's number, or -1 minus the shared row of names without an account.
 -- stage: 0 before the first factor, 1 after it. wrong: what was, 'password' or 'code'.
 CREATE TABLE failure (

@@ -8,6 +8,7 @@ mod accounts;
 mod events;
 mod keys;
 mod mail;
+mod notices;
 mod rows;
 mod sessions;
 

@@ -33,6 +33,13 @@ pub struct Mail {
     pub text: String,
 }
 
+/// What a mail is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brings {
+    Code,
+    News,
+}
+
 impl MailServer {
     /// Starts it with empty mailboxes.
     #[track_caller]
@@ -57,30 +64,37 @@ impl MailServer {
         MailServer { _running: running, folder }
     }
 
-    /// Waits for a mail, and takes it out of the mailbox.
+    /// Waits for a mail with a code, and takes it out of the mailbox.
     #[track_caller]
     pub fn got(&self) -> Mail {
-        patiently("a mail arrives", || Ok(self.arrived().into_iter().next()))
+        patiently("a mail with a code arrives", || Ok(self.arrived(Brings::Code)))
     }
 
-    /// Insists that no mail lies there.
+    /// Waits for a notice, and takes it out of the mailbox.
+    #[track_caller]
+    pub fn told(&self) -> Mail {
+        patiently("a notice arrives", || Ok(self.arrived(Brings::News)))
+    }
+
+    /// Insists that no mail with a code lies there.
     #[track_caller]
     pub fn got_nothing(&self) {
-        let all = self.arrived();
-        assert!(all.is_empty(), "{all:?}");
+        let mail = self.arrived(Brings::Code);
+        assert!(mail.is_none(), "{mail:?}");
     }
 
-    fn arrived(&self) -> Vec<Mail> {
+    /// The oldest mail, with a code or without.
+    fn arrived(&self, brings: Brings) -> Option<Mail> {
         let files = fs::read_dir(&self.folder).expect("the tests' folder").flatten().map(|file| file.path());
         let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "eml")).collect();
         files.sort();
-        files.truncate(1);
-        let take = |path: &Path| {
-            let text = fs::read_to_string(path).expect("a mail is text");
-            fs::remove_file(path).expect("the tests' folder can be written");
-            Mail { text }
-        };
-        files.iter().map(|path| take(path)).collect()
+        files.into_iter().find_map(|path| {
+            let mail = Mail { text: fs::read_to_string(&path).expect("a mail is text") };
+            (mail.brings() == brings).then(|| {
+                fs::remove_file(&path).expect("the tests' folder can be written");
+                mail
+            })
+        })
     }
 }
 
@@ -96,11 +110,23 @@ impl Mail {
     /// The code, which stands in the body on a line of its own and nowhere in the head.
     #[track_caller]
     pub fn code(&self) -> String {
-        let (head, body) = self.text.split_once("\r\n\r\n").expect("a body");
-        let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
-        let code = body.lines().map(str::trim).find(is_code).unwrap_or_else(|| panic!("no code in {self:?}"));
+        let code = self.find_code().unwrap_or_else(|| panic!("no code in {self:?}"));
+        let (head, _) = self.text.split_once("\r\n\r\n").expect("a body");
         assert!(!head.contains(code), "{self:?}");
         code.to_owned()
+    }
+
+    fn brings(&self) -> Brings {
+        match self.find_code() {
+            Some(_) => Brings::Code,
+            None => Brings::News,
+        }
+    }
+
+    fn find_code(&self) -> Option<&str> {
+        let (_, body) = self.text.split_once("\r\n\r\n")?;
+        let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
+        body.lines().map(str::trim).find(is_code)
     }
 }
 

@@ -311,3 +311,57 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     let said = Postern::call("email set alice alice").run();
     assert_eq!(said.exit, Some(2), "{}", said.all());
 }
+
+/// N4: with its actor; no act waits for a gate, and one without a web mails too, also with new keys.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn people_are_told_what_was_done_to_their_account() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (mut web, alice) = web(&host, PLAIN);
+    let phone = alice.enrols();
+    confirmed(&host, &server);
+    assert!(server.told().text.contains("an address that was confirmed just now"));
+    let visitor = passes_the_password(&web, &alice);
+    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
+    Postern::call("unlock alice").does();
+    let notice = server.told();
+    for words in ["alice at ", "delays and locks after wrong codes were lifted", "By:      root", " UTC"] {
+        assert!(notice.text.contains(words), "{words}: {notice:?}");
+    }
+    assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
+    web.gate.says("notice=unlocked");
+
+    web.gate.crash();
+    Postern::call("authenticator add alice --no-confirm --name tablet").does();
+    host.configure(PLAIN);
+    web.gate.restart_without_web();
+    assert!(server.told().text.contains("an authenticator was added"));
+    Postern::call("key rotate").does();
+    Postern::call("email set alice other@example.test").does();
+    Postern::call("email confirm alice").input(&format!("{}\n", server.got().code())).does();
+    let notice = server.told();
+    assert_eq!(notice.header("Rcpt"), "alice@example.test", "the one that was replaced");
+    Postern::call("email remove alice").does();
+    assert_eq!(server.told().header("Rcpt"), "other@example.test");
+}
+
+/// A mail server that was down: what happened meanwhile is told when it is back.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_notice_that_failed_is_sent_again_later() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (mut web, _) = web(&host, PLAIN);
+    confirmed(&host, &server);
+    server.told();
+    let down = PLAIN.replace("2525", "2");
+    reconfigure(PLAIN, &down);
+    web.gate.restart();
+    Postern::call("unlock alice").does();
+    web.gate.says("not mailed cause=mail user=\"alice\" notice=unlocked");
+    reconfigure(&down, PLAIN);
+    web.gate.restart();
+    host.clock.forward(301);
+    assert!(server.told().text.contains("were lifted"));
+}

@@ -15,6 +15,7 @@ mod pages;
 mod reply;
 mod routes;
 mod server;
+mod setup;
 mod sign_in;
 mod site;
 mod watch;

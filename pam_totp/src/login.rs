@@ -17,7 +17,7 @@ use shared::groups::GroupsError;
 use shared::guess::Stage;
 use shared::name::UserName;
 use shared::place::Origin;
-use shared::policy::{Need, Subject, Waiver};
+use shared::policy::{Need, Subject};
 use shared::store::{self, Missed};
 use shared::words;
 use std::ops::Deref;
@@ -250,12 +250,8 @@ impl Line<'_> {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
             Ok(Some(waiver)) => {
-                let cause = match waiver {
-                    Waiver::Until(_) => "enroll_within",
-                    Waiver::LastAdministrator => "last-administrator",
-                };
                 self.host.tell(&words::waived(waiver));
-                self.log(Severity::Notice, "not needed", cause);
+                self.log(Severity::Notice, "not needed", waiver.name());
                 self.mark(None);
                 Entry::NotNeeded
             }

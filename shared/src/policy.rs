@@ -40,6 +40,16 @@ pub enum Waiver {
     LastAdministrator,
 }
 
+impl Waiver {
+    /// The word in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Waiver::Until(_) => "enroll_within",
+            Waiver::LastAdministrator => "last-administrator",
+        }
+    }
+}
+
 /// What a first enrolment needs besides the first factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enrolling {

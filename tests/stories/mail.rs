@@ -33,6 +33,7 @@ fn confirmed(host: &Host, server: &MailServer) -> Mail {
     let mail = server.got();
     assert_eq!(mail.header("Rcpt"), "alice@example.test");
     Postern::call("email confirm alice").input(&format!("{}\n", mail.code())).does();
+    assert!(server.told().text.contains("an address that was confirmed just now"));
     host.clock.forward(60);
     mail
 }
@@ -321,7 +322,6 @@ fn people_are_told_what_was_done_to_their_account() {
     let (mut web, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
     confirmed(&host, &server);
-    assert!(server.told().text.contains("an address that was confirmed just now"));
     let visitor = passes_the_password(&web, &alice);
     assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
     Postern::call("unlock alice").does();
@@ -354,7 +354,6 @@ fn a_notice_that_failed_is_sent_again_later() {
     let server = MailServer::start();
     let (mut web, _) = web(&host, PLAIN);
     confirmed(&host, &server);
-    server.told();
     let down = PLAIN.replace("2525", "2");
     reconfigure(PLAIN, &down);
     web.gate.restart();

@@ -30,6 +30,7 @@ mod web_bad_input;
 mod web_browser;
 mod web_checks;
 mod web_crowds;
+mod web_setup;
 mod web_sign_in;
 mod web_strangers;
 mod web_tls;

@@ -1,6 +1,6 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
-use super::{COMMAND, Door, DoorError, NotMailed, is_enrolled, load, notice};
+use super::{COMMAND, Door, DoorError, NotMailed, SERVICE, is_enrolled, load, notice};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::decision::Refusal;
@@ -84,16 +84,16 @@ impl Door {
 }
 
 /// An account; made if there is none.
-pub(super) fn known_or_new(
+pub(super) fn known_or_new<'a>(
     tx: &mut dyn Transaction,
     name: &UserName,
-    actor: &str,
+    actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, StoreError> {
     if let Some(record) = tx.account(name)? {
         return Ok(record);
     }
-    tx.log(&event(name, What::AccountAdded, actor, now))?;
+    tx.log(&event(name, What::AccountAdded, actor.into(), now))?;
     tx.add_account(name, now)
 }
 
@@ -101,25 +101,44 @@ pub(super) fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<Account
     tx.account(name)?.ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
-/// Logs an act of `actor`'s, and lets the person know.
-pub(super) fn log(
+/// Who acts, for the log.
+#[derive(Clone, Copy, Debug)]
+pub enum Actor<'a> {
+    /// A user of this host, by the command.
+    Command(&'a str),
+    /// The person of that name, in a browser.
+    Browser(&'a UserName, &'a Origin),
+}
+
+impl<'a> From<&'a str> for Actor<'a> {
+    fn from(name: &'a str) -> Actor<'a> {
+        Actor::Command(name)
+    }
+}
+
+/// Logs what someone did to an account, and lets the person know.
+pub(super) fn log<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     what: What,
-    actor: &str,
+    actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    notice::log(config, tx, &event(name, what, actor, now))
+    notice::log(config, tx, &event(name, what, actor.into(), now))
 }
 
-fn event(name: &UserName, what: What, actor: &str, now: Timestamp) -> Event {
+fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event {
+    let (door, origin, actor) = match actor {
+        Actor::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
+        Actor::Browser(actor, origin) => (SERVICE, origin.to_string(), actor.as_str()),
+    };
     Event {
         at: now,
         account: name.clone(),
         what,
-        door: COMMAND.to_owned(),
-        origin: Origin::Local(actor.to_owned()).to_string(),
+        door: door.to_owned(),
+        origin,
         actor: actor.to_owned(),
         cause: String::new(),
     }

@@ -14,9 +14,24 @@ use crate::store::{Intent, StoreError, Transaction};
 const MOST: usize = 10_000;
 
 impl Door {
-    /// Whether someone who must have a second factor, and has none, may come in without. MUST be asked only of
+    /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
     /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
     pub fn waive(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Option<Waiver>, SignInError> {
+        let waiver = self.waiver(visitor, now)?;
+        if let Some(waiver) = waiver {
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            log(tx.as_mut(), visitor, What::Accepted, waiver.name(), now)?;
+            tx.commit()?;
+        }
+        Ok(waiver)
+    }
+
+    /// Whether they may.
+    pub(super) fn waiver(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Waiver>, SignInError> {
         let mut waiver = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -29,18 +44,12 @@ impl Door {
             };
             let first = tx.first_sign_in(record.id, now)?;
             waiver = self.config.policy.enroll_until(first, now).map(Waiver::Until);
-            if waiver.is_some() {
-                log(tx.as_mut(), visitor, What::Accepted, "enroll_within", now)?;
-            }
             tx.commit()?;
         }
-        if waiver.is_none() && self.is_last_administrator(visitor.name)? {
-            waiver = Some(Waiver::LastAdministrator);
-            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            log(tx.as_mut(), visitor, What::Accepted, "last-administrator", now)?;
-            tx.commit()?;
-        }
-        Ok(waiver)
+        Ok(match waiver {
+            None if self.is_last_administrator(visitor.name)? => Some(Waiver::LastAdministrator),
+            waiver => waiver,
+        })
     }
 
     /// Whether the policy requires a second factor of an account that has none, where no exemption holds.

@@ -7,9 +7,11 @@ use home::{Home, NOW, accepted, code_of, name, refused};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::decision::Refusal;
+use shared::door::{AfterCode, AfterPassword, Browser, Trust};
 use shared::enrolment::Pending;
 use shared::event::What;
 use shared::password::Password;
+use shared::place::{Address, Origin};
 use shared::store::{MOST_NOTICES, Notice};
 use zeroize::Zeroizing;
 
@@ -112,6 +114,45 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     }
     refused(&home.attempt("alice", &code_of(&app, 1), NOW), Refusal::Locked);
     told(&mut home, "alice@example.com", &[What::Locked]);
+}
+
+/// T3
+#[test]
+fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
+    let (mut home, app) = alice("");
+    let (who, password) = (name("alice"), Zeroizing::new("correct horse".to_owned()));
+    let password = Password::typed(password).unwrap();
+    home.door.set_password(&who, &password, "alice", NOW).unwrap();
+    told(&mut home, "alice@example.com", &[What::PasswordSet]);
+    let mut enters = |cookie: Option<&str>| -> Option<String> {
+        let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
+        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let nothing = Answer::read(b"");
+        let opened = match home.door.enter_password(&browser, &who, Some(&password), &nothing, NOW).unwrap() {
+            AfterPassword::Opened(opened) => opened,
+            AfterPassword::Code { generation, .. } if cookie.is_none() => {
+                let answer = Answer::read(code_of(&app, 0).as_bytes());
+                match home.door.enter_code(&browser, &who, generation, &answer, Trust::Asked, NOW).unwrap() {
+                    AfterCode::Opened(opened) => opened,
+                    AfterCode::Refused(refusal) => panic!("{refusal:?}"),
+                }
+            }
+            _ => return None,
+        };
+        opened.browser_cookie.map(|cookie| cookie.to_string())
+    };
+    let first = enters(None).unwrap();
+    let second = enters(Some(&first)).unwrap();
+    let third = enters(Some(&second)).unwrap();
+    assert_eq!(enters(Some(&first)), None);
+    assert_eq!(enters(Some(&third)), None, "the browser is trusted no longer");
+    let sent = sent(&mut home, NOW);
+    assert_eq!(sent.len(), 1);
+    let event = &sent[0].event;
+    assert_eq!((event.what, event.origin.as_str()), (What::BrowserRevoked, "192.0.2.7"));
+
+    assert_eq!(home.door.revoke_sessions(&who, None, "alice", NOW).unwrap(), 3);
+    told(&mut home, "", &[]);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 mod errand;
 mod setup;
+mod step_up;
 
 pub(crate) use errand::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewCodes, Purpose};
 pub use setup::{Leave, SetupTicket};
+pub use step_up::StepUpTicket;
 
 use crate::clock::Timestamp;
 use crate::name::UserName;

@@ -31,6 +31,7 @@ mod web_checks;
 mod web_crowds;
 mod web_setup;
 mod web_sign_in;
+mod web_step_up;
 mod web_strangers;
 mod web_tls;
 mod web_trust;

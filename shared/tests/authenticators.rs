@@ -9,7 +9,6 @@ use shared::decision::Refusal;
 use shared::door::{AdministrationError, Means};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
-use shared::secret::Secret;
 use shared::totp::{Moving, Parameters, Step};
 
 fn further(home: &Home, label: &str) -> Pending {
@@ -125,21 +124,6 @@ fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
     home.door.activate(&token, &confirmation, "root", NOW).unwrap();
     refused(&home.attempt("alice", &code_of(&token, 701), NOW), Refusal::Used { wait: 0 });
     accepted(&home.attempt("alice", &code_of(&token, 702), NOW));
-}
-
-/// Trap 1: removed means gone.
-#[test]
-fn a_removed_authenticators_secret_is_gone_from_the_stores_bytes() {
-    let (mut home, _) = alice("");
-    let token = further(&home, "token").with_secret(Secret::from_seed(&"5a".repeat(20)).unwrap());
-    home.activates(&token);
-    let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    let sql = "SELECT sealed FROM secret JOIN authenticator ON id = authenticator WHERE name = 'token'";
-    let sealed: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-    drop(connection);
-    assert!(home.holds(&sealed) && !home.holds(token.secret().expose()));
-    home.door.remove_authenticator(&name("alice"), token.label(), "root", NOW).unwrap();
-    assert!(!home.holds(&sealed));
 }
 
 /// R6

@@ -1,5 +1,7 @@
 //! The decision in tables: situations, and what each meets.
 
+mod situations;
+
 use super::*;
 use crate::account::KeptRecoveryCode;
 use crate::guess::{Failure, Row};
@@ -44,24 +46,23 @@ fn code_of(seed: u8, offset: i64) -> String {
     code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
 }
 
+/// Has an answer decided; what is kept as a hash hashes to as many of this byte.
+fn decided(account: &Account, answer: &Answer, hash: u8, stage: Stage, totp: &Totp, at: Timestamp) -> Ruling {
+    let attempt = Attempt {
+        answer,
+        recovery_hash: matches!(answer, Answer::Recovery(_)).then_some(RecoveryHash([hash; 32])),
+        one_time_hash: matches!(answer, Answer::OneTime(_)).then_some(OneTimeHash([hash; 32])),
+        stage,
+    };
+    decide(account, &attempt, totp, &Throttle::default(), at)
+}
+
 fn ruling(account: &Account, typed: &str, stage: Stage, at: Timestamp) -> Ruling {
-    let attempt =
-        Attempt { answer: &Answer::read(typed.as_bytes()), recovery_hash: None, one_time_hash: None, stage };
-    decide(account, &attempt, &Totp::default(), &Throttle::default(), at)
+    decided(account, &Answer::read(typed.as_bytes()), 0, stage, &Totp::default(), at)
 }
 
 fn verdict(account: &Account, typed: &str) -> Verdict {
     ruling(account, typed, Stage::After, NOW).verdict
-}
-
-fn with_recovery(account: &Account, hash: u8) -> Ruling {
-    let attempt = Attempt {
-        answer: &Answer::read(b"ABCDEFGH23"),
-        recovery_hash: Some(RecoveryHash([hash; 32])),
-        one_time_hash: None,
-        stage: Stage::After,
-    };
-    decide(account, &attempt, &Totp::default(), &Throttle::default(), NOW)
 }
 
 fn accepted(seed: u8, offset: i64) -> Verdict {
@@ -71,6 +72,20 @@ fn accepted(seed: u8, offset: i64) -> Verdict {
 
 fn refused(refusal: Refusal) -> Verdict {
     Verdict::Refused(refusal)
+}
+
+/// What an answer met, as the table writes it: `in`, or the cause and what is charged.
+fn told(ruling: &Ruling) -> String {
+    let mut told = match ruling.verdict {
+        Verdict::Accepted(_) => "in".to_owned(),
+        Verdict::Refused(refusal) => refusal.to_string(),
+    };
+    match ruling.row_cost {
+        Some(1) => told += "+row",
+        Some(more) => told += &format!("+row×{more}"),
+        None => {}
+    }
+    told + if ruling.charges_address { "+address" } else { "" }
 }
 
 #[test]
@@ -96,13 +111,8 @@ fn the_window_moves_at_the_second() {
 fn past_and_future_steps_are_configured_apart() {
     let totp: Totp = toml::from_str("past_steps = 3\nfuture_steps = 0").unwrap();
     for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
-        let attempt = Attempt {
-            answer: &Answer::read(code_of(1, offset).as_bytes()),
-            recovery_hash: None,
-            one_time_hash: None,
-            stage: Stage::After,
-        };
-        let ruling = decide(&account(), &attempt, &totp, &Throttle::default(), NOW);
+        let answer = Answer::read(code_of(1, offset).as_bytes());
+        let ruling = decided(&account(), &answer, 0, Stage::After, &totp, NOW);
         assert_eq!(matches!(ruling.verdict, Verdict::Accepted(_)), passes, "{offset}");
     }
 }
@@ -192,55 +202,6 @@ fn a_clock_set_back_is_a_cause_of_its_own() {
 }
 
 #[test]
-fn nothing_is_compared_during_a_delay() {
-    let mut account = account();
-    account.row.failures = vec![Failure { at: NOW, cost: 1 }; 5];
-    let ruling = ruling(&account, &code_of(1, 0), Stage::After, NOW);
-    assert_eq!(ruling, Ruling::free(Refusal::Delayed { wait: 30 }));
-}
-
-#[test]
-fn a_recovery_code_opens_once_also_during_a_lock() {
-    let mut account = account();
-    account.row.locked = true;
-    assert_eq!(verdict(&account, &code_of(1, 0)), refused(Refusal::Locked));
-    let spent = Spent::RecoveryCode(RecoveryHash([1; 32]));
-    assert_eq!(with_recovery(&account, 1).verdict, Verdict::Accepted(Accepted { spent }));
-    assert_eq!(with_recovery(&account, 2), Ruling::free(Refusal::Used { wait: 0 }));
-}
-
-#[test]
-fn a_wrong_recovery_code_costs_the_address_alone() {
-    let ruling = with_recovery(&account(), 9);
-    assert_eq!((ruling.row_cost, ruling.charges_address), (None, true));
-    let delayed = Account { address_wait: Some(7), ..account() };
-    assert_eq!(with_recovery(&delayed, 1), Ruling::free(Refusal::AddressDelayed { wait: 7 }));
-}
-
-#[test]
-fn a_one_time_code_opens_once_within_its_life_also_during_a_lock() {
-    let kept = KeptOneTimeCode { hash: OneTimeHash([1; 32]), expires: NOW.plus(10), used: false };
-    let ruling = |kept: KeptOneTimeCode, typed: u8, enrolled: Enrolled, at: Timestamp| {
-        let mut account = Account { one_time_code: Some(kept), enrolled, ..account() };
-        account.row.locked = true;
-        let attempt = Attempt {
-            answer: &Answer::read(b"P-222222222222"),
-            recovery_hash: None,
-            one_time_hash: Some(OneTimeHash([typed; 32])),
-            stage: Stage::Before,
-        };
-        decide(&account, &attempt, &Totp::default(), &Throttle::default(), at)
-    };
-    let accepted = Verdict::Accepted(Accepted { spent: Spent::OneTimeCode });
-    assert_eq!(ruling(kept, 1, Enrolled::Yes, NOW.plus(9)).verdict, accepted);
-    assert_eq!(ruling(kept, 1, Enrolled::Yes, NOW.plus(10)), Ruling::free(Refusal::CodeExpired));
-    let used = KeptOneTimeCode { used: true, ..kept };
-    assert_eq!(ruling(used, 1, Enrolled::Yes, NOW), Ruling::free(Refusal::Used { wait: 0 }));
-    assert_eq!(ruling(kept, 2, Enrolled::Yes, NOW), WRONG_WITHOUT_ROW);
-    assert_eq!(ruling(kept, 1, Enrolled::No, NOW), WRONG_WITHOUT_ROW);
-}
-
-#[test]
 fn wrong_codes_cost_by_what_they_were_compared_with() {
     let mut account = account();
     assert_eq!(ruling(&account, "000000", Stage::After, NOW).row_cost, Some(1));
@@ -249,35 +210,75 @@ fn wrong_codes_cost_by_what_they_were_compared_with() {
 }
 
 #[test]
-fn what_fits_no_method_is_free() {
-    for typed in ["", "12345", "12345678", "junk!"] {
-        let ruling = ruling(&account(), typed, Stage::After, NOW);
-        assert_eq!(ruling, Ruling::free(Refusal::Unfit), "{typed:?}");
-    }
-}
-
-#[test]
-fn before_the_first_factor_a_decoy_costs_like_a_real_account_and_never_opens() {
-    let decoy = Account { enrolled: Enrolled::No, ..account() };
-    for typed in [code_of(1, 0), "000000".into(), "00000000".into()] {
-        let (of_decoy, of_real) =
-            (ruling(&decoy, &typed, Stage::Before, NOW), ruling(&account(), "000000", Stage::Before, NOW));
-        assert_eq!(of_decoy, of_real, "{typed}");
-    }
-    assert_eq!(ruling(&decoy, &code_of(1, 0), Stage::After, NOW), Ruling::free(Refusal::NotEnrolled));
-    let attempt = Attempt {
-        answer: &Answer::read(b"ABCDEFGH23"),
-        recovery_hash: Some(RecoveryHash([1; 32])),
-        one_time_hash: None,
-        stage: Stage::Before,
-    };
-    let ruling = decide(&decoy, &attempt, &Totp::default(), &Throttle::default(), NOW);
-    assert_eq!(ruling.verdict, refused(Refusal::Wrong));
-}
-
-#[test]
 fn steps_at_the_ends_of_time_do_not_overflow() {
     for at in [Timestamp(0), Timestamp(u64::MAX)] {
         assert!(matches!(ruling(&account(), "000000", Stage::After, at).verdict, Verdict::Refused(_)));
     }
+}
+
+#[test]
+fn every_algorithm_length_and_period_has_its_window() {
+    for algorithm in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512] {
+        for (digits, period) in [(6, 15), (8, 30), (6, 60), (8, 120)] {
+            let parameters = Parameters { algorithm, digits, moving: Moving::Time { period } };
+            let account = Account {
+                authenticators: vec![Authenticator { parameters, ..authenticator(1) }],
+                ..account()
+            };
+            let current = NOW.0 / period;
+            for (step, expected) in [
+                (current - 2, "behind-2-steps+row"),
+                (current - 1, "in"),
+                (current, "in"),
+                (current + 1, "in"),
+                (current + 2, "ahead-2-steps+row"),
+            ] {
+                let typed = code(&account.authenticators[0].secret, parameters, Step(step)).to_string();
+                assert_eq!(
+                    told(&ruling(&account, &typed, Stage::After, NOW)),
+                    expected,
+                    "{parameters:?} {step}"
+                );
+            }
+        }
+    }
+}
+
+/// Of two authenticators the better match counts, whichever stands first: an answer that is right for one of them is
+/// no guess at the other.
+#[test]
+fn of_several_authenticators_the_best_match_counts() {
+    for (floors, typed, expected) in [
+        ([Some(1), None], code_of(2, 0), "in"),
+        ([Some(0), None], code_of(1, 0), "used"),
+        ([Some(0), Some(10)], code_of(1, 1), "in"),
+        ([None, Some(10)], code_of(2, 0), "clock-set-back-285s"),
+        ([None, None], code_of(2, -5), "behind-5-steps+row×2"),
+        ([None, None], code_of(1, 5), "ahead-5-steps+row×2"),
+        ([None, None], "000000".to_owned(), "wrong+row×2"),
+    ] {
+        let of =
+            |seed: u8, floor: Option<i64>| Authenticator { floor: floor.map(step), ..authenticator(seed) };
+        for order in [[0, 1], [1, 0]] {
+            let authenticators =
+                order.map(|number: u8| of(number + 1, floors[usize::from(number)])).into_iter().collect();
+            let account = Account { authenticators, ..account() };
+            assert_eq!(told(&ruling(&account, &typed, Stage::After, NOW)), expected, "{floors:?} {order:?}");
+        }
+    }
+}
+
+/// Accepting the lower of two steps would leave an equal code of the higher one open.
+#[test]
+fn of_equal_codes_the_highest_step_is_spent() {
+    // the first step after NOW whose neighbours to both sides have one code
+    const BETWEEN: u64 = 60_216_135;
+    let (now, equal) = (Timestamp(BETWEEN * PERIOD), "339909");
+    let secret = &authenticator(1).secret;
+    assert!(
+        [BETWEEN - 1, BETWEEN + 1].iter().all(|step| code(secret, PARAMETERS, Step(*step)).as_str() == equal)
+    );
+    let spent = Spent::Step(Fingerprint([1; 32]), Step(BETWEEN + 1));
+    let opened = ruling(&account(), equal, Stage::After, now);
+    assert_eq!(opened.verdict, Verdict::Accepted(Accepted { spent }));
 }

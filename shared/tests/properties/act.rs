@@ -125,6 +125,14 @@ pub(crate) fn strangers() -> impl Strategy<Value = Vec<Act>> {
     vec(prop_oneof![12 => types(typed, from), 3 => passes(DAY / 4), 1 => restarts()], 1..160)
 }
 
+/// Last, and when a few steps have passed: wrong codes before the first factor and after it, so many that whoever stands
+/// where they stand waits.
+pub(crate) fn last_guesses() -> impl Iterator<Item = Act> {
+    let guess = |stage| Act::Types { typed: Typed::WrongCode, from: From::Nowhere, stage, door: 0 };
+    let guesses = (0..3).flat_map(move |_| [guess(Stage::Before), guess(Stage::After)]);
+    std::iter::once(Act::Passes(90)).chain(guesses)
+}
+
 fn types(
     typed: impl Strategy<Value = Typed>,
     from: impl Strategy<Value = From>,

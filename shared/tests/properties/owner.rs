@@ -19,26 +19,24 @@ impl Owner {
         Owner { home, cookie }
     }
 
-    /// With a current code at home, on this host and in another browser at home; with the password alone in the trusted
-    /// browser; with password and recovery code from anywhere.
+    /// Without a wait: with the password alone in the trusted browser, with password and recovery code from anywhere,
+    /// with codes at home and on this host. And a little later in another browser at home.
     pub(crate) fn gets_in_everywhere(&self, world: &mut World) {
-        for (origin, stage) in [
-            (&self.home, Stage::Before),
-            (&self.home, Stage::After),
-            (&Origin::Local("alice".to_owned()), Stage::Before),
-            (&Origin::Local("alice".to_owned()), Stage::After),
-        ] {
-            let (typed, now) = (next_code(world), world.now);
-            accepted(&attempt_at(world.door(0), "alice", origin, stage, &typed, now));
-        }
-        signs_in(world, &self.home, Trust::NotAsked);
-
         let code = recovery(&world.authenticators[0], 0);
         let (anywhere, elsewhere) = (remote("203.0.113.9"), remote("203.0.113.10"));
         let in_trusted = world.gives_password(0, &anywhere, Some(&self.cookie), PASSWORD, "");
         assert!(matches!(in_trusted, AfterPassword::Opened(_)), "the trusted browser is kept out");
         let recovered = world.gives_password(1, &elsewhere, None, PASSWORD, &code);
         assert!(matches!(recovered, AfterPassword::Opened(_)), "password and recovery code are kept out");
+
+        let here = Origin::Local("alice".to_owned());
+        let places = [(&self.home, Stage::Before), (&self.home, Stage::After), (&here, Stage::After)];
+        for ((origin, stage), offset) in places.into_iter().zip(-1..) {
+            let (typed, now) = (code_at(&world.authenticators[0], offset, world.now), world.now);
+            accepted(&attempt_at(world.door(0), "alice", origin, stage, &typed, now));
+        }
+        world.now = world.now.plus(30);
+        signs_in(world, &self.home, Trust::NotAsked);
     }
 }
 

@@ -14,6 +14,7 @@ mod pages;
 mod reply;
 mod routes;
 mod server;
+mod setup;
 mod sign_in;
 mod site;
 mod watch;

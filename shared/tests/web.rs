@@ -9,6 +9,7 @@ use shared::decision::Refusal;
 use shared::door::{AfterCode, AfterPassword, Browser, Opened, Trust};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
+use shared::policy::Enrolling;
 use shared::session::{Factors, Revoked};
 
 const GATE: [u8; 16] = [7; 16];
@@ -255,7 +256,10 @@ fn a_session_that_an_exemption_spared_the_code_says_so() {
 fn whoever_is_required_and_not_enrolled_stays_outside() {
     let (mut home, _) = alice_at_the_web("[policy]\nrequired = \"all\"");
     home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
-    assert!(matches!(home.enter_password(None, "bob", PASSWORD, ""), AfterPassword::NotEnrolled));
+    assert!(matches!(
+        home.enter_password(None, "bob", PASSWORD, ""),
+        AfterPassword::Setup { needs: Enrolling::OneTimeCode, .. }
+    ));
 }
 
 #[test]

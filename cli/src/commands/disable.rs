@@ -13,7 +13,8 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let result = door.disable(user, &context::actor(), now);
     let (success, message) = match &result {
         Ok(()) => {
-            (true, format!("the second factor of {user} is off; its secret and recovery codes are gone"))
+            let off = format!("the second factor of {user} is off; its secret and recovery codes are gone");
+            (true, if door.is_required(user)? { format!("{off}; {}", required(user)) } else { off })
         }
         Err(error) => (false, error.to_string()),
     };
@@ -25,4 +26,8 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
         output.text(table)?;
     }
     result.map_err(|_| Failure::Said)
+}
+
+fn required(user: &UserName) -> String {
+    format!("the policy requires one: postern one-time-code {user} lets them set up the next")
 }

@@ -1,14 +1,20 @@
 //! What is kept: secrets and recovery codes, and what is shown of them once.
 
-use crate::acts::{asks, attempts, one_more};
-use crate::home::{Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_of, name};
+use crate::acts::{asks, attempts, gives_password, one_more};
+use crate::home::{Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_of, name, remote};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
+use shared::answer::Answer;
 use shared::config::file;
-use shared::door::{AdministrationError, Door, DoorError};
+use shared::door::{
+    AdministrationError, AfterPassword, AfterSetup, AfterSetupCode, Browser, Door, DoorError, Shown,
+};
 use shared::enrolment::{Confirmation, Pending};
 use shared::errand::Task;
+use shared::otpauth;
 use shared::secret::Secret;
+use shared::ticket::{Leave, SetupTicket};
+use shared::totp::{Step, code};
 use std::collections::HashSet;
 use std::fs;
 
@@ -39,8 +45,27 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
         let begun = asks(&mut home, Task::Change { code, change: one_more() });
         assert!(matches!(begun, Err(AdministrationError::Code(_))), "{proof:?}");
     }
+    at_the_web_too(&mut home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     assert_eq!(home.door.authenticators(&name("alice")).unwrap().len(), 1);
+}
+
+/// The ticket of a first setup, as it would be given after the password if there were no second factor.
+fn at_the_web_too(home: &mut Home) {
+    let from = remote("192.0.2.7");
+    let AfterPassword::Code { generation, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
+        panic!("no code is asked")
+    };
+    let ticket = SetupTicket::begun(name("alice"), generation, Leave::Given, String::new(), NOW).unwrap();
+    let Some(Shown { secret, draft, .. }) = home.door.begin_web_setup(&ticket, NOW).unwrap() else { return };
+    let (secret, parameters) = otpauth::read(&secret).unwrap();
+    let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
+    let confirmed =
+        home.door.confirm_web_setup(&ticket, draft, &Answer::read(shows.as_bytes()), NOW).unwrap();
+    let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else { return };
+    let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com" };
+    let after = home.door.finish_web_setup(&browser, &ticket, &confirmed, NOW).unwrap();
+    assert!(matches!(after, AfterSetup::Over), "it replaced the active one");
 }
 
 #[test]

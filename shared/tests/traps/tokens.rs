@@ -8,7 +8,7 @@ use shared::door::{AdministrationError, AfterCode, AfterPassword, Browser, Trust
 use shared::errand::{self, Change, Finish, Task};
 use shared::otpauth;
 use shared::session::Session;
-use shared::ticket::LoginTicket;
+use shared::ticket::{Leave, LoginTicket, SetupTicket};
 
 /// And the setup token is sealed: it tells nothing to whoever holds it.
 #[test]
@@ -35,6 +35,8 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     let AfterCode::Opened(opened) = entered else { panic!("not opened") };
     let trusted = opened.browser_cookie.as_ref().unwrap().to_string();
     let session = opened.session.to_cookie(&opened.keys);
+    let first = SetupTicket::begun(name("alice"), generation, Leave::Given, String::new(), NOW).unwrap();
+    let first = first.to_cookie(&keys).unwrap();
 
     let code = Some(code_of(&app, 0).into());
     let begun = asks(&mut home, Task::Change { code, change: one_more() }).unwrap();
@@ -48,27 +50,32 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         Session::from_cookie(&session, &keys).is_some()
             && LoginTicket::from_cookie(&login, &keys, NOW).is_some()
     );
-    for other in [&login, &trusted, &setup, &renewal] {
+    for other in [&login, &trusted, &setup, &renewal, &first] {
         assert!(Session::from_cookie(other, &keys).is_none());
     }
-    for other in [&session, &trusted, &setup, &renewal] {
+    for other in [&session, &trusted, &setup, &renewal, &first] {
         assert!(LoginTicket::from_cookie(other, &keys, NOW).is_none());
     }
-    for other in [&session, &login, &setup, &renewal] {
+    for other in [&session, &login, &setup, &renewal, &first] {
         let asked = gives_password(&mut home.door, &from, Some(other), PASSWORD);
         assert!(matches!(asked, AfterPassword::Code { .. }), "it trusts a browser");
     }
-    for other in [&session, &login, &trusted, &renewal] {
+    for other in [&session, &login, &trusted, &renewal, &first] {
         let ticket = || other.to_string().into();
         let confirmed = Finish::Confirm { ticket: ticket(), code: code_of(&app, 0).into() };
         for finish in [confirmed, Finish::Activate { ticket: ticket() }, Finish::Vouch { ticket: ticket() }] {
             assert!(asks(&mut home, Task::Finish(finish)).is_err());
         }
     }
-    for other in [&session, &login, &trusted, &setup] {
+    for other in [&session, &login, &trusted, &setup, &first] {
         let kept =
             asks(&mut home, Task::Finish(Finish::KeepRecoveryCodes { ticket: other.to_string().into() }));
         assert!(matches!(kept, Err(AdministrationError::Stale)), "{kept:?}");
+    }
+
+    assert!(SetupTicket::from_cookie(&first, &keys, NOW).is_some());
+    for other in [&session, &login, &trusted, &setup, &renewal] {
+        assert!(SetupTicket::from_cookie(other, &keys, NOW).is_none());
     }
 
     let raw = otpauth::read(&secret).unwrap().0;

@@ -47,7 +47,15 @@ fn nothing_opens_twice_no_count_is_exceeded_and_no_refusal_changes_more_than_a_c
         acts.into_iter().for_each(|act| world.does(act));
         world.tally
     });
-    for what in ["OpenDoor", "NextPage", "NoCharge", "Charge", "Delay", "AddressDelay", "Lock"] {
+    for what in [
+        "an open door",
+        "the next page",
+        "no charge",
+        "a charge",
+        "a delay",
+        "a delay of the address",
+        "a lock",
+    ] {
         assert!(tally.contains_key(what), "no sequence met {what}: {tally:?}");
     }
 }
@@ -62,7 +70,7 @@ fn whatever_strangers_do_the_owner_gets_in() {
         owner.gets_in_everywhere(&mut world);
         world.tally
     });
-    for what in ["Charge", "Delay", "AddressDelay", "Lock"] {
+    for what in ["a charge", "a delay", "a delay of the address", "a lock"] {
         assert!(tally.contains_key(what), "no stranger met {what}: {tally:?}");
     }
 }

@@ -65,6 +65,20 @@ pub(crate) enum Meets {
     Lock,
 }
 
+impl Meets {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Meets::OpenDoor => "an open door",
+            Meets::NextPage => "the next page",
+            Meets::NoCharge => "no charge",
+            Meets::Charge => "a charge",
+            Meets::Delay(_) => "a delay",
+            Meets::AddressDelay(_) => "a delay of the address",
+            Meets::Lock => "a lock",
+        }
+    }
+}
+
 struct Failure {
     at: u64,
     cost: u64,

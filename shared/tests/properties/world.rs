@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use tempfile::TempDir;
 
 /// How often answers met what.
-pub(crate) type Tally = HashMap<String, usize>;
+pub(crate) type Tally = HashMap<&'static str, usize>;
 
 pub(crate) struct World {
     folder: TempDir,
@@ -24,7 +24,7 @@ pub(crate) struct World {
     doors: Vec<Door>,
     store: Option<Store>,
     pub(crate) authenticators: [Pending; 2],
-    /// Codes that opened, by authenticator and code.
+    /// Codes that opened, oldest first.
     opened: Vec<String>,
     recovery: Vec<String>,
     old_recovery: Vec<String>,
@@ -117,33 +117,24 @@ impl World {
             }
         };
         if met == Meets::OpenDoor {
-            // says what is wrong before it is compared with what was expected
+            // says that something opened twice before it says that something else was expected
             self.model.notes(&who, &meaning, met, now.0);
+            self.opened.extend(matches!(meaning, Meaning::Code(..)).then_some(text));
         }
         assert_eq!(met, expected, "{meaning:?} by {who:?}");
-        *self.tally.entry(format!("{met:?}").split('(').next().unwrap().to_owned()).or_default() += 1;
-
+        *self.tally.entry(met.name()).or_default() += 1;
         if met == Meets::OpenDoor {
-            if let Meaning::Code(..) = meaning {
-                self.opened.push(text);
-            }
             if stage == Stage::Before {
-                let means = match meaning {
-                    Meaning::Recovery(_) => Means::RecoveryCode,
-                    Meaning::OneTime(_) => Means::OneTimeCode,
-                    _ => Means::Code,
-                };
-                self.door(door).entered(&visitor, means, now).unwrap();
+                self.door(door).entered(&visitor, means(&meaning), now).unwrap();
             }
             self.model.enters(&who, &meaning, now.0);
         } else {
             self.model.notes(&who, &meaning, met, now.0);
             let after = self.store().look();
             assert_eq!(after.facts, before.facts, "a refusal changed more than counts");
-            if !matches!(met, Meets::Charge | Meets::NextPage) {
-                assert_eq!(after.written, before.written, "{met:?} wrote something");
-                assert!(mended || after.counts == before.counts, "{met:?} was counted");
-            }
+            let is_free = !matches!(met, Meets::Charge | Meets::NextPage);
+            assert!(!is_free || after.written == before.written, "{met:?} wrote something");
+            assert!(!is_free || mended || after.counts == before.counts, "{met:?} was counted");
         }
         assert_eq!(self.store().locks(), self.model.locks());
     }
@@ -273,6 +264,14 @@ fn stands(from: From, stage: Stage) -> (Origin, Who) {
         From::LocalUser => (Origin::Local("alice".to_owned()), who(None, Some("here"))),
         From::Browser => (remote("198.51.100.7"), who(Some("of the browser"), Some("browser"))),
         From::Nowhere => (Origin::Unknown, who(None, None)),
+    }
+}
+
+fn means(meaning: &Meaning) -> Means {
+    match meaning {
+        Meaning::Recovery(_) => Means::RecoveryCode,
+        Meaning::OneTime(_) => Means::OneTimeCode,
+        _ => Means::Code,
     }
 }
 

@@ -156,10 +156,14 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             people.iter().map(|(who, pending)| scope.spawn(|| login(who, pending))).collect();
         let rotated: Vec<_> = (0..5).map(|_| home.door.rotate_keys(Renewal::Seal, "root", NOW)).collect();
         over.store(true, Ordering::Relaxed);
-        rotated.into_iter().for_each(|rotated| drop(rotated.unwrap()));
+        // on a slow machine there may always be one who still sees the old keys: then they stay, and it says so
+        for rotated in rotated {
+            assert!(matches!(rotated, Ok(_) | Err(RotationError::OldKeyStays(..))), "{:?}", rotated.err());
+        }
         running.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert!(logins > 40, "{logins}");
+    home.rotates(Renewal::Seal);
     assert_eq!(home.master_keys(), 1);
 }
 

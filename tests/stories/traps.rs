@@ -2,7 +2,7 @@
 //! 8, a mailed code in a subject is shown where letters are read: `mail_goes_by_tls_by_a_webhook_and_by_a_program`.
 
 use std::fs;
-use testhost::{APP, Front, Host, Place, Store, Visitor, Web, Wire};
+use testhost::{APP, Front, Host, Place, Postern, Store, Visitor, Web, Wire};
 
 const URLS: &str = "/var/log/nginx/access.log";
 const SESSION: &str = "__Secure-postern";
@@ -64,4 +64,6 @@ fn trap_20_a_session_written_to_the_store_at_every_check() {
         writes += u32::from(std::mem::replace(&mut seen, now) != now);
     }
     assert!(writes <= 1, "{writes} writes in 500 checks");
+    Postern::call("unlock alice").does();
+    assert_ne!(version(), seen, "a write shows");
 }

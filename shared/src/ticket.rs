@@ -82,6 +82,18 @@ mod tests {
     use crate::key::MasterKeys;
     use crate::vault::Vault;
 
+    /// Also where two kinds have one shape.
+    #[test]
+    fn trap_07_tokens_of_different_purpose_interchangeable() {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
+        let sealed = keys.seal(LoginTicket::KIND, b"the same").unwrap();
+        assert_eq!(*keys.unseal(LoginTicket::KIND, &sealed).unwrap(), b"the same");
+        for other in ["", "postern setup ticket", "postern login ticket ", "postern login"] {
+            assert!(keys.unseal(other, &sealed).is_none(), "{other:?}");
+        }
+    }
+
     #[test]
     fn a_ticket_is_good_for_its_time_only() {
         let (masters, _) = MasterKeys::generate().unwrap();

@@ -25,6 +25,7 @@ mod recovery;
 mod sign_in;
 mod strangers;
 mod timings;
+mod traps;
 mod web_bad_input;
 mod web_browser;
 mod web_checks;

@@ -12,6 +12,7 @@ mod guests;
 mod host_password;
 mod judge;
 mod listener;
+mod mailer;
 mod pages;
 mod reply;
 mod routes;
@@ -19,6 +20,7 @@ mod server;
 mod setup;
 mod sign_in;
 mod site;
+mod step_up;
 mod watch;
 
 use clap::Parser;

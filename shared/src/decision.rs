@@ -8,19 +8,22 @@
 mod found;
 mod invitation;
 mod look_ahead;
+mod mailed;
+#[cfg(test)]
+mod tests;
 mod time_window;
 
-use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode};
+use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Throttle, Totp};
 use crate::guess::{self, Stage, Standing};
 use crate::totp::{Moving, Step};
-use crate::vault::{Fingerprint, OneTimeHash, RecoveryHash};
+use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
 use found::Match;
 pub use invitation::{Invitation, decide_invitation};
 
-/// One try: what was typed, where in the login, and for a recovery code its hash.
+/// One try: what was typed, where in the login, and its hash where codes are kept as such.
 pub struct Attempt<'a> {
     /// What was typed.
     pub answer: &'a Answer,
@@ -28,6 +31,8 @@ pub struct Attempt<'a> {
     pub recovery_hash: Option<RecoveryHash>,
     /// The hash of a typed one-time code for this account.
     pub one_time_hash: Option<OneTimeHash>,
+    /// The hash of typed digits for this account, as a mailed code.
+    pub mailed_hash: Option<MailedHash>,
     /// Whether the first factor has passed.
     pub stage: Stage,
 }
@@ -41,6 +46,8 @@ pub enum Spent {
     RecoveryCode(RecoveryHash),
     /// The account's one-time code.
     OneTimeCode,
+    /// The newest mailed code.
+    MailedCode,
 }
 
 /// Proof that this file accepted an answer.
@@ -101,7 +108,7 @@ pub enum Refusal {
     Unfit,
     /// The account has no second factor.
     NotEnrolled,
-    /// A one-time code whose life is over.
+    /// A one-time or mailed code whose life is over.
     CodeExpired,
     /// The sign-in took too long, or was ended meanwhile.
     Expired,
@@ -162,7 +169,10 @@ pub fn decide(
             let fits = match attempt.stage {
                 // Before the first factor the length must not tell what the account has.
                 Stage::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
-                Stage::After => account.authenticators.iter().any(|a| fits(a, digits)),
+                Stage::After => {
+                    let by_mail = account.mail == Mail::On && digits.len() == mailed::DIGITS;
+                    by_mail || account.authenticators.iter().any(|a| fits(a, digits))
+                }
             };
             if !fits {
                 return Ruling::free(Refusal::Unfit);
@@ -173,7 +183,7 @@ pub fn decide(
             match account.row.standing(throttle, now) {
                 Standing::Locked => Ruling::free(Refusal::Locked),
                 Standing::Delayed { wait } => Ruling::free(Refusal::Delayed { wait }),
-                Standing::Open => compare_all(account, digits, attempt.stage, totp, now),
+                Standing::Open => compare_all(account, attempt, digits, totp, now),
             }
         }
     }
@@ -220,15 +230,26 @@ fn fits(authenticator: &Authenticator, digits: &str) -> bool {
     digits.len() == length as usize || (in_step && digits.len() == look_ahead::pair(length))
 }
 
-/// Compares digits with every live authenticator, as one try. The best match of any of them counts.
-fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: Timestamp) -> Ruling {
-    let mut compared = 0;
-    let mut best = Match::None;
+/// Compares digits with every live authenticator and the mailed code, as one try. The best match of any counts.
+fn compare_all(
+    account: &Account,
+    attempt: &Attempt<'_>,
+    digits: &str,
+    totp: &Totp,
+    now: Timestamp,
+) -> Ruling {
+    let compare = |authenticator: &Authenticator| match authenticator.parameters.moving {
+        Moving::Time { period } => time_window::compare(authenticator, period, digits, totp, now),
+        Moving::Counter => look_ahead::compare(authenticator, digits),
+    };
+    let (mut best, mut compared) = mailed::compare(account, attempt.mailed_hash, digits, now);
+    if let Some(decoy) = &account.decoy {
+        let (_, count) = compare(decoy);
+        // To whoever has not passed the first factor it costs what an authenticator would.
+        compared += if attempt.stage == Stage::Before { count } else { 0 };
+    }
     for authenticator in &account.authenticators {
-        let (found, count) = match authenticator.parameters.moving {
-            Moving::Time { period } => time_window::compare(authenticator, period, digits, totp, now),
-            Moving::Counter => look_ahead::compare(authenticator, digits),
-        };
+        let (found, count) = compare(authenticator);
         compared += count;
         if found.rank() > best.rank() {
             best = found;
@@ -238,309 +259,17 @@ fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: 
         Match::Live(fingerprint, step) if account.enrolled == Enrolled::Yes => {
             return Ruling::accepted(Spent::Step(fingerprint, step));
         }
+        Match::Mailed if account.enrolled == Enrolled::Yes => return Ruling::accepted(Spent::MailedCode),
+        Match::Expired => return Ruling::free(Refusal::CodeExpired),
         Match::Used { wait } => return Ruling::free(Refusal::Used { wait }),
         Match::ClockSetBack { seconds } => return Ruling::free(Refusal::ClockSetBack { seconds }),
         Match::Behind { steps, seconds } => Refusal::Behind { steps, seconds },
         Match::Ahead { steps, seconds } => Refusal::Ahead { steps, seconds },
-        Match::Live(..) | Match::None => Refusal::Wrong,
+        Match::Live(..) | Match::Mailed | Match::None => Refusal::Wrong,
     };
     Ruling {
         verdict: Verdict::Refused(refusal),
         row_cost: Some(guess::cost(compared)),
-        charges_address: stage == Stage::Before,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::account::KeptRecoveryCode;
-    use crate::guess::{Failure, Row};
-    use crate::secret::Secret;
-    use crate::totp::{Algorithm, Parameters, code};
-    use zeroize::Zeroizing;
-
-    const NOW: Timestamp = Timestamp(1_800_000_015);
-    const PERIOD: u64 = 30;
-    const PARAMETERS: Parameters =
-        Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Time { period: PERIOD } };
-    const BY_COUNTER: Parameters = Parameters { moving: Moving::Counter, ..PARAMETERS };
-
-    fn authenticator(seed: u8) -> Authenticator {
-        Authenticator {
-            secret: Secret::from_bytes(Zeroizing::new(vec![seed; 20])).unwrap(),
-            parameters: PARAMETERS,
-            fingerprint: Fingerprint([seed; 32]),
-            floor: None,
-        }
-    }
-
-    fn account() -> Account {
-        Account {
-            enrolled: Enrolled::Yes,
-            authenticators: vec![authenticator(1)],
-            recovery_codes: vec![
-                KeptRecoveryCode { hash: RecoveryHash([1; 32]), used: false },
-                KeptRecoveryCode { hash: RecoveryHash([2; 32]), used: true },
-            ],
-            one_time_code: None,
-            row: Row::default(),
-            address_wait: None,
-        }
-    }
-
-    fn step(offset: i64) -> Step {
-        Step((NOW.0 / PERIOD).checked_add_signed(offset).unwrap())
-    }
-
-    fn code_of(seed: u8, offset: i64) -> String {
-        code(&authenticator(seed).secret, PARAMETERS, step(offset)).to_string()
-    }
-
-    fn ruling(account: &Account, typed: &str, stage: Stage, at: Timestamp) -> Ruling {
-        let attempt = Attempt {
-            answer: &Answer::read(typed.as_bytes()),
-            recovery_hash: None,
-            one_time_hash: None,
-            stage,
-        };
-        decide(account, &attempt, &Totp::default(), &Throttle::default(), at)
-    }
-
-    fn verdict(account: &Account, typed: &str) -> Verdict {
-        ruling(account, typed, Stage::After, NOW).verdict
-    }
-
-    fn with_recovery(account: &Account, hash: u8) -> Ruling {
-        let attempt = Attempt {
-            answer: &Answer::read(b"ABCDEFGH23"),
-            recovery_hash: Some(RecoveryHash([hash; 32])),
-            one_time_hash: None,
-            stage: Stage::After,
-        };
-        decide(account, &attempt, &Totp::default(), &Throttle::default(), NOW)
-    }
-
-    fn accepted(seed: u8, offset: i64) -> Verdict {
-        let spent = Spent::Step(Fingerprint([seed; 32]), step(offset));
-        Verdict::Accepted(Accepted { spent })
-    }
-
-    fn refused(refusal: Refusal) -> Verdict {
-        Verdict::Refused(refusal)
-    }
-
-    #[test]
-    fn the_window_is_one_step_to_each_side_by_default() {
-        for offset in -1..=1 {
-            assert_eq!(verdict(&account(), &code_of(1, offset)), accepted(1, offset));
-        }
-        assert_eq!(verdict(&account(), &code_of(1, -2)), refused(Refusal::Behind { steps: 2, seconds: 60 }));
-        assert_eq!(verdict(&account(), &code_of(1, 2)), refused(Refusal::Ahead { steps: 2, seconds: 60 }));
-    }
-
-    #[test]
-    fn the_window_moves_at_the_second() {
-        let (code, begin) = (code_of(1, 0), Timestamp(step(0).0 * PERIOD));
-        for (at, passes) in [(-31, false), (-30, true), (0, true), (59, true), (60, false)] {
-            let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
-            let ruling = ruling(&account(), &code, Stage::After, at);
-            assert_eq!(matches!(ruling.verdict, Verdict::Accepted(_)), passes, "{at:?}");
-        }
-    }
-
-    #[test]
-    fn past_and_future_steps_are_configured_apart() {
-        let totp: Totp = toml::from_str("past_steps = 3\nfuture_steps = 0").unwrap();
-        for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
-            let attempt = Attempt {
-                answer: &Answer::read(code_of(1, offset).as_bytes()),
-                recovery_hash: None,
-                one_time_hash: None,
-                stage: Stage::After,
-            };
-            let ruling = decide(&account(), &attempt, &totp, &Throttle::default(), NOW);
-            assert_eq!(matches!(ruling.verdict, Verdict::Accepted(_)), passes, "{offset}");
-        }
-    }
-
-    #[test]
-    fn a_used_step_and_every_older_one_are_refused_free_of_charge() {
-        let mut account = account();
-        account.authenticators[0].floor = Some(step(0));
-        for offset in [-3, -1, 0] {
-            let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
-            assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 15 }), "{offset}");
-        }
-        assert_eq!(verdict(&account, &code_of(1, 1)), accepted(1, 1));
-        account.authenticators[0].floor = Some(step(1));
-        assert_eq!(verdict(&account, &code_of(1, 1)), refused(Refusal::Used { wait: 45 }));
-    }
-
-    #[test]
-    fn one_used_code_never_spends_another_authenticators_step() {
-        let mut account = account();
-        account.authenticators.push(authenticator(2));
-        account.authenticators[0].floor = Some(step(1));
-        assert_eq!(verdict(&account, &code_of(2, 0)), accepted(2, 0));
-    }
-
-    /// An authenticator by counter whose last used code was that of counter 19.
-    fn by_counter() -> Account {
-        let token = Authenticator { parameters: BY_COUNTER, floor: Some(Step(19)), ..authenticator(3) };
-        Account { authenticators: vec![token], ..account() }
-    }
-
-    fn counter_code(counter: u64) -> String {
-        code(&authenticator(3).secret, BY_COUNTER, Step(counter)).to_string()
-    }
-
-    fn accepted_counter(counter: u64) -> Verdict {
-        Verdict::Accepted(Accepted { spent: Spent::Step(Fingerprint([3; 32]), Step(counter)) })
-    }
-
-    #[test]
-    fn a_counter_is_found_within_the_look_ahead_and_no_further() {
-        for counter in [20, 21, 30] {
-            assert_eq!(verdict(&by_counter(), &counter_code(counter)), accepted_counter(counter));
-        }
-        assert_eq!(verdict(&by_counter(), &counter_code(31)), refused(Refusal::Wrong));
-        for counter in [10, 19] {
-            let ruling = ruling(&by_counter(), &counter_code(counter), Stage::After, NOW);
-            assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 0 }), "{counter}");
-        }
-        assert_eq!(verdict(&by_counter(), &counter_code(9)), refused(Refusal::Wrong));
-        let mut new = by_counter();
-        new.authenticators[0].floor = None;
-        assert_eq!(verdict(&new, &counter_code(0)), accepted_counter(0));
-    }
-
-    #[test]
-    fn two_codes_in_a_row_bring_a_counter_back_in_step() {
-        let pair = |first: u64, second: u64| format!("{} {}", counter_code(first), counter_code(second));
-        for counter in [20, 500, 1019] {
-            assert_eq!(verdict(&by_counter(), &pair(counter, counter + 1)), accepted_counter(counter + 1));
-        }
-        for (first, second) in [(500, 502), (501, 500), (18, 19), (19, 20), (1020, 1021)] {
-            let ruling = ruling(&by_counter(), &pair(first, second), Stage::After, NOW);
-            assert_eq!((ruling.verdict, ruling.row_cost), (refused(Refusal::Wrong), Some(1)), "{first}");
-        }
-        // and say nothing where all codes come by time
-        assert_eq!(verdict(&account(), &pair(500, 501)), refused(Refusal::Unfit));
-    }
-
-    #[test]
-    fn drift_beyond_ten_minutes_is_just_wrong() {
-        assert_eq!(
-            verdict(&account(), &code_of(1, -20)),
-            refused(Refusal::Behind { steps: 20, seconds: 600 })
-        );
-        assert_eq!(verdict(&account(), &code_of(1, -21)), refused(Refusal::Wrong));
-        assert_eq!(verdict(&account(), &code_of(1, 21)), refused(Refusal::Wrong));
-    }
-
-    #[test]
-    fn a_clock_set_back_is_a_cause_of_its_own() {
-        let mut account = account();
-        account.authenticators[0].floor = Some(step(10));
-        for offset in [-5, 0, 1, 10] {
-            let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
-            assert_eq!(ruling, Ruling::free(Refusal::ClockSetBack { seconds: 285 }), "{offset}");
-        }
-        assert_eq!(verdict(&account, &code_of(1, 11)), refused(Refusal::Ahead { steps: 11, seconds: 330 }));
-        assert_eq!(verdict(&account, "000000"), refused(Refusal::Wrong));
-    }
-
-    #[test]
-    fn nothing_is_compared_during_a_delay() {
-        let mut account = account();
-        account.row.failures = vec![Failure { at: NOW, cost: 1 }; 5];
-        let ruling = ruling(&account, &code_of(1, 0), Stage::After, NOW);
-        assert_eq!(ruling, Ruling::free(Refusal::Delayed { wait: 30 }));
-    }
-
-    #[test]
-    fn a_recovery_code_opens_once_also_during_a_lock() {
-        let mut account = account();
-        account.row.locked = true;
-        assert_eq!(verdict(&account, &code_of(1, 0)), refused(Refusal::Locked));
-        let spent = Spent::RecoveryCode(RecoveryHash([1; 32]));
-        assert_eq!(with_recovery(&account, 1).verdict, Verdict::Accepted(Accepted { spent }));
-        assert_eq!(with_recovery(&account, 2), Ruling::free(Refusal::Used { wait: 0 }));
-    }
-
-    #[test]
-    fn a_wrong_recovery_code_costs_the_address_alone() {
-        let ruling = with_recovery(&account(), 9);
-        assert_eq!((ruling.row_cost, ruling.charges_address), (None, true));
-        let delayed = Account { address_wait: Some(7), ..account() };
-        assert_eq!(with_recovery(&delayed, 1), Ruling::free(Refusal::AddressDelayed { wait: 7 }));
-    }
-
-    #[test]
-    fn a_one_time_code_opens_once_within_its_life_also_during_a_lock() {
-        let kept = KeptOneTimeCode { hash: OneTimeHash([1; 32]), expires: NOW.plus(10), used: false };
-        let ruling = |kept: KeptOneTimeCode, typed: u8, enrolled: Enrolled, at: Timestamp| {
-            let mut account = Account { one_time_code: Some(kept), enrolled, ..account() };
-            account.row.locked = true;
-            let attempt = Attempt {
-                answer: &Answer::read(b"P-222222222222"),
-                recovery_hash: None,
-                one_time_hash: Some(OneTimeHash([typed; 32])),
-                stage: Stage::Before,
-            };
-            decide(&account, &attempt, &Totp::default(), &Throttle::default(), at)
-        };
-        let accepted = Verdict::Accepted(Accepted { spent: Spent::OneTimeCode });
-        assert_eq!(ruling(kept, 1, Enrolled::Yes, NOW.plus(9)).verdict, accepted);
-        assert_eq!(ruling(kept, 1, Enrolled::Yes, NOW.plus(10)), Ruling::free(Refusal::CodeExpired));
-        let used = KeptOneTimeCode { used: true, ..kept };
-        assert_eq!(ruling(used, 1, Enrolled::Yes, NOW), Ruling::free(Refusal::Used { wait: 0 }));
-        assert_eq!(ruling(kept, 2, Enrolled::Yes, NOW), WRONG_WITHOUT_ROW);
-        assert_eq!(ruling(kept, 1, Enrolled::No, NOW), WRONG_WITHOUT_ROW);
-    }
-
-    #[test]
-    fn wrong_codes_cost_by_what_they_were_compared_with() {
-        let mut account = account();
-        assert_eq!(ruling(&account, "000000", Stage::After, NOW).row_cost, Some(1));
-        account.authenticators.push(authenticator(2));
-        assert_eq!(ruling(&account, "000000", Stage::After, NOW).row_cost, Some(2));
-    }
-
-    #[test]
-    fn what_fits_no_method_is_free() {
-        for typed in ["", "12345", "12345678", "junk!"] {
-            let ruling = ruling(&account(), typed, Stage::After, NOW);
-            assert_eq!(ruling, Ruling::free(Refusal::Unfit), "{typed:?}");
-        }
-    }
-
-    #[test]
-    fn before_the_first_factor_a_decoy_costs_like_a_real_account_and_never_opens() {
-        let decoy = Account { enrolled: Enrolled::No, ..account() };
-        for typed in [code_of(1, 0), "000000".into(), "00000000".into()] {
-            let (of_decoy, of_real) = (
-                ruling(&decoy, &typed, Stage::Before, NOW),
-                ruling(&account(), "000000", Stage::Before, NOW),
-            );
-            assert_eq!(of_decoy, of_real, "{typed}");
-        }
-        assert_eq!(ruling(&decoy, &code_of(1, 0), Stage::After, NOW), Ruling::free(Refusal::NotEnrolled));
-        let attempt = Attempt {
-            answer: &Answer::read(b"ABCDEFGH23"),
-            recovery_hash: Some(RecoveryHash([1; 32])),
-            one_time_hash: None,
-            stage: Stage::Before,
-        };
-        let ruling = decide(&decoy, &attempt, &Totp::default(), &Throttle::default(), NOW);
-        assert_eq!(ruling.verdict, refused(Refusal::Wrong));
-    }
-
-    #[test]
-    fn steps_at_the_ends_of_time_do_not_overflow() {
-        for at in [Timestamp(0), Timestamp(u64::MAX)] {
-            assert!(matches!(ruling(&account(), "000000", Stage::After, at).verdict, Verdict::Refused(_)));
-        }
+        charges_address: attempt.stage == Stage::Before,
     }
 }

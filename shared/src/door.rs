@@ -5,6 +5,7 @@ mod accounts;
 mod administration;
 mod attempt;
 mod authenticators;
+mod email;
 mod errand;
 mod first_setup;
 mod host_password;
@@ -12,6 +13,8 @@ mod import;
 mod keyed_store;
 mod load;
 mod log;
+mod mail;
+mod notice;
 mod one_time_code;
 mod opening;
 mod revocation;
@@ -30,6 +33,7 @@ pub use errand::Caller;
 pub use first_setup::Asking;
 pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
+pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::LEASE;
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
@@ -42,7 +46,7 @@ use crate::key::KeyError;
 use crate::name::{Group, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
-use crate::store::{Intent, StoreError};
+use crate::store::{AccountId, Intent, StoreError, Transaction};
 use crate::vault::{Vault, VaultError};
 use keyed_store::KeyedStore;
 use std::fmt;
@@ -89,7 +93,7 @@ impl Door {
         let declared = load::declared(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
         let (stored, groups) = match transaction.account(name)? {
-            Some(record) => (!transaction.authenticators(record.id)?.is_empty(), record.groups),
+            Some(record) => (is_enrolled(transaction.as_mut(), record.id)?, record.groups),
             None => (false, Vec::new()),
         };
         let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
@@ -100,6 +104,11 @@ impl Door {
     fn memory(now: Timestamp) -> Timestamp {
         now.minus(crate::guess::LOCK_WINDOW)
     }
+}
+
+/// Whether an account has a second factor of its own, declared or not.
+fn is_enrolled(tx: &mut dyn Transaction, account: AccountId) -> Result<bool, StoreError> {
+    Ok(!tx.authenticators(account)?.is_empty() || tx.addresses(account)?.confirmed.is_some())
 }
 
 /// Why nobody can be let in. Each names what the administrator can mend.

@@ -1,7 +1,7 @@
 //! An authenticator in the making: secret, QR text, and with the first one recovery codes, in memory only. Nothing
 //! of it is stored before it is confirmed, so a cancelled setup leaves no trace.
 
-use crate::account::{Account, Authenticator, Enrolled};
+use crate::account::{Account, Authenticator, Enrolled, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Config, value::Line};
@@ -25,7 +25,8 @@ pub struct Pending {
     parameters: Parameters,
     first: Step,
     issuer: String,
-    kind: Kind,
+    kind: EnrolmentKind,
+    recovery_codes: Vec<RecoveryCode>,
     footing: Option<Footing>,
     invitation: Option<Invitation>,
 }
@@ -43,9 +44,12 @@ pub struct Footing {
 }
 
 /// What comes of a setup.
-enum Kind {
-    /// A second factor, with recovery codes.
-    First(Vec<RecoveryCode>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnrolmentKind {
+    /// A second factor where there was none, with recovery codes.
+    First,
+    /// A second factor in place of the one that there is, with recovery codes.
+    Replacement,
     /// One authenticator more.
     Further,
 }
@@ -74,8 +78,13 @@ impl Confirmation {
 impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        let kind = Kind::First(config.recovery.new_codes()?);
-        Ok(Pending { kind, ..Pending::further(config, name)? })
+        let recovery_codes = config.recovery.new_codes()?;
+        Ok(Pending { kind: EnrolmentKind::First, recovery_codes, ..Pending::further(config, name)? })
+    }
+
+    /// The same, in place of the second factor that there is.
+    pub fn replacement(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
+        Ok(Pending { kind: EnrolmentKind::Replacement, ..Pending::new(config, name)? })
     }
 
     /// A new secret for one authenticator more.
@@ -86,8 +95,9 @@ impl Pending {
             secret: Secret::random()?,
             parameters: config.totp.parameters(),
             first: Step(0),
-            issuer: config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned()),
-            kind: Kind::Further,
+            issuer: issuer(config),
+            kind: EnrolmentKind::Further,
+            recovery_codes: Vec::new(),
             footing: None,
             invitation: None,
         })
@@ -111,10 +121,10 @@ impl Pending {
         Pending { secret, ..self }
     }
 
-    /// As the first one, with recovery codes that were shown.
+    /// Of this kind, with recovery codes that were shown.
     #[must_use]
-    pub(crate) fn with_recovery_codes(self, codes: Vec<RecoveryCode>) -> Pending {
-        Pending { kind: Kind::First(codes), ..self }
+    pub(crate) fn restored(self, kind: EnrolmentKind, recovery_codes: Vec<RecoveryCode>) -> Pending {
+        Pending { kind, recovery_codes, ..self }
     }
 
     /// To become active only while the account stands so.
@@ -166,15 +176,12 @@ impl Pending {
 
     /// The recovery codes; none for one authenticator more.
     pub fn recovery_codes(&self) -> &[RecoveryCode] {
-        match &self.kind {
-            Kind::First(codes) => codes,
-            Kind::Further => &[],
-        }
+        &self.recovery_codes
     }
 
-    /// Whether the account has a second factor from this one on.
-    pub fn is_first(&self) -> bool {
-        matches!(self.kind, Kind::First(_))
+    /// What comes of it.
+    pub fn kind(&self) -> EnrolmentKind {
+        self.kind
     }
 
     /// How the authenticator makes codes.
@@ -200,20 +207,29 @@ impl Pending {
                 fingerprint: Fingerprint([0; 32]),
                 floor: self.before_first(),
             }],
+            decoy: None,
+            mail: Mail::Off,
+            mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
             row: Row::default(),
             address_wait: None,
         };
-        let attempt = Attempt { answer, recovery_hash: None, one_time_hash: None, stage: Stage::After };
+        let stage = Stage::After;
+        let attempt = Attempt { answer, recovery_hash: None, one_time_hash: None, mailed_hash: None, stage };
         match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
             Verdict::Refused(refusal) => Err(refusal),
             Verdict::Accepted(accepted) => match accepted.spent() {
                 Spent::Step(_, step) => Ok(Confirmation(Some(step))),
-                Spent::RecoveryCode(_) | Spent::OneTimeCode => Err(Refusal::Unfit),
+                Spent::RecoveryCode(_) | Spent::OneTimeCode | Spent::MailedCode => Err(Refusal::Unfit),
             },
         }
     }
+}
+
+/// The name that people know this host by.
+pub fn issuer(config: &Config) -> String {
+    config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned())
 }
 
 /// The host's name up to the first dot.

@@ -2,7 +2,7 @@
 //! every refusal, and it says nothing.
 
 use crate::decision::Refusal;
-use crate::door::Recovered;
+use crate::door::{MailRefusal, Recovered};
 use crate::policy::Waiver;
 use crate::store::Missed;
 
@@ -66,6 +66,19 @@ pub fn password_refusal(refused: Refusal) -> String {
             format!("Too many wrong passwords: wait {}, or enter a one-time code", duration(wait))
         }
         other => refusal(other),
+    }
+}
+
+/// Why no code is mailed, and what to do.
+pub fn mail_refusal(refused: MailRefusal) -> String {
+    match refused {
+        MailRefusal::NotConfigured | MailRefusal::NoAddress => {
+            "No codes are mailed to this account; enter another kind of code".to_owned()
+        }
+        MailRefusal::Cooldown { wait } => {
+            format!("A code was mailed just now; wait {} before you ask for another", duration(wait))
+        }
+        MailRefusal::Code(why) => refusal(why),
     }
 }
 

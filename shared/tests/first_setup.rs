@@ -2,7 +2,6 @@
 //! host says is given here, and the real PAM is asked in the stories.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-#[allow(dead_code, reason = "each file of tests takes what it needs")]
 mod home;
 
 use home::{Home, NOW, name};

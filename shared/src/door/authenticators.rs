@@ -2,10 +2,11 @@
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
 use super::administration::{Actor, AdministrationError, Done, known, known_or_new, log};
-use super::{Door, DoorError, load};
+use super::{Door, DoorError, is_enrolled, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
-use crate::enrolment::{Confirmation, Footing, Pending};
+use crate::config::Config;
+use crate::enrolment::{Confirmation, EnrolmentKind, Footing, Pending};
 use crate::event::What;
 use crate::name::{Label, UserName};
 use crate::recovery::RecoveryCode;
@@ -36,7 +37,7 @@ impl Door {
         self.refuse_declared(pending.name())?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.account(pending.name())? {
-            None if pending.is_first() => Ok(()),
+            None if pending.kind() == EnrolmentKind::First => Ok(()),
             None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
             Some(record) => refuse_setup(&tx.authenticators(record.id)?, pending),
         }
@@ -56,9 +57,9 @@ impl Door {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let footing = footing(tx.as_mut(), &self.vault, name)?;
-        let record = match pending.is_first() {
-            true => known_or_new(tx.as_mut(), name, actor, now)?,
-            false => known(tx.as_mut(), name)?,
+        let record = match pending.kind() {
+            EnrolmentKind::First => known_or_new(tx.as_mut(), name, actor, now)?,
+            EnrolmentKind::Replacement | EnrolmentKind::Further => known(tx.as_mut(), name)?,
         };
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
         if pending.footing().is_some_and(|began_on| *began_on != footing) {
@@ -84,17 +85,27 @@ impl Door {
         }
         let sealed =
             self.vault.seal(pending.secret(), &Binding { account: record.id.0, name, parameters })?;
+        if pending.kind() == EnrolmentKind::Replacement {
+            tx.remove_second_factor(record.id)?;
+        }
         let label = pending.label().clone();
         let authenticator = AuthenticatorRecord { number: 0, name: label, parameters, sealed, created: now };
         tx.add_authenticator(record.id, &authenticator)?;
-        if pending.is_first() {
-            let hashes = self.vault.recovery_hashes(record.id.0, pending.recovery_codes());
-            tx.replace_recovery_codes(record.id, &hashes)?;
-        }
-        let what = if pending.is_first() { What::Enrolled } else { What::AuthenticatorAdded };
-        let revision = end_all(tx.as_mut(), &record, what, actor, now)?;
+        let what = match pending.kind() {
+            EnrolmentKind::Further => What::AuthenticatorAdded,
+            EnrolmentKind::First | EnrolmentKind::Replacement => {
+                let hashes = self.vault.recovery_hashes(record.id.0, pending.recovery_codes());
+                tx.replace_recovery_codes(record.id, &hashes)?;
+                What::Enrolled
+            }
+        };
+        let revision = end_all(&self.config, tx.as_mut(), &record, what, actor, now)?;
         tx.commit()?;
-        Ok(self.await_gates(revision)?)
+        self.await_gates(revision)?;
+        match pending.kind() {
+            EnrolmentKind::Replacement => self.store.scrub().map_err(AdministrationError::NotScrubbed),
+            EnrolmentKind::First | EnrolmentKind::Further => Ok(()),
+        }
     }
 
     /// How an account stands now, by the data keys of now.
@@ -110,17 +121,12 @@ impl Door {
     ) -> Result<Vec<AuthenticatorState>, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
         let is_declared = declared.is_some();
-        let defaults = self.config.totp.parameters();
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = match tx.account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
         };
-        let (enrolled, opened) =
-            load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared, defaults)?;
-        if enrolled == Enrolled::No {
-            return Ok(Vec::new());
-        }
+        let opened = load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared)?;
         let kept = match record {
             Some(record) if !is_declared => tx.authenticators(record.id)?,
             _ => Vec::new(),
@@ -134,7 +140,8 @@ impl Door {
         Ok(states.collect())
     }
 
-    /// Removes one authenticator of several. When this returns, its secret is gone from the store's bytes.
+    /// Removes one authenticator of several, or the last one where codes are mailed too. When this returns, its secret
+    /// is gone from the store's bytes.
     pub fn remove_authenticator(
         &mut self,
         name: &UserName,
@@ -149,11 +156,12 @@ impl Door {
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(name.clone(), label.clone()));
         };
-        if all.len() == 1 {
+        let by_mail = self.config.email.is_on() && tx.addresses(record.id)?.confirmed.is_some();
+        if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
         tx.remove_authenticator(meant.number)?;
-        let revision = end_all(tx.as_mut(), &record, What::AuthenticatorRemoved, actor, now)?;
+        let revision = end_all(&self.config, tx.as_mut(), &record, What::AuthenticatorRemoved, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
@@ -197,11 +205,11 @@ impl Door {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
         };
-        if !is_declared && tx.authenticators(record.id)?.is_empty() {
+        if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.replace_recovery_codes(record.id, &self.vault.recovery_hashes(record.id.0, codes))?;
-        log(tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
         Ok(tx.commit()?)
     }
 }
@@ -216,20 +224,24 @@ fn footing(tx: &mut dyn Transaction, vault: &Vault, name: &UserName) -> Result<F
 
 fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
     let name = || pending.name().clone();
-    match live {
-        [] if pending.is_first() => Ok(()),
-        [] => Err(AdministrationError::NotEnrolled(name())),
-        _ if pending.is_first() => Err(AdministrationError::AlreadyEnrolled(name())),
-        many if many.len() >= MOST => Err(AdministrationError::TooMany(name(), MOST)),
-        live if live.iter().any(|kept| kept.name == *pending.label()) => {
+    match (live, pending.kind()) {
+        ([], EnrolmentKind::First) => Ok(()),
+        ([], _) => Err(AdministrationError::NotEnrolled(name())),
+        (_, EnrolmentKind::First) => Err(AdministrationError::AlreadyEnrolled(name())),
+        (_, EnrolmentKind::Replacement) => Ok(()),
+        (many, EnrolmentKind::Further) if many.len() >= MOST => {
+            Err(AdministrationError::TooMany(name(), MOST))
+        }
+        (live, EnrolmentKind::Further) if live.iter().any(|kept| kept.name == *pending.label()) => {
             Err(AdministrationError::LabelTaken(name(), pending.label().clone()))
         }
-        _ => Ok(()),
+        (_, EnrolmentKind::Further) => Ok(()),
     }
 }
 
 /// Ends every session and trusted browser of an account, with its event; the revision that gates must go by.
 fn end_all<'a>(
+    config: &Config,
     tx: &mut dyn Transaction,
     record: &AccountRecord,
     what: What,
@@ -237,6 +249,6 @@ fn end_all<'a>(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.end_all(record.id, now)?;
-    log(tx, &record.name, what, actor, now)?;
+    log(config, tx, &record.name, what, actor, now)?;
     tx.revise()
 }

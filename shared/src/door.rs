@@ -37,6 +37,7 @@ pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::LEASE;
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
+pub use waiver::PolicyError;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 
 use crate::account::Enrolled;

@@ -188,3 +188,17 @@ fn where_the_host_is_not_asked_no_password_is_right() {
     let run = home.door.run_errand(Caller::Owner { name: &name("alice"), uid: 1000 }, &errand, NOW);
     assert!(matches!(run, Err(AdministrationError::PasswordUnasked(_))), "{run:?}");
 }
+
+/// As at the web: required and too late, it takes an administrator's one-time code.
+#[test]
+fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
+    let mut home = Home::new("[policy]\nrequired = \"all\"\nenroll_within = \"1h\"");
+    tries(&mut home, Said::Wrong, NOW).unwrap_err();
+    let begun = tries(&mut home, Said::Right, NOW.plus(3599)).unwrap();
+    assert!(matches!(begun.answer, Answer::Setup { .. }));
+    let late = tries(&mut home, Said::Right, NOW.plus(3600)).unwrap_err();
+    assert!(matches!(late, AdministrationError::PasswordNotEnough(_)), "{late:?}");
+    let mut home = Home::new("[policy]\nrequired = \"all\"");
+    let never = tries(&mut home, Said::Right, NOW).unwrap_err();
+    assert!(matches!(never, AdministrationError::PasswordNotEnough(_)), "{never:?}");
+}

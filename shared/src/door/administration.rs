@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::decision::Refusal;
 use crate::event::{Event, What};
+use crate::groups::GroupsError;
 use crate::name::{Label, UserName};
 use crate::password::PasswordError;
 use crate::place::Origin;
@@ -214,6 +215,8 @@ pub enum AdministrationError {
     Password(PasswordError),
     /// Turned off, but bytes of the old secret may be left in the journal.
     NotScrubbed(StoreError),
+    /// The host's name service.
+    Groups(GroupsError),
     /// Nothing could be done.
     Door(DoorError),
 }
@@ -270,7 +273,7 @@ impl fmt::Display for AdministrationError {
             ),
             AdministrationError::PasswordNotEnough(name) => write!(
                 f,
-                "a first second factor needs a one-time code here (policy.self_enroll): ask the administrator, for whom postern one-time-code {name} prints one"
+                "a first second factor needs a one-time code here, by the policy: ask the administrator, for whom postern one-time-code {name} prints one"
             ),
             AdministrationError::HostPassword(refusal) => {
                 write!(f, "{}; nothing was changed", words::password_refusal(*refusal))
@@ -315,6 +318,7 @@ impl fmt::Display for AdministrationError {
                 f,
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"
             ),
+            AdministrationError::Groups(error) => error.fmt(f),
             AdministrationError::Door(error) => error.fmt(f),
         }
     }
@@ -325,6 +329,7 @@ impl std::error::Error for AdministrationError {
         match self {
             AdministrationError::NotScrubbed(error) => Some(error),
             AdministrationError::NotMailed(error) => Some(error),
+            AdministrationError::Groups(error) => Some(error),
             AdministrationError::Door(error) => Some(error),
             _ => None,
         }

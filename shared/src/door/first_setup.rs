@@ -37,9 +37,9 @@ impl Door {
         caller.refuse_others(account)?;
         // A further authenticator takes a code of those that there are, never a password.
         let setup = Setup { kind: Kind::First, ..setup };
-        self.refuse_password_setup(account, &setup)?;
-        let footing = self.footing(account)?;
         let origin = Origin::Local(account.to_string());
+        self.refuse_password_setup(&visitor(account, &origin), &setup, now)?;
+        let footing = self.footing(account)?;
         match self.try_host_password(&visitor(account, &origin), now)? {
             Ok(tried) => Ok(Asking { account: account.clone(), setup, tried, footing }),
             Err(refusal) => Err(AdministrationError::HostPassword(refusal)),
@@ -67,15 +67,16 @@ impl Door {
     /// What no password begins.
     fn refuse_password_setup(
         &mut self,
-        account: &UserName,
+        visitor: &Visitor<'_>,
         setup: &Setup,
+        now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let pending = self.described(account, setup)?;
+        let pending = self.described(visitor.name, setup)?;
         self.refuse_setup(&pending)?;
-        // over pam.sock there is no address
-        match self.config().policy.enrolling(None) {
+        // Whoever runs a process as this user has signed in on this host.
+        match self.first_setup_needs(visitor, now)? {
             Enrolling::Free => Ok(()),
-            Enrolling::OneTimeCode => Err(AdministrationError::PasswordNotEnough(account.clone())),
+            Enrolling::OneTimeCode => Err(AdministrationError::PasswordNotEnough(visitor.name.clone())),
         }
     }
 }

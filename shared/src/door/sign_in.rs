@@ -248,11 +248,7 @@ impl Door {
             // They may set it up by themselves while they could come in without.
             AfterPassword::Setup { generation, .. } => {
                 let visitor = Visitor { stage: Stage::After, browser: None, ..visitor };
-                let needs = match self.waiver(&visitor, now)? {
-                    Some(_) => self.config.policy.enrolling(browser.origin.address()),
-                    None => Enrolling::OneTimeCode,
-                };
-                Ok(AfterPassword::Setup { generation, needs })
+                Ok(AfterPassword::Setup { generation, needs: self.first_setup_needs(&visitor, now)? })
             }
             AfterPassword::Code { .. } | AfterPassword::Refused(_) => Ok(next),
         }

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod administration;
+mod admission;
+mod app_passwords;
 mod attempt;
 mod authenticators;
 mod errand;
@@ -19,11 +21,12 @@ mod web_administration;
 
 pub use accounts::{State, Status};
 pub use administration::AdministrationError;
+pub use app_passwords::{AppPasswordError, AppPasswordsAfter};
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
 pub use errand::Caller;
 pub use import::{Taken, Trial};
-pub use revocation::LEASE;
+pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 

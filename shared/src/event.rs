@@ -89,6 +89,12 @@ pub enum What {
     Unlocked,
     /// A password was set.
     PasswordSet,
+    /// An app password was made.
+    AppPasswordAdded,
+    /// An app password was given another name.
+    AppPasswordRenamed,
+    /// An app password was revoked, or all of the account's.
+    AppPasswordRevoked,
     /// A browser is trusted no longer.
     BrowserRevoked,
     /// A session was ended.
@@ -103,7 +109,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 22] = [
+    pub const ALL: [What; 25] = [
         What::AccountAdded,
         What::AccountRemoved,
         What::AccountRenamed,
@@ -121,6 +127,9 @@ impl What {
         What::Disabled,
         What::Unlocked,
         What::PasswordSet,
+        What::AppPasswordAdded,
+        What::AppPasswordRenamed,
+        What::AppPasswordRevoked,
         What::BrowserRevoked,
         What::SessionRevoked,
         What::ClockMended,
@@ -159,6 +168,9 @@ impl What {
             What::Disabled => "disabled",
             What::Unlocked => "unlocked",
             What::PasswordSet => "password-set",
+            What::AppPasswordAdded => "app-password-added",
+            What::AppPasswordRenamed => "app-password-renamed",
+            What::AppPasswordRevoked => "app-password-revoked",
             What::BrowserRevoked => "browser-revoked",
             What::SessionRevoked => "session-revoked",
             What::ClockMended => "clock-mended",

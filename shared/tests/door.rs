@@ -6,7 +6,7 @@ use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::config::file;
 use shared::decision::{Refusal, Verdict};
-use shared::door::{AdministrationError, Door, Outcome, Recovered, Visitor};
+use shared::door::{AdministrationError, AppPasswordsAfter, Door, Outcome, Recovered, Visitor};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
 use shared::guess::Stage;
@@ -193,7 +193,7 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
     assert_eq!(codes.len(), 1);
     let outcome = home.attempt(&codes[0], NOW);
     accepted(&outcome);
-    assert_eq!(outcome.recovery, Some(Recovered::TurnedOff));
+    assert_eq!(outcome.recovery, Some(Recovered::TurnedOff(AppPasswordsAfter::None)));
     assert_eq!(home.door.membership(&alice()).unwrap().enrolled, Enrolled::No);
     assert!(!home.holds(&sealed));
 }

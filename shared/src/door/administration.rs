@@ -1,5 +1,6 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
+use super::app_passwords::{self, AppPasswordError, AppPasswordsAfter};
 use super::{COMMAND, Door, DoorError, load};
 use crate::clock::Timestamp;
 use crate::decision::Refusal;
@@ -15,7 +16,12 @@ use std::fmt;
 
 impl Door {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
-    pub fn disable(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+    pub fn disable(
+        &mut self,
+        name: &UserName,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<AppPasswordsAfter, AdministrationError> {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
@@ -30,9 +36,12 @@ impl Door {
         tx.end_all(record.id, now)?;
         let revision = tx.revise()?;
         log(tx.as_mut(), name, What::Disabled, actor, now)?;
+        let account = (name, record.id);
+        let after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
-        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+        self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
+        Ok(after)
     }
 
     /// Lifts every delay and lock of an account.
@@ -166,6 +175,8 @@ pub enum AdministrationError {
     NothingToRevoke(&'static str, UserName),
     /// The password.
     Password(PasswordError),
+    /// An app password.
+    AppPassword(AppPasswordError),
     /// Turned off, but bytes of the old secret may be left in the journal.
     NotScrubbed(StoreError),
     /// Nothing could be done.
@@ -233,6 +244,7 @@ impl fmt::Display for AdministrationError {
             ),
             AdministrationError::NothingToRevoke(what, name) => write!(f, "{name} has no such {what}"),
             AdministrationError::Password(error) => error.fmt(f),
+            AdministrationError::AppPassword(error) => error.fmt(f),
             AdministrationError::NotScrubbed(error) => write!(
                 f,
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"

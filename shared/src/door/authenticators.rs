@@ -2,6 +2,7 @@
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use super::app_passwords::{self, AppPasswordsAfter};
 use super::{Door, DoorError, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
@@ -50,7 +51,7 @@ impl Door {
         confirmation: &Confirmation,
         actor: &str,
         now: Timestamp,
-    ) -> Done {
+    ) -> Result<AppPasswordsAfter, AdministrationError> {
         let name = pending.name();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -92,8 +93,16 @@ impl Door {
         }
         let what = if pending.is_first() { What::Enrolled } else { What::AuthenticatorAdded };
         let revision = end_all(tx.as_mut(), &record, what, actor, now)?;
+        let after = match pending.is_first() {
+            true => {
+                let account = (name, record.id);
+                app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?
+            }
+            false => AppPasswordsAfter::None,
+        };
         tx.commit()?;
-        Ok(self.await_gates(revision)?)
+        self.await_gates(revision)?;
+        Ok(after)
     }
 
     /// How an account stands now, by the data keys of now.

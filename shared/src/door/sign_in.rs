@@ -255,7 +255,7 @@ impl Door {
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
         let opening = Opening { config, vault, browser, record: &record, now };
         let cookie = match (outcome.recovery, recognised, trust) {
-            (Some(Recovered::TurnedOff), ..) => None,
+            (Some(Recovered::TurnedOff(_)), ..) => None,
             // the use of a recovery code ended every trust
             (Some(Recovered::CodesLeft(_)), _, Trust::Asked) => Some(opening.trust(tx)?),
             (Some(Recovered::CodesLeft(_)), _, Trust::NotAsked) => None,

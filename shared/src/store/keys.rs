@@ -44,6 +44,8 @@ pub enum KeyBound {
     RecoveryCodes,
     /// One-time codes that may still be used.
     OneTimeCodes,
+    /// App passwords whose time is not over.
+    AppPasswords,
     /// Trusted browsers.
     Browsers,
     /// Sessions of the web.
@@ -52,10 +54,11 @@ pub enum KeyBound {
 
 impl KeyBound {
     /// All of them.
-    pub const ALL: [KeyBound; 5] = [
+    pub const ALL: [KeyBound; 6] = [
         KeyBound::Password,
         KeyBound::RecoveryCodes,
         KeyBound::OneTimeCodes,
+        KeyBound::AppPasswords,
         KeyBound::Browsers,
         KeyBound::Sessions,
     ];

@@ -11,19 +11,24 @@ type Result<T> = std::result::Result<T, StoreError>;
 type Columns = (i64, String, Timestamp, Option<i64>, i64, String);
 
 fn record((id, name, created, last, generation, groups): Columns) -> Result<AccountRecord> {
-    let groups = groups.lines().map(|group| Group::try_from(group.to_owned()));
     Ok(AccountRecord {
         id: AccountId(id),
         name: account_name(&name)?,
         created,
         last_sign_in: last.map(|at| Timestamp(unsigned(at))),
         generation: unsigned(generation),
-        groups: groups.collect::<std::result::Result<_, _>>().map_err(|_| damaged("an account's groups"))?,
+        groups: self::groups(&groups)?,
     })
 }
 
-fn account_name(text: &str) -> Result<UserName> {
+pub(super) fn account_name(text: &str) -> Result<UserName> {
     UserName::parse(text.as_bytes()).map_err(|_| damaged("an account's name"))
+}
+
+/// Names of groups, one a line.
+pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
+    let read = |group: &str| Group::try_from(group.to_owned()).map_err(|_| damaged("an account's groups"));
+    text.lines().map(read).collect()
 }
 
 impl Accounts for Rows<'_> {
@@ -83,17 +88,20 @@ impl Accounts for Rows<'_> {
         self.execute(sql, (account.0, signed(now.0)))?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
+        self.app_passwords_changed_of(account)?;
         // all else goes with it
         self.execute("DELETE FROM account WHERE id = ?1", [account.0])
     }
 
     fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<()> {
-        self.execute("UPDATE account SET name = ?2 WHERE id = ?1", (account.0, name.as_str()))
+        self.execute("UPDATE account SET name = ?2 WHERE id = ?1", (account.0, name.as_str()))?;
+        self.app_passwords_changed_of(account)
     }
 
     fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<()> {
         let lines: Vec<_> = groups.iter().map(Group::as_str).collect();
-        self.execute("UPDATE account SET member_of = ?2 WHERE id = ?1", (account.0, lines.join("\n")))
+        self.execute("UPDATE account SET member_of = ?2 WHERE id = ?1", (account.0, lines.join("\n")))?;
+        self.app_passwords_changed_of(account)
     }
 
     fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<()> {

@@ -40,6 +40,10 @@ fn who_has(what: KeyBound) -> &'static str {
             "SELECT account.name, 1 FROM one_time_code JOIN account ON account.id = one_time_code.account \
              WHERE NOT used AND expires > ?1"
         }
+        KeyBound::AppPasswords => {
+            "SELECT account.name, count(*) FROM app_password JOIN account ON account.id = app_password.account \
+             WHERE expires IS NULL OR expires > ?1 GROUP BY account.id"
+        }
         KeyBound::Browsers => {
             "SELECT account.name, count(*) FROM trusted_browser JOIN account ON account.id = trusted_browser.account \
              WHERE expires > ?1 GROUP BY account.id"
@@ -56,6 +60,7 @@ fn forget(what: KeyBound) -> &'static str {
         KeyBound::Password => "UPDATE account SET password = NULL WHERE password IS NOT NULL",
         KeyBound::RecoveryCodes => "DELETE FROM recovery_code",
         KeyBound::OneTimeCodes => "DELETE FROM one_time_code",
+        KeyBound::AppPasswords => "DELETE FROM app_password",
         KeyBound::Browsers => "DELETE FROM trusted_browser",
         KeyBound::Sessions => "DELETE FROM session",
     }
@@ -103,6 +108,7 @@ impl Keys for Rows<'_> {
         for what in KeyBound::ALL {
             self.execute(forget(what), [])?;
         }
+        self.app_passwords_changed()?;
         self.execute("DELETE FROM revoked_session", [])?;
         // without generation_at: what bears an older one is signed with a key that is gone, no gate has to remember it
         self.execute("UPDATE account SET generation = generation + 1", [])

@@ -1,5 +1,8 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
+pub(crate) mod app_password;
+
+use app_password::AppPassword;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use shared::clock::Timestamp;
@@ -51,6 +54,9 @@ pub(crate) enum Command {
     Account(Account),
     /// Set the password for the web, read from the terminal or stdin
     Password(One),
+    /// App passwords, for clients that can show no page
+    #[command(subcommand)]
+    AppPassword(AppPassword),
     /// Trusted browsers
     #[command(subcommand)]
     Browser(Browsers),
@@ -86,6 +92,7 @@ impl Command {
             | Command::Unlock(_)
             | Command::Account(_)
             | Command::Password(_)
+            | Command::AppPassword(_)
             | Command::Session(_)
             | Command::Import(_)
             | Command::Key(_)
@@ -321,7 +328,7 @@ pub(crate) enum Key {
 
 #[derive(Args)]
 pub(crate) struct Rotate {
-    /// Renew all keys: passwords, recovery codes, trusted browsers and sessions end
+    /// Renew all keys: passwords, recovery codes, app passwords, trusted browsers and sessions end
     #[arg(long)]
     pub(crate) compromised: bool,
     /// Do not ask whether they may end

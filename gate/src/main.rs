@@ -1,6 +1,8 @@
 //! postern-gate: the door to the web. Answers forward-auth checks and shows the sign-in pages.
 #![forbid(unsafe_code)]
 
+mod app_passwords;
+mod authorization;
 mod belief;
 mod check;
 mod connections;
@@ -13,6 +15,7 @@ mod listener;
 mod pages;
 mod reply;
 mod routes;
+mod secretary;
 mod server;
 mod sign_in;
 mod site;

@@ -7,6 +7,7 @@ use crate::errands;
 use crate::judge::Judge;
 use crate::listener::{Accepted, Listener};
 use crate::routes;
+use crate::secretary::Secretary;
 use crate::site::Site;
 use crate::watch::Watch;
 use hyper::Request;
@@ -73,10 +74,12 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         judge: Judge::new(&config),
         config,
     });
+    let secretary = Secretary::start(&site.config, site.watch.app_passwords());
     let runtime = threads()?;
     let served = runtime.block_on(serve(&site));
     site.watch.end();
     runtime.shutdown_timeout(LAST);
+    secretary.end();
     // A panic there has nothing left to spoil.
     let _ = watching.join();
     served

@@ -51,8 +51,8 @@ impl Refused {
     /// The cause, as logs name it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Refused::Wrong => "wrong",
-            Refused::Expired => "expired",
+            Refused::Wrong => "app-password-wrong",
+            Refused::Expired => "app-password-expired",
             Refused::Scope => "scope",
         }
     }

@@ -104,7 +104,7 @@ fn without_session(
         Authorization::Foreign => return Err(NoEntry::Nothing),
         Authorization::OtherBasic => return Err(NoEntry::Basic),
         Authorization::Mistyped => {
-            log("mistyped", None, asked.address);
+            log("app-password-mistyped", None, asked.address);
             return Err(NoEntry::Basic);
         }
         Authorization::AppPassword(claim) => claim,
@@ -132,9 +132,7 @@ fn without_session(
 
 fn log(cause: &str, name: Option<&UserName>, address: Address) {
     let name = name.map_or("-", UserName::as_str);
-    eprintln!(
-        "postern-gate: refused cause=app-password-{cause} address={address} service={SERVICE} user={name:?}"
-    );
+    eprintln!("postern-gate: refused cause={cause} address={address} service={SERVICE} user={name:?}");
 }
 
 fn allowed(site: &Site, name: &UserName, groups: &[Group], cookie: String, authorization: String) -> Allowed {

@@ -102,7 +102,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     // never good here, and so not even looked up
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
         eprintln!(
-            "postern-gate: refused cause=app-password-scope address={address}: an app password opens none of the gate's own pages"
+            "postern-gate: refused cause=scope address={address}: an app password opens none of the gate's own pages"
         );
         return bare(StatusCode::FORBIDDEN);
     }

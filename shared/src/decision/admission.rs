@@ -61,8 +61,8 @@ pub fn decide_admission(
 impl fmt::Display for NotAdmitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotAdmitted::Wrong => f.write_str("wrong"),
-            NotAdmitted::Expired => f.write_str("expired"),
+            NotAdmitted::Wrong => f.write_str("app-password-wrong"),
+            NotAdmitted::Expired => f.write_str("app-password-expired"),
             NotAdmitted::Scope => f.write_str("scope"),
             NotAdmitted::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
         }

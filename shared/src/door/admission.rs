@@ -36,7 +36,7 @@ impl Door {
                     visit.charge_address(tx)?;
                 }
                 if visitor.stage == Stage::After {
-                    visit.log(tx, What::Refused, &format!("app-password-{refusal}"))?;
+                    visit.log(tx, What::Refused, &refusal.to_string())?;
                 }
             }
         }

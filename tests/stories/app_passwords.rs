@@ -19,7 +19,7 @@ fn add(person: &Person, name: &str, scope: &[&str]) -> String {
 }
 
 fn basic(name: &str, password: &str) -> Visitor {
-    Visitor::new().option("--basic").option(&format!("--user={name}:{password}"))
+    Visitor::new().option("--basic").option(&format!("-u{name}:{password}"))
 }
 
 /// A2, A3, A5
@@ -46,7 +46,7 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
         let bearer = Visitor::new().with(&format!("Authorization: Bearer {dav}"));
         assert_eq!(bearer.fetches(&format!("{APP}/dav")).status, 200, "{front:?}");
         assert_eq!(web.application.got().value("Authorization"), "");
-        let list = client.option("--request=PROPFIND").fetches(&format!("{APP}/dav/"));
+        let list = client.option("-XPROPFIND").fetches(&format!("{APP}/dav/"));
         assert_eq!(list.status, 200, "{front:?} {list:?}");
         web.application.got();
 
@@ -57,12 +57,19 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
             ("/dav/../x", "GET"),
             ("/dav/%2e%2e/x", "GET"),
             ("/dav%2fx", "GET"),
-            ("/dav//x", "GET"),
             ("/dav/;/x", "GET"),
         ] {
-            let asks = client.option(&format!("--request={method}"));
+            let asks = client.option(&format!("-X{method}"));
             let answer = asks.fetches(&format!("{APP}{outside}"));
             assert_eq!(answer.status, 403, "{front:?} {method} {outside} {answer:?}");
+        }
+        let doubled = client.fetches(&format!("{APP}/dav//x")).status;
+        match front {
+            Front::Nginx => assert_eq!(doubled, 403),
+            // it asks for, and passes on, one slash
+            Front::Traefik => {
+                assert_eq!((doubled, web.application.got().request.as_str()), (200, "GET /dav/x"))
+            }
         }
         for pages in ["", "sign-in", "api/v1/me"] {
             for password in [&dav, &wide] {
@@ -115,7 +122,7 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
             answers.push((hint, answer.body));
         }
         assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{front:?} {answers:?}");
-        assert!(!web.gate.log().contains("password-wrong"), "the account's password is not looked at");
+        assert!(!web.gate.log().contains("cause=password-"), "the account's password is not looked at");
 
         // a browser with an application's own Basic signs in as ever, and its pages' scripts are told 401
         let browser = basic("alice", "of the application");

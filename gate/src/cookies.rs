@@ -14,15 +14,24 @@ pub(crate) struct Names {
     pub(crate) session: &'static str,
     pub(crate) browser: &'static str,
     pub(crate) login: &'static str,
+    pub(crate) setup: &'static str,
 }
 
 /// On a host of its own: the session is for the parent domain, all else for the gate's host alone.
-const OWN_HOST: Names =
-    Names { session: "__Secure-postern", browser: "__Host-postern-browser", login: "__Host-postern-login" };
+const OWN_HOST: Names = Names {
+    session: "__Secure-postern",
+    browser: "__Host-postern-browser",
+    login: "__Host-postern-login",
+    setup: "__Host-postern-setup",
+};
 
 /// On a path of the protected host: the session is for that host, all else for the gate's path alone.
-const OWN_PATH: Names =
-    Names { session: "__Host-postern", browser: "__Secure-postern-browser", login: "__Secure-postern-login" };
+const OWN_PATH: Names = Names {
+    session: "__Host-postern",
+    browser: "__Secure-postern-browser",
+    login: "__Secure-postern-login",
+    setup: "__Secure-postern-setup",
+};
 
 /// A request's cookies cannot be told apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,6 +116,14 @@ impl Jar {
     pub(crate) fn own(&self, name: &'static str, value: &str, seconds: u64) -> String {
         let mut cookie = plain(name, value, seconds);
         cookie.set_path(self.path.clone());
+        cookie.to_string()
+    }
+
+    /// The ticket of a setup, which no page of another site may have the browser send.
+    pub(crate) fn setup(&self, value: &str, seconds: u64) -> String {
+        let mut cookie = plain(self.names.setup, value, seconds);
+        cookie.set_path(self.path.clone());
+        cookie.set_same_site(SameSite::Strict);
         cookie.to_string()
     }
 }

@@ -17,6 +17,7 @@ mod reply;
 mod routes;
 mod secretary;
 mod server;
+mod setup;
 mod sign_in;
 mod site;
 mod watch;

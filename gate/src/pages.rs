@@ -33,6 +33,43 @@ pub(crate) struct Code<'a> {
     pub(crate) digits: u32,
 }
 
+/// Setting up the first second factor takes an administrator's one-time code.
+#[derive(Template)]
+#[template(path = "setup_invitation.html")]
+pub(crate) struct SetupInvitation<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) user: &'a str,
+    /// Whom to ask, as postern.toml names them; empty if it does not.
+    pub(crate) administrators: &'a str,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// The new authenticator.
+#[derive(Template)]
+#[template(path = "setup.html")]
+pub(crate) struct Setup<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) user: &'a str,
+    /// SVG
+    pub(crate) qr: &'a str,
+    pub(crate) secret: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) draft: &'a str,
+    pub(crate) digits: u32,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// Its recovery codes.
+#[derive(Template)]
+#[template(path = "setup_codes.html")]
+pub(crate) struct SetupCodes<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) codes: &'a [&'a str],
+    pub(crate) confirmed: &'a str,
+    /// Whether the use of the one code turns the second factor off.
+    pub(crate) turns_off: bool,
+}
+
 /// Something to read, and where to go on.
 #[derive(Template)]
 #[template(path = "notice.html")]

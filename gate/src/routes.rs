@@ -119,9 +119,13 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
             guest.sign_in_page(rd.as_ref().map_or("", |(_, value)| value))
         }
         (&Method::GET | &Method::HEAD, "code") => guest.code_page(query == "other"),
+        (&Method::GET | &Method::HEAD, "setup") => guest.setup_page().await,
         (&Method::GET | &Method::HEAD, "style.css") => reply::content("text/css", pages::STYLE),
         (&Method::GET | &Method::HEAD, "code.js") => reply::content("text/javascript", pages::CODE_SCRIPT),
-        (&Method::POST, "sign-in" | "code" | "sign-out") => {
+        (
+            &Method::POST,
+            "sign-in" | "code" | "sign-out" | "setup/one-time-code" | "setup/code" | "setup/finish",
+        ) => {
             if !is_same_origin(&parts.headers, &site.url.origin()) {
                 return bare(StatusCode::FORBIDDEN);
             }
@@ -132,12 +136,25 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
             match page.as_str() {
                 "sign-in" => guest.enter_password(&form).await,
                 "code" => guest.enter_code(&form).await,
+                "setup/one-time-code" => guest.enter_invitation(&form).await,
+                "setup/code" => guest.confirm_setup(&form).await,
+                "setup/finish" => guest.finish_setup(&form).await,
                 _ => guest.sign_out().await,
             }
         }
-        (_, "" | "sign-in" | "code" | "sign-out" | "style.css" | "code.js") => {
-            bare(StatusCode::METHOD_NOT_ALLOWED)
-        }
+        (
+            _,
+            ""
+            | "sign-in"
+            | "code"
+            | "sign-out"
+            | "setup"
+            | "setup/one-time-code"
+            | "setup/code"
+            | "setup/finish"
+            | "style.css"
+            | "code.js",
+        ) => bare(StatusCode::METHOD_NOT_ALLOWED),
         _ => bare(StatusCode::NOT_FOUND),
     }
 }

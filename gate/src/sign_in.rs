@@ -41,7 +41,7 @@ impl Form {
         )
     }
 
-    fn field(&self, name: &str) -> &str {
+    pub(crate) fn field(&self, name: &str) -> &str {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str())
     }
 }
@@ -86,9 +86,9 @@ impl Guest<'_> {
             Ok(AfterPassword::Code { generation, digits }) => {
                 self.ask_code(|expires| LoginTicket { name, expires, generation, digits, back_to })
             }
-            Ok(AfterPassword::NotEnrolled) => {
+            Ok(AfterPassword::Setup { generation, needs }) => {
                 self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
-                self.notice(StatusCode::FORBIDDEN, "No second factor", &[words::NOT_ENROLLED.to_owned()])
+                self.ask_setup(name, generation, needs, back_to)
             }
             Ok(AfterPassword::Refused(refusal)) => {
                 self.log(&name, "refused", &format!("password-{refusal}"));
@@ -196,19 +196,20 @@ impl Guest<'_> {
         LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)
     }
 
-    fn cookie(&self, name: &str) -> Option<&str> {
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         scan(check::cookie_line(self.headers).ok()?, name).ok()?.value
     }
 
     /// The session has begun: its cookies, and the way back.
-    fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
+    pub(crate) fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
         self.log(&opened.session.name, "accepted", opened.means.name());
-        let told: Vec<String> =
-            [opened.missed.as_ref().map(words::missed), opened.recovery.map(words::recovered)]
-                .into_iter()
-                .flatten()
-                .collect();
+        let told = [
+            opened.missed.as_ref().map(words::missed),
+            opened.recovery.map(words::recovered),
+            words::app_passwords(opened.app_passwords),
+        ];
+        let told: Vec<String> = told.into_iter().flatten().collect();
         let back_to = if back_to.is_empty() { self.site.url.path.as_str() } else { back_to };
         let page = if told.is_empty() {
             reply::see_other(back_to)
@@ -245,11 +246,17 @@ impl Guest<'_> {
         }
     }
 
-    fn at(&self, page: &str) -> String {
+    pub(crate) fn at(&self, page: &str) -> String {
         format!("{}{page}", self.site.url.path)
     }
 
-    fn sign_in(&self, status: StatusCode, back_to: &str, user: &str, message: Option<&str>) -> Reply {
+    pub(crate) fn sign_in(
+        &self,
+        status: StatusCode,
+        back_to: &str,
+        user: &str,
+        message: Option<&str>,
+    ) -> Reply {
         let page = pages::SignIn { base: &self.site.url.path, back_to, user, message };
         reply::page(status, html(&page))
     }
@@ -279,7 +286,7 @@ impl Guest<'_> {
         reply::page(status, html(&page))
     }
 
-    fn not_judged(&self, error: &NotJudged) -> Reply {
+    pub(crate) fn not_judged(&self, error: &NotJudged) -> Reply {
         match error {
             NotJudged::Busy => {
                 let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, "Busy", &[BUSY.to_owned()]);
@@ -289,20 +296,20 @@ impl Guest<'_> {
         }
     }
 
-    fn failed(&self, cause: &str, why: &str) -> Reply {
+    pub(crate) fn failed(&self, cause: &str, why: &str) -> Reply {
         eprintln!("postern-gate: refused cause={cause} address={}: {why}", self.address);
         self.notice(StatusCode::SERVICE_UNAVAILABLE, "Out of order", &[FAILED.to_owned()])
     }
 
     /// The same format as the PAM module's.
-    fn log(&self, name: &UserName, result: &str, cause: &str) {
+    pub(crate) fn log(&self, name: &UserName, result: &str, cause: &str) {
         let (address, name) = (self.address, name.as_str());
         eprintln!("postern-gate: {result} cause={cause} address={address} service=web user={name:?}");
     }
 }
 
 /// What a judging thread needs of a guest.
-struct Visit {
+pub(crate) struct Visit {
     origin: Origin,
     name: String,
     cookie: Option<Zeroizing<String>>,
@@ -310,7 +317,7 @@ struct Visit {
 }
 
 impl Visit {
-    fn of(guest: &Guest<'_>) -> Visit {
+    pub(crate) fn of(guest: &Guest<'_>) -> Visit {
         let agent = guest.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("-");
         Visit {
             origin: Origin::Remote(guest.address),
@@ -320,7 +327,7 @@ impl Visit {
         }
     }
 
-    fn browser(&self) -> Browser<'_> {
+    pub(crate) fn browser(&self) -> Browser<'_> {
         Browser {
             origin: &self.origin,
             name: &self.name,
@@ -329,7 +336,7 @@ impl Visit {
         }
     }
 
-    fn now(&self) -> Result<Timestamp, shared::door::SignInError> {
+    pub(crate) fn now(&self) -> Result<Timestamp, shared::door::SignInError> {
         clock::now().map_err(shared::door::SignInError::Clock)
     }
 }

@@ -65,7 +65,11 @@ fn ask_policy(line: &Line<'_>) -> Entry {
         (_, Enrolled::Yes, _) => true,
         (_, Enrolled::No, Some(Unenrolled::Allow)) => false,
         (_, Enrolled::No, Some(Unenrolled::Deny)) => true,
-        (need, Enrolled::No, None) => need != Need::Nothing,
+        (Need::Enrolment, Enrolled::No, None) => match line.waived() {
+            Entry::NotNeeded => false,
+            denied => return denied,
+        },
+        (_, Enrolled::No, None) => false,
     };
     if !needed {
         return Entry::Passed;

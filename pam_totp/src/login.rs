@@ -151,7 +151,7 @@ impl Line<'_> {
             Ok(membership) => membership,
             Err(error) => return self.unavailable(&error),
         };
-        if let Some(entry) = self.without_code(&membership) {
+        if let Some(entry) = self.without_code(&membership, Stage::After) {
             if entry == Entry::Denied(Denial::Refused) {
                 self.host.tell(words::NOT_ENROLLED);
             }
@@ -219,7 +219,7 @@ impl Line<'_> {
             }
             Judged::Code(Outcome { verdict: Verdict::Refused(refusal), .. }) => refusal.to_string(),
         };
-        self.without_code(&membership).unwrap_or_else(|| {
+        self.without_code(&membership, Stage::Before).unwrap_or_else(|| {
             self.log_refusal(cause);
             Entry::Denied(Denial::Refused)
         })
@@ -243,7 +243,7 @@ impl Line<'_> {
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, membership: &Membership) -> Option<Entry> {
+    fn without_code(&self, membership: &Membership, stage: Stage) -> Option<Entry> {
         let need = match self.need(membership) {
             Ok(need) => need,
             Err(error) => return Some(self.unavailable(&error)),
@@ -256,11 +256,37 @@ impl Line<'_> {
                 self.mark(None);
                 Some(Entry::NotNeeded)
             }
-            (_, Enrolled::No, _) => {
-                self.log(Severity::Notice, "refused", "not-enrolled");
-                Some(Entry::Denied(Denial::Refused))
+            // Only someone who has passed the first factor signs in for the first time.
+            (Need::Enrolment, Enrolled::No, None) if stage == Stage::After => Some(self.waived()),
+            (_, Enrolled::No, _) => Some(self.not_enrolled()),
+        }
+    }
+
+    /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
+    pub(crate) fn waived(&self) -> Entry {
+        let now = match clock::now() {
+            Ok(now) => now,
+            Err(error) => return self.unavailable(&error),
+        };
+        let waived = match self.door() {
+            Ok(mut door) => door.waive(&self.visitor(Stage::After), now),
+            Err(error) => return self.unavailable(&error),
+        };
+        match waived {
+            Err(error) => self.unavailable(&error),
+            Ok(None) => self.not_enrolled(),
+            Ok(Some(waiver)) => {
+                self.host.tell(&words::waived(waiver));
+                self.log(Severity::Notice, "not needed", waiver.name());
+                self.mark(None);
+                Entry::NotNeeded
             }
         }
+    }
+
+    fn not_enrolled(&self) -> Entry {
+        self.log(Severity::Notice, "refused", "not-enrolled");
+        Entry::Denied(Denial::Refused)
     }
 
     /// What the policy says of this person here.

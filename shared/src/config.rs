@@ -2,6 +2,7 @@
 //! and changes nothing; how a typo is survived stands in [`file`].
 
 mod app_passwords;
+mod conflict;
 pub mod file;
 pub mod gate;
 mod locate;
@@ -11,11 +12,11 @@ pub mod value;
 
 pub use app_passwords::{AppPasswords, OnChange};
 pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
-pub use policy::{Exempt, Policy, Required};
+pub use policy::{Administrators, Exempt, Policy, Required, SelfEnroll};
 
 use crate::groups::{self, GroupsError};
 use crate::name::{Group, UserName};
-use crate::recovery::{LEAST_BITS, RecoveryCode, bits_per_guess};
+use crate::recovery::RecoveryCode;
 use crate::secret::RandomError;
 use crate::totp::{Algorithm, Moving, Parameters};
 use serde::{Deserialize, Serialize};
@@ -252,51 +253,7 @@ impl From<StoreUrl> for String {
     }
 }
 
-/// What is wrong between keys, and the key to name.
-struct Conflict {
-    path: &'static [&'static str],
-    message: String,
-}
-
 impl Config {
-    /// Checks what no single key can know.
-    fn check(&self) -> Result<(), Conflict> {
-        let (count, length) = (self.recovery.codes(), self.recovery.length.value());
-        let bits = bits_per_guess(count, length);
-        if bits < LEAST_BITS {
-            return Err(Conflict {
-                path: &["recovery", "count"],
-                message: format!(
-                    "{count} codes of {length} characters leave {bits:.1} bits per guess, at least \
-                     {LEAST_BITS} are needed: fewer codes, or a greater length"
-                ),
-            });
-        }
-        if self.throttle.max_delay.seconds() < self.throttle.first_delay.seconds() {
-            return Err(Conflict {
-                path: &["throttle", "max_delay"],
-                message: "must not be shorter than first_delay".to_owned(),
-            });
-        }
-        let unconditional =
-            |e: &Exempt| e.groups.is_empty() && e.services.is_empty() && e.networks.is_empty();
-        if self.policy.exempt.iter().any(unconditional) {
-            return Err(Conflict {
-                path: &["policy", "exempt"],
-                message: "an exemption needs at least one of groups, services, networks".to_owned(),
-            });
-        }
-        let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
-        names.sort();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Conflict {
-                path: &["account"],
-                message: format!("the account {} is declared twice", twice[0]),
-            });
-        }
-        Ok(())
-    }
-
     /// The groups of a user that the policy speaks of: those of the host, those declared for the account, and those
     /// that the store keeps for it.
     pub fn groups_of(&self, name: &UserName, kept: &[Group]) -> Result<Vec<String>, GroupsError> {
@@ -306,6 +263,17 @@ impl Config {
         };
         groups.extend(self.memberships(name, kept).map(|group| group.as_str().to_owned()));
         Ok(groups)
+    }
+
+    /// Whether an account administers.
+    pub fn is_administrator(&self, name: &UserName, kept: &[Group]) -> Result<bool, GroupsError> {
+        let mut known: Vec<String> =
+            self.memberships(name, kept).map(|group| group.as_str().to_owned()).collect();
+        if self.policy.is_administrator(name, &known) || !self.policy.administrators_by_group() {
+            return Ok(self.policy.is_administrator(name, &known));
+        }
+        known.extend(groups::of(name)?);
+        Ok(self.policy.is_administrator(name, &known))
     }
 
     /// The groups of an account that Postern knows of, without those of the host.

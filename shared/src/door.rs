@@ -13,14 +13,17 @@ mod keyed_store;
 mod load;
 mod log;
 mod one_time_code;
+mod opening;
 mod revocation;
 mod rotation;
 mod sign_in;
 mod visit;
+mod waiver;
 mod web_administration;
+mod web_setup;
 
 pub use accounts::{State, Status};
-pub use administration::AdministrationError;
+pub use administration::{Actor, AdministrationError};
 pub use app_passwords::{AppPasswordError, AppPasswordsAfter};
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
@@ -29,6 +32,7 @@ pub use import::{Taken, Trial};
 pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
+pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 
 use crate::account::Enrolled;
 use crate::clock::Timestamp;

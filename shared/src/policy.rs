@@ -1,7 +1,8 @@
 //! Policy: who must give a code. A pure function of the configuration and what a door knows of the person.
 
 use crate::account::Enrolled;
-use crate::config::{Exempt, Policy, Required};
+use crate::clock::Timestamp;
+use crate::config::{Exempt, Policy, Required, SelfEnroll};
 use crate::name::UserName;
 use crate::place::Address;
 
@@ -30,6 +31,34 @@ pub enum Need {
     Exempt(usize),
 }
 
+/// Why someone who must have a second factor, and has none, may come in without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiver {
+    /// Their first sign-in is not long ago (`policy.enroll_within`); until when.
+    Until(Timestamp),
+    /// No administrator has a second factor, and this is one.
+    LastAdministrator,
+}
+
+impl Waiver {
+    /// The word in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Waiver::Until(_) => "enroll_within",
+            Waiver::LastAdministrator => "last-administrator",
+        }
+    }
+}
+
+/// What a first enrolment needs besides the first factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enrolling {
+    /// Nothing.
+    Free,
+    /// An administrator's one-time code.
+    OneTimeCode,
+}
+
 impl Policy {
     /// What `subject` needs.
     pub fn need(&self, subject: &Subject<'_>, enrolled: Enrolled) -> Need {
@@ -50,6 +79,32 @@ impl Policy {
         self.exempt.iter().position(covers).map(|position| position + 1)
     }
 
+    /// What a first enrolment needs that is made from `address`. Whoever has no address is in no network.
+    pub fn enrolling(&self, address: Option<Address>) -> Enrolling {
+        let is_inside = |address| self.self_enroll_networks.iter().any(|network| network.contains(address));
+        match self.self_enroll {
+            SelfEnroll::Always => Enrolling::Free,
+            SelfEnroll::Networks if address.is_some_and(is_inside) => Enrolling::Free,
+            SelfEnroll::Networks | SelfEnroll::OneTimeCode => Enrolling::OneTimeCode,
+        }
+    }
+
+    /// Until when someone may come in without the second factor that they must have, if that is later than `now`.
+    pub fn enroll_until(&self, first_sign_in: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let until = first_sign_in.plus(self.enroll_within.seconds());
+        (now < until).then_some(until)
+    }
+
+    /// Whether a person of that name and in these groups administers.
+    pub fn is_administrator(&self, name: &UserName, groups: &[String]) -> bool {
+        self.administrators.words().any(|word| means(word, name, groups))
+    }
+
+    /// Whether who administers depends on groups.
+    pub fn administrators_by_group(&self) -> bool {
+        self.administrators.words().any(|word| word.starts_with('%'))
+    }
+
     /// Whether any answer depends on the person's groups, so that they are worth looking up.
     pub fn asks_groups(&self) -> bool {
         let required = match &self.required {
@@ -63,10 +118,7 @@ impl Policy {
 impl Required {
     /// A name or `%group`; with `!` an exception, which wins wherever it stands.
     fn covers(&self, subject: &Subject<'_>) -> bool {
-        let is = |word: &str| match word.strip_prefix('%') {
-            Some(group) => subject.groups.iter().any(|g| g == group),
-            None => word == subject.name.as_str(),
-        };
+        let is = |word: &str| means(word, subject.name, subject.groups);
         match self {
             Required::Enrolled => false,
             Required::All => true,
@@ -75,6 +127,14 @@ impl Required {
                 !excepted && words.iter().filter(|w| !w.starts_with('!')).any(|w| w == "all" || is(w))
             }
         }
+    }
+}
+
+/// Whether a name or `%group` means this person.
+fn means(word: &str, name: &UserName, groups: &[String]) -> bool {
+    match word.strip_prefix('%') {
+        Some(group) => groups.iter().any(|g| g == group),
+        None => word == name.as_str(),
     }
 }
 
@@ -130,6 +190,47 @@ mod tests {
         assert_eq!(need(policy, &["ops"], "sshd", "198.51.100.7", Enrolled::Yes), Need::Code);
         assert_eq!(need(policy, &["ops"], "sshd", "", Enrolled::Yes), Need::Code);
         assert_eq!(need(policy, &[], "cron", "", Enrolled::Yes), Need::Exempt(1));
+    }
+
+    #[test]
+    fn a_first_enrolment_needs_what_self_enroll_says() {
+        let enrolling = |text: &str, address: &str| {
+            toml::from_str::<Policy>(text).unwrap().enrolling(Address::parse(address))
+        };
+        let networks = "self_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]";
+        for (policy, address, needs) in [
+            ("", "198.51.100.7", Enrolling::Free),
+            ("", "", Enrolling::Free),
+            (networks, "192.0.2.7", Enrolling::Free),
+            (networks, "198.51.100.7", Enrolling::OneTimeCode),
+            (networks, "", Enrolling::OneTimeCode),
+            ("self_enroll = \"one-time-code\"", "192.0.2.7", Enrolling::OneTimeCode),
+        ] {
+            assert_eq!(enrolling(policy, address), needs, "{policy} from {address:?}");
+        }
+    }
+
+    #[test]
+    fn someone_required_may_come_in_without_for_so_long_after_the_first_sign_in() {
+        let until = |text: &str, now| {
+            toml::from_str::<Policy>(text).unwrap().enroll_until(Timestamp(1000), Timestamp(now))
+        };
+        assert_eq!(until("", 1000), None);
+        assert_eq!(until("enroll_within = \"1h\"", 1000), Some(Timestamp(4600)));
+        assert_eq!(until("enroll_within = \"1h\"", 4599), Some(Timestamp(4600)));
+        assert_eq!(until("enroll_within = \"1h\"", 4600), None);
+    }
+
+    #[test]
+    fn administrators_are_names_and_groups_and_no_exceptions() {
+        let policy: Policy = toml::from_str("administrators = [\"alice\", \"%sudo\"]").unwrap();
+        let is = |name: &str, groups: &[&str]| {
+            let groups: Vec<String> = groups.iter().map(|g| (*g).to_owned()).collect();
+            policy.is_administrator(&name.parse().unwrap(), &groups)
+        };
+        assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
+        assert!(!is("bob", &["alice"]) && !is("sudo", &[]));
+        assert!(toml::from_str::<Policy>("administrators = [\"!alice\"]").is_err());
     }
 
     #[test]

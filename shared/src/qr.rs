@@ -1,7 +1,8 @@
 //! A QR code as text: level L, a quiet zone of 2, two modules a character, so that a URL of 134 bytes fits
-//! a terminal of 80 × 24.
+//! a terminal of 80 × 24. And as a picture for pages.
 
 use qrcode::{EcLevel, QrCode};
+use std::fmt::Write;
 use zeroize::Zeroizing;
 
 /// Light modules around the symbol.
@@ -34,6 +35,26 @@ pub fn half_blocks(text: &str) -> Option<Zeroizing<String>> {
         drawn.push('\n');
     }
     Some(drawn)
+}
+
+/// Draws `text` as SVG for a page: dark on light whatever the page's colours, in modules of 1, with the quiet zone of
+/// 4 that the standard asks for (ISO/IEC 18004). `None` if the text is too long for any QR code.
+pub fn svg(text: &str) -> Option<Zeroizing<String>> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
+    let width = code.width();
+    let mut path = Zeroizing::new(String::new());
+    for (at, colour) in code.to_colors().into_iter().enumerate() {
+        if colour == qrcode::Color::Dark {
+            let _ = write!(path, "M{} {}h1v1h-1z", at % width + 4, at / width + 4);
+        }
+    }
+    let side = width + 8;
+    Some(Zeroizing::new(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" role=\"img\" \
+         aria-label=\"QR code\" shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/>\
+         <path d=\"{}\"/></svg>",
+        path.as_str()
+    )))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Sealed tokens between two pages of a sign-in, one type for each purpose: one never opens as another.
 
 mod errand;
+mod setup;
 
-pub(crate) use errand::{Confirmed, Draft, DraftError, ErrandTicket, NewCodes, Purpose};
+pub(crate) use errand::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewCodes, Purpose};
+pub use setup::{Leave, SetupTicket};
 
 use crate::clock::Timestamp;
 use crate::name::UserName;

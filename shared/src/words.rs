@@ -3,6 +3,7 @@
 
 use crate::decision::{NotAdmitted, Refusal};
 use crate::door::{AppPasswordsAfter, Recovered};
+use crate::policy::Waiver;
 use crate::store::Missed;
 
 /// The one text before the first factor. It is shown whatever came of the answer, so it must fit everything.
@@ -11,6 +12,19 @@ pub const BEFORE_FIRST_FACTOR: &str =
 
 /// The one text for someone who must have a second factor and has none.
 pub const NOT_ENROLLED: &str = "This account needs a second factor and has none; ask the administrator";
+
+/// Why someone came in without the second factor that they must have.
+pub fn waived(waiver: Waiver) -> String {
+    match waiver {
+        Waiver::Until(until) => format!(
+            "This account must have a second factor by {until}; after that it lets nobody in: set one up now with postern enroll"
+        ),
+        Waiver::LastAdministrator => {
+            "No administrator has a second factor yet, so you came in without: set one up now with postern enroll"
+                .to_owned()
+        }
+    }
+}
 
 /// Why an answer was refused, and what to do.
 pub fn refusal(refusal: Refusal) -> String {

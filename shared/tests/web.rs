@@ -12,6 +12,7 @@ use shared::key::MasterKeys;
 use shared::name::UserName;
 use shared::password::Password;
 use shared::place::{Address, Origin};
+use shared::policy::Enrolling;
 use shared::session::{Factors, Revoked};
 use shared::totp::{Step, code};
 use shared::vault::Vault;
@@ -315,7 +316,10 @@ fn a_session_that_an_exemption_spared_the_code_says_so() {
 fn whoever_is_required_and_not_enrolled_stays_outside() {
     let mut home = Home::with("[policy]\nrequired = \"all\"");
     home.door.set_password(&name("bob"), &password(RIGHT), "root", NOW).unwrap();
-    assert!(matches!(home.enter_password(None, "bob", RIGHT, ""), AfterPassword::NotEnrolled));
+    assert!(matches!(
+        home.enter_password(None, "bob", RIGHT, ""),
+        AfterPassword::Setup { needs: Enrolling::OneTimeCode, .. }
+    ));
 }
 
 #[test]

@@ -110,7 +110,12 @@ impl Chromium {
     /// Types a code on the code page, which submits itself at the last digit.
     #[track_caller]
     pub fn enters_code(&self, code: &str) -> &Chromium {
-        self.arrives_at("Verification code");
+        self.arrives_at("Verification code").types_the_last_digit(code)
+    }
+
+    /// Types a code into a page that submits itself.
+    #[track_caller]
+    pub fn types_the_last_digit(&self, code: &str) -> &Chromium {
         let field = self.finds("[name=code]");
         self.types("[name=code]", code);
         patiently("the page has submitted itself", || {

@@ -51,7 +51,7 @@ impl Host {
         Person::called(name)
     }
 
-    /// Appends to postern.toml and has a command of root's see that it is valid.
+    /// Writes postern.toml anew and has a command of root's see that it is valid.
     #[track_caller]
     pub fn configure(&self, text: &str) {
         self.write_configuration(text);

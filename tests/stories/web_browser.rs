@@ -1,7 +1,7 @@
 //! A person at a real browser: Chromium, through nginx and Traefik.
 
 use serde_json::json;
-use testhost::{APP, Chromium, Front, Host, Place, Postern, Visitor, Web};
+use testhost::{APP, Chromium, Front, Host, Phone, Place, Postern, Visitor, Web};
 
 /// L1, L3, T1, T3: a day of a person's.
 #[track_caller]
@@ -190,7 +190,7 @@ fn forms_of_other_sites_are_refused() {
 #[ignore = "needs the test host: tests/run"]
 fn the_pages_fit_a_phone_in_light_and_dark() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "[policy]\nrequired = \"all\"\n");
     let alice = host.person("alice");
     alice.has_a_password();
     let phone = alice.enrols();
@@ -222,6 +222,20 @@ fn the_pages_fit_a_phone_in_light_and_dark() {
     look("told");
     browser.opens(&web.pages).arrives_at("Signed in");
     look("home");
+    let bob = host.person("bob");
+    bob.has_a_password();
+    browser.clicks("button").arrives_at("Signed out").opens(&format!("{}sign-in", web.pages));
+    browser.enters_password("bob", &bob.password).arrives_at("Second factor needed");
+    look("setup-one-time-code");
+    let code = Postern::call("one-time-code bob --json").does().json();
+    let code = code["one_time_code"].as_str().expect("a code").to_owned();
+    browser.types("[name=code]", &code).clicks("button").arrives_at("Set up your second factor");
+    browser.clicks("summary");
+    look("setup");
+    let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
+    let phone = Phone::scans(url.as_str().expect("a link"));
+    browser.types_the_last_digit(&phone.code()).arrives_at("Save your recovery codes");
+    look("setup-recovery-codes");
     for (name, picture) in taken {
         testhost::keep_picture(&name, &picture);
     }

@@ -14,10 +14,10 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let result = door.disable(user, &context::actor(), now);
     let (success, message) = match &result {
         Ok(after) => {
-            let more = words::app_passwords(*after).map_or_else(String::new, |more| format!("; {more}"));
-            let message =
-                format!("the second factor of {user} is off; its secret and recovery codes are gone{more}");
-            (true, message)
+            let off = format!("the second factor of {user} is off; its secret and recovery codes are gone");
+            let required = door.is_required(user)?.then(|| required(user));
+            let more = [words::app_passwords(*after), required].into_iter().flatten();
+            (true, std::iter::once(off).chain(more).collect::<Vec<_>>().join("; "))
         }
         Err(error) => (false, error.to_string()),
     };
@@ -29,4 +29,8 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
         output.text(table)?;
     }
     result.map(drop).map_err(|_| Failure::Said)
+}
+
+fn required(user: &UserName) -> String {
+    format!("the policy requires one: postern one-time-code {user} lets them set up the next")
 }

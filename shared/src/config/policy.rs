@@ -1,18 +1,81 @@
-//! `[policy]`: who must have a second factor, and where no code is asked. What it means is for
-//! [`crate::policy`] to say.
+//! `[policy]`: who must have a second factor, how one comes to the first, and where no code is asked. What it means
+//! is for [`crate::policy`] to say.
 
+use super::value::Duration;
 use crate::name::UserName;
 use crate::place::Network;
 use serde::{Deserialize, Serialize};
 
 /// `[policy]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// Who must have a second factor.
     pub required: Required,
+    /// How long after the first sign-in someone required may come in without.
+    pub enroll_within: Duration<0, 7_776_000>,
+    /// What a first enrolment needs besides the first factor.
+    pub self_enroll: SelfEnroll,
+    /// Where it needs nothing else, with [`SelfEnroll::Networks`].
+    pub self_enroll_networks: Vec<Network>,
+    /// Who administers.
+    pub administrators: Administrators,
     /// Who, where, need not give a code.
     pub exempt: Vec<Exempt>,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            required: Required::Enrolled,
+            enroll_within: Duration::of(0),
+            self_enroll: SelfEnroll::Always,
+            self_enroll_networks: Vec::new(),
+            administrators: Administrators::default(),
+            exempt: Vec::new(),
+        }
+    }
+}
+
+/// `policy.self_enroll`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SelfEnroll {
+    /// Nothing.
+    Always,
+    /// Nothing in `policy.self_enroll_networks`, elsewhere an administrator's one-time code.
+    Networks,
+    /// An administrator's one-time code.
+    OneTimeCode,
+}
+
+/// `policy.administrators`: names and `%groups`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct Administrators(pub(crate) Vec<String>);
+
+impl Administrators {
+    /// Names and `%groups`, as they were given.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl TryFrom<Vec<String>> for Administrators {
+    type Error = &'static str;
+
+    fn try_from(words: Vec<String>) -> Result<Administrators, Self::Error> {
+        match words.iter().all(|word| is_name(word) && !word.starts_with('!')) {
+            true => Ok(Administrators(words)),
+            false => Err("must be a list of names and \"%groups\""),
+        }
+    }
+}
+
+impl From<Administrators> for Vec<String> {
+    fn from(administrators: Administrators) -> Vec<String> {
+        administrators.0
+    }
 }
 
 /// `policy.required`

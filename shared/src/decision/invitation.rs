@@ -24,6 +24,9 @@ pub fn decide_invitation(
     attempt: &Attempt<'_>,
     now: Timestamp,
 ) -> Result<Invitation, Refusal> {
+    if let Some(wait) = account.address_wait {
+        return Err(Refusal::AddressDelayed { wait });
+    }
     match (account.enrolled, account.one_time_code, attempt.one_time_hash) {
         (Enrolled::No, Some(kept), Some(hash)) if kept.hash == hash => match kept {
             KeptOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),

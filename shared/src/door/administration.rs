@@ -1,7 +1,7 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
 use super::app_passwords::{self, AppPasswordError, AppPasswordsAfter};
-use super::{COMMAND, Door, DoorError, load};
+use super::{COMMAND, Door, DoorError, SERVICE, load};
 use crate::clock::Timestamp;
 use crate::decision::Refusal;
 use crate::event::{Event, What};
@@ -94,10 +94,10 @@ impl Door {
 }
 
 /// An account; made if there is none.
-pub(super) fn known_or_new(
+pub(super) fn known_or_new<'a>(
     tx: &mut dyn Transaction,
     name: &UserName,
-    actor: &str,
+    actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<AccountRecord, StoreError> {
     if let Some(record) = tx.account(name)? {
@@ -111,21 +111,51 @@ pub(super) fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<Account
     tx.account(name)?.ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
-pub(super) fn log(
+/// Who acts, for the log.
+#[derive(Clone, Copy, Debug)]
+pub enum Actor<'a> {
+    /// A user of this host, by the command.
+    Command(&'a str),
+    /// The person of that name, in a browser.
+    Browser(&'a UserName, &'a Origin),
+}
+
+impl<'a> From<&'a str> for Actor<'a> {
+    fn from(name: &'a str) -> Actor<'a> {
+        Actor::Command(name)
+    }
+}
+
+pub(super) fn log<'a>(
     tx: &mut dyn Transaction,
     name: &UserName,
     what: What,
-    actor: &str,
+    actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    log_because(tx, name, what, "", actor, now)
+}
+
+pub(super) fn log_because<'a>(
+    tx: &mut dyn Transaction,
+    name: &UserName,
+    what: What,
+    cause: &str,
+    actor: impl Into<Actor<'a>>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (door, origin, actor) = match actor.into() {
+        Actor::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
+        Actor::Browser(actor, origin) => (SERVICE, origin.to_string(), actor.as_str()),
+    };
     tx.log(&Event {
         at: now,
         account: name.clone(),
         what,
-        door: COMMAND.to_owned(),
-        origin: Origin::Local(actor.to_owned()).to_string(),
+        door: door.to_owned(),
+        origin,
         actor: actor.to_owned(),
-        cause: String::new(),
+        cause: cause.to_owned(),
     })
 }
 

@@ -1,13 +1,12 @@
 //! What administrators do to app passwords: made, listed, renamed, revoked; and what ends them beside that.
 
-use super::administration::{AdministrationError, Done, known, known_or_new};
-use super::{COMMAND, Door};
+use super::Door;
+use super::administration::{Actor, AdministrationError, Done, known, known_or_new, log_because};
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::config::{Config, OnChange};
-use crate::event::{Event, What};
+use crate::event::What;
 use crate::name::{Label, UserName};
-use crate::place::Origin;
 use crate::scope::{Scope, ScopeName, Term};
 use crate::secret::RandomError;
 use crate::store::{AccountId, AppPasswordRecord, Intent, StoreError, Transaction};
@@ -71,7 +70,7 @@ impl Door {
         };
         tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), account, What::AppPasswordAdded, name.as_str(), actor, now)?;
+        log_because(tx.as_mut(), account, What::AppPasswordAdded, name.as_str(), actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(password)
@@ -107,7 +106,7 @@ impl Door {
             return Err(AppPasswordError::NameTaken(account.clone(), new.clone()).into());
         }
         tx.rename_app_password(meant.number, new)?;
-        log(tx.as_mut(), account, What::AppPasswordRenamed, new.as_str(), actor, now)?;
+        log_because(tx.as_mut(), account, What::AppPasswordRenamed, new.as_str(), actor, now)?;
         Ok(tx.commit()?)
     }
 
@@ -134,7 +133,14 @@ impl Door {
             }
         };
         let revision = tx.revise()?;
-        log(tx.as_mut(), account, What::AppPasswordRevoked, one.map_or("all", Label::as_str), actor, now)?;
+        log_because(
+            tx.as_mut(),
+            account,
+            What::AppPasswordRevoked,
+            one.map_or("all", Label::as_str),
+            actor,
+            now,
+        )?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(count)
@@ -182,16 +188,16 @@ pub(super) fn after_change(
 }
 
 /// The same for a change of an administrator's, with its event.
-pub(super) fn after_administration(
+pub(super) fn after_administration<'a>(
     config: &Config,
     tx: &mut dyn Transaction,
     (name, account): (&UserName, AccountId),
-    actor: &str,
+    actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<AppPasswordsAfter, StoreError> {
     let after = after_change(config, tx, account, now)?;
     if let AppPasswordsAfter::Revoked(_) = after {
-        log(tx, name, What::AppPasswordRevoked, BY_CHANGE, actor, now)?;
+        log_because(tx, name, What::AppPasswordRevoked, BY_CHANGE, actor, now)?;
     }
     Ok(after)
 }
@@ -213,25 +219,6 @@ fn find<'a>(
 ) -> Result<&'a AppPasswordRecord, AppPasswordError> {
     let found = all.iter().find(|kept| kept.name == *name);
     found.ok_or_else(|| AppPasswordError::Unknown(account.clone(), name.clone()))
-}
-
-fn log(
-    tx: &mut dyn Transaction,
-    account: &UserName,
-    what: What,
-    cause: &str,
-    actor: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    tx.log(&Event {
-        at: now,
-        account: account.clone(),
-        what,
-        door: COMMAND.to_owned(),
-        origin: Origin::Local(actor.to_owned()).to_string(),
-        actor: actor.to_owned(),
-        cause: cause.to_owned(),
-    })
 }
 
 /// Why nothing was done to app passwords.

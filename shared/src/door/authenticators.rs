@@ -1,7 +1,7 @@
 //! Authenticators and recovery codes of an account: made active, listed, removed, replaced. Each change ends every
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
-use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use super::administration::{Actor, AdministrationError, Done, known, known_or_new, log};
 use super::app_passwords::{self, AppPasswordsAfter};
 use super::{Door, DoorError, load};
 use crate::account::Enrolled;
@@ -45,13 +45,14 @@ impl Door {
 
     /// Makes a confirmed setup active: the authenticator, the spent step, and with the first one recovery codes,
     /// together.
-    pub fn activate(
+    pub fn activate<'a>(
         &mut self,
         pending: &Pending,
         confirmation: &Confirmation,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
+        let actor = actor.into();
         let name = pending.name();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -237,11 +238,11 @@ fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
 }
 
 /// Ends every session and trusted browser of an account, with its event; the revision that gates must go by.
-fn end_all(
+fn end_all<'a>(
     tx: &mut dyn Transaction,
     record: &AccountRecord,
     what: What,
-    actor: &str,
+    actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.end_all(record.id, now)?;

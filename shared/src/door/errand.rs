@@ -15,7 +15,7 @@ use crate::name::UserName;
 use crate::place::Origin;
 use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret};
-use crate::ticket::{Confirmed, Draft, DraftError, ErrandTicket, NewCodes, Purpose};
+use crate::ticket::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewCodes, Purpose};
 use crate::totp::{Moving, Parameters, Step};
 use crate::vault::VaultError;
 use crate::words;
@@ -55,10 +55,10 @@ impl Caller<'_> {
         }
     }
 
-    fn uid(&self) -> Option<u32> {
+    fn holder(&self) -> Holder {
         match self {
-            Caller::Root(_) => None,
-            Caller::Owner { uid, .. } => Some(*uid),
+            Caller::Root(_) => Holder::Root,
+            Caller::Owner { uid, .. } => Holder::User(*uid),
         }
     }
 }
@@ -203,7 +203,7 @@ impl Door {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: grouped(pending.recovery_codes()),
-            ticket: ErrandTicket::begun(account, caller.uid(), proof.footing.clone(), draft, now)
+            ticket: ErrandTicket::begun(account, caller.holder(), proof.footing.clone(), draft, now)
                 .seal(&self.token_keys())?,
         })
     }
@@ -219,7 +219,8 @@ impl Door {
         let new = NewCodes::of(&codes);
         Ok(Answer::RecoveryCodes {
             codes: grouped(&codes),
-            ticket: ErrandTicket::begun(account, caller.uid(), footing, new, now).seal(&self.token_keys())?,
+            ticket: ErrandTicket::begun(account, caller.holder(), footing, new, now)
+                .seal(&self.token_keys())?,
         })
     }
 
@@ -273,7 +274,7 @@ impl Door {
         account: &UserName,
         now: Timestamp,
     ) -> Result<ErrandTicket<T>, AdministrationError> {
-        let opened = ErrandTicket::open(ticket, &self.token_keys(), account, caller.uid(), now);
+        let opened = ErrandTicket::open(ticket, &self.token_keys(), account, caller.holder(), now);
         opened.ok_or(AdministrationError::Stale)
     }
 

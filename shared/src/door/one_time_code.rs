@@ -3,11 +3,11 @@
 
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
 use super::visit::Visit;
-use super::{Door, Visitor};
+use super::{Door, DoorError, Visitor};
 use crate::account::KeptOneTimeCode;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
-use crate::decision::Invitation;
+use crate::decision::{Invitation, Refusal};
 use crate::event::What;
 use crate::name::UserName;
 use crate::recovery::OneTimeCode;
@@ -51,6 +51,16 @@ impl Door {
         if !matches!(answer, Answer::OneTime(_)) {
             return Err(AdministrationError::Uninvited(visitor.name.clone()));
         }
+        self.judge_invitation(visitor, answer, now)?.map_err(AdministrationError::Code)
+    }
+
+    /// The same, of any answer.
+    pub(super) fn judge_invitation(
+        &mut self,
+        visitor: &Visitor<'_>,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<Result<Invitation, Refusal>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
@@ -58,7 +68,7 @@ impl Door {
         let decided = visit.invite(tx, answer)?;
         drop(visit);
         transaction.commit()?;
-        decided.map_err(AdministrationError::Code)
+        Ok(decided)
     }
 
     /// Takes it back.

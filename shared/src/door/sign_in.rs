@@ -1,8 +1,9 @@
 //! Signing in at the web: the password, then the code, then a session; or the password alone in a browser that
 //! the account trusts. Each step is one transaction, and the session's row is written with what it spends.
 
+use super::opening::Opening;
 use super::visit::Visit;
-use super::{Door, DoorError, Means, Recovered, Visitor, load};
+use super::{AppPasswordsAfter, Door, DoorError, Means, Recovered, Visitor, load};
 use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -14,15 +15,10 @@ use crate::guess::{Stage, Standing};
 use crate::name::{Group, UserName};
 use crate::password::{Password, PasswordError};
 use crate::place::Origin;
-use crate::policy::{Need, Subject};
-use crate::secret::fill_random;
-use crate::session::{Factors, Session, SessionId};
-use crate::store::{
-    AccountId, AccountRecord, BrowserRecord, Intent, Missed, SessionRecord, StoreError, Token, Transaction,
-    Wrong,
-};
+use crate::policy::{Enrolling, Need, Subject};
+use crate::session::{Factors, Session};
+use crate::store::{AccountId, Intent, Missed, StoreError, Token, Transaction, Wrong};
 use crate::vault::{TokenKeys, Vault};
-use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 /// The name of this door in logs and policies.
@@ -63,6 +59,8 @@ pub struct Opened {
     pub missed: Option<Missed>,
     /// What the use of a recovery code left.
     pub recovery: Option<Recovered>,
+    /// What became of app passwords, at the end of a setup.
+    pub app_passwords: AppPasswordsAfter,
 }
 
 /// What comes after the password.
@@ -76,8 +74,13 @@ pub enum AfterPassword {
         /// How long its longest code is.
         digits: u32,
     },
-    /// Nobody enters without a second factor, and there is none.
-    NotEnrolled,
+    /// Nobody enters without a second factor, and there is none: nothing but setting one up.
+    Setup {
+        /// The account's generation, for the ticket.
+        generation: u64,
+        /// What that needs.
+        needs: Enrolling,
+    },
     /// Refused.
     Refused(Refusal),
 }
@@ -182,7 +185,7 @@ impl Door {
             AfterPassword::Opened(Box::new(opened))
         } else if visit.account.enrolled == Enrolled::No {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
-            AfterPassword::NotEnrolled
+            AfterPassword::Setup { generation: record.generation, needs: Enrolling::OneTimeCode }
         } else if let Recognised::Trusted(number) = recognise(vault, tx, browser, name, now)? {
             visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
             let missed = visit.enter(tx, record, Means::TrustedBrowser)?.missed;
@@ -212,10 +215,22 @@ impl Door {
         };
         drop(visit);
         transaction.commit()?;
-        if let AfterPassword::Opened(opened) = &next {
-            self.scrub_if_turned_off(opened.recovery)?;
+        match next {
+            AfterPassword::Opened(opened) => {
+                self.scrub_if_turned_off(opened.recovery)?;
+                Ok(AfterPassword::Opened(opened))
+            }
+            // They may set it up by themselves while they could come in without.
+            AfterPassword::Setup { generation, .. } => {
+                let visitor = Visitor { stage: Stage::After, browser: None, ..visitor };
+                let needs = match self.waiver(&visitor, now)? {
+                    Some(_) => self.config.policy.enrolling(browser.origin.address()),
+                    None => Enrolling::OneTimeCode,
+                };
+                Ok(AfterPassword::Setup { generation, needs })
+            }
+            AfterPassword::Code { .. } | AfterPassword::Refused(_) => Ok(next),
         }
-        Ok(next)
     }
 
     /// The code, or a recovery code. The ticket's generation must be the account's: whatever ended all sessions
@@ -319,83 +334,6 @@ fn need(
     let address = visitor.origin.address();
     let subject = Subject { name: visitor.name, groups: &groups, service: visitor.service, address };
     Ok(config.policy.need(&subject, enrolled))
-}
-
-/// What a success opens.
-struct Opening<'a> {
-    config: &'a Config,
-    vault: &'a Vault,
-    browser: &'a Browser<'a>,
-    record: &'a AccountRecord,
-    now: Timestamp,
-}
-
-impl Opening<'_> {
-    fn address(&self) -> String {
-        self.browser.origin.address().map_or_else(|| "-".to_owned(), |address| address.to_string())
-    }
-
-    /// A session and its row.
-    fn session(
-        &self,
-        tx: &mut dyn Transaction,
-        means: Means,
-        browser_cookie: Option<Zeroizing<String>>,
-    ) -> Result<Opened, SignInError> {
-        let id = SessionId::random().map_err(PasswordError::from)?;
-        tx.add_session(
-            self.record.id,
-            &SessionRecord {
-                id,
-                browser: self.browser.name.to_owned(),
-                address: self.address(),
-                created: self.now,
-                last_seen: self.now,
-                expires: self.now.plus(self.config.gate.session.seconds()),
-            },
-        )?;
-        let session = Session {
-            id,
-            account: self.record.id.0,
-            generation: self.record.generation,
-            factors: Factors::Code,
-            issued: self.now,
-            name: self.record.name.clone(),
-            scope: self.browser.scope.to_owned(),
-            groups: self.record.groups.clone(),
-        };
-        let keys = self.vault.token_keys();
-        Ok(Opened { session, means, keys, browser_cookie, missed: None, recovery: None })
-    }
-
-    /// A new trusted browser; its cookie.
-    fn trust(&self, tx: &mut dyn Transaction) -> Result<Zeroizing<String>, SignInError> {
-        let number = tx.add_browser(&BrowserRecord {
-            number: 0,
-            account: self.record.id,
-            name: self.browser.name.to_owned(),
-            address: self.address(),
-            created: self.now,
-            last_seen: self.now,
-            expires: self.now.plus(self.config.gate.trust.seconds()),
-        })?;
-        self.rotate(tx, number, false)
-    }
-
-    /// A new cookie for a trusted browser.
-    fn rotate(
-        &self,
-        tx: &mut dyn Transaction,
-        number: i64,
-        seen: bool,
-    ) -> Result<Zeroizing<String>, SignInError> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        fill_random(&mut *bytes).map_err(PasswordError::from)?;
-        let value = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
-        let hash = self.vault.browser_hash(value.as_bytes());
-        tx.rotate(number, &hash, seen, &self.address(), self.now)?;
-        Ok(value)
-    }
 }
 
 /// Why nobody can sign in.

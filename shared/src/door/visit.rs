@@ -101,6 +101,7 @@ impl<'a> Visit<'a> {
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
         let decided = decide_invitation(&self.account, &self.attempt(answer, self.visitor.stage), self.now);
         if let Err(Refusal::Wrong) = decided {
+            self.charge_address(tx)?;
             self.log(tx, What::Refused, &Refusal::Wrong.to_string())?;
         }
         Ok(decided)

@@ -53,6 +53,10 @@ pub trait Accounts {
     fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<(), StoreError>;
     /// Sets an account's groups.
     fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<(), StoreError>;
+    /// The accounts that have an authenticator, with their groups; of more than `most` the first.
+    fn enrolled(&mut self, most: usize) -> Result<Vec<(UserName, Vec<Group>)>, StoreError>;
+    /// When the account first signed in: now, if it never did, or if the clock was set back since.
+    fn first_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<Timestamp, StoreError>;
     /// The account signed in with a second factor.
     fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
 }

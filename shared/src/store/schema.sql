@@ -11,6 +11,8 @@ CREATE TABLE account (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     name         TEXT NOT NULL UNIQUE,
     created      INTEGER NOT NULL,
+    -- with a second factor, or without one that the policy requires
+    first_sign_in INTEGER,
     last_sign_in INTEGER,
     password     TEXT,
     -- names of groups, one a line

@@ -26,13 +26,24 @@ pub(crate) trait Purpose: Serialize + DeserializeOwned {
     const KIND: &str;
 }
 
+/// Who began something that takes several steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Holder {
+    /// Root.
+    Root,
+    /// A user of this host.
+    User(u32),
+    /// The browser that has the setup ticket of this number.
+    Browser([u8; 16]),
+}
+
 /// A ticket to the next step.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ErrandTicket<T> {
     /// Whose account.
     pub(crate) account: UserName,
-    /// Who began it: a user of the host, or with `None` root.
-    pub(crate) uid: Option<u32>,
+    /// Who began it, and may bring it back.
+    pub(crate) holder: Holder,
     /// Until when it is good.
     expires: Timestamp,
     /// How the account stood when it was begun.
@@ -45,18 +56,18 @@ impl<T: Purpose> ErrandTicket<T> {
     /// One for an errand that begins now.
     pub(crate) fn begun(
         account: &UserName,
-        uid: Option<u32>,
+        holder: Holder,
         footing: Footing,
         what: T,
         now: Timestamp,
     ) -> ErrandTicket<T> {
-        ErrandTicket { account: account.clone(), uid, expires: now.plus(LIFE), footing, what }
+        ErrandTicket { account: account.clone(), holder, expires: now.plus(LIFE), footing, what }
     }
 
     /// One for the step after this one, for the time that is left.
     pub(crate) fn next<N>(self, next: impl FnOnce(T) -> N) -> ErrandTicket<N> {
-        let ErrandTicket { account, uid, expires, footing, what } = self;
-        ErrandTicket { account, uid, expires, footing, what: next(what) }
+        let ErrandTicket { account, holder, expires, footing, what } = self;
+        ErrandTicket { account, holder, expires, footing, what: next(what) }
     }
 
     /// The text that goes to whoever asked.
@@ -66,12 +77,12 @@ impl<T: Purpose> ErrandTicket<T> {
         Ok(BASE64URL_NOPAD.encode(&keys.seal(T::KIND, &plain)?).into())
     }
 
-    /// Opens what came back, if it is good at `now` for this account and this user.
+    /// Opens what came back, if it is good at `now` for this account and this holder.
     pub(crate) fn open(
         text: &str,
         keys: &TokenKeys,
         account: &UserName,
-        uid: Option<u32>,
+        holder: Holder,
         now: Timestamp,
     ) -> Option<ErrandTicket<T>> {
         if text.len() > LONGEST {
@@ -82,7 +93,7 @@ impl<T: Purpose> ErrandTicket<T> {
         let ticket: ErrandTicket<T> = serde_json::from_slice(&plain).ok()?;
         // A clock that was set back must not lengthen it.
         let in_time = now < ticket.expires && ticket.expires.since(now) <= LIFE;
-        (in_time && ticket.account == *account && ticket.uid == uid).then_some(ticket)
+        (in_time && ticket.account == *account && ticket.holder == holder).then_some(ticket)
     }
 }
 
@@ -201,20 +212,20 @@ mod tests {
         let footing = Footing { account: Some((AccountId(1), 2)), recovery: None, keys: [0; 32] };
         let codes = NewCodes::of(&[RecoveryCode::random(10).unwrap()]);
         let sealed =
-            ErrandTicket::begun(&name("alice"), Some(1000), footing, codes, NOW).seal(&keys).unwrap();
-        let open = |text: &str, who: &str, uid, now| {
-            ErrandTicket::<NewCodes>::open(text, &keys, &name(who), uid, Timestamp(now)).is_some()
+            ErrandTicket::begun(&name("alice"), Holder::User(1000), footing, codes, NOW).seal(&keys).unwrap();
+        let open = |text: &str, who: &str, holder, now| {
+            ErrandTicket::<NewCodes>::open(text, &keys, &name(who), holder, Timestamp(now)).is_some()
         };
-        assert!(open(&sealed, "alice", Some(1000), NOW.0 + LIFE - 1));
+        assert!(open(&sealed, "alice", Holder::User(1000), NOW.0 + LIFE - 1));
         for now in [NOW.0 + LIFE, NOW.0 - 1] {
-            assert!(!open(&sealed, "alice", Some(1000), now), "{now}");
+            assert!(!open(&sealed, "alice", Holder::User(1000), now), "{now}");
         }
-        assert!(!open(&sealed, "bob", Some(1000), NOW.0));
-        assert!(!open(&sealed, "alice", Some(1001), NOW.0));
-        assert!(!open(&sealed, "alice", None, NOW.0));
-        assert!(!open(&sealed[1..], "alice", Some(1000), NOW.0));
-        assert!(!open(&"A".repeat(LONGEST + 1), "alice", Some(1000), NOW.0));
-        let as_another = ErrandTicket::<Draft>::open(&sealed, &keys, &name("alice"), Some(1000), NOW);
+        assert!(!open(&sealed, "bob", Holder::User(1000), NOW.0));
+        assert!(!open(&sealed, "alice", Holder::User(1001), NOW.0));
+        assert!(!open(&sealed, "alice", Holder::Root, NOW.0));
+        assert!(!open(&sealed[1..], "alice", Holder::User(1000), NOW.0));
+        assert!(!open(&"A".repeat(LONGEST + 1), "alice", Holder::User(1000), NOW.0));
+        let as_another = ErrandTicket::<Draft>::open(&sealed, &keys, &name("alice"), Holder::User(1000), NOW);
         assert!(as_another.is_none());
     }
 
@@ -234,10 +245,16 @@ mod tests {
             recovery: Some([255; 32]),
             keys: [255; 32],
         };
-        let ticket = ErrandTicket::begun(&account, Some(u32::MAX), footing, Draft::of(&pending, None), NOW)
-            .next(|draft| Confirmed { draft, step: Step(u64::MAX) })
-            .seal(&keys)
-            .unwrap();
+        let ticket = ErrandTicket::begun(
+            &account,
+            Holder::Browser([255; 16]),
+            footing,
+            Draft::of(&pending, None),
+            NOW,
+        )
+        .next(|draft| Confirmed { draft, step: Step(u64::MAX) })
+        .seal(&keys)
+        .unwrap();
         assert!(ticket.len() < LONGEST / 2, "{}", ticket.len());
     }
 }

@@ -104,7 +104,23 @@ impl Accounts for Rows<'_> {
         self.app_passwords_changed_of(account)
     }
 
+    fn enrolled(&mut self, most: usize) -> Result<Vec<(UserName, Vec<Group>)>> {
+        let sql = "SELECT name, member_of FROM account \
+                   WHERE EXISTS (SELECT 1 FROM authenticator WHERE account = account.id) LIMIT ?1";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let found: Vec<(String, String)> = self.all(sql, [signed(most as u64)], read)?;
+        found.into_iter().map(|(name, lines)| Ok((account_name(&name)?, groups(&lines)?))).collect()
+    }
+
+    fn first_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<Timestamp> {
+        let sql = "UPDATE account SET first_sign_in = min(coalesce(first_sign_in, ?2), ?2) WHERE id = ?1 \
+                   RETURNING first_sign_in";
+        Ok(self.0.query_row(sql, (account.0, signed(now.0)), |row| time(row, 0))?)
+    }
+
     fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
-        self.execute("UPDATE account SET last_sign_in = ?2 WHERE id = ?1", (account.0, signed(now.0)))
+        let sql =
+            "UPDATE account SET last_sign_in = ?2, first_sign_in = coalesce(first_sign_in, ?2) WHERE id = ?1";
+        self.execute(sql, (account.0, signed(now.0)))
     }
 }

@@ -1,0 +1,210 @@
+//! The first setup, for someone who must have a second factor and has none: the QR, a code, the recovery codes, and only
+//! then the way on. Nothing else is open to them.
+
+use crate::pages::{self, html};
+use crate::reply::{self, Reply};
+use crate::sign_in::{Form, Guest, Visit};
+use hyper::StatusCode;
+use shared::answer::Answer;
+use shared::clock;
+use shared::config::OnUse;
+use shared::decision::Refusal;
+use shared::door::{AfterSetup, AfterSetupCode, Shown};
+use shared::name::UserName;
+use shared::policy::Enrolling;
+use shared::qr;
+use shared::ticket::{Leave, SetupTicket};
+use shared::words;
+use zeroize::Zeroizing;
+
+const OVER: &str =
+    "That setup is over, or the account has changed meanwhile. Nothing was changed; sign in and begin anew.";
+const NO_ONE_TIME_CODE: &str = "That is no one-time code: it begins with P- and has 12 characters more.";
+
+impl Guest<'_> {
+    /// The password has passed, and there is no second factor.
+    pub(crate) fn ask_setup(
+        &self,
+        name: UserName,
+        generation: u64,
+        needs: Enrolling,
+        back_to: String,
+    ) -> Reply {
+        let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
+        let leave = match needs {
+            Enrolling::Free => Leave::Given,
+            Enrolling::OneTimeCode => Leave::OneTimeCode,
+        };
+        let page = match needs {
+            Enrolling::Free => reply::see_other(&self.at("setup")),
+            Enrolling::OneTimeCode => self.invitation(StatusCode::FORBIDDEN, &name, None),
+        };
+        match SetupTicket::begun(name, generation, leave, back_to, now) {
+            Ok(ticket) => self.with_ticket(page, &ticket),
+            Err(error) => self.failed("unavailable", &error.to_string()),
+        }
+    }
+
+    /// GET setup
+    pub(crate) async fn setup_page(&self) -> Reply {
+        let Some(ticket) = self.setup_ticket() else { return reply::see_other(&self.at("sign-in")) };
+        if ticket.leave == Leave::OneTimeCode {
+            return self.invitation(StatusCode::OK, &ticket.name, None);
+        }
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        match self.site.judge.run(move |door| door.begin_web_setup(&asked, visit.now()?)).await {
+            Err(error) => self.not_judged(&error),
+            Ok(None) => self.setup_is_over(),
+            Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, &ticket.name, &shown, None),
+        }
+    }
+
+    /// POST setup/one-time-code
+    pub(crate) async fn enter_invitation(&self, form: &Form) -> Reply {
+        let Some(ticket) = self.setup_ticket() else { return self.setup_is_over() };
+        let answer = Answer::read(form.field("code").as_bytes());
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        let judged = self
+            .site
+            .judge
+            .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?))
+            .await;
+        match judged {
+            Err(error) => self.not_judged(&error),
+            Ok(Ok(ticket)) => self.with_ticket(reply::see_other(&self.at("setup")), &ticket),
+            Ok(Err(refusal)) => {
+                self.log(&ticket.name, "refused", &refusal.to_string());
+                let text = match refusal {
+                    Refusal::Unfit => NO_ONE_TIME_CODE.to_owned(),
+                    refusal => words::refusal(refusal),
+                };
+                match refusal {
+                    Refusal::AddressDelayed { wait } => {
+                        let status = StatusCode::TOO_MANY_REQUESTS;
+                        let page = self.invitation(status, &ticket.name, Some(&text));
+                        reply::with_retry_after(page, wait)
+                    }
+                    _ => self.invitation(StatusCode::UNAUTHORIZED, &ticket.name, Some(&text)),
+                }
+            }
+        }
+    }
+
+    /// POST setup/code
+    pub(crate) async fn confirm_setup(&self, form: &Form) -> Reply {
+        let Some(ticket) = self.setup_ticket() else { return self.setup_is_over() };
+        let answer = Answer::read(form.field("code").as_bytes());
+        let (asked, draft, visit) = (ticket.clone(), form.field("draft").to_owned(), Visit::of(self));
+        let judged = self
+            .site
+            .judge
+            .run(move |door| door.confirm_web_setup(&asked, draft.into(), &answer, visit.now()?))
+            .await;
+        match judged {
+            Err(error) => self.not_judged(&error),
+            Ok(AfterSetupCode::Over) => self.setup_is_over(),
+            Ok(AfterSetupCode::Refused(refusal, shown)) => {
+                let text = words::refusal(refusal);
+                self.new_authenticator(StatusCode::UNAUTHORIZED, &ticket.name, &shown, Some(&text))
+            }
+            Ok(AfterSetupCode::Confirmed { codes, confirmed }) => {
+                let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
+                let page = pages::SetupCodes {
+                    base: &self.site.url.path,
+                    codes: &codes,
+                    confirmed: &confirmed,
+                    turns_off: self.site.config.recovery.on_use == OnUse::Disable,
+                };
+                reply::page(StatusCode::OK, html(&page))
+            }
+        }
+    }
+
+    /// POST setup/finish
+    pub(crate) async fn finish_setup(&self, form: &Form) -> Reply {
+        let Some(ticket) = self.setup_ticket() else { return self.setup_is_over() };
+        // browsers insist on the tick; whoever leaves it out wrote the request by hand
+        if form.field("saved") != "yes" {
+            return reply::bare(StatusCode::BAD_REQUEST);
+        }
+        let (asked, confirmed, visit) = (ticket.clone(), form.field("confirmed").to_owned(), Visit::of(self));
+        let judged = self
+            .site
+            .judge
+            .run(move |door| door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?))
+            .await;
+        match judged {
+            Err(error) => self.not_judged(&error),
+            Ok(AfterSetup::Over) => self.setup_is_over(),
+            Ok(AfterSetup::Opened(opened)) => self.without_ticket(self.opened(&opened, &ticket.back_to)),
+        }
+    }
+
+    fn setup_ticket(&self) -> Option<SetupTicket> {
+        let value = self.cookie(self.site.jar.names.setup)?;
+        SetupTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)
+    }
+
+    fn with_ticket(&self, page: Reply, ticket: &SetupTicket) -> Reply {
+        match ticket.to_cookie(&self.site.watch.keys()) {
+            Ok(value) => reply::with_cookie(page, &self.site.jar.setup(&value, SetupTicket::LIFE)),
+            Err(error) => self.failed("unavailable", &error.to_string()),
+        }
+    }
+
+    fn without_ticket(&self, page: Reply) -> Reply {
+        reply::with_cookie(page, &self.site.jar.setup("", 0))
+    }
+
+    fn setup_is_over(&self) -> Reply {
+        let page = self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(OVER));
+        self.without_ticket(page)
+    }
+
+    fn invitation(&self, status: StatusCode, name: &UserName, message: Option<&str>) -> Reply {
+        let administrators: Vec<_> = self.site.config.policy.administrators.words().collect();
+        let page = pages::SetupInvitation {
+            base: &self.site.url.path,
+            user: name.as_str(),
+            administrators: &administrators.join(", ").replace('%', "group "),
+            message,
+        };
+        reply::page(status, html(&page))
+    }
+
+    fn new_authenticator(
+        &self,
+        status: StatusCode,
+        name: &UserName,
+        shown: &Shown,
+        message: Option<&str>,
+    ) -> Reply {
+        let Some(picture) = qr::svg(&shown.url) else {
+            return self
+                .failed("unavailable", "the setup's URL is too long for a QR code; shorten totp.issuer");
+        };
+        let page = pages::Setup {
+            base: &self.site.url.path,
+            user: name.as_str(),
+            qr: &picture,
+            secret: &in_fours(&shown.secret),
+            url: &shown.url,
+            draft: &shown.draft,
+            digits: self.site.config.totp.digits.value(),
+            message,
+        };
+        reply::page(status, html(&page))
+    }
+}
+
+/// As people copy it by hand; apps read over the blanks.
+fn in_fours(secret: &str) -> Zeroizing<String> {
+    let mut grouped = Zeroizing::new(String::with_capacity(secret.len() * 2));
+    for (at, character) in secret.chars().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(character);
+    }
+    grouped
+}

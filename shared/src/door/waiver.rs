@@ -1,0 +1,107 @@
+//! Coming in without the second factor that the policy requires: for a while after the first sign-in, and as an
+//! administrator while no administrator has one, so that requiring it shuts nobody out who could mend it.
+
+use super::{COMMAND, Door, SignInError, Visitor};
+use crate::account::Enrolled;
+use crate::clock::Timestamp;
+use crate::event::{Event, What};
+use crate::name::{Group, UserName};
+use crate::policy::{Need, Subject, Waiver};
+use crate::store::{Intent, StoreError, Transaction};
+
+/// Accounts with a second factor that are looked at in search of an administrator; where there are more, one of them
+/// is taken to be.
+const MOST: usize = 10_000;
+
+impl Door {
+    /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
+    /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
+    pub fn waive(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Option<Waiver>, SignInError> {
+        let waiver = self.waiver(visitor, now)?;
+        if let Some(waiver) = waiver {
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            log(tx.as_mut(), visitor, What::Accepted, waiver.name(), now)?;
+            tx.commit()?;
+        }
+        Ok(waiver)
+    }
+
+    /// Whether they may.
+    pub(super) fn waiver(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Waiver>, SignInError> {
+        let mut waiver = None;
+        if self.config.policy.enroll_within.seconds() > 0 {
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let record = match tx.account(visitor.name)? {
+                Some(record) => record,
+                None => {
+                    log(tx.as_mut(), visitor, What::AccountAdded, "first-sign-in", now)?;
+                    tx.add_account(visitor.name, now)?
+                }
+            };
+            let first = tx.first_sign_in(record.id, now)?;
+            waiver = self.config.policy.enroll_until(first, now).map(Waiver::Until);
+            tx.commit()?;
+        }
+        Ok(match waiver {
+            None if self.is_last_administrator(visitor.name)? => Some(Waiver::LastAdministrator),
+            waiver => waiver,
+        })
+    }
+
+    /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
+    pub fn is_required(&mut self, name: &UserName) -> Result<bool, SignInError> {
+        let kept = self.membership(name)?.groups;
+        let groups = self.config.groups_of(name, &kept).map_err(SignInError::Groups)?;
+        let subject = Subject { name, groups: &groups, service: COMMAND, address: None };
+        Ok(self.config.policy.need(&subject, Enrolled::No) == Need::Enrolment)
+    }
+
+    /// Whether this is an administrator, and no administrator has a second factor.
+    fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, SignInError> {
+        let kept = self.membership(name)?.groups;
+        if !self.is_administrator(name, &kept)? {
+            return Ok(false);
+        }
+        let enrolled = self.store.begin(&mut self.vault, Intent::Read)?.enrolled(MOST + 1)?;
+        if enrolled.len() > MOST {
+            return Ok(false);
+        }
+        for (name, kept) in &enrolled {
+            if self.is_administrator(name, kept)? {
+                return Ok(false);
+            }
+        }
+        for declared in &self.config.account {
+            if self.is_administrator(&declared.name, &[])? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_administrator(&self, name: &UserName, kept: &[Group]) -> Result<bool, SignInError> {
+        self.config.is_administrator(name, kept).map_err(SignInError::Groups)
+    }
+}
+
+fn log(
+    tx: &mut dyn Transaction,
+    visitor: &Visitor<'_>,
+    what: What,
+    cause: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.log(&Event {
+        at: now,
+        account: visitor.name.clone(),
+        what,
+        door: visitor.service.to_owned(),
+        origin: visitor.origin.to_string(),
+        actor: visitor.name.to_string(),
+        cause: cause.to_owned(),
+    })
+}

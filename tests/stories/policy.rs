@@ -1,0 +1,92 @@
+//! Who must have a second factor, and how nobody is shut out by that.
+
+use testhost::{Host, Postern};
+
+/// L13
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn someone_required_comes_in_without_for_enroll_within_after_the_first_sign_in() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    host.configure("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
+
+    // Only a sign-in counts: whoever does not know the password starts nobody's time.
+    alice.with_password().password("wrong").is_turned_away();
+    assert!(!Postern::call("status").does().out.contains("alice"));
+
+    let read = alice.with_password().enters();
+    assert!(read.contains("must have a second factor by "), "{read}");
+    host.journal.says("not needed cause=enroll_within");
+    assert!(Postern::call("status alice").does().out.contains("off"));
+    host.clock.forward(24 * 3600 - 1);
+    alice.with_key().enters();
+
+    host.clock.forward(1);
+    alice.with_key().is_turned_away();
+    host.journal.says("refused cause=not-enrolled");
+    // once enrolled, the time is over for good
+    let phone = alice.enrols();
+    alice.with_key().enters_with(&phone.code());
+    Postern::call("disable alice").does();
+    alice.with_key().is_turned_away();
+}
+
+/// Promise 8, N6
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
+    let host = Host::fresh();
+    let (alice, bob, carol) = (host.person("alice"), host.person("bob"), host.person("carol"));
+    Postern::call("account add alice").does();
+    Postern::call("account group alice --add keepers").does();
+    host.configure("[policy]\nrequired = \"all\"\nadministrators = [\"%keepers\", \"bob\"]\n");
+
+    for administrator in [&alice, &bob] {
+        let read = administrator.with_key().enters();
+        assert!(read.contains("No administrator has a second factor yet"), "{read}");
+    }
+    host.journal.says("not needed cause=last-administrator");
+    assert!(Postern::call("log alice").does().out.contains("last-administrator"));
+    carol.with_key().is_turned_away();
+    // someone else's second factor changes nothing
+    let phone = carol.enrols();
+    carol.with_key().enters_with(&phone.code());
+    alice.with_key().enters();
+
+    let phone = alice.enrols();
+    bob.with_key().is_turned_away();
+    alice.with_key().enters_with(&phone.code());
+    let said = Postern::call("disable alice").does();
+    assert!(said.out.contains("postern one-time-code alice"), "{}", said.out);
+    bob.with_key().enters();
+}
+
+/// What stands on the line counts for everyone there, administrators too.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn unenrolled_deny_knows_no_waiver() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    host.configure(
+        "[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\nadministrators = [\"alice\"]\n\
+         [pam.service.sshd]\nunenrolled = \"deny\"\n",
+    );
+    alice.with_key().is_turned_away();
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn what_contradicts_itself_is_refused_by_line_and_key() {
+    let host = Host::fresh();
+    for (text, said) in [
+        ("[policy]\nself_enroll = \"networks\"\n", "self_enroll_networks need each other"),
+        ("[policy]\nself_enroll_networks = [\"192.0.2.0/24\"]\n", "self_enroll_networks need each other"),
+        ("[policy]\nself_enroll = \"never\"\n", "one-time-code"),
+        ("[policy]\nenroll_within = \"91d\"\n", "must be a duration from 0s to 90d"),
+        ("[policy]\nadministrators = [\"!alice\"]\n", "must be a list of names and \"%groups\""),
+    ] {
+        host.write_configuration(text);
+        let refused = Postern::call("enroll bob --no-confirm").refuses();
+        assert!(refused.err.contains(said) && refused.err.contains("policy."), "{text}: {}", refused.err);
+    }
+}

@@ -10,6 +10,9 @@ use crate::store::Missed;
 pub const BEFORE_FIRST_FACTOR: &str =
     "If this sign-in is refused, check your password and wait for a new code";
 
+/// Said before a second factor is turned on: from then on nothing else lets such a program in.
+pub const PROGRAMS: &str = "Programs that can show no page, such as for files, calendars or mail, need an app password, from the administrator";
+
 /// The one text for someone who must have a second factor and has none.
 pub const NOT_ENROLLED: &str = "This account needs a second factor and has none; ask the administrator";
 

@@ -11,7 +11,7 @@ use shared::words;
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
-    let result = door.disable(user, &context::actor(), now);
+    let result = door.disable(user, context::actor().as_str(), now);
     let (success, message) = match &result {
         Ok(after) => {
             let off = format!("the second factor of {user} is off; its secret and recovery codes are gone");

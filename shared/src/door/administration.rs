@@ -16,12 +16,13 @@ use std::fmt;
 
 impl Door {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
-    pub fn disable(
+    pub fn disable<'a>(
         &mut self,
         name: &UserName,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
+        let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;

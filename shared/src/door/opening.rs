@@ -55,8 +55,16 @@ impl Opening<'_> {
             groups: self.record.groups.clone(),
         };
         let keys = self.vault.token_keys();
-        let app_passwords = AppPasswordsAfter::None;
-        Ok(Opened { session, means, keys, browser_cookie, missed: None, recovery: None, app_passwords })
+        Ok(Opened {
+            session,
+            means,
+            exempt: None,
+            keys,
+            browser_cookie,
+            missed: None,
+            recovery: None,
+            app_passwords: AppPasswordsAfter::None,
+        })
     }
 
     /// A new trusted browser; its cookie.

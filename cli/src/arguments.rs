@@ -1,10 +1,12 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
 pub(crate) mod app_password;
+pub(crate) mod email;
 
 use app_password::AppPassword;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+pub(crate) use email::Email;
 use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
 use shared::event::{KEPT, What};
@@ -47,6 +49,9 @@ pub(crate) enum Command {
     /// The authenticators of an account
     #[command(subcommand)]
     Authenticator(Authenticator),
+    /// The address that codes are mailed to
+    #[command(subcommand)]
+    Email(Email),
     /// Lift delays and locks
     Unlock(Unlock),
     /// Accounts
@@ -93,6 +98,7 @@ impl Command {
             | Command::Account(_)
             | Command::Password(_)
             | Command::AppPassword(_)
+            | Command::Email(_)
             | Command::Session(_)
             | Command::Import(_)
             | Command::Key(_)

@@ -12,6 +12,7 @@ mod errands;
 mod guests;
 mod judge;
 mod listener;
+mod mailer;
 mod pages;
 mod reply;
 mod routes;

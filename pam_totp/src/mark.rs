@@ -18,6 +18,7 @@ impl Mark {
             None => b'-',
             Some(Means::Code) => b'c',
             Some(Means::RecoveryCode) => b'r',
+            Some(Means::MailedCode) => b'm',
             Some(Means::OneTimeCode) => b'o',
             Some(Means::TrustedBrowser) => b'b',
             Some(Means::Password) => b'p',
@@ -32,6 +33,7 @@ impl Mark {
             b'c' => Some(Means::Code),
             b'r' => Some(Means::RecoveryCode),
             b'o' => Some(Means::OneTimeCode),
+            b'm' => Some(Means::MailedCode),
             _ => return None,
         };
         Some(Mark { user: UserName::parse(user).ok()?, unbooked })
@@ -44,7 +46,8 @@ mod tests {
 
     #[test]
     fn a_mark_survives_the_transaction() {
-        for unbooked in [None, Some(Means::Code), Some(Means::RecoveryCode), Some(Means::OneTimeCode)] {
+        let means = [Means::Code, Means::MailedCode, Means::RecoveryCode, Means::OneTimeCode].map(Some);
+        for unbooked in means.into_iter().chain([None]) {
             let mark = Mark { user: "alice".parse().unwrap(), unbooked };
             assert_eq!(Mark::from_bytes(&mark.to_bytes()), Some(mark));
         }

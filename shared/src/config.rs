@@ -3,6 +3,7 @@
 
 mod app_passwords;
 mod conflict;
+pub mod email;
 pub mod file;
 pub mod gate;
 mod locate;
@@ -14,6 +15,7 @@ pub use app_passwords::{AppPasswords, OnChange};
 pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
 pub use policy::{Administrators, Exempt, Policy, Required, SelfEnroll};
 
+use crate::email::EmailAddress;
 use crate::groups::{self, GroupsError};
 use crate::name::{Group, UserName};
 use crate::recovery::RecoveryCode;
@@ -42,6 +44,8 @@ pub struct Config {
     pub policy: Policy,
     /// App passwords.
     pub app_passwords: AppPasswords,
+    /// Mail, and the codes in it.
+    pub email: email::Email,
     /// The PAM module.
     pub pam: Pam,
     /// The gate.
@@ -193,9 +197,9 @@ pub struct Declared {
     /// Groups for the policy, beside those of the host.
     #[serde(default)]
     pub groups: Vec<Group>,
-    /// Where mail to the person goes.
+    /// Where mail to the person goes; codes too.
     #[serde(default)]
-    pub email: Option<Line>,
+    pub email: Option<EmailAddress>,
 }
 
 /// An absolute path.
@@ -344,6 +348,7 @@ mod tests {
             ("[policy]", "", sample["policy"].as_table().unwrap()),
             ("[[policy.exempt]]", "", exempt),
             ("[app_passwords]", "", sample["app_passwords"].as_table().unwrap()),
+            ("[email]", "", sample["email"].as_table().unwrap()),
             ("[pam]", "", sample["pam"].as_table().unwrap()),
             ("[gate]", "", sample["gate"].as_table().unwrap()),
             ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),

@@ -7,11 +7,14 @@ mod admission;
 mod app_passwords;
 mod attempt;
 mod authenticators;
+mod email;
 mod errand;
 mod import;
 mod keyed_store;
 mod load;
 mod log;
+mod mail;
+mod notice;
 mod one_time_code;
 mod opening;
 mod revocation;
@@ -29,6 +32,7 @@ pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
 pub use errand::Caller;
 pub use import::{Taken, Trial};
+pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
@@ -41,7 +45,7 @@ use crate::key::KeyError;
 use crate::name::{Group, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
-use crate::store::{Intent, StoreError};
+use crate::store::{AccountId, Intent, StoreError, Transaction};
 use crate::vault::{Vault, VaultError};
 use keyed_store::KeyedStore;
 use std::fmt;
@@ -88,7 +92,7 @@ impl Door {
         let declared = load::declared(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
         let (stored, groups) = match transaction.account(name)? {
-            Some(record) => (!transaction.authenticators(record.id)?.is_empty(), record.groups),
+            Some(record) => (is_enrolled(transaction.as_mut(), record.id)?, record.groups),
             None => (false, Vec::new()),
         };
         let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
@@ -99,6 +103,11 @@ impl Door {
     fn memory(now: Timestamp) -> Timestamp {
         now.minus(crate::guess::LOCK_WINDOW)
     }
+}
+
+/// Whether an account has a second factor of its own, declared or not.
+fn is_enrolled(tx: &mut dyn Transaction, account: AccountId) -> Result<bool, StoreError> {
+    Ok(!tx.authenticators(account)?.is_empty() || tx.addresses(account)?.confirmed.is_some())
 }
 
 /// Why nobody can be let in. Each names what the administrator can mend.

@@ -483,3 +483,17 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
     assert!(home.door.admit(&visitor, &bad, NOW).is_err());
     assert_eq!(admits(&mut home.door, &good, "dovecot", NOW), Ok(()));
 }
+
+/// A6: an address is a second factor too.
+#[test]
+fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
+    let mut home = home("");
+    let alice = name("alice");
+    let engine = home.engine();
+    let sql = "INSERT INTO email (account, confirmed) SELECT id, 'alice@example.com' FROM account";
+    engine.execute(sql, []).unwrap();
+    let mail = add(&mut home, "mail", SCOPE);
+    let (enrolled, after) = home.door.remove_email(&alice, "root", NOW).unwrap();
+    assert_eq!((enrolled, after), (shared::account::Enrolled::No, AppPasswordsAfter::Revoked(1)));
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
+}

@@ -19,6 +19,7 @@ mod guest;
 mod import;
 mod keys;
 mod log;
+mod mail;
 mod policy;
 mod qr;
 mod races;

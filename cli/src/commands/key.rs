@@ -83,6 +83,8 @@ fn words(what: KeyBound, count: u64) -> &'static str {
         (KeyBound::OneTimeCodes, _) => "one-time codes",
         (KeyBound::AppPasswords, 1) => "app password",
         (KeyBound::AppPasswords, _) => "app passwords",
+        (KeyBound::MailedCodes, 1) => "mailed code",
+        (KeyBound::MailedCodes, _) => "mailed codes",
         (KeyBound::Browsers, 1) => "trusted browser",
         (KeyBound::Browsers, _) => "trusted browsers",
         (KeyBound::Sessions, 1) => "session",
@@ -97,7 +99,8 @@ fn command(what: KeyBound) -> Option<&'static str> {
         KeyBound::RecoveryCodes => Some("postern recovery"),
         KeyBound::OneTimeCodes => Some("postern one-time-code"),
         KeyBound::AppPasswords => Some("postern app-password add"),
-        KeyBound::Browsers | KeyBound::Sessions => None,
+        // whoever needs another asks for it
+        KeyBound::MailedCodes | KeyBound::Browsers | KeyBound::Sessions => None,
     }
 }
 
@@ -111,6 +114,7 @@ fn value(name: &shared::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
         "recovery_codes": count(KeyBound::RecoveryCodes),
         "one_time_codes": count(KeyBound::OneTimeCodes),
         "app_passwords": count(KeyBound::AppPasswords),
+        "mailed_codes": count(KeyBound::MailedCodes),
         "trusted_browsers": count(KeyBound::Browsers),
         "sessions": count(KeyBound::Sessions),
         "renew": ended.iter().filter_map(|(what, _)| command(*what)).collect::<Vec<_>>(),

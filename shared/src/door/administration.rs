@@ -1,8 +1,9 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
 use super::app_passwords::{self, AppPasswordError, AppPasswordsAfter};
-use super::{COMMAND, Door, DoorError, SERVICE, load};
+use super::{COMMAND, Door, DoorError, NotMailed, SERVICE, is_enrolled, load, notice};
 use crate::clock::Timestamp;
+use crate::config::Config;
 use crate::decision::Refusal;
 use crate::event::{Event, What};
 use crate::name::{Label, UserName};
@@ -26,7 +27,7 @@ impl Door {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        if tx.authenticators(record.id)?.is_empty() {
+        if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
             // an earlier one may have left bytes behind
             self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
@@ -36,7 +37,7 @@ impl Door {
         tx.unlock_all(record.id)?;
         tx.end_all(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::Disabled, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::Disabled, actor, now)?;
         let account = (name, record.id);
         let after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         tx.commit()?;
@@ -50,7 +51,7 @@ impl Door {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         tx.unlock_all(record.id)?;
-        log(tx.as_mut(), name, What::Unlocked, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::Unlocked, actor, now)?;
         Ok(tx.commit()?)
     }
 
@@ -62,15 +63,13 @@ impl Door {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
-        let defaults = self.config.totp.parameters();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.account(name)? {
             None if declared.is_some() => tx.add_account(name, now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
-        let (_, authenticators) =
-            load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared, defaults)?;
+        let authenticators = load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared)?;
         let mut mended = 0;
         for authenticator in authenticators {
             let Some(current) = authenticator.parameters.moving.step_at(now) else { continue };
@@ -81,7 +80,7 @@ impl Door {
                 mended += 1;
             }
         }
-        log(tx.as_mut(), name, What::ClockMended, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::ClockMended, actor, now)?;
         tx.commit()?;
         Ok(mended)
     }
@@ -104,7 +103,7 @@ pub(super) fn known_or_new<'a>(
     if let Some(record) = tx.account(name)? {
         return Ok(record);
     }
-    log(tx, name, What::AccountAdded, actor, now)?;
+    tx.log(&event(name, What::AccountAdded, actor.into(), now))?;
     tx.add_account(name, now)
 }
 
@@ -127,17 +126,20 @@ impl<'a> From<&'a str> for Actor<'a> {
     }
 }
 
+/// Logs what someone did to an account, and lets the person know.
 pub(super) fn log<'a>(
+    config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     what: What,
     actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    log_because(tx, name, what, "", actor, now)
+    log_because(config, tx, name, what, "", actor, now)
 }
 
 pub(super) fn log_because<'a>(
+    config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     what: What,
@@ -145,19 +147,24 @@ pub(super) fn log_because<'a>(
     actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (door, origin, actor) = match actor.into() {
+    let event = Event { cause: cause.to_owned(), ..event(name, what, actor.into(), now) };
+    notice::log(config, tx, &event)
+}
+
+fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event {
+    let (door, origin, actor) = match actor {
         Actor::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
         Actor::Browser(actor, origin) => (SERVICE, origin.to_string(), actor.as_str()),
     };
-    tx.log(&Event {
+    Event {
         at: now,
         account: name.clone(),
         what,
         door: door.to_owned(),
         origin,
         actor: actor.to_owned(),
-        cause: cause.to_owned(),
-    })
+        cause: String::new(),
+    }
 }
 
 /// Outcome of an act that returns nothing.
@@ -204,6 +211,20 @@ pub enum AdministrationError {
     Declared(UserName),
     /// There is no such session or trusted browser.
     NothingToRevoke(&'static str, UserName),
+    /// `[email]` says nothing to send mail by.
+    NoMail,
+    /// A code was mailed just now: so many seconds are left.
+    MailCooldown(u64),
+    /// A letter was not sent.
+    NotMailed(NotMailed),
+    /// It has no address.
+    NoAddress(UserName),
+    /// It has no address that waits to be confirmed.
+    NothingToConfirm(UserName),
+    /// The code mailed to it opens nothing any more.
+    NoCodeToConfirm(UserName),
+    /// The code that was typed does not confirm an address.
+    NotConfirmed(Refusal),
     /// The password.
     Password(PasswordError),
     /// An app password.
@@ -274,6 +295,23 @@ impl fmt::Display for AdministrationError {
                 "{name} is declared in postern.toml or accounts.d; change its [[account]] table or its secret_file instead"
             ),
             AdministrationError::NothingToRevoke(what, name) => write!(f, "{name} has no such {what}"),
+            AdministrationError::NoMail => f.write_str(
+                "mail is off; give [email] in postern.toml a smtp_url, a webhook_url or a command, and restart postern-gate",
+            ),
+            AdministrationError::MailCooldown(wait) => {
+                write!(f, "a code was mailed just now; wait {} for the next", words::duration(*wait))
+            }
+            AdministrationError::NotMailed(error) => error.fmt(f),
+            AdministrationError::NoAddress(name) => write!(f, "{name} has no e-mail address"),
+            AdministrationError::NothingToConfirm(name) => write!(
+                f,
+                "{name} has no address to confirm; postern email set {name} ADDRESS mails a code to one"
+            ),
+            AdministrationError::NoCodeToConfirm(name) => write!(
+                f,
+                "no code that was mailed confirms the address any more, after too many wrong ones or a newer mail; postern email set {name} ADDRESS mails another"
+            ),
+            AdministrationError::NotConfirmed(refusal) => f.write_str(&words::refusal(*refusal)),
             AdministrationError::Password(error) => error.fmt(f),
             AdministrationError::AppPassword(error) => error.fmt(f),
             AdministrationError::NotScrubbed(error) => write!(
@@ -289,6 +327,7 @@ impl std::error::Error for AdministrationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             AdministrationError::NotScrubbed(error) => Some(error),
+            AdministrationError::NotMailed(error) => Some(error),
             AdministrationError::Door(error) => Some(error),
             _ => None,
         }

@@ -70,7 +70,7 @@ impl Door {
         };
         tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
         let revision = tx.revise()?;
-        log_because(tx.as_mut(), account, What::AppPasswordAdded, name.as_str(), actor, now)?;
+        log_because(&self.config, tx.as_mut(), account, What::AppPasswordAdded, name.as_str(), actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(password)
@@ -106,7 +106,7 @@ impl Door {
             return Err(AppPasswordError::NameTaken(account.clone(), new.clone()).into());
         }
         tx.rename_app_password(meant.number, new)?;
-        log_because(tx.as_mut(), account, What::AppPasswordRenamed, new.as_str(), actor, now)?;
+        log_because(&self.config, tx.as_mut(), account, What::AppPasswordRenamed, new.as_str(), actor, now)?;
         Ok(tx.commit()?)
     }
 
@@ -134,6 +134,7 @@ impl Door {
         };
         let revision = tx.revise()?;
         log_because(
+            &self.config,
             tx.as_mut(),
             account,
             What::AppPasswordRevoked,
@@ -197,7 +198,7 @@ pub(super) fn after_administration<'a>(
 ) -> Result<AppPasswordsAfter, StoreError> {
     let after = after_change(config, tx, account, now)?;
     if let AppPasswordsAfter::Revoked(_) = after {
-        log_because(tx, name, What::AppPasswordRevoked, BY_CHANGE, actor, now)?;
+        log_because(config, tx, name, What::AppPasswordRevoked, BY_CHANGE, actor, now)?;
     }
     Ok(after)
 }

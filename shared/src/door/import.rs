@@ -80,7 +80,7 @@ impl Door {
             )?;
             if new.insert(name) {
                 tx.end_all(record.id, now)?;
-                log(tx, name, What::Imported, actor, now)?;
+                log(config, tx, name, What::Imported, actor, now)?;
                 app_passwords::after_administration(config, tx, (name, record.id), actor, now)?;
             }
             all.push(Taken::As(label));

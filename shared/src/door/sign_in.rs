@@ -3,8 +3,8 @@
 
 use super::opening::Opening;
 use super::visit::Visit;
-use super::{AppPasswordsAfter, Door, DoorError, Means, Recovered, Visitor, load};
-use crate::account::Enrolled;
+use super::{AppPasswordsAfter, Door, DoorError, Means, Recovered, Visitor, load, mail, notice};
+use crate::account::{Enrolled, Methods};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::Config;
@@ -86,6 +86,8 @@ pub enum AfterPassword {
         generation: u64,
         /// How long its longest code is.
         digits: u32,
+        /// What codes there are.
+        methods: Methods,
     },
     /// Nobody enters without a second factor, and there is none: nothing but setting one up.
     Setup {
@@ -132,7 +134,7 @@ impl Door {
         // First the try is charged, so that however many come at once, no more are looked at than the row allows.
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
         let visitor = Visitor {
             name,
             stage: Stage::Before,
@@ -200,7 +202,7 @@ impl Door {
         } else if visit.account.enrolled == Enrolled::No {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
             AfterPassword::Setup { generation: record.generation, needs: Enrolling::OneTimeCode }
-        } else if let Recognised::Trusted(number) = recognise(vault, tx, browser, name, now)? {
+        } else if let Recognised::Trusted(number) = recognise(config, vault, tx, browser, name, now)? {
             visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
             let missed = visit.enter(tx, record, Means::TrustedBrowser)?.missed;
             let cookie = opening.rotate(tx, number, true)?;
@@ -224,8 +226,19 @@ impl Door {
                 }
             }
         } else {
-            let lengths = visit.account.authenticators.iter().map(|a| a.parameters.digits);
-            AfterPassword::Code { generation: record.generation, digits: lengths.max().unwrap_or_default() }
+            let to = match config.email.is_on() {
+                true => mail::address(config, tx, name, record.id)?.map(|address| address.masked()),
+                false => None,
+            };
+            let authenticators = &visit.account.authenticators;
+            let lengths = authenticators.iter().map(|a| a.parameters.digits);
+            let digits = lengths.chain(to.as_ref().map(|_| mail::DIGITS)).max().unwrap_or(mail::DIGITS);
+            let methods = match to {
+                None => Methods::App,
+                Some(to) if authenticators.is_empty() => Methods::Mail(to),
+                Some(to) => Methods::AppOrMail(to),
+            };
+            AfterPassword::Code { generation: record.generation, digits, methods }
         };
         drop(visit);
         transaction.commit()?;
@@ -261,7 +274,7 @@ impl Door {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
         let visitor =
             Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
@@ -309,6 +322,7 @@ impl Door {
 /// Looks a browser's cookie up. A stolen one revokes the browser, which the caller must commit; one of another
 /// account's says nothing.
 fn recognise(
+    config: &Config,
     vault: &Vault,
     tx: &mut dyn Transaction,
     browser: &Browser<'_>,
@@ -326,7 +340,7 @@ fn recognise(
         Token::Stolen => {}
     }
     tx.remove_browser(record.number)?;
-    tx.log(&Event {
+    let event = Event {
         at: now,
         account: owner.name,
         what: What::BrowserRevoked,
@@ -334,7 +348,8 @@ fn recognise(
         origin: browser.origin.to_string(),
         actor: name.to_string(),
         cause: "an old cookie was used after a newer one".to_owned(),
-    })?;
+    };
+    notice::log(config, tx, &event)?;
     Ok(Recognised::Stolen)
 }
 

@@ -8,6 +8,8 @@ mod accounts;
 mod app_passwords;
 mod events;
 mod keys;
+mod mail;
+mod notices;
 mod rows;
 mod sessions;
 
@@ -24,7 +26,7 @@ use std::time::Duration;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
 /// How long another process's write is waited for.

@@ -2,11 +2,14 @@
 //! `cargo run -p postern-cli --example completions`. Its test sees that the files are what it would write.
 
 #[allow(dead_code, reason = "only the declaration is read here, not what was typed")]
-#[path = "../src/arguments.rs"]
-mod arguments;
+#[path = "../src"]
+mod command {
+    pub(crate) mod arguments;
+}
 
 use clap::CommandFactory;
 use clap_complete::{Generator, Shell, generate};
+use command::arguments::Arguments;
 use std::path::PathBuf;
 
 const NAME: &str = "postern";
@@ -16,7 +19,7 @@ fn files() -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/completions"));
     [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().map(move |shell| {
         let mut text = Vec::new();
-        generate(shell, &mut arguments::Arguments::command(), NAME, &mut text);
+        generate(shell, &mut Arguments::command(), NAME, &mut text);
         (folder.join(shell.file_name(NAME)), text)
     })
 }

@@ -1,9 +1,9 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
-// said in full, since the completions read this file from elsewhere
-#[path = "arguments/email.rs"]
+pub(crate) mod app_password;
 pub(crate) mod email;
 
+use app_password::AppPassword;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub(crate) use email::Email;
@@ -59,6 +59,9 @@ pub(crate) enum Command {
     Account(Account),
     /// Set the password for the web, read from the terminal or stdin
     Password(One),
+    /// App passwords, for clients that can show no page
+    #[command(subcommand)]
+    AppPassword(AppPassword),
     /// Trusted browsers
     #[command(subcommand)]
     Browser(Browsers),
@@ -94,6 +97,7 @@ impl Command {
             | Command::Unlock(_)
             | Command::Account(_)
             | Command::Password(_)
+            | Command::AppPassword(_)
             | Command::Email(_)
             | Command::Session(_)
             | Command::Import(_)
@@ -330,7 +334,7 @@ pub(crate) enum Key {
 
 #[derive(Args)]
 pub(crate) struct Rotate {
-    /// Renew all keys: passwords, recovery codes, trusted browsers and sessions end
+    /// Renew all keys: passwords, recovery codes, app passwords, trusted browsers and sessions end
     #[arg(long)]
     pub(crate) compromised: bool,
     /// Do not ask whether they may end

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod account;
+mod app_password;
 mod authenticator;
 mod browser;
 mod disable;
@@ -21,6 +22,7 @@ mod status;
 mod unlock;
 mod verify;
 
+use crate::arguments::app_password::AppPassword;
 use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, Email, Key, List};
 use crate::desk;
 use crate::output::{Failure, Output};
@@ -53,6 +55,12 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Account(Account::Rename(what)) => account::rename(arguments, output, what),
         Command::Account(Account::Group(what)) => account::group(arguments, output, what),
         Command::Password(what) => password::run(arguments, output, &what.user),
+        Command::AppPassword(AppPassword::Add(what)) => app_password::add(arguments, output, what),
+        Command::AppPassword(AppPassword::List(what)) => {
+            app_password::list(arguments, output, what.user.as_ref())
+        }
+        Command::AppPassword(AppPassword::Rename(what)) => app_password::rename(arguments, output, what),
+        Command::AppPassword(AppPassword::Revoke(what)) => app_password::revoke(arguments, output, what),
         Command::Browser(Browsers::List(what)) => browser::list(arguments, output, what.user.as_ref()),
         Command::Browser(Browsers::Revoke(what)) => browser::revoke(arguments, output, what),
         Command::Session(List::List(what)) => session::list(arguments, output, &what.user),

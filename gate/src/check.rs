@@ -1,5 +1,7 @@
 //! A check: what a proxy asks before each request. No disk, no lock shared between workers.
 
+use crate::app_passwords::Refused;
+use crate::authorization::Authorization;
 use crate::contract::Asked;
 use crate::cookies::{Scanned, scan};
 use crate::site::Site;
@@ -8,10 +10,13 @@ use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
 use shared::account::Enrolled;
 use shared::clock::{self, Timestamp};
 use shared::door::SERVICE;
-use shared::name::Group;
+use shared::name::{Group, UserName};
 use shared::place::Address;
 use shared::policy::{Need, Subject};
+use shared::scope::WebRequest;
 use shared::session::{Factors, Session};
+use shared::store::FoundAppPassword;
+use std::sync::Arc;
 
 /// The most of cookies that is looked at, in bytes.
 const LONGEST: usize = 48 * 1024;
@@ -24,6 +29,10 @@ pub(crate) enum Ruling {
     SignIn(Wants),
     /// Ambiguous or malformed: not a request of a browser's.
     Refuse,
+    /// Basic, or an app password, and not one that is good: another may be.
+    AppPassword,
+    /// An app password that is good elsewhere.
+    Forbid,
 }
 
 /// What the application may see.
@@ -57,18 +66,85 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
     let good = |session: &Session| {
         site.is_good_at(session, &asked.host()) && is_enough(site, session, asked.address)
     };
+    let said = Authorization::read(authorization);
     let Some(session) = session(site, &scanned, now).filter(good) else {
-        return Ruling::SignIn(wants(asked.method, headers));
+        return match without_session(site, asked, &said, now) {
+            Ok(found) => {
+                Ruling::Allow(allowed(site, &found.account, &found.groups, scanned.others, String::new()))
+            }
+            Err(NoEntry::Scope) => Ruling::Forbid,
+            Err(NoEntry::Basic) if !navigates(headers) => Ruling::AppPassword,
+            // a browser that sends what an application asked for may still sign in
+            Err(NoEntry::Basic | NoEntry::Nothing) => Ruling::SignIn(wants(asked.method, headers)),
+        };
     };
-    let declared = site.config.declared(&session.name);
-    let email = declared.and_then(|declared| declared.email.as_ref());
-    Ruling::Allow(Allowed {
-        groups: list(site.config.memberships(&session.name, &session.groups)),
-        email: email.map_or_else(String::new, |line| line.as_str().to_owned()),
-        user: session.name.as_str().to_owned(),
-        cookie: scanned.others,
-        authorization: authorization.to_owned(),
+    // an application never sees an app password, needed or not
+    let authorization = if said.is_ours() { "" } else { authorization };
+    Ruling::Allow(allowed(site, &session.name, &session.groups, scanned.others, authorization.to_owned()))
+}
+
+/// Why a request without a session has no entry.
+enum NoEntry {
+    /// It shows nothing that the gate knows.
+    Nothing,
+    /// It shows something by Basic, or an app password, that is not good.
+    Basic,
+    /// It shows an app password that is good elsewhere.
+    Scope,
+}
+
+/// Whose request it is by an app password.
+fn without_session(
+    site: &Site,
+    asked: &Asked<'_>,
+    said: &Authorization,
+    now: Timestamp,
+) -> Result<Arc<FoundAppPassword>, NoEntry> {
+    let claim = match said {
+        Authorization::Foreign => return Err(NoEntry::Nothing),
+        Authorization::OtherBasic => return Err(NoEntry::Basic),
+        Authorization::Mistyped => {
+            log("app-password-mistyped", None, asked.address);
+            return Err(NoEntry::Basic);
+        }
+        Authorization::AppPassword(claim) => claim,
+    };
+    if !site.watch.is_sure() {
+        return Err(NoEntry::Nothing);
+    }
+    let host = asked.host();
+    let judged = match site.is_own(&host, asked.target) {
+        true => Err(Refused::Scope),
+        false => {
+            let request = WebRequest { host: &host, target: asked.target, method: asked.method };
+            let (keys, named) = (site.watch.keys(), &site.gate().scope);
+            site.watch.app_passwords().judge(claim, &keys, &request, named, asked.address, now)
+        }
+    };
+    judged.map_err(|refused| {
+        log(refused.name(), claim.name.as_ref(), asked.address);
+        match refused {
+            Refused::Wrong | Refused::Expired => NoEntry::Basic,
+            Refused::Scope => NoEntry::Scope,
+        }
     })
+}
+
+fn log(cause: &str, name: Option<&UserName>, address: Address) {
+    let name = name.map_or("-", UserName::as_str);
+    eprintln!("postern-gate: refused cause={cause} address={address} service={SERVICE} user={name:?}");
+}
+
+fn allowed(site: &Site, name: &UserName, groups: &[Group], cookie: String, authorization: String) -> Allowed {
+    let declared = site.config.declared(name);
+    let email = declared.and_then(|declared| declared.email.as_ref());
+    Allowed {
+        groups: list(site.config.memberships(name, groups)),
+        email: email.map_or_else(String::new, |line| line.as_str().to_owned()),
+        user: name.as_str().to_owned(),
+        cookie,
+        authorization,
+    }
 }
 
 /// With commas, as applications read it.
@@ -115,6 +191,11 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, ()> {
         (Some(value), None) => std::str::from_utf8(value.as_bytes()).map_err(|_| ()),
         _ => Err(()),
     }
+}
+
+/// Whether a browser is on its way to a page. Clients that can show none do not say so.
+fn navigates(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-mode").is_some_and(|mode| mode.as_bytes() == b"navigate")
 }
 
 /// Fetch metadata says it; older browsers accept HTML for pages only.

@@ -1,6 +1,8 @@
 //! postern-gate: the door to the web. Answers forward-auth checks and shows the sign-in pages.
 #![forbid(unsafe_code)]
 
+mod app_passwords;
+mod authorization;
 mod belief;
 mod check;
 mod connections;
@@ -16,6 +18,7 @@ mod mailer;
 mod pages;
 mod reply;
 mod routes;
+mod secretary;
 mod server;
 mod setup;
 mod sign_in;

@@ -73,6 +73,8 @@ pub(crate) struct SetupCodes<'a> {
     pub(crate) confirmed: &'a str,
     /// Whether the use of the one code turns the second factor off.
     pub(crate) turns_off: bool,
+    /// What programs need from now on.
+    pub(crate) programs: &'a str,
 }
 
 /// Something to read, and where to go on.

@@ -5,6 +5,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE,
+    WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -15,6 +16,10 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// Characters that stay as they are in a query value.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a client is told that may not sign in with a password.
+const HINT: &str =
+    "Basic realm=\"Use an app password here; your own password does not work\", charset=\"UTF-8\"";
 
 /// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
 /// may send the browser next, to a sign-on of its own for example.
@@ -43,6 +48,12 @@ pub(crate) fn ruling(
     match ruling {
         Ruling::Allow(allowed) => allow(allowed),
         Ruling::Refuse | Ruling::SignIn(Wants::Data) => bare(StatusCode::UNAUTHORIZED),
+        Ruling::Forbid => bare(StatusCode::FORBIDDEN),
+        Ruling::AppPassword => {
+            let mut reply = bare(StatusCode::UNAUTHORIZED);
+            reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(HINT));
+            reply
+        }
         Ruling::SignIn(Wants::Page) => {
             let status = match (proxy, method) {
                 // nginx knows 401 and 403 only; the sample turns this one into a redirect

@@ -1,5 +1,6 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
+use crate::authorization::Authorization;
 use crate::belief::Connected;
 use crate::contract::{self, Broken};
 use crate::pages;
@@ -9,7 +10,7 @@ use crate::site::Site;
 use crate::{check, reply::bare};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, COOKIE, HOST, HeaderValue, ORIGIN};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, ORIGIN};
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use shared::config::gate::Proxy;
 use std::sync::Arc;
@@ -112,6 +113,13 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     if host.is_none_or(|host| !host.eq_ignore_ascii_case(&site.url.authority)) {
         return bare(StatusCode::MISDIRECTED_REQUEST);
     }
+    // never good here, and so not even looked up
+    if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
+        eprintln!(
+            "postern-gate: refused cause=scope address={address}: an app password opens none of the gate's own pages"
+        );
+        return bare(StatusCode::FORBIDDEN);
+    }
     let Some(page) = request.uri().path().strip_prefix(site.url.path.as_str()).map(str::to_owned) else {
         return bare(StatusCode::NOT_FOUND);
     };
@@ -163,6 +171,10 @@ async fn take(guest: &Guest<'_>, page: &str, form: &Form) -> Reply {
         "turn-off" => guest.turn_off().await,
         _ => bare(StatusCode::NOT_FOUND),
     }
+}
+
+fn is_app_password(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|text| Authorization::read(text).is_ours())
 }
 
 /// Whether a form comes from one of our own pages, as every browser says in one of two headers.

@@ -8,6 +8,7 @@ use crate::judge::Judge;
 use crate::listener::{Accepted, Listener};
 use crate::mailer::{self, Mailer};
 use crate::routes;
+use crate::secretary::Secretary;
 use crate::site::Site;
 use crate::watch::Watch;
 use hyper::Request;
@@ -77,11 +78,13 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         mailer,
         config,
     });
+    let secretary = Secretary::start(&site.config, site.watch.app_passwords());
     let runtime = threads()?;
     runtime.spawn(mailer::serve(Arc::clone(&site.mailer), Judge::new(&site.config)));
     let served = runtime.block_on(serve(&site));
     site.watch.end();
     runtime.shutdown_timeout(LAST);
+    secretary.end();
     // A panic there has nothing left to spoil.
     let _ = watching.join();
     served

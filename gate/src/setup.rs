@@ -114,6 +114,7 @@ impl Guest<'_> {
                     codes: &codes,
                     confirmed: &confirmed,
                     turns_off: self.site.config.recovery.on_use == OnUse::Disable,
+                    programs: words::PROGRAMS,
                 };
                 reply::page(StatusCode::OK, html(&page))
             }

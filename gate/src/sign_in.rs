@@ -219,11 +219,12 @@ impl Guest<'_> {
     pub(crate) fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
         self.log(&opened.session.name, "accepted", &opened.cause());
-        let told: Vec<String> =
-            [opened.missed.as_ref().map(words::missed), opened.recovery.map(words::recovered)]
-                .into_iter()
-                .flatten()
-                .collect();
+        let told = [
+            opened.missed.as_ref().map(words::missed),
+            opened.recovery.map(words::recovered),
+            words::app_passwords(opened.app_passwords),
+        ];
+        let told: Vec<String> = told.into_iter().flatten().collect();
         let back_to = if back_to.is_empty() { self.site.url.path.as_str() } else { back_to };
         let page = if told.is_empty() {
             reply::see_other(back_to)

@@ -8,6 +8,7 @@ use crate::watch::Watch;
 use shared::config::Config;
 use shared::config::gate::{Gate, GateUrl};
 use shared::session::Session;
+use shared::web_address::WebPath;
 use std::sync::Arc;
 
 /// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
@@ -47,6 +48,18 @@ impl Site {
         match &self.gate().cookie_domain {
             Some(domain) if self.url.has_own_host() => domain.covers(host),
             _ => host == self.url.host(),
+        }
+    }
+
+    /// Whether a request to a host, in lower case, may be for the gate's own pages.
+    pub(crate) fn is_own(&self, host: &str, target: &str) -> bool {
+        if host != self.url.host() {
+            return false;
+        }
+        match (WebPath::read(target), WebPath::read(&self.url.path)) {
+            (Ok(asked), Ok(own)) => asked.is_below(&own),
+            // what can be read in two ways may be
+            _ => true,
         }
     }
 

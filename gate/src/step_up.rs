@@ -10,6 +10,7 @@ use shared::clock;
 use shared::door::{Actor, AdministrationError, Opened, SignInError};
 use shared::session::Session;
 use shared::ticket::{Leave, SetupTicket, StepUpTicket};
+use shared::words;
 
 const NEEDED: &str = "This takes a fresh code: sign out, and sign in with a recovery code or an administrator's one-time code.";
 const REQUIRED: &str = "This account must have a second factor: set up a new one instead.";
@@ -68,7 +69,7 @@ impl Guest<'_> {
                 return Ok(Err(REQUIRED));
             }
             match door.disable(&name, Actor::Browser(&name, &visit.origin), visit.now()?) {
-                Ok(()) => Ok(Ok(())),
+                Ok(after) => Ok(Ok(after)),
                 Err(AdministrationError::Door(error)) => Err(SignInError::Door(error)),
                 Err(AdministrationError::Declared(_)) => Ok(Err(DECLARED)),
                 Err(error) => {
@@ -82,10 +83,11 @@ impl Guest<'_> {
         match turned_off.await {
             Err(error) => self.not_judged(&error),
             Ok(Err(why)) => self.notice(StatusCode::CONFLICT, "Not turned off", &[why.to_owned()]),
-            Ok(Ok(())) => {
+            Ok(Ok(after)) => {
                 self.log(&session.name, "disabled", "step-up");
-                let lines =
-                    ["Your second factor is off. Every session and trusted browser has ended.".to_owned()];
+                let off =
+                    "Your second factor is off. Every session and trusted browser has ended.".to_owned();
+                let lines: Vec<String> = std::iter::once(off).chain(words::app_passwords(after)).collect();
                 self.notice(StatusCode::OK, "Second factor off", &lines)
             }
         }

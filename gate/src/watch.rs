@@ -1,10 +1,11 @@
-//! The watch over what is revoked: a snapshot in memory that checks go by, the keys of cookies with it, and the lease
-//! for which it is sure. A gate that has not been sure of its store for the length of a lease lets nobody in.
+//! The watch over what is revoked: a snapshot in memory that checks go by, the keys of cookies and the live app
+//! passwords with it, and the lease for which it is sure. A gate that has not been sure of its store for the length of a lease lets nobody in.
 
+use crate::app_passwords::AppPasswords;
 use arc_swap::{ArcSwap, Guard};
 use shared::clock;
 use shared::config::Config;
-use shared::door::{Door, DoorError, LEASE};
+use shared::door::{Door, DoorError, GoesBy, LEASE, Seen};
 use shared::secret::fill_random;
 use shared::session::{Revoked, Session};
 use shared::vault::TokenKeys;
@@ -24,6 +25,7 @@ pub(crate) struct Watch {
 struct Shared {
     revoked: ArcSwap<Revoked>,
     keys: ArcSwap<TokenKeys>,
+    app_passwords: Arc<AppPasswords>,
     /// Until when the snapshot is sure, in milliseconds since boot.
     sure_until: AtomicU64,
     ended: AtomicBool,
@@ -36,6 +38,7 @@ impl Watch {
         let shared = Arc::new(Shared {
             revoked: ArcSwap::from_pointee(Revoked::default()),
             keys: ArcSwap::from_pointee(door.token_keys()),
+            app_passwords: Arc::default(),
             sure_until: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
@@ -52,6 +55,11 @@ impl Watch {
     /// What signs and seals cookies now.
     pub(crate) fn keys(&self) -> Guard<Arc<TokenKeys>> {
         self.shared.keys.load()
+    }
+
+    /// The live app passwords: good for as long as [`Watch::is_sure`].
+    pub(crate) fn app_passwords(&self) -> &Arc<AppPasswords> {
+        &self.shared.app_passwords
     }
 
     /// Whether a session was revoked, or nobody can be sure that it was not.
@@ -73,7 +81,7 @@ struct Watcher {
     shared: Arc<Shared>,
     config: Config,
     gate: [u8; 16],
-    goes_by: Option<u64>,
+    goes_by: Option<GoesBy>,
 }
 
 impl Watcher {
@@ -102,10 +110,18 @@ impl Watcher {
         let began = clock::since_boot();
         let now = clock::now().unwrap_or(clock::Timestamp(0));
         let (shared, mut goes_by) = (&self.shared, self.goes_by);
-        door.look(&self.gate, self.goes_by, now, |revoked, keys| {
-            goes_by = Some(revoked.revision);
+        door.look(&self.gate, self.goes_by, now, |seen| {
+            let Seen { revoked, keys, app_passwords } = seen;
+            let of_app_passwords = match (&app_passwords, goes_by) {
+                (Some(live), _) => live.revision,
+                (None, before) => before.map_or(0, |before| before.app_passwords),
+            };
+            goes_by = Some(GoesBy { revision: revoked.revision, app_passwords: of_app_passwords });
             shared.keys.store(Arc::new(keys));
             shared.revoked.store(Arc::new(revoked));
+            if let Some(live) = app_passwords {
+                shared.app_passwords.replace(live);
+            }
         })?;
         self.goes_by = goes_by;
         self.shared.sure_until.store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);

@@ -19,6 +19,9 @@ _postern() {
             postern,account)
                 cmd="postern__subcmd__account"
                 ;;
+            postern,app-password)
+                cmd="postern__subcmd__app__subcmd__password"
+                ;;
             postern,authenticator)
                 cmd="postern__subcmd__authenticator"
                 ;;
@@ -106,6 +109,36 @@ _postern() {
             postern__subcmd__account__subcmd__help,rename)
                 cmd="postern__subcmd__account__subcmd__help__subcmd__rename"
                 ;;
+            postern__subcmd__app__subcmd__password,add)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__add"
+                ;;
+            postern__subcmd__app__subcmd__password,help)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__help"
+                ;;
+            postern__subcmd__app__subcmd__password,list)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__list"
+                ;;
+            postern__subcmd__app__subcmd__password,rename)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__rename"
+                ;;
+            postern__subcmd__app__subcmd__password,revoke)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__revoke"
+                ;;
+            postern__subcmd__app__subcmd__password__subcmd__help,add)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__help__subcmd__add"
+                ;;
+            postern__subcmd__app__subcmd__password__subcmd__help,help)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__help__subcmd__help"
+                ;;
+            postern__subcmd__app__subcmd__password__subcmd__help,list)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__help__subcmd__list"
+                ;;
+            postern__subcmd__app__subcmd__password__subcmd__help,rename)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__help__subcmd__rename"
+                ;;
+            postern__subcmd__app__subcmd__password__subcmd__help,revoke)
+                cmd="postern__subcmd__app__subcmd__password__subcmd__help__subcmd__revoke"
+                ;;
             postern__subcmd__authenticator,add)
                 cmd="postern__subcmd__authenticator__subcmd__add"
                 ;;
@@ -175,6 +208,9 @@ _postern() {
             postern__subcmd__help,account)
                 cmd="postern__subcmd__help__subcmd__account"
                 ;;
+            postern__subcmd__help,app-password)
+                cmd="postern__subcmd__help__subcmd__app__subcmd__password"
+                ;;
             postern__subcmd__help,authenticator)
                 cmd="postern__subcmd__help__subcmd__authenticator"
                 ;;
@@ -243,6 +279,18 @@ _postern() {
                 ;;
             postern__subcmd__help__subcmd__account,rename)
                 cmd="postern__subcmd__help__subcmd__account__subcmd__rename"
+                ;;
+            postern__subcmd__help__subcmd__app__subcmd__password,add)
+                cmd="postern__subcmd__help__subcmd__app__subcmd__password__subcmd__add"
+                ;;
+            postern__subcmd__help__subcmd__app__subcmd__password,list)
+                cmd="postern__subcmd__help__subcmd__app__subcmd__password__subcmd__list"
+                ;;
+            postern__subcmd__help__subcmd__app__subcmd__password,rename)
+                cmd="postern__subcmd__help__subcmd__app__subcmd__password__subcmd__rename"
+                ;;
+            postern__subcmd__help__subcmd__app__subcmd__password,revoke)
+                cmd="postern__subcmd__help__subcmd__app__subcmd__password__subcmd__revoke"
                 ;;
             postern__subcmd__help__subcmd__authenticator,add)
                 cmd="postern__subcmd__help__subcmd__authenticator__subcmd__add"
@@ -314,7 +362,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password browser session import print-config key log edit help"
+            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -497,6 +545,188 @@ _postern() {
             ;;
         postern__subcmd__account__subcmd__rename)
             opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password)
+            opts="-h --config --json --help add list rename revoke help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__add)
+            opts="-h --scope --expires --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__help)
+            opts="add list rename revoke help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__help__subcmd__rename)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__help__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__list)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__rename)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__app__subcmd__password__subcmd__revoke)
+            opts="-h --all --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1010,7 +1240,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password browser session import print-config key log edit help"
+            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1080,6 +1310,76 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help__subcmd__account__subcmd__rename)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__app__subcmd__password)
+            opts="add list rename revoke"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__app__subcmd__password__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__app__subcmd__password__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__app__subcmd__password__subcmd__rename)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__app__subcmd__password__subcmd__revoke)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1647,7 +1947,7 @@ _postern() {
             fi
             case "${prev}" in
                 --event)
-                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-asked email-set email-confirmed email-removed disabled unlocked password-set browser-revoked session-revoked clock-mended keys-rotated keys-renewed" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-asked email-set email-confirmed email-removed disabled unlocked password-set app-password-added app-password-renamed app-password-revoked browser-revoked session-revoked clock-mended keys-rotated keys-renewed" -- "${cur}"))
                     return 0
                     ;;
                 --door)

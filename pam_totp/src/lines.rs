@@ -289,3 +289,36 @@ fn a_store_that_cannot_be_read_says_nothing_to_strangers() {
     assert_eq!(home.auth(&host, ""), Entry::Denied(Denial::Unavailable));
     assert_eq!(*host.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR]);
 }
+
+#[test]
+fn an_app_password_passes_at_the_service_of_its_scope_alone() {
+    let home = Home::new("");
+    let add = |name: &str, scope: &str| {
+        let mut door = Door::open(file::read(&home.path("postern.toml")).unwrap().config).unwrap();
+        let (name, scope) = (name.parse().unwrap(), scope.parse().unwrap());
+        let alice = "alice".parse().unwrap();
+        let made = door.add_app_password(&alice, &name, &scope, None, "root", clock::now().unwrap());
+        made.unwrap().grouped().to_string()
+    };
+    let (mail, sudo_too) = (add("mail", "pam:dovecot"), add("both", "pam:dovecot\npam:sudo"));
+    for words in ["", "first_factor=passed tries=1"] {
+        let dovecot = Fake::at("dovecot", "alice").who_types(&[&mail]);
+        assert_eq!(home.auth(&dovecot, words), Entry::Passed);
+        assert!(dovecot.log_text().contains("accepted cause=app-password address=- service=dovecot"));
+        assert_eq!(home.account(&dovecot, ""), Entry::Passed);
+        assert_eq!(
+            home.auth(&sudo().who_types(&[&sudo_too.replace('-', "").to_lowercase()]), words),
+            Entry::Passed
+        );
+
+        let elsewhere = sudo().who_types(&[&mail]);
+        assert!(matches!(home.auth(&elsewhere, words), Entry::Denied(_)), "{words}");
+        assert!(elsewhere.log_text().contains("refused cause=scope"), "{}", elsewhere.log_text());
+        assert_eq!(home.account(&elsewhere, ""), Entry::Denied(Denial::NotAsked));
+        let bob = Fake::at("dovecot", "bob").who_types(&[&mail]);
+        assert_ne!(home.auth(&bob, &format!("{words} unenrolled=deny")), Entry::Passed);
+    }
+    let host = sudo().who_types(&[&mail, &home.code(0)]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Passed);
+    assert!(host.prompts.borrow()[1].starts_with("That app password is not for this service\n"));
+}

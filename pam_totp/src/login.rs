@@ -8,10 +8,11 @@ use crate::mark::Mark;
 use crate::options::{Options, Settings};
 use shared::account::Enrolled;
 use shared::answer::Answer;
+use shared::app_password::AppPassword;
 use shared::clock;
 use shared::config::file::{self, ConfigError};
 use shared::config::{Config, FirstFactor, Pam, Unenrolled};
-use shared::decision::{Refusal, Verdict};
+use shared::decision::{Admission, NotAdmitted, Verdict};
 use shared::door::{Door, DoorError, Means, Membership, Outcome, Recovered, Visitor};
 use shared::groups::GroupsError;
 use shared::guess::Stage;
@@ -20,7 +21,19 @@ use shared::place::Origin;
 use shared::policy::{Need, Subject};
 use shared::store::{self, Missed};
 use shared::words;
+use std::fmt::Display;
 use std::ops::Deref;
+
+/// By what someone got in, as logs name it.
+const APP_PASSWORD: &str = "app-password";
+
+/// What came of an answer.
+enum Judged {
+    /// It was a code, or none at all.
+    Code(Outcome),
+    /// It was an app password.
+    AppPassword(Result<Admission, NotAdmitted>),
+}
 
 /// A line of a service file: what is known before it is known who stands there.
 pub(crate) struct Front<'a> {
@@ -151,13 +164,19 @@ impl Line<'_> {
                 None => self.settings.prompt.clone(),
             };
             let outcome = match self.one_try(&prompt, Stage::After) {
-                Ok(outcome) => outcome,
+                Ok(Judged::Code(outcome)) => outcome,
+                Ok(Judged::AppPassword(Ok(_))) => return self.passed(APP_PASSWORD, None),
+                Ok(Judged::AppPassword(Err(refusal))) => {
+                    self.log_refusal(refusal);
+                    reason = Some(words::not_admitted(refusal));
+                    continue;
+                }
                 Err(entry) => return entry,
             };
             match outcome.verdict {
                 Verdict::Accepted(accepted) => {
                     self.tell_success(outcome.missed.as_ref(), outcome.recovery);
-                    return self.passed(accepted.spent().into(), None);
+                    return self.passed(Means::from(accepted.spent()).name(), None);
                 }
                 Verdict::Refused(refusal) => {
                     self.log_refusal(refusal);
@@ -183,36 +202,43 @@ impl Line<'_> {
             return Entry::Denied(Denial::Conversation);
         }
         self.host.tell(words::BEFORE_FIRST_FACTOR);
-        let outcome = match judged {
-            Ok(outcome) => outcome,
+        let judged = match judged {
+            Ok(judged) => judged,
             Err(entry) => return entry,
         };
         let membership = match self.door().and_then(|mut door| door.membership(&self.user)) {
             Ok(membership) => membership,
             Err(error) => return self.unavailable(&error),
         };
-        match outcome.verdict {
-            Verdict::Accepted(accepted) => {
-                let means = accepted.spent().into();
-                self.passed(means, Some(means))
+        let cause = match judged {
+            Judged::AppPassword(Ok(_)) => return self.passed(APP_PASSWORD, None),
+            Judged::AppPassword(Err(refusal)) => refusal.to_string(),
+            Judged::Code(Outcome { verdict: Verdict::Accepted(accepted), .. }) => {
+                let means = Means::from(accepted.spent());
+                return self.passed(means.name(), Some(means));
             }
-            Verdict::Refused(refusal) => self.without_code(&membership, Stage::Before).unwrap_or_else(|| {
-                self.log_refusal(refusal);
-                Entry::Denied(Denial::Refused)
-            }),
-        }
+            Judged::Code(Outcome { verdict: Verdict::Refused(refusal), .. }) => refusal.to_string(),
+        };
+        self.without_code(&membership, Stage::Before).unwrap_or_else(|| {
+            self.log_refusal(cause);
+            Entry::Denied(Denial::Refused)
+        })
     }
 
     /// Prompts once, then opens the store and has the answer judged.
-    fn one_try(&self, prompt: &str, stage: Stage) -> Result<Outcome, Entry> {
+    fn one_try(&self, prompt: &str, stage: Stage) -> Result<Judged, Entry> {
         let typed = self.host.ask(prompt, self.settings.echo).map_err(|_| {
             self.log(Severity::Notice, "refused", "cancelled");
             Entry::Denied(Denial::Conversation)
         })?;
+        let app_password = std::str::from_utf8(&typed).ok().and_then(|text| AppPassword::read(text).ok());
         let answer = Answer::read(&typed);
         let now = clock::now().map_err(|error| self.unavailable(&error))?;
         let visitor = self.visitor(stage);
-        let judged = self.door().and_then(|mut door| door.attempt(&visitor, &answer, now));
+        let judged = self.door().and_then(|mut door| match &app_password {
+            Some(typed) => door.admit(&visitor, typed, now).map(Judged::AppPassword),
+            None => door.attempt(&visitor, &answer, now).map(Judged::Code),
+        });
         judged.map_err(|error| self.unavailable(&error))
     }
 
@@ -281,8 +307,8 @@ impl Line<'_> {
         Entry::NotNeeded
     }
 
-    fn passed(&self, means: Means, unbooked: Option<Means>) -> Entry {
-        self.log(Severity::Info, "accepted", means.name());
+    fn passed(&self, means: &str, unbooked: Option<Means>) -> Entry {
+        self.log(Severity::Info, "accepted", means);
         self.mark(unbooked);
         Entry::Passed
     }
@@ -312,7 +338,7 @@ impl Line<'_> {
         Entry::Denied(Denial::Unavailable)
     }
 
-    fn log_refusal(&self, refusal: Refusal) {
+    fn log_refusal(&self, refusal: impl Display) {
         self.log(Severity::Notice, "refused", &refusal.to_string());
     }
 

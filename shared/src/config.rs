@@ -1,6 +1,7 @@
 //! postern.toml: every key, its type with its range, and its default, declared once. Reading opens no socket
 //! and changes nothing; how a typo is survived stands in [`file`].
 
+mod app_passwords;
 mod conflict;
 pub mod email;
 pub mod file;
@@ -10,6 +11,7 @@ mod pam;
 mod policy;
 pub mod value;
 
+pub use app_passwords::{AppPasswords, OnChange};
 pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
 pub use policy::{Administrators, Exempt, Policy, Required, SelfEnroll};
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub throttle: Throttle,
     /// Who must give a code.
     pub policy: Policy,
+    /// App passwords.
+    pub app_passwords: AppPasswords,
     /// Mail, and the codes in it.
     pub email: email::Email,
     /// The PAM module.
@@ -334,6 +338,7 @@ mod tests {
         let exempt = sample["policy"]["exempt"][0].as_table().unwrap();
         let proxy = sample["gate"]["trusted_proxies"][0].as_table().unwrap();
         let tls = sample["gate"]["tls"].as_table().unwrap();
+        let scope = sample["gate"]["scope"]["webdav"].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
         for (header, rest, table) in [
             ("[store]", "", sample["store"].as_table().unwrap()),
@@ -342,11 +347,13 @@ mod tests {
             ("[throttle]", "", sample["throttle"].as_table().unwrap()),
             ("[policy]", "", sample["policy"].as_table().unwrap()),
             ("[[policy.exempt]]", "", exempt),
+            ("[app_passwords]", "", sample["app_passwords"].as_table().unwrap()),
             ("[email]", "", sample["email"].as_table().unwrap()),
             ("[pam]", "", sample["pam"].as_table().unwrap()),
             ("[gate]", "", sample["gate"].as_table().unwrap()),
             ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),
             ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []", proxy),
+            ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
         ] {
             for key in known_keys(header, rest) {

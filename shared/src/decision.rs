@@ -5,6 +5,7 @@
 //! MUST NOT compare an answer while its row is delayed or locked.
 //! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
 
+mod admission;
 mod found;
 mod invitation;
 mod look_ahead;
@@ -20,6 +21,7 @@ use crate::config::{Throttle, Totp};
 use crate::guess::{self, Stage, Standing};
 use crate::totp::{Moving, Step};
 use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
+pub use admission::{Admission, NotAdmitted, decide_admission};
 use found::Match;
 pub use invitation::{Invitation, decide_invitation};
 

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod administration;
+mod admission;
+mod app_passwords;
 mod attempt;
 mod authenticators;
 mod email;
@@ -27,6 +29,7 @@ mod web_setup;
 
 pub use accounts::{State, Status};
 pub use administration::{Actor, AdministrationError};
+pub use app_passwords::{AppPasswordError, AppPasswordsAfter};
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
 pub use errand::Caller;
@@ -34,7 +37,7 @@ pub use first_setup::Asking;
 pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
-pub use revocation::LEASE;
+pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
 pub use waiver::PolicyError;

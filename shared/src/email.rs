@@ -1,7 +1,7 @@
 //! E-mail addresses of accounts: plain ASCII addresses as every mail server takes them. An address never becomes a path,
 //! a command's argument or a header by itself.
 
-use crate::config::gate::is_host;
+use crate::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -97,6 +97,12 @@ pub enum What {
     Unlocked,
     /// A password was set.
     PasswordSet,
+    /// An app password was made.
+    AppPasswordAdded,
+    /// An app password was given another name.
+    AppPasswordRenamed,
+    /// An app password was revoked, or all of the account's.
+    AppPasswordRevoked,
     /// A browser is trusted no longer.
     BrowserRevoked,
     /// A session was ended.
@@ -111,7 +117,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 26] = [
+    pub const ALL: [What; 29] = [
         What::AccountAdded,
         What::AccountRemoved,
         What::AccountRenamed,
@@ -133,6 +139,9 @@ impl What {
         What::Disabled,
         What::Unlocked,
         What::PasswordSet,
+        What::AppPasswordAdded,
+        What::AppPasswordRenamed,
+        What::AppPasswordRevoked,
         What::BrowserRevoked,
         What::SessionRevoked,
         What::ClockMended,
@@ -175,6 +184,9 @@ impl What {
             What::Disabled => "disabled",
             What::Unlocked => "unlocked",
             What::PasswordSet => "password-set",
+            What::AppPasswordAdded => "app-password-added",
+            What::AppPasswordRenamed => "app-password-renamed",
+            What::AppPasswordRevoked => "app-password-revoked",
             What::BrowserRevoked => "browser-revoked",
             What::SessionRevoked => "session-revoked",
             What::ClockMended => "clock-mended",

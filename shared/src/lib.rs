@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod app_password;
 pub mod clock;
 pub mod config;
 pub mod decision;
@@ -28,10 +29,12 @@ pub mod place;
 pub mod policy;
 pub mod qr;
 pub mod recovery;
+pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod store;
 pub mod ticket;
 pub mod totp;
 pub mod vault;
+pub mod web_address;
 pub mod words;

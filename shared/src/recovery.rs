@@ -6,7 +6,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// 32 characters, 5 bits each, without look-alikes: neither 0 nor O, neither 1 nor I.
-const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+pub(crate) const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 /// The shortest code that may be configured, in characters.
 pub const SHORTEST: usize = 10;

@@ -2,6 +2,7 @@
 //! that either commits whole and durably or leaves nothing. Nothing of an engine shows here.
 
 mod accounts;
+mod app_passwords;
 mod events;
 mod keys;
 mod location;
@@ -11,6 +12,7 @@ mod sessions;
 mod sqlite;
 
 pub use accounts::{AccountRecord, Accounts, Tally};
+pub use app_passwords::{AppPasswordRecord, AppPasswords, FoundAppPassword, LiveAppPasswords};
 pub use events::Events;
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use mail::{Addresses, Fate, Mails, Waiting};
@@ -109,7 +111,7 @@ pub trait Store: Send {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Accounts + Sessions + Events + Keys + Mails + Notices {
+pub trait Transaction: Accounts + AppPasswords + Sessions + Events + Keys + Mails + Notices {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 

@@ -7,6 +7,7 @@ mod mail;
 pub use data_keys::{Purpose, Renewal, WrappedKey};
 pub use mail::{LetterBinding, MailedFor, MailedHash};
 
+use crate::app_password::AppPassword;
 use crate::key::{Key, MasterKeys};
 use crate::name::UserName;
 use crate::recovery::RecoveryCode;
@@ -58,11 +59,16 @@ impl Eq for OneTimeHash {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrowserHash(pub [u8; 32]);
 
-/// The keys of session cookies and sealed tokens.
+/// Keyed hash of an app password: what it is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AppPasswordHash(pub [u8; 32]);
+
+/// The keys of session cookies, sealed tokens and app passwords.
 #[derive(Clone)]
 pub struct TokenKeys {
     session: Key,
     ticket: Key,
+    app_password: Key,
 }
 
 impl TokenKeys {
@@ -77,6 +83,11 @@ impl TokenKeys {
     /// Seals a token of one kind: another kind's does not open.
     pub(crate) fn seal(&self, kind: &str, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
         seal(&self.ticket, plain, kind.as_bytes())
+    }
+
+    /// What an app password is looked up by.
+    pub fn app_password_hash(&self, password: &AppPassword) -> AppPasswordHash {
+        app_password_hash(&self.app_password, password)
     }
 
     /// Opens a sealed token of one kind.
@@ -233,10 +244,19 @@ impl Vault {
         BrowserHash(mac(self.keys.of(Purpose::Browser), &[value]))
     }
 
+    /// What an app password is looked up by.
+    pub(crate) fn app_password_hash(&self, password: &AppPassword) -> AppPasswordHash {
+        app_password_hash(self.keys.of(Purpose::AppPassword), password)
+    }
+
     /// What signs and seals the cookies of a sign-in; a process that judges no answers needs no more.
     pub fn token_keys(&self) -> TokenKeys {
         let key = |purpose| self.keys.of(purpose).clone();
-        TokenKeys { session: key(Purpose::Session), ticket: key(Purpose::Ticket) }
+        TokenKeys {
+            session: key(Purpose::Session),
+            ticket: key(Purpose::Ticket),
+            app_password: key(Purpose::AppPassword),
+        }
     }
 
     /// A secret that nobody holds, always the same for a name.
@@ -250,6 +270,10 @@ impl Vault {
         let bytes = mac(self.keys.of(Purpose::Decoy), &[b"row", name.as_str().as_bytes()]);
         u16::from_be_bytes([bytes[0], bytes[1]]) % BUCKETS
     }
+}
+
+fn app_password_hash(key: &Key, password: &AppPassword) -> AppPasswordHash {
+    AppPasswordHash(mac(key, &[password.plain().as_bytes()]))
 }
 
 fn fingerprint(key: &Key, secret: &Secret, parameters: Parameters) -> Fingerprint {

@@ -1,14 +1,17 @@
 //! What a person reads, at whichever door, once the first factor has passed. Before it there is one text for
 //! every refusal, and it says nothing.
 
-use crate::decision::Refusal;
-use crate::door::{MailRefusal, Recovered};
+use crate::decision::{NotAdmitted, Refusal};
+use crate::door::{AppPasswordsAfter, MailRefusal, Recovered};
 use crate::policy::Waiver;
 use crate::store::Missed;
 
 /// The one text before the first factor. It is shown whatever came of the answer, so it must fit everything.
 pub const BEFORE_FIRST_FACTOR: &str =
     "If this sign-in is refused, check your password and wait for a new code";
+
+/// Said before a second factor is turned on: from then on nothing else lets such a program in.
+pub const PROGRAMS: &str = "Programs that can show no page, such as for files, calendars or mail, need an app password, from the administrator";
 
 /// The one text for someone who must have a second factor and has none.
 pub const NOT_ENROLLED: &str = "This account needs a second factor and has none; ask the administrator";
@@ -92,12 +95,36 @@ pub fn missed(missed: &Missed) -> String {
 /// What the use of a recovery code leaves.
 pub fn recovered(recovered: Recovered) -> String {
     match recovered {
-        Recovered::TurnedOff => "That recovery code turned your second factor off; set it up anew".to_owned(),
+        Recovered::TurnedOff(after) => {
+            let text = "That recovery code turned your second factor off; set it up anew";
+            app_passwords(after).map_or_else(|| text.to_owned(), |more| format!("{text}. {more}"))
+        }
         Recovered::CodesLeft(0) => {
             "That was your last recovery code; ask the administrator for new ones".to_owned()
         }
         Recovered::CodesLeft(1) => "1 recovery code is left".to_owned(),
         Recovered::CodesLeft(left) => format!("{left} recovery codes are left"),
+    }
+}
+
+/// What became of the app passwords, if there are any.
+pub fn app_passwords(after: AppPasswordsAfter) -> Option<String> {
+    let count =
+        |count| if count == 1 { "1 app password".to_owned() } else { format!("{count} app passwords") };
+    match after {
+        AppPasswordsAfter::None => None,
+        AppPasswordsAfter::Kept(kept) => Some(format!("{} kept: what has them goes on working", count(kept))),
+        AppPasswordsAfter::Revoked(gone) => Some(format!("{} revoked: make new ones", count(gone))),
+    }
+}
+
+/// Why an app password was refused at a service.
+pub fn not_admitted(refusal: NotAdmitted) -> String {
+    match refusal {
+        NotAdmitted::Wrong => "That app password is wrong, or was revoked".to_owned(),
+        NotAdmitted::Expired => "That app password's time is over; ask for a new one".to_owned(),
+        NotAdmitted::Scope => "That app password is not for this service".to_owned(),
+        NotAdmitted::AddressDelayed { wait } => self::refusal(Refusal::AddressDelayed { wait }),
     }
 }
 

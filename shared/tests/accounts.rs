@@ -27,7 +27,7 @@ fn session(account: i64) -> Session {
 
 fn revoked(home: &mut Home) -> Revoked {
     let mut seen = None;
-    home.door.look(&[7; 16], None, NOW, |revoked, _| seen = Some(revoked)).unwrap();
+    home.door.look(&[7; 16], None, NOW, |found| seen = Some(found.revoked)).unwrap();
     home.door.gate_ended(&[7; 16]).unwrap();
     seen.unwrap()
 }

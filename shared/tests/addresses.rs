@@ -23,7 +23,7 @@ use shared::store::Addresses;
 fn each_method_is_switched_off_alone() {
     let (mut home, app, now) = by_both();
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    assert_eq!(home.door.remove_email(&name("alice"), "root", now).unwrap(), Enrolled::Yes);
+    assert_eq!(home.door.remove_email(&name("alice"), "root", now).unwrap().0, Enrolled::Yes);
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
     assert_eq!(asks(&mut home, "alice", now).err(), Some(MailRefusal::NoAddress));
     accepted(&home.attempt("alice", &code_of(&app, 0), now));
@@ -37,7 +37,7 @@ fn each_method_is_switched_off_alone() {
     assert_eq!(home.door.status(&name("alice")).unwrap().state, State::On);
 
     assert!(home.holds(b"alice@example.com"));
-    assert_eq!(home.door.remove_email(&name("alice"), "root", now).unwrap(), Enrolled::No);
+    assert_eq!(home.door.remove_email(&name("alice"), "root", now).unwrap().0, Enrolled::No);
     // it is told so itself, and then gone from the store's bytes
     for notice in home.door.take_notices(8, now).unwrap() {
         home.door.notice_sent(&notice).unwrap();

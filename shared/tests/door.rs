@@ -7,7 +7,7 @@ use home::{Home, NOW, accepted, alice, code_at, name, recovery, refused, remote}
 use shared::account::Enrolled;
 use shared::config::file;
 use shared::decision::{Refusal, Verdict};
-use shared::door::{AdministrationError, Door, Recovered};
+use shared::door::{AdministrationError, AppPasswordsAfter, Door, Recovered};
 use shared::enrolment::Confirmation;
 use shared::event::Filter;
 use shared::guess::Stage;
@@ -103,7 +103,7 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
     assert_eq!(app.recovery_codes().len(), 1);
     let outcome = home.attempt("alice", &recovery(&app, 0), NOW);
     accepted(&outcome);
-    assert_eq!(outcome.recovery, Some(Recovered::TurnedOff));
+    assert_eq!(outcome.recovery, Some(Recovered::TurnedOff(AppPasswordsAfter::None)));
     assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::No);
     assert!(!home.holds(&sealed));
 }

@@ -81,7 +81,7 @@ impl Home {
 
     fn snapshot(&mut self) -> Revoked {
         let mut snapshot = None;
-        self.door.look(&GATE, None, NOW, |revoked, _| snapshot = Some(revoked)).unwrap();
+        self.door.look(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked)).unwrap();
         // so that administration waits for no gate here
         self.door.gate_ended(&GATE).unwrap();
         snapshot.unwrap()
@@ -235,7 +235,7 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     let (mut home, app) = alice_at_the_web("");
     let code = code_of(&app, 0);
     let session = opened_by_code(home.enter_code(None, &code, Trust::NotAsked)).session;
-    home.door.look(&GATE, None, NOW, |_, _| {}).unwrap();
+    home.door.look(&GATE, None, NOW, |_| {}).unwrap();
     let began = std::time::Instant::now();
     home.door.revoke_sessions(&name("alice"), Some(session.id), "root", NOW).unwrap();
     assert!(began.elapsed() >= shared::door::LEASE);

@@ -2,6 +2,7 @@
 //! time, as root on a throwaway copy of this machine: tests/run does it.
 
 mod administration;
+mod app_passwords;
 mod authenticators;
 mod bad_files;
 mod bad_input;

@@ -6,15 +6,18 @@ use crate::output::{Failure, Output, Table};
 use serde_json::json;
 use shared::clock;
 use shared::name::UserName;
+use shared::words;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
     let result = door.disable(user, context::actor().as_str(), now);
     let (success, message) = match &result {
-        Ok(()) => {
+        Ok(after) => {
             let off = format!("the second factor of {user} is off; its secret and recovery codes are gone");
-            (true, if door.is_required(user)? { format!("{off}; {}", required(user)) } else { off })
+            let required = door.is_required(user)?.then(|| required(user));
+            let more = [words::app_passwords(*after), required].into_iter().flatten();
+            (true, std::iter::once(off).chain(more).collect::<Vec<_>>().join("; "))
         }
         Err(error) => (false, error.to_string()),
     };
@@ -25,7 +28,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
         table.row([success.to_string(), message]);
         output.text(table)?;
     }
-    result.map_err(|_| Failure::Said)
+    result.map(drop).map_err(|_| Failure::Said)
 }
 
 fn required(user: &UserName) -> String {

@@ -33,11 +33,15 @@ pub(super) fn confirm(arguments: &Arguments, output: Output, user: &UserName) ->
     let mut door = context::door(arguments, output)?;
     let address = door.unconfirmed_email(user)?;
     let tries = if terminal::is_watched(output) { TRIES } else { 1 };
+    let mut ended = None;
     for left in (0..tries).rev() {
         let typed = terminal::ask(output, &format!("The code mailed to {address}: "))?;
         let answer = Answer::read(typed.as_bytes());
         match door.confirm_email(user, &answer, &context::actor(), clock::now()?) {
-            Ok(_) => break,
+            Ok((_, after)) => {
+                ended = words::app_passwords(after);
+                break;
+            }
             Err(AdministrationError::NotConfirmed(refusal @ (Refusal::Wrong | Refusal::Unfit)))
                 if left > 0 =>
             {
@@ -50,14 +54,15 @@ pub(super) fn confirm(arguments: &Arguments, output: Output, user: &UserName) ->
         0 => format!("; {user} has no recovery codes, postern recovery {user} makes them"),
         _ => String::new(),
     };
-    output.done(format_args!("codes for {user} are mailed to {address} on request{recovery}"))
+    let more = ended.map_or_else(String::new, |more| format!("; {more}"));
+    output.done(format_args!("codes for {user} are mailed to {address} on request{recovery}{more}"))
 }
 
 /// `postern email remove USER`
 pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
-    let enrolled = door.remove_email(user, &context::actor(), now)?;
+    let (enrolled, after) = door.remove_email(user, &context::actor(), now)?;
     let rest = match enrolled {
         Enrolled::Yes => "the second factor stays on",
         Enrolled::No if door.is_required(user)? => {
@@ -65,5 +70,6 @@ pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> 
         }
         Enrolled::No => "there is no second factor now",
     };
-    output.done(format_args!("no codes are mailed for {user} any more; {rest}"))
+    let more = words::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
+    output.done(format_args!("no codes are mailed for {user} any more; {rest}{more}"))
 }

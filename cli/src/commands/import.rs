@@ -7,6 +7,7 @@ use crate::{context, terminal};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Value, json};
 use shared::clock::{self, Timestamp};
+use shared::config::OnChange;
 use shared::door::{Taken, Trial};
 use shared::import::{self, Dropped, Format, Found, Key, LARGEST, Loss, NAMES};
 use shared::name::UserName;
@@ -44,8 +45,12 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
         return output.json(&value(&import.found, &done, &import.dropped, Trial::No));
     }
     let count = done.iter().filter(|taken| matches!(taken, Taken::As(_))).count();
+    let app_passwords = match door.config().app_passwords.on_change {
+        OnChange::Keep => "app passwords that the accounts had go on working",
+        OnChange::Revoke => "app passwords that the accounts had are revoked",
+    };
     output.done(format_args!(
-        "{count} authenticators are live, at every door; postern recovery USER makes recovery codes"
+        "{count} authenticators are live, at every door; postern recovery USER makes recovery codes; {app_passwords}"
     ))
 }
 

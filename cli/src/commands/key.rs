@@ -48,7 +48,7 @@ pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Re
 fn confirm(output: Output, ends: &Ended) -> Result<(), Failure> {
     if !terminal::is_watched(output) {
         return Err(Failure::new(
-            "this ends passwords, recovery codes, trusted browsers and sessions of everyone; nothing was changed; --yes confirms it where nobody can be asked",
+            "this ends passwords, recovery codes, app passwords, trusted browsers and sessions of everyone; nothing was changed; --yes confirms it where nobody can be asked",
         ));
     }
     let total = |wanted: KeyBound| -> u64 {
@@ -81,6 +81,8 @@ fn words(what: KeyBound, count: u64) -> &'static str {
         (KeyBound::RecoveryCodes, _) => "recovery codes",
         (KeyBound::OneTimeCodes, 1) => "one-time code",
         (KeyBound::OneTimeCodes, _) => "one-time codes",
+        (KeyBound::AppPasswords, 1) => "app password",
+        (KeyBound::AppPasswords, _) => "app passwords",
         (KeyBound::MailedCodes, 1) => "mailed code",
         (KeyBound::MailedCodes, _) => "mailed codes",
         (KeyBound::Browsers, 1) => "trusted browser",
@@ -96,6 +98,7 @@ fn command(what: KeyBound) -> Option<&'static str> {
         KeyBound::Password => Some("postern password"),
         KeyBound::RecoveryCodes => Some("postern recovery"),
         KeyBound::OneTimeCodes => Some("postern one-time-code"),
+        KeyBound::AppPasswords => Some("postern app-password add"),
         // whoever needs another asks for it
         KeyBound::MailedCodes | KeyBound::Browsers | KeyBound::Sessions => None,
     }
@@ -110,6 +113,7 @@ fn value(name: &shared::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
         "password": count(KeyBound::Password) > 0,
         "recovery_codes": count(KeyBound::RecoveryCodes),
         "one_time_codes": count(KeyBound::OneTimeCodes),
+        "app_passwords": count(KeyBound::AppPasswords),
         "mailed_codes": count(KeyBound::MailedCodes),
         "trusted_browsers": count(KeyBound::Browsers),
         "sessions": count(KeyBound::Sessions),

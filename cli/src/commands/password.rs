@@ -6,6 +6,7 @@ use crate::{context, terminal};
 use shared::clock;
 use shared::name::UserName;
 use shared::password::Password;
+use shared::words;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let mut door = context::door(arguments, output)?;
@@ -14,6 +15,8 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     if terminal::is_watched(output) && terminal::ask_hidden(output, "Once more: ")? != typed {
         return Err(Failure::new("the two differ; nothing was changed"));
     }
-    door.set_password(user, &password, &context::actor(), clock::now()?)?;
-    output.done(format_args!("the password of {user} is set; its sessions and trusted browsers are over"))
+    let after = door.set_password(user, &password, &context::actor(), clock::now()?)?;
+    let more = words::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
+    output
+        .done(format_args!("the password of {user} is set; its sessions and trusted browsers are over{more}"))
 }

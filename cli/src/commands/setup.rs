@@ -10,6 +10,7 @@ use shared::errand::{Finish, Kind, Setup, Typed};
 use shared::files::{self, Follow, Privacy};
 use shared::qr;
 use shared::secret::Secret;
+use shared::words;
 use std::path::Path;
 
 /// Codes that may be tried at one setup.
@@ -42,6 +43,7 @@ pub(super) fn run(desk: &mut Desk, output: Output, what: &Enroll, kind: Kind) ->
     if kind == Kind::First {
         if !output.is_json() {
             show_recovery_codes(output, &shown.recovery_codes)?;
+            output.text(format_args!("{}.\n", words::PROGRAMS))?;
         }
         if !what.no_confirm {
             wait_until_saved(output)?;

@@ -55,6 +55,8 @@ fn headline(event: &Event) -> &'static str {
         What::Locked => "someone who passed the first factor gave too many wrong codes, and is locked out",
         What::Unlocked => "delays and locks after wrong codes were lifted",
         What::PasswordSet => "a new password was set, and everyone is signed out",
+        What::AppPasswordAdded => "an app password was made, with which a program can sign in",
+        What::AppPasswordRevoked => "an app password was revoked, or all of them",
         What::GroupsChanged => "its groups were changed",
         What::AccountRenamed => "it was given this name, in place of another",
         What::AccountRemoved => "it was removed",
@@ -66,6 +68,7 @@ fn headline(event: &Event) -> &'static str {
         What::Accepted => "someone signed in with a one-time code",
         // no news
         What::AccountAdded
+        | What::AppPasswordRenamed
         | What::CodeAsked
         | What::EmailSet
         | What::Refused

@@ -2,9 +2,9 @@
 
 use super::AbsolutePath;
 use super::conflict::Conflict;
-use super::gate::is_host;
 use super::value::Duration;
 use crate::email::EmailAddress;
+use crate::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -3,7 +3,10 @@
 use super::AbsolutePath;
 use super::value::Duration;
 use crate::place::{Address, Network};
+use crate::scope::{ScopeName, Web};
+use crate::web_address::is_host;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -27,6 +30,8 @@ pub struct Gate {
     pub insecure_loopback: bool,
     /// Whom checks and client addresses are taken from.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// Scopes of app passwords, by name.
+    pub scope: BTreeMap<ScopeName, Web>,
 }
 
 impl Default for Gate {
@@ -40,6 +45,7 @@ impl Default for Gate {
             trust: Duration::of(30 * 24 * 3600),
             insecure_loopback: false,
             trusted_proxies: Vec::new(),
+            scope: BTreeMap::new(),
         }
     }
 }
@@ -97,15 +103,6 @@ impl From<GateUrl> for String {
     fn from(url: GateUrl) -> String {
         format!("{}{}", url.origin(), url.path)
     }
-}
-
-/// Letters, digits, dashes and dots, as host names have them.
-pub(crate) fn is_host(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 253
-        && text
-            .split('.')
-            .all(|label| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
 }
 
 /// A domain and everything below it.

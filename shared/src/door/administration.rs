@@ -1,5 +1,6 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
+use super::app_passwords::{self, AppPasswordError, AppPasswordsAfter};
 use super::{COMMAND, Door, DoorError, NotMailed, SERVICE, is_enrolled, load, notice};
 use crate::clock::Timestamp;
 use crate::config::Config;
@@ -17,7 +18,13 @@ use std::fmt;
 
 impl Door {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
-    pub fn disable<'a>(&mut self, name: &UserName, actor: impl Into<Actor<'a>>, now: Timestamp) -> Done {
+    pub fn disable<'a>(
+        &mut self,
+        name: &UserName,
+        actor: impl Into<Actor<'a>>,
+        now: Timestamp,
+    ) -> Result<AppPasswordsAfter, AdministrationError> {
+        let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
@@ -32,9 +39,12 @@ impl Door {
         tx.end_all(record.id, now)?;
         let revision = tx.revise()?;
         log(&self.config, tx.as_mut(), name, What::Disabled, actor, now)?;
+        let account = (name, record.id);
+        let after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
-        self.store.scrub().map_err(AdministrationError::NotScrubbed)
+        self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
+        Ok(after)
     }
 
     /// Lifts every delay and lock of an account.
@@ -126,7 +136,20 @@ pub(super) fn log<'a>(
     actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    notice::log(config, tx, &event(name, what, actor.into(), now))
+    log_because(config, tx, name, what, "", actor, now)
+}
+
+pub(super) fn log_because<'a>(
+    config: &Config,
+    tx: &mut dyn Transaction,
+    name: &UserName,
+    what: What,
+    cause: &str,
+    actor: impl Into<Actor<'a>>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let event = Event { cause: cause.to_owned(), ..event(name, what, actor.into(), now) };
+    notice::log(config, tx, &event)
 }
 
 fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event {
@@ -213,6 +236,8 @@ pub enum AdministrationError {
     NotConfirmed(Refusal),
     /// The password.
     Password(PasswordError),
+    /// An app password.
+    AppPassword(AppPasswordError),
     /// Turned off, but bytes of the old secret may be left in the journal.
     NotScrubbed(StoreError),
     /// The host's name service.
@@ -314,6 +339,7 @@ impl fmt::Display for AdministrationError {
             ),
             AdministrationError::NotConfirmed(refusal) => f.write_str(&words::refusal(*refusal)),
             AdministrationError::Password(error) => error.fmt(f),
+            AdministrationError::AppPassword(error) => error.fmt(f),
             AdministrationError::NotScrubbed(error) => write!(
                 f,
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"

@@ -1,7 +1,7 @@
 //! One attempt, in one transaction: load, decide, mark, commit. Nothing is answered before the commit.
 
 use super::visit::Visit;
-use super::{Door, DoorError, load};
+use super::{AppPasswordsAfter, Door, DoorError, load};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::decision::{Spent, Verdict};
@@ -81,7 +81,7 @@ pub enum Recovered {
     /// So many codes.
     CodesLeft(usize),
     /// No second factor: it is turned off.
-    TurnedOff,
+    TurnedOff(AppPasswordsAfter),
 }
 
 /// What a success brings, to be told to whoever got in.
@@ -153,7 +153,7 @@ impl Door {
     /// A secret that was turned off leaves the store's bytes at once.
     pub(super) fn scrub_if_turned_off(&mut self, recovery: Option<Recovered>) -> Result<(), StoreError> {
         match recovery {
-            Some(Recovered::TurnedOff) => self.store.scrub(),
+            Some(Recovered::TurnedOff(_)) => self.store.scrub(),
             Some(Recovered::CodesLeft(_)) | None => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
 use super::administration::{Actor, AdministrationError, Done, known, known_or_new, log};
+use super::app_passwords::{self, AppPasswordsAfter};
 use super::{Door, DoorError, is_enrolled, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
@@ -51,7 +52,7 @@ impl Door {
         confirmation: &Confirmation,
         actor: impl Into<Actor<'a>>,
         now: Timestamp,
-    ) -> Done {
+    ) -> Result<AppPasswordsAfter, AdministrationError> {
         let actor = actor.into();
         let name = pending.name();
         self.refuse_declared(name)?;
@@ -100,12 +101,19 @@ impl Door {
             }
         };
         let revision = end_all(&self.config, tx.as_mut(), &record, what, actor, now)?;
+        let after = match pending.kind() {
+            EnrolmentKind::Further => AppPasswordsAfter::None,
+            EnrolmentKind::First | EnrolmentKind::Replacement => {
+                let account = (name, record.id);
+                app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?
+            }
+        };
         tx.commit()?;
         self.await_gates(revision)?;
-        match pending.kind() {
-            EnrolmentKind::Replacement => self.store.scrub().map_err(AdministrationError::NotScrubbed),
-            EnrolmentKind::First | EnrolmentKind::Further => Ok(()),
+        if pending.kind() == EnrolmentKind::Replacement {
+            self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
         }
+        Ok(after)
     }
 
     /// How an account stands now, by the data keys of now.

@@ -1,9 +1,10 @@
 //! Addresses of accounts: set, confirmed by a code that was mailed there, removed. A confirmed address is a second
 //! factor: codes are mailed to it. One in use stays so until mail to the new one has arrived.
 
-use super::Door;
 use super::administration::{AdministrationError, known, known_or_new, log};
+use super::app_passwords::{self, AppPasswordsAfter};
 use super::mail::{self, MailRefusal, Posted};
+use super::{Door, is_enrolled};
 use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -61,7 +62,7 @@ impl Door {
         answer: &Answer,
         actor: &str,
         now: Timestamp,
-    ) -> Result<EmailAddress, AdministrationError> {
+    ) -> Result<(EmailAddress, AppPasswordsAfter), AdministrationError> {
         self.refuse_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -83,6 +84,7 @@ impl Door {
         if kept.is_over(now) {
             return refuse(Refusal::CodeExpired);
         }
+        let was_on = is_enrolled(tx.as_mut(), record.id)?;
         tx.use_mailed_code(record.id)?;
         let addresses = Addresses { confirmed: Some(address.clone()), pending: None };
         // the address of before is told, if there was one
@@ -90,9 +92,16 @@ impl Door {
         tx.set_addresses(record.id, &addresses)?;
         tx.end_all(record.id, now)?;
         let revision = tx.revise()?;
+        let after = match was_on {
+            true => AppPasswordsAfter::None,
+            false => {
+                let account = (name, record.id);
+                app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?
+            }
+        };
         tx.commit()?;
         self.await_gates(revision)?;
-        Ok(address)
+        Ok((address, after))
     }
 
     /// Removes the addresses of an account; whether it still has a second factor. Where the address was the last one,
@@ -102,7 +111,7 @@ impl Door {
         name: &UserName,
         actor: &str,
         now: Timestamp,
-    ) -> Result<Enrolled, AdministrationError> {
+    ) -> Result<(Enrolled, AppPasswordsAfter), AdministrationError> {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
@@ -117,9 +126,12 @@ impl Door {
         // the address that goes is told
         log(&self.config, tx.as_mut(), name, What::EmailRemoved, actor, now)?;
         tx.set_mailed_code(record.id, None)?;
+        let mut after = AppPasswordsAfter::None;
         if addresses.confirmed.is_some() && enrolled == Enrolled::No {
             tx.remove_second_factor(record.id)?;
             tx.unlock_all(record.id)?;
+            let account = (name, record.id);
+            after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         }
         tx.set_addresses(record.id, &Addresses::default())?;
         tx.end_all(record.id, now)?;
@@ -127,6 +139,6 @@ impl Door {
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
-        Ok(enrolled)
+        Ok((enrolled, after))
     }
 }

@@ -4,7 +4,7 @@
 //! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
 
 use super::administration::AdministrationError;
-use super::{COMMAND, Door, DoorError, Visitor};
+use super::{AppPasswordsAfter, COMMAND, Door, DoorError, Visitor};
 use crate::answer;
 use crate::clock::Timestamp;
 use crate::decision::{Invitation, Verdict};
@@ -85,7 +85,7 @@ impl Door {
         caller.refuse_others(account)?;
         match &errand.task {
             Task::Look(look) => Ok(self.show(account, *look, now)?.into()),
-            Task::Finish(finish) => Ok(self.finish(caller, account, finish, now)?.into()),
+            Task::Finish(finish) => self.finish(caller, account, finish, now),
             // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
             Task::FirstSetup { .. } => Err(AdministrationError::PasswordUnasked(account.clone())),
             Task::Change { code, change } => {
@@ -244,7 +244,7 @@ impl Door {
         account: &UserName,
         finish: &Finish,
         now: Timestamp,
-    ) -> Answered {
+    ) -> Result<Reply, AdministrationError> {
         // tickets are opened with the keys of now
         self.footing(account)?;
         match finish {
@@ -252,32 +252,31 @@ impl Door {
                 let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
                 let pending = self.pending(&ticket.what, &ticket)?;
                 match pending.confirm(&answer::Answer::read(code.as_bytes()), self.config(), now) {
-                    Err(refusal) => Ok(Answer::NotConfirmed(words::refusal(refusal))),
+                    Err(refusal) => Ok(Answer::NotConfirmed(words::refusal(refusal)).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
                         let next = ticket.next(|draft| Confirmed { draft, step });
-                        Ok(Answer::Confirmed { ticket: next.seal(&self.token_keys())? })
+                        Ok(Answer::Confirmed { ticket: next.seal(&self.token_keys())? }.into())
                     }
                 }
             }
             Finish::Activate { ticket } => {
                 let ticket = self.opened::<Confirmed>(ticket, caller, account, now)?;
                 let pending = self.pending(&ticket.what.draft, &ticket)?;
-                self.activate(&pending, &Confirmation::given(ticket.what.step), caller.actor(), now)?;
-                Ok(Answer::Done)
+                let given = Confirmation::given(ticket.what.step);
+                Ok(activated(self.activate(&pending, &given, caller.actor(), now)?))
             }
             Finish::Vouch { ticket } => {
                 let Caller::Root(actor) = caller else { return Err(AdministrationError::OnlyRoot) };
                 let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
                 let pending = self.pending(&ticket.what, &ticket)?;
-                self.activate(&pending, &Confirmation::vouched(), actor, now)?;
-                Ok(Answer::Done)
+                Ok(activated(self.activate(&pending, &Confirmation::vouched(), actor, now)?))
             }
             Finish::KeepRecoveryCodes { ticket } => {
                 let ticket = self.opened::<NewCodes>(ticket, caller, account, now)?;
                 let (codes, footing) = (ticket.what.codes(), &ticket.footing);
                 self.replace_recovery_codes_on(footing, account, &codes, caller.actor(), now)?;
-                Ok(Answer::Done)
+                Ok(Answer::Done.into())
             }
         }
     }
@@ -299,6 +298,10 @@ impl Door {
             DraftError::Random(error) => random(error),
         })
     }
+}
+
+fn activated(after: AppPasswordsAfter) -> Reply {
+    Reply { told: words::app_passwords(after).into_iter().collect(), answer: Answer::Done }
 }
 
 fn random(error: RandomError) -> AdministrationError {

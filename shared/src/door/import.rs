@@ -2,6 +2,7 @@
 //! replaced, and no code that was used there opens here.
 
 use super::administration::{AdministrationError, known_or_new, log};
+use super::app_passwords;
 use super::{Door, load};
 use crate::clock::Timestamp;
 use crate::event::What;
@@ -80,6 +81,7 @@ impl Door {
             if new.insert(name) {
                 tx.end_all(record.id, now)?;
                 log(config, tx, name, What::Imported, actor, now)?;
+                app_passwords::after_administration(config, tx, (name, record.id), actor, now)?;
             }
             all.push(Taken::As(label));
         }

@@ -44,6 +44,8 @@ fn concerns_its_person(event: &Event) -> bool {
         | What::GroupsChanged
         | What::AccountRenamed
         | What::AccountRemoved
+        | What::AppPasswordAdded
+        | What::AppPasswordRevoked
         | What::ClockMended => true,
         // which opened without the person's own device
         What::Accepted => {
@@ -54,6 +56,7 @@ fn concerns_its_person(event: &Event) -> bool {
         What::SessionRevoked => !is_own,
         // the letter with the code says so itself
         What::CodeAsked | What::EmailSet => false,
+        What::AppPasswordRenamed => false,
         What::AccountAdded | What::Refused | What::KeysRotated | What::KeysRenewed => false,
     }
 }

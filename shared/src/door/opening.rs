@@ -1,6 +1,6 @@
 //! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie.
 
-use super::{Browser, Means, Opened, SignInError};
+use super::{AppPasswordsAfter, Browser, Means, Opened, SignInError};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::password::PasswordError;
@@ -55,7 +55,16 @@ impl Opening<'_> {
             groups: self.record.groups.clone(),
         };
         let keys = self.vault.token_keys();
-        Ok(Opened { session, means, exempt: None, keys, browser_cookie, missed: None, recovery: None })
+        Ok(Opened {
+            session,
+            means,
+            exempt: None,
+            keys,
+            browser_cookie,
+            missed: None,
+            recovery: None,
+            app_passwords: AppPasswordsAfter::None,
+        })
     }
 
     /// A new trusted browser; its cookie.

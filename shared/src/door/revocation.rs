@@ -4,9 +4,28 @@
 use super::{Door, DoorError};
 use crate::clock::{self, Timestamp};
 use crate::session::{Revoked, SessionId};
-use crate::store::Intent;
+use crate::store::{Intent, LiveAppPasswords};
 use crate::vault::TokenKeys;
 use std::time::Duration;
+
+/// What a gate goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoesBy {
+    /// The revision of all.
+    pub revision: u64,
+    /// The revision of app passwords.
+    pub app_passwords: u64,
+}
+
+/// What a gate's look found.
+pub struct Seen {
+    /// What was revoked.
+    pub revoked: Revoked,
+    /// The keys of cookies and app passwords.
+    pub keys: TokenKeys,
+    /// The app passwords, if they are not those that the gate goes by.
+    pub app_passwords: Option<LiveAppPasswords>,
+}
 
 /// How long a gate may go by its last look at the store.
 pub const LEASE: Duration = Duration::from_secs(5);
@@ -29,24 +48,31 @@ impl Door {
         Ok(())
     }
 
-    /// A gate's look at the store: what was revoked, and the keys of cookies, if that is not what it goes by already.
+    /// A gate's look at the store: what was revoked, the keys of cookies, and the live app passwords, if that is not
+    /// what it goes by already.
     /// Confirms the new revision; the caller must go by these from the moment `confirm` returns, and by no older ones.
     pub fn look(
         &mut self,
         gate: &[u8; 16],
-        goes_by: Option<u64>,
+        goes_by: Option<GoesBy>,
         now: Timestamp,
-        confirm: impl FnOnce(Revoked, TokenKeys),
+        confirm: impl FnOnce(Seen),
     ) -> Result<(), DoorError> {
         let revision = self.store.begin(&mut self.vault, Intent::Read)?.revision()?;
-        if goes_by == Some(revision) {
+        if goes_by.is_some_and(|goes_by| goes_by.revision == revision) {
             return Ok(());
         }
         let longest = self.config.gate.session.seconds();
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         let revoked = transaction.revoked(now, longest)?;
         let revision = revoked.revision;
-        confirm(revoked, self.vault.token_keys());
+        let of_app_passwords = transaction.app_passwords_revision()?;
+        // there may be many, and most revisions are about something else
+        let app_passwords = match goes_by {
+            Some(goes_by) if goes_by.app_passwords == of_app_passwords => None,
+            _ => Some(transaction.live_app_passwords(now)?),
+        };
+        confirm(Seen { revoked, keys: self.vault.token_keys(), app_passwords });
         transaction.gate_goes_by(gate, revision)?;
         Ok(transaction.commit()?)
     }

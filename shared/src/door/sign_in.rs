@@ -3,7 +3,7 @@
 
 use super::opening::Opening;
 use super::visit::Visit;
-use super::{Door, DoorError, Means, Recovered, Visitor, load, mail, notice};
+use super::{AppPasswordsAfter, Door, DoorError, Means, Recovered, Visitor, load, mail, notice};
 use crate::account::{Enrolled, Methods};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -62,6 +62,8 @@ pub struct Opened {
     pub missed: Option<Missed>,
     /// What the use of a recovery code left.
     pub recovery: Option<Recovered>,
+    /// What became of app passwords, at the end of a setup.
+    pub app_passwords: AppPasswordsAfter,
 }
 
 impl Opened {
@@ -291,7 +293,7 @@ impl Door {
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
         let opening = Opening { config, vault, browser, record: &record, now };
         let cookie = match (outcome.recovery, recognised, trust) {
-            (Some(Recovered::TurnedOff), ..) => None,
+            (Some(Recovered::TurnedOff(_)), ..) => None,
             // the use of a recovery code ended every trust
             (Some(Recovered::CodesLeft(_)), _, Trust::Asked) => Some(opening.trust(tx)?),
             (Some(Recovered::CodesLeft(_)), _, Trust::NotAsked) => None,

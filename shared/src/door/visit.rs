@@ -1,6 +1,8 @@
 //! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
 
-use super::{COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, load, mail, notice};
+use super::{
+    COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, app_passwords, load, mail, notice,
+};
 use crate::account::{Account, Enrolled, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -263,7 +265,11 @@ impl<'a> Visit<'a> {
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
             self.log(tx, What::Disabled, "recovery.on_use = \"disable\"")?;
-            return Ok(Recovered::TurnedOff);
+            let after = app_passwords::after_change(self.config, tx, record.id, self.now)?;
+            if let Some((what, cause)) = after.event() {
+                self.log(tx, what, cause)?;
+            }
+            return Ok(Recovered::TurnedOff(after));
         }
         let left = tx.recovery_codes(record.id)?.iter().filter(|code| !code.used).count();
         Ok(Recovered::CodesLeft(left))

@@ -2,6 +2,7 @@
 
 use super::Door;
 use super::administration::{AdministrationError, known, known_or_new, log};
+use super::app_passwords::{self, AppPasswordsAfter};
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::name::UserName;
@@ -17,7 +18,7 @@ impl Door {
         password: &Password,
         actor: &str,
         now: Timestamp,
-    ) -> Result<(), AdministrationError> {
+    ) -> Result<AppPasswordsAfter, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         // with the pepper of this transaction, not of one before a rotation
         let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
@@ -26,8 +27,11 @@ impl Door {
         tx.end_all(record.id, now)?;
         let revision = tx.revise()?;
         log(&self.config, tx.as_mut(), name, What::PasswordSet, actor, now)?;
+        let account = (name, record.id);
+        let after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         tx.commit()?;
-        Ok(self.await_gates(revision)?)
+        self.await_gates(revision)?;
+        Ok(after)
     }
 
     /// An account's sessions, newest first.

@@ -143,11 +143,11 @@ impl Door {
         };
         let confirmation = Confirmation::given(opened.what.step);
         let actor = Actor::Browser(&ticket.name, browser.origin);
-        match self.activate(&pending, &confirmation, actor, now) {
-            Ok(()) => {}
+        let app_passwords = match self.activate(&pending, &confirmation, actor, now) {
+            Ok(after) => after,
             Err(AdministrationError::Door(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterSetup::Over),
-        }
+        };
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
@@ -156,7 +156,7 @@ impl Door {
         let Some(record) = record else { return Ok(AfterSetup::Over) };
         tx.signed_in(record.id, now)?;
         let opening = Opening { config, vault, browser, record: &record, now };
-        let opened = opening.session(tx, Means::Code, None)?;
+        let opened = Opened { app_passwords, ..opening.session(tx, Means::Code, None)? };
         transaction.commit()?;
         Ok(AfterSetup::Opened(Box::new(opened)))
     }

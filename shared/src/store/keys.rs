@@ -43,6 +43,8 @@ pub enum KeyBound {
     RecoveryCodes,
     /// One-time codes that may still be used.
     OneTimeCodes,
+    /// App passwords whose time is not over.
+    AppPasswords,
     /// Mailed codes that may still be used.
     MailedCodes,
     /// Trusted browsers.
@@ -53,10 +55,11 @@ pub enum KeyBound {
 
 impl KeyBound {
     /// All of them.
-    pub const ALL: [KeyBound; 6] = [
+    pub const ALL: [KeyBound; 7] = [
         KeyBound::Password,
         KeyBound::RecoveryCodes,
         KeyBound::OneTimeCodes,
+        KeyBound::AppPasswords,
         KeyBound::MailedCodes,
         KeyBound::Browsers,
         KeyBound::Sessions,

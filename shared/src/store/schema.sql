@@ -68,6 +68,25 @@ CREATE TABLE one_time_code (
     used    INTEGER NOT NULL
 ) STRICT;
 
+-- App passwords, by keyed hash. scope: one term a line. expires: NULL is never. last_used: the minute.
+CREATE TABLE app_password (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash      BLOB NOT NULL UNIQUE,
+    account   INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    name      TEXT NOT NULL,
+    scope     TEXT NOT NULL,
+    created   INTEGER NOT NULL,
+    expires   INTEGER,
+    last_used INTEGER,
+    UNIQUE (account, name)
+) STRICT;
+
+-- One row: raised whenever gates must read the app passwords anew.
+CREATE TABLE app_password_revision (
+    number INTEGER NOT NULL
+) STRICT;
+INSERT INTO app_password_revision (number) VALUES (0);
+
 -- Addresses: the one that codes are mailed to, and one that takes its place once mail to it has arrived.
 CREATE TABLE email (
     account   INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,

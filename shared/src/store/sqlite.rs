@@ -5,6 +5,7 @@
 //! MUST NOT make a store by opening one.
 
 mod accounts;
+mod app_passwords;
 mod events;
 mod keys;
 mod mail;

@@ -24,11 +24,13 @@ pub enum Purpose {
     Ticket,
     /// Hashes the cookies of trusted browsers.
     Browser,
+    /// Hashes app passwords.
+    AppPassword,
 }
 
 impl Purpose {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Purpose; 8] = [
+    pub const ALL: [Purpose; 9] = [
         Purpose::Seal,
         Purpose::Recovery,
         Purpose::Fingerprint,
@@ -37,6 +39,7 @@ impl Purpose {
         Purpose::Session,
         Purpose::Ticket,
         Purpose::Browser,
+        Purpose::AppPassword,
     ];
 
     /// The name in the store.
@@ -50,6 +53,7 @@ impl Purpose {
             Purpose::Session => "session",
             Purpose::Ticket => "ticket",
             Purpose::Browser => "browser",
+            Purpose::AppPassword => "app-password",
         }
     }
 }

@@ -106,7 +106,7 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
 
     home.door.disable(&name("alice"), "root", NOW).unwrap();
     let mut snapshot = None;
-    home.door.look(&[7; 16], None, NOW, |revoked, _| snapshot = Some(revoked)).unwrap();
+    home.door.look(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked)).unwrap();
     home.door.gate_ended(&[7; 16]).unwrap();
     assert!(snapshot.unwrap().covers(&opened.session), "its session is alive");
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());

@@ -22,13 +22,14 @@ fn record((id, name, created, last, generation, groups): Columns) -> Result<Acco
     })
 }
 
-fn groups(lines: &str) -> Result<Vec<Group>> {
-    let groups = lines.lines().map(|group| Group::try_from(group.to_owned()));
-    groups.collect::<std::result::Result<_, _>>().map_err(|_| damaged("an account's groups"))
+pub(super) fn account_name(text: &str) -> Result<UserName> {
+    UserName::parse(text.as_bytes()).map_err(|_| damaged("an account's name"))
 }
 
-fn account_name(text: &str) -> Result<UserName> {
-    UserName::parse(text.as_bytes()).map_err(|_| damaged("an account's name"))
+/// Names of groups, one a line.
+pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
+    let read = |group: &str| Group::try_from(group.to_owned()).map_err(|_| damaged("an account's groups"));
+    text.lines().map(read).collect()
 }
 
 impl Accounts for Rows<'_> {
@@ -104,17 +105,20 @@ impl Accounts for Rows<'_> {
         self.execute(sql, (account.0, signed(now.0)))?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
+        self.app_passwords_changed_of(account)?;
         // all else goes with it
         self.execute("DELETE FROM account WHERE id = ?1", [account.0])
     }
 
     fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<()> {
-        self.execute("UPDATE account SET name = ?2 WHERE id = ?1", (account.0, name.as_str()))
+        self.execute("UPDATE account SET name = ?2 WHERE id = ?1", (account.0, name.as_str()))?;
+        self.app_passwords_changed_of(account)
     }
 
     fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<()> {
         let lines: Vec<_> = groups.iter().map(Group::as_str).collect();
-        self.execute("UPDATE account SET member_of = ?2 WHERE id = ?1", (account.0, lines.join("\n")))
+        self.execute("UPDATE account SET member_of = ?2 WHERE id = ?1", (account.0, lines.join("\n")))?;
+        self.app_passwords_changed_of(account)
     }
 
     fn enrolled(&mut self, most: usize) -> Result<Vec<(UserName, Vec<Group>)>> {

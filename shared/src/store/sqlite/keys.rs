@@ -37,6 +37,10 @@ fn who_has(what: KeyBound) -> &'static str {
             "SELECT account.name, 1 FROM one_time_code JOIN account ON account.id = one_time_code.account \
              WHERE NOT used AND expires > ?1"
         }
+        KeyBound::AppPasswords => {
+            "SELECT account.name, count(*) FROM app_password JOIN account ON account.id = app_password.account \
+             WHERE expires IS NULL OR expires > ?1 GROUP BY account.id"
+        }
         KeyBound::MailedCodes => {
             "SELECT account.name, 1 FROM mailed_code JOIN account ON account.id = mailed_code.account \
              WHERE NOT used AND expires > ?1"
@@ -57,6 +61,7 @@ fn forget(what: KeyBound) -> &'static str {
         KeyBound::Password => "UPDATE account SET password = NULL WHERE password IS NOT NULL",
         KeyBound::RecoveryCodes => "DELETE FROM recovery_code",
         KeyBound::OneTimeCodes => "DELETE FROM one_time_code",
+        KeyBound::AppPasswords => "DELETE FROM app_password",
         KeyBound::MailedCodes => "DELETE FROM mailed_code",
         KeyBound::Browsers => "DELETE FROM trusted_browser",
         KeyBound::Sessions => "DELETE FROM session",
@@ -150,6 +155,7 @@ impl Keys for Rows<'_> {
         for what in KeyBound::ALL {
             self.execute(forget(what), [])?;
         }
+        self.app_passwords_changed()?;
         // letters whose codes are gone
         self.execute("DELETE FROM outbox", [])?;
         self.execute("DELETE FROM revoked_session", [])?;

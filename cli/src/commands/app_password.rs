@@ -1,0 +1,100 @@
+//! `postern app-password`: passwords for clients that can show no page, made, listed, renamed and revoked.
+
+use crate::arguments::Arguments;
+use crate::arguments::app_password::{Add, Rename, Revoke};
+use crate::context;
+use crate::output::{Failure, Output, Table};
+use serde_json::{Value, json};
+use shared::clock::{self, Timestamp};
+use shared::name::UserName;
+use shared::scope::Scope;
+use shared::store::AppPasswordRecord;
+
+/// `postern app-password add USER NAME`
+pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), Failure> {
+    let (now, scope) = (clock::now()?, Scope::try_from(what.scope.clone())?);
+    let expires = what.expires.seen_from(now);
+    let mut door = context::door(arguments, output)?;
+    let made = door.add_app_password(&what.user, &what.name, &scope, expires, &context::actor(), now)?;
+    if output.is_json() {
+        return output.json(&json!({
+            "account": what.user,
+            "name": what.name,
+            "app_password": made.grouped().as_str(),
+            "scope": terms(&scope),
+            "expires": expires.map(|at| at.to_string()),
+        }));
+    }
+    output.text(format_args!("{}\n", made.grouped().as_str()))?;
+    output.warn(format_args!(
+        "an app password of {}, good {}; it takes the place of password and code, and is not shown again",
+        what.user,
+        expires.map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {at}")),
+    ))?;
+    Ok(())
+}
+
+/// `postern app-password list [USER]`
+pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
+    let all = context::door(arguments, output)?.app_passwords(user)?;
+    if output.is_json() {
+        return output.json(&all.iter().map(value).collect::<Vec<Value>>());
+    }
+    let mut table = Table::new(["account", "name", "scope", "created", "last use", "expires"]);
+    for kept in all {
+        let (last_used, expires) = (kept.last_used.map(minute), kept.expires.map(|at| at.to_string()));
+        table.row([
+            kept.account.to_string(),
+            kept.name.to_string(),
+            terms(&kept.scope).join("; "),
+            kept.created.to_string(),
+            last_used.unwrap_or_else(|| "-".to_owned()),
+            expires.unwrap_or_else(|| "never".to_owned()),
+        ]);
+    }
+    output.text(table)
+}
+
+/// `postern app-password rename USER NAME NEW`
+pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Result<(), Failure> {
+    let Rename { user, name, new } = what;
+    context::door(arguments, output)?.rename_app_password(
+        user,
+        name,
+        new,
+        &context::actor(),
+        clock::now()?,
+    )?;
+    output.done(format_args!("{user}'s app password {name} is called {new} from now on"))
+}
+
+/// `postern app-password revoke USER NAME`
+pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
+    let (now, user) = (clock::now()?, &what.user);
+    let mut door = context::door(arguments, output)?;
+    let ended = door.revoke_app_passwords(user, what.name.as_ref(), &context::actor(), now)?;
+    output.done(format_args!(
+        "{ended} of {user}'s app passwords revoked; open connections go on until they close"
+    ))
+}
+
+fn value(kept: &AppPasswordRecord) -> Value {
+    json!({
+        "account": kept.account,
+        "name": kept.name,
+        "scope": terms(&kept.scope),
+        "created": kept.created.to_string(),
+        "last_used": kept.last_used.map(minute),
+        "expires": kept.expires.map(|at| at.to_string()),
+    })
+}
+
+fn terms(scope: &Scope) -> Vec<String> {
+    scope.terms().iter().map(ToString::to_string).collect()
+}
+
+/// Without the seconds, which are not kept.
+fn minute(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.strip_suffix(":00Z").map_or_else(|| text.clone(), |minute| format!("{minute}Z"))
+}

@@ -1,0 +1,108 @@
+//! What an app password opens where a code is asked: the one service of its scope, in place of both factors.
+
+use crate::clock::Timestamp;
+use crate::name::UserName;
+use crate::store::FoundAppPassword;
+use std::fmt;
+
+/// Proof that this file accepted an app password.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Admission {
+    number: i64,
+}
+
+impl Admission {
+    /// The app password, by number: its last use is now.
+    pub fn number(&self) -> i64 {
+        self.number
+    }
+}
+
+/// Why an app password does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// No such one of this account's: never made, revoked, or somebody else's.
+    Wrong,
+    /// Its time is over.
+    Expired,
+    /// It is good elsewhere.
+    Scope,
+    /// Too many wrong answers from this address.
+    AddressDelayed {
+        /// Seconds left.
+        wait: u64,
+    },
+}
+
+/// Decides about what was found under the hash of an app password that was typed at `service` for `name`.
+///
+/// It has no row: 130 bits. Somebody else's is as wrong as none.
+pub fn decide_admission(
+    found: Option<&FoundAppPassword>,
+    name: &UserName,
+    service: &str,
+    address_wait: Option<u64>,
+    now: Timestamp,
+) -> Result<Admission, NotAdmitted> {
+    if let Some(wait) = address_wait {
+        return Err(NotAdmitted::AddressDelayed { wait });
+    }
+    match found {
+        Some(found) if found.account == *name => match found {
+            found if found.expires.is_some_and(|expires| expires <= now) => Err(NotAdmitted::Expired),
+            found if !found.scope.covers_service(service) => Err(NotAdmitted::Scope),
+            found => Ok(Admission { number: found.number }),
+        },
+        _ => Err(NotAdmitted::Wrong),
+    }
+}
+
+/// The cause, as logs name it.
+impl fmt::Display for NotAdmitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotAdmitted::Wrong => f.write_str("app-password-wrong"),
+            NotAdmitted::Expired => f.write_str("app-password-expired"),
+            NotAdmitted::Scope => f.write_str("scope"),
+            NotAdmitted::AddressDelayed { wait } => write!(f, "address-delayed-{wait}s"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_015);
+
+    fn found(expires: Option<u64>) -> FoundAppPassword {
+        FoundAppPassword {
+            number: 7,
+            account: "alice".parse().unwrap(),
+            groups: Vec::new(),
+            scope: "pam:dovecot\nweb:app.example.com".parse().unwrap(),
+            expires: expires.map(Timestamp),
+        }
+    }
+
+    #[test]
+    fn an_app_password_opens_the_service_of_its_scope_for_its_account_within_its_time() {
+        let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+        let open = || Ok(Admission { number: 7 });
+        for (expires, name, service, wait, expected) in [
+            (None, &alice, "dovecot", None, open()),
+            (Some(NOW.0 + 1), &alice, "dovecot", None, open()),
+            (Some(NOW.0), &alice, "dovecot", None, Err(NotAdmitted::Expired)),
+            (Some(NOW.0), &alice, "sshd", None, Err(NotAdmitted::Expired)),
+            (None, &alice, "sshd", None, Err(NotAdmitted::Scope)),
+            (None, &alice, "app.example.com", None, Err(NotAdmitted::Scope)),
+            (None, &bob, "dovecot", None, Err(NotAdmitted::Wrong)),
+            (None, &bob, "sshd", None, Err(NotAdmitted::Wrong)),
+            (None, &alice, "dovecot", Some(9), Err(NotAdmitted::AddressDelayed { wait: 9 })),
+        ] {
+            let decided = decide_admission(Some(&found(expires)), name, service, wait, NOW);
+            assert_eq!(decided, expected, "{expires:?} {name} {service} {wait:?}");
+        }
+        assert_eq!(decide_admission(None, &alice, "dovecot", None, NOW), Err(NotAdmitted::Wrong));
+    }
+}

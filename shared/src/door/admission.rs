@@ -1,0 +1,67 @@
+//! App passwords at the doors: one typed where a PAM service asks for a code, and what gates saw of them.
+
+use super::visit::Visit;
+use super::{Door, DoorError, Visitor, load};
+use crate::app_password::AppPassword;
+use crate::clock::Timestamp;
+use crate::decision::{Admission, NotAdmitted, decide_admission};
+use crate::event::What;
+use crate::guess::Stage;
+use crate::place::Address;
+use crate::store::Intent;
+
+impl Door {
+    /// Judges an app password that was typed at a PAM service. A right one is no sign-in with a second factor: it
+    /// clears no wrong codes and makes no address familiar, or whoever holds it could go on guessing codes.
+    pub fn admit(
+        &mut self,
+        visitor: &Visitor<'_>,
+        typed: &AppPassword,
+        now: Timestamp,
+    ) -> Result<Result<Admission, NotAdmitted>, DoorError> {
+        let Door { config, vault, store, .. } = self;
+        let declared = load::declared(config, visitor.name)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let tx = transaction.as_mut();
+        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let found = tx.app_password(&vault.app_password_hash(typed))?;
+        let wait = visit.account.address_wait;
+        let decided = decide_admission(found.as_ref(), visitor.name, visitor.service, wait, now);
+        match &decided {
+            // mail programs sign in every few minutes: the last use says it, events would push others out
+            Ok(admission) => tx.use_app_password(admission.number(), now)?,
+            Err(NotAdmitted::AddressDelayed { .. }) => return Ok(decided),
+            Err(refusal) => {
+                if *refusal == NotAdmitted::Wrong {
+                    visit.charge_address(tx)?;
+                }
+                if visitor.stage == Stage::After {
+                    visit.log(tx, What::Refused, &refusal.to_string())?;
+                }
+            }
+        }
+        drop(visit);
+        transaction.commit()?;
+        Ok(decided)
+    }
+
+    /// What a gate saw since it last said so: app passwords that were used, and addresses that sent wrong ones.
+    pub fn note_app_passwords(
+        &mut self,
+        used: &[(i64, Timestamp)],
+        wrong: &[(Address, Timestamp)],
+    ) -> Result<(), DoorError> {
+        if used.is_empty() && wrong.is_empty() {
+            return Ok(());
+        }
+        let window = self.config.throttle.address_window.seconds();
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        for (number, at) in used {
+            tx.use_app_password(*number, *at)?;
+        }
+        for (address, at) in wrong {
+            tx.add_address_failure(&address.key(), *at, at.minus(window))?;
+        }
+        Ok(tx.commit()?)
+    }
+}

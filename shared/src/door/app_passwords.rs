@@ -1,0 +1,274 @@
+//! What administrators do to app passwords: made, listed, renamed, revoked; and what ends them beside that.
+
+use super::Door;
+use super::administration::{Actor, AdministrationError, Done, known, known_or_new, log_because};
+use crate::app_password::AppPassword;
+use crate::clock::Timestamp;
+use crate::config::{Config, OnChange};
+use crate::event::What;
+use crate::name::{Label, UserName};
+use crate::scope::{Scope, ScopeName, Term};
+use crate::secret::RandomError;
+use crate::store::{AccountId, AppPasswordRecord, Intent, StoreError, Transaction};
+use crate::vault::VaultError;
+use std::fmt;
+
+/// The most app passwords that an account may have.
+const MOST: usize = 100;
+/// The cause in the log where a change of something else ended them.
+const BY_CHANGE: &str = "app_passwords.on_change";
+
+/// What became of an account's app passwords when its password changed, or its second factor was turned on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppPasswordsAfter {
+    /// It has none.
+    None,
+    /// So many go on working.
+    Kept(u64),
+    /// So many ended.
+    Revoked(u64),
+}
+
+impl Door {
+    /// Makes an app password; every gate knows it when this returns.
+    pub fn add_app_password(
+        &mut self,
+        account: &UserName,
+        name: &Label,
+        scope: &Scope,
+        expires: Option<Timestamp>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<AppPassword, AdministrationError> {
+        self.refuse_scope(scope)?;
+        if expires.is_some_and(|expires| expires <= now) {
+            return Err(AppPasswordError::Past.into());
+        }
+        let password = AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let record = match self.config.declared(account) {
+            Some(_) => known_or_new(tx.as_mut(), account, actor, now)?,
+            None => known(tx.as_mut(), account)?,
+        };
+        let is_over = |kept: &AppPasswordRecord| kept.expires.is_some_and(|expires| expires <= now);
+        let mut live = tx.app_passwords(Some(record.id))?;
+        live.retain(|kept| !is_over(kept));
+        if live.iter().any(|kept| kept.name == *name) {
+            return Err(AppPasswordError::NameTaken(account.clone(), name.clone()).into());
+        }
+        if live.len() >= MOST {
+            return Err(AppPasswordError::TooMany(account.clone()).into());
+        }
+        let new = AppPasswordRecord {
+            number: 0,
+            account: account.clone(),
+            name: name.clone(),
+            scope: scope.clone(),
+            created: now,
+            expires,
+            last_used: None,
+        };
+        tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
+        let revision = tx.revise()?;
+        log_because(&self.config, tx.as_mut(), account, What::AppPasswordAdded, name.as_str(), actor, now)?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        Ok(password)
+    }
+
+    /// An account's app passwords, or everyone's; those whose time is over too.
+    pub fn app_passwords(
+        &mut self,
+        of: Option<&UserName>,
+    ) -> Result<Vec<AppPasswordRecord>, AdministrationError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let of = match of {
+            Some(name) => Some(known(tx.as_mut(), name)?.id),
+            None => None,
+        };
+        Ok(tx.app_passwords(of)?)
+    }
+
+    /// Gives an app password another name.
+    pub fn rename_app_password(
+        &mut self,
+        account: &UserName,
+        name: &Label,
+        new: &Label,
+        actor: &str,
+        now: Timestamp,
+    ) -> Done {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let record = known(tx.as_mut(), account)?;
+        let all = tx.app_passwords(Some(record.id))?;
+        let meant = find(&all, account, name)?;
+        if name != new && all.iter().any(|kept| kept.name == *new) {
+            return Err(AppPasswordError::NameTaken(account.clone(), new.clone()).into());
+        }
+        tx.rename_app_password(meant.number, new)?;
+        log_because(&self.config, tx.as_mut(), account, What::AppPasswordRenamed, new.as_str(), actor, now)?;
+        Ok(tx.commit()?)
+    }
+
+    /// Revokes one app password of an account, or all; how many. When this returns, no door takes them.
+    pub fn revoke_app_passwords(
+        &mut self,
+        account: &UserName,
+        one: Option<&Label>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<usize, AdministrationError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let record = known(tx.as_mut(), account)?;
+        let all = tx.app_passwords(Some(record.id))?;
+        let count = match one {
+            Some(name) => {
+                tx.remove_app_password(find(&all, account, name)?.number)?;
+                1
+            }
+            None if all.is_empty() => return Err(AppPasswordError::None(account.clone()).into()),
+            None => {
+                tx.remove_app_passwords(record.id, now)?;
+                all.len()
+            }
+        };
+        let revision = tx.revise()?;
+        log_because(
+            &self.config,
+            tx.as_mut(),
+            account,
+            What::AppPasswordRevoked,
+            one.map_or("all", Label::as_str),
+            actor,
+            now,
+        )?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        Ok(count)
+    }
+
+    /// A scope that means nothing now was mistyped, and the gate's own pages are nobody's application.
+    fn refuse_scope(&self, scope: &Scope) -> Result<(), AppPasswordError> {
+        let gate = &self.config.gate;
+        if let Some(name) = scope.undeclared(&gate.scope) {
+            return Err(AppPasswordError::Undeclared(name.clone()));
+        }
+        let of_gate = gate.url.as_ref().filter(|url| url.has_own_host()).map(|url| url.host());
+        let is_gate = |term: &Term| match term {
+            Term::Web(web) => web.hosts.iter().any(|host| Some(host.as_str()) == of_gate),
+            Term::Pam(_) | Term::Named(_) => false,
+        };
+        match scope.terms().iter().any(is_gate) {
+            true => Err(AppPasswordError::Gate),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What `app_passwords.on_change` says is done. Those that end do so with the revision that the caller makes.
+pub(super) fn after_change(
+    config: &Config,
+    tx: &mut dyn Transaction,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<AppPasswordsAfter, StoreError> {
+    Ok(match config.app_passwords.on_change {
+        OnChange::Revoke => match tx.remove_app_passwords(account, now)? {
+            0 => AppPasswordsAfter::None,
+            count => AppPasswordsAfter::Revoked(count),
+        },
+        OnChange::Keep => {
+            let is_live = |kept: &AppPasswordRecord| kept.expires.is_none_or(|expires| now < expires);
+            let all = tx.app_passwords(Some(account))?;
+            match all.iter().filter(|kept| is_live(kept)).count() {
+                0 => AppPasswordsAfter::None,
+                count => AppPasswordsAfter::Kept(count as u64),
+            }
+        }
+    })
+}
+
+/// The same for a change of an administrator's, with its event.
+pub(super) fn after_administration<'a>(
+    config: &Config,
+    tx: &mut dyn Transaction,
+    (name, account): (&UserName, AccountId),
+    actor: impl Into<Actor<'a>>,
+    now: Timestamp,
+) -> Result<AppPasswordsAfter, StoreError> {
+    let after = after_change(config, tx, account, now)?;
+    if let AppPasswordsAfter::Revoked(_) = after {
+        log_because(config, tx, name, What::AppPasswordRevoked, BY_CHANGE, actor, now)?;
+    }
+    Ok(after)
+}
+
+impl AppPasswordsAfter {
+    /// The event of a change that came through a door, and its cause.
+    pub(super) fn event(self) -> Option<(What, &'static str)> {
+        match self {
+            AppPasswordsAfter::Revoked(_) => Some((What::AppPasswordRevoked, BY_CHANGE)),
+            AppPasswordsAfter::None | AppPasswordsAfter::Kept(_) => None,
+        }
+    }
+}
+
+fn find<'a>(
+    all: &'a [AppPasswordRecord],
+    account: &UserName,
+    name: &Label,
+) -> Result<&'a AppPasswordRecord, AppPasswordError> {
+    let found = all.iter().find(|kept| kept.name == *name);
+    found.ok_or_else(|| AppPasswordError::Unknown(account.clone(), name.clone()))
+}
+
+/// Why nothing was done to app passwords.
+#[derive(Debug)]
+pub enum AppPasswordError {
+    /// The account has one of that name.
+    NameTaken(UserName, Label),
+    /// It has none of that name.
+    Unknown(UserName, Label),
+    /// It has none at all.
+    None(UserName),
+    /// It has as many as it may.
+    TooMany(UserName),
+    /// The configuration declares no such scope.
+    Undeclared(ScopeName),
+    /// The gate's own pages are in no scope.
+    Gate,
+    /// Its time would be over.
+    Past,
+}
+
+impl From<AppPasswordError> for AdministrationError {
+    fn from(error: AppPasswordError) -> AdministrationError {
+        AdministrationError::AppPassword(error)
+    }
+}
+
+impl fmt::Display for AppPasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppPasswordError::NameTaken(account, name) => {
+                write!(f, "{account} has an app password {name:?} already; give this one another name")
+            }
+            AppPasswordError::Unknown(account, name) => write!(
+                f,
+                "{account} has no app password {name:?}; postern app-password list {account} shows them"
+            ),
+            AppPasswordError::None(account) => write!(f, "{account} has no app password"),
+            AppPasswordError::TooMany(account) => {
+                write!(f, "{account} has {MOST} app passwords, and may not have more; revoke one first")
+            }
+            AppPasswordError::Undeclared(name) => write!(
+                f,
+                "there is no scope {name}; declare it as [gate.scope.{name}] in postern.toml, or write pam:SERVICE or web:HOST/PATH"
+            ),
+            AppPasswordError::Gate => {
+                f.write_str("the gate's own pages are open to no app password; name the application's host")
+            }
+            AppPasswordError::Past => f.write_str("it would have ended already; give a later --expires"),
+        }
+    }
+}

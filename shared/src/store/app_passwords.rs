@@ -1,0 +1,77 @@
+//! What the store keeps of app passwords: a keyed hash, by which they are found, and where and until when each is good.
+
+use super::{AccountId, StoreError};
+use crate::clock::Timestamp;
+use crate::name::{Group, Label, UserName};
+use crate::scope::Scope;
+use crate::vault::AppPasswordHash;
+
+/// An app password, as lists show it.
+#[derive(Clone, Debug)]
+pub struct AppPasswordRecord {
+    /// Its number.
+    pub number: i64,
+    /// Whose.
+    pub account: UserName,
+    /// What the person calls it; no other of the account's has that name.
+    pub name: Label,
+    /// Where it is good.
+    pub scope: Scope,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+    /// The minute of its last use.
+    pub last_used: Option<Timestamp>,
+}
+
+/// An app password, as a door finds it by its hash.
+#[derive(Clone, Debug)]
+pub struct FoundAppPassword {
+    /// Its number.
+    pub number: i64,
+    /// Whose.
+    pub account: UserName,
+    /// Groups that the store keeps for that account.
+    pub groups: Vec<Group>,
+    /// Where it is good.
+    pub scope: Scope,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+}
+
+/// All that are live, for a gate that goes by no store.
+#[derive(Debug, Default)]
+pub struct LiveAppPasswords {
+    /// Raised by every change of them, and of what a gate takes from their accounts.
+    pub revision: u64,
+    /// Each with its hash, in no order.
+    pub all: Vec<(AppPasswordHash, FoundAppPassword)>,
+}
+
+/// The app passwords' part of a transaction.
+pub trait AppPasswords {
+    /// An account's, or everyone's, by account and age; those whose time is over too.
+    fn app_passwords(&mut self, of: Option<AccountId>) -> Result<Vec<AppPasswordRecord>, StoreError>;
+    /// A new one. Those of the account whose time is over at `now` are forgotten.
+    fn add_app_password(
+        &mut self,
+        account: AccountId,
+        new: &AppPasswordRecord,
+        hash: &AppPasswordHash,
+    ) -> Result<(), StoreError>;
+    /// Gives one another name.
+    fn rename_app_password(&mut self, number: i64, name: &Label) -> Result<(), StoreError>;
+    /// Removes one.
+    fn remove_app_password(&mut self, number: i64) -> Result<(), StoreError>;
+    /// Removes all of an account; how many that were good at `now`.
+    fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> Result<u64, StoreError>;
+    /// Looks one up by its hash, whether or not its time is over.
+    fn app_password(&mut self, hash: &AppPasswordHash) -> Result<Option<FoundAppPassword>, StoreError>;
+    /// One was used in this minute.
+    fn use_app_password(&mut self, number: i64, at: Timestamp) -> Result<(), StoreError>;
+    /// The revision of them all.
+    fn app_passwords_revision(&mut self) -> Result<u64, StoreError>;
+    /// All that are good at `now`. One that cannot be read is left out: it opens nothing, and the others do.
+    fn live_app_passwords(&mut self, now: Timestamp) -> Result<LiveAppPasswords, StoreError>;
+}

@@ -1,0 +1,499 @@
+//! App passwords on a real store in a folder of its own: where, until when and for whom they are good, and what ends
+//! them.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, accepted, code_of, name, refused};
+use shared::app_password::AppPassword;
+use shared::clock::Timestamp;
+use shared::decision::{NotAdmitted, Refusal};
+use shared::door::{AdministrationError, AppPasswordError, AppPasswordsAfter, Door, GoesBy, Seen, Visitor};
+use shared::enrolment::Pending;
+use shared::event::{Filter, What};
+use shared::guess::Stage;
+use shared::name::Label;
+use shared::password::Password;
+use shared::place::{Address, Origin};
+use shared::store::KeyBound;
+use shared::vault::Renewal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+const SCOPE: &str = "pam:dovecot\nweb:app.example.com/dav";
+const WEBDAV: &str = "[gate.scope.webdav]\nhosts = [\"app.example.com\"]\n";
+const KEEP: &str = "[app_passwords]\non_change = \"keep\"\n";
+
+fn label(text: &str) -> Label {
+    text.parse().unwrap()
+}
+
+fn password() -> Password {
+    Password::typed(Zeroizing::new("correct horse".to_owned())).unwrap()
+}
+
+/// A home where alice has an account, and nothing else.
+fn home(extra: &str) -> Home {
+    let mut home = Home::new(extra);
+    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    home
+}
+
+fn try_add(
+    home: &mut Home,
+    called: &str,
+    scope: &str,
+    expires: Option<Timestamp>,
+) -> Result<AppPassword, String> {
+    let made = home.door.add_app_password(
+        &name("alice"),
+        &label(called),
+        &scope.parse().unwrap(),
+        expires,
+        "root",
+        NOW,
+    );
+    made.map_err(|error| error.to_string())
+}
+
+fn add(home: &mut Home, called: &str, scope: &str) -> AppPassword {
+    try_add(home, called, scope, None).unwrap()
+}
+
+fn names(home: &mut Home) -> Vec<String> {
+    let all = home.door.app_passwords(Some(&name("alice"))).unwrap();
+    all.into_iter().map(|kept| kept.name.to_string()).collect()
+}
+
+/// Types it where a PAM service asks alice for a code.
+fn admits(door: &mut Door, typed: &AppPassword, service: &str, now: Timestamp) -> Result<(), NotAdmitted> {
+    admits_from("192.0.2.7", door, typed, service, now)
+}
+
+fn admits_from(
+    address: &str,
+    door: &mut Door,
+    typed: &AppPassword,
+    service: &str,
+    now: Timestamp,
+) -> Result<(), NotAdmitted> {
+    let (alice, origin) = (name("alice"), Origin::Remote(Address::parse(address).unwrap()));
+    let visitor = Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service };
+    door.admit(&visitor, typed, now).unwrap().map(drop)
+}
+
+/// What a gate sees that goes by this.
+fn look(door: &mut Door, gate: &[u8; 16], goes_by: Option<GoesBy>) -> Option<Seen> {
+    let mut seen = None;
+    door.look(gate, goes_by, NOW, |found| seen = Some(found)).unwrap();
+    seen
+}
+
+fn knows(seen: &Seen, typed: &AppPassword) -> bool {
+    let hash = seen.keys.app_password_hash(typed);
+    seen.app_passwords.as_ref().is_some_and(|live| live.all.iter().any(|(known, _)| *known == hash))
+}
+
+#[test]
+fn it_opens_the_service_of_its_scope_without_a_second_factor() {
+    let mut home = home("");
+    let mail = add(&mut home, "mail", SCOPE);
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
+    assert_eq!(admits(&mut home.door, &mail, "sshd", NOW), Err(NotAdmitted::Scope));
+    let never_made = AppPassword::random().unwrap();
+    assert_eq!(admits(&mut home.door, &never_made, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    for kept in
+        [mail.grouped().to_string(), mail.grouped().replace('-', ""), mail.grouped()[1..].replace('-', "")]
+    {
+        assert!(!home.holds(kept.as_bytes()), "the store holds a hash alone");
+    }
+}
+
+#[test]
+fn its_time_is_over_at_the_second() {
+    let mut home = home("");
+    let until = NOW.plus(3600);
+    let mail = try_add(&mut home, "mail", SCOPE, Some(until)).unwrap();
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", until.minus(1)), Ok(()));
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", until), Err(NotAdmitted::Expired));
+    let again = try_add(&mut home, "again", SCOPE, Some(NOW)).unwrap_err();
+    assert!(again.contains("give a later --expires"), "{again}");
+
+    let gate = |now| {
+        let mut live = None;
+        Door::open(home.door.config().clone())
+            .unwrap()
+            .look(&[7; 16], None, now, |seen| live = seen.app_passwords)
+            .unwrap();
+        live.unwrap().all.len()
+    };
+    assert_eq!((gate(until.minus(1)), gate(until)), (1, 0));
+}
+
+#[test]
+fn a_name_is_given_once_and_there_is_a_most() {
+    let mut home = home("");
+    for number in 0..100 {
+        let until = if number == 0 { Some(NOW.plus(1)) } else { None };
+        try_add(&mut home, &format!("app {number}"), "pam:x", until).unwrap();
+    }
+    assert!(try_add(&mut home, "app 7", "pam:x", None).unwrap_err().contains("already"));
+    assert!(try_add(&mut home, "one more", "pam:x", None).unwrap_err().contains("100 app passwords"));
+    // one whose time is over makes room, and its name is free
+    let later = NOW.plus(1);
+    let scope = "pam:x".parse().unwrap();
+    home.door.add_app_password(&name("alice"), &label("app 0"), &scope, None, "root", later).unwrap();
+    assert_eq!(names(&mut home).len(), 100);
+}
+
+#[test]
+fn a_scope_that_means_nothing_is_refused() {
+    let gate = "[gate]\nurl = \"https://auth.example.com/\"\ncookie_domain = \"example.com\"\n";
+    let mut home = home(&format!("{gate}{WEBDAV}"));
+    add(&mut home, "files", "webdav");
+    let error = try_add(&mut home, "x", "webdev", None).unwrap_err();
+    assert!(error.contains("[gate.scope.webdev]"), "{error}");
+    let error = try_add(&mut home, "x", "web:AUTH.example.com/", None).unwrap_err();
+    assert!(error.contains("the gate's own pages"), "{error}");
+    let nobody =
+        home.door.add_app_password(&name("bob"), &label("x"), &"webdav".parse().unwrap(), None, "root", NOW);
+    assert!(matches!(nobody, Err(AdministrationError::UnknownAccount(_))));
+}
+
+#[test]
+fn renamed_it_goes_on_working_and_revoked_it_does_not() {
+    let mut home = home("");
+    let (alice, mail) = (name("alice"), add(&mut home, "mail", SCOPE));
+    let other = add(&mut home, "other", SCOPE);
+    let taken = home.door.rename_app_password(&alice, &label("mail"), &label("other"), "root", NOW);
+    assert!(matches!(taken, Err(AdministrationError::AppPassword(AppPasswordError::NameTaken(..)))));
+    home.door.rename_app_password(&alice, &label("mail"), &label("phone"), "root", NOW).unwrap();
+    assert_eq!(names(&mut home), ["phone", "other"]);
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
+
+    let unknown = home.door.revoke_app_passwords(&alice, Some(&label("mail")), "root", NOW);
+    assert!(matches!(unknown, Err(AdministrationError::AppPassword(AppPasswordError::Unknown(..)))));
+    assert_eq!(home.door.revoke_app_passwords(&alice, Some(&label("phone")), "root", NOW).unwrap(), 1);
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    assert_eq!(admits(&mut home.door, &other, "dovecot", NOW), Ok(()));
+    assert_eq!(home.door.revoke_app_passwords(&alice, None, "root", NOW).unwrap(), 1);
+    assert_eq!(admits(&mut home.door, &other, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    let none = home.door.revoke_app_passwords(&alice, None, "root", NOW);
+    assert!(matches!(none, Err(AdministrationError::AppPassword(AppPasswordError::None(_)))));
+
+    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
+    let of =
+        |what: What| log.iter().filter(move |(_, event)| event.what == what).map(|(_, event)| &event.cause);
+    assert!(of(What::AppPasswordAdded).eq(["mail", "other"]));
+    assert!(of(What::AppPasswordRenamed).eq(["phone"]));
+    assert!(of(What::AppPasswordRevoked).eq(["phone", "all"]));
+}
+
+#[test]
+fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured() {
+    for (extra, kept) in [("", false), (KEEP, true)] {
+        let mut home = home(extra);
+        let alice = name("alice");
+        let expected =
+            |count| if kept { AppPasswordsAfter::Kept(count) } else { AppPasswordsAfter::Revoked(count) };
+        assert_eq!(
+            home.door.set_password(&alice, &password(), "root", NOW).unwrap(),
+            AppPasswordsAfter::None
+        );
+        let mut made = Vec::new();
+        let mut count = 0;
+        let mut one_more = |home: &mut Home, called: &str| {
+            made.push(add(home, called, SCOPE));
+            count = if kept { count + 1 } else { 1 };
+            count
+        };
+        let live = one_more(&mut home, "before the password");
+        assert_eq!(home.door.set_password(&alice, &password(), "root", NOW).unwrap(), expected(live));
+        let live = one_more(&mut home, "before the second factor");
+        let pending = Pending::new(home.door.config(), &alice).unwrap();
+        let vouched = shared::enrolment::Confirmation::vouched();
+        assert_eq!(home.door.activate(&pending, &vouched, "root", NOW).unwrap(), expected(live));
+        let live = one_more(&mut home, "with it");
+        let further = Pending::further(home.door.config(), &alice).unwrap().called(label("token"));
+        assert_eq!(home.door.activate(&further, &vouched, "root", NOW).unwrap(), AppPasswordsAfter::None);
+        assert_eq!(home.door.disable(&alice, "root", NOW).unwrap(), expected(live));
+        for made in &made {
+            assert_eq!(admits(&mut home.door, made, "dovecot", NOW).is_ok(), kept);
+        }
+    }
+}
+
+#[test]
+fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() {
+    let mut home = home("[recovery]\non_use = \"disable\"");
+    let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&pending);
+    let mail = add(&mut home, "mail", SCOPE);
+    let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
+    accepted(&outcome);
+    let told = shared::words::recovered(outcome.recovery.unwrap());
+    assert!(told.ends_with("1 app password revoked: make new ones"), "{told}");
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
+}
+
+#[test]
+fn wrong_ones_count_for_their_address_and_for_no_account() {
+    let mut home = home("");
+    let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&pending);
+    let mail = add(&mut home, "mail", SCOPE);
+    for _ in 0..10 {
+        let guess = AppPassword::random().unwrap();
+        assert_eq!(admits(&mut home.door, &guess, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    }
+    let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), delayed);
+    assert_eq!(admits_from("192.0.2.8", &mut home.door, &mail, "dovecot", NOW), Ok(()));
+    // a wrong scope, or one whose time is over, was no guess
+    for _ in 0..20 {
+        assert_eq!(admits_from("192.0.2.8", &mut home.door, &mail, "sshd", NOW), Err(NotAdmitted::Scope));
+    }
+    accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
+}
+
+/// Whoever holds an app password must not be able to clear the count of wrong codes with it.
+#[test]
+fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
+    let mut home = home("[throttle]\naddress_limit = 1000\n");
+    let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&pending);
+    let mail = add(&mut home, "mail", SCOPE);
+    let alice = name("alice");
+    let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
+    let visitor =
+        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: "dovecot" };
+    let wrong = shared::answer::Answer::read(b"000000");
+    for _ in 0..5 {
+        home.door.attempt(&visitor, &wrong, NOW).unwrap();
+        assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
+    }
+    refused(&home.door.attempt(&visitor, &wrong, NOW).unwrap(), Refusal::Delayed { wait: 30 });
+    // had the address become familiar, it would have a row of its own, and this one would be open
+    refused(&home.attempt("alice", "000000", NOW), Refusal::Delayed { wait: 30 });
+    assert_eq!(home.door.status(&alice).unwrap().tally.last_sign_in, None);
+    let log = home.door.events(&Filter { what: Some(What::Accepted), ..Filter::default() }, 0, 100).unwrap();
+    assert!(log.is_empty(), "{log:?}");
+}
+
+/// A4
+#[test]
+fn it_is_no_code_and_changes_nothing() {
+    let mut home = home("");
+    let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&pending);
+    let widest = add(&mut home, "widest", "pam:sudo\npam:web\npam:postern\nweb:app.example.com");
+    for service in ["web", "postern"] {
+        let (alice, origin) = (name("alice"), Origin::Local("alice".to_owned()));
+        let visitor = Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service };
+        let answer = shared::answer::Answer::read(widest.grouped().as_bytes());
+        refused(&home.door.attempt(&visitor, &answer, NOW).unwrap(), Refusal::Unfit);
+    }
+}
+
+#[test]
+fn the_last_use_is_kept_to_the_minute() {
+    let mut home = home("");
+    let mail = add(&mut home, "mail", SCOPE);
+    let last = |home: &mut Home| home.door.app_passwords(None).unwrap()[0].last_used;
+    assert_eq!(last(&mut home), None);
+    admits(&mut home.door, &mail, "dovecot", NOW).unwrap();
+    assert_eq!(last(&mut home), Some(Timestamp(NOW.0 / 60 * 60)));
+    let number = home.door.app_passwords(None).unwrap()[0].number;
+    home.door.note_app_passwords(&[(number, NOW.plus(120))], &[]).unwrap();
+    home.door.note_app_passwords(&[(number, NOW), (999, NOW)], &[]).unwrap();
+    assert_eq!(last(&mut home), Some(Timestamp((NOW.0 + 120) / 60 * 60)));
+}
+
+#[test]
+fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
+    let mut home = home("");
+    let mail = add(&mut home, "mail", SCOPE);
+    let address = Address::parse("192.0.2.7").unwrap();
+    home.door.note_app_passwords(&[], &[(address, NOW); 10]).unwrap();
+    let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), delayed);
+}
+
+#[test]
+fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
+    let mut home = home("");
+    let (gate, mail) = ([7; 16], add(&mut home, "mail", SCOPE));
+    let seen = look(&mut home.door, &gate, None).unwrap();
+    assert!(knows(&seen, &mail));
+    let goes_by = |seen: &Seen, before: u64| GoesBy {
+        revision: seen.revoked.revision,
+        app_passwords: seen.app_passwords.as_ref().map_or(before, |live| live.revision),
+    };
+    let mut by = goes_by(&seen, 0);
+    assert!(look(&mut home.door, &gate, Some(by)).is_none());
+
+    home.door.gate_ended(&gate).unwrap();
+    home.door.add_account(&name("bob"), "root", NOW).unwrap();
+    home.door.change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW).unwrap();
+    let seen = look(&mut home.door, &gate, Some(by)).unwrap();
+    assert!(seen.app_passwords.is_none(), "bob has none");
+    by = goes_by(&seen, by.app_passwords);
+
+    type Act = fn(&mut Door) -> Option<(&'static str, usize)>;
+    let acts: [Act; 5] = [
+        |door| {
+            door.change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW).unwrap();
+            Some(("alice", 1))
+        },
+        |door| {
+            door.rename_account(&name("alice"), &name("alicia"), "root", NOW).unwrap();
+            Some(("alicia", 1))
+        },
+        |door| {
+            let (who, scope) = (name("alicia"), SCOPE.parse().unwrap());
+            door.add_app_password(&who, &label("two"), &scope, None, "root", NOW).unwrap();
+            Some(("alicia", 1))
+        },
+        |door| {
+            door.revoke_app_passwords(&name("alicia"), Some(&label("two")), "root", NOW).unwrap();
+            Some(("alicia", 1))
+        },
+        |door| {
+            door.remove_account(&name("alicia"), "root", NOW).unwrap();
+            None
+        },
+    ];
+    for act in acts {
+        home.door.gate_ended(&gate).unwrap();
+        let expected = act(&mut home.door);
+        let seen = look(&mut home.door, &gate, Some(by)).unwrap();
+        let live = seen.app_passwords.as_ref().expect("they are read anew");
+        let hash = seen.keys.app_password_hash(&mail);
+        let found = live.all.iter().find(|(known, _)| *known == hash).map(|(_, found)| found);
+        assert_eq!(found.map(|f| (f.account.as_str(), f.groups.len())), expected);
+        by = goes_by(&seen, by.app_passwords);
+    }
+}
+
+/// Promise 3, with two gates that look as real ones do.
+#[test]
+fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
+    let mut home = home("");
+    let config = home.door.config().clone();
+    let ended = AtomicBool::new(false);
+    let (alice, current) = (name("alice"), std::sync::Mutex::new(Vec::<Option<Seen>>::from([None, None])));
+    std::thread::scope(|scope| {
+        for number in 0..2_u8 {
+            let (config, ended, current) = (config.clone(), &ended, &current);
+            scope.spawn(move || {
+                let mut door = Door::open(config).unwrap();
+                let mut by = None;
+                while !ended.load(Ordering::SeqCst) {
+                    let looked = door.look(&[number; 16], by, NOW, |seen| {
+                        let live = seen.app_passwords.as_ref().map(|live| live.revision);
+                        let before = by.map_or(0, |by: GoesBy| by.app_passwords);
+                        by = Some(GoesBy {
+                            revision: seen.revoked.revision,
+                            app_passwords: live.unwrap_or(before),
+                        });
+                        if live.is_some() {
+                            current.lock().unwrap()[usize::from(number)] = Some(seen);
+                        }
+                    });
+                    looked.unwrap();
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+        let sees = |typed: &AppPassword| {
+            let current = current.lock().unwrap();
+            current.iter().flatten().filter(|seen| knows(seen, typed)).count()
+        };
+        while current.lock().unwrap().iter().any(Option::is_none) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for round in 0..10 {
+            let mail = add(&mut home, &format!("round {round}"), SCOPE);
+            assert_eq!(sees(&mail), 2, "round {round}: it is good when it is shown");
+            home.door.revoke_app_passwords(&alice, None, "root", NOW).unwrap();
+            assert_eq!(sees(&mail), 0, "round {round}");
+        }
+        ended.store(true, Ordering::SeqCst);
+    });
+}
+
+/// Whatever a PAM service is told comes from before the revocation was reported done.
+#[test]
+fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
+    let mut home = home("");
+    let mail = add(&mut home, "mail", SCOPE);
+    let (config, done) = (home.door.config().clone(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut door = Door::open(config.clone()).unwrap();
+                for turn in 0.. {
+                    let was_done = done.load(Ordering::SeqCst);
+                    let admitted =
+                        admits_from(&format!("192.0.2.{}", turn % 200), &mut door, &mail, "dovecot", NOW);
+                    assert!(!(was_done && admitted.is_ok()));
+                    if was_done {
+                        return;
+                    }
+                }
+            });
+        }
+        home.door.revoke_app_passwords(&name("alice"), Some(&label("mail")), "root", NOW).unwrap();
+        done.store(true, Ordering::SeqCst);
+    });
+}
+
+/// C2
+#[test]
+fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
+    let mut home = home("");
+    let mail = add(&mut home, "mail", SCOPE);
+    home.door.rotate_keys(Renewal::Seal, "root", NOW).unwrap();
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
+    let seen = look(&mut home.door, &[7; 16], None).unwrap();
+    assert!(knows(&seen, &mail));
+    home.door.gate_ended(&[7; 16]).unwrap();
+
+    try_add(&mut home, "short", SCOPE, Some(NOW.plus(1))).unwrap();
+    let rotated = home.door.rotate_keys(Renewal::All, "root", NOW.plus(1)).unwrap();
+    assert_eq!(rotated.ended[&name("alice")], [(KeyBound::AppPasswords, 1)]);
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    let by = GoesBy { revision: 0, app_passwords: seen.app_passwords.unwrap().revision };
+    assert!(look(&mut home.door, &[7; 16], Some(by)).unwrap().app_passwords.unwrap().all.is_empty());
+    add(&mut home, "mail", SCOPE);
+}
+
+#[test]
+fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
+    let mut home = home("");
+    let (bad, good) = (add(&mut home, "bad", SCOPE), add(&mut home, "good", SCOPE));
+    let engine = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    engine.execute("UPDATE app_password SET scope = 'web:' WHERE name = 'bad'", []).unwrap();
+    let seen = look(&mut home.door, &[7; 16], None).unwrap();
+    assert!(!knows(&seen, &bad) && knows(&seen, &good));
+    let (alice, origin) = (name("alice"), Origin::Unknown);
+    let visitor =
+        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: "dovecot" };
+    assert!(home.door.admit(&visitor, &bad, NOW).is_err());
+    assert_eq!(admits(&mut home.door, &good, "dovecot", NOW), Ok(()));
+}
+
+/// A6: an address is a second factor too.
+#[test]
+fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
+    let mut home = home("");
+    let alice = name("alice");
+    let engine = home.engine();
+    let sql = "INSERT INTO email (account, confirmed) SELECT id, 'alice@example.com' FROM account";
+    engine.execute(sql, []).unwrap();
+    let mail = add(&mut home, "mail", SCOPE);
+    let (enrolled, after) = home.door.remove_email(&alice, "root", NOW).unwrap();
+    assert_eq!((enrolled, after), (shared::account::Enrolled::No, AppPasswordsAfter::Revoked(1)));
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
+}

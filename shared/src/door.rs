@@ -7,6 +7,7 @@ mod attempt;
 mod authenticators;
 mod errand;
 mod import;
+mod judging;
 mod keyed_store;
 mod load;
 mod log;

@@ -4,9 +4,11 @@
 //! The types say what needs what: a [`Look`] nothing, a [`Change`] a code, a [`Finish`] the ticket that a change gave.
 
 pub mod client;
+mod judging;
 mod typed;
 pub mod wire;
 
+pub use judging::{Judged, Judging, Question};
 pub use typed::Typed;
 
 use crate::door::{AuthenticatorState, Status};
@@ -43,6 +45,8 @@ pub enum Task {
     },
     /// What a change began is finished.
     Finish(Finish),
+    /// Asked by a PAM host, at its prompt.
+    Judge(Judging),
 }
 
 /// What is shown.
@@ -152,6 +156,8 @@ pub enum Answer {
     Authenticators(Vec<AuthenticatorState>),
     /// The browsers that it trusts, newest first.
     Browsers(Vec<BrowserRecord>),
+    /// What a PAM host asked.
+    Judged(Judged),
     /// So many browsers are trusted no longer.
     Revoked(usize),
     /// A new authenticator, shown once.

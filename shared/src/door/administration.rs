@@ -1,6 +1,6 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
-use super::{COMMAND, Door, DoorError, SERVICE, load};
+use super::{COMMAND, Door, DoorError, SERVICE, SignInError, load};
 use crate::clock::Timestamp;
 use crate::decision::Refusal;
 use crate::event::{Event, What};
@@ -167,6 +167,8 @@ pub enum AdministrationError {
     CodeUsed,
     /// Only root may, for another account than one's own.
     NotOwn(UserName),
+    /// A PAM host that is not root, and that the configuration does not name, asks about another account.
+    NotTrusted(UserName),
     /// Only root may.
     OnlyRoot,
     /// The code that a change needs was refused.
@@ -187,6 +189,8 @@ pub enum AdministrationError {
     Password(PasswordError),
     /// Turned off, but bytes of the old secret may be left in the journal.
     NotScrubbed(StoreError),
+    /// Nobody could be judged.
+    NotJudged(SignInError),
     /// Nothing could be done.
     Door(DoorError),
 }
@@ -194,6 +198,15 @@ pub enum AdministrationError {
 impl<E: Into<DoorError>> From<E> for AdministrationError {
     fn from(error: E) -> AdministrationError {
         AdministrationError::Door(error.into())
+    }
+}
+
+impl From<SignInError> for AdministrationError {
+    fn from(error: SignInError) -> AdministrationError {
+        match error {
+            SignInError::Door(error) => AdministrationError::Door(error),
+            error => AdministrationError::NotJudged(error),
+        }
     }
 }
 
@@ -233,6 +246,10 @@ impl fmt::Display for AdministrationError {
             AdministrationError::NotOwn(own) => {
                 write!(f, "only root may do this for another account than your own, {own}")
             }
+            AdministrationError::NotTrusted(own) => write!(
+                f,
+                "a process of the user {own} may ask about the account {own} alone; for a service that asks about others, see pam.socket_users in postern.toml(5)"
+            ),
             AdministrationError::OnlyRoot => f.write_str("only root may do this; try sudo"),
             AdministrationError::Code(refusal) => {
                 write!(f, "{}; nothing was changed", words::refusal(*refusal))
@@ -256,6 +273,7 @@ impl fmt::Display for AdministrationError {
                 f,
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"
             ),
+            AdministrationError::NotJudged(error) => error.fmt(f),
             AdministrationError::Door(error) => error.fmt(f),
         }
     }
@@ -265,6 +283,7 @@ impl std::error::Error for AdministrationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             AdministrationError::NotScrubbed(error) => Some(error),
+            AdministrationError::NotJudged(error) => Some(error),
             AdministrationError::Door(error) => Some(error),
             _ => None,
         }

@@ -17,6 +17,7 @@ mod guesses;
 mod guest;
 mod import;
 mod keys;
+mod lockers;
 mod log;
 mod policy;
 mod qr;

@@ -15,6 +15,7 @@ pub(crate) struct Names {
     pub(crate) browser: &'static str,
     pub(crate) login: &'static str,
     pub(crate) setup: &'static str,
+    pub(crate) step_up: &'static str,
 }
 
 /// On a host of its own: the session is for the parent domain, all else for the gate's host alone.
@@ -23,6 +24,7 @@ const OWN_HOST: Names = Names {
     browser: "__Host-postern-browser",
     login: "__Host-postern-login",
     setup: "__Host-postern-setup",
+    step_up: "__Host-postern-step-up",
 };
 
 /// On a path of the protected host: the session is for that host, all else for the gate's path alone.
@@ -31,6 +33,7 @@ const OWN_PATH: Names = Names {
     browser: "__Secure-postern-browser",
     login: "__Secure-postern-login",
     setup: "__Secure-postern-setup",
+    step_up: "__Secure-postern-step-up",
 };
 
 /// A request's cookies cannot be told apart.
@@ -119,9 +122,9 @@ impl Jar {
         cookie.to_string()
     }
 
-    /// The ticket of a setup, which no page of another site may have the browser send.
-    pub(crate) fn setup(&self, value: &str, seconds: u64) -> String {
-        let mut cookie = plain(self.names.setup, value, seconds);
+    /// A cookie that no page of another site may have the browser send.
+    pub(crate) fn strict(&self, name: &'static str, value: &str, seconds: u64) -> String {
+        let mut cookie = plain(name, value, seconds);
         cookie.set_path(self.path.clone());
         cookie.set_same_site(SameSite::Strict);
         cookie.to_string()

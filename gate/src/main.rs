@@ -17,6 +17,7 @@ mod server;
 mod setup;
 mod sign_in;
 mod site;
+mod step_up;
 mod watch;
 
 use clap::Parser;

@@ -79,6 +79,8 @@ pub(crate) struct Notice<'a> {
     pub(crate) lines: &'a [String],
     pub(crate) link: Option<(&'a str, &'a str)>,
     pub(crate) signed_in: bool,
+    /// Whether a fresh code was given, so that critical acts are open.
+    pub(crate) stepped_up: bool,
 }
 
 /// Renders a page; a template that fails has nothing to show.

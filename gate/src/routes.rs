@@ -17,6 +17,19 @@ use std::time::Duration;
 
 /// The largest form, in bytes.
 const LARGEST: usize = 16 * 1024;
+/// What the gate shows at its own address.
+const SHOWN: [&str; 6] = ["", "sign-in", "code", "setup", "style.css", "code.js"];
+/// The forms that it takes there.
+const FORMS: [&str; 8] = [
+    "sign-in",
+    "code",
+    "sign-out",
+    "setup/one-time-code",
+    "setup/code",
+    "setup/finish",
+    "replace",
+    "turn-off",
+];
 /// How long a form may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -103,50 +116,49 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     };
     let (parts, body) = request.into_parts();
     let guest = Guest { site, headers: &parts.headers, address };
-    let query = parts.uri.query().unwrap_or_default();
     match (&parts.method, page.as_str()) {
-        (&Method::GET | &Method::HEAD, "") => guest.home(),
-        (&Method::GET | &Method::HEAD, "sign-in") => {
-            let rd = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd");
-            guest.sign_in_page(rd.as_ref().map_or("", |(_, value)| value))
+        (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
+            show(&guest, page, parts.uri.query().unwrap_or_default()).await
         }
-        (&Method::GET | &Method::HEAD, "code") => guest.code_page(query == "other"),
-        (&Method::GET | &Method::HEAD, "setup") => guest.setup_page().await,
-        (&Method::GET | &Method::HEAD, "style.css") => reply::content("text/css", pages::STYLE),
-        (&Method::GET | &Method::HEAD, "code.js") => reply::content("text/javascript", pages::CODE_SCRIPT),
-        (
-            &Method::POST,
-            "sign-in" | "code" | "sign-out" | "setup/one-time-code" | "setup/code" | "setup/finish",
-        ) => {
+        (&Method::POST, page) if FORMS.contains(&page) => {
             if !is_same_origin(&parts.headers, &site.url.origin()) {
                 return bare(StatusCode::FORBIDDEN);
             }
-            let form = match form(&parts.headers, body).await {
-                Ok(form) => form,
-                Err(status) => return bare(status),
-            };
-            match page.as_str() {
-                "sign-in" => guest.enter_password(&form).await,
-                "code" => guest.enter_code(&form).await,
-                "setup/one-time-code" => guest.enter_invitation(&form).await,
-                "setup/code" => guest.confirm_setup(&form).await,
-                "setup/finish" => guest.finish_setup(&form).await,
-                _ => guest.sign_out().await,
+            match form(&parts.headers, body).await {
+                Ok(form) => take(&guest, page, &form).await,
+                Err(status) => bare(status),
             }
         }
-        (
-            _,
-            ""
-            | "sign-in"
-            | "code"
-            | "sign-out"
-            | "setup"
-            | "setup/one-time-code"
-            | "setup/code"
-            | "setup/finish"
-            | "style.css"
-            | "code.js",
-        ) => bare(StatusCode::METHOD_NOT_ALLOWED),
+        (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => bare(StatusCode::METHOD_NOT_ALLOWED),
+        _ => bare(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
+    match page {
+        "" => guest.home(),
+        "sign-in" => {
+            let rd = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd");
+            guest.sign_in_page(rd.as_ref().map_or("", |(_, value)| value))
+        }
+        "code" => guest.code_page(query == "other"),
+        "setup" => guest.setup_page().await,
+        "style.css" => reply::content("text/css", pages::STYLE),
+        "code.js" => reply::content("text/javascript", pages::CODE_SCRIPT),
+        _ => bare(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn take(guest: &Guest<'_>, page: &str, form: &Form) -> Reply {
+    match page {
+        "sign-in" => guest.enter_password(form).await,
+        "code" => guest.enter_code(form).await,
+        "sign-out" => guest.sign_out().await,
+        "setup/one-time-code" => guest.enter_invitation(form).await,
+        "setup/code" => guest.confirm_setup(form).await,
+        "setup/finish" => guest.finish_setup(form).await,
+        "replace" => guest.replace(),
+        "turn-off" => guest.turn_off().await,
         _ => bare(StatusCode::NOT_FOUND),
     }
 }

@@ -1,5 +1,5 @@
-//! The first setup, for someone who must have a second factor and has none: the QR, a code, the recovery codes, and only
-//! then the way on. Nothing else is open to them.
+//! A setup, page by page: the QR, a code, the recovery codes, and only then the way on. Someone who must have a second
+//! factor and has none finds nothing else open.
 
 use crate::pages::{self, html};
 use crate::reply::{self, Reply};
@@ -145,15 +145,18 @@ impl Guest<'_> {
         SetupTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)
     }
 
-    fn with_ticket(&self, page: Reply, ticket: &SetupTicket) -> Reply {
+    pub(crate) fn with_ticket(&self, page: Reply, ticket: &SetupTicket) -> Reply {
         match ticket.to_cookie(&self.site.watch.keys()) {
-            Ok(value) => reply::with_cookie(page, &self.site.jar.setup(&value, SetupTicket::LIFE)),
+            Ok(value) => reply::with_cookie(
+                page,
+                &self.site.jar.strict(self.site.jar.names.setup, &value, SetupTicket::LIFE),
+            ),
             Err(error) => self.failed("unavailable", &error.to_string()),
         }
     }
 
     fn without_ticket(&self, page: Reply) -> Reply {
-        reply::with_cookie(page, &self.site.jar.setup("", 0))
+        reply::with_cookie(page, &self.site.jar.strict(self.site.jar.names.setup, "", 0))
     }
 
     fn setup_is_over(&self) -> Reply {

@@ -179,11 +179,12 @@ impl Guest<'_> {
             lines: &lines,
             link: link.as_deref().map(|link| (link, "Sign in")),
             signed_in: signed_in.is_some(),
+            stepped_up: self.stepped_up().is_some(),
         };
         reply::page(StatusCode::OK, html(&page))
     }
 
-    fn session(&self) -> Option<Session> {
+    pub(crate) fn session(&self) -> Option<Session> {
         let line = check::cookie_line(self.headers).ok()?;
         let scanned = scan(line, self.site.jar.names.session).ok()?;
         let session = check::session(self.site, &scanned, clock::now().ok()?)?;
@@ -203,7 +204,7 @@ impl Guest<'_> {
     /// The session has begun: its cookies, and the way back.
     pub(crate) fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
-        self.log(&opened.session.name, "accepted", opened.means.name());
+        self.log(&opened.session.name, "accepted", &opened.cause());
         let told: Vec<String> =
             [opened.missed.as_ref().map(words::missed), opened.recovery.map(words::recovered)]
                 .into_iter()
@@ -219,6 +220,7 @@ impl Guest<'_> {
                 lines: &told,
                 link: Some((back_to, "Continue")),
                 signed_in: false,
+                stepped_up: self.steps_up(opened),
             };
             reply::page(StatusCode::OK, html(&page))
         };
@@ -227,10 +229,11 @@ impl Guest<'_> {
             &jar.session(&opened.session.to_cookie(&opened.keys), gate.session.seconds()),
         );
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
-        match &opened.browser_cookie {
+        let page = match &opened.browser_cookie {
             Some(value) => reply::with_cookie(page, &jar.own(jar.names.browser, value, gate.trust.seconds())),
             None => page,
-        }
+        };
+        self.with_step_up(page, opened)
     }
 
     fn ask_code(&self, ticket: impl FnOnce(Timestamp) -> LoginTicket) -> Reply {
@@ -273,7 +276,7 @@ impl Guest<'_> {
         reply::page(status, html(&page))
     }
 
-    fn notice(&self, status: StatusCode, title: &str, lines: &[String]) -> Reply {
+    pub(crate) fn notice(&self, status: StatusCode, title: &str, lines: &[String]) -> Reply {
         let sign_in = self.at("sign-in");
         let page = pages::Notice {
             base: &self.site.url.path,
@@ -281,6 +284,7 @@ impl Guest<'_> {
             lines,
             link: Some((&sign_in, "Sign in")),
             signed_in: false,
+            stepped_up: false,
         };
         reply::page(status, html(&page))
     }
@@ -309,7 +313,7 @@ impl Guest<'_> {
 
 /// What a judging thread needs of a guest.
 pub(crate) struct Visit {
-    origin: Origin,
+    pub(crate) origin: Origin,
     name: String,
     cookie: Option<Zeroizing<String>>,
     scope: String,

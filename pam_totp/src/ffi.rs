@@ -258,3 +258,24 @@ impl Host for Libpam {
         self.pam.retrieve_bytes(MARK).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_19_errors_answered_with_pam_ignore_or_success() {
+        let denials = [
+            (Denial::Refused, PamError::AUTH_ERR),
+            (Denial::TooManyTries, PamError::MAXTRIES),
+            (Denial::Conversation, PamError::CONV_ERR),
+            (Denial::BadName, PamError::USER_UNKNOWN),
+            (Denial::Unavailable, PamError::AUTHINFO_UNAVAIL),
+            (Denial::Misconfigured, PamError::SERVICE_ERR),
+            (Denial::NotAsked, PamError::PERM_DENIED),
+        ];
+        for (denial, meant) in denials {
+            assert_eq!(number(Entry::Denied(denial)) as i32, meant as i32, "{denial:?}");
+        }
+    }
+}

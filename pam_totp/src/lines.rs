@@ -222,8 +222,9 @@ fn an_exemption_is_named_in_the_log_and_passes_the_guard() {
     }
 }
 
+/// The other half is the one translation of entries into libpam's numbers, in `ffi`.
 #[test]
-fn whatever_cannot_be_read_denies_and_is_named() {
+fn trap_19_errors_answered_with_pam_ignore_or_success() {
     for broken in ["store/postern.db", "postern.key", "postern.toml"] {
         let home = Home::new("");
         fs::rename(home.path(broken), home.path("aside")).unwrap();

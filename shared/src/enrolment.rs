@@ -25,7 +25,8 @@ pub struct Pending {
     parameters: Parameters,
     first: Step,
     issuer: String,
-    kind: Kind,
+    kind: EnrolmentKind,
+    recovery_codes: Vec<RecoveryCode>,
     footing: Option<Footing>,
     invitation: Option<Invitation>,
 }
@@ -43,9 +44,12 @@ pub struct Footing {
 }
 
 /// What comes of a setup.
-enum Kind {
-    /// A second factor, with recovery codes.
-    First(Vec<RecoveryCode>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnrolmentKind {
+    /// A second factor where there was none, with recovery codes.
+    First,
+    /// A second factor in place of the one that there is, with recovery codes.
+    Replacement,
     /// One authenticator more.
     Further,
 }
@@ -74,8 +78,13 @@ impl Confirmation {
 impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        let kind = Kind::First(config.recovery.new_codes()?);
-        Ok(Pending { kind, ..Pending::further(config, name)? })
+        let recovery_codes = config.recovery.new_codes()?;
+        Ok(Pending { kind: EnrolmentKind::First, recovery_codes, ..Pending::further(config, name)? })
+    }
+
+    /// The same, in place of the second factor that there is.
+    pub fn replacement(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
+        Ok(Pending { kind: EnrolmentKind::Replacement, ..Pending::new(config, name)? })
     }
 
     /// A new secret for one authenticator more.
@@ -87,7 +96,8 @@ impl Pending {
             parameters: config.totp.parameters(),
             first: Step(0),
             issuer: config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned()),
-            kind: Kind::Further,
+            kind: EnrolmentKind::Further,
+            recovery_codes: Vec::new(),
             footing: None,
             invitation: None,
         })
@@ -111,10 +121,10 @@ impl Pending {
         Pending { secret, ..self }
     }
 
-    /// As the first one, with recovery codes that were shown.
+    /// Of this kind, with recovery codes that were shown.
     #[must_use]
-    pub(crate) fn with_recovery_codes(self, codes: Vec<RecoveryCode>) -> Pending {
-        Pending { kind: Kind::First(codes), ..self }
+    pub(crate) fn restored(self, kind: EnrolmentKind, recovery_codes: Vec<RecoveryCode>) -> Pending {
+        Pending { kind, recovery_codes, ..self }
     }
 
     /// To become active only while the account stands so.
@@ -166,15 +176,12 @@ impl Pending {
 
     /// The recovery codes; none for one authenticator more.
     pub fn recovery_codes(&self) -> &[RecoveryCode] {
-        match &self.kind {
-            Kind::First(codes) => codes,
-            Kind::Further => &[],
-        }
+        &self.recovery_codes
     }
 
-    /// Whether the account has a second factor from this one on.
-    pub fn is_first(&self) -> bool {
-        matches!(self.kind, Kind::First(_))
+    /// What comes of it.
+    pub fn kind(&self) -> EnrolmentKind {
+        self.kind
     }
 
     /// How the authenticator makes codes.

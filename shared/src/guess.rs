@@ -120,6 +120,31 @@ mod tests {
     #[test]
     fn a_day_later_it_is_forgotten() {
         assert_eq!(standing(&[DELAY_WINDOW; 50]), Standing::Open);
+        assert_eq!(standing(&[DELAY_WINDOW, 0, 0, 0, 0]), Standing::Open);
+        assert_eq!(standing(&[DELAY_WINDOW - 1, 0, 0, 0, 0]), Standing::Delayed { wait: 30 });
+    }
+
+    /// Free, first and longest delay; what was failed and how long ago; what is left to wait.
+    #[test]
+    fn limits_are_what_the_configuration_says() {
+        for (limits, cost, age, wait) in [
+            ((1, 30, 3600), 1, 0, 30),
+            ((1, 30, 3600), 3, 119, 1),
+            ((1, 30, 3600), 3, 120, 0),
+            ((10, 30, 3600), 9, 0, 0),
+            ((10, 30, 3600), 10, 0, 30),
+            ((5, 1, 60), 10, 0, 32),
+            ((5, 1, 60), 11, 0, 60),
+            ((5, 3600, 3600), 5, 0, 3600),
+            ((5, 60, 86_400), u32::MAX, 3600, 82_800),
+        ] {
+            let (free, first, longest) = limits;
+            let text = format!("free = {free}\nfirst_delay = \"{first}s\"\nmax_delay = \"{longest}s\"");
+            let throttle: Throttle = toml::from_str(&text).unwrap();
+            let row = Row { failures: vec![Failure { at: NOW.minus(age), cost }], locked: false };
+            let expected = if wait == 0 { Standing::Open } else { Standing::Delayed { wait } };
+            assert_eq!(row.standing(&throttle, NOW), expected, "{limits:?} {cost} {age}");
+        }
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod errand;
 mod setup;
+mod step_up;
 
 pub(crate) use errand::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewCodes, Purpose};
 pub use setup::{Leave, SetupTicket};
+pub use step_up::StepUpTicket;
 
 use crate::clock::Timestamp;
 use crate::name::UserName;
@@ -79,6 +81,18 @@ mod tests {
     use super::*;
     use crate::key::MasterKeys;
     use crate::vault::Vault;
+
+    /// Also where two kinds have one shape.
+    #[test]
+    fn trap_07_tokens_of_different_purpose_interchangeable() {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
+        let sealed = keys.seal(LoginTicket::KIND, b"the same").unwrap();
+        assert_eq!(*keys.unseal(LoginTicket::KIND, &sealed).unwrap(), b"the same");
+        for other in ["", "postern setup ticket", "postern login ticket ", "postern login"] {
+            assert!(keys.unseal(other, &sealed).is_none(), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_ticket_is_good_for_its_time_only() {

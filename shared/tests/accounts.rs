@@ -3,21 +3,13 @@
 
 mod home;
 
-use home::{Home, NOW, accepted, code_of, name, refused};
+use home::{Home, NOW, accepted, alice, code_of, name, refused};
 use shared::account::Enrolled;
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, State};
-use shared::enrolment::Pending;
 use shared::name::Group;
 use shared::session::{Factors, Revoked, Session, SessionId};
 use std::time::{Duration, Instant};
-
-fn alice(extra: &str) -> (Home, Pending) {
-    let mut home = Home::new(extra);
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
-    home.activates(&app);
-    (home, app)
-}
 
 /// A session that alice would have from before.
 fn session(account: i64) -> Session {

@@ -3,7 +3,7 @@
 
 mod home;
 
-use home::{Home, NOW, code_of, name};
+use home::{Home, NOW, alice, code_of, name};
 use shared::account::Enrolled;
 use shared::clock::Timestamp;
 use shared::decision::Refusal;
@@ -46,14 +46,6 @@ fn setup(kind: Kind, label: &str) -> Change {
         digits: None,
         period: None,
     })
-}
-
-/// Alice with an app.
-fn alice() -> (Home, Pending) {
-    let mut home = Home::new("");
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
-    home.activates(&app);
-    (home, app)
 }
 
 /// Alice without one, and the administrator's code for her.
@@ -102,7 +94,7 @@ fn enrolled(home: &mut Home) -> Enrolled {
 
 #[test]
 fn nobody_looks_at_or_changes_anothers_account() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     home.door.add_account(&name("bob"), "root", NOW).unwrap();
     let own = Some(Typed::from(code_of(&app, 0)));
     for task in [
@@ -123,7 +115,7 @@ fn nobody_looks_at_or_changes_anothers_account() {
 
 #[test]
 fn every_change_needs_a_code_and_spends_it() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     let more = |label| setup(Kind::Further, label);
     for change in [
         more("x"),
@@ -143,7 +135,7 @@ fn every_change_needs_a_code_and_spends_it() {
 
 #[test]
 fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     for _ in 0..5 {
         let wrong = changes(&mut home, &code_of(&app, 99), Change::BeginRecoveryCodes);
         assert!(matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))), "{wrong:?}");
@@ -207,7 +199,7 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
 /// E5, D4, trap 7
 #[test]
 fn tickets_lead_to_their_own_step_within_their_time() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     let (code, ticket, codes) = begun(changes(&mut home, &code_of(&app, 0), setup(Kind::Further, "x")));
     assert!(codes.is_empty());
     stale(finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW));
@@ -240,7 +232,7 @@ fn tickets_lead_to_their_own_step_within_their_time() {
 /// Promise 3: whoever held the account before a revocation cannot finish what they began.
 #[test]
 fn what_was_begun_does_not_outlive_a_revocation() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "thief");
     home.door.disable(&name("alice"), "root", NOW).unwrap();
     let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
@@ -259,7 +251,7 @@ fn what_was_begun_does_not_outlive_a_revocation() {
 /// C2: with stolen data keys tickets can be forged, until they are renewed.
 #[test]
 fn what_was_begun_does_not_outlive_the_data_keys() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     let begun = one_more(&mut home, &code_of(&app, 0), "x");
     home.door.rotate_keys(Renewal::All, "root", NOW).unwrap();
     stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
@@ -267,7 +259,7 @@ fn what_was_begun_does_not_outlive_the_data_keys() {
 
 #[test]
 fn an_authenticator_that_was_removed_does_not_come_back() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     let ticket = one_more(&mut home, &code_of(&app, 0), "x");
     finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW).unwrap();
     let remove = Change::RemoveAuthenticator("x".parse().unwrap());
@@ -278,7 +270,7 @@ fn an_authenticator_that_was_removed_does_not_come_back() {
 /// R6, promise 1
 #[test]
 fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     let new =
         |home: &mut Home, code: &str| match changes(home, code, Change::BeginRecoveryCodes).unwrap().answer {
             Answer::RecoveryCodes { codes, ticket } => (codes, ticket),
@@ -299,7 +291,7 @@ fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
 
 #[test]
 fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     let reply = changes(&mut home, &app.recovery_codes()[0].grouped(), setup(Kind::Further, "x")).unwrap();
     assert_eq!(reply.told, ["5 recovery codes are left"]);
     let (code, ticket, _) = begun(Ok(reply));
@@ -310,7 +302,7 @@ fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
 /// What cannot be is refused before a code is spent on it.
 #[test]
 fn a_refused_setup_spends_no_code() {
-    let (mut home, app) = alice();
+    let (mut home, app) = alice("");
     let taken = changes(&mut home, &code_of(&app, 0), setup(Kind::Further, "app"));
     assert!(matches!(taken, Err(AdministrationError::LabelTaken(..))), "{taken:?}");
     let first = changes(&mut home, &code_of(&app, 0), setup(Kind::First, "x"));

@@ -4,7 +4,7 @@
 
 mod home;
 
-use home::{Home, NOW, code_of, name};
+use home::{Home, NOW, alice, code_of, name};
 use shared::account::Enrolled;
 use shared::clock::Timestamp;
 use shared::door::{AdministrationError, Caller};
@@ -82,14 +82,6 @@ fn judged(done: Done) -> Judged {
         Answer::Judged(judged) => judged,
         other => panic!("{other:?}"),
     }
-}
-
-/// Alice with an app.
-fn alice(config: &str) -> (Home, Pending) {
-    let mut home = Home::new(config);
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
-    home.activates(&app);
-    (home, app)
 }
 
 fn last_sign_in(home: &mut Home) -> Option<Timestamp> {

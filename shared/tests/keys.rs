@@ -1,59 +1,29 @@
 //! Rotations on a real store in a folder of its own: what goes on working, what ends, what is gone.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod home;
+
+use home::{Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
-use shared::config::{Config, file};
 use shared::decision::{Refusal, Verdict};
-use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust, Visitor};
+use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::key::MasterKeys;
-use shared::name::UserName;
-use shared::password::Password;
-use shared::place::{Address, Origin};
+use shared::place::Origin;
 use shared::session::Session;
 use shared::store::KeyBound;
-use shared::totp::{Step, code};
-use shared::vault::{Renewal, Vault};
+use shared::totp::code;
+use shared::vault::Renewal;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tempfile::TempDir;
-use zeroize::Zeroizing;
-
-const NOW: Timestamp = Timestamp(1_800_000_015);
-const PASSWORD: &str = "correct horse";
-
-struct Home {
-    folder: TempDir,
-    config: Config,
-    door: Door,
-}
-
-fn name(text: &str) -> UserName {
-    text.parse().unwrap()
-}
-
-fn password() -> Password {
-    Password::typed(Zeroizing::new(PASSWORD.to_owned())).unwrap()
-}
-
-fn code_of(pending: &Pending, offset: i64) -> String {
-    let parameters = pending.parameters();
-    let step = parameters.moving.step_at(NOW).unwrap().0.checked_add_signed(offset).unwrap();
-    code(pending.secret(), parameters, Step(step)).to_string()
-}
 
 fn judge(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> Verdict {
-    let name = name(who);
-    let origin = Origin::Unknown;
-    let visitor =
-        Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
-    door.attempt(&visitor, &Answer::read(typed.as_bytes()), now).unwrap().verdict
+    attempt_at(door, who, &Origin::Unknown, Stage::After, typed, now).verdict
 }
 
 #[track_caller]
@@ -68,60 +38,8 @@ fn refuses(door: &mut Door, who: &str, typed: &str, refusal: Refusal) {
 }
 
 impl Home {
-    fn new() -> Home {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let (masters, key) = MasterKeys::generate().unwrap();
-        fs::create_dir(at("etc")).unwrap();
-        fs::write(at("etc/key"), key.as_bytes()).unwrap();
-        fs::set_permissions(at("etc/key"), PermissionsExt::from_mode(0o600)).unwrap();
-        let (db, key) = (at("store/db"), at("etc/key"));
-        let text = format!("[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n", db.display(), key.display());
-        fs::write(at("postern.toml"), text).unwrap();
-        let config = file::read(&at("postern.toml")).unwrap().config;
-        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
-        let door = Door::open(config.clone()).unwrap();
-        Home { folder, config, door }
-    }
-
-    /// Another process's door.
-    fn another(&self) -> Door {
-        Door::open(self.config.clone()).unwrap()
-    }
-
-    fn enrols(&mut self, who: &str) -> Pending {
-        let pending = Pending::new(&self.config, &name(who)).unwrap();
-        self.door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
-        pending
-    }
-
-    fn key_file(&self) -> PathBuf {
-        self.folder.path().join("etc/key")
-    }
-
     fn master_keys(&self) -> usize {
         fs::read_to_string(self.key_file()).unwrap().lines().filter(|line| !line.starts_with('#')).count()
-    }
-
-    fn engine(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.folder.path().join("store/db")).unwrap()
-    }
-
-    fn blobs(&self, sql: &str) -> Vec<Vec<u8>> {
-        let engine = self.engine();
-        let mut statement = engine.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| row.get(0)).unwrap();
-        rows.collect::<Result<_, _>>().unwrap()
-    }
-
-    fn sealed(&self) -> Vec<Vec<u8>> {
-        self.blobs("SELECT sealed FROM secret ORDER BY authenticator")
-    }
-
-    /// Everything that lies in the store's folder.
-    fn bytes(&self) -> Vec<u8> {
-        let files = fs::read_dir(self.folder.path().join("store")).unwrap();
-        files.flat_map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
     }
 
     #[track_caller]
@@ -132,10 +50,10 @@ impl Home {
 
 /// Signs in at the web with the password, and with a code if that is asked for.
 fn signs_in(door: &mut Door, who: &str, cookie: Option<&str>, typed: Option<&str>) -> Option<Opened> {
-    let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
+    let origin = remote("192.0.2.7");
     let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
     let nothing = Answer::read(b"");
-    match door.enter_password(&browser, &name(who), Some(&password()), &nothing, NOW).unwrap() {
+    match door.enter_password(&browser, &name(who), Some(&password(PASSWORD)), &nothing, NOW).unwrap() {
         AfterPassword::Opened(opened) => Some(*opened),
         AfterPassword::Code { generation, .. } => {
             let answer = Answer::read(typed?.as_bytes());
@@ -159,9 +77,7 @@ fn found<'a>(bytes: &[u8], wanted: impl IntoIterator<Item = &'a [u8]>) -> usize 
 /// C2
 #[test]
 fn a_rotation_changes_every_key_that_it_can_and_ends_nothing() {
-    let mut home = Home::new();
-    let alice = home.enrols("alice");
-    home.door.set_password(&name("alice"), &password(), "root", NOW).unwrap();
+    let (mut home, alice) = alice_at_the_web("");
     let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let mut before = home.another();
     let (sealed, key_file) = (home.sealed(), fs::read(home.key_file()).unwrap());
@@ -188,13 +104,13 @@ fn a_rotation_changes_every_key_that_it_can_and_ends_nothing() {
 /// What a process does that was there before the rotation, one that comes later understands, and the other way round.
 #[test]
 fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on() {
-    let mut home = Home::new();
+    let mut home = Home::new("");
     let mut before = home.another();
     home.rotates(Renewal::Seal);
     let pending = Pending::new(&home.config, &name("alice")).unwrap();
     before.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
     home.rotates(Renewal::All);
-    before.set_password(&name("alice"), &password(), "root", NOW).unwrap();
+    before.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
     let mut after = home.another();
     assert!(signs_in(&mut after, "alice", None, Some(&code_of(&pending, 0))).is_some());
     refuses(&mut before, "alice", &code_of(&pending, 0), Refusal::Used { wait: 15 });
@@ -203,7 +119,7 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
 /// C2: nothing stops working at any moment.
 #[test]
 fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
-    let mut home = Home::new();
+    let mut home = Home::new("");
     let people: Vec<(String, Pending)> =
         (0..3).map(|number| format!("person{number}")).map(|who| (who.clone(), home.enrols(&who))).collect();
     for number in 0..300 {
@@ -240,19 +156,22 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
             people.iter().map(|(who, pending)| scope.spawn(|| login(who, pending))).collect();
         let rotated: Vec<_> = (0..5).map(|_| home.door.rotate_keys(Renewal::Seal, "root", NOW)).collect();
         over.store(true, Ordering::Relaxed);
-        rotated.into_iter().for_each(|rotated| drop(rotated.unwrap()));
+        // on a slow machine there may always be one who still sees the old keys: then they stay, and it says so
+        for rotated in rotated {
+            assert!(matches!(rotated, Ok(_) | Err(RotationError::OldKeyStays(..))), "{:?}", rotated.err());
+        }
         running.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert!(logins > 40, "{logins}");
+    home.rotates(Renewal::Seal);
     assert_eq!(home.master_keys(), 1);
 }
 
 #[test]
 fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else() {
-    let mut home = Home::new();
-    let alice = home.enrols("alice");
+    let (mut home, alice) = alice("");
     home.enrols("bob");
-    home.door.set_password(&name("alice"), &password(), "root", NOW).unwrap();
+    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
     let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let cookie = opened.session.to_cookie(&opened.keys);
     let mut before = home.another();
@@ -279,7 +198,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     refuses(&mut after, "alice", &code_of(&alice, -1), Refusal::Used { wait: 0 });
     accepts(&mut after, "alice", &code_of(&alice, 0));
 
-    after.set_password(&name("alice"), &password(), "root", NOW).unwrap();
+    after.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
     let trusted = opened.browser_cookie.as_deref().map(String::as_str);
     assert!(signs_in(&mut after, "alice", trusted, None).is_none(), "the browser is trusted no longer");
     assert!(signs_in(&mut after, "alice", None, Some(&code_of(&alice, 1))).is_some());
@@ -288,8 +207,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
 /// Promise 1: used steps of secrets that are not in the store cannot get a new fingerprint, so the old one counts.
 #[test]
 fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed_twice() {
-    let mut home = Home::new();
-    let alice = home.enrols("alice");
+    let (mut home, alice) = alice("");
     accepts(&mut home.door, "alice", &code_of(&alice, 0));
     home.door.disable(&name("alice"), "root", NOW).unwrap();
     home.rotates(Renewal::All);
@@ -304,13 +222,12 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
 /// T5: a sign-in between password and code ends with the keys.
 #[test]
 fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
-    let mut home = Home::new();
-    let alice = home.enrols("alice");
-    home.door.set_password(&name("alice"), &password(), "root", NOW).unwrap();
-    let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
+    let (mut home, alice) = alice_at_the_web("");
+    let origin = remote("192.0.2.7");
     let browser = Browser { origin: &origin, name: "Test", cookie: None, scope: "example.com" };
     let mut before = home.another();
-    let asked = before.enter_password(&browser, &name("alice"), Some(&password()), &Answer::read(b""), NOW);
+    let asked =
+        before.enter_password(&browser, &name("alice"), Some(&password(PASSWORD)), &Answer::read(b""), NOW);
     let AfterPassword::Code { generation, .. } = asked.unwrap() else { panic!("no code is asked") };
     home.rotates(Renewal::All);
     let answer = Answer::read(code_of(&alice, 0).as_bytes());
@@ -321,8 +238,7 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
 /// One whose journal cannot be emptied keeps the old master key, and says so; the next one finishes.
 #[test]
 fn a_reader_that_stays_keeps_the_old_master_key_in_the_file() {
-    let mut home = Home::new();
-    let alice = home.enrols("alice");
+    let (mut home, alice) = alice("");
     let reader = home.engine();
     reader.execute_batch("BEGIN; SELECT count(*) FROM data_key").unwrap();
     let error = home.door.rotate_keys(Renewal::Seal, "root", NOW).unwrap_err();
@@ -336,7 +252,7 @@ fn a_reader_that_stays_keeps_the_old_master_key_in_the_file() {
 
 #[test]
 fn a_secret_that_was_altered_in_the_store_is_named_and_stops_nobody_else() {
-    let mut home = Home::new();
+    let mut home = Home::new("");
     home.enrols("mallory");
     let alice = home.enrols("alice");
     home.engine().execute_batch("UPDATE secret SET sealed = zeroblob(60) WHERE authenticator = 1").unwrap();
@@ -349,7 +265,7 @@ fn a_secret_that_was_altered_in_the_store_is_named_and_stops_nobody_else() {
 /// C2
 #[test]
 fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
-    let mut home = Home::new();
+    let mut home = Home::new("");
     home.enrols("alice");
     let (key, config) = (home.key_file(), home.config.clone());
     let open = || Door::open(config.clone()).err().unwrap().to_string();
@@ -373,7 +289,7 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
 #[test]
 fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
     const ACCOUNTS: usize = 200;
-    let mut home = Home::new();
+    let mut home = Home::new("");
     let mut gate = home.another();
     let pendings: Vec<Pending> =
         (0..ACCOUNTS).map(|number| home.enrols(&format!("person{number}"))).collect();

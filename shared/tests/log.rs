@@ -1,88 +1,20 @@
 //! The event log on a real store in a folder of its own: what stands in it, what never does, and what it costs.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use rusqlite::Connection;
+mod home;
+
+use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
-use shared::config::file;
 use shared::decision::Verdict;
-use shared::door::{AfterCode, AfterPassword, Browser, COMMAND, Door, Opened, Outcome, Trust, Visitor};
-use shared::enrolment::{Confirmation, Pending};
+use shared::door::{AfterCode, AfterPassword, Browser, COMMAND, Opened, Outcome, Trust, Visitor};
 use shared::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
 use shared::guess::Stage;
-use shared::key::MasterKeys;
-use shared::name::UserName;
-use shared::password::Password;
-use shared::place::{Address, Origin};
-use shared::totp::{Step, code};
-use shared::vault::Vault;
+use shared::place::Origin;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use tempfile::TempDir;
-use zeroize::Zeroizing;
-
-const NOW: Timestamp = Timestamp(1_800_000_015);
-const PASSWORD: &str = "correct horse";
-
-struct Home {
-    folder: TempDir,
-    door: Door,
-    pending: Pending,
-}
-
-fn name(text: &str) -> UserName {
-    text.parse().unwrap()
-}
-
-fn remote(text: &str) -> Origin {
-    Origin::Remote(Address::parse(text).unwrap())
-}
-
-fn password(text: &str) -> Password {
-    Password::typed(Zeroizing::new(text.to_owned())).unwrap()
-}
 
 impl Home {
-    /// alice is enrolled and has a password.
-    fn new() -> Home {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let (masters, key) = MasterKeys::generate().unwrap();
-        fs::write(at("key"), key.as_bytes()).unwrap();
-        fs::set_permissions(at("key"), PermissionsExt::from_mode(0o600)).unwrap();
-        let (db, key_file) = (at("store/db"), at("key"));
-        let text =
-            format!("[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n", db.display(), key_file.display());
-        fs::write(at("postern.toml"), text).unwrap();
-        let config = file::read(&at("postern.toml")).unwrap().config;
-        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
-        let mut door = Door::open(config).unwrap();
-        let pending = Pending::new(door.config(), &name("alice")).unwrap();
-        door.activate(&pending, &Confirmation::vouched(), "carol", NOW).unwrap();
-        door.set_password(&name("alice"), &password(PASSWORD), "carol", NOW).unwrap();
-        Home { folder, door, pending }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("store/db")
-    }
-
-    fn store(&self) -> Connection {
-        Connection::open(self.path()).unwrap()
-    }
-
-    fn code(&self, offset: i64, now: Timestamp) -> String {
-        let parameters = self.pending.parameters();
-        let step = parameters.moving.step_at(now).unwrap().0.checked_add_signed(offset).unwrap();
-        code(self.pending.secret(), parameters, Step(step)).to_string()
-    }
-
-    fn recovery(&self, number: usize) -> String {
-        self.pending.recovery_codes()[number].grouped().to_string()
-    }
-
-    fn attempt(
+    fn attempt_by(
         &mut self,
         service: &str,
         origin: &Origin,
@@ -96,7 +28,7 @@ impl Home {
     }
 
     fn at_ssh(&mut self, typed: &str, now: Timestamp) -> Outcome {
-        self.attempt("sshd", &remote("192.0.2.7"), Stage::After, typed, now)
+        self.attempt_by("sshd", &remote("192.0.2.7"), Stage::After, typed, now)
     }
 
     fn at_web(
@@ -131,7 +63,7 @@ impl Home {
 
     fn count(&self, condition: &str) -> u32 {
         let sql = format!("SELECT count(*) FROM event WHERE {condition}");
-        self.store().query_row(&sql, [], |row| row.get(0)).unwrap()
+        self.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
     }
 
     /// Events that are `seconds` old, as if they had happened.
@@ -143,16 +75,16 @@ impl Home {
                     'user' || (n % 1000), 'code' FROM number",
             NOW.minus(seconds).0
         );
-        let store = self.store();
+        let store = self.engine();
         store.execute_batch(&sql).unwrap();
         store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     }
 
     /// How many bytes one attempt writes.
     fn written_by(&mut self, typed: &str, now: Timestamp) -> u64 {
-        self.store().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        self.engine().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         self.at_ssh(typed, now);
-        fs::metadata(self.path().with_file_name("db-wal")).unwrap().len()
+        fs::metadata(self.folder.path().join("store/db-wal")).unwrap().len()
     }
 }
 
@@ -175,13 +107,13 @@ fn told(events: &[Event]) -> Vec<[&str; 5]> {
 
 #[test]
 fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
-    let mut home = Home::new();
-    home.at_ssh(&home.code(-2, NOW), NOW);
-    home.at_ssh(&home.code(3, NOW), NOW);
-    home.at_ssh(&home.code(0, NOW), NOW);
+    let (mut home, app) = alice_at_the_web("");
+    home.at_ssh(&code_at(&app, -2, NOW), NOW);
+    home.at_ssh(&code_at(&app, 3, NOW), NOW);
+    home.at_ssh(&code_at(&app, 0, NOW), NOW);
     let carol = Origin::Local("carol".to_owned());
-    home.attempt(COMMAND, &carol, Stage::After, &home.code(1, NOW), NOW);
-    opened(home.signs_in(None, &home.recovery(0), "198.51.100.1"));
+    home.attempt_by(COMMAND, &carol, Stage::After, &code_at(&app, 1, NOW), NOW);
+    opened(home.signs_in(None, &recovery(&app, 0), "198.51.100.1"));
     home.door.unlock(&name("alice"), "carol", NOW).unwrap();
 
     let events = home.events(&Filter::default());
@@ -190,9 +122,9 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
     assert_eq!(
         told(&events),
         [
-            ["account-added", "carol", "postern", by_hand, ""],
-            ["enrolled", "carol", "postern", by_hand, ""],
-            ["password-set", "carol", "postern", by_hand, ""],
+            ["account-added", "root", "postern", "local user root", ""],
+            ["enrolled", "root", "postern", "local user root", ""],
+            ["password-set", "root", "postern", "local user root", ""],
             ["refused", "alice", "sshd", "192.0.2.7", "behind-2-steps"],
             ["refused", "alice", "sshd", "192.0.2.7", "ahead-3-steps"],
             ["accepted", "alice", "sshd", "192.0.2.7", "code"],
@@ -205,7 +137,7 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
 
 #[test]
 fn filters_narrow_and_the_newest_are_meant() {
-    let mut home = Home::new();
+    let (mut home, _) = alice_at_the_web("");
     home.door.add_account(&name("bob"), "carol", NOW.plus(60)).unwrap();
     home.at_ssh("000000", NOW.plus(120));
     let mut of = |filter: Filter| {
@@ -234,8 +166,8 @@ fn filters_narrow_and_the_newest_are_meant() {
 
 #[test]
 fn a_million_events_are_kept() {
-    let mut home = Home::new();
-    home.store()
+    let (mut home, _) = alice_at_the_web("");
+    home.engine()
         .execute("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'event'", [i64::from(KEPT) + 1])
         .unwrap();
     home.at_ssh("000000", NOW);
@@ -248,11 +180,11 @@ fn a_million_events_are_kept() {
 
 #[test]
 fn what_is_older_than_400_days_goes_a_little_at_a_time() {
-    let mut home = Home::new();
+    let (mut home, app) = alice_at_the_web("");
     home.fill(5, KEPT_FOR + 1);
     let (mut old, all) = (Vec::new(), Filter::default());
     for number in 0..4 {
-        home.at_ssh(&home.code(-2, NOW.plus(number)), NOW.plus(number));
+        home.at_ssh(&code_at(&app, -2, NOW.plus(number)), NOW.plus(number));
         let events = home.events(&all);
         old.push(events.iter().filter(|event| event.account != name("alice")).count());
     }
@@ -264,7 +196,7 @@ fn what_is_older_than_400_days_goes_a_little_at_a_time() {
 
 #[test]
 fn an_attempt_writes_as_little_with_a_million_events_as_with_a_thousand() {
-    let mut home = Home::new();
+    let (mut home, _) = alice_at_the_web("");
     home.fill(1000, 0);
     let few = home.written_by("000000", NOW);
     // full: each event that is added takes one along, and some are too old
@@ -278,17 +210,17 @@ fn an_attempt_writes_as_little_with_a_million_events_as_with_a_thousand() {
 /// Recovery codes have no row, and where there is no address nothing delays them.
 #[test]
 fn whoever_holds_a_first_factor_cannot_fill_the_log() {
-    let mut home = Home::new();
+    let (mut home, app) = alice_at_the_web("");
     let guess = "abcde-fghjk";
     for _ in 0..130 {
-        home.attempt("sudo", &Origin::Local("alice".to_owned()), Stage::After, guess, NOW);
+        home.attempt_by("sudo", &Origin::Local("alice".to_owned()), Stage::After, guess, NOW);
     }
     let refused = home.events(&Filter { what: Some(What::Refused), ..Filter::default() });
     assert_eq!(refused.len(), 100);
     assert_eq!((refused[98].cause.as_str(), refused[99].cause.as_str()), ("wrong", LAST_OF_DAY));
 
     // an entry is told all the same, and on the next day everything
-    home.at_ssh(&home.code(0, NOW), NOW);
+    home.at_ssh(&code_at(&app, 0, NOW), NOW);
     assert_eq!(home.events(&Filter::default()).last().unwrap().what, What::Accepted);
     home.at_ssh(guess, NOW.plus(DAY));
     assert_eq!(home.events(&Filter::default()).last().unwrap().cause, "wrong");
@@ -296,33 +228,33 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
 
 #[test]
 fn whoever_holds_no_first_factor_writes_nothing() {
-    let mut home = Home::new();
+    let (mut home, app) = alice_at_the_web("");
     let before = home.events(&Filter::default());
     for number in 0..8 {
         let from = format!("198.51.100.{number}");
         for who in ["alice", "nobody"] {
             home.at_web(None, who, "wrong horse", "", &from);
-            home.at_web(None, who, "wrong horse", &home.recovery(0), &from);
+            home.at_web(None, who, "wrong horse", &recovery(&app, 0), &from);
         }
-        home.attempt("ftp", &remote(&from), Stage::Before, "000000", NOW);
-        home.attempt("ftp", &remote(&from), Stage::Before, "abcde-fghjk", NOW);
+        home.attempt_by("ftp", &remote(&from), Stage::Before, "000000", NOW);
+        home.attempt_by("ftp", &remote(&from), Stage::Before, "abcde-fghjk", NOW);
     }
     assert_eq!(home.events(&Filter::default()), before);
 }
 
 #[test]
 fn wrong_passwords_are_no_wrong_codes() {
-    let mut home = Home::new();
+    let (mut home, app) = alice_at_the_web("");
     for number in 1..=3 {
         home.at_web(None, "alice", "wrong horse", "", &format!("198.51.100.{number}"));
     }
-    let code = home.code(-1, NOW);
+    let code = code_at(&app, -1, NOW);
     assert_eq!(opened(home.signs_in(None, &code, "192.0.2.7")).missed, None);
 
     let later = NOW.plus(1);
-    home.attempt("ftp", &remote("198.51.100.9"), Stage::Before, "000000", later);
-    home.attempt("sshd", &remote("198.51.100.8"), Stage::After, "000000", later);
-    let entered = home.at_ssh(&home.code(0, NOW), NOW.plus(2));
+    home.attempt_by("ftp", &remote("198.51.100.9"), Stage::Before, "000000", later);
+    home.attempt_by("sshd", &remote("198.51.100.8"), Stage::After, "000000", later);
+    let entered = home.at_ssh(&code_at(&app, 0, NOW), NOW.plus(2));
     let missed = entered.missed.unwrap();
     assert_eq!((missed.count, missed.last_from.as_str()), (2, "198.51.100.8"));
 }
@@ -330,7 +262,7 @@ fn wrong_passwords_are_no_wrong_codes() {
 /// Every kind of attempt, with secrets that are known here.
 #[test]
 fn no_event_holds_a_secret_or_what_was_typed() {
-    let mut home = Home::new();
+    let (mut home, app) = alice_at_the_web("");
     let mut secrets = vec![
         PASSWORD.to_owned(),
         "wrong horse".to_owned(),
@@ -338,36 +270,36 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         "abcde-fghjk".to_owned(),
         "abcdefghjk".to_owned(),
         "typed by mistake".to_owned(),
-        home.pending.secret().to_base32().to_string(),
+        app.secret().to_base32().to_string(),
     ];
     for number in 0..6 {
-        let grouped = home.recovery(number);
+        let grouped = recovery(&app, number);
         secrets.extend([grouped.replace('-', ""), grouped]);
     }
-    secrets.extend((-20..=20).map(|offset| home.code(offset, NOW)));
+    secrets.extend((-20..=20).map(|offset| code_at(&app, offset, NOW)));
 
     let sudo = Origin::Local("alice".to_owned());
     let typed = [
-        home.code(-2, NOW),
-        home.code(3, NOW),
-        home.code(0, NOW),
-        home.code(0, NOW),
+        code_at(&app, -2, NOW),
+        code_at(&app, 3, NOW),
+        code_at(&app, 0, NOW),
+        code_at(&app, 0, NOW),
         "000000".to_owned(),
         "typed by mistake".to_owned(),
         "abcde-fghjk".to_owned(),
-        home.recovery(0),
-        home.recovery(0),
+        recovery(&app, 0),
+        recovery(&app, 0),
     ];
     for (service, origin) in [("sshd", &remote("192.0.2.7")), ("sudo", &sudo), ("-", &Origin::Unknown)] {
         for typed in &typed {
-            home.attempt(service, origin, Stage::Before, typed, NOW);
-            home.attempt(service, origin, Stage::After, typed, NOW);
+            home.attempt_by(service, origin, Stage::Before, typed, NOW);
+            home.attempt_by(service, origin, Stage::After, typed, NOW);
         }
     }
     home.door.unlock(&name("alice"), "carol", NOW).unwrap();
-    home.at_web(None, "alice", "wrong horse", &home.recovery(1), "198.51.100.1");
+    home.at_web(None, "alice", "wrong horse", &recovery(&app, 1), "198.51.100.1");
     assert!(matches!(home.signs_in(None, "000000", "198.51.100.2"), AfterCode::Refused(_)));
-    let session = opened(home.signs_in(None, &home.code(1, NOW), "198.51.100.3"));
+    let session = opened(home.signs_in(None, &code_at(&app, 1, NOW), "198.51.100.3"));
     let cookie = session.browser_cookie.unwrap().to_string();
     let AfterPassword::Opened(trusted) = home.at_web(Some(&cookie), "alice", PASSWORD, "", "198.51.100.3")
     else {
@@ -380,7 +312,7 @@ fn no_event_holds_a_secret_or_what_was_typed() {
     };
     let newest = again.browser_cookie.unwrap().to_string();
     // stolen
-    home.at_web(Some(&cookie), "alice", PASSWORD, &home.recovery(1), "198.51.100.4");
+    home.at_web(Some(&cookie), "alice", PASSWORD, &recovery(&app, 1), "198.51.100.4");
     home.door.mend_clock(&name("alice"), "carol", NOW).unwrap();
     home.door.revoke_sessions(&name("alice"), None, "carol", NOW).unwrap();
     home.door.disable(&name("alice"), "carol", NOW).unwrap();
@@ -404,8 +336,8 @@ fn no_event_holds_a_secret_or_what_was_typed() {
 
 #[test]
 fn a_verdict_that_is_delayed_locked_or_used_writes_nothing() {
-    let mut home = Home::new();
-    let code = home.code(0, NOW);
+    let (mut home, app) = alice_at_the_web("");
+    let code = code_at(&app, 0, NOW);
     home.at_ssh(&code, NOW);
     for _ in 0..5 {
         home.at_ssh("000000", NOW);

@@ -1,81 +1,20 @@
 //! Signing in at the web, on a real store in a folder of its own: passwords, codes, sessions, trusted browsers.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod home;
+
+use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
 use shared::answer::Answer;
-use shared::clock::Timestamp;
-use shared::config::file;
 use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, Trust};
+use shared::door::{AfterCode, AfterPassword, Browser, Opened, Trust};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
-use shared::key::MasterKeys;
-use shared::name::UserName;
-use shared::password::Password;
-use shared::place::{Address, Origin};
 use shared::policy::Enrolling;
 use shared::session::{Factors, Revoked};
-use shared::totp::{Step, code};
-use shared::vault::Vault;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use tempfile::TempDir;
-use zeroize::Zeroizing;
 
-const NOW: Timestamp = Timestamp(1_800_000_015);
-const RIGHT: &str = "correct horse";
 const GATE: [u8; 16] = [7; 16];
 
-struct Home {
-    _folder: TempDir,
-    door: Door,
-    pending: Pending,
-}
-
-fn name(text: &str) -> UserName {
-    text.parse().unwrap()
-}
-
-fn password(text: &str) -> Password {
-    Password::typed(Zeroizing::new(text.to_owned())).unwrap()
-}
-
 impl Home {
-    fn new() -> Home {
-        Home::with("")
-    }
-
-    fn with(extra: &str) -> Home {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let (masters, key) = MasterKeys::generate().unwrap();
-        fs::write(at("key"), key.as_bytes()).unwrap();
-        fs::set_permissions(at("key"), PermissionsExt::from_mode(0o600)).unwrap();
-        let (db, key_file) = (at("store/db"), at("key"));
-        let text = format!(
-            "{extra}\n[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n",
-            db.display(),
-            key_file.display()
-        );
-        fs::write(at("postern.toml"), text).unwrap();
-        let config = file::read(&at("postern.toml")).unwrap().config;
-        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
-        let mut door = Door::open(config).unwrap();
-        let pending = Pending::new(door.config(), &name("alice")).unwrap();
-        door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
-        door.set_password(&name("alice"), &password(RIGHT), "root", NOW).unwrap();
-        Home { _folder: folder, door, pending }
-    }
-
-    fn code(&self, offset: i64) -> String {
-        let parameters = self.pending.parameters();
-        let step = parameters.moving.step_at(NOW).unwrap().0.checked_add_signed(offset).unwrap();
-        code(self.pending.secret(), parameters, Step(step)).to_string()
-    }
-
-    fn recovery(&self, number: usize) -> String {
-        self.pending.recovery_codes()[number].grouped().to_string()
-    }
-
     fn enter_password(
         &mut self,
         cookie: Option<&str>,
@@ -94,14 +33,15 @@ impl Home {
         typed: &str,
         recovery: &str,
     ) -> AfterPassword {
-        let origin = Origin::Remote(Address::parse(address).unwrap());
+        let origin = remote(address);
         let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
         let recovery = Answer::read(recovery.as_bytes());
         self.door.enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW).unwrap()
     }
 
     fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
-        let AfterPassword::Code { generation, .. } = self.enter_password(cookie, "alice", RIGHT, "") else {
+        let AfterPassword::Code { generation, .. } = self.enter_password(cookie, "alice", PASSWORD, "")
+        else {
             panic!("no code is asked")
         };
         self.enter_code_of(generation, cookie, typed, trust)
@@ -114,29 +54,29 @@ impl Home {
         typed: &str,
         trust: Trust,
     ) -> AfterCode {
-        let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
+        let origin = remote("192.0.2.7");
         let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
         let answer = Answer::read(typed.as_bytes());
         self.door.enter_code(&browser, &name("alice"), generation, &answer, trust, NOW).unwrap()
     }
 
     /// Signs in with a code and has the browser trusted; its cookie.
-    fn trusted(&mut self, offset: i64) -> String {
-        let code = self.code(offset);
+    fn trusted(&mut self, app: &Pending, offset: i64) -> String {
+        let code = code_of(app, offset);
         let opened = opened_by_code(self.enter_code(None, &code, Trust::Asked));
         opened.browser_cookie.unwrap().to_string()
     }
 
     /// Signs in with the password alone; the new cookie.
     fn rotated(&mut self, cookie: &str) -> String {
-        let AfterPassword::Opened(opened) = self.enter_password(Some(cookie), "alice", RIGHT, "") else {
+        let AfterPassword::Opened(opened) = self.enter_password(Some(cookie), "alice", PASSWORD, "") else {
             panic!("a code is asked")
         };
         opened.browser_cookie.unwrap().to_string()
     }
 
     fn asks_for_the_code(&mut self, cookie: &str) -> bool {
-        matches!(self.enter_password(Some(cookie), "alice", RIGHT, ""), AfterPassword::Code { .. })
+        matches!(self.enter_password(Some(cookie), "alice", PASSWORD, ""), AfterPassword::Code { .. })
     }
 
     fn snapshot(&mut self) -> Revoked {
@@ -166,8 +106,8 @@ fn refused(after: &AfterPassword, expected: Refusal) {
 
 #[test]
 fn password_then_code_opens_a_session_that_the_list_shows() {
-    let mut home = Home::new();
-    let code = home.code(0);
+    let (mut home, app) = alice_at_the_web("");
+    let code = code_of(&app, 0);
     let opened = opened_by_code(home.enter_code(None, &code, Trust::NotAsked));
     assert!(opened.browser_cookie.is_none());
     let sessions = home.door.sessions(&name("alice"), NOW).unwrap();
@@ -178,43 +118,43 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
 
 #[test]
 fn wrong_passwords_unknown_names_and_names_without_a_password_are_refused_alike() {
-    let mut home = Home::new();
+    let (mut home, _) = alice_at_the_web("");
     home.door.add_account(&name("carol"), "root", NOW).unwrap();
     refused(&home.enter_password(None, "alice", "wrong horse", ""), Refusal::Wrong);
     refused(&home.enter_password_from("198.51.100.1", None, "carol", "wrong horse", ""), Refusal::Wrong);
-    refused(&home.enter_password_from("198.51.100.2", None, "nobody", RIGHT, ""), Refusal::Wrong);
+    refused(&home.enter_password_from("198.51.100.2", None, "nobody", PASSWORD, ""), Refusal::Wrong);
 }
 
 #[test]
 fn the_sixth_wrong_password_is_not_looked_at_but_a_recovery_code_opens_the_way() {
-    let mut home = Home::new();
+    let (mut home, app) = alice_at_the_web("");
     for host in 1..=5 {
         let from = format!("198.51.100.{host}");
         refused(&home.enter_password_from(&from, None, "alice", "wrong horse", ""), Refusal::Wrong);
     }
-    refused(&home.enter_password(None, "alice", RIGHT, ""), Refusal::Delayed { wait: 30 });
-    let with_wrong_password = home.enter_password(None, "alice", "wrong horse", &home.recovery(0));
+    refused(&home.enter_password(None, "alice", PASSWORD, ""), Refusal::Delayed { wait: 30 });
+    let with_wrong_password = home.enter_password(None, "alice", "wrong horse", &recovery(&app, 0));
     refused(&with_wrong_password, Refusal::Wrong);
-    let code = home.recovery(0);
-    assert!(matches!(home.enter_password(None, "alice", RIGHT, &code), AfterPassword::Opened(_)));
-    assert!(matches!(home.enter_password(None, "alice", RIGHT, &code), AfterPassword::Refused(_)));
+    let code = recovery(&app, 0);
+    assert!(matches!(home.enter_password(None, "alice", PASSWORD, &code), AfterPassword::Opened(_)));
+    assert!(matches!(home.enter_password(None, "alice", PASSWORD, &code), AfterPassword::Refused(_)));
 }
 
 #[test]
 fn ten_wrong_passwords_from_one_address_close_it_for_all_names() {
-    let mut home = Home::new();
+    let (mut home, _) = alice_at_the_web("");
     for number in 0..10 {
-        refused(&home.enter_password(None, &format!("nobody{number}"), RIGHT, ""), Refusal::Wrong);
+        refused(&home.enter_password(None, &format!("nobody{number}"), PASSWORD, ""), Refusal::Wrong);
     }
-    refused(&home.enter_password(None, "alice", RIGHT, ""), Refusal::AddressDelayed { wait: 300 });
-    let elsewhere = home.enter_password_from("192.0.2.8", None, "alice", RIGHT, "");
+    refused(&home.enter_password(None, "alice", PASSWORD, ""), Refusal::AddressDelayed { wait: 300 });
+    let elsewhere = home.enter_password_from("192.0.2.8", None, "alice", PASSWORD, "");
     assert!(matches!(elsewhere, AfterPassword::Code { .. }));
 }
 
 #[test]
 fn a_trusted_browser_skips_the_code_and_gets_a_new_cookie_each_time() {
-    let mut home = Home::new();
-    let first = home.trusted(0);
+    let (mut home, app) = alice_at_the_web("");
+    let first = home.trusted(&app, 0);
     let second = home.rotated(&first);
     let third = home.rotated(&second);
     assert!(first != second && second != third);
@@ -223,12 +163,12 @@ fn a_trusted_browser_skips_the_code_and_gets_a_new_cookie_each_time() {
 
 #[test]
 fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
-    let mut home = Home::new();
-    let first = home.trusted(-1);
+    let (mut home, app) = alice_at_the_web("");
+    let first = home.trusted(&app, -1);
     home.rotated(&first);
     // the new cookie never arrived: the old one asks for the code, and success replaces both
     assert!(home.asks_for_the_code(&first));
-    let code = home.code(0);
+    let code = code_of(&app, 0);
     let opened = opened_by_code(home.enter_code(Some(&first), &code, Trust::NotAsked));
     let third = opened.browser_cookie.unwrap();
     home.rotated(&third);
@@ -237,8 +177,8 @@ fn an_answer_lost_on_the_way_stays_trusted_after_a_code() {
 
 #[test]
 fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
-    let mut home = Home::new();
-    let first = home.trusted(0);
+    let (mut home, app) = alice_at_the_web("");
+    let first = home.trusted(&app, 0);
     let second = home.rotated(&first);
     let third = home.rotated(&second);
     assert!(home.asks_for_the_code(&first));
@@ -250,36 +190,36 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
 
 #[test]
 fn a_trusted_browser_is_good_for_its_own_account_only() {
-    let mut home = Home::new();
-    let cookie = home.trusted(0);
+    let (mut home, app) = alice_at_the_web("");
+    let cookie = home.trusted(&app, 0);
     let pending = Pending::new(home.door.config(), &name("bob")).unwrap();
     home.door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
-    home.door.set_password(&name("bob"), &password(RIGHT), "root", NOW).unwrap();
-    let bob = home.enter_password(Some(&cookie), "bob", RIGHT, "");
+    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
+    let bob = home.enter_password(Some(&cookie), "bob", PASSWORD, "");
     assert!(matches!(bob, AfterPassword::Code { .. }));
     home.rotated(&cookie);
 }
 
 #[test]
 fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
-    let mut home = Home::new();
-    let cookie = home.trusted(-1);
-    let AfterPassword::Code { generation, .. } = home.enter_password(None, "alice", RIGHT, "") else {
+    let (mut home, app) = alice_at_the_web("");
+    let cookie = home.trusted(&app, -1);
+    let AfterPassword::Code { generation, .. } = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
     home.door.set_password(&name("alice"), &password("another horse"), "root", NOW).unwrap();
-    let code = home.code(0);
+    let code = code_of(&app, 0);
     let after = home.enter_code_of(generation, None, &code, Trust::Asked);
     assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
-    refused(&home.enter_password(Some(&cookie), "alice", RIGHT, ""), Refusal::Wrong);
+    refused(&home.enter_password(Some(&cookie), "alice", PASSWORD, ""), Refusal::Wrong);
 }
 
 #[test]
 fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
-    let mut home = Home::new();
-    let (one, two) = (home.code(-1), home.code(0));
+    let (mut home, app) = alice_at_the_web("");
+    let (one, two) = (code_of(&app, -1), code_of(&app, 0));
     let first = opened_by_code(home.enter_code(None, &one, Trust::NotAsked)).session;
     let second = opened_by_code(home.enter_code(None, &two, Trust::NotAsked)).session;
     assert!(!home.snapshot().covers(&first));
@@ -292,8 +232,8 @@ fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
 
 #[test]
 fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over() {
-    let mut home = Home::new();
-    let code = home.code(0);
+    let (mut home, app) = alice_at_the_web("");
+    let code = code_of(&app, 0);
     let session = opened_by_code(home.enter_code(None, &code, Trust::NotAsked)).session;
     home.door.look(&GATE, None, NOW, |_, _| {}).unwrap();
     let began = std::time::Instant::now();
@@ -303,30 +243,30 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
 
 #[test]
 fn a_session_that_an_exemption_spared_the_code_says_so() {
-    let mut home = Home::with("[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]");
-    let AfterPassword::Opened(opened) = home.enter_password(None, "alice", RIGHT, "") else {
+    let (mut home, _) = alice_at_the_web("[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]");
+    let AfterPassword::Opened(opened) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("a code is asked")
     };
     assert_eq!(opened.session.factors, Factors::Password);
-    let elsewhere = home.enter_password_from("198.51.100.1", None, "alice", RIGHT, "");
+    let elsewhere = home.enter_password_from("198.51.100.1", None, "alice", PASSWORD, "");
     assert!(matches!(elsewhere, AfterPassword::Code { .. }));
 }
 
 #[test]
 fn whoever_is_required_and_not_enrolled_stays_outside() {
-    let mut home = Home::with("[policy]\nrequired = \"all\"");
-    home.door.set_password(&name("bob"), &password(RIGHT), "root", NOW).unwrap();
+    let (mut home, _) = alice_at_the_web("[policy]\nrequired = \"all\"");
+    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
     assert!(matches!(
-        home.enter_password(None, "bob", RIGHT, ""),
+        home.enter_password(None, "bob", PASSWORD, ""),
         AfterPassword::Setup { needs: Enrolling::OneTimeCode, .. }
     ));
 }
 
 #[test]
 fn the_one_recovery_code_that_turns_off_opens_a_session_that_lasts() {
-    let mut home = Home::with("[recovery]\non_use = \"disable\"");
-    let code = home.recovery(0);
-    let AfterPassword::Opened(opened) = home.enter_password(None, "alice", RIGHT, &code) else {
+    let (mut home, app) = alice_at_the_web("[recovery]\non_use = \"disable\"");
+    let code = recovery(&app, 0);
+    let AfterPassword::Opened(opened) = home.enter_password(None, "alice", PASSWORD, &code) else {
         panic!("not opened")
     };
     assert!(!home.snapshot().covers(&opened.session));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use testhost::{
     APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web, finished,
-    killed_at_store_or_key, was_killed,
+    killed_at_store_or_key, patiently, was_killed,
 };
 
 const BROWSER: &str = "__Host-postern-browser";
@@ -38,27 +38,30 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
     let host = Host::fresh();
     let people: Vec<Person> = (0..20).map(|number| host.person(&format!("person{number}"))).collect();
     let phones: Vec<Phone> = people.iter().map(Person::enrols).collect();
-    let mut rotations = 0;
+    let rotations = AtomicUsize::new(0);
     for _ in 0..4 {
         host.clock.forward(30);
         let held: Vec<Terminal> = people.iter().map(|person| person.with_key().up_to_the_code()).collect();
-        let inside = AtomicUsize::new(0);
+        let (inside, before) = (AtomicUsize::new(0), rotations.load(Ordering::SeqCst));
         thread::scope(|scope| {
             for (number, (mut terminal, phone)) in held.into_iter().zip(&phones).enumerate() {
-                let inside = &inside;
+                let (inside, rotations) = (&inside, &rotations);
                 scope.spawn(move || {
-                    // one after the other, so that rotations find some on their way at any moment
-                    thread::sleep(std::time::Duration::from_millis(40 * number as u64));
+                    // a few at each rotation, so that every one finds some on their way
+                    patiently("the next rotation begins", || {
+                        Ok((rotations.load(Ordering::SeqCst) - before >= number / 5).then_some(()))
+                    });
                     terminal.types(&phone.code()).expect("entered as person");
                     inside.fetch_add(1, Ordering::SeqCst);
                 });
             }
             while inside.load(Ordering::SeqCst) < people.len() {
                 Postern::call("key rotate").does();
-                rotations += 1;
+                rotations.fetch_add(1, Ordering::SeqCst);
             }
         });
     }
+    let rotations = rotations.into_inner();
     assert!(rotations >= 8, "{rotations}");
     assert_eq!((master_keys(), Store::open().number("SELECT count(*) FROM data_key")), (1, 8));
     Store::open().is_sound();

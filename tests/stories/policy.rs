@@ -1,6 +1,6 @@
 //! Who must have a second factor, and how nobody is shut out by that.
 
-use testhost::{Host, Postern};
+use testhost::{APP, Front, Host, Place, Postern, Visitor, Web};
 
 /// L13
 #[test]
@@ -89,4 +89,26 @@ fn what_contradicts_itself_is_refused_by_line_and_key() {
         let refused = Postern::call("enroll bob --no-confirm").refuses();
         assert!(refused.err.contains(said) && refused.err.contains("policy."), "{text}: {}", refused.err);
     }
+}
+
+/// C3
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_exemption_at_the_web_is_named_in_the_log() {
+    let host = Host::fresh();
+    let exempt = "[[policy.exempt]]\nservices = [\"sshd\"]\n\
+                  [[policy.exempt]]\nservices = [\"web\"]\nnetworks = [\"127.0.1.0/24\"]\n";
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, exempt);
+    let alice = host.person("alice");
+    alice.has_a_password();
+    alice.enrols();
+    let inside = Visitor::new().from("127.0.1.7");
+    let entered = inside.password(&web.pages, "alice", &alice.password);
+    assert_eq!((entered.status, entered.header("location")), (303, format!("{APP}/").as_str()));
+    let event = Postern::call("log alice --event accepted --json").does().json();
+    assert_eq!(event["cause"], "policy.exempt-2", "{event}");
+    assert!(web.gate.log().contains("accepted cause=policy.exempt-2"), "{}", web.gate.log());
+    // elsewhere the code is asked
+    let outside = Visitor::new().from("127.0.2.7").password(&web.pages, "alice", &alice.password);
+    assert!(outside.header("location").ends_with("/code"), "{outside:?}");
 }

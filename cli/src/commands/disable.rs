@@ -10,7 +10,7 @@ use shared::name::UserName;
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
-    let result = door.disable(user, &context::actor(), now);
+    let result = door.disable(user, context::actor().as_str(), now);
     let (success, message) = match &result {
         Ok(()) => {
             let off = format!("the second factor of {user} is off; its secret and recovery codes are gone");

@@ -15,7 +15,7 @@ use std::fmt;
 
 impl Door {
     /// Turns the second factor off. When this returns, the secret is gone from the store's bytes.
-    pub fn disable(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+    pub fn disable<'a>(&mut self, name: &UserName, actor: impl Into<Actor<'a>>, now: Timestamp) -> Done {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;

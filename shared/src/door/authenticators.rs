@@ -5,7 +5,7 @@ use super::administration::{Actor, AdministrationError, Done, known, known_or_ne
 use super::{Door, DoorError, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
-use crate::enrolment::{Confirmation, Footing, Pending};
+use crate::enrolment::{Confirmation, EnrolmentKind, Footing, Pending};
 use crate::event::What;
 use crate::name::{Label, UserName};
 use crate::recovery::RecoveryCode;
@@ -36,7 +36,7 @@ impl Door {
         self.refuse_declared(pending.name())?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.account(pending.name())? {
-            None if pending.is_first() => Ok(()),
+            None if pending.kind() == EnrolmentKind::First => Ok(()),
             None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
             Some(record) => refuse_setup(&tx.authenticators(record.id)?, pending),
         }
@@ -56,9 +56,9 @@ impl Door {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let footing = footing(tx.as_mut(), &self.vault, name)?;
-        let record = match pending.is_first() {
-            true => known_or_new(tx.as_mut(), name, actor, now)?,
-            false => known(tx.as_mut(), name)?,
+        let record = match pending.kind() {
+            EnrolmentKind::First => known_or_new(tx.as_mut(), name, actor, now)?,
+            EnrolmentKind::Replacement | EnrolmentKind::Further => known(tx.as_mut(), name)?,
         };
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
         if pending.footing().is_some_and(|began_on| *began_on != footing) {
@@ -84,17 +84,27 @@ impl Door {
         }
         let sealed =
             self.vault.seal(pending.secret(), &Binding { account: record.id.0, name, parameters })?;
+        if pending.kind() == EnrolmentKind::Replacement {
+            tx.remove_second_factor(record.id)?;
+        }
         let label = pending.label().clone();
         let authenticator = AuthenticatorRecord { number: 0, name: label, parameters, sealed, created: now };
         tx.add_authenticator(record.id, &authenticator)?;
-        if pending.is_first() {
-            let hashes = self.vault.recovery_hashes(record.id.0, pending.recovery_codes());
-            tx.replace_recovery_codes(record.id, &hashes)?;
-        }
-        let what = if pending.is_first() { What::Enrolled } else { What::AuthenticatorAdded };
+        let what = match pending.kind() {
+            EnrolmentKind::Further => What::AuthenticatorAdded,
+            EnrolmentKind::First | EnrolmentKind::Replacement => {
+                let hashes = self.vault.recovery_hashes(record.id.0, pending.recovery_codes());
+                tx.replace_recovery_codes(record.id, &hashes)?;
+                What::Enrolled
+            }
+        };
         let revision = end_all(tx.as_mut(), &record, what, actor, now)?;
         tx.commit()?;
-        Ok(self.await_gates(revision)?)
+        self.await_gates(revision)?;
+        match pending.kind() {
+            EnrolmentKind::Replacement => self.store.scrub().map_err(AdministrationError::NotScrubbed),
+            EnrolmentKind::First | EnrolmentKind::Further => Ok(()),
+        }
     }
 
     /// How an account stands now, by the data keys of now.
@@ -216,15 +226,18 @@ fn footing(tx: &mut dyn Transaction, vault: &Vault, name: &UserName) -> Result<F
 
 fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
     let name = || pending.name().clone();
-    match live {
-        [] if pending.is_first() => Ok(()),
-        [] => Err(AdministrationError::NotEnrolled(name())),
-        _ if pending.is_first() => Err(AdministrationError::AlreadyEnrolled(name())),
-        many if many.len() >= MOST => Err(AdministrationError::TooMany(name(), MOST)),
-        live if live.iter().any(|kept| kept.name == *pending.label()) => {
+    match (live, pending.kind()) {
+        ([], EnrolmentKind::First) => Ok(()),
+        ([], _) => Err(AdministrationError::NotEnrolled(name())),
+        (_, EnrolmentKind::First) => Err(AdministrationError::AlreadyEnrolled(name())),
+        (_, EnrolmentKind::Replacement) => Ok(()),
+        (many, EnrolmentKind::Further) if many.len() >= MOST => {
+            Err(AdministrationError::TooMany(name(), MOST))
+        }
+        (live, EnrolmentKind::Further) if live.iter().any(|kept| kept.name == *pending.label()) => {
             Err(AdministrationError::LabelTaken(name(), pending.label().clone()))
         }
-        _ => Ok(()),
+        (_, EnrolmentKind::Further) => Ok(()),
     }
 }
 

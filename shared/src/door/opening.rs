@@ -55,7 +55,7 @@ impl Opening<'_> {
             groups: self.record.groups.clone(),
         };
         let keys = self.vault.token_keys();
-        Ok(Opened { session, means, keys, browser_cookie, missed: None, recovery: None })
+        Ok(Opened { session, means, exempt: None, keys, browser_cookie, missed: None, recovery: None })
     }
 
     /// A new trusted browser; its cookie.

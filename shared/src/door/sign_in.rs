@@ -19,6 +19,7 @@ use crate::policy::{Enrolling, Need, Subject};
 use crate::session::{Factors, Session};
 use crate::store::{AccountId, Intent, Missed, StoreError, Token, Transaction, Wrong};
 use crate::vault::{TokenKeys, Vault};
+use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 /// The name of this door in logs and policies.
@@ -51,6 +52,8 @@ pub struct Opened {
     pub session: Session,
     /// By what.
     pub means: Means,
+    /// The exemption that spared the code, by its position in postern.toml.
+    pub exempt: Option<usize>,
     /// What signs its cookie: the keys of the transaction that opened it, so that it ends with them.
     pub keys: TokenKeys,
     /// The browser's new cookie, if it is trusted.
@@ -59,6 +62,16 @@ pub struct Opened {
     pub missed: Option<Missed>,
     /// What the use of a recovery code left.
     pub recovery: Option<Recovered>,
+}
+
+impl Opened {
+    /// By what, as logs name it.
+    pub fn cause(&self) -> Cow<'static, str> {
+        match self.exempt {
+            Some(rule) => format!("policy.exempt-{rule}").into(),
+            None => self.means.name().into(),
+        }
+    }
 }
 
 /// What comes after the password.
@@ -175,11 +188,12 @@ impl Door {
         let opening = Opening { config, vault, browser, record, now };
         let need = need(config, &visitor, &record.groups, visit.account.enrolled)?;
         let next = if let Need::Nothing | Need::Exempt(_) = need {
-            visit.log(tx, What::Accepted, Means::Password.name())?;
             let mut opened = opening.session(tx, Means::Password, None)?;
-            if let Need::Exempt(_) = need {
+            if let Need::Exempt(rule) = need {
                 opened.session.factors = Factors::Password;
+                opened.exempt = Some(rule);
             }
+            visit.log(tx, What::Accepted, &opened.cause())?;
             AfterPassword::Opened(Box::new(opened))
         } else if visit.account.enrolled == Enrolled::No {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;

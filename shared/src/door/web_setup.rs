@@ -1,5 +1,5 @@
-//! A first setup at the web, by someone who must have a second factor and has none: the password has passed, a
-//! [`SetupTicket`] says so, and nothing but the setup is open to them. Nothing of it is kept before it is active.
+//! A setup at the web: the first one, of someone who must have a second factor and has none, or one in place of it
+//! after a fresh code. A [`SetupTicket`] says which may begin. Nothing of it is kept before it is active.
 
 use super::administration::Actor;
 use super::opening::Opening;
@@ -75,14 +75,21 @@ impl Door {
     ) -> Result<Option<Shown>, SignInError> {
         let invitation = match ticket.leave {
             Leave::OneTimeCode => return Ok(None),
-            Leave::Given => None,
+            Leave::Given | Leave::Replacement => None,
             Leave::Invited(invitation) => Some(invitation),
         };
         let footing = self.footing(&ticket.name)?;
         if !stands(ticket, &footing) {
             return Ok(None);
         }
-        let pending = Pending::new(&self.config, &ticket.name).map_err(VaultError::Random)?;
+        let pending = match ticket.leave {
+            Leave::Replacement => Pending::replacement(&self.config, &ticket.name),
+            Leave::OneTimeCode | Leave::Given | Leave::Invited(_) => Pending::new(&self.config, &ticket.name),
+        };
+        let pending = pending.map_err(VaultError::Random)?;
+        if self.refuse_setup(&pending).is_err() {
+            return Ok(None);
+        }
         let draft = Draft::of(&pending, invitation);
         let draft = ErrandTicket::begun(&ticket.name, ticket.holder(), footing, draft, now);
         Ok(Some(shown(&pending, draft.seal(&self.token_keys())?)))

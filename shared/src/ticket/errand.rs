@@ -5,7 +5,7 @@ use super::LONGEST;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::decision::Invitation;
-use crate::enrolment::{Footing, Pending};
+use crate::enrolment::{EnrolmentKind, Footing, Pending};
 use crate::errand::Typed;
 use crate::name::{Label, UserName};
 use crate::recovery::RecoveryCode;
@@ -104,8 +104,8 @@ pub(crate) struct Draft {
     parameters: Parameters,
     first: Step,
     secret: Typed,
-    /// With the first one.
-    recovery_codes: Option<Vec<Typed>>,
+    kind: EnrolmentKind,
+    recovery_codes: Vec<Typed>,
     invitation: Option<Invitation>,
 }
 
@@ -122,7 +122,8 @@ impl Draft {
             parameters: pending.parameters(),
             first: pending.first(),
             secret: pending.secret().to_base32().into(),
-            recovery_codes: pending.is_first().then(|| pending.recovery_codes().iter().map(code).collect()),
+            kind: pending.kind(),
+            recovery_codes: pending.recovery_codes().iter().map(code).collect(),
             invitation,
         }
     }
@@ -135,15 +136,13 @@ impl Draft {
         footing: &Footing,
     ) -> Result<Pending, DraftError> {
         let secret = Secret::from_base32(&self.secret).map_err(DraftError::Secret)?;
-        let mut pending = Pending::further(config, account)
+        let pending = Pending::further(config, account)
             .map_err(DraftError::Random)?
+            .restored(self.kind, restored(&self.recovery_codes))
             .called(self.label.clone())
             .with_parameters(self.parameters, self.first)
             .with_secret(secret)
             .on(footing.clone());
-        if let Some(codes) = &self.recovery_codes {
-            pending = pending.with_recovery_codes(restored(codes));
-        }
         Ok(match self.invitation {
             Some(invitation) => pending.invited(invitation),
             None => pending,

@@ -18,6 +18,8 @@ pub enum Leave {
     OneTimeCode,
     /// Yes.
     Given,
+    /// Yes, in place of the second factor that there is: a fresh code was given.
+    Replacement,
     /// Yes, by this one-time code.
     Invited(Invitation),
 }

@@ -1,30 +1,62 @@
-//! A store in a folder of its own, with its key and configuration.
+//! A store in a folder of its own, with its key and configuration; the one that every test of the library stands on.
+#![allow(dead_code, reason = "each file of tests takes what it needs")]
 
+use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
-use shared::config::file;
+use shared::config::{Config, file};
 use shared::decision::{Refusal, Verdict};
 use shared::door::{Door, Outcome, Visitor};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::key::MasterKeys;
 use shared::name::UserName;
-use shared::place::Origin;
+use shared::password::Password;
+use shared::place::{Address, Origin};
+use shared::secret::Secret;
 use shared::totp::{Step, code};
 use shared::vault::Vault;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_015);
+/// The password of whoever has one.
+pub(crate) const PASSWORD: &str = "correct horse";
 
 pub(crate) struct Home {
     pub(crate) folder: TempDir,
+    pub(crate) config: Config,
     pub(crate) door: Door,
 }
 
 pub(crate) fn name(text: &str) -> UserName {
     text.parse().unwrap()
+}
+
+pub(crate) fn password(text: &str) -> Password {
+    Password::typed(Zeroizing::new(text.to_owned())).unwrap()
+}
+
+pub(crate) fn remote(text: &str) -> Origin {
+    Origin::Remote(Address::parse(text).unwrap())
+}
+
+/// Alice with an app.
+pub(crate) fn alice(extra: &str) -> (Home, Pending) {
+    let mut home = Home::new(extra);
+    let app = home.enrols("alice");
+    (home, app)
+}
+
+/// Alice with an app and a password.
+pub(crate) fn alice_at_the_web(extra: &str) -> (Home, Pending) {
+    let (mut home, app) = alice(extra);
+    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    (home, app)
 }
 
 impl Home {
@@ -33,9 +65,10 @@ impl Home {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let (masters, key) = MasterKeys::generate().unwrap();
-        fs::write(at("key"), key.as_bytes()).unwrap();
-        fs::set_permissions(at("key"), PermissionsExt::from_mode(0o600)).unwrap();
-        let (db, key_file) = (at("store/db"), at("key"));
+        fs::create_dir(at("etc")).unwrap();
+        fs::write(at("etc/key"), key.as_bytes()).unwrap();
+        fs::set_permissions(at("etc/key"), PermissionsExt::from_mode(0o600)).unwrap();
+        let (db, key_file) = (at("store/db"), at("etc/key"));
         let text = format!(
             "{extra}\n[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n",
             db.display(),
@@ -44,7 +77,22 @@ impl Home {
         fs::write(at("postern.toml"), text).unwrap();
         let config = file::read(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
-        Home { door: Door::open(config).unwrap(), folder }
+        Home { door: Door::open(config.clone()).unwrap(), config, folder }
+    }
+
+    /// Another process's door.
+    pub(crate) fn another(&self) -> Door {
+        Door::open(self.config.clone()).unwrap()
+    }
+
+    /// A first authenticator for someone, active without a code. The same secret each time, so that what is typed as a
+    /// wrong code is wrong always, and not but for once in some thousand runs.
+    pub(crate) fn enrols(&mut self, who: &str) -> Pending {
+        let secret = Zeroizing::new(Sha256::digest(who)[..20].to_vec());
+        let pending = Pending::new(&self.config, &name(who)).unwrap();
+        let pending = pending.with_secret(Secret::from_bytes(secret).unwrap());
+        self.activates(&pending);
+        pending
     }
 
     /// Makes a setup active without a code.
@@ -54,26 +102,85 @@ impl Home {
 
     /// An answer after the first factor, from nowhere in particular.
     pub(crate) fn attempt(&mut self, who: &str, typed: &str, now: Timestamp) -> Outcome {
-        let (name, origin) = (name(who), Origin::Unknown);
-        let visitor =
-            Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
-        self.door.attempt(&visitor, &Answer::read(typed.as_bytes()), now).unwrap()
+        self.attempt_from(who, &Origin::Unknown, Stage::After, typed, now)
+    }
+
+    /// An answer from a place, before or after the first factor.
+    pub(crate) fn attempt_from(
+        &mut self,
+        who: &str,
+        origin: &Origin,
+        stage: Stage,
+        typed: &str,
+        now: Timestamp,
+    ) -> Outcome {
+        attempt_at(&mut self.door, who, origin, stage, typed, now)
+    }
+
+    /// The key file.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.folder.path().join("etc/key")
+    }
+
+    /// The store as its engine sees it, for what no door shows.
+    pub(crate) fn engine(&self) -> Connection {
+        Connection::open(self.folder.path().join("store/db")).unwrap()
+    }
+
+    /// The values of one column of bytes.
+    pub(crate) fn blobs(&self, sql: &str) -> Vec<Vec<u8>> {
+        let engine = self.engine();
+        let mut statement = engine.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// The sealed secrets, as they lie in the store.
+    pub(crate) fn sealed(&self) -> Vec<Vec<u8>> {
+        self.blobs("SELECT sealed FROM secret ORDER BY authenticator")
     }
 
     /// Whether bytes lie anywhere in the store's files.
     pub(crate) fn holds(&self, wanted: &[u8]) -> bool {
-        ["db", "db-wal"].iter().any(|name| {
-            let bytes = fs::read(self.folder.path().join("store").join(name)).unwrap_or_default();
-            bytes.windows(wanted.len()).any(|window| window == wanted)
-        })
+        self.bytes().windows(wanted.len()).any(|window| window == wanted)
     }
+
+    /// Everything that lies in the store's folder.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let files = fs::read_dir(self.folder.path().join("store")).unwrap();
+        files.flat_map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
+    }
+}
+
+/// An answer at a door, of this process or of another.
+pub(crate) fn attempt_at(
+    door: &mut Door,
+    who: &str,
+    origin: &Origin,
+    stage: Stage,
+    typed: &str,
+    now: Timestamp,
+) -> Outcome {
+    let name = name(who);
+    let visitor = Visitor { name: &name, stage, origin, browser: None, service: "test" };
+    door.attempt(&visitor, &Answer::read(typed.as_bytes()), now).unwrap()
 }
 
 /// The code of an authenticator so many steps from now, or of a counter.
 pub(crate) fn code_of(pending: &Pending, offset: i64) -> String {
+    code_at(pending, offset, NOW)
+}
+
+/// The code of an authenticator so many steps from a time, or of a counter.
+pub(crate) fn code_at(pending: &Pending, offset: i64, now: Timestamp) -> String {
     let parameters = pending.parameters();
-    let base = parameters.moving.step_at(NOW).unwrap_or(Step(0));
+    let base = parameters.moving.step_at(now).unwrap_or(Step(0));
     code(pending.secret(), parameters, Step(base.0.checked_add_signed(offset).unwrap())).to_string()
+}
+
+/// One of the recovery codes, as it was shown.
+pub(crate) fn recovery(pending: &Pending, number: usize) -> String {
+    pending.recovery_codes()[number].grouped().to_string()
 }
 
 #[track_caller]

@@ -1,0 +1,87 @@
+//! Proof of a fresh second factor, for what a session alone may not do: it belongs to one session, for a short time.
+
+use super::LONGEST;
+use crate::clock::Timestamp;
+use crate::session::{Session, SessionId};
+use crate::vault::{TokenKeys, VaultError};
+use data_encoding::BASE64URL_NOPAD;
+
+/// The ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepUpTicket {
+    session: SessionId,
+    expires: Timestamp,
+}
+
+impl StepUpTicket {
+    /// How long a ticket is good, in seconds.
+    pub const LIFE: u64 = 900;
+    const KIND: &str = "postern step-up ticket";
+
+    /// One for a session.
+    pub fn begun(session: &Session, now: Timestamp) -> StepUpTicket {
+        StepUpTicket { session: session.id, expires: now.plus(Self::LIFE) }
+    }
+
+    /// The cookie's value.
+    pub fn to_cookie(self, keys: &TokenKeys) -> Result<String, VaultError> {
+        let plain = [&self.session.0[..], &self.expires.0.to_be_bytes()].concat();
+        Ok(BASE64URL_NOPAD.encode(&keys.seal(Self::KIND, &plain)?))
+    }
+
+    /// Whether a cookie is this session's and good at `now`.
+    pub fn proves(value: &str, keys: &TokenKeys, session: &Session, now: Timestamp) -> bool {
+        Self::opened(value, keys).is_some_and(|ticket| {
+            // A clock that was set back must not lengthen it.
+            let in_time = now < ticket.expires && ticket.expires.since(now) <= Self::LIFE;
+            in_time && ticket.session == session.id
+        })
+    }
+
+    fn opened(value: &str, keys: &TokenKeys) -> Option<StepUpTicket> {
+        if value.len() > LONGEST {
+            return None;
+        }
+        let sealed = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
+        let plain = keys.unseal(Self::KIND, &sealed)?;
+        let (session, rest) = plain.split_first_chunk::<16>()?;
+        let expires = Timestamp(u64::from_be_bytes(rest.try_into().ok()?));
+        Some(StepUpTicket { session: SessionId(*session), expires })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::MasterKeys;
+    use crate::session::Factors;
+    use crate::vault::Vault;
+
+    fn session() -> Session {
+        Session {
+            id: SessionId::random().unwrap(),
+            account: 1,
+            generation: 0,
+            factors: Factors::Code,
+            issued: Timestamp(1_000_000),
+            name: "alice".parse().unwrap(),
+            scope: "example.com".to_owned(),
+            groups: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_step_up_ticket_is_good_for_its_session_and_its_time_only() {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
+        let (one, other) = (session(), session());
+        let cookie = StepUpTicket::begun(&one, Timestamp(1_000_000)).to_cookie(&keys).unwrap();
+        let proves = |session, at| StepUpTicket::proves(&cookie, &keys, session, Timestamp(at));
+        assert!(proves(&one, 1_000_899));
+        assert!(!proves(&other, 1_000_000));
+        assert!(!proves(&one, 1_000_900) && !proves(&one, 999_999));
+        assert!(!StepUpTicket::proves(&cookie[1..], &keys, &one, Timestamp(1_000_000)));
+        // of another purpose: what signs a session
+        assert!(!StepUpTicket::proves(&one.to_cookie(&keys), &keys, &one, Timestamp(1_000_000)));
+    }
+}

@@ -1,0 +1,182 @@
+//! What happens at a door, one act after the other, and how such sequences are made up.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use shared::guess::Stage;
+
+/// One act.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Types { typed: Typed, from: From, stage: Stage, door: usize },
+    Passes(u64),
+    ClockGoesBack(u64),
+    Restarts(Process),
+    Administers(Administration),
+}
+
+/// What is typed at the prompt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Typed {
+    /// The code of one of the two authenticators, so many steps from now.
+    Code {
+        authenticator: usize,
+        offset: i64,
+    },
+    /// One of the codes that opened before, counted from the newest.
+    Replayed(usize),
+    /// Digits that are no code of the account's anywhere near.
+    WrongCode,
+    /// One of the recovery codes.
+    Recovery(usize),
+    /// One of the newest set before this one.
+    OldRecovery(usize),
+    WrongRecovery,
+    /// The newest one-time code.
+    OneTime,
+    /// At the web, before all else.
+    Password(Password),
+    Junk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Password {
+    Right,
+    Wrong,
+}
+
+/// Where from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The owner's address.
+    Home,
+    /// A host of one of several strange networks.
+    Stranger {
+        network: u8,
+        host: u8,
+    },
+    /// The owner as a user of this host.
+    LocalUser,
+    /// A trusted browser, at an address of its own.
+    Browser,
+    Nowhere,
+}
+
+/// What ends and begins anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Process {
+    Door(usize),
+    /// All of them at once, so that nothing keeps the store open.
+    Everything,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Administration {
+    /// The second authenticator is removed, or the same secret added again.
+    SecondAuthenticator,
+    /// The second factor is turned off, and enrolled anew with the same secret.
+    EnrolsAnew,
+    Unlocks,
+    NewRecoveryCodes,
+    OneTimeCode,
+    MendsTheClock,
+}
+
+const DAY: u64 = 86_400;
+
+/// Sequences in which anything may happen.
+pub(crate) fn anything() -> impl Strategy<Value = Vec<Act>> {
+    let administration = select(vec![
+        Administration::SecondAuthenticator,
+        Administration::EnrolsAnew,
+        Administration::Unlocks,
+        Administration::NewRecoveryCodes,
+        Administration::OneTimeCode,
+        Administration::MendsTheClock,
+    ]);
+    let from = prop_oneof![
+        3 => Just(From::Home),
+        3 => stranger(),
+        1 => Just(From::LocalUser),
+        1 => Just(From::Browser),
+        2 => Just(From::Nowhere),
+    ];
+    vec(
+        prop_oneof![
+            24 => types(anything_typed(), from),
+            10 => passes(31 * DAY),
+            1 => select(vec![1, 30, 45, 60, 600, DAY, 31 * DAY]).prop_map(Act::ClockGoesBack),
+            1 => restarts(),
+            1 => administration.prop_map(Act::Administers),
+        ],
+        1..250,
+    )
+}
+
+/// Sequences of what strangers do, who know neither secret nor recovery codes. What they may know is the password.
+pub(crate) fn strangers() -> impl Strategy<Value = Vec<Act>> {
+    let typed = prop_oneof![
+        8 => Just(Typed::WrongCode),
+        3 => Just(Typed::WrongRecovery),
+        1 => Just(Typed::Junk),
+        2 => password(),
+    ];
+    let from = prop_oneof![4 => stranger(), 1 => Just(From::Nowhere)];
+    vec(prop_oneof![12 => types(typed, from), 3 => passes(DAY / 4), 1 => restarts()], 1..160)
+}
+
+/// Last, and when a few steps have passed: wrong codes before the first factor and after it, so many that whoever stands
+/// where they stand waits.
+pub(crate) fn last_guesses() -> impl Iterator<Item = Act> {
+    let guess = |stage| Act::Types { typed: Typed::WrongCode, from: From::Nowhere, stage, door: 0 };
+    let guesses = (0..3).flat_map(move |_| [guess(Stage::Before), guess(Stage::After)]);
+    std::iter::once(Act::Passes(90)).chain(guesses)
+}
+
+fn types(
+    typed: impl Strategy<Value = Typed>,
+    from: impl Strategy<Value = From>,
+) -> impl Strategy<Value = Act> {
+    let stage = select(vec![Stage::Before, Stage::After, Stage::After]);
+    (typed, from, stage, 0..2_usize).prop_map(|(typed, from, stage, door)| {
+        // whoever is past the first factor in a trusted browser is asked for nothing more
+        let is_before = from == From::Browser || matches!(typed, Typed::Password(_));
+        let stage = if is_before { Stage::Before } else { stage };
+        Act::Types { typed, from, stage, door }
+    })
+}
+
+fn anything_typed() -> impl Strategy<Value = Typed> {
+    let code = |offsets| {
+        (0..2_usize, offsets).prop_map(|(authenticator, offset)| Typed::Code { authenticator, offset })
+    };
+    prop_oneof![
+        4 => code(-2..=2_i64),
+        1 => code(-21..=21_i64),
+        3 => (0..4_usize).prop_map(Typed::Replayed),
+        16 => Just(Typed::WrongCode),
+        1 => (0..6_usize).prop_map(Typed::Recovery),
+        1 => (0..6_usize).prop_map(Typed::OldRecovery),
+        4 => Just(Typed::WrongRecovery),
+        1 => Just(Typed::OneTime),
+        1 => Just(Typed::Junk),
+        1 => password(),
+    ]
+}
+
+fn password() -> impl Strategy<Value = Typed> {
+    select(vec![Typed::Password(Password::Right), Typed::Password(Password::Wrong)])
+}
+
+fn stranger() -> impl Strategy<Value = From> {
+    (0..2_u8, any::<u8>()).prop_map(|(network, host)| From::Stranger { network, host })
+}
+
+fn passes(longest: u64) -> impl Strategy<Value = Act> {
+    select(vec![1, 14, 15, 45, 60, 120, 120, 120, 121, 300, 3600, longest]).prop_map(Act::Passes)
+}
+
+fn restarts() -> impl Strategy<Value = Act> {
+    let process = prop_oneof![(0..2_usize).prop_map(Process::Door), Just(Process::Everything),];
+    process.prop_map(Act::Restarts)
+}

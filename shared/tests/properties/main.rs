@@ -1,0 +1,76 @@
+//! Properties of every sequence of attempts, clocks, restarts and acts of administrators, at real doors on a real
+//! store: nothing opens twice, no count is exceeded, no stranger keeps the owner out, no refusal changes more than a
+//! count. A sequence that breaks one is cut down to its least, printed, and kept in `failures` for every later run.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod act;
+#[path = "../home/mod.rs"]
+mod home;
+mod model;
+mod owner;
+mod store;
+mod world;
+
+use act::Act;
+use owner::Owner;
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, FileFailurePersistence, TestError, TestRunner};
+use std::cell::RefCell;
+use world::{Tally, World};
+
+/// Does so many sequences; how often answers met what.
+#[track_caller]
+fn all(cases: u32, sequences: impl Strategy<Value = Vec<Act>>, lives: impl Fn(Vec<Act>) -> Tally) -> Tally {
+    let failures = FileFailurePersistence::Direct("tests/properties/failures");
+    let config = Config { cases, failure_persistence: Some(Box::new(failures)), ..Config::default() };
+    let total = RefCell::new(Tally::new());
+    let outcome = TestRunner::new(config).run(&sequences, |acts| {
+        for (what, count) in lives(acts) {
+            *total.borrow_mut().entry(what).or_default() += count;
+        }
+        Ok(())
+    });
+    match outcome {
+        Ok(()) => total.into_inner(),
+        Err(TestError::Fail(reason, acts)) => {
+            let acts: Vec<_> = acts.iter().map(|act| format!("{act:?}\n")).collect();
+            panic!("{reason}\nafter:\n{}", acts.concat())
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn nothing_opens_twice_no_count_is_exceeded_and_no_refusal_changes_more_than_a_count() {
+    let tally = all(40, act::anything(), |acts| {
+        let mut world = World::new();
+        acts.into_iter().for_each(|act| world.does(act));
+        world.tally
+    });
+    for what in [
+        "an open door",
+        "the next page",
+        "no charge",
+        "a charge",
+        "a delay",
+        "a delay of the address",
+        "a lock",
+    ] {
+        assert!(tally.contains_key(what), "no sequence met {what}: {tally:?}");
+    }
+}
+
+/// Promise 2: whoever guesses cannot keep the owner out.
+#[test]
+fn whatever_strangers_do_the_owner_gets_in() {
+    let tally = all(16, act::strangers(), |acts| {
+        let mut world = World::new();
+        let owner = Owner::moves_in(&mut world);
+        acts.into_iter().chain(act::last_guesses()).for_each(|act| world.does(act));
+        owner.gets_in_everywhere(&mut world);
+        world.tally
+    });
+    for what in ["a charge", "a delay", "a delay of the address", "a lock"] {
+        assert!(tally.contains_key(what), "no stranger met {what}: {tally:?}");
+    }
+}

@@ -1,0 +1,303 @@
+//! What sections 5 and 6 of the design promise, said a second time and in the plainest way: what has opened, what was
+//! counted where, and what the next answer must therefore meet. It calls nothing of the product.
+
+use shared::guess::Stage;
+use std::collections::{HashMap, HashSet};
+
+/// Short limits, so that sequences run into them; codes so long that hardly any comes twice.
+pub(crate) const CONFIG: &str = r#"
+[totp]
+digits = 8
+[throttle]
+free = 2
+first_delay = "15s"
+max_delay = "2m"
+lock_after = 10
+address_limit = 3
+address_window = "5m"
+"#;
+const FREE: u64 = 2;
+const FIRST_DELAY: u64 = 15;
+const MAX_DELAY: u64 = 120;
+const LOCK_AFTER: u64 = 10;
+const ADDRESS_LIMIT: usize = 3;
+const ADDRESS_WINDOW: u64 = 300;
+const PERIOD: u64 = 30;
+/// By how many steps a clock may be off to be told so: ten minutes.
+pub(crate) const REACH: u64 = 20;
+const DAY: u64 = 24 * 3600;
+const MONTH: u64 = 30 * DAY;
+
+/// Who answers, as far as counting is concerned.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    pub(crate) stage: Stage,
+    pub(crate) address: Option<String>,
+    /// A place of one's own wherever the address: a local user, a trusted browser.
+    pub(crate) own_place: Option<&'static str>,
+}
+
+/// What an answer is.
+#[derive(Clone, Debug)]
+pub(crate) enum Meaning {
+    /// The code of a step of a live authenticator, by number.
+    Code(usize, u64),
+    WrongCode,
+    Recovery(String),
+    OneTime(String),
+    RightPassword,
+    WrongPassword,
+    Junk,
+}
+
+/// What it meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meets {
+    OpenDoor,
+    /// The password is right, and a code comes next.
+    NextPage,
+    /// Free of charge: used, over, no code at all.
+    NoCharge,
+    /// Compared, wrong, and charged to the row or to the address alone.
+    Charge,
+    Delay(u64),
+    AddressDelay(u64),
+    Lock,
+}
+
+impl Meets {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Meets::OpenDoor => "an open door",
+            Meets::NextPage => "the next page",
+            Meets::NoCharge => "no charge",
+            Meets::Charge => "a charge",
+            Meets::Delay(_) => "a delay",
+            Meets::AddressDelay(_) => "a delay of the address",
+            Meets::Lock => "a lock",
+        }
+    }
+}
+
+struct Failure {
+    at: u64,
+    cost: u64,
+    address: Option<String>,
+}
+
+#[derive(Default)]
+struct Row {
+    failures: Vec<Failure>,
+    locked: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Model {
+    opened: HashSet<(usize, u64)>,
+    floors: HashMap<usize, u64>,
+    pub(crate) live: HashSet<usize>,
+    /// The recovery codes of now, and whether each has opened.
+    pub(crate) recovery: HashMap<String, bool>,
+    /// The newest one-time code, when its life ends, and whether it has opened.
+    pub(crate) one_time: Option<(String, u64, bool)>,
+    rows: HashMap<(Stage, String), Row>,
+    addresses: HashMap<String, Vec<u64>>,
+    familiar: HashMap<String, u64>,
+}
+
+impl Model {
+    /// So many authenticators are live, and nothing has happened.
+    pub(crate) fn of(authenticators: usize) -> Model {
+        Model { live: (0..authenticators).collect(), ..Model::default() }
+    }
+
+    fn key(&self, who: &Who, now: u64) -> (Stage, String) {
+        let familiar = |address: &&String| self.familiar.get(*address).is_some_and(|at| at + MONTH >= now);
+        let own = who.own_place.map(str::to_owned);
+        let place = own.or_else(|| who.address.as_ref().filter(familiar).cloned());
+        (who.stage, place.unwrap_or_else(|| "elsewhere".to_owned()))
+    }
+
+    /// The address whose own count a visitor stands under: never in a trusted browser.
+    fn counted_address(who: &Who) -> Option<&String> {
+        who.address.as_ref().filter(|_| who.own_place.is_none())
+    }
+
+    /// What was counted in the future, before the clock was set back, counts as of now. Whether there was any.
+    pub(crate) fn settle(&mut self, who: &Who, now: u64) -> bool {
+        let key = self.key(who, now);
+        let of_row = self.rows.get_mut(&key).into_iter().flat_map(|row| &mut row.failures).map(|f| &mut f.at);
+        let of_address = who.address.as_ref().and_then(|address| self.addresses.get_mut(address));
+        let ahead = of_row.chain(of_address.into_iter().flatten()).filter(|at| **at > now);
+        ahead.map(|at| *at = now).count() > 0
+    }
+
+    /// What an answer meets.
+    pub(crate) fn meets(&self, who: &Who, meaning: &Meaning, now: u64) -> Meets {
+        let throttled = self.address_delay(who, now);
+        match meaning {
+            Meaning::Junk => Meets::NoCharge,
+            Meaning::Recovery(code) => throttled.unwrap_or(match self.recovery.get(code) {
+                Some(false) => Meets::OpenDoor,
+                Some(true) => Meets::NoCharge,
+                None => Meets::Charge,
+            }),
+            Meaning::OneTime(code) => throttled.unwrap_or(match &self.one_time {
+                Some((newest, ends, used)) if newest == code && (*used || now >= *ends) => Meets::NoCharge,
+                Some((newest, ..)) if newest == code => Meets::OpenDoor,
+                _ => Meets::Charge,
+            }),
+            _ => {
+                let throttled = throttled.filter(|_| who.stage == Stage::Before);
+                let delayed = throttled.or_else(|| self.delay(&self.key(who, now), now));
+                delayed.unwrap_or_else(|| match meaning {
+                    Meaning::Code(secret, step) => self.meets_code(*secret, *step, now),
+                    Meaning::RightPassword => Meets::NextPage,
+                    _ => Meets::Charge,
+                })
+            }
+        }
+    }
+
+    fn meets_code(&self, secret: usize, step: u64, now: u64) -> Meets {
+        let off = step.abs_diff(now / PERIOD);
+        let used = self.floors.get(&secret).is_some_and(|floor| step <= *floor);
+        match () {
+            () if off > REACH => Meets::Charge,
+            () if used => Meets::NoCharge,
+            () if off <= 1 => Meets::OpenDoor,
+            () => Meets::Charge,
+        }
+    }
+
+    fn delay(&self, key: &(Stage, String), now: u64) -> Option<Meets> {
+        let row = self.rows.get(key)?;
+        if row.locked {
+            return Some(Meets::Lock);
+        }
+        let recent = || row.failures.iter().filter(|failure| now - failure.at < DAY);
+        let beyond = recent().map(|failure| failure.cost).sum::<u64>().checked_sub(FREE)?;
+        let delay = MAX_DELAY.min(FIRST_DELAY << beyond.min(20));
+        let over = recent().map(|failure| failure.at).max()? + delay;
+        (over > now).then(|| Meets::Delay(over - now))
+    }
+
+    fn address_delay(&self, who: &Who, now: u64) -> Option<Meets> {
+        let times = self.addresses.get(Model::counted_address(who)?)?;
+        let mut recent: Vec<u64> = times.iter().copied().filter(|at| now - at < ADDRESS_WINDOW).collect();
+        recent.sort_unstable();
+        let filling = recent[recent.len().checked_sub(ADDRESS_LIMIT)?];
+        Some(Meets::AddressDelay(ADDRESS_WINDOW - (now - filling)))
+    }
+
+    /// What a door did with an answer.
+    pub(crate) fn notes(&mut self, who: &Who, meaning: &Meaning, met: Meets, now: u64) {
+        let key = self.key(who, now);
+        match met {
+            Meets::OpenDoor => {
+                self.forget_old(&key, MONTH, who, now);
+                self.spends(meaning);
+            }
+            Meets::NextPage => {
+                self.forget_old(&key, DAY, who, now);
+                let row = self.rows.entry(key).or_default();
+                row.failures.retain(|failure| failure.address != who.address);
+            }
+            Meets::Charge => {
+                // three codes of each authenticator: one for every three
+                let cost = match meaning {
+                    Meaning::Code(..) | Meaning::WrongCode => Some(self.live.len() as u64),
+                    Meaning::WrongPassword => Some(1),
+                    _ => None,
+                };
+                if let Some(cost) = cost {
+                    let address = who.address.clone();
+                    let of_month = |row: &Row| {
+                        let of_month = row.failures.iter().filter(|failure| failure.at + MONTH >= now);
+                        of_month.map(|failure| failure.cost).sum::<u64>()
+                    };
+                    let before = self.rows.get(&key).map_or(0, of_month);
+                    let kept = if who.stage == Stage::Before { DAY } else { MONTH };
+                    self.forget_old(&key, kept, &Who { address: None, ..who.clone() }, now);
+                    let row = self.rows.entry(key).or_default();
+                    row.failures.push(Failure { at: now, cost, address });
+                    row.locked |= who.stage == Stage::After && before + cost >= LOCK_AFTER;
+                }
+                if cost.is_none() || who.stage == Stage::Before {
+                    if let Some(address) = Model::counted_address(who) {
+                        self.forget_old_of_addresses(now);
+                        self.addresses.entry(address.clone()).or_default().push(now);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing opens twice, and no step at or below one that has opened.
+    fn spends(&mut self, meaning: &Meaning) {
+        match meaning {
+            Meaning::Code(secret, step) => {
+                assert!(self.opened.insert((*secret, *step)), "step {step} opened twice");
+                let before = self.floors.insert(*secret, *step);
+                assert!(before < Some(*step), "step {step} opened after {before:?}");
+            }
+            Meaning::Recovery(code) => {
+                let before = self.recovery.insert(code.clone(), true);
+                assert_eq!(before, Some(false), "a recovery code that is used or of another set opened");
+            }
+            Meaning::OneTime(_) => {
+                let (.., used) = self.one_time.as_mut().expect("one was issued");
+                assert!(!std::mem::replace(used, true), "a one-time code opened twice");
+            }
+            _ => panic!("{meaning:?} opened"),
+        }
+    }
+
+    /// The person is in: the first factor has passed as well.
+    pub(crate) fn enters(&mut self, who: &Who, meaning: &Meaning, now: u64) {
+        let row = self.rows.entry(self.key(who, now)).or_default();
+        match meaning {
+            Meaning::Code(..) => row.failures.retain(|failure| failure.address != who.address),
+            _ => *row = Row::default(),
+        }
+        if let Some(address) = who.address.clone() {
+            self.familiar.retain(|_, at| *at + MONTH >= now);
+            self.familiar.insert(address, now);
+        }
+    }
+
+    fn forget_old(&mut self, key: &(Stage, String), kept: u64, who: &Who, now: u64) {
+        if let Some(row) = self.rows.get_mut(key) {
+            row.failures.retain(|failure| failure.at + kept >= now);
+        }
+        if Model::counted_address(who).is_some() {
+            self.forget_old_of_addresses(now);
+        }
+    }
+
+    fn forget_old_of_addresses(&mut self, now: u64) {
+        self.addresses.values_mut().for_each(|times| times.retain(|at| at + ADDRESS_WINDOW >= now));
+    }
+
+    /// An administrator lifts every delay and lock of the account.
+    pub(crate) fn unlocks(&mut self) {
+        self.rows.clear();
+    }
+
+    /// An administrator says that the clock ran ahead: what it opened then may open again, and nothing else.
+    pub(crate) fn mends_the_clock(&mut self, now: u64) {
+        let current = now / PERIOD;
+        for secret in &self.live {
+            if let Some(floor) = self.floors.get_mut(secret).filter(|floor| **floor > current + 1) {
+                *floor = current;
+                self.opened.retain(|(of, step)| of != secret || *step <= current);
+            }
+        }
+    }
+
+    /// In how many rows nothing opens but a recovery or one-time code.
+    pub(crate) fn locks(&self) -> usize {
+        self.rows.values().filter(|row| row.locked).count()
+    }
+}

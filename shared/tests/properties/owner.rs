@@ -1,0 +1,61 @@
+//! The owner, who has signed in before: at home, and in a browser that is trusted since.
+
+use crate::home::{PASSWORD, accepted, attempt_at, code_at, name, recovery, remote};
+use crate::world::World;
+use shared::answer::Answer;
+use shared::door::{AfterCode, AfterPassword, Browser, Trust};
+use shared::guess::Stage;
+use shared::place::Origin;
+
+pub(crate) struct Owner {
+    home: Origin,
+    cookie: String,
+}
+
+impl Owner {
+    pub(crate) fn moves_in(world: &mut World) -> Owner {
+        let home = remote("192.0.2.7");
+        let cookie = signs_in(world, &home, Trust::Asked).expect("the browser is trusted");
+        Owner { home, cookie }
+    }
+
+    /// Without a wait: with the password alone in the trusted browser, with password and recovery code from anywhere,
+    /// with codes at home and on this host. And a little later in another browser at home.
+    pub(crate) fn gets_in_everywhere(&self, world: &mut World) {
+        let code = recovery(&world.authenticators[0], 0);
+        let (anywhere, elsewhere) = (remote("203.0.113.9"), remote("203.0.113.10"));
+        let in_trusted = world.gives_password(0, &anywhere, Some(&self.cookie), PASSWORD, "");
+        assert!(matches!(in_trusted, AfterPassword::Opened(_)), "the trusted browser is kept out");
+        let recovered = world.gives_password(1, &elsewhere, None, PASSWORD, &code);
+        assert!(matches!(recovered, AfterPassword::Opened(_)), "password and recovery code are kept out");
+
+        let here = Origin::Local("alice".to_owned());
+        let places = [(&self.home, Stage::Before), (&self.home, Stage::After), (&here, Stage::After)];
+        for ((origin, stage), offset) in places.into_iter().zip(-1..) {
+            let (typed, now) = (code_at(&world.authenticators[0], offset, world.now), world.now);
+            accepted(&attempt_at(world.door(0), "alice", origin, stage, &typed, now));
+        }
+        world.now = world.now.plus(30);
+        signs_in(world, &self.home, Trust::NotAsked);
+    }
+}
+
+/// A code that was not typed before.
+fn next_code(world: &mut World) -> String {
+    world.now = world.now.plus(30);
+    code_at(&world.authenticators[0], 0, world.now)
+}
+
+/// Password, then code, at the gate; the cookie of a browser that is trusted from now on.
+fn signs_in(world: &mut World, from: &Origin, trust: Trust) -> Option<String> {
+    let AfterPassword::Code { generation, .. } = world.gives_password(0, from, None, PASSWORD, "") else {
+        panic!("the password is not taken")
+    };
+    let (typed, now) = (next_code(world), world.now);
+    let browser = Browser { origin: from, name: "Test", cookie: None, scope: "example.com" };
+    let answer = Answer::read(typed.as_bytes());
+    match world.door(0).enter_code(&browser, &name("alice"), generation, &answer, trust, now).unwrap() {
+        AfterCode::Opened(opened) => opened.browser_cookie.map(|cookie| cookie.to_string()),
+        AfterCode::Refused(refusal) => panic!("the code is refused: {refusal:?}"),
+    }
+}

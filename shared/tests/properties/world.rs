@@ -1,0 +1,301 @@
+//! Real doors on a real store, and the model beside them: each act is done to both, and they are compared.
+
+use crate::act::{Act, Administration, From, Password, Process, Typed};
+use crate::home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote};
+use crate::model::{CONFIG, Meaning, Meets, Model, REACH, Who};
+use crate::store::Store;
+use shared::answer::Answer;
+use shared::clock::Timestamp;
+use shared::config::Config;
+use shared::decision::{Refusal, Verdict};
+use shared::door::{AfterPassword, Browser, Door, Means, Visitor};
+use shared::enrolment::{Confirmation, Pending};
+use shared::guess::Stage;
+use shared::place::Origin;
+use std::collections::HashMap;
+use tempfile::TempDir;
+
+/// How often answers met what.
+pub(crate) type Tally = HashMap<&'static str, usize>;
+
+pub(crate) struct World {
+    folder: TempDir,
+    config: Config,
+    doors: Vec<Door>,
+    store: Option<Store>,
+    pub(crate) authenticators: [Pending; 2],
+    /// Codes that opened, oldest first.
+    opened: Vec<String>,
+    recovery: Vec<String>,
+    old_recovery: Vec<String>,
+    pub(crate) model: Model,
+    pub(crate) now: Timestamp,
+    pub(crate) tally: Tally,
+}
+
+impl World {
+    /// Alice has two authenticators, and two processes have the store open.
+    pub(crate) fn new() -> World {
+        let (mut home, app) = alice_at_the_web(CONFIG);
+        let second = Pending::further(&home.config, &name("alice")).unwrap();
+        let second = second.called("second".parse().unwrap());
+        home.activates(&second);
+        let other = home.another();
+        let Home { folder, config, door } = home;
+        let mut world = World {
+            folder,
+            config,
+            doors: vec![door, other],
+            store: None,
+            authenticators: [app, second],
+            opened: Vec::new(),
+            recovery: Vec::new(),
+            old_recovery: Vec::new(),
+            model: Model::of(2),
+            now: NOW,
+            tally: Tally::new(),
+        };
+        let codes = (0..6).map(|number| recovery(&world.authenticators[0], number)).collect();
+        world.has_recovery_codes(codes);
+        world
+    }
+
+    fn has_recovery_codes(&mut self, codes: Vec<String>) {
+        self.model.recovery = codes.iter().map(|code| (code.clone(), false)).collect();
+        self.old_recovery = std::mem::replace(&mut self.recovery, codes);
+    }
+
+    pub(crate) fn door(&mut self, number: usize) -> &mut Door {
+        while self.doors.len() <= number {
+            self.doors.push(Door::open(self.config.clone()).unwrap());
+        }
+        &mut self.doors[number]
+    }
+
+    fn store(&mut self) -> &Store {
+        let path = self.folder.path().join("store/db");
+        self.store.get_or_insert_with(|| Store::open(&path))
+    }
+
+    pub(crate) fn does(&mut self, act: Act) {
+        match act {
+            Act::Types { typed, from, stage, door } => self.types(typed, from, stage, door),
+            Act::Passes(seconds) => self.now = self.now.plus(seconds),
+            Act::ClockGoesBack(seconds) => self.now = self.now.minus(seconds),
+            Act::Restarts(Process::Door(number)) => {
+                self.door(number);
+                drop(self.doors.remove(number));
+            }
+            Act::Restarts(Process::Everything) => {
+                self.store = None;
+                self.doors.clear();
+            }
+            Act::Administers(what) => self.administers(what),
+        }
+    }
+
+    fn types(&mut self, typed: Typed, from: From, stage: Stage, door: usize) {
+        let at_no_web =
+            matches!(from, From::LocalUser | From::Browser) && matches!(typed, Typed::Password(_));
+        let Some((text, meaning)) = self.reads(typed).filter(|_| !at_no_web) else { return };
+        let (origin, who) = stands(from, stage);
+        let now = self.now;
+        let mended = self.model.settle(&who, now.0);
+        let expected = self.model.meets(&who, &meaning, now.0);
+        let before = self.store().look();
+
+        let alice = name("alice");
+        let browser = (from == From::Browser).then_some(7);
+        let visitor = Visitor { name: &alice, stage, origin: &origin, browser, service: "test" };
+        let met = match meaning {
+            Meaning::RightPassword | Meaning::WrongPassword => {
+                at_the_web(&self.gives_password(door, &origin, None, &text, ""))
+            }
+            _ => {
+                let answer = Answer::read(text.as_bytes());
+                at_the_prompt(&self.door(door).attempt(&visitor, &answer, now).unwrap().verdict)
+            }
+        };
+        if met == Meets::OpenDoor {
+            // says that something opened twice before it says that something else was expected
+            self.model.notes(&who, &meaning, met, now.0);
+            self.opened.extend(matches!(meaning, Meaning::Code(..)).then_some(text));
+        }
+        assert_eq!(met, expected, "{meaning:?} by {who:?}");
+        *self.tally.entry(met.name()).or_default() += 1;
+        if met == Meets::OpenDoor {
+            if stage == Stage::Before {
+                self.door(door).entered(&visitor, means(&meaning), now).unwrap();
+            }
+            self.model.enters(&who, &meaning, now.0);
+        } else {
+            self.model.notes(&who, &meaning, met, now.0);
+            let after = self.store().look();
+            assert_eq!(after.facts, before.facts, "a refusal changed more than counts");
+            let is_free = !matches!(met, Meets::Charge | Meets::NextPage);
+            assert!(!is_free || after.written == before.written, "{met:?} wrote something");
+            assert!(!is_free || mended || after.counts == before.counts, "{met:?} was counted");
+        }
+        assert_eq!(self.store().locks(), self.model.locks());
+    }
+
+    /// Name and password on the gate's first page, with a recovery code or without.
+    pub(crate) fn gives_password(
+        &mut self,
+        door: usize,
+        origin: &Origin,
+        cookie: Option<&str>,
+        typed: &str,
+        recovery: &str,
+    ) -> AfterPassword {
+        let browser = Browser { origin, name: "Test", cookie, scope: "example.com" };
+        let (alice, now, recovery) = (name("alice"), self.now, Answer::read(recovery.as_bytes()));
+        self.door(door).enter_password(&browser, &alice, Some(&password(typed)), &recovery, now).unwrap()
+    }
+
+    /// What is typed, and what it means; nothing where one code means two things by chance.
+    fn reads(&mut self, typed: Typed) -> Option<(String, Meaning)> {
+        let codes = |codes: &[String], number: usize| codes.get(number % codes.len().max(1)).cloned();
+        let text = match typed {
+            Typed::Code { authenticator, offset } => {
+                code_at(&self.authenticators[authenticator], offset, self.now)
+            }
+            Typed::Replayed(ago) => codes(&self.opened.iter().rev().cloned().collect::<Vec<_>>(), ago)?,
+            Typed::WrongCode => {
+                let mut all = (10_000_000..).map(|number: u32| number.to_string());
+                all.find(|text| self.steps_of(text).is_empty())?
+            }
+            Typed::Password(Password::Right) => return Some((PASSWORD.to_owned(), Meaning::RightPassword)),
+            Typed::Password(Password::Wrong) => {
+                return Some(("wrong horse".to_owned(), Meaning::WrongPassword));
+            }
+            Typed::Junk => return Some(("no code!".to_owned(), Meaning::Junk)),
+            Typed::Recovery(number) => {
+                let code = codes(&self.recovery, number)?;
+                return Some((code.clone(), Meaning::Recovery(code)));
+            }
+            Typed::OldRecovery(number) => {
+                let code = codes(&self.old_recovery, number)?;
+                return Some((code.clone(), Meaning::Recovery(code)));
+            }
+            Typed::WrongRecovery => {
+                let code = "ABCDE-FGHJK".to_owned();
+                return Some((code.clone(), Meaning::Recovery(code)));
+            }
+            Typed::OneTime => {
+                let (code, ..) = self.model.one_time.clone()?;
+                return Some((code.clone(), Meaning::OneTime(code)));
+            }
+        };
+        match self.steps_of(&text)[..] {
+            [] => Some((text, Meaning::WrongCode)),
+            [(authenticator, step)] => Some((text, Meaning::Code(authenticator, step))),
+            _ => None,
+        }
+    }
+
+    /// The steps of live authenticators around now whose code this is.
+    fn steps_of(&self, text: &str) -> Vec<(usize, u64)> {
+        let reach = i64::try_from(REACH).unwrap();
+        let all =
+            self.model.live.iter().flat_map(|number| (-reach..=reach).map(move |offset| (*number, offset)));
+        let equal =
+            all.filter(|(number, offset)| code_at(&self.authenticators[*number], *offset, self.now) == text);
+        equal
+            .map(|(number, offset)| (number, (self.now.0 / 30).checked_add_signed(offset).unwrap()))
+            .collect()
+    }
+
+    fn administers(&mut self, what: Administration) {
+        let (alice, now) = (name("alice"), self.now);
+        match what {
+            Administration::SecondAuthenticator if self.model.live.remove(&1) => {
+                let label = self.authenticators[1].label().clone();
+                self.door(0).remove_authenticator(&alice, &label, "root", now).unwrap();
+            }
+            Administration::SecondAuthenticator => {
+                self.door(0);
+                self.doors[0]
+                    .activate(&self.authenticators[1], &Confirmation::vouched(), "root", now)
+                    .unwrap();
+                self.model.live.insert(1);
+            }
+            Administration::EnrolsAnew => {
+                self.door(1).disable(&alice, "root", now).unwrap();
+                let secret = self.authenticators[0].secret().clone();
+                let anew = Pending::new(&self.config, &alice).unwrap().with_secret(secret);
+                self.door(1).activate(&anew, &Confirmation::vouched(), "root", now).unwrap();
+                self.has_recovery_codes((0..6).map(|number| recovery(&anew, number)).collect());
+                self.model.live = [0].into();
+                self.model.one_time = None;
+                self.model.unlocks();
+            }
+            Administration::Unlocks => {
+                self.door(1).unlock(&alice, "root", now).unwrap();
+                self.model.unlocks();
+            }
+            Administration::NewRecoveryCodes => {
+                let codes = self.config.recovery.new_codes().unwrap();
+                self.door(0).replace_recovery_codes(&alice, &codes, "root", now).unwrap();
+                self.has_recovery_codes(codes.iter().map(|code| code.grouped().to_string()).collect());
+            }
+            Administration::OneTimeCode => {
+                let (code, ends) = self.door(1).issue_one_time_code(&alice, "root", now).unwrap();
+                self.model.one_time = Some((code.grouped().to_string(), ends.0, false));
+            }
+            Administration::MendsTheClock => {
+                self.door(0).mend_clock(&alice, "root", now).unwrap();
+                self.model.mends_the_clock(now.0);
+            }
+        }
+    }
+}
+
+/// Where someone stands, for the door and for the model.
+fn stands(from: From, stage: Stage) -> (Origin, Who) {
+    let who =
+        |address: Option<&str>, own_place| Who { stage, address: address.map(str::to_owned), own_place };
+    match from {
+        From::Home => (remote("192.0.2.7"), who(Some("home"), None)),
+        From::Stranger { network, host } => {
+            let origin = remote(&format!("2001:db8:0:{network}::{host:x}"));
+            (origin, who(Some(&format!("network {network}")), None))
+        }
+        From::LocalUser => (Origin::Local("alice".to_owned()), who(None, Some("here"))),
+        From::Browser => (remote("198.51.100.7"), who(Some("of the browser"), Some("browser"))),
+        From::Nowhere => (Origin::Unknown, who(None, None)),
+    }
+}
+
+fn means(meaning: &Meaning) -> Means {
+    match meaning {
+        Meaning::Recovery(_) => Means::RecoveryCode,
+        Meaning::OneTime(_) => Means::OneTimeCode,
+        _ => Means::Code,
+    }
+}
+
+fn at_the_prompt(verdict: &Verdict) -> Meets {
+    match verdict {
+        Verdict::Accepted(_) => Meets::OpenDoor,
+        Verdict::Refused(refusal) => refused(*refusal),
+    }
+}
+
+fn at_the_web(after: &AfterPassword) -> Meets {
+    match after {
+        AfterPassword::Opened(_) => Meets::OpenDoor,
+        AfterPassword::Code { .. } | AfterPassword::Setup { .. } => Meets::NextPage,
+        AfterPassword::Refused(refusal) => refused(*refusal),
+    }
+}
+
+fn refused(refusal: Refusal) -> Meets {
+    match refusal {
+        Refusal::Wrong | Refusal::Behind { .. } | Refusal::Ahead { .. } => Meets::Charge,
+        Refusal::Delayed { wait } => Meets::Delay(wait),
+        Refusal::AddressDelayed { wait } => Meets::AddressDelay(wait),
+        Refusal::Locked => Meets::Lock,
+        _ => Meets::NoCharge,
+    }
+}

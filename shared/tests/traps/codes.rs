@@ -1,0 +1,174 @@
+//! Codes: used twice, mistaken, expired, explained.
+
+use crate::acts::{at_once, opened};
+use crate::home::{
+    Home, NOW, accepted, alice, attempt_at, code_at, code_of, name, recovery, refused, remote,
+};
+use shared::answer::Answer;
+use shared::clock::Timestamp;
+use shared::decision::{Refusal, Verdict};
+use shared::door::{Door, Outcome};
+use shared::enrolment::Pending;
+use shared::guess::Stage;
+use shared::otpauth;
+use shared::place::Origin;
+use shared::totp::{Moving, Parameters, Step};
+use shared::words;
+
+#[test]
+fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {
+    let (mut home, app) = alice("");
+    let code = code_of(&app, 0);
+    assert_eq!(opened(&at_once(&home, &vec![("alice", code.clone()); 16])), 1);
+    let end_of_window = NOW.0 / 30 * 30 + 59;
+    for at in NOW.0..=end_of_window {
+        let again = home.attempt("alice", &code, Timestamp(at)).verdict;
+        assert!(matches!(again, Verdict::Refused(Refusal::Used { .. })), "{at}: {again:?}");
+    }
+    let recovery = recovery(&app, 0);
+    assert_eq!(opened(&at_once(&home, &vec![("alice", recovery); 16])), 1);
+}
+
+#[test]
+fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
+    // of RFC 6238's secret, the first step after now whose code is 000000
+    const ZEROS: Timestamp = Timestamp(60_360_134 * 30);
+    let mut home = Home::new("");
+    let app = Pending::new(&home.config, &name("alice")).unwrap();
+    let app = app.with_secret(otpauth::read("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap().0);
+    home.activates(&app);
+    assert_eq!(code_at(&app, 0, ZEROS), "000000");
+    for typed in ["0", "00000", "0000000"] {
+        refused(&home.attempt("alice", typed, ZEROS), Refusal::Unfit);
+    }
+    accepted(&home.attempt("alice", "000000", ZEROS));
+
+    let steps = (1..).find(|offset| code_at(&app, *offset, ZEROS).starts_with("00")).unwrap();
+    let (later, code) = (ZEROS.plus(30 * steps.unsigned_abs()), code_at(&app, steps, ZEROS));
+    refused(&home.attempt("alice", code.trim_start_matches('0'), later), Refusal::Unfit);
+    accepted(&home.attempt("alice", &code, later));
+}
+
+#[test]
+fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under_another() {
+    let (mut home, _) = alice("");
+    let (code, expires) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    for at in [expires, expires.plus(1), expires.plus(1_000_000)] {
+        refused(&home.attempt("alice", &code.grouped(), at), Refusal::CodeExpired);
+    }
+    accepted(&home.attempt("alice", &code.grouped(), expires.minus(1)));
+
+    // an address by its /64, a row by account and place: written by one process, read by others
+    let (one, other) = (remote("2001:db8::1"), remote("2001:db8::2"));
+    for number in 0..10 {
+        let nobody = format!("nobody{number}");
+        home.attempt_from(&nobody, &one, Stage::Before, "000000", NOW);
+    }
+    let mut door = home.another();
+    let throttled = |door: &mut Door, at| attempt_at(door, "Alice", &other, Stage::Before, "000000", at);
+    refused(&throttled(&mut door, NOW), Refusal::AddressDelayed { wait: 300 });
+    refused(&throttled(&mut door, NOW.plus(299)), Refusal::AddressDelayed { wait: 1 });
+    refused(&throttled(&mut door, NOW.plus(300)), Refusal::Wrong);
+    for _ in 0..5 {
+        refused(&home.attempt("alice", "000000", NOW), Refusal::Wrong);
+    }
+    refused(
+        &attempt_at(&mut door, "alice", &Origin::Unknown, Stage::After, "000000", NOW.plus(29)),
+        Refusal::Delayed { wait: 1 },
+    );
+    refused(
+        &attempt_at(&mut door, "alice", &Origin::Unknown, Stage::After, "000000", NOW.plus(30)),
+        Refusal::Wrong,
+    );
+}
+
+#[test]
+fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_without_a_word() {
+    let mut home = Home::new("");
+    let app = Pending::new(&home.config, &name("alice")).unwrap();
+    let code = code_of(&app, 0);
+    let confirmation = app.confirm(&Answer::read(code.as_bytes()), &home.config, NOW).ok().unwrap();
+    home.door.activate(&app, &confirmation, "alice", NOW).unwrap();
+    let again = home.attempt("alice", &code, NOW);
+    let Verdict::Refused(refusal) = again.verdict else { panic!("accepted again") };
+    assert_eq!(words::refusal(refusal), "That code was used already; wait 15 s for the next one");
+    accepted(&home.attempt("alice", &code_of(&app, 1), NOW.plus(15)));
+}
+
+#[test]
+fn trap_13_two_methods_on_only_one_accepted() {
+    let (mut home, app) = alice("");
+    let parameters = Parameters { moving: Moving::Counter, digits: 8, ..app.parameters() };
+    let token = Pending::further(&home.config, &name("alice")).unwrap();
+    let token = token.called("token".parse().unwrap()).with_parameters(parameters, Step(0));
+    home.activates(&token);
+    let (one_time, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    let methods = [code_of(&app, 0), code_of(&token, 0), recovery(&app, 0), one_time.grouped().to_string()];
+    for typed in methods.into_iter().chain([code_of(&token, 1), code_of(&app, 1)]) {
+        accepted(&home.attempt("alice", &typed, NOW));
+    }
+}
+
+/// Once the first factor has passed. Before it there must be one text for every failure.
+#[test]
+fn trap_15_one_text_for_every_failure() {
+    let (mut home, app) = alice("[throttle]\nlock_after = 10");
+    let (one_time, expires) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    let mut said = Vec::new();
+    let mut says = |outcome: Outcome| match outcome.verdict {
+        Verdict::Accepted(_) => {}
+        Verdict::Refused(refusal) => said.push(words::refusal(refusal)),
+    };
+    says(home.attempt("alice", &code_of(&app, 0), NOW));
+    says(home.attempt("alice", &code_of(&app, 0), NOW));
+    says(home.attempt("alice", "a password", NOW));
+    says(home.attempt("alice", "000000", NOW));
+    says(home.attempt("alice", &one_time.grouped(), expires));
+    let later = NOW.plus(3600);
+    says(home.attempt("alice", &code_at(&app, -5, later), later));
+    says(home.attempt("alice", &code_of(&app, -5), NOW.minus(600)));
+    for _ in 0..3 {
+        home.attempt("alice", "000000", later);
+    }
+    says(home.attempt("alice", "000000", later));
+    for number in 1..=5 {
+        home.attempt("alice", "000000", later.plus(3600 * number));
+    }
+    says(home.attempt("alice", "000000", later.plus(3600 * 6)));
+    for _ in 0..10 {
+        home.attempt_from("alice", &remote("198.51.100.1"), Stage::After, "ABCDE-FGHJK", NOW);
+    }
+    says(home.attempt_from("alice", &remote("198.51.100.1"), Stage::After, "ABCDE-FGHJK", NOW));
+    let begins: Vec<_> = said.iter().map(|text| text.split([';', ':']).next().unwrap()).collect();
+    let expected = [
+        "That code was used already",
+        "That is no code",
+        "That code is wrong",
+        "That code's time is over",
+        "That code is too old",
+        "This host's clock stands before your last sign-in",
+        "Too many wrong codes",
+        "Locked after too many wrong codes",
+        "Too many attempts from your address",
+    ];
+    assert_eq!(begins, expected);
+}
+
+/// A device that is 150 s behind stays so, however often it says so; nobody who has watched it gains a step, and its
+/// owner, with the clock set right, is in at once.
+#[test]
+fn trap_17_skew_learned_from_codes() {
+    let (mut home, app) = alice("");
+    for number in 0..4 {
+        let now = NOW.plus(30 * number);
+        let late = home.attempt("alice", &code_at(&app, -5, now), now);
+        refused(&late, Refusal::Behind { steps: 5, seconds: 150 });
+    }
+    let now = NOW.plus(120);
+    accepted(&home.attempt("alice", &code_at(&app, 0, now), now));
+    for offset in [-5, -1, 0] {
+        let old = home.attempt("alice", &code_at(&app, offset, now), now).verdict;
+        assert!(matches!(old, Verdict::Refused(Refusal::Used { .. })), "{offset}: {old:?}");
+    }
+    refused(&home.attempt("alice", &code_at(&app, 2, now), now), Refusal::Ahead { steps: 2, seconds: 60 });
+}

@@ -1,0 +1,71 @@
+//! Many processes at once, one of which is killed.
+
+use crate::acts::{at_once, attempts, gives_password, opened};
+use crate::home::{Home, NOW, alice, alice_at_the_web, attempt_at, code_of, refused, remote};
+use rusqlite::Connection;
+use shared::decision::{Refusal, Verdict};
+use shared::door::{AfterPassword, DoorError};
+use shared::guess::Stage;
+use shared::store::StoreError;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::thread;
+
+#[test]
+fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_under_parallel_load() {
+    let (home, _) = alice("");
+    let guesses: Vec<_> = (0..24).map(|number| ("alice", format!("{number:06}"))).collect();
+    let verdicts = at_once(&home, &guesses);
+    let delayed = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(Refusal::Delayed { wait: 30 }));
+    assert_eq!(verdicts.iter().filter(delayed).count(), 24 - 5, "{verdicts:?}");
+
+    // from as many addresses as guesses, each by a process that remembers nothing
+    let (home, _) = alice_at_the_web("");
+    let from = |number: u32| remote(&format!("198.51.100.{number}"));
+    for number in 1..=5 {
+        let guessed = attempt_at(&mut home.another(), "alice", &from(number), Stage::After, "000000", NOW);
+        refused(&guessed, Refusal::Wrong);
+        let guessed = gives_password(&mut home.another(), &from(number), None, "wrong horse");
+        assert!(matches!(guessed, AfterPassword::Refused(Refusal::Wrong)));
+    }
+    let sixth = attempt_at(&mut home.another(), "alice", &from(6), Stage::After, "000000", NOW);
+    refused(&sixth, Refusal::Delayed { wait: 30 });
+    let sixth = gives_password(&mut home.another(), &from(6), None, "wrong horse");
+    assert!(matches!(sixth, AfterPassword::Refused(Refusal::Delayed { wait: 30 })));
+}
+
+/// A process is killed while it holds the store; then many people enter at once.
+#[test]
+fn trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other() {
+    const NAME: &str =
+        "crowds::trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other";
+    const STORE: &str = "POSTERN_TRAP_18";
+    if let Ok(path) = std::env::var(STORE) {
+        // the process that is killed
+        let engine = Connection::open(path).unwrap();
+        engine.execute_batch("BEGIN IMMEDIATE; UPDATE account SET created = 0").unwrap();
+        println!("\nholding");
+        loop {
+            thread::park();
+        }
+    }
+    let mut home = Home::new("");
+    let people: Vec<_> = (0..8).map(|number| format!("person{number}")).collect();
+    let apps: Vec<_> = people.iter().map(|who| home.enrols(who)).collect();
+    home.enrols("alice");
+    let mut holder = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", NAME])
+        .env(STORE, home.folder.path().join("store/db"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "holding"));
+    let meanwhile = attempts(&mut home.another(), "000000");
+    assert!(matches!(meanwhile, Err(DoorError::Store(StoreError::Busy))));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+
+    let codes = people.iter().zip(&apps).map(|(who, app)| (who.as_str(), code_of(app, 0)));
+    assert_eq!(opened(&at_once(&home, &codes.collect::<Vec<_>>())), 8);
+}

@@ -1,0 +1,119 @@
+//! What lies between pages and in browsers: tickets, sessions, cookies.
+
+use crate::acts::{asks, gives_password, one_more};
+use crate::home::{Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, remote};
+use shared::answer::Answer;
+use shared::decision::Refusal;
+use shared::door::{AdministrationError, AfterCode, AfterPassword, Browser, Trust};
+use shared::errand::{self, Change, Finish, Task};
+use shared::otpauth;
+use shared::session::Session;
+use shared::ticket::{Leave, LoginTicket, SetupTicket};
+
+/// And the setup token is sealed: it tells nothing to whoever holds it.
+#[test]
+fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable() {
+    let (mut home, app) = alice_at_the_web("");
+    let from = remote("192.0.2.7");
+    let AfterPassword::Code { generation, digits } = gives_password(&mut home.door, &from, None, PASSWORD)
+    else {
+        panic!("no code is asked")
+    };
+    let keys = home.door.token_keys();
+    let login = LoginTicket {
+        name: name("alice"),
+        expires: NOW.plus(LoginTicket::LIFE),
+        generation,
+        digits,
+        back_to: String::new(),
+    };
+    let login = login.to_cookie(&keys).unwrap();
+    let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com" };
+    let answer = Answer::read(code_of(&app, -1).as_bytes());
+    let entered =
+        home.door.enter_code(&browser, &name("alice"), generation, &answer, Trust::Asked, NOW).unwrap();
+    let AfterCode::Opened(opened) = entered else { panic!("not opened") };
+    let trusted = opened.browser_cookie.as_ref().unwrap().to_string();
+    let session = opened.session.to_cookie(&opened.keys);
+    let first = SetupTicket::begun(name("alice"), generation, Leave::Given, String::new(), NOW).unwrap();
+    let first = first.to_cookie(&keys).unwrap();
+
+    let code = Some(code_of(&app, 0).into());
+    let begun = asks(&mut home, Task::Change { code, change: one_more() }).unwrap();
+    let errand::Answer::Setup { secret, ticket: setup, .. } = begun else { panic!("{begun:?}") };
+    let code = Some(code_of(&app, 1).into());
+    let begun = asks(&mut home, Task::Change { code, change: Change::BeginRecoveryCodes }).unwrap();
+    let errand::Answer::RecoveryCodes { codes, ticket: renewal } = begun else { panic!("{begun:?}") };
+    let (setup, renewal) = ((*setup).to_owned(), (*renewal).to_owned());
+
+    assert!(
+        Session::from_cookie(&session, &keys).is_some()
+            && LoginTicket::from_cookie(&login, &keys, NOW).is_some()
+    );
+    for other in [&login, &trusted, &setup, &renewal, &first] {
+        assert!(Session::from_cookie(other, &keys).is_none());
+    }
+    for other in [&session, &trusted, &setup, &renewal, &first] {
+        assert!(LoginTicket::from_cookie(other, &keys, NOW).is_none());
+    }
+    for other in [&session, &login, &setup, &renewal, &first] {
+        let asked = gives_password(&mut home.door, &from, Some(other), PASSWORD);
+        assert!(matches!(asked, AfterPassword::Code { .. }), "it trusts a browser");
+    }
+    for other in [&session, &login, &trusted, &renewal, &first] {
+        let ticket = || other.to_string().into();
+        let confirmed = Finish::Confirm { ticket: ticket(), code: code_of(&app, 0).into() };
+        for finish in [confirmed, Finish::Activate { ticket: ticket() }, Finish::Vouch { ticket: ticket() }] {
+            assert!(asks(&mut home, Task::Finish(finish)).is_err());
+        }
+    }
+    for other in [&session, &login, &trusted, &setup, &first] {
+        let kept =
+            asks(&mut home, Task::Finish(Finish::KeepRecoveryCodes { ticket: other.to_string().into() }));
+        assert!(matches!(kept, Err(AdministrationError::Stale)), "{kept:?}");
+    }
+
+    assert!(SetupTicket::from_cookie(&first, &keys, NOW).is_some());
+    for other in [&session, &login, &trusted, &setup, &renewal] {
+        assert!(SetupTicket::from_cookie(other, &keys, NOW).is_none());
+    }
+
+    let raw = otpauth::read(&secret).unwrap().0;
+    let plain = data_encoding::BASE64URL_NOPAD.decode(setup.as_bytes()).unwrap();
+    let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    assert!(!holds(&plain, raw.expose()) && !holds(&plain, secret.as_bytes()) && !holds(&plain, b"another"));
+    let plain = data_encoding::BASE64URL_NOPAD.decode(renewal.as_bytes()).unwrap();
+    assert!(codes.iter().all(|code| !holds(&plain, code.replace('-', "").as_bytes())));
+}
+
+/// Nor the trust in browsers, nor a sign-in between its two pages.
+#[test]
+fn trap_14_administrators_disable_leaves_sessions_alive() {
+    let (mut home, app) = alice_at_the_web("");
+    let from = remote("192.0.2.7");
+    let AfterPassword::Code { generation, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
+        panic!("no code is asked")
+    };
+    let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com" };
+    let enter = |home: &mut Home, offset| {
+        let answer = Answer::read(code_of(&app, offset).as_bytes());
+        home.door.enter_code(&browser, &name("alice"), generation, &answer, Trust::Asked, NOW).unwrap()
+    };
+    let AfterCode::Opened(opened) = enter(&mut home, -1) else { panic!("not opened") };
+    let cookie = opened.browser_cookie.unwrap().to_string();
+
+    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    let mut snapshot = None;
+    home.door.look(&[7; 16], None, NOW, |revoked, _| snapshot = Some(revoked)).unwrap();
+    home.door.gate_ended(&[7; 16]).unwrap();
+    assert!(snapshot.unwrap().covers(&opened.session), "its session is alive");
+    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
+    assert!(
+        matches!(enter(&mut home, 0), AfterCode::Refused(Refusal::Expired)),
+        "a sign-in in flight is alive"
+    );
+    let anew = home.enrols("alice");
+    let asked = gives_password(&mut home.door, &from, Some(&cookie), PASSWORD);
+    assert!(matches!(asked, AfterPassword::Code { .. }), "its browser is trusted");
+    accepted(&home.attempt("alice", &code_of(&anew, 0), NOW));
+}

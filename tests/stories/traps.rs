@@ -1,0 +1,69 @@
+//! Traps of CAPABILITIES.md that only the real servers show; the others are in shared/tests/traps and pam_totp. Of trap
+//! 8, a mailed code in a subject is shown where letters are read: `mail_goes_by_tls_by_a_webhook_and_by_a_program`.
+
+use std::fs;
+use testhost::{APP, Front, Host, Place, Postern, Store, Visitor, Web, Wire};
+
+const URLS: &str = "/var/log/nginx/access.log";
+const SESSION: &str = "__Secure-postern";
+
+/// Neither in an address that the browser is sent to, nor in a form of a page, nor in what the proxy and the gate log.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn trap_08_pending_token_in_a_url() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let (visitor, code) = (Visitor::new(), phone.code());
+
+    let sent = visitor.loads(&format!("{APP}/"));
+    let page = visitor.follows(&sent);
+    let asked = visitor.password(&web.pages, "alice", &alice.password);
+    let ticket = visitor.cookie("__Host-postern-login");
+    let code_page = visitor.loads(&format!("{}code", web.pages));
+    let entered = visitor.code(&web.pages, &code, "yes");
+    let inside = visitor.follows(&entered);
+    assert_eq!((asked.status, entered.status, inside.status), (303, 303, 200), "{entered:?}");
+
+    let cookies = [ticket, visitor.cookie(SESSION), visitor.cookie("__Host-postern-browser")];
+    let hidden = [cookies.as_slice(), &[code, alice.password.clone()]].concat();
+    for reply in [sent, page, asked, code_page, entered, inside] {
+        let others = reply.headers.iter().filter(|(name, _)| name != "set-cookie");
+        for text in others.map(|(_, value)| value).chain([&reply.body]) {
+            assert!(!hidden.iter().any(|part| text.contains(part)), "{text}");
+        }
+    }
+    let urls = fs::read_to_string(URLS).expect("nginx logs every URL");
+    assert!(urls.contains("POST /code"), "{urls}");
+    for log in [urls, web.gate.log()] {
+        assert!(!hidden.iter().any(|part| log.contains(part)), "{log}");
+    }
+}
+
+/// Only when a session was seen last may be written, in one batch a minute.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn trap_20_a_session_written_to_the_store_at_every_check() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &alice.enrols().code(), "");
+    let cookie = format!("Cookie: {SESSION}={}", visitor.cookie(SESSION));
+    let (store, mut wire) = (Store::open(), Wire::open());
+    let version = || store.number("PRAGMA data_version");
+    let mut seen = version();
+    let mut writes = 0;
+    for _ in 0..500 {
+        let allowed = wire.checks(&[&cookie]);
+        assert_eq!((allowed.status, allowed.header("remote-user")), (200, "alice"));
+        let now = version();
+        writes += u32::from(std::mem::replace(&mut seen, now) != now);
+    }
+    assert!(writes <= 1, "{writes} writes in 500 checks");
+    Postern::call("unlock alice").does();
+    assert_ne!(version(), seen, "a write shows");
+}

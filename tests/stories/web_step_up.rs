@@ -1,0 +1,136 @@
+//! Critical acts at the web: what a recovery code or a one-time code opens for a quarter of an hour.
+
+use testhost::{APP, Chromium, Front, Host, Phone, Place, Postern, Visitor, Web};
+
+/// R4, D4: whoever lost the phone comes in by a recovery code, and has a new authenticator at once.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let (old, recovery) = alice.enrols_with_recovery_codes();
+    let browser = Chromium::start();
+
+    browser.opens(APP).enters_password("alice", &alice.password).arrives_at("Verification code");
+    browser.clicks("a[href*=other]").enters_answer(&recovery[0]).arrives_at("Signed in");
+    assert_eq!(browser.reads("h2"), "Have you lost your phone?");
+    browser.clicks("form[action$=replace] button").arrives_at("Set up your second factor");
+    let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
+    let new = Phone::scans(url.as_str().expect("a link"));
+    // the old one works until the new one is confirmed
+    alice.with_key().enters_with(&old.code());
+    browser.types_the_last_digit(&new.code()).arrives_at("Save your recovery codes");
+    browser.clicks("[name=saved]").clicks("button").arrives_at("Signed in");
+    assert!(!browser.runs("return document.body.textContent").to_string().contains("lost your phone"));
+    browser.opens(APP).arrives_at("The application");
+
+    host.clock.forward(30);
+    alice.with_key().is_refused(&old.code(), "That code is wrong");
+    alice.with_key().is_refused(&recovery[1], "That code is wrong");
+    alice.with_key().enters_with(&new.code());
+    let left = Postern::call("authenticator list alice --json").does().json();
+    assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
+    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+}
+
+/// R4, D1
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "[policy]\nrequired = [\"bob\"]\n");
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    for person in [&alice, &bob] {
+        person.has_a_password();
+        person.enrols();
+        let code = Postern::call(&format!("one-time-code {} --json", person.name)).does().json();
+        let visitor = Visitor::new();
+        visitor.password(&web.pages, &person.name, &person.password);
+        let entered = visitor.code(&web.pages, code["one_time_code"].as_str().expect("a code"), "");
+        assert!(entered.body.contains("lost your phone") || entered.status == 303, "{entered:?}");
+        let said = visitor.sends(&format!("{}turn-off", web.pages), &[]);
+        if person.name == "bob" {
+            assert_eq!(said.status, 409, "{said:?}");
+            assert!(said.body.contains("must have a second factor"), "{said:?}");
+            continue;
+        }
+        assert_eq!(said.status, 200, "{said:?}");
+        assert!(Postern::call("status alice").does().out.contains("off"));
+        let event = Postern::call("log alice --event disabled --json").does().json();
+        assert_eq!((&event["door"], &event["actor"]), (&"web".into(), &"alice".into()), "{event}");
+        // the session went with it
+        assert_eq!(visitor.loads(APP).status, 302);
+        assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+    }
+}
+
+/// S1, S2, trap 7: what does not open a critical act.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_critical_act_takes_a_fresh_code_of_this_session() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let acts = ["replace", "turn-off"].map(|act| format!("{}{act}", web.pages));
+    let refused = |visitor: &Visitor, why: &str| {
+        for act in &acts {
+            let said = visitor.sends(act, &[]);
+            assert_eq!(said.status, 403, "{why}: {said:?}");
+        }
+    };
+
+    refused(&Visitor::new(), "nobody is signed in");
+    let by_code = Visitor::new();
+    by_code.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    refused(&by_code, "a session by a code, which may be hours old");
+
+    let recovered = Visitor::new();
+    recovered.password(&web.pages, "alice", &alice.password);
+    let told = recovered.code(&web.pages, &recovery[0], "");
+    let cookie = told.headers.iter().find(|(name, value)| name == "set-cookie" && value.contains("step-up"));
+    let cookie = &cookie.expect("the ticket").1;
+    for part in ["__Host-postern-step-up=", "HttpOnly", "Secure", "SameSite=Strict", "Max-Age=900", "Path=/"]
+    {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    // from a page of another site
+    let foreign = recovered.robbed().with("Origin: https://evil.example");
+    refused(&foreign, "a form of another site's");
+    // another session of the same person's, by a code again
+    host.clock.forward(30);
+    let other = Visitor::new();
+    other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    let stolen = format!("__Host-postern-step-up={}", recovered.cookie("__Host-postern-step-up"));
+    let session = format!("__Secure-postern={}", other.cookie("__Secure-postern"));
+    refused(&Visitor::new().with(&format!("Cookie: {session}; {stolen}")), "another session's");
+    refused(&Visitor::new().with(&format!("Cookie: {stolen}")), "no session");
+    let login = recovered.cookie("__Secure-postern");
+    let as_ticket = format!("Cookie: __Secure-postern={login}; __Host-postern-step-up={login}");
+    refused(&Visitor::new().with(&as_ticket), "a session in its place");
+
+    let late = recovered.robbed();
+    host.clock.forward(900);
+    refused(&late, "too late");
+    assert!(Postern::call("status alice").does().out.contains("on"));
+}
+
+/// On a path the application's scripts share the gate's origin: nothing critical there.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn on_a_path_of_the_application_nothing_critical_is_open() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::Path, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let (_, recovery) = alice.enrols_with_recovery_codes();
+    let visitor = Visitor::new();
+    visitor.password(&web.pages, "alice", &alice.password);
+    let told = visitor.code(&web.pages, &recovery[0], "");
+    assert!(told.status == 200 && !told.body.contains("lost your phone"), "{told:?}");
+    assert!(!visitor.cookies().iter().any(|(name, _)| name.contains("step-up")));
+    assert_eq!(visitor.sends(&format!("{}turn-off", web.pages), &[]).status, 403);
+}

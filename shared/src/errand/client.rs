@@ -20,7 +20,6 @@ use zeroize::Zeroizing;
 const GREETED: Duration = Duration::from_millis(900);
 /// How long it may take to answer: the store's time limit, a revocation's, and some more.
 const ANSWERED: Duration = Duration::from_secs(20);
-
 /// How long a person at a prompt waits for all of it.
 const JUDGED: Duration = Duration::from_secs(2);
 
@@ -59,15 +58,15 @@ impl Gate {
         let line =
             wire::write(errand).filter(|line| line.len() <= LONGEST_ERRAND).ok_or(ClientError::TooLong)?;
         let absent = |error| ClientError::Absent { socket: self.socket.clone(), error };
-        let gate = self.user()?;
+        let keeper = self.keeper()?;
         let folder = self.socket.parent().unwrap_or(Path::new("/"));
         let metadata = folder.symlink_metadata().map_err(absent)?;
-        if !metadata.is_dir() || !gate.owns(metadata.uid()) || metadata.mode() & 0o022 != 0 {
+        if !metadata.is_dir() || !keeper.owns(metadata.uid()) || metadata.mode() & 0o022 != 0 {
             return Err(ClientError::Planted(folder.to_owned()));
         }
         let stream = connect(&self.socket).map_err(absent)?;
         let peer = getsockopt(&stream, PeerCredentials).map_err(|error| absent(error.into()))?;
-        if !gate.owns(peer.uid()) {
+        if !keeper.owns(peer.uid()) {
             return Err(ClientError::Planted(self.socket.clone()));
         }
         let mut greeting = [0; GREETING.len()];
@@ -81,7 +80,7 @@ impl Gate {
         wire::read(&answer).ok_or(ClientError::Stranger)
     }
 
-    fn user(&self) -> Result<Keeper, ClientError> {
+    fn keeper(&self) -> Result<Keeper, ClientError> {
         let user = User::from_name(&self.user).map_err(ClientError::Lookup)?;
         Ok(Keeper(user.map(|user| user.uid.as_raw())))
     }
@@ -211,5 +210,18 @@ impl std::error::Error for ClientError {
             ClientError::Lookup(error) => Some(error),
             ClientError::Planted(_) | ClientError::Stranger | ClientError::TooLong => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_is_roots_or_its_own_users_and_nobody_elses() {
+        let gate = Keeper(Some(990));
+        assert!(gate.owns(0) && gate.owns(990) && !gate.owns(1000));
+        let without_user = Keeper(None);
+        assert!(without_user.owns(0) && !without_user.owns(990) && !without_user.owns(u32::MAX));
     }
 }

@@ -247,7 +247,7 @@ const HEARD: &str = "/tmp/heard";
 impl Impostor {
     #[track_caller]
     fn of(user: &str) -> Impostor {
-        let script = "use IO::Socket::UNIX; umask 0; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
+        let script = "use IO::Socket::UNIX; umask 0; $SIG{PIPE} = 'IGNORE'; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
              open my $f, '>>', shift or die; while (my $s = $l->accept) { print $s \"postern 1\\n\"; $s->flush; \
              my $line = <$s>; print $f $line; $f->flush; print $s \
              qq({\"told\":[],\"answer\":{\"judged\":{\"need\":\"nothing\"}}}\\n); close $s }";

@@ -1,7 +1,12 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
+// said in full, since the completions read this file from elsewhere
+#[path = "arguments/email.rs"]
+pub(crate) mod email;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+pub(crate) use email::Email;
 use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
 use shared::event::{KEPT, What};
@@ -44,6 +49,9 @@ pub(crate) enum Command {
     /// The authenticators of an account
     #[command(subcommand)]
     Authenticator(Authenticator),
+    /// The address that codes are mailed to
+    #[command(subcommand)]
+    Email(Email),
     /// Lift delays and locks
     Unlock(Unlock),
     /// Accounts
@@ -86,6 +94,7 @@ impl Command {
             | Command::Unlock(_)
             | Command::Account(_)
             | Command::Password(_)
+            | Command::Email(_)
             | Command::Session(_)
             | Command::Import(_)
             | Command::Key(_)

@@ -5,6 +5,7 @@ mod authenticator;
 mod browser;
 mod disable;
 mod edit;
+mod email;
 mod enroll;
 mod import;
 mod init;
@@ -20,7 +21,7 @@ mod status;
 mod unlock;
 mod verify;
 
-use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, Key, List};
+use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, Email, Key, List};
 use crate::desk;
 use crate::output::{Failure, Output};
 
@@ -43,6 +44,9 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
             authenticator::list(arguments, output, what.user.as_ref())
         }
         Command::Authenticator(Authenticator::Remove(what)) => authenticator::remove(arguments, output, what),
+        Command::Email(Email::Set(what)) => email::set(arguments, output, what),
+        Command::Email(Email::Confirm(what)) => email::confirm(arguments, output, &what.user),
+        Command::Email(Email::Remove(what)) => email::remove(arguments, output, &what.user),
         Command::Unlock(what) => unlock::run(arguments, output, what),
         Command::Account(Account::Add(what)) => account::add(arguments, output, &what.user),
         Command::Account(Account::Remove(what)) => account::remove(arguments, output, &what.user),

@@ -6,6 +6,7 @@ use crate::context;
 use crate::output::{Failure, Output};
 use crate::terminal;
 use nix::unistd::{User, geteuid, getuid};
+use shared::answer;
 use shared::clock;
 use shared::door::{AuthenticatorState, Caller, Door, Status};
 use shared::errand::client::Gate;
@@ -14,7 +15,6 @@ use shared::name::UserName;
 use shared::store::BrowserRecord;
 
 const CODE: &str = "Verification code: ";
-const INVITATION: &str = "One-time code from the administrator: ";
 
 /// A desk for the errands of one account.
 pub(crate) struct Desk {
@@ -146,14 +146,29 @@ impl Desk {
     }
 
     fn change(&mut self, change: Change) -> Result<Answer, Failure> {
-        let code = match (&self.way, &change) {
-            (Way::Door { .. }, _) => None,
-            (Way::Gate, Change::BeginSetup(Setup { kind: Kind::First, .. })) => {
-                Some(terminal::ask(self.output, INVITATION)?.into())
+        match (&self.way, change) {
+            (Way::Door { .. }, change) => self.run(Task::Change { code: None, change }),
+            (Way::Gate, Change::BeginSetup(setup @ Setup { kind: Kind::First, .. })) => {
+                self.begin_first_setup(setup)
             }
-            (Way::Gate, _) => Some(terminal::ask(self.output, CODE)?.into()),
-        };
-        self.run(Task::Change { code, change })
+            (Way::Gate, change) => {
+                let code = Some(terminal::ask(self.output, CODE)?.into());
+                self.run(Task::Change { code, change })
+            }
+        }
+    }
+
+    /// The shape of what is typed tells a one-time code from a password.
+    fn begin_first_setup(&mut self, setup: Setup) -> Result<Answer, Failure> {
+        let prompt =
+            format!("Password of {} on this host, or a one-time code from the administrator: ", self.account);
+        let typed = Typed::from(terminal::ask_hidden(self.output, &prompt)?);
+        self.run(match answer::Answer::read(typed.as_bytes()) {
+            answer::Answer::OneTime(_) => {
+                Task::Change { code: Some(typed), change: Change::BeginSetup(setup) }
+            }
+            _ => Task::FirstSetup { password: typed, setup },
+        })
     }
 
     fn run(&mut self, task: Task) -> Result<Answer, Failure> {

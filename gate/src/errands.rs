@@ -5,17 +5,19 @@
 //! MUST bound what one user can hold: connections, bytes, time. Its doors are its own, so that whoever keeps them busy
 //! keeps no sign-in waiting.
 
+use crate::first_setup;
 use crate::guests::Guests;
 use crate::judge::{Judge, NotJudged};
 use crate::listener;
 use nix::unistd::{Uid, User};
-use shared::clock::{self, Timestamp};
+use shared::clock;
 use shared::config::Config;
-use shared::door::{AdministrationError, COMMAND, Caller, DoorError};
+use shared::door::{AdministrationError, COMMAND, Caller, Door, DoorError};
 use shared::errand::wire::{self, GREETING, LONGEST_ANSWER, LONGEST_ERRAND};
-use shared::errand::{Answer, Errand, Reply};
+use shared::errand::{Answer, Errand, Reply, Task};
 use shared::name::UserName;
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -31,6 +33,9 @@ use zeroize::Zeroizing;
 const SAID: Duration = Duration::from_secs(3);
 /// A pause after accepting failed.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What comes of an errand at a door.
+pub(crate) type Ran = Result<Reply, AdministrationError>;
 
 /// The listening socket, and what runs errands.
 pub(crate) struct Errands {
@@ -148,15 +153,32 @@ async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
         Ok(now) => now,
         Err(error) => return unavailable("unavailable", &error.to_string()),
     };
-    let asked = name.clone();
-    let ran = judge.run(move |door| at_door(door, &asked, uid, &errand, now)).await;
+    let ran = match errand {
+        Errand { account, task: Task::FirstSetup { password, setup } } => {
+            first_setup::begin(judge, (&name, uid), account, password, setup, now).await
+        }
+        errand => {
+            let caller = name.clone();
+            let ran = move |door: &mut Door| {
+                at_door(door.run_errand(Caller::Owner { name: &caller, uid }, &errand, now))
+            };
+            judge.run(ran).await
+        }
+    };
     match ran {
         Ok(Ok(reply)) => reply,
         Ok(Err(error)) => {
-            if let AdministrationError::Code(cause) = &error {
+            // the same format as the PAM module's
+            let said = |cause: &dyn Display| {
                 let name = name.as_str();
-                // the same format as the PAM module's
                 eprintln!("postern-gate: refused cause={cause} address=- service={COMMAND} user={name:?}");
+            };
+            match &error {
+                AdministrationError::Code(cause) => said(cause),
+                AdministrationError::HostPassword(cause) => said(&format_args!("password-{cause}")),
+                AdministrationError::PasswordUnasked(_) => said(&"password-unasked"),
+                AdministrationError::PasswordUnanswered(_) => said(&"password-unanswered"),
+                _ => {}
             }
             refused(&error.to_string())
         }
@@ -166,14 +188,10 @@ async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
 }
 
 /// What the door says. What only the administrator can mend is kept apart: it is for the log.
-fn at_door(
-    door: &mut shared::door::Door,
-    name: &UserName,
-    uid: u32,
-    errand: &Errand,
-    now: Timestamp,
-) -> Result<Result<Reply, AdministrationError>, DoorError> {
-    match door.run_errand(Caller::Owner { name, uid }, errand, now) {
+pub(crate) fn at_door<T>(
+    ran: Result<T, AdministrationError>,
+) -> Result<Result<T, AdministrationError>, DoorError> {
+    match ran {
         Err(AdministrationError::Door(error)) => Err(error),
         ran => Ok(ran),
     }

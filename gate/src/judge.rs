@@ -3,6 +3,7 @@
 use shared::config::Config;
 use shared::door::Door;
 use shared::store;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 
@@ -31,6 +32,15 @@ pub(crate) enum NotJudged {
         /// What is wrong, and what to do.
         why: String,
     },
+}
+
+impl fmt::Display for NotJudged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotJudged::Busy => f.write_str("too much to do"),
+            NotJudged::Failed { why, .. } => f.write_str(why),
+        }
+    }
 }
 
 impl Judge {

@@ -28,9 +28,14 @@ pub(crate) struct Code<'a> {
     pub(crate) sign_in: &'a str,
     pub(crate) days: u64,
     pub(crate) message: Option<&'a str>,
+    pub(crate) status: Option<&'a str>,
     pub(crate) any_text: bool,
     /// How long the account's longest code is.
     pub(crate) digits: u32,
+    /// Whether codes of an app open.
+    pub(crate) app: bool,
+    /// Where codes can be mailed.
+    pub(crate) mail: Option<&'a str>,
 }
 
 /// Setting up the first second factor takes an administrator's one-time code.

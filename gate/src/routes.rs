@@ -20,9 +20,10 @@ const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
 const SHOWN: [&str; 6] = ["", "sign-in", "code", "setup", "style.css", "code.js"];
 /// The forms that it takes there.
-const FORMS: [&str; 8] = [
+const FORMS: [&str; 9] = [
     "sign-in",
     "code",
+    "mail",
     "sign-out",
     "setup/one-time-code",
     "setup/code",
@@ -153,6 +154,7 @@ async fn take(guest: &Guest<'_>, page: &str, form: &Form) -> Reply {
     match page {
         "sign-in" => guest.enter_password(form).await,
         "code" => guest.enter_code(form).await,
+        "mail" => guest.mail_code().await,
         "sign-out" => guest.sign_out().await,
         "setup/one-time-code" => guest.enter_invitation(form).await,
         "setup/code" => guest.confirm_setup(form).await,

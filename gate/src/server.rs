@@ -6,6 +6,7 @@ use crate::cookies::Jar;
 use crate::errands;
 use crate::judge::Judge;
 use crate::listener::{Accepted, Listener};
+use crate::mailer::{self, Mailer};
 use crate::routes;
 use crate::site::Site;
 use crate::watch::Watch;
@@ -17,6 +18,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use shared::config::{Config, file};
 use shared::door::Door;
+use shared::enrolment;
 use shared::errand::SOCKET;
 use std::convert::Infallible;
 use std::path::Path;
@@ -64,6 +66,7 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         ));
     }
     let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
+    let mailer = mailer(&config)?;
     let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
     let site = Arc::new(Site {
         jar: Jar::new(&config.gate, &url.path),
@@ -71,9 +74,11 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         believed,
         watch,
         judge: Judge::new(&config),
+        mailer,
         config,
     });
     let runtime = threads()?;
+    runtime.spawn(mailer::serve(Arc::clone(&site.mailer), Judge::new(&site.config)));
     let served = runtime.block_on(serve(&site));
     site.watch.end();
     runtime.shutdown_timeout(LAST);
@@ -85,7 +90,9 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
 /// On a host that protects no web application there are still its own users.
 fn without_web(config: &Config) -> Result<(), String> {
     Door::open(config.clone()).map_err(|error| error.to_string())?;
+    let mailer = mailer(config)?;
     let runtime = threads()?;
+    runtime.spawn(mailer::serve(mailer, Judge::new(config)));
     let served = runtime.block_on(async {
         let told = Told::listen()?;
         let errands = errands::listen(Path::new(SOCKET), config)?;
@@ -98,6 +105,10 @@ fn without_web(config: &Config) -> Result<(), String> {
     });
     runtime.shutdown_timeout(LAST);
     served
+}
+
+fn mailer(config: &Config) -> Result<Arc<Mailer>, String> {
+    Mailer::read(&config.email, enrolment::issuer(config)).map(Arc::new)
 }
 
 fn threads() -> Result<Runtime, String> {

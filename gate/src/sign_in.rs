@@ -1,5 +1,7 @@
 //! The sign-in, page by page: password, code, back to the page that was asked for; and sign-out.
 
+mod mail;
+
 use crate::check;
 use crate::cookies::scan;
 use crate::judge::NotJudged;
@@ -8,6 +10,7 @@ use crate::reply::{self, Reply};
 use crate::site::Site;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, StatusCode};
+use shared::account::Methods;
 use shared::answer::Answer;
 use shared::clock::{self, Timestamp};
 use shared::decision::Refusal;
@@ -44,6 +47,16 @@ impl Form {
     pub(crate) fn field(&self, name: &str) -> &str {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str())
     }
+}
+
+/// What the code page says above the form.
+#[derive(Clone, Copy)]
+enum Said<'a> {
+    Nothing,
+    /// What went wrong.
+    Alert(&'a str),
+    /// What was done.
+    Status(&'a str),
 }
 
 /// Someone at one of the pages.
@@ -83,8 +96,8 @@ impl Guest<'_> {
         match judged {
             Err(error) => self.not_judged(&error),
             Ok(AfterPassword::Opened(opened)) => self.opened(&opened, &back_to),
-            Ok(AfterPassword::Code { generation, digits }) => {
-                self.ask_code(|expires| LoginTicket { name, expires, generation, digits, back_to })
+            Ok(AfterPassword::Code { generation, digits, methods }) => {
+                self.ask_code(|expires| LoginTicket { name, expires, generation, digits, methods, back_to })
             }
             Ok(AfterPassword::Setup { generation, needs }) => {
                 self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
@@ -107,7 +120,7 @@ impl Guest<'_> {
     /// GET code
     pub(crate) fn code_page(&self, any_text: bool) -> Reply {
         match self.ticket() {
-            Some(ticket) => self.code(StatusCode::OK, &ticket, None, any_text),
+            Some(ticket) => self.code(StatusCode::OK, &ticket, Said::Nothing, any_text),
             None => reply::see_other(&self.at("sign-in")),
         }
     }
@@ -143,10 +156,11 @@ impl Guest<'_> {
                         Some(&text),
                     ),
                     Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
-                        let page = self.code(StatusCode::TOO_MANY_REQUESTS, &ticket, Some(&text), any_text);
+                        let page =
+                            self.code(StatusCode::TOO_MANY_REQUESTS, &ticket, Said::Alert(&text), any_text);
                         reply::with_retry_after(page, wait)
                     }
-                    _ => self.code(StatusCode::UNAUTHORIZED, &ticket, Some(&text), any_text),
+                    _ => self.code(StatusCode::UNAUTHORIZED, &ticket, Said::Alert(&text), any_text),
                 }
             }
         }
@@ -263,15 +277,23 @@ impl Guest<'_> {
         reply::page(status, html(&page))
     }
 
-    fn code(&self, status: StatusCode, ticket: &LoginTicket, message: Option<&str>, any_text: bool) -> Reply {
+    fn code(&self, status: StatusCode, ticket: &LoginTicket, said: Said<'_>, any_text: bool) -> Reply {
+        let (app, mail) = match &ticket.methods {
+            Methods::App => (true, None),
+            Methods::AppOrMail(to) => (true, Some(to.as_str())),
+            Methods::Mail(to) => (false, Some(to.as_str())),
+        };
         let page = pages::Code {
             base: &self.site.url.path,
             user: ticket.name.as_str(),
             sign_in: &reply::to_sign_in(&self.at("sign-in"), Some(&ticket.back_to)),
             days: self.site.gate().trust.seconds() / 86_400,
-            message,
+            message: if let Said::Alert(text) = said { Some(text) } else { None },
+            status: if let Said::Status(text) = said { Some(text) } else { None },
             any_text,
             digits: ticket.digits,
+            app,
+            mail,
         };
         reply::page(status, html(&page))
     }

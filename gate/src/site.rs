@@ -3,10 +3,12 @@
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::judge::Judge;
+use crate::mailer::Mailer;
 use crate::watch::Watch;
 use shared::config::Config;
 use shared::config::gate::{Gate, GateUrl};
 use shared::session::Session;
+use std::sync::Arc;
 
 /// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
 const LONGEST: usize = 2048;
@@ -18,6 +20,7 @@ pub(crate) struct Site {
     pub(crate) believed: Believed,
     pub(crate) watch: Watch,
     pub(crate) judge: Judge,
+    pub(crate) mailer: Arc<Mailer>,
     pub(crate) config: Config,
 }
 

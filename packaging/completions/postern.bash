@@ -31,6 +31,9 @@ _postern() {
             postern,edit)
                 cmd="postern__subcmd__edit"
                 ;;
+            postern,email)
+                cmd="postern__subcmd__email"
+                ;;
             postern,enroll)
                 cmd="postern__subcmd__enroll"
                 ;;
@@ -145,6 +148,30 @@ _postern() {
             postern__subcmd__browser__subcmd__help,revoke)
                 cmd="postern__subcmd__browser__subcmd__help__subcmd__revoke"
                 ;;
+            postern__subcmd__email,confirm)
+                cmd="postern__subcmd__email__subcmd__confirm"
+                ;;
+            postern__subcmd__email,help)
+                cmd="postern__subcmd__email__subcmd__help"
+                ;;
+            postern__subcmd__email,remove)
+                cmd="postern__subcmd__email__subcmd__remove"
+                ;;
+            postern__subcmd__email,set)
+                cmd="postern__subcmd__email__subcmd__set"
+                ;;
+            postern__subcmd__email__subcmd__help,confirm)
+                cmd="postern__subcmd__email__subcmd__help__subcmd__confirm"
+                ;;
+            postern__subcmd__email__subcmd__help,help)
+                cmd="postern__subcmd__email__subcmd__help__subcmd__help"
+                ;;
+            postern__subcmd__email__subcmd__help,remove)
+                cmd="postern__subcmd__email__subcmd__help__subcmd__remove"
+                ;;
+            postern__subcmd__email__subcmd__help,set)
+                cmd="postern__subcmd__email__subcmd__help__subcmd__set"
+                ;;
             postern__subcmd__help,account)
                 cmd="postern__subcmd__help__subcmd__account"
                 ;;
@@ -159,6 +186,9 @@ _postern() {
                 ;;
             postern__subcmd__help,edit)
                 cmd="postern__subcmd__help__subcmd__edit"
+                ;;
+            postern__subcmd__help,email)
+                cmd="postern__subcmd__help__subcmd__email"
                 ;;
             postern__subcmd__help,enroll)
                 cmd="postern__subcmd__help__subcmd__enroll"
@@ -229,6 +259,15 @@ _postern() {
             postern__subcmd__help__subcmd__browser,revoke)
                 cmd="postern__subcmd__help__subcmd__browser__subcmd__revoke"
                 ;;
+            postern__subcmd__help__subcmd__email,confirm)
+                cmd="postern__subcmd__help__subcmd__email__subcmd__confirm"
+                ;;
+            postern__subcmd__help__subcmd__email,remove)
+                cmd="postern__subcmd__help__subcmd__email__subcmd__remove"
+                ;;
+            postern__subcmd__help__subcmd__email,set)
+                cmd="postern__subcmd__help__subcmd__email__subcmd__set"
+                ;;
             postern__subcmd__help__subcmd__key,rotate)
                 cmd="postern__subcmd__help__subcmd__key__subcmd__rotate"
                 ;;
@@ -275,7 +314,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator unlock account password browser session import print-config key log edit help"
+            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password browser session import print-config key log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -786,6 +825,148 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__email)
+            opts="-h --config --json --help set confirm remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__email__subcmd__confirm)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__email__subcmd__help)
+            opts="set confirm remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__email__subcmd__help__subcmd__confirm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__email__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__email__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__email__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__email__subcmd__remove)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__email__subcmd__set)
+            opts="-h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__enroll)
             opts="-h --name --seed-file --counter --algorithm --digits --period --no-confirm --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -829,7 +1010,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="init enroll verify status disable recovery one-time-code authenticator unlock account password browser session import print-config key log edit help"
+            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password browser session import print-config key log edit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1027,6 +1208,62 @@ _postern() {
         postern__subcmd__help__subcmd__edit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__email)
+            opts="set confirm remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__email__subcmd__confirm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__email__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__email__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1410,7 +1647,7 @@ _postern() {
             fi
             case "${prev}" in
                 --event)
-                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled disabled unlocked password-set browser-revoked session-revoked clock-mended keys-rotated keys-renewed" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-asked email-set email-confirmed email-removed disabled unlocked password-set browser-revoked session-revoked clock-mended keys-rotated keys-renewed" -- "${cur}"))
                     return 0
                     ;;
                 --door)

@@ -8,7 +8,7 @@ use shared::answer::Answer as Typing;
 use shared::clock::{self, ClockError};
 use shared::config::Config;
 use shared::decision::Verdict;
-use shared::door::{Door, DoorError, Means, SignInError, Visitor};
+use shared::door::{Door, DoorError, Means, PolicyError, Visitor};
 use shared::errand::client::{ClientError, Gate};
 use shared::errand::{Answer, Errand, Judged, Judging, Question, Reply, Task, Typed};
 use shared::guess::Stage;
@@ -186,7 +186,7 @@ fn ask(gate: &Gate, visitor: &Visitor<'_>, question: Question) -> Result<(Judged
 #[derive(Debug)]
 pub(crate) enum DeskError {
     /// The store, the key, or what the host knows of groups.
-    Store(SignInError),
+    Store(PolicyError),
     /// The clock.
     Clock(ClockError),
     /// The gate cannot be asked.
@@ -199,12 +199,12 @@ pub(crate) enum DeskError {
 
 impl From<DoorError> for DeskError {
     fn from(error: DoorError) -> DeskError {
-        DeskError::Store(SignInError::Door(error))
+        DeskError::Store(PolicyError::Door(error))
     }
 }
 
-impl From<SignInError> for DeskError {
-    fn from(error: SignInError) -> DeskError {
+impl From<PolicyError> for DeskError {
+    fn from(error: PolicyError) -> DeskError {
         DeskError::Store(error)
     }
 }

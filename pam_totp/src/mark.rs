@@ -37,6 +37,7 @@ impl Mark {
                 let letter = match means {
                     Means::Code => "c",
                     Means::RecoveryCode => "r",
+                    Means::MailedCode => "m",
                     Means::OneTimeCode => "o",
                     Means::TrustedBrowser => "b",
                     Means::Password => "p",
@@ -54,6 +55,7 @@ impl Mark {
             "-" => Left::Nothing,
             "c" => Left::Book(Means::Code),
             "r" => Left::Book(Means::RecoveryCode),
+            "m" => Left::Book(Means::MailedCode),
             "o" => Left::Book(Means::OneTimeCode),
             "g" => Left::AtGate(lines.to_owned().into()),
             "t" => Left::Tell(lines.lines().map(str::to_owned).collect()),
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_mark_survives_the_transaction() {
-        let means = [Means::Code, Means::RecoveryCode, Means::OneTimeCode].map(Left::Book);
+        let means = [Means::Code, Means::MailedCode, Means::RecoveryCode, Means::OneTimeCode].map(Left::Book);
         let at_gate = [Left::AtGate("ticket".to_owned().into()), Left::Nothing];
         let told = [Vec::new(), vec!["1 recovery code is left".to_owned(), "b".to_owned()]].map(Left::Tell);
         for left in means.into_iter().chain(at_gate).chain(told) {

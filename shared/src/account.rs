@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::guess::Row;
 use crate::secret::Secret;
 use crate::totp::{Parameters, Step};
-use crate::vault::{Fingerprint, OneTimeHash, RecoveryHash};
+use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
 
 /// One live authenticator with its secret opened.
 pub struct Authenticator {
@@ -37,10 +37,60 @@ pub struct KeptOneTimeCode {
     pub used: bool,
 }
 
+/// The newest code that was mailed to sign in with, as the store keeps it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptMailedCode {
+    /// Keyed hash of the code, bound to the account and to what it is for.
+    pub hash: MailedHash,
+    /// When it was made.
+    pub sent: Timestamp,
+    /// When its life ends.
+    pub expires: Timestamp,
+    /// Whether it has opened.
+    pub used: bool,
+    /// How often a new address was confirmed wrongly while this was the code for it.
+    pub wrong: u32,
+}
+
+impl KeptMailedCode {
+    /// Whether its life is over. A clock that was set back must not lengthen it.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.expires || now < self.sent
+    }
+
+    /// Seconds until another may be asked for; 0 if at once. A clock that was set back must not lengthen that either.
+    pub fn wait(&self, cooldown: u64, now: Timestamp) -> u64 {
+        match now < self.sent {
+            true => 0,
+            false => cooldown.saturating_sub(now.since(self.sent)),
+        }
+    }
+}
+
+/// Whether codes mailed to the account open its doors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mail {
+    /// There is a confirmed address.
+    On,
+    /// There is none.
+    Off,
+}
+
+/// What codes someone may type, apart from recovery codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// Those of an app or a token.
+    App,
+    /// Those, and mailed ones; with as much of the address as may be shown.
+    AppOrMail(String),
+    /// Mailed ones.
+    Mail(String),
+}
+
 /// Whether the account has a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enrolled {
-    /// At least one live authenticator.
+    /// At least one live authenticator, or a confirmed address that codes are mailed to.
     Yes,
     /// None. Before the first factor such an account, and a name without one, goes the same way with a decoy
     /// that never opens.
@@ -51,8 +101,14 @@ pub enum Enrolled {
 pub struct Account {
     /// Whether there is a second factor.
     pub enrolled: Enrolled,
-    /// Live authenticators, or the decoy.
+    /// Live authenticators.
     pub authenticators: Vec<Authenticator>,
+    /// Where there is none: a secret that nobody holds, compared like one, and never right.
+    pub decoy: Option<Authenticator>,
+    /// Whether mailed codes open.
+    pub mail: Mail,
+    /// The newest mailed code, also one that is used or over.
+    pub mailed_code: Option<KeptMailedCode>,
     /// Recovery codes, used ones too.
     pub recovery_codes: Vec<KeptRecoveryCode>,
     /// The newest one-time code, also a used one.

@@ -2,6 +2,7 @@
 //! and changes nothing; how a typo is survived stands in [`file`].
 
 mod conflict;
+pub mod email;
 pub mod file;
 pub mod gate;
 mod locate;
@@ -12,6 +13,7 @@ pub mod value;
 pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
 pub use policy::{Administrators, Exempt, Policy, Required, SelfEnroll};
 
+use crate::email::EmailAddress;
 use crate::groups::{self, GroupsError};
 use crate::name::{Group, UserName};
 use crate::recovery::RecoveryCode;
@@ -38,6 +40,8 @@ pub struct Config {
     pub throttle: Throttle,
     /// Who must give a code.
     pub policy: Policy,
+    /// Mail, and the codes in it.
+    pub email: email::Email,
     /// The PAM module.
     pub pam: Pam,
     /// The gate.
@@ -189,9 +193,9 @@ pub struct Declared {
     /// Groups for the policy, beside those of the host.
     #[serde(default)]
     pub groups: Vec<Group>,
-    /// Where mail to the person goes.
+    /// Where mail to the person goes; codes too.
     #[serde(default)]
-    pub email: Option<Line>,
+    pub email: Option<EmailAddress>,
 }
 
 /// An absolute path.
@@ -338,6 +342,7 @@ mod tests {
             ("[throttle]", "", sample["throttle"].as_table().unwrap()),
             ("[policy]", "", sample["policy"].as_table().unwrap()),
             ("[[policy.exempt]]", "", exempt),
+            ("[email]", "", sample["email"].as_table().unwrap()),
             ("[pam]", "", sample["pam"].as_table().unwrap()),
             ("[gate]", "", sample["gate"].as_table().unwrap()),
             ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),

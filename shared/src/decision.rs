@@ -8,21 +8,22 @@
 mod found;
 mod invitation;
 mod look_ahead;
+mod mailed;
 #[cfg(test)]
 mod tests;
 mod time_window;
 
-use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode};
+use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Throttle, Totp};
 use crate::guess::{self, Stage, Standing};
 use crate::totp::{Moving, Step};
-use crate::vault::{Fingerprint, OneTimeHash, RecoveryHash};
+use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
 use found::Match;
 pub use invitation::{Invitation, decide_invitation};
 
-/// One try: what was typed, where in the login, and for a recovery code its hash.
+/// One try: what was typed, where in the login, and its hash where codes are kept as such.
 pub struct Attempt<'a> {
     /// What was typed.
     pub answer: &'a Answer,
@@ -30,6 +31,8 @@ pub struct Attempt<'a> {
     pub recovery_hash: Option<RecoveryHash>,
     /// The hash of a typed one-time code for this account.
     pub one_time_hash: Option<OneTimeHash>,
+    /// The hash of typed digits for this account, as a mailed code.
+    pub mailed_hash: Option<MailedHash>,
     /// Whether the first factor has passed.
     pub stage: Stage,
 }
@@ -43,6 +46,8 @@ pub enum Spent {
     RecoveryCode(RecoveryHash),
     /// The account's one-time code.
     OneTimeCode,
+    /// The newest mailed code.
+    MailedCode,
 }
 
 /// Proof that this file accepted an answer.
@@ -103,7 +108,7 @@ pub enum Refusal {
     Unfit,
     /// The account has no second factor.
     NotEnrolled,
-    /// A one-time code whose life is over.
+    /// A one-time or mailed code whose life is over.
     CodeExpired,
     /// The sign-in took too long, or was ended meanwhile.
     Expired,
@@ -164,7 +169,10 @@ pub fn decide(
             let fits = match attempt.stage {
                 // Before the first factor the length must not tell what the account has.
                 Stage::Before => matches!(digits.len(), 6 | 8 | 12 | 16),
-                Stage::After => account.authenticators.iter().any(|a| fits(a, digits)),
+                Stage::After => {
+                    let by_mail = account.mail == Mail::On && digits.len() == mailed::DIGITS;
+                    by_mail || account.authenticators.iter().any(|a| fits(a, digits))
+                }
             };
             if !fits {
                 return Ruling::free(Refusal::Unfit);
@@ -175,7 +183,7 @@ pub fn decide(
             match account.row.standing(throttle, now) {
                 Standing::Locked => Ruling::free(Refusal::Locked),
                 Standing::Delayed { wait } => Ruling::free(Refusal::Delayed { wait }),
-                Standing::Open => compare_all(account, digits, attempt.stage, totp, now),
+                Standing::Open => compare_all(account, attempt, digits, totp, now),
             }
         }
     }
@@ -222,15 +230,26 @@ fn fits(authenticator: &Authenticator, digits: &str) -> bool {
     digits.len() == length as usize || (in_step && digits.len() == look_ahead::pair(length))
 }
 
-/// Compares digits with every live authenticator, as one try. The best match of any of them counts.
-fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: Timestamp) -> Ruling {
-    let mut compared = 0;
-    let mut best = Match::None;
+/// Compares digits with every live authenticator and the mailed code, as one try. The best match of any counts.
+fn compare_all(
+    account: &Account,
+    attempt: &Attempt<'_>,
+    digits: &str,
+    totp: &Totp,
+    now: Timestamp,
+) -> Ruling {
+    let compare = |authenticator: &Authenticator| match authenticator.parameters.moving {
+        Moving::Time { period } => time_window::compare(authenticator, period, digits, totp, now),
+        Moving::Counter => look_ahead::compare(authenticator, digits),
+    };
+    let (mut best, mut compared) = mailed::compare(account, attempt.mailed_hash, digits, now);
+    if let Some(decoy) = &account.decoy {
+        let (_, count) = compare(decoy);
+        // To whoever has not passed the first factor it costs what an authenticator would.
+        compared += if attempt.stage == Stage::Before { count } else { 0 };
+    }
     for authenticator in &account.authenticators {
-        let (found, count) = match authenticator.parameters.moving {
-            Moving::Time { period } => time_window::compare(authenticator, period, digits, totp, now),
-            Moving::Counter => look_ahead::compare(authenticator, digits),
-        };
+        let (found, count) = compare(authenticator);
         compared += count;
         if found.rank() > best.rank() {
             best = found;
@@ -240,15 +259,17 @@ fn compare_all(account: &Account, digits: &str, stage: Stage, totp: &Totp, now: 
         Match::Live(fingerprint, step) if account.enrolled == Enrolled::Yes => {
             return Ruling::accepted(Spent::Step(fingerprint, step));
         }
+        Match::Mailed if account.enrolled == Enrolled::Yes => return Ruling::accepted(Spent::MailedCode),
+        Match::Expired => return Ruling::free(Refusal::CodeExpired),
         Match::Used { wait } => return Ruling::free(Refusal::Used { wait }),
         Match::ClockSetBack { seconds } => return Ruling::free(Refusal::ClockSetBack { seconds }),
         Match::Behind { steps, seconds } => Refusal::Behind { steps, seconds },
         Match::Ahead { steps, seconds } => Refusal::Ahead { steps, seconds },
-        Match::Live(..) | Match::None => Refusal::Wrong,
+        Match::Live(..) | Match::Mailed | Match::None => Refusal::Wrong,
     };
     Ruling {
         verdict: Verdict::Refused(refusal),
         row_cost: Some(guess::cost(compared)),
-        charges_address: stage == Stage::Before,
+        charges_address: attempt.stage == Stage::Before,
     }
 }

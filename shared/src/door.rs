@@ -5,12 +5,17 @@ mod accounts;
 mod administration;
 mod attempt;
 mod authenticators;
+mod email;
 mod errand;
+mod first_setup;
+mod host_password;
 mod import;
 mod judging;
 mod keyed_store;
 mod load;
 mod log;
+mod mail;
+mod notice;
 mod one_time_code;
 mod opening;
 mod revocation;
@@ -26,10 +31,14 @@ pub use administration::{Actor, AdministrationError};
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
 pub use errand::Caller;
+pub use first_setup::Asking;
+pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
+pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::LEASE;
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
+pub use waiver::PolicyError;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 
 use crate::account::Enrolled;
@@ -39,7 +48,7 @@ use crate::key::KeyError;
 use crate::name::{Group, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
-use crate::store::{Intent, StoreError};
+use crate::store::{AccountId, Intent, StoreError, Transaction};
 use crate::vault::{Vault, VaultError};
 use keyed_store::KeyedStore;
 use std::fmt;
@@ -86,7 +95,7 @@ impl Door {
         let declared = load::declared(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
         let (stored, groups) = match transaction.account(name)? {
-            Some(record) => (!transaction.authenticators(record.id)?.is_empty(), record.groups),
+            Some(record) => (is_enrolled(transaction.as_mut(), record.id)?, record.groups),
             None => (false, Vec::new()),
         };
         let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
@@ -97,6 +106,11 @@ impl Door {
     fn memory(now: Timestamp) -> Timestamp {
         now.minus(crate::guess::LOCK_WINDOW)
     }
+}
+
+/// Whether an account has a second factor of its own, declared or not.
+fn is_enrolled(tx: &mut dyn Transaction, account: AccountId) -> Result<bool, StoreError> {
+    Ok(!tx.authenticators(account)?.is_empty() || tx.addresses(account)?.confirmed.is_some())
 }
 
 /// Why nobody can be let in. Each names what the administrator can mend.

@@ -1,7 +1,7 @@
 //! An authenticator in the making: secret, QR text, and with the first one recovery codes, in memory only. Nothing
 //! of it is stored before it is confirmed, so a cancelled setup leaves no trace.
 
-use crate::account::{Account, Authenticator, Enrolled};
+use crate::account::{Account, Authenticator, Enrolled, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Config, value::Line};
@@ -95,7 +95,7 @@ impl Pending {
             secret: Secret::random()?,
             parameters: config.totp.parameters(),
             first: Step(0),
-            issuer: config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned()),
+            issuer: issuer(config),
             kind: EnrolmentKind::Further,
             recovery_codes: Vec::new(),
             footing: None,
@@ -207,20 +207,29 @@ impl Pending {
                 fingerprint: Fingerprint([0; 32]),
                 floor: self.before_first(),
             }],
+            decoy: None,
+            mail: Mail::Off,
+            mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
             row: Row::default(),
             address_wait: None,
         };
-        let attempt = Attempt { answer, recovery_hash: None, one_time_hash: None, stage: Stage::After };
+        let stage = Stage::After;
+        let attempt = Attempt { answer, recovery_hash: None, one_time_hash: None, mailed_hash: None, stage };
         match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
             Verdict::Refused(refusal) => Err(refusal),
             Verdict::Accepted(accepted) => match accepted.spent() {
                 Spent::Step(_, step) => Ok(Confirmation(Some(step))),
-                Spent::RecoveryCode(_) | Spent::OneTimeCode => Err(Refusal::Unfit),
+                Spent::RecoveryCode(_) | Spent::OneTimeCode | Spent::MailedCode => Err(Refusal::Unfit),
             },
         }
     }
+}
+
+/// The name that people know this host by.
+pub fn issuer(config: &Config) -> String {
+    config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned())
 }
 
 /// The host's name up to the first dot.

@@ -1,7 +1,8 @@
 //! Errands: what is asked about an account, and what is answered. Root's command runs them itself, at an opened
 //! door; whoever is not root sends them to the gate over pam.sock, for their own account only.
 //!
-//! The types say what needs what: a [`Look`] nothing, a [`Change`] a code, a [`Finish`] the ticket that a change gave.
+//! The types say what needs what: a [`Look`] nothing, a [`Change`] a code, a [`Finish`] the ticket that a change gave;
+//! a first setup a password, where there is no code yet.
 
 pub mod client;
 mod judging;
@@ -42,6 +43,14 @@ pub enum Task {
         code: Option<Typed>,
         /// What.
         change: Change,
+    },
+    /// A first authenticator is begun by someone who proves themselves with their password on this host. Who has an
+    /// administrator's one-time code sends a change.
+    FirstSetup {
+        /// The password.
+        password: Typed,
+        /// What the authenticator is to be like.
+        setup: Setup,
     },
     /// What a change began is finished.
     Finish(Finish),

@@ -83,6 +83,14 @@ pub enum What {
     OneTimeCodeIssued,
     /// An administrator took a one-time code back.
     OneTimeCodeCancelled,
+    /// Somebody asked for a code by mail.
+    CodeAsked,
+    /// An address was given; it is to be confirmed.
+    EmailSet,
+    /// Mail to an address has arrived: codes go there.
+    EmailConfirmed,
+    /// An address was removed.
+    EmailRemoved,
     /// The second factor was turned off.
     Disabled,
     /// Delays and locks were lifted.
@@ -103,7 +111,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 22] = [
+    pub const ALL: [What; 26] = [
         What::AccountAdded,
         What::AccountRemoved,
         What::AccountRenamed,
@@ -118,6 +126,10 @@ impl What {
         What::RecoveryCodesReplaced,
         What::OneTimeCodeIssued,
         What::OneTimeCodeCancelled,
+        What::CodeAsked,
+        What::EmailSet,
+        What::EmailConfirmed,
+        What::EmailRemoved,
         What::Disabled,
         What::Unlocked,
         What::PasswordSet,
@@ -133,7 +145,7 @@ impl What {
     /// its events are too old anyway.
     pub fn daily_limit(self) -> Option<u32> {
         match self {
-            What::Refused => Some(100),
+            What::Refused | What::CodeAsked => Some(100),
             What::Accepted => Some(1000),
             _ => None,
         }
@@ -156,6 +168,10 @@ impl What {
             What::RecoveryCodesReplaced => "recovery-codes-replaced",
             What::OneTimeCodeIssued => "one-time-code-issued",
             What::OneTimeCodeCancelled => "one-time-code-cancelled",
+            What::CodeAsked => "code-asked",
+            What::EmailSet => "email-set",
+            What::EmailConfirmed => "email-confirmed",
+            What::EmailRemoved => "email-removed",
             What::Disabled => "disabled",
             What::Unlocked => "unlocked",
             What::PasswordSet => "password-set",

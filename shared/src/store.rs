@@ -5,12 +5,16 @@ mod accounts;
 mod events;
 mod keys;
 mod location;
+mod mail;
+mod notices;
 mod sessions;
 mod sqlite;
 
 pub use accounts::{AccountRecord, Accounts, Tally};
 pub use events::Events;
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
+pub use mail::{Addresses, Fate, Mails, Waiting};
+pub use notices::{MOST_NOTICES, Notice, Notices};
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
 
 use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
@@ -105,7 +109,7 @@ pub trait Store: Send {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Accounts + Sessions + Events + Keys {
+pub trait Transaction: Accounts + Sessions + Events + Keys + Mails + Notices {
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 
@@ -121,7 +125,8 @@ pub trait Transaction: Accounts + Sessions + Events + Keys {
     fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<(), StoreError>;
     /// Removes one authenticator; its floor stays, and its secret until [`Store::scrub`].
     fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
-    /// Removes every authenticator and recovery code of an account; floors stay, and secrets until [`Store::scrub`].
+    /// Removes every authenticator and code of an account; floors stay, secrets until [`Store::scrub`], and its address
+    /// is to be confirmed anew.
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// The last accepted step under a fingerprint.

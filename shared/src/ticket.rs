@@ -8,6 +8,7 @@ pub(crate) use errand::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewC
 pub use setup::{Leave, SetupTicket};
 pub use step_up::StepUpTicket;
 
+use crate::account::Methods;
 use crate::clock::Timestamp;
 use crate::name::UserName;
 use crate::vault::{TokenKeys, VaultError};
@@ -15,6 +16,10 @@ use data_encoding::BASE64URL_NOPAD;
 
 /// The longest token that is looked at, in characters.
 const LONGEST: usize = 8192;
+
+const APP: u8 = 0;
+const APP_OR_MAIL: u8 = 1;
+const MAIL: u8 = 2;
 
 /// The first factor has passed: what leads from the sign-in page to the code page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub struct LoginTicket {
     pub generation: u64,
     /// How long the account's longest code is: the code page submits itself there.
     pub digits: u32,
+    /// What codes there are.
+    pub methods: Methods,
     /// The page that was asked for.
     pub back_to: String,
 }
@@ -42,9 +49,16 @@ impl LoginTicket {
         plain.extend(self.expires.0.to_be_bytes());
         plain.extend(self.generation.to_be_bytes());
         plain.extend(self.digits.to_be_bytes());
-        let name = self.name.as_str().as_bytes();
-        plain.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
-        plain.extend(name);
+        let (kind, to) = match &self.methods {
+            Methods::App => (APP, ""),
+            Methods::AppOrMail(to) => (APP_OR_MAIL, to.as_str()),
+            Methods::Mail(to) => (MAIL, to.as_str()),
+        };
+        plain.push(kind);
+        for text in [self.name.as_str(), to] {
+            plain.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
+            plain.extend(text.as_bytes());
+        }
         plain.extend(self.back_to.as_bytes());
         Ok(BASE64URL_NOPAD.encode(&keys.seal(Self::KIND, &plain)?))
     }
@@ -59,8 +73,10 @@ impl LoginTicket {
         let (expires, rest) = plain.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let (digits, rest) = rest.split_first_chunk::<4>()?;
-        let (length, rest) = rest.split_first_chunk::<2>()?;
-        let (name, back_to) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        let (kind, rest) = rest.split_first()?;
+        let (name, rest) = split_text(rest)?;
+        let (to, back_to) = split_text(rest)?;
+        let to = String::from_utf8(to.to_vec()).ok()?;
         let expires = Timestamp(u64::from_be_bytes(*expires));
         // A clock that was set back must not lengthen it.
         if now >= expires || expires.since(now) > Self::LIFE {
@@ -71,9 +87,21 @@ impl LoginTicket {
             expires,
             generation: u64::from_be_bytes(*generation),
             digits: u32::from_be_bytes(*digits),
+            methods: match *kind {
+                APP => Methods::App,
+                APP_OR_MAIL => Methods::AppOrMail(to),
+                MAIL => Methods::Mail(to),
+                _ => return None,
+            },
             back_to: String::from_utf8(back_to.to_vec()).ok()?,
         })
     }
+}
+
+/// Takes a text off the front, whose length stands before it.
+fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
 #[cfg(test)]
@@ -103,6 +131,7 @@ mod tests {
             expires: Timestamp(1_000_600),
             generation: 2,
             digits: 8,
+            methods: Methods::AppOrMail("a•••@example.com".to_owned()),
             back_to: "https://app.example.com/?q=1".to_owned(),
         };
         let cookie = ticket.to_cookie(&keys).unwrap();

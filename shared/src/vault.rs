@@ -2,8 +2,10 @@
 //! fingerprints, decoys. The master key only wraps these keys; they lie wrapped in the store.
 
 mod data_keys;
+mod mail;
 
 pub use data_keys::{Purpose, Renewal, WrappedKey};
+pub use mail::{LetterBinding, MailedFor, MailedHash};
 
 use crate::key::{Key, MasterKeys};
 use crate::name::UserName;
@@ -94,17 +96,30 @@ pub struct Binding<'a> {
 }
 
 impl Binding<'_> {
-    fn associated_data(&self) -> Vec<u8> {
+    /// The same as bytes.
+    pub(crate) fn bytes(&self) -> Bound {
         let Parameters { algorithm, digits, moving } = self.parameters;
         let period = moving.period();
-        format!(
+        Bound(format!(
             "postern authenticator\0{}\0{}\0{}\0{digits}\0{period}",
             self.account,
             self.name,
             algorithm.name()
-        )
-        .into_bytes()
+        ))
     }
+}
+
+/// What something sealed is bound to, as bytes.
+pub struct Bound(String);
+
+/// What sealing anew makes of something.
+pub(crate) enum Resealed {
+    /// It was sealed with the newest key.
+    Already,
+    /// This.
+    Anew(Vec<u8>),
+    /// It opens with no key.
+    Damaged,
 }
 
 /// The opened data keys.
@@ -150,28 +165,33 @@ impl Vault {
 
     /// Seals a secret for its account.
     pub fn seal(&self, secret: &Secret, binding: &Binding<'_>) -> Result<Vec<u8>, VaultError> {
-        seal(self.keys.of(Purpose::Seal), secret.expose(), &binding.associated_data())
+        self.seal_bytes(secret.expose(), &binding.bytes())
     }
 
     /// Opens a sealed secret.
     pub fn unseal(&self, sealed: &[u8], binding: &Binding<'_>) -> Result<Secret, VaultError> {
-        let associated = binding.associated_data();
-        let newest = unseal(self.keys.of(Purpose::Seal), sealed, &associated);
-        let before = || unseal(self.keys.seal_before()?, sealed, &associated);
-        let plain = newest.or_else(before).ok_or_else(|| VaultError::Sealed(binding.name.clone()))?;
-        Ok(Secret::from_bytes(plain)?)
+        let plain = self.unseal_bytes(sealed, &binding.bytes());
+        Ok(Secret::from_bytes(plain.ok_or_else(|| VaultError::Sealed(binding.name.clone()))?)?)
     }
 
-    /// What was sealed with the key of before, sealed with the newest; `None` if it is already.
-    pub(crate) fn sealed_anew(
-        &self,
-        sealed: &[u8],
-        binding: &Binding<'_>,
-    ) -> Result<Option<Vec<u8>>, VaultError> {
-        match unseal(self.keys.of(Purpose::Seal), sealed, &binding.associated_data()) {
-            Some(_) => Ok(None),
-            None => self.seal(&self.unseal(sealed, binding)?, binding).map(Some),
+    /// Whatever was sealed with the key of before, sealed with the newest.
+    pub(crate) fn sealed_anew(&self, sealed: &[u8], bound: &Bound) -> Result<Resealed, VaultError> {
+        if unseal(self.keys.of(Purpose::Seal), sealed, bound.0.as_bytes()).is_some() {
+            return Ok(Resealed::Already);
         }
+        match self.unseal_bytes(sealed, bound) {
+            Some(plain) => self.seal_bytes(&plain, bound).map(Resealed::Anew),
+            None => Ok(Resealed::Damaged),
+        }
+    }
+
+    fn seal_bytes(&self, plain: &[u8], bound: &Bound) -> Result<Vec<u8>, VaultError> {
+        seal(self.keys.of(Purpose::Seal), plain, bound.0.as_bytes())
+    }
+
+    fn unseal_bytes(&self, sealed: &[u8], bound: &Bound) -> Option<Zeroizing<Vec<u8>>> {
+        let newest = unseal(self.keys.of(Purpose::Seal), sealed, bound.0.as_bytes());
+        newest.or_else(|| unseal(self.keys.seal_before()?, sealed, bound.0.as_bytes()))
     }
 
     /// The fingerprint of a secret and its period, under which its floor is written. Algorithm and digits are left
@@ -361,8 +381,11 @@ mod tests {
 
         let between = open(&first.renewed(Renewal::Seal, &masters).unwrap());
         assert!(between.is_unsettled() && between.unseal(&old, &home).unwrap() == secret);
-        let new = between.sealed_anew(&old, &home).unwrap().unwrap();
-        assert!(new.len() == old.len() && between.sealed_anew(&new, &home).unwrap().is_none());
+        let Ok(Resealed::Anew(new)) = between.sealed_anew(&old, &home.bytes()) else { panic!("not anew") };
+        assert_eq!(new.len(), old.len());
+        assert!(matches!(between.sealed_anew(&new, &home.bytes()), Ok(Resealed::Already)));
+        let elsewhere = Binding { account: 2, ..home };
+        assert!(matches!(between.sealed_anew(&old, &elsewhere.bytes()), Ok(Resealed::Damaged)));
 
         let after = open(&between.settled(&masters).unwrap());
         assert!(!after.is_unsettled() && after.unseal(&new, &home).unwrap() == secret);

@@ -2,7 +2,7 @@
 //! every refusal, and it says nothing.
 
 use crate::decision::Refusal;
-use crate::door::Recovered;
+use crate::door::{MailRefusal, Recovered};
 use crate::policy::Waiver;
 use crate::store::Missed;
 
@@ -55,6 +55,30 @@ pub fn refusal(refusal: Refusal) -> String {
         Refusal::NotEnrolled => NOT_ENROLLED.to_owned(),
         Refusal::CodeExpired => "That code's time is over; ask for a new one".to_owned(),
         Refusal::Expired => "That sign-in is over; begin anew".to_owned(),
+    }
+}
+
+/// Why a password was refused, to someone whose account it is.
+pub fn password_refusal(refused: Refusal) -> String {
+    match refused {
+        Refusal::Wrong => "That password is wrong, or your account may not be entered".to_owned(),
+        Refusal::Delayed { wait } => {
+            format!("Too many wrong passwords: wait {}, or enter a one-time code", duration(wait))
+        }
+        other => refusal(other),
+    }
+}
+
+/// Why no code is mailed, and what to do.
+pub fn mail_refusal(refused: MailRefusal) -> String {
+    match refused {
+        MailRefusal::NotConfigured | MailRefusal::NoAddress => {
+            "No codes are mailed to this account; enter another kind of code".to_owned()
+        }
+        MailRefusal::Cooldown { wait } => {
+            format!("A code was mailed just now; wait {} before you ask for another", duration(wait))
+        }
+        MailRefusal::Code(why) => refusal(why),
     }
 }
 

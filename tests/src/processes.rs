@@ -82,11 +82,17 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it; what it says goes to a file of the tests' folder.
     #[track_caller]
-    pub(crate) fn start(mut command: Command, log: &str) -> Running {
+    pub(crate) fn start(command: Command, log: &str) -> Running {
+        Running::start_at(command, Stdio::null(), log)
+    }
+
+    /// Starts it with something as its standard input.
+    #[track_caller]
+    pub(crate) fn start_at(mut command: Command, input: Stdio, log: &str) -> Running {
         let log = crate::web::log(log);
         let file = File::create(&log).expect("the tests' folder can be written");
         let errors = file.try_clone().expect("a descriptor");
-        command.stdin(Stdio::null()).stdout(file).stderr(errors);
+        command.stdin(input).stdout(file).stderr(errors);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Running { child, log }
     }

@@ -127,8 +127,9 @@ fn a_store_that_is_missing_or_broken_closes_every_door() {
         replaced(STORE, &bytes[..bytes.len() / 2])
     });
     closed_while(&host, &alice, &phone, "version", || {
-        Store::open().changes("PRAGMA user_version = 9");
-        Box::new(|| Store::open().changes("PRAGMA user_version = 2"))
+        let known = Store::open().number("PRAGMA user_version");
+        Store::open().changes(&format!("PRAGMA user_version = {}", known + 1));
+        Box::new(move || Store::open().changes(&format!("PRAGMA user_version = {known}")))
     });
 }
 

@@ -10,10 +10,10 @@ use testhost::{APP, Front, Host, Place, Postern, STORE, Store, Visitor, Web, fin
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.service";
 const TRACE: &str = "/run/postern-tests/gate.strace";
 
-/// The values of a key of the unit.
+/// The values of a key of a unit.
 #[track_caller]
-fn unit(key: &str) -> Vec<String> {
-    let text = fs::read_to_string(UNIT).expect("the unit is installed");
+pub(crate) fn unit(unit: &str, key: &str) -> Vec<String> {
+    let text = fs::read_to_string(unit).expect("the unit is installed");
     let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let found: Vec<_> = values.flat_map(|value| value.split_whitespace().map(str::to_owned)).collect();
     assert!(!found.is_empty(), "{key}");
@@ -48,7 +48,7 @@ fn expand(sets: &BTreeMap<String, Vec<String>>, name: &str, into: &mut BTreeSet<
 
 /// A file system as the unit makes it: read-only but for its own folders, nobody's homes, a /tmp of its own.
 fn sandbox() -> String {
-    let writable = unit("ReadWritePaths").join(" ").replace('-', "");
+    let writable = unit(UNIT, "ReadWritePaths").join(" ").replace('-', "");
     format!(
         "umask {}
         for path in {writable} /run/{}; do mount --bind $path $path; done
@@ -58,9 +58,9 @@ fn sandbox() -> String {
         mount -t tmpfs none /tmp
         for home in /root /home; do mount -t tmpfs -o ro none $home; done
         exec setpriv --no-new-privs \"$@\"",
-        unit("UMask")[0],
-        unit("RuntimeDirectory")[0],
-        unit("RuntimeDirectory")[0]
+        unit(UNIT, "UMask")[0],
+        unit(UNIT, "RuntimeDirectory")[0],
+        unit(UNIT, "RuntimeDirectory")[0]
     )
 }
 
@@ -117,17 +117,23 @@ fn the_gate_does_without_what_its_unit_forbids() {
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");
     let (_, trace) = trace.split_once("execve(\"/usr/bin/postern-gate\"").expect("the gate was started");
+    forbids_nothing_of(UNIT, trace, &["accept4", "fchmod"]);
+}
+
+/// Holds what a traced process did against what its unit allows; some calls it must have made.
+#[track_caller]
+pub(crate) fn forbids_nothing_of(path: &str, trace: &str, certain: &[&str]) {
     let sets = sets();
     let mut allowed = BTreeSet::new();
-    unit("SystemCallFilter").iter().for_each(|name| expand(&sets, name, &mut allowed));
+    unit(path, "SystemCallFilter").iter().for_each(|name| expand(&sets, name, &mut allowed));
     assert!(allowed.contains("openat") && !allowed.contains("ptrace"), "{allowed:?}");
     let calls: BTreeSet<_> = trace.lines().filter_map(|line| Some(line.split_once(' ')?.1.trim())).collect();
     let name = |line: &&str| line.split_once('(').map(|(name, _)| name.to_owned());
     let made: BTreeSet<_> = calls.iter().filter_map(name).filter(|name| !name.contains(' ')).collect();
-    assert!(made.contains("accept4") && made.contains("fchmod"), "the trace is of the gate: {made:?}");
+    assert!(certain.iter().all(|name| made.contains(*name)), "the trace is of another: {made:?}");
     let forbidden: Vec<_> = made.difference(&allowed).collect();
     assert!(forbidden.is_empty(), "SystemCallFilter forbids {forbidden:?}");
-    let families = unit("RestrictAddressFamilies");
+    let families = unit(path, "RestrictAddressFamilies");
     for call in calls {
         let executable = call.contains("PROT_EXEC");
         assert!(!executable || !call.contains("PROT_WRITE"), "MemoryDenyWriteExecute forbids {call}");

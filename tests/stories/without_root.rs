@@ -50,7 +50,7 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
     assert!(said.err.contains("postern one-time-code alice"), "{}", said.err);
     let setup = || {
         let mut terminal = Terminal::run(alice.postern("enroll").command());
-        terminal.expect("One-time code from the administrator: ").types(&code);
+        terminal.expect("or a one-time code from the administrator: ").types(&code);
         let screen = terminal.expect("Scan it, then enter the code that your app shows: ").screen();
         let url = screen.lines().find_map(|line| line.strip_prefix("URL: ")).expect("a URL");
         let phone = Phone::scans(url.trim());

@@ -81,6 +81,8 @@ fn words(what: KeyBound, count: u64) -> &'static str {
         (KeyBound::RecoveryCodes, _) => "recovery codes",
         (KeyBound::OneTimeCodes, 1) => "one-time code",
         (KeyBound::OneTimeCodes, _) => "one-time codes",
+        (KeyBound::MailedCodes, 1) => "mailed code",
+        (KeyBound::MailedCodes, _) => "mailed codes",
         (KeyBound::Browsers, 1) => "trusted browser",
         (KeyBound::Browsers, _) => "trusted browsers",
         (KeyBound::Sessions, 1) => "session",
@@ -94,7 +96,8 @@ fn command(what: KeyBound) -> Option<&'static str> {
         KeyBound::Password => Some("postern password"),
         KeyBound::RecoveryCodes => Some("postern recovery"),
         KeyBound::OneTimeCodes => Some("postern one-time-code"),
-        KeyBound::Browsers | KeyBound::Sessions => None,
+        // whoever needs another asks for it
+        KeyBound::MailedCodes | KeyBound::Browsers | KeyBound::Sessions => None,
     }
 }
 
@@ -107,6 +110,7 @@ fn value(name: &shared::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
         "password": count(KeyBound::Password) > 0,
         "recovery_codes": count(KeyBound::RecoveryCodes),
         "one_time_codes": count(KeyBound::OneTimeCodes),
+        "mailed_codes": count(KeyBound::MailedCodes),
         "trusted_browsers": count(KeyBound::Browsers),
         "sessions": count(KeyBound::Sessions),
         "renew": ended.iter().filter_map(|(what, _)| command(*what)).collect::<Vec<_>>(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared::clock::Timestamp;
 use shared::door::{State, Status};
 use shared::name::UserName;
+use shared::store::Addresses;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
     let all = user.is_none() && desk::is_root();
@@ -29,6 +30,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>
         "devices",
         "last sign-in",
         "recovery codes",
+        "mail",
         "locked",
     ]);
     for Status { state: on, tally } in &statuses {
@@ -40,6 +42,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>
             tally.authenticators.to_string(),
             time(tally.last_sign_in),
             tally.recovery_codes.to_string(),
+            mail(&tally.addresses),
             if tally.locks > 0 { "yes" } else { "no" }.to_owned(),
         ]);
     }
@@ -54,6 +57,15 @@ fn state(state: State) -> &'static str {
     }
 }
 
+/// Where codes are mailed, or will be.
+fn mail(Addresses { confirmed, pending }: &Addresses) -> String {
+    match (confirmed, pending) {
+        (Some(address), _) => address.to_string(),
+        (None, Some(address)) => format!("{address} (unconfirmed)"),
+        (None, None) => "-".to_owned(),
+    }
+}
+
 fn value(Status { state, tally }: &Status) -> Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
@@ -63,6 +75,8 @@ fn value(Status { state, tally }: &Status) -> Value {
         "authenticators": tally.authenticators,
         "last_sign_in": time(tally.last_sign_in),
         "recovery_codes": tally.recovery_codes,
+        "email": tally.addresses.confirmed,
+        "email_unconfirmed": tally.addresses.pending,
         "locked": tally.locks > 0,
     })
 }

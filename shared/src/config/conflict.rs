@@ -43,6 +43,7 @@ impl Config {
                 message: "an exemption needs at least one of groups, services, networks".to_owned(),
             });
         }
+        self.email.check()?;
         let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -100,7 +100,7 @@ impl From<GateUrl> for String {
 }
 
 /// Letters, digits, dashes and dots, as host names have them.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
         && text

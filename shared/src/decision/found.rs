@@ -1,4 +1,4 @@
-//! What one authenticator makes of the digits that were typed.
+//! What one authenticator, or the mailed code, makes of the digits that were typed.
 
 use crate::totp::Step;
 use crate::vault::Fingerprint;
@@ -7,8 +7,10 @@ use subtle::{Choice, ConditionallySelectable};
 /// From best to worst.
 pub(super) enum Match {
     Live(Fingerprint, Step),
+    Mailed,
     ClockSetBack { seconds: u64 },
     Used { wait: u64 },
+    Expired,
     Behind { steps: u64, seconds: u64 },
     Ahead { steps: u64, seconds: u64 },
     None,
@@ -17,9 +19,10 @@ pub(super) enum Match {
 impl Match {
     pub(super) fn rank(&self) -> u8 {
         match self {
-            Match::Live(..) => 5,
-            Match::ClockSetBack { .. } => 4,
-            Match::Used { .. } => 3,
+            Match::Live(..) | Match::Mailed => 6,
+            Match::ClockSetBack { .. } => 5,
+            Match::Used { .. } => 4,
+            Match::Expired => 3,
             Match::Behind { .. } => 2,
             Match::Ahead { .. } => 1,
             Match::None => 0,

@@ -41,6 +41,7 @@ pub fn decide_invitation(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Mail;
     use crate::answer::Answer;
     use crate::guess::{Row, Stage};
 
@@ -50,6 +51,9 @@ mod tests {
         let account = Account {
             enrolled,
             authenticators: Vec::new(),
+            decoy: None,
+            mail: Mail::Off,
+            mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: kept,
             row: Row::default(),
@@ -59,6 +63,7 @@ mod tests {
             answer: &Answer::read(b"P-2222-2222-2222"),
             recovery_hash: None,
             one_time_hash: Some(OneTimeHash([hash; 32])),
+            mailed_hash: None,
             stage: Stage::After,
         };
         decide_invitation(&account, &attempt, NOW)

@@ -28,6 +28,9 @@ fn account() -> Account {
     Account {
         enrolled: Enrolled::Yes,
         authenticators: vec![authenticator(1)],
+        decoy: None,
+        mail: Mail::Off,
+        mailed_code: None,
         recovery_codes: vec![
             KeptRecoveryCode { hash: RecoveryHash([1; 32]), used: false },
             KeptRecoveryCode { hash: RecoveryHash([2; 32]), used: true },
@@ -52,6 +55,7 @@ fn decided(account: &Account, answer: &Answer, hash: u8, stage: Stage, totp: &To
         answer,
         recovery_hash: matches!(answer, Answer::Recovery(_)).then_some(RecoveryHash([hash; 32])),
         one_time_hash: matches!(answer, Answer::OneTime(_)).then_some(OneTimeHash([hash; 32])),
+        mailed_hash: None,
         stage,
     };
     decide(account, &attempt, totp, &Throttle::default(), at)

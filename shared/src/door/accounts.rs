@@ -5,7 +5,7 @@ use super::administration::{AdministrationError, Done, known, log};
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::name::{Group, UserName};
-use crate::store::{Intent, Tally};
+use crate::store::{Addresses, Intent, Tally};
 use crate::vault::Binding;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ impl Door {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
         tx.add_account(name, now)?;
-        log(tx.as_mut(), name, What::AccountAdded, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::AccountAdded, actor, now)?;
         Ok(tx.commit()?)
     }
 
@@ -52,9 +52,10 @@ impl Door {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        // while there is still an address to tell
+        log(&self.config, tx.as_mut(), name, What::AccountRemoved, actor, now)?;
         tx.remove_account(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::AccountRemoved, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
@@ -79,8 +80,8 @@ impl Door {
         tx.rename_account(record.id, new)?;
         tx.end_sessions(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::AccountRenamed, actor, now)?;
-        log(tx.as_mut(), new, What::AccountRenamed, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::AccountRenamed, actor, now)?;
+        log(&self.config, tx.as_mut(), new, What::AccountRenamed, actor, now)?;
         tx.commit()?;
         Ok(self.await_gates(revision)?)
     }
@@ -111,7 +112,7 @@ impl Door {
         tx.set_groups(record.id, &groups)?;
         tx.end_sessions(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::GroupsChanged, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::GroupsChanged, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(groups)
@@ -139,9 +140,10 @@ impl Door {
     }
 
     fn state_of(&self, tally: Tally) -> Status {
+        let mails = tally.addresses.confirmed.is_some();
         let state = match (self.config.declared(&tally.name), tally.authenticators) {
             (Some(_), _) => State::Declared,
-            (None, 0) => State::Off,
+            (None, 0) if !mails => State::Off,
             (None, _) => State::On,
         };
         Status { state, tally }
@@ -156,6 +158,7 @@ fn unused(name: &UserName) -> Tally {
         authenticators: 0,
         since: None,
         recovery_codes: 0,
+        addresses: Addresses::default(),
         locks: 0,
     }
 }

@@ -1,9 +1,11 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
-use super::{COMMAND, Door, DoorError, SERVICE, SignInError, load};
+use super::{COMMAND, Door, DoorError, NotMailed, SERVICE, is_enrolled, load, notice};
 use crate::clock::Timestamp;
+use crate::config::Config;
 use crate::decision::Refusal;
 use crate::event::{Event, What};
+use crate::groups::GroupsError;
 use crate::name::{Label, UserName};
 use crate::password::PasswordError;
 use crate::place::Origin;
@@ -19,7 +21,7 @@ impl Door {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
-        if tx.authenticators(record.id)?.is_empty() {
+        if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
             // an earlier one may have left bytes behind
             self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
@@ -29,7 +31,7 @@ impl Door {
         tx.unlock_all(record.id)?;
         tx.end_all(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::Disabled, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::Disabled, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
@@ -40,7 +42,7 @@ impl Door {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         tx.unlock_all(record.id)?;
-        log(tx.as_mut(), name, What::Unlocked, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::Unlocked, actor, now)?;
         Ok(tx.commit()?)
     }
 
@@ -52,15 +54,13 @@ impl Door {
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
-        let defaults = self.config.totp.parameters();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.account(name)? {
             None if declared.is_some() => tx.add_account(name, now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
-        let (_, authenticators) =
-            load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared, defaults)?;
+        let authenticators = load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared)?;
         let mut mended = 0;
         for authenticator in authenticators {
             let Some(current) = authenticator.parameters.moving.step_at(now) else { continue };
@@ -71,7 +71,7 @@ impl Door {
                 mended += 1;
             }
         }
-        log(tx.as_mut(), name, What::ClockMended, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::ClockMended, actor, now)?;
         tx.commit()?;
         Ok(mended)
     }
@@ -94,7 +94,7 @@ pub(super) fn known_or_new<'a>(
     if let Some(record) = tx.account(name)? {
         return Ok(record);
     }
-    log(tx, name, What::AccountAdded, actor, now)?;
+    tx.log(&event(name, What::AccountAdded, actor.into(), now))?;
     tx.add_account(name, now)
 }
 
@@ -117,18 +117,24 @@ impl<'a> From<&'a str> for Actor<'a> {
     }
 }
 
+/// Logs what someone did to an account, and lets the person know.
 pub(super) fn log<'a>(
+    config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     what: What,
     actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (door, origin, actor) = match actor.into() {
+    notice::log(config, tx, &event(name, what, actor.into(), now))
+}
+
+fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event {
+    let (door, origin, actor) = match actor {
         Actor::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
         Actor::Browser(actor, origin) => (SERVICE, origin.to_string(), actor.as_str()),
     };
-    tx.log(&Event {
+    Event {
         at: now,
         account: name.clone(),
         what,
@@ -136,7 +142,7 @@ pub(super) fn log<'a>(
         origin,
         actor: actor.to_owned(),
         cause: String::new(),
-    })
+    }
 }
 
 /// Outcome of an act that returns nothing.
@@ -173,8 +179,16 @@ pub enum AdministrationError {
     OnlyRoot,
     /// The code that a change needs was refused.
     Code(Refusal),
-    /// A first setup away from root needs a one-time code.
+    /// A first setup away from root needs a one-time code, or the password.
     Uninvited(UserName),
+    /// By the policy a first setup needs a one-time code; a password does not do.
+    PasswordNotEnough(UserName),
+    /// The password of this host that a first setup needs was refused.
+    HostPassword(Refusal),
+    /// It was not looked at.
+    PasswordUnasked(UserName),
+    /// It was being looked at, for too long.
+    PasswordUnanswered(UserName),
     /// What was begun is over, or the account has changed since.
     Stale,
     /// An authenticator cannot be like that.
@@ -185,12 +199,26 @@ pub enum AdministrationError {
     Declared(UserName),
     /// There is no such session or trusted browser.
     NothingToRevoke(&'static str, UserName),
+    /// `[email]` says nothing to send mail by.
+    NoMail,
+    /// A code was mailed just now: so many seconds are left.
+    MailCooldown(u64),
+    /// A letter was not sent.
+    NotMailed(NotMailed),
+    /// It has no address.
+    NoAddress(UserName),
+    /// It has no address that waits to be confirmed.
+    NothingToConfirm(UserName),
+    /// The code mailed to it opens nothing any more.
+    NoCodeToConfirm(UserName),
+    /// The code that was typed does not confirm an address.
+    NotConfirmed(Refusal),
     /// The password.
     Password(PasswordError),
     /// Turned off, but bytes of the old secret may be left in the journal.
     NotScrubbed(StoreError),
-    /// Nobody could be judged.
-    NotJudged(SignInError),
+    /// The host's name service.
+    Groups(GroupsError),
     /// Nothing could be done.
     Door(DoorError),
 }
@@ -198,15 +226,6 @@ pub enum AdministrationError {
 impl<E: Into<DoorError>> From<E> for AdministrationError {
     fn from(error: E) -> AdministrationError {
         AdministrationError::Door(error.into())
-    }
-}
-
-impl From<SignInError> for AdministrationError {
-    fn from(error: SignInError) -> AdministrationError {
-        match error {
-            SignInError::Door(error) => AdministrationError::Door(error),
-            error => AdministrationError::NotJudged(error),
-        }
     }
 }
 
@@ -256,7 +275,22 @@ impl fmt::Display for AdministrationError {
             }
             AdministrationError::Uninvited(name) => write!(
                 f,
-                "a first second factor needs a one-time code: ask the administrator, for whom postern one-time-code {name} prints one; a password cannot be checked here"
+                "a first second factor needs your password on this host, or a one-time code: ask the administrator, for whom postern one-time-code {name} prints one"
+            ),
+            AdministrationError::PasswordNotEnough(name) => write!(
+                f,
+                "a first second factor needs a one-time code here, by the policy: ask the administrator, for whom postern one-time-code {name} prints one"
+            ),
+            AdministrationError::HostPassword(refusal) => {
+                write!(f, "{}; nothing was changed", words::password_refusal(*refusal))
+            }
+            AdministrationError::PasswordUnasked(name) => write!(
+                f,
+                "passwords of this host cannot be checked now; ask the administrator to start postern-password.socket, or for a one-time code, which postern one-time-code {name} prints"
+            ),
+            AdministrationError::PasswordUnanswered(name) => write!(
+                f,
+                "your password could not be checked in time, and nothing was changed; try again later, or ask the administrator for a one-time code, which postern one-time-code {name} prints"
             ),
             AdministrationError::Stale => f.write_str(
                 "that took too long, or the account has changed meanwhile; nothing was changed, begin anew",
@@ -268,12 +302,29 @@ impl fmt::Display for AdministrationError {
                 "{name} is declared in postern.toml or accounts.d; change its [[account]] table or its secret_file instead"
             ),
             AdministrationError::NothingToRevoke(what, name) => write!(f, "{name} has no such {what}"),
+            AdministrationError::NoMail => f.write_str(
+                "mail is off; give [email] in postern.toml a smtp_url, a webhook_url or a command, and restart postern-gate",
+            ),
+            AdministrationError::MailCooldown(wait) => {
+                write!(f, "a code was mailed just now; wait {} for the next", words::duration(*wait))
+            }
+            AdministrationError::NotMailed(error) => error.fmt(f),
+            AdministrationError::NoAddress(name) => write!(f, "{name} has no e-mail address"),
+            AdministrationError::NothingToConfirm(name) => write!(
+                f,
+                "{name} has no address to confirm; postern email set {name} ADDRESS mails a code to one"
+            ),
+            AdministrationError::NoCodeToConfirm(name) => write!(
+                f,
+                "no code that was mailed confirms the address any more, after too many wrong ones or a newer mail; postern email set {name} ADDRESS mails another"
+            ),
+            AdministrationError::NotConfirmed(refusal) => f.write_str(&words::refusal(*refusal)),
             AdministrationError::Password(error) => error.fmt(f),
             AdministrationError::NotScrubbed(error) => write!(
                 f,
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"
             ),
-            AdministrationError::NotJudged(error) => error.fmt(f),
+            AdministrationError::Groups(error) => error.fmt(f),
             AdministrationError::Door(error) => error.fmt(f),
         }
     }
@@ -283,7 +334,8 @@ impl std::error::Error for AdministrationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             AdministrationError::NotScrubbed(error) => Some(error),
-            AdministrationError::NotJudged(error) => Some(error),
+            AdministrationError::NotMailed(error) => Some(error),
+            AdministrationError::Groups(error) => Some(error),
             AdministrationError::Door(error) => Some(error),
             _ => None,
         }

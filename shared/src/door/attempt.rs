@@ -31,6 +31,8 @@ pub struct Visitor<'a> {
 pub enum Means {
     /// A code of an authenticator.
     Code,
+    /// A mailed code.
+    MailedCode,
     /// A recovery code.
     RecoveryCode,
     /// An administrator's one-time code.
@@ -47,6 +49,7 @@ impl From<Spent> for Means {
             Spent::Step(..) => Means::Code,
             Spent::RecoveryCode(_) => Means::RecoveryCode,
             Spent::OneTimeCode => Means::OneTimeCode,
+            Spent::MailedCode => Means::MailedCode,
         }
     }
 }
@@ -57,7 +60,7 @@ impl Means {
     pub fn steps_up(self) -> bool {
         match self {
             Means::RecoveryCode | Means::OneTimeCode => true,
-            Means::Code | Means::TrustedBrowser | Means::Password => false,
+            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password => false,
         }
     }
 
@@ -65,6 +68,7 @@ impl Means {
     pub fn name(self) -> &'static str {
         match self {
             Means::Code => "code",
+            Means::MailedCode => "mailed-code",
             Means::RecoveryCode => "recovery-code",
             Means::OneTimeCode => "one-time-code",
             Means::TrustedBrowser => "trusted-browser",

@@ -2,9 +2,10 @@
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
 use super::administration::{Actor, AdministrationError, Done, known, known_or_new, log};
-use super::{Door, DoorError, load};
+use super::{Door, DoorError, is_enrolled, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
+use crate::config::Config;
 use crate::enrolment::{Confirmation, EnrolmentKind, Footing, Pending};
 use crate::event::What;
 use crate::name::{Label, UserName};
@@ -98,7 +99,7 @@ impl Door {
                 What::Enrolled
             }
         };
-        let revision = end_all(tx.as_mut(), &record, what, actor, now)?;
+        let revision = end_all(&self.config, tx.as_mut(), &record, what, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         match pending.kind() {
@@ -120,17 +121,12 @@ impl Door {
     ) -> Result<Vec<AuthenticatorState>, AdministrationError> {
         let declared = load::declared(&self.config, name)?;
         let is_declared = declared.is_some();
-        let defaults = self.config.totp.parameters();
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = match tx.account(name)? {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
         };
-        let (enrolled, opened) =
-            load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared, defaults)?;
-        if enrolled == Enrolled::No {
-            return Ok(Vec::new());
-        }
+        let opened = load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared)?;
         let kept = match record {
             Some(record) if !is_declared => tx.authenticators(record.id)?,
             _ => Vec::new(),
@@ -144,7 +140,8 @@ impl Door {
         Ok(states.collect())
     }
 
-    /// Removes one authenticator of several. When this returns, its secret is gone from the store's bytes.
+    /// Removes one authenticator of several, or the last one where codes are mailed too. When this returns, its secret
+    /// is gone from the store's bytes.
     pub fn remove_authenticator(
         &mut self,
         name: &UserName,
@@ -159,11 +156,12 @@ impl Door {
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(name.clone(), label.clone()));
         };
-        if all.len() == 1 {
+        let by_mail = self.config.email.is_on() && tx.addresses(record.id)?.confirmed.is_some();
+        if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
         tx.remove_authenticator(meant.number)?;
-        let revision = end_all(tx.as_mut(), &record, What::AuthenticatorRemoved, actor, now)?;
+        let revision = end_all(&self.config, tx.as_mut(), &record, What::AuthenticatorRemoved, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
@@ -207,11 +205,11 @@ impl Door {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
         };
-        if !is_declared && tx.authenticators(record.id)?.is_empty() {
+        if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         tx.replace_recovery_codes(record.id, &self.vault.recovery_hashes(record.id.0, codes))?;
-        log(tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
         Ok(tx.commit()?)
     }
 }
@@ -243,6 +241,7 @@ fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
 
 /// Ends every session and trusted browser of an account, with its event; the revision that gates must go by.
 fn end_all<'a>(
+    config: &Config,
     tx: &mut dyn Transaction,
     record: &AccountRecord,
     what: What,
@@ -250,6 +249,6 @@ fn end_all<'a>(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     tx.end_all(record.id, now)?;
-    log(tx, &record.name, what, actor, now)?;
+    log(config, tx, &record.name, what, actor, now)?;
     tx.revise()
 }

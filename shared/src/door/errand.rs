@@ -55,6 +55,16 @@ impl Caller<'_> {
         }
     }
 
+    /// An owner goes by nothing but the own account.
+    pub(super) fn refuse_others(&self, account: &UserName) -> Result<(), AdministrationError> {
+        match self {
+            Caller::Owner { name, .. } if *name != account => {
+                Err(AdministrationError::NotOwn((*name).clone()))
+            }
+            Caller::Owner { .. } | Caller::Root(_) => Ok(()),
+        }
+    }
+
     pub(super) fn holder(&self) -> Holder {
         match self {
             Caller::Root(_) => Holder::Root,
@@ -72,17 +82,16 @@ impl Door {
         now: Timestamp,
     ) -> Result<Reply, AdministrationError> {
         let account = &errand.account;
-        match caller {
-            // a PAM host may speak for others
-            Caller::Owner { name, .. } if name != account && !matches!(errand.task, Task::Judge(_)) => {
-                return Err(AdministrationError::NotOwn(name.clone()));
-            }
-            Caller::Owner { .. } | Caller::Root(_) => {}
+        // a PAM host may speak for others
+        if !matches!(errand.task, Task::Judge(_)) {
+            caller.refuse_others(account)?;
         }
         match &errand.task {
             Task::Look(look) => Ok(self.show(account, *look, now)?.into()),
             Task::Finish(finish) => Ok(self.finish(caller, account, finish, now)?.into()),
             Task::Judge(judging) => self.judge_for(caller, account, judging, now),
+            // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
+            Task::FirstSetup { .. } => Err(AdministrationError::PasswordUnasked(account.clone())),
             Task::Change { code, change } => {
                 // A code should not be spent on what cannot be.
                 self.refuse_change(account, change)?;
@@ -95,7 +104,9 @@ impl Door {
                         self.remove_authenticator(account, label, caller.actor(), now)?;
                         Answer::Done
                     }
-                    Change::BeginSetup(setup) => self.begin_setup(caller, account, setup, &proof, now)?,
+                    Change::BeginSetup(setup) => {
+                        self.begin_setup(caller, account, setup, proof.footing, proof.invitation, now)?
+                    }
                     Change::BeginRecoveryCodes => {
                         self.begin_recovery_codes(caller, account, proof.footing, now)?
                     }
@@ -165,7 +176,11 @@ impl Door {
     }
 
     /// A new authenticator as it is to be; its secret differs each time, unless it is a token's.
-    fn described(&self, account: &UserName, setup: &Setup) -> Result<Pending, AdministrationError> {
+    pub(super) fn described(
+        &self,
+        account: &UserName,
+        setup: &Setup,
+    ) -> Result<Pending, AdministrationError> {
         let config = self.config();
         let pending = match setup.kind {
             Kind::First => Pending::new(config, account),
@@ -191,21 +206,22 @@ impl Door {
         })
     }
 
-    fn begin_setup(
+    pub(super) fn begin_setup(
         &mut self,
         caller: Caller<'_>,
         account: &UserName,
         setup: &Setup,
-        proof: &Proof,
+        footing: Footing,
+        invitation: Option<Invitation>,
         now: Timestamp,
     ) -> Answered {
         let pending = self.described(account, setup)?;
-        let draft = Draft::of(&pending, proof.invitation);
+        let draft = Draft::of(&pending, invitation);
         Ok(Answer::Setup {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: grouped(pending.recovery_codes()),
-            ticket: ErrandTicket::begun(account, caller.holder(), proof.footing.clone(), draft, now)
+            ticket: ErrandTicket::begun(account, caller.holder(), footing, draft, now)
                 .seal(&self.token_keys())?,
         })
     }

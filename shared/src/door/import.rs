@@ -79,7 +79,7 @@ impl Door {
             )?;
             if new.insert(name) {
                 tx.end_all(record.id, now)?;
-                log(tx, name, What::Imported, actor, now)?;
+                log(config, tx, name, What::Imported, actor, now)?;
             }
             all.push(Taken::As(label));
         }

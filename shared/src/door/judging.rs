@@ -5,7 +5,7 @@
 //! MUST refuse others alike, whether or not there is such an account.
 
 use super::errand::Caller;
-use super::{AdministrationError, Door, Means, SignInError, Visitor};
+use super::{AdministrationError, Door, Means, PolicyError, Visitor};
 use crate::answer::Answer as Typing;
 use crate::clock::Timestamp;
 use crate::decision::{Refusal, Verdict};
@@ -34,9 +34,9 @@ impl Purpose for Opened {
 
 impl Door {
     /// What the policy says of a visitor.
-    pub fn need(&mut self, visitor: &Visitor<'_>) -> Result<Need, SignInError> {
+    pub fn need(&mut self, visitor: &Visitor<'_>) -> Result<Need, PolicyError> {
         let membership = self.membership(visitor.name)?;
-        let groups = self.config.groups_of(visitor.name, &membership.groups).map_err(SignInError::Groups)?;
+        let groups = self.config.groups_of(visitor.name, &membership.groups).map_err(PolicyError::Groups)?;
         let subject = Subject {
             name: visitor.name,
             groups: &groups,

@@ -2,7 +2,7 @@
 //! where there is no second factor.
 
 use super::{DeclaredError, DoorError};
-use crate::account::{Authenticator, Enrolled};
+use crate::account::Authenticator;
 use crate::config::Config;
 use crate::files::{self, Follow, Privacy};
 use crate::name::UserName;
@@ -28,15 +28,14 @@ pub(super) fn declared(config: &Config, name: &UserName) -> Result<Option<(Secre
     Ok(Some(read))
 }
 
-/// All live authenticators of an account with their floors, or its decoy.
+/// All live authenticators of an account with their floors.
 pub(super) fn authenticators(
     vault: &Vault,
     transaction: &mut dyn Transaction,
     name: &UserName,
     record: Option<&AccountRecord>,
     declared: Option<(Secret, Parameters)>,
-    defaults: Parameters,
-) -> Result<(Enrolled, Vec<Authenticator>), DoorError> {
+) -> Result<Vec<Authenticator>, DoorError> {
     let mut secrets: Vec<(Secret, Parameters)> = Vec::new();
     // A name without an account is looked up like any other.
     let id = record.map_or(AccountId(0), |record| record.id);
@@ -51,19 +50,28 @@ pub(super) fn authenticators(
             }
         }
     }
-    let enrolled = if secrets.is_empty() { Enrolled::No } else { Enrolled::Yes };
-    if enrolled == Enrolled::No {
-        secrets.push((vault.decoy(name)?, defaults));
-    }
-    let with_floors = secrets
-        .into_iter()
-        .map(|(secret, parameters)| {
-            let fingerprint = vault.fingerprint(&secret, parameters);
-            let floor = floor(vault, transaction, &secret, parameters)?;
-            Ok(Authenticator { secret, parameters, fingerprint, floor })
-        })
-        .collect::<Result<_, StoreError>>()?;
-    Ok((enrolled, with_floors))
+    let with_floors = secrets.into_iter().map(|secret| with_floor(vault, transaction, secret));
+    Ok(with_floors.collect::<Result<_, StoreError>>()?)
+}
+
+/// What stands in place of authenticators where there are none: looked up like one, so that it takes as long.
+pub(super) fn decoy(
+    vault: &Vault,
+    transaction: &mut dyn Transaction,
+    name: &UserName,
+    defaults: Parameters,
+) -> Result<Authenticator, DoorError> {
+    Ok(with_floor(vault, transaction, (vault.decoy(name)?, defaults))?)
+}
+
+fn with_floor(
+    vault: &Vault,
+    transaction: &mut dyn Transaction,
+    (secret, parameters): (Secret, Parameters),
+) -> Result<Authenticator, StoreError> {
+    let fingerprint = vault.fingerprint(&secret, parameters);
+    let floor = floor(vault, transaction, &secret, parameters)?;
+    Ok(Authenticator { secret, parameters, fingerprint, floor })
 }
 
 /// The floor of a secret, which may have been written under an older key.

@@ -35,7 +35,7 @@ impl Door {
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFE);
         tx.set_one_time_code(record.id, Some(&KeptOneTimeCode { hash, expires, used: false }))?;
-        log(tx.as_mut(), name, What::OneTimeCodeIssued, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::OneTimeCodeIssued, actor, now)?;
         tx.commit()?;
         Ok((code, expires))
     }
@@ -80,7 +80,7 @@ impl Door {
             _ => return Err(AdministrationError::NothingToRevoke("one-time code", name.clone())),
         }
         tx.set_one_time_code(record.id, None)?;
-        log(tx.as_mut(), name, What::OneTimeCodeCancelled, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::OneTimeCodeCancelled, actor, now)?;
         Ok(tx.commit()?)
     }
 }

@@ -16,8 +16,8 @@ use crate::event::{Event, What};
 use crate::key::{Changing, KeyError, MasterKeys};
 use crate::name::UserName;
 use crate::secret::RandomError;
-use crate::store::{Intent, KeyBound, Sealed, SealedRow, StoreError, Transaction};
-use crate::vault::{Binding, Renewal, VaultError};
+use crate::store::{Intent, KeyBound, Sealed, StoreError, Transaction};
+use crate::vault::{Renewal, Resealed, VaultError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -96,13 +96,10 @@ impl Door {
                 let Some(last) = rows.last() else { break };
                 after = last.number;
                 for row in &rows {
-                    let SealedRow { account, name, parameters, sealed, .. } = row;
-                    let binding = Binding { account: account.0, name, parameters: *parameters };
-                    match self.vault.sealed_anew(sealed, &binding) {
-                        Ok(None) => {}
-                        Ok(Some(sealed)) => tx.reseal(row, &sealed)?,
-                        Err(VaultError::Sealed(name)) => drop(damaged.insert(name)),
-                        Err(error) => return Err(error.into()),
+                    match self.vault.sealed_anew(&row.sealed, &row.bound)? {
+                        Resealed::Already => {}
+                        Resealed::Anew(sealed) => tx.reseal(row, &sealed)?,
+                        Resealed::Damaged => drop(damaged.insert(row.name.clone())),
                     }
                 }
                 tx.commit()?;

@@ -3,8 +3,8 @@
 
 use super::opening::Opening;
 use super::visit::Visit;
-use super::{Door, DoorError, Means, Recovered, Visitor, load};
-use crate::account::Enrolled;
+use super::{Door, DoorError, Means, Recovered, Visitor, load, mail, notice};
+use crate::account::{Enrolled, Methods};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::Config;
@@ -84,6 +84,8 @@ pub enum AfterPassword {
         generation: u64,
         /// How long its longest code is.
         digits: u32,
+        /// What codes there are.
+        methods: Methods,
     },
     /// Nobody enters without a second factor, and there is none: nothing but setting one up.
     Setup {
@@ -130,7 +132,7 @@ impl Door {
         // First the try is charged, so that however many come at once, no more are looked at than the row allows.
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
         let visitor = Visitor {
             name,
             stage: Stage::Before,
@@ -198,7 +200,7 @@ impl Door {
         } else if visit.account.enrolled == Enrolled::No {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
             AfterPassword::Setup { generation: record.generation, needs: Enrolling::OneTimeCode }
-        } else if let Recognised::Trusted(number) = recognise(vault, tx, browser, name, now)? {
+        } else if let Recognised::Trusted(number) = recognise(config, vault, tx, browser, name, now)? {
             visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
             let missed = visit.enter(tx, record, Means::TrustedBrowser)?.missed;
             let cookie = opening.rotate(tx, number, true)?;
@@ -222,8 +224,19 @@ impl Door {
                 }
             }
         } else {
-            let lengths = visit.account.authenticators.iter().map(|a| a.parameters.digits);
-            AfterPassword::Code { generation: record.generation, digits: lengths.max().unwrap_or_default() }
+            let to = match config.email.is_on() {
+                true => mail::address(config, tx, name, record.id)?.map(|address| address.masked()),
+                false => None,
+            };
+            let authenticators = &visit.account.authenticators;
+            let lengths = authenticators.iter().map(|a| a.parameters.digits);
+            let digits = lengths.chain(to.as_ref().map(|_| mail::DIGITS)).max().unwrap_or(mail::DIGITS);
+            let methods = match to {
+                None => Methods::App,
+                Some(to) if authenticators.is_empty() => Methods::Mail(to),
+                Some(to) => Methods::AppOrMail(to),
+            };
+            AfterPassword::Code { generation: record.generation, digits, methods }
         };
         drop(visit);
         transaction.commit()?;
@@ -235,11 +248,7 @@ impl Door {
             // They may set it up by themselves while they could come in without.
             AfterPassword::Setup { generation, .. } => {
                 let visitor = Visitor { stage: Stage::After, browser: None, ..visitor };
-                let needs = match self.waiver(&visitor, now)? {
-                    Some(_) => self.config.policy.enrolling(browser.origin.address()),
-                    None => Enrolling::OneTimeCode,
-                };
-                Ok(AfterPassword::Setup { generation, needs })
+                Ok(AfterPassword::Setup { generation, needs: self.first_setup_needs(&visitor, now)? })
             }
             AfterPassword::Code { .. } | AfterPassword::Refused(_) => Ok(next),
         }
@@ -259,7 +268,7 @@ impl Door {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(vault, tx, browser, name, now)?;
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
         let visitor =
             Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
@@ -307,6 +316,7 @@ impl Door {
 /// Looks a browser's cookie up. A stolen one revokes the browser, which the caller must commit; one of another
 /// account's says nothing.
 fn recognise(
+    config: &Config,
     vault: &Vault,
     tx: &mut dyn Transaction,
     browser: &Browser<'_>,
@@ -324,7 +334,7 @@ fn recognise(
         Token::Stolen => {}
     }
     tx.remove_browser(record.number)?;
-    tx.log(&Event {
+    let event = Event {
         at: now,
         account: owner.name,
         what: What::BrowserRevoked,
@@ -332,7 +342,8 @@ fn recognise(
         origin: browser.origin.to_string(),
         actor: name.to_string(),
         cause: "an old cookie was used after a newer one".to_owned(),
-    })?;
+    };
+    notice::log(config, tx, &event)?;
     Ok(Recognised::Stolen)
 }
 

@@ -1,7 +1,7 @@
 //! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
 
-use super::{COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, load};
-use crate::account::{Account, Enrolled};
+use super::{COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, load, mail, notice};
+use crate::account::{Account, Enrolled, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Config, OnUse};
@@ -12,7 +12,7 @@ use crate::place::{Origin, Place};
 use crate::secret::Secret;
 use crate::store::{AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction, Wrong};
 use crate::totp::Parameters;
-use crate::vault::Vault;
+use crate::vault::{MailedFor, Vault};
 
 /// A visit, loaded.
 pub(super) struct Visit<'a> {
@@ -44,10 +44,21 @@ impl<'a> Visit<'a> {
             None if declared.is_some() => Some(tx.add_account(visitor.name, now)?),
             found => found,
         };
-        let defaults = config.totp.parameters();
-        let (enrolled, authenticators) =
-            load::authenticators(vault, tx, visitor.name, record.as_ref(), declared, defaults)?;
+        let authenticators = load::authenticators(vault, tx, visitor.name, record.as_ref(), declared)?;
+        let decoy = match authenticators.is_empty() {
+            true => Some(load::decoy(vault, tx, visitor.name, config.totp.parameters())?),
+            false => None,
+        };
         let id = record.as_ref().map_or(AccountId(0), |record| record.id);
+        let mail = match mail::address(config, tx, visitor.name, id)? {
+            Some(_) => Mail::On,
+            None => Mail::Off,
+        };
+        let enrolled = match (&decoy, mail) {
+            (Some(_), Mail::Off) => Enrolled::No,
+            _ => Enrolled::Yes,
+        };
+        let mailed_code = tx.mailed_code(id)?.filter(|(purpose, _)| *purpose == MailedFor::SignIn);
         let owner = match &record {
             Some(record) => Owner::Account(record.id),
             None => Owner::Stranger(vault.bucket(visitor.name)),
@@ -69,6 +80,9 @@ impl<'a> Visit<'a> {
         let account = Account {
             enrolled,
             authenticators,
+            decoy,
+            mail,
+            mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
             row: Row { failures, locked: tx.is_locked(&key)? },
@@ -117,7 +131,11 @@ impl<'a> Visit<'a> {
             Answer::OneTime(plain) => Some(self.vault.one_time_hash(number, plain)),
             Answer::Digits(_) | Answer::Recovery(_) | Answer::Unfit => None,
         };
-        Attempt { answer, recovery_hash, one_time_hash, stage }
+        let mailed_hash = match answer {
+            Answer::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::SignIn, plain)),
+            Answer::Recovery(_) | Answer::OneTime(_) | Answer::Unfit => None,
+        };
+        Attempt { answer, recovery_hash, one_time_hash, mailed_hash, stage }
     }
 
     /// Writes what a ruling says.
@@ -142,6 +160,7 @@ impl<'a> Visit<'a> {
                     Spent::Step(fingerprint, step) => tx.set_floor(&fingerprint, step)?,
                     Spent::RecoveryCode(hash) => tx.use_recovery_code(record.id, &hash, self.now)?,
                     Spent::OneTimeCode => tx.use_one_time_code(record.id)?,
+                    Spent::MailedCode => tx.use_mailed_code(record.id)?,
                 }
                 let means = Means::from(accepted.spent());
                 self.log(tx, What::Accepted, means.name())?;
@@ -212,7 +231,7 @@ impl<'a> Visit<'a> {
     ) -> Result<Entered, StoreError> {
         let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
-            Means::Code | Means::TrustedBrowser | Means::Password => self.forgive(tx)?,
+            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password => self.forgive(tx)?,
             // These open a lock.
             Means::RecoveryCode | Means::OneTimeCode => tx.unlock(&self.key)?,
         }
@@ -221,7 +240,11 @@ impl<'a> Visit<'a> {
         }
         tx.signed_in(record.id, self.now)?;
         let recovery = match means {
-            Means::Code | Means::OneTimeCode | Means::TrustedBrowser | Means::Password => None,
+            Means::Code
+            | Means::MailedCode
+            | Means::OneTimeCode
+            | Means::TrustedBrowser
+            | Means::Password => None,
             Means::RecoveryCode => Some(self.after_recovery(tx, record)?),
         };
         Ok(Entered { missed, recovery })
@@ -253,7 +276,7 @@ impl<'a> Visit<'a> {
             Origin::Local(name) if self.visitor.service == COMMAND => name.as_str(),
             _ => record.name.as_str(),
         };
-        tx.log(&Event {
+        let event = Event {
             at: self.now,
             account: record.name.clone(),
             what,
@@ -261,7 +284,8 @@ impl<'a> Visit<'a> {
             origin: self.visitor.origin.to_string(),
             actor: actor.to_owned(),
             cause: cause.to_owned(),
-        })
+        };
+        notice::log(self.config, tx, &event)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Coming in without the second factor that the policy requires: for a while after the first sign-in, and as an
 //! administrator while no administrator has one, so that requiring it shuts nobody out who could mend it.
 
-use super::{COMMAND, Door, SignInError, Visitor};
+use super::{AdministrationError, COMMAND, Door, DoorError, SignInError, Visitor};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::event::{Event, What};
+use crate::groups::GroupsError;
 use crate::name::{Group, UserName};
-use crate::policy::{Need, Subject, Waiver};
+use crate::policy::{Enrolling, Need, Subject, Waiver};
 use crate::store::{Intent, StoreError, Transaction};
+use std::fmt;
 
 /// Accounts with a second factor that are looked at in search of an administrator; where there are more, one of them
 /// is taken to be.
@@ -16,7 +18,7 @@ const MOST: usize = 10_000;
 impl Door {
     /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
     /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
-    pub fn waive(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Option<Waiver>, SignInError> {
+    pub fn waive(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Option<Waiver>, PolicyError> {
         let waiver = self.waiver(visitor, now)?;
         if let Some(waiver) = waiver {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -27,11 +29,7 @@ impl Door {
     }
 
     /// Whether they may.
-    pub(super) fn waiver(
-        &mut self,
-        visitor: &Visitor<'_>,
-        now: Timestamp,
-    ) -> Result<Option<Waiver>, SignInError> {
+    fn waiver(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Option<Waiver>, PolicyError> {
         let mut waiver = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -52,16 +50,29 @@ impl Door {
         })
     }
 
+    /// What a first setup needs besides the first factor, which has passed: an administrator's one-time code, where a
+    /// second factor is required and nothing waives it any more.
+    pub(super) fn first_setup_needs(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Enrolling, PolicyError> {
+        if self.is_required(visitor.name)? && self.waiver(visitor, now)?.is_none() {
+            return Ok(Enrolling::OneTimeCode);
+        }
+        Ok(self.config.policy.enrolling(visitor.origin.address()))
+    }
+
     /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
-    pub fn is_required(&mut self, name: &UserName) -> Result<bool, SignInError> {
+    pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.membership(name)?.groups;
-        let groups = self.config.groups_of(name, &kept).map_err(SignInError::Groups)?;
+        let groups = self.config.groups_of(name, &kept).map_err(PolicyError::Groups)?;
         let subject = Subject { name, groups: &groups, service: COMMAND, address: None };
         Ok(self.config.policy.need(&subject, Enrolled::No) == Need::Enrolment)
     }
 
     /// Whether this is an administrator, and no administrator has a second factor.
-    fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, SignInError> {
+    fn is_last_administrator(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.membership(name)?.groups;
         if !self.is_administrator(name, &kept)? {
             return Ok(false);
@@ -83,8 +94,8 @@ impl Door {
         Ok(true)
     }
 
-    fn is_administrator(&self, name: &UserName, kept: &[Group]) -> Result<bool, SignInError> {
-        self.config.is_administrator(name, kept).map_err(SignInError::Groups)
+    fn is_administrator(&self, name: &UserName, kept: &[Group]) -> Result<bool, PolicyError> {
+        self.config.is_administrator(name, kept).map_err(PolicyError::Groups)
     }
 }
 
@@ -104,4 +115,55 @@ fn log(
         actor: visitor.name.to_string(),
         cause: cause.to_owned(),
     })
+}
+
+/// Why it is not known what the policy says.
+#[derive(Debug)]
+pub enum PolicyError {
+    /// Key, store, or what lies in it.
+    Door(DoorError),
+    /// The host's name service.
+    Groups(GroupsError),
+}
+
+impl<E: Into<DoorError>> From<E> for PolicyError {
+    fn from(error: E) -> PolicyError {
+        PolicyError::Door(error.into())
+    }
+}
+
+impl From<PolicyError> for SignInError {
+    fn from(error: PolicyError) -> SignInError {
+        match error {
+            PolicyError::Door(error) => SignInError::Door(error),
+            PolicyError::Groups(error) => SignInError::Groups(error),
+        }
+    }
+}
+
+impl From<PolicyError> for AdministrationError {
+    fn from(error: PolicyError) -> AdministrationError {
+        match error {
+            PolicyError::Door(error) => AdministrationError::Door(error),
+            PolicyError::Groups(error) => AdministrationError::Groups(error),
+        }
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PolicyError::Door(error) => error.fmt(f),
+            PolicyError::Groups(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            PolicyError::Door(error) => Some(error),
+            PolicyError::Groups(error) => Some(error),
+        }
+    }
 }

@@ -25,7 +25,7 @@ impl Door {
         tx.set_password(record.id, &hash)?;
         tx.end_all(record.id, now)?;
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::PasswordSet, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::PasswordSet, actor, now)?;
         tx.commit()?;
         Ok(self.await_gates(revision)?)
     }
@@ -71,7 +71,7 @@ impl Door {
             return Err(AdministrationError::NothingToRevoke("session", name.clone()));
         }
         let revision = tx.revise()?;
-        log(tx.as_mut(), name, What::SessionRevoked, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::SessionRevoked, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(ended)
@@ -95,7 +95,7 @@ impl Door {
         if ended == 0 {
             return Err(AdministrationError::NothingToRevoke("trusted browser", name.clone()));
         }
-        log(tx.as_mut(), name, What::BrowserRevoked, actor, now)?;
+        log(&self.config, tx.as_mut(), name, What::BrowserRevoked, actor, now)?;
         tx.commit()?;
         Ok(ended)
     }

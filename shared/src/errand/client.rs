@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 /// How long the gate may take to let in, and then to greet.
 const GREETED: Duration = Duration::from_millis(900);
-/// How long it may take to answer: the store's time limit, a revocation's, and some more.
-const ANSWERED: Duration = Duration::from_secs(20);
+/// How long it may take to answer: the store's time limit, a revocation's, that of a password, and some more.
+const ANSWERED: Duration = Duration::from_secs(40);
 /// How long a person at a prompt waits for all of it.
 const JUDGED: Duration = Duration::from_secs(2);
 

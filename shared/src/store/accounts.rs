@@ -1,6 +1,6 @@
 //! What the store keeps of accounts themselves: names, groups, when they signed in.
 
-use super::{AccountId, StoreError};
+use super::{AccountId, Addresses, StoreError};
 use crate::clock::Timestamp;
 use crate::name::{Group, UserName};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub struct Tally {
     pub since: Option<Timestamp>,
     /// Recovery codes left.
     pub recovery_codes: u64,
+    /// Its addresses.
+    pub addresses: Addresses,
     /// Places that are locked.
     pub locks: u64,
 }
@@ -53,7 +55,7 @@ pub trait Accounts {
     fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<(), StoreError>;
     /// Sets an account's groups.
     fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<(), StoreError>;
-    /// The accounts that have an authenticator, with their groups; of more than `most` the first.
+    /// The accounts that have an authenticator or a confirmed address, with their groups; of more than `most` the first.
     fn enrolled(&mut self, most: usize) -> Result<Vec<(UserName, Vec<Group>)>, StoreError>;
     /// When the account first signed in: now, if it never did, or if the clock was set back since.
     fn first_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<Timestamp, StoreError>;

@@ -1,35 +1,34 @@
 //! What the store does for its keys: all that lies sealed, and all that hangs on keys that cannot be kept.
 
-use super::{AccountId, StoreError};
+use super::StoreError;
 use crate::clock::Timestamp;
 use crate::name::UserName;
-use crate::totp::Parameters;
-use crate::vault::WrappedKey;
+use crate::vault::{Bound, WrappedKey};
 
 /// Where something lies sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealed {
     /// The secrets of authenticators.
     Authenticators,
+    /// The codes of letters that wait for a gate.
+    Letters,
 }
 
 impl Sealed {
     /// Everywhere.
-    pub const ALL: [Sealed; 1] = [Sealed::Authenticators];
+    pub const ALL: [Sealed; 2] = [Sealed::Authenticators, Sealed::Letters];
 }
 
-/// A row in which something lies sealed, with all that it is bound to.
+/// A row in which something lies sealed.
 pub struct SealedRow {
     /// Where.
     pub sealed_in: Sealed,
     /// The row's number there.
     pub number: i64,
     /// Whose.
-    pub account: AccountId,
-    /// The account's name.
     pub name: UserName,
-    /// Algorithm, digits, period.
-    pub parameters: Parameters,
+    /// What it is bound to.
+    pub bound: Bound,
     /// What lies there.
     pub sealed: Vec<u8>,
 }
@@ -44,6 +43,8 @@ pub enum KeyBound {
     RecoveryCodes,
     /// One-time codes that may still be used.
     OneTimeCodes,
+    /// Mailed codes that may still be used.
+    MailedCodes,
     /// Trusted browsers.
     Browsers,
     /// Sessions of the web.
@@ -52,10 +53,11 @@ pub enum KeyBound {
 
 impl KeyBound {
     /// All of them.
-    pub const ALL: [KeyBound; 5] = [
+    pub const ALL: [KeyBound; 6] = [
         KeyBound::Password,
         KeyBound::RecoveryCodes,
         KeyBound::OneTimeCodes,
+        KeyBound::MailedCodes,
         KeyBound::Browsers,
         KeyBound::Sessions,
     ];

@@ -1,4 +1,4 @@
--- Version 2. Times are seconds since 1970, steps are RFC 6238's T.
+-- Version 3. Times are seconds since 1970, steps are RFC 6238's T.
 
 CREATE TABLE data_key (
     purpose TEXT PRIMARY KEY,
@@ -67,6 +67,54 @@ CREATE TABLE one_time_code (
     expires INTEGER NOT NULL,
     used    INTEGER NOT NULL
 ) STRICT;
+
+-- Addresses: the one that codes are mailed to, and one that takes its place once mail to it has arrived.
+CREATE TABLE email (
+    account   INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,
+    confirmed TEXT,
+    pending   TEXT
+) STRICT;
+
+-- The newest mailed code; a new one takes the place of the old one. purpose: 'sign-in' or 'confirmation'.
+CREATE TABLE mailed_code (
+    account INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,
+    purpose TEXT NOT NULL,
+    hash    BLOB NOT NULL,
+    sent    INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    used    INTEGER NOT NULL,
+    -- wrong confirmations
+    wrong   INTEGER NOT NULL
+) STRICT;
+
+-- Letters with codes for the gate to send, one for each account at most. sealed: the code, until a gate takes it.
+-- fate: 0 waiting, 1 taken, 2 sent, 3 failed.
+CREATE TABLE outbox (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL UNIQUE REFERENCES account ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    expires INTEGER NOT NULL,
+    sealed  BLOB NOT NULL,
+    fate    INTEGER NOT NULL,
+    why     TEXT
+) STRICT;
+
+-- Events to be mailed to the people whose accounts they concern; nothing in them is secret. A notice outlives its
+-- account. due: when it is sent next; every try moves it on.
+CREATE TABLE notice (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    address TEXT NOT NULL,
+    due     INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    door    TEXT NOT NULL,
+    origin  TEXT NOT NULL,
+    actor   TEXT NOT NULL,
+    cause   TEXT NOT NULL
+) STRICT;
+CREATE INDEX notice_account ON notice (account);
 
 -- Wrong answers. owner: an account's number, or -1 minus the shared row of names without an account.
 -- stage: 0 before the first factor, 1 after it. wrong: what was, 'password' or 'code'.

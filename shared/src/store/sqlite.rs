@@ -7,6 +7,8 @@
 mod accounts;
 mod events;
 mod keys;
+mod mail;
+mod notices;
 mod rows;
 mod sessions;
 
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
 /// How long another process's write is waited for.

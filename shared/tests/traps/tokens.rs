@@ -15,7 +15,8 @@ use shared::ticket::{Leave, LoginTicket, SetupTicket};
 fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code { generation, digits } = gives_password(&mut home.door, &from, None, PASSWORD)
+    let AfterPassword::Code { generation, digits, methods } =
+        gives_password(&mut home.door, &from, None, PASSWORD)
     else {
         panic!("no code is asked")
     };
@@ -25,6 +26,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         expires: NOW.plus(LoginTicket::LIFE),
         generation,
         digits,
+        methods,
         back_to: String::new(),
     };
     let login = login.to_cookie(&keys).unwrap();

@@ -1,9 +1,10 @@
 //! The statements of accounts: each method of [`Accounts`] in SQL, and nothing else.
 
+use super::mail::address;
 use super::rows::{Rows, damaged, signed, time, unsigned};
 use crate::clock::Timestamp;
 use crate::name::{Group, UserName};
-use crate::store::{AccountId, AccountRecord, Accounts, StoreError, Tally};
+use crate::store::{AccountId, AccountRecord, Accounts, Addresses, StoreError, Tally};
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -46,23 +47,39 @@ impl Accounts for Rows<'_> {
              (SELECT count(*) FROM authenticator WHERE account = account.id), \
              (SELECT min(created) FROM authenticator WHERE account = account.id), \
              (SELECT count(*) FROM recovery_code WHERE account = account.id AND used_at IS NULL), \
-             (SELECT count(*) FROM row_lock WHERE owner = account.id) \
-             FROM account {} ORDER BY name",
+             (SELECT count(*) FROM row_lock WHERE owner = account.id), confirmed, pending \
+             FROM account LEFT JOIN email ON email.account = account.id {} ORDER BY name",
             if name.is_some() { "WHERE name = ?1" } else { "WHERE ?1 IS NULL" }
         );
-        type Columns = (String, Option<i64>, i64, Option<i64>, i64, i64);
+        type Columns = (String, Option<i64>, i64, Option<i64>, i64, i64, Option<String>, Option<String>);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            let (confirmed, pending) = (row.get(6)?, row.get(7)?);
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+                confirmed,
+                pending,
+            ))
         };
         let found = self.all(&sql, [name.map(UserName::as_str)], read)?;
         let at = |column: Option<i64>| column.map(|at| Timestamp(unsigned(at)));
-        let tally = |(name, last_sign_in, authenticators, since, recovery_codes, locks): Columns| {
+        let tally = |columns: Columns| {
+            let (name, last_sign_in, authenticators, since, recovery_codes, locks, confirmed, pending) =
+                columns;
             Ok(Tally {
                 name: account_name(&name)?,
                 last_sign_in: at(last_sign_in),
                 authenticators: unsigned(authenticators),
                 since: at(since),
                 recovery_codes: unsigned(recovery_codes),
+                addresses: Addresses {
+                    confirmed: confirmed.map(address).transpose()?,
+                    pending: pending.map(address).transpose()?,
+                },
                 locks: unsigned(locks),
             })
         };
@@ -102,7 +119,8 @@ impl Accounts for Rows<'_> {
 
     fn enrolled(&mut self, most: usize) -> Result<Vec<(UserName, Vec<Group>)>> {
         let sql = "SELECT name, member_of FROM account \
-                   WHERE EXISTS (SELECT 1 FROM authenticator WHERE account = account.id) LIMIT ?1";
+                   WHERE EXISTS (SELECT 1 FROM authenticator WHERE account = account.id) \
+                   OR EXISTS (SELECT 1 FROM email WHERE account = account.id AND confirmed IS NOT NULL) LIMIT ?1";
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let found: Vec<(String, String)> = self.all(sql, [signed(most as u64)], read)?;
         found.into_iter().map(|(name, lines)| Ok((account_name(&name)?, groups(&lines)?))).collect()

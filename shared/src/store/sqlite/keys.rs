@@ -1,30 +1,27 @@
 //! The keys' statements: each method of [`Keys`] in SQL, and nothing else.
 
-use super::rows::{Rows, damaged, parameters, signed, unsigned};
+use super::mail;
+use super::rows::{Rows, damaged, parameters, signed, time, unsigned};
 use crate::clock::Timestamp;
 use crate::name::UserName;
-use crate::store::{AccountId, KeyBound, Keys, Sealed, SealedRow, StoreError};
-use crate::vault::WrappedKey;
-use rusqlite::Row;
+use crate::store::{KeyBound, Keys, Sealed, SealedRow, StoreError};
+use crate::vault::{Binding, LetterBinding, WrappedKey};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// All rows with what they are bound to.
-fn all_sealed(sealed_in: Sealed) -> &'static str {
-    match sealed_in {
-        Sealed::Authenticators => {
-            "SELECT secret.authenticator, account.id, account.name, algorithm, digits, period, sealed FROM secret \
-             JOIN authenticator ON authenticator.id = secret.authenticator \
-             JOIN account ON account.id = authenticator.account \
-             WHERE secret.authenticator > ?1 ORDER BY secret.authenticator LIMIT ?2"
-        }
-    }
-}
+const SEALED_SECRETS: &str = "SELECT secret.authenticator, account.id, account.name, algorithm, digits, period, sealed \
+     FROM secret JOIN authenticator ON authenticator.id = secret.authenticator \
+     JOIN account ON account.id = authenticator.account \
+     WHERE secret.authenticator > ?1 ORDER BY secret.authenticator LIMIT ?2";
+const SEALED_LETTERS: &str = "SELECT outbox.id, account.id, account.name, purpose, address, expires, sealed \
+     FROM outbox JOIN account ON account.id = outbox.account \
+     WHERE outbox.id > ?1 AND length(sealed) > 0 ORDER BY outbox.id LIMIT ?2";
 
 /// As many bytes in the same place.
 fn reseal(sealed_in: Sealed) -> &'static str {
     match sealed_in {
         Sealed::Authenticators => "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
+        Sealed::Letters => "UPDATE outbox SET sealed = ?2 WHERE id = ?1",
     }
 }
 
@@ -38,6 +35,10 @@ fn who_has(what: KeyBound) -> &'static str {
         }
         KeyBound::OneTimeCodes => {
             "SELECT account.name, 1 FROM one_time_code JOIN account ON account.id = one_time_code.account \
+             WHERE NOT used AND expires > ?1"
+        }
+        KeyBound::MailedCodes => {
+            "SELECT account.name, 1 FROM mailed_code JOIN account ON account.id = mailed_code.account \
              WHERE NOT used AND expires > ?1"
         }
         KeyBound::Browsers => {
@@ -56,9 +57,38 @@ fn forget(what: KeyBound) -> &'static str {
         KeyBound::Password => "UPDATE account SET password = NULL WHERE password IS NOT NULL",
         KeyBound::RecoveryCodes => "DELETE FROM recovery_code",
         KeyBound::OneTimeCodes => "DELETE FROM one_time_code",
+        KeyBound::MailedCodes => "DELETE FROM mailed_code",
         KeyBound::Browsers => "DELETE FROM trusted_browser",
         KeyBound::Sessions => "DELETE FROM session",
     }
+}
+
+fn sealed_secret(
+    (number, account, name, algorithm, digits, period, sealed): (i64, i64, String, String, u32, i64, Vec<u8>),
+) -> Result<SealedRow> {
+    let (name, parameters) = (account_name(&name)?, parameters(&algorithm, digits, period)?);
+    let bound = Binding { account, name: &name, parameters }.bytes();
+    Ok(SealedRow { sealed_in: Sealed::Authenticators, number, name, bound, sealed })
+}
+
+fn sealed_letter(
+    (number, account, name, purpose, to, expires, sealed): (
+        i64,
+        i64,
+        String,
+        String,
+        String,
+        Timestamp,
+        Vec<u8>,
+    ),
+) -> Result<SealedRow> {
+    let (purpose, to) = (mail::purpose(&purpose)?, mail::address(to)?);
+    let bound = LetterBinding { account, purpose, to: &to, expires }.bytes();
+    Ok(SealedRow { sealed_in: Sealed::Letters, number, name: account_name(&name)?, bound, sealed })
+}
+
+fn account_name(name: &str) -> Result<UserName> {
+    UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))
 }
 
 impl Keys for Rows<'_> {
@@ -72,18 +102,38 @@ impl Keys for Rows<'_> {
     }
 
     fn sealed_after(&mut self, sealed_in: Sealed, after: i64, limit: u32) -> Result<Vec<SealedRow>> {
-        type Columns = (i64, i64, String, String, u32, i64, Vec<u8>);
-        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
-        };
-        self.all(all_sealed(sealed_in), (after, limit), read)?
-            .into_iter()
-            .map(|(number, account, name, algorithm, digits, period, sealed)| {
-                let name = UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))?;
-                let parameters = parameters(&algorithm, digits, period)?;
-                Ok(SealedRow { sealed_in, number, account: AccountId(account), name, parameters, sealed })
-            })
-            .collect()
+        match sealed_in {
+            Sealed::Authenticators => self
+                .all(SEALED_SECRETS, (after, limit), |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get(3)?,
+                        row.get(4)?,
+                        row.get(5)?,
+                        row.get(6)?,
+                    ))
+                })?
+                .into_iter()
+                .map(sealed_secret)
+                .collect(),
+            Sealed::Letters => self
+                .all(SEALED_LETTERS, (after, limit), |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get(3)?,
+                        row.get(4)?,
+                        time(row, 5)?,
+                        row.get(6)?,
+                    ))
+                })?
+                .into_iter()
+                .map(sealed_letter)
+                .collect(),
+        }
     }
 
     fn reseal(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<()> {
@@ -92,10 +142,7 @@ impl Keys for Rows<'_> {
 
     fn key_bound(&mut self, what: KeyBound, now: Timestamp) -> Result<Vec<(UserName, u64)>> {
         let found = self.all(who_has(what), [signed(now.0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let one = |(name, count): (String, i64)| {
-            let name = UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))?;
-            Ok((name, unsigned(count)))
-        };
+        let one = |(name, count): (String, i64)| Ok((account_name(&name)?, unsigned(count)));
         found.into_iter().map(one).collect()
     }
 
@@ -103,6 +150,8 @@ impl Keys for Rows<'_> {
         for what in KeyBound::ALL {
             self.execute(forget(what), [])?;
         }
+        // letters whose codes are gone
+        self.execute("DELETE FROM outbox", [])?;
         self.execute("DELETE FROM revoked_session", [])?;
         // without generation_at: what bears an older one is signed with a key that is gone, no gate has to remember it
         self.execute("UPDATE account SET generation = generation + 1", [])

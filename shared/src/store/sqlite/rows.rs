@@ -130,7 +130,12 @@ impl Transaction for Rows<'_> {
 
     fn remove_second_factor(&mut self, account: AccountId) -> Result<()> {
         self.execute("DELETE FROM authenticator WHERE account = ?1", [account.0])?;
-        self.execute("DELETE FROM one_time_code WHERE account = ?1", [account.0])?;
+        for table in ["one_time_code", "mailed_code", "outbox"] {
+            self.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account.0])?;
+        }
+        let sql =
+            "UPDATE email SET pending = coalesce(pending, confirmed), confirmed = NULL WHERE account = ?1";
+        self.execute(sql, [account.0])?;
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])
     }
 

@@ -1,0 +1,26 @@
+//! `postern email` on the command line.
+
+use super::One;
+use clap::{Args, Subcommand, ValueHint};
+use shared::email::EmailAddress;
+use shared::name::UserName;
+
+#[derive(Subcommand)]
+pub(crate) enum Email {
+    /// Mail a code to a new address
+    Set(NewEmail),
+    /// Read that code: codes are mailed there from now on
+    Confirm(One),
+    /// Mail no more codes
+    Remove(One),
+}
+
+#[derive(Args)]
+pub(crate) struct NewEmail {
+    /// The account
+    #[arg(value_name = "USER", value_hint = ValueHint::Username)]
+    pub(crate) user: UserName,
+    /// The address
+    #[arg(value_name = "ADDRESS", value_hint = ValueHint::EmailAddress)]
+    pub(crate) address: EmailAddress,
+}

@@ -1,0 +1,69 @@
+//! `postern email`: the address that codes are mailed to. The gate sends; this command waits for what became of it.
+
+use crate::arguments::Arguments;
+use crate::arguments::email::NewEmail;
+use crate::output::{Failure, Output};
+use crate::{context, terminal};
+use shared::account::Enrolled;
+use shared::answer::Answer;
+use shared::clock;
+use shared::decision::Refusal;
+use shared::door::AdministrationError;
+use shared::name::UserName;
+use shared::words;
+
+/// Codes that a person may try before beginning anew.
+const TRIES: u32 = 3;
+
+/// `postern email set USER ADDRESS`
+pub(super) fn set(arguments: &Arguments, output: Output, what: &NewEmail) -> Result<(), Failure> {
+    let (now, user) = (clock::now()?, &what.user);
+    let mut door = context::door(arguments, output)?;
+    let posted = door.set_email(user, &what.address, &context::actor(), now)?;
+    door.await_letter(&posted)?;
+    let life = words::duration(door.config().email.code_ttl.seconds());
+    output.done(format_args!(
+        "a code was mailed to {}; within {life}, postern email confirm {user} reads it",
+        posted.to
+    ))
+}
+
+/// `postern email confirm USER`
+pub(super) fn confirm(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+    let mut door = context::door(arguments, output)?;
+    let address = door.unconfirmed_email(user)?;
+    let tries = if terminal::is_watched(output) { TRIES } else { 1 };
+    for left in (0..tries).rev() {
+        let typed = terminal::ask(output, &format!("The code mailed to {address}: "))?;
+        let answer = Answer::read(typed.as_bytes());
+        match door.confirm_email(user, &answer, &context::actor(), clock::now()?) {
+            Ok(_) => break,
+            Err(AdministrationError::NotConfirmed(refusal @ (Refusal::Wrong | Refusal::Unfit)))
+                if left > 0 =>
+            {
+                output.text(format_args!("{}\n", words::refusal(refusal)))?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let recovery = match door.status(user)?.tally.recovery_codes {
+        0 => format!("; {user} has no recovery codes, postern recovery {user} makes them"),
+        _ => String::new(),
+    };
+    output.done(format_args!("codes for {user} are mailed to {address} on request{recovery}"))
+}
+
+/// `postern email remove USER`
+pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+    let now = clock::now()?;
+    let mut door = context::door(arguments, output)?;
+    let enrolled = door.remove_email(user, &context::actor(), now)?;
+    let rest = match enrolled {
+        Enrolled::Yes => "the second factor stays on",
+        Enrolled::No if door.is_required(user)? => {
+            "there is no second factor now, and [policy] requires one: postern enroll sets it up anew"
+        }
+        Enrolled::No => "there is no second factor now",
+    };
+    output.done(format_args!("no codes are mailed for {user} any more; {rest}"))
+}

@@ -1,0 +1,164 @@
+//! The process that listens: lets the gate in, and nobody else, and has its questions answered, so many at once. It
+//! ends when nobody has asked for a while; systemd, which holds the socket, starts it again.
+//!
+//! MUST take who asks from the kernel (SO_PEERCRED).
+
+use crate::asking::{self, read_until};
+use crate::service;
+use crate::tries::Tries;
+use crate::turns::{Seated, Turns};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_dumpable;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::{AcceptConn, PeerCredentials};
+use nix::unistd::{User, geteuid};
+use shared::host_password::{GREETING, JUDGED, LONGEST_QUESTION, Question, Said, WAITED};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The gate's user.
+const GATE: &str = "postern";
+/// How long a question may take to arrive, and a word to be taken.
+const HEARD: Duration = Duration::from_secs(3);
+/// After so long without a question it ends.
+const IDLE: Duration = Duration::from_secs(60);
+/// A pause after accepting failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+struct Helper {
+    gate: u32,
+    turns: Turns,
+    tries: Mutex<Tries>,
+    started: Instant,
+}
+
+/// Listens at the socket that is its standard input.
+pub(crate) fn run() -> io::Result<()> {
+    set_dumpable(false)?;
+    let input = io::stdin();
+    if !matches!(getsockopt(&input, AcceptConn), Ok(true)) {
+        return Err(io::Error::other(
+            "standard input is no listening socket; systemctl start postern-password.socket has it started with one",
+        ));
+    }
+    if !geteuid().is_root() {
+        return Err(io::Error::other(
+            "only root reads the passwords of this host; postern-password.socket starts it",
+        ));
+    }
+    let gate = User::from_name(GATE)?.ok_or_else(|| {
+        io::Error::other(format_args!("there is no user {GATE}, who runs the gate").to_string())
+    })?;
+    if let Err(error) = service::check() {
+        eprintln!("postern-password: {error}; until then nobody is let in by a password");
+    }
+    let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
+    let helper = Arc::new(Helper {
+        gate: gate.uid.as_raw(),
+        turns: Turns::default(),
+        tries: Mutex::default(),
+        started: Instant::now(),
+    });
+    helper.serve(&listener)
+}
+
+impl Helper {
+    fn serve(self: &Arc<Helper>, listener: &UnixListener) -> io::Result<()> {
+        let idle = PollTimeout::try_from(IDLE).map_err(io::Error::other)?;
+        loop {
+            let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut waiting, idle) {
+                Ok(0) if self.turns.is_empty() && self.with_tries(|tries, now| tries.is_clear(now)) => {
+                    return Ok(());
+                }
+                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match listener.accept() {
+                Ok((stream, _)) => self.meet(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    eprintln!("postern-password: a connection cannot be accepted: {error}");
+                    std::thread::sleep(PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Lets a connection in, or drops it.
+    fn meet(self: &Arc<Helper>, stream: UnixStream) {
+        let Ok(peer) = getsockopt(&stream, PeerCredentials) else { return };
+        if peer.uid() != self.gate && peer.uid() != 0 {
+            eprintln!("postern-password: refused cause=peer uid={}: only the gate asks here", peer.uid());
+            return;
+        }
+        let Some(seated) = self.turns.place() else {
+            eprintln!("postern-password: refused cause=busy: too many questions at once");
+            return;
+        };
+        let helper = Arc::clone(self);
+        let begun = std::thread::Builder::new().spawn(move || {
+            // What a peer does to its own connection is no news.
+            let _ = helper.talk(stream, &seated);
+        });
+        if let Err(error) = begun {
+            eprintln!("postern-password: refused cause=busy: {error}");
+        }
+    }
+
+    fn talk(&self, mut stream: UnixStream, seated: &Seated) -> io::Result<()> {
+        stream.set_write_timeout(Some(HEARD))?;
+        stream.write_all(GREETING)?;
+        let bytes = read_until(&mut stream, LONGEST_QUESTION + 1, Instant::now() + HEARD, |_| false)?;
+        let Some(question) = Question::read(&bytes) else {
+            eprintln!("postern-password: refused cause=no-question: the gate may be of another version");
+            return Ok(());
+        };
+        if let Some(said) = self.say(&question, &bytes, seated) {
+            stream.write_all(said.word())?;
+        }
+        Ok(())
+    }
+
+    /// Says it, or nothing where PAM was asked and did not answer.
+    fn say(&self, question: &Question, bytes: &[u8], seated: &Seated) -> Option<Said> {
+        let name = &question.name;
+        let log = |cause: &str, why: &dyn Display| {
+            let address = question.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+            let name = name.as_str();
+            eprintln!("postern-password: refused cause={cause} address={address} user={name:?}: {why}");
+        };
+        let Some(taken) = self.with_tries(|tries, now| tries.take(name, now)) else {
+            log("limited", &"too many wrong passwords; the gate should have counted them");
+            return Some(Said::Unasked);
+        };
+        let give_back = || self.with_tries(|tries, _| tries.give_back(name, taken));
+        let Some(_turn) = seated.turn(name, WAITED) else {
+            log("busy", &"too many questions at once");
+            give_back();
+            return Some(Said::Unasked);
+        };
+        match asking::ask(bytes, JUDGED) {
+            Ok(said) => {
+                if said != Said::Wrong {
+                    give_back();
+                }
+                Some(said)
+            }
+            Err(error) => {
+                log("unanswered", &format_args!("PAM gave no answer: {error}"));
+                None
+            }
+        }
+    }
+
+    fn with_tries<T>(&self, act: impl FnOnce(&mut Tries, Duration) -> T) -> T {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut tries, self.started.elapsed())
+    }
+}

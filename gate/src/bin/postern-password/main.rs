@@ -1,0 +1,41 @@
+//! postern-password: the root helper of the gate. It says whether a password of an account of this host is right, as
+//! PAM judges it, and nothing else.
+//!
+//! MUST NOT put a password into an argument, the environment or a line of the log.
+//! MUST NOT load a PAM module into the process that listens: each question has a process of its own, which may hang or
+//! crash, and is ended at its time limit.
+#![forbid(unsafe_code)]
+
+mod asking;
+mod helper;
+mod judgement;
+mod question;
+mod service;
+mod tries;
+mod turns;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Says to Postern's gate whether a password of this host is right; postern-password.socket starts it
+#[derive(Parser)]
+#[command(name = "postern-password", version)]
+struct Arguments {
+    /// How it calls itself for each question
+    #[arg(long, hide = true)]
+    one_question: bool,
+}
+
+fn main() -> ExitCode {
+    let ran = match Arguments::parse().one_question {
+        true => question::run(),
+        false => helper::run(),
+    };
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("postern-password: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

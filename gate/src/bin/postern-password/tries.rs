@@ -1,0 +1,130 @@
+//! How many wrong passwords the helper lets the gate try. The gate counts guesses itself, by account and place; these
+//! bounds are far above what it lets through, and hold if someone has taken it over.
+
+use shared::name::UserName;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Of one account: so many at once, and one more each time this has passed.
+const OF_ONE: Limit = Limit { at_once: 30, every: Duration::from_secs(120) };
+/// Of all together. It holds only for accounts that had a wrong one lately: guesses all over keep nobody else out.
+const OF_ALL: Limit = Limit { at_once: 600, every: Duration::from_secs(1) };
+
+struct Limit {
+    at_once: u32,
+    every: Duration,
+}
+
+/// When all tries will be there again, as time since the helper started.
+#[derive(Clone, Copy, Default)]
+struct Spent(Duration);
+
+/// What was tried.
+#[derive(Default)]
+pub(crate) struct Tries {
+    of_all: Spent,
+    of_one: HashMap<UserName, Spent>,
+}
+
+impl Spent {
+    fn take(&mut self, limit: &Limit, now: Duration) -> bool {
+        let from = self.0.max(now);
+        let may = from - now <= limit.every * (limit.at_once - 1);
+        if may {
+            self.0 = from + limit.every;
+        }
+        may
+    }
+
+    fn give_back(&mut self, limit: &Limit) {
+        self.0 = self.0.saturating_sub(limit.every);
+    }
+}
+
+/// A try that was taken.
+pub(crate) struct Taken {
+    in_all: bool,
+}
+
+impl Tries {
+    /// Takes a try, if there is one.
+    pub(crate) fn take(&mut self, name: &UserName, now: Duration) -> Option<Taken> {
+        self.of_one.retain(|_, spent| spent.0 > now);
+        let had_none = !self.of_one.contains_key(name);
+        let in_all = self.of_all.take(&OF_ALL, now);
+        let may = (in_all || had_none) && self.of_one.entry(name.clone()).or_default().take(&OF_ONE, now);
+        let taken = Taken { in_all };
+        match may {
+            true => Some(taken),
+            false => {
+                self.give_back_all(taken);
+                None
+            }
+        }
+    }
+
+    /// A right password costs nothing, nor one that was not looked at.
+    pub(crate) fn give_back(&mut self, name: &UserName, taken: Taken) {
+        self.give_back_all(taken);
+        if let Some(spent) = self.of_one.get_mut(name) {
+            spent.give_back(&OF_ONE);
+        }
+    }
+
+    fn give_back_all(&mut self, taken: Taken) {
+        if taken.in_all {
+            self.of_all.give_back(&OF_ALL);
+        }
+    }
+
+    /// Whether nothing is lost if all of it is forgotten.
+    pub(crate) fn is_clear(&self, now: Duration) -> bool {
+        self.of_all.0 <= now && self.of_one.values().all(|spent| spent.0 <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1000);
+
+    fn name(text: &str) -> UserName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_account_has_so_many_and_then_one_by_one() {
+        let (mut tries, alice) = (Tries::default(), name("alice"));
+        assert_eq!((0..1000).filter(|_| tries.take(&alice, NOW).is_some()).count(), 30);
+        assert!(tries.take(&name("bob"), NOW).is_some(), "another account is another");
+        let later = NOW + Duration::from_secs(120);
+        assert!(tries.take(&alice, later).is_some() && tries.take(&alice, later).is_none());
+    }
+
+    #[test]
+    fn right_ones_are_free() {
+        let (mut tries, alice) = (Tries::default(), name("alice"));
+        for _ in 0..1000 {
+            let taken = tries.take(&alice, NOW).unwrap();
+            tries.give_back(&alice, taken);
+        }
+        assert!(tries.is_clear(NOW));
+    }
+
+    #[test]
+    fn guesses_all_over_are_bounded_and_keep_nobody_else_out() {
+        let mut tries = Tries::default();
+        let of = |number: usize| name(&format!("user{number}"));
+        let got = (0..100).flat_map(|number| (0..30).map(move |_| number));
+        let got = got.filter(|number| tries.take(&of(*number), NOW).is_some()).count();
+        assert!((600..=700).contains(&got), "{got}");
+        let taken = tries.take(&name("alice"), NOW).expect("she had no wrong one lately");
+        assert!(tries.take(&name("alice"), NOW).is_none());
+        // hers was not of those of all, and gives none of them back
+        tries.give_back(&name("alice"), taken);
+        assert!(tries.take(&of(0), NOW).is_none());
+        assert!(!tries.is_clear(NOW));
+        assert!(tries.is_clear(NOW + Duration::from_secs(3600)));
+    }
+}

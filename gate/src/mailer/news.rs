@@ -1,0 +1,133 @@
+//! What a person is told of what happened to their account. Never a code or a secret: the event holds none.
+
+use super::letter::{Brings, Written, utc};
+use shared::door::{COMMAND, SERVICE};
+use shared::event::{Event, What};
+use shared::store::Notice;
+use std::fmt::Write;
+use zeroize::Zeroizing;
+
+impl<'a> Written<'a> {
+    pub(super) fn news(notice: &'a Notice, issuer: &str) -> Written<'a> {
+        let Notice { to, event, .. } = notice;
+        let Event { at, account, door, origin, actor, .. } = event;
+        let (headline, advice) = (headline(event), advice(event.what));
+        let mut text = format!("The account {account} at {issuer}: {headline}.\n\n");
+        let through = match door.as_str() {
+            COMMAND => "the command postern",
+            SERVICE => "the web",
+            service => service,
+        };
+        let mut line = |name: &str, value: &dyn std::fmt::Display| {
+            // writing to a string does not fail
+            let _ = writeln!(text, "    {name:<8} {value}");
+        };
+        line("When:", &utc(*at));
+        line("Through:", &through);
+        line("By:", actor);
+        if origin != "-" {
+            line("From:", origin);
+        }
+        let _ = write!(text, "\nIf you did this, or know of it, there is nothing to do.\n{advice}\n");
+        Written {
+            account,
+            to,
+            subject: format!("{}{} ({account} at {issuer})", headline[..1].to_uppercase(), &headline[1..]),
+            text: Zeroizing::new(text),
+            brings: Brings::News(event.what.name()),
+        }
+    }
+}
+
+/// What happened, in one line that begins with a plain letter.
+fn headline(event: &Event) -> &'static str {
+    match event.what {
+        What::Enrolled => "a second factor was set up",
+        What::Imported => "a second factor was taken over from another system",
+        What::AuthenticatorAdded => "an authenticator was added",
+        What::AuthenticatorRemoved => "an authenticator was removed",
+        What::RecoveryCodesReplaced => "a new set of recovery codes was made, and the old ones open no more",
+        What::OneTimeCodeIssued => "a one-time code was issued, with which someone can sign in",
+        What::OneTimeCodeCancelled => "a one-time code was taken back",
+        What::EmailConfirmed => "codes to sign in with go to an address that was confirmed just now",
+        What::EmailRemoved => "the e-mail address was removed, and no codes are mailed any more",
+        What::Disabled => "the second factor was turned off",
+        What::Locked => "someone who passed the first factor gave too many wrong codes, and is locked out",
+        What::Unlocked => "delays and locks after wrong codes were lifted",
+        What::PasswordSet => "a new password was set, and everyone is signed out",
+        What::GroupsChanged => "its groups were changed",
+        What::AccountRenamed => "it was given this name, in place of another",
+        What::AccountRemoved => "it was removed",
+        What::ClockMended => "codes that were used while the clock ran ahead count no more",
+        What::BrowserRevoked if event.cause.is_empty() => "a browser is trusted no longer",
+        What::BrowserRevoked => "a cookie of a trusted browser was used a second time, as a thief would",
+        What::SessionRevoked => "a session was ended",
+        What::Accepted if event.cause == "recovery-code" => "someone signed in with a recovery code",
+        What::Accepted => "someone signed in with a one-time code",
+        // no news
+        What::AccountAdded
+        | What::CodeAsked
+        | What::EmailSet
+        | What::Refused
+        | What::KeysRotated
+        | What::KeysRenewed => "something was changed",
+    }
+}
+
+/// What to do about what was somebody else.
+fn advice(what: What) -> &'static str {
+    match what {
+        What::Locked | What::Accepted | What::BrowserRevoked => {
+            "If not, someone else may know your password: change it, and tell your\nadministrator."
+        }
+        _ => "If not, someone else may control the account: tell your administrator at once.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(event: Event) -> (String, String) {
+        let notice = Notice { number: 1, to: "alice@example.com".parse().unwrap(), event };
+        let written = Written::news(&notice, "server-01");
+        (written.subject.clone(), written.text.to_string())
+    }
+
+    fn event(what: What) -> Event {
+        Event {
+            at: shared::clock::Timestamp(1_800_000_015),
+            account: "alice".parse().unwrap(),
+            what,
+            door: "sshd".to_owned(),
+            origin: "192.0.2.7".to_owned(),
+            actor: "alice".to_owned(),
+            cause: "recovery-code".to_owned(),
+        }
+    }
+
+    #[test]
+    fn news_say_what_happened_when_through_which_door_by_whom_and_from_where() {
+        let (subject, text) = written(event(What::Accepted));
+        assert_eq!(subject, "Someone signed in with a recovery code (alice at server-01)");
+        assert_eq!(
+            text,
+            "The account alice at server-01: someone signed in with a recovery code.\n\n    \
+             When:    2027-01-15 08:00:15 UTC\n    \
+             Through: sshd\n    \
+             By:      alice\n    \
+             From:    192.0.2.7\n\n\
+             If you did this, or know of it, there is nothing to do.\n\
+             If not, someone else may know your password: change it, and tell your\nadministrator.\n"
+        );
+    }
+
+    #[test]
+    fn every_event_has_a_headline_that_makes_a_subject() {
+        for what in What::ALL {
+            let (subject, text) = written(event(what));
+            assert!(subject.starts_with(|c: char| c.is_ascii_uppercase()), "{subject}");
+            assert!(text.lines().skip(1).all(|line| line.len() <= 78), "{text}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
+
+use super::{Guest, Said, Visit};
+use crate::mailer;
+use crate::reply::{self, Reply};
+use hyper::StatusCode;
+use shared::decision::Refusal;
+use shared::door::{Asked, MailRefusal, SERVICE, SignInError, Visitor};
+use shared::guess::Stage;
+use shared::words;
+
+const FAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if it stays so, tell the administrator.";
+
+impl Guest<'_> {
+    /// POST mail
+    pub(crate) async fn mail_code(&self) -> Reply {
+        let Some(ticket) = self.ticket() else {
+            let text = words::refusal(Refusal::Expired);
+            return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
+        };
+        let (name, generation, visit) = (ticket.name.clone(), ticket.generation, Visit::of(self));
+        let asked = self.site.judge.run(move |door| {
+            let visitor = Visitor {
+                name: &name,
+                stage: Stage::After,
+                origin: &visit.origin,
+                browser: None,
+                service: SERVICE,
+            };
+            door.mail_code(&visitor, Some(generation), visit.now()?).map_err(SignInError::Door)
+        });
+        let letter = match asked.await {
+            Err(error) => return self.not_judged(&error),
+            Ok(Asked::For(letter)) => letter,
+            Ok(Asked::Refused(refusal)) => {
+                self.log(&ticket.name, "not mailed", &refusal.to_string());
+                let text = words::mail_refusal(refusal);
+                let page = |status| self.code(status, &ticket, Said::Alert(&text), false);
+                return match refusal {
+                    MailRefusal::Code(Refusal::Expired) => {
+                        let (back_to, user) = (&ticket.back_to, ticket.name.as_str());
+                        self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&text))
+                    }
+                    MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
+                        reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS), wait)
+                    }
+                    _ => page(StatusCode::FORBIDDEN),
+                };
+            }
+        };
+        let to = letter.to.masked();
+        let sent = self.site.mailer.send(&letter).await;
+        let is_sent = sent.is_ok();
+        mailer::note(&self.site.judge, letter, sent).await;
+        match is_sent {
+            true => {
+                let life = words::duration(self.site.config.email.code_ttl.seconds());
+                let text =
+                    format!("A code is on its way to {to}. It is good for {life}; older ones open no more.");
+                self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
+            }
+            false => self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(FAILED), false),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Addresses of accounts: set, confirmed by a code that was mailed there, removed. A confirmed address is a second
+//! factor: codes are mailed to it. One in use stays so until mail to the new one has arrived.
+
+use super::Door;
+use super::administration::{AdministrationError, known, known_or_new, log};
+use super::mail::{self, MailRefusal, Posted};
+use crate::account::Enrolled;
+use crate::answer::Answer;
+use crate::clock::Timestamp;
+use crate::decision::Refusal;
+use crate::email::EmailAddress;
+use crate::event::What;
+use crate::name::UserName;
+use crate::store::{Addresses, Intent};
+use crate::vault::MailedFor;
+
+/// Wrong confirmations after which the code is worth nothing.
+const MOST_WRONG: u32 = 5;
+
+impl Door {
+    /// Notes a new address, and leaves a letter with a code for it: see [`Door::await_letter`].
+    pub fn set_email(
+        &mut self,
+        name: &UserName,
+        to: &EmailAddress,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Posted, AdministrationError> {
+        self.refuse_declared(name)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let record = known_or_new(tx.as_mut(), name, actor, now)?;
+        match mail::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
+            Some(MailRefusal::Cooldown { wait }) => return Err(AdministrationError::MailCooldown(wait)),
+            Some(_) => return Err(AdministrationError::NoMail),
+            None => {}
+        }
+        let addresses = tx.addresses(record.id)?;
+        tx.set_addresses(record.id, &Addresses { pending: Some(to.clone()), ..addresses })?;
+        let whose = (record.id, name);
+        let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
+        let letter = mail::write(email, &self.vault, tx.as_mut(), whose, to.clone(), purpose, now)?;
+        let posted = mail::post(&self.vault, tx.as_mut(), &letter)?;
+        log(&self.config, tx.as_mut(), name, What::EmailSet, actor, now)?;
+        tx.commit()?;
+        Ok(posted)
+    }
+
+    /// The address that a code was mailed to and that is not confirmed yet.
+    pub fn unconfirmed_email(&mut self, name: &UserName) -> Result<EmailAddress, AdministrationError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let record = known(tx.as_mut(), name)?;
+        let pending = tx.addresses(record.id)?.pending;
+        pending.ok_or_else(|| AdministrationError::NothingToConfirm(name.clone()))
+    }
+
+    /// The code that was mailed to a new address: from now on codes for the account are mailed there. Every session and
+    /// trusted browser of the account ends.
+    pub fn confirm_email(
+        &mut self,
+        name: &UserName,
+        answer: &Answer,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<EmailAddress, AdministrationError> {
+        self.refuse_declared(name)?;
+        let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        let Some(address) = tx.addresses(record.id)?.pending else {
+            return Err(AdministrationError::NothingToConfirm(name.clone()));
+        };
+        let Answer::Digits(digits) = answer else { return refuse(Refusal::Unfit) };
+        let hash = self.vault.mailed_hash(record.id.0, MailedFor::Confirmation, digits);
+        let kept = match tx.mailed_code(record.id)? {
+            Some((MailedFor::Confirmation, kept)) if !kept.used && kept.wrong < MOST_WRONG => kept,
+            _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
+        };
+        if kept.hash != hash {
+            tx.count_wrong_confirmation(record.id)?;
+            tx.commit()?;
+            return refuse(Refusal::Wrong);
+        }
+        if kept.is_over(now) {
+            return refuse(Refusal::CodeExpired);
+        }
+        tx.use_mailed_code(record.id)?;
+        let addresses = Addresses { confirmed: Some(address.clone()), pending: None };
+        // the address of before is told, if there was one
+        log(&self.config, tx.as_mut(), name, What::EmailConfirmed, actor, now)?;
+        tx.set_addresses(record.id, &addresses)?;
+        tx.end_all(record.id, now)?;
+        let revision = tx.revise()?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        Ok(address)
+    }
+
+    /// Removes the addresses of an account; whether it still has a second factor. Where the address was the last one,
+    /// recovery codes go too. Every session and trusted browser of the account ends.
+    pub fn remove_email(
+        &mut self,
+        name: &UserName,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Enrolled, AdministrationError> {
+        self.refuse_declared(name)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let record = known(tx.as_mut(), name)?;
+        let addresses = tx.addresses(record.id)?;
+        if addresses == Addresses::default() {
+            return Err(AdministrationError::NoAddress(name.clone()));
+        }
+        let enrolled = match tx.authenticators(record.id)?.is_empty() {
+            true => Enrolled::No,
+            false => Enrolled::Yes,
+        };
+        // the address that goes is told
+        log(&self.config, tx.as_mut(), name, What::EmailRemoved, actor, now)?;
+        tx.set_mailed_code(record.id, None)?;
+        if addresses.confirmed.is_some() && enrolled == Enrolled::No {
+            tx.remove_second_factor(record.id)?;
+            tx.unlock_all(record.id)?;
+        }
+        tx.set_addresses(record.id, &Addresses::default())?;
+        tx.end_all(record.id, now)?;
+        let revision = tx.revise()?;
+        tx.commit()?;
+        self.await_gates(revision)?;
+        self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
+        Ok(enrolled)
+    }
+}

@@ -1,0 +1,347 @@
+//! Codes by mail: made here, kept as keyed hashes, and handed to the gate, which alone sends. The gate's own pages take
+//! the letter as it is; a command leaves it sealed in the store, and waits for what became of it.
+
+use super::visit::Visit;
+use super::{Door, DoorError, Visitor, load};
+use crate::account::KeptMailedCode;
+use crate::clock::{self, Timestamp};
+use crate::config::Config;
+use crate::config::email::Email;
+use crate::decision::Refusal;
+use crate::email::EmailAddress;
+use crate::event::What;
+use crate::guess::Standing;
+use crate::name::UserName;
+use crate::secret::{RandomError, fill_random};
+use crate::store::{AccountId, Addresses, Fate, Intent, StoreError, Transaction, Waiting};
+use crate::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
+use std::fmt;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long mailed codes are.
+pub(super) const DIGITS: u32 = 6;
+/// How long a gate may take to notice a letter: it looks five times a second.
+const NOTICED: Duration = Duration::from_secs(2);
+/// What a gate may take beyond the time limit of sending, to note that it is over.
+const NOTED: Duration = Duration::from_secs(2);
+/// How often whoever asked looks what became of the letter.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// A letter to send, with its code as it is shown once.
+pub struct Letter {
+    /// Whose code it is.
+    pub name: UserName,
+    /// Where it goes.
+    pub to: EmailAddress,
+    /// The code.
+    pub code: Zeroizing<String>,
+    /// What it is for.
+    pub purpose: MailedFor,
+    /// When its life ends.
+    pub expires: Timestamp,
+    account: AccountId,
+    hash: MailedHash,
+    /// Its number in the store, if it came from there.
+    number: Option<i64>,
+}
+
+/// A letter that was left for the gate.
+#[derive(Debug)]
+pub struct Posted {
+    number: i64,
+    account: AccountId,
+    hash: MailedHash,
+    /// Where it goes.
+    pub to: EmailAddress,
+}
+
+/// What came of asking for a mail.
+pub enum Asked<T> {
+    /// There is a new code, and a letter that brings it.
+    For(T),
+    /// There is none.
+    Refused(MailRefusal),
+}
+
+/// Why no code is mailed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailRefusal {
+    /// `[email]` says nothing to send mail by.
+    NotConfigured,
+    /// The account has no confirmed address.
+    NoAddress,
+    /// One was mailed just now.
+    Cooldown {
+        /// Seconds left.
+        wait: u64,
+    },
+    /// The code would not be looked at.
+    Code(Refusal),
+}
+
+/// The cause, as logs name it.
+impl fmt::Display for MailRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MailRefusal::NotConfigured => f.write_str("mail-is-off"),
+            MailRefusal::NoAddress => f.write_str("no-address"),
+            MailRefusal::Cooldown { wait } => write!(f, "cooldown-{wait}s"),
+            MailRefusal::Code(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl Door {
+    /// Someone who has passed the first factor asks for a code, to be sent by whoever gets the letter: the gate. With
+    /// a `generation`, the account's must be the same: whatever ended all sessions ended this sign-in too.
+    pub fn mail_code(
+        &mut self,
+        visitor: &Visitor<'_>,
+        generation: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Asked<Letter>, DoorError> {
+        let Door { config, vault, store, .. } = self;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let asked = ask(config, vault, transaction.as_mut(), visitor, generation, now)?;
+        if let Asked::For(_) = asked {
+            transaction.commit()?;
+        }
+        Ok(asked)
+    }
+
+    /// Waits until a gate has sent a letter. One that was not sent is withdrawn, and its code opens nothing.
+    pub fn await_letter(&mut self, posted: &Posted) -> Result<(), NotMailed> {
+        let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
+        let began = clock::since_boot();
+        let failure = loop {
+            let fate = self.store.begin(&mut self.vault, Intent::Read)?.fate(posted.number)?;
+            let waited = clock::since_boot().saturating_sub(began);
+            match fate {
+                Some(Fate::Waiting) if waited < NOTICED => {}
+                Some(Fate::Taken) if waited < NOTICED + limit => {}
+                Some(Fate::Waiting) => break NotMailed::NoGate,
+                Some(Fate::Taken) => break NotMailed::TooSlow,
+                Some(Fate::Failed(why)) => break NotMailed::Failed(why),
+                Some(Fate::Sent) => {
+                    let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+                    tx.withdraw(posted.number)?;
+                    return Ok(tx.commit()?);
+                }
+                None => break NotMailed::Replaced,
+            }
+            std::thread::sleep(INTERVAL);
+        };
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        tx.withdraw(posted.number)?;
+        kill(tx.as_mut(), posted.account, posted.hash)?;
+        tx.commit()?;
+        Err(failure)
+    }
+
+    /// A gate takes letters that wait, at most `limit`.
+    pub fn take_letters(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Letter>, DoorError> {
+        if limit == 0 || self.store.begin(&mut self.vault, Intent::Read)?.waiting(1)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut letters = Vec::new();
+        for waiting in tx.waiting(limit)? {
+            let Waiting { account, purpose, ref to, expires, .. } = waiting;
+            let binding = LetterBinding { account: account.0, purpose, to, expires };
+            let code = self.vault.unseal_code(&waiting.sealed, &binding).filter(|_| now < expires);
+            let Some(code) = code else {
+                // too old, or not of our making
+                tx.withdraw(waiting.number)?;
+                continue;
+            };
+            tx.note_fate(waiting.number, &Fate::Taken)?;
+            letters.push(Letter {
+                hash: self.vault.mailed_hash(waiting.account.0, waiting.purpose, &code),
+                name: waiting.name,
+                to: waiting.to,
+                code,
+                purpose: waiting.purpose,
+                expires: waiting.expires,
+                account: waiting.account,
+                number: Some(waiting.number),
+            });
+        }
+        tx.commit()?;
+        Ok(letters)
+    }
+
+    /// A gate notes what became of a letter. The code of one that was not sent opens nothing, and another may be asked
+    /// for at once.
+    pub fn note_letter(&mut self, letter: &Letter, sent: &Result<(), String>) -> Result<(), DoorError> {
+        if letter.number.is_none() && sent.is_ok() {
+            return Ok(());
+        }
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        if let Some(number) = letter.number {
+            let fate = sent.as_ref().map_or_else(|why| Fate::Failed(why.clone()), |()| Fate::Sent);
+            tx.note_fate(number, &fate)?;
+        }
+        if sent.is_err() {
+            kill(tx.as_mut(), letter.account, letter.hash)?;
+        }
+        Ok(tx.commit()?)
+    }
+}
+
+/// Where codes for an account are mailed: what the configuration declares, or the confirmed address.
+pub(super) fn address(
+    config: &Config,
+    tx: &mut dyn Transaction,
+    name: &UserName,
+    account: AccountId,
+) -> Result<Option<EmailAddress>, StoreError> {
+    // Looked up in every case: what is declared must not show in the time.
+    let Addresses { confirmed, .. } = tx.addresses(account)?;
+    Ok(match config.declared(name) {
+        Some(declared) => declared.email.clone(),
+        None => confirmed,
+    })
+}
+
+/// Why no mail may be sent now, whatever it is for.
+pub(super) fn refusal(
+    email: &Email,
+    tx: &mut dyn Transaction,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<Option<MailRefusal>, StoreError> {
+    if !email.is_on() {
+        return Ok(Some(MailRefusal::NotConfigured));
+    }
+    let kept = tx.mailed_code(account)?;
+    let wait = kept.map_or(0, |(_, kept)| kept.wait(email.cooldown.seconds(), now));
+    Ok((wait > 0).then_some(MailRefusal::Cooldown { wait }))
+}
+
+/// Makes a new code, in place of an older one.
+pub(super) fn write(
+    email: &Email,
+    vault: &Vault,
+    tx: &mut dyn Transaction,
+    (account, name): (AccountId, &UserName),
+    to: EmailAddress,
+    purpose: MailedFor,
+    now: Timestamp,
+) -> Result<Letter, DoorError> {
+    let code = random_code().map_err(VaultError::Random)?;
+    let hash = vault.mailed_hash(account.0, purpose, &code);
+    let expires = now.plus(email.code_ttl.seconds());
+    let kept = KeptMailedCode { hash, sent: now, expires, used: false, wrong: 0 };
+    tx.set_mailed_code(account, Some((purpose, &kept)))?;
+    Ok(Letter { name: name.clone(), to, code, purpose, expires, account, hash, number: None })
+}
+
+/// Leaves a letter for the gate, its code sealed.
+pub(super) fn post(vault: &Vault, tx: &mut dyn Transaction, letter: &Letter) -> Result<Posted, DoorError> {
+    let Letter { account, hash, purpose, expires, .. } = *letter;
+    let binding = LetterBinding { account: account.0, purpose, to: &letter.to, expires };
+    let sealed = vault.seal_code(&letter.code, &binding)?;
+    let number = tx.post(account, &letter.to, purpose, expires, &sealed)?;
+    Ok(Posted { number, account, hash, to: letter.to.clone() })
+}
+
+fn ask(
+    config: &Config,
+    vault: &Vault,
+    tx: &mut dyn Transaction,
+    visitor: &Visitor<'_>,
+    generation: Option<u64>,
+    now: Timestamp,
+) -> Result<Asked<Letter>, DoorError> {
+    let visit = Visit::load(config, vault, tx, visitor, load::declared(config, visitor.name)?, now)?;
+    let Some(record) = &visit.record else { return Ok(Asked::Refused(MailRefusal::NoAddress)) };
+    if generation.is_some_and(|generation| generation != record.generation) {
+        return Ok(Asked::Refused(MailRefusal::Code(Refusal::Expired)));
+    }
+    let standing = match visit.account.row.standing(&config.throttle, now) {
+        Standing::Open => None,
+        Standing::Delayed { wait } => Some(Refusal::Delayed { wait }),
+        Standing::Locked => Some(Refusal::Locked),
+    };
+    if let Some(refusal) = standing {
+        return Ok(Asked::Refused(MailRefusal::Code(refusal)));
+    }
+    let Some(to) = address(config, tx, visitor.name, record.id)? else {
+        return Ok(Asked::Refused(MailRefusal::NoAddress));
+    };
+    if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {
+        return Ok(Asked::Refused(refusal));
+    }
+    visit.log(tx, What::CodeAsked, "")?;
+    let whose = (record.id, &record.name);
+    Ok(Asked::For(write(&config.email, vault, tx, whose, to, MailedFor::SignIn, now)?))
+}
+
+/// Removes a code that never arrived, unless a newer one stands in its place.
+fn kill(tx: &mut dyn Transaction, account: AccountId, hash: MailedHash) -> Result<(), StoreError> {
+    match tx.mailed_code(account)? {
+        Some((_, kept)) if kept.hash == hash => tx.set_mailed_code(account, None),
+        _ => Ok(()),
+    }
+}
+
+/// Six random digits, each number as likely as any other.
+fn random_code() -> Result<Zeroizing<String>, RandomError> {
+    const NUMBERS: u32 = 1_000_000;
+    let mut bytes = Zeroizing::new([0; 4]);
+    loop {
+        fill_random(&mut *bytes)?;
+        let number = u32::from_be_bytes(*bytes);
+        // what lies above the last whole million would make small numbers likelier
+        if number < u32::MAX - u32::MAX % NUMBERS {
+            return Ok(Zeroizing::new(format!("{:06}", number % NUMBERS)));
+        }
+    }
+}
+
+/// Why a letter was not sent.
+#[derive(Debug)]
+pub enum NotMailed {
+    /// No gate took it.
+    NoGate,
+    /// A gate took it, and did not say what became of it.
+    TooSlow,
+    /// A newer one took its place, the account is gone, or the keys were renewed.
+    Replaced,
+    /// What the mail server, the webhook or the program said.
+    Failed(String),
+    /// The store, or its keys.
+    Door(DoorError),
+}
+
+impl<E: Into<DoorError>> From<E> for NotMailed {
+    fn from(error: E) -> NotMailed {
+        NotMailed::Door(error.into())
+    }
+}
+
+impl fmt::Display for NotMailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotMailed::NoGate => f.write_str(
+                "no mail was sent: no gate took it within 2 seconds; start postern-gate, which sends all mail",
+            ),
+            NotMailed::TooSlow => f.write_str(
+                "no mail was sent within the time limit of [email]; the log of postern-gate says more",
+            ),
+            NotMailed::Replaced => f.write_str("the mail was withdrawn, or a newer one took its place; ask for another"),
+            NotMailed::Failed(why) => write!(f, "no mail was sent: {why}"),
+            NotMailed::Door(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NotMailed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            NotMailed::Door(error) => Some(error),
+            _ => None,
+        }
+    }
+}

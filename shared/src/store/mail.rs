@@ -1,0 +1,88 @@
+//! What the store keeps of mail: addresses, the newest mailed code of each account, and letters that wait for the gate.
+
+use super::{AccountId, StoreError};
+use crate::account::KeptMailedCode;
+use crate::clock::Timestamp;
+use crate::email::EmailAddress;
+use crate::name::UserName;
+use crate::vault::MailedFor;
+use serde::{Deserialize, Serialize};
+
+/// The addresses of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// Mail to it has arrived: codes go there.
+    pub confirmed: Option<EmailAddress>,
+    /// It takes the other's place once mail to it has arrived.
+    pub pending: Option<EmailAddress>,
+}
+
+/// A letter that waits for the gate.
+pub struct Waiting {
+    /// Its number.
+    pub number: i64,
+    /// Whose code it brings.
+    pub account: AccountId,
+    /// The account's name.
+    pub name: UserName,
+    /// Where it goes.
+    pub to: EmailAddress,
+    /// What the code is for.
+    pub purpose: MailedFor,
+    /// When the code's life ends.
+    pub expires: Timestamp,
+    /// The code, sealed.
+    pub sealed: Vec<u8>,
+}
+
+/// What became of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// No gate has taken it.
+    Waiting,
+    /// A gate is sending it.
+    Taken,
+    /// It is sent.
+    Sent,
+    /// It could not be sent: why.
+    Failed(String),
+}
+
+/// Mail's part of a transaction.
+pub trait Mails {
+    /// The addresses of an account.
+    fn addresses(&mut self, account: AccountId) -> Result<Addresses, StoreError>;
+    /// Sets them.
+    fn set_addresses(&mut self, account: AccountId, addresses: &Addresses) -> Result<(), StoreError>;
+
+    /// The newest code mailed to an account, and what it is for.
+    fn mailed_code(&mut self, account: AccountId) -> Result<Option<(MailedFor, KeptMailedCode)>, StoreError>;
+    /// Sets it, in place of an older one, or removes it.
+    fn set_mailed_code(
+        &mut self,
+        account: AccountId,
+        code: Option<(MailedFor, &KeptMailedCode)>,
+    ) -> Result<(), StoreError>;
+    /// Marks it as used.
+    fn use_mailed_code(&mut self, account: AccountId) -> Result<(), StoreError>;
+    /// Counts a wrong confirmation of the address that it was mailed to.
+    fn count_wrong_confirmation(&mut self, account: AccountId) -> Result<(), StoreError>;
+
+    /// Leaves a letter for the gate, in place of an older one of the account's; its number.
+    fn post(
+        &mut self,
+        account: AccountId,
+        to: &EmailAddress,
+        purpose: MailedFor,
+        expires: Timestamp,
+        sealed: &[u8],
+    ) -> Result<i64, StoreError>;
+    /// Letters that wait, oldest first, at most `limit`.
+    fn waiting(&mut self, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+    /// Notes what became of a letter; its code is gone from it.
+    fn note_fate(&mut self, number: i64, fate: &Fate) -> Result<(), StoreError>;
+    /// What became of a letter, if it is still kept.
+    fn fate(&mut self, number: i64) -> Result<Option<Fate>, StoreError>;
+    /// Removes a letter.
+    fn withdraw(&mut self, number: i64) -> Result<(), StoreError>;
+}

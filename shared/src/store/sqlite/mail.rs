@@ -1,0 +1,152 @@
+//! Mail's statements: each method of [`Mails`] in SQL, and nothing else.
+
+use super::rows::{Rows, bytes, damaged, signed, time};
+use crate::account::KeptMailedCode;
+use crate::clock::Timestamp;
+use crate::email::EmailAddress;
+use crate::name::UserName;
+use crate::store::{AccountId, Addresses, Fate, Mails, StoreError, Waiting};
+use crate::vault::{MailedFor, MailedHash};
+use rusqlite::{OptionalExtension, Row};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+const WAITING: i64 = 0;
+const TAKEN: i64 = 1;
+const SENT: i64 = 2;
+const FAILED: i64 = 3;
+
+pub(super) fn address(text: String) -> Result<EmailAddress> {
+    EmailAddress::try_from(text).map_err(|_| damaged("an e-mail address"))
+}
+
+pub(super) fn purpose(name: &str) -> Result<MailedFor> {
+    MailedFor::from_name(name).ok_or_else(|| damaged("a mailed code"))
+}
+
+impl Mails for Rows<'_> {
+    fn addresses(&mut self, account: AccountId) -> Result<Addresses> {
+        let sql = "SELECT confirmed, pending FROM email WHERE account = ?1";
+        let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?));
+        let (confirmed, pending) = self.0.query_row(sql, [account.0], read).optional()?.unwrap_or_default();
+        Ok(Addresses {
+            confirmed: confirmed.map(address).transpose()?,
+            pending: pending.map(address).transpose()?,
+        })
+    }
+
+    fn set_addresses(&mut self, account: AccountId, addresses: &Addresses) -> Result<()> {
+        self.execute("DELETE FROM email WHERE account = ?1", [account.0])?;
+        if *addresses == Addresses::default() {
+            return Ok(());
+        }
+        let sql = "INSERT INTO email (account, confirmed, pending) VALUES (?1, ?2, ?3)";
+        let confirmed = addresses.confirmed.as_ref().map(EmailAddress::as_str);
+        self.execute(sql, (account.0, confirmed, addresses.pending.as_ref().map(EmailAddress::as_str)))
+    }
+
+    fn mailed_code(&mut self, account: AccountId) -> Result<Option<(MailedFor, KeptMailedCode)>> {
+        let sql = "SELECT purpose, hash, sent, expires, used, wrong FROM mailed_code WHERE account = ?1";
+        type Columns = (String, Vec<u8>, Timestamp, Timestamp, bool, u32);
+        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
+            Ok((row.get(0)?, row.get(1)?, time(row, 2)?, time(row, 3)?, row.get(4)?, row.get(5)?))
+        };
+        let found = self.0.query_row(sql, [account.0], read).optional()?;
+        let kept = |(name, hash, sent, expires, used, wrong): Columns| {
+            let hash = MailedHash(bytes(hash, "a mailed code")?);
+            Ok((purpose(&name)?, KeptMailedCode { hash, sent, expires, used, wrong }))
+        };
+        found.map(kept).transpose()
+    }
+
+    fn set_mailed_code(
+        &mut self,
+        account: AccountId,
+        code: Option<(MailedFor, &KeptMailedCode)>,
+    ) -> Result<()> {
+        self.execute("DELETE FROM mailed_code WHERE account = ?1", [account.0])?;
+        let Some((purpose, KeptMailedCode { hash, sent, expires, used, wrong })) = code else {
+            return Ok(());
+        };
+        let sql = "INSERT INTO mailed_code (account, purpose, hash, sent, expires, used, wrong) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let (sent, expires) = (signed(sent.0), signed(expires.0));
+        self.execute(sql, (account.0, purpose.name(), &hash.0[..], sent, expires, used, wrong))
+    }
+
+    fn use_mailed_code(&mut self, account: AccountId) -> Result<()> {
+        self.execute("UPDATE mailed_code SET used = TRUE WHERE account = ?1", [account.0])
+    }
+
+    fn count_wrong_confirmation(&mut self, account: AccountId) -> Result<()> {
+        self.execute("UPDATE mailed_code SET wrong = wrong + 1 WHERE account = ?1", [account.0])
+    }
+
+    fn post(
+        &mut self,
+        account: AccountId,
+        to: &EmailAddress,
+        purpose: MailedFor,
+        expires: Timestamp,
+        sealed: &[u8],
+    ) -> Result<i64> {
+        self.execute("DELETE FROM outbox WHERE account = ?1", [account.0])?;
+        let sql = "INSERT INTO outbox (account, address, purpose, expires, sealed, fate) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let expires = signed(expires.0);
+        self.execute(sql, (account.0, to.as_str(), purpose.name(), expires, sealed, WAITING))?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    fn waiting(&mut self, limit: usize) -> Result<Vec<Waiting>> {
+        let sql = "SELECT outbox.id, account.id, account.name, address, purpose, expires, sealed \
+                   FROM outbox JOIN account ON account.id = outbox.account \
+                   WHERE fate = ?1 ORDER BY outbox.id LIMIT ?2";
+        type Columns = (i64, i64, String, String, String, Timestamp, Vec<u8>);
+        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, time(row, 5)?, row.get(6)?))
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(sql, (WAITING, limit), read)?
+            .into_iter()
+            .map(|(number, account, name, to, meant, expires, sealed)| {
+                Ok(Waiting {
+                    number,
+                    account: AccountId(account),
+                    name: UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))?,
+                    to: address(to)?,
+                    purpose: purpose(&meant)?,
+                    expires,
+                    sealed,
+                })
+            })
+            .collect()
+    }
+
+    fn note_fate(&mut self, number: i64, fate: &Fate) -> Result<()> {
+        let (fate, why) = match fate {
+            Fate::Waiting => (WAITING, None),
+            Fate::Taken => (TAKEN, None),
+            Fate::Sent => (SENT, None),
+            Fate::Failed(why) => (FAILED, Some(why.as_str())),
+        };
+        let sql = "UPDATE outbox SET fate = ?2, why = ?3, sealed = x'' WHERE id = ?1";
+        self.execute(sql, (number, fate, why))
+    }
+
+    fn fate(&mut self, number: i64) -> Result<Option<Fate>> {
+        let sql = "SELECT fate, why FROM outbox WHERE id = ?1";
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?));
+        let found = self.0.query_row(sql, [number], read).optional()?;
+        Ok(found.map(|(fate, why)| match fate {
+            WAITING => Fate::Waiting,
+            TAKEN => Fate::Taken,
+            SENT => Fate::Sent,
+            _ => Fate::Failed(why.unwrap_or_default()),
+        }))
+    }
+
+    fn withdraw(&mut self, number: i64) -> Result<()> {
+        self.execute("DELETE FROM outbox WHERE id = ?1", [number])
+    }
+}

@@ -1,0 +1,69 @@
+//! Mail in tests: the gate is played, without a mail server.
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+use crate::home::{Home, NOW, name};
+use shared::answer::Answer;
+use shared::clock::Timestamp;
+use shared::door::{Asked, Letter, MailRefusal, Outcome, Posted, Visitor};
+use shared::email::EmailAddress;
+use shared::enrolment::Pending;
+use shared::guess::Stage;
+use shared::place::Origin;
+
+pub(crate) const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
+
+pub(crate) fn address(text: &str) -> EmailAddress {
+    text.parse().unwrap()
+}
+
+/// What a gate does, without a mail server.
+pub(crate) fn gate_takes(home: &mut Home, now: Timestamp) -> Letter {
+    let mut letters = home.door.take_letters(8, now).unwrap();
+    assert_eq!(letters.len(), 1);
+    letters.remove(0)
+}
+
+pub(crate) fn gate_sends(home: &mut Home, posted: &Posted, now: Timestamp) -> Letter {
+    let letter = gate_takes(home, now);
+    home.door.note_letter(&letter, &Ok(())).unwrap();
+    home.door.await_letter(posted).unwrap();
+    letter
+}
+
+/// Sets and confirms an address.
+pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
+    let posted = home.door.set_email(&name(who), &address(to), "root", now).unwrap();
+    let letter = gate_sends(home, &posted, now);
+    assert_eq!(letter.to, address(to));
+    home.door.confirm_email(&name(who), &Answer::read(letter.code.as_bytes()), "root", now).unwrap();
+}
+
+pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<Letter, MailRefusal> {
+    let (name, origin) = (name(who), Origin::Unknown);
+    let visitor =
+        Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+    match home.door.mail_code(&visitor, None, now).unwrap() {
+        Asked::For(letter) => Ok(letter),
+        Asked::Refused(refusal) => Err(refusal),
+    }
+}
+
+pub(crate) fn types(home: &mut Home, letter: &Letter, now: Timestamp) -> Outcome {
+    home.attempt("alice", &letter.code, now)
+}
+
+/// Alice with mail as her only second factor; a minute after it was confirmed.
+pub(crate) fn by_mail_alone() -> (Home, Timestamp) {
+    let mut home = Home::new(MAIL);
+    has_mail(&mut home, "alice", "alice@example.com", NOW);
+    (home, NOW.plus(60))
+}
+
+/// Alice with an app and mail.
+pub(crate) fn by_both() -> (Home, Pending, Timestamp) {
+    let mut home = Home::new(MAIL);
+    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&app);
+    has_mail(&mut home, "alice", "alice@example.com", NOW.minus(60));
+    (home, app, NOW)
+}

@@ -1,0 +1,227 @@
+//! Codes by mail, on a real store in a folder of its own; the gate is played by the test.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+#[path = "home/postbox.rs"]
+mod postbox;
+
+use home::{Home, NOW, accepted, code_of, name, refused};
+use postbox::{address, asks, by_both, by_mail_alone, gate_sends, has_mail, types};
+use shared::account::Enrolled;
+use shared::answer::Answer;
+use shared::decision::{Refusal, Verdict};
+use shared::door::{AdministrationError, Door, MailRefusal, Means, NotMailed, Visitor};
+use shared::event::Filter;
+use shared::guess::Stage;
+use shared::place::Origin;
+use shared::store::KeyBound;
+use shared::vault::Renewal;
+
+/// M2
+#[test]
+fn a_mailed_code_passes_at_899_seconds_and_is_expired_at_901() {
+    for (after, passes) in [(0, true), (899, true), (900, false), (901, false)] {
+        let (mut home, now) = by_mail_alone();
+        let letter = asks(&mut home, "alice", now).ok().unwrap();
+        let outcome = types(&mut home, &letter, now.plus(after));
+        match passes {
+            true => accepted(&outcome),
+            false => refused(&outcome, Refusal::CodeExpired),
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_lengthens_neither_a_codes_life_nor_the_wait() {
+    let (mut home, now) = by_mail_alone();
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    refused(&types(&mut home, &letter, now.minus(1)), Refusal::CodeExpired);
+    assert!(asks(&mut home, "alice", now.minus(1)).is_ok());
+}
+
+/// M1
+#[test]
+fn a_mailed_code_opens_once_and_only_its_own_account() {
+    let (mut home, now) = by_mail_alone();
+    has_mail(&mut home, "bob", "bob@example.com", NOW);
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    assert_eq!(letter.code.len(), 6);
+    refused(&home.attempt("bob", &letter.code, now), Refusal::Wrong);
+    let spaced = format!("{} {}", &letter.code[..3], &letter.code[3..]);
+    accepted(&home.attempt("alice", &spaced, now));
+    refused(&types(&mut home, &letter, now), Refusal::Used { wait: 0 });
+    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
+    assert!(log.iter().any(|(_, event)| event.cause == Means::MailedCode.name()), "{log:?}");
+    assert!(!format!("{log:?}").contains(letter.code.as_str()));
+}
+
+/// M3, trap 5: asked and counted under one key.
+#[test]
+fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
+    let (mut home, now) = by_mail_alone();
+    let first = asks(&mut home, "alice", now).ok().unwrap();
+    for (after, wait) in [(0, 60), (1, 59), (59, 1)] {
+        let refusal = asks(&mut home, "alice", now.plus(after)).err();
+        assert_eq!(refusal, Some(MailRefusal::Cooldown { wait }));
+    }
+    accepted(&types(&mut home, &first, now.plus(59)));
+    assert!(matches!(asks(&mut home, "alice", now.plus(59)), Err(MailRefusal::Cooldown { wait: 1 })));
+    let second = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
+    let third = asks(&mut home, "alice", now.plus(120)).ok().unwrap();
+    refused(&types(&mut home, &first, now.plus(120)), Refusal::Wrong);
+    refused(&types(&mut home, &second, now.plus(120)), Refusal::Wrong);
+    accepted(&types(&mut home, &third, now.plus(120)));
+    has_mail(&mut home, "bob", "bob@example.com", now.plus(120));
+    let set = home.door.set_email(&name("bob"), &address("b@example.com"), "root", now.plus(150));
+    assert!(matches!(set, Err(AdministrationError::MailCooldown(30))));
+    assert_eq!(home.door.status(&name("bob")).unwrap().tally.addresses.pending, None, "nothing changed");
+}
+
+/// M4, trap 13
+#[test]
+fn with_both_on_either_code_is_accepted() {
+    let (mut home, app, now) = by_both();
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    accepted(&home.attempt("alice", &code_of(&app, 0), now));
+    accepted(&types(&mut home, &letter, now));
+}
+
+#[test]
+fn an_account_with_mail_alone_is_enrolled_and_nothing_but_its_code_opens() {
+    let (mut home, now) = by_mail_alone();
+    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::Yes);
+    refused(&home.attempt("alice", "000000", now), Refusal::Wrong);
+    refused(&home.attempt("alice", "00000000", now), Refusal::Unfit);
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    accepted(&types(&mut home, &letter, now));
+}
+
+/// L11
+#[test]
+fn of_many_who_use_a_mailed_code_at_once_one_enters() {
+    for crowd in [2, 10, 40] {
+        let (mut home, now) = by_mail_alone();
+        let letter = asks(&mut home, "alice", now).ok().unwrap();
+        let (config, together) = (home.door.config().clone(), std::sync::Barrier::new(crowd));
+        let enters = || {
+            let mut door = Door::open(config.clone()).unwrap();
+            let (name, origin) = (name("alice"), Origin::Unknown);
+            let visitor =
+                Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+            let answer = Answer::read(letter.code.as_bytes());
+            together.wait();
+            match door.attempt(&visitor, &answer, now).unwrap().verdict {
+                Verdict::Accepted(_) => 1,
+                Verdict::Refused(refusal) => {
+                    assert_eq!(refusal, Refusal::Used { wait: 0 });
+                    0
+                }
+            }
+        };
+        let entered: u32 = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..crowd).map(|_| scope.spawn(enters)).collect();
+            running.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(entered, 1, "of {crowd}");
+    }
+}
+
+/// C2
+#[test]
+fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
+    let (mut home, now) = by_mail_alone();
+    has_mail(&mut home, "bob", "bob@example.com", NOW);
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    let posted = home.door.set_email(&name("bob"), &address("b@example.com"), "root", now).unwrap();
+    let sealed = |home: &Home| -> Vec<u8> {
+        let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+        connection.query_row("SELECT sealed FROM outbox", [], |row| row.get(0)).unwrap()
+    };
+    let before = sealed(&home);
+    let rotated = home.door.rotate_keys(Renewal::Seal, "root", now).unwrap();
+    assert!(rotated.ended.is_empty() && rotated.damaged.is_empty());
+    assert!(sealed(&home) != before && !home.holds(&before));
+    accepted(&types(&mut home, &letter, now));
+    let unsent = gate_sends(&mut home, &posted, now);
+    assert_eq!(unsent.to, address("b@example.com"));
+    home.door.confirm_email(&name("bob"), &Answer::read(unsent.code.as_bytes()), "root", now).unwrap();
+}
+
+#[test]
+fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
+    let (mut home, now) = by_mail_alone();
+    has_mail(&mut home, "bob", "bob@example.com", NOW);
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    let posted = home.door.set_email(&name("bob"), &address("b@example.com"), "root", now).unwrap();
+    let ends = home.door.ends_with_its_keys(now).unwrap();
+    for who in ["alice", "bob"] {
+        assert_eq!(ends[&name(who)], [(KeyBound::MailedCodes, 1)], "{who}");
+    }
+    let rotated = home.door.rotate_keys(Renewal::All, "root", now).unwrap();
+    assert!(rotated.ended == ends && rotated.damaged.is_empty());
+    refused(&types(&mut home, &letter, now), Refusal::Wrong);
+    assert!(home.door.take_letters(8, now).unwrap().is_empty());
+    assert!(matches!(home.door.await_letter(&posted), Err(NotMailed::Replaced)));
+    // the address is no secret of the keys, and another code is mailed at once
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    accepted(&types(&mut home, &letter, now));
+}
+
+#[test]
+fn a_letter_that_failed_does_not_take_a_newer_code_along() {
+    let (mut home, now) = by_mail_alone();
+    let first = asks(&mut home, "alice", now).ok().unwrap();
+    let second = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
+    home.door.note_letter(&first, &Err("late".to_owned())).unwrap();
+    accepted(&types(&mut home, &second, now.plus(60)));
+}
+
+/// M1: hashed and sealed.
+#[test]
+fn neither_the_code_nor_another_address_stands_in_the_store() {
+    let (mut home, now) = by_mail_alone();
+    let posted = home.door.set_email(&name("alice"), &address("b@example.com"), "root", now).unwrap();
+    let store = home.folder.path().join("store/db");
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    connection.execute("UPDATE outbox SET address = 'thief@example.com'", []).unwrap();
+    drop(connection);
+    assert!(home.door.take_letters(8, now).unwrap().is_empty(), "sealed for another address");
+    assert!(matches!(home.door.await_letter(&posted), Err(NotMailed::Replaced)));
+
+    let posted = home.door.set_email(&name("alice"), &address("b@example.com"), "root", now).unwrap();
+    let letter = gate_sends(&mut home, &posted, now);
+    // what holds six digits by chance is not looked for: the columns are
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    let hash: Vec<u8> = connection.query_row("SELECT hash FROM mailed_code", [], |row| row.get(0)).unwrap();
+    assert_eq!(hash.len(), 32);
+    assert!(!hash.windows(6).any(|window| window == letter.code.as_bytes()));
+    let left: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn an_old_letter_is_not_sent_late() {
+    let (mut home, now) = by_mail_alone();
+    home.door.set_email(&name("alice"), &address("b@example.com"), "root", now).unwrap();
+    assert!(home.door.take_letters(8, now.plus(900)).unwrap().is_empty());
+    assert!(home.door.take_letters(8, now).unwrap().is_empty());
+}
+
+#[test]
+fn guesses_are_counted_as_before_and_asking_for_mail_resets_nothing() {
+    let (mut home, app, now) = by_both();
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    let wrong = (0..)
+        .map(|number| format!("{number:06}"))
+        .filter(|code| *code != *letter.code && (-20..=20).all(|offset| *code != code_of(&app, offset)));
+    // compared with three codes of the app and one by mail: each costs two
+    for code in wrong.take(3) {
+        refused(&home.attempt("alice", &code, now), Refusal::Wrong);
+    }
+    let delayed = Refusal::Delayed { wait: 60 };
+    refused(&types(&mut home, &letter, now), delayed);
+    assert_eq!(asks(&mut home, "alice", now).err(), Some(MailRefusal::Code(delayed)));
+    let letter = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
+    refused(&home.attempt("alice", "99999999", now.plus(60)), Refusal::Unfit);
+    accepted(&types(&mut home, &letter, now.plus(60)));
+}

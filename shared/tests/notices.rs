@@ -1,0 +1,208 @@
+//! What people are told by mail of what happened to their accounts, on a real store; the gate is played by the test.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, accepted, code_of, name, refused};
+use shared::answer::Answer;
+use shared::clock::Timestamp;
+use shared::decision::Refusal;
+use shared::door::{AfterCode, AfterPassword, Browser, Trust};
+use shared::enrolment::Pending;
+use shared::event::What;
+use shared::password::Password;
+use shared::place::{Address, Origin};
+use shared::store::{MOST_NOTICES, Notice};
+use zeroize::Zeroizing;
+
+const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
+const DAY: u64 = 24 * 3600;
+
+/// Everything that is due, and sent.
+fn sent(home: &mut Home, now: Timestamp) -> Vec<Notice> {
+    let taken = home.door.take_notices(100, now).unwrap();
+    taken.iter().for_each(|notice| home.door.notice_sent(notice).unwrap());
+    taken
+}
+
+#[track_caller]
+fn told(home: &mut Home, to: &str, expected: &[What]) {
+    let sent = sent(home, NOW);
+    let what: Vec<_> = sent.iter().map(|notice| notice.event.what).collect();
+    assert_eq!(what, expected);
+    assert!(sent.iter().all(|notice| notice.to.as_str() == to), "{sent:?}");
+}
+
+fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
+    home.door.set_email(&name(who), &to.parse().unwrap(), "root", now).unwrap();
+    let letter = home.door.take_letters(8, now).unwrap().remove(0);
+    home.door.note_letter(&letter, &Ok(())).unwrap();
+    home.door.confirm_email(&name(who), &Answer::read(letter.code.as_bytes()), "root", now).unwrap();
+}
+
+/// Alice with an app and a confirmed address; what that told her is read.
+fn alice(config: &str) -> (Home, Pending) {
+    let mut home = Home::new(&format!("{MAIL}{config}"));
+    confirms(&mut home, "alice", "alice@example.com", NOW.minus(60));
+    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&app);
+    told(&mut home, "alice@example.com", &[What::EmailConfirmed, What::Enrolled]);
+    (home, app)
+}
+
+/// N4
+#[test]
+fn every_administrative_act_is_mailed_with_its_actor() {
+    let (mut home, app) = alice("");
+    let (who, to, password) =
+        (name("alice"), "alice@example.com", Zeroizing::new("correct horse".to_owned()));
+    let (code, _) = home.door.issue_one_time_code(&who, "carol", NOW).unwrap();
+    assert!(home.holds(b"one-time-code-issued") && !home.holds(code.plain().as_bytes()));
+    let sent = sent(&mut home, NOW);
+    assert_eq!((sent.len(), sent[0].event.what), (1, What::OneTimeCodeIssued));
+    assert_eq!((sent[0].event.actor.as_str(), sent[0].event.at), ("carol", NOW));
+
+    home.door.cancel_one_time_code(&who, "carol", NOW).unwrap();
+    home.door.unlock(&who, "carol", NOW).unwrap();
+    home.door.set_password(&who, &Password::typed(password).unwrap(), "carol", NOW).unwrap();
+    home.door.replace_recovery_codes(&who, app.recovery_codes(), "carol", NOW).unwrap();
+    home.door.change_groups(&who, &["ops".parse().unwrap()], &[], "carol", NOW).unwrap();
+    let acts = [
+        What::OneTimeCodeCancelled,
+        What::Unlocked,
+        What::PasswordSet,
+        What::RecoveryCodesReplaced,
+        What::GroupsChanged,
+    ];
+    told(&mut home, to, &acts);
+    home.door.disable(&who, "carol", NOW).unwrap();
+    home.activates(&app);
+    home.door.rename_account(&who, &name("alison"), "carol", NOW).unwrap();
+    home.door.remove_account(&name("alison"), "carol", NOW).unwrap();
+    let acts = [What::Disabled, What::Enrolled, What::AccountRenamed, What::AccountRemoved];
+    told(&mut home, to, &acts);
+}
+
+#[test]
+fn an_address_that_is_replaced_or_removed_is_told_itself() {
+    let (mut home, _) = alice("");
+    confirms(&mut home, "alice", "thief@example.com", NOW);
+    told(&mut home, "alice@example.com", &[What::EmailConfirmed]);
+    home.door.remove_email(&name("alice"), "root", NOW).unwrap();
+    told(&mut home, "thief@example.com", &[What::EmailRemoved]);
+    home.door.unlock(&name("alice"), "root", NOW).unwrap();
+    told(&mut home, "", &[]);
+}
+
+#[test]
+fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
+    let (mut home, app) =
+        alice("[totp]\npast_steps = 10\nfuture_steps = 2\n[throttle]\nlock_after = 10\nfree = 9\n");
+    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    refused(&home.attempt("alice", "00000000", NOW), Refusal::Unfit);
+    told(&mut home, "", &[]);
+    accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
+    let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    accepted(&home.attempt("alice", &code.grouped(), NOW));
+    told(&mut home, "alice@example.com", &[What::Accepted, What::OneTimeCodeIssued, What::Accepted]);
+    let wrong = (0..1_000_000)
+        .map(|number| format!("{number:06}"))
+        .filter(|code| (-30..=30).all(|offset| *code != code_of(&app, offset)));
+    // compared with 13 codes, each costs five
+    for code in wrong.take(2) {
+        refused(&home.attempt("alice", &code, NOW), Refusal::Wrong);
+    }
+    refused(&home.attempt("alice", &code_of(&app, 1), NOW), Refusal::Locked);
+    told(&mut home, "alice@example.com", &[What::Locked]);
+}
+
+/// T3
+#[test]
+fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
+    let (mut home, app) = alice("");
+    let (who, password) = (name("alice"), Zeroizing::new("correct horse".to_owned()));
+    let password = Password::typed(password).unwrap();
+    home.door.set_password(&who, &password, "alice", NOW).unwrap();
+    told(&mut home, "alice@example.com", &[What::PasswordSet]);
+    let mut enters = |cookie: Option<&str>| -> Option<String> {
+        let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
+        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let nothing = Answer::read(b"");
+        let opened = match home.door.enter_password(&browser, &who, Some(&password), &nothing, NOW).unwrap() {
+            AfterPassword::Opened(opened) => opened,
+            AfterPassword::Code { generation, .. } if cookie.is_none() => {
+                let answer = Answer::read(code_of(&app, 0).as_bytes());
+                match home.door.enter_code(&browser, &who, generation, &answer, Trust::Asked, NOW).unwrap() {
+                    AfterCode::Opened(opened) => opened,
+                    AfterCode::Refused(refusal) => panic!("{refusal:?}"),
+                }
+            }
+            _ => return None,
+        };
+        opened.browser_cookie.map(|cookie| cookie.to_string())
+    };
+    let first = enters(None).unwrap();
+    let second = enters(Some(&first)).unwrap();
+    let third = enters(Some(&second)).unwrap();
+    assert_eq!(enters(Some(&first)), None);
+    assert_eq!(enters(Some(&third)), None, "the browser is trusted no longer");
+    let sent = sent(&mut home, NOW);
+    assert_eq!(sent.len(), 1);
+    let event = &sent[0].event;
+    assert_eq!((event.what, event.origin.as_str()), (What::BrowserRevoked, "192.0.2.7"));
+
+    assert_eq!(home.door.revoke_sessions(&who, None, "alice", NOW).unwrap(), 3);
+    told(&mut home, "", &[]);
+}
+
+#[test]
+fn a_notice_that_is_not_sent_comes_again_for_three_days() {
+    let (mut home, _) = alice("");
+    home.door.unlock(&name("alice"), "root", NOW).unwrap();
+    let takes = |home: &mut Home, now| home.door.take_notices(8, now).unwrap().len();
+    assert_eq!((takes(&mut home, NOW), takes(&mut home, NOW)), (1, 0), "one gate alone sends it");
+    assert_eq!((takes(&mut home, NOW.plus(299)), takes(&mut home, NOW.plus(300))), (0, 1));
+    // a clock that ran ahead puts nothing off for long
+    assert_eq!(takes(&mut home, NOW.plus(2 * DAY)), 1);
+    assert_eq!(takes(&mut home, NOW.plus(DAY)), 1);
+    assert_eq!(takes(&mut home, NOW.plus(3 * DAY)), 1);
+    assert_eq!(takes(&mut home, NOW.plus(3 * DAY + 301)), 0);
+}
+
+#[test]
+fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
+    let (mut home, _) = alice("");
+    confirms(&mut home, "bob", "bob@example.com", NOW);
+    told(&mut home, "bob@example.com", &[What::EmailConfirmed]);
+    for number in 0..u64::from(MOST_NOTICES) + 5 {
+        home.door.unlock(&name("alice"), "root", NOW.plus(number)).unwrap();
+    }
+    home.door.unlock(&name("bob"), "root", NOW).unwrap();
+    let sent = sent(&mut home, NOW.plus(60));
+    assert_eq!(sent.len(), MOST_NOTICES as usize + 1);
+    assert_eq!((sent[0].event.at, sent[19].event.at), (NOW, NOW.plus(19)));
+    assert_eq!(sent[20].to.as_str(), "bob@example.com");
+    // what was never sent makes room when it is old
+    for day in [0, 4] {
+        for _ in 0..MOST_NOTICES {
+            home.door.unlock(&name("alice"), "root", NOW.plus(day * DAY)).unwrap();
+        }
+    }
+    let sent = home.door.take_notices(100, NOW.plus(4 * DAY)).unwrap();
+    assert!(sent.len() == 20 && sent.iter().all(|notice| notice.event.at == NOW.plus(4 * DAY)));
+}
+
+#[test]
+fn without_mail_or_without_an_address_nothing_waits() {
+    let mut home = Home::new("");
+    let app = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&app);
+    let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
+    connection.execute(sql, []).unwrap();
+    home.door.unlock(&name("alice"), "root", NOW).unwrap();
+    assert!(home.door.take_notices(8, NOW).unwrap().is_empty());
+    let mut home = Home::new(MAIL);
+    home.activates(&app);
+    assert!(home.door.take_notices(8, NOW).unwrap().is_empty());
+}

@@ -1,0 +1,110 @@
+//! The root helper of the gate: a real process of root's at a socket that the test host holds, as systemd does.
+
+use crate::processes::{Running, below, end, patiently};
+use shared::host_password::{GREETING, SOCKET};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const PROGRAM: &str = "/usr/libexec/postern-password";
+
+/// A running helper; it ends, and its socket goes, when this goes.
+pub struct PasswordHelper {
+    running: Option<Running>,
+    socket: UnixListener,
+}
+
+impl PasswordHelper {
+    /// Makes the socket, and starts it.
+    #[track_caller]
+    pub fn start() -> PasswordHelper {
+        PasswordHelper::start_through(&[])
+    }
+
+    /// Starts it through a command that goes on with the one after it.
+    #[track_caller]
+    pub fn start_through(command: &[&str]) -> PasswordHelper {
+        if Path::new(SOCKET).exists() {
+            fs::remove_file(SOCKET).expect("/run can be written");
+        }
+        let socket = UnixListener::bind(SOCKET).expect("/run can be written");
+        let user = nix::unistd::User::from_name("postern").ok().flatten().expect("postern is installed");
+        chown(SOCKET, Some(user.uid.as_raw()), None).expect("root may do it");
+        fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o600)).expect("root may do it");
+        let running = Some(launch(&socket, command));
+        PasswordHelper { running, socket }
+    }
+
+    /// Starts it again, as systemd does at the next connection.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.crash();
+        self.running = Some(launch(&self.socket, &[]));
+    }
+
+    /// Ends it at once, and nothing of what it started.
+    pub fn crash(&mut self) {
+        if let Some(running) = self.running.as_mut() {
+            end(running.process());
+            patiently("the helper has ended", || Ok((!running.is_running()).then_some(())));
+        }
+        self.running = None;
+    }
+
+    /// Everything that it said since it started.
+    pub fn log(&self) -> String {
+        self.running.as_ref().map(Running::said).unwrap_or_default()
+    }
+
+    /// Waits until its log holds some words.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        patiently(&format!("the helper says {words:?}"), || Ok(self.log().contains(words).then_some(())));
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.running.as_ref().map_or(0, Running::process)
+    }
+
+    /// The processes of questions, and what they started.
+    pub fn questions(&self) -> Vec<u32> {
+        below(self.process())
+    }
+
+    /// Bytes sent to it by root, and what came back after its greeting; `None` if it did not greet.
+    pub fn hears(bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut stream = UnixStream::connect(SOCKET).expect("the socket is there");
+        let mut greeting = [0; GREETING.len()];
+        stream.read_exact(&mut greeting).ok()?;
+        assert_eq!(greeting, GREETING);
+        // it may have closed already
+        let _ = stream.write_all(bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+        let mut said = Vec::new();
+        let _ = stream.read_to_end(&mut said);
+        Some(said)
+    }
+}
+
+impl Drop for PasswordHelper {
+    fn drop(&mut self) {
+        self.running = None;
+        // a story may have taken it away
+        let _ = fs::remove_file(SOCKET);
+    }
+}
+
+#[track_caller]
+fn launch(socket: &UnixListener, through: &[&str]) -> Running {
+    let words: Vec<_> = through.iter().copied().chain([PROGRAM]).collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    let input = Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor")));
+    Running::start_at(command, input, "password_helper.log")
+}

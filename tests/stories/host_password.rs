@@ -1,0 +1,146 @@
+//! A first setup by someone who is not root, with their password on this host.
+
+use crate::host_password_helper::{PROMPT, web};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use shared::host_password::SOCKET;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use testhost::{Host, PasswordHelper, Phone, Postern, Store, Terminal, patiently};
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let web = web(&host);
+    let helper = PasswordHelper::start();
+    // how many failures there ever were is the one thing that a try leaves
+    let dump =
+        || Store::open().dump().lines().filter(|l| !l.starts_with("sqlite_sequence")).collect::<String>();
+    let before = dump();
+
+    let setup = || {
+        let mut terminal = Terminal::run(alice.postern("enroll").command());
+        terminal.expect(PROMPT).types(&alice.password);
+        let screen = terminal.expect("Scan it, then enter the code that your app shows: ").screen();
+        assert!(!screen.contains(&alice.password), "what is typed does not show");
+        let url = screen.lines().find_map(|line| line.strip_prefix("URL: ")).expect("a URL");
+        let phone = Phone::scans(url.trim());
+        (terminal, phone)
+    };
+    let (mut terminal, phone) = setup();
+    terminal.types(&phone.code()).expect("type \"saved\": ").presses_ctrl_c();
+    assert!(!terminal.ends().status.success());
+    assert_eq!(dump(), before, "a setup that is cut off leaves no trace");
+
+    let (mut terminal, phone) = setup();
+    terminal.types(&phone.code()).expect("type \"saved\": ").types("saved");
+    let ended = terminal.ends();
+    assert!(ended.transcript.contains("the second factor of alice is on"), "{}", ended.transcript);
+    assert_eq!(alice.postern("status --json").does().json()["state"], "on");
+    alice.with_key().enters_with(&phone.code_in(1));
+    let enrolled = Postern::call("log alice --json --event enrolled").does().json();
+    assert_eq!((&enrolled["actor"], &enrolled["door"]), (&"alice".into(), &"postern".into()));
+
+    let again = alice.postern("enroll").input(&format!("{}\n", alice.password)).refuses();
+    assert!(again.err.contains("has a second factor already"), "{}", again.err);
+    let bob = host.person("bob");
+    let others = bob.postern("enroll alice").input(&format!("{}\n", alice.password)).refuses();
+    assert!(others.err.contains("another account than your own, bob"), "{}", others.err);
+    let auth = fs::read_to_string("/var/log/auth.log").expect("rsyslogd writes it");
+    for log in [web.gate.log(), helper.log(), auth] {
+        assert!(!log.contains(&alice.password) && !log.contains("panicked"), "{log}");
+    }
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let web = web(&host);
+    let helper = PasswordHelper::start();
+    let right = format!("{}\n", alice.password);
+
+    for _ in 0..5 {
+        let said = alice.postern("enroll").input("not the password\n").refuses();
+        assert!(said.err.contains("That password is wrong"), "{}", said.err);
+    }
+    let said = alice.postern("enroll").input(&right).refuses();
+    assert!(said.err.contains("Too many wrong passwords: wait 30 s"), "{}", said.err);
+    web.gate.says("refused cause=password-wrong address=- service=postern user=\"alice\"");
+    web.gate.says("refused cause=password-delayed-30s address=- service=postern user=\"alice\"");
+    let wrong = "refused cause=wrong address=- user=\"alice\"";
+    assert_eq!(helper.log().matches(wrong).count(), 5, "a delayed one is not asked: {}", helper.log());
+
+    // what waits for a password keeps no one-time code waiting
+    Postern::call("account add alice").does();
+    let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
+    let code = code.as_str().expect("a code");
+    let mut terminal = Terminal::run(alice.postern("enroll").command());
+    terminal.expect(PROMPT).types(code).expect("your app shows: ").presses_ctrl_c();
+    terminal.ends();
+
+    host.clock.forward(31);
+    let mut terminal = Terminal::run(alice.postern("enroll").command());
+    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ").presses_ctrl_c();
+    terminal.ends();
+    assert!(!Store::open().dump().contains(&alice.password));
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let web = web(&host);
+    let refused_at_once = |why: &str| {
+        for _ in 0..3 {
+            let began = Instant::now();
+            let said = alice.postern("enroll").input(&format!("{}\n", alice.password)).refuses();
+            assert!(began.elapsed() < Duration::from_secs(2), "{why}: {:?}", began.elapsed());
+            assert!(
+                said.err.contains("ask the administrator to start postern-password.socket"),
+                "{}",
+                said.err
+            );
+            assert!(said.err.contains("postern one-time-code alice"), "{}", said.err);
+        }
+    };
+    refused_at_once("absent");
+    web.gate.says("postern-password does not answer at /run/postern-password.sock");
+    web.gate.says("refused cause=password-unasked address=- service=postern user=\"alice\"");
+    let mut helper = PasswordHelper::start();
+    let process = Pid::from_raw(i32::try_from(helper.process()).expect("a process"));
+    kill(process, Signal::SIGSTOP).expect("it runs");
+    refused_at_once("hanging");
+    helper.crash();
+    // an impostor's socket, where someone got to put one
+    fs::remove_file(SOCKET).expect("/run can be written");
+    let script = "use IO::Socket::UNIX; umask 0; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 9) or die; \
+         while (my $s = $l->accept) { print $s \"postern-password 1\\n\"; print $s \"yes\\n\"; }";
+    fs::set_permissions("/run", PermissionsExt::from_mode(0o777)).expect("root may do it");
+    let mut perl = Command::new("setpriv");
+    perl.args(["--reuid=nobody", "--regid=65534", "--clear-groups", "perl", "-e", script, SOCKET]);
+    let mut impostor = perl.spawn().expect("perl runs");
+    patiently("the impostor listens", || Ok(std::path::Path::new(SOCKET).exists().then_some(())));
+    refused_at_once("an impostor");
+    impostor.kill().expect("it runs");
+    impostor.wait().expect("a child can be waited for");
+    fs::set_permissions("/run", PermissionsExt::from_mode(0o755)).expect("root may do it");
+    drop(helper);
+
+    Postern::call("account add alice").does();
+    let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
+    let mut terminal = Terminal::run(alice.postern("enroll").command());
+    terminal.expect(PROMPT).types(code.as_str().expect("a code"));
+    terminal.expect("your app shows: ").presses_ctrl_c();
+    terminal.ends();
+    let _helper = PasswordHelper::start();
+    let mut terminal = Terminal::run(alice.postern("enroll").command());
+    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ").presses_ctrl_c();
+    terminal.ends();
+}

@@ -1,0 +1,82 @@
+//! The units of the gate's root helper: systemd understands them, and what they forbid the helper does without.
+
+use crate::web_unit::{forbids_nothing_of, unit};
+use shared::host_password::{Candidate, Question, Said};
+use std::fs;
+use std::process::Command;
+use testhost::{Host, PasswordHelper, finished};
+
+const SERVICE: &str = "/usr/lib/systemd/system/postern-password.service";
+const SOCKET: &str = "/usr/lib/systemd/system/postern-password.socket";
+const TRACE: &str = "/run/postern-tests/password.strace";
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn systemd_understands_the_units_of_the_helper() {
+    let _host = Host::fresh();
+    let mut verify = Command::new("systemd-analyze");
+    let said = verify.args(["verify", "--man=no", SOCKET, SERVICE]).output().expect("systemd-analyze runs");
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.success() && !text.contains("postern"), "{text}");
+    finished(Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=45", SERVICE]));
+    assert_eq!(unit(SOCKET, "ListenStream"), [shared::host_password::SOCKET]);
+    assert_eq!(
+        (unit(SOCKET, "SocketUser"), unit(SOCKET, "SocketMode")),
+        (vec!["postern".into()], vec!["0600".into()])
+    );
+}
+
+/// Everything read-only, nobody's homes, and the unit's capabilities alone.
+fn sandbox() -> String {
+    let kept: Vec<_> = unit(SERVICE, "CapabilityBoundingSet")
+        .iter()
+        .map(|name| name.replace("CAP_", "+").to_ascii_lowercase())
+        .collect();
+    format!(
+        "umask {}
+        findmnt --noheadings --list --output TARGET | grep -v -e ^/proc -e ^/sys -e ^/dev | while read -r path; do
+            mount -o remount,bind,ro \"$path\"
+        done
+        mount -t tmpfs none /tmp
+        for home in /root /home; do mount -t tmpfs -o ro none $home; done
+        exec setpriv --no-new-privs --bounding-set=-all,{} \"$@\"",
+        unit(SERVICE, "UMask")[0],
+        kept.join(",")
+    )
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_helper_does_without_what_its_unit_forbids() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    host.pam("postern-gate", "@include common-auth\n@include common-account\n");
+    let helper = PasswordHelper::start_through(&[
+        "strace",
+        "--daemonize",
+        "--follow-forks",
+        "--quiet=all",
+        &format!("--output={TRACE}"),
+        "unshare",
+        "--mount",
+        "bash",
+        "-euc",
+        &sandbox(),
+        "bash",
+    ]);
+    let asked = |password: &str| {
+        let password = Candidate::typed(password.as_bytes()).expect("a password");
+        let question = Question { name: "alice".parse().expect("a name"), address: None, password };
+        PasswordHelper::hears(&question.write()).and_then(|said| Said::read(&said))
+    };
+    assert_eq!(asked(&alice.password), Some(Said::Right), "{}", helper.log());
+    assert_eq!(asked("not the password"), Some(Said::Wrong));
+    let status = fs::read_to_string(format!("/proc/{}/status", helper.process())).expect("it runs");
+    assert!(status.contains("NoNewPrivs:\t1") && !status.contains("CapBnd:\t000001ffffffffff"), "{status}");
+    assert!(!helper.log().contains("panicked"), "{}", helper.log());
+    drop(helper);
+
+    let trace = fs::read_to_string(TRACE).expect("strace wrote it");
+    let (_, trace) = trace.split_once("execve(\"/usr/libexec/postern-password\"").expect("it was started");
+    forbids_nothing_of(SERVICE, trace, &["accept4", "prctl", "setsockopt"]);
+}

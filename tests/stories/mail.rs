@@ -1,0 +1,366 @@
+//! Mailed codes: a real mail server on loopback, a webhook, a program, and what happens when they fail.
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+use testhost::{
+    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Reply, Store,
+    Visitor, Web, Webhook, hanging_server, reconfigure,
+};
+
+const PLAIN: &str = "[email]\nsmtp_url = \"smtp://127.0.0.1:2525\"\nfrom = \"postern@example.test\"\n";
+
+fn by_tls(url: &str) -> String {
+    format!(
+        "[email]\nsmtp_url = \"{url}\"\nsmtp_user = \"postern\"\nsmtp_password_file = \"{MAIL_PASSWORD}\"\n\
+         smtp_ca_file = \"{MAIL_CA}\"\nfrom = \"postern@example.test\"\ntime_limit = \"5s\"\n"
+    )
+}
+
+/// The web, and alice with a password.
+fn web(host: &Host, email: &str) -> (Web, Person) {
+    let web = Web::start(host, Front::Nginx, Place::OwnHost, email);
+    let alice = host.person("alice");
+    alice.has_a_password();
+    (web, alice)
+}
+
+/// Her address, set and confirmed; the cooldown is over.
+fn confirmed(host: &Host, server: &MailServer) -> Mail {
+    let said = Postern::call("email set alice alice@example.test").does();
+    assert!(said.out.contains("a code was mailed to alice@example.test"), "{}", said.out);
+    let mail = server.got();
+    assert_eq!(mail.header("Rcpt"), "alice@example.test");
+    Postern::call("email confirm alice").input(&format!("{}\n", mail.code())).does();
+    assert!(server.told().text.contains("an address that was confirmed just now"));
+    host.clock.forward(60);
+    mail
+}
+
+fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
+    let visitor = Visitor::new();
+    assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+    visitor
+}
+
+fn asks(web: &Web, visitor: &Visitor) -> Reply {
+    visitor.sends(&format!("{}mail", web.pages), &[])
+}
+
+fn with_app_and_mail(host: &Host, web: &Web, server: &MailServer, alice: &Person) -> (Phone, Visitor) {
+    let phone = alice.enrols();
+    confirmed(host, server);
+    (phone, passes_the_password(web, alice))
+}
+
+/// M1, M3, M4, L1: over STARTTLS, with a name and a password.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (web, alice) = web(&host, &by_tls("smtp://mail.example.test:2587"));
+    let phone = alice.enrols();
+    let first = confirmed(&host, &server);
+    assert_eq!((first.header("Way"), first.header("From")), ("starttls", "postern@example.test"));
+    assert_eq!(first.header("Auto-Submitted"), "auto-generated");
+    let status = Postern::call("status alice --json").does().json();
+    assert_eq!(status["email"], "alice@example.test");
+
+    let visitor = passes_the_password(&web, &alice);
+    let page = visitor.loads(&format!("{}code", web.pages));
+    assert!(page.body.contains("Mail a code to a•••@example.test"), "{page:?}");
+    assert!(!page.body.contains("alice@example.test"), "{page:?}");
+    server.got_nothing();
+    let sent = asks(&web, &visitor);
+    assert_eq!(sent.status, 200, "{sent:?}");
+    assert!(sent.body.contains("on its way to a•••@example.test"), "{sent:?}");
+    let mail = server.got();
+    assert!(mail.header("Subject").starts_with("Your verification code for "), "{mail:?}");
+
+    host.clock.forward(20);
+    let again = asks(&web, &visitor);
+    assert_eq!((again.status, again.header("retry-after")), (429, "40"), "{again:?}");
+    assert!(again.body.contains("wait 40 s"), "{again:?}");
+    server.got_nothing();
+    host.clock.forward(40);
+    assert_eq!(asks(&web, &visitor).status, 200);
+    let newer = server.got();
+    // one time in a million they are the same
+    if newer.code() != mail.code() {
+        assert_eq!(visitor.code(&web.pages, &mail.code(), "").status, 401);
+    }
+    let entered = visitor.code(&web.pages, &newer.code(), "");
+    assert!(entered.body.contains("1 wrong code since"), "{entered:?}");
+    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
+    assert_eq!(web.application.got().value("Remote-User"), "alice");
+    let other = passes_the_password(&web, &alice);
+    let used = other.code(&web.pages, &newer.code(), "");
+    assert!(used.status == 401 && used.body.contains("used already"), "{used:?}");
+    assert_eq!(other.code(&web.pages, &phone.code(), "").status, 303, "trap 13: either is accepted");
+
+    // one enrolment, every door
+    host.clock.forward(60);
+    assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 200);
+    let third = server.got();
+    alice.with_key().enters_with(&third.code());
+    host.journal.says("accepted cause=mailed-code");
+
+    let (log, events) = (web.gate.log(), Postern::call("log --json").does().out);
+    let (journal, kept) = (host.journal.rest(), Store::open().dump());
+    for code in [first, mail, newer, third].map(|mail| mail.code()) {
+        for text in [&log, &events, &journal] {
+            assert!(!text.contains(&code), "{code} in {text}");
+        }
+        // a column that is the code, or holds it as text
+        assert!(!kept.split(['|', '\n']).any(|column| column == code), "{code} in {kept}");
+    }
+    assert!(events.contains("\"code-asked\"") && events.contains("\"email-confirmed\""), "{events}");
+}
+
+/// M2
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (web, alice) = web(&host, PLAIN);
+    confirmed(&host, &server);
+    for (after, status) in [(899, 303), (901, 401)] {
+        assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 200);
+        let mail = server.got();
+        assert_eq!(mail.header("Way"), "plain");
+        host.clock.forward(after);
+        let answer = passes_the_password(&web, &alice).code(&web.pages, &mail.code(), "");
+        assert_eq!(answer.status, status, "{after}: {answer:?}");
+        assert!(status == 303 || answer.body.contains("time is over"), "{answer:?}");
+    }
+}
+
+/// M4: mail alone, and switched off.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn mail_alone_is_a_second_factor_until_it_is_removed() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (web, alice) = web(&host, &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"));
+    let refused = Visitor::new().password(&web.pages, "alice", &alice.password);
+    assert_eq!(refused.status, 403, "required, and nothing set up");
+    let said = Postern::call("email set alice alice@example.test").does();
+    assert!(said.out.contains("postern email confirm alice"), "{}", said.out);
+    let code = server.got().code();
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    Postern::call("email confirm alice").input(&format!("{wrong}\n")).refuses();
+    let said = Postern::call("email confirm alice").input(&format!("{code}\n")).does();
+    assert!(said.out.contains("postern recovery alice"), "{}", said.out);
+    host.clock.forward(60);
+
+    let visitor = passes_the_password(&web, &alice);
+    let page = visitor.loads(&format!("{}code", web.pages));
+    assert!(page.body.contains("The code that is mailed to you"), "{page:?}");
+    assert_eq!(asks(&web, &visitor).status, 200);
+    assert_eq!(visitor.code(&web.pages, &server.got().code(), "").status, 303);
+
+    let said = Postern::call("email remove alice").does();
+    assert!(said.out.contains("[policy] requires one"), "{}", said.out);
+    assert_eq!(visitor.loads(&format!("{APP}/")).status, 302, "the session is over");
+    assert_eq!(asks(&web, &visitor).status, 401);
+    assert_eq!(Visitor::new().password(&web.pages, "alice", &alice.password).status, 403);
+    server.got_nothing();
+}
+
+/// Whoever has not passed the password gets no mail sent.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn nobody_sends_mail_without_the_password() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (web, alice) = web(&host, PLAIN);
+    let (_, visitor) = with_app_and_mail(&host, &web, &server, &alice);
+    assert_eq!(asks(&web, &Visitor::new()).status, 401);
+    let foreign = visitor.with("Origin: https://evil.example.test");
+    assert_eq!(asks(&web, &foreign).status, 403);
+    assert_eq!(visitor.loads(&format!("{}mail", web.pages)).status, 405);
+    Postern::call("session revoke alice --all").run();
+    alice.has_a_password();
+    assert_eq!(asks(&web, &visitor).status, 401, "a new password ended the sign-in");
+    server.got_nothing();
+}
+
+/// Every way that `[email]` knows.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let tls = by_tls("smtps://mail.example.test:2465");
+    let (mut web, alice) = web(&host, &tls);
+    assert_eq!(confirmed(&host, &server).header("Way"), "tls");
+
+    let hook = Webhook::start(8025, "204 No Content");
+    let secret = "/etc/postern/webhook.secret";
+    fs::copy(MAIL_PASSWORD, secret).expect("/etc can be written");
+    let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
+    std::os::unix::fs::chown(secret, Some(0), postern).expect("root may do it");
+    let by_hook = format!(
+        "[email]\nwebhook_url = \"http://127.0.0.1:8025/mail?to=all\"\nwebhook_secret_file = \"{secret}\"\n"
+    );
+    reconfigure(&tls, &by_hook);
+    web.gate.restart();
+    let visitor = passes_the_password(&web, &alice);
+    assert_eq!(asks(&web, &visitor).status, 200);
+    let (head, body) = hook.got();
+    assert!(head.starts_with("POST /mail?to=all HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("authorization: Bearer the password of the gate\r\n"), "{head}");
+    let letter: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((&letter["account"], &letter["to"]), (&"alice".into(), &"alice@example.test".into()));
+    let code = letter["code"].as_str().expect("a code");
+    assert!(!letter["subject"].as_str().expect("a subject").contains(code), "{letter}");
+    assert_eq!(visitor.code(&web.pages, code, "").status, 303);
+
+    let (program, out) = ("/usr/local/bin/take-mail", "/var/lib/postern/mail-taken");
+    fs::write(program, format!("#!/bin/sh\ncat > {out}.new && mv {out}.new \"{out}-$1\"\n")).expect("/usr");
+    fs::set_permissions(program, PermissionsExt::from_mode(0o755)).expect("root may do it");
+    let by_program =
+        format!("[email]\ncommand = [\"{program}\", \"a b; c\"]\nfrom = \"postern@example.test\"\n");
+    reconfigure(&by_hook, &by_program);
+    web.gate.restart();
+    host.clock.forward(60);
+    let visitor = passes_the_password(&web, &alice);
+    assert_eq!(asks(&web, &visitor).status, 200);
+    let taken = Mail { text: fs::read_to_string(format!("{out}-a b; c")).expect("the program took it") };
+    assert_eq!(taken.header("To"), "alice@example.test");
+    assert_eq!(visitor.code(&web.pages, &taken.code(), "").status, 303);
+}
+
+/// M5: what fails or hangs says so in time, kills the code, and other methods still work.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (mut web, alice) = web(&host, PLAIN);
+    let (phone, _) = with_app_and_mail(&host, &web, &server, &alice);
+    let _silent = hanging_server(2526);
+    let _hook = Webhook::start(8026, "500 Internal Server Error");
+    let from = "from = \"postern@example.test\"\ntime_limit = \"2s\"\n";
+    let tls = by_tls("smtp://mail.example.test:2587");
+    let no_ca = tls.replace(&format!("smtp_ca_file = \"{MAIL_CA}\"\n"), "");
+    let ways = [
+        (format!("[email]\nsmtp_url = \"smtp://127.0.0.1:2526\"\n{from}"), "no answer within 2 s"),
+        (format!("[email]\nsmtp_url = \"smtp://127.0.0.1:2\"\n{from}"), "refused"),
+        (no_ca, "certificate"),
+        (tls.replace("user = \"postern\"", "user = \"other\""), "535"),
+        ("[email]\nwebhook_url = \"http://127.0.0.1:8026/\"\n".to_owned(), "answered 500"),
+        (
+            "[email]\nwebhook_url = \"http://127.0.0.1:2526/\"\ntime_limit = \"2s\"\n".to_owned(),
+            "no answer within",
+        ),
+        (
+            format!("[email]\ncommand = [\"/bin/sh\", \"-c\", \"echo no luck >&2; exit 3\"]\n{from}"),
+            "no luck",
+        ),
+        (format!("[email]\ncommand = [\"/bin/sleep\", \"60\"]\n{from}"), "no answer within 2 s"),
+    ];
+    let mut now = PLAIN.to_owned();
+    for (way, why) in ways {
+        reconfigure(&now, &way);
+        now = way;
+        web.gate.restart();
+        host.clock.forward(60);
+        let visitor = passes_the_password(&web, &alice);
+        let began = Instant::now();
+        let failed = asks(&web, &visitor);
+        assert_eq!(failed.status, 503, "{why}: {failed:?}");
+        assert!(failed.body.contains("could not be mailed"), "{failed:?}");
+        web.gate.says(why);
+        let said = Postern::call("email set alice other@example.test").refuses();
+        assert!(said.err.contains("no mail was sent") && said.err.contains(why), "{why}: {}", said.err);
+        assert!(began.elapsed() < Duration::from_secs(12), "{why}: {:?}", began.elapsed());
+        assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303, "{why}: the app's code opens");
+    }
+    server.got_nothing();
+
+    web.gate.crash();
+    let began = Instant::now();
+    let said = Postern::call("email set alice other@example.test").refuses();
+    assert!(said.err.contains("start postern-gate"), "{}", said.err);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    reconfigure(&now, "");
+    let said = Postern::call("email set alice other@example.test").refuses();
+    assert!(said.err.contains("[email]"), "{}", said.err);
+    assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 0);
+}
+
+/// Trap 8, and beyond: what a server quotes is no way into a log either.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (web, _) = web(&host, PLAIN);
+    for (address, why) in [("echo@example.test", "554"), ("nobody@example.test", "550")] {
+        let said = Postern::call(&format!("email set alice {address}")).refuses();
+        assert!(said.err.contains(why), "{}", said.err);
+        let digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() == 6);
+        assert!(!digits(&said.err), "{}", said.err);
+        let log = web.gate.log();
+        assert!(log.lines().filter(|line| line.contains("not mailed")).all(|line| !digits(line)), "{log}");
+    }
+    server.got_nothing();
+    let said = Postern::call("email set alice alice").run();
+    assert_eq!(said.exit, Some(2), "{}", said.all());
+}
+
+/// N4: with its actor; no act waits for a gate, and one without a web mails too, also with new keys.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn people_are_told_what_was_done_to_their_account() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (mut web, alice) = web(&host, PLAIN);
+    let phone = alice.enrols();
+    confirmed(&host, &server);
+    let visitor = passes_the_password(&web, &alice);
+    assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
+    Postern::call("unlock alice").does();
+    let notice = server.told();
+    for words in ["alice at ", "delays and locks after wrong codes were lifted", "By:      root", " UTC"] {
+        assert!(notice.text.contains(words), "{words}: {notice:?}");
+    }
+    assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
+    web.gate.says("notice=unlocked");
+
+    web.gate.crash();
+    Postern::call("authenticator add alice --no-confirm --name tablet").does();
+    host.configure(PLAIN);
+    web.gate.restart_without_web();
+    assert!(server.told().text.contains("an authenticator was added"));
+    Postern::call("key rotate").does();
+    Postern::call("email set alice other@example.test").does();
+    Postern::call("email confirm alice").input(&format!("{}\n", server.got().code())).does();
+    let notice = server.told();
+    assert_eq!(notice.header("Rcpt"), "alice@example.test", "the one that was replaced");
+    Postern::call("email remove alice").does();
+    assert_eq!(server.told().header("Rcpt"), "other@example.test");
+}
+
+/// A mail server that was down: what happened meanwhile is told when it is back.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_notice_that_failed_is_sent_again_later() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (mut web, _) = web(&host, PLAIN);
+    confirmed(&host, &server);
+    let down = PLAIN.replace("2525", "2");
+    reconfigure(PLAIN, &down);
+    web.gate.restart();
+    Postern::call("unlock alice").does();
+    web.gate.says("not mailed cause=mail user=\"alice\" notice=unlocked");
+    reconfigure(&down, PLAIN);
+    web.gate.restart();
+    host.clock.forward(301);
+    assert!(server.told().text.contains("were lifted"));
+}

@@ -9,10 +9,10 @@ use nix::unistd::{User, geteuid, getuid};
 use shared::answer;
 use shared::clock;
 use shared::door::{AuthenticatorState, Caller, Door, Status};
-use shared::errand::{Answer, Change, Errand, Finish, Kind, Look, SOCKET, Setup, Task, Typed, client};
+use shared::errand::client::Gate;
+use shared::errand::{Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed};
 use shared::name::UserName;
 use shared::store::BrowserRecord;
-use std::path::Path;
 
 const CODE: &str = "Verification code: ";
 
@@ -175,7 +175,7 @@ impl Desk {
         let errand = Errand { account: self.account.clone(), task };
         let reply = match &mut self.way {
             Way::Door { door, actor } => door.run_errand(Caller::Root(actor), &errand, clock::now()?)?,
-            Way::Gate => client::send(Path::new(SOCKET), &errand)?,
+            Way::Gate => Gate::of_this_host().run(&errand)?,
         };
         for told in reply.told {
             match self.output.is_json() {

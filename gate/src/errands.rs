@@ -1,4 +1,5 @@
-//! pam.sock: errands of users of this host who are not root, for their own accounts.
+//! pam.sock: errands of users of this host who are not root, for their own accounts, and what PAM hosts ask that run as
+//! such users.
 //!
 //! MUST take the user from the kernel (SO_PEERCRED), and nothing about who asks from the message.
 //! MUST bound what one user can hold: connections, bytes, time. Its doors are its own, so that whoever keeps them busy
@@ -15,6 +16,7 @@ use shared::door::{AdministrationError, COMMAND, Caller, Door, DoorError};
 use shared::errand::wire::{self, GREETING, LONGEST_ANSWER, LONGEST_ERRAND};
 use shared::errand::{Answer, Errand, Reply, Task};
 use shared::name::UserName;
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -51,7 +53,24 @@ pub(crate) fn listen(path: &Path, config: &Config) -> Result<Errands, String> {
         Ok(listener)
     };
     let listener = bind().map_err(|error: io::Error| format!("{}: {error}", path.display()))?;
-    Ok(Errands { listener, guests: Guests::default(), judge: Arc::new(Judge::new(config)) })
+    Ok(Errands {
+        listener,
+        guests: Guests::with_services(services(config)),
+        judge: Arc::new(Judge::new(config)),
+    })
+}
+
+/// The users whose PAM hosts ask about others, by number.
+fn services(config: &Config) -> HashSet<u32> {
+    let number = |name: &UserName| match User::from_name(name.as_str()) {
+        Ok(Some(user)) => Some(user.uid.as_raw()),
+        found => {
+            let why = found.err().map_or_else(|| "there is none".to_owned(), |error| error.to_string());
+            eprintln!("postern-gate: pam.socket_users: the user {name} cannot be looked up: {why}");
+            None
+        }
+    };
+    config.pam.socket_users.iter().filter_map(number).collect()
 }
 
 impl Errands {

@@ -1,17 +1,22 @@
 //! How many connections each user of the host may have at once, and all of them together: whoever opens thousands
-//! keeps nobody else out.
+//! keeps nobody else out. A service that asks about others has more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Of one user.
 const OF_ONE: usize = 3;
+/// Of one that asks about others.
+const OF_A_SERVICE: usize = 24;
 /// Of all. Their descriptors are among those that the web's connections leave: 128 for stores, listeners and these.
 const OF_ALL: usize = 48;
 
 /// Who is in.
 #[derive(Clone, Default)]
-pub(crate) struct Guests(Arc<Mutex<HashMap<u32, usize>>>);
+pub(crate) struct Guests {
+    counts: Arc<Mutex<HashMap<u32, usize>>>,
+    services: Arc<HashSet<u32>>,
+}
 
 /// One connection's place; it is free again when this is dropped.
 pub(crate) struct Admitted {
@@ -20,14 +25,20 @@ pub(crate) struct Admitted {
 }
 
 impl Guests {
+    /// Nobody is in yet; these users ask about others.
+    pub(crate) fn with_services(services: HashSet<u32>) -> Guests {
+        Guests { counts: Arc::default(), services: Arc::new(services) }
+    }
+
     /// Lets one more of a user's in, if there is room.
     pub(crate) fn admit(&self, uid: u32) -> Option<Admitted> {
         let mut counts = self.counts();
         if counts.values().sum::<usize>() >= OF_ALL {
             return None;
         }
+        let most = if self.services.contains(&uid) { OF_A_SERVICE } else { OF_ONE };
         let of_one = counts.entry(uid).or_default();
-        if *of_one >= OF_ONE {
+        if *of_one >= most {
             return None;
         }
         *of_one += 1;
@@ -36,7 +47,7 @@ impl Guests {
 
     /// Each change is one number: a panic cannot leave it half done.
     fn counts(&self) -> MutexGuard<'_, HashMap<u32, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,6 +77,14 @@ mod tests {
         assert_eq!((of_one.len(), guests.admit(1000).is_some()), (OF_ONE, false));
         drop(of_one);
         assert!(guests.counts().is_empty());
+    }
+
+    #[test]
+    fn a_service_that_asks_about_others_has_more_and_leaves_room() {
+        let guests = Guests::with_services([990].into());
+        let of_service: Vec<_> = (0..1000).filter_map(|_| guests.admit(990)).collect();
+        assert_eq!(of_service.len(), OF_A_SERVICE);
+        assert!(guests.admit(1000).is_some());
     }
 
     #[test]

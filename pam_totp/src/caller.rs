@@ -4,20 +4,13 @@
 use crate::host::{Host, Item};
 use nix::errno::Errno;
 use nix::unistd::User;
-use shared::name::{NameError, UserName};
+use shared::name::{NameError, Service, UserName, is_plain};
 use shared::place::{Address, Origin};
 use std::fmt;
 
-/// The longest service name or remote user that is looked at, in bytes.
-const LONGEST: usize = 64;
-
 /// The service, as text that is fit for a log.
-pub(crate) fn service(host: &dyn Host) -> String {
-    let bytes = host.item(Item::Service).unwrap_or_default();
-    match String::from_utf8(bytes) {
-        Ok(name) if is_plain(&name) => name,
-        _ => "-".to_owned(),
-    }
+pub(crate) fn service(host: &dyn Host) -> Service {
+    Service::named(&host.item(Item::Service).unwrap_or_default())
 }
 
 /// The user, under the host's own name for it: some name services take other spellings too (Alice,
@@ -78,10 +71,6 @@ pub(crate) fn earlier_factor(host: &dyn Host, sshd: bool) -> bool {
     sshd && host.variable("SSH_AUTH_INFO_0").is_some_and(|info| !info.iter().all(u8::is_ascii_whitespace))
 }
 
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= LONGEST && !text.chars().any(|c| c.is_control() || c.is_whitespace())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,12 +112,5 @@ mod tests {
         assert!(!earlier_factor(&host, false));
         let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
         assert!(!earlier_factor(&blank, true));
-    }
-
-    #[test]
-    fn a_service_name_that_could_break_a_log_line_is_not_repeated() {
-        assert_eq!(service(&Fake::at("sshd", "alice")), "sshd");
-        assert_eq!(service(&Fake::at("a b", "alice")), "-");
-        assert_eq!(service(&Fake::at("a\n", "alice")), "-");
     }
 }

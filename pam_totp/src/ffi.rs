@@ -5,12 +5,14 @@
 //! MUST NOT keep a pointer of libpam's beyond the call that gave it.
 #![allow(unsafe_code)]
 
+use crate::desk::Reach;
 use crate::entry::{Denial, Entry};
 use crate::host::{Echo, Host, Item, NoAnswer, Severity};
 use crate::{guard, login};
 use libc::{c_char, c_int, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
+use shared::errand::client::Gate;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
@@ -201,6 +203,13 @@ fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
 }
 
 impl Host for Libpam {
+    fn reach(&self) -> Reach {
+        match nix::unistd::geteuid().is_root() {
+            true => Reach::Store,
+            false => Reach::Gate(Gate::of_this_host()),
+        }
+    }
+
     fn item(&self, item: Item) -> Option<Vec<u8>> {
         owned(match item {
             Item::Service => self.pam.get_service(),

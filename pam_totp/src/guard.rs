@@ -6,8 +6,6 @@ use crate::host::{Host, Severity};
 use crate::login::{Front, Line, misconfigured};
 use crate::mark::Mark;
 use crate::options::Options;
-use shared::account::Enrolled;
-use shared::clock;
 use shared::config::Unenrolled;
 use shared::guess::Stage;
 use shared::policy::Need;
@@ -35,41 +33,29 @@ pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
 
 /// The line has passed; what was accepted before the first factor is booked now that this has passed too.
 fn book(line: &Line<'_>, mark: &Mark) -> Entry {
-    if let Some(means) = mark.unbooked {
-        let visitor = line.visitor(Stage::Before);
-        let now = match clock::now() {
-            Ok(now) => now,
-            Err(error) => return line.unavailable(&error),
-        };
-        match line.door().and_then(|mut door| door.entered(&visitor, means, now)) {
-            Ok(Some(entered)) => line.tell_success(entered.missed.as_ref(), entered.recovery),
-            Ok(None) => {}
-            Err(error) => return line.unavailable(&error),
-        }
+    match line.desk().book(&line.visitor(Stage::Before), &mark.left) {
+        Ok(told) => line.tell(&told),
+        Err(error) => return line.unavailable(&error),
     }
     Entry::Passed
 }
 
 /// Nobody asked for a code in this transaction: that is right only where none is needed.
 fn ask_policy(line: &Line<'_>) -> Entry {
-    let membership = match line.door().and_then(|mut door| door.membership(&line.user)) {
-        Ok(membership) => membership,
-        Err(error) => return line.unavailable(&error),
-    };
-    let need = match line.need(&membership) {
+    let need = match line.desk().need(&line.visitor(Stage::After)) {
         Ok(need) => need,
         Err(error) => return line.unavailable(&error),
     };
-    let needed = match (need, membership.enrolled, line.settings.unenrolled) {
-        (Need::Exempt(_), ..) => false,
-        (_, Enrolled::Yes, _) => true,
-        (_, Enrolled::No, Some(Unenrolled::Allow)) => false,
-        (_, Enrolled::No, Some(Unenrolled::Deny)) => true,
-        (Need::Enrolment, Enrolled::No, None) => match line.waived() {
+    let needed = match (need, line.settings.unenrolled) {
+        (Need::Exempt(_), _) => false,
+        (Need::Code, _) => true,
+        (_, Some(Unenrolled::Allow)) => false,
+        (_, Some(Unenrolled::Deny)) => true,
+        (Need::Enrolment, None) => match line.waived() {
             Entry::NotNeeded => false,
             denied => return denied,
         },
-        (_, Enrolled::No, None) => false,
+        (Need::Nothing, None) => false,
     };
     if !needed {
         return Entry::Passed;

@@ -1,5 +1,6 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
+use crate::desk::Reach;
 use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are looked at.
@@ -43,6 +44,8 @@ pub(crate) struct NoAnswer;
 
 /// The host process, as one hook sees it.
 pub(crate) trait Host {
+    /// Whether it opens the store itself.
+    fn reach(&self) -> Reach;
     /// An item, if it is set and not empty.
     fn item(&self, item: Item) -> Option<Vec<u8>>;
     /// A variable of the transaction's own environment (pam_getenv), never the process's.
@@ -63,6 +66,7 @@ pub(crate) trait Host {
 #[cfg(test)]
 pub(crate) mod fake {
     use super::*;
+    use shared::errand::client::Gate;
     use std::cell::RefCell;
     use std::collections::VecDeque;
 
@@ -76,6 +80,7 @@ pub(crate) mod fake {
         pub(crate) told: RefCell<Vec<String>>,
         pub(crate) logged: RefCell<Vec<String>>,
         pub(crate) mark: RefCell<Option<Vec<u8>>>,
+        pub(crate) gate: Option<Gate>,
     }
 
     impl Fake {
@@ -106,6 +111,10 @@ pub(crate) mod fake {
     }
 
     impl Host for Fake {
+        fn reach(&self) -> Reach {
+            self.gate.clone().map_or(Reach::Store, Reach::Gate)
+        }
+
         fn item(&self, item: Item) -> Option<Vec<u8>> {
             self.items.iter().find(|(set, _)| *set == item).map(|(_, value)| value.clone())
         }

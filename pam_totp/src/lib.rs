@@ -1,10 +1,11 @@
 //! pam_totp.so: the door to the shell. Asks for a code at sshd, sudo and the console.
 //!
 //! `ffi` is the edge to libpam; `login` and `guard` are the two kinds of lines in a service file; what they
-//! need of the host they ask through the trait in `host`.
+//! need of the host they ask through the trait in `host`, and what they ask of the store, or of the gate, at `desk`.
 #![deny(unsafe_code)]
 
 mod caller;
+mod desk;
 mod entry;
 mod ffi;
 mod guard;

@@ -1,6 +1,8 @@
 //! Tests of `auth` and `account` lines as a service file puts them together: a real store and key in a folder
 //! of their own, and a host process that the test plays.
 
+mod at_the_gate;
+
 use crate::entry::{Denial, Entry};
 use crate::host::Item;
 use crate::host::fake::Fake;

@@ -1,46 +1,30 @@
-//! The `auth` line: asks for the code. From the prompt to the store and back; the store is opened after the
+//! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
 //! prompt, and nothing is held across it.
 
 use crate::caller::{self, UserError};
+use crate::desk::{Desk, Ruled};
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, Severity};
-use crate::mark::Mark;
+use crate::mark::{Left, Mark};
 use crate::options::{Options, Settings};
-use shared::account::Enrolled;
-use shared::answer::Answer;
-use shared::app_password::AppPassword;
-use shared::clock;
 use shared::config::file::{self, ConfigError};
 use shared::config::{Config, FirstFactor, Pam, Unenrolled};
-use shared::decision::{Admission, NotAdmitted, Verdict};
-use shared::door::{Door, DoorError, Means, Membership, Outcome, Recovered, Visitor};
-use shared::groups::GroupsError;
+use shared::door::Visitor;
 use shared::guess::Stage;
-use shared::name::UserName;
+use shared::name::{Service, UserName};
 use shared::place::Origin;
-use shared::policy::{Need, Subject};
-use shared::store::{self, Missed};
+use shared::policy::Need;
+use shared::store;
 use shared::words;
-use std::fmt::Display;
 use std::ops::Deref;
-
-/// By what someone got in, as logs name it.
-const APP_PASSWORD: &str = "app-password";
-
-/// What came of an answer.
-enum Judged {
-    /// It was a code, or none at all.
-    Code(Outcome),
-    /// It was an app password.
-    AppPassword(Result<Admission, NotAdmitted>),
-}
 
 /// A line of a service file: what is known before it is known who stands there.
 pub(crate) struct Front<'a> {
     host: &'a dyn Host,
     config: Config,
+    desk: Desk,
     pub(crate) settings: Settings,
-    service: String,
+    service: Service,
     origin: Origin,
     debug: bool,
 }
@@ -100,7 +84,7 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
 fn prove(host: &dyn Host, options: &Options) -> Entry {
     let service = caller::service(host);
     let pam = file::in_force(&options.config_path()).map_or_else(|_| Pam::default(), |file| file.config.pam);
-    match caller::earlier_factor(host, options.settings(&pam, &service).sshd) {
+    match caller::earlier_factor(host, options.settings(&pam, service.as_str()).sshd) {
         true => Entry::Passed,
         false => Entry::NotNeeded,
     }
@@ -119,9 +103,10 @@ impl<'a> Front<'a> {
             misconfigured(host, &error);
             Denial::Misconfigured
         })?;
-        let settings = options.settings(&config.pam, &service);
+        let settings = options.settings(&config.pam, service.as_str());
         let origin = caller::origin(host, settings.sshd);
-        Ok(Front { host, config, settings, service, origin, debug: options.debug() })
+        let desk = Desk::of(host.reach(), &config);
+        Ok(Front { host, config, desk, settings, service, origin, debug: options.debug() })
     }
 
     /// Finds out who stands there.
@@ -147,11 +132,11 @@ impl<'a> Front<'a> {
 impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> Entry {
-        let membership = match self.door().and_then(|mut door| door.membership(&self.user)) {
-            Ok(membership) => membership,
+        let need = match self.desk.need(&self.visitor(Stage::After)) {
+            Ok(need) => need,
             Err(error) => return self.unavailable(&error),
         };
-        if let Some(entry) = self.without_code(&membership, Stage::After) {
+        if let Some(entry) = self.without_code(need, Stage::After) {
             if entry == Entry::Denied(Denial::Refused) {
                 self.host.tell(words::NOT_ENROLLED);
             }
@@ -163,25 +148,16 @@ impl Line<'_> {
                 Some(reason) => format!("{reason}\n{}", self.settings.prompt),
                 None => self.settings.prompt.clone(),
             };
-            let outcome = match self.one_try(&prompt, Stage::After) {
-                Ok(Judged::Code(outcome)) => outcome,
-                Ok(Judged::AppPassword(Ok(_))) => return self.passed(APP_PASSWORD, None),
-                Ok(Judged::AppPassword(Err(refusal))) => {
-                    self.log_refusal(refusal);
-                    reason = Some(words::not_admitted(refusal));
-                    continue;
+            match self.one_try(&prompt, Stage::After) {
+                Ok(Ruled::Accepted { by, told, left }) => {
+                    self.tell(&told);
+                    return self.passed(&by, left);
+                }
+                Ok(Ruled::Refused { cause, words }) => {
+                    self.log(Severity::Notice, "refused", &cause);
+                    reason = Some(words);
                 }
                 Err(entry) => return entry,
-            };
-            match outcome.verdict {
-                Verdict::Accepted(accepted) => {
-                    self.tell_success(outcome.missed.as_ref(), outcome.recovery);
-                    return self.passed(Means::from(accepted.spent()).name(), None);
-                }
-                Verdict::Refused(refusal) => {
-                    self.log_refusal(refusal);
-                    reason = Some(words::refusal(refusal));
-                }
             }
         }
         self.host.tell(&reason.unwrap_or_default());
@@ -190,10 +166,11 @@ impl Line<'_> {
 
     /// Before the first factor: one prompt, one text, one timing for everyone.
     fn ask_everyone_alike(&self) -> Entry {
-        if let Some(rule) = self.config.policy.exempts_everyone(&self.service, self.origin.address()) {
+        if let Some(rule) = self.config.policy.exempts_everyone(self.service.as_str(), self.origin.address())
+        {
             // A store that cannot be read closes this door too.
-            return match self.door() {
-                Ok(_) => self.exempt(rule),
+            return match self.desk.refuse_if_closed(&self.visitor(Stage::Before)) {
+                Ok(()) => self.exempt(rule),
                 Err(error) => self.unavailable(&error),
             };
         }
@@ -202,83 +179,58 @@ impl Line<'_> {
             return Entry::Denied(Denial::Conversation);
         }
         self.host.tell(words::BEFORE_FIRST_FACTOR);
-        let judged = match judged {
-            Ok(judged) => judged,
+        let ruled = match judged {
+            Ok(ruled) => ruled,
             Err(entry) => return entry,
         };
-        let membership = match self.door().and_then(|mut door| door.membership(&self.user)) {
-            Ok(membership) => membership,
-            Err(error) => return self.unavailable(&error),
-        };
-        let cause = match judged {
-            Judged::AppPassword(Ok(_)) => return self.passed(APP_PASSWORD, None),
-            Judged::AppPassword(Err(refusal)) => refusal.to_string(),
-            Judged::Code(Outcome { verdict: Verdict::Accepted(accepted), .. }) => {
-                let means = Means::from(accepted.spent());
-                return self.passed(means.name(), Some(means));
+        // asked for everyone, so that it takes everyone as long
+        let need = self.desk.need(&self.visitor(Stage::Before));
+        match (ruled, need) {
+            (Ruled::Accepted { by, left, .. }, _) => self.passed(&by, left),
+            (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
+            (Ruled::Refused { cause, .. }, Ok(need)) => {
+                self.without_code(need, Stage::Before).unwrap_or_else(|| {
+                    self.log(Severity::Notice, "refused", &cause);
+                    Entry::Denied(Denial::Refused)
+                })
             }
-            Judged::Code(Outcome { verdict: Verdict::Refused(refusal), .. }) => refusal.to_string(),
-        };
-        self.without_code(&membership, Stage::Before).unwrap_or_else(|| {
-            self.log_refusal(cause);
-            Entry::Denied(Denial::Refused)
-        })
+        }
     }
 
-    /// Prompts once, then opens the store and has the answer judged.
-    fn one_try(&self, prompt: &str, stage: Stage) -> Result<Judged, Entry> {
+    /// Prompts once, then has the answer judged.
+    fn one_try(&self, prompt: &str, stage: Stage) -> Result<Ruled, Entry> {
         let typed = self.host.ask(prompt, self.settings.echo).map_err(|_| {
             self.log(Severity::Notice, "refused", "cancelled");
             Entry::Denied(Denial::Conversation)
         })?;
-        let app_password = std::str::from_utf8(&typed).ok().and_then(|text| AppPassword::read(text).ok());
-        let answer = Answer::read(&typed);
-        let now = clock::now().map_err(|error| self.unavailable(&error))?;
-        let visitor = self.visitor(stage);
-        let judged = self.door().and_then(|mut door| match &app_password {
-            Some(typed) => door.admit(&visitor, typed, now).map(Judged::AppPassword),
-            None => door.attempt(&visitor, &answer, now).map(Judged::Code),
-        });
-        judged.map_err(|error| self.unavailable(&error))
+        self.desk.judge(&self.visitor(stage), &typed).map_err(|error| self.unavailable(&error))
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, membership: &Membership, stage: Stage) -> Option<Entry> {
-        let need = match self.need(membership) {
-            Ok(need) => need,
-            Err(error) => return Some(self.unavailable(&error)),
-        };
-        match (need, membership.enrolled, self.settings.unenrolled) {
-            (Need::Exempt(rule), ..) => Some(self.exempt(rule)),
-            (_, Enrolled::Yes, _) => None,
-            (_, Enrolled::No, Some(Unenrolled::Allow)) | (Need::Nothing, Enrolled::No, None) => {
+    fn without_code(&self, need: Need, stage: Stage) -> Option<Entry> {
+        match (need, self.settings.unenrolled) {
+            (Need::Exempt(rule), _) => Some(self.exempt(rule)),
+            (Need::Code, _) => None,
+            (_, Some(Unenrolled::Allow)) | (Need::Nothing, None) => {
                 self.log(Severity::Info, "not needed", "not-enrolled");
-                self.mark(None);
+                self.mark(Left::Nothing);
                 Some(Entry::NotNeeded)
             }
             // Only someone who has passed the first factor signs in for the first time.
-            (Need::Enrolment, Enrolled::No, None) if stage == Stage::After => Some(self.waived()),
-            (_, Enrolled::No, _) => Some(self.not_enrolled()),
+            (Need::Enrolment, None) if stage == Stage::After => Some(self.waived()),
+            (Need::Enrolment | Need::Nothing, _) => Some(self.not_enrolled()),
         }
     }
 
     /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
     pub(crate) fn waived(&self) -> Entry {
-        let now = match clock::now() {
-            Ok(now) => now,
-            Err(error) => return self.unavailable(&error),
-        };
-        let waived = match self.door() {
-            Ok(mut door) => door.waive(&self.visitor(Stage::After), now),
-            Err(error) => return self.unavailable(&error),
-        };
-        match waived {
+        match self.desk.waive(&self.visitor(Stage::After)) {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
             Ok(Some(waiver)) => {
                 self.host.tell(&words::waived(waiver));
                 self.log(Severity::Notice, "not needed", waiver.name());
-                self.mark(None);
+                self.mark(Left::Nothing);
                 Entry::NotNeeded
             }
         }
@@ -289,57 +241,47 @@ impl Line<'_> {
         Entry::Denied(Denial::Refused)
     }
 
-    /// What the policy says of this person here.
-    pub(crate) fn need(&self, membership: &Membership) -> Result<Need, GroupsError> {
-        let groups = self.config.groups_of(&self.user, &membership.groups)?;
-        let subject = Subject {
-            name: &self.user,
-            groups: &groups,
-            service: &self.service,
-            address: self.origin.address(),
-        };
-        Ok(self.config.policy.need(&subject, membership.enrolled))
-    }
-
     fn exempt(&self, rule: usize) -> Entry {
         self.log(Severity::Info, "not needed", &format!("policy.exempt-{rule}"));
-        self.mark(None);
+        self.mark(Left::Nothing);
         Entry::NotNeeded
     }
 
-    fn passed(&self, means: &str, unbooked: Option<Means>) -> Entry {
-        self.log(Severity::Info, "accepted", means);
-        self.mark(unbooked);
+    fn passed(&self, by: &str, left: Left) -> Entry {
+        self.log(Severity::Info, "accepted", by);
+        self.mark(left);
         Entry::Passed
     }
 
-    fn mark(&self, unbooked: Option<Means>) {
-        self.host.remember(Mark { user: self.user.clone(), unbooked }.to_bytes());
+    fn mark(&self, left: Left) {
+        self.host.remember(Mark { user: self.user.clone(), left }.to_bytes());
     }
 
     /// What a success brings, told to whoever got in.
-    pub(crate) fn tell_success(&self, missed: Option<&Missed>, recovery: Option<Recovered>) {
-        for text in [missed.map(words::missed), recovery.map(words::recovered)].into_iter().flatten() {
-            self.host.tell(&text);
+    pub(crate) fn tell(&self, told: &[String]) {
+        for text in told {
+            self.host.tell(text);
         }
     }
 
-    /// Opens the store; the configuration was read at the start of the line.
-    pub(crate) fn door(&self) -> Result<Door, DoorError> {
-        Door::open(self.config.clone())
+    /// Who judges.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     pub(crate) fn visitor(&self, stage: Stage) -> Visitor<'_> {
-        Visitor { name: &self.user, stage, origin: &self.origin, browser: None, service: &self.service }
+        Visitor {
+            name: &self.user,
+            stage,
+            origin: &self.origin,
+            browser: None,
+            service: self.service.as_str(),
+        }
     }
 
     pub(crate) fn unavailable(&self, error: &(dyn std::error::Error + 'static)) -> Entry {
         self.log(Severity::Error, "refused", &format!("{}: {error}", store::cause(error)));
         Entry::Denied(Denial::Unavailable)
-    }
-
-    fn log_refusal(&self, refusal: impl Display) {
-        self.log(Severity::Notice, "refused", &refusal.to_string());
     }
 
     /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user

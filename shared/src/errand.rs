@@ -5,9 +5,11 @@
 //! a first setup a password, where there is no code yet.
 
 pub mod client;
+mod judging;
 mod typed;
 pub mod wire;
 
+pub use judging::{Judged, Judging, Question};
 pub use typed::Typed;
 
 use crate::door::{AuthenticatorState, Status};
@@ -52,6 +54,8 @@ pub enum Task {
     },
     /// What a change began is finished.
     Finish(Finish),
+    /// Asked by a PAM host, at its prompt.
+    Judge(Judging),
 }
 
 /// What is shown.
@@ -161,6 +165,8 @@ pub enum Answer {
     Authenticators(Vec<AuthenticatorState>),
     /// The browsers that it trusts, newest first.
     Browsers(Vec<BrowserRecord>),
+    /// What a PAM host asked.
+    Judged(Judged),
     /// So many browsers are trusted no longer.
     Revoked(usize),
     /// A new authenticator, shown once.

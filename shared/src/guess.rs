@@ -3,6 +3,7 @@
 
 use crate::clock::Timestamp;
 use crate::config::Throttle;
+use serde::{Deserialize, Serialize};
 
 /// Failures of the last 24 h make the delay.
 pub const DELAY_WINDOW: u64 = 24 * 3600;
@@ -10,7 +11,8 @@ pub const DELAY_WINDOW: u64 = 24 * 3600;
 pub const LOCK_WINDOW: u64 = 30 * 24 * 3600;
 
 /// Whether the first factor is known to have passed when the answer is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Anyone may be typing: strangers learn nothing, and nothing ever locks.
     Before,

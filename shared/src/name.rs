@@ -1,6 +1,10 @@
 //! Names of accounts, and what people call their devices. A name is text that identifies; it never becomes a path,
 //! a command or a format.
 
+mod service;
+
+pub use service::{Service, is_plain};
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::config::{Exempt, Policy, Required, SelfEnroll};
 use crate::name::UserName;
 use crate::place::Address;
+use serde::{Deserialize, Serialize};
 
 /// A person at a door.
 pub struct Subject<'a> {
@@ -19,7 +20,8 @@ pub struct Subject<'a> {
 }
 
 /// What the policy says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Need {
     /// Enrolled and not exempt: a code.
     Code,
@@ -32,7 +34,8 @@ pub enum Need {
 }
 
 /// Why someone who must have a second factor, and has none, may come in without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Waiver {
     /// Their first sign-in is not long ago (`policy.enroll_within`); until when.
     Until(Timestamp),

@@ -23,11 +23,16 @@ pub struct Gate {
 
 impl Gate {
     pub(crate) fn start() -> Gate {
-        let user = nix::unistd::User::from_name("postern").ok().flatten().expect("postern is installed");
-        fs::create_dir_all("/run/postern").expect("/run can be written");
-        chown("/run/postern", Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may do it");
-        fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may do it");
+        make_folder();
         Gate { running: Some(launch(Command::new("setpriv"), "listens on")) }
+    }
+
+    /// Starts it for the users of the host alone, where postern.toml has no URL for it.
+    pub fn without_web() -> Gate {
+        make_folder();
+        let mut gate = Gate { running: None };
+        gate.restart_without_web();
+        gate
     }
 
     /// Everything that it said since it started.
@@ -95,6 +100,14 @@ impl Gate {
     pub fn process(&self) -> u32 {
         self.running.as_ref().map_or(0, Running::process)
     }
+}
+
+/// As systemd makes it.
+fn make_folder() {
+    let user = nix::unistd::User::from_name("postern").ok().flatten().expect("postern is installed");
+    fs::create_dir_all("/run/postern").expect("/run can be written");
+    chown("/run/postern", Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may do it");
+    fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may do it");
 }
 
 /// Starts it, and waits until it has said some words.

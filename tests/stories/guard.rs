@@ -27,10 +27,11 @@ fn the_guard_asks_the_policy_anew() {
     host.configure("[policy]\nrequired = \"all\"\n[[policy.exempt]]\nnetworks = [\"127.0.1.0/24\"]\n");
 
     bob.with_key().is_turned_away();
-    host.journal.says("refused cause=not-asked");
+    host.journal.says("refused cause=not-enrolled");
     bob.with_key().from("127.0.1.1").enters();
     alice.with_key().from("127.0.1.1").enters();
     alice.with_key().from("127.0.2.1").is_turned_away();
+    host.journal.says("refused cause=not-asked");
 }
 
 /// `PasswordAuthentication yes` goes through PAM with the password as the only answer.

@@ -21,6 +21,7 @@ mod host_password_helper;
 mod host_password_unit;
 mod import;
 mod keys;
+mod lockers;
 mod log;
 mod mail;
 mod policy;

@@ -1,6 +1,7 @@
 //! `[pam]` and `[pam.service.NAME]`: what the options of pam_totp.so override.
 
 use super::value::{Line, Whole};
+use crate::name::UserName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub struct Pam {
     pub tries: Option<Whole<1, 10>>,
     /// Whether the service is an sshd, whose SSH_CONNECTION and SSH_AUTH_INFO_0 are believed.
     pub sshd: Option<bool>,
+    /// Users of this host, whose processes may have other accounts than their own judged by the gate.
+    pub socket_users: Vec<UserName>,
     /// By service name.
     pub service: BTreeMap<String, PamService>,
 }

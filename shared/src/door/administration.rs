@@ -196,6 +196,8 @@ pub enum AdministrationError {
     CodeUsed,
     /// Only root may, for another account than one's own.
     NotOwn(UserName),
+    /// A PAM host that is not root, and that the configuration does not name, asks about another account.
+    NotTrusted(UserName),
     /// Only root may.
     OnlyRoot,
     /// The code that a change needs was refused.
@@ -288,6 +290,10 @@ impl fmt::Display for AdministrationError {
             AdministrationError::NotOwn(own) => {
                 write!(f, "only root may do this for another account than your own, {own}")
             }
+            AdministrationError::NotTrusted(own) => write!(
+                f,
+                "a process of the user {own} may ask about the account {own} alone; for a service that asks about others, see pam.socket_users in postern.toml(5)"
+            ),
             AdministrationError::OnlyRoot => f.write_str("only root may do this; try sudo"),
             AdministrationError::Code(refusal) => {
                 write!(f, "{}; nothing was changed", words::refusal(*refusal))

@@ -8,7 +8,8 @@ use crate::decision::{Spent, Verdict};
 use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
-use crate::store::{Intent, Missed, StoreError};
+use crate::store::{AccountRecord, Intent, Missed, StoreError};
+use serde::{Deserialize, Serialize};
 
 /// Who stands at which door.
 pub struct Visitor<'a> {
@@ -25,7 +26,8 @@ pub struct Visitor<'a> {
 }
 
 /// By what someone got in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Means {
     /// A code of an authenticator.
     Code,
@@ -137,12 +139,23 @@ impl Door {
         means: Means,
         now: Timestamp,
     ) -> Result<Option<Entered>, DoorError> {
+        self.entered_unless(visitor, means, now, |_| false)
+    }
+
+    /// The same, unless that was booked before.
+    pub(super) fn entered_unless(
+        &mut self,
+        visitor: &Visitor<'_>,
+        means: Means,
+        now: Timestamp,
+        is_booked: impl FnOnce(&AccountRecord) -> bool,
+    ) -> Result<Option<Entered>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
-        let Some(record) = &visit.record else { return Ok(None) };
+        let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else { return Ok(None) };
         let entered = visit.enter(tx, record, means)?;
         drop(visit);
         transaction.commit()?;

@@ -65,7 +65,7 @@ impl Caller<'_> {
         }
     }
 
-    fn holder(&self) -> Holder {
+    pub(super) fn holder(&self) -> Holder {
         match self {
             Caller::Root(_) => Holder::Root,
             Caller::Owner { uid, .. } => Holder::User(*uid),
@@ -82,10 +82,14 @@ impl Door {
         now: Timestamp,
     ) -> Result<Reply, AdministrationError> {
         let account = &errand.account;
-        caller.refuse_others(account)?;
+        // a PAM host may speak for others
+        if !matches!(errand.task, Task::Judge(_)) {
+            caller.refuse_others(account)?;
+        }
         match &errand.task {
             Task::Look(look) => Ok(self.show(account, *look, now)?.into()),
             Task::Finish(finish) => self.finish(caller, account, finish, now),
+            Task::Judge(judging) => self.judge_for(caller, account, judging, now),
             // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
             Task::FirstSetup { .. } => Err(AdministrationError::PasswordUnasked(account.clone())),
             Task::Change { code, change } => {

@@ -1,0 +1,67 @@
+//! The name of a PAM service, as text that is fit for a log, the policy and the wire.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The longest name that is looked at, in bytes.
+const LONGEST: usize = 64;
+
+/// A PAM service's name: 1 to 64 bytes, none of them a blank or a control character.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Service(String);
+
+impl Service {
+    /// What libpam gave; `-` if that is fit for nothing.
+    pub fn named(bytes: &[u8]) -> Service {
+        let text = std::str::from_utf8(bytes).unwrap_or_default().to_owned();
+        Service::try_from(text).unwrap_or_else(|_| Service("-".to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether text can be a service's name, or that of a user whom a host names.
+pub fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+}
+
+impl TryFrom<String> for Service {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Service, Self::Error> {
+        match is_plain(&text) {
+            true => Ok(Service(text)),
+            false => Err("must be the name of a PAM service"),
+        }
+    }
+}
+
+impl From<Service> for String {
+    fn from(service: Service) -> String {
+        service.0
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_could_break_a_log_line_is_not_repeated() {
+        assert_eq!(Service::named(b"sshd").as_str(), "sshd");
+        for bytes in [&b""[..], b"a b", b"a\n", b"\xff", &[b'a'; LONGEST + 1]] {
+            assert_eq!(Service::named(bytes).as_str(), "-");
+        }
+        assert!(Service::try_from("a b".to_owned()).is_err());
+    }
+}

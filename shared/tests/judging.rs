@@ -1,0 +1,282 @@
+//! What the gate answers PAM hosts that are not root: about one's own account, and to services that the configuration
+//! names.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, alice, code_of, name};
+use shared::account::Enrolled;
+use shared::clock::Timestamp;
+use shared::door::{AdministrationError, Caller};
+use shared::enrolment::Pending;
+use shared::errand::{Answer, Errand, Judged, Judging, Question, Reply, Task, Typed, wire};
+use shared::event::{Filter, What};
+use shared::guess::Stage;
+use shared::policy::{Need, Waiver};
+
+const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
+
+type Done = Result<Reply, AdministrationError>;
+
+/// A PAM host that runs as `who`, with what it says of itself.
+struct Host {
+    who: &'static str,
+    uid: u32,
+    address: Option<&'static str>,
+    stage: Stage,
+}
+
+const LOCKER: Host = Host { who: "alice", uid: 1000, address: None, stage: Stage::After };
+const DOVECOT: Host = Host { who: "dovecot", uid: 990, address: Some("192.0.2.7"), stage: Stage::Before };
+
+impl Host {
+    fn asks(&self, home: &mut Home, account: &str, question: Question, now: Timestamp) -> Done {
+        let judging = Judging {
+            service: "test".to_owned().try_into().unwrap(),
+            address: self.address.map(|text| text.to_owned().try_into().unwrap()),
+            stage: self.stage,
+            question,
+        };
+        let who = name(self.who);
+        let caller = Caller::Owner { name: &who, uid: self.uid };
+        home.door.run_errand(caller, &Errand { account: name(account), task: Task::Judge(judging) }, now)
+    }
+
+    fn answers(&self, home: &mut Home, account: &str, typed: &str) -> Judged {
+        judged(self.asks(home, account, Question::Answer(typed.to_owned().into()), NOW))
+    }
+
+    /// The cause of a refusal.
+    #[track_caller]
+    fn refused(&self, home: &mut Home, account: &str, typed: &str) -> String {
+        match self.answers(home, account, typed) {
+            Judged::Refused { cause, .. } => cause,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The ticket of an answer that opens.
+    #[track_caller]
+    fn opens(&self, home: &mut Home, account: &str, typed: &str) -> Option<Typed> {
+        match self.answers(home, account, typed) {
+            Judged::Accepted { ticket, .. } => ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn need(&self, home: &mut Home, account: &str) -> Need {
+        match judged(self.asks(home, account, Question::Need, NOW)) {
+            Judged::Need(need) => need,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn books(&self, home: &mut Home, ticket: &Typed, now: Timestamp) -> Done {
+        self.asks(home, "alice", Question::Book(ticket.clone()), now)
+    }
+}
+
+#[track_caller]
+fn judged(done: Done) -> Judged {
+    match done.unwrap().answer {
+        Answer::Judged(judged) => judged,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn last_sign_in(home: &mut Home) -> Option<Timestamp> {
+    home.door.status(&name("alice")).unwrap().tally.last_sign_in
+}
+
+#[test]
+fn a_code_is_spent_at_every_door() {
+    let (mut home, app) = alice(TRUSTING);
+    assert_eq!(LOCKER.opens(&mut home, "alice", &code_of(&app, 0)), None);
+    assert_eq!(LOCKER.refused(&mut home, "alice", &code_of(&app, 0)), "used");
+    assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 0)), "used");
+    home::accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
+    assert_eq!(LOCKER.refused(&mut home, "alice", &code_of(&app, 1)), "used");
+}
+
+#[test]
+fn for_ones_own_account_no_claim_chooses_the_row() {
+    let (mut home, app) = alice("");
+    let wrong = code_of(&app, 99);
+    let claims =
+        [(Some("192.0.2.1"), Stage::Before), (Some("2001:db8::1"), Stage::After), (None, Stage::Before)];
+    for (address, stage) in claims.into_iter().cycle().take(5) {
+        assert_eq!(Host { address, stage, ..LOCKER }.refused(&mut home, "alice", &wrong), "wrong");
+    }
+    for (address, stage) in claims {
+        let host = Host { address, stage, ..LOCKER };
+        assert_eq!(host.refused(&mut home, "alice", &code_of(&app, 0)), "delayed-30s");
+    }
+    let refused = Filter { what: Some(What::Refused), ..Filter::default() };
+    let events = home.door.events(&refused, 0, 100).unwrap();
+    assert_eq!(events.len(), 5);
+    assert!(events.iter().all(|(_, event)| event.origin == "local user alice"), "{events:?}");
+    home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+}
+
+#[test]
+fn others_are_refused_alike_whether_or_not_they_have_an_account() {
+    let (mut home, app) = alice(TRUSTING);
+    let bob = Host { who: "bob", uid: 1001, ..LOCKER };
+    let of = |home: &mut Home, account: &str| {
+        let code = Typed::from(code_of(&app, 0));
+        [Question::Need, Question::Waive, Question::Answer(code.clone()), Question::Book(code)]
+            .map(|question| bob.asks(home, account, question, NOW).unwrap_err().to_string())
+    };
+    let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
+    assert_eq!(known, unknown);
+    assert!(known[0].contains("the account bob alone"), "{known:?}");
+    assert_eq!(bob.need(&mut home, "bob"), Need::Nothing);
+    home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+}
+
+#[test]
+fn a_service_that_is_named_is_believed_and_counted_by_address() {
+    let (mut home, app) = alice(TRUSTING);
+    for account in ["bob", "carol"] {
+        home.door.add_account(&name(account), "root", NOW).unwrap();
+        for other in 50..55 {
+            assert_eq!(DOVECOT.refused(&mut home, account, &code_of(&app, other)), "wrong");
+        }
+    }
+    let delayed = DOVECOT.refused(&mut home, "alice", &code_of(&app, 0));
+    assert!(delayed.starts_with("address-delayed-"), "{delayed}");
+    let elsewhere = Host { address: Some("198.51.100.9"), ..DOVECOT };
+    assert!(elsewhere.opens(&mut home, "alice", &code_of(&app, 0)).is_some());
+
+    // its own account is its own as anyone's
+    let own = Host { stage: Stage::Before, ..DOVECOT };
+    let app = Pending::new(home.door.config(), &name("dovecot")).unwrap();
+    home.activates(&app);
+    assert_eq!(own.opens(&mut home, "dovecot", &code_of(&app, 0)), None);
+}
+
+#[test]
+fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
+    let (mut home, app) = alice(TRUSTING);
+    assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 98)), "wrong");
+    let ticket = DOVECOT.opens(&mut home, "alice", &code_of(&app, 0)).unwrap();
+    assert_eq!(last_sign_in(&mut home), None);
+
+    let stale = |done: Done| assert!(matches!(done, Err(AdministrationError::Stale)), "{done:?}");
+    stale(Host { uid: 989, ..DOVECOT }.books(&mut home, &ticket, NOW));
+    stale(DOVECOT.books(&mut home, &"forged".to_owned().into(), NOW));
+    stale(DOVECOT.books(&mut home, &ticket, NOW.plus(900)));
+    stale(DOVECOT.asks(&mut home, "bob", Question::Book(ticket.clone()), NOW));
+
+    // whatever address the host names now
+    let elsewhere = Host { address: Some("198.51.100.9"), ..DOVECOT };
+    let reply = elsewhere.books(&mut home, &ticket, NOW.plus(5)).unwrap();
+    assert_eq!(reply.told, ["1 wrong code since your last sign-in, last from 192.0.2.7"]);
+    assert_eq!(last_sign_in(&mut home), Some(NOW.plus(5)));
+    for other in 50..55 {
+        DOVECOT.refused(&mut home, "alice", &code_of(&app, other));
+        assert!(DOVECOT.books(&mut home, &ticket, NOW.plus(6)).unwrap().told.is_empty());
+    }
+    assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 1)), "delayed-30s", "nothing was forgiven");
+    assert!(elsewhere.opens(&mut home, "alice", &code_of(&app, 1)).is_some(), "it is not familiar");
+}
+
+#[test]
+fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_nothing_twice() {
+    let (mut home, app) = alice(&format!("{TRUSTING}\n[recovery]\non_use = \"disable\""));
+    let enrolled = |home: &mut Home| home.door.membership(&name("alice")).unwrap().enrolled;
+    let ticket = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped()).unwrap();
+    assert_eq!(enrolled(&mut home), Enrolled::Yes);
+    // signing in elsewhere meanwhile does not keep it from what it does
+    home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+    DOVECOT.books(&mut home, &ticket, NOW).unwrap();
+    assert_eq!(enrolled(&mut home), Enrolled::No);
+
+    let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&anew);
+    assert!(DOVECOT.books(&mut home, &ticket, NOW).unwrap().told.is_empty());
+    assert_eq!(enrolled(&mut home), Enrolled::Yes);
+}
+
+#[test]
+fn a_hint_about_a_future_code_does_not_leave_the_gate() {
+    let (mut home, app) = alice("");
+    let ahead = code_of(&app, 5);
+    let Judged::Refused { cause, words } = LOCKER.answers(&mut home, "alice", &ahead) else {
+        panic!("a code of the future opens")
+    };
+    assert_eq!((cause.as_str(), words.as_str()), ("wrong", "That code is wrong"));
+    let events = home.door.events(&Filter::default(), 0, 100).unwrap();
+    assert!(events.iter().any(|(_, event)| event.cause == "ahead-5-steps"), "{events:?}");
+    let behind = LOCKER.refused(&mut home, "alice", &code_of(&app, -5));
+    assert_eq!(behind, "behind-5-steps");
+}
+
+#[test]
+fn the_gates_policy_counts() {
+    let policy = "[policy]\nrequired = [\"bob\", \"carol\"]\nenroll_within = \"1h\"\n\
+         [[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]";
+    let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
+    assert_eq!(LOCKER.need(&mut home, "alice"), Need::Code);
+    let claimed = Host { address: Some("192.0.2.1"), ..LOCKER };
+    assert_eq!(claimed.need(&mut home, "alice"), Need::Code, "a claimed address exempts nobody");
+    assert_eq!(DOVECOT.need(&mut home, "alice"), Need::Exempt(1));
+
+    let waived = |home: &mut Home, host: &Host, account: &str| match judged(host.asks(
+        home,
+        account,
+        Question::Waive,
+        NOW,
+    )) {
+        Judged::Waived(waiver) => waiver,
+        other => panic!("{other:?}"),
+    };
+    let bob = Host { who: "bob", uid: 1001, stage: Stage::Before, ..LOCKER };
+    assert_eq!(bob.need(&mut home, "bob"), Need::Enrolment);
+    assert_eq!(waived(&mut home, &bob, "bob"), Some(Waiver::Until(NOW.plus(3600))));
+    assert_eq!(waived(&mut home, &DOVECOT, "carol"), None, "before the first factor nobody signs in");
+    assert!(home.door.status(&name("carol")).is_err());
+}
+
+#[test]
+fn what_is_no_question_is_not_read() {
+    let question = |service: &str, address: &str| {
+        format!(
+            "{{\"account\":\"alice\",\"task\":{{\"judge\":{{\"service\":\"{service}\",\"address\":{address},\
+             \"stage\":\"after\",\"question\":\"need\"}}}}}}"
+        )
+    };
+    let is_read = |line: &str| wire::read::<Errand>(line.as_bytes()).is_some();
+    assert!(is_read(&question("locker", "null")) && is_read(&question("imap", "\"2001:db8::1\"")));
+    let long = "x".repeat(65);
+    for (service, address) in [
+        ("", "null"),
+        ("a b", "null"),
+        ("a\\n", "null"),
+        (long.as_str(), "null"),
+        ("imap", "\"client.example.org\""),
+        ("imap", "\"\""),
+        ("imap", "7"),
+    ] {
+        assert!(!is_read(&question(service, address)), "{service:?} {address}");
+    }
+    assert!(!is_read(&question("imap", "null").replace("\"stage\"", "\"uid\":0,\"stage\"")));
+}
+
+/// A mail server need not be root to take app passwords; they leave nothing to book.
+#[test]
+fn an_app_password_opens_the_service_of_its_scope() {
+    let (mut home, _) = alice(TRUSTING);
+    let mut add = |called: &str, scope: &str| {
+        let (label, scope) = (called.to_owned().try_into().unwrap(), scope.parse().unwrap());
+        home.door.add_app_password(&name("alice"), &label, &scope, None, "root", NOW).unwrap()
+    };
+    let (mail, web) = (add("mail", "pam:test"), add("web", "web:app.example.com"));
+    assert!(DOVECOT.opens(&mut home, "alice", &mail.grouped()).is_none());
+    assert_eq!(DOVECOT.refused(&mut home, "alice", &web.grouped()), "scope");
+    let foreign = DOVECOT.asks(&mut home, "bob", Question::Answer(mail.grouped().into()), NOW);
+    assert!(matches!(judged(foreign), Judged::Refused { .. }));
+    let own =
+        Host { who: "bob", ..LOCKER }.asks(&mut home, "alice", Question::Answer(mail.grouped().into()), NOW);
+    assert!(matches!(own, Err(AdministrationError::NotTrusted(_))));
+}

@@ -1,0 +1,348 @@
+//! Hosts that are not root: a screen locker, and a mail server that asks about everyone. The gate judges for them.
+
+use nix::sys::signal::Signal;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use testhost::{Gate, Host, Postern, Store, finished, patiently};
+
+const SOCKET: &str = "/run/postern/pam.sock";
+const SAMPLE: &str = include_str!("../../config/pam.d/locker");
+/// The code alone, as a host asks that has seen to the first factor itself.
+const CODES: &str = "auth required pam_totp.so first_factor=passed\nauth required pam_permit.so\naccount required pam_totp.so\n";
+/// The code of whoever says that they are someone.
+const UNKNOWN: &str =
+    "auth required pam_totp.so\naccount required pam_totp.so\naccount required pam_permit.so\n";
+const MAIL: &str = "mailhost";
+
+/// What a host said, and whether it let in.
+struct Said {
+    entered: bool,
+    text: String,
+    took: Duration,
+}
+
+/// A command of a user's, without any of root's power.
+fn as_user(user: &str, command: &[&str]) -> Command {
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups"]).args(command);
+    setpriv
+}
+
+/// A PAM host that runs as `user` and asks for `person`.
+#[track_caller]
+fn host_of(user: &str, through: &[&str], service: &[&str], person: &str, typed: &[&str]) -> Said {
+    let words = [through, &["pamtester"], service, &[person, "authenticate", "acct_mgmt"]].concat();
+    let input = "/run/postern-tests/typed";
+    fs::write(input, typed.iter().map(|line| format!("{line}\n")).collect::<String>()).expect("a file");
+    let mut tester = as_user(user, &words);
+    let began = Instant::now();
+    let output = tester.stdin(fs::File::open(input).expect("a file")).output().expect("pamtester runs");
+    assert!(output.status.code().is_some(), "a signal ended the host: {}", output.status);
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    Said { entered: output.status.success(), text, took: began.elapsed() }
+}
+
+#[track_caller]
+fn enters(user: &str, service: &[&str], person: &str, typed: &[&str]) -> String {
+    let said = host_of(user, &[], service, person, typed);
+    assert!(said.entered, "{}", said.text);
+    said.text
+}
+
+#[track_caller]
+fn refused(user: &str, service: &[&str], person: &str, typed: &[&str]) -> Said {
+    let said = host_of(user, &[], service, person, typed);
+    assert!(!said.entered, "{}", said.text);
+    said
+}
+
+/// A gate for the users of a host without web, and services of theirs.
+#[track_caller]
+fn gate(host: &Host, configuration: &str) -> Gate {
+    host.configure(&format!("# for lockers\n{configuration}\n"));
+    host.pam("locker", SAMPLE);
+    host.pam("codes", CODES);
+    host.pam("unknown", UNKNOWN);
+    Gate::without_web()
+}
+
+#[track_caller]
+fn mail_user() {
+    if nix::unistd::User::from_name(MAIL).ok().flatten().is_none() {
+        finished(Command::new("useradd").args(["--system", "--user-group", MAIL]));
+    }
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_screen_locker_asks_for_the_password_and_the_code() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let _gate = gate(&host, "");
+    let (service, password) = (["locker"], alice.password.as_str());
+
+    let said = refused("alice", &service, "alice", &["not the password", &phone.code()]);
+    assert!(!said.text.contains("Verification code"), "{}", said.text);
+    enters("alice", &service, "alice", &[password, &phone.code()]);
+    host.journal.says("pam_totp(locker:auth): accepted cause=code address=- service=locker user=\"alice\"");
+    let said = refused("alice", &service, "alice", &[password, &phone.code()]);
+    assert!(said.text.contains("That code was used already"), "{}", said.text);
+    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    alice.with_key().enters_with(&phone.code_in(1));
+    let said = refused("alice", &service, "alice", &[password, &phone.code_in(1)]);
+    assert!(said.text.contains("That code was used already"), "{}", said.text);
+
+    let events = Postern::call("log alice --json --door locker --event accepted").does().json();
+    assert_eq!(events["origin"], "local user alice");
+}
+
+/// L8: guesses at full speed count in the row of the local user, whatever else they claim.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let gate = gate(&host, "");
+
+    let script = "use IO::Socket::UNIX; my ($path, @codes) = @ARGV; my $n = 0; for my $code (@codes) { \
+         my $s = IO::Socket::UNIX->new(Peer => $path) or next; my $a = $n++ % 250; \
+         my $stage = $n % 2 ? 'before' : 'after'; print $s qq({\"account\":\"alice\",\"task\":{\"judge\":\
+         {\"service\":\"s$a\",\"address\":\"192.0.2.$a\",\"stage\":\"$stage\",\"question\":\
+         {\"answer\":\"$code\"}}}}\\n); $s->flush; print while <$s>; }";
+    let wrong = phone.wrong_codes(300);
+    let mut guesser = as_user("alice", &["perl", "-e", script, SOCKET]);
+    let output = guesser.args(&wrong).output().expect("perl runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said.matches("\"cause\":\"wrong\"").count(), 5, "{said}");
+    assert_eq!(said.matches("\"cause\":\"delayed-30s\"").count(), 295, "{said}");
+    let events = Postern::call("log alice --json --event refused").does().out;
+    assert_eq!(events.matches("\"origin\":\"local user alice\"").count(), 5, "{events}");
+
+    let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
+    assert!(said.text.contains("Too many wrong codes: wait 30 s"), "{}", said.text);
+    host.journal.says("pam_totp(codes:auth): refused cause=delayed-30s address=- service=codes");
+    alice.with_key().enters_with(&phone.code());
+    let said = enters("alice", &["codes"], "alice", &[&recovery[0]]);
+    assert!(said.contains("5 recovery codes are left"), "{said}");
+    enters("alice", &["codes"], "alice", &[&phone.code_in(1)]);
+    assert!(!gate.log().contains("panicked"), "{}", gate.log());
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn nobodys_process_asks_about_another_unless_it_is_named() {
+    let host = Host::fresh();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let phone = alice.enrols();
+    mail_user();
+    let gate = gate(&host, "");
+    let before = Store::open().dump();
+
+    for user in [bob.name.as_str(), MAIL] {
+        for (service, person) in [("codes", "alice"), ("codes", "nobody-here"), ("unknown", "alice")] {
+            refused(user, &[service], person, &[&phone.code()]);
+            let line = host.journal.says("refused cause=unavailable");
+            assert!(line.contains(&format!("may ask about the account {user} alone")), "{line}");
+            assert!(line.contains("pam.socket_users"), "{line}");
+        }
+    }
+    let said = |person| refused("bob", &["codes"], person, &[]).text.replace(person, "NAME");
+    assert_eq!(said("alice"), said("nobody-here"));
+    assert_eq!(Store::open().dump(), before);
+    alice.with_key().enters_with(&phone.code());
+    drop(gate);
+
+    host.configure(&format!("[pam]\nsocket_users = [\"{MAIL}\"]\n"));
+    let _gate = Gate::without_web();
+    refused("bob", &["codes"], "alice", &[&phone.code_in(1)]);
+    enters(MAIL, &["codes"], "alice", &[&phone.code_in(1)]);
+}
+
+/// A service that is named is counted by the addresses that it says, as one of root's.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_mail_server_without_root_asks_about_everyone() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    mail_user();
+    let _gate = gate(&host, &format!("[pam]\nsocket_users = [\"{MAIL}\"]"));
+    let from = |address: &'static str| ["-I", address, "unknown"];
+
+    for person in [host.person("bob"), host.person("carol")] {
+        for wrong in person.enrols().wrong_codes(5) {
+            let said = refused(MAIL, &from("rhost=192.0.2.7"), &person.name, &[&wrong]);
+            assert!(said.text.contains("wait for a new code"), "{}", said.text);
+        }
+    }
+    host.journal.says("refused cause=wrong address=192.0.2.7 service=unknown user=\"carol\"");
+    let delayed = refused(MAIL, &from("rhost=192.0.2.7"), "alice", &[&phone.code()]);
+    host.journal.says("refused cause=address-delayed-");
+    let wrong = refused(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.wrong()]);
+    assert_eq!(delayed.text, wrong.text, "before the first factor every refusal looks alike");
+
+    assert_eq!(Postern::call("status alice --json").does().json()["last_sign_in"], serde_json::Value::Null);
+    let said = enters(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.code()]);
+    assert!(said.contains("1 wrong code since your last sign-in, last from 198.51.100.9"), "{said}");
+    assert!(Postern::call("status alice --json").does().json()["last_sign_in"].is_string());
+    alice.with_key().is_refused(&phone.code(), "That code was used already");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn whoever_has_no_second_factor_gets_what_the_policy_says() {
+    let host = Host::fresh();
+    let bob = host.person("bob");
+    let open = gate(&host, "");
+    enters("bob", &["locker"], "bob", &[&bob.password]);
+    host.journal.says("pam_totp(locker:auth): not needed cause=not-enrolled");
+    drop(open);
+
+    host.configure("[policy]\nrequired = \"all\"\n");
+    let strict = Gate::without_web();
+    let said = refused("bob", &["locker"], "bob", &[&bob.password]);
+    assert!(said.text.contains("needs a second factor and has none"), "{}", said.text);
+    drop(strict);
+    host.configure("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
+    let _lenient = Gate::without_web();
+    let said = enters("bob", &["locker"], "bob", &[&bob.password]);
+    assert!(said.contains("must have a second factor by"), "{said}");
+}
+
+/// Promise 4, for hosts without root.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn without_a_gate_a_locker_stays_locked_and_says_so_at_once() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let mut gate = gate(&host, "");
+    let refused_at_once = |why: &str| {
+        let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
+        assert!(said.took < Duration::from_millis(2500), "{why}: {:?}", said.took);
+        let line = host.journal.says("refused cause=unavailable address=- service=codes user=\"alice\": ");
+        assert!(line.contains(SOCKET) && line.contains("start postern-gate"), "{why}: {line}");
+    };
+    gate.signal(Signal::SIGSTOP);
+    refused_at_once("stopped");
+    gate.crash();
+    refused_at_once("crashed");
+    fs::remove_dir_all("/run/postern").expect("root may");
+    refused_at_once("absent");
+    drop(gate);
+    let _gate = Gate::without_web();
+    enters("alice", &["codes"], "alice", &[&phone.code()]);
+}
+
+/// Something that takes every code, and keeps what it hears; it ends when this goes.
+struct Impostor(Child);
+
+const HEARD: &str = "/tmp/heard";
+
+impl Impostor {
+    #[track_caller]
+    fn of(user: &str) -> Impostor {
+        let script = "use IO::Socket::UNIX; umask 0; $SIG{PIPE} = 'IGNORE'; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 5) or die; \
+             open my $f, '>>', shift or die; while (my $s = $l->accept) { print $s \"postern 1\\n\"; $s->flush; \
+             my $line = <$s>; print $f $line; $f->flush; print $s \
+             qq({\"told\":[],\"answer\":{\"judged\":{\"need\":\"nothing\"}}}\\n); close $s }";
+        let mut perl = as_user(user, &["perl", "-e", script, SOCKET, HEARD]);
+        let impostor = Impostor(perl.stdin(Stdio::null()).spawn().expect("perl runs"));
+        patiently("it listens", || Ok(Path::new(HEARD).exists().then_some(())));
+        impostor
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        // it may have ended already
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = fs::remove_file(SOCKET);
+        let _ = fs::remove_file(HEARD);
+    }
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_impostor_in_the_gates_place_is_told_nothing_and_lets_nobody_in() {
+    let host = Host::fresh();
+    let (alice, _bob) = (host.person("alice"), host.person("bob"));
+    let phone = alice.enrols();
+    drop(gate(&host, ""));
+    let folder = |mode| {
+        let _ = fs::remove_file(SOCKET);
+        fs::set_permissions("/run/postern", PermissionsExt::from_mode(mode)).expect("root may");
+    };
+    let owner = |name: &str| {
+        let user = nix::unistd::User::from_name(name).ok().flatten().expect("a user");
+        chown("/run/postern", Some(user.uid.as_raw()), None).expect("root may");
+    };
+    let is_told_nothing = |what: &str| {
+        for service in ["codes", "unknown"] {
+            refused("alice", &[service], "alice", &[&phone.code()]);
+            let line = host.journal.says("refused cause=unavailable");
+            assert!(line.contains("belongs to neither root nor the gate"), "{what}: {line}");
+        }
+        let said = alice.postern("recovery").input(&format!("{}\n", phone.code())).refuses();
+        assert!(said.err.contains("belongs to neither root nor the gate"), "{what}: {}", said.err);
+        assert_eq!(fs::read_to_string(HEARD).expect("a file"), "", "{what}");
+    };
+
+    folder(0o777);
+    let impostor = Impostor::of("bob");
+    is_told_nothing("in a folder of everyone's");
+    fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may");
+    is_told_nothing("left behind in the gate's folder");
+    drop(impostor);
+    owner("bob");
+    let impostor = Impostor::of("bob");
+    is_told_nothing("in a folder of its own");
+    drop(impostor);
+    owner("postern");
+    let _gate = Gate::without_web();
+    enters("alice", &["codes"], "alice", &[&phone.code()]);
+}
+
+/// DESIGN 7: a good guest, without root as with it.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let _gate = gate(&host, "");
+    let trace = "/tmp/trace";
+    let _ = fs::remove_file(trace);
+    let calls = "--trace=%file,socket,connect,sendto,close";
+    let strace = ["strace", "--follow-forks", "--string-limit=200", "--output", trace, calls];
+    let said = host_of("alice", &strace, &["codes"], "alice", &[&phone.wrong(), &phone.code()]);
+    assert!(said.entered, "{}", said.text);
+
+    let trace = fs::read_to_string(trace).expect("strace wrote it");
+    assert!(trace.contains("/etc/postern/postern.toml"), "{trace}");
+    for path in ["/var/lib/postern", "postern.db", "postern.key"] {
+        assert!(!trace.contains(path), "{path}: {trace}");
+    }
+    let mut open = Vec::new();
+    let mut connected = 0;
+    for line in trace.lines() {
+        let number = |call: &str| line.split_once(call)?.1.split([',', ')']).next()?.parse::<u32>().ok();
+        if let Some(number) = number("connect(").filter(|_| line.contains(SOCKET)) {
+            open.push(number);
+            connected += 1;
+        }
+        if let Some(number) = number("close(") {
+            open.retain(|kept| *kept != number);
+        }
+        if line.contains("sendto(") && line.contains("judge") {
+            assert!(line.contains("MSG_NOSIGNAL"), "{line}");
+        }
+    }
+    assert!(connected >= 3 && open.is_empty(), "{connected} {open:?}: {trace}");
+}

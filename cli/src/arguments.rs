@@ -1,9 +1,11 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
 pub(crate) mod app_password;
+pub(crate) mod authenticator;
 pub(crate) mod email;
 
 use app_password::AppPassword;
+pub(crate) use authenticator::{Authenticator, Enroll, Token};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub(crate) use email::Email;
@@ -11,8 +13,7 @@ use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
 use shared::event::{KEPT, What};
 use shared::import::NAMES;
-use shared::name::{Group, Label, UserName};
-use shared::totp::Algorithm;
+use shared::name::{Group, UserName};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -128,65 +129,6 @@ pub(crate) struct Own {
     /// The account; your own if not given
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: Option<UserName>,
-}
-
-#[derive(Args)]
-pub(crate) struct Enroll {
-    /// The account; your own if not given
-    #[arg(value_name = "USER", value_hint = ValueHint::Username)]
-    pub(crate) user: Option<UserName>,
-    #[command(flatten)]
-    pub(crate) token: Token,
-    /// Make it active at once, without a code and without asking whether the recovery codes are saved
-    #[arg(long)]
-    pub(crate) no_confirm: bool,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Authenticator {
-    /// Add one to those of the account
-    Add(Enroll),
-    /// Show them
-    List(Own),
-    /// Remove one of several
-    Remove(Named),
-}
-
-/// What an authenticator is like; what postern.toml says under [totp] if not given.
-#[derive(Args)]
-pub(crate) struct Token {
-    /// What the person calls it
-    #[arg(long, value_name = "NAME", default_value = "app")]
-    pub(crate) name: Label,
-    /// The seed of a hardware token, in hex or Base32; "-" reads it from stdin
-    #[arg(long, value_name = "FILE")]
-    pub(crate) seed_file: Option<PathBuf>,
-    /// By counter (HOTP) instead of by time, from this counter on
-    #[arg(long, value_name = "COUNT", conflicts_with = "period")]
-    pub(crate) counter: Option<u64>,
-    /// The hash: sha1, sha256 or sha512
-    #[arg(long, value_name = "HASH", value_parser = algorithm)]
-    pub(crate) algorithm: Option<Algorithm>,
-    /// Digits of a code: 6 or 8
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(6..=8))]
-    pub(crate) digits: Option<u32>,
-    /// Length of a time step, in seconds: 15 to 120
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(15..=120))]
-    pub(crate) period: Option<u64>,
-}
-
-fn algorithm(text: &str) -> Result<Algorithm, &'static str> {
-    Algorithm::from_name(text).ok_or("must be sha1, sha256 or sha512")
-}
-
-#[derive(Args)]
-pub(crate) struct Named {
-    /// The account
-    #[arg(value_name = "USER")]
-    pub(crate) user: UserName,
-    /// Which one, as the list shows it
-    #[arg(value_name = "NAME")]
-    pub(crate) name: Label,
 }
 
 #[derive(Args)]

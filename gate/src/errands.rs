@@ -7,12 +7,12 @@
 
 use crate::first_setup;
 use crate::guests::Guests;
-use crate::judge::{Judge, NotJudged};
+use crate::judge::{Judge, NotJudged, at_door};
 use crate::listener;
 use nix::unistd::{Uid, User};
 use shared::clock;
 use shared::config::Config;
-use shared::door::{AdministrationError, COMMAND, Caller, Door, DoorError};
+use shared::door::{AdministrationError, COMMAND, Caller, Door};
 use shared::errand::wire::{self, GREETING, LONGEST_ANSWER, LONGEST_ERRAND};
 use shared::errand::{Answer, Errand, Reply, Task};
 use shared::name::UserName;
@@ -33,9 +33,6 @@ use zeroize::Zeroizing;
 const SAID: Duration = Duration::from_secs(3);
 /// A pause after accepting failed.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// What comes of an errand at a door.
-pub(crate) type Ran = Result<Reply, AdministrationError>;
 
 /// The listening socket, and what runs errands.
 pub(crate) struct Errands {
@@ -184,16 +181,6 @@ async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
         }
         Err(NotJudged::Busy) => refused("the gate has too much to do; try again later"),
         Err(NotJudged::Failed { cause, why }) => unavailable(cause, &why),
-    }
-}
-
-/// What the door says. What only the administrator can mend is kept apart: it is for the log.
-pub(crate) fn at_door<T>(
-    ran: Result<T, AdministrationError>,
-) -> Result<Result<T, AdministrationError>, DoorError> {
-    match ran {
-        Err(AdministrationError::Door(error)) => Err(error),
-        ran => Ok(ran),
     }
 }
 

@@ -1,9 +1,8 @@
 //! The first setup of someone away from root, with their password on this host: the try is charged at a door, the
 //! helper is asked while no door is held, and a door goes on by what it said.
 
-use crate::errands::{Ran, at_door};
 use crate::host_password::{self, Silent};
-use crate::judge::{Judge, NotJudged};
+use crate::judge::{Judge, NotJudged, Ran, at_door};
 use shared::clock::{self, Timestamp};
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, Caller};

@@ -1,7 +1,8 @@
 //! Judging answers off the workers that serve checks: a few opened doors, each used by one thread at a time.
 
 use shared::config::Config;
-use shared::door::Door;
+use shared::door::{AdministrationError, Door, DoorError};
+use shared::errand::Reply;
 use shared::store;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -42,6 +43,9 @@ impl fmt::Display for NotJudged {
         }
     }
 }
+
+/// What comes of an errand at a door.
+pub(crate) type Ran = Result<Reply, AdministrationError>;
 
 impl Judge {
     pub(crate) fn new(config: &Config) -> Judge {
@@ -90,4 +94,14 @@ impl Judge {
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> NotJudged {
     NotJudged::Failed { cause: store::cause(error), why: error.to_string() }
+}
+
+/// What the door says. What only the administrator can mend is kept apart: it is for the log.
+pub(crate) fn at_door<T>(
+    ran: Result<T, AdministrationError>,
+) -> Result<Result<T, AdministrationError>, DoorError> {
+    match ran {
+        Err(AdministrationError::Door(error)) => Err(error),
+        ran => Ok(ran),
+    }
 }

@@ -1,7 +1,8 @@
 //! `postern authenticator`: the authenticators of an account, added, listed and removed one by one.
 
 use super::setup;
-use crate::arguments::{Arguments, Enroll, Named};
+use crate::arguments::authenticator::Named;
+use crate::arguments::{Arguments, Enroll};
 use crate::desk::Desk;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};

@@ -4,11 +4,12 @@
 use super::{DeclaredError, DoorError};
 use crate::account::Authenticator;
 use crate::config::Config;
+use crate::email::EmailAddress;
 use crate::files::{self, Follow, Privacy};
 use crate::name::UserName;
 use crate::otpauth;
 use crate::secret::Secret;
-use crate::store::{AccountId, AccountRecord, AuthenticatorRecord, StoreError, Transaction};
+use crate::store::{AccountId, AccountRecord, Addresses, AuthenticatorRecord, StoreError, Transaction};
 use crate::totp::{Parameters, Step};
 use crate::vault::{Binding, Vault};
 
@@ -87,4 +88,19 @@ pub(super) fn floor(
         }
     }
     Ok(None)
+}
+
+/// Where codes for an account are mailed: what the configuration declares, or the confirmed address.
+pub(super) fn mail_address(
+    config: &Config,
+    tx: &mut dyn Transaction,
+    name: &UserName,
+    account: AccountId,
+) -> Result<Option<EmailAddress>, StoreError> {
+    // Looked up in every case: what is declared must not show in the time.
+    let Addresses { confirmed, .. } = tx.addresses(account)?;
+    Ok(match config.declared(name) {
+        Some(declared) => declared.email.clone(),
+        None => confirmed,
+    })
 }

@@ -13,7 +13,7 @@ use crate::event::What;
 use crate::guess::Standing;
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
-use crate::store::{AccountId, Addresses, Fate, Intent, StoreError, Transaction, Waiting};
+use crate::store::{AccountId, Fate, Intent, StoreError, Transaction, Waiting};
 use crate::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use std::fmt;
 use std::time::Duration;
@@ -189,21 +189,6 @@ impl Door {
     }
 }
 
-/// Where codes for an account are mailed: what the configuration declares, or the confirmed address.
-pub(super) fn address(
-    config: &Config,
-    tx: &mut dyn Transaction,
-    name: &UserName,
-    account: AccountId,
-) -> Result<Option<EmailAddress>, StoreError> {
-    // Looked up in every case: what is declared must not show in the time.
-    let Addresses { confirmed, .. } = tx.addresses(account)?;
-    Ok(match config.declared(name) {
-        Some(declared) => declared.email.clone(),
-        None => confirmed,
-    })
-}
-
 /// Why no mail may be sent now, whatever it is for.
 pub(super) fn refusal(
     email: &Email,
@@ -267,7 +252,7 @@ fn ask(
     if let Some(refusal) = standing {
         return Ok(Asked::Refused(MailRefusal::Code(refusal)));
     }
-    let Some(to) = address(config, tx, visitor.name, record.id)? else {
+    let Some(to) = load::mail_address(config, tx, visitor.name, record.id)? else {
         return Ok(Asked::Refused(MailRefusal::NoAddress));
     };
     if let Some(refusal) = refusal(&config.email, tx, record.id, now)? {

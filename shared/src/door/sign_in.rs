@@ -227,7 +227,7 @@ impl Door {
             }
         } else {
             let to = match config.email.is_on() {
-                true => mail::address(config, tx, name, record.id)?.map(|address| address.masked()),
+                true => load::mail_address(config, tx, name, record.id)?.map(|address| address.masked()),
                 false => None,
             };
             let authenticators = &visit.account.authenticators;

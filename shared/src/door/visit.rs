@@ -1,7 +1,7 @@
 //! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
 
 use super::{
-    COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, app_passwords, load, mail, notice,
+    COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, app_passwords, load, notice,
 };
 use crate::account::{Account, Enrolled, Mail};
 use crate::answer::Answer;
@@ -52,7 +52,7 @@ impl<'a> Visit<'a> {
             false => None,
         };
         let id = record.as_ref().map_or(AccountId(0), |record| record.id);
-        let mail = match mail::address(config, tx, visitor.name, id)? {
+        let mail = match load::mail_address(config, tx, visitor.name, id)? {
             Some(_) => Mail::On,
             None => Mail::Off,
         };

@@ -1,0 +1,152 @@
+use super::*;
+
+fn named() -> NamedScopes {
+    #[derive(Deserialize)]
+    struct Doc {
+        scope: NamedScopes,
+    }
+    let text = "[scope.webdav]\nhosts = [\"Cloud.example.com\", \"files.example.com\"]\n\
+                paths = [\"/dav\", \"/remote.php/dav/\"]\nmethods = [\"GET\", \"PROPFIND\"]\n\
+                [scope.all-of-app]\nhosts = [\"app.example.com\"]\n";
+    toml::from_str::<Doc>(text).unwrap().scope
+}
+
+#[track_caller]
+fn covers(scope: &str, method: &str, host: &str, target: &str) -> bool {
+    let scope: Scope = scope.parse().unwrap();
+    scope.covers_request(&named(), &WebRequest { host, target, method })
+}
+
+#[test]
+fn a_scope_says_what_was_put_in() {
+    for text in [
+        "pam:dovecot",
+        "web:app.example.com",
+        "web:app.example.com/",
+        "web:app.example.com/dav/%20x",
+        "web:app.example.com/dav GET,M-SEARCH",
+        "web:app.example.com GET",
+        "webdav",
+        "webdav\npam:dovecot\nweb:app.example.com/x",
+    ] {
+        assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
+    }
+    assert_eq!("web:APP.Example.com/dav/".parse::<Scope>().unwrap().to_string(), "web:app.example.com/dav");
+}
+
+#[test]
+fn what_is_no_scope_is_refused() {
+    let many = vec!["webdav"; MOST + 1].join("\n");
+    for text in [
+        "",
+        "pam:",
+        "pam:a b",
+        "pam:../x",
+        "web:",
+        "web:/dav",
+        "web:app.example.com:443",
+        "web:app..com",
+        "web:*.example.com",
+        "web:app.example.com/a/../b",
+        "web:app.example.com/%2f",
+        "web:app.example.com?x",
+        "web:app.example.com/dav?x",
+        "web:app.example.com get",
+        "web:app.example.com GET, PUT",
+        "web:app.example.com ",
+        "https://app.example.com/",
+        "WebDAV",
+        "web dav",
+        "smtp:x",
+        "webdav\n\nx",
+        &many,
+        &"a".repeat(600),
+    ] {
+        assert!(text.parse::<Scope>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_service_is_covered_by_its_own_name_alone() {
+    let scope: Scope = "pam:dovecot\nwebdav\nweb:app.example.com".parse().unwrap();
+    assert!(scope.covers_service("dovecot"));
+    for other in ["sshd", "Dovecot", "dovecot2", "webdav", "web", "pam", "-", ""] {
+        assert!(!scope.covers_service(other), "{other}");
+    }
+    assert!(!covers("pam:app.example.com", "GET", "app.example.com", "/"));
+}
+
+#[test]
+fn host_path_and_method_must_all_fit() {
+    for (scope, method, host, target, expected) in [
+        ("web:app.example.com", "DELETE", "app.example.com", "/x?y", true),
+        ("web:app.example.com", "GET", "other.example.com", "/x", false),
+        ("web:app.example.com", "GET", "app.example.com.evil.test", "/x", false),
+        ("web:app.example.com", "GET", "sub.app.example.com", "/x", false),
+        ("web:app.example.com", "GET", "", "/x", false),
+        ("web:app.example.com/dav", "GET", "app.example.com", "/dav", true),
+        ("web:app.example.com/dav", "GET", "app.example.com", "/dav/a%20b?c=/../", true),
+        ("web:app.example.com/dav", "GET", "app.example.com", "/%64av/", true),
+        ("web:app.example.com/dav", "GET", "app.example.com", "/davx", false),
+        ("web:app.example.com/dav", "GET", "app.example.com", "/", false),
+        ("web:app.example.com/ GET", "GET", "app.example.com", "/x", true),
+        ("web:app.example.com/ GET", "HEAD", "app.example.com", "/x", false),
+        ("webdav", "PROPFIND", "cloud.example.com", "/remote.php/dav/x", true),
+        ("webdav", "GET", "files.example.com", "/dav", true),
+        ("webdav", "GET", "files.example.com", "/remote.php/davx", false),
+        ("webdav", "PUT", "files.example.com", "/dav", false),
+        ("webdav", "GET", "app.example.com", "/dav", false),
+        ("unknown", "GET", "app.example.com", "/dav", false),
+        ("unknown\nall-of-app", "GET", "app.example.com", "/dav", true),
+    ] {
+        assert_eq!(covers(scope, method, host, target), expected, "{scope} {method} {host} {target}");
+    }
+}
+
+#[test]
+fn no_path_in_two_readings_is_covered_by_a_path() {
+    for target in [
+        "/dav/../admin",
+        "/dav/..",
+        "/dav/%2e%2e/admin",
+        "/dav/.%2e/admin",
+        "/dav/./x",
+        "/dav//x",
+        "//dav/x",
+        "/dav;/x",
+        "/dav/..;/admin",
+        "/dav/%3b/x",
+        "/dav%2fx",
+        "/dav/%2F../admin",
+        "/dav/%5c..%5cadmin",
+        "/dav\\..\\admin",
+        "/dav/%00",
+        "/dav/%0d%0aX",
+        "/dav/%ff",
+        "/dav/%c0%ae%c0%ae/admin",
+        "/dav/%252e%252e/admin",
+        "/dav/%",
+        "/dav#",
+        "https://app.example.com/dav/x",
+        "*",
+        "",
+    ] {
+        assert!(!covers("web:app.example.com/dav", "GET", "app.example.com", target), "{target}");
+        assert!(!covers("web:app.example.com/", "GET", "app.example.com", target), "{target}");
+        // every reading of it is a path of this host
+        assert!(covers("web:app.example.com", "GET", "app.example.com", target), "{target}");
+    }
+}
+
+#[test]
+fn a_declared_scope_needs_a_host_and_knows_no_other_key() {
+    for text in [
+        "",
+        "hosts = []",
+        "hosts = [\"a\"]\nuser = 1",
+        "hosts = [\"a:1\"]",
+        "hosts = [\"a\"]\npaths = [\"x\"]",
+    ] {
+        assert!(toml::from_str::<Web>(text).is_err(), "{text}");
+    }
+}

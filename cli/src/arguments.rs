@@ -5,7 +5,7 @@ pub(crate) mod authenticator;
 pub(crate) mod email;
 
 use app_password::AppPassword;
-pub(crate) use authenticator::{Authenticator, Enroll, Token};
+pub(crate) use authenticator::{Authenticator, Enroll};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub(crate) use email::Email;

@@ -1,7 +1,8 @@
 //! Setting up an authenticator: shows secret and QR once, takes a code to confirm, with the first one has the recovery
 //! codes saved, and only then stores anything. Ctrl-C or the end of input at any prompt leaves no trace.
 
-use crate::arguments::{Enroll, Token};
+use crate::arguments::Enroll;
+use crate::arguments::authenticator::Token;
 use crate::desk::{Desk, Shown};
 use crate::output::{Failure, Output};
 use crate::terminal;

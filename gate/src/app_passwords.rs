@@ -172,6 +172,7 @@ mod tests {
                     number: *number,
                     account: "alice".parse().unwrap(),
                     groups: Vec::new(),
+                    email: None,
                     scope: "web:app.example.com/dav".parse().unwrap(),
                     expires: expires.map(Timestamp),
                 };

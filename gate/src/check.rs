@@ -10,6 +10,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
 use shared::account::Enrolled;
 use shared::clock::{self, Timestamp};
 use shared::door::SERVICE;
+use shared::email::EmailAddress;
 use shared::name::{Group, UserName};
 use shared::place::Address;
 use shared::policy::{Need, Subject};
@@ -70,7 +71,8 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
     let Some(session) = session(site, &scanned, now).filter(good) else {
         return match without_session(site, asked, &said, now) {
             Ok(found) => {
-                Ruling::Allow(allowed(site, &found.account, &found.groups, scanned.others, String::new()))
+                let who = Who { name: &found.account, groups: &found.groups, email: found.email.as_ref() };
+                Ruling::Allow(allowed(site, &who, scanned.others, String::new()))
             }
             Err(NoEntry::Scope) => Ruling::Forbid,
             Err(NoEntry::Basic) if !navigates(headers) => Ruling::AppPassword,
@@ -80,7 +82,8 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
     };
     // an application never sees an app password, needed or not
     let authorization = if said.is_ours() { "" } else { authorization };
-    Ruling::Allow(allowed(site, &session.name, &session.groups, scanned.others, authorization.to_owned()))
+    let who = Who { name: &session.name, groups: &session.groups, email: session.email.as_ref() };
+    Ruling::Allow(allowed(site, &who, scanned.others, authorization.to_owned()))
 }
 
 /// Why a request without a session has no entry.
@@ -135,13 +138,23 @@ fn log(cause: &str, name: Option<&UserName>, address: Address) {
     eprintln!("postern-gate: refused cause={cause} address={address} service={SERVICE} user={name:?}");
 }
 
-fn allowed(site: &Site, name: &UserName, groups: &[Group], cookie: String, authorization: String) -> Allowed {
-    let declared = site.config.declared(name);
-    let email = declared.and_then(|declared| declared.email.as_ref());
+/// Whose request it is, as the store knows the account.
+struct Who<'a> {
+    name: &'a UserName,
+    groups: &'a [Group],
+    email: Option<&'a EmailAddress>,
+}
+
+fn allowed(site: &Site, who: &Who<'_>, cookie: String, authorization: String) -> Allowed {
+    // a declaration stands in place of what the store keeps
+    let email = match site.config.declared(who.name) {
+        Some(declared) => declared.email.as_ref(),
+        None => who.email,
+    };
     Allowed {
-        groups: list(site.config.memberships(name, groups)),
-        email: email.map_or_else(String::new, |line| line.as_str().to_owned()),
-        user: name.as_str().to_owned(),
+        groups: list(site.config.memberships(who.name, who.groups)),
+        email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
+        user: who.name.as_str().to_owned(),
         cookie,
         authorization,
     }

@@ -2,6 +2,7 @@
 //! store: a signature, the time, and the snapshot of what was revoked.
 
 use crate::clock::Timestamp;
+use crate::email::EmailAddress;
 use crate::name::{Group, UserName};
 use crate::secret::{RandomError, fill_random};
 use crate::vault::TokenKeys;
@@ -13,7 +14,7 @@ use subtle::ConstantTimeEq;
 /// The longest scope: a host name or a domain.
 const LONGEST_SCOPE: usize = 253;
 /// The first byte of every session cookie.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 /// The longest cookie that is read, in characters.
 const LONGEST: usize = 3072;
 
@@ -70,6 +71,8 @@ pub struct Session {
     pub scope: String,
     /// The groups that the store kept for the account when it began; a change of them ends it.
     pub groups: Vec<Group>,
+    /// The address of the account when it began, for applications; a change of it ends the session.
+    pub email: Option<EmailAddress>,
 }
 
 impl Session {
@@ -82,9 +85,12 @@ impl Session {
         bytes.extend(self.generation.to_be_bytes());
         bytes.extend(self.issued.0.to_be_bytes());
         let groups = self.groups.iter().map(Group::as_str).collect::<Vec<_>>().join("\n");
+        let email = self.email.as_ref().map_or("", EmailAddress::as_str);
         bytes.extend(u16::try_from(groups.len()).unwrap_or(0).to_be_bytes());
+        bytes.push(u8::try_from(email.len()).unwrap_or(0));
         bytes.extend(scope.as_bytes());
         bytes.extend(groups.as_bytes());
+        bytes.extend(email.as_bytes());
         bytes.extend(self.name.as_str().as_bytes());
         bytes.extend(keys.sign(&bytes));
         BASE64URL_NOPAD.encode(&bytes)
@@ -107,8 +113,14 @@ impl Session {
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let (issued, rest) = rest.split_first_chunk::<8>()?;
         let (groups, rest) = rest.split_first_chunk::<2>()?;
+        let ([email], rest) = rest.split_first_chunk()?;
         let (scope, rest) = rest.split_at_checked(usize::from(*scope))?;
-        let (groups, name) = rest.split_at_checked(usize::from(u16::from_be_bytes(*groups)))?;
+        let (groups, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*groups)))?;
+        let (email, name) = rest.split_at_checked(usize::from(*email))?;
+        let email = match email {
+            [] => None,
+            said => Some(EmailAddress::try_from(String::from_utf8(said.to_vec()).ok()?).ok()?),
+        };
         let groups = std::str::from_utf8(groups).ok()?.lines();
         let factors = match factors {
             1 => Factors::Password,
@@ -125,6 +137,7 @@ impl Session {
             name: UserName::parse(name).ok()?,
             scope: String::from_utf8(scope.to_vec()).ok()?,
             groups: groups.map(|group| Group::try_from(group.to_owned()).ok()).collect::<Option<_>>()?,
+            email,
         })
     }
 }
@@ -169,6 +182,7 @@ mod tests {
             name: "ü@x.org".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
+            email: Some("ü@x.org".to_owned().try_into().unwrap()),
         }
     }
 

@@ -22,6 +22,7 @@ fn session(account: i64) -> Session {
         name: name("alice"),
         scope: "example.com".to_owned(),
         groups: Vec::new(),
+        email: None,
     }
 }
 

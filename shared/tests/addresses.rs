@@ -214,3 +214,15 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
     has_mail(&mut home, "alice", "alice@example.com", NOW);
     assert_eq!(waived(&mut home), None);
 }
+
+/// Whoever lost the phone did not lose the mailbox.
+#[test]
+fn an_authenticator_put_in_place_of_a_lost_one_leaves_the_address_alone() {
+    let (mut home, old, now) = by_both();
+    let new = Pending::replacement(home.door.config(), &name("alice")).unwrap();
+    home.activates(&new);
+    refused(&home.attempt("alice", &code_of(&old, 0), now), Refusal::Wrong);
+    accepted(&home.attempt("alice", &code_of(&new, 0), now));
+    let letter = asks(&mut home, "alice", now).ok().unwrap();
+    accepted(&types(&mut home, &letter, now));
+}

@@ -364,3 +364,36 @@ fn a_notice_that_failed_is_sent_again_later() {
     host.clock.forward(301);
     assert!(server.told().text.contains("were lifted"));
 }
+
+/// Applications are told an address that was confirmed, and no other.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_application_is_told_the_confirmed_address() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let (web, alice) = web(&host, PLAIN);
+    let phone = alice.enrols();
+    let made =
+        Postern::call("app-password add alice files --scope web:app.example.test --json").does().json();
+    let password = made["app_password"].as_str().expect("an app password").to_owned();
+    let client = Visitor::new().with(&format!("Authorization: Bearer {password}"));
+    let told_of = |visitor: &Visitor| {
+        assert_eq!(visitor.fetches(APP).status, 200);
+        web.application.got().value("Remote-Email").to_owned()
+    };
+
+    Postern::call("email set alice alice@example.test").does();
+    let code = server.got().code();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    assert_eq!((told_of(&visitor), told_of(&client)), (String::new(), String::new()));
+    Postern::call("email confirm alice").input(&format!("{code}\n")).does();
+    assert_eq!(visitor.fetches(APP).status, 401, "the sessions of before have ended");
+    host.clock.forward(60);
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    let address = "alice@example.test";
+    assert_eq!((told_of(&visitor).as_str(), told_of(&client).as_str()), (address, address));
+
+    Postern::call("email remove alice").does();
+    assert_eq!((visitor.fetches(APP).status, told_of(&client).as_str()), (401, ""));
+}

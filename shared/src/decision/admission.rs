@@ -80,6 +80,7 @@ mod tests {
             number: 7,
             account: "alice".parse().unwrap(),
             groups: Vec::new(),
+            email: None,
             scope: "pam:dovecot\nweb:app.example.com".parse().unwrap(),
             expires: expires.map(Timestamp),
         }

@@ -87,7 +87,10 @@ impl Door {
         let sealed =
             self.vault.seal(pending.secret(), &Binding { account: record.id.0, name, parameters })?;
         if pending.kind() == EnrolmentKind::Replacement {
-            tx.remove_second_factor(record.id)?;
+            // the address that codes are mailed to stays
+            for old in tx.authenticators(record.id)? {
+                tx.remove_authenticator(old.number)?;
+            }
         }
         let label = pending.label().clone();
         let authenticator = AuthenticatorRecord { number: 0, name: label, parameters, sealed, created: now };

@@ -1,6 +1,6 @@
 //! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie.
 
-use super::{AppPasswordsAfter, Browser, Means, Opened, SignInError};
+use super::{AppPasswordsAfter, Browser, Means, Opened, SignInError, load};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::password::PasswordError;
@@ -53,6 +53,7 @@ impl Opening<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups: self.record.groups.clone(),
+            email: load::mail_address(self.config, tx, &self.record.name, self.record.id)?,
         };
         let keys = self.vault.token_keys();
         Ok(Opened {

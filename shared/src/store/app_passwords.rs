@@ -2,6 +2,7 @@
 
 use super::{AccountId, StoreError};
 use crate::clock::Timestamp;
+use crate::email::EmailAddress;
 use crate::name::{Group, Label, UserName};
 use crate::scope::Scope;
 use crate::vault::AppPasswordHash;
@@ -34,6 +35,8 @@ pub struct FoundAppPassword {
     pub account: UserName,
     /// Groups that the store keeps for that account.
     pub groups: Vec<Group>,
+    /// Its confirmed address.
+    pub email: Option<EmailAddress>,
     /// Where it is good.
     pub scope: Scope,
     /// When it ends by itself.

@@ -67,6 +67,7 @@ mod tests {
             name: "alice".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: Vec::new(),
+            email: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::accounts::{account_name, groups};
 use super::rows::{Rows, bytes, damaged, signed, time, unsigned};
 use crate::clock::Timestamp;
+use crate::email::EmailAddress;
 use crate::name::Label;
 use crate::scope::Scope;
 use crate::store::{
@@ -13,24 +14,35 @@ use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-const FOUND: &str = "SELECT app_password.id, account.name, account.member_of, scope, expires FROM app_password \
-                     JOIN account ON account.id = app_password.account";
+const FOUND: &str = "SELECT app_password.id, account.name, member_of, confirmed, scope, expires FROM app_password \
+                     JOIN account ON account.id = app_password.account \
+                     LEFT JOIN email ON email.account = account.id";
 const BY_HASH: &str = "WHERE hash = ?1";
 
-type Columns = (i64, String, String, String, Option<i64>);
+type Columns = (i64, String, String, Option<String>, String, Option<i64>);
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    columns_from(row, 0)
 }
 
-fn found((number, account, member_of, scope, expires): Columns) -> Result<FoundAppPassword> {
+fn columns_from(row: &Row<'_>, at: usize) -> rusqlite::Result<Columns> {
+    let text = |column| row.get(at + column);
+    Ok((row.get(at)?, text(1)?, text(2)?, row.get(at + 3)?, text(4)?, row.get(at + 5)?))
+}
+
+fn found((number, account, member_of, email, scope, expires): Columns) -> Result<FoundAppPassword> {
     Ok(FoundAppPassword {
         number,
         account: account_name(&account)?,
         groups: groups(&member_of)?,
+        email: email.map(address).transpose()?,
         scope: read_scope(&scope)?,
         expires: at(expires),
     })
+}
+
+fn address(text: String) -> Result<EmailAddress> {
+    EmailAddress::try_from(text).map_err(|_| damaged("an account's address"))
 }
 
 fn read_scope(text: &str) -> Result<Scope> {
@@ -135,7 +147,7 @@ impl AppPasswords for Rows<'_> {
         let revision = self.app_passwords_revision()?;
         let sql = FOUND.replacen("SELECT ", "SELECT hash, ", 1) + " WHERE expires IS NULL OR expires > ?1";
         let read = |row: &Row<'_>| -> rusqlite::Result<(Vec<u8>, Columns)> {
-            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))
+            Ok((row.get(0)?, columns_from(row, 1)?))
         };
         let one = |(hash, columns): (Vec<u8>, Columns)| {
             Some((AppPasswordHash(bytes(hash, "an app password").ok()?), found(columns).ok()?))
@@ -159,11 +171,14 @@ mod tests {
         let mut statement = connection.prepare(&sql).unwrap();
         let plan = statement.query_map([&[0_u8; 32][..]], |row| row.get(3)).unwrap();
         let plan: Vec<String> = plan.collect::<rusqlite::Result<_>>().unwrap();
-        assert_eq!(plan.len(), 2, "{plan:?}");
+        assert_eq!(plan.len(), 3, "{plan:?}");
         assert!(
             plan[0].starts_with("SEARCH app_password USING INDEX") && plan[0].ends_with("(hash=?)"),
             "{plan:?}"
         );
-        assert!(plan[1].starts_with("SEARCH account USING INTEGER PRIMARY KEY"), "{plan:?}");
+        for (row, table) in [(1, "account"), (2, "email")] {
+            let by_number = format!("SEARCH {table} USING INTEGER PRIMARY KEY");
+            assert!(plan[row].starts_with(&by_number), "{plan:?}");
+        }
     }
 }

@@ -36,6 +36,7 @@ impl Mails for Rows<'_> {
     }
 
     fn set_addresses(&mut self, account: AccountId, addresses: &Addresses) -> Result<()> {
+        self.app_passwords_changed_of(account)?;
         self.execute("DELETE FROM email WHERE account = ?1", [account.0])?;
         if *addresses == Addresses::default() {
             return Ok(());

@@ -136,6 +136,7 @@ impl Transaction for Rows<'_> {
         let sql =
             "UPDATE email SET pending = coalesce(pending, confirmed), confirmed = NULL WHERE account = ?1";
         self.execute(sql, [account.0])?;
+        self.app_passwords_changed_of(account)?;
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])
     }
 

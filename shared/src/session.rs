@@ -182,7 +182,7 @@ mod tests {
             name: "ü@x.org".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
-            email: Some("ü@x.org".to_owned().try_into().unwrap()),
+            email: Some("alice@example.org".to_owned().try_into().unwrap()),
         }
     }
 

@@ -6,7 +6,7 @@ mod home;
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
 use shared::answer::Answer;
 use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Browser, Opened, Trust};
+use shared::door::{AfterCode, AfterPassword, Browser, GoesBy, Opened, Trust};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
 use shared::policy::Enrolling;
@@ -239,6 +239,35 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     let began = std::time::Instant::now();
     home.door.revoke_sessions(&name("alice"), Some(session.id), "root", NOW).unwrap();
     assert!(began.elapsed() >= shared::door::LEASE);
+}
+
+/// Promise 3: whoever used a recovery code at a prompt knows that the thief's session is over.
+#[test]
+fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
+    let (mut home, app) = alice_at_the_web("");
+    let session = opened_by_code(home.enter_code(None, &code_of(&app, 0), Trust::NotAsked)).session;
+    let mut gate = home.another();
+    let mut revision = 0;
+    gate.look(&GATE, None, NOW, |found| revision = found.revoked.revision).unwrap();
+    let entered = std::sync::atomic::AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            home::accepted(&home.attempt("alice", &recovery(&app, 0), NOW));
+            entered.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        let mut seen = None;
+        // the gate looks again and again, until there is something to see
+        while seen.is_none() {
+            let before = Some(GoesBy { revision, app_passwords: 0 });
+            gate.look(&GATE, before, NOW, |found| {
+                assert!(!entered.load(std::sync::atomic::Ordering::SeqCst), "it did not wait");
+                seen = Some(found.revoked);
+            })
+            .unwrap();
+        }
+        seen
+    });
+    assert!(seen.is_some_and(|revoked| revoked.covers(&session)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::decision::{Spent, Verdict};
 use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
-use crate::store::{AccountRecord, Intent, Missed, StoreError};
+use crate::store::{AccountRecord, Intent, Missed};
 use serde::{Deserialize, Serialize};
 
 /// Who stands at which door.
@@ -128,7 +128,7 @@ impl Door {
             true => transaction.commit()?,
             false => drop(transaction),
         }
-        self.scrub_if_turned_off(outcome.recovery)?;
+        self.settle_recovery(outcome.recovery)?;
         Ok(outcome)
     }
 
@@ -159,15 +159,20 @@ impl Door {
         let entered = visit.enter(tx, record, means)?;
         drop(visit);
         transaction.commit()?;
-        self.scrub_if_turned_off(entered.recovery)?;
+        self.settle_recovery(entered.recovery)?;
         Ok(Some(entered))
     }
 
-    /// A secret that was turned off leaves the store's bytes at once.
-    pub(super) fn scrub_if_turned_off(&mut self, recovery: Option<Recovered>) -> Result<(), StoreError> {
-        match recovery {
-            Some(Recovered::TurnedOff(_)) => self.store.scrub(),
-            Some(Recovered::CodesLeft(_)) | None => Ok(()),
+    /// What the use of a recovery code ended has ended at every gate when this returns, and a secret that it turned off
+    /// has left the store's bytes.
+    pub(super) fn settle_recovery(&mut self, recovery: Option<Recovered>) -> Result<(), DoorError> {
+        let Some(recovered) = recovery else { return Ok(()) };
+        // or a later revision, which covers it too
+        let revision = self.store.begin(&mut self.vault, Intent::Read)?.revision()?;
+        self.await_gates(revision)?;
+        match recovered {
+            Recovered::TurnedOff(_) => Ok(self.store.scrub()?),
+            Recovered::CodesLeft(_) => Ok(()),
         }
     }
 }

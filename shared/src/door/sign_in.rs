@@ -244,7 +244,7 @@ impl Door {
         transaction.commit()?;
         match next {
             AfterPassword::Opened(opened) => {
-                self.scrub_if_turned_off(opened.recovery)?;
+                self.settle_recovery(opened.recovery)?;
                 Ok(AfterPassword::Opened(opened))
             }
             // They may set it up by themselves while they could come in without.
@@ -310,7 +310,7 @@ impl Door {
         };
         drop(visit);
         transaction.commit()?;
-        self.scrub_if_turned_off(opened.recovery)?;
+        self.settle_recovery(opened.recovery)?;
         Ok(AfterCode::Opened(Box::new(opened)))
     }
 }

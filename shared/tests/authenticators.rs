@@ -159,3 +159,13 @@ fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     let nothing = home.door.cancel_one_time_code(&name("alice"), "root", NOW);
     assert!(matches!(nothing, Err(AdministrationError::NothingToRevoke(..))));
 }
+
+/// As the person wrote it, and no type of ours.
+#[test]
+fn a_refusal_names_the_authenticator() {
+    let mut home = Home::new("");
+    let first = Pending::new(home.door.config(), &name("alice")).unwrap();
+    home.activates(&first);
+    let again = home.door.remove_authenticator(&name("alice"), &"my phone".parse().unwrap(), "root", NOW);
+    assert!(again.unwrap_err().to_string().starts_with("alice has no authenticator \"my phone\"; "));
+}

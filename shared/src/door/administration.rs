@@ -267,11 +267,12 @@ impl fmt::Display for AdministrationError {
             ),
             AdministrationError::NotEnrolled(name) => write!(f, "{name} has no second factor"),
             AdministrationError::LabelTaken(name, label) => {
-                write!(f, "{name} has an authenticator {label:?} already; give this one another --name")
+                write!(f, "{name} has an authenticator {:?} already; give this one another --name", label.as_str())
             }
             AdministrationError::UnknownAuthenticator(name, label) => write!(
                 f,
-                "{name} has no authenticator {label:?}; postern authenticator list {name} shows them"
+                "{name} has no authenticator {:?}; postern authenticator list {name} shows them",
+                label.as_str()
             ),
             AdministrationError::LastAuthenticator(name) => write!(
                 f,

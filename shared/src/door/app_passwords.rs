@@ -251,11 +251,16 @@ impl fmt::Display for AppPasswordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AppPasswordError::NameTaken(account, name) => {
-                write!(f, "{account} has an app password {name:?} already; give this one another name")
+                write!(
+                    f,
+                    "{account} has an app password {:?} already; give this one another name",
+                    name.as_str()
+                )
             }
             AppPasswordError::Unknown(account, name) => write!(
                 f,
-                "{account} has no app password {name:?}; postern app-password list {account} shows them"
+                "{account} has no app password {:?}; postern app-password list {account} shows them",
+                name.as_str()
             ),
             AppPasswordError::None(account) => write!(f, "{account} has no app password"),
             AppPasswordError::TooMany(account) => {

@@ -177,7 +177,9 @@ impl Guest<'_> {
         let jar = &self.site.jar;
         let page = self.notice(StatusCode::OK, "Signed out", &["You are signed out here.".to_owned()]);
         let page = reply::with_cookie(page, &jar.session("", 0));
-        reply::with_cookie(page, &jar.own(jar.names.login, "", 0))
+        let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
+        let page = reply::with_cookie(page, &jar.strict(jar.names.step_up, "", 0));
+        reply::with_cookie(page, &jar.strict(jar.names.setup, "", 0))
     }
 
     /// GET the gate's own address

@@ -53,7 +53,13 @@ impl Guest<'_> {
             return self.step_up_needed();
         };
         let back_to = String::new();
-        let ticket = SetupTicket::begun(session.name, session.generation, Leave::Replacement, back_to, now);
+        let ticket = SetupTicket::begun(
+            session.name,
+            session.generation,
+            Leave::Replacement(session.id),
+            back_to,
+            now,
+        );
         match ticket {
             Ok(ticket) => self.with_ticket(reply::see_other(&self.at("setup")), &ticket),
             Err(error) => self.failed("unavailable", &error.to_string()),
@@ -68,10 +74,12 @@ impl Guest<'_> {
             if door.is_required(&name)? {
                 return Ok(Err(REQUIRED));
             }
-            match door.disable(&name, Actor::Browser(&name, &visit.origin), visit.now()?) {
+            match door.disable(&name, Actor::Session(&name, &visit.origin, session.id), visit.now()?) {
                 Ok(after) => Ok(Ok(after)),
                 Err(AdministrationError::Door(error)) => Err(SignInError::Door(error)),
                 Err(AdministrationError::Declared(_)) => Ok(Err(DECLARED)),
+                // the session ended since it was looked at
+                Err(AdministrationError::Stale) => Ok(Err(NEEDED)),
                 Err(error) => {
                     eprintln!(
                         "postern-gate: refused cause=not-turned-off service=web user={name:?}: {error}"

@@ -7,6 +7,7 @@ use crate::name::{Group, UserName};
 use crate::secret::{RandomError, fill_random};
 use crate::vault::TokenKeys;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -19,7 +20,7 @@ const FORMAT: u8 = 3;
 const LONGEST: usize = 3072;
 
 /// A session's random name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub [u8; 16]);
 
 impl SessionId {

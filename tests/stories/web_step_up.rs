@@ -118,6 +118,33 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     assert!(Postern::call("status alice").does().out.contains("on"));
 }
 
+/// Promise 3: whoever sat at the browser that recovered does not finish there what was begun, once that one session
+/// is revoked.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_replacement_ends_with_the_session_it_was_begun_in() {
+    let host = Host::fresh();
+    let _web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let (old, recovery) = alice.enrols_with_recovery_codes();
+    let browser = Chromium::start();
+    browser.opens(APP).enters_password("alice", &alice.password).arrives_at("Verification code");
+    browser.clicks("a[href*=other]").enters_answer(&recovery[0]).arrives_at("Signed in");
+    browser.clicks("form[action$=replace] button").arrives_at("Set up your second factor");
+    let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
+    let new = Phone::scans(url.as_str().expect("a link"));
+    browser.types_the_last_digit(&new.code()).arrives_at("Save your recovery codes");
+
+    let sessions = Postern::call("session list alice --json").does().json();
+    let id = sessions[0]["id"].as_str().unwrap_or_else(|| panic!("{sessions}"));
+    Postern::call(&format!("session revoke alice {id}")).does();
+    browser.clicks("[name=saved]").clicks("button").arrives_at("Sign in");
+    assert!(browser.reads("[role=alert]").contains("Nothing was changed"));
+    alice.with_key().enters_with(&old.code());
+    alice.with_key().is_refused(&new.code(), "That code is wrong");
+}
+
 /// On a path the application's scripts share the gate's origin: nothing critical there.
 #[test]
 #[ignore = "needs the test host: tests/run"]

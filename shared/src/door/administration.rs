@@ -11,7 +11,8 @@ use crate::name::{Label, UserName};
 use crate::password::PasswordError;
 use crate::place::Origin;
 use crate::secret::SecretError;
-use crate::store::{AccountRecord, Intent, StoreError, Transaction};
+use crate::session::SessionId;
+use crate::store::{AccountId, AccountRecord, Intent, StoreError, Transaction};
 use crate::totp::{ParametersError, Step};
 use crate::words;
 use std::fmt;
@@ -34,6 +35,7 @@ impl Door {
             self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
+        actor.refuse_ended(tx.as_mut(), record.id, now)?;
         tx.remove_second_factor(record.id)?;
         tx.unlock_all(record.id)?;
         tx.end_all(record.id, now)?;
@@ -117,8 +119,26 @@ pub(super) fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<Account
 pub enum Actor<'a> {
     /// A user of this host, by the command.
     Command(&'a str),
-    /// The person of that name, in a browser.
+    /// The person of that name, in a browser that has no session yet.
     Browser(&'a UserName, &'a Origin),
+    /// The same, in a session: acts end with it.
+    Session(&'a UserName, &'a Origin, SessionId),
+}
+
+impl Actor<'_> {
+    /// Refuses whoever acts in a session that has ended, also since the act was begun.
+    pub(super) fn refuse_ended(
+        self,
+        tx: &mut dyn Transaction,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<(), AdministrationError> {
+        let lives = match self {
+            Actor::Command(_) | Actor::Browser(..) => true,
+            Actor::Session(_, _, id) => tx.sessions(account, now)?.iter().any(|kept| kept.id == id),
+        };
+        if lives { Ok(()) } else { Err(AdministrationError::Stale) }
+    }
 }
 
 impl<'a> From<&'a str> for Actor<'a> {
@@ -155,7 +175,9 @@ pub(super) fn log_because<'a>(
 fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event {
     let (door, origin, actor) = match actor {
         Actor::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
-        Actor::Browser(actor, origin) => (SERVICE, origin.to_string(), actor.as_str()),
+        Actor::Browser(actor, origin) | Actor::Session(actor, origin, _) => {
+            (SERVICE, origin.to_string(), actor.as_str())
+        }
     };
     Event {
         at: now,

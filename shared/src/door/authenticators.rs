@@ -62,6 +62,7 @@ impl Door {
             EnrolmentKind::First => known_or_new(tx.as_mut(), name, actor, now)?,
             EnrolmentKind::Replacement | EnrolmentKind::Further => known(tx.as_mut(), name)?,
         };
+        actor.refuse_ended(tx.as_mut(), record.id, now)?;
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
         if pending.footing().is_some_and(|began_on| *began_on != footing) {
             return Err(AdministrationError::Stale);

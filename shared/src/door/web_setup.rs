@@ -75,7 +75,7 @@ impl Door {
     ) -> Result<Option<Shown>, SignInError> {
         let invitation = match ticket.leave {
             Leave::OneTimeCode => return Ok(None),
-            Leave::Given | Leave::Replacement => None,
+            Leave::Given | Leave::Replacement(_) => None,
             Leave::Invited(invitation) => Some(invitation),
         };
         let footing = self.footing(&ticket.name)?;
@@ -83,7 +83,7 @@ impl Door {
             return Ok(None);
         }
         let pending = match ticket.leave {
-            Leave::Replacement => Pending::replacement(&self.config, &ticket.name),
+            Leave::Replacement(_) => Pending::replacement(&self.config, &ticket.name),
             Leave::OneTimeCode | Leave::Given | Leave::Invited(_) => Pending::new(&self.config, &ticket.name),
         };
         let pending = pending.map_err(VaultError::Random)?;
@@ -142,7 +142,12 @@ impl Door {
             return Ok(AfterSetup::Over);
         };
         let confirmation = Confirmation::given(opened.what.step);
-        let actor = Actor::Browser(&ticket.name, browser.origin);
+        let actor = match ticket.leave {
+            Leave::Replacement(session) => Actor::Session(&ticket.name, browser.origin, session),
+            Leave::OneTimeCode | Leave::Given | Leave::Invited(_) => {
+                Actor::Browser(&ticket.name, browser.origin)
+            }
+        };
         let app_passwords = match self.activate(&pending, &confirmation, actor, now) {
             Ok(after) => after,
             Err(AdministrationError::Door(error)) => return Err(error.into()),

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::decision::Invitation;
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
+use crate::session::SessionId;
 use crate::vault::{TokenKeys, VaultError};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,8 @@ pub enum Leave {
     OneTimeCode,
     /// Yes.
     Given,
-    /// Yes, in place of the second factor that there is: a fresh code was given.
-    Replacement,
+    /// Yes, in place of the second factor that there is, while this session lives: a fresh code was given in it.
+    Replacement(SessionId),
     /// Yes, by this one-time code.
     Invited(Invitation),
 }

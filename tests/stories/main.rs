@@ -16,6 +16,7 @@ mod enrolment;
 mod guard;
 mod guesses;
 mod guest;
+mod guest_process;
 mod host_password;
 mod host_password_helper;
 mod host_password_unit;

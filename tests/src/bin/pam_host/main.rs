@@ -1,0 +1,144 @@
+//! A PAM host under the stories' control: it asks libpam, answers as it is told, and says what it sees, a line of
+//! JSON each.
+//!
+//!   pam_host SERVICE USER [--cycles N] [--threads N] [--barrier FILE] [--state] [--memory]
+//!
+//!   --cycles N      so many transactions, one after the other
+//!   --threads N     each cycle is so many threads at once, with a transaction each; they end after pam_end
+//!   --barrier FILE  every reply waits until nobody holds a lock on the file
+//!   --state         what a guest could leave changed, before and after each cycle
+//!   --memory        where the reply stands in memory: as it is handed over, and after pam_authenticate
+
+mod ffi;
+mod memory;
+mod orders;
+mod state;
+
+use ffi::{Talk, Transaction};
+use nix::fcntl::{Flock, FlockArg};
+use orders::{Order, Sealed};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::ffi::{CString, OsString};
+use std::fs::File;
+
+struct Host {
+    service: CString,
+    user: CString,
+    cycles: u32,
+    threads: u32,
+    barrier: Option<OsString>,
+    state: Watch,
+    memory: Watch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    No,
+    Yes,
+}
+
+fn main() {
+    let host = read_arguments();
+    ffi::open_log();
+    if host.threads > 0 {
+        // the C library takes a signal for itself at the first thread of a process
+        std::thread::scope(|scope| drop(scope.spawn(|| ())));
+    }
+    for _ in 0..host.cycles {
+        host.describe();
+        if host.threads == 0 {
+            host.transaction();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 0..host.threads {
+                    scope.spawn(|| host.transaction());
+                }
+            });
+        }
+        host.describe();
+    }
+}
+
+fn read_arguments() -> Host {
+    let mut words = std::env::args_os().skip(1);
+    let mut text = || words.next().and_then(|word| ffi::c_string(&word)).expect("SERVICE and USER");
+    let (service, user) = (text(), text());
+    let mut host =
+        Host { service, user, cycles: 1, threads: 0, barrier: None, state: Watch::No, memory: Watch::No };
+    while let Some(word) = words.next() {
+        let number = |word: Option<OsString>| {
+            word.and_then(|word| word.into_string().ok()?.parse().ok()).expect("a number")
+        };
+        match word.to_str() {
+            Some("--cycles") => host.cycles = number(words.next()),
+            Some("--threads") => host.threads = number(words.next()),
+            Some("--barrier") => host.barrier = words.next(),
+            Some("--state") => host.state = Watch::Yes,
+            Some("--memory") => host.memory = Watch::Yes,
+            _ => panic!("no option: {word:?}"),
+        }
+    }
+    host
+}
+
+impl Host {
+    fn transaction(&self) {
+        let last = RefCell::new(None);
+        let mut answers = Answers { host: self, last: &last };
+        let mut transaction = match Transaction::start(&self.service, &self.user, &mut answers) {
+            Ok(transaction) => transaction,
+            Err(number) => return say(json!({ "start": number })),
+        };
+        say(json!({ "authenticate": transaction.authenticate() }));
+        self.look(last.borrow().as_ref(), "after");
+        say(json!({ "account": transaction.account() }));
+    }
+
+    fn describe(&self) {
+        if self.state == Watch::Yes {
+            say(json!({ "state": state::describe() }));
+        }
+    }
+
+    fn look(&self, reply: Option<&Sealed>, when: &str) {
+        if let (Watch::Yes, Some(reply)) = (self.memory, reply) {
+            let (typed, plain) = (memory::places_of(reply), memory::places_of(&reply.without_blanks()));
+            say(json!({ when: { "typed": typed, "plain": plain } }));
+        }
+    }
+}
+
+/// One transaction's side of the conversation.
+struct Answers<'a> {
+    host: &'a Host,
+    last: &'a RefCell<Option<Sealed>>,
+}
+
+impl Talk for Answers<'_> {
+    fn asked(&mut self, prompt: &str) -> Order {
+        say(json!({ "prompt": prompt }));
+        let order = orders::next();
+        if let Order::Say(reply) = &order {
+            self.last.replace(Some(reply.clone()));
+        }
+        if let Some(barrier) = &self.host.barrier {
+            say(json!({ "held": true }));
+            let barrier = File::open(barrier).expect("the barrier is a file");
+            Flock::lock(barrier, FlockArg::LockShared).expect("a lock on the barrier");
+        }
+        order
+    }
+
+    fn made(&mut self) {
+        self.host.look(self.last.borrow().as_ref(), "made");
+    }
+
+    fn told(&mut self, text: &str) {
+        say(json!({ "message": text }));
+    }
+}
+
+fn say(event: Value) {
+    println!("{event}");
+}

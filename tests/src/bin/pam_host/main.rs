@@ -103,8 +103,8 @@ impl Host {
 
     fn look(&self, reply: Option<&Sealed>, when: &str) {
         if let (Watch::Yes, Some(reply)) = (self.memory, reply) {
-            let (typed, plain) = (memory::places_of(reply), memory::places_of(&reply.without_blanks()));
-            say(json!({ when: { "typed": typed, "plain": plain } }));
+            let [typed, plain] = [reply.without_indent(), reply.without_blanks()];
+            say(json!({ when: { "typed": memory::places_of(&typed), "plain": memory::places_of(&plain) } }));
         }
     }
 }

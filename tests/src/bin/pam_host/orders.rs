@@ -6,6 +6,7 @@
 
 use data_encoding::HEXLOWER;
 use std::io;
+use testhost::SEAL;
 
 /// How a prompt is answered.
 pub(crate) enum Order {
@@ -30,18 +31,22 @@ impl Sealed {
 
     /// The plain bytes, one after the other.
     pub(crate) fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
-        self.0.iter().map(|byte| byte ^ testhost::SEAL)
+        self.0.iter().map(|byte| byte ^ SEAL)
+    }
+
+    /// From its first letter on.
+    pub(crate) fn without_indent(&self) -> Sealed {
+        Sealed(self.0.iter().copied().skip_while(|byte| byte ^ SEAL == b' ').collect())
     }
 
     /// Without what people put between digits.
     pub(crate) fn without_blanks(&self) -> Sealed {
-        Sealed(self.0.iter().copied().filter(|byte| byte ^ testhost::SEAL != b' ').collect())
+        Sealed(self.0.iter().copied().filter(|byte| byte ^ SEAL != b' ').collect())
     }
 
     /// Whether memory holds the plain text here.
     pub(crate) fn is_at(&self, memory: &[u8]) -> bool {
-        memory.len() == self.len()
-            && memory.iter().zip(&self.0).all(|(byte, own)| byte ^ testhost::SEAL == *own)
+        memory.len() == self.len() && memory.iter().zip(&self.0).all(|(byte, own)| byte ^ SEAL == *own)
     }
 }
 

@@ -5,8 +5,8 @@ use crate::processes::patiently;
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 
-/// What changes the store's files, or makes the change durable.
-const WRITES: &str =
+/// What changes files, or makes the change durable.
+pub const WRITES: &str =
     "write,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename,renameat2";
 
 /// The `when`-th write to the store kills whoever does it, as `kill -9` would.
@@ -14,8 +14,13 @@ fn deadly(strace: &mut Command, when: u32) {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         strace.arg(format!("--trace-path={STORE}{suffix}"));
     }
-    strace.args(["--quiet=all", "--follow-forks", &format!("--trace={WRITES}")]);
-    strace.arg(format!("--inject={WRITES}:signal=KILL:when={when}"));
+    struck(strace, WRITES, "KILL", when);
+}
+
+/// The `when`-th of these calls, to whatever file, brings a signal.
+fn struck(strace: &mut Command, calls: &str, signal: &str, when: u32) {
+    strace.args(["--quiet=all", "--follow-forks", &format!("--trace={calls}")]);
+    strace.arg(format!("--inject={calls}:signal={signal}:when={when}"));
     strace.arg(format!("--output={}", trace()));
 }
 
@@ -57,11 +62,24 @@ pub fn was_killed() -> bool {
 pub struct Ambush(Child);
 
 impl Ambush {
-    /// Attaches to a process.
+    /// Attaches to a process, to kill it at a write to the store.
     #[track_caller]
     pub fn laid(process: u32, when: u32) -> Ambush {
         let mut strace = Command::new("strace");
         deadly(&mut strace, when);
+        Ambush::attach(strace, process)
+    }
+
+    /// Attaches to a process, to send it a signal at one of these system calls on any file.
+    #[track_caller]
+    pub fn at_any_file(process: u32, calls: &str, signal: &str, when: u32) -> Ambush {
+        let mut strace = Command::new("strace");
+        struck(&mut strace, calls, signal, when);
+        Ambush::attach(strace, process)
+    }
+
+    #[track_caller]
+    fn attach(mut strace: Command, process: u32) -> Ambush {
         strace.args(["--attach", &process.to_string()]).stdin(Stdio::null());
         let errors = File::create(format!("{WORK}/strace.errors")).expect("the tests' folder can be written");
         let strace = strace.stderr(errors).spawn().expect("strace runs; tests/run installs it");

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
-use testhost::{Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Store, finished};
+use testhost::{Disk, Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Store, finished};
 
 /// Spoils something, sees every door closed and the file named, mends it, and sees that nothing is lost.
 #[track_caller]
@@ -157,7 +157,7 @@ fn a_full_disk_denies_and_loses_nothing() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();
-    let disk = Disk::of_the_store("size=4m");
+    let disk = Disk::over(STORE_FOLDER, "4m");
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
 
@@ -182,7 +182,7 @@ fn a_read_only_disk_denies_and_loses_nothing() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();
-    let disk = Disk::of_the_store("size=4m");
+    let disk = Disk::over(STORE_FOLDER, "4m");
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
 
@@ -198,26 +198,4 @@ fn a_read_only_disk_denies_and_loses_nothing() {
     alice.with_key().enters_with(&phone.code());
     alice.with_key().is_refused(&phone.code(), "used already");
     drop(disk);
-}
-
-/// A small disk under the store, with what was there.
-struct Disk;
-
-impl Disk {
-    #[track_caller]
-    fn of_the_store(options: &str) -> Disk {
-        finished(Command::new("cp").args(["--archive", STORE_FOLDER, "/run/postern-tests/store"]));
-        let options = format!("mode=2770,{options}");
-        finished(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tests", STORE_FOLDER]));
-        finished(Command::new("cp").args(["--archive", "/run/postern-tests/store/.", STORE_FOLDER]));
-        finished(Command::new("rm").args(["-r", "/run/postern-tests/store"]));
-        Disk
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // at the latest the end of the throwaway host takes it away
-        let _ = Command::new("umount").args(["--lazy", STORE_FOLDER]).status();
-    }
 }

@@ -95,8 +95,8 @@ fn what_was_typed_is_gone_from_memory_after_the_login() {
         ("the password, typed by mistake".to_owned(), 11),
     ];
     for (typed, number) in answers {
-        // free() itself writes over the first bytes of what it takes
-        let ended = one_login(&["--memory"], &Answer::from(&*format!("{}{typed}", " ".repeat(48))));
+        // what is freed without being wiped loses its first bytes, and a usual size is soon used anew
+        let ended = one_login(&["--memory"], &Answer::from(&*format!("{}{typed}", " ".repeat(480))));
         assert_eq!(ended.number(), Some(number), "{ended:?}");
         // the search finds what there is to find
         assert_eq!(ended.all("made")[0]["typed"].as_array().map(Vec::len), Some(1), "{ended:?}");
@@ -128,13 +128,13 @@ fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
     fs::read_to_string(REPORT).expect("valgrind writes its report")
 }
 
-/// Nothing is lost, and what is kept is as much after eight logins as after two.
+/// Nothing is lost, and what is kept is as much after five logins as after two.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn valgrind_finds_no_fault_and_no_leak_in_many_logins() {
     let host = Host::fresh();
     let phone = a_service_that_asks_once(&host);
-    let kept = [2, 8].map(|logins| {
+    let kept = [2, 5].map(|logins| {
         let report = under_valgrind(&host, &phone, logins);
         assert!(report.contains("ERROR SUMMARY: 0 errors"), "{report}");
         assert!(!report.contains("pam_totp.so"), "{report}");

@@ -6,6 +6,7 @@ mod app_passwords;
 mod authenticators;
 mod bad_files;
 mod bad_input;
+mod beside;
 mod clocks;
 mod codes;
 mod completions;

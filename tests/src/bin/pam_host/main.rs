@@ -15,6 +15,7 @@ mod orders;
 mod state;
 
 use ffi::{Talk, Transaction};
+use memory::Memory;
 use nix::fcntl::{Flock, FlockArg};
 use orders::{Order, Sealed};
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ struct Host {
     threads: u32,
     barrier: Option<OsString>,
     state: Watch,
-    memory: Watch,
+    memory: Option<Memory>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,7 @@ fn read_arguments() -> Host {
     let mut text = || words.next().and_then(|word| ffi::c_string(&word)).expect("SERVICE and USER");
     let (service, user) = (text(), text());
     let mut host =
-        Host { service, user, cycles: 1, threads: 0, barrier: None, state: Watch::No, memory: Watch::No };
+        Host { service, user, cycles: 1, threads: 0, barrier: None, state: Watch::No, memory: None };
     while let Some(word) = words.next() {
         let number = |word: Option<OsString>| {
             word.and_then(|word| word.into_string().ok()?.parse().ok()).expect("a number")
@@ -75,7 +76,7 @@ fn read_arguments() -> Host {
             Some("--threads") => host.threads = number(words.next()),
             Some("--barrier") => host.barrier = words.next(),
             Some("--state") => host.state = Watch::Yes,
-            Some("--memory") => host.memory = Watch::Yes,
+            Some("--memory") => host.memory = Some(Memory::open()),
             _ => panic!("no option: {word:?}"),
         }
     }
@@ -102,9 +103,9 @@ impl Host {
     }
 
     fn look(&self, reply: Option<&Sealed>, when: &str) {
-        if let (Watch::Yes, Some(reply)) = (self.memory, reply) {
+        if let (Some(memory), Some(reply)) = (&self.memory, reply) {
             let [typed, plain] = [reply.without_indent(), reply.without_blanks()];
-            say(json!({ when: { "typed": memory::places_of(&typed), "plain": memory::places_of(&plain) } }));
+            say(json!({ when: { "typed": memory.places_of(&typed), "plain": memory.places_of(&plain) } }));
         }
     }
 }

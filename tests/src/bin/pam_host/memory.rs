@@ -6,28 +6,37 @@ use std::os::unix::fs::FileExt;
 
 const PIECE: usize = 1 << 20;
 
-/// Where the plain text stands, each place named by its mapping.
-pub(crate) fn places_of(reply: &Sealed) -> Vec<String> {
-    let mut buffer = vec![0; PIECE + reply.len()];
-    let own = buffer.as_ptr().addr()..buffer.as_ptr().addr() + buffer.len();
-    let memory = File::open("/proc/self/mem").expect("one's own memory");
-    let maps = fs::read_to_string("/proc/self/maps").expect("one's own maps");
-    let mut found = Vec::new();
-    for line in maps.lines() {
-        let Some((from, to, name)) = writable(line) else { continue };
-        for start in (from..to).step_by(PIECE) {
-            // pieces overlap, so that nothing hides in a seam
-            let length = (to - start).min(PIECE + reply.len() - 1);
-            // a guard page, or a mapping that is gone by now
-            let Ok(read) = memory.read_at(&mut buffer[..length], start as u64) else { continue };
-            let fits = |offset: &usize| reply.is_at(&buffer[*offset..offset + reply.len()]);
-            let offsets = (0..(read + 1).saturating_sub(reply.len()).min(PIECE)).filter(fits);
-            let places = offsets.map(|offset| start + offset).filter(|place| !own.contains(place));
-            found.extend(places.map(|place| format!("{name}+{:#x}", place - from)));
-        }
+/// This process's own memory.
+pub(crate) struct Memory(File);
+
+impl Memory {
+    /// Before any module has changed what this process may open.
+    pub(crate) fn open() -> Memory {
+        Memory(File::open("/proc/self/mem").expect("one's own memory"))
     }
-    buffer.fill(0);
-    found
+
+    /// Where the plain text stands, each place named by its mapping.
+    pub(crate) fn places_of(&self, reply: &Sealed) -> Vec<String> {
+        let mut buffer = vec![0; PIECE + reply.len()];
+        let own = buffer.as_ptr().addr()..buffer.as_ptr().addr() + buffer.len();
+        let maps = fs::read_to_string("/proc/self/maps").expect("one's own maps");
+        let mut found = Vec::new();
+        for line in maps.lines() {
+            let Some((from, to, name)) = writable(line) else { continue };
+            for start in (from..to).step_by(PIECE) {
+                // pieces overlap, so that nothing hides in a seam
+                let length = (to - start).min(PIECE + reply.len() - 1);
+                // a guard page, or a mapping that is gone by now
+                let Ok(read) = self.0.read_at(&mut buffer[..length], start as u64) else { continue };
+                let fits = |offset: &usize| reply.is_at(&buffer[*offset..offset + reply.len()]);
+                let offsets = (0..(read + 1).saturating_sub(reply.len()).min(PIECE)).filter(fits);
+                let places = offsets.map(|offset| start + offset).filter(|place| !own.contains(place));
+                found.extend(places.map(|place| format!("{name}+{:#x}", place - from)));
+            }
+        }
+        buffer.fill(0);
+        found
+    }
 }
 
 /// `from-to rw… … name`

@@ -1,0 +1,138 @@
+//! One module under the harness: logins alone and all at once, and what became of them.
+
+use super::module::Module;
+use crate::guest_process::PAM_HOST;
+use std::cell::RefCell;
+use std::time::Duration;
+use testhost::{Answer, Barrier, Host, PamHost, Phone};
+
+/// Longer than any of them takes when it does not hang.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A module, and two people with an authenticator each.
+pub(crate) struct Bench<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) module: Module,
+    pub(crate) alice: Phone,
+    pub(crate) bob: Phone,
+    outcomes: RefCell<Vec<Outcome>>,
+}
+
+/// What became of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Entered.
+    In,
+    /// Refused, or never came to an answer.
+    Refused,
+    /// A signal ended the host.
+    Crashed,
+    /// There was no end.
+    Hung,
+}
+
+/// What a row of the table says of a module.
+pub(crate) struct Seen {
+    pub(crate) text: String,
+    pub(crate) faults: Vec<&'static str>,
+}
+
+impl Seen {
+    pub(crate) fn new(text: impl Into<String>) -> Seen {
+        Seen { text: text.into(), faults: Vec::new() }
+    }
+
+    pub(crate) fn but(mut self, fault: Option<&'static str>) -> Seen {
+        self.faults.extend(fault);
+        self
+    }
+}
+
+pub(crate) const TWICE: &str = "a code opened more than once";
+
+impl<'a> Bench<'a> {
+    #[track_caller]
+    pub(crate) fn new(host: &'a Host, module: Module) -> Bench<'a> {
+        let [alice, bob] = module.set_up(host);
+        Bench { host, module, alice, bob, outcomes: RefCell::default() }
+    }
+
+    /// A row: from the state at the beginning, on a day of its own; at its end alice tries to get in as usual.
+    #[track_caller]
+    pub(crate) fn row(&self, day: u64, run: fn(&Bench<'_>) -> Seen) -> Seen {
+        self.module.restore();
+        self.host.clock.set(1_800_000_015 + day * 86_400);
+        self.host.journal.forget();
+        let seen = run(self);
+        let outcomes = self.outcomes.take();
+        let had = |outcome, fault| outcomes.contains(&outcome).then_some(fault);
+        let seen =
+            seen.but(had(Outcome::Crashed, "the host crashed")).but(had(Outcome::Hung, "the host hung"));
+        self.host.clock.forward(90);
+        let shut_out = self.login(&self.alice.code()) != Outcome::In;
+        self.outcomes.take();
+        seen.but(shut_out.then_some("the owner is locked out"))
+    }
+
+    /// alice answers the prompt.
+    #[track_caller]
+    pub(crate) fn login(&self, code: &str) -> Outcome {
+        self.login_as(b"alice", &Answer::from(code))
+    }
+
+    #[track_caller]
+    pub(crate) fn login_as(&self, user: &[u8], answer: &Answer) -> Outcome {
+        let mut pam = self.host_for(user, &[]);
+        pam.answers(answer);
+        self.end(pam)
+    }
+
+    /// Holds a login of each at the prompt, and lets all of them go on at once.
+    #[track_caller]
+    pub(crate) fn at_once(&self, logins: &[(&str, String)]) -> Vec<Outcome> {
+        let barrier = Barrier::lowered();
+        let held: Vec<PamHost> = logins.iter().map(|(user, code)| self.held(user, code)).collect();
+        barrier.lifts();
+        held.into_iter().map(|pam| self.end(pam)).collect()
+    }
+
+    /// A login held with its reply under way; somebody lowered the barrier.
+    #[track_caller]
+    pub(crate) fn held(&self, user: &str, code: &str) -> PamHost {
+        let mut pam = self.host_for(user.as_bytes(), &["--barrier", &Barrier::path()]);
+        pam.answers(&Answer::from(code));
+        pam.expect("held");
+        pam
+    }
+
+    #[track_caller]
+    pub(crate) fn host_for(&self, user: &[u8], words: &[&str]) -> PamHost {
+        PamHost::start(PAM_HOST, self.module.name(), user, words)
+    }
+
+    pub(crate) fn end(&self, pam: PamHost) -> Outcome {
+        let outcome = match pam.ends_within(PATIENCE) {
+            None => Outcome::Hung,
+            Some(ended) if ended.signal.is_some() => Outcome::Crashed,
+            Some(ended) if ended.entered() => Outcome::In,
+            Some(_) => Outcome::Refused,
+        };
+        self.outcomes.borrow_mut().push(outcome);
+        outcome
+    }
+}
+
+/// How many of them came out so.
+pub(crate) fn count(outcomes: &[Outcome], wanted: Outcome) -> usize {
+    outcomes.iter().filter(|outcome| **outcome == wanted).count()
+}
+
+/// In a word.
+pub(crate) fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::In => "in",
+        Outcome::Refused => "refused",
+        Outcome::Crashed => "crashed",
+        Outcome::Hung => "hung",
+    }
+}

@@ -1,0 +1,141 @@
+//! The three modules, each set up as its own documentation recommends, and where each keeps its state.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use testhost::{Host, Phone, STORE, STORE_FOLDER, finished};
+
+const OATH_FOLDER: &str = "/etc/oath";
+const OATH_USERS: &str = "/etc/oath/users.oath";
+const KEPT: &str = "/run/postern-tests/beside";
+
+/// A module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Module {
+    /// Ours.
+    Totp,
+    /// libpam-google-authenticator
+    Google,
+    /// libpam-oath
+    Oath,
+}
+
+impl Module {
+    pub(crate) const ALL: [Module; 3] = [Module::Totp, Module::Google, Module::Oath];
+
+    /// The service, and what stands at the head of the column.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Module::Totp => "pam_totp",
+            Module::Google => "pam_google_authenticator",
+            Module::Oath => "pam_oath",
+        }
+    }
+
+    /// The file that a login of alice's reads and writes.
+    pub(crate) fn state(self) -> &'static str {
+        match self {
+            Module::Totp => STORE,
+            Module::Google => "/home/alice/.google_authenticator",
+            Module::Oath => OATH_USERS,
+        }
+    }
+
+    /// The folder that it lies in.
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Module::Totp => STORE_FOLDER,
+            Module::Google => "/home/alice",
+            Module::Oath => OATH_FOLDER,
+        }
+    }
+
+    /// All folders with state of alice's and bob's.
+    fn folders(self) -> &'static [&'static str] {
+        match self {
+            Module::Totp => &[STORE_FOLDER],
+            Module::Google => &["/home/alice", "/home/bob"],
+            Module::Oath => &[OATH_FOLDER],
+        }
+    }
+
+    /// The service, and an authenticator each for alice and bob.
+    #[track_caller]
+    pub(crate) fn set_up(self, host: &Host) -> [Phone; 2] {
+        let people = ["alice", "bob"].map(|name| host.person(name));
+        let lines = match self {
+            Module::Totp => "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
+            Module::Google => "auth required pam_google_authenticator.so\naccount required pam_permit.so\n",
+            Module::Oath => {
+                "auth required pam_oath.so usersfile=/etc/oath/users.oath window=20 digits=6\n\
+                 account required pam_permit.so\n"
+            }
+        };
+        host.pam(self.name(), lines);
+        let phones = match self {
+            Module::Totp => people.map(|person| person.enrols()),
+            Module::Google => people.map(|person| google_authenticator(&person.name)),
+            Module::Oath => {
+                let phones = ["GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK"]
+                    .map(Phone::scans);
+                let lines = people.iter().zip(&phones);
+                let lines = lines
+                    .map(|(person, phone)| format!("HOTP/T30 {} - {}\n", person.name, phone.secret_in_hex()));
+                fs::create_dir_all(OATH_FOLDER).expect("/etc can be written");
+                fs::write(OATH_USERS, lines.collect::<String>()).expect("/etc can be written");
+                finished(Command::new("chmod").args(["go-rw", OATH_USERS]));
+                phones
+            }
+        };
+        self.keep();
+        phones
+    }
+
+    fn keep(self) {
+        for folder in self.folders() {
+            let kept = format!("{KEPT}/{}{folder}", self.name());
+            finished(Command::new("mkdir").args(["-p", &kept]));
+            finished(Command::new("cp").args(["--archive", &format!("{folder}/."), &kept]));
+        }
+    }
+
+    /// The state as it was when all was set up.
+    #[track_caller]
+    pub(crate) fn restore(self) {
+        for folder in self.folders() {
+            let kept = format!("{KEPT}/{}{folder}", self.name());
+            finished(Command::new("find").args([folder, "-mindepth", "1", "-delete"]));
+            finished(Command::new("cp").args(["--archive", &format!("{kept}/."), folder]));
+        }
+        assert!(Path::new(self.state()).exists());
+    }
+
+    /// The system call at whose first one a login is in the middle of writing its state.
+    pub(crate) fn call_in_the_middle(self) -> &'static str {
+        match self {
+            Module::Totp | Module::Google => "fsync,fdatasync",
+            Module::Oath => "write",
+        }
+    }
+
+    /// What the log says of a code that was compared and found wrong; pam_oath says nothing.
+    pub(crate) fn wrong_in_the_log(self) -> Option<&'static str> {
+        match self {
+            Module::Totp => Some("refused cause=wrong"),
+            Module::Google => Some("Invalid verification code"),
+            Module::Oath => None,
+        }
+    }
+}
+
+/// What the tool of libpam-google-authenticator makes when all its questions are answered as it advises.
+#[track_caller]
+fn google_authenticator(name: &str) -> Phone {
+    let path = format!("/home/{name}/.google_authenticator");
+    let words = "--time-based --disallow-reuse --rate-limit=3 --rate-time=30 --window-size=3 --force --quiet --no-confirm";
+    let mut tool = Command::new("runuser");
+    tool.args(["-u", name, "--", "google-authenticator", &format!("--secret={path}")]).args(words.split(' '));
+    finished(&mut tool);
+    let text = fs::read_to_string(&path).expect("the tool writes it");
+    Phone::scans(text.lines().next().expect("the secret stands first"))
+}

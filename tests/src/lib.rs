@@ -43,7 +43,7 @@ pub use postern::{Postern, Said};
 pub use processes::{finished, patiently};
 pub use ssh::Ssh;
 pub use store::Store;
-pub use syscalls::{Ambush, WRITES, killed_at, killed_at_store_or_key, was_killed};
+pub use syscalls::{Ambush, WRITES, killed_at, killed_at_store_or_key, was_killed, was_stopped};
 pub use terminal::{Ended, Terminal};
 pub use timings::assert_alike;
 pub use visitor::Visitor;

@@ -58,6 +58,11 @@ pub fn was_killed() -> bool {
     fs::read_to_string(trace()).is_ok_and(|text| text.contains("+++ killed by SIGKILL +++"))
 }
 
+/// Whether the last one stands still.
+pub fn was_stopped() -> bool {
+    fs::read_to_string(trace()).is_ok_and(|text| text.contains("--- stopped by SIGSTOP ---"))
+}
+
 /// A strace that lies in wait in a running process and all that it starts.
 pub struct Ambush(Child);
 

@@ -1,9 +1,11 @@
 //! A process killed in the middle of its login, and one that stands still there.
 
-use super::bench::{Bench, Outcome, Seen, TWICE, word};
+use super::bench::{Bench, Outcome, Seen, TWICE, count, word};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::time::Duration;
-use testhost::{Ambush, Answer, Barrier, WRITES, patiently};
+use testhost::{Ambush, Answer, Barrier, PamHost, WRITES, patiently, was_stopped};
 
 /// More writes than any of them does, from the reply to the end.
 const MANY: u32 = 90;
@@ -38,14 +40,35 @@ pub(crate) fn killed_at_every_write(bench: &Bench<'_>) -> Seen {
     Seen::new(text).but((twice > 0).then_some(TWICE))
 }
 
-/// Stopped with whatever lock it holds then.
-pub(crate) fn stopped_in_the_middle(bench: &Bench<'_>) -> Seen {
+/// A login of alice's that stands still in the middle of its writes, with whatever lock it holds then.
+fn standing_still(bench: &Bench<'_>, code: &str) -> PamHost {
     let barrier = Barrier::lowered();
-    let pam = bench.held("alice", &bench.alice.code());
+    let pam = bench.held("alice", code);
     let ambush = Ambush::at_any_file(pam.process(), bench.module.call_in_the_middle(), "STOP", 1);
     barrier.lifts();
+    patiently("it is stopped", || Ok(was_stopped().then_some(())));
+    drop(ambush);
     let status = format!("/proc/{}/status", pam.process());
-    patiently("it stands still", || Ok(fs::read_to_string(&status)?.contains("State:\tt").then_some(())));
+    patiently("it stands still by itself", || {
+        Ok(fs::read_to_string(&status)?.contains("State:\tT").then_some(()))
+    });
+    pam
+}
+
+/// The one that stands still goes on after the other has its answer.
+pub(crate) fn one_code_while_it_stands_still(bench: &Bench<'_>) -> Seen {
+    let code = bench.alice.code();
+    let first = standing_still(bench, &code);
+    let second = bench.login(&code);
+    let process = i32::try_from(first.process()).expect("a process");
+    kill(Pid::from_raw(process), Signal::SIGCONT).expect("it is there");
+    let entered = count(&[bench.end(first), second], Outcome::In);
+    Seen::new(format!("{entered} of 2 in")).but((entered > 1).then_some(TWICE))
+}
+
+/// The one that stands still is killed in the end.
+pub(crate) fn others_while_it_stands_still(bench: &Bench<'_>) -> Seen {
+    let first = standing_still(bench, &bench.alice.code());
     let others = [("alice", bench.alice.code_in(1)), ("bob", bench.bob.code())];
     let others = others.map(|(user, code)| {
         let mut other = bench.host_for(user.as_bytes(), &[]);
@@ -53,8 +76,6 @@ pub(crate) fn stopped_in_the_middle(bench: &Bench<'_>) -> Seen {
         other
     });
     let [alice, bob] = others.map(|other| bench.end(other));
-    drop(ambush);
-    // killed, where it stands
-    drop(pam.ends_within(Duration::ZERO));
+    drop(first.ends_within(Duration::ZERO));
     Seen::new(format!("alice {}, bob {}", word(alice), word(bob)))
 }

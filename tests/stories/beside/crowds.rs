@@ -19,19 +19,19 @@ fn with_one_code(bench: &Bench<'_>, many: usize, rounds: usize) -> Seen {
 }
 
 pub(crate) fn two_with_one_code(bench: &Bench<'_>) -> Seen {
-    with_one_code(bench, 2, 10)
+    with_one_code(bench, 2, 30)
 }
 
 pub(crate) fn eight_with_one_code(bench: &Bench<'_>) -> Seen {
-    with_one_code(bench, 8, 5)
+    with_one_code(bench, 8, 10)
 }
 
 pub(crate) fn thirty_two_with_one_code(bench: &Bench<'_>) -> Seen {
-    with_one_code(bench, 32, 2)
+    with_one_code(bench, 32, 4)
 }
 
 pub(crate) fn a_hundred_with_one_code(bench: &Bench<'_>) -> Seen {
-    with_one_code(bench, 100, 1)
+    with_one_code(bench, 100, 2)
 }
 
 /// And one with the right code, which stood at the prompt all the while.

@@ -85,13 +85,14 @@ fn threads_that_end_after_their_login_crash_no_host() {
 fn what_was_typed_is_gone_from_memory_after_the_login() {
     let host = Host::fresh();
     let phone = a_service_that_asks_once(&host);
-    let (right, wrong) = (phone.code(), phone.wrong());
+    // a round number stands in memory for reasons of its own
+    let (right, wrong) = (phone.code(), phone.wrong_codes(3));
     let spaced = |code: &str| format!("{} {}", &code[..3], &code[3..]);
     let answers = [
         (spaced(&right), 0),
-        (spaced(&wrong), 11),
+        (spaced(&wrong[1]), 11),
         (phone.code_in(1), 0),
-        (phone.wrong(), 11),
+        (wrong[2].clone(), 11),
         ("the password, typed by mistake".to_owned(), 11),
     ];
     for (typed, number) in answers {

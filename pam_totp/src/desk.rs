@@ -7,6 +7,7 @@ use crate::mark::Left;
 use shared::clock::{self, ClockError};
 use shared::config::Config;
 use shared::door::{Door, DoorError, Judgement, PolicyError, Visitor};
+use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
 use shared::errand::{Answer, Errand, Judged, Judging, Question, Reply, Task, Typed};
 use shared::guess::Stage;
@@ -63,15 +64,15 @@ impl Desk {
     pub(crate) fn refuse_if_closed(&self, visitor: &Visitor<'_>) -> Result<(), DeskError> {
         match self {
             Desk::Store(config) => open(config).map(drop),
-            Desk::Gate(_) => self.need(visitor).map(drop),
+            Desk::Gate(_) => self.need(visitor, &Earlier::default()).map(drop),
         }
     }
 
     /// What the policy says.
-    pub(crate) fn need(&self, visitor: &Visitor<'_>) -> Result<Need, DeskError> {
+    pub(crate) fn need(&self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<Need, DeskError> {
         match self {
-            Desk::Store(config) => Ok(open(config)?.need(visitor)?),
-            Desk::Gate(gate) => match ask(gate, visitor, Question::Need)? {
+            Desk::Store(config) => Ok(open(config)?.need(visitor, earlier)?),
+            Desk::Gate(gate) => match ask_after(gate, visitor, earlier, Question::Need)? {
                 (Judged::Need(need), _) => Ok(need),
                 _ => Err(DeskError::Nonsense),
             },
@@ -160,10 +161,21 @@ fn judge_here(config: &Config, visitor: &Visitor<'_>, typed: &[u8]) -> Result<Ru
 
 /// One question over pam.sock: the answer, and what there is to tell beside it.
 fn ask(gate: &Gate, visitor: &Visitor<'_>, question: Question) -> Result<(Judged, Vec<String>), DeskError> {
+    ask_after(gate, visitor, &Earlier::default(), question)
+}
+
+/// The same, where it matters what passed before.
+fn ask_after(
+    gate: &Gate,
+    visitor: &Visitor<'_>,
+    earlier: &Earlier,
+    question: Question,
+) -> Result<(Judged, Vec<String>), DeskError> {
     let judging = Judging {
         service: Service::named(visitor.service.as_bytes()),
         address: visitor.origin.address(),
         stage: visitor.stage,
+        earlier: earlier.clone(),
         question,
     };
     let Reply { told, answer } =

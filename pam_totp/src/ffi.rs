@@ -194,11 +194,11 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
     copy
 }
 
-/// Copies a string item, unless it is unset or empty.
-fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
+/// Copies a string, unless it is unset or empty.
+fn owned(item: pamsm::PamResult<Option<&CStr>>, longest: usize) -> Option<Vec<u8>> {
     let bytes = item.ok().flatten()?.to_bytes();
-    // One byte above what any name may have is enough to see that it is too long.
-    let shown = bytes.len().min(shared::name::LONGEST + 1);
+    // One byte above what it may have is enough to see that it is too long.
+    let shown = bytes.len().min(longest + 1);
     (!bytes.is_empty()).then(|| bytes[..shown].to_vec())
 }
 
@@ -211,16 +211,17 @@ impl Host for Libpam {
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {
-        owned(match item {
+        let item = match item {
             Item::Service => self.pam.get_service(),
             Item::User => self.pam.get_user(None),
             Item::RemoteHost => self.pam.get_rhost(),
             Item::RemoteUser => self.pam.get_ruser(),
-        })
+        };
+        owned(item, shared::name::LONGEST)
     }
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
-        owned(self.pam.getenv(name))
+        owned(self.pam.getenv(name), shared::earlier::LONGEST)
     }
 
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {

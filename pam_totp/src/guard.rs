@@ -42,7 +42,7 @@ fn book(line: &Line<'_>, mark: &Mark) -> Entry {
 
 /// Nobody asked for a code in this transaction: that is right only where none is needed.
 fn ask_policy(line: &Line<'_>) -> Entry {
-    let need = match line.desk().need(&line.visitor(Stage::After)) {
+    let need = match line.desk().need(&line.visitor(Stage::After), &line.earlier) {
         Ok(need) => need,
         Err(error) => return line.unavailable(&error),
     };

@@ -2,6 +2,7 @@
 //! of their own, and a host process that the test plays.
 
 mod at_the_gate;
+mod earlier;
 
 use crate::entry::{Denial, Entry};
 use crate::host::Item;

@@ -10,6 +10,7 @@ use crate::options::{Options, Settings};
 use shared::config::file::{self, ConfigError};
 use shared::config::{Config, FirstFactor, Pam, Unenrolled};
 use shared::door::Visitor;
+use shared::earlier::Earlier;
 use shared::guess::Stage;
 use shared::name::{Service, UserName};
 use shared::place::Origin;
@@ -26,6 +27,8 @@ pub(crate) struct Front<'a> {
     pub(crate) settings: Settings,
     service: Service,
     origin: Origin,
+    /// What sshd says has passed before.
+    pub(crate) earlier: Earlier,
     debug: bool,
 }
 
@@ -56,10 +59,9 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
         Ok(front) => front,
         Err(denial) => return Entry::Denied(denial),
     };
-    let earlier_factor = caller::earlier_factor(host, front.settings.sshd);
     let stage = match front.settings.first_factor {
         FirstFactor::Passed => Stage::After,
-        FirstFactor::Unknown if earlier_factor => Stage::After,
+        FirstFactor::Unknown if !front.earlier.is_nothing() => Stage::After,
         FirstFactor::Unknown => Stage::Before,
     };
     let line = match front.line() {
@@ -84,9 +86,9 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
 fn prove(host: &dyn Host, options: &Options) -> Entry {
     let service = caller::service(host);
     let pam = file::in_force(&options.config_path()).map_or_else(|_| Pam::default(), |file| file.config.pam);
-    match caller::earlier_factor(host, options.settings(&pam, service.as_str()).sshd) {
-        true => Entry::Passed,
-        false => Entry::NotNeeded,
+    match caller::earlier(host, options.settings(&pam, service.as_str()).sshd).is_nothing() {
+        true => Entry::NotNeeded,
+        false => Entry::Passed,
     }
 }
 
@@ -105,8 +107,9 @@ impl<'a> Front<'a> {
         })?;
         let settings = options.settings(&config.pam, service.as_str());
         let origin = caller::origin(host, settings.sshd);
+        let earlier = caller::earlier(host, settings.sshd);
         let desk = Desk::of(host.reach(), &config);
-        Ok(Front { host, config, desk, settings, service, origin, debug: options.debug() })
+        Ok(Front { host, config, desk, settings, service, origin, earlier, debug: options.debug() })
     }
 
     /// Finds out who stands there.
@@ -132,7 +135,9 @@ impl<'a> Front<'a> {
 impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> Entry {
-        let need = match self.desk.need(&self.visitor(Stage::After)) {
+        // where sshd names nothing, the line stands behind a password
+        let earlier = if self.earlier.is_nothing() { &Earlier::PASSWORD } else { &self.earlier };
+        let need = match self.desk.need(&self.visitor(Stage::After), earlier) {
             Ok(need) => need,
             Err(error) => return self.unavailable(&error),
         };
@@ -184,7 +189,7 @@ impl Line<'_> {
             Err(entry) => return entry,
         };
         // asked for everyone, so that it takes everyone as long
-        let need = self.desk.need(&self.visitor(Stage::Before));
+        let need = self.desk.need(&self.visitor(Stage::Before), &Earlier::default());
         match (ruled, need) {
             (Ruled::Accepted { by, left, .. }, _) => self.passed(&by, left),
             (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
@@ -302,7 +307,9 @@ impl Line<'_> {
         );
         self.host.log(severity, &line);
         if self.debug {
-            let origin = format!("origin={} first_factor={:?}", self.origin, self.settings.first_factor);
+            let Front { origin, earlier, settings, .. } = self.front;
+            let origin =
+                format!("origin={origin} first_factor={:?} earlier={earlier}", settings.first_factor);
             self.host.log(Severity::Debug, &origin);
         }
     }

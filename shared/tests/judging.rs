@@ -8,6 +8,7 @@ use home::{Home, NOW, alice, code_of, name};
 use shared::account::Enrolled;
 use shared::clock::Timestamp;
 use shared::door::{AdministrationError, Caller};
+use shared::earlier::Earlier;
 use shared::enrolment::Pending;
 use shared::errand::{Answer, Errand, Judged, Judging, Question, Reply, Task, Typed, wire};
 use shared::event::{Filter, What};
@@ -24,10 +25,12 @@ struct Host {
     uid: u32,
     address: Option<&'static str>,
     stage: Stage,
+    earlier: &'static str,
 }
 
-const LOCKER: Host = Host { who: "alice", uid: 1000, address: None, stage: Stage::After };
-const DOVECOT: Host = Host { who: "dovecot", uid: 990, address: Some("192.0.2.7"), stage: Stage::Before };
+const LOCKER: Host = Host { who: "alice", uid: 1000, address: None, stage: Stage::After, earlier: "" };
+const DOVECOT: Host =
+    Host { who: "dovecot", uid: 990, address: Some("192.0.2.7"), stage: Stage::Before, earlier: "" };
 
 impl Host {
     fn asks(&self, home: &mut Home, account: &str, question: Question, now: Timestamp) -> Done {
@@ -35,6 +38,7 @@ impl Host {
             service: "test".to_owned().try_into().unwrap(),
             address: self.address.map(|text| text.to_owned().try_into().unwrap()),
             stage: self.stage,
+            earlier: Earlier::of_sshd(self.earlier.as_bytes()),
             question,
         };
         let who = name(self.who);
@@ -236,6 +240,23 @@ fn the_gates_policy_counts() {
     assert_eq!(waived(&mut home, &bob, "bob"), Some(Waiver::Until(NOW.plus(3600))));
     assert_eq!(waived(&mut home, &DOVECOT, "carol"), None, "before the first factor nobody signs in");
     assert!(home.door.status(&name("carol")).is_err());
+}
+
+#[test]
+fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first_factor() {
+    let policy = "[[policy.exempt]]\nafter = [\"password\"]";
+    let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
+    let own = Host { earlier: "password", ..LOCKER };
+    assert_eq!(own.need(&mut home, "alice"), Need::Code, "of one's own account nobody else has seen it");
+    let named = Host { earlier: "password", stage: Stage::After, ..DOVECOT };
+    assert_eq!(named.need(&mut home, "alice"), Need::Exempt(1));
+    for host in [
+        Host { earlier: "password", ..DOVECOT },
+        Host { stage: Stage::After, ..DOVECOT },
+        Host { earlier: "password\npublickey x", stage: Stage::After, ..DOVECOT },
+    ] {
+        assert_eq!(host.need(&mut home, "alice"), Need::Code, "{}", host.earlier);
+    }
 }
 
 #[test]

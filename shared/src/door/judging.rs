@@ -10,6 +10,7 @@ use crate::answer::Answer as Typing;
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::decision::{Refusal, Verdict};
+use crate::earlier::Earlier;
 use crate::enrolment::Footing;
 use crate::errand::{Answer, Judged, Judging, Question, Reply, Typed};
 use crate::guess::Stage;
@@ -95,7 +96,7 @@ impl Door {
     }
 
     /// What the policy says of a visitor.
-    pub fn need(&mut self, visitor: &Visitor<'_>) -> Result<Need, PolicyError> {
+    pub fn need(&mut self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<Need, PolicyError> {
         let membership = self.membership(visitor.name)?;
         let groups = self.config.groups_of(visitor.name, &membership.groups).map_err(PolicyError::Groups)?;
         let subject = Subject {
@@ -103,6 +104,7 @@ impl Door {
             groups: &groups,
             service: visitor.service,
             address: visitor.origin.address(),
+            earlier,
         };
         Ok(self.config.policy.need(&subject, membership.enrolled))
     }
@@ -122,10 +124,16 @@ impl Door {
             }
             Caller::Owner { .. } | Caller::Root(_) => (origin(judging.address), judging.stage),
         };
+        // of one's own account nobody else has seen it
+        let earlier = match (caller, stage) {
+            (Caller::Owner { name, .. }, _) if name == account => &Earlier::default(),
+            (_, Stage::Before) => &Earlier::default(),
+            (_, Stage::After) => &judging.earlier,
+        };
         let service = judging.service.as_str();
         let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
         let judged = match &judging.question {
-            Question::Need => Judged::Need(self.need(&visitor)?),
+            Question::Need => Judged::Need(self.need(&visitor, earlier)?),
             // Only who has passed the first factor signs in for the first time.
             Question::Waive if stage == Stage::Before => Judged::Waived(None),
             Question::Waive => Judged::Waived(self.waive(&visitor, now)?),

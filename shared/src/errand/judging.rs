@@ -4,6 +4,7 @@
 //! MUST NOT answer with more than the person's prompt shows and the host's own log line holds.
 
 use super::Typed;
+use crate::earlier::Earlier;
 use crate::guess::Stage;
 use crate::name::Service;
 use crate::place::Address;
@@ -21,6 +22,9 @@ pub struct Judging {
     pub address: Option<Address>,
     /// Whether the first factor has passed.
     pub stage: Stage,
+    /// What passed before.
+    #[serde(default)]
+    pub earlier: Earlier,
     /// The question.
     pub question: Question,
 }

@@ -12,6 +12,7 @@ mod completions;
 mod configuration;
 mod crashes;
 mod declared;
+mod earlier;
 mod enrolment;
 mod guard;
 mod guesses;

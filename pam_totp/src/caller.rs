@@ -3,7 +3,7 @@
 
 use crate::host::{Host, Item};
 use nix::errno::Errno;
-use nix::unistd::User;
+use nix::unistd::{User, getuid};
 use shared::earlier::Earlier;
 use shared::name::{NameError, Service, UserName, is_plain};
 use shared::place::{Address, Origin};
@@ -65,6 +65,12 @@ pub(crate) fn origin(host: &dyn Host, sshd: bool) -> Origin {
             None => Origin::Unknown,
         },
     }
+}
+
+/// The user who runs the host process, for the log; root also for whoever signs in.
+pub(crate) fn runs_as() -> String {
+    let user = User::from_uid(getuid()).ok().flatten();
+    user.map_or_else(|| format!("uid {}", getuid()), |user| user.name)
 }
 
 /// What sshd says has passed before, such as a key; of any other service nothing is known.

@@ -6,12 +6,13 @@
 use crate::mark::Left;
 use shared::clock::{self, ClockError};
 use shared::config::Config;
-use shared::door::{Door, DoorError, Judgement, PolicyError, Visitor};
+use shared::door::{Actor, Door, DoorError, Judgement, PolicyError, Visitor};
 use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
 use shared::errand::{Answer, Errand, Judged, Judging, Question, Reply, Task, Typed};
 use shared::guess::Stage;
-use shared::name::Service;
+use shared::name::{Service, UserName};
+use shared::place::Origin;
 use shared::policy::{Need, Waiver};
 use shared::words;
 use std::fmt;
@@ -24,6 +25,18 @@ pub(crate) enum Reach {
     Store,
     /// It asks the gate.
     Gate(Gate),
+}
+
+/// Someone's password that was changed.
+pub(crate) struct PasswordChange<'a> {
+    /// Whose.
+    pub(crate) user: &'a UserName,
+    /// Who runs the process that did it.
+    pub(crate) actor: &'a str,
+    /// Where from.
+    pub(crate) origin: &'a Origin,
+    /// At which service.
+    pub(crate) service: &'a str,
 }
 
 /// Where a line asks.
@@ -125,6 +138,31 @@ impl Desk {
         }
     }
 
+    /// Ends what a new password ends, at every gate when this returns; what there is to tell, if there is an account.
+    pub(crate) fn password_changed(
+        &self,
+        change: &PasswordChange<'_>,
+    ) -> Result<Option<Vec<String>>, DeskError> {
+        let PasswordChange { user, actor, origin, service } = *change;
+        match self {
+            Desk::Store(config) => {
+                let actor = Actor::Service(actor, origin, service);
+                let after = open(config)?.host_password_changed(user, actor, clock::now()?)?;
+                Ok(after.map(|after| words::app_passwords(after).into_iter().collect()))
+            }
+            Desk::Gate(gate) => {
+                let visitor = Visitor { name: user, stage: Stage::After, origin, browser: None, service };
+                let question = Question::PasswordChanged;
+                // this may take as long as a revocation waits for other gates
+                match answered(gate.run(&errand(&visitor, &Earlier::default(), question))?)? {
+                    (Judged::Ended, told) => Ok(Some(told)),
+                    (Judged::NothingToEnd, _) => Ok(None),
+                    _ => Err(DeskError::Nonsense),
+                }
+            }
+        }
+    }
+
     /// Whether someone who must have a second factor, and has none, may come in without.
     pub(crate) fn waive(&self, visitor: &Visitor<'_>) -> Result<Option<Waiver>, DeskError> {
         match self {
@@ -171,6 +209,10 @@ fn ask_after(
     earlier: &Earlier,
     question: Question,
 ) -> Result<(Judged, Vec<String>), DeskError> {
+    answered(gate.judge(&errand(visitor, earlier, question))?)
+}
+
+fn errand(visitor: &Visitor<'_>, earlier: &Earlier, question: Question) -> Errand {
     let judging = Judging {
         service: Service::named(visitor.service.as_bytes()),
         address: visitor.origin.address(),
@@ -178,8 +220,10 @@ fn ask_after(
         earlier: earlier.clone(),
         question,
     };
-    let Reply { told, answer } =
-        gate.judge(&Errand { account: visitor.name.clone(), task: Task::Judge(judging) })?;
+    Errand { account: visitor.name.clone(), task: Task::Judge(judging) }
+}
+
+fn answered(Reply { told, answer }: Reply) -> Result<(Judged, Vec<String>), DeskError> {
     match answer {
         Answer::Judged(judged) => Ok((judged, told)),
         Answer::Refused(why) => Err(DeskError::Refused(why)),

@@ -8,7 +8,7 @@
 use crate::desk::Reach;
 use crate::entry::{Denial, Entry};
 use crate::host::{Echo, Host, Item, NoAnswer, Severity};
-use crate::{guard, login};
+use crate::{guard, login, password};
 use libc::{c_char, c_int, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
@@ -45,7 +45,15 @@ impl PamServiceModule for Module {
         PamError::SUCCESS
     }
 
-    fn chauthtok(_: Pam, _: PamFlags, _: Vec<String>) -> PamError {
+    fn chauthtok(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
+        if flags.bits() & UPDATE_AUTHTOK != 0 {
+            hook(&Libpam { pam, flags }, |host| {
+                password::changed(host, &words);
+                Entry::NotNeeded
+            });
+        }
+        // Whatever came of it: a success of ours could make up for a module that refused the change, and a failure
+        // would call one failed that is done.
         PamError::IGNORE
     }
 }
@@ -126,6 +134,8 @@ struct Conversation {
 }
 
 const PAM_CONV: c_int = 5;
+/// The second pass of pam_chauthtok; in the first nothing is changed yet.
+const UPDATE_AUTHTOK: c_int = 0x2000;
 const PROMPT_ECHO_OFF: c_int = 1;
 const PROMPT_ECHO_ON: c_int = 2;
 const TEXT_INFO: c_int = 4;

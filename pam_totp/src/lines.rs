@@ -3,6 +3,7 @@
 
 mod at_the_gate;
 mod earlier;
+mod password;
 
 use crate::entry::{Denial, Entry};
 use crate::host::Item;

@@ -26,7 +26,7 @@ pub(crate) struct Front<'a> {
     desk: Desk,
     pub(crate) settings: Settings,
     service: Service,
-    origin: Origin,
+    pub(crate) origin: Origin,
     /// What sshd says has passed before.
     pub(crate) earlier: Earlier,
     debug: bool,
@@ -110,6 +110,11 @@ impl<'a> Front<'a> {
         let earlier = caller::earlier(host, settings.sshd);
         let desk = Desk::of(host.reach(), &config);
         Ok(Front { host, config, desk, settings, service, origin, earlier, debug: options.debug() })
+    }
+
+    /// The service, fit for a log.
+    pub(crate) fn service(&self) -> &str {
+        self.service.as_str()
     }
 
     /// Finds out who stands there.

@@ -20,6 +20,7 @@ mod mail;
 mod notice;
 mod one_time_code;
 mod opening;
+mod password_change;
 mod revocation;
 mod rotation;
 mod sign_in;

@@ -13,7 +13,7 @@ mod sqlite;
 
 pub use accounts::{AccountRecord, Accounts, Tally};
 pub use app_passwords::{AppPasswordRecord, AppPasswords, FoundAppPassword, LiveAppPasswords};
-pub use events::Events;
+pub use events::{Events, Logged};
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use mail::{Addresses, Fate, Mails, Waiting};
 pub use notices::{MOST_NOTICES, Notice, Notices};

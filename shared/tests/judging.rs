@@ -259,6 +259,28 @@ fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first
     }
 }
 
+/// T5
+#[test]
+fn a_changed_password_is_believed_of_its_own_user_and_of_a_service_that_is_named() {
+    let (mut home, _) = alice(TRUSTING);
+    let says = |home: &mut Home, host: &Host, account: &str| {
+        host.asks(home, account, Question::PasswordChanged, NOW)
+    };
+    let bob = Host { who: "bob", uid: 1001, ..LOCKER };
+    let refused = says(&mut home, &bob, "alice");
+    assert!(matches!(refused, Err(AdministrationError::NotTrusted(_))), "{refused:?}");
+    assert!(matches!(judged(says(&mut home, &bob, "bob")), Judged::NothingToEnd));
+    assert!(home.door.status(&name("bob")).is_err());
+
+    for host in [&LOCKER, &DOVECOT] {
+        assert!(matches!(judged(says(&mut home, host, "alice")), Judged::Ended));
+    }
+    let only = Filter { what: Some(What::HostPasswordChanged), ..Filter::default() };
+    let events = home.door.events(&only, 0, 100).unwrap();
+    let by: Vec<_> = events.iter().map(|(_, event)| (event.actor.as_str(), event.origin.as_str())).collect();
+    assert_eq!(by, [("alice", "local user alice"), ("dovecot", "192.0.2.7")]);
+}
+
 #[test]
 fn what_is_no_question_is_not_read() {
     let question = |service: &str, address: &str| {

@@ -123,6 +123,8 @@ pub enum Actor<'a> {
     Browser(&'a UserName, &'a Origin),
     /// The same, in a session: acts end with it.
     Session(&'a UserName, &'a Origin, SessionId),
+    /// A user of this host, at this PAM service.
+    Service(&'a str, &'a Origin, &'a str),
 }
 
 impl Actor<'_> {
@@ -134,7 +136,7 @@ impl Actor<'_> {
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
         let lives = match self {
-            Actor::Command(_) | Actor::Browser(..) => true,
+            Actor::Command(_) | Actor::Browser(..) | Actor::Service(..) => true,
             Actor::Session(_, _, id) => tx.sessions(account, now)?.iter().any(|kept| kept.id == id),
         };
         if lives { Ok(()) } else { Err(AdministrationError::Stale) }
@@ -178,6 +180,7 @@ fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event
         Actor::Browser(actor, origin) | Actor::Session(actor, origin, _) => {
             (SERVICE, origin.to_string(), actor.as_str())
         }
+        Actor::Service(actor, origin, service) => (service, origin.to_string(), actor),
     };
     Event {
         at: now,

@@ -5,7 +5,7 @@
 //! MUST refuse others alike, whether or not there is such an account.
 
 use super::errand::Caller;
-use super::{AdministrationError, Door, DoorError, Means, PolicyError, Visitor};
+use super::{Actor, AdministrationError, Door, DoorError, Means, PolicyError, Visitor};
 use crate::answer::Answer as Typing;
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
@@ -137,6 +137,16 @@ impl Door {
             // Only who has passed the first factor signs in for the first time.
             Question::Waive if stage == Stage::Before => Judged::Waived(None),
             Question::Waive => Judged::Waived(self.waive(&visitor, now)?),
+            Question::PasswordChanged => {
+                let actor = Actor::Service(caller.actor(), &origin, service);
+                return Ok(match self.host_password_changed(account, actor, now)? {
+                    None => Answer::Judged(Judged::NothingToEnd).into(),
+                    Some(after) => {
+                        let told = words::app_passwords(after).into_iter().collect();
+                        Reply { told, answer: Answer::Judged(Judged::Ended) }
+                    }
+                });
+            }
             Question::Answer(typed) => return self.judge_answer(caller, &visitor, typed, now),
             Question::Book(ticket) => return self.book(caller, &visitor, ticket, now),
         };

@@ -116,7 +116,8 @@ fn log(
         origin: visitor.origin.to_string(),
         actor: visitor.name.to_string(),
         cause: cause.to_owned(),
-    })
+    })?;
+    Ok(())
 }
 
 /// Why it is not known what the policy says.

@@ -2,7 +2,8 @@
 
 use super::Door;
 use super::administration::{AdministrationError, known, known_or_new, log};
-use super::app_passwords::{self, AppPasswordsAfter};
+use super::app_passwords::AppPasswordsAfter;
+use super::password_change::end_with_password;
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::name::UserName;
@@ -24,11 +25,9 @@ impl Door {
         let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
         let record = known_or_new(tx.as_mut(), name, actor, now)?;
         tx.set_password(record.id, &hash)?;
-        tx.end_all(record.id, now)?;
-        let revision = tx.revise()?;
-        log(&self.config, tx.as_mut(), name, What::PasswordSet, actor, now)?;
-        let account = (name, record.id);
-        let after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
+        let (account, what) = ((name, record.id), What::PasswordSet);
+        let (revision, after) =
+            end_with_password(&self.config, tx.as_mut(), account, what, actor.into(), now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(after)

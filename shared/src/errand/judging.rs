@@ -41,6 +41,8 @@ pub enum Question {
     Book(Typed),
     /// Whether someone who must have a second factor, and has none, may come in without.
     Waive,
+    /// The person's password of this host was changed: what a new one ends is ended.
+    PasswordChanged,
 }
 
 /// What the gate says.
@@ -65,6 +67,10 @@ pub enum Judged {
     },
     /// It is booked.
     Booked,
+    /// It is ended.
+    Ended,
+    /// There is no account, and so nothing that could end.
+    NothingToEnd,
     /// Why they may come in without, if they may.
     Waived(Option<Waiver>),
 }

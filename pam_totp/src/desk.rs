@@ -5,7 +5,8 @@
 
 use crate::mark::Left;
 use shared::clock::{self, ClockError};
-use shared::config::Config;
+use shared::config::{Config, Grace};
+use shared::decision::Spared;
 use shared::door::{Actor, Door, DoorError, Judgement, PolicyError, Visitor};
 use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
@@ -135,6 +136,17 @@ impl Desk {
             }
             // the process has changed its user between its lines
             (Desk::Store(_), Left::AtGate(_)) | (Desk::Gate(_), Left::Book(_)) => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Whether an earlier code spares the next.
+    pub(crate) fn grace(&self, visitor: &Visitor<'_>, grace: Grace) -> Result<Spared, DeskError> {
+        match self {
+            Desk::Store(config) => Ok(open(config)?.grace(visitor, grace, clock::now()?)?),
+            Desk::Gate(gate) => match ask(gate, visitor, Question::Grace(grace))? {
+                (Judged::Grace(spared), _) => Ok(spared),
+                _ => Err(DeskError::Nonsense),
+            },
         }
     }
 

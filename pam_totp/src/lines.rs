@@ -3,6 +3,7 @@
 
 mod at_the_gate;
 mod earlier;
+mod grace;
 mod password;
 
 use crate::entry::{Denial, Entry};
@@ -54,6 +55,10 @@ impl Home {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    fn door(&self) -> Door {
+        Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
     }
 
     fn words(&self, words: &str) -> Vec<String> {

@@ -9,6 +9,7 @@ use crate::mark::{Left, Mark};
 use crate::options::{Options, Settings};
 use shared::config::file::{self, ConfigError};
 use shared::config::{Config, FirstFactor, Pam, Unenrolled};
+use shared::decision::Spared;
 use shared::door::Visitor;
 use shared::earlier::Earlier;
 use shared::guess::Stage;
@@ -152,6 +153,9 @@ impl Line<'_> {
             }
             return entry;
         }
+        if let Some(entry) = self.by_grace() {
+            return entry;
+        }
         let mut reason: Option<String> = None;
         for _ in 0..self.settings.tries {
             let prompt = match &reason {
@@ -255,6 +259,23 @@ impl Line<'_> {
         self.log(Severity::Info, "not needed", &format!("policy.exempt-{rule}"));
         self.mark(Left::Nothing);
         Entry::NotNeeded
+    }
+
+    /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
+    fn by_grace(&self) -> Option<Entry> {
+        if self.settings.grace.seconds() == 0 || self.origin.address().is_none() {
+            return None;
+        }
+        match self.desk.grace(&self.visitor(Stage::After), self.settings.grace) {
+            Err(error) => Some(self.unavailable(&error)),
+            Ok(Spared::No) => None,
+            Ok(Spared::Yes) => {
+                self.log(Severity::Info, "not needed", "grace");
+                self.mark(Left::Nothing);
+                // not PAM_IGNORE: this person needs a code here, and gave it earlier
+                Some(Entry::Passed)
+            }
+        }
     }
 
     fn passed(&self, by: &str, left: Left) -> Entry {

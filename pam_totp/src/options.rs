@@ -3,7 +3,7 @@
 
 use crate::host::Echo;
 use shared::config::value::{Line, Whole};
-use shared::config::{self, FirstFactor, Pam, PamService, Unenrolled};
+use shared::config::{self, FirstFactor, Grace, Pam, PamService, Unenrolled};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -17,6 +17,7 @@ pub(crate) struct Options {
     prompt: Option<Line>,
     echo: bool,
     tries: Option<Whole<1, 10>>,
+    grace: Option<Grace>,
     debug: bool,
     quiet: bool,
 }
@@ -29,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) prompt: String,
     pub(crate) echo: Echo,
     pub(crate) tries: u32,
+    pub(crate) grace: Grace,
     pub(crate) sshd: bool,
     pub(crate) quiet: bool,
 }
@@ -70,6 +72,7 @@ impl Options {
                     let number = number.parse().ok().filter(|n| (1..=10).contains(n)).ok_or_else(unknown)?;
                     options.tries = Some(Whole::of(number));
                 }
+                ("grace", Some(time)) => options.grace = Some(time.parse().map_err(|()| unknown())?),
                 ("debug", None) => options.debug = true,
                 ("quiet", None) => options.quiet = true,
                 _ => return Err(unknown()),
@@ -105,6 +108,7 @@ impl Options {
             prompt: prompt.map_or("Verification code: ", Line::as_str).to_owned(),
             echo: if echo { Echo::On } else { Echo::Off },
             tries: self.tries.or(own.tries).or(pam.tries).map_or(3, Whole::value),
+            grace: self.grace.or(own.grace).or(pam.grace).unwrap_or(Grace::of(0)),
             sshd: own.sshd.or(pam.sshd).unwrap_or(service == "sshd"),
             quiet: self.quiet,
         }
@@ -146,11 +150,33 @@ mod tests {
             prompt: "Verification code: ".to_owned(),
             echo: Echo::Off,
             tries: 3,
+            grace: Grace::of(0),
             sshd: true,
             quiet: false,
         };
         assert_eq!(settings, expected);
         assert!(!read("").unwrap().settings(&Pam::default(), "sudo").sshd);
+    }
+
+    #[test]
+    fn grace_is_off_unless_given_and_can_be_off_at_one_service_or_line() {
+        let sudo = PamService { grace: Some(Grace::of(0)), ..PamService::default() };
+        let pam = Pam {
+            grace: Some(Grace::of(3600)),
+            service: [("sudo".to_owned(), sudo)].into(),
+            ..Pam::default()
+        };
+        for (words, service, seconds) in [
+            ("", "sshd", 3600),
+            ("grace=8h", "sshd", 8 * 3600),
+            ("grace=90", "sshd", 90),
+            ("grace=0", "sshd", 0),
+            ("", "sudo", 0),
+            ("grace=30d", "sudo", 30 * 86_400),
+        ] {
+            assert_eq!(read(words).unwrap().settings(&pam, service).grace.seconds(), seconds, "{words}");
+        }
+        assert_eq!(read("").unwrap().settings(&Pam::default(), "sshd").grace.seconds(), 0);
     }
 
     #[test]
@@ -169,6 +195,11 @@ mod tests {
             "first_factor=yes",
             "proven=1",
             "config=rel",
+            "grace",
+            "grace=",
+            "grace=31d",
+            "grace=8x",
+            "grace=-1",
             "unenrolled=maybe",
             "prompt=",
             "Proven",

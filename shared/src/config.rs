@@ -12,7 +12,7 @@ mod policy;
 pub mod value;
 
 pub use app_passwords::{AppPasswords, OnChange};
-pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
+pub use pam::{FirstFactor, Grace, Pam, PamService, Unenrolled};
 pub use policy::{Administrators, After, AfterWord, Exempt, Policy, Required, SelfEnroll};
 
 use crate::email::EmailAddress;

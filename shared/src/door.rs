@@ -10,6 +10,7 @@ mod authenticators;
 mod email;
 mod errand;
 mod first_setup;
+mod grace;
 mod host_password;
 mod import;
 mod judging;

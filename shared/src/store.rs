@@ -202,14 +202,32 @@ pub trait Transaction: Accounts + AppPasswords + Sessions + Events + Keys + Mail
 
     /// Whether the account got in from an address after `since`.
     fn is_familiar(&mut self, account: AccountId, from: &str, since: Timestamp) -> Result<bool, StoreError>;
-    /// The account got in from an address; forgets its addresses before `since`.
+    /// The account got in from an address at a door; forgets its addresses before `since`.
     fn remember_address(
         &mut self,
         account: AccountId,
         from: &str,
+        door: &str,
         now: Timestamp,
         since: Timestamp,
     ) -> Result<(), StoreError>;
+    /// It did so by a code: from now on grace counts there.
+    fn remember_code(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        door: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// When a code opened there last, unless something ended that since.
+    fn last_code(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        door: &str,
+    ) -> Result<Option<Timestamp>, StoreError>;
+    /// Ends an account's grace everywhere; whether it had any.
+    fn end_grace(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
     /// Makes everything durable. Whatever opens a door waits for this.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;

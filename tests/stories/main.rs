@@ -25,6 +25,7 @@ mod keys;
 mod lockers;
 mod log;
 mod mail;
+mod password_change;
 mod policy;
 mod qr;
 mod races;

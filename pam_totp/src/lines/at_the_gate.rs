@@ -210,3 +210,18 @@ fn a_changed_password_is_for_the_gate_to_know_and_only_of_its_own_user() {
     assert!(log.contains("not ended cause=unavailable") && log.contains("the account alice alone"), "{log}");
     assert_eq!(host.told.borrow().len(), 1);
 }
+
+/// Of a process of one's own no address is believed.
+#[test]
+fn grace_is_for_services_that_are_trusted() {
+    let line = "first_factor=passed grace=1h";
+    for (user, spared) in [("dovecot", true), ("alice", false)] {
+        let apart = Apart::new("[pam]\nsocket_users = [\"dovecot\"]").opens_for(user);
+        let at = |typed: &[&str]| apart.host("imap", "alice", typed).with(Item::RemoteHost, "192.0.2.7");
+        assert_eq!(apart.auth(&at(&[&apart.home.code(0)]), line), Entry::Passed);
+        let again = at(&[]);
+        let entry = if spared { Entry::Passed } else { Entry::Denied(Denial::Conversation) };
+        assert_eq!(apart.auth(&again, line), entry, "{user}");
+        assert_eq!(again.log_text().contains("not needed cause=grace address=192.0.2.7"), spared, "{user}");
+    }
+}

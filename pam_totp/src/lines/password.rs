@@ -6,8 +6,6 @@ use crate::host::Item;
 use crate::host::fake::Fake;
 use crate::password;
 use shared::clock;
-use shared::config::file;
-use shared::door::Door;
 use shared::event::{Event, Filter, What};
 use shared::words;
 use std::fs;
@@ -15,10 +13,6 @@ use std::fs;
 impl Home {
     fn changed(&self, host: &Fake, words: &str) {
         password::changed(host, &self.words(words));
-    }
-
-    fn door(&self) -> Door {
-        Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
     }
 
     fn changes(&self) -> Vec<Event> {

@@ -1,9 +1,12 @@
 //! `[pam]` and `[pam.service.NAME]`: what the options of pam_totp.so override.
 
-use super::value::{Line, Whole};
+use super::value::{Duration, Line, Whole};
 use crate::name::UserName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// How long after a code none is asked; 0 for always.
+pub type Grace = Duration<0, 2_592_000>;
 
 /// `[pam]`: defaults for the module, and overrides for each service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +22,8 @@ pub struct Pam {
     pub echo: Option<bool>,
     /// Prompts inside one conversation.
     pub tries: Option<Whole<1, 10>>,
+    /// How long after a code from the same address none is asked.
+    pub grace: Option<Grace>,
     /// Whether the service is an sshd, whose SSH_CONNECTION and SSH_AUTH_INFO_0 are believed.
     pub sshd: Option<bool>,
     /// Users of this host, whose processes may have other accounts than their own judged by the gate.
@@ -41,6 +46,8 @@ pub struct PamService {
     pub echo: Option<bool>,
     /// As in `[pam]`.
     pub tries: Option<Whole<1, 10>>,
+    /// As in `[pam]`.
+    pub grace: Option<Grace>,
     /// As in `[pam]`.
     pub sshd: Option<bool>,
 }

@@ -67,6 +67,26 @@ impl<const MIN: u64, const MAX: u64> Duration<MIN, MAX> {
     }
 }
 
+/// Reads a number of seconds, also without a unit: what stands after a `=` knows no types.
+impl<const MIN: u64, const MAX: u64> std::str::FromStr for Duration<MIN, MAX> {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds = if is_number { text.parse().ok() } else { parse(text) };
+        seconds.filter(|s| (MIN..=MAX).contains(s)).map(Self).ok_or(())
+    }
+}
+
+/// A number of seconds with a unit.
+fn parse(text: &str) -> Option<u64> {
+    UNITS.iter().find_map(|(unit, length)| {
+        let number = text.strip_suffix(unit)?.trim_end();
+        let digits_only = number.bytes().all(|b| b.is_ascii_digit());
+        number.parse::<u64>().ok().filter(|_| digits_only)?.checked_mul(*length)
+    })
+}
+
 /// The shortest text for a number of seconds.
 fn text(seconds: u64) -> String {
     let fitting = UNITS.iter().find(|(_, length)| seconds > 0 && seconds % length == 0);
@@ -96,12 +116,7 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX
             }
 
             fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-                let parsed = UNITS.iter().find_map(|(unit, length)| {
-                    let number = value.strip_suffix(unit)?.trim_end();
-                    let digits_only = number.bytes().all(|b| b.is_ascii_digit());
-                    number.parse::<u64>().ok().filter(|_| digits_only)?.checked_mul(*length)
-                });
-                Self::check(parsed)
+                Self::check(parse(value))
             }
         }
         deserializer.deserialize_any(Reader)
@@ -201,6 +216,17 @@ mod tests {
         for text in
             ["14", "86401", "-1", "\"\"", "\"s\"", "\"+30s\"", "\"1w\"", "1.5", "\"99999999999999999d\""]
         {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_outside_of_files_needs_no_unit() {
+        let seconds = |text: &str| text.parse::<Duration<15, 86_400>>().ok().map(Duration::seconds);
+        for (text, value) in [("30", 30), ("30s", 30), ("5m", 300), ("1d", 86_400)] {
+            assert_eq!(seconds(text), Some(value), "{text}");
+        }
+        for text in ["", "14", "86401", "-1", "+30", "s", "1w", "1.5", "99999999999999999999"] {
             assert_eq!(seconds(text), None, "{text}");
         }
     }

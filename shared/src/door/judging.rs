@@ -137,6 +137,7 @@ impl Door {
             // Only who has passed the first factor signs in for the first time.
             Question::Waive if stage == Stage::Before => Judged::Waived(None),
             Question::Waive => Judged::Waived(self.waive(&visitor, now)?),
+            Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
             Question::PasswordChanged => {
                 let actor = Actor::Service(caller.actor(), &origin, service);
                 return Ok(match self.host_password_changed(account, actor, now)? {

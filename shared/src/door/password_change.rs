@@ -10,7 +10,7 @@ use crate::event::What;
 use crate::name::UserName;
 use crate::store::{AccountId, Intent, StoreError, Transaction};
 
-/// Ends every session and trusted browser of an account, and its app passwords by `app_passwords.on_change`, with the
+/// Ends every session, trusted browser and grace of an account, and its app passwords by `app_passwords.on_change`, with the
 /// event; the revision that gates must go by.
 pub(super) fn end_with_password(
     config: &Config,

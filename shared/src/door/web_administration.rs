@@ -12,7 +12,7 @@ use crate::session::SessionId;
 use crate::store::{BrowserRecord, Intent, SessionRecord};
 
 impl Door {
-    /// Sets a password. Every session and trusted browser of the account ends.
+    /// Sets a password. Every session and trusted browser of the account ends, and its grace.
     pub fn set_password(
         &mut self,
         name: &UserName,
@@ -55,7 +55,8 @@ impl Door {
         Ok(tx.browsers(record.id, now)?)
     }
 
-    /// Ends one session of an account, or all; how many. When this returns, no gate lets them in.
+    /// Ends one session of an account, or all; how many. Its grace ends in either case. When this returns, no gate lets
+    /// them in.
     pub fn revoke_sessions(
         &mut self,
         name: &UserName,
@@ -70,7 +71,8 @@ impl Door {
             let meant = one.is_none_or(|one| one == session.id);
             ended += usize::from(meant && tx.end_session(session.id)?);
         }
-        if ended == 0 {
+        let had_grace = tx.end_grace(record.id)? && one.is_none();
+        if ended == 0 && !had_grace {
             return Err(AdministrationError::NothingToRevoke("session", name.clone()));
         }
         let revision = tx.revise()?;
@@ -80,7 +82,7 @@ impl Door {
         Ok(ended)
     }
 
-    /// Trusts one browser of an account, or all, no longer; how many.
+    /// Trusts one browser of an account, or all, no longer; how many. Its grace ends in either case.
     pub fn revoke_browsers(
         &mut self,
         name: &UserName,
@@ -95,7 +97,8 @@ impl Door {
             let meant = one.is_none_or(|one| one == browser.number);
             ended += usize::from(meant && tx.remove_browser(browser.number)?);
         }
-        if ended == 0 {
+        let had_grace = tx.end_grace(record.id)? && one.is_none();
+        if ended == 0 && !had_grace {
             return Err(AdministrationError::NothingToRevoke("trusted browser", name.clone()));
         }
         log(&self.config, tx.as_mut(), name, What::BrowserRevoked, actor, now)?;

@@ -4,6 +4,8 @@
 //! MUST NOT answer with more than the person's prompt shows and the host's own log line holds.
 
 use super::Typed;
+use crate::config::Grace;
+use crate::decision::Spared;
 use crate::earlier::Earlier;
 use crate::guess::Stage;
 use crate::name::Service;
@@ -41,6 +43,8 @@ pub enum Question {
     Book(Typed),
     /// Whether someone who must have a second factor, and has none, may come in without.
     Waive,
+    /// Whether an earlier code spares the next, where that counts for so long.
+    Grace(Grace),
     /// The person's password of this host was changed: what a new one ends is ended.
     PasswordChanged,
 }
@@ -67,6 +71,8 @@ pub enum Judged {
     },
     /// It is booked.
     Booked,
+    /// What grace says.
+    Grace(Spared),
     /// It is ended.
     Ended,
     /// There is no account, and so nothing that could end.

@@ -6,7 +6,7 @@ use crate::phone::Phone;
 use crate::postern::Postern;
 use crate::processes::finished;
 use crate::ssh::Ssh;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -52,6 +52,27 @@ impl Person {
 
     pub(crate) fn key(&self) -> String {
         format!("{WORK}/{}", self.name)
+    }
+
+    /// The fingerprint of the key, as `ssh-keygen -l` prints it.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.key())
+    }
+
+    /// Gets a key, beside the one that everyone has; its file, and its fingerprint.
+    #[track_caller]
+    pub fn gets_another_key(&self) -> (String, String) {
+        let key = format!("{}.another", self.key());
+        if !Path::new(&key).exists() {
+            finished(Command::new("ssh-keygen").args(["-q", "-t", "ecdsa", "-N", "", "-f", &key]));
+            let line = fs::read(format!("{key}.pub")).expect("ssh-keygen wrote it");
+            let authorized = format!("/home/{}/.ssh/authorized_keys", self.name);
+            let mut authorized =
+                File::options().append(true).open(authorized).expect("a home can be written");
+            authorized.write_all(&line).expect("a home can be written");
+        }
+        let fingerprint = fingerprint(&key);
+        (key, fingerprint)
     }
 
     /// Enrols, as a script of the administrator's does it.
@@ -100,4 +121,9 @@ impl Person {
         runuser.args(["-u", &self.name, "--", "sh", "-c", command]);
         runuser
     }
+}
+
+fn fingerprint(key: &str) -> String {
+    let said = finished(Command::new("ssh-keygen").args(["-l", "-f", key]));
+    said.split(' ').nth(1).expect("a fingerprint").to_owned()
 }

@@ -16,6 +16,7 @@ mod cron;
 mod declared;
 mod enrolment;
 mod every_service;
+mod fail2ban;
 mod guard;
 mod guesses;
 mod guest;

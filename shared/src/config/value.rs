@@ -65,6 +65,20 @@ impl<const MIN: u64, const MAX: u64> Duration<MIN, MAX> {
     pub fn seconds(self) -> u64 {
         self.0
     }
+
+    /// Reads a word such as "90s" or "90", if it lies in the range.
+    pub fn parse(word: &str) -> Option<Self> {
+        let seconds = word.parse().ok().or_else(|| with_unit(word))?;
+        (MIN..=MAX).contains(&seconds).then_some(Self(seconds))
+    }
+}
+
+fn with_unit(text: &str) -> Option<u64> {
+    UNITS.iter().find_map(|(unit, length)| {
+        let number = text.strip_suffix(unit)?.trim_end();
+        let digits_only = number.bytes().all(|b| b.is_ascii_digit());
+        number.parse::<u64>().ok().filter(|_| digits_only)?.checked_mul(*length)
+    })
 }
 
 /// The shortest text for a number of seconds.
@@ -96,12 +110,7 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX
             }
 
             fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-                let parsed = UNITS.iter().find_map(|(unit, length)| {
-                    let number = value.strip_suffix(unit)?.trim_end();
-                    let digits_only = number.bytes().all(|b| b.is_ascii_digit());
-                    number.parse::<u64>().ok().filter(|_| digits_only)?.checked_mul(*length)
-                });
-                Self::check(parsed)
+                Self::check(with_unit(value))
             }
         }
         deserializer.deserialize_any(Reader)

@@ -89,17 +89,22 @@ fn without_a_store_those_who_are_asked_are_refused_and_nobody_else() {
     fs::rename(STORE, &aside).expect("root may");
     host.journal.forget();
 
-    let refused = |service: &str, mut terminal: Terminal, words: &str| {
+    let asked = [
+        ("sudo", sudo(&alice), "try again"),
+        ("su", su(&bob, &alice), "cannot retrieve authentication info"),
+        ("login", console(&alice), "Login incorrect"),
+    ];
+    for (service, mut terminal, words) in asked {
         terminal.expect(words);
         let screen = terminal.screen();
         assert!(!screen.contains("Verification code") && !screen.contains(IN[0]), "{service}: {screen}");
-        host.journal.says(&format!(
-            "pam_totp({service}:auth): refused cause=unavailable address=- service={service}"
-        ));
-    };
-    refused("sudo", sudo(&alice), "try again");
-    refused("su", su(&bob, &alice), "cannot retrieve authentication info");
-    refused("login", console(&alice), "Login incorrect");
+    }
+    let log = host.journal.rest();
+    for service in ["sudo", "su", "login"] {
+        let line =
+            format!("pam_totp({service}:auth): refused cause=unavailable address=- service={service} ");
+        assert!(log.contains(&line), "{service}: {log}");
+    }
     alice.with_key().is_turned_away();
 
     let output = bob.on_this_host("sudo -n id -un").output().expect("sudo runs");

@@ -10,6 +10,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
 use shared::account::Enrolled;
 use shared::clock::{self, Timestamp};
 use shared::door::SERVICE;
+use shared::earlier::Earlier;
 use shared::email::EmailAddress;
 use shared::name::{Group, UserName};
 use shared::place::Address;
@@ -178,7 +179,14 @@ fn is_enough(site: &Site, session: &Session, address: Address) -> bool {
         return true;
     }
     let Ok(groups) = site.config.groups_of(&session.name, &session.groups) else { return false };
-    let subject = Subject { name: &session.name, groups: &groups, service: SERVICE, address: Some(address) };
+    let address = Some(address);
+    let subject = Subject {
+        name: &session.name,
+        groups: &groups,
+        service: SERVICE,
+        address,
+        earlier: &Earlier::PASSWORD,
+    };
     matches!(site.config.policy.need(&subject, Enrolled::Yes), Need::Exempt(_))
 }
 

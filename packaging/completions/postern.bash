@@ -1947,7 +1947,7 @@ _postern() {
             fi
             case "${prev}" in
                 --event)
-                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-asked email-set email-confirmed email-removed disabled unlocked password-set app-password-added app-password-renamed app-password-revoked browser-revoked session-revoked clock-mended keys-rotated keys-renewed" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-asked email-set email-confirmed email-removed disabled unlocked password-set host-password-changed app-password-added app-password-renamed app-password-revoked browser-revoked session-revoked clock-mended keys-rotated keys-renewed" -- "${cur}"))
                     return 0
                     ;;
                 --door)

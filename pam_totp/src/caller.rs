@@ -3,7 +3,8 @@
 
 use crate::host::{Host, Item};
 use nix::errno::Errno;
-use nix::unistd::User;
+use nix::unistd::{User, getuid};
+use shared::earlier::Earlier;
 use shared::name::{NameError, Service, UserName, is_plain};
 use shared::place::{Address, Origin};
 use std::fmt;
@@ -66,9 +67,18 @@ pub(crate) fn origin(host: &dyn Host, sshd: bool) -> Origin {
     }
 }
 
-/// Whether sshd says that an earlier factor (a key) has passed.
-pub(crate) fn earlier_factor(host: &dyn Host, sshd: bool) -> bool {
-    sshd && host.variable("SSH_AUTH_INFO_0").is_some_and(|info| !info.iter().all(u8::is_ascii_whitespace))
+/// The user who runs the host process, for the log; root also for whoever signs in.
+pub(crate) fn runs_as() -> String {
+    let user = User::from_uid(getuid()).ok().flatten();
+    user.map_or_else(|| format!("uid {}", getuid()), |user| user.name)
+}
+
+/// What sshd says has passed before, such as a key; of any other service nothing is known.
+pub(crate) fn earlier(host: &dyn Host, sshd: bool) -> Earlier {
+    match host.variable("SSH_AUTH_INFO_0") {
+        Some(said) if sshd => Earlier::of_sshd(&said),
+        _ => Earlier::default(),
+    }
 }
 
 #[cfg(test)]
@@ -108,9 +118,9 @@ mod tests {
     #[test]
     fn only_an_sshd_can_prove_an_earlier_factor() {
         let host = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "publickey ssh-ed25519 AAAA\n");
-        assert!(earlier_factor(&host, true));
-        assert!(!earlier_factor(&host, false));
+        assert!(!earlier(&host, true).is_nothing());
+        assert!(earlier(&host, false).is_nothing());
         let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
-        assert!(!earlier_factor(&blank, true));
+        assert!(earlier(&blank, true).is_nothing());
     }
 }

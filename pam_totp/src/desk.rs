@@ -7,8 +7,10 @@ use crate::mark::Left;
 use shared::account::Mail;
 use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError};
-use shared::config::Config;
+use shared::config::{Config, Grace};
+use shared::decision::Spared;
 use shared::door::{AdministrationError, Caller, Door, DoorError, Visitor};
+use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
 use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed};
 use shared::guess::Stage;
@@ -79,8 +81,8 @@ impl Desk {
     }
 
     /// What the policy says, and whether codes are mailed to the account.
-    pub(crate) fn need(&self, visitor: &Visitor<'_>) -> Result<(Need, Mail), DeskError> {
-        match self.ask(visitor, Question::Need)? {
+    pub(crate) fn need(&self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<(Need, Mail), DeskError> {
+        match self.ask_as(ROOT, visitor, earlier.clone(), Question::Need)? {
             (Judged::Need { need, mail }, _) => Ok((need, mail)),
             _ => Err(DeskError::Nonsense),
         }
@@ -131,6 +133,28 @@ impl Desk {
         }
     }
 
+    /// Whether an earlier code spares the next.
+    pub(crate) fn grace(&self, visitor: &Visitor<'_>, grace: Grace) -> Result<Spared, DeskError> {
+        match self.ask(visitor, Question::Grace(grace))? {
+            (Judged::Grace(spared), _) => Ok(spared),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Ends what a new password of the host's ends, at every gate when this returns; what there is to tell, if there is
+    /// an account.
+    pub(crate) fn password_changed(
+        &self,
+        visitor: &Visitor<'_>,
+        actor: &str,
+    ) -> Result<Option<Vec<String>>, DeskError> {
+        match self.ask_as(Caller::Root(actor), visitor, Earlier::default(), Question::PasswordChanged)? {
+            (Judged::Done, told) => Ok(Some(told)),
+            (Judged::NothingToEnd, _) => Ok(None),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
     /// Has a code mailed; what there is to tell. It waits until the letter is sent.
     pub(crate) fn mail(&self, visitor: &Visitor<'_>) -> Result<Result<String, Refusal>, DeskError> {
         match self.ask(visitor, Question::Mail)? {
@@ -175,18 +199,31 @@ impl Desk {
 
     /// One question: the answer, and what there is to tell beside it.
     fn ask(&self, visitor: &Visitor<'_>, question: Question) -> Result<(Judged, Vec<String>), DeskError> {
+        self.ask_as(ROOT, visitor, Earlier::default(), question)
+    }
+
+    /// The same, where it matters who asks, or what passed before.
+    fn ask_as(
+        &self,
+        root: Caller<'_>,
+        visitor: &Visitor<'_>,
+        earlier: Earlier,
+        question: Question,
+    ) -> Result<(Judged, Vec<String>), DeskError> {
         let judging = Judging {
             service: Service::named(visitor.service.as_bytes()),
             origin: visitor.origin.clone(),
             stage: visitor.stage,
+            earlier,
             question,
         };
-        let takes_its_time = matches!(judging.question, Question::Mail);
+        // a letter is sent, or a revocation waits for other gates
+        let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
         let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer } = match self {
             Desk::Store(config) => {
                 let now = clock::now()?;
-                Door::open((**config).clone())?.run_errand(ROOT, &errand, now)?
+                Door::open((**config).clone())?.run_errand(root, &errand, now)?
             }
             Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
             Desk::Gate(gate) => gate.judge(&errand)?,

@@ -8,7 +8,7 @@
 use crate::desk::Reach;
 use crate::entry::{Denial, Entry};
 use crate::host::{Echo, Host, Item, NoAnswer, Severity};
-use crate::{guard, login};
+use crate::{guard, login, password};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
@@ -46,7 +46,15 @@ impl PamServiceModule for Module {
         PamError::SUCCESS
     }
 
-    fn chauthtok(_: Pam, _: PamFlags, _: Vec<String>) -> PamError {
+    fn chauthtok(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
+        if flags.bits() & UPDATE_AUTHTOK != 0 {
+            hook(&Libpam { pam, flags }, |host| {
+                password::changed(host, &words);
+                Entry::NotNeeded
+            });
+        }
+        // Whatever came of it: a success of ours could make up for a module that refused the change, and a failure
+        // would call one failed that is done.
         PamError::IGNORE
     }
 }
@@ -127,6 +135,8 @@ struct Conversation {
 }
 
 const PAM_CONV: c_int = 5;
+/// The second pass of pam_chauthtok; in the first nothing is changed yet.
+const UPDATE_AUTHTOK: c_int = 0x2000;
 const PROMPT_ECHO_OFF: c_int = 1;
 const PROMPT_ECHO_ON: c_int = 2;
 const TEXT_INFO: c_int = 4;
@@ -202,11 +212,11 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
     copy
 }
 
-/// Copies a string item, unless it is unset or empty.
-fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
+/// Copies a string, unless it is unset or empty.
+fn owned(item: pamsm::PamResult<Option<&CStr>>, longest: usize) -> Option<Vec<u8>> {
     let bytes = item.ok().flatten()?.to_bytes();
-    // One byte above what any name may have is enough to see that it is too long.
-    let shown = bytes.len().min(shared::name::LONGEST + 1);
+    // One byte above what it may have is enough to see that it is too long.
+    let shown = bytes.len().min(longest + 1);
     (!bytes.is_empty()).then(|| bytes[..shown].to_vec())
 }
 
@@ -219,16 +229,17 @@ impl Host for Libpam {
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {
-        owned(match item {
+        let item = match item {
             Item::Service => self.pam.get_service(),
             Item::User => self.pam.get_user(None),
             Item::RemoteHost => self.pam.get_rhost(),
             Item::RemoteUser => self.pam.get_ruser(),
-        })
+        };
+        owned(item, shared::name::LONGEST)
     }
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
-        owned(self.pam.getenv(name))
+        owned(self.pam.getenv(name), shared::earlier::LONGEST)
     }
 
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {

@@ -50,7 +50,7 @@ fn finish(line: &Line<'_>, left: &Left) -> Entry {
 
 /// Nobody asked for a code in this transaction: that is right only where none is needed.
 fn ask_policy(line: &Line<'_>) -> Entry {
-    let need = match line.desk.need(&line.visitor(Stage::After)) {
+    let need = match line.desk.need(&line.visitor(Stage::After), &line.earlier) {
         Ok((need, _)) => need,
         Err(error) => return line.unavailable(&error),
     };

@@ -1,6 +1,6 @@
 //! pam_totp.so: the door to the shell. Asks for a code at sshd, sudo and the console.
 //!
-//! `ffi` is the edge to libpam; `login` and `guard` are the two kinds of lines in a service file; what they
+//! `ffi` is the edge to libpam; `login`, `guard` and `password` are the kinds of lines in a service file; what they
 //! need of the host they ask through the trait in `host`, and what they ask of the store, or of the gate, at `desk`.
 #![deny(unsafe_code)]
 
@@ -17,5 +17,6 @@ mod lines;
 mod login;
 mod mark;
 mod options;
+mod password;
 mod service_file;
 mod setup;

@@ -10,6 +10,7 @@ use crate::options::{Options, Settings};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
 use shared::door::Visitor;
+use shared::earlier::Earlier;
 use shared::guess::Stage;
 use shared::name::{Service, UserName};
 use shared::place::Origin;
@@ -28,6 +29,8 @@ pub(crate) struct Front<'a> {
     pub(crate) settings: Settings,
     pub(crate) service: Service,
     pub(crate) origin: Origin,
+    /// What sshd says has passed before.
+    pub(crate) earlier: Earlier,
 }
 
 /// A line, and who stands there.
@@ -62,8 +65,9 @@ impl<'a> Front<'a> {
         })?;
         let settings = options.settings(&config.pam, service.as_str());
         let origin = caller::origin(host, settings.sshd);
+        let earlier = caller::earlier(host, settings.sshd);
         let desk = Desk::of(host.reach(), &config);
-        Ok(Front { host, config, desk, settings, service, origin })
+        Ok(Front { host, config, desk, settings, service, origin, earlier })
     }
 
     /// Finds out who stands there.
@@ -165,9 +169,11 @@ impl<'a> Line<'a> {
         );
         self.host.log(severity, &line);
         if self.settings.debug {
-            let (origin, account) = (&self.origin, self.account.as_str());
-            let first_factor = self.settings.first_factor;
-            let line = format!("origin={origin} first_factor={first_factor:?} account={account:?}");
+            let Front { origin, earlier, settings, .. } = self.front;
+            let (first_factor, account) = (settings.first_factor, self.account.as_str());
+            let line = format!(
+                "origin={origin} first_factor={first_factor:?} earlier={earlier} account={account:?}"
+            );
             self.host.log(Severity::Debug, &line);
         }
     }

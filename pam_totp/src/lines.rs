@@ -2,7 +2,10 @@
 //! of their own, and a host process that the test plays.
 
 mod at_the_gate;
-mod passwords;
+mod earlier;
+mod grace;
+mod one_field;
+mod password;
 mod setups;
 
 use crate::entry::{Denial, Entry};
@@ -54,6 +57,10 @@ impl Home {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    fn door(&self) -> Door {
+        Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
     }
 
     fn words(&self, words: &str) -> Vec<String> {

@@ -14,6 +14,8 @@ use shared::answer::Reading;
 use shared::app_password::AppPassword;
 use shared::config::file;
 use shared::config::{FirstFactor, Pam, Unenrolled};
+use shared::decision::Spared;
+use shared::earlier::Earlier;
 use shared::guess::Stage;
 use shared::policy::Need;
 use shared::words;
@@ -37,10 +39,9 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
     if let Some(seconds) = front.settings.fail_delay {
         host.delay_failure(seconds);
     }
-    let earlier_factor = caller::earlier_factor(host, front.settings.sshd);
     let stage = match front.settings.first_factor {
         FirstFactor::Passed => Stage::After,
-        FirstFactor::Unknown if earlier_factor => Stage::After,
+        FirstFactor::Unknown if !front.earlier.is_nothing() => Stage::After,
         FirstFactor::Unknown => Stage::Before,
     };
     let line = match front.line() {
@@ -66,16 +67,18 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
 fn prove(host: &dyn Host, options: &Options) -> Entry {
     let service = caller::service(host);
     let pam = file::in_force(&options.config_path()).map_or_else(|_| Pam::default(), |file| file.config.pam);
-    match caller::earlier_factor(host, options.settings(&pam, service.as_str()).sshd) {
-        true => Entry::Passed,
-        false => Entry::NotNeeded,
+    match caller::earlier(host, options.settings(&pam, service.as_str()).sshd).is_nothing() {
+        true => Entry::NotNeeded,
+        false => Entry::Passed,
     }
 }
 
 impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> Entry {
-        let (need, mail) = match self.desk.need(&self.visitor(Stage::After)) {
+        // where sshd names nothing, the line stands behind a password
+        let earlier = if self.earlier.is_nothing() { &Earlier::PASSWORD } else { &self.earlier };
+        let (need, mail) = match self.desk.need(&self.visitor(Stage::After), earlier) {
             Ok(found) => found,
             Err(error) => return self.unavailable(&error),
         };
@@ -84,7 +87,11 @@ impl Line<'_> {
             return self.set_up();
         }
         match self.without_code(need, Stage::After) {
-            None => self.ask_for_code(mail),
+            None => match self.by_grace() {
+                None => self.ask_for_code(mail),
+                Some(Entry::Denied(denial)) => Entry::Denied(denial),
+                Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
+            },
             Some(Entry::Denied(Denial::Refused)) => {
                 self.host.tell(words::NOT_ENROLLED);
                 Entry::Denied(Denial::Refused)
@@ -170,7 +177,7 @@ impl Line<'_> {
         if let Some(rule) = self.config.policy.exempts_everyone(self.service.as_str(), self.origin.address())
         {
             // A store that cannot be read closes this door too.
-            return match self.desk.need(&visitor) {
+            return match self.desk.need(&visitor, &Earlier::default()) {
                 Err(error) => self.unavailable(&error),
                 Ok(_) => self.hand_on_alone().map_or_else(|denied| denied, |()| self.exempt(rule)),
             };
@@ -187,7 +194,7 @@ impl Line<'_> {
             Err(denied) => return denied,
         };
         // asked for everyone, so that it takes everyone as long
-        let need = self.desk.need(&visitor);
+        let need = self.desk.need(&visitor, &Earlier::default());
         match (ruled, need) {
             (Ruled::Accepted { by, left, taken, .. }, _) => {
                 hand_on(self.host, &self.settings, &typed, taken);
@@ -223,9 +230,14 @@ impl Line<'_> {
         match ruled {
             Err(denied) => denied,
             Ok(Ruled::Accepted { by, left, .. }) => self.passed(&by, left),
-            Ok(Ruled::Refused { refusal, .. }) => {
-                hand_on(self.host, &self.settings, &typed, 0);
+            // another line would judge it again
+            Ok(Ruled::Refused { refusal, .. }) if is_one || self.settings.reading == Reading::Whole => {
                 self.refused(&refusal);
+                Entry::Denied(Denial::Refused)
+            }
+            // what goes on to another line is for that one to refuse
+            Ok(Ruled::Refused { .. }) => {
+                hand_on(self.host, &self.settings, &typed, 0);
                 Entry::Denied(Denial::Refused)
             }
         }
@@ -261,6 +273,23 @@ impl Line<'_> {
             // Only someone who has passed the first factor signs in for the first time.
             (Need::Enrolment, None) if stage == Stage::After => Some(self.waived()),
             (Need::Enrolment | Need::Nothing, _) => Some(self.not_enrolled()),
+        }
+    }
+
+    /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
+    fn by_grace(&self) -> Option<Entry> {
+        if self.settings.grace.seconds() == 0 || self.origin.address().is_none() {
+            return None;
+        }
+        match self.desk.grace(&self.visitor(Stage::After), self.settings.grace) {
+            Err(error) => Some(self.unavailable(&error)),
+            Ok(Spared::No) => None,
+            Ok(Spared::Yes) => {
+                self.log(Severity::Info, "not needed", "grace");
+                self.mark(Left::Nothing);
+                // not PAM_IGNORE: this person needs a code here, and gave it earlier
+                Some(Entry::Passed)
+            }
         }
     }
 

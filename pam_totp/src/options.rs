@@ -4,7 +4,7 @@
 use crate::host::Echo;
 use shared::answer::Reading;
 use shared::config::value::{Duration, Line, Whole};
-use shared::config::{self, FirstFactor, Pam, PamService, Unenrolled};
+use shared::config::{self, FirstFactor, Grace, Pam, PamService, Unenrolled};
 use shared::name::UserName;
 use std::fmt;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ pub(crate) struct Options {
     app_password: bool,
     user: Option<UserName>,
     tries: Option<Whole<1, 10>>,
+    grace: Option<Grace>,
     fail_delay: Option<Duration<0, 30>>,
     debug: bool,
     quiet: bool,
@@ -42,6 +43,7 @@ pub(crate) struct Settings {
     /// Whose code is asked for, whoever signs in.
     pub(crate) user: Option<UserName>,
     pub(crate) tries: u32,
+    pub(crate) grace: Grace,
     /// Seconds.
     pub(crate) fail_delay: Option<u64>,
     pub(crate) sshd: bool,
@@ -107,6 +109,7 @@ impl Options {
                     let number = number.parse().ok().filter(|n| (1..=10).contains(n)).ok_or_else(unknown)?;
                     options.tries = Some(Whole::of(number));
                 }
+                ("grace", Some(time)) => options.grace = Some(time.parse().map_err(|()| unknown())?),
                 ("try_first_pass", None) => options.try_first_pass = true,
                 ("use_first_pass", None) => options.use_first_pass = true,
                 ("forward_pass", None) => options.forward_pass = true,
@@ -116,7 +119,7 @@ impl Options {
                 }
                 ("fail_delay", None) => options.fail_delay = Some(Duration::of(2)),
                 ("fail_delay", Some(text)) => {
-                    options.fail_delay = Some(Duration::parse(text).ok_or_else(unknown)?);
+                    options.fail_delay = Some(text.parse().map_err(|()| unknown())?);
                 }
                 ("debug", None) => options.debug = true,
                 ("quiet", None) => options.quiet = true,
@@ -169,6 +172,7 @@ impl Options {
             takes,
             user: self.user.as_ref().or(own.user.as_ref()).cloned(),
             tries: self.tries.or(own.tries).or(pam.tries).map_or(3, Whole::value),
+            grace: self.grace.or(own.grace).or(pam.grace).unwrap_or(Grace::of(0)),
             fail_delay: self.fail_delay.or(own.fail_delay).or(pam.fail_delay).map(Duration::seconds),
             sshd: own.sshd.or(pam.sshd).unwrap_or(service == "sshd"),
             debug: is_on(self.debug, own.debug, pam.debug),
@@ -216,6 +220,7 @@ mod tests {
             takes: Takes::Anything,
             user: None,
             tries: 3,
+            grace: Grace::of(0),
             fail_delay: None,
             sshd: true,
             debug: false,
@@ -223,6 +228,27 @@ mod tests {
         };
         assert_eq!(settings, expected);
         assert!(!read("").unwrap().settings(&Pam::default(), "sudo").sshd);
+    }
+
+    #[test]
+    fn grace_is_off_unless_given_and_can_be_off_at_one_service_or_line() {
+        let sudo = PamService { grace: Some(Grace::of(0)), ..PamService::default() };
+        let pam = Pam {
+            grace: Some(Grace::of(3600)),
+            service: [("sudo".to_owned(), sudo)].into(),
+            ..Pam::default()
+        };
+        for (words, service, seconds) in [
+            ("", "sshd", 3600),
+            ("grace=8h", "sshd", 8 * 3600),
+            ("grace=90", "sshd", 90),
+            ("grace=0", "sshd", 0),
+            ("", "sudo", 0),
+            ("grace=30d", "sudo", 30 * 86_400),
+        ] {
+            assert_eq!(read(words).unwrap().settings(&pam, service).grace.seconds(), seconds, "{words}");
+        }
+        assert_eq!(read("").unwrap().settings(&Pam::default(), "sshd").grace.seconds(), 0);
     }
 
     #[test]
@@ -256,6 +282,11 @@ mod tests {
             "first_factor=yes",
             "proven=1",
             "config=rel",
+            "grace",
+            "grace=",
+            "grace=31d",
+            "grace=8x",
+            "grace=-1",
             "unenrolled=maybe",
             "prompt=",
             "Proven",

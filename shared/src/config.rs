@@ -12,8 +12,8 @@ mod policy;
 pub mod value;
 
 pub use app_passwords::{AppPasswords, OnChange};
-pub use pam::{FirstFactor, Pam, PamService, Unenrolled};
-pub use policy::{Administrators, Exempt, Policy, Required, SelfEnroll};
+pub use pam::{FirstFactor, Grace, Pam, PamService, Unenrolled};
+pub use policy::{Administrators, After, AfterWord, Exempt, Policy, Required, SelfEnroll};
 
 use crate::email::EmailAddress;
 use crate::groups::{self, GroupsError};

@@ -7,6 +7,7 @@
 
 mod admission;
 mod found;
+mod grace;
 mod invitation;
 mod look_ahead;
 mod mailed;
@@ -23,6 +24,7 @@ use crate::totp::{Moving, Step};
 use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
 pub use admission::{Admission, NotAdmitted, decide_admission};
 use found::Match;
+pub use grace::{Spared, decide_grace};
 pub use invitation::{Invitation, decide_invitation};
 
 /// One try: what was typed, where in the login, and its hash where codes are kept as such.

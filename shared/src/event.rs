@@ -97,6 +97,8 @@ pub enum What {
     Unlocked,
     /// A password was set.
     PasswordSet,
+    /// The person's password of this host was changed, and ended what a new one ends.
+    HostPasswordChanged,
     /// An app password was made.
     AppPasswordAdded,
     /// An app password was given another name.
@@ -117,7 +119,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [What; 29] = [
+    pub const ALL: [What; 30] = [
         What::AccountAdded,
         What::AccountRemoved,
         What::AccountRenamed,
@@ -139,6 +141,7 @@ impl What {
         What::Disabled,
         What::Unlocked,
         What::PasswordSet,
+        What::HostPasswordChanged,
         What::AppPasswordAdded,
         What::AppPasswordRenamed,
         What::AppPasswordRevoked,
@@ -150,12 +153,14 @@ impl What {
     ];
 
     /// How many of an account are written in a day, of those that whoever holds its first factor can cause as often
-    /// as they like: recovery codes have no row that would delay them. One account alone cannot fill the log before
+    /// as they like: recovery codes have no row that would delay them, and one's own password changes hands with
+    /// oneself. One account alone cannot fill the log before
     /// its events are too old anyway.
     pub fn daily_limit(self) -> Option<u32> {
         match self {
             What::Refused | What::CodeAsked => Some(100),
             What::Accepted => Some(1000),
+            What::HostPasswordChanged => Some(40),
             _ => None,
         }
     }
@@ -184,6 +189,7 @@ impl What {
             What::Disabled => "disabled",
             What::Unlocked => "unlocked",
             What::PasswordSet => "password-set",
+            What::HostPasswordChanged => "host-password-changed",
             What::AppPasswordAdded => "app-password-added",
             What::AppPasswordRenamed => "app-password-renamed",
             What::AppPasswordRevoked => "app-password-revoked",

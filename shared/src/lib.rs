@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod door;
+pub mod earlier;
 pub mod email;
 pub mod enrolment;
 pub mod errand;

@@ -2,7 +2,8 @@
 
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
-use crate::config::{Exempt, Policy, Required, SelfEnroll};
+use crate::config::{After, AfterWord, Exempt, Policy, Required, SelfEnroll};
+use crate::earlier::{Earlier, Factor, Key, Method};
 use crate::name::UserName;
 use crate::place::Address;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub struct Subject<'a> {
     pub service: &'a str,
     /// The remote address, if there is one.
     pub address: Option<Address>,
+    /// What passed before.
+    pub earlier: &'a Earlier,
 }
 
 /// What the policy says.
@@ -65,7 +68,9 @@ pub enum Enrolling {
 impl Policy {
     /// What `subject` needs.
     pub fn need(&self, subject: &Subject<'_>, enrolled: Enrolled) -> Need {
-        let covers = |exempt: &Exempt| exempt.covers(subject.groups, subject.service, subject.address);
+        let covers = |exempt: &Exempt| {
+            exempt.covers(subject.groups, subject.service, subject.address, subject.earlier)
+        };
         if let Some(position) = self.exempt.iter().position(covers) {
             return Need::Exempt(position + 1);
         }
@@ -76,9 +81,12 @@ impl Policy {
         }
     }
 
-    /// The exemption, by position from 1, that holds for everyone alike at this service and address.
+    /// The exemption, by position from 1, that holds for everyone alike at this service and address. Nothing has passed
+    /// yet.
     pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
-        let covers = |exempt: &Exempt| exempt.groups.is_empty() && exempt.covers(&[], service, address);
+        let covers = |exempt: &Exempt| {
+            exempt.groups.is_empty() && exempt.covers(&[], service, address, &Earlier::default())
+        };
         self.exempt.iter().position(covers).map(|position| position + 1)
     }
 
@@ -143,12 +151,48 @@ fn means(word: &str, name: &UserName, groups: &[String]) -> bool {
 
 impl Exempt {
     /// Every condition that is given must hold; of each, one alternative.
-    fn covers(&self, groups: &[String], service: &str, address: Option<Address>) -> bool {
+    fn covers(&self, groups: &[String], service: &str, address: Option<Address>, earlier: &Earlier) -> bool {
         let in_group = self.groups.is_empty() || self.groups.iter().any(|g| groups.contains(g));
         let at_service = self.services.is_empty() || self.services.iter().any(|s| s == service);
         let in_network = self.networks.is_empty()
             || address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
-        in_group && at_service && in_network
+        in_group && at_service && in_network && (self.after == After::default() || self.after.covers(earlier))
+    }
+}
+
+impl After {
+    /// Every factor that passed is listed, and none excepted: whoever shows more than one cannot come by the listed one
+    /// where the other would have been asked for a code. Where nothing is known it holds for nobody.
+    fn covers(&self, earlier: &Earlier) -> bool {
+        let covers = |factor: &Factor| {
+            self.listed.iter().any(|word| word.lists(factor))
+                && !self.excepted.iter().any(|word| word.could_be(factor))
+        };
+        !earlier.is_nothing() && earlier.factors().iter().all(covers)
+    }
+}
+
+impl AfterWord {
+    fn lists(&self, factor: &Factor) -> bool {
+        match self {
+            AfterWord::Method(method) => factor.method == Some(*method),
+            AfterWord::Key(listed) => {
+                let is_listed = matches!(&factor.key, Key::Known(shown) if shown == listed);
+                is_listed && factor.method == Some(Method::Publickey)
+            }
+        }
+    }
+
+    /// A key that was not read could be any.
+    fn could_be(&self, factor: &Factor) -> bool {
+        match self {
+            AfterWord::Method(method) => factor.method.is_none_or(|shown| shown == *method),
+            AfterWord::Key(excepted) => match &factor.key {
+                Key::Known(shown) => shown == excepted,
+                Key::Unread => true,
+                Key::None => false,
+            },
+        }
     }
 }
 
@@ -156,14 +200,23 @@ impl Exempt {
 mod tests {
     use super::*;
 
+    const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
+    const OTHER: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
     fn need(policy: &str, groups: &[&str], service: &str, address: &str, enrolled: Enrolled) -> Need {
         let policy: Policy = toml::from_str(policy).unwrap();
         let groups: Vec<String> = groups.iter().map(|g| (*g).to_owned()).collect();
         let name = "alice".parse().unwrap();
-        policy.need(
-            &Subject { name: &name, groups: &groups, service, address: Address::parse(address) },
-            enrolled,
-        )
+        let (address, earlier) = (Address::parse(address), &Earlier::PASSWORD);
+        policy.need(&Subject { name: &name, groups: &groups, service, address, earlier }, enrolled)
+    }
+
+    /// Whether an exemption with `after` holds after what sshd says.
+    fn exempt_after(after: &str, said: &str) -> bool {
+        let policy: Policy = toml::from_str(&format!("[[exempt]]\nafter = {after}")).unwrap();
+        let (name, earlier) = (&"alice".parse().unwrap(), &Earlier::of_sshd(said.as_bytes()));
+        let subject = Subject { name, groups: &[], service: "sshd", address: None, earlier };
+        policy.need(&subject, Enrolled::Yes) == Need::Exempt(1)
     }
 
     #[test]
@@ -193,6 +246,84 @@ mod tests {
         assert_eq!(need(policy, &["ops"], "sshd", "198.51.100.7", Enrolled::Yes), Need::Code);
         assert_eq!(need(policy, &["ops"], "sshd", "", Enrolled::Yes), Need::Code);
         assert_eq!(need(policy, &[], "cron", "", Enrolled::Yes), Need::Exempt(1));
+    }
+
+    #[test]
+    fn an_exemption_can_depend_on_the_earlier_factor() {
+        let key =
+            "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
+        let (certificate, unread) = (
+            "publickey ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOXG6oSQ85fJsFcbpzikcEPgycxVXNqCEq5ELNkkptPRAAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KPAAAAAAAAAAAAAAABAAAAAWkAAAAJAAAABWFsaWNlAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIIXBcaMr3TAPh1Dx2tCZL0tE6fu6GFjQTBvVa0nK6uDcAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEBD2/psYtDeQXIjrlPUea6tNEtqVtqgaw6RhtAg6dK6ybR1CAoYCu7vj4n0n9PThxII3MNaZtj1gIR2Ej09RjEA\n",
+            "publickey ssh-foo AAAA\n",
+        );
+        let password = "password\n";
+        let print = format!("[\"{PRINT}\"]");
+        let all_but = |print: &str| format!("[\"publickey\", \"!{print}\"]");
+        for (after, said, holds) in [
+            ("[\"publickey\"]", key, true),
+            ("[\"publickey\"]", certificate, true),
+            ("[\"publickey\"]", password, false),
+            ("[\"password\"]", password, true),
+            ("[\"password\"]", key, false),
+            ("[\"hostbased\"]", key, false),
+            (&print, key, true),
+            (&print, certificate, false),
+            (&print, unread, false),
+            (&print, password, false),
+            (&print, &key.replace("publickey", "hostbased"), false),
+            (&all_but(PRINT), key, false),
+            (&all_but(OTHER), key, true),
+            // it could be the excepted one
+            (&all_but(OTHER), certificate, false),
+            (&all_but(OTHER), unread, false),
+            // an exception wins wherever it stands
+            (&format!("[\"!{PRINT}\", \"publickey\", \"{PRINT}\"]"), key, false),
+            ("[\"!password\", \"publickey\"]", key, true),
+            // nothing is known, or nothing that is
+            ("[\"publickey\", \"password\"]", "", false),
+            ("[\"publickey\", \"password\"]", "telepathy\n", false),
+        ] {
+            assert_eq!(exempt_after(after, said), holds, "{after} after {said}");
+        }
+    }
+
+    #[test]
+    fn of_several_earlier_factors_each_must_be_listed() {
+        let both = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\npassword\n";
+        let holds = |after: &str| exempt_after(after, both);
+        assert!(!holds("[\"publickey\"]") && !holds("[\"password\"]"));
+        assert!(holds("[\"password\", \"publickey\"]"));
+        assert!(holds(&format!("[\"password\", \"{PRINT}\"]")));
+        assert!(!holds(&format!("[\"password\", \"publickey\", \"!{PRINT}\"]")));
+        assert!(!holds(&format!("[\"password\", \"{OTHER}\"]")));
+        assert!(!exempt_after("[\"publickey\", \"password\"]", &format!("{both}telepathy\n")));
+    }
+
+    #[test]
+    fn before_the_first_factor_no_earlier_one_is_known() {
+        let everyone = |text: &str| toml::from_str::<Policy>(text).unwrap().exempts_everyone("sshd", None);
+        assert_eq!(everyone("[[exempt]]\nservices = [\"sshd\"]"), Some(1));
+        assert_eq!(everyone("[[exempt]]\nservices = [\"sshd\"]\nafter = [\"password\"]"), None);
+    }
+
+    #[test]
+    fn what_no_factor_can_be_is_refused() {
+        for after in [
+            "\"publickey\"",
+            "[\"pubkey\"]",
+            "[\"Publickey\"]",
+            "[\"none\"]",
+            "[\"\"]",
+            "[\"!\"]",
+            "[\"!!password\"]",
+            "[\"SHA256:abc\"]",
+            "[\"publickey\", \"!sha256:x\"]",
+            "[\"!publickey\"]",
+        ] {
+            assert!(toml::from_str::<Policy>(&format!("[[exempt]]\nafter = {after}")).is_err(), "{after}");
+        }
+        let after: After = vec!["publickey".to_owned(), format!("!{PRINT}")].try_into().unwrap();
+        assert_eq!(Vec::from(after), ["publickey".to_owned(), format!("!{PRINT}")]);
     }
 
     #[test]

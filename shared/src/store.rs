@@ -13,7 +13,7 @@ mod sqlite;
 
 pub use accounts::{AccountRecord, Accounts, Tally};
 pub use app_passwords::{AppPasswordRecord, AppPasswords, FoundAppPassword, LiveAppPasswords};
-pub use events::Events;
+pub use events::{Events, Logged};
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use mail::{Addresses, Fate, Mails, Waiting};
 pub use notices::{MOST_NOTICES, Notice, Notices};
@@ -202,14 +202,32 @@ pub trait Transaction: Accounts + AppPasswords + Sessions + Events + Keys + Mail
 
     /// Whether the account got in from an address after `since`.
     fn is_familiar(&mut self, account: AccountId, from: &str, since: Timestamp) -> Result<bool, StoreError>;
-    /// The account got in from an address; forgets its addresses before `since`.
+    /// The account got in from an address at a door; forgets its addresses before `since`.
     fn remember_address(
         &mut self,
         account: AccountId,
         from: &str,
+        door: &str,
         now: Timestamp,
         since: Timestamp,
     ) -> Result<(), StoreError>;
+    /// It did so by a code: from now on grace counts there.
+    fn remember_code(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        door: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// When a code opened there last, unless something ended that since.
+    fn last_code(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        door: &str,
+    ) -> Result<Option<Timestamp>, StoreError>;
+    /// Ends an account's grace everywhere; whether it had any.
+    fn end_grace(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
     /// Makes everything durable. Whatever opens a door waits for this.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;

@@ -14,6 +14,9 @@ pub const BEFORE_FIRST_FACTOR: &str =
 /// Said before a second factor is turned on: from then on nothing else lets such a program in.
 pub const PROGRAMS: &str = "Programs that can show no page, such as for files, calendars or mail, need an app password, from the administrator";
 
+/// Said where a password was changed and could not end what it should end.
+pub const NOT_SIGNED_OUT: &str = "Your password is changed, but browsers that are signed in with the old one stay so; tell the administrator";
+
 /// The one text for someone who must have a second factor and has none.
 pub const NOT_ENROLLED: &str = "This account needs a second factor and has none; ask the administrator";
 

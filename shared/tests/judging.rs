@@ -9,6 +9,7 @@ use shared::account::Enrolled;
 use shared::answer::Reading;
 use shared::clock::Timestamp;
 use shared::door::{AdministrationError, Caller};
+use shared::earlier::Earlier;
 use shared::enrolment::Pending;
 use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed, wire};
 use shared::event::{Filter, What};
@@ -28,10 +29,12 @@ struct Host {
     uid: u32,
     address: Option<&'static str>,
     stage: Stage,
+    earlier: &'static str,
 }
 
-const LOCKER: Host = Host { who: "alice", uid: 1000, address: None, stage: Stage::After };
-const DOVECOT: Host = Host { who: "dovecot", uid: 990, address: Some("192.0.2.7"), stage: Stage::Before };
+const LOCKER: Host = Host { who: "alice", uid: 1000, address: None, stage: Stage::After, earlier: "" };
+const DOVECOT: Host =
+    Host { who: "dovecot", uid: 990, address: Some("192.0.2.7"), stage: Stage::Before, earlier: "" };
 
 impl Host {
     fn asks(&self, home: &mut Home, account: &str, question: Question, now: Timestamp) -> Done {
@@ -39,6 +42,7 @@ impl Host {
             service: "test".to_owned().try_into().unwrap(),
             origin: self.address.map_or(Origin::Unknown, home::remote),
             stage: self.stage,
+            earlier: Earlier::of_sshd(self.earlier.as_bytes()),
             question,
         };
         let who = name(self.who);
@@ -244,6 +248,45 @@ fn the_gates_policy_counts() {
     assert_eq!(waived(&mut home, &bob, "bob"), Some(Waiver::Until(NOW.plus(3600))));
     assert_eq!(waived(&mut home, &DOVECOT, "carol"), None, "before the first factor nobody signs in");
     assert!(home.door.status(&name("carol")).is_err());
+}
+
+#[test]
+fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first_factor() {
+    let policy = "[[policy.exempt]]\nafter = [\"password\"]";
+    let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
+    let own = Host { earlier: "password", ..LOCKER };
+    assert_eq!(own.need(&mut home, "alice"), Need::Code, "of one's own account nobody else has seen it");
+    let named = Host { earlier: "password", stage: Stage::After, ..DOVECOT };
+    assert_eq!(named.need(&mut home, "alice"), Need::Exempt(1));
+    for host in [
+        Host { earlier: "password", ..DOVECOT },
+        Host { stage: Stage::After, ..DOVECOT },
+        Host { earlier: "password\npublickey x", stage: Stage::After, ..DOVECOT },
+    ] {
+        assert_eq!(host.need(&mut home, "alice"), Need::Code, "{}", host.earlier);
+    }
+}
+
+/// T5
+#[test]
+fn a_changed_password_is_believed_of_its_own_user_and_of_a_service_that_is_named() {
+    let (mut home, _) = alice(TRUSTING);
+    let says = |home: &mut Home, host: &Host, account: &str| {
+        host.asks(home, account, Question::PasswordChanged, NOW)
+    };
+    let bob = Host { who: "bob", uid: 1001, ..LOCKER };
+    let refused = says(&mut home, &bob, "alice");
+    assert!(matches!(refused, Err(AdministrationError::NotTrusted(_))), "{refused:?}");
+    assert!(matches!(judged(says(&mut home, &bob, "bob")), Judged::NothingToEnd));
+    assert!(home.door.status(&name("bob")).is_err());
+
+    for host in [&LOCKER, &DOVECOT] {
+        assert!(matches!(judged(says(&mut home, host, "alice")), Judged::Done));
+    }
+    let only = Filter { what: Some(What::HostPasswordChanged), ..Filter::default() };
+    let events = home.door.events(&only, 0, 100).unwrap();
+    let by: Vec<_> = events.iter().map(|(_, event)| (event.actor.as_str(), event.origin.as_str())).collect();
+    assert_eq!(by, [("alice", "local user alice"), ("dovecot", "192.0.2.7")]);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use home::{Home, NOW, accepted, code_of, name, refused};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Browser, Trust};
+use shared::door::{Actor, AfterCode, AfterPassword, Browser, Trust};
 use shared::enrolment::Pending;
-use shared::event::What;
+use shared::event::{Filter, What};
 use shared::password::Password;
 use shared::place::{Address, Origin};
 use shared::store::{MOST_NOTICES, Notice};
@@ -114,6 +114,27 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     }
     refused(&home.attempt("alice", &code_of(&app, 1), NOW), Refusal::Locked);
     told(&mut home, "alice@example.com", &[What::Locked]);
+}
+
+/// T5. Whoever runs a process as this user can do it as often as they like.
+#[test]
+fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
+    let (mut home, _) = alice("");
+    let (who, origin) = (name("alice"), Origin::Local("alice".to_owned()));
+    let actor = Actor::Service("alice", &origin, "passwd");
+    let mut told = 0;
+    for number in 0..100 {
+        home.door.host_password_changed(&who, actor, NOW.plus(number)).unwrap();
+        let sent = sent(&mut home, NOW.plus(number));
+        assert!(sent.iter().all(|notice| notice.event.what == What::HostPasswordChanged));
+        told += sent.len();
+    }
+    let only = Filter { what: Some(What::HostPasswordChanged), ..Filter::default() };
+    let logged = home.door.events(&only, 0, 1000).unwrap();
+    assert_eq!((told, logged.len()), (40, 40));
+    assert_eq!(logged.last().unwrap().1.cause, "too-many-in-a-day");
+    home.door.host_password_changed(&who, actor, NOW.plus(DAY + 100)).unwrap();
+    assert_eq!(sent(&mut home, NOW.plus(DAY + 100)).len(), 1);
 }
 
 /// T3

@@ -6,7 +6,7 @@ mod home;
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
 use shared::answer::Answer;
 use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Browser, GoesBy, Opened, Trust};
+use shared::door::{Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, Opened, Trust};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
 use shared::policy::Enrolling;
@@ -214,6 +214,43 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
     refused(&home.enter_password(Some(&cookie), "alice", PASSWORD, ""), Refusal::Wrong);
+}
+
+/// T5
+#[test]
+fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
+    let (mut home, app) = alice_at_the_web("");
+    let alice = name("alice");
+    let cookie = home.trusted(&app, -1);
+    let session = opened_by_code(home.enter_code(Some("x"), &code_of(&app, 0), Trust::NotAsked)).session;
+    let AfterPassword::Code { generation, .. } = home.enter_password(None, "alice", PASSWORD, "") else {
+        panic!("no code is asked")
+    };
+    let (label, scope) = ("dav".parse().unwrap(), "web:app.example.com".parse().unwrap());
+    home.door.add_app_password(&alice, &label, &scope, None, "root", NOW).unwrap();
+    let origin = remote("192.0.2.9");
+    let actor = Actor::Service("carol", &origin, "passwd");
+    let after = home.door.host_password_changed(&alice, actor, NOW).unwrap();
+    assert_eq!(after, Some(AppPasswordsAfter::Revoked(1)));
+
+    assert!(home.snapshot().covers(&session));
+    assert!(home.door.browsers(&alice, NOW).unwrap().is_empty());
+    assert!(home.asks_for_the_code(&cookie));
+    let in_flight = home.enter_code_of(generation, None, &code_of(&app, 1), Trust::Asked);
+    assert!(matches!(in_flight, AfterCode::Refused(Refusal::Expired)));
+    let log = home.door.events(&Filter::default(), 0, 100).unwrap();
+    let of =
+        |name: &str| log.iter().filter(|(_, e)| e.what.name() == name).map(|(_, e)| e).next_back().unwrap();
+    for name in ["host-password-changed", "app-password-revoked"] {
+        let event = of(name);
+        assert_eq!((event.actor.as_str(), event.door.as_str()), ("carol", "passwd"));
+        assert_eq!((event.origin.as_str(), &event.account), ("192.0.2.9", &alice));
+    }
+
+    // whoever has no account has nothing open, and gets none by it
+    let nobody = name("nobody");
+    assert_eq!(home.door.host_password_changed(&nobody, actor, NOW).unwrap(), None);
+    assert!(home.door.status(&nobody).is_err());
 }
 
 #[test]

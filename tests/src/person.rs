@@ -6,7 +6,8 @@ use crate::phone::Phone;
 use crate::postern::Postern;
 use crate::processes::finished;
 use crate::ssh::Ssh;
-use std::fs;
+use nix::unistd::User;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -21,7 +22,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// The account, made at the first call of all stories.
+    /// The account, made at the first call of all stories; root's gets a password and a key.
     pub(crate) fn called(name: &str) -> Person {
         let person = Person { name: name.to_owned(), password: format!("the password of {name}") };
         if !Path::new(&person.key()).exists() {
@@ -32,7 +33,9 @@ impl Person {
 
     fn settle(&self) {
         let Person { name, password } = self;
-        finished(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", name]));
+        if name != "root" {
+            finished(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", name]));
+        }
         // a cheap hash: what a password costs is not what the stories are about
         let mut chpasswd = Command::new("chpasswd");
         chpasswd.args(["-c", "SHA512", "-s", "1000"]).stdin(Stdio::piped());
@@ -42,16 +45,40 @@ impl Person {
         drop(stdin);
         assert!(chpasswd.wait().expect("a child can be waited for").success(), "chpasswd for {name}");
 
-        let (key, home) = (self.key(), format!("/home/{name}"));
+        let user = User::from_name(name).ok().flatten().expect("the account was made");
+        let (key, home) = (self.key(), user.dir.display().to_string());
         finished(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &key]));
-        fs::create_dir_all(format!("{home}/.ssh")).expect("a home can be written");
-        fs::copy(format!("{key}.pub"), format!("{home}/.ssh/authorized_keys"))
-            .expect("a home can be written");
-        finished(Command::new("chown").args(["-R", &format!("{name}:"), &home]));
+        let (ssh, public) =
+            (format!("{home}/.ssh"), fs::read(format!("{key}.pub")).expect("ssh-keygen wrote it"));
+        fs::create_dir_all(&ssh).expect("a home can be written");
+        let keys = File::options().append(true).create(true).open(format!("{ssh}/authorized_keys"));
+        keys.expect("a home can be written").write_all(&public).expect("a home can be written");
+        finished(Command::new("chown").args(["-R", &format!("{name}:"), &ssh]));
     }
 
     pub(crate) fn key(&self) -> String {
         format!("{WORK}/{}", self.name)
+    }
+
+    /// The fingerprint of the key, as `ssh-keygen -l` prints it.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.key())
+    }
+
+    /// Gets a key, beside the one that everyone has; its file, and its fingerprint.
+    #[track_caller]
+    pub fn gets_another_key(&self) -> (String, String) {
+        let key = format!("{}.another", self.key());
+        if !Path::new(&key).exists() {
+            finished(Command::new("ssh-keygen").args(["-q", "-t", "ecdsa", "-N", "", "-f", &key]));
+            let line = fs::read(format!("{key}.pub")).expect("ssh-keygen wrote it");
+            let authorized = format!("/home/{}/.ssh/authorized_keys", self.name);
+            let mut authorized =
+                File::options().append(true).open(authorized).expect("a home can be written");
+            authorized.write_all(&line).expect("a home can be written");
+        }
+        let fingerprint = fingerprint(&key);
+        (key, fingerprint)
     }
 
     /// Enrols, as a script of the administrator's does it.
@@ -100,4 +127,9 @@ impl Person {
         runuser.args(["-u", &self.name, "--", "sh", "-c", command]);
         runuser
     }
+}
+
+fn fingerprint(key: &str) -> String {
+    let said = finished(Command::new("ssh-keygen").args(["-l", "-f", key]));
+    said.split(' ').nth(1).expect("a fingerprint").to_owned()
 }

@@ -63,6 +63,12 @@ impl Ssh {
         self
     }
 
+    /// With another key than the person's first.
+    pub fn key(mut self, path: &str) -> Ssh {
+        self.key = path.to_owned();
+        self
+    }
+
     /// With an option of ssh_config's.
     pub fn option(mut self, option: &str) -> Ssh {
         self.options.push(option.to_owned());

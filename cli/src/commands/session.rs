@@ -42,7 +42,7 @@ pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Re
     let now = clock::now()?;
     let ended = context::door(arguments, output)?.revoke_sessions(&what.user, one, &context::actor(), now)?;
     output.done(format_args!(
-        "{ended} of {}'s sessions ended; open websockets go on until they close",
+        "{ended} of {}'s sessions ended, and every grace; open websockets go on until they close",
         what.user
     ))
 }

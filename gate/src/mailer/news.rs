@@ -55,6 +55,9 @@ fn headline(event: &Event) -> &'static str {
         What::Locked => "someone who passed the first factor gave too many wrong codes, and is locked out",
         What::Unlocked => "delays and locks after wrong codes were lifted",
         What::PasswordSet => "a new password was set, and everyone is signed out",
+        What::HostPasswordChanged => {
+            "its password on this host was changed, and everyone is signed out of the web"
+        }
         What::AppPasswordAdded => "an app password was made, with which a program can sign in",
         What::AppPasswordRevoked => "an app password was revoked, or all of them",
         What::GroupsChanged => "its groups were changed",

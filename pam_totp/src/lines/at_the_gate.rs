@@ -5,7 +5,7 @@ use super::Home;
 use crate::entry::{Denial, Entry};
 use crate::host::Item;
 use crate::host::fake::Fake;
-use crate::{guard, login};
+use crate::{guard, login, password};
 use nix::unistd::{User, geteuid};
 use shared::clock;
 use shared::config::file;
@@ -195,4 +195,33 @@ fn nothing_is_sent_where_anyone_could_have_planted_the_socket() {
     let host = apart.host("locker", "alice", &["000000"]);
     assert_eq!(login::authenticate(&host, &words), Entry::Denied(Denial::Unavailable));
     assert!(host.log_text().contains("belongs to neither root nor the gate"), "{}", host.log_text());
+}
+
+#[test]
+fn a_changed_password_is_for_the_gate_to_know_and_only_of_its_own_user() {
+    let apart = Apart::new("").opens_for("alice");
+    let host = apart.host("kpasswd", "alice", &[]);
+    password::changed(&host, &apart.words(""));
+    assert_eq!(host.log_text(), "ended cause=host-password address=- service=kpasswd user=\"alice\"");
+
+    let host = apart.host("kpasswd", "bob", &[]);
+    password::changed(&host, &apart.words(""));
+    let log = host.log_text();
+    assert!(log.contains("not ended cause=unavailable") && log.contains("the account alice alone"), "{log}");
+    assert_eq!(host.told.borrow().len(), 1);
+}
+
+/// Of a process of one's own no address is believed.
+#[test]
+fn grace_is_for_services_that_are_trusted() {
+    let line = "first_factor=passed grace=1h";
+    for (user, spared) in [("dovecot", true), ("alice", false)] {
+        let apart = Apart::new("[pam]\nsocket_users = [\"dovecot\"]").opens_for(user);
+        let at = |typed: &[&str]| apart.host("imap", "alice", typed).with(Item::RemoteHost, "192.0.2.7");
+        assert_eq!(apart.auth(&at(&[&apart.home.code(0)]), line), Entry::Passed);
+        let again = at(&[]);
+        let entry = if spared { Entry::Passed } else { Entry::Denied(Denial::Conversation) };
+        assert_eq!(apart.auth(&again, line), entry, "{user}");
+        assert_eq!(again.log_text().contains("not needed cause=grace address=192.0.2.7"), spared, "{user}");
+    }
 }

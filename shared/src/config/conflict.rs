@@ -35,12 +35,10 @@ impl Config {
                 message: "self_enroll = \"networks\" and self_enroll_networks need each other".to_owned(),
             });
         }
-        let unconditional =
-            |e: &Exempt| e.groups.is_empty() && e.services.is_empty() && e.networks.is_empty();
-        if self.policy.exempt.iter().any(unconditional) {
+        if self.policy.exempt.contains(&Exempt::default()) {
             return Err(Conflict {
                 path: &["policy", "exempt"],
-                message: "an exemption needs at least one of groups, services, networks".to_owned(),
+                message: "an exemption needs at least one of groups, services, networks, after".to_owned(),
             });
         }
         self.email.check()?;

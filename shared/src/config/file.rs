@@ -245,7 +245,7 @@ mod tests {
         refused("[store]\nurl = \"mysql://x\"", "2: store.url: must be \"sqlite:\" and an absolute path");
         refused(
             "[[policy.exempt]]\n",
-            "1: policy.exempt: an exemption needs at least one of groups, services, networks",
+            "1: policy.exempt: an exemption needs at least one of groups, services, networks, after",
         );
         refused(
             "[policy]\nrequired = \"some\"",

@@ -5,6 +5,9 @@ use crate::name::UserName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// How long after a code none is asked; 0 for always.
+pub type Grace = Duration<0, 2_592_000>;
+
 /// `[pam]`: defaults for the module, and overrides for each service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,6 +30,8 @@ pub struct Pam {
     pub app_password: Option<bool>,
     /// Prompts inside one conversation.
     pub tries: Option<Whole<1, 10>>,
+    /// How long after a code from the same address none is asked.
+    pub grace: Option<Grace>,
     /// How long libpam is asked to wait after a failure.
     pub fail_delay: Option<Duration<0, 30>>,
     /// Whether more is logged of each decision.
@@ -65,6 +70,8 @@ pub struct PamService {
     pub user: Option<UserName>,
     /// As in `[pam]`.
     pub tries: Option<Whole<1, 10>>,
+    /// As in `[pam]`.
+    pub grace: Option<Grace>,
     /// As in `[pam]`.
     pub fail_delay: Option<Duration<0, 30>>,
     /// As in `[pam]`.

@@ -2,6 +2,7 @@
 //! is for [`crate::policy`] to say.
 
 use super::value::Duration;
+use crate::earlier::{Fingerprint, Method};
 use crate::name::UserName;
 use crate::place::Network;
 use serde::{Deserialize, Serialize};
@@ -140,4 +141,68 @@ pub struct Exempt {
     pub services: Vec<String>,
     /// Networks of the remote address.
     pub networks: Vec<Network>,
+    /// What passed before the code.
+    pub after: After,
+}
+
+/// `policy.exempt.after`: methods and keys; exceptions apart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct After {
+    /// What may have passed.
+    pub listed: Vec<AfterWord>,
+    /// What must not have.
+    pub excepted: Vec<AfterWord>,
+}
+
+/// One word of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AfterWord {
+    /// A method of sshd's.
+    Method(Method),
+    /// A key.
+    Key(Fingerprint),
+}
+
+impl AfterWord {
+    fn read(word: &str) -> Option<AfterWord> {
+        let key = || Fingerprint::try_from(word.to_owned()).ok().map(AfterWord::Key);
+        Method::named(word).map(AfterWord::Method).or_else(key)
+    }
+
+    fn written(&self) -> String {
+        match self {
+            AfterWord::Method(method) => method.name().to_owned(),
+            AfterWord::Key(fingerprint) => fingerprint.to_string(),
+        }
+    }
+}
+
+impl TryFrom<Vec<String>> for After {
+    type Error = &'static str;
+
+    fn try_from(words: Vec<String>) -> Result<After, Self::Error> {
+        const WHAT: &str = "must be a list of \"password\", \"publickey\", \"keyboard-interactive\", \"hostbased\", \
+                            \"gssapi-with-mic\", \"gssapi-keyex\", keys' fingerprints as ssh-keygen -l prints them, \
+                            \"SHA256:\" and 43 characters, and exceptions with \"!\"";
+        let mut after = After::default();
+        for word in &words {
+            let (list, word) = match word.strip_prefix('!') {
+                Some(word) => (&mut after.excepted, word),
+                None => (&mut after.listed, word.as_str()),
+            };
+            list.push(AfterWord::read(word).ok_or(WHAT)?);
+        }
+        match after.listed.is_empty() && !after.excepted.is_empty() {
+            true => Err("must list something that is no exception, or it holds nowhere"),
+            false => Ok(after),
+        }
+    }
+}
+
+impl From<After> for Vec<String> {
+    fn from(after: After) -> Vec<String> {
+        let listed = after.listed.iter().map(AfterWord::written);
+        listed.chain(after.excepted.iter().map(|word| format!("!{}", word.written()))).collect()
+    }
 }

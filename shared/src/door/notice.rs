@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::email::EmailAddress;
 use crate::event::{Event, What};
-use crate::store::{Intent, Notice, StoreError, Transaction};
+use crate::store::{Intent, Logged, Notice, StoreError, Transaction};
 
 /// How long a notice is tried again before it is given up, in seconds.
 const KEPT: u64 = 3 * 24 * 3600;
@@ -15,7 +15,11 @@ const AGAIN: u64 = 300;
 
 /// Logs an event. To be called while the account still has the address that the notice should go to.
 pub(super) fn log(config: &Config, tx: &mut dyn Transaction, event: &Event) -> Result<(), StoreError> {
-    tx.log(event)?;
+    let logged = tx.log(event)?;
+    // what one's own processes can do as often as they like must not fill one's mailbox
+    if logged == Logged::TooMany && event.what == What::HostPasswordChanged {
+        return Ok(());
+    }
     if config.email.is_on() && concerns_its_person(event) {
         if let Some(to) = address(config, tx, event)? {
             tx.add_notice(&to, event, event.at.minus(KEPT))?;
@@ -41,6 +45,7 @@ fn concerns_its_person(event: &Event) -> bool {
         | What::Locked
         | What::Unlocked
         | What::PasswordSet
+        | What::HostPasswordChanged
         | What::GroupsChanged
         | What::AccountRenamed
         | What::AccountRemoved

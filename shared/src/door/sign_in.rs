@@ -9,6 +9,7 @@ use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::decision::{Refusal, Verdict};
+use crate::earlier::Earlier;
 use crate::event::{Event, What};
 use crate::groups::GroupsError;
 use crate::guess::{Stage, Standing};
@@ -357,7 +358,8 @@ fn need(
 ) -> Result<Need, SignInError> {
     let groups = config.groups_of(visitor.name, kept).map_err(SignInError::Groups)?;
     let address = visitor.origin.address();
-    let subject = Subject { name: visitor.name, groups: &groups, service: visitor.service, address };
+    let earlier = &Earlier::PASSWORD;
+    let subject = Subject { name: visitor.name, groups: &groups, service: visitor.service, address, earlier };
     Ok(config.policy.need(&subject, enrolled))
 }
 

@@ -224,7 +224,8 @@ impl<'a> Visit<'a> {
         tx.forgive(&self.key, self.from.as_deref())
     }
 
-    /// A success: what its own address put in the row is forgotten, the address is familiar from now on.
+    /// A success: what its own address put in the row is forgotten, the address is familiar from now on. A code begins
+    /// a grace.
     pub(super) fn enter(
         &self,
         tx: &mut dyn Transaction,
@@ -238,7 +239,13 @@ impl<'a> Visit<'a> {
             Means::RecoveryCode | Means::OneTimeCode => tx.unlock(&self.key)?,
         }
         if let Some(from) = &self.from {
-            tx.remember_address(record.id, from, self.now, Door::memory(self.now))?;
+            let door = self.visitor.service;
+            tx.remember_address(record.id, from, door, self.now, Door::memory(self.now))?;
+            // One that was given before the first factor is booked in a transaction of its own, and something may have
+            // ended all sessions between the two.
+            if self.visitor.stage == Stage::After && matches!(means, Means::Code | Means::MailedCode) {
+                tx.remember_code(record.id, from, door, self.now)?;
+            }
         }
         tx.signed_in(record.id, self.now)?;
         let recovery = match means {

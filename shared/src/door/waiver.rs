@@ -4,6 +4,7 @@
 use super::{AdministrationError, COMMAND, Door, DoorError, SignInError, Visitor};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
+use crate::earlier::Earlier;
 use crate::event::{Event, What};
 use crate::groups::GroupsError;
 use crate::name::{Group, UserName};
@@ -67,7 +68,8 @@ impl Door {
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.membership(name)?.groups;
         let groups = self.config.groups_of(name, &kept).map_err(PolicyError::Groups)?;
-        let subject = Subject { name, groups: &groups, service: COMMAND, address: None };
+        let subject =
+            Subject { name, groups: &groups, service: COMMAND, address: None, earlier: &Earlier::default() };
         Ok(self.config.policy.need(&subject, Enrolled::No) == Need::Enrolment)
     }
 
@@ -114,7 +116,8 @@ fn log(
         origin: visitor.origin.to_string(),
         actor: visitor.name.to_string(),
         cause: cause.to_owned(),
-    })
+    })?;
+    Ok(())
 }
 
 /// Why it is not known what the policy says.

@@ -2,7 +2,8 @@
 
 use super::Door;
 use super::administration::{AdministrationError, known, known_or_new, log};
-use super::app_passwords::{self, AppPasswordsAfter};
+use super::app_passwords::AppPasswordsAfter;
+use super::password_change::end_with_password;
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::name::UserName;
@@ -11,7 +12,7 @@ use crate::session::SessionId;
 use crate::store::{BrowserRecord, Intent, SessionRecord};
 
 impl Door {
-    /// Sets a password. Every session and trusted browser of the account ends.
+    /// Sets a password. Every session and trusted browser of the account ends, and its grace.
     pub fn set_password(
         &mut self,
         name: &UserName,
@@ -24,11 +25,9 @@ impl Door {
         let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
         let record = known_or_new(tx.as_mut(), name, actor, now)?;
         tx.set_password(record.id, &hash)?;
-        tx.end_all(record.id, now)?;
-        let revision = tx.revise()?;
-        log(&self.config, tx.as_mut(), name, What::PasswordSet, actor, now)?;
-        let account = (name, record.id);
-        let after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
+        let (account, what) = ((name, record.id), What::PasswordSet);
+        let (revision, after) =
+            end_with_password(&self.config, tx.as_mut(), account, what, actor.into(), now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(after)
@@ -56,7 +55,8 @@ impl Door {
         Ok(tx.browsers(record.id, now)?)
     }
 
-    /// Ends one session of an account, or all; how many. When this returns, no gate lets them in.
+    /// Ends one session of an account, or all; how many. Its grace ends in either case. When this returns, no gate lets
+    /// them in.
     pub fn revoke_sessions(
         &mut self,
         name: &UserName,
@@ -71,7 +71,8 @@ impl Door {
             let meant = one.is_none_or(|one| one == session.id);
             ended += usize::from(meant && tx.end_session(session.id)?);
         }
-        if ended == 0 {
+        let had_grace = tx.end_grace(record.id)? && one.is_none();
+        if ended == 0 && !had_grace {
             return Err(AdministrationError::NothingToRevoke("session", name.clone()));
         }
         let revision = tx.revise()?;
@@ -81,7 +82,7 @@ impl Door {
         Ok(ended)
     }
 
-    /// Trusts one browser of an account, or all, no longer; how many.
+    /// Trusts one browser of an account, or all, no longer; how many. Its grace ends in either case.
     pub fn revoke_browsers(
         &mut self,
         name: &UserName,
@@ -96,7 +97,8 @@ impl Door {
             let meant = one.is_none_or(|one| one == browser.number);
             ended += usize::from(meant && tx.remove_browser(browser.number)?);
         }
-        if ended == 0 {
+        let had_grace = tx.end_grace(record.id)? && one.is_none();
+        if ended == 0 && !had_grace {
             return Err(AdministrationError::NothingToRevoke("trusted browser", name.clone()));
         }
         log(&self.config, tx.as_mut(), name, What::BrowserRevoked, actor, now)?;

@@ -6,6 +6,9 @@
 use super::Typed;
 use crate::account::Mail;
 use crate::answer::Reading;
+use crate::config::Grace;
+use crate::decision::Spared;
+use crate::earlier::Earlier;
 use crate::guess::Stage;
 use crate::name::Service;
 use crate::place::Origin;
@@ -23,6 +26,9 @@ pub struct Judging {
     pub origin: Origin,
     /// Whether the first factor has passed.
     pub stage: Stage,
+    /// What passed before.
+    #[serde(default)]
+    pub earlier: Earlier,
     /// The question.
     pub question: Question,
 }
@@ -44,6 +50,10 @@ pub enum Question {
     Book(Typed),
     /// Whether someone who must have a second factor, and has none, may come in without.
     Waive,
+    /// Whether an earlier code spares the next, where that counts for so long.
+    Grace(Grace),
+    /// The person's password of this host was changed: what a new one ends is ended.
+    PasswordChanged,
     /// A code by mail; answered when it was sent.
     Mail,
     /// A first setup.
@@ -96,8 +106,12 @@ pub enum Judged {
         /// How many bytes at the end of what was typed were the answer.
         taken: usize,
     },
-    /// It is done: booked, active.
+    /// It is done: booked, active, ended.
     Done,
+    /// There is no account, and so nothing that could end.
+    NothingToEnd,
+    /// What grace says.
+    Grace(Spared),
     /// Why they may come in without, if they may.
     Waived(Option<Waiver>),
     /// A code is on its way; what there is to tell.

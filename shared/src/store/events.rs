@@ -3,11 +3,20 @@
 use super::StoreError;
 use crate::event::{Event, Filter};
 
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// It stands in the log.
+    Yes,
+    /// There were too many of its kind in a day.
+    TooMany,
+}
+
 /// The event log's part of a transaction.
 pub trait Events {
     /// Adds to the event log, within [`crate::event::What::daily_limit`], and forgets a few of those that are too many
     /// or too old.
-    fn log(&mut self, event: &Event) -> Result<(), StoreError>;
+    fn log(&mut self, event: &Event) -> Result<Logged, StoreError>;
     /// Events numbered after `after`, oldest first, at most `limit`.
     fn events(&mut self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, StoreError>;
     /// The number after which the newest `count` come.

@@ -165,11 +165,15 @@ CREATE TABLE address_failure (
 CREATE INDEX address_failure_address ON address_failure (address, at);
 CREATE INDEX address_failure_at ON address_failure (at);
 
+-- Addresses that the account got in from, by door: a PAM service, the web. code_at: when a code opened there last, unless
+-- something ended all sessions since; for a while none is asked there (grace).
 CREATE TABLE familiar_address (
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     address TEXT NOT NULL,
+    door    TEXT NOT NULL,
     at      INTEGER NOT NULL,
-    PRIMARY KEY (account, address)
+    code_at INTEGER,
+    PRIMARY KEY (account, address, door)
 ) STRICT, WITHOUT ROWID;
 
 -- Browsers that sign in with the first factor alone.

@@ -61,9 +61,9 @@ pub trait Sessions {
     /// Sets it.
     fn set_password(&mut self, account: AccountId, hash: &Hash) -> Result<(), StoreError>;
 
-    /// Ends every session of an account.
+    /// Ends every session of an account, and its grace.
     fn end_sessions(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
-    /// Ends every session and every trusted browser of an account.
+    /// Ends every session and every trusted browser of an account, and its grace.
     fn end_all(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
     /// What was revoked and would still be good at `now` for sessions that last at most `longest` seconds.
     fn revoked(&mut self, now: Timestamp, longest: u64) -> Result<Revoked, StoreError>;

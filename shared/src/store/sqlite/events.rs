@@ -4,7 +4,7 @@ use super::rows::{Rows, damaged, signed, time};
 use crate::clock::Timestamp;
 use crate::event::{DAY, Event, Filter, KEPT, KEPT_FOR, LAST_OF_DAY, What};
 use crate::name::UserName;
-use crate::store::{Events, StoreError};
+use crate::store::{Events, Logged, StoreError};
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -38,12 +38,12 @@ impl Rows<'_> {
 }
 
 impl Events for Rows<'_> {
-    fn log(&mut self, event: &Event) -> Result<()> {
+    fn log(&mut self, event: &Event) -> Result<Logged> {
         let Event { at, account, what, door, origin, actor, cause } = event;
         let mut cause = cause.as_str();
         if let Some(limit) = what.daily_limit() {
             match limit.saturating_sub(self.in_a_day(event, limit)?) {
-                0 => return Ok(()),
+                0 => return Ok(Logged::TooMany),
                 1 => cause = LAST_OF_DAY,
                 _ => {}
             }
@@ -57,7 +57,8 @@ impl Events for Rows<'_> {
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
         self.execute(sql, [newest - i64::from(KEPT)])?;
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
-        self.execute(sql, [signed(at.minus(KEPT_FOR).0)])
+        self.execute(sql, [signed(at.minus(KEPT_FOR).0)])?;
+        Ok(Logged::Yes)
     }
 
     fn events(&mut self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<(i64, Event)>> {

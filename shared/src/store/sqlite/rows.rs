@@ -300,14 +300,32 @@ impl Transaction for Rows<'_> {
         &mut self,
         account: AccountId,
         from: &str,
+        door: &str,
         now: Timestamp,
         since: Timestamp,
     ) -> Result<()> {
         let sql = "DELETE FROM familiar_address WHERE account = ?1 AND at < ?2";
         self.execute(sql, (account.0, signed(since.0)))?;
-        let sql = "INSERT INTO familiar_address (account, address, at) VALUES (?1, ?2, ?3) \
-                   ON CONFLICT (account, address) DO UPDATE SET at = excluded.at";
-        self.execute(sql, (account.0, from, signed(now.0)))
+        let sql = "INSERT INTO familiar_address (account, address, door, at) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT (account, address, door) DO UPDATE SET at = excluded.at";
+        self.execute(sql, (account.0, from, door, signed(now.0)))
+    }
+
+    fn remember_code(&mut self, account: AccountId, from: &str, door: &str, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE familiar_address SET code_at = ?4 \
+                   WHERE account = ?1 AND address = ?2 AND door = ?3";
+        self.execute(sql, (account.0, from, door, signed(now.0)))
+    }
+
+    fn last_code(&mut self, account: AccountId, from: &str, door: &str) -> Result<Option<Timestamp>> {
+        let sql = "SELECT code_at FROM familiar_address \
+                   WHERE account = ?1 AND address = ?2 AND door = ?3 AND code_at IS NOT NULL";
+        Ok(self.0.query_row(sql, (account.0, from, door), |row| time(row, 0)).optional()?)
+    }
+
+    fn end_grace(&mut self, account: AccountId) -> Result<bool> {
+        let sql = "UPDATE familiar_address SET code_at = NULL WHERE account = ?1 AND code_at IS NOT NULL";
+        Ok(self.0.execute(sql, [account.0])? > 0)
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

@@ -4,7 +4,7 @@ use super::rows::{Rows, bytes, signed, time, unsigned};
 use crate::clock::Timestamp;
 use crate::password::Hash;
 use crate::session::{Revoked, SessionId};
-use crate::store::{AccountId, BrowserRecord, SessionRecord, Sessions, StoreError, Token};
+use crate::store::{AccountId, BrowserRecord, SessionRecord, Sessions, StoreError, Token, Transaction};
 use crate::vault::BrowserHash;
 use rusqlite::{OptionalExtension, Row};
 
@@ -45,6 +45,7 @@ impl Sessions for Rows<'_> {
     fn end_sessions(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
         let sql = "UPDATE account SET generation = generation + 1, generation_at = ?2 WHERE id = ?1";
         self.execute(sql, (account.0, signed(now.0)))?;
+        self.end_grace(account)?;
         self.execute("DELETE FROM session WHERE account = ?1", [account.0])
     }
 

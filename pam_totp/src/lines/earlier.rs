@@ -1,0 +1,101 @@
+//! Exemptions that depend on what passed before the line.
+
+use super::Home;
+use crate::entry::{Denial, Entry};
+use crate::host::Item;
+use crate::host::fake::Fake;
+
+const KEY: &str =
+    "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
+const BOTH: &str =
+    "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\npassword\n";
+const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
+const PASSED: &str = "first_factor=passed";
+
+fn home(after: &str) -> Home {
+    Home::new(&format!("[[policy.exempt]]\nafter = {after}"))
+}
+
+fn sshd(said: &'static str) -> Fake {
+    let host = Fake::at("sshd", "alice");
+    if said.is_empty() { host } else { host.with_variable("SSH_AUTH_INFO_0", said) }
+}
+
+/// Whether a line asks alice.
+#[track_caller]
+fn asks(home: &Home, host: &Fake, words: &str) -> bool {
+    match home.auth(host, words) {
+        Entry::NotNeeded => {
+            assert!(host.log_text().contains("not needed cause=policy.exempt-1"), "{}", host.log_text());
+            assert!(host.prompts.borrow().is_empty());
+            assert_eq!(home.account(host, ""), Entry::Passed);
+            false
+        }
+        // nothing is typed
+        Entry::Denied(Denial::Conversation) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_rule_can_ask_only_after_a_password() {
+    let home = home("[\"publickey\"]");
+    assert!(!asks(&home, &sshd(KEY), PASSED));
+    assert!(!asks(&home, &sshd(KEY), ""));
+    assert!(asks(&home, &sshd(""), PASSED));
+    assert!(asks(&home, &sshd("password\n"), PASSED));
+    assert!(asks(&home, &sshd(BOTH), PASSED));
+}
+
+#[test]
+fn a_rule_can_ask_only_after_a_key() {
+    let home = home("[\"password\"]");
+    assert!(asks(&home, &sshd(KEY), PASSED));
+    assert!(!asks(&home, &sshd(""), PASSED));
+    assert!(!asks(&home, &sshd("password\n"), ""));
+    assert!(asks(&home, &sshd(BOTH), ""));
+    assert!(!asks(&home, &Fake::at("sudo", "alice").with(Item::RemoteUser, "alice"), PASSED));
+}
+
+#[test]
+fn a_rule_can_name_keys() {
+    let that_one = home(&format!("[\"{PRINT}\"]"));
+    assert!(!asks(&that_one, &sshd(KEY), ""));
+    assert!(asks(&that_one, &sshd("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n"), ""));
+    let all_but_that_one = home(&format!("[\"publickey\", \"!{PRINT}\"]"));
+    assert!(asks(&all_but_that_one, &sshd(KEY), ""));
+    assert!(asks(&all_but_that_one, &sshd("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n"), ""));
+}
+
+/// The variable of any other host is what its user wants it to be.
+#[test]
+fn only_an_sshd_is_believed() {
+    let home = home("[\"publickey\"]");
+    let other = Fake::at("sudo", "alice").with_variable("SSH_AUTH_INFO_0", KEY);
+    assert!(asks(&home, &other, PASSED));
+}
+
+#[test]
+fn before_the_first_factor_everyone_is_asked() {
+    let home = home("[\"publickey\", \"password\"]");
+    assert!(asks(&home, &sshd(""), ""));
+    let host = sshd("").who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, ""), Entry::Passed);
+}
+
+/// What stands in postern.toml of the stack is said of the line that asks: where that was skipped it proves nothing.
+#[test]
+fn the_guard_goes_by_sshd_alone() {
+    let home = Home::new("[pam]\nfirst_factor = \"passed\"\n[[policy.exempt]]\nafter = [\"password\"]");
+    assert_eq!(home.account(&sshd(""), PASSED), Entry::Denied(Denial::NotAsked));
+    assert_eq!(home.account(&sshd(KEY), ""), Entry::Denied(Denial::NotAsked));
+    assert_eq!(home.account(&sshd("password\n"), ""), Entry::Passed);
+}
+
+#[test]
+fn debug_says_what_passed_before() {
+    let host = sshd(BOTH);
+    home("[\"password\"]").auth(&host, "debug");
+    let line = format!("earlier=publickey/{PRINT},password");
+    assert!(host.log_text().contains(&line), "{}", host.log_text());
+}

@@ -1,0 +1,34 @@
+//! Grace: whoever gave a code a while ago, at the same door and from the same address, is not asked for another.
+
+use super::visit::Visit;
+use super::{Door, DoorError, Visitor, load};
+use crate::clock::Timestamp;
+use crate::config::Grace;
+use crate::decision::{Spared, decide_grace};
+use crate::guess::Stage;
+use crate::store::Intent;
+
+impl Door {
+    /// Whether an earlier code spares this visitor the next. Writes nothing: only a code begins a grace anew.
+    pub fn grace(
+        &mut self,
+        visitor: &Visitor<'_>,
+        grace: Grace,
+        now: Timestamp,
+    ) -> Result<Spared, DoorError> {
+        let (Stage::After, Some(address)) = (visitor.stage, visitor.origin.address()) else {
+            return Ok(Spared::No);
+        };
+        let Door { config, vault, store, .. } = self;
+        let declared = load::declared(config, visitor.name)?;
+        // loading an account may write, and that is dropped
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let tx = transaction.as_mut();
+        let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
+        let last = match &visit.record {
+            Some(record) => tx.last_code(record.id, &address.key(), visitor.service)?,
+            None => None,
+        };
+        Ok(decide_grace(&visit.account, last, grace, &config.throttle, now))
+    }
+}

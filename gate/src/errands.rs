@@ -7,14 +7,14 @@
 
 use crate::first_setup;
 use crate::guests::Guests;
-use crate::judge::{Judge, NotJudged, at_door};
+use crate::judge::{Judge, NotJudged, Ran, at_door};
 use crate::listener;
 use nix::unistd::{Uid, User};
-use shared::clock;
+use shared::clock::{self, Timestamp};
 use shared::config::Config;
-use shared::door::{AdministrationError, COMMAND, Caller, Door};
+use shared::door::{AdministrationError, Asked, COMMAND, Caller, Door, not_mailed};
 use shared::errand::wire::{self, GREETING, LONGEST_ANSWER, LONGEST_ERRAND};
-use shared::errand::{Answer, Errand, Reply, Task};
+use shared::errand::{Answer, Errand, Judging, Question, Reply, Task};
 use shared::name::UserName;
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -22,7 +22,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -31,6 +31,8 @@ use zeroize::Zeroizing;
 
 /// How long an errand may take to arrive, and its answer to be taken.
 const SAID: Duration = Duration::from_secs(3);
+/// How often whoever waits for a mail looks what became of it.
+const LOOK: Duration = Duration::from_millis(50);
 /// A pause after accepting failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -154,6 +156,9 @@ async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
         Errand { account, task: Task::FirstSetup { password, setup } } => {
             first_setup::begin(judge, (&name, uid), account, password, setup, now).await
         }
+        Errand { account, task: Task::Judge(judging) } if matches!(judging.question, Question::Mail) => {
+            mail_at_prompt(judge, (&name, uid), account, judging, now).await
+        }
         errand => {
             let caller = name.clone();
             let ran = move |door: &mut Door| {
@@ -181,6 +186,37 @@ async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
         }
         Err(NotJudged::Busy) => refused("the gate has too much to do; try again later"),
         Err(NotJudged::Failed { cause, why }) => unavailable(cause, &why),
+    }
+}
+
+/// A code by mail, asked for at a PAM host's prompt; no door is held while the letter is on its way.
+async fn mail_at_prompt(
+    judge: &Judge,
+    (name, uid): (&UserName, u32),
+    account: UserName,
+    judging: Judging,
+    now: Timestamp,
+) -> Result<Ran, NotJudged> {
+    let caller = name.clone();
+    let asked = judge.run(move |door| {
+        at_door(door.post_code_for(Caller::Owner { name: &caller, uid }, &account, &judging, now))
+    });
+    let posted = match asked.await? {
+        Ok(Asked::For(posted)) => Arc::new(posted),
+        Ok(Asked::Refused(refusal)) => return Ok(Ok(Answer::Judged(not_mailed(refusal)).into())),
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let began = Instant::now();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let (posted, waited) = (Arc::clone(&posted), began.elapsed());
+        let looked = judge.run(move |door| {
+            let sent = door.look_after(&posted, waited);
+            sent.map(|sent| door.mailed(&posted, sent)).transpose()
+        });
+        if let Some(judged) = looked.await? {
+            return Ok(Ok(Answer::Judged(judged).into()));
+        }
     }
 }
 

@@ -1,23 +1,26 @@
-//! Who judges: the store, which only root opens, or for any other host the gate, which has it open. Lines ask, and do
-//! not know which of the two it is.
+//! Who judges: a door to the store, which only root opens, or for any other host the gate, which has one open. Lines
+//! ask, and do not know which of the two it is.
 //!
 //! MUST NOT open store or key where the gate judges.
 
 use crate::mark::Left;
+use shared::account::Mail;
+use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError};
 use shared::config::{Config, Grace};
 use shared::decision::Spared;
-use shared::door::{Actor, Door, DoorError, Judgement, PolicyError, Visitor};
+use shared::door::{AdministrationError, Caller, Door, DoorError, Visitor};
 use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
-use shared::errand::{Answer, Errand, Judged, Judging, Question, Reply, Task, Typed};
+use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed};
 use shared::guess::Stage;
-use shared::name::{Service, UserName};
-use shared::place::Origin;
+use shared::name::Service;
 use shared::policy::{Need, Waiver};
-use shared::words;
 use std::fmt;
 use zeroize::Zeroizing;
+
+/// Who asks, where root's own hosts ask.
+const ROOT: Caller<'static> = Caller::Root("root");
 
 /// How far a host process reaches.
 #[derive(Clone, Debug)]
@@ -28,25 +31,13 @@ pub(crate) enum Reach {
     Gate(Gate),
 }
 
-/// Someone's password that was changed.
-pub(crate) struct PasswordChange<'a> {
-    /// Whose.
-    pub(crate) user: &'a UserName,
-    /// Who runs the process that did it.
-    pub(crate) actor: &'a str,
-    /// Where from.
-    pub(crate) origin: &'a Origin,
-    /// At which service.
-    pub(crate) service: &'a str,
-}
-
 /// Where a line asks.
 pub(crate) enum Desk {
     Store(Box<Config>),
     Gate(Gate),
 }
 
-/// What came of an answer.
+/// What came of an answer; each with the bytes at the end of what was typed that it took.
 pub(crate) enum Ruled {
     /// It opens.
     Accepted {
@@ -56,14 +47,29 @@ pub(crate) enum Ruled {
         told: Vec<String>,
         /// What is left to do when the first factor has passed too.
         left: Left,
+        taken: usize,
     },
     /// It does not.
-    Refused {
-        /// Why, as logs name it.
-        cause: String,
-        /// Why, as people read it.
-        words: String,
-    },
+    Refused { refusal: Refusal, taken: usize },
+}
+
+/// Why an answer opens nothing, or what was asked for is not done.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// As logs name it.
+    pub(crate) cause: String,
+    /// As people read it.
+    pub(crate) words: String,
+}
+
+/// What came of the first step of a setup.
+pub(crate) enum Begun {
+    /// A new authenticator, shown once.
+    Setup { secret: Typed, url: Typed, recovery_codes: Vec<Typed>, ticket: Typed },
+    /// It takes an administrator's one-time code.
+    OneTimeCodeNeeded,
+    /// That was none.
+    Refused(Refusal),
 }
 
 impl Desk {
@@ -74,180 +80,173 @@ impl Desk {
         }
     }
 
-    /// Whether it can judge at all.
-    pub(crate) fn refuse_if_closed(&self, visitor: &Visitor<'_>) -> Result<(), DeskError> {
-        match self {
-            Desk::Store(config) => open(config).map(drop),
-            Desk::Gate(_) => self.need(visitor, &Earlier::default()).map(drop),
-        }
-    }
-
-    /// What the policy says.
-    pub(crate) fn need(&self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<Need, DeskError> {
-        match self {
-            Desk::Store(config) => Ok(open(config)?.need(visitor, earlier)?),
-            Desk::Gate(gate) => match ask_after(gate, visitor, earlier, Question::Need)? {
-                (Judged::Need(need), _) => Ok(need),
-                _ => Err(DeskError::Nonsense),
-            },
+    /// What the policy says, and whether codes are mailed to the account.
+    pub(crate) fn need(&self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<(Need, Mail), DeskError> {
+        match self.ask_after(earlier, visitor, Question::Need)? {
+            (Judged::Need { need, mail }, _) => Ok((need, mail)),
+            _ => Err(DeskError::Nonsense),
         }
     }
 
     /// Has an answer judged. One that opens is spent when this returns.
-    pub(crate) fn judge(&self, visitor: &Visitor<'_>, typed: &[u8]) -> Result<Ruled, DeskError> {
-        match self {
-            Desk::Store(config) => judge_here(config, visitor, typed),
-            Desk::Gate(gate) => {
-                // what is no text is no code, and costs what an empty answer does
-                let text = std::str::from_utf8(typed).unwrap_or_default().to_owned();
-                let question = Question::Answer(Typed::from(Zeroizing::new(text)));
-                match ask(gate, visitor, question)? {
-                    (Judged::Accepted { by, ticket }, told) => Ok(match (ticket, visitor.stage) {
-                        (Some(ticket), _) => Ruled::Accepted { by, told, left: Left::AtGate(ticket) },
-                        (None, Stage::After) => Ruled::Accepted { by, told, left: Left::Nothing },
-                        (None, Stage::Before) => {
-                            Ruled::Accepted { by, told: Vec::new(), left: Left::Tell(told) }
-                        }
-                    }),
-                    (Judged::Refused { cause, words }, _) => Ok(Ruled::Refused { cause, words }),
-                    _ => Err(DeskError::Nonsense),
+    pub(crate) fn judge(
+        &self,
+        visitor: &Visitor<'_>,
+        typed: &[u8],
+        reading: Reading,
+    ) -> Result<Ruled, DeskError> {
+        let typed = text(typed, reading);
+        match self.ask(visitor, Question::Answer { typed, reading })? {
+            (Judged::Accepted { by, ticket, taken }, told) => Ok(match (ticket, visitor.stage) {
+                (Some(ticket), _) => Ruled::Accepted { by, told, left: Left::Book(ticket), taken },
+                (None, Stage::After) => Ruled::Accepted { by, told, left: Left::Nothing, taken },
+                (None, Stage::Before) => {
+                    Ruled::Accepted { by, told: Vec::new(), left: Left::Tell(told), taken }
                 }
+            }),
+            (Judged::Refused { cause, words, taken }, _) => {
+                Ok(Ruled::Refused { refusal: Refusal { cause, words }, taken })
             }
+            _ => Err(DeskError::Nonsense),
         }
     }
 
-    /// The first factor has passed too: what is left is done; what there is to tell.
-    pub(crate) fn book(&self, visitor: &Visitor<'_>, left: &Left) -> Result<Vec<String>, DeskError> {
-        match (self, left) {
-            (_, Left::Nothing) => Ok(Vec::new()),
-            (_, Left::Tell(told)) => Ok(told.clone()),
-            (Desk::Store(config), Left::Book(means)) => {
-                let entered = open(config)?.entered(visitor, *means, clock::now()?)?;
-                let told = entered.map_or([None, None], |entered| {
-                    [entered.missed.as_ref().map(words::missed), entered.recovery.map(words::recovered)]
-                });
-                Ok(told.into_iter().flatten().collect())
-            }
-            (Desk::Gate(gate), Left::AtGate(ticket)) => {
-                match ask(gate, visitor, Question::Book(ticket.clone()))? {
-                    (Judged::Booked, told) => Ok(told),
-                    _ => Err(DeskError::Nonsense),
-                }
-            }
-            // the process has changed its user between its lines
-            (Desk::Store(_), Left::AtGate(_)) | (Desk::Gate(_), Left::Book(_)) => Err(DeskError::Nonsense),
+    /// The whole entry has passed: what is left is done; what there is to tell.
+    pub(crate) fn finish(&self, visitor: &Visitor<'_>, left: &Left) -> Result<Vec<String>, DeskError> {
+        let question = match left {
+            Left::Nothing => return Ok(Vec::new()),
+            Left::Tell(told) => return Ok(told.clone()),
+            Left::Book(ticket) => Question::Book(ticket.clone()),
+            Left::Activate(ticket) => Question::Setup(AtPrompt::Activate(ticket.clone())),
+        };
+        match self.ask(visitor, question)? {
+            (Judged::Done, told) => Ok(told),
+            _ => Err(DeskError::Nonsense),
         }
     }
 
     /// Whether an earlier code spares the next.
     pub(crate) fn grace(&self, visitor: &Visitor<'_>, grace: Grace) -> Result<Spared, DeskError> {
-        match self {
-            Desk::Store(config) => Ok(open(config)?.grace(visitor, grace, clock::now()?)?),
-            Desk::Gate(gate) => match ask(gate, visitor, Question::Grace(grace))? {
-                (Judged::Grace(spared), _) => Ok(spared),
-                _ => Err(DeskError::Nonsense),
-            },
+        match self.ask(visitor, Question::Grace(grace))? {
+            (Judged::Grace(spared), _) => Ok(spared),
+            _ => Err(DeskError::Nonsense),
         }
     }
 
     /// Ends what a new password ends, at every gate when this returns; what there is to tell, if there is an account.
-    pub(crate) fn password_changed(
-        &self,
-        change: &PasswordChange<'_>,
-    ) -> Result<Option<Vec<String>>, DeskError> {
-        let PasswordChange { user, actor, origin, service } = *change;
-        match self {
-            Desk::Store(config) => {
-                let actor = Actor::Service(actor, origin, service);
-                let after = open(config)?.host_password_changed(user, actor, clock::now()?)?;
-                Ok(after.map(|after| words::app_passwords(after).into_iter().collect()))
-            }
-            Desk::Gate(gate) => {
-                let visitor = Visitor { name: user, stage: Stage::After, origin, browser: None, service };
-                let question = Question::PasswordChanged;
-                // this may take as long as a revocation waits for other gates
-                match answered(gate.run(&errand(&visitor, &Earlier::default(), question))?)? {
-                    (Judged::Ended, told) => Ok(Some(told)),
-                    (Judged::NothingToEnd, _) => Ok(None),
-                    _ => Err(DeskError::Nonsense),
-                }
-            }
+    pub(crate) fn password_changed(&self, visitor: &Visitor<'_>) -> Result<Option<Vec<String>>, DeskError> {
+        match self.ask(visitor, Question::PasswordChanged)? {
+            (Judged::Ended, told) => Ok(Some(told)),
+            (Judged::NothingToEnd, _) => Ok(None),
+            _ => Err(DeskError::Nonsense),
         }
     }
 
     /// Whether someone who must have a second factor, and has none, may come in without.
     pub(crate) fn waive(&self, visitor: &Visitor<'_>) -> Result<Option<Waiver>, DeskError> {
-        match self {
+        match self.ask(visitor, Question::Waive)? {
+            (Judged::Waived(waiver), _) => Ok(waiver),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Has a code mailed; what there is to tell. It waits until the letter is sent.
+    pub(crate) fn mail(&self, visitor: &Visitor<'_>) -> Result<Result<String, Refusal>, DeskError> {
+        match self.ask(visitor, Question::Mail)? {
+            (Judged::Mailed(told), _) => Ok(Ok(told)),
+            (Judged::Refused { cause, words, .. }, _) => Ok(Err(Refusal { cause, words })),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Begins a first setup.
+    pub(crate) fn begin_setup(
+        &self,
+        visitor: &Visitor<'_>,
+        one_time_code: Option<&[u8]>,
+    ) -> Result<Begun, DeskError> {
+        let code = one_time_code.map(|typed| text(typed, Reading::Whole));
+        match self.ask(visitor, Question::Setup(AtPrompt::Begin(code)))? {
+            (Judged::Setup { secret, url, recovery_codes, ticket }, _) => {
+                Ok(Begun::Setup { secret, url, recovery_codes, ticket })
+            }
+            (Judged::OneTimeCodeNeeded, _) => Ok(Begun::OneTimeCodeNeeded),
+            (Judged::Refused { cause, words, .. }, _) => Ok(Begun::Refused(Refusal { cause, words })),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// A code confirms it: what activates it.
+    pub(crate) fn confirm_setup(
+        &self,
+        visitor: &Visitor<'_>,
+        ticket: &Typed,
+        typed: &[u8],
+    ) -> Result<Result<Typed, Refusal>, DeskError> {
+        let code = text(typed, Reading::Whole);
+        let step = AtPrompt::Confirm { ticket: ticket.clone(), code };
+        match self.ask(visitor, Question::Setup(step))? {
+            (Judged::Confirmed { ticket }, _) => Ok(Ok(ticket)),
+            (Judged::Refused { cause, words, .. }, _) => Ok(Err(Refusal { cause, words })),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// One question: the answer, and what there is to tell beside it.
+    fn ask(&self, visitor: &Visitor<'_>, question: Question) -> Result<(Judged, Vec<String>), DeskError> {
+        self.ask_after(&Earlier::default(), visitor, question)
+    }
+
+    /// The same, where it matters what passed before.
+    fn ask_after(
+        &self,
+        earlier: &Earlier,
+        visitor: &Visitor<'_>,
+        question: Question,
+    ) -> Result<(Judged, Vec<String>), DeskError> {
+        let judging = Judging {
+            service: Service::named(visitor.service.as_bytes()),
+            origin: visitor.origin.clone(),
+            stage: visitor.stage,
+            earlier: earlier.clone(),
+            question,
+        };
+        // a letter to be sent, other gates to go by a revocation
+        let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
+        let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
+        let Reply { told, answer } = match self {
             Desk::Store(config) => {
                 let now = clock::now()?;
-                Ok(open(config)?.waive(visitor, now)?)
+                Door::open((**config).clone())?.run_errand(ROOT, &errand, now)?
             }
-            Desk::Gate(gate) => match ask(gate, visitor, Question::Waive)? {
-                (Judged::Waived(waiver), _) => Ok(waiver),
-                _ => Err(DeskError::Nonsense),
-            },
+            Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
+            Desk::Gate(gate) => gate.judge(&errand)?,
+        };
+        match answer {
+            Answer::Judged(judged) => Ok((judged, told)),
+            Answer::Refused(why) => Err(DeskError::Refused(why)),
+            _ => Err(DeskError::Nonsense),
         }
     }
 }
 
-/// Opens the store; the configuration was read at the start of the line.
-fn open(config: &Config) -> Result<Door, DeskError> {
-    Ok(Door::open(config.clone())?)
-}
-
-fn judge_here(config: &Config, visitor: &Visitor<'_>, typed: &[u8]) -> Result<Ruled, DeskError> {
-    let now = clock::now()?;
-    Ok(match open(config)?.judge(visitor, typed, now)? {
-        Judgement::Refused { cause, words, .. } => Ruled::Refused { cause, words },
-        Judgement::Accepted { by, means, told } => {
-            let left = match (visitor.stage, means) {
-                (Stage::Before, Some(means)) => Left::Book(means),
-                (Stage::After, _) | (Stage::Before, None) => Left::Nothing,
-            };
-            Ruled::Accepted { by: by.to_owned(), told, left }
-        }
-    })
-}
-
-/// One question over pam.sock: the answer, and what there is to tell beside it.
-fn ask(gate: &Gate, visitor: &Visitor<'_>, question: Question) -> Result<(Judged, Vec<String>), DeskError> {
-    ask_after(gate, visitor, &Earlier::default(), question)
-}
-
-/// The same, where it matters what passed before.
-fn ask_after(
-    gate: &Gate,
-    visitor: &Visitor<'_>,
-    earlier: &Earlier,
-    question: Question,
-) -> Result<(Judged, Vec<String>), DeskError> {
-    answered(gate.judge(&errand(visitor, earlier, question))?)
-}
-
-fn errand(visitor: &Visitor<'_>, earlier: &Earlier, question: Question) -> Errand {
-    let judging = Judging {
-        service: Service::named(visitor.service.as_bytes()),
-        address: visitor.origin.address(),
-        stage: visitor.stage,
-        earlier: earlier.clone(),
-        question,
+/// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code
+/// it does not matter here what it says.
+fn text(typed: &[u8], reading: Reading) -> Typed {
+    let text = match (std::str::from_utf8(typed), reading) {
+        _ if typed.len() > LONGEST => String::new(),
+        (Ok(text), _) => text.to_owned(),
+        (Err(_), Reading::Whole) => String::new(),
+        (Err(_), Reading::Ending) => String::from_utf8_lossy(typed).into_owned(),
     };
-    Errand { account: visitor.name.clone(), task: Task::Judge(judging) }
-}
-
-fn answered(Reply { told, answer }: Reply) -> Result<(Judged, Vec<String>), DeskError> {
-    match answer {
-        Answer::Judged(judged) => Ok((judged, told)),
-        Answer::Refused(why) => Err(DeskError::Refused(why)),
-        _ => Err(DeskError::Nonsense),
-    }
+    Typed::from(Zeroizing::new(text))
 }
 
 /// Why nobody was judged.
 #[derive(Debug)]
 pub(crate) enum DeskError {
     /// The store, the key, or what the host knows of groups.
-    Store(PolicyError),
+    Store(AdministrationError),
     /// The clock.
     Clock(ClockError),
     /// The gate cannot be asked.
@@ -258,15 +257,15 @@ pub(crate) enum DeskError {
     Nonsense,
 }
 
-impl From<DoorError> for DeskError {
-    fn from(error: DoorError) -> DeskError {
-        DeskError::Store(PolicyError::Door(error))
+impl From<AdministrationError> for DeskError {
+    fn from(error: AdministrationError) -> DeskError {
+        DeskError::Store(error)
     }
 }
 
-impl From<PolicyError> for DeskError {
-    fn from(error: PolicyError) -> DeskError {
-        DeskError::Store(error)
+impl From<DoorError> for DeskError {
+    fn from(error: DoorError) -> DeskError {
+        DeskError::Store(error.into())
     }
 }
 

@@ -9,13 +9,14 @@ use crate::desk::Reach;
 use crate::entry::{Denial, Entry};
 use crate::host::{Echo, Host, Item, NoAnswer, Severity};
 use crate::{guard, login, password};
-use libc::{c_char, c_int, c_void};
+use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
 use shared::errand::client::Gate;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::sync::Once;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -142,16 +143,22 @@ const TEXT_INFO: c_int = 4;
 
 unsafe extern "C" {
     fn pam_get_item(pamh: *const c_void, item: c_int, value: *mut *const c_void) -> c_int;
+    fn pam_fail_delay(pamh: *const c_void, micros: c_uint) -> c_int;
 }
 
 impl Libpam {
+    /// The transaction.
+    fn handle(&self) -> *const c_void {
+        // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; callers use the copy at once, while the
+        // transaction lives.
+        unsafe { std::mem::transmute_copy(&self.pam) }
+    }
+
     /// The conversation of the host, if it has one.
     fn conversation(&self) -> Option<&Conversation> {
-        // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; the copy is used in this call only.
-        let handle: *const c_void = unsafe { std::mem::transmute_copy(&self.pam) };
         let mut item: *const c_void = std::ptr::null();
         // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
-        let status = unsafe { pam_get_item(handle, PAM_CONV, &raw mut item) };
+        let status = unsafe { pam_get_item(self.handle(), PAM_CONV, &raw mut item) };
         if status != 0 {
             return None;
         }
@@ -164,7 +171,8 @@ impl Libpam {
     fn converse(&self, style: c_int, text: &str) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
         let conversation = self.conversation().ok_or(NoAnswer)?;
         let converse = conversation.converse.ok_or(NoAnswer)?;
-        let text = CString::new(text).map_err(|_| NoAnswer)?;
+        // prompts of a setup hold its secret
+        let text = Zeroizing::new(CString::new(text).map_err(|_| NoAnswer)?);
         let message = Message { style, text: text.as_ptr() };
         let mut messages: *const Message = &raw const message;
         let mut responses: *mut Response = std::ptr::null_mut();
@@ -247,6 +255,30 @@ impl Host for Libpam {
             // nothing depends on its arrival
             let _ = self.converse(TEXT_INFO, text);
         }
+    }
+
+    fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let bytes = self.pam.get_cached_authtok().ok().flatten()?.to_bytes();
+        Some(Zeroizing::new(bytes[..bytes.len().min(answer::LONGEST + 1)].to_vec()))
+    }
+
+    fn hand_on(&self, password: &[u8]) {
+        // it came from C, and has no NUL
+        if let Ok(password) = CString::new(password).map(Zeroizing::new) {
+            // a later module that finds none asks for itself, or refuses
+            let _ = self.pam.set_authtok(&password);
+        }
+    }
+
+    fn delay_failure(&self, seconds: u64) {
+        let micros = c_uint::try_from(seconds.saturating_mul(1_000_000)).unwrap_or(c_uint::MAX);
+        // SAFETY: libpam checks the handle itself, which is alive as long as the transaction, and keeps a number.
+        // Without the delay the answer is the same.
+        let _ = unsafe { pam_fail_delay(self.handle(), micros) };
+    }
+
+    fn service_folders(&self) -> Vec<PathBuf> {
+        ["/etc/pam.d", "/usr/lib/pam.d"].map(PathBuf::from).to_vec()
     }
 
     fn log(&self, severity: Severity, line: &str) {

@@ -3,12 +3,13 @@
 
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, Severity};
-use crate::login::{Front, Line, misconfigured};
-use crate::mark::Mark;
+use crate::line::{Front, Line, misconfigured};
+use crate::mark::{Left, Mark};
 use crate::options::Options;
 use shared::config::Unenrolled;
 use shared::guess::Stage;
 use shared::policy::Need;
+use shared::words;
 
 /// `account … pam_totp.so`
 pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
@@ -26,31 +27,38 @@ pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
     };
     let mark = host.recall().and_then(|bytes| Mark::from_bytes(&bytes));
     match mark.filter(|mark| mark.user == line.user) {
-        Some(mark) => book(&line, &mark),
+        Some(mark) => finish(&line.about(&mark.account), &mark.left),
         None => ask_policy(&line),
     }
 }
 
-/// The line has passed; what was accepted before the first factor is booked now that this has passed too.
-fn book(line: &Line<'_>, mark: &Mark) -> Entry {
-    match line.desk().book(&line.visitor(Stage::Before), &mark.left) {
+/// The `auth` line has passed; what it left is done now that the first factor has passed too.
+fn finish(line: &Line<'_>, left: &Left) -> Entry {
+    let stage = match left {
+        Left::Nothing | Left::Book(_) | Left::Tell(_) => Stage::Before,
+        Left::Activate(_) => Stage::After,
+    };
+    match line.desk.finish(&line.visitor(stage), left) {
         Ok(told) => line.tell(&told),
         Err(error) => return line.unavailable(&error),
+    }
+    if let Left::Activate(_) = left {
+        line.host.tell(words::IS_SET_UP);
     }
     Entry::Passed
 }
 
 /// Nobody asked for a code in this transaction: that is right only where none is needed.
 fn ask_policy(line: &Line<'_>) -> Entry {
-    let need = match line.desk().need(&line.visitor(Stage::After), &line.earlier) {
-        Ok(need) => need,
+    let need = match line.desk.need(&line.visitor(Stage::After), &line.earlier) {
+        Ok((need, _)) => need,
         Err(error) => return line.unavailable(&error),
     };
     let needed = match (need, line.settings.unenrolled) {
         (Need::Exempt(_), _) => false,
         (Need::Code, _) => true,
         (_, Some(Unenrolled::Allow)) => false,
-        (_, Some(Unenrolled::Deny)) => true,
+        (_, Some(Unenrolled::Deny | Unenrolled::Enroll)) => true,
         (Need::Enrolment, None) => match line.waived() {
             Entry::NotNeeded => false,
             denied => return denied,

@@ -1,6 +1,7 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
 use crate::desk::Reach;
+use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are looked at.
@@ -54,6 +55,14 @@ pub(crate) trait Host {
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer>;
     /// Tells something that needs no answer; it may arrive late or never.
     fn tell(&self, text: &str);
+    /// The password that an earlier module has asked for (PAM_AUTHTOK), if there is one; cut like an answer.
+    fn stacked(&self) -> Option<Zeroizing<Vec<u8>>>;
+    /// Hands a password on to later modules.
+    fn hand_on(&self, password: &[u8]);
+    /// Has libpam wait so many seconds, more or less, if the entry fails.
+    fn delay_failure(&self, seconds: u64);
+    /// Where libpam finds service files, the first that has one first.
+    fn service_folders(&self) -> Vec<PathBuf>;
     /// Writes one line to the system log.
     fn log(&self, severity: Severity, line: &str);
     /// Keeps the mark with the transaction.
@@ -67,7 +76,7 @@ pub(crate) trait Host {
 pub(crate) mod fake {
     use super::*;
     use shared::errand::client::Gate;
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
     /// What is set, what will be typed, and what came of it.
@@ -81,6 +90,12 @@ pub(crate) mod fake {
         pub(crate) logged: RefCell<Vec<String>>,
         pub(crate) mark: RefCell<Option<Vec<u8>>>,
         pub(crate) gate: Option<Gate>,
+        pub(crate) stacked: RefCell<Option<Vec<u8>>>,
+        pub(crate) delay: Cell<u64>,
+        pub(crate) folders: Vec<PathBuf>,
+        /// What a phone makes of a prompt; it stays what it was until another one can be read.
+        pub(crate) phone: Option<fn(&str) -> Option<String>>,
+        pub(crate) shows: RefCell<String>,
     }
 
     impl Fake {
@@ -104,6 +119,17 @@ pub(crate) mod fake {
             self
         }
 
+        /// An earlier module has asked for this.
+        pub(crate) fn with_password(self, password: &str) -> Fake {
+            self.stacked.replace(Some(password.as_bytes().to_vec()));
+            self
+        }
+
+        /// What later modules find.
+        pub(crate) fn password(&self) -> Option<String> {
+            self.stacked.borrow().clone().map(|bytes| String::from_utf8(bytes).expect("text"))
+        }
+
         /// The whole log, one line after the other.
         pub(crate) fn log_text(&self) -> String {
             self.logged.borrow().join("\n")
@@ -125,12 +151,31 @@ pub(crate) mod fake {
 
         fn ask(&self, prompt: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
             self.prompts.borrow_mut().push(prompt.to_owned());
-            let typed = self.typed.borrow_mut().pop_front();
-            typed.map(|text| Zeroizing::new(text.into_bytes())).ok_or(NoAnswer)
+            if let Some(shown) = self.phone.and_then(|phone| phone(prompt)) {
+                self.shows.replace(shown);
+            }
+            let typed = self.typed.borrow_mut().pop_front().ok_or(NoAnswer)?;
+            Ok(Zeroizing::new(typed.replace("{code}", &self.shows.borrow()).into_bytes()))
         }
 
         fn tell(&self, text: &str) {
             self.told.borrow_mut().push(text.to_owned());
+        }
+
+        fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
+            self.stacked.borrow().clone().map(Zeroizing::new)
+        }
+
+        fn hand_on(&self, password: &[u8]) {
+            self.stacked.replace(Some(password.to_vec()));
+        }
+
+        fn delay_failure(&self, seconds: u64) {
+            self.delay.set(seconds);
+        }
+
+        fn service_folders(&self) -> Vec<PathBuf> {
+            self.folders.clone()
         }
 
         fn log(&self, _: Severity, line: &str) {

@@ -4,15 +4,19 @@
 //! need of the host they ask through the trait in `host`, and what they ask of the store, or of the gate, at `desk`.
 #![deny(unsafe_code)]
 
+mod answers;
 mod caller;
 mod desk;
 mod entry;
 mod ffi;
 mod guard;
 mod host;
+mod line;
 #[cfg(test)]
 mod lines;
 mod login;
 mod mark;
 mod options;
 mod password;
+mod service_file;
+mod setup;

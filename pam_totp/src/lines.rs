@@ -5,6 +5,8 @@ mod at_the_gate;
 mod earlier;
 mod grace;
 mod password;
+mod passwords;
+mod setups;
 
 use crate::entry::{Denial, Entry};
 use crate::host::Item;
@@ -330,4 +332,30 @@ fn an_app_password_passes_at_the_service_of_its_scope_alone() {
     let host = sudo().who_types(&[&mail, &home.code(0)]);
     assert_eq!(home.auth(&host, "first_factor=passed"), Entry::Passed);
     assert!(host.prompts.borrow()[1].starts_with("That app password is not for this service\n"));
+}
+
+#[test]
+fn a_line_may_ask_for_the_code_of_another_account() {
+    let home = Home::new("");
+    let words = "first_factor=passed user=alice";
+    let host = Fake::at("sudo", "bob").who_types(&["000000", &home.code(0)]);
+    assert_eq!(home.auth(&host, words), Entry::Passed);
+    assert!(host.log_text().contains("user=\"bob\""), "{}", host.log_text());
+    // the mark is bob's, whatever the guard's line says
+    assert_eq!(home.account(&host, ""), Entry::Passed);
+    let alice = Fake { mark: host.mark, ..Fake::at("sudo", "alice") };
+    assert_eq!(home.account(&alice, ""), Entry::Denied(Denial::NotAsked));
+    let before = Fake::at("ftp", "bob").who_types(&[&home.code(1)]);
+    assert_eq!(home.auth(&before, "user=alice"), Entry::Passed);
+    assert_eq!(home.account(&before, "user=alice"), Entry::Passed);
+}
+
+#[test]
+fn libpam_is_asked_for_a_delay_where_the_line_says_so() {
+    let home = Home::new("[pam.service.login]\nfail_delay = \"5s\"");
+    for (service, words, seconds) in [("sudo", "", 0), ("sudo", "fail_delay", 2), ("login", "", 5)] {
+        let host = Fake::at(service, "alice");
+        home.auth(&host, &format!("first_factor=passed {words}"));
+        assert_eq!(host.delay.get(), seconds, "{service} {words}");
+    }
 }

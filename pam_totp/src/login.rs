@@ -1,51 +1,27 @@
 //! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
 //! prompt, and nothing is held across it.
 
-use crate::caller::{self, UserError};
-use crate::desk::{Desk, Ruled};
+use crate::answers::{Answers, Source, Typed, hand_on};
+use crate::caller;
+use crate::desk::{Refusal, Ruled};
 use crate::entry::{Denial, Entry};
-use crate::host::{Host, Severity};
-use crate::mark::{Left, Mark};
-use crate::options::{Options, Settings};
-use shared::config::file::{self, ConfigError};
-use shared::config::{Config, FirstFactor, Pam, Unenrolled};
+use crate::host::{Host, NoAnswer, Severity};
+use crate::line::{Front, Line, misconfigured};
+use crate::mark::Left;
+use crate::options::{Options, Takes};
+use shared::account::Mail;
+use shared::answer::Reading;
+use shared::app_password::AppPassword;
+use shared::config::file;
+use shared::config::{FirstFactor, Pam, Unenrolled};
 use shared::decision::Spared;
-use shared::door::Visitor;
 use shared::earlier::Earlier;
 use shared::guess::Stage;
-use shared::name::{Service, UserName};
-use shared::place::Origin;
 use shared::policy::Need;
-use shared::store;
 use shared::words;
-use std::ops::Deref;
 
-/// A line of a service file: what is known before it is known who stands there.
-pub(crate) struct Front<'a> {
-    host: &'a dyn Host,
-    config: Config,
-    desk: Desk,
-    pub(crate) settings: Settings,
-    service: Service,
-    pub(crate) origin: Origin,
-    /// What sshd says has passed before.
-    pub(crate) earlier: Earlier,
-    debug: bool,
-}
-
-/// A line of a service file at work.
-pub(crate) struct Line<'a> {
-    front: &'a Front<'a>,
-    pub(crate) user: UserName,
-}
-
-impl<'a> Deref for Line<'a> {
-    type Target = Front<'a>;
-
-    fn deref(&self) -> &Front<'a> {
-        self.front
-    }
-}
+/// The letter that asks for a code by mail.
+const MAIL: &[u8] = b"m";
 
 /// `auth … pam_totp.so`
 pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
@@ -60,6 +36,9 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
         Ok(front) => front,
         Err(denial) => return Entry::Denied(denial),
     };
+    if let Some(seconds) = front.settings.fail_delay {
+        host.delay_failure(seconds);
+    }
     let stage = match front.settings.first_factor {
         FirstFactor::Passed => Stage::After,
         FirstFactor::Unknown if !front.earlier.is_nothing() => Stage::After,
@@ -70,15 +49,16 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
         Err(denial) => {
             // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
             if stage == Stage::Before {
-                let _ = host.ask(&front.settings.prompt, front.settings.echo);
+                let _ = Answers::one(host, &front.settings).next(&front.settings.prompt);
                 host.tell(words::BEFORE_FIRST_FACTOR);
             }
             return Entry::Denied(denial);
         }
     };
-    match stage {
-        Stage::After => line.ask_kindly(),
-        Stage::Before => line.ask_everyone_alike(),
+    match (front.settings.takes, stage) {
+        (Takes::AppPasswords, _) => line.ask_for_app_password(),
+        (Takes::Anything, Stage::After) => line.ask_kindly(),
+        (Takes::Anything, Stage::Before) => line.ask_everyone_alike(),
     }
 }
 
@@ -93,131 +73,182 @@ fn prove(host: &dyn Host, options: &Options) -> Entry {
     }
 }
 
-pub(crate) fn misconfigured(host: &dyn Host, error: &dyn std::fmt::Display) -> Entry {
-    host.log(Severity::Error, &format!("refused cause=misconfigured: {error}"));
-    Entry::Denied(Denial::Misconfigured)
-}
-
-impl<'a> Front<'a> {
-    /// Reads the configuration and where the host stands.
-    pub(crate) fn open(host: &'a dyn Host, options: &Options) -> Result<Front<'a>, Denial> {
-        let service = caller::service(host);
-        let config = configuration(host, &options.config_path()).map_err(|error| {
-            misconfigured(host, &error);
-            Denial::Misconfigured
-        })?;
-        let settings = options.settings(&config.pam, service.as_str());
-        let origin = caller::origin(host, settings.sshd);
-        let earlier = caller::earlier(host, settings.sshd);
-        let desk = Desk::of(host.reach(), &config);
-        Ok(Front { host, config, desk, settings, service, origin, earlier, debug: options.debug() })
-    }
-
-    /// The service, fit for a log.
-    pub(crate) fn service(&self) -> &str {
-        self.service.as_str()
-    }
-
-    /// Finds out who stands there.
-    pub(crate) fn line(&self) -> Result<Line<'_>, Denial> {
-        match caller::user(self.host) {
-            Ok(user) => Ok(Line { front: self, user }),
-            Err(error) => {
-                let (severity, cause, denial) = match error {
-                    UserError::Name(_) => (Severity::Notice, "bad-name", Denial::BadName),
-                    UserError::Lookup(_) => (Severity::Error, "unavailable", Denial::Unavailable),
-                };
-                let (origin, service) = (&self.origin, &self.service);
-                self.host.log(
-                    severity,
-                    &format!("refused cause={cause} address={origin} service={service}: {error}"),
-                );
-                Err(denial)
-            }
-        }
-    }
-}
-
 impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> Entry {
         // where sshd names nothing, the line stands behind a password
         let earlier = if self.earlier.is_nothing() { &Earlier::PASSWORD } else { &self.earlier };
-        let need = match self.desk.need(&self.visitor(Stage::After), earlier) {
-            Ok(need) => need,
+        let (need, mail) = match self.desk.need(&self.visitor(Stage::After), earlier) {
+            Ok(found) => found,
             Err(error) => return self.unavailable(&error),
         };
-        if let Some(entry) = self.without_code(need, Stage::After) {
-            if entry == Entry::Denied(Denial::Refused) {
+        let nobody_enrolled = matches!(need, Need::Enrolment | Need::Nothing);
+        if nobody_enrolled && self.settings.unenrolled == Some(Unenrolled::Enroll) {
+            return self.set_up();
+        }
+        match self.without_code(need, Stage::After).or_else(|| self.by_grace()) {
+            None => self.ask_for_code(mail),
+            Some(Entry::Denied(Denial::Refused)) => {
                 self.host.tell(words::NOT_ENROLLED);
+                Entry::Denied(Denial::Refused)
             }
-            return entry;
+            Some(Entry::Denied(denial)) => Entry::Denied(denial),
+            Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
         }
-        if let Some(entry) = self.by_grace() {
-            return entry;
-        }
-        let mut reason: Option<String> = None;
-        for _ in 0..self.settings.tries {
-            let prompt = match &reason {
-                Some(reason) => format!("{reason}\n{}", self.settings.prompt),
-                None => self.settings.prompt.clone(),
+    }
+
+    fn ask_for_code(&self, mail: Mail) -> Entry {
+        let mut answers = Answers::several(self.host, &self.settings);
+        let mut mails = 0;
+        let mut said: Option<String> = None;
+        let mut denial = Denial::Refused;
+        while let Some(typed) = answers.next(&self.prompt(said.as_deref(), mail)) {
+            let typed = match typed {
+                Ok(typed) => typed,
+                Err(NoAnswer) => return self.cancelled(),
             };
-            match self.one_try(&prompt, Stage::After) {
-                Ok(Ruled::Accepted { by, told, left }) => {
+            if mail == Mail::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
+                said = match self.mail() {
+                    Ok(said) => Some(said),
+                    Err(denied) => return denied,
+                };
+                mails += 1;
+                if mails < self.settings.tries {
+                    answers.give_back();
+                }
+                continue;
+            }
+            let refusal = match self.judge(Stage::After, &typed) {
+                Err(denied) => return denied,
+                Ok(Ruled::Accepted { by, told, left, taken }) => {
+                    hand_on(self.host, &self.settings, &typed, taken);
                     self.tell(&told);
                     return self.passed(&by, left);
                 }
-                Ok(Ruled::Refused { cause, words }) => {
-                    self.log(Severity::Notice, "refused", &cause);
-                    reason = Some(words);
-                }
-                Err(entry) => return entry,
+                Ok(Ruled::Refused { refusal, .. }) => refusal,
+            };
+            // What an earlier module asked for may be a password alone, where the code is asked for here.
+            if typed.source == Source::Stacked && refusal.cause == "unfit" {
+                said = None;
+                continue;
+            }
+            if typed.source == Source::Prompt {
+                denial = Denial::TooManyTries;
+            }
+            self.refused(&refusal);
+            said = Some(refusal.words);
+        }
+        match said {
+            Some(said) => self.host.tell(&said),
+            None => self.log(Severity::Notice, "refused", "no-answer: no earlier module asked for a code"),
+        }
+        Entry::Denied(denial)
+    }
+
+    /// What was said of the last answer, what else may be typed, and the prompt.
+    fn prompt(&self, said: Option<&str>, mail: Mail) -> String {
+        let offer = match mail {
+            Mail::On => Some(words::MAIL_OFFER),
+            Mail::Off => None,
+        };
+        let lines: Vec<&str> = said.into_iter().chain(offer).chain([self.settings.prompt.as_str()]).collect();
+        lines.join("\n")
+    }
+
+    /// Has a code mailed; what there is to say.
+    fn mail(&self) -> Result<String, Entry> {
+        match self.desk.mail(&self.visitor(Stage::After)) {
+            Err(error) => Err(self.unavailable(&error)),
+            Ok(Ok(told)) => Ok(told),
+            Ok(Err(Refusal { cause, words })) => {
+                self.log(Severity::Notice, "not mailed", &cause);
+                Ok(words)
             }
         }
-        self.host.tell(&reason.unwrap_or_default());
-        Entry::Denied(Denial::TooManyTries)
     }
 
     /// Before the first factor: one prompt, one text, one timing for everyone.
     fn ask_everyone_alike(&self) -> Entry {
+        let visitor = self.visitor(Stage::Before);
         if let Some(rule) = self.config.policy.exempts_everyone(self.service.as_str(), self.origin.address())
         {
             // A store that cannot be read closes this door too.
-            return match self.desk.refuse_if_closed(&self.visitor(Stage::Before)) {
-                Ok(()) => self.exempt(rule),
+            return match self.desk.need(&visitor, &Earlier::default()) {
                 Err(error) => self.unavailable(&error),
+                Ok(_) => self.hand_on_alone().map_or_else(|denied| denied, |()| self.exempt(rule)),
             };
         }
-        let judged = self.one_try(&self.settings.prompt, Stage::Before);
-        if judged.as_ref().err() == Some(&Entry::Denied(Denial::Conversation)) {
-            return Entry::Denied(Denial::Conversation);
-        }
+        let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+            Some(Ok(typed)) => typed,
+            Some(Err(NoAnswer)) => return self.cancelled(),
+            None => Typed { text: Default::default(), source: Source::Stacked },
+        };
+        let ruled = self.judge(Stage::Before, &typed);
         self.host.tell(words::BEFORE_FIRST_FACTOR);
-        let ruled = match judged {
+        let ruled = match ruled {
             Ok(ruled) => ruled,
-            Err(entry) => return entry,
+            Err(denied) => return denied,
         };
         // asked for everyone, so that it takes everyone as long
-        let need = self.desk.need(&self.visitor(Stage::Before), &Earlier::default());
+        let need = self.desk.need(&visitor, &Earlier::default());
         match (ruled, need) {
-            (Ruled::Accepted { by, left, .. }, _) => self.passed(&by, left),
+            (Ruled::Accepted { by, left, taken, .. }, _) => {
+                hand_on(self.host, &self.settings, &typed, taken);
+                self.passed(&by, left)
+            }
             (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
-            (Ruled::Refused { cause, .. }, Ok(need)) => {
-                self.without_code(need, Stage::Before).unwrap_or_else(|| {
-                    self.log(Severity::Notice, "refused", &cause);
+            (Ruled::Refused { refusal, taken }, Ok((need, _))) => {
+                let entry = self.without_code(need, Stage::Before);
+                hand_on(self.host, &self.settings, &typed, if entry.is_some() { 0 } else { taken });
+                entry.unwrap_or_else(|| {
+                    self.refused(&refusal);
                     Entry::Denied(Denial::Refused)
                 })
             }
         }
     }
 
-    /// Prompts once, then has the answer judged.
-    fn one_try(&self, prompt: &str, stage: Stage) -> Result<Ruled, Entry> {
-        let typed = self.host.ask(prompt, self.settings.echo).map_err(|_| {
-            self.log(Severity::Notice, "refused", "cancelled");
-            Entry::Denied(Denial::Conversation)
-        })?;
-        self.desk.judge(&self.visitor(stage), &typed).map_err(|error| self.unavailable(&error))
+    /// An app password and nothing else, whoever stands there; what is none is not looked at any further.
+    fn ask_for_app_password(&self) -> Entry {
+        let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+            Some(Ok(typed)) => typed,
+            Some(Err(NoAnswer)) => return self.cancelled(),
+            None => Typed { text: Default::default(), source: Source::Stacked },
+        };
+        let is_one = std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
+        let ruled = match is_one {
+            true => self.judge(Stage::Before, &typed),
+            false => Ok(Ruled::Refused {
+                refusal: Refusal { cause: "unfit".to_owned(), words: String::new() },
+                taken: 0,
+            }),
+        };
+        match ruled {
+            Err(denied) => denied,
+            Ok(Ruled::Accepted { by, left, .. }) => self.passed(&by, left),
+            Ok(Ruled::Refused { refusal, .. }) => {
+                hand_on(self.host, &self.settings, &typed, 0);
+                self.refused(&refusal);
+                Entry::Denied(Denial::Refused)
+            }
+        }
+    }
+
+    fn judge(&self, stage: Stage, typed: &Typed) -> Result<Ruled, Entry> {
+        let ruled = self.desk.judge(&self.visitor(stage), &typed.text, self.settings.reading);
+        ruled.map_err(|error| self.unavailable(&error))
+    }
+
+    /// Nobody needs a code here, but the next module wants a password of this line.
+    fn hand_on_alone(&self) -> Result<(), Entry> {
+        if self.settings.reading == Reading::Ending && self.host.stacked().is_none() {
+            match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+                Some(Ok(typed)) => hand_on(self.host, &self.settings, &typed, 0),
+                Some(Err(NoAnswer)) => return Err(self.cancelled()),
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
@@ -234,31 +265,6 @@ impl Line<'_> {
             (Need::Enrolment, None) if stage == Stage::After => Some(self.waived()),
             (Need::Enrolment | Need::Nothing, _) => Some(self.not_enrolled()),
         }
-    }
-
-    /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
-    pub(crate) fn waived(&self) -> Entry {
-        match self.desk.waive(&self.visitor(Stage::After)) {
-            Err(error) => self.unavailable(&error),
-            Ok(None) => self.not_enrolled(),
-            Ok(Some(waiver)) => {
-                self.host.tell(&words::waived(waiver));
-                self.log(Severity::Notice, "not needed", waiver.name());
-                self.mark(Left::Nothing);
-                Entry::NotNeeded
-            }
-        }
-    }
-
-    fn not_enrolled(&self) -> Entry {
-        self.log(Severity::Notice, "refused", "not-enrolled");
-        Entry::Denied(Denial::Refused)
-    }
-
-    fn exempt(&self, rule: usize) -> Entry {
-        self.log(Severity::Info, "not needed", &format!("policy.exempt-{rule}"));
-        self.mark(Left::Nothing);
-        Entry::NotNeeded
     }
 
     /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
@@ -278,78 +284,19 @@ impl Line<'_> {
         }
     }
 
-    fn passed(&self, by: &str, left: Left) -> Entry {
+    fn exempt(&self, rule: usize) -> Entry {
+        self.log(Severity::Info, "not needed", &format!("policy.exempt-{rule}"));
+        self.mark(Left::Nothing);
+        Entry::NotNeeded
+    }
+
+    pub(crate) fn passed(&self, by: &str, left: Left) -> Entry {
         self.log(Severity::Info, "accepted", by);
         self.mark(left);
         Entry::Passed
     }
 
-    fn mark(&self, left: Left) {
-        self.host.remember(Mark { user: self.user.clone(), left }.to_bytes());
+    fn refused(&self, refusal: &Refusal) {
+        self.log(Severity::Notice, "refused", &refusal.cause);
     }
-
-    /// What a success brings, told to whoever got in.
-    pub(crate) fn tell(&self, told: &[String]) {
-        for text in told {
-            self.host.tell(text);
-        }
-    }
-
-    /// Who judges.
-    pub(crate) fn desk(&self) -> &Desk {
-        &self.desk
-    }
-
-    pub(crate) fn visitor(&self, stage: Stage) -> Visitor<'_> {
-        Visitor {
-            name: &self.user,
-            stage,
-            origin: &self.origin,
-            browser: None,
-            service: self.service.as_str(),
-        }
-    }
-
-    pub(crate) fn unavailable(&self, error: &(dyn std::error::Error + 'static)) -> Entry {
-        self.log(Severity::Error, "refused", &format!("{}: {error}", store::cause(error)));
-        Entry::Denied(Denial::Unavailable)
-    }
-
-    /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
-    /// comes quoted.
-    pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
-        if self.settings.quiet && severity == Severity::Info {
-            return;
-        }
-        let address = self.origin.address().map_or_else(|| "-".to_owned(), |address| address.to_string());
-        let (cause, detail) = match cause.split_once(": ") {
-            Some((cause, detail)) => (cause, format!(": {detail}")),
-            None => (cause, String::new()),
-        };
-        let line = format!(
-            "{result} cause={cause} address={address} service={} user={:?}{detail}",
-            self.service,
-            self.user.as_str()
-        );
-        self.host.log(severity, &line);
-        if self.debug {
-            let Front { origin, earlier, settings, .. } = self.front;
-            let origin =
-                format!("origin={origin} first_factor={:?} earlier={earlier}", settings.first_factor);
-            self.host.log(Severity::Debug, &origin);
-        }
-    }
-}
-
-/// postern.toml, or its last valid copy with a line in the log.
-fn configuration(host: &dyn Host, path: &std::path::Path) -> Result<Config, ConfigError> {
-    let in_force = file::in_force(path)?;
-    if let Some(problem) = in_force.problem {
-        let copy = file::copy_path(path);
-        host.log(
-            Severity::Error,
-            &format!("{problem}; going by {} until it is mended: postern edit", copy.display()),
-        );
-    }
-    Ok(in_force.config)
 }

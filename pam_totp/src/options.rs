@@ -2,8 +2,10 @@
 //! override `[pam.service.NAME]`, which overrides `[pam]`.
 
 use crate::host::Echo;
-use shared::config::value::{Line, Whole};
+use shared::answer::Reading;
+use shared::config::value::{Duration, Line, Whole};
 use shared::config::{self, FirstFactor, Grace, Pam, PamService, Unenrolled};
+use shared::name::UserName;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -16,8 +18,14 @@ pub(crate) struct Options {
     unenrolled: Option<Unenrolled>,
     prompt: Option<Line>,
     echo: bool,
+    try_first_pass: bool,
+    use_first_pass: bool,
+    forward_pass: bool,
+    app_password: bool,
+    user: Option<UserName>,
     tries: Option<Whole<1, 10>>,
     grace: Option<Grace>,
+    fail_delay: Option<Duration<0, 30>>,
     debug: bool,
     quiet: bool,
 }
@@ -29,10 +37,38 @@ pub(crate) struct Settings {
     pub(crate) unenrolled: Option<Unenrolled>,
     pub(crate) prompt: String,
     pub(crate) echo: Echo,
+    pub(crate) first_pass: FirstPass,
+    pub(crate) reading: Reading,
+    pub(crate) takes: Takes,
+    /// Whose code is asked for, whoever signs in.
+    pub(crate) user: Option<UserName>,
     pub(crate) tries: u32,
     pub(crate) grace: Grace,
+    /// Seconds.
+    pub(crate) fail_delay: Option<u64>,
     pub(crate) sshd: bool,
+    pub(crate) debug: bool,
     pub(crate) quiet: bool,
+}
+
+/// What is made of a password that an earlier module has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FirstPass {
+    /// Nothing.
+    Left,
+    /// The first answer, if there is one.
+    Tried,
+    /// The only answer.
+    Used,
+}
+
+/// What opens a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Every kind of code, and app passwords.
+    Anything,
+    /// App passwords alone.
+    AppPasswords,
 }
 
 /// A word that is no option, or whose value is out of range.
@@ -60,6 +96,7 @@ impl Options {
                 ("first_factor", Some("passed")) => options.first_factor = Some(FirstFactor::Passed),
                 ("first_factor", Some("unknown")) => options.first_factor = Some(FirstFactor::Unknown),
                 ("proven", None) => options.proven = true,
+                ("unenrolled", Some("enroll")) => options.unenrolled = Some(Unenrolled::Enroll),
                 ("unenrolled", Some("deny")) => options.unenrolled = Some(Unenrolled::Deny),
                 ("unenrolled", Some("allow")) | ("nullok", None) => {
                     options.unenrolled = Some(Unenrolled::Allow);
@@ -72,7 +109,20 @@ impl Options {
                     let number = number.parse().ok().filter(|n| (1..=10).contains(n)).ok_or_else(unknown)?;
                     options.tries = Some(Whole::of(number));
                 }
-                ("grace", Some(time)) => options.grace = Some(time.parse().map_err(|()| unknown())?),
+                ("try_first_pass", None) => options.try_first_pass = true,
+                ("use_first_pass", None) => options.use_first_pass = true,
+                ("forward_pass", None) => options.forward_pass = true,
+                ("app_password", None) => options.app_password = true,
+                ("user", Some(name)) => {
+                    options.user = Some(UserName::parse(name.as_bytes()).map_err(|_| unknown())?);
+                }
+                ("grace", Some(text)) => {
+                    options.grace = Some(Grace::parse(text).ok_or_else(unknown)?);
+                }
+                ("fail_delay", None) => options.fail_delay = Some(Duration::of(2)),
+                ("fail_delay", Some(text)) => {
+                    options.fail_delay = Some(Duration::parse(text).ok_or_else(unknown)?);
+                }
                 ("debug", None) => options.debug = true,
                 ("quiet", None) => options.quiet = true,
                 _ => return Err(unknown()),
@@ -91,26 +141,44 @@ impl Options {
         self.proven
     }
 
-    /// Whether the line logs what it finds on the way.
-    pub(crate) fn debug(&self) -> bool {
-        self.debug
-    }
-
     /// Merges with the configuration for a service.
     pub(crate) fn settings(&self, pam: &Pam, service: &str) -> Settings {
         let none = PamService::default();
         let own = pam.service.get(service).unwrap_or(&none);
+        let is_on = |word: bool, own: Option<bool>, all: Option<bool>| word || own.or(all).unwrap_or(false);
         let prompt = self.prompt.as_ref().or(own.prompt.as_ref()).or(pam.prompt.as_ref());
-        let echo = self.echo || own.echo.or(pam.echo).unwrap_or(false);
+        let forward_pass = is_on(self.forward_pass, own.forward_pass, pam.forward_pass);
+        let takes = match is_on(self.app_password, own.app_password, pam.app_password) {
+            true => Takes::AppPasswords,
+            false => Takes::Anything,
+        };
+        let default_prompt = match (takes, forward_pass) {
+            (_, true) => "Password and verification code: ",
+            (Takes::AppPasswords, false) => "App password: ",
+            (Takes::Anything, false) => "Verification code: ",
+        };
+        let first_pass = if is_on(self.use_first_pass, own.use_first_pass, pam.use_first_pass) {
+            FirstPass::Used
+        } else if is_on(self.try_first_pass, own.try_first_pass, pam.try_first_pass) {
+            FirstPass::Tried
+        } else {
+            FirstPass::Left
+        };
         Settings {
             first_factor: self.first_factor.or(own.first_factor).or(pam.first_factor).unwrap_or_default(),
             unenrolled: self.unenrolled.or(own.unenrolled).or(pam.unenrolled),
-            prompt: prompt.map_or("Verification code: ", Line::as_str).to_owned(),
-            echo: if echo { Echo::On } else { Echo::Off },
+            prompt: prompt.map_or(default_prompt, Line::as_str).to_owned(),
+            echo: if is_on(self.echo, own.echo, pam.echo) { Echo::On } else { Echo::Off },
+            first_pass,
+            reading: if forward_pass { Reading::Ending } else { Reading::Whole },
+            takes,
+            user: self.user.as_ref().or(own.user.as_ref()).cloned(),
             tries: self.tries.or(own.tries).or(pam.tries).map_or(3, Whole::value),
             grace: self.grace.or(own.grace).or(pam.grace).unwrap_or(Grace::of(0)),
+            fail_delay: self.fail_delay.or(own.fail_delay).or(pam.fail_delay).map(Duration::seconds),
             sshd: own.sshd.or(pam.sshd).unwrap_or(service == "sshd"),
-            quiet: self.quiet,
+            debug: is_on(self.debug, own.debug, pam.debug),
+            quiet: is_on(self.quiet, own.quiet, pam.quiet),
         }
     }
 }
@@ -149,9 +217,15 @@ mod tests {
             unenrolled: None,
             prompt: "Verification code: ".to_owned(),
             echo: Echo::Off,
+            first_pass: FirstPass::Left,
+            reading: Reading::Whole,
+            takes: Takes::Anything,
+            user: None,
             tries: 3,
             grace: Grace::of(0),
+            fail_delay: None,
             sshd: true,
+            debug: false,
             quiet: false,
         };
         assert_eq!(settings, expected);
@@ -185,6 +259,21 @@ mod tests {
     }
 
     #[test]
+    fn use_first_pass_is_stricter_than_try_first_pass() {
+        let settings = |words| read(words).unwrap().settings(&Pam::default(), "vpn");
+        assert_eq!(settings("try_first_pass").first_pass, FirstPass::Tried);
+        assert_eq!(settings("use_first_pass try_first_pass").first_pass, FirstPass::Used);
+        let pam = Pam { use_first_pass: Some(true), ..Pam::default() };
+        assert_eq!(read("try_first_pass").unwrap().settings(&pam, "vpn").first_pass, FirstPass::Used);
+    }
+
+    #[test]
+    fn a_delay_after_failures_is_two_seconds_unless_said_otherwise() {
+        let delay = |words| read(words).unwrap().settings(&Pam::default(), "login").fail_delay;
+        assert_eq!((delay(""), delay("fail_delay"), delay("fail_delay=5s")), (None, Some(2), Some(5)));
+    }
+
+    #[test]
     fn unknown_words_and_values_are_refused() {
         for words in [
             "nulok",
@@ -205,6 +294,11 @@ mod tests {
             "Proven",
             "=",
             "secret=/x",
+            "user=",
+            "user=a/b",
+            "fail_delay=31s",
+            "fail_delay=",
+            "forward_pass=1",
         ] {
             assert!(read(words).is_err(), "{words}");
         }

@@ -4,11 +4,12 @@
 //! a module that refused.
 
 use crate::caller;
-use crate::desk::PasswordChange;
 use crate::entry::Denial;
 use crate::host::{Host, Severity};
-use crate::login::{Front, misconfigured};
+use crate::line::{Front, misconfigured};
 use crate::options::Options;
+use shared::door::Visitor;
+use shared::guess::Stage;
 use shared::place::Origin;
 use shared::store;
 use shared::words;
@@ -36,14 +37,18 @@ pub(crate) fn changed(host: &dyn Host, words: &[String]) {
         Err(Denial::BadName) => return,
         Err(_) => return not_ended(host),
     };
-    let actor = caller::runs_as();
     let origin = match &front.origin {
-        Origin::Unknown => Origin::Local(actor.clone()),
+        Origin::Unknown => Origin::Local(caller::runs_as()),
         known => known.clone(),
     };
-    let change =
-        PasswordChange { user: &line.user, actor: &actor, origin: &origin, service: front.service() };
-    match line.desk().password_changed(&change) {
+    let visitor = Visitor {
+        name: &line.user,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: line.service.as_str(),
+    };
+    match line.desk.password_changed(&visitor) {
         Ok(Some(told)) => {
             line.log(Severity::Info, "ended", "host-password");
             line.tell(&told);

@@ -5,6 +5,7 @@ use crate::guess::Row;
 use crate::secret::Secret;
 use crate::totp::{Parameters, Step};
 use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
+use serde::{Deserialize, Serialize};
 
 /// One live authenticator with its secret opened.
 pub struct Authenticator {
@@ -68,7 +69,8 @@ impl KeptMailedCode {
 }
 
 /// Whether codes mailed to the account open its doors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mail {
     /// There is a confirmed address.
     On,

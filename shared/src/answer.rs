@@ -2,6 +2,11 @@
 //! digits of the recovery alphabet with at least one letter are a recovery code, `P-` and twelve of them are an
 //! administrator's one-time code, all else fits no method.
 
+mod ending;
+
+pub use ending::Reading;
+pub(crate) use ending::ending;
+
 use crate::recovery;
 use zeroize::{Zeroize, Zeroizing};
 

@@ -24,6 +24,7 @@ mod opening;
 mod password_change;
 mod revocation;
 mod rotation;
+mod setup_at_prompt;
 mod sign_in;
 mod visit;
 mod waiver;
@@ -39,7 +40,7 @@ pub use errand::Caller;
 pub use first_setup::Asking;
 pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
-pub use judging::Judgement;
+pub use judging::not_mailed;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
@@ -47,7 +48,7 @@ pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInErro
 pub use waiver::PolicyError;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 
-use crate::account::Enrolled;
+use crate::account::{Enrolled, Mail};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::key::KeyError;
@@ -67,6 +68,8 @@ pub const COMMAND: &str = "postern";
 pub struct Membership {
     /// Whether it has a second factor.
     pub enrolled: Enrolled,
+    /// Whether codes are mailed to it.
+    pub mail: Mail,
     /// The groups that the store keeps for it.
     pub groups: Vec<Group>,
 }
@@ -100,12 +103,15 @@ impl Door {
     pub fn membership(&mut self, name: &UserName) -> Result<Membership, DoorError> {
         let declared = load::declared(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
-        let (stored, groups) = match transaction.account(name)? {
-            Some(record) => (is_enrolled(transaction.as_mut(), record.id)?, record.groups),
-            None => (false, Vec::new()),
+        let (id, groups) = match transaction.account(name)? {
+            Some(record) => (record.id, record.groups),
+            None => (AccountId(0), Vec::new()),
         };
+        let stored = is_enrolled(transaction.as_mut(), id)?;
+        let address = load::mail_address(&self.config, transaction.as_mut(), name, id)?;
+        let mail = if self.config.email.is_on() && address.is_some() { Mail::On } else { Mail::Off };
         let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
-        Ok(Membership { enrolled, groups })
+        Ok(Membership { enrolled, mail, groups })
     }
 
     /// Wrong codes of the last 30 days are kept; older ones count no more.

@@ -9,7 +9,7 @@ mod judging;
 mod typed;
 pub mod wire;
 
-pub use judging::{Judged, Judging, Question};
+pub use judging::{AtPrompt, Judged, Judging, Question};
 pub use typed::Typed;
 
 use crate::door::{AuthenticatorState, Status};

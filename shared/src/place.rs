@@ -1,6 +1,8 @@
 //! Where an attempt comes from: addresses, networks, and the places whose guesses are counted apart.
 
-use serde::{Deserialize, Serialize};
+use crate::name::is_plain;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -138,12 +140,13 @@ impl Place {
 }
 
 /// What a door knows about where an attempt comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// A remote address.
     Remote(Address),
     /// A user of this host.
-    Local(String),
+    Local(#[serde(deserialize_with = "plain")] String),
     /// Nothing is known.
     Unknown,
 }
@@ -155,6 +158,15 @@ impl Origin {
             Origin::Remote(address) => Some(*address),
             Origin::Local(_) | Origin::Unknown => None,
         }
+    }
+}
+
+/// A name that is fit for a log.
+fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let name = String::deserialize(from)?;
+    match is_plain(&name) {
+        true => Ok(name),
+        false => Err(D::Error::custom("must be the name of a user of this host")),
     }
 }
 

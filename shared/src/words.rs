@@ -3,6 +3,7 @@
 
 use crate::decision::{NotAdmitted, Refusal};
 use crate::door::{AppPasswordsAfter, MailRefusal, Recovered};
+use crate::email::EmailAddress;
 use crate::policy::Waiver;
 use crate::store::Missed;
 
@@ -18,6 +19,38 @@ pub const NOT_SIGNED_OUT: &str = "Your password is changed, but browsers that ar
 
 /// The one text for someone who must have a second factor and has none.
 pub const NOT_ENROLLED: &str = "This account needs a second factor and has none; ask the administrator";
+
+/// Above the prompt, where codes are mailed.
+pub const MAIL_OFFER: &str = "Type m for a code by mail.";
+
+/// The cause of an entry by a second factor set up at the prompt, as logs name it.
+pub const SET_UP: &str = "set-up";
+
+/// A first setup at the prompt, above secret, URL and QR.
+pub const SET_UP_AT_PROMPT: &str =
+    "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";
+
+/// The prompt below the QR.
+pub const CODE_PROMPT: &str = "Verification code: ";
+
+/// Where that takes an administrator's one-time code.
+pub const SET_UP_BY_INVITATION: &str =
+    "This account needs a second factor. To set it up here you need a one-time code from the administrator.";
+
+/// The prompt for it.
+pub const ONE_TIME_CODE_PROMPT: &str = "One-time code (P-...): ";
+
+/// Above the recovery codes.
+pub const RECOVERY_CODES: &str = "Save these recovery codes where your phone is not. Each lets you in once without it, and they are not shown again:";
+
+/// The prompt below them.
+pub const SAVED_PROMPT: &str = "Type saved when you have them: ";
+
+/// A setup at the prompt that came to nothing.
+pub const NOT_SET_UP: &str = "Nothing was set up; sign in again to begin anew";
+
+/// A setup at the prompt that is active now.
+pub const IS_SET_UP: &str = "Your second factor is on, at every door";
 
 /// Why someone came in without the second factor that they must have.
 pub fn waived(waiver: Waiver) -> String {
@@ -87,6 +120,15 @@ pub fn mail_refusal(refused: MailRefusal) -> String {
         MailRefusal::Code(why) => refusal(why),
     }
 }
+
+/// Where a code was mailed, and how long it is good, in seconds.
+pub fn mailed(to: &EmailAddress, life: u64) -> String {
+    let (to, life) = (to.masked(), duration(life));
+    format!("A code is on its way to {to}. It is good for {life}; older ones open no more.")
+}
+
+/// No code was mailed.
+pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if it stays so, tell the administrator.";
 
 /// What happened since the last sign-in.
 pub fn missed(missed: &Missed) -> String {

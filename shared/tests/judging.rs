@@ -6,14 +6,18 @@ mod home;
 
 use home::{Home, NOW, alice, code_of, name};
 use shared::account::Enrolled;
+use shared::answer::Reading;
 use shared::clock::Timestamp;
 use shared::door::{AdministrationError, Caller};
 use shared::earlier::Earlier;
 use shared::enrolment::Pending;
-use shared::errand::{Answer, Errand, Judged, Judging, Question, Reply, Task, Typed, wire};
+use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed, wire};
 use shared::event::{Filter, What};
 use shared::guess::Stage;
+use shared::otpauth;
+use shared::place::Origin;
 use shared::policy::{Need, Waiver};
+use shared::totp;
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
 
@@ -36,7 +40,7 @@ impl Host {
     fn asks(&self, home: &mut Home, account: &str, question: Question, now: Timestamp) -> Done {
         let judging = Judging {
             service: "test".to_owned().try_into().unwrap(),
-            address: self.address.map(|text| text.to_owned().try_into().unwrap()),
+            origin: self.address.map_or(Origin::Unknown, home::remote),
             stage: self.stage,
             earlier: Earlier::of_sshd(self.earlier.as_bytes()),
             question,
@@ -47,7 +51,7 @@ impl Host {
     }
 
     fn answers(&self, home: &mut Home, account: &str, typed: &str) -> Judged {
-        judged(self.asks(home, account, Question::Answer(typed.to_owned().into()), NOW))
+        judged(self.asks(home, account, answer(typed), NOW))
     }
 
     /// The cause of a refusal.
@@ -70,7 +74,7 @@ impl Host {
 
     fn need(&self, home: &mut Home, account: &str) -> Need {
         match judged(self.asks(home, account, Question::Need, NOW)) {
-            Judged::Need(need) => need,
+            Judged::Need { need, .. } => need,
             other => panic!("{other:?}"),
         }
     }
@@ -78,6 +82,10 @@ impl Host {
     fn books(&self, home: &mut Home, ticket: &Typed, now: Timestamp) -> Done {
         self.asks(home, "alice", Question::Book(ticket.clone()), now)
     }
+}
+
+fn answer(typed: &str) -> Question {
+    Question::Answer { typed: typed.to_owned().into(), reading: Reading::Whole }
 }
 
 #[track_caller]
@@ -128,7 +136,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     let bob = Host { who: "bob", uid: 1001, ..LOCKER };
     let of = |home: &mut Home, account: &str| {
         let code = Typed::from(code_of(&app, 0));
-        [Question::Need, Question::Waive, Question::Answer(code.clone()), Question::Book(code)]
+        [Question::Need, Question::Waive, answer(&code), Question::Book(code)]
             .map(|question| bob.asks(home, account, question, NOW).unwrap_err().to_string())
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
@@ -206,7 +214,7 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
 fn a_hint_about_a_future_code_does_not_leave_the_gate() {
     let (mut home, app) = alice("");
     let ahead = code_of(&app, 5);
-    let Judged::Refused { cause, words } = LOCKER.answers(&mut home, "alice", &ahead) else {
+    let Judged::Refused { cause, words, .. } = LOCKER.answers(&mut home, "alice", &ahead) else {
         panic!("a code of the future opens")
     };
     assert_eq!((cause.as_str(), words.as_str()), ("wrong", "That code is wrong"));
@@ -283,27 +291,90 @@ fn a_changed_password_is_believed_of_its_own_user_and_of_a_service_that_is_named
 
 #[test]
 fn what_is_no_question_is_not_read() {
-    let question = |service: &str, address: &str| {
+    const UNKNOWN: &str = "\"unknown\"";
+    let question = |service: &str, origin: &str| {
         format!(
-            "{{\"account\":\"alice\",\"task\":{{\"judge\":{{\"service\":\"{service}\",\"address\":{address},\
+            "{{\"account\":\"alice\",\"task\":{{\"judge\":{{\"service\":\"{service}\",\"origin\":{origin},\
              \"stage\":\"after\",\"question\":\"need\"}}}}}}"
         )
     };
     let is_read = |line: &str| wire::read::<Errand>(line.as_bytes()).is_some();
-    assert!(is_read(&question("locker", "null")) && is_read(&question("imap", "\"2001:db8::1\"")));
-    let long = "x".repeat(65);
-    for (service, address) in [
-        ("", "null"),
-        ("a b", "null"),
-        ("a\\n", "null"),
-        (long.as_str(), "null"),
-        ("imap", "\"client.example.org\""),
-        ("imap", "\"\""),
-        ("imap", "7"),
-    ] {
-        assert!(!is_read(&question(service, address)), "{service:?} {address}");
+    for origin in [UNKNOWN, "{\"remote\":\"2001:db8::1\"}", "{\"local\":\"bob\"}"] {
+        assert!(is_read(&question("imap", origin)), "{origin}");
     }
-    assert!(!is_read(&question("imap", "null").replace("\"stage\"", "\"uid\":0,\"stage\"")));
+    let (long, long_name) = ("x".repeat(65), format!("{{\"local\":\"{}\"}}", "x".repeat(65)));
+    for (service, origin) in [
+        ("", UNKNOWN),
+        ("a b", UNKNOWN),
+        ("a\\n", UNKNOWN),
+        (long.as_str(), UNKNOWN),
+        ("imap", "{\"remote\":\"client.example.org\"}"),
+        ("imap", "{\"remote\":\"\"}"),
+        ("imap", "{\"remote\":7}"),
+        ("imap", "{\"local\":\"a\\nb\"}"),
+        ("imap", "{\"local\":\"\"}"),
+        ("imap", long_name.as_str()),
+        ("imap", "null"),
+    ] {
+        assert!(!is_read(&question(service, origin)), "{service:?} {origin}");
+    }
+    assert!(!is_read(&question("imap", UNKNOWN).replace("\"stage\"", "\"uid\":0,\"stage\"")));
+}
+
+/// Whoever finds a terminal open runs processes as its owner: a password must be asked for, and no such host vouches
+/// for one.
+#[test]
+fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
+    let (mut home, _) = alice(TRUSTING);
+    let begin = || Question::Setup(AtPrompt::Begin(None));
+    let bob = Host { who: "bob", uid: 1001, ..LOCKER };
+    for (host, account) in [(&bob, "bob"), (&DOVECOT, "bob")] {
+        let said = judged(host.asks(&mut home, account, begin(), NOW));
+        assert!(matches!(said, Judged::Refused { .. }), "{said:?}");
+    }
+    let after = Host { stage: Stage::After, ..DOVECOT };
+    let Judged::Setup { ticket, url, .. } = judged(after.asks(&mut home, "bob", begin(), NOW)) else {
+        panic!("no setup")
+    };
+    let (secret, parameters) = otpauth::read(&url).unwrap();
+    let shown = totp::code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
+    let confirm = |ticket: &Typed| {
+        let (ticket, code) = (ticket.clone(), Typed::from(shown.to_string()));
+        Question::Setup(AtPrompt::Confirm { ticket, code })
+    };
+    // another's, and another service's
+    assert!(after.asks(&mut home, "carol", confirm(&ticket), NOW).is_err());
+    assert!(Host { uid: 991, ..after }.asks(&mut home, "bob", confirm(&ticket), NOW).is_err());
+    let Judged::Confirmed { ticket: confirmed } = judged(after.asks(&mut home, "bob", confirm(&ticket), NOW))
+    else {
+        panic!("not confirmed")
+    };
+    let activate = |ticket: &Typed| Question::Setup(AtPrompt::Activate(ticket.clone()));
+    assert!(after.asks(&mut home, "bob", activate(&ticket), NOW).is_err(), "a step cannot be left out");
+    let later = NOW.plus(900);
+    assert!(after.asks(&mut home, "bob", activate(&confirmed), later).is_err(), "it has an end");
+    assert!(matches!(judged(after.asks(&mut home, "bob", activate(&confirmed), NOW)), Judged::Done));
+    assert!(after.asks(&mut home, "bob", activate(&confirmed), NOW).is_err(), "once");
+    assert_eq!(after.refused(&mut home, "bob", &shown), "used");
+    let enrolled = Filter { what: Some(What::Enrolled), account: Some(name("bob")), ..Filter::default() };
+    let events = home.door.events(&enrolled, 0, 10).unwrap();
+    let (_, event) = &events[0];
+    let said = (event.door.as_str(), event.origin.as_str(), event.actor.as_str());
+    assert_eq!(said, ("test", "192.0.2.7", "bob"));
+}
+
+/// Addresses are nobody's business before the first factor, and without a letter there is nothing to wait for.
+#[test]
+fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() {
+    let mail = "[email]\nwebhook_url = \"https://mail.example.org/\"\nfrom = \"a@example.org\"\n";
+    let (mut home, _) = alice(&format!("{mail}{TRUSTING}"));
+    let after = Host { stage: Stage::After, ..DOVECOT };
+    for host in [&DOVECOT, &after, &LOCKER] {
+        match judged(host.asks(&mut home, "alice", Question::Mail, NOW)) {
+            Judged::Refused { cause, .. } => assert_eq!(cause, "no-address"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// A mail server need not be root to take app passwords; they leave nothing to book.
@@ -317,9 +388,8 @@ fn an_app_password_opens_the_service_of_its_scope() {
     let (mail, web) = (add("mail", "pam:test"), add("web", "web:app.example.com"));
     assert!(DOVECOT.opens(&mut home, "alice", &mail.grouped()).is_none());
     assert_eq!(DOVECOT.refused(&mut home, "alice", &web.grouped()), "scope");
-    let foreign = DOVECOT.asks(&mut home, "bob", Question::Answer(mail.grouped().into()), NOW);
+    let foreign = DOVECOT.asks(&mut home, "bob", answer(&mail.grouped()), NOW);
     assert!(matches!(judged(foreign), Judged::Refused { .. }));
-    let own =
-        Host { who: "bob", ..LOCKER }.asks(&mut home, "alice", Question::Answer(mail.grouped().into()), NOW);
+    let own = Host { who: "bob", ..LOCKER }.asks(&mut home, "alice", answer(&mail.grouped()), NOW);
     assert!(matches!(own, Err(AdministrationError::NotTrusted(_))));
 }

@@ -40,5 +40,8 @@ pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Re
         }
     };
     let ended = Desk::open(arguments, output, Some(&what.user))?.revoke_browsers(one)?;
-    output.done(format_args!("{ended} of {}'s browsers are trusted no longer, and every grace ended", what.user))
+    output.done(format_args!(
+        "{ended} of {}'s browsers are trusted no longer, and every grace ended",
+        what.user
+    ))
 }

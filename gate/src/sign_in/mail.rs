@@ -9,8 +9,6 @@ use shared::door::{Asked, MailRefusal, SERVICE, SignInError, Visitor};
 use shared::guess::Stage;
 use shared::words;
 
-const FAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if it stays so, tell the administrator.";
-
 impl Guest<'_> {
     /// POST mail
     pub(crate) async fn mail_code(&self) -> Reply {
@@ -48,18 +46,18 @@ impl Guest<'_> {
                 };
             }
         };
-        let to = letter.to.masked();
+        let to = letter.to.clone();
         let sent = self.site.mailer.send(&letter).await;
         let is_sent = sent.is_ok();
         mailer::note(&self.site.judge, letter, sent).await;
         match is_sent {
             true => {
-                let life = words::duration(self.site.config.email.code_ttl.seconds());
-                let text =
-                    format!("A code is on its way to {to}. It is good for {life}; older ones open no more.");
+                let text = words::mailed(&to, self.site.config.email.code_ttl.seconds());
                 self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
             }
-            false => self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(FAILED), false),
+            false => {
+                self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(words::NOT_MAILED), false)
+            }
         }
     }
 }

@@ -20,10 +20,24 @@ pub struct Pam {
     pub prompt: Option<Line>,
     /// Whether typing shows.
     pub echo: Option<bool>,
+    /// Whether the password that an earlier module asked for is the first answer.
+    pub try_first_pass: Option<bool>,
+    /// Whether it is the only one.
+    pub use_first_pass: Option<bool>,
+    /// Whether a password stands before the code, and goes on to the next module.
+    pub forward_pass: Option<bool>,
+    /// Whether app passwords alone open.
+    pub app_password: Option<bool>,
     /// Prompts inside one conversation.
     pub tries: Option<Whole<1, 10>>,
     /// How long after a code from the same address none is asked.
     pub grace: Option<Grace>,
+    /// How long libpam is asked to wait after a failure.
+    pub fail_delay: Option<Duration<0, 30>>,
+    /// Whether more is logged of each decision.
+    pub debug: Option<bool>,
+    /// Whether refusals alone are logged.
+    pub quiet: Option<bool>,
     /// Whether the service is an sshd, whose SSH_CONNECTION and SSH_AUTH_INFO_0 are believed.
     pub sshd: Option<bool>,
     /// Users of this host, whose processes may have other accounts than their own judged by the gate.
@@ -45,9 +59,25 @@ pub struct PamService {
     /// As in `[pam]`.
     pub echo: Option<bool>,
     /// As in `[pam]`.
+    pub try_first_pass: Option<bool>,
+    /// As in `[pam]`.
+    pub use_first_pass: Option<bool>,
+    /// As in `[pam]`.
+    pub forward_pass: Option<bool>,
+    /// As in `[pam]`.
+    pub app_password: Option<bool>,
+    /// The account whose code is asked for, whoever signs in.
+    pub user: Option<UserName>,
+    /// As in `[pam]`.
     pub tries: Option<Whole<1, 10>>,
     /// As in `[pam]`.
     pub grace: Option<Grace>,
+    /// As in `[pam]`.
+    pub fail_delay: Option<Duration<0, 30>>,
+    /// As in `[pam]`.
+    pub debug: Option<bool>,
+    /// As in `[pam]`.
+    pub quiet: Option<bool>,
     /// As in `[pam]`.
     pub sshd: Option<bool>,
 }
@@ -71,4 +101,6 @@ pub enum Unenrolled {
     Deny,
     /// Entry with the first factor alone.
     Allow,
+    /// A second factor is set up at the prompt.
+    Enroll,
 }

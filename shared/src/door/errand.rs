@@ -48,7 +48,7 @@ struct Proof {
 type Answered = Result<Answer, AdministrationError>;
 
 impl Caller<'_> {
-    pub(super) fn actor(&self) -> &str {
+    fn actor(&self) -> &str {
         match self {
             Caller::Root(actor) => actor,
             Caller::Owner { name, .. } => name.as_str(),
@@ -285,7 +285,7 @@ impl Door {
         }
     }
 
-    fn opened<T: Purpose>(
+    pub(super) fn opened<T: Purpose>(
         &self,
         ticket: &str,
         caller: Caller<'_>,
@@ -296,7 +296,11 @@ impl Door {
         opened.ok_or(AdministrationError::Stale)
     }
 
-    fn pending<T>(&self, draft: &Draft, ticket: &ErrandTicket<T>) -> Result<Pending, AdministrationError> {
+    pub(super) fn pending<T>(
+        &self,
+        draft: &Draft,
+        ticket: &ErrandTicket<T>,
+    ) -> Result<Pending, AdministrationError> {
         draft.pending(self.config(), &ticket.account, &ticket.footing).map_err(|error| match error {
             DraftError::Secret(error) => AdministrationError::Seed(error),
             DraftError::Random(error) => random(error),

@@ -1,12 +1,14 @@
-//! Judging for PAM hosts that are not root, at the gate. For one's own account nothing that the host says of itself
-//! counts: whoever runs a process as this user has passed what lets in as this user, and stands on this host. Hosts that
-//! `pam.socket_users` names are believed as root's are.
+//! What the lines of PAM hosts ask: root's hosts at a door of their own, all others at the gate. For one's own account
+//! nothing that a host says of itself counts: whoever runs a process as this user has passed what lets in as this user,
+//! and stands on this host. Hosts that `pam.socket_users` names are believed as root's are.
 //!
 //! MUST refuse others alike, whether or not there is such an account.
 
 use super::errand::Caller;
-use super::{Actor, AdministrationError, Door, DoorError, Means, PolicyError, Visitor};
-use crate::answer::Answer as Typing;
+use super::mail::{MailRefusal, Posted};
+use super::{AdministrationError, Asked, Door, DoorError, Means, NotMailed, PolicyError, Visitor, load};
+use crate::account::Enrolled;
+use crate::answer::{Answer as Typing, Reading, ending};
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::decision::{Refusal, Verdict};
@@ -15,9 +17,9 @@ use crate::enrolment::Footing;
 use crate::errand::{Answer, Judged, Judging, Question, Reply, Typed};
 use crate::guess::Stage;
 use crate::name::UserName;
-use crate::place::{Address, Origin};
+use crate::place::Origin;
 use crate::policy::{Need, Subject};
-use crate::store::AccountRecord;
+use crate::store::{AccountId, AccountRecord, Intent};
 use crate::ticket::{ErrandTicket, Purpose};
 use crate::words;
 use serde::{Deserialize, Serialize};
@@ -30,7 +32,7 @@ const APP_PASSWORD: &str = "app-password";
 struct Opened {
     means: Means,
     at: Timestamp,
-    from: Option<Address>,
+    from: Origin,
 }
 
 impl Purpose for Opened {
@@ -38,7 +40,7 @@ impl Purpose for Opened {
 }
 
 /// What came of what was typed.
-pub enum Judgement {
+enum Judgement {
     /// It opens.
     Accepted {
         /// By what, as logs name it.
@@ -60,15 +62,153 @@ pub enum Judgement {
 }
 
 impl Door {
-    /// Judges what was typed at a PAM service: an app password by its mark, or any kind of code.
-    pub fn judge(
+    /// Answers a PAM host.
+    pub(super) fn judge_for(
         &mut self,
-        visitor: &Visitor<'_>,
-        typed: &[u8],
+        caller: Caller<'_>,
+        account: &UserName,
+        judging: &Judging,
         now: Timestamp,
-    ) -> Result<Judgement, DoorError> {
-        let app_password = std::str::from_utf8(typed).ok().and_then(|text| AppPassword::read(text).ok());
-        if let Some(app_password) = app_password {
+    ) -> Result<Reply, AdministrationError> {
+        let (origin, stage) = self.stands(caller, account, judging)?;
+        let service = judging.service.as_str();
+        let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
+        let judged = match &judging.question {
+            Question::Need => {
+                let mail = self.membership(account)?.mail;
+                // before the first factor nothing has passed, and of one's own account nobody else has seen it
+                let earlier = match (caller, stage) {
+                    (Caller::Owner { name, .. }, _) if name == account => &Earlier::default(),
+                    (_, Stage::Before) => &Earlier::default(),
+                    (_, Stage::After) => &judging.earlier,
+                };
+                Judged::Need { need: self.need(&visitor, earlier)?, mail }
+            }
+            // Only who has passed the first factor signs in for the first time.
+            Question::Waive if stage == Stage::Before => Judged::Waived(None),
+            Question::Waive => Judged::Waived(self.waive(&visitor, now)?),
+            Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
+            Question::PasswordChanged => return self.password_changed(&visitor, now),
+            Question::Answer { typed, reading } => {
+                return self.judge_answer(caller, &visitor, typed, *reading, now);
+            }
+            Question::Book(ticket) => return self.book(caller, &visitor, ticket, now),
+            Question::Mail => match self.post_code(&visitor, now)? {
+                Asked::Refused(refusal) => not_mailed(refusal),
+                Asked::For(posted) => {
+                    let sent = self.await_letter(&posted);
+                    self.mailed(&posted, sent)?
+                }
+            },
+            Question::Setup(step) => return self.set_up_at_prompt(caller, &visitor, step, now),
+        };
+        Ok(Answer::Judged(judged).into())
+    }
+
+    /// Where someone stands, and what they have passed.
+    fn stands(
+        &self,
+        caller: Caller<'_>,
+        account: &UserName,
+        judging: &Judging,
+    ) -> Result<(Origin, Stage), AdministrationError> {
+        match caller {
+            Caller::Owner { name, .. } if name == account => {
+                Ok((Origin::Local(name.to_string()), Stage::After))
+            }
+            Caller::Owner { name, .. } if !self.config.pam.socket_users.contains(name) => {
+                Err(AdministrationError::NotTrusted(name.clone()))
+            }
+            Caller::Owner { .. } | Caller::Root(_) => Ok((judging.origin.clone(), judging.stage)),
+        }
+    }
+
+    /// What the policy says of a visitor.
+    fn need(&mut self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<Need, PolicyError> {
+        let membership = self.membership(visitor.name)?;
+        let groups = self.config.groups_of(visitor.name, &membership.groups).map_err(PolicyError::Groups)?;
+        let subject = Subject {
+            name: visitor.name,
+            groups: &groups,
+            service: visitor.service,
+            address: visitor.origin.address(),
+            earlier,
+        };
+        Ok(self.config.policy.need(&subject, membership.enrolled))
+    }
+
+    fn judge_answer(
+        &mut self,
+        caller: Caller<'_>,
+        visitor: &Visitor<'_>,
+        typed: &Typed,
+        reading: Reading,
+        now: Timestamp,
+    ) -> Result<Reply, AdministrationError> {
+        let (code, taken) = match reading {
+            Reading::Whole => (&**typed, typed.len()),
+            Reading::Ending => self.ending(visitor.name, typed)?,
+        };
+        let (by, means, told) = match self.judge(visitor, code, now)? {
+            Judgement::Accepted { by, means, told } => (by.to_owned(), means, told),
+            Judgement::Refused { refusal, cause, words } => {
+                let cause = match (refusal, caller) {
+                    // a hint about a future code would be usable later, and this process's user may be who guesses
+                    (Some(Refusal::Ahead { .. }), Caller::Owner { .. }) => Refusal::Wrong.to_string(),
+                    _ => cause,
+                };
+                return Ok(Answer::Judged(Judged::Refused { cause, words, taken }).into());
+            }
+        };
+        let ticket = match (visitor.stage, means) {
+            (Stage::After, _) | (Stage::Before, None) => None,
+            (Stage::Before, Some(means)) => {
+                let opened = Opened { means, at: now, from: visitor.origin.clone() };
+                let footing = self.footing(visitor.name)?;
+                let ticket = ErrandTicket::begun(visitor.name, caller.holder(), footing, opened, now);
+                Some(ticket.seal(&self.token_keys())?)
+            }
+        };
+        Ok(Reply { told, answer: Answer::Judged(Judged::Accepted { by, ticket, taken }) })
+    }
+
+    /// The answer behind a password in one field, and how many bytes that takes of what was typed. An app password
+    /// stands for both. Whoever has no second factor typed a password alone, and what it ends with is compared all the
+    /// same, so that it takes as long.
+    fn ending<'t>(&mut self, name: &UserName, typed: &'t str) -> Result<(&'t str, usize), DoorError> {
+        if AppPassword::read(typed).is_ok() {
+            return Ok((typed, typed.len()));
+        }
+        let (enrolled, lengths) = self.code_lengths(name)?;
+        let taken = ending(typed, &lengths);
+        let code = &typed[typed.len() - taken..];
+        match enrolled {
+            Enrolled::Yes => Ok((code, taken)),
+            Enrolled::No => Ok((code, 0)),
+        }
+    }
+
+    /// How long the codes are that someone may type.
+    fn code_lengths(&mut self, name: &UserName) -> Result<(Enrolled, Vec<u32>), DoorError> {
+        let declared = load::declared(&self.config, name)?;
+        let mail = self.membership(name)?.mail;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let id = tx.account(name)?.map_or(AccountId(0), |record| record.id);
+        let stored = tx.authenticators(id)?;
+        let mut lengths: Vec<u32> = match declared {
+            Some((_, parameters)) => vec![parameters.digits],
+            None => stored.iter().map(|authenticator| authenticator.parameters.digits).collect(),
+        };
+        lengths.extend(super::mail::digits(mail));
+        match lengths.is_empty() {
+            true => Ok((Enrolled::No, vec![self.config.totp.parameters().digits])),
+            false => Ok((Enrolled::Yes, lengths)),
+        }
+    }
+
+    /// Judges an answer: an app password by its mark, or any kind of code.
+    fn judge(&mut self, visitor: &Visitor<'_>, typed: &str, now: Timestamp) -> Result<Judgement, DoorError> {
+        if let Ok(app_password) = AppPassword::read(typed) {
             return Ok(match self.admit(visitor, &app_password, now)? {
                 Ok(_) => Judgement::Accepted { by: APP_PASSWORD, means: None, told: Vec::new() },
                 Err(refusal) => Judgement::Refused {
@@ -78,7 +218,7 @@ impl Door {
                 },
             });
         }
-        let outcome = self.attempt(visitor, &Typing::read(typed), now)?;
+        let outcome = self.attempt(visitor, &Typing::read(typed.as_bytes()), now)?;
         Ok(match outcome.verdict {
             Verdict::Accepted(accepted) => {
                 let means = Means::from(accepted.spent());
@@ -95,95 +235,6 @@ impl Door {
         })
     }
 
-    /// What the policy says of a visitor.
-    pub fn need(&mut self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<Need, PolicyError> {
-        let membership = self.membership(visitor.name)?;
-        let groups = self.config.groups_of(visitor.name, &membership.groups).map_err(PolicyError::Groups)?;
-        let subject = Subject {
-            name: visitor.name,
-            groups: &groups,
-            service: visitor.service,
-            address: visitor.origin.address(),
-            earlier,
-        };
-        Ok(self.config.policy.need(&subject, membership.enrolled))
-    }
-
-    /// Answers a PAM host that is not root.
-    pub(super) fn judge_for(
-        &mut self,
-        caller: Caller<'_>,
-        account: &UserName,
-        judging: &Judging,
-        now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
-        let (origin, stage) = match caller {
-            Caller::Owner { name, .. } if name == account => (Origin::Local(name.to_string()), Stage::After),
-            Caller::Owner { name, .. } if !self.config.pam.socket_users.contains(name) => {
-                return Err(AdministrationError::NotTrusted(name.clone()));
-            }
-            Caller::Owner { .. } | Caller::Root(_) => (origin(judging.address), judging.stage),
-        };
-        // of one's own account nobody else has seen it
-        let earlier = match (caller, stage) {
-            (Caller::Owner { name, .. }, _) if name == account => &Earlier::default(),
-            (_, Stage::Before) => &Earlier::default(),
-            (_, Stage::After) => &judging.earlier,
-        };
-        let service = judging.service.as_str();
-        let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
-        let judged = match &judging.question {
-            Question::Need => Judged::Need(self.need(&visitor, earlier)?),
-            // Only who has passed the first factor signs in for the first time.
-            Question::Waive if stage == Stage::Before => Judged::Waived(None),
-            Question::Waive => Judged::Waived(self.waive(&visitor, now)?),
-            Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
-            Question::PasswordChanged => {
-                let actor = Actor::Service(caller.actor(), &origin, service);
-                return Ok(match self.host_password_changed(account, actor, now)? {
-                    None => Answer::Judged(Judged::NothingToEnd).into(),
-                    Some(after) => {
-                        let told = words::app_passwords(after).into_iter().collect();
-                        Reply { told, answer: Answer::Judged(Judged::Ended) }
-                    }
-                });
-            }
-            Question::Answer(typed) => return self.judge_answer(caller, &visitor, typed, now),
-            Question::Book(ticket) => return self.book(caller, &visitor, ticket, now),
-        };
-        Ok(Answer::Judged(judged).into())
-    }
-
-    fn judge_answer(
-        &mut self,
-        caller: Caller<'_>,
-        visitor: &Visitor<'_>,
-        typed: &Typed,
-        now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
-        let (by, means, told) = match self.judge(visitor, typed.as_bytes(), now)? {
-            Judgement::Accepted { by, means, told } => (by.to_owned(), means, told),
-            Judgement::Refused { refusal, cause, words } => {
-                let cause = match refusal {
-                    // a hint about a future code would be usable later, and this process's user may be who guesses
-                    Some(Refusal::Ahead { .. }) => Refusal::Wrong.to_string(),
-                    _ => cause,
-                };
-                return Ok(Answer::Judged(Judged::Refused { cause, words }).into());
-            }
-        };
-        let ticket = match (visitor.stage, means) {
-            (Stage::After, _) | (Stage::Before, None) => None,
-            (Stage::Before, Some(means)) => {
-                let opened = Opened { means, at: now, from: visitor.origin.address() };
-                let footing = self.footing(visitor.name)?;
-                let ticket = ErrandTicket::begun(visitor.name, caller.holder(), footing, opened, now);
-                Some(ticket.seal(&self.token_keys())?)
-            }
-        };
-        Ok(Reply { told, answer: Answer::Judged(Judged::Accepted { by, ticket }) })
-    }
-
     /// What an answer brings that opened before the first factor; only once, however often the ticket comes.
     fn book(
         &mut self,
@@ -197,11 +248,10 @@ impl Door {
         let keys = self.token_keys();
         let ticket = ErrandTicket::<Opened>::open(ticket, &keys, visitor.name, caller.holder(), now)
             .ok_or(AdministrationError::Stale)?;
-        let origin = origin(ticket.what.from);
         let visitor = Visitor {
             name: visitor.name,
             stage: Stage::Before,
-            origin: &origin,
+            origin: &ticket.what.from,
             browser: None,
             service: visitor.service,
         };
@@ -210,8 +260,40 @@ impl Door {
         let told = entered.map_or([None, None], |entered| {
             [entered.missed.as_ref().map(words::missed), entered.recovery.map(words::recovered)]
         });
-        Ok(Reply { told: told.into_iter().flatten().collect(), answer: Answer::Judged(Judged::Booked) })
+        Ok(Reply { told: told.into_iter().flatten().collect(), answer: Answer::Judged(Judged::Done) })
     }
+
+    /// A gate is asked for a code by mail; [`Door::look_after`] tells what becomes of the letter.
+    pub fn post_code_for(
+        &mut self,
+        caller: Caller<'_>,
+        account: &UserName,
+        judging: &Judging,
+        now: Timestamp,
+    ) -> Result<Asked<Posted>, AdministrationError> {
+        let (origin, stage) = self.stands(caller, account, judging)?;
+        let service = judging.service.as_str();
+        let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
+        Ok(self.post_code(&visitor, now)?)
+    }
+
+    /// What whoever waits for a mail is told.
+    pub fn mailed(&self, posted: &Posted, sent: Result<(), NotMailed>) -> Result<Judged, DoorError> {
+        match sent {
+            Ok(()) => Ok(Judged::Mailed(words::mailed(&posted.to, self.config.email.code_ttl.seconds()))),
+            Err(NotMailed::Door(error)) => Err(error),
+            Err(error) => Ok(Judged::Refused {
+                cause: format!("not-mailed: {error}"),
+                words: words::NOT_MAILED.to_owned(),
+                taken: 0,
+            }),
+        }
+    }
+}
+
+/// Why no code is mailed.
+pub fn not_mailed(refusal: MailRefusal) -> Judged {
+    Judged::Refused { cause: refusal.to_string(), words: words::mail_refusal(refusal), taken: 0 }
 }
 
 /// Otherwise a ticket could forgive wrong codes over and over. A recovery code ends what the account had open, whatever
@@ -221,8 +303,4 @@ fn is_booked(record: &AccountRecord, footing: &Footing, opened: &Opened) -> bool
         Means::RecoveryCode => footing.account != Some((record.id, record.generation)),
         _ => record.last_sign_in.is_some_and(|last| last >= opened.at),
     }
-}
-
-fn origin(address: Option<Address>) -> Origin {
-    address.map_or(Origin::Unknown, Origin::Remote)
 }

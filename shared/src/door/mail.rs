@@ -3,14 +3,14 @@
 
 use super::visit::Visit;
 use super::{Door, DoorError, Visitor, load};
-use crate::account::KeptMailedCode;
+use crate::account::{KeptMailedCode, Mail};
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::config::email::Email;
 use crate::decision::Refusal;
 use crate::email::EmailAddress;
 use crate::event::What;
-use crate::guess::Standing;
+use crate::guess::{Stage, Standing};
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
 use crate::store::{AccountId, Fate, Intent, StoreError, Transaction, Waiting};
@@ -21,6 +21,14 @@ use zeroize::Zeroizing;
 
 /// How long mailed codes are.
 pub(super) const DIGITS: u32 = 6;
+
+/// The same, where they are mailed.
+pub(super) fn digits(mail: Mail) -> Option<u32> {
+    match mail {
+        Mail::On => Some(DIGITS),
+        Mail::Off => None,
+    }
+}
 /// How long a gate may take to notice a letter: it looks five times a second.
 const NOTICED: Duration = Duration::from_secs(2);
 /// What a gate may take beyond the time limit of sending, to note that it is over.
@@ -110,33 +118,67 @@ impl Door {
         Ok(asked)
     }
 
+    /// The same, left for the gate.
+    pub(super) fn post_code(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Asked<Posted>, DoorError> {
+        // Whoever has not passed the first factor learns nothing of addresses.
+        if visitor.stage == Stage::Before {
+            return Ok(Asked::Refused(MailRefusal::NoAddress));
+        }
+        let Door { config, vault, store, .. } = self;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let posted = match ask(config, vault, transaction.as_mut(), visitor, None, now)? {
+            Asked::Refused(refusal) => return Ok(Asked::Refused(refusal)),
+            Asked::For(letter) => post(vault, transaction.as_mut(), &letter)?,
+        };
+        transaction.commit()?;
+        Ok(Asked::For(posted))
+    }
+
     /// Waits until a gate has sent a letter. One that was not sent is withdrawn, and its code opens nothing.
     pub fn await_letter(&mut self, posted: &Posted) -> Result<(), NotMailed> {
-        let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
         let began = clock::since_boot();
-        let failure = loop {
-            let fate = self.store.begin(&mut self.vault, Intent::Read)?.fate(posted.number)?;
+        loop {
             let waited = clock::since_boot().saturating_sub(began);
-            match fate {
-                Some(Fate::Waiting) if waited < NOTICED => {}
-                Some(Fate::Taken) if waited < NOTICED + limit => {}
-                Some(Fate::Waiting) => break NotMailed::NoGate,
-                Some(Fate::Taken) => break NotMailed::TooSlow,
-                Some(Fate::Failed(why)) => break NotMailed::Failed(why),
-                Some(Fate::Sent) => {
-                    let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-                    tx.withdraw(posted.number)?;
-                    return Ok(tx.commit()?);
-                }
-                None => break NotMailed::Replaced,
+            if let Some(sent) = self.look_after(posted, waited) {
+                return sent;
             }
             std::thread::sleep(INTERVAL);
+        }
+    }
+
+    /// What became of a letter after so long, if that is known. One that was not sent is withdrawn, and its code opens
+    /// nothing.
+    pub fn look_after(&mut self, posted: &Posted, waited: Duration) -> Option<Result<(), NotMailed>> {
+        let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
+        let looked = self.store.begin(&mut self.vault, Intent::Read).map_err(NotMailed::from);
+        let fate = match looked.and_then(|mut tx| Ok(tx.fate(posted.number)?)) {
+            Ok(fate) => fate,
+            Err(error) => return Some(Err(error)),
         };
+        let sent = match fate {
+            Some(Fate::Waiting) if waited < NOTICED => return None,
+            Some(Fate::Taken) if waited < NOTICED + limit => return None,
+            Some(Fate::Waiting) => Err(NotMailed::NoGate),
+            Some(Fate::Taken) => Err(NotMailed::TooSlow),
+            Some(Fate::Failed(why)) => Err(NotMailed::Failed(why)),
+            Some(Fate::Sent) => Ok(()),
+            None => Err(NotMailed::Replaced),
+        };
+        Some(self.withdraw(posted, sent))
+    }
+
+    fn withdraw(&mut self, posted: &Posted, sent: Result<(), NotMailed>) -> Result<(), NotMailed> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.withdraw(posted.number)?;
-        kill(tx.as_mut(), posted.account, posted.hash)?;
+        if sent.is_err() {
+            kill(tx.as_mut(), posted.account, posted.hash)?;
+        }
         tx.commit()?;
-        Err(failure)
+        sent
     }
 
     /// A gate takes letters that wait, at most `limit`.

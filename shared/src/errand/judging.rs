@@ -1,27 +1,29 @@
-//! What a PAM host that is not root asks of the gate, which has the store: what the policy says of a person, whether an
-//! answer opens, and what is left to do once the first factor has passed too.
+//! What a PAM host's line asks: what the policy says of a person, whether an answer opens, what is left to do once the
+//! first factor has passed too. A host of root's asks at a door that it opens itself, any other asks the gate.
 //!
 //! MUST NOT answer with more than the person's prompt shows and the host's own log line holds.
 
 use super::Typed;
+use crate::account::Mail;
+use crate::answer::Reading;
 use crate::config::Grace;
 use crate::decision::Spared;
 use crate::earlier::Earlier;
 use crate::guess::Stage;
 use crate::name::Service;
-use crate::place::Address;
+use crate::place::Origin;
 use crate::policy::{Need, Waiver};
 use serde::{Deserialize, Serialize};
 
-/// One question about the account that the errand names. Where the person stands is believed only of hosts that
-/// `pam.socket_users` names.
+/// One question about the account that the errand names. Where the person stands is believed only of root's hosts and
+/// of those that `pam.socket_users` names.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Judging {
     /// The host's PAM service.
     pub service: Service,
-    /// Where the person comes from, if that is known.
-    pub address: Option<Address>,
+    /// Where the person comes from.
+    pub origin: Origin,
     /// Whether the first factor has passed.
     pub stage: Stage,
     /// What passed before.
@@ -38,7 +40,12 @@ pub enum Question {
     /// What the policy says.
     Need,
     /// Whether an answer opens; if it does, it is spent.
-    Answer(Typed),
+    Answer {
+        /// What was typed.
+        typed: Typed,
+        /// How much of that is the answer.
+        reading: Reading,
+    },
     /// The first factor has passed after an answer that opened: the ticket that came with that.
     Book(Typed),
     /// Whether someone who must have a second factor, and has none, may come in without.
@@ -47,36 +54,86 @@ pub enum Question {
     Grace(Grace),
     /// The person's password of this host was changed: what a new one ends is ended.
     PasswordChanged,
+    /// A code by mail; answered when it was sent.
+    Mail,
+    /// A first setup.
+    Setup(AtPrompt),
 }
 
-/// What the gate says.
+/// The steps of a first setup at a prompt.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AtPrompt {
+    /// A new authenticator, which nothing keeps yet; with an administrator's one-time code where one is needed.
+    Begin(Option<Typed>),
+    /// A code confirms it; nothing keeps it yet.
+    Confirm {
+        /// What [`Judged::Setup`] gave.
+        ticket: Typed,
+        /// What was typed.
+        code: Typed,
+    },
+    /// The whole entry has passed: it becomes active.
+    Activate(Typed),
+}
+
+/// What the answer is.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judged {
     /// What the policy says.
-    Need(Need),
+    Need {
+        /// That.
+        need: Need,
+        /// Whether codes are mailed to the account.
+        mail: Mail,
+    },
     /// The answer opens.
     Accepted {
         /// By what, as logs name it.
         by: String,
         /// What books it, where the first factor is still to pass.
         ticket: Option<Typed>,
+        /// How many bytes at the end of what was typed were the answer.
+        taken: usize,
     },
-    /// It does not.
+    /// It does not, or what was asked for is not done.
     Refused {
         /// Why, as logs name it.
         cause: String,
         /// Why, as people read it.
         words: String,
+        /// How many bytes at the end of what was typed were the answer.
+        taken: usize,
     },
-    /// It is booked.
-    Booked,
     /// What grace says.
     Grace(Spared),
     /// It is ended.
     Ended,
     /// There is no account, and so nothing that could end.
     NothingToEnd,
+    /// It is done: booked, active.
+    Done,
     /// Why they may come in without, if they may.
     Waived(Option<Waiver>),
+    /// A code is on its way; what there is to tell.
+    Mailed(String),
+    /// A first setup needs an administrator's one-time code.
+    OneTimeCodeNeeded,
+    /// A new authenticator, shown once.
+    Setup {
+        /// The secret, in Base32.
+        secret: Typed,
+        /// The text of the QR.
+        url: Typed,
+        /// The recovery codes as people read them.
+        recovery_codes: Vec<Typed>,
+        /// What confirms it.
+        ticket: Typed,
+    },
+    /// The code confirmed it.
+    Confirmed {
+        /// What activates it.
+        ticket: Typed,
+    },
 }

@@ -1,0 +1,193 @@
+//! A line of a service file at work: what it knows of the host and of who stands there, what it logs, and the mark
+//! that it leaves. What kinds of lines do is in [`crate::login`], [`crate::guard`] and [`crate::password`].
+
+use crate::caller::{self, UserError};
+use crate::desk::Desk;
+use crate::entry::{Denial, Entry};
+use crate::host::{Host, Severity};
+use crate::mark::{Left, Mark};
+use crate::options::{Options, Settings};
+use shared::config::Config;
+use shared::config::file::{self, ConfigError};
+use shared::door::Visitor;
+use shared::earlier::Earlier;
+use shared::guess::Stage;
+use shared::name::{Service, UserName};
+use shared::place::Origin;
+use shared::store;
+use shared::words;
+use std::error::Error;
+use std::fmt::Display;
+use std::ops::Deref;
+use std::path::Path;
+
+/// What is known before it is known who stands there.
+pub(crate) struct Front<'a> {
+    pub(crate) host: &'a dyn Host,
+    pub(crate) config: Config,
+    pub(crate) desk: Desk,
+    pub(crate) settings: Settings,
+    pub(crate) service: Service,
+    pub(crate) origin: Origin,
+    /// What sshd says has passed before.
+    pub(crate) earlier: Earlier,
+}
+
+/// A line, and who stands there.
+pub(crate) struct Line<'a> {
+    front: &'a Front<'a>,
+    /// Who signs in.
+    pub(crate) user: UserName,
+    /// Whose code is asked for.
+    pub(crate) account: UserName,
+}
+
+impl<'a> Deref for Line<'a> {
+    type Target = Front<'a>;
+
+    fn deref(&self) -> &Front<'a> {
+        self.front
+    }
+}
+
+pub(crate) fn misconfigured(host: &dyn Host, error: &dyn Display) -> Entry {
+    host.log(Severity::Error, &format!("refused cause=misconfigured: {error}"));
+    Entry::Denied(Denial::Misconfigured)
+}
+
+impl<'a> Front<'a> {
+    /// Reads the configuration and where the host stands.
+    pub(crate) fn open(host: &'a dyn Host, options: &Options) -> Result<Front<'a>, Denial> {
+        let service = caller::service(host);
+        let config = configuration(host, &options.config_path()).map_err(|error| {
+            misconfigured(host, &error);
+            Denial::Misconfigured
+        })?;
+        let settings = options.settings(&config.pam, service.as_str());
+        let origin = caller::origin(host, settings.sshd);
+        let earlier = caller::earlier(host, settings.sshd);
+        let desk = Desk::of(host.reach(), &config);
+        Ok(Front { host, config, desk, settings, service, origin, earlier })
+    }
+
+    /// Finds out who stands there.
+    pub(crate) fn line(&self) -> Result<Line<'_>, Denial> {
+        match caller::user(self.host) {
+            Ok(user) => {
+                let account = self.settings.user.clone().unwrap_or_else(|| user.clone());
+                Ok(Line { front: self, user, account })
+            }
+            Err(error) => {
+                let (severity, cause, denial) = match error {
+                    UserError::Name(_) => (Severity::Notice, "bad-name", Denial::BadName),
+                    UserError::Lookup(_) => (Severity::Error, "unavailable", Denial::Unavailable),
+                };
+                let (origin, service) = (&self.origin, &self.service);
+                self.host.log(
+                    severity,
+                    &format!("refused cause={cause} address={origin} service={service}: {error}"),
+                );
+                Err(denial)
+            }
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The same line, for the account whose code an earlier one asked for.
+    pub(crate) fn about(self, account: &UserName) -> Line<'a> {
+        Line { account: account.clone(), ..self }
+    }
+
+    pub(crate) fn visitor(&self, stage: Stage) -> Visitor<'_> {
+        Visitor {
+            name: &self.account,
+            stage,
+            origin: &self.origin,
+            browser: None,
+            service: self.service.as_str(),
+        }
+    }
+
+    /// Leaves the mark of a line that has passed.
+    pub(crate) fn mark(&self, left: Left) {
+        let (user, account) = (self.user.clone(), self.account.clone());
+        self.host.remember(Mark { user, account, left }.to_bytes());
+    }
+
+    /// What a success brings, told to whoever got in.
+    pub(crate) fn tell(&self, told: &[String]) {
+        for text in told {
+            self.host.tell(text);
+        }
+    }
+
+    /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
+    pub(crate) fn waived(&self) -> Entry {
+        match self.desk.waive(&self.visitor(Stage::After)) {
+            Err(error) => self.unavailable(&error),
+            Ok(None) => self.not_enrolled(),
+            Ok(Some(waiver)) => {
+                self.host.tell(&words::waived(waiver));
+                self.log(Severity::Notice, "not needed", waiver.name());
+                self.mark(Left::Nothing);
+                Entry::NotNeeded
+            }
+        }
+    }
+
+    pub(crate) fn not_enrolled(&self) -> Entry {
+        self.log(Severity::Notice, "refused", "not-enrolled");
+        Entry::Denied(Denial::Refused)
+    }
+
+    pub(crate) fn cancelled(&self) -> Entry {
+        self.log(Severity::Notice, "refused", "cancelled");
+        Entry::Denied(Denial::Conversation)
+    }
+
+    pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> Entry {
+        self.log(Severity::Error, "refused", &format!("{}: {error}", store::cause(error)));
+        Entry::Denied(Denial::Unavailable)
+    }
+
+    /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
+    /// comes quoted.
+    pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
+        if self.settings.quiet && severity == Severity::Info {
+            return;
+        }
+        let address = self.origin.address().map_or_else(|| "-".to_owned(), |address| address.to_string());
+        let (cause, detail) = match cause.split_once(": ") {
+            Some((cause, detail)) => (cause, format!(": {detail}")),
+            None => (cause, String::new()),
+        };
+        let line = format!(
+            "{result} cause={cause} address={address} service={} user={:?}{detail}",
+            self.service,
+            self.user.as_str()
+        );
+        self.host.log(severity, &line);
+        if self.settings.debug {
+            let (origin, earlier, account) = (&self.origin, &self.earlier, self.account.as_str());
+            let first_factor = self.settings.first_factor;
+            let line = format!(
+                "origin={origin} first_factor={first_factor:?} earlier={earlier} account={account:?}"
+            );
+            self.host.log(Severity::Debug, &line);
+        }
+    }
+}
+
+/// postern.toml, or its last valid copy with a line in the log.
+fn configuration(host: &dyn Host, path: &Path) -> Result<Config, ConfigError> {
+    let in_force = file::in_force(path)?;
+    if let Some(problem) = in_force.problem {
+        let copy = file::copy_path(path);
+        host.log(
+            Severity::Error,
+            &format!("{problem}; going by {} until it is mended: postern edit", copy.display()),
+        );
+    }
+    Ok(in_force.config)
+}

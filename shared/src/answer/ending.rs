@@ -1,0 +1,77 @@
+//! A code behind a password in one field, as clients send it that have no other: where the code begins.
+
+use super::Answer;
+use serde::{Deserialize, Serialize};
+
+/// How much of what was typed is the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// All of it.
+    Whole,
+    /// Its end; a password comes before.
+    Ending,
+}
+
+/// How many bytes at the end of `typed` are the code, for someone whose codes have one of these `lengths`; 0 if there
+/// is none. A blank before the code makes it unambiguous; without one the longest that fits counts. A password may
+/// end like a recovery code, so that one needs the blank.
+pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
+    let word = typed.rsplit_once(' ').map(|(_, word)| word);
+    let read = word.map(|word| Answer::read(word.as_bytes()));
+    let has_length = |digits: &str| lengths.iter().any(|length| *length as usize == digits.len());
+    match (word, &read) {
+        (Some(word), Some(Answer::Digits(digits))) if has_length(digits) => return word.len(),
+        (Some(word), Some(Answer::OneTime(_))) => return word.len(),
+        _ => {}
+    }
+    let digits = typed.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let fits = lengths.iter().map(|length| *length as usize).filter(|length| *length <= digits);
+    match (fits.max(), word, read) {
+        (Some(length), _, _) => length,
+        (None, Some(word), Some(Answer::Recovery(_))) => word.len(),
+        (None, _, _) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn splits(typed: &str, lengths: &[u32], password: &str, code: &str) {
+        let at = typed.len() - ending(typed, lengths);
+        assert_eq!((&typed[..at], &typed[at..]), (password, code), "{typed:?}");
+    }
+
+    #[test]
+    fn the_digits_at_the_end_are_the_code() {
+        splits("hunter2123456", &[6], "hunter2", "123456");
+        splits("hunter2000042", &[6], "hunter2", "000042");
+        splits("pässwörd123456", &[6], "pässwörd", "123456");
+        splits("123456", &[6], "", "123456");
+    }
+
+    #[test]
+    fn of_several_lengths_the_longest_that_fits_counts() {
+        splits("hunter12345678", &[6, 8], "hunter", "12345678");
+        splits("hunter_123456", &[6, 8], "hunter_", "123456");
+    }
+
+    #[test]
+    fn a_blank_tells_where_the_code_begins() {
+        splits("hunter42 123456", &[6, 8], "hunter42 ", "123456");
+        splits("correct horse 123-456", &[6], "correct horse ", "123-456");
+        splits("hunter2 P-2345-6789-ABCD", &[6], "hunter2 ", "P-2345-6789-ABCD");
+        splits("hunter2 abcde-fghjk", &[6], "hunter2 ", "abcde-fghjk");
+    }
+
+    /// Rather no code than a piece of the password.
+    #[test]
+    fn a_password_alone_holds_no_code() {
+        for typed in ["hunter2", "", " ", "hunter12345", "correct horse battery", "kubernetes", "123456x"] {
+            splits(typed, &[6], typed, "");
+        }
+        splits("correct kubernetes423456", &[6], "correct kubernetes", "423456");
+    }
+}

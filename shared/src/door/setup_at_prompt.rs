@@ -1,0 +1,120 @@
+//! A first setup at the prompt of a PAM host, by someone who has passed the first factor: shown, confirmed by a code, and
+//! active only when the host's whole entry has passed. Between the steps the host keeps sealed tickets, the store nothing.
+//!
+//! MUST NOT begin one for a process that runs as the person: it could be anyone who found a terminal open, and such a
+//! host vouches for no password. `postern enroll` asks for it.
+
+use super::{Actor, AdministrationError, Caller, Door, Means, Visitor};
+use crate::answer;
+use crate::clock::Timestamp;
+use crate::decision::Refusal;
+use crate::enrolment::{Confirmation, Pending};
+use crate::errand::{Answer, AtPrompt, Judged, Reply, Typed};
+use crate::guess::Stage;
+use crate::policy::Enrolling;
+use crate::recovery::RecoveryCode;
+use crate::ticket::{Confirmed, Draft, ErrandTicket};
+use crate::vault::VaultError;
+use crate::words;
+
+type Done = Result<Reply, AdministrationError>;
+
+impl Door {
+    /// One step.
+    pub(super) fn set_up_at_prompt(
+        &mut self,
+        caller: Caller<'_>,
+        visitor: &Visitor<'_>,
+        step: &AtPrompt,
+        now: Timestamp,
+    ) -> Done {
+        let own = matches!(caller, Caller::Owner { name, .. } if name == visitor.name);
+        if own || visitor.stage == Stage::Before {
+            return Ok(refused(Refusal::NotEnrolled));
+        }
+        match step {
+            AtPrompt::Begin(code) => self.begin_at_prompt(caller, visitor, code.as_ref(), now),
+            AtPrompt::Confirm { ticket, code } => self.confirm_at_prompt(caller, visitor, ticket, code, now),
+            AtPrompt::Activate(ticket) => self.activate_at_prompt(caller, visitor, ticket, now),
+        }
+    }
+
+    fn begin_at_prompt(
+        &mut self,
+        caller: Caller<'_>,
+        visitor: &Visitor<'_>,
+        code: Option<&Typed>,
+        now: Timestamp,
+    ) -> Done {
+        let pending = Pending::new(&self.config, visitor.name).map_err(VaultError::Random)?;
+        self.refuse_setup(&pending)?;
+        let footing = self.footing(visitor.name)?;
+        // The line itself says that whoever has none sets one up here, required or not.
+        let invitation = match (self.config.policy.enrolling(visitor.origin.address()), code) {
+            (Enrolling::Free, _) => None,
+            (Enrolling::OneTimeCode, None) => return Ok(judged(Judged::OneTimeCodeNeeded)),
+            (Enrolling::OneTimeCode, Some(code)) => {
+                let answer = answer::Answer::read(code.as_bytes());
+                match self.judge_invitation(visitor, &answer, now)? {
+                    Ok(invitation) => Some(invitation),
+                    Err(refusal) => return Ok(refused(refusal)),
+                }
+            }
+        };
+        let draft = Draft::of(&pending, invitation);
+        let ticket = ErrandTicket::begun(visitor.name, caller.holder(), footing, draft, now);
+        let grouped = |code: &RecoveryCode| Typed::from(code.grouped());
+        Ok(judged(Judged::Setup {
+            secret: pending.secret().to_base32().into(),
+            url: pending.url().into(),
+            recovery_codes: pending.recovery_codes().iter().map(grouped).collect(),
+            ticket: ticket.seal(&self.token_keys())?,
+        }))
+    }
+
+    fn confirm_at_prompt(
+        &mut self,
+        caller: Caller<'_>,
+        visitor: &Visitor<'_>,
+        ticket: &Typed,
+        code: &Typed,
+        now: Timestamp,
+    ) -> Done {
+        // tickets are opened with the keys of now
+        self.footing(visitor.name)?;
+        let ticket = self.opened::<Draft>(ticket, caller, visitor.name, now)?;
+        let pending = self.pending(&ticket.what, &ticket)?;
+        let confirmation = match pending.confirm(&answer::Answer::read(code.as_bytes()), &self.config, now) {
+            Ok(confirmation) => confirmation,
+            Err(refusal) => return Ok(refused(refusal)),
+        };
+        let step = confirmation.step().ok_or(AdministrationError::Stale)?;
+        let confirmed = ticket.next(|draft| Confirmed { draft, step });
+        Ok(judged(Judged::Confirmed { ticket: confirmed.seal(&self.token_keys())? }))
+    }
+
+    fn activate_at_prompt(
+        &mut self,
+        caller: Caller<'_>,
+        visitor: &Visitor<'_>,
+        ticket: &Typed,
+        now: Timestamp,
+    ) -> Done {
+        self.footing(visitor.name)?;
+        let ticket = self.opened::<Confirmed>(ticket, caller, visitor.name, now)?;
+        let pending = self.pending(&ticket.what.draft, &ticket)?;
+        let confirmation = Confirmation::given(ticket.what.step);
+        let after = self.activate(&pending, &confirmation, Actor::Prompt(visitor), now)?;
+        self.entered(visitor, Means::Code, now)?;
+        let told = words::app_passwords(after).into_iter().collect();
+        Ok(Reply { told, answer: Answer::Judged(Judged::Done) })
+    }
+}
+
+fn judged(judged: Judged) -> Reply {
+    Answer::Judged(judged).into()
+}
+
+fn refused(refusal: Refusal) -> Reply {
+    judged(Judged::Refused { cause: refusal.to_string(), words: words::refusal(refusal), taken: 0 })
+}

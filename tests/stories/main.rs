@@ -14,6 +14,7 @@ mod crashes;
 mod declared;
 mod earlier;
 mod enrolment;
+mod grace;
 mod guard;
 mod guesses;
 mod guest;

@@ -226,9 +226,14 @@ impl Line<'_> {
         match ruled {
             Err(denied) => denied,
             Ok(Ruled::Accepted { by, left, .. }) => self.passed(&by, left),
-            Ok(Ruled::Refused { refusal, .. }) => {
-                hand_on(self.host, &self.settings, &typed, 0);
+            // another line would judge it again
+            Ok(Ruled::Refused { refusal, .. }) if is_one || self.settings.reading == Reading::Whole => {
                 self.refused(&refusal);
+                Entry::Denied(Denial::Refused)
+            }
+            // what goes on to another line is for that one to refuse
+            Ok(Ruled::Refused { .. }) => {
+                hand_on(self.host, &self.settings, &typed, 0);
                 Entry::Denied(Denial::Refused)
             }
         }

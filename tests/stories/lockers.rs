@@ -112,8 +112,8 @@ fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
     let script = "use IO::Socket::UNIX; my ($path, @codes) = @ARGV; my $n = 0; for my $code (@codes) { \
          my $s = IO::Socket::UNIX->new(Peer => $path) or next; my $a = $n++ % 250; \
          my $stage = $n % 2 ? 'before' : 'after'; print $s qq({\"account\":\"alice\",\"task\":{\"judge\":\
-         {\"service\":\"s$a\",\"address\":\"192.0.2.$a\",\"stage\":\"$stage\",\"question\":\
-         {\"answer\":\"$code\"}}}}\\n); $s->flush; print while <$s>; }";
+         {\"service\":\"s$a\",\"origin\":{\"remote\":\"192.0.2.$a\"},\"stage\":\"$stage\",\"question\":\
+         {\"answer\":{\"typed\":\"$code\",\"reading\":\"whole\"}}}}}\\n); $s->flush; print while <$s>; }";
     let wrong = phone.wrong_codes(300);
     let mut guesser = as_user("alice", &["perl", "-e", script, SOCKET]);
     let output = guesser.args(&wrong).output().expect("perl runs");

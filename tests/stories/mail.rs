@@ -9,7 +9,8 @@ use testhost::{
     Visitor, Web, Webhook, hanging_server, reconfigure,
 };
 
-const PLAIN: &str = "[email]\nsmtp_url = \"smtp://127.0.0.1:2525\"\nfrom = \"postern@example.test\"\n";
+pub(crate) const PLAIN: &str =
+    "[email]\nsmtp_url = \"smtp://127.0.0.1:2525\"\nfrom = \"postern@example.test\"\n";
 
 fn by_tls(url: &str) -> String {
     format!(
@@ -27,7 +28,7 @@ fn web(host: &Host, email: &str) -> (Web, Person) {
 }
 
 /// Her address, set and confirmed; the cooldown is over.
-fn confirmed(host: &Host, server: &MailServer) -> Mail {
+pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     let said = Postern::call("email set alice alice@example.test").does();
     assert!(said.out.contains("a code was mailed to alice@example.test"), "{}", said.out);
     let mail = server.got();

@@ -174,9 +174,14 @@ fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
     let host = Fake::at("dovecot", "alice").who_types(&[&typed]);
     assert_eq!(home.auth(&host, "app_password forward_pass"), DENIED);
     assert_eq!(host.password(), Some(typed));
+    assert_eq!(host.log_text(), "", "nothing was refused yet");
     assert_eq!(home.auth(&host, "use_first_pass forward_pass"), Entry::Passed);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert_eq!(host.prompts.borrow().len(), 1);
+    // a wrong one would count twice
+    let host = Fake::at("vsftpd", "alice").who_types(&[&home.app_password("pam:dovecot")]);
+    assert_eq!(home.auth(&host, "app_password forward_pass"), DENIED);
+    assert_eq!(host.password(), None);
 }
 
 impl Home {

@@ -1,0 +1,54 @@
+//! Codes by mail at ssh's prompt: `m` asks for one, and the gate sends it.
+
+use crate::mail::{PLAIN, confirmed};
+use testhost::{Gate, Host, MailServer, Postern, Terminal};
+
+const OFFER: &str = "Type m for a code by mail.";
+
+/// M1, M3, M4 at ssh; M5.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn m_asks_for_a_code_by_mail() {
+    let host = Host::fresh();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let (phone, bobs) = (alice.enrols(), bob.enrols());
+    let server = MailServer::start();
+    host.configure(PLAIN);
+    let gate = Gate::without_web();
+    confirmed(&host, &server);
+
+    let mut terminal = alice.with_key().dials();
+    terminal.expect(OFFER).expect("Verification code: ").types("m");
+    terminal.expect("A code is on its way to a•••@example.test").expect("Verification code: ");
+    let mail = server.got();
+    terminal.types("M").expect("A code was mailed just now; wait 60 s").expect("Verification code: ");
+    terminal.types(&mail.code());
+    assert!(terminal.ends().entered());
+    host.journal.says("not mailed cause=cooldown-60s address=127.0.0.1 service=sshd user=\"alice\"");
+    host.journal.says("accepted cause=mailed-code address=127.0.0.1 service=sshd user=\"alice\"");
+    alice.with_key().is_refused(&mail.code(), "That code was used already");
+
+    // an app's code is as good; whoever has no address is offered nothing, and "m" is none
+    host.clock.forward(60);
+    alice.with_password().enters_with(&phone.code());
+    let mut terminal: Terminal = bob.with_key().dials();
+    let screen = terminal.expect("Verification code: ").screen();
+    assert!(!screen.contains("by mail"), "{screen}");
+    terminal.types("m").expect("That is no code").expect("Verification code: ").types(&bobs.code());
+    assert!(terminal.ends().entered());
+
+    drop(server);
+    let mut terminal = alice.with_key().dials();
+    terminal.expect(OFFER).types("m").expect("The code could not be mailed").expect("Verification code: ");
+    host.clock.forward(30);
+    terminal.types(&phone.code());
+    assert!(terminal.ends().entered());
+    host.journal
+        .says("not mailed cause=not-mailed address=127.0.0.1 service=sshd user=\"alice\": no mail was sent");
+    drop(gate);
+    let mut terminal = alice.with_key().dials();
+    terminal.expect(OFFER).types("m").expect("The code could not be mailed").expect("Verification code: ");
+    host.journal.says("start postern-gate, which sends all mail");
+    let log = Postern::call("log alice --event code-asked --json").does().out;
+    assert_eq!(log.lines().count(), 3, "{log}");
+}

@@ -82,7 +82,7 @@ impl Desk {
 
     /// What the policy says, and whether codes are mailed to the account.
     pub(crate) fn need(&self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<(Need, Mail), DeskError> {
-        match self.ask_after(earlier, visitor, Question::Need)? {
+        match self.ask_as(ROOT, visitor, earlier.clone(), Question::Need)? {
             (Judged::Need { need, mail }, _) => Ok((need, mail)),
             _ => Err(DeskError::Nonsense),
         }
@@ -125,6 +125,14 @@ impl Desk {
         }
     }
 
+    /// Whether someone who must have a second factor, and has none, may come in without.
+    pub(crate) fn waive(&self, visitor: &Visitor<'_>) -> Result<Option<Waiver>, DeskError> {
+        match self.ask(visitor, Question::Waive)? {
+            (Judged::Waived(waiver), _) => Ok(waiver),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
     /// Whether an earlier code spares the next.
     pub(crate) fn grace(&self, visitor: &Visitor<'_>, grace: Grace) -> Result<Spared, DeskError> {
         match self.ask(visitor, Question::Grace(grace))? {
@@ -133,19 +141,16 @@ impl Desk {
         }
     }
 
-    /// Ends what a new password ends, at every gate when this returns; what there is to tell, if there is an account.
-    pub(crate) fn password_changed(&self, visitor: &Visitor<'_>) -> Result<Option<Vec<String>>, DeskError> {
-        match self.ask(visitor, Question::PasswordChanged)? {
-            (Judged::Ended, told) => Ok(Some(told)),
+    /// Ends what a new password of the host's ends, at every gate when this returns; what there is to tell, if there is
+    /// an account.
+    pub(crate) fn password_changed(
+        &self,
+        visitor: &Visitor<'_>,
+        actor: &str,
+    ) -> Result<Option<Vec<String>>, DeskError> {
+        match self.ask_as(Caller::Root(actor), visitor, Earlier::default(), Question::PasswordChanged)? {
+            (Judged::Done, told) => Ok(Some(told)),
             (Judged::NothingToEnd, _) => Ok(None),
-            _ => Err(DeskError::Nonsense),
-        }
-    }
-
-    /// Whether someone who must have a second factor, and has none, may come in without.
-    pub(crate) fn waive(&self, visitor: &Visitor<'_>) -> Result<Option<Waiver>, DeskError> {
-        match self.ask(visitor, Question::Waive)? {
-            (Judged::Waived(waiver), _) => Ok(waiver),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -194,30 +199,31 @@ impl Desk {
 
     /// One question: the answer, and what there is to tell beside it.
     fn ask(&self, visitor: &Visitor<'_>, question: Question) -> Result<(Judged, Vec<String>), DeskError> {
-        self.ask_after(&Earlier::default(), visitor, question)
+        self.ask_as(ROOT, visitor, Earlier::default(), question)
     }
 
-    /// The same, where it matters what passed before.
-    fn ask_after(
+    /// The same, where it matters who asks, or what passed before.
+    fn ask_as(
         &self,
-        earlier: &Earlier,
+        root: Caller<'_>,
         visitor: &Visitor<'_>,
+        earlier: Earlier,
         question: Question,
     ) -> Result<(Judged, Vec<String>), DeskError> {
         let judging = Judging {
             service: Service::named(visitor.service.as_bytes()),
             origin: visitor.origin.clone(),
             stage: visitor.stage,
-            earlier: earlier.clone(),
+            earlier,
             question,
         };
-        // a letter to be sent, other gates to go by a revocation
+        // a letter is sent, or a revocation waits for other gates
         let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
         let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer } = match self {
             Desk::Store(config) => {
                 let now = clock::now()?;
-                Door::open((**config).clone())?.run_errand(ROOT, &errand, now)?
+                Door::open((**config).clone())?.run_errand(root, &errand, now)?
             }
             Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
             Desk::Gate(gate) => gate.judge(&errand)?,

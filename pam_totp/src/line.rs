@@ -1,5 +1,5 @@
 //! A line of a service file at work: what it knows of the host and of who stands there, what it logs, and the mark
-//! that it leaves. What kinds of lines do is in [`crate::login`], [`crate::guard`] and [`crate::password`].
+//! that it leaves. What kinds of lines do is in [`crate::login`] and [`crate::guard`].
 
 use crate::caller::{self, UserError};
 use crate::desk::Desk;
@@ -169,8 +169,8 @@ impl<'a> Line<'a> {
         );
         self.host.log(severity, &line);
         if self.settings.debug {
-            let (origin, earlier, account) = (&self.origin, &self.earlier, self.account.as_str());
-            let first_factor = self.settings.first_factor;
+            let Front { origin, earlier, settings, .. } = self.front;
+            let (first_factor, account) = (settings.first_factor, self.account.as_str());
             let line = format!(
                 "origin={origin} first_factor={first_factor:?} earlier={earlier} account={account:?}"
             );

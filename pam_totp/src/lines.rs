@@ -4,8 +4,8 @@
 mod at_the_gate;
 mod earlier;
 mod grace;
+mod one_field;
 mod password;
-mod passwords;
 mod setups;
 
 use crate::entry::{Denial, Entry};

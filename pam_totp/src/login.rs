@@ -86,8 +86,12 @@ impl Line<'_> {
         if nobody_enrolled && self.settings.unenrolled == Some(Unenrolled::Enroll) {
             return self.set_up();
         }
-        match self.without_code(need, Stage::After).or_else(|| self.by_grace()) {
-            None => self.ask_for_code(mail),
+        match self.without_code(need, Stage::After) {
+            None => match self.by_grace() {
+                None => self.ask_for_code(mail),
+                Some(Entry::Denied(denial)) => Entry::Denied(denial),
+                Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
+            },
             Some(Entry::Denied(Denial::Refused)) => {
                 self.host.tell(words::NOT_ENROLLED);
                 Entry::Denied(Denial::Refused)

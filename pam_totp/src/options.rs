@@ -109,6 +109,7 @@ impl Options {
                     let number = number.parse().ok().filter(|n| (1..=10).contains(n)).ok_or_else(unknown)?;
                     options.tries = Some(Whole::of(number));
                 }
+                ("grace", Some(time)) => options.grace = Some(time.parse().map_err(|()| unknown())?),
                 ("try_first_pass", None) => options.try_first_pass = true,
                 ("use_first_pass", None) => options.use_first_pass = true,
                 ("forward_pass", None) => options.forward_pass = true,
@@ -116,12 +117,9 @@ impl Options {
                 ("user", Some(name)) => {
                     options.user = Some(UserName::parse(name.as_bytes()).map_err(|_| unknown())?);
                 }
-                ("grace", Some(text)) => {
-                    options.grace = Some(Grace::parse(text).ok_or_else(unknown)?);
-                }
                 ("fail_delay", None) => options.fail_delay = Some(Duration::of(2)),
                 ("fail_delay", Some(text)) => {
-                    options.fail_delay = Some(Duration::parse(text).ok_or_else(unknown)?);
+                    options.fail_delay = Some(text.parse().map_err(|()| unknown())?);
                 }
                 ("debug", None) => options.debug = true,
                 ("quiet", None) => options.quiet = true,

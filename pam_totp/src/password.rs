@@ -37,18 +37,13 @@ pub(crate) fn changed(host: &dyn Host, words: &[String]) {
         Err(Denial::BadName) => return,
         Err(_) => return not_ended(host),
     };
+    let actor = caller::runs_as();
     let origin = match &front.origin {
-        Origin::Unknown => Origin::Local(caller::runs_as()),
+        Origin::Unknown => Origin::Local(actor.clone()),
         known => known.clone(),
     };
-    let visitor = Visitor {
-        name: &line.user,
-        stage: Stage::After,
-        origin: &origin,
-        browser: None,
-        service: line.service.as_str(),
-    };
-    match line.desk.password_changed(&visitor) {
+    let visitor = Visitor { name: &line.user, origin: &origin, ..line.visitor(Stage::After) };
+    match line.desk.password_changed(&visitor, &actor) {
         Ok(Some(told)) => {
             line.log(Severity::Info, "ended", "host-password");
             line.tell(&told);

@@ -281,12 +281,12 @@ fn a_changed_password_is_believed_of_its_own_user_and_of_a_service_that_is_named
     assert!(home.door.status(&name("bob")).is_err());
 
     for host in [&LOCKER, &DOVECOT] {
-        assert!(matches!(judged(says(&mut home, host, "alice")), Judged::Ended));
+        assert!(matches!(judged(says(&mut home, host, "alice")), Judged::Done));
     }
     let only = Filter { what: Some(What::HostPasswordChanged), ..Filter::default() };
     let events = home.door.events(&only, 0, 100).unwrap();
     let by: Vec<_> = events.iter().map(|(_, event)| (event.actor.as_str(), event.origin.as_str())).collect();
-    assert_eq!(by, [("alice", "local user alice"), ("alice", "192.0.2.7")]);
+    assert_eq!(by, [("alice", "local user alice"), ("dovecot", "192.0.2.7")]);
 }
 
 #[test]

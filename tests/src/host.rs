@@ -15,6 +15,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
 
+const SERVICES: &str = "/etc/pam.d";
+const SUDOERS: &str = "/etc/sudoers.d/postern-tests";
+
 /// The host of one story.
 pub struct Host {
     sshd: Option<Sshd>,
@@ -37,12 +40,14 @@ impl Host {
         PREPARED.call_once(prepare);
         remove("/etc/postern");
         remove(STORE_FOLDER);
+        remove(SUDOERS);
+        copy_all(&format!("{WORK}/pam.d"), SERVICES);
         let clock = Clock::wind_up();
         let journal = Journal::start();
         install();
         Postern::call("init").does();
         Sshd::configure();
-        put("config/pam.d/sudo", "/etc/pam.d/sudo");
+        put_service("sudo");
         Host { sshd: Some(Sshd::start()), clock, journal }
     }
 
@@ -67,7 +72,25 @@ impl Host {
     /// Writes a service file of PAM's.
     #[track_caller]
     pub fn pam(&self, service: &str, text: &str) {
-        fs::write(format!("/etc/pam.d/{service}"), text).expect("a service file can be written");
+        fs::write(format!("{SERVICES}/{service}"), text).expect("a service file can be written");
+    }
+
+    /// Puts the sample of a service in place, as it stands.
+    #[track_caller]
+    pub fn sample(&self, service: &str) {
+        put_service(service);
+    }
+
+    /// Who may do what with sudo, besides what the host says itself.
+    #[track_caller]
+    pub fn sudoers(&self, text: &str) {
+        fs::write(SUDOERS, format!("{text}\n")).expect("a drop-in can be written");
+    }
+
+    /// The service file that the host's packages brought.
+    #[track_caller]
+    pub fn shipped(&self, service: &str) -> String {
+        fs::read_to_string(format!("{WORK}/pam.d/{service}")).expect("a package of the host brings it")
     }
 
     /// Ends sshd with every session, and starts it again.
@@ -103,6 +126,20 @@ fn prepare() {
     let key = fs::read_to_string("/etc/ssh/ssh_host_ed25519_key.pub").expect("openssh-server is installed");
     fs::write(format!("{WORK}/known_hosts"), format!("[127.0.0.1]:{} {key}", crate::sshd::PORT))
         .expect("the tests' folder can be written");
+    // where stories have run before, what stands there now may be theirs
+    if !Path::new(WORK).join("pam.d").exists() {
+        copy_all(SERVICES, &format!("{WORK}/pam.d"));
+    }
+}
+
+/// Copies what is in a folder over what is in another.
+fn copy_all(from: &str, to: &str) {
+    fs::create_dir_all(to).expect("the host can be changed");
+    finished(Command::new("cp").args(["-a", &format!("{from}/."), to]));
+}
+
+fn put_service(service: &str) {
+    put(&format!("config/pam.d/{service}"), &format!("{SERVICES}/{service}"));
 }
 
 /// Puts command, module and configuration in place; copies of the last story's are as good.

@@ -6,6 +6,7 @@ use crate::phone::Phone;
 use crate::postern::Postern;
 use crate::processes::finished;
 use crate::ssh::Ssh;
+use nix::unistd::User;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
@@ -21,7 +22,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// The account, made at the first call of all stories.
+    /// The account, made at the first call of all stories; root's gets a password and a key.
     pub(crate) fn called(name: &str) -> Person {
         let person = Person { name: name.to_owned(), password: format!("the password of {name}") };
         if !Path::new(&person.key()).exists() {
@@ -32,7 +33,9 @@ impl Person {
 
     fn settle(&self) {
         let Person { name, password } = self;
-        finished(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", name]));
+        if name != "root" {
+            finished(Command::new("useradd").args(["--create-home", "--shell", "/bin/bash", name]));
+        }
         // a cheap hash: what a password costs is not what the stories are about
         let mut chpasswd = Command::new("chpasswd");
         chpasswd.args(["-c", "SHA512", "-s", "1000"]).stdin(Stdio::piped());
@@ -42,12 +45,15 @@ impl Person {
         drop(stdin);
         assert!(chpasswd.wait().expect("a child can be waited for").success(), "chpasswd for {name}");
 
-        let (key, home) = (self.key(), format!("/home/{name}"));
+        let user = User::from_name(name).ok().flatten().expect("the account was made");
+        let (key, home) = (self.key(), user.dir.display().to_string());
         finished(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &key]));
-        fs::create_dir_all(format!("{home}/.ssh")).expect("a home can be written");
-        fs::copy(format!("{key}.pub"), format!("{home}/.ssh/authorized_keys"))
-            .expect("a home can be written");
-        finished(Command::new("chown").args(["-R", &format!("{name}:"), &home]));
+        let (ssh, public) =
+            (format!("{home}/.ssh"), fs::read(format!("{key}.pub")).expect("ssh-keygen wrote it"));
+        fs::create_dir_all(&ssh).expect("a home can be written");
+        let keys = File::options().append(true).create(true).open(format!("{ssh}/authorized_keys"));
+        keys.expect("a home can be written").write_all(&public).expect("a home can be written");
+        finished(Command::new("chown").args(["-R", &format!("{name}:"), &ssh]));
     }
 
     pub(crate) fn key(&self) -> String {

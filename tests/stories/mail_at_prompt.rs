@@ -52,3 +52,27 @@ fn m_asks_for_a_code_by_mail() {
     let log = Postern::call("log alice --event code-asked --json").does().out;
     assert_eq!(log.lines().count(), 3, "{log}");
 }
+
+/// A screen locker's prompt offers the same.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_host_that_is_not_root_has_a_code_mailed_too() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    alice.enrols();
+    let server = MailServer::start();
+    host.configure(PLAIN);
+    let _gate = Gate::without_web();
+    confirmed(&host, &server);
+    let codes = "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n";
+    host.pam("locker", codes);
+
+    let mut locker = Terminal::run(alice.on_this_host("pamtester locker alice authenticate acct_mgmt"));
+    locker.expect(OFFER).expect("Verification code: ").types("m");
+    locker.expect("A code is on its way to a•••@example.test").expect("Verification code: ");
+    let mail = server.got();
+    locker.types("m").expect("A code was mailed just now").expect("Verification code: ");
+    locker.types(&mail.code()).expect("successfully authenticated");
+    assert!(locker.ends().status.success());
+    host.journal.says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
+}

@@ -65,15 +65,21 @@ impl<const MIN: u64, const MAX: u64> Duration<MIN, MAX> {
     pub fn seconds(self) -> u64 {
         self.0
     }
+}
 
-    /// Reads a word such as "90s" or "90", if it lies in the range.
-    pub fn parse(word: &str) -> Option<Self> {
-        let seconds = word.parse().ok().or_else(|| with_unit(word))?;
-        (MIN..=MAX).contains(&seconds).then_some(Self(seconds))
+/// Reads a number of seconds, also without a unit: what stands after a `=` knows no types.
+impl<const MIN: u64, const MAX: u64> std::str::FromStr for Duration<MIN, MAX> {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds = if is_number { text.parse().ok() } else { parse(text) };
+        seconds.filter(|s| (MIN..=MAX).contains(s)).map(Self).ok_or(())
     }
 }
 
-fn with_unit(text: &str) -> Option<u64> {
+/// A number of seconds with a unit.
+fn parse(text: &str) -> Option<u64> {
     UNITS.iter().find_map(|(unit, length)| {
         let number = text.strip_suffix(unit)?.trim_end();
         let digits_only = number.bytes().all(|b| b.is_ascii_digit());
@@ -110,7 +116,7 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX
             }
 
             fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-                Self::check(with_unit(value))
+                Self::check(parse(value))
             }
         }
         deserializer.deserialize_any(Reader)
@@ -210,6 +216,17 @@ mod tests {
         for text in
             ["14", "86401", "-1", "\"\"", "\"s\"", "\"+30s\"", "\"1w\"", "1.5", "\"99999999999999999d\""]
         {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_outside_of_files_needs_no_unit() {
+        let seconds = |text: &str| text.parse::<Duration<15, 86_400>>().ok().map(Duration::seconds);
+        for (text, value) in [("30", 30), ("30s", 30), ("5m", 300), ("1d", 86_400)] {
+            assert_eq!(seconds(text), Some(value), "{text}");
+        }
+        for text in ["", "14", "86401", "-1", "+30", "s", "1w", "1.5", "99999999999999999999"] {
             assert_eq!(seconds(text), None, "{text}");
         }
     }

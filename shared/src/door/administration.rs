@@ -1,7 +1,7 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
 use super::app_passwords::{self, AppPasswordError, AppPasswordsAfter};
-use super::{COMMAND, Door, DoorError, NotMailed, SERVICE, Visitor, is_enrolled, load, notice};
+use super::{COMMAND, Door, DoorError, NotMailed, SERVICE, is_enrolled, load, notice};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::decision::Refusal;
@@ -121,8 +121,6 @@ pub enum Actor<'a> {
     Command(&'a str),
     /// The person of that name, in a browser that has no session yet.
     Browser(&'a UserName, &'a Origin),
-    /// The person at a service's prompt.
-    Prompt(&'a Visitor<'a>),
     /// A user of this host, at this PAM service.
     Service(&'a str, &'a Origin, &'a str),
     /// In a session: acts end with it.
@@ -138,7 +136,7 @@ impl Actor<'_> {
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
         let lives = match self {
-            Actor::Command(_) | Actor::Browser(..) | Actor::Prompt(_) | Actor::Service(..) => true,
+            Actor::Command(_) | Actor::Browser(..) | Actor::Service(..) => true,
             Actor::Session(_, _, id) => tx.sessions(account, now)?.iter().any(|kept| kept.id == id),
         };
         if lives { Ok(()) } else { Err(AdministrationError::Stale) }
@@ -178,12 +176,11 @@ pub(super) fn log_because<'a>(
 
 fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event {
     let (door, origin, actor) = match actor {
-        Actor::Prompt(visitor) => (visitor.service, visitor.origin.to_string(), visitor.name.as_str()),
+        Actor::Service(actor, origin, service) => (service, origin.to_string(), actor),
         Actor::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
         Actor::Browser(actor, origin) | Actor::Session(actor, origin, _) => {
             (SERVICE, origin.to_string(), actor.as_str())
         }
-        Actor::Service(actor, origin, service) => (service, origin.to_string(), actor),
     };
     Event {
         at: now,

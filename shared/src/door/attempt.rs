@@ -12,7 +12,6 @@ use crate::store::{AccountRecord, Intent, Missed};
 use serde::{Deserialize, Serialize};
 
 /// Who stands at which door.
-#[derive(Debug)]
 pub struct Visitor<'a> {
     /// The account's name.
     pub name: &'a UserName,

@@ -48,7 +48,7 @@ struct Proof {
 type Answered = Result<Answer, AdministrationError>;
 
 impl Caller<'_> {
-    fn actor(&self) -> &str {
+    pub(super) fn actor(&self) -> &str {
         match self {
             Caller::Root(actor) => actor,
             Caller::Owner { name, .. } => name.as_str(),

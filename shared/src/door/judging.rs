@@ -6,7 +6,9 @@
 
 use super::errand::Caller;
 use super::mail::{MailRefusal, Posted};
-use super::{AdministrationError, Asked, Door, DoorError, Means, NotMailed, PolicyError, Visitor, load};
+use super::{
+    Actor, AdministrationError, Asked, Door, DoorError, Means, NotMailed, PolicyError, Visitor, load,
+};
 use crate::account::Enrolled;
 use crate::answer::{Answer as Typing, Reading, ending};
 use crate::app_password::AppPassword;
@@ -75,22 +77,31 @@ impl Door {
         let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
         let judged = match &judging.question {
             Question::Need => {
-                let mail = self.membership(account)?.mail;
-                // before the first factor nothing has passed, and of one's own account nobody else has seen it
+                // of one's own account nobody else has seen it
                 let earlier = match (caller, stage) {
                     (Caller::Owner { name, .. }, _) if name == account => &Earlier::default(),
                     (_, Stage::Before) => &Earlier::default(),
                     (_, Stage::After) => &judging.earlier,
                 };
+                let mail = self.membership(account)?.mail;
                 Judged::Need { need: self.need(&visitor, earlier)?, mail }
             }
             // Only who has passed the first factor signs in for the first time.
             Question::Waive if stage == Stage::Before => Judged::Waived(None),
             Question::Waive => Judged::Waived(self.waive(&visitor, now)?),
-            Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
-            Question::PasswordChanged => return self.password_changed(&visitor, now),
             Question::Answer { typed, reading } => {
                 return self.judge_answer(caller, &visitor, typed, *reading, now);
+            }
+            Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
+            Question::PasswordChanged => {
+                let actor = Actor::Service(caller.actor(), &origin, service);
+                return Ok(match self.host_password_changed(account, actor, now)? {
+                    None => Answer::Judged(Judged::NothingToEnd).into(),
+                    Some(after) => {
+                        let told = words::app_passwords(after).into_iter().collect();
+                        Reply { told, answer: Answer::Judged(Judged::Done) }
+                    }
+                });
             }
             Question::Book(ticket) => return self.book(caller, &visitor, ticket, now),
             Question::Mail => match self.post_code(&visitor, now)? {

@@ -1,17 +1,14 @@
 //! What a new password ends, whether it was set here or through PAM: whoever knew the old one may have left something
 //! open.
 
-use super::administration::{Actor, AdministrationError, log};
+use super::administration::{Actor, log};
 use super::app_passwords::{self, AppPasswordsAfter};
-use super::{Door, DoorError, Visitor};
+use super::{Door, DoorError};
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::errand::{Answer, Judged, Reply};
 use crate::event::What;
 use crate::name::UserName;
-use crate::place::Origin;
 use crate::store::{AccountId, Intent, StoreError, Transaction};
-use crate::words;
 
 /// Ends every session, trusted browser and grace of an account, and its app passwords by `app_passwords.on_change`, with the
 /// event; the revision that gates must go by.
@@ -46,25 +43,5 @@ impl Door {
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(Some(after))
-    }
-
-    /// A PAM host says so. Who did it is the local user who ran what changed it, or else whoever was signing in.
-    pub(super) fn password_changed(
-        &mut self,
-        visitor: &Visitor<'_>,
-        now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
-        let actor = match visitor.origin {
-            Origin::Local(name) => name.as_str(),
-            Origin::Remote(_) | Origin::Unknown => visitor.name.as_str(),
-        };
-        let actor = Actor::Service(actor, visitor.origin, visitor.service);
-        Ok(match self.host_password_changed(visitor.name, actor, now)? {
-            None => Answer::Judged(Judged::NothingToEnd).into(),
-            Some(after) => {
-                let told = words::app_passwords(after).into_iter().collect();
-                Reply { told, answer: Answer::Judged(Judged::Ended) }
-            }
-        })
     }
 }

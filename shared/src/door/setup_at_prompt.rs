@@ -104,7 +104,8 @@ impl Door {
         let ticket = self.opened::<Confirmed>(ticket, caller, visitor.name, now)?;
         let pending = self.pending(&ticket.what.draft, &ticket)?;
         let confirmation = Confirmation::given(ticket.what.step);
-        let after = self.activate(&pending, &confirmation, Actor::Prompt(visitor), now)?;
+        let actor = Actor::Service(visitor.name.as_str(), visitor.origin, visitor.service);
+        let after = self.activate(&pending, &confirmation, actor, now)?;
         self.entered(visitor, Means::Code, now)?;
         let told = words::app_passwords(after).into_iter().collect();
         Ok(Reply { told, answer: Answer::Judged(Judged::Done) })

@@ -106,14 +106,12 @@ pub enum Judged {
         /// How many bytes at the end of what was typed were the answer.
         taken: usize,
     },
-    /// What grace says.
-    Grace(Spared),
-    /// It is ended.
-    Ended,
+    /// It is done: booked, active, ended.
+    Done,
     /// There is no account, and so nothing that could end.
     NothingToEnd,
-    /// It is done: booked, active.
-    Done,
+    /// What grace says.
+    Grace(Spared),
     /// Why they may come in without, if they may.
     Waived(Option<Waiver>),
     /// A code is on its way; what there is to tell.

@@ -1,0 +1,124 @@
+//! su: password and code of the person whom one wants to be; root is asked neither. The sample is config/pam.d/su.
+
+use std::process::Command;
+use testhost::{Host, Person, Postern, Store, Terminal, finished};
+
+/// A host with the time that su goes by, and codes that are good for minutes.
+#[track_caller]
+fn host() -> Host {
+    let host = Host::fresh();
+    host.sample("su");
+    host.clock.as_setuid_programs_see_it();
+    host.configure("[totp]\nperiod = \"2m\"\n");
+    host
+}
+
+/// Becomes somebody, up to the prompt for the password.
+#[track_caller]
+fn su(person: &Person, words: &str) -> Terminal {
+    let mut terminal = Terminal::run(person.on_this_host(&format!("su {words}")));
+    terminal.expect("Password: ");
+    terminal
+}
+
+/// L8: guesses of one local user keep another one out of nothing.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn password_and_code_of_the_other_person_and_guesses_counted_by_who_guesses() {
+    let host = host();
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| host.person(name));
+    let phone = alice.enrols();
+
+    let wrong = phone.wrong_codes(6);
+    for codes in wrong.chunks(3) {
+        let mut terminal = su(&bob, "alice -c 'id -un'");
+        terminal.types(&alice.password);
+        for code in codes {
+            terminal.expect("Verification code: ").types(code);
+        }
+        let ended = terminal.ends();
+        assert!(!ended.status.success(), "{}", ended.transcript);
+    }
+    host.journal.says("pam_totp(su:auth): refused cause=wrong address=- service=su user=\"alice\"");
+    host.journal.says("pam_totp(su:auth): refused cause=delayed-");
+    let mut terminal = su(&bob, "alice -c 'id -un'");
+    terminal
+        .types(&alice.password)
+        .expect("Verification code: ")
+        .types(&phone.code())
+        .expect("Too many wrong codes");
+    assert!(!terminal.is_interrupted().status.success());
+
+    let mut terminal = su(&carol, "alice -c 'id -un'");
+    terminal.types(&alice.password).expect("Verification code: ").types(&phone.code()).expect("alice");
+    assert!(terminal.ends().status.success());
+    host.journal.says("pam_totp(su:auth): accepted cause=code address=- service=su user=\"alice\"");
+    let last = Postern::call("log alice --lines 1 --json").does().json();
+    assert_eq!((&last["door"], &last["origin"]), (&"su".into(), &"local user carol".into()));
+    alice.with_key().enters_with(&phone.code_in(1));
+}
+
+/// A login shell goes by a service file of its own, which includes this one.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_login_shell_asks_too() {
+    let host = host();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let phone = alice.enrols();
+
+    let mut terminal = su(&bob, "- alice -c pwd");
+    terminal.types(&alice.password).expect("Verification code: ").types(&phone.code()).expect("/home/alice");
+    assert!(terminal.ends().status.success());
+    host.journal.says("pam_totp(su-l:auth): accepted cause=code address=- service=su-l user=\"alice\"");
+}
+
+/// Nobody is refused where su rightly asks nothing.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn root_becomes_anyone_unasked() {
+    let host = host();
+    let (alice, _bob) = (host.person("alice"), host.person("bob"));
+    alice.enrols();
+    host.configure("[policy]\nrequired = \"all\"\n");
+    host.journal.forget();
+
+    for name in ["alice", "bob"] {
+        assert_eq!(finished(Command::new("su").args([name, "-c", "id -un"])), format!("{name}\n"));
+        assert_eq!(finished(Command::new("su").args(["-", name, "-c", "pwd"])), format!("/home/{name}\n"));
+    }
+    let log = host.journal.rest();
+    assert!(log.contains("su:session") && !log.contains("pam_totp("), "{log}");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_wrong_password_never_reaches_the_code() {
+    let host = host();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    alice.enrols();
+    let before = Store::open().dump();
+
+    let mut terminal = su(&bob, "alice -c 'id -un'");
+    terminal.types(&bob.password);
+    let ended = terminal.ends();
+    assert!(!ended.status.success() && !ended.transcript.contains("Verification"), "{}", ended.transcript);
+    assert_eq!(Store::open().dump(), before);
+}
+
+/// What counts is the person whom one wants to be, not who asks.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn whoever_has_no_second_factor_gets_what_the_policy_says() {
+    let host = host();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    alice.enrols();
+
+    let mut terminal = su(&alice, "bob -c 'id -un'");
+    terminal.types(&bob.password).expect("bob");
+    assert!(terminal.ends().status.success());
+    host.journal.says("pam_totp(su:auth): not needed cause=not-enrolled address=- service=su user=\"bob\"");
+    host.configure("[policy]\nrequired = \"all\"\n");
+    let mut terminal = su(&alice, "bob -c 'id -un'");
+    terminal.types(&bob.password).expect("This account needs a second factor and has none");
+    assert!(!terminal.ends().status.success());
+}

@@ -19,6 +19,7 @@ mod earlier;
 mod enrolment;
 mod every_service;
 mod fail2ban;
+mod grace;
 mod guard;
 mod guesses;
 mod guest;

@@ -1,0 +1,185 @@
+//! Grace: for a while after a code none is asked, at the same service and from the same address.
+
+use testhost::{Front, Gate, Host, Person, Phone, Place, Postern, Visitor, Web};
+
+const HERE: &str = "127.0.0.1";
+const ONE_HOUR: &str = "[pam.service.sshd]\ngrace = \"1h\"\n";
+
+/// Someone who has given a code just now.
+#[track_caller]
+fn entered(host: &Host, configuration: &str) -> (Person, Phone) {
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    host.configure(configuration);
+    alice.with_password().enters_with(&phone.code());
+    (alice, phone)
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_code_is_not_asked_again_within_its_time_from_the_same_address() {
+    let host = Host::fresh();
+    let (alice, phone) = entered(&host, ONE_HOUR);
+    alice.with_password().enters();
+    let line = format!("not needed cause=grace address={HERE} service=sshd user=\"alice\"");
+    host.journal.says(&format!("pam_totp(sshd:auth): {line}"));
+    alice.with_key().enters();
+    alice.with_password().password("wrong").is_turned_away();
+
+    // elsewhere it is, and there it begins another
+    host.clock.forward(30);
+    alice.with_key().from("127.0.1.7").enters_with(&phone.code());
+    alice.with_key().from("127.0.1.7").enters();
+
+    host.clock.forward(3600 - 31);
+    alice.with_key().enters();
+    host.clock.forward(1);
+    alice.with_key().enters_with(&phone.code());
+    alice.with_key().enters();
+    let accepted = Postern::call("log alice --event accepted --json").does().out;
+    assert_eq!(accepted.lines().count(), 3, "{accepted}");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_clock_set_back_and_a_delay_leave_nothing_of_it() {
+    let host = Host::fresh();
+    let (alice, phone) = entered(&host, ONE_HOUR);
+    host.clock.back(60);
+    alice.with_key().is_refused(&phone.code(), "This host's clock stands before your last sign-in");
+    host.clock.forward(60);
+    alice.with_key().enters();
+
+    // guesses from there count in its row, at a service that has no grace
+    host.configure("# none\n");
+    for code in phone.wrong_codes(5) {
+        alice.with_key().is_refused(&code, "That code is wrong");
+    }
+    host.configure(ONE_HOUR);
+    alice.with_key().is_refused(&phone.code(), "Too many wrong codes");
+    host.clock.forward(30);
+    alice.with_key().enters();
+}
+
+/// T5
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn every_revocation_ends_it() {
+    let host = Host::fresh();
+    let (alice, mut phone) = entered(&host, ONE_HOUR);
+    for command in [
+        "session revoke alice --all",
+        "browser revoke alice --all",
+        "account group alice --add keepers",
+        "disable alice",
+        "key rotate --compromised --yes",
+    ] {
+        alice.with_key().enters();
+        Postern::call(command).does();
+        if command.starts_with("disable") || command.starts_with("key") {
+            Postern::call("disable alice").run();
+            phone = alice.enrols();
+        }
+        host.clock.forward(30);
+        alice.with_key().enters_with(&phone.code());
+    }
+    alice.with_key().enters();
+    alice.has_a_password();
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+
+    // a recovery code from anywhere else
+    alice.with_key().enters();
+    Postern::call("disable alice").does();
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    alice.with_key().enters_with(&phone.code());
+    host.configure("# none\n");
+    alice.with_key().from("127.0.1.7").enters_with(&recovery[0]);
+    host.configure(ONE_HOUR);
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// T5: with `password optional pam_totp.so`.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_changed_password_of_this_host_ends_it() {
+    let host = Host::fresh();
+    let (alice, phone) = entered(&host, ONE_HOUR);
+    alice.with_key().enters();
+    host.pam("changes", "password required pam_permit.so\npassword optional pam_totp.so\n");
+    let mut tester = testhost::on_the_clock(std::process::Command::new("pamtester"));
+    testhost::finished(tester.args(["changes", "alice", "chauthtok"]));
+    host.journal.says("pam_totp(changes:chauthtok): ended cause=host-password");
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// What is not a code of this service begins none: one at the web, a recovery code, one without an address.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn only_a_code_at_the_same_service_begins_one() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, ONE_HOUR);
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let (phone, recovery) = alice.enrols_with_recovery_codes();
+    Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    alice.with_key().enters_with(&recovery[0]);
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+    alice.with_key().enters();
+}
+
+/// Where the first factor is unknown everyone is asked alike.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn before_the_first_factor_everyone_is_asked() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    host.configure(ONE_HOUR);
+    host.pam(
+        "sshd",
+        "auth required pam_totp.so\nauth required pam_unix.so\naccount required pam_totp.so\n\
+         account required pam_unix.so\nsession required pam_unix.so\n",
+    );
+    for steps in [0, 1] {
+        let mut terminal = alice.with_password().dials();
+        terminal.expect("Verification code: ").types(&phone.code_in(steps));
+        terminal.expect("Password: ").types(&alice.password);
+        let ended = terminal.ends();
+        assert!(ended.entered(), "{}", ended.transcript);
+    }
+    // nor do those codes spare whoever comes with a key
+    host.clock.forward(60);
+    alice.with_key().up_to_the_code().closes();
+}
+
+/// A service that is not root, and that is trusted, over pam.sock.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn it_counts_for_a_service_that_the_gate_believes() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    host.person("bob");
+    host.configure("[pam]\ngrace = \"1h\"\nsocket_users = [\"bob\"]\n");
+    let _gate = Gate::without_web();
+    host.pam("mail", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    let enters = |user: &str, typed: &str| {
+        let input = "/run/postern-tests/typed";
+        std::fs::write(input, format!("{typed}\n")).expect("a file");
+        let mut tester = std::process::Command::new("setpriv");
+        tester.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups"]);
+        tester.args(["pamtester", "-I", &format!("rhost={HERE}"), "mail", "alice"]);
+        tester.args(["authenticate", "acct_mgmt"]).stdin(std::fs::File::open(input).expect("a file"));
+        tester.output().expect("pamtester runs").status.success()
+    };
+    assert!(enters("bob", &phone.code()));
+    assert!(enters("bob", ""));
+    host.journal.says(&format!("pam_totp(mail:auth): not needed cause=grace address={HERE} service=mail"));
+    // of one's own account no address is believed
+    assert!(enters("alice", &phone.code_in(1)));
+    assert!(!enters("alice", ""));
+}

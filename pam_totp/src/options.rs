@@ -150,11 +150,6 @@ impl Options {
             true => Takes::AppPasswords,
             false => Takes::Anything,
         };
-        let default_prompt = match (takes, forward_pass) {
-            (_, true) => "Password and verification code: ",
-            (Takes::AppPasswords, false) => "App password: ",
-            (Takes::Anything, false) => "Verification code: ",
-        };
         let first_pass = if is_on(self.use_first_pass, own.use_first_pass, pam.use_first_pass) {
             FirstPass::Used
         } else if is_on(self.try_first_pass, own.try_first_pass, pam.try_first_pass) {
@@ -165,7 +160,7 @@ impl Options {
         Settings {
             first_factor: self.first_factor.or(own.first_factor).or(pam.first_factor).unwrap_or_default(),
             unenrolled: self.unenrolled.or(own.unenrolled).or(pam.unenrolled),
-            prompt: prompt.map_or(default_prompt, Line::as_str).to_owned(),
+            prompt: prompt.map_or("Verification code: ", Line::as_str).to_owned(),
             echo: if is_on(self.echo, own.echo, pam.echo) { Echo::On } else { Echo::Off },
             first_pass,
             reading: if forward_pass { Reading::Ending } else { Reading::Whole },

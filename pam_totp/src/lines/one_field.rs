@@ -25,7 +25,7 @@ fn the_code_is_split_off_and_the_password_goes_on() {
             let host = vpn().who_types(&[&typed.replace("{}", &home.code(0))]);
             assert_eq!(home.auth(&host, words), Entry::Passed, "{words} {typed}");
             assert_eq!(host.password().as_deref(), Some(password), "{words} {typed}");
-            assert_eq!(*host.prompts.borrow(), ["Password and verification code: "]);
+            assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
             assert_eq!(home.account(&host, words), Entry::Passed);
         }
     }
@@ -150,7 +150,7 @@ fn a_line_for_app_passwords_takes_nothing_else() {
     let dovecot = |typed: &str| Fake::at("dovecot", "alice").who_types(&[typed]);
     let host = dovecot(&right);
     assert_eq!(home.auth(&host, "app_password"), Entry::Passed);
-    assert_eq!(*host.prompts.borrow(), ["App password: "]);
+    assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
     assert_eq!(home.account(&host, "app_password"), Entry::Passed);
     for typed in [home.code(0), home.recovery_code(), "hunter2".to_owned(), String::new()] {
         for words in ["app_password", "app_password first_factor=passed", "app_password nullok"] {

@@ -9,6 +9,7 @@ use crate::first_setup;
 use crate::guests::Guests;
 use crate::judge::{Judge, NotJudged, Ran, at_door};
 use crate::listener;
+use arc_swap::ArcSwap;
 use nix::unistd::{Uid, User};
 use shared::clock::{self, Timestamp};
 use shared::config::Config;
@@ -39,8 +40,22 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The listening socket, and what runs errands.
 pub(crate) struct Errands {
     listener: UnixListener,
-    guests: Guests,
-    judge: Arc<Judge>,
+    desk: Arc<Desk>,
+}
+
+/// Who is admitted, and what judges: by the configuration of now.
+pub(crate) struct Desk(ArcSwap<(Guests, Arc<Judge>)>);
+
+impl Desk {
+    fn open(config: &Config) -> Desk {
+        Desk(ArcSwap::from_pointee((Guests::with_services(services(config)), Arc::new(Judge::new(config)))))
+    }
+
+    /// Goes by another configuration from the next connection on.
+    pub(crate) fn reload(&self, config: &Config) {
+        let guests = self.0.load().0.under(services(config));
+        self.0.store(Arc::new((guests, Arc::new(Judge::new(config)))));
+    }
 }
 
 /// Listens; everyone on this host may connect.
@@ -52,11 +67,7 @@ pub(crate) fn listen(path: &Path, config: &Config) -> Result<Errands, String> {
         Ok(listener)
     };
     let listener = bind().map_err(|error: io::Error| format!("{}: {error}", path.display()))?;
-    Ok(Errands {
-        listener,
-        guests: Guests::with_services(services(config)),
-        judge: Arc::new(Judge::new(config)),
-    })
+    Ok(Errands { listener, desk: Arc::new(Desk::open(config)) })
 }
 
 /// The users whose PAM hosts ask about others, by number.
@@ -73,6 +84,11 @@ fn services(config: &Config) -> HashSet<u32> {
 }
 
 impl Errands {
+    /// What a reload changes.
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
     /// Takes errands until the gate ends.
     pub(crate) async fn serve(self, mut ended: watch::Receiver<()>) {
         loop {
@@ -92,14 +108,15 @@ impl Errands {
     /// Lets a connection in, or drops it.
     fn meet(&self, mut stream: UnixStream) {
         let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
-        let Some(admitted) = self.guests.admit(uid) else {
+        let desk = self.desk.0.load_full();
+        let Some(admitted) = desk.0.admit(uid) else {
             // What does not fit the socket at once is not worth waiting for.
             let busy = refused("too many commands of yours run at once; try again when they have ended");
             let line = wire::write(&busy).unwrap_or_default();
             let _ = stream.try_write(&[GREETING, line.as_slice()].concat());
             return;
         };
-        let judge = Arc::clone(&self.judge);
+        let judge = Arc::clone(&desk.1);
         tokio::spawn(async move {
             let _admitted = admitted;
             // What a peer does to its own connection is no news.

@@ -30,6 +30,11 @@ impl Guests {
         Guests { counts: Arc::default(), services: Arc::new(services) }
     }
 
+    /// Whoever is in stays in; these users ask about others from now on.
+    pub(crate) fn under(&self, services: HashSet<u32>) -> Guests {
+        Guests { counts: Arc::clone(&self.counts), services: Arc::new(services) }
+    }
+
     /// Lets one more of a user's in, if there is room.
     pub(crate) fn admit(&self, uid: u32) -> Option<Admitted> {
         let mut counts = self.counts();

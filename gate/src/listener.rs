@@ -1,5 +1,6 @@
 //! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
 
+use arc_swap::ArcSwap;
 use nix::unistd::Group;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -21,7 +22,7 @@ const GROUP: &str = "postern-proxy";
 pub(crate) enum Listener {
     Unix(UnixListener),
     Tcp(TcpListener),
-    Tls(TcpListener, TlsAcceptor),
+    Tls(TcpListener, Certificate),
 }
 
 /// A connection, and where it comes from.
@@ -40,14 +41,14 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 Accepted::Tcp(stream, Address::from(peer.ip()))
             }
-            Listener::Tls(listener, acceptor) => {
+            Listener::Tls(listener, certificate) => {
                 let (stream, peer) = listener.accept().await?;
-                Accepted::Tls(stream, Address::from(peer.ip()), acceptor.clone())
+                Accepted::Tls(stream, Address::from(peer.ip()), certificate.acceptor())
             }
         })
     }
 
-    pub(crate) async fn bind(listen: &Listen, tls: Option<&Tls>) -> Result<Listener, String> {
+    pub(crate) async fn bind(listen: &Listen, certificate: Option<&Certificate>) -> Result<Listener, String> {
         match listen {
             Listen::Unix(path) => unix(path).map(Listener::Unix),
             Listen::Tcp(address) => {
@@ -55,13 +56,12 @@ impl Listener {
                 bound.map(Listener::Tcp).map_err(|error| format!("gate.listen: {address}: {error}"))
             }
             Listen::Tls(address) => {
-                let tls = tls
+                let certificate = certificate
                     .ok_or("gate.listen: a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
-                let acceptor = acceptor(tls)?;
                 let bound = TcpListener::bind(address)
                     .await
                     .map_err(|error| format!("gate.listen: {address}: {error}"))?;
-                Ok(Listener::Tls(bound, acceptor))
+                Ok(Listener::Tls(bound, certificate.clone()))
             }
         }
     }
@@ -97,7 +97,26 @@ pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn acceptor(tls: &Tls) -> Result<TlsAcceptor, String> {
+/// The certificate of the TLS listeners, with its key and whom it takes for clients.
+#[derive(Clone)]
+pub(crate) struct Certificate(Arc<ArcSwap<ServerConfig>>);
+
+impl Certificate {
+    pub(crate) fn read(tls: &Tls) -> Result<Certificate, String> {
+        Ok(Certificate(Arc::new(ArcSwap::from_pointee(server_config(tls)?))))
+    }
+
+    /// Shows what another one shows from the next handshake on.
+    pub(crate) fn becomes(&self, other: &Certificate) {
+        self.0.store(other.0.load_full());
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.load_full())
+    }
+}
+
+fn server_config(tls: &Tls) -> Result<ServerConfig, String> {
     let certificates = read_certificates(tls.cert_file.path())?;
     let key_path = tls.key_file.path();
     let key = PrivateKeyDer::from_pem_file(key_path)
@@ -124,7 +143,7 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, String> {
         .with_single_cert(certificates, key)
         .map_err(|error| format!("gate.tls.cert_file: {error}"))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -20,7 +20,7 @@ use shared::store::Notice;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use zeroize::Zeroizing;
 
 /// Letters with codes that are on their way at the same time: asked for on pages, and from the store.
@@ -116,7 +116,7 @@ impl Mailer {
 
 /// Sends what other doors and commands leave in the store, until the gate ends. What stands in the way of it is no reason
 /// to let nobody in, so it has doors of its own.
-pub(crate) async fn serve(mailer: Arc<Mailer>, judge: Judge) {
+pub(crate) async fn serve(mailer: Arc<Mailer>, judge: Judge, mut ended: watch::Receiver<()>) {
     if mailer.is_off() {
         // whoever waits for a letter is told that no gate sends
         return;
@@ -124,7 +124,11 @@ pub(crate) async fn serve(mailer: Arc<Mailer>, judge: Judge) {
     let judge = Arc::new(judge);
     let mut unread = false;
     loop {
-        tokio::time::sleep(INTERVAL).await;
+        // never between taking a letter and sending it
+        tokio::select! {
+            _ = ended.changed() => return,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
         let letters = mailer.turns_of_store.available_permits();
         let notices = mailer.turns_of_notices.available_permits();
         let (letters, notices) = match judge.run(move |door| take(door, letters, notices)).await {

@@ -1,16 +1,15 @@
 //! The server: listeners, limits on headers and time, and a bounded drain at SIGTERM.
 
-use crate::belief::{Believed, Connected};
+use crate::belief::Connected;
 use crate::connections::{Connections, Seat};
-use crate::cookies::Jar;
 use crate::errands;
-use crate::judge::Judge;
-use crate::listener::{Accepted, Listener};
-use crate::mailer::{self, Mailer};
+use crate::listener::{Accepted, Certificate, Listener};
+use crate::reload::{Reload, ReloadWithoutWeb};
 use crate::routes;
-use crate::secretary::Secretary;
+use crate::running::{Mailing, Running, mailer};
+use crate::signals::{Order, Orders};
 use crate::site::Site;
-use crate::watch::Watch;
+use arc_swap::ArcSwap;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -19,7 +18,6 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use shared::config::{Config, file};
 use shared::door::Door;
-use shared::enrolment;
 use shared::errand::SOCKET;
 use std::convert::Infallible;
 use std::path::Path;
@@ -27,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -50,68 +47,48 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         eprintln!("postern-gate: {problem}; going by {} until it is mended", file::copy_path(path).display());
     }
     let config = in_force.config;
-    let Some(url) = config.gate.url.clone() else {
+    if config.gate.url.is_none() {
         eprintln!(
             "postern-gate: {}: gate.url is missing, where browsers find the gate: serves users of this host alone",
             path.display()
         );
-        return without_web(&config);
-    };
-    if url.has_own_host()
-        && config.gate.cookie_domain.as_ref().is_none_or(|domain| !domain.covers(url.host()))
-    {
-        return Err(format!(
-            "{}: gate.cookie_domain: a gate on a host of its own needs the parent domain of its host {}",
-            path.display(),
-            url.host()
-        ));
+        return without_web(path, &config);
     }
-    let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
-    let mailer = mailer(&config)?;
-    let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
-    let site = Arc::new(Site {
-        jar: Jar::new(&config.gate, &url.path),
-        url,
-        believed,
-        watch,
-        judge: Judge::new(&config),
-        mailer,
-        config,
-    });
-    let secretary = Secretary::start(&site.config, site.watch.app_passwords());
     let runtime = threads()?;
-    runtime.spawn(mailer::serve(Arc::clone(&site.mailer), Judge::new(&site.config)));
-    let served = runtime.block_on(serve(&site));
-    site.watch.end();
+    let running = {
+        let _inside = runtime.enter();
+        Running::start(path, config)?
+    };
+    let (served, running) = runtime.block_on(serve(path, running));
     runtime.shutdown_timeout(LAST);
-    secretary.end();
-    // A panic there has nothing left to spoil.
-    let _ = watching.join();
+    running.end(Duration::ZERO);
     served
 }
 
 /// On a host that protects no web application there are still its own users.
-fn without_web(config: &Config) -> Result<(), String> {
+fn without_web(path: &Path, config: &Config) -> Result<(), String> {
     Door::open(config.clone()).map_err(|error| error.to_string())?;
     let mailer = mailer(config)?;
     let runtime = threads()?;
-    runtime.spawn(mailer::serve(mailer, Judge::new(config)));
     let served = runtime.block_on(async {
-        let told = Told::listen()?;
+        let mut orders = Orders::listen()?;
         let errands = errands::listen(Path::new(SOCKET), config)?;
+        let mailing = Mailing::start(mailer, config);
+        let mut reload = ReloadWithoutWeb { path: path.to_owned(), desk: errands.desk(), mailing };
         let (_end, ended) = watch::channel(());
-        tokio::select! {
-            () = errands.serve(ended) => {}
-            () = told.wait() => {}
+        let mut serving = tokio::spawn(errands.serve(ended));
+        loop {
+            tokio::select! {
+                _ = &mut serving => return Ok(()),
+                order = orders.next() => match order {
+                    Order::End => return Ok(()),
+                    Order::Reload => tokio::task::block_in_place(|| reload.run()),
+                },
+            }
         }
-        Ok(())
     });
     runtime.shutdown_timeout(LAST);
     served
-}
-
-fn mailer(config: &Config) -> Result<Arc<Mailer>, String> {
-    Mailer::read(&config.email, enrolment::issuer(config)).map(Arc::new)
 }
 
 fn threads() -> Result<Runtime, String> {
@@ -119,66 +96,64 @@ fn threads() -> Result<Runtime, String> {
     built.map_err(|error| format!("no threads: {error}"))
 }
 
-/// The signals that end the gate.
-struct Told(Signal, Signal);
-
-impl Told {
-    fn listen() -> Result<Told, String> {
-        let failed = |error| format!("signals cannot be waited for: {error}");
-        let of = |kind| signal(kind).map_err(failed);
-        Ok(Told(of(SignalKind::terminate())?, of(SignalKind::interrupt())?))
-    }
-
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
-        }
-    }
-}
-
-async fn serve(site: &Arc<Site>) -> Result<(), String> {
-    let errands = errands::listen(Path::new(SOCKET), &site.config);
-    let mut listeners = Vec::new();
-    for listen in &site.gate().listen {
-        let listener = Listener::bind(listen, site.gate().tls.as_ref()).await?;
-        eprintln!("postern-gate: listens on {}", String::from(listen.clone()));
-        listeners.push(listener);
-    }
-    let told = Told::listen()?;
+/// Serves until a signal ends it; what ran last.
+async fn serve(path: &Path, running: Running) -> (Result<(), String>, Running) {
+    let bound = bind(&running.site).await;
+    let (listeners, certificate, mut orders) = match bound {
+        Ok(bound) => bound,
+        Err(error) => return (Err(error), running),
+    };
+    let errands = errands::listen(Path::new(SOCKET), &running.site.config);
     let (end, ended) = watch::channel(());
-    let connections = Connections::affordable();
+    let sites = Arc::new(ArcSwap::new(Arc::clone(&running.site)));
+    let host = Host { sites: Arc::clone(&sites), connections: Connections::affordable() };
     let graceful = Arc::new(GracefulShutdown::new());
     let mut accepting: Vec<_> = listeners
         .into_iter()
-        .map(|listener| {
-            let host = Host { site: Arc::clone(site), connections: Arc::clone(&connections) };
-            tokio::spawn(accept(host, listener, Arc::clone(&graceful), ended.clone()))
-        })
+        .map(|listener| tokio::spawn(accept(host.clone(), listener, Arc::clone(&graceful), ended.clone())))
         .collect();
+    let mut desk = None;
     match errands {
-        Ok(errands) => accepting.push(tokio::spawn(errands.serve(ended))),
+        Ok(errands) => {
+            desk = Some(errands.desk());
+            accepting.push(tokio::spawn(errands.serve(ended)));
+        }
         // the web must not go down with it
         Err(error) => eprintln!("postern-gate: commands of users who are not root find no gate: {error}"),
     }
-    told.wait().await;
+    let mut reload = Reload { path: path.to_owned(), running, sites, certificate, desk };
+    while orders.next().await == Order::Reload {
+        tokio::task::block_in_place(|| reload.run());
+    }
     drop(end);
     for task in accepting {
         // It ends by itself; a panic there must not keep the others from draining.
         let _ = task.await;
     }
-    let Some(graceful) = Arc::into_inner(graceful) else { return Ok(()) };
-    connections.end_idle();
+    let Some(graceful) = Arc::into_inner(graceful) else { return (Ok(()), reload.running) };
+    host.connections.end_idle();
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         eprintln!("postern-gate: requests still open after {} s were cut", DRAIN.as_secs());
     }
-    Ok(())
+    (Ok(()), reload.running)
+}
+
+/// What is bound before anything is served, and the certificate of those with TLS.
+async fn bind(site: &Site) -> Result<(Vec<Listener>, Option<Certificate>, Orders), String> {
+    let certificate = site.gate().tls.as_ref().map(Certificate::read).transpose()?;
+    let mut listeners = Vec::new();
+    for listen in &site.gate().listen {
+        listeners.push(Listener::bind(listen, certificate.as_ref()).await?);
+        eprintln!("postern-gate: listens on {}", String::from(listen.clone()));
+    }
+    Ok((listeners, certificate, Orders::listen()?))
 }
 
 /// What every connection needs.
 #[derive(Clone)]
 struct Host {
-    site: Arc<Site>,
+    /// The site of now; requests that are under way keep theirs.
+    sites: Arc<ArcSwap<Site>>,
     connections: Arc<Connections>,
 }
 
@@ -202,36 +177,37 @@ async fn accept(
 async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> std::io::Result<()> {
     let accepted = listener.accept().await?;
     let seat = host.connections.seat().await?;
-    let (site, watcher) = (Arc::clone(&host.site), graceful.watcher());
+    let (sites, watcher) = (Arc::clone(&host.sites), graceful.watcher());
     tokio::spawn(async move {
         tokio::select! {
             // an answer that is ready goes out first
             biased;
-            () = serve_one(&site, &seat, watcher, accepted) => {}
+            () = serve_one(&sites, &seat, watcher, accepted) => {}
             () = seat.ends(HEADERS) => {}
         }
     });
     Ok(())
 }
 
-async fn serve_one(site: &Arc<Site>, seat: &Seat, watcher: Watcher, accepted: Accepted) {
+async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, accepted: Accepted) {
     match accepted {
         Accepted::Unix(stream) => {
-            talk(site, seat, watcher, stream, Connected { address: None, certificate: false }).await;
+            talk(sites, seat, watcher, stream, Connected { address: None, certificate: false }).await;
         }
         Accepted::Tcp(stream, address) => {
-            talk(site, seat, watcher, stream, Connected { address: Some(address), certificate: false }).await;
+            talk(sites, seat, watcher, stream, Connected { address: Some(address), certificate: false })
+                .await;
         }
         Accepted::Tls(stream, address, acceptor) => {
             let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
             let certificate = stream.get_ref().1.peer_certificates().is_some();
-            talk(site, seat, watcher, stream, Connected { address: Some(address), certificate }).await;
+            talk(sites, seat, watcher, stream, Connected { address: Some(address), certificate }).await;
         }
     }
 }
 
 async fn talk(
-    site: &Arc<Site>,
+    sites: &Arc<ArcSwap<Site>>,
     seat: &Seat,
     watcher: Watcher,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -245,7 +221,7 @@ async fn talk(
         .keep_alive_interval(Some(HEADERS))
         .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX));
     let service = service_fn(|request: Request<Incoming>| {
-        let (site, asking) = (Arc::clone(site), seat.asks());
+        let (site, asking) = (sites.load_full(), seat.asks());
         async move {
             let answer = routes::answer(&site, connected, request).await;
             drop(asking);

@@ -1,4 +1,4 @@
-//! What stays the same for as long as the gate runs: its place, its cookies, whom it believes.
+//! What stays the same until the gate is reloaded: its place, its cookies, whom it believes.
 
 use crate::belief::Believed;
 use crate::cookies::Jar;

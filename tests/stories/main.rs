@@ -52,6 +52,7 @@ mod web_bad_input;
 mod web_browser;
 mod web_checks;
 mod web_crowds;
+mod web_reload;
 mod web_setup;
 mod web_sign_in;
 mod web_step_up;

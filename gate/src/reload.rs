@@ -1,0 +1,98 @@
+//! SIGHUP: postern.toml, certificates and secrets as they are now. Whatever is wrong with them leaves the gate as it runs.
+//! Connections stay; each request goes by what there is when it comes.
+
+use crate::errands::Desk;
+use crate::listener::Certificate;
+use crate::running::{Mailing, Running, mailer};
+use arc_swap::ArcSwap;
+use shared::config::{Config, file};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long requests that came before have, by what there was then.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a reload of a web gate changes.
+pub(crate) struct Reload {
+    pub(crate) path: PathBuf,
+    pub(crate) running: Running,
+    pub(crate) sites: Arc<ArcSwap<crate::site::Site>>,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) desk: Option<Arc<Desk>>,
+}
+
+impl Reload {
+    /// Goes by the files of now. Blocks; MUST be called within the runtime.
+    pub(crate) fn run(&mut self) {
+        match self.renew() {
+            Ok(()) => eprintln!("postern-gate: reloaded {}", self.path.display()),
+            Err(why) => eprintln!("postern-gate: not reloaded, goes on as before: {why}"),
+        }
+    }
+
+    fn renew(&mut self) -> Result<(), String> {
+        let config = read(&self.path)?;
+        let now = self.running.site.gate();
+        if config.gate.listen != now.listen {
+            return Err("gate.listen has changed; that takes a restart".to_owned());
+        }
+        if config.store != self.running.site.config.store {
+            return Err("[store] has changed; that takes a restart".to_owned());
+        }
+        let certificate = match (&self.certificate, &config.gate.tls) {
+            (None, _) => None,
+            (Some(_), Some(tls)) => Some(Certificate::read(tls)?),
+            (Some(_), None) => return Err("[gate.tls] is gone, and gate.listen needs it".to_owned()),
+        };
+        let next = Running::start(&self.path, config)?;
+        // from here on nothing can fail
+        self.sites.store(Arc::clone(&next.site));
+        if let (Some(shown), Some(certificate)) = (&self.certificate, &certificate) {
+            shown.becomes(certificate);
+        }
+        if let Some(desk) = &self.desk {
+            desk.reload(&next.site.config);
+        }
+        let before = std::mem::replace(&mut self.running, next);
+        std::thread::spawn(move || before.end(PATIENCE));
+        Ok(())
+    }
+}
+
+/// The same, of a gate without web.
+pub(crate) struct ReloadWithoutWeb {
+    pub(crate) path: PathBuf,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) mailing: Mailing,
+}
+
+impl ReloadWithoutWeb {
+    /// Goes by the files of now. Blocks; MUST be called within the runtime.
+    pub(crate) fn run(&mut self) {
+        match self.renew() {
+            Ok(()) => eprintln!("postern-gate: reloaded {}", self.path.display()),
+            Err(why) => eprintln!("postern-gate: not reloaded, goes on as before: {why}"),
+        }
+    }
+
+    fn renew(&mut self) -> Result<(), String> {
+        let config = read(&self.path)?;
+        if config.gate.url.is_some() {
+            return Err("gate.url is new; to serve the web takes a restart".to_owned());
+        }
+        let mailer = mailer(&config)?;
+        self.desk.reload(&config);
+        self.mailing = Mailing::start(mailer, &config);
+        Ok(())
+    }
+}
+
+/// A file that does not validate is no reason to go by an older copy: the gate has one in force.
+fn read(path: &std::path::Path) -> Result<Config, String> {
+    let in_force = file::in_force(path).map_err(|error| error.to_string())?;
+    match in_force.problem {
+        Some(problem) => Err(problem.to_string()),
+        None => Ok(in_force.config),
+    }
+}

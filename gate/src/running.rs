@@ -1,0 +1,93 @@
+//! What runs by one configuration: the site, its watch over the store, what writes down and what mails. A reload starts
+//! the next one before it ends this.
+
+use crate::belief::Believed;
+use crate::cookies::Jar;
+use crate::judge::Judge;
+use crate::mailer::{self, Mailer};
+use crate::secretary::Secretary;
+use crate::site::Site;
+use crate::watch::Watch;
+use shared::config::Config;
+use shared::enrolment;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often it is looked whether the last request is done.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A web gate at work.
+pub(crate) struct Running {
+    pub(crate) site: Arc<Site>,
+    watching: JoinHandle<()>,
+    secretary: Secretary,
+    mailing: Mailing,
+}
+
+impl Running {
+    /// Starts it. MUST be called within the runtime.
+    pub(crate) fn start(path: &Path, config: Config) -> Result<Running, String> {
+        let Some(url) = config.gate.url.clone() else {
+            return Err(format!("{}: gate.url is missing, where browsers find the gate", path.display()));
+        };
+        if url.has_own_host()
+            && config.gate.cookie_domain.as_ref().is_none_or(|domain| !domain.covers(url.host()))
+        {
+            return Err(format!(
+                "{}: gate.cookie_domain: a gate on a host of its own needs the parent domain of its host {}",
+                path.display(),
+                url.host()
+            ));
+        }
+        let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
+        let mailer = mailer(&config)?;
+        let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
+        let site = Arc::new(Site {
+            jar: Jar::new(&config.gate, &url.path),
+            url,
+            believed,
+            watch,
+            judge: Judge::new(&config),
+            mailer: Arc::clone(&mailer),
+            config,
+        });
+        let secretary = Secretary::start(&site.config, site.watch.app_passwords());
+        let mailing = Mailing::start(mailer, &site.config);
+        Ok(Running { site, watching, secretary, mailing })
+    }
+
+    /// Ends it when nobody else has the site any more, or when that took too long.
+    pub(crate) fn end(self, patience: Duration) {
+        let began = Instant::now();
+        while Arc::strong_count(&self.site) > 1 && began.elapsed() < patience {
+            std::thread::sleep(LOOK);
+        }
+        self.site.watch.end();
+        drop(self.mailing);
+        self.secretary.end();
+        // A panic there has nothing left to spoil.
+        let _ = self.watching.join();
+    }
+}
+
+/// What sends mail; it ends, after the letters that it has taken, when this goes.
+pub(crate) struct Mailing {
+    _end: watch::Sender<()>,
+}
+
+impl Mailing {
+    /// Starts it. MUST be called within the runtime.
+    pub(crate) fn start(mailer: Arc<Mailer>, config: &Config) -> Mailing {
+        let (end, ended) = watch::channel(());
+        tokio::spawn(mailer::serve(mailer, Judge::new(config), ended));
+        Mailing { _end: end }
+    }
+}
+
+/// What `[email]` names.
+pub(crate) fn mailer(config: &Config) -> Result<Arc<Mailer>, String> {
+    Mailer::read(&config.email, enrolment::issuer(config)).map(Arc::new)
+}

@@ -1,0 +1,158 @@
+//! SIGHUP: the gate goes by the files of now, and whoever is connected stays connected.
+
+use nix::sys::signal::Signal;
+use std::process::Command;
+use testhost::{APP, Front, Gate, Host, Place, Visitor, Web, Wire, finished, reconfigure};
+
+/// Has the gate reload, and waits until it says what came of it.
+#[track_caller]
+fn reload(gate: &Gate, says: &str) {
+    gate.signal(Signal::SIGHUP);
+    gate.says(says);
+}
+
+/// The connection is one and the same throughout, and so is the session.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_reload_drops_neither_connection_nor_session() {
+    let host = Host::fresh();
+    let settings = "[[policy.exempt]]\nservices = [\"elsewhere\"]\n";
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let mut wire = Wire::open();
+    assert_eq!(wire.checks(&[&cookie]).status, 200);
+    let process = web.gate.process();
+
+    // who is new needs a code until the exemption holds, and from then on none, on the connection that was there
+    let new = Visitor::new();
+    assert!(new.password(&web.pages, "alice", &alice.password).header("location").ends_with("/code"));
+    reconfigure("elsewhere", "web");
+    reload(&web.gate, "reloaded /etc/postern/postern.toml");
+    assert_eq!(wire.checks(&[&cookie]).status, 200);
+    let exempt = Visitor::new();
+    assert!(!exempt.password(&web.pages, "alice", &alice.password).header("location").ends_with("/code"));
+    assert_eq!(exempt.loads(APP).status, 200);
+    let spared = format!("Cookie: __Secure-postern={}", exempt.cookie("__Secure-postern"));
+    assert_eq!(wire.checks(&[&spared]).status, 200);
+
+    // and back; many times, so that nothing is used up
+    reconfigure("\"web\"", "\"elsewhere\"");
+    for _ in 0..20 {
+        web.gate.signal(Signal::SIGHUP);
+        assert_eq!(wire.checks(&[&cookie]).status, 200);
+    }
+    testhost::patiently(
+        "the exemption is gone",
+        || Ok((wire.checks(&[&spared]).status == 401).then_some(())),
+    );
+    assert_eq!((wire.checks(&[&cookie]).status, web.gate.process()), (200, process));
+    // a revocation is as sure as ever
+    testhost::Postern::call("session revoke alice --all").does();
+    assert_eq!(wire.checks(&[&cookie]).status, 401);
+    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+}
+
+/// A typo locks nobody out.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    let before = std::fs::read_to_string("/etc/postern/postern.toml").expect("it is in place");
+
+    for (from, to, says) in [
+        ("[gate]\n", "[gate]\nsession = \"1s\"\n", "gate.session: must be a duration"),
+        (
+            "[gate]\n",
+            "[gate]\nlisten = [\"tcp:127.0.0.1:9999\"]\n",
+            "gate.listen has changed; that takes a restart",
+        ),
+        (
+            "[gate]\n",
+            "[store]\nurl = \"sqlite:/tmp/x.db\"\n[gate]\n",
+            "[store] has changed; that takes a restart",
+        ),
+        (
+            "[gate]\n",
+            "[email]\nsmtp_url = \"smtp://127.0.0.1\"\nfrom = \"a@example.test\"\nsmtp_user = \"a\"\nsmtp_password_file = \"/none\"\n[gate]\n",
+            "/none",
+        ),
+    ] {
+        reconfigure(from, to);
+        reload(&web.gate, says);
+        assert!(web.gate.log().contains("not reloaded, goes on as before: "), "{}", web.gate.log());
+        assert_eq!(visitor.loads(APP).status, 200, "{to}");
+        std::fs::write("/etc/postern/postern.toml", &before).expect("/etc can be written");
+    }
+    reload(&web.gate, "reloaded /etc/postern/postern.toml");
+    assert_eq!(visitor.loads(APP).status, 200);
+}
+
+/// A new certificate is shown from the next handshake on; one that cannot be read is not.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_new_certificate_is_shown_after_a_reload() {
+    let host = Host::fresh();
+    let certify = |name: &str| {
+        let script = format!(
+            "cd /etc/postern && umask 027 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+             -days 3650 -keyout gate.key -out gate.crt -subj /CN={name} && chgrp postern gate.key gate.crt && chmod 0640 gate.key gate.crt"
+        );
+        finished(Command::new("bash").args(["-euc", &script]));
+    };
+    let shown = || {
+        let script =
+            "openssl s_client -connect 127.0.0.1:9443 </dev/null 2>/dev/null | openssl x509 -noout -subject";
+        finished(Command::new("bash").args(["-c", script]))
+    };
+    certify("old");
+    let settings =
+        "[gate.tls]\ncert_file = \"/etc/postern/gate.crt\"\nkey_file = \"/etc/postern/gate.key\"\n";
+    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
+    reconfigure("[gate]\n", "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tls:127.0.0.1:9443\"]\n");
+    web.gate.restart();
+    assert!(shown().contains("old"));
+    certify("new");
+    assert!(shown().contains("old"), "not before it is told");
+    reload(&web.gate, "reloaded");
+    assert!(shown().contains("new"));
+    std::fs::write("/etc/postern/gate.crt", "no certificate").expect("/etc can be written");
+    reload(&web.gate, "not reloaded, goes on as before: gate.tls: /etc/postern/gate.crt");
+    assert!(shown().contains("new"));
+}
+
+/// pam.sock and mail go by the files of now too, also where there is no web.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_gate_without_web_reloads_too() {
+    let host = Host::fresh();
+    host.configure("# nothing yet\n");
+    let gate = Gate::without_web();
+    let service = "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n";
+    host.pam("asking", service);
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let asks = || {
+        let mut asking =
+            alice.on_this_host(&format!("echo {} | pamtester asking bob authenticate", phone.code()));
+        asking.output().expect("pamtester runs").status.success()
+    };
+    host.person("bob");
+    assert!(!asks(), "alice's processes have no business with bob's account");
+    host.configure("[pam]\nsocket_users = [\"alice\"]\n");
+    reload(&gate, "reloaded /etc/postern/postern.toml");
+    host.journal.forget();
+    asks();
+    host.journal.says("not needed cause=not-enrolled address=- service=asking user=\"bob\"");
+    gate.signal(Signal::SIGTERM);
+}

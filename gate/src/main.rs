@@ -15,6 +15,7 @@ mod host_password;
 mod judge;
 mod listener;
 mod mailer;
+mod manager;
 mod pages;
 mod reload;
 mod reply;

@@ -3,10 +3,12 @@
 
 use crate::errands::Desk;
 use crate::listener::Certificate;
+use crate::manager;
 use crate::running::{Mailing, Running, mailer};
+use crate::site::Site;
 use arc_swap::ArcSwap;
 use shared::config::{Config, file};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Reload {
     pub(crate) path: PathBuf,
     pub(crate) running: Running,
-    pub(crate) sites: Arc<ArcSwap<crate::site::Site>>,
+    pub(crate) sites: Arc<ArcSwap<Site>>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) desk: Option<Arc<Desk>>,
 }
@@ -25,10 +27,10 @@ pub(crate) struct Reload {
 impl Reload {
     /// Goes by the files of now. Blocks; MUST be called within the runtime.
     pub(crate) fn run(&mut self) {
-        match self.renew() {
-            Ok(()) => eprintln!("postern-gate: reloaded {}", self.path.display()),
-            Err(why) => eprintln!("postern-gate: not reloaded, goes on as before: {why}"),
-        }
+        manager::is_reloading();
+        let renewed = self.renew();
+        say(&self.path, renewed);
+        manager::is_ready();
     }
 
     fn renew(&mut self) -> Result<(), String> {
@@ -70,10 +72,10 @@ pub(crate) struct ReloadWithoutWeb {
 impl ReloadWithoutWeb {
     /// Goes by the files of now. Blocks; MUST be called within the runtime.
     pub(crate) fn run(&mut self) {
-        match self.renew() {
-            Ok(()) => eprintln!("postern-gate: reloaded {}", self.path.display()),
-            Err(why) => eprintln!("postern-gate: not reloaded, goes on as before: {why}"),
-        }
+        manager::is_reloading();
+        let renewed = self.renew();
+        say(&self.path, renewed);
+        manager::is_ready();
     }
 
     fn renew(&mut self) -> Result<(), String> {
@@ -88,8 +90,15 @@ impl ReloadWithoutWeb {
     }
 }
 
+fn say(path: &Path, renewed: Result<(), String>) {
+    match renewed {
+        Ok(()) => eprintln!("postern-gate: reloaded {}", path.display()),
+        Err(why) => eprintln!("postern-gate: not reloaded, goes on as before: {why}"),
+    }
+}
+
 /// A file that does not validate is no reason to go by an older copy: the gate has one in force.
-fn read(path: &std::path::Path) -> Result<Config, String> {
+fn read(path: &Path) -> Result<Config, String> {
     let in_force = file::in_force(path).map_err(|error| error.to_string())?;
     match in_force.problem {
         Some(problem) => Err(problem.to_string()),

@@ -4,6 +4,7 @@ use crate::belief::Connected;
 use crate::connections::{Connections, Seat};
 use crate::errands;
 use crate::listener::{Accepted, Certificate, Listener};
+use crate::manager;
 use crate::reload::{Reload, ReloadWithoutWeb};
 use crate::routes;
 use crate::running::{Mailing, Running, mailer};
@@ -77,15 +78,19 @@ fn without_web(path: &Path, config: &Config) -> Result<(), String> {
         let mut reload = ReloadWithoutWeb { path: path.to_owned(), desk: errands.desk(), mailing };
         let (_end, ended) = watch::channel(());
         let mut serving = tokio::spawn(errands.serve(ended));
+        manager::watch_over_us();
+        manager::is_ready();
         loop {
             tokio::select! {
                 _ = &mut serving => return Ok(()),
                 order = orders.next() => match order {
-                    Order::End => return Ok(()),
+                    Order::End => break,
                     Order::Reload => tokio::task::block_in_place(|| reload.run()),
                 },
             }
         }
+        manager::is_stopping();
+        Ok(())
     });
     runtime.shutdown_timeout(LAST);
     served
@@ -122,9 +127,12 @@ async fn serve(path: &Path, running: Running) -> (Result<(), String>, Running) {
         Err(error) => eprintln!("postern-gate: commands of users who are not root find no gate: {error}"),
     }
     let mut reload = Reload { path: path.to_owned(), running, sites, certificate, desk };
+    manager::watch_over_us();
+    manager::is_ready();
     while orders.next().await == Order::Reload {
         tokio::task::block_in_place(|| reload.run());
     }
+    manager::is_stopping();
     drop(end);
     for task in accepting {
         // It ends by itself; a panic there must not keep the others from draining.

@@ -1,7 +1,10 @@
 //! SIGHUP: the gate goes by the files of now, and whoever is connected stays connected.
 
 use nix::sys::signal::Signal;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
+use std::time::Duration;
 use testhost::{APP, Front, Gate, Host, Place, Visitor, Web, Wire, finished, reconfigure};
 
 /// Has the gate reload, and waits until it says what came of it.
@@ -55,6 +58,38 @@ fn a_reload_drops_neither_connection_nor_session() {
     testhost::Postern::call("session revoke alice --all").does();
     assert_eq!(wire.checks(&[&cookie]).status, 401);
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+}
+
+/// sd_notify(3): the service manager knows when it serves, reloads, lives and ends.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_service_manager_is_told() {
+    let host = Host::fresh();
+    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let path = "/run/postern-tests/notify";
+    // from a story that failed
+    let _ = std::fs::remove_file(path);
+    let manager = UnixDatagram::bind(path).expect("the tests' folder can be written");
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o777)).expect("a mode can be set");
+    manager.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+    let hears = |state: &str| {
+        let mut message = [0; 256];
+        loop {
+            let length = manager.recv(&mut message).unwrap_or_else(|error| panic!("no {state}: {error}"));
+            if String::from_utf8_lossy(&message[..length]).lines().any(|line| line == state) {
+                return;
+            }
+        }
+    };
+    web.gate.restart_through(&["env", &format!("NOTIFY_SOCKET={path}"), "WATCHDOG_USEC=200000"]);
+    hears("READY=1");
+    hears("WATCHDOG=1");
+    hears("WATCHDOG=1");
+    web.gate.signal(Signal::SIGHUP);
+    hears("RELOADING=1");
+    hears("READY=1");
+    web.gate.signal(Signal::SIGTERM);
+    hears("STOPPING=1");
 }
 
 /// A typo locks nobody out.

@@ -8,12 +8,11 @@ const OURS: [&str; 3] = [
     "auth required pam_totp.so first_factor=passed",
     "auth required pam_permit.so",
 ];
-/// The lines of sshd alone: the one that skips the password after a key, the guard, and what a new password ends.
-const OF_SSHD: [&str; 3] = [
-    "auth [success=1 default=ignore] pam_totp.so proven",
-    "account required pam_totp.so",
-    "password optional pam_totp.so",
-];
+/// What ends what a new password ends, where passwords are changed.
+const CHANGE: &str = "password optional pam_totp.so";
+/// The lines of sshd alone: the one that skips the password after a key, and the guard.
+const OF_SSHD: [&str; 3] =
+    ["auth [success=1 default=ignore] pam_totp.so proven", "account required pam_totp.so", CHANGE];
 
 /// What PAM reads in a file.
 fn lines(text: &str) -> Vec<String> {
@@ -32,7 +31,11 @@ fn each_is_debians_with_our_lines() {
         host.sample(service);
         let sample =
             lines(&std::fs::read_to_string(format!("/etc/pam.d/{service}")).expect("it was put there"));
-        let ours: &[&str] = if service == "sshd" { &OF_SSHD } else { &[] };
+        let ours: &[&str] = match service {
+            "sshd" => &OF_SSHD,
+            "login" => &[CHANGE],
+            _ => &[],
+        };
         let at = sample.iter().position(|line| line == OURS[0]).expect("it asks for the password itself");
         assert_eq!(sample[at..at + 3], OURS, "{service}");
         assert_eq!(

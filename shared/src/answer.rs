@@ -5,7 +5,7 @@
 mod ending;
 
 pub use ending::Reading;
-pub(crate) use ending::ending;
+pub(crate) use ending::{LENGTHS, ending};
 
 use crate::recovery;
 use zeroize::{Zeroize, Zeroizing};

@@ -8,7 +8,7 @@ use home::{Home, NOW, alice, code_of, name};
 use shared::account::Enrolled;
 use shared::answer::Reading;
 use shared::clock::Timestamp;
-use shared::door::{AdministrationError, Caller};
+use shared::door::{Actor, AdministrationError, Caller};
 use shared::earlier::Earlier;
 use shared::enrolment::Pending;
 use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed, wire};
@@ -17,7 +17,7 @@ use shared::guess::Stage;
 use shared::otpauth;
 use shared::place::Origin;
 use shared::policy::{Need, Waiver};
-use shared::totp;
+use shared::totp::{self, Parameters, Step};
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
 
@@ -392,4 +392,87 @@ fn an_app_password_opens_the_service_of_its_scope() {
     assert!(matches!(judged(foreign), Judged::Refused { .. }));
     let own = Host { who: "bob", ..LOCKER }.asks(&mut home, "alice", answer(&mail.grouped()), NOW);
     assert!(matches!(own, Err(AdministrationError::NotTrusted(_))));
+}
+
+/// Whoever has the stolen phone and waits at the password's prompt does not come in after the owner has ended it all.
+#[test]
+fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
+    type End = fn(&mut Home);
+    let ends: [(&str, End); 3] = [
+        ("second factor turned off", |home| {
+            home.door.disable(&name("alice"), "root", NOW).unwrap();
+        }),
+        ("password changed", |home| {
+            home.door.host_password_changed(&name("alice"), Actor::Command("root"), NOW).unwrap();
+        }),
+        ("account removed", |home| home.door.remove_account(&name("alice"), "root", NOW).unwrap()),
+    ];
+    for (what, end) in ends {
+        let (mut home, app) = alice(TRUSTING);
+        let code = DOVECOT.opens(&mut home, "alice", &code_of(&app, 0)).unwrap();
+        let recovery = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped()).unwrap();
+        end(&mut home);
+        for ticket in [code, recovery] {
+            let booked = DOVECOT.books(&mut home, &ticket, NOW.plus(5));
+            assert!(matches!(booked, Err(AdministrationError::Stale)), "{what}: {booked:?}");
+        }
+    }
+}
+
+/// Each local user has a row of his own, so who that is must not be the service's to say: it would never run out of tries.
+#[test]
+fn a_service_that_is_named_cannot_invent_local_users_to_guess_as() {
+    let (mut home, app) = alice(TRUSTING);
+    let mut compared = 0;
+    for number in 0..20 {
+        let judging = Judging {
+            service: "test".to_owned().try_into().unwrap(),
+            origin: Origin::Local(format!("u{number}")),
+            stage: Stage::After,
+            earlier: Earlier::default(),
+            question: answer(&code_of(&app, 50 + number)),
+        };
+        let who = name("dovecot");
+        let caller = Caller::Owner { name: &who, uid: 990 };
+        let errand = Errand { account: name("alice"), task: Task::Judge(judging) };
+        let Judged::Refused { cause, .. } = judged(home.door.run_errand(caller, &errand, NOW)) else {
+            panic!("a wrong code opens")
+        };
+        compared += u32::from(cause == "wrong");
+    }
+    assert_eq!(compared, 5);
+}
+
+/// With password and code in one field, where the code begins depends on how long the account's codes are; whether one
+/// was compared, and so the time that it took and what the address was charged, must not.
+#[test]
+fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_an_account() {
+    let mut home = Home::new(TRUSTING);
+    let eight = Parameters { digits: 8, ..home.door.config().totp.parameters() };
+    let app = Pending::new(home.door.config(), &name("alice")).unwrap().with_parameters(eight, Step(0));
+    home.activates(&app);
+    for typed in [
+        "hunter123456",
+        "hunter 123-456",
+        "hunter 1234-5678",
+        "hunter2",
+        "hunter1234567",
+        "hunter ABCD234567",
+    ] {
+        let of = |home: &mut Home, account: &str| {
+            let question = Question::Answer { typed: typed.to_owned().into(), reading: Reading::Ending };
+            let cause = match judged(DOVECOT.asks(home, account, question, NOW)) {
+                Judged::Refused { cause, .. } => cause,
+                other => panic!("{other:?}"),
+            };
+            let charged = |table: &str| -> u32 {
+                let sql = format!("SELECT count(*) FROM {table}");
+                home.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
+            };
+            let charged = [charged("failure"), charged("address_failure")];
+            home.engine().execute_batch("DELETE FROM failure; DELETE FROM address_failure").unwrap();
+            (cause, charged)
+        };
+        assert_eq!(of(&mut home, "alice"), of(&mut home, "nobody-here"), "{typed}");
+    }
 }

@@ -3,6 +3,11 @@
 use super::Answer;
 use serde::{Deserialize, Serialize};
 
+/// How long codes can be.
+pub(crate) const LENGTHS: [u32; 2] = [6, 8];
+/// The shortest.
+const SHORTEST: usize = LENGTHS[0] as usize;
+
 /// How much of what was typed is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -15,7 +20,8 @@ pub enum Reading {
 
 /// How many bytes at the end of `typed` are the code, for someone whose codes have one of these `lengths`; 0 if there
 /// is none. A blank before the code makes it unambiguous; without one the longest that fits counts. A password may
-/// end like a recovery code, so that one needs the blank.
+/// end like a recovery code, so that one needs the blank; one that ends in as many digits as a code can have is taken for
+/// digits, however long this one's codes are.
 pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
     let word = typed.rsplit_once(' ').map(|(_, word)| word);
     let read = word.map(|word| Answer::read(word.as_bytes()));
@@ -29,7 +35,7 @@ pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
     let fits = lengths.iter().map(|length| *length as usize).filter(|length| *length <= digits);
     match (fits.max(), word, read) {
         (Some(length), _, _) => length,
-        (None, Some(word), Some(Answer::Recovery(_))) => word.len(),
+        (None, Some(word), Some(Answer::Recovery(_))) if digits < SHORTEST => word.len(),
         (None, _, _) => 0,
     }
 }

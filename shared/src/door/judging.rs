@@ -1,6 +1,7 @@
 //! What the lines of PAM hosts ask: root's hosts at a door of their own, all others at the gate. For one's own account
 //! nothing that a host says of itself counts: whoever runs a process as this user has passed what lets in as this user,
-//! and stands on this host. Hosts that `pam.socket_users` names are believed as root's are.
+//! and stands on this host. Hosts that `pam.socket_users` names are believed as root's are, but for which user of this
+//! host someone is: each has a row of guesses of his own.
 //!
 //! MUST refuse others alike, whether or not there is such an account.
 
@@ -10,7 +11,7 @@ use super::{
     Actor, AdministrationError, Asked, Door, DoorError, Means, NotMailed, PolicyError, Visitor, load,
 };
 use crate::account::Enrolled;
-use crate::answer::{Answer as Typing, Reading, ending};
+use crate::answer::{Answer as Typing, LENGTHS, Reading, ending};
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::decision::{Refusal, Verdict};
@@ -130,6 +131,9 @@ impl Door {
             Caller::Owner { name, .. } if !self.config.pam.socket_users.contains(name) => {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
+            Caller::Owner { name, .. } if matches!(judging.origin, Origin::Local(_)) => {
+                Ok((Origin::Local(name.to_string()), judging.stage))
+            }
             Caller::Owner { .. } | Caller::Root(_) => Ok((judging.origin.clone(), judging.stage)),
         }
     }
@@ -160,6 +164,11 @@ impl Door {
             Reading::Whole => (&**typed, typed.len()),
             Reading::Ending => self.ending(visitor.name, typed)?,
         };
+        // before it is judged, so that no revocation comes between
+        let footing = match visitor.stage {
+            Stage::Before => Some(self.footing(visitor.name)?),
+            Stage::After => None,
+        };
         let (by, means, told) = match self.judge(visitor, code, now)? {
             Judgement::Accepted { by, means, told } => (by.to_owned(), means, told),
             Judgement::Refused { refusal, cause, words } => {
@@ -171,11 +180,15 @@ impl Door {
                 return Ok(Answer::Judged(Judged::Refused { cause, words, taken }).into());
             }
         };
-        let ticket = match (visitor.stage, means) {
-            (Stage::After, _) | (Stage::Before, None) => None,
-            (Stage::Before, Some(means)) => {
+        let ticket = match (footing, means) {
+            (None, _) | (_, None) => None,
+            (Some(footing), Some(means)) => {
                 let opened = Opened { means, at: now, from: visitor.origin.clone() };
-                let footing = self.footing(visitor.name)?;
+                let footing = match footing.account {
+                    Some(_) => footing,
+                    // a declared account comes into being with its first answer
+                    None => self.footing(visitor.name)?,
+                };
                 let ticket = ErrandTicket::begun(visitor.name, caller.holder(), footing, opened, now);
                 Some(ticket.seal(&self.token_keys())?)
             }
@@ -184,18 +197,18 @@ impl Door {
     }
 
     /// The answer behind a password in one field, and how many bytes that takes of what was typed. An app password
-    /// stands for both. Whoever has no second factor typed a password alone, and what it ends with is compared all the
-    /// same, so that it takes as long.
+    /// stands for both. Whoever has no second factor, or one with longer codes, typed a password alone, and what it
+    /// ends with is compared all the same: it takes as long and costs as much.
     fn ending<'t>(&mut self, name: &UserName, typed: &'t str) -> Result<(&'t str, usize), DoorError> {
         if AppPassword::read(typed).is_ok() {
             return Ok((typed, typed.len()));
         }
         let (enrolled, lengths) = self.code_lengths(name)?;
-        let taken = ending(typed, &lengths);
-        let code = &typed[typed.len() - taken..];
-        match enrolled {
-            Enrolled::Yes => Ok((code, taken)),
-            Enrolled::No => Ok((code, 0)),
+        let end = |taken: usize| &typed[typed.len() - taken..];
+        match (enrolled, ending(typed, &lengths)) {
+            (_, 0) => Ok((end(ending(typed, &LENGTHS)), 0)),
+            (Enrolled::Yes, taken) => Ok((end(taken), taken)),
+            (Enrolled::No, taken) => Ok((end(taken), 0)),
         }
     }
 
@@ -246,7 +259,8 @@ impl Door {
         })
     }
 
-    /// What an answer brings that opened before the first factor; only once, however often the ticket comes.
+    /// What an answer brings that opened before the first factor; only once, however often the ticket comes. What has
+    /// ended the account's sessions since has ended this one too.
     fn book(
         &mut self,
         caller: Caller<'_>,
@@ -266,8 +280,16 @@ impl Door {
             browser: None,
             service: visitor.service,
         };
-        let is_booked = |record: &AccountRecord| is_booked(record, &ticket.footing, &ticket.what);
-        let entered = self.entered_unless(&visitor, ticket.what.means, now, is_booked)?;
+        // so it stays where there is no account any more
+        let mut is_over = true;
+        let is_settled = |record: &AccountRecord| {
+            is_over = has_ended(record, &ticket.footing, &ticket.what);
+            is_over || is_booked(record, &ticket.footing, &ticket.what)
+        };
+        let entered = self.entered_unless(&visitor, ticket.what.means, now, is_settled)?;
+        if is_over {
+            return Err(AdministrationError::Stale);
+        }
         let told = entered.map_or([None, None], |entered| {
             [entered.missed.as_ref().map(words::missed), entered.recovery.map(words::recovered)]
         });
@@ -305,6 +327,16 @@ impl Door {
 /// Why no code is mailed.
 pub fn not_mailed(refusal: MailRefusal) -> Judged {
     Judged::Refused { cause: refusal.to_string(), words: words::mail_refusal(refusal), taken: 0 }
+}
+
+/// Whether a revocation came between the answer and now. A recovery code that is booked is one itself.
+fn has_ended(record: &AccountRecord, footing: &Footing, opened: &Opened) -> bool {
+    let signed_in = record.last_sign_in.is_some_and(|last| last >= opened.at);
+    let ended_it_itself = opened.means == Means::RecoveryCode && signed_in;
+    match footing.account {
+        Some((id, _)) if id == record.id && ended_it_itself => false,
+        account => account != Some((record.id, record.generation)),
+    }
 }
 
 /// Otherwise a ticket could forgive wrong codes over and over. A recovery code ends what the account had open, whatever

@@ -115,3 +115,20 @@ fn what_no_factor_can_be_is_refused_by_line_and_key() {
         );
     }
 }
+
+/// sshd says what passed before to PAM's own dialogue alone, and not where it hands a password over by itself.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_key_before_sshds_own_password_is_no_password_alone() {
+    let mut host = Host::fresh();
+    let alice = host.person("alice");
+    alice.enrols();
+    let first = alice.fingerprint();
+    host.change_sshd("PasswordAuthentication no", "PasswordAuthentication yes");
+    host.change_sshd(METHODS, "AuthenticationMethods publickey,password");
+    exempts_after(&host, &format!("[\"publickey\", \"password\", \"!{first}\"]"));
+    let mut terminal = alice.with_key().option("PreferredAuthentications=publickey,password").dials();
+    terminal.expect("password: ").types(&alice.password);
+    let ended = terminal.ends();
+    assert!(!ended.entered(), "{}", ended.transcript);
+}

@@ -73,9 +73,22 @@ pub(crate) fn runs_as() -> String {
     user.map_or_else(|| format!("uid {}", getuid()), |user| user.name)
 }
 
+/// The variable in which sshd says what has passed before.
+const SAID: &str = "SSH_AUTH_INFO_0";
+
+/// What has passed before a line that stands behind the first factor. Where nothing is said it is a password, whichever
+/// the stack asked for; but sshd's own password method says nothing also of a key that came before it.
+pub(crate) fn earlier_behind(host: &dyn Host, sshd: bool) -> Earlier {
+    match earlier(host, sshd) {
+        nothing if nothing.is_nothing() && sshd && host.variable(SAID).is_none() => nothing,
+        nothing if nothing.is_nothing() => Earlier::PASSWORD,
+        said => said,
+    }
+}
+
 /// What sshd says has passed before, such as a key; of any other service nothing is known.
 pub(crate) fn earlier(host: &dyn Host, sshd: bool) -> Earlier {
-    match host.variable("SSH_AUTH_INFO_0") {
+    match host.variable(SAID) {
         Some(said) if sshd => Earlier::of_sshd(&said),
         _ => Earlier::default(),
     }
@@ -122,5 +135,14 @@ mod tests {
         assert!(earlier(&host, false).is_nothing());
         let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
         assert!(earlier(&blank, true).is_nothing());
+    }
+
+    /// sshd sets it for keyboard-interactive, empty where nothing came before.
+    #[test]
+    fn where_sshd_says_nothing_at_all_nothing_is_known() {
+        let host = || Fake::at("x", "alice");
+        assert!(earlier_behind(&host(), true).is_nothing());
+        assert_eq!(earlier_behind(&host().with_variable(SAID, ""), true), Earlier::PASSWORD);
+        assert_eq!(earlier_behind(&host(), false), Earlier::PASSWORD);
     }
 }

@@ -212,11 +212,11 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
     copy
 }
 
-/// Copies a string, unless it is unset or empty.
-fn owned(item: pamsm::PamResult<Option<&CStr>>, longest: usize) -> Option<Vec<u8>> {
+/// Copies a string item, unless it is unset or empty.
+fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
     let bytes = item.ok().flatten()?.to_bytes();
-    // One byte above what it may have is enough to see that it is too long.
-    let shown = bytes.len().min(longest + 1);
+    // One byte above what any name may have is enough to see that it is too long.
+    let shown = bytes.len().min(shared::name::LONGEST + 1);
     (!bytes.is_empty()).then(|| bytes[..shown].to_vec())
 }
 
@@ -235,11 +235,13 @@ impl Host for Libpam {
             Item::RemoteHost => self.pam.get_rhost(),
             Item::RemoteUser => self.pam.get_ruser(),
         };
-        owned(item, shared::name::LONGEST)
+        owned(item)
     }
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
-        owned(self.pam.getenv(name), shared::earlier::LONGEST)
+        let bytes = self.pam.getenv(name).ok().flatten()?.to_bytes();
+        // one that is set and empty says something too
+        Some(bytes[..bytes.len().min(shared::earlier::LONGEST + 1)].to_vec())
     }
 
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {

@@ -76,9 +76,8 @@ fn prove(host: &dyn Host, options: &Options) -> Entry {
 impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> Entry {
-        // where sshd names nothing, the line stands behind a password
-        let earlier = if self.earlier.is_nothing() { &Earlier::PASSWORD } else { &self.earlier };
-        let (need, mail) = match self.desk.need(&self.visitor(Stage::After), earlier) {
+        let earlier = caller::earlier_behind(self.host, self.settings.sshd);
+        let (need, mail) = match self.desk.need(&self.visitor(Stage::After), &earlier) {
             Ok(found) => found,
             Err(error) => return self.unavailable(&error),
         };

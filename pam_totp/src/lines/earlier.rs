@@ -17,8 +17,7 @@ fn home(after: &str) -> Home {
 }
 
 fn sshd(said: &'static str) -> Fake {
-    let host = Fake::at("sshd", "alice");
-    if said.is_empty() { host } else { host.with_variable("SSH_AUTH_INFO_0", said) }
+    Fake::at("sshd", "alice").with_variable("SSH_AUTH_INFO_0", said)
 }
 
 /// Whether a line asks alice.
@@ -55,6 +54,8 @@ fn a_rule_can_ask_only_after_a_key() {
     assert!(!asks(&home, &sshd("password\n"), ""));
     assert!(asks(&home, &sshd(BOTH), ""));
     assert!(!asks(&home, &Fake::at("sudo", "alice").with(Item::RemoteUser, "alice"), PASSED));
+    // sshd's own password method says nothing, also not of a key before it
+    assert!(asks(&home, &Fake::at("sshd", "alice"), PASSED));
 }
 
 #[test]

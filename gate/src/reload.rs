@@ -27,10 +27,7 @@ pub(crate) struct Reload {
 impl Reload {
     /// Goes by the files of now. Blocks; MUST be called within the runtime.
     pub(crate) fn run(&mut self) {
-        manager::is_reloading();
-        let renewed = self.renew();
-        say(&self.path, renewed);
-        manager::is_ready();
+        announced(&self.path.clone(), || self.renew());
     }
 
     fn renew(&mut self) -> Result<(), String> {
@@ -72,10 +69,7 @@ pub(crate) struct ReloadWithoutWeb {
 impl ReloadWithoutWeb {
     /// Goes by the files of now. Blocks; MUST be called within the runtime.
     pub(crate) fn run(&mut self) {
-        manager::is_reloading();
-        let renewed = self.renew();
-        say(&self.path, renewed);
-        manager::is_ready();
+        announced(&self.path.clone(), || self.renew());
     }
 
     fn renew(&mut self) -> Result<(), String> {
@@ -90,11 +84,14 @@ impl ReloadWithoutWeb {
     }
 }
 
-fn say(path: &Path, renewed: Result<(), String>) {
-    match renewed {
+/// The log and the service manager are told what comes of it.
+fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
+    manager::is_reloading();
+    match renew() {
         Ok(()) => eprintln!("postern-gate: reloaded {}", path.display()),
         Err(why) => eprintln!("postern-gate: not reloaded, goes on as before: {why}"),
     }
+    manager::is_ready();
 }
 
 /// A file that does not validate is no reason to go by an older copy: the gate has one in force.

@@ -1,6 +1,23 @@
 //! Critical acts at the web: what a recovery code or a one-time code opens for a quarter of an hour.
 
-use testhost::{APP, Chromium, Front, Host, Phone, Place, Postern, Visitor, Web};
+use testhost::{APP, Chromium, Front, Host, Person, Phone, Place, Postern, Visitor, Web};
+
+/// Comes in by a recovery code.
+#[track_caller]
+fn recovers(person: &Person, code: &str) -> Chromium {
+    let browser = Chromium::start();
+    browser.opens(APP).enters_password(&person.name, &person.password).arrives_at("Verification code");
+    browser.clicks("a[href*=other]").enters_answer(code).arrives_at("Signed in");
+    browser
+}
+
+/// Has an authenticator in place of the lost one, up to the QR.
+#[track_caller]
+fn begins_anew(browser: &Chromium) -> Phone {
+    browser.clicks("form[action$=replace] button").arrives_at("Set up your second factor");
+    let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
+    Phone::scans(url.as_str().expect("a link"))
+}
 
 /// R4, D4: whoever lost the phone comes in by a recovery code, and has a new authenticator at once.
 #[test]
@@ -11,14 +28,9 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
     let alice = host.person("alice");
     alice.has_a_password();
     let (old, recovery) = alice.enrols_with_recovery_codes();
-    let browser = Chromium::start();
-
-    browser.opens(APP).enters_password("alice", &alice.password).arrives_at("Verification code");
-    browser.clicks("a[href*=other]").enters_answer(&recovery[0]).arrives_at("Signed in");
+    let browser = recovers(&alice, &recovery[0]);
     assert_eq!(browser.reads("h2"), "Have you lost your phone?");
-    browser.clicks("form[action$=replace] button").arrives_at("Set up your second factor");
-    let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
-    let new = Phone::scans(url.as_str().expect("a link"));
+    let new = begins_anew(&browser);
     // the old one works until the new one is confirmed
     alice.with_key().enters_with(&old.code());
     browser.types_the_last_digit(&new.code()).arrives_at("Save your recovery codes");
@@ -128,12 +140,8 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
     let alice = host.person("alice");
     alice.has_a_password();
     let (old, recovery) = alice.enrols_with_recovery_codes();
-    let browser = Chromium::start();
-    browser.opens(APP).enters_password("alice", &alice.password).arrives_at("Verification code");
-    browser.clicks("a[href*=other]").enters_answer(&recovery[0]).arrives_at("Signed in");
-    browser.clicks("form[action$=replace] button").arrives_at("Set up your second factor");
-    let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
-    let new = Phone::scans(url.as_str().expect("a link"));
+    let browser = recovers(&alice, &recovery[0]);
+    let new = begins_anew(&browser);
     browser.types_the_last_digit(&new.code()).arrives_at("Save your recovery codes");
 
     let sessions = Postern::call("session list alice --json").does().json();

@@ -1,0 +1,146 @@
+//! What gates see of app passwords, and when a revocation holds at each of them.
+
+use super::*;
+
+#[test]
+fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
+    let mut home = home("");
+    let mail = add(&mut home, "mail", SCOPE);
+    let address = Address::parse("192.0.2.7").unwrap();
+    home.door.note_app_passwords(&[], &[(address, NOW); 10]).unwrap();
+    let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
+    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), delayed);
+}
+
+#[test]
+fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
+    let mut home = home("");
+    let (gate, mail) = ([7; 16], add(&mut home, "mail", SCOPE));
+    let seen = look(&mut home.door, &gate, None).unwrap();
+    assert!(knows(&seen, &mail));
+    let goes_by = |seen: &Seen, before: u64| GoesBy {
+        revision: seen.revoked.revision,
+        app_passwords: seen.app_passwords.as_ref().map_or(before, |live| live.revision),
+    };
+    let mut by = goes_by(&seen, 0);
+    assert!(look(&mut home.door, &gate, Some(by)).is_none());
+
+    home.door.gate_ended(&gate).unwrap();
+    home.door.add_account(&name("bob"), "root", NOW).unwrap();
+    home.door.change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW).unwrap();
+    let seen = look(&mut home.door, &gate, Some(by)).unwrap();
+    assert!(seen.app_passwords.is_none(), "bob has none");
+    by = goes_by(&seen, by.app_passwords);
+
+    type Act = fn(&mut Door) -> Option<(&'static str, usize)>;
+    let acts: [Act; 5] = [
+        |door| {
+            door.change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW).unwrap();
+            Some(("alice", 1))
+        },
+        |door| {
+            door.rename_account(&name("alice"), &name("alicia"), "root", NOW).unwrap();
+            Some(("alicia", 1))
+        },
+        |door| {
+            let (who, scope) = (name("alicia"), SCOPE.parse().unwrap());
+            door.add_app_password(&who, &label("two"), &scope, None, "root", NOW).unwrap();
+            Some(("alicia", 1))
+        },
+        |door| {
+            door.revoke_app_passwords(&name("alicia"), Some(&label("two")), "root", NOW).unwrap();
+            Some(("alicia", 1))
+        },
+        |door| {
+            door.remove_account(&name("alicia"), "root", NOW).unwrap();
+            None
+        },
+    ];
+    for act in acts {
+        home.door.gate_ended(&gate).unwrap();
+        let expected = act(&mut home.door);
+        let seen = look(&mut home.door, &gate, Some(by)).unwrap();
+        let live = seen.app_passwords.as_ref().expect("they are read anew");
+        let hash = seen.keys.app_password_hash(&mail);
+        let found = live.all.iter().find(|(known, _)| *known == hash).map(|(_, found)| found);
+        assert_eq!(found.map(|f| (f.account.as_str(), f.groups.len())), expected);
+        by = goes_by(&seen, by.app_passwords);
+    }
+}
+
+/// Promise 3, with two gates that look as real ones do.
+#[test]
+fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
+    let mut home = home("");
+    let config = home.door.config().clone();
+    let ended = AtomicBool::new(false);
+    let (alice, current) = (name("alice"), std::sync::Mutex::new(Vec::<Option<Seen>>::from([None, None])));
+    std::thread::scope(|scope| {
+        for number in 0..2_u8 {
+            let (config, ended, current) = (config.clone(), &ended, &current);
+            scope.spawn(move || {
+                let mut door = Door::open(config).unwrap();
+                let mut by = None;
+                while !ended.load(Ordering::SeqCst) {
+                    let looked = door.look(&[number; 16], by, NOW, |seen| {
+                        let live = seen.app_passwords.as_ref().map(|live| live.revision);
+                        let before = by.map_or(0, |by: GoesBy| by.app_passwords);
+                        by = Some(GoesBy {
+                            revision: seen.revoked.revision,
+                            app_passwords: live.unwrap_or(before),
+                        });
+                        if live.is_some() {
+                            current.lock().unwrap()[usize::from(number)] = Some(seen);
+                        }
+                    });
+                    looked.unwrap();
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+        let sees = |typed: &AppPassword| {
+            let current = current.lock().unwrap();
+            current.iter().flatten().filter(|seen| knows(seen, typed)).count()
+        };
+        while current.lock().unwrap().iter().any(Option::is_none) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for round in 0..10 {
+            let mail = add(&mut home, &format!("round {round}"), SCOPE);
+            assert_eq!(sees(&mail), 2, "round {round}: it is good when it is shown");
+            home.door.revoke_app_passwords(&alice, None, "root", NOW).unwrap();
+            assert_eq!(sees(&mail), 0, "round {round}");
+        }
+        ended.store(true, Ordering::SeqCst);
+    });
+}
+
+/// Whatever a PAM service is told comes from before the revocation was reported done.
+#[test]
+fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
+    let mut home = home("");
+    let mail = add(&mut home, "mail", SCOPE);
+    let (config, done) = (home.door.config().clone(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut door = Door::open(config.clone()).unwrap();
+                for turn in 0.. {
+                    let was_done = done.load(Ordering::SeqCst);
+                    let admitted =
+                        admits_from(&format!("192.0.2.{}", turn % 200), &mut door, &mail, "dovecot", NOW);
+                    assert!(!(was_done && admitted.is_ok()));
+                    if was_done {
+                        return;
+                    }
+                }
+            });
+        }
+        // four that never pause may keep it waiting until it gives up
+        let mut revoke =
+            || home.door.revoke_app_passwords(&name("alice"), Some(&label("mail")), "root", NOW).ok();
+        let revoked = (0..20).find_map(|_| revoke());
+        done.store(true, Ordering::SeqCst);
+        assert!(revoked.is_some());
+    });
+}

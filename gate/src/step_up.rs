@@ -44,7 +44,7 @@ impl Guest<'_> {
     pub(crate) fn stepped_up(&self) -> Option<Session> {
         let (session, now) = (self.session()?, clock::now().ok()?);
         let value = self.cookie(self.site.jar.names.step_up)?;
-        let proven = StepUpTicket::proves(value, &self.site.watch.keys(), &session, now);
+        let proven = StepUpTicket::from_cookie(value, &self.site.watch.keys(), &session, now).is_some();
         (proven && self.site.url.has_own_host()).then_some(session)
     }
 

@@ -4,7 +4,7 @@
 //! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
 
 use super::administration::{Actor, AdministrationError};
-use super::{AppPasswordsAfter, COMMAND, Door, DoorError, Visitor};
+use super::{AppPasswordsAfter, COMMAND, Door, DoorError, Shown, Visitor};
 use crate::answer;
 use crate::clock::Timestamp;
 use crate::decision::{Invitation, Verdict};
@@ -239,6 +239,25 @@ impl Door {
             recovery_codes: grouped(pending.recovery_codes()),
             ticket: ErrandTicket::begun(account, caller.holder(), footing, draft, now)
                 .seal(&self.token_keys())?,
+        })
+    }
+
+    /// A new authenticator that was begun, shown again to whoever began it.
+    pub fn shown_again(
+        &mut self,
+        caller: Caller<'_>,
+        account: &UserName,
+        ticket: &str,
+        now: Timestamp,
+    ) -> Result<Shown, AdministrationError> {
+        // tickets are opened with the keys of now
+        self.footing(account)?;
+        let opened = self.opened::<Draft>(ticket, caller, account, now)?;
+        let pending = self.pending(&opened.what, &opened)?;
+        Ok(Shown {
+            secret: pending.secret().to_base32().into(),
+            url: pending.url().into(),
+            draft: ticket.to_owned().into(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie.
 
+use super::sign_in::HostGroups;
 use super::{AppPasswordsAfter, Browser, Means, Opened, SignInError, load};
 use crate::clock::Timestamp;
 use crate::config::Config;
@@ -17,6 +18,7 @@ pub(super) struct Opening<'a> {
     pub(super) vault: &'a Vault,
     pub(super) browser: &'a Browser<'a>,
     pub(super) record: &'a AccountRecord,
+    pub(super) host: &'a HostGroups,
     pub(super) now: Timestamp,
 }
 
@@ -32,6 +34,7 @@ impl Opening<'_> {
         means: Means,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<Opened, SignInError> {
+        let groups = self.host.of_session(self.config, self.record).map_err(SignInError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
         tx.add_session(
             self.record.id,
@@ -52,7 +55,7 @@ impl Opening<'_> {
             issued: self.now,
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
-            groups: self.record.groups.clone(),
+            groups,
             email: load::mail_address(self.config, tx, &self.record.name, self.record.id)?,
         };
         let keys = self.vault.token_keys();

@@ -3,6 +3,7 @@
 
 use super::administration::Actor;
 use super::opening::Opening;
+use super::sign_in::HostGroups;
 use super::{AdministrationError, Browser, Door, Means, Opened, SERVICE, SignInError, Visitor};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -153,6 +154,7 @@ impl Door {
             Err(AdministrationError::Door(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterSetup::Over),
         };
+        let host = HostGroups::look_up(&self.config, &ticket.name).map_err(SignInError::Groups)?;
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
@@ -160,7 +162,7 @@ impl Door {
         let record = tx.account(&ticket.name)?.filter(|record| record.generation == ticket.generation + 1);
         let Some(record) = record else { return Ok(AfterSetup::Over) };
         tx.signed_in(record.id, now)?;
-        let opening = Opening { config, vault, browser, record: &record, now };
+        let opening = Opening { config, vault, browser, record: &record, host: &host, now };
         let opened = Opened { app_passwords, ..opening.session(tx, Means::Code, None)? };
         transaction.commit()?;
         Ok(AfterSetup::Opened(Box::new(opened)))

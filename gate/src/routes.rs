@@ -3,7 +3,8 @@
 use crate::authorization::Authorization;
 use crate::belief::Connected;
 use crate::contract::{self, Broken};
-use crate::pages;
+use crate::language::Language;
+use crate::pages::SCRIPTS;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
 use crate::site::Site;
@@ -19,7 +20,7 @@ use std::time::Duration;
 /// The largest form, in bytes.
 const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
-const SHOWN: [&str; 6] = ["", "sign-in", "code", "setup", "style.css", "code.js"];
+const SHOWN: [&str; 8] = ["", "sign-in", "code", "setup", "style.css", "code.js", "keep.js", "logo"];
 /// The forms that it takes there.
 const FORMS: [&str; 9] = [
     "sign-in",
@@ -124,7 +125,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         return bare(StatusCode::NOT_FOUND);
     };
     let (parts, body) = request.into_parts();
-    let guest = Guest { site, headers: &parts.headers, address };
+    let guest = Guest { site, headers: &parts.headers, address, t: Language::asked(&parts.headers) };
     match (&parts.method, page.as_str()) {
         (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
             show(&guest, page, parts.uri.query().unwrap_or_default()).await
@@ -152,8 +153,13 @@ async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
         }
         "code" => guest.code_page(query == "other"),
         "setup" => guest.setup_page().await,
-        "style.css" => reply::content("text/css", pages::STYLE),
-        "code.js" => reply::content("text/javascript", pages::CODE_SCRIPT),
+        "style.css" => reply::content("text/css", guest.site.look.style.clone()),
+        "code.js" => reply::content("text/javascript", SCRIPTS[0]),
+        "keep.js" => reply::content("text/javascript", SCRIPTS[1]),
+        "logo" => match &guest.site.look.logo {
+            Some(logo) => reply::content(logo.kind, logo.bytes.clone()),
+            None => bare(StatusCode::NOT_FOUND),
+        },
         _ => bare(StatusCode::NOT_FOUND),
     }
 }

@@ -5,7 +5,8 @@ mod mail;
 use crate::check;
 use crate::cookies::scan;
 use crate::judge::NotJudged;
-use crate::pages::{self, html};
+use crate::language::Language;
+use crate::pages::{self, Frame, html};
 use crate::reply::{self, Reply};
 use crate::site::Site;
 use hyper::header::USER_AGENT;
@@ -20,15 +21,8 @@ use shared::password::Password;
 use shared::place::{Address, Origin};
 use shared::session::Session;
 use shared::ticket::LoginTicket;
-use shared::words;
 use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// The one text before the first factor has passed.
-const REFUSED: &str =
-    "Name or password is wrong, or there were too many attempts. Check them, wait a little, and try again.";
-const BUSY: &str = "Too many people are signing in right now. Try again in a moment.";
-const FAILED: &str = "The sign-in does not work right now. Tell the administrator: the gate's log says why.";
 
 /// The fields of a form.
 pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
@@ -64,6 +58,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) site: &'a Arc<Site>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) address: Address,
+    /// The texts of what they read.
+    pub(crate) t: &'static Language,
 }
 
 impl Guest<'_> {
@@ -81,7 +77,12 @@ impl Guest<'_> {
         let back_to = self.site.back_to(form.field("rd")).unwrap_or_default().to_owned();
         let user = form.field("user").trim();
         let Ok(name) = UserName::parse(user.as_bytes()) else {
-            return self.sign_in(StatusCode::UNAUTHORIZED, &back_to, "", Some(REFUSED));
+            return self.sign_in(
+                StatusCode::UNAUTHORIZED,
+                &back_to,
+                "",
+                Some(&self.t.say("refused-before-code")),
+            );
         };
         let password = Password::typed(Zeroizing::new(form.field("password").to_owned()));
         let recovery = Answer::read(form.field("recovery").as_bytes());
@@ -107,11 +108,16 @@ impl Guest<'_> {
                 self.log(&name, "refused", &format!("password-{refusal}"));
                 match refusal {
                     Refusal::AddressDelayed { wait } => {
-                        let text = words::refusal(refusal);
+                        let text = self.t.refusal(refusal);
                         let page = self.sign_in(StatusCode::TOO_MANY_REQUESTS, &back_to, user, Some(&text));
                         reply::with_retry_after(page, wait)
                     }
-                    _ => self.sign_in(StatusCode::UNAUTHORIZED, &back_to, user, Some(REFUSED)),
+                    _ => self.sign_in(
+                        StatusCode::UNAUTHORIZED,
+                        &back_to,
+                        user,
+                        Some(&self.t.say("refused-before-code")),
+                    ),
                 }
             }
         }
@@ -128,7 +134,7 @@ impl Guest<'_> {
     /// POST code
     pub(crate) async fn enter_code(&self, form: &Form) -> Reply {
         let Some(ticket) = self.ticket() else {
-            let text = words::refusal(Refusal::Expired);
+            let text = self.t.refusal(Refusal::Expired);
             return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
         };
         let answer = Answer::read(form.field("code").as_bytes());
@@ -147,7 +153,7 @@ impl Guest<'_> {
             Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.back_to),
             Ok(AfterCode::Refused(refusal)) => {
                 self.log(&ticket.name, "refused", &refusal.to_string());
-                let text = words::refusal(refusal);
+                let text = self.t.refusal(refusal);
                 match refusal {
                     Refusal::Expired => self.sign_in(
                         StatusCode::UNAUTHORIZED,
@@ -175,7 +181,7 @@ impl Guest<'_> {
             }
         }
         let jar = &self.site.jar;
-        let page = self.notice(StatusCode::OK, "Signed out", &["You are signed out here.".to_owned()]);
+        let page = self.notice(StatusCode::OK, &self.t.say("signed-out"), &[self.t.say("signed-out-line")]);
         let page = reply::with_cookie(page, &jar.session("", 0));
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
         let page = reply::with_cookie(page, &jar.strict(jar.names.step_up, "", 0));
@@ -185,15 +191,18 @@ impl Guest<'_> {
     /// GET the gate's own address
     pub(crate) fn home(&self) -> Reply {
         let signed_in = self.session();
-        let (title, lines, link) = match &signed_in {
-            Some(session) => ("Signed in", vec![format!("You are signed in as {}.", session.name)], None),
-            None => ("Signed out", vec!["You are not signed in.".to_owned()], Some(self.at("sign-in"))),
+        let (title, line, link) = match &signed_in {
+            Some(session) => {
+                let who = self.t.say_of("signed-in-line", "name", session.name.as_str());
+                (self.t.say("signed-in"), who, None)
+            }
+            None => (self.t.say("not-signed-in"), self.t.say("not-signed-in-line"), Some(self.at("sign-in"))),
         };
         let page = pages::Notice {
-            base: &self.site.url.path,
-            title,
-            lines: &lines,
-            link: link.as_deref().map(|link| (link, "Sign in")),
+            frame: self.frame(),
+            title: &title,
+            lines: &[line],
+            link: link.as_deref().map(|link| (link, self.t.say("sign-in"))),
             signed_in: signed_in.is_some(),
             stepped_up: self.stepped_up().is_some(),
         };
@@ -222,9 +231,9 @@ impl Guest<'_> {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
         self.log(&opened.session.name, "accepted", &opened.cause());
         let told = [
-            opened.missed.as_ref().map(words::missed),
-            opened.recovery.map(words::recovered),
-            words::app_passwords(opened.app_passwords),
+            opened.missed.as_ref().map(|missed| self.t.missed(missed)),
+            opened.recovery.map(|recovered| self.t.recovered(recovered)),
+            self.t.app_passwords(opened.app_passwords),
         ];
         let told: Vec<String> = told.into_iter().flatten().collect();
         let back_to = if back_to.is_empty() { self.site.url.path.as_str() } else { back_to };
@@ -232,10 +241,10 @@ impl Guest<'_> {
             reply::see_other(back_to)
         } else {
             let page = pages::Notice {
-                base: &self.site.url.path,
-                title: "Signed in",
+                frame: self.frame(),
+                title: &self.t.say("signed-in"),
                 lines: &told,
-                link: Some((back_to, "Continue")),
+                link: Some((back_to, self.t.say("continue"))),
                 signed_in: false,
                 stepped_up: self.steps_up(opened),
             };
@@ -265,6 +274,10 @@ impl Guest<'_> {
         }
     }
 
+    pub(crate) fn frame(&self) -> Frame<'_> {
+        Frame { base: &self.site.url.path, t: self.t, look: &self.site.look }
+    }
+
     pub(crate) fn at(&self, page: &str) -> String {
         format!("{}{page}", self.site.url.path)
     }
@@ -276,7 +289,7 @@ impl Guest<'_> {
         user: &str,
         message: Option<&str>,
     ) -> Reply {
-        let page = pages::SignIn { base: &self.site.url.path, back_to, user, message };
+        let page = pages::SignIn { frame: self.frame(), back_to, user, message };
         reply::page(status, html(&page))
     }
 
@@ -287,7 +300,7 @@ impl Guest<'_> {
             Methods::Mail(to) => (false, Some(to.as_str())),
         };
         let page = pages::Code {
-            base: &self.site.url.path,
+            frame: self.frame(),
             user: ticket.name.as_str(),
             sign_in: &reply::to_sign_in(&self.at("sign-in"), Some(&ticket.back_to)),
             days: self.site.gate().trust.seconds() / 86_400,
@@ -304,10 +317,10 @@ impl Guest<'_> {
     pub(crate) fn notice(&self, status: StatusCode, title: &str, lines: &[String]) -> Reply {
         let sign_in = self.at("sign-in");
         let page = pages::Notice {
-            base: &self.site.url.path,
+            frame: self.frame(),
             title,
             lines,
-            link: Some((&sign_in, "Sign in")),
+            link: Some((&sign_in, self.t.say("sign-in"))),
             signed_in: false,
             stepped_up: false,
         };
@@ -317,7 +330,8 @@ impl Guest<'_> {
     pub(crate) fn not_judged(&self, error: &NotJudged) -> Reply {
         match error {
             NotJudged::Busy => {
-                let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, "Busy", &[BUSY.to_owned()]);
+                let (title, line) = (self.t.say("busy"), self.t.say("busy-line"));
+                let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line]);
                 reply::with_retry_after(page, 2)
             }
             NotJudged::Failed { cause, why } => self.failed(cause, why),
@@ -326,7 +340,8 @@ impl Guest<'_> {
 
     pub(crate) fn failed(&self, cause: &str, why: &str) -> Reply {
         eprintln!("postern-gate: refused cause={cause} address={}: {why}", self.address);
-        self.notice(StatusCode::SERVICE_UNAVAILABLE, "Out of order", &[FAILED.to_owned()])
+        let (title, line) = (self.t.say("out-of-order"), self.t.say("out-of-order-line"));
+        self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
     }
 
     /// The same format as the PAM module's.

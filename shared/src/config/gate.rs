@@ -5,6 +5,7 @@ mod first_factor;
 pub use first_factor::{FirstFactor, IdentityHeader, PamServiceFile};
 
 use super::AbsolutePath;
+use super::look::Look;
 use super::value::Duration;
 use crate::place::{Address, Network};
 use crate::scope::{ScopeName, Web};
@@ -40,6 +41,8 @@ pub struct Gate {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Scopes of app passwords, by name.
     pub scope: BTreeMap<ScopeName, Web>,
+    /// How its pages look.
+    pub look: Look,
 }
 
 impl Default for Gate {
@@ -56,6 +59,7 @@ impl Default for Gate {
             insecure_loopback: false,
             trusted_proxies: Vec::new(),
             scope: BTreeMap::new(),
+            look: Look::default(),
         }
     }
 }

@@ -30,8 +30,7 @@ fn recovers(home: &mut Home, pending: &Pending) -> Session {
         home.door.enter_password(&browser(&from), &name("alice"), Some(&password(PASSWORD)), &none, NOW);
     let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
     let answer = Answer::read(recovery(pending, 0).as_bytes());
-    let entered =
-        home.door.enter_code(&browser(&from), &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
+    let entered = home.door.enter_code(&browser(&from), &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
     let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
     opened.session
 }

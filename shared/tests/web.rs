@@ -41,20 +41,13 @@ impl Home {
     }
 
     fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
-        let AfterPassword::Code { pass, .. } = self.enter_password(cookie, "alice", PASSWORD, "")
-        else {
+        let AfterPassword::Code { pass, .. } = self.enter_password(cookie, "alice", PASSWORD, "") else {
             panic!("no code is asked")
         };
         self.enter_code_of(&pass, cookie, typed, trust)
     }
 
-    fn enter_code_of(
-        &mut self,
-        pass: &Pass,
-        cookie: Option<&str>,
-        typed: &str,
-        trust: Trust,
-    ) -> AfterCode {
+    fn enter_code_of(&mut self, pass: &Pass, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
         let origin = remote("192.0.2.7");
         let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
         let answer = Answer::read(typed.as_bytes());

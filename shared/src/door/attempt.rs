@@ -62,11 +62,9 @@ impl Means {
     pub fn steps_up(self) -> bool {
         match self {
             Means::RecoveryCode | Means::OneTimeCode => true,
-            Means::Code
-            | Means::MailedCode
-            | Means::TrustedBrowser
-            | Means::Password
-            | Means::Identity => false,
+            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password | Means::Identity => {
+                false
+            }
         }
     }
 

@@ -244,11 +244,9 @@ impl<'a> Visit<'a> {
     ) -> Result<Entered, StoreError> {
         let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
-            Means::Code
-            | Means::MailedCode
-            | Means::TrustedBrowser
-            | Means::Password
-            | Means::Identity => self.forgive(tx)?,
+            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password | Means::Identity => {
+                self.forgive(tx)?
+            }
             // These open a lock.
             Means::RecoveryCode | Means::OneTimeCode => tx.unlock(&self.key)?,
         }

@@ -56,7 +56,8 @@ fn at_the_web_too(home: &mut Home) {
     let AfterPassword::Code { pass, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
-    let ticket = SetupTicket::begun(name("alice"), pass.generation, Leave::Given, String::new(), NOW).unwrap();
+    let ticket =
+        SetupTicket::begun(name("alice"), pass.generation, Leave::Given, String::new(), NOW).unwrap();
     let Some(Shown { secret, draft, .. }) = home.door.begin_web_setup(&ticket, NOW).unwrap() else { return };
     let (secret, parameters) = otpauth::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();

@@ -104,7 +104,7 @@ impl Search<'_> {
             // any word: the control in brackets may have blanks
             _ if rest.any(is_forbidden) => {
                 Err(ServiceError::Forbidden(self.service.clone(), path.to_owned(), number))
-            },
+            }
             _ => Ok(()),
         }
     }

@@ -117,9 +117,8 @@ impl TryFrom<String> for IdentityHeader {
     fn try_from(text: String) -> Result<IdentityHeader, Self::Error> {
         let name = text.to_ascii_lowercase();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let is_free = !TAKEN.contains(&name.as_str())
-            && !name.starts_with("sec-")
-            && !name.starts_with("x-original-");
+        let is_free =
+            !TAKEN.contains(&name.as_str()) && !name.starts_with("sec-") && !name.starts_with("x-original-");
         match (1..=64).contains(&name.len()) && name.chars().all(plain) && is_free {
             true => Ok(IdentityHeader(name)),
             false => {

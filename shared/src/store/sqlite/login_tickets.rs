@@ -11,19 +11,12 @@ type Result<T> = std::result::Result<T, StoreError>;
 impl LoginTickets for Rows<'_> {
     fn trials(&mut self, pass: PassId) -> Result<Trials> {
         let sql = "SELECT wrong, used FROM login_ticket WHERE id = ?1";
-        let kept = self.0.query_row(sql, [&pass.0[..]], |row| {
-            Ok(Trials { wrong: row.get(0)?, used: row.get(1)? })
-        });
+        let kept =
+            self.0.query_row(sql, [&pass.0[..]], |row| Ok(Trials { wrong: row.get(0)?, used: row.get(1)? }));
         Ok(kept.optional()?.unwrap_or_default())
     }
 
-    fn keep_trials(
-        &mut self,
-        account: AccountId,
-        pass: &Pass,
-        trials: Trials,
-        now: Timestamp,
-    ) -> Result<()> {
+    fn keep_trials(&mut self, account: AccountId, pass: &Pass, trials: Trials, now: Timestamp) -> Result<()> {
         self.execute("DELETE FROM login_ticket WHERE expires < ?1", [signed(now.0)])?;
         let sql = "INSERT INTO login_ticket (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, ?4, ?5) \
                    ON CONFLICT (id) DO UPDATE SET wrong = excluded.wrong, used = excluded.used";

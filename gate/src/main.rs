@@ -12,6 +12,7 @@ mod errands;
 mod first_setup;
 mod guests;
 mod host_password;
+mod identity;
 mod judge;
 mod language;
 mod listener;

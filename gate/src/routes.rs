@@ -1,8 +1,9 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
 use crate::authorization::Authorization;
-use crate::belief::Connected;
+use crate::belief::{Connected, Through};
 use crate::contract::{self, Broken};
+use crate::identity::Identity;
 use crate::language::Language;
 use crate::pages::SCRIPTS;
 use crate::reply::{self, Reply};
@@ -63,9 +64,10 @@ fn join_crumbs(headers: &mut HeaderMap) {
 }
 
 fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -> Reply {
-    if site.believed.proxy(connected, headers) != Some(proxy) {
-        return stranger(connected);
-    }
+    let through = match site.believed.proxy(connected, headers) {
+        Some(through) if through.proxy == proxy => through,
+        _ => return stranger(connected),
+    };
     let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
         Ok(asked) => asked,
         Err(Broken(name)) => {
@@ -75,7 +77,7 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
             return bare(StatusCode::UNAUTHORIZED);
         }
     };
-    let ruling = check::check(site, &asked, headers);
+    let ruling = check::check(site, &asked, headers, &through.identity(headers));
     let sign_in = format!("{}{}sign-in", site.url.origin(), site.url.path);
     reply::ruling(&ruling, proxy, asked.method, &sign_in, site.back_to(&asked.url()))
 }
@@ -92,7 +94,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let headers = request.headers();
     let through = site.believed.proxy(connected, headers);
     let address = match (through, connected.address) {
-        (Some(proxy), _) => {
+        (Some(Through { proxy, .. }), _) => {
             match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
                 Ok(address) => address,
                 Err(Broken(name)) => {
@@ -107,6 +109,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         (None, Some(address)) if !address.is_loopback() || site.gate().insecure_loopback => address,
         (None, _) => return stranger(connected),
     };
+    let identity = through.map_or(Identity::NotBrought, |through| through.identity(headers));
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let host = authority.or_else(|| headers.get(HOST).and_then(|value| value.to_str().ok()));
     // as gate.url leaves it out
@@ -125,7 +128,8 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         return bare(StatusCode::NOT_FOUND);
     };
     let (parts, body) = request.into_parts();
-    let guest = Guest { site, headers: &parts.headers, address, t: Language::asked(&parts.headers) };
+    let t = Language::asked(&parts.headers);
+    let guest = Guest { site, headers: &parts.headers, address, identity, t };
     match (&parts.method, page.as_str()) {
         (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
             show(&guest, page, parts.uri.query().unwrap_or_default()).await
@@ -149,7 +153,7 @@ async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
         "" => guest.home(),
         "sign-in" => {
             let rd = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd");
-            guest.sign_in_page(rd.as_ref().map_or("", |(_, value)| value))
+            guest.sign_in_page(rd.as_ref().map_or("", |(_, value)| value)).await
         }
         "code" => guest.code_page(query == "other"),
         "setup" => guest.setup_page().await,

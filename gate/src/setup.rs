@@ -137,7 +137,8 @@ impl Guest<'_> {
 
     fn setup_ticket(&self) -> Option<SetupTicket> {
         let value = self.cookie(self.site.jar.names.setup)?;
-        SetupTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)
+        let ticket = SetupTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        self.may_go_on(&ticket.name).then_some(ticket)
     }
 
     pub(crate) fn with_ticket(&self, page: Reply, ticket: &SetupTicket) -> Reply {

@@ -1,9 +1,11 @@
-//! The sign-in, page by page: password, code, back to the page that was asked for; and sign-out.
+//! The sign-in, page by page: first factor, code, back to the page that was asked for; and sign-out.
 
+mod first_factor;
 mod mail;
 
 use crate::check;
 use crate::cookies::scan;
+use crate::identity::Identity;
 use crate::judge::NotJudged;
 use crate::language::Language;
 use crate::pages::{self, Frame, html};
@@ -14,10 +16,10 @@ use hyper::{HeaderMap, StatusCode};
 use shared::account::Methods;
 use shared::answer::Answer;
 use shared::clock::{self, Timestamp};
+use shared::config::gate::FirstFactor;
 use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Browser, Opened, Trust};
+use shared::door::{AfterCode, Browser, Opened, Trust};
 use shared::name::UserName;
-use shared::password::Password;
 use shared::place::{Address, Origin};
 use shared::session::Session;
 use shared::ticket::LoginTicket;
@@ -58,71 +60,13 @@ pub(crate) struct Guest<'a> {
     pub(crate) site: &'a Arc<Site>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) address: Address,
+    /// Who the proxy says is there.
+    pub(crate) identity: Identity,
     /// The texts of what they read.
     pub(crate) t: &'static Language,
 }
 
 impl Guest<'_> {
-    /// GET sign-in
-    pub(crate) fn sign_in_page(&self, rd: &str) -> Reply {
-        let back_to = self.site.back_to(rd).unwrap_or_default();
-        if self.session().is_some() && !back_to.is_empty() {
-            return reply::see_other(back_to);
-        }
-        self.sign_in(StatusCode::OK, back_to, "", None)
-    }
-
-    /// POST sign-in
-    pub(crate) async fn enter_password(&self, form: &Form) -> Reply {
-        let back_to = self.site.back_to(form.field("rd")).unwrap_or_default().to_owned();
-        let user = form.field("user").trim();
-        let Ok(name) = UserName::parse(user.as_bytes()) else {
-            return self.sign_in(
-                StatusCode::UNAUTHORIZED,
-                &back_to,
-                "",
-                Some(&self.t.say("refused-before-code")),
-            );
-        };
-        let password = Password::typed(Zeroizing::new(form.field("password").to_owned()));
-        let recovery = Answer::read(form.field("recovery").as_bytes());
-        let (who, visit) = (name.clone(), Visit::of(self));
-        let judged = self
-            .site
-            .judge
-            .run(move |door| {
-                door.enter_password(&visit.browser(), &who, password.as_ref(), &recovery, visit.now()?)
-            })
-            .await;
-        match judged {
-            Err(error) => self.not_judged(&error),
-            Ok(AfterPassword::Opened(opened)) => self.opened(&opened, &back_to),
-            Ok(AfterPassword::Code { generation, digits, methods }) => {
-                self.ask_code(|expires| LoginTicket { name, expires, generation, digits, methods, back_to })
-            }
-            Ok(AfterPassword::Setup { generation, needs }) => {
-                self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
-                self.ask_setup(name, generation, needs, back_to)
-            }
-            Ok(AfterPassword::Refused(refusal)) => {
-                self.log(&name, "refused", &format!("password-{refusal}"));
-                match refusal {
-                    Refusal::AddressDelayed { wait } => {
-                        let text = self.t.refusal(refusal);
-                        let page = self.sign_in(StatusCode::TOO_MANY_REQUESTS, &back_to, user, Some(&text));
-                        reply::with_retry_after(page, wait)
-                    }
-                    _ => self.sign_in(
-                        StatusCode::UNAUTHORIZED,
-                        &back_to,
-                        user,
-                        Some(&self.t.say("refused-before-code")),
-                    ),
-                }
-            }
-        }
-    }
-
     /// GET code
     pub(crate) fn code_page(&self, any_text: bool) -> Reply {
         match self.ticket() {
@@ -145,7 +89,7 @@ impl Guest<'_> {
             .site
             .judge
             .run(move |door| {
-                door.enter_code(&visit.browser(), &said.name, said.generation, &answer, trust, visit.now()?)
+                door.enter_code(&visit.browser(), &said.name, &said.pass, &answer, trust, visit.now()?)
             })
             .await;
         match judged {
@@ -214,12 +158,22 @@ impl Guest<'_> {
         let scanned = scan(line, self.site.jar.names.session).ok()?;
         let session = check::session(self.site, &scanned, clock::now().ok()?)?;
         // one that checks refuse is none here either, or the browser would be sent to and fro
-        self.site.is_good_at(&session, self.site.url.host()).then_some(session)
+        let is_good = self.site.is_good_at(&session, self.site.url.host());
+        (is_good && !self.identity.contradicts(&session.name)).then_some(session)
+    }
+
+    /// Whether a ticket of this person's is good here: where a proxy says who is there, theirs alone.
+    pub(crate) fn may_go_on(&self, name: &UserName) -> bool {
+        match self.site.gate().first_factor {
+            FirstFactor::Header => self.identity.is(name),
+            FirstFactor::Password | FirstFactor::Pam => true,
+        }
     }
 
     fn ticket(&self) -> Option<LoginTicket> {
         let value = self.cookie(self.site.jar.names.login)?;
-        LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)
+        let ticket = LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        self.may_go_on(&ticket.name).then_some(ticket)
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
@@ -262,24 +216,16 @@ impl Guest<'_> {
         self.with_step_up(page, opened)
     }
 
-    fn ask_code(&self, ticket: impl FnOnce(Timestamp) -> LoginTicket) -> Reply {
-        let jar = &self.site.jar;
-        let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
-        match ticket(now.plus(LoginTicket::LIFE)).to_cookie(&self.site.watch.keys()) {
-            Ok(value) => {
-                let page = reply::see_other(&self.at("code"));
-                reply::with_cookie(page, &jar.own(jar.names.login, &value, LoginTicket::LIFE))
-            }
-            Err(error) => self.failed("unavailable", &error.to_string()),
-        }
-    }
-
     pub(crate) fn frame(&self) -> Frame<'_> {
         Frame { base: &self.site.url.path, t: self.t, look: &self.site.look }
     }
 
     pub(crate) fn at(&self, page: &str) -> String {
         format!("{}{page}", self.site.url.path)
+    }
+
+    fn to_sign_in(&self, back_to: &str) -> String {
+        reply::to_sign_in(&self.at("sign-in"), Some(back_to))
     }
 
     pub(crate) fn sign_in(
@@ -289,6 +235,19 @@ impl Guest<'_> {
         user: &str,
         message: Option<&str>,
     ) -> Reply {
+        if self.site.gate().first_factor == FirstFactor::Header {
+            // there is nothing to type: what to read, and the way on
+            let title = self.t.say("sign-in");
+            let page = pages::Notice {
+                frame: self.frame(),
+                title: &title,
+                lines: &message.map(str::to_owned).into_iter().collect::<Vec<_>>(),
+                link: Some((&self.to_sign_in(back_to), title.clone())),
+                signed_in: false,
+                stepped_up: false,
+            };
+            return reply::page(status, html(&page));
+        }
         let page = pages::SignIn { frame: self.frame(), back_to, user, message };
         reply::page(status, html(&page))
     }
@@ -302,7 +261,7 @@ impl Guest<'_> {
         let page = pages::Code {
             frame: self.frame(),
             user: ticket.name.as_str(),
-            sign_in: &reply::to_sign_in(&self.at("sign-in"), Some(&ticket.back_to)),
+            sign_in: &self.to_sign_in(&ticket.back_to),
             days: self.site.gate().trust.seconds() / 86_400,
             message: if let Said::Alert(text) = said { Some(text) } else { None },
             status: if let Said::Status(text) = said { Some(text) } else { None },

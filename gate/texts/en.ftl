@@ -20,6 +20,8 @@ signed-out-line = You are signed out here.
 signed-in = Signed in
 signed-in-line = You are signed in as { $name }.
 refused-before-code = Name or password is wrong, or there were too many attempts. Check them, wait a little, and try again.
+nobody-is-named = Nobody is named here
+nobody-is-named-line = The server in front of this page is to say who you are, and did not. Tell the administrator: the gate’s log says why.
 
 # code
 code = Verification code

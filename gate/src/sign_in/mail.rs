@@ -15,7 +15,7 @@ impl Guest<'_> {
             let text = self.t.refusal(Refusal::Expired);
             return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
         };
-        let (name, generation, visit) = (ticket.name.clone(), ticket.generation, Visit::of(self));
+        let (name, pass, visit) = (ticket.name.clone(), ticket.pass, Visit::of(self));
         let asked = self.site.judge.run(move |door| {
             let visitor = Visitor {
                 name: &name,
@@ -24,7 +24,7 @@ impl Guest<'_> {
                 browser: None,
                 service: SERVICE,
             };
-            door.mail_code(&visitor, Some(generation), visit.now()?).map_err(SignInError::Door)
+            door.mail_code(&visitor, Some(&pass), visit.now()?).map_err(SignInError::Door)
         });
         let letter = match asked.await {
             Err(error) => return self.not_judged(&error),

@@ -110,9 +110,8 @@ mod tests {
         let (one, next) = (session(), session());
         let carried = StepUpTicket::begun(&one, Timestamp(1_000_000)).carried_to(&next);
         let cookie = carried.to_cookie(&keys).unwrap();
-        let proves = |session, at| {
-            StepUpTicket::from_cookie(&cookie, &keys, session, Timestamp(at)).is_some()
-        };
+        let proves =
+            |session, at| StepUpTicket::from_cookie(&cookie, &keys, session, Timestamp(at)).is_some();
         assert!(proves(&next, 1_000_899) && !proves(&next, 1_000_900) && !proves(&one, 1_000_000));
         assert_eq!(carried.left(Timestamp(1_000_600)), 300);
     }

@@ -13,6 +13,7 @@ use shared::errand::client::Gate;
 use shared::errand::{Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed};
 use shared::name::UserName;
 use shared::store::BrowserRecord;
+use shared::words;
 
 const CODE: &str = "Verification code: ";
 

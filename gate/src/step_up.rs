@@ -219,7 +219,8 @@ impl Guest<'_> {
         if refused.status == StatusCode::UNAUTHORIZED {
             return reply::see_other(&self.at("sign-in"));
         }
-        let page = self.notice(refused.status, &self.t.say("not-done-title"), &[refused.text.clone()]);
+        let page =
+            self.notice(refused.status, &self.t.say("not-done-title"), std::slice::from_ref(&refused.text));
         match refused.retry_after {
             Some(wait) => reply::with_retry_after(page, wait),
             None => page,

@@ -48,6 +48,7 @@ mod su;
 mod sudo;
 mod timings;
 mod traps;
+mod web_account;
 mod web_bad_input;
 mod web_browser;
 mod web_checks;

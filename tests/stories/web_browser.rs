@@ -3,6 +3,9 @@
 use serde_json::json;
 use testhost::{APP, Chromium, Front, Host, Phone, Place, Postern, Visitor, Web};
 
+/// The button of the account's front page.
+const SIGN_OUT: &str = "form[action$=sign-out] button";
+
 /// L1, L3, T1, T3: a day of a person's.
 #[track_caller]
 fn a_day_at(front: Front, place: Place) {
@@ -23,12 +26,12 @@ fn a_day_at(front: Front, place: Place) {
     assert_eq!(seen, json!(""), "scripts of the application see none of the gate's cookies");
 
     // sign-out, and in again without a code
-    browser.opens(&web.pages).arrives_at("Signed in").clicks("button").arrives_at("Signed out");
+    browser.opens(&web.pages).arrives_at("Your account").clicks(SIGN_OUT).arrives_at("Signed out");
     browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("The application");
     assert_eq!(browser.url(), asked);
 
     // two tabs at once stay trusted
-    browser.opens(&web.pages).arrives_at("Signed in").clicks("button").arrives_at("Signed out");
+    browser.opens(&web.pages).arrives_at("Your account").clicks(SIGN_OUT).arrives_at("Signed out");
     let first = browser.tab();
     browser.opens(&asked).arrives_at("Sign in");
     let second = browser.opens_a_tab();

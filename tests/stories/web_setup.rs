@@ -45,7 +45,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
         assert!(Postern::call("status alice").does().out.contains("off"), "nothing is kept yet");
         browser.clicks("button");
         assert_eq!(browser.heading(), "Save your recovery codes", "not without the tick");
-        browser.clicks("[name=saved]").clicks("button").arrives_at("The application");
+        browser.clicks("[name=saved]").clicks("form > button").arrives_at("The application");
         assert_eq!(browser.url(), asked);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
 

@@ -34,7 +34,7 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
     // the old one works until the new one is confirmed
     alice.with_key().enters_with(&old.code());
     browser.types_the_last_digit(&new.code()).arrives_at("Save your recovery codes");
-    browser.clicks("[name=saved]").clicks("button").arrives_at("Signed in");
+    browser.clicks("[name=saved]").clicks("form > button").arrives_at("Your account");
     assert!(!browser.runs("return document.body.textContent").to_string().contains("lost your phone"));
     browser.opens(APP).arrives_at("The application");
 
@@ -147,7 +147,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
     let sessions = Postern::call("session list alice --json").does().json();
     let id = sessions[0]["id"].as_str().unwrap_or_else(|| panic!("{sessions}"));
     Postern::call(&format!("session revoke alice {id}")).does();
-    browser.clicks("[name=saved]").clicks("button").arrives_at("Sign in");
+    browser.clicks("[name=saved]").clicks("form > button").arrives_at("Sign in");
     assert!(browser.reads("[role=alert]").contains("Nothing was changed"));
     alice.with_key().enters_with(&old.code());
     alice.with_key().is_refused(&new.code(), "That code is wrong");

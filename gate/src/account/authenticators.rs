@@ -21,7 +21,7 @@ const CONFIRM: &str = "authenticators/confirm";
 /// What came of a new one's code.
 pub(crate) enum Confirmed {
     /// It is live; the session to go on in.
-    Live(Option<Opened>),
+    Live(Option<Box<Opened>>),
     /// The code is not of it, and why; another one may be.
     Not(Refusal),
 }
@@ -74,7 +74,8 @@ impl Guest<'_> {
                 return Ok(Err(error));
             }
             let (name, generation) = (&session.name, session.generation);
-            Ok(Ok(Confirmed::Live(door.open_after(&visit.browser(), name, generation, Means::Code, now)?)))
+            let opened = door.open_after(&visit.browser(), name, generation, Means::Code, now)?;
+            Ok(Ok(Confirmed::Live(opened.map(Box::new))))
         });
         let confirmed = run.await.map_err(|error| self.not_run(&error))?;
         self.came_of(confirmed)
@@ -178,7 +179,7 @@ impl Guest<'_> {
             },
             Ok(Confirmed::Live(opened)) => {
                 let (title, lines) = (self.t.say("added"), [self.t.say("added-line")]);
-                self.after_end(self.stepped_up().as_ref(), opened.as_ref(), title, &lines)
+                self.after_end(self.stepped_up().as_ref(), opened.as_deref(), title, &lines)
             }
         }
     }

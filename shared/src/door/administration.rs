@@ -147,6 +147,12 @@ impl<'a> From<&'a str> for Actor<'a> {
     }
 }
 
+impl<'a> From<&'a String> for Actor<'a> {
+    fn from(name: &'a String) -> Actor<'a> {
+        Actor::Command(name)
+    }
+}
+
 /// Logs what someone did to an account, and lets the person know.
 pub(super) fn log<'a>(
     config: &Config,

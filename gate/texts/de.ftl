@@ -18,7 +18,7 @@ signed-in = Angemeldet
 signed-in-line = Sie sind als { $name } angemeldet.
 refused-before-code = Name oder Passwort ist falsch, oder es waren zu viele Versuche. Prüfen Sie beides, warten Sie etwas und versuchen Sie es noch einmal.
 nobody-is-named = Hier ist niemand genannt
-nobody-is-named-line = Der Server vor dieser Seite soll sagen, wer Sie sind, und hat es nicht getan. Sagen Sie es der Administratorin: Das Protokoll des Gates nennt den Grund.
+nobody-is-named-line = Der Server vor dieser Seite soll sagen, wer Sie sind, und hat es nicht getan. Sagen Sie der Verwaltung Bescheid: Im Protokoll des Gates steht, warum.
 
 code = Bestätigungscode
 trust-browser = Diesem Browser { $days ->

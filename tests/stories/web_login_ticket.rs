@@ -39,8 +39,14 @@ fn trap_07_a_login_ticket_is_no_session_no_setup_and_no_step_up() {
     assert_eq!(Wire::open().checks(&[&as_cookie("__Secure-postern")]).status, 401);
     let proof = format!("X-Postern-Proxy: {PROOF}");
     let lines = |cookie: &str| {
-        ["Host: auth.example.test:8443", &proof, "X-Real-IP: 192.0.2.7", "Sec-Fetch-Site: same-origin", cookie]
-            .map(str::to_owned)
+        [
+            "Host: auth.example.test:8443",
+            &proof,
+            "X-Real-IP: 192.0.2.7",
+            "Sec-Fetch-Site: same-origin",
+            cookie,
+        ]
+        .map(str::to_owned)
     };
     let asks = |request: &str, cookie: &str| {
         let lines = lines(cookie);

@@ -86,7 +86,10 @@ fn a_login_ticket_ends_with_its_success_its_time_and_five_wrong_codes() {
     host.clock.forward(601);
     is_over(&code(&late, &phone.code()));
     // none of it was spent
-    assert_eq!(code(&ticket(&alice), &phone.code()).status, 303);
+    let opened = code(&ticket(&alice), &phone.code());
+    let session = |cookie: &&str| cookie.starts_with("__Secure-postern=");
+    assert!(opened.all("set-cookie").iter().any(session), "{opened:?}");
+    assert!(opened.body.contains("5 wrong codes since your last sign-in"), "{opened:?}");
 }
 
 /// The page's own cookie goes with the success.

@@ -117,9 +117,9 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     assert!(matches!(step_up(PASSWORD, &code_of(&app, 0)), AfterStepUp::Code(Refusal::Used { .. })));
     let keys = home.door.token_keys();
     let cookie = ticket.to_cookie(&keys).unwrap();
-    assert!(StepUpTicket::proves(&cookie, &keys, &session, NOW));
+    assert!(StepUpTicket::from_cookie(&cookie, &keys, &session, NOW).is_some());
     let other = opened(&mut home, &from, &code_of(&app, 1));
-    assert!(!StepUpTicket::proves(&cookie, &keys, &other, NOW), "it is another session's");
+    assert!(StepUpTicket::from_cookie(&cookie, &keys, &other, NOW).is_none(), "it is another session's");
 }
 
 /// Whoever found an open session guesses no faster there than at the sign-in.

@@ -17,7 +17,7 @@ signed-out-line = Sie sind hier abgemeldet.
 signed-in = Angemeldet
 refused-before-code = Name oder Passwort ist falsch, oder es waren zu viele Versuche. Prüfen Sie beides, warten Sie etwas und versuchen Sie es noch einmal.
 nobody-is-named = Hier ist niemand genannt
-nobody-is-named-line = Der Server vor dieser Seite soll sagen, wer Sie sind, und hat es nicht getan. Sagen Sie es der Administratorin: Das Protokoll des Gates nennt den Grund.
+nobody-is-named-line = Der Server vor dieser Seite soll sagen, wer Sie sind, und hat es nicht getan. Sagen Sie der Verwaltung Bescheid: Im Protokoll des Gates steht, warum.
 
 code = Bestätigungscode
 trust-browser = Diesem Browser { $days ->

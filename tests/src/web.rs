@@ -51,7 +51,7 @@ pub struct Web {
     pub application: Application,
     /// Where the gate's pages begin.
     pub pages: String,
-    _front: Running,
+    front: Option<Running>,
 }
 
 static PREPARED: Once = Once::new();
@@ -90,7 +90,15 @@ impl Web {
             Place::OwnHost => format!("{AUTH}/"),
             Place::Path => format!("{APP}/_postern/"),
         };
-        Web { gate, application, pages, _front: front }
+        Web { gate, application, pages, front: Some(front) }
+    }
+
+    /// Starts nginx again, by something else than the sample.
+    #[track_caller]
+    pub fn change_nginx(&mut self, change: impl FnOnce(String) -> String) {
+        let text = fs::read_to_string(NGINX).expect("nginx's file is in place");
+        self.front = None;
+        self.front = Some(nginx(&change(text)));
     }
 }
 

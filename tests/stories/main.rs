@@ -53,6 +53,8 @@ mod web_bad_input;
 mod web_browser;
 mod web_checks;
 mod web_crowds;
+mod web_first_factors;
+mod web_login_ticket;
 mod web_reload;
 mod web_setup;
 mod web_sign_in;

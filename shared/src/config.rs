@@ -9,6 +9,7 @@ pub mod gate;
 mod locate;
 mod pam;
 mod policy;
+pub mod rule;
 pub mod value;
 
 pub use app_passwords::{AppPasswords, OnChange};
@@ -339,6 +340,7 @@ mod tests {
         let proxy = sample["gate"]["trusted_proxies"][0].as_table().unwrap();
         let tls = sample["gate"]["tls"].as_table().unwrap();
         let scope = sample["gate"]["scope"]["webdav"].as_table().unwrap();
+        let rule = sample["gate"]["rule"][0].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
         for (header, rest, table) in [
             ("[store]", "", sample["store"].as_table().unwrap()),
@@ -354,6 +356,7 @@ mod tests {
             ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),
             ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []", proxy),
             ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
+            ("[[gate.rule]]", "then = \"code\"", rule),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
         ] {
             for key in known_keys(header, rest) {

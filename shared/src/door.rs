@@ -23,6 +23,7 @@ mod one_time_code;
 mod opening;
 mod password_change;
 mod revocation;
+mod rise;
 mod rotation;
 mod setup_at_prompt;
 mod sign_in;
@@ -43,8 +44,9 @@ pub use import::{Taken, Trial};
 pub use judging::not_mailed;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::{GoesBy, LEASE, Seen};
+pub use rise::Page;
 pub use rotation::{Ended, Rotated, RotationError};
-pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
+pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Spared, Trust};
 pub use waiver::PolicyError;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 

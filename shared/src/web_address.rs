@@ -40,6 +40,15 @@ impl fmt::Display for WebHost {
     }
 }
 
+/// The host of an authority as rules and scopes compare it: in lower case, without a port and trailing dots.
+pub fn host_of(authority: &str) -> String {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
 /// Letters, digits, dashes and dots, as host names have them.
 pub(crate) fn is_host(text: &str) -> bool {
     !text.is_empty()
@@ -225,6 +234,22 @@ mod tests {
             assert_eq!(WebPath::read(target), Err(Ambiguous), "{target}");
         }
         assert_eq!(WebPath::read(&"/a".repeat(LONGEST)), Err(Ambiguous));
+    }
+
+    #[test]
+    fn hosts_are_compared_in_lower_case_without_port_and_trailing_dot() {
+        for (authority, host) in [
+            ("App.EXAMPLE.com", "app.example.com"),
+            ("app.example.com:8443", "app.example.com"),
+            ("app.example.com.", "app.example.com"),
+            ("APP.example.com.:443", "app.example.com"),
+            ("app.example.com:", "app.example.com"),
+            ("app.example.com:80:90", "app.example.com:80"),
+            ("[::1]:443", "[::1]"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(authority), host, "{authority}");
+        }
     }
 
     #[test]

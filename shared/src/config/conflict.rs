@@ -1,5 +1,6 @@
 //! What no single key can know: keys of postern.toml that contradict one another.
 
+use super::rule::Rule;
 use super::{Config, Exempt, SelfEnroll};
 use crate::recovery::{LEAST_BITS, bits_per_guess};
 
@@ -39,6 +40,18 @@ impl Config {
             return Err(Conflict {
                 path: &["policy", "exempt"],
                 message: "an exemption needs at least one of groups, services, networks, after".to_owned(),
+            });
+        }
+        let rules = &self.gate.rule;
+        let before_last = rules.len().saturating_sub(1);
+        if let Some(position) = rules[..before_last].iter().position(Rule::is_unconditional) {
+            return Err(Conflict {
+                path: &["gate", "rule"],
+                message: format!(
+                    "rule {} has no condition and decides everything, so that nothing below it counts: \
+                     put it last",
+                    position + 1
+                ),
             });
         }
         self.email.check()?;

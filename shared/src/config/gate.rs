@@ -1,6 +1,7 @@
 //! `[gate]`: where the gate listens, whom it believes, what it asks for.
 
 use super::AbsolutePath;
+use super::rule::Rule;
 use super::value::Duration;
 use crate::place::{Address, Network};
 use crate::scope::{ScopeName, Web};
@@ -32,6 +33,8 @@ pub struct Gate {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Scopes of app passwords, by name.
     pub scope: BTreeMap<ScopeName, Web>,
+    /// What it takes to enter where; the first that fits.
+    pub rule: Vec<Rule>,
 }
 
 impl Default for Gate {
@@ -46,6 +49,7 @@ impl Default for Gate {
             insecure_loopback: false,
             trusted_proxies: Vec::new(),
             scope: BTreeMap::new(),
+            rule: Vec::new(),
         }
     }
 }

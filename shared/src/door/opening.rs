@@ -3,7 +3,10 @@
 use super::{AppPasswordsAfter, Browser, Means, Opened, SignInError, load};
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::config::rule::Access;
+use crate::host_groups::{AskedGroups, HostGroups};
 use crate::password::PasswordError;
+use crate::rule::{self, Person, Request};
 use crate::secret::fill_random;
 use crate::session::{Factors, Session, SessionId};
 use crate::store::{AccountRecord, BrowserRecord, SessionRecord, Transaction};
@@ -44,6 +47,10 @@ impl Opening<'_> {
                 expires: self.now.plus(self.config.gate.session.seconds()),
             },
         )?;
+        let ended = match self.browser.session {
+            Some(before) if tx.end_session(before)? => Some(tx.revise()?),
+            _ => None,
+        };
         let session = Session {
             id,
             account: self.record.id.0,
@@ -53,19 +60,47 @@ impl Opening<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups: self.record.groups.clone(),
+            host_groups: self.host_groups()?,
             email: load::mail_address(self.config, tx, &self.record.name, self.record.id)?,
         };
         let keys = self.vault.token_keys();
         Ok(Opened {
             session,
             means,
-            exempt: None,
+            spared: None,
             keys,
             browser_cookie,
             missed: None,
             recovery: None,
             app_passwords: AppPasswordsAfter::None,
+            ended,
         })
+    }
+
+    fn host_groups(&self) -> Result<HostGroups, SignInError> {
+        AskedGroups::of(self.config).look_up(&self.record.name).map_err(SignInError::Groups)
+    }
+
+    /// The rule by which the page that the browser came from takes no more than the first factor.
+    pub(super) fn password_suffices(&self) -> Result<Option<usize>, SignInError> {
+        let Some(page) = &self.browser.page else { return Ok(None) };
+        let rules = &self.config.gate.rule;
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let asked = AskedGroups::of(self.config);
+        let of_host = self.host_groups()?;
+        let declared = self.config.declared(&self.record.name).map_or(&[][..], |declared| &declared.groups);
+        let person = Person {
+            name: &self.record.name,
+            groups: [declared, &self.record.groups],
+            of_host: of_host.answers(&asked),
+        };
+        // a page is gone back to by GET, whatever was asked for first
+        let address = self.browser.origin.address();
+        let request = Request { host: page.host, target: page.target, method: "GET", address };
+        let decision = rule::decide(rules, &request, Some(&person));
+        Ok(decision.rule.filter(|_| decision.access == Access::Password))
     }
 
     /// A new trusted browser; its cookie.

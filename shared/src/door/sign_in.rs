@@ -2,8 +2,9 @@
 //! the account trusts. Each step is one transaction, and the session's row is written with what it spends.
 
 use super::opening::Opening;
+use super::rise::Page;
 use super::visit::Visit;
-use super::{AppPasswordsAfter, Door, DoorError, Means, Recovered, Visitor, load, mail, notice};
+use super::{AppPasswordsAfter, Door, DoorError, Means, Recovered, Visitor, load, notice};
 use crate::account::{Enrolled, Methods};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -17,7 +18,8 @@ use crate::name::{Group, UserName};
 use crate::password::{Password, PasswordError};
 use crate::place::Origin;
 use crate::policy::{Enrolling, Need, Subject};
-use crate::session::{Factors, Session};
+use crate::rule::RuleName;
+use crate::session::{Factors, Session, SessionId};
 use crate::store::{AccountId, Intent, Missed, StoreError, Token, Transaction, Wrong};
 use crate::vault::{TokenKeys, Vault};
 use std::borrow::Cow;
@@ -36,6 +38,10 @@ pub struct Browser<'a> {
     pub cookie: Option<&'a str>,
     /// The host or domain that a session is to be good for.
     pub scope: &'a str,
+    /// The page that it came from, if a rule may say what that takes.
+    pub page: Option<Page<'a>>,
+    /// The session that it has: over when another begins.
+    pub session: Option<SessionId>,
 }
 
 /// Whether the browser is to be trusted from now on.
@@ -53,8 +59,8 @@ pub struct Opened {
     pub session: Session,
     /// By what.
     pub means: Means,
-    /// The exemption that spared the code, by its position in postern.toml.
-    pub exempt: Option<usize>,
+    /// What spared the code.
+    pub spared: Option<Spared>,
     /// What signs its cookie: the keys of the transaction that opened it, so that it ends with them.
     pub keys: TokenKeys,
     /// The browser's new cookie, if it is trusted.
@@ -65,13 +71,25 @@ pub struct Opened {
     pub recovery: Option<Recovered>,
     /// What became of app passwords, at the end of a setup.
     pub app_passwords: AppPasswordsAfter,
+    /// The revision that ended the session before, which gates have to confirm.
+    pub(super) ended: Option<u64>,
+}
+
+/// What spares someone the code, by its position in postern.toml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spared {
+    /// An exemption.
+    Exemption(usize),
+    /// The rule of the page.
+    Rule(usize),
 }
 
 impl Opened {
     /// By what, as logs name it.
     pub fn cause(&self) -> Cow<'static, str> {
-        match self.exempt {
-            Some(rule) => format!("policy.exempt-{rule}").into(),
+        match self.spared {
+            Some(Spared::Exemption(rule)) => format!("policy.exempt-{rule}").into(),
+            Some(Spared::Rule(rule)) => RuleName(Some(rule)).to_string().into(),
             None => self.means.name().into(),
         }
     }
@@ -192,15 +210,20 @@ impl Door {
         };
         let opening = Opening { config, vault, browser, record, now };
         let need = need(config, &visitor, &record.groups, visit.account.enrolled)?;
+        let by_rule = match recovery {
+            Answer::Digits(_) | Answer::Unfit => opening.password_suffices()?,
+            // whoever gives more gets more
+            Answer::Recovery(_) | Answer::OneTime(_) => None,
+        };
         let next = if let Need::Nothing | Need::Exempt(_) = need {
             let mut opened = opening.session(tx, Means::Password, None)?;
             if let Need::Exempt(rule) = need {
                 opened.session.factors = Factors::Password;
-                opened.exempt = Some(rule);
+                opened.spared = Some(Spared::Exemption(rule));
             }
             visit.log(tx, What::Accepted, &opened.cause())?;
             AfterPassword::Opened(Box::new(opened))
-        } else if visit.account.enrolled == Enrolled::No {
+        } else if visit.account.enrolled == Enrolled::No && by_rule.is_none() {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
             AfterPassword::Setup { generation: record.generation, needs: Enrolling::OneTimeCode }
         } else if let Recognised::Trusted(number) = recognise(config, vault, tx, browser, name, now)? {
@@ -226,26 +249,21 @@ impl Door {
                     }))
                 }
             }
+        } else if let Some(rule) = by_rule {
+            let mut opened = opening.session(tx, Means::Password, None)?;
+            opened.session.factors = Factors::Password;
+            opened.spared = Some(Spared::Rule(rule));
+            visit.log(tx, What::Accepted, &opened.cause())?;
+            AfterPassword::Opened(Box::new(opened))
         } else {
-            let to = match config.email.is_on() {
-                true => load::mail_address(config, tx, name, record.id)?.map(|address| address.masked()),
-                false => None,
-            };
-            let authenticators = &visit.account.authenticators;
-            let lengths = authenticators.iter().map(|a| a.parameters.digits);
-            let digits = lengths.chain(to.as_ref().map(|_| mail::DIGITS)).max().unwrap_or(mail::DIGITS);
-            let methods = match to {
-                None => Methods::App,
-                Some(to) if authenticators.is_empty() => Methods::Mail(to),
-                Some(to) => Methods::AppOrMail(to),
-            };
-            AfterPassword::Code { generation: record.generation, digits, methods }
+            visit.ask_code(tx, record)?
         };
         drop(visit);
         transaction.commit()?;
         match next {
             AfterPassword::Opened(opened) => {
                 self.settle_recovery(opened.recovery)?;
+                self.settle_session(&opened)?;
                 Ok(AfterPassword::Opened(opened))
             }
             // They may set it up by themselves while they could come in without.
@@ -312,6 +330,7 @@ impl Door {
         drop(visit);
         transaction.commit()?;
         self.settle_recovery(opened.recovery)?;
+        self.settle_session(&opened)?;
         Ok(AfterCode::Opened(Box::new(opened)))
     }
 }

@@ -53,6 +53,7 @@ impl StepUpTicket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host_groups::HostGroups;
     use crate::key::MasterKeys;
     use crate::session::Factors;
     use crate::vault::Vault;
@@ -67,6 +68,7 @@ mod tests {
             name: "alice".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: Vec::new(),
+            host_groups: HostGroups::default(),
             email: None,
         }
     }

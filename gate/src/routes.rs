@@ -19,7 +19,7 @@ use std::time::Duration;
 /// The largest form, in bytes.
 const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
-const SHOWN: [&str; 6] = ["", "sign-in", "code", "setup", "style.css", "code.js"];
+const SHOWN: [&str; 7] = ["", "sign-in", "rise", "code", "setup", "style.css", "code.js"];
 /// The forms that it takes there.
 const FORMS: [&str; 9] = [
     "sign-in",
@@ -75,7 +75,8 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
         }
     };
     let ruling = check::check(site, &asked, headers);
-    let sign_in = format!("{}{}sign-in", site.url.origin(), site.url.path);
+    let page = if matches!(ruling, check::Ruling::Rise(_)) { "rise" } else { "sign-in" };
+    let sign_in = format!("{}{}{page}", site.url.origin(), site.url.path);
     reply::ruling(&ruling, proxy, asked.method, &sign_in, site.back_to(&asked.url()))
 }
 
@@ -146,9 +147,10 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
 async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
     match page {
         "" => guest.home(),
-        "sign-in" => {
+        "sign-in" | "rise" => {
             let rd = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd");
-            guest.sign_in_page(rd.as_ref().map_or("", |(_, value)| value))
+            let rd = rd.as_ref().map_or("", |(_, value)| value);
+            if page == "rise" { guest.rise_page(rd).await } else { guest.sign_in_page(rd) }
         }
         "code" => guest.code_page(query == "other"),
         "setup" => guest.setup_page().await,

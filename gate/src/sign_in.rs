@@ -7,6 +7,7 @@ use crate::cookies::scan;
 use crate::judge::NotJudged;
 use crate::pages::{self, html};
 use crate::reply::{self, Reply};
+use crate::rules::BackTo;
 use crate::site::Site;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, StatusCode};
@@ -18,7 +19,7 @@ use shared::door::{AfterCode, AfterPassword, Browser, Opened, Trust};
 use shared::name::UserName;
 use shared::password::Password;
 use shared::place::{Address, Origin};
-use shared::session::Session;
+use shared::session::{Session, SessionId};
 use shared::ticket::LoginTicket;
 use shared::words;
 use std::sync::Arc;
@@ -70,7 +71,7 @@ impl Guest<'_> {
     /// GET sign-in
     pub(crate) fn sign_in_page(&self, rd: &str) -> Reply {
         let back_to = self.site.back_to(rd).unwrap_or_default();
-        if self.session().is_some() && !back_to.is_empty() {
+        if self.may_go_to(back_to) {
             return reply::see_other(back_to);
         }
         self.sign_in(StatusCode::OK, back_to, "", None)
@@ -85,7 +86,7 @@ impl Guest<'_> {
         };
         let password = Password::typed(Zeroizing::new(form.field("password").to_owned()));
         let recovery = Answer::read(form.field("recovery").as_bytes());
-        let (who, visit) = (name.clone(), Visit::of(self));
+        let (who, visit) = (name.clone(), Visit::of(self).from_page(self.site, &back_to));
         let judged = self
             .site
             .judge
@@ -168,7 +169,7 @@ impl Guest<'_> {
 
     /// POST sign-out
     pub(crate) async fn sign_out(&self) -> Reply {
-        if let Some(session) = self.session() {
+        if let Some(session) = self.any_session() {
             let judged = self.site.judge.run(move |door| door.sign_out(session.id)).await;
             if let Err(error) = judged {
                 return self.not_judged(&error);
@@ -184,7 +185,7 @@ impl Guest<'_> {
 
     /// GET the gate's own address
     pub(crate) fn home(&self) -> Reply {
-        let signed_in = self.session();
+        let signed_in = self.any_session();
         let (title, lines, link) = match &signed_in {
             Some(session) => ("Signed in", vec![format!("You are signed in as {}.", session.name)], None),
             None => ("Signed out", vec!["You are not signed in.".to_owned()], Some(self.at("sign-in"))),
@@ -200,7 +201,8 @@ impl Guest<'_> {
         reply::page(StatusCode::OK, html(&page))
     }
 
-    pub(crate) fn session(&self) -> Option<Session> {
+    /// The session, also one that the password alone opened.
+    pub(crate) fn any_session(&self) -> Option<Session> {
         let line = check::cookie_line(self.headers).ok()?;
         let scanned = scan(line, self.site.jar.names.session).ok()?;
         let session = check::session(self.site, &scanned, clock::now().ok()?)?;
@@ -253,7 +255,7 @@ impl Guest<'_> {
         self.with_step_up(page, opened)
     }
 
-    fn ask_code(&self, ticket: impl FnOnce(Timestamp) -> LoginTicket) -> Reply {
+    pub(crate) fn ask_code(&self, ticket: impl FnOnce(Timestamp) -> LoginTicket) -> Reply {
         let jar = &self.site.jar;
         let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
         match ticket(now.plus(LoginTicket::LIFE)).to_cookie(&self.site.watch.keys()) {
@@ -342,6 +344,8 @@ pub(crate) struct Visit {
     name: String,
     cookie: Option<Zeroizing<String>>,
     scope: String,
+    page: Option<BackTo>,
+    session: Option<SessionId>,
 }
 
 impl Visit {
@@ -352,7 +356,14 @@ impl Visit {
             name: agent.chars().take(160).collect(),
             cookie: guest.cookie(guest.site.jar.names.browser).map(|value| Zeroizing::new(value.to_owned())),
             scope: guest.site.scope().to_owned(),
+            page: None,
+            session: guest.any_session().map(|session| session.id),
         }
+    }
+
+    /// The same, on the way to a page behind the gate.
+    fn from_page(self, site: &Site, back_to: &str) -> Visit {
+        Visit { page: BackTo::read(site, back_to), ..self }
     }
 
     pub(crate) fn browser(&self) -> Browser<'_> {
@@ -361,6 +372,8 @@ impl Visit {
             name: &self.name,
             cookie: self.cookie.as_ref().map(|value| value.as_str()),
             scope: &self.scope,
+            page: self.page.as_ref().map(BackTo::page),
+            session: self.session,
         }
     }
 

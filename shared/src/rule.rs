@@ -168,7 +168,8 @@ impl Could {
 
     fn decide(self) -> Decision {
         // nothing is the default
-        let strictest = self.strictest.unwrap_or(Decision { access: Access::Code, rule: None, why: Why::First });
+        let strictest =
+            self.strictest.unwrap_or(Decision { access: Access::Code, rule: None, why: Why::First });
         match self.nobody {
             _ if !self.differ && strictest.why != Why::First => Decision { why: Why::Alike, ..strictest },
             // also where another could deny: then it denies whoever has signed in
@@ -182,7 +183,8 @@ impl Could {
 impl Rule {
     /// Whether it fits a request, whoever makes it.
     fn fits(&self, request: &Request<'_>, path: &OnceCell<Result<WebPath, Ambiguous>>) -> Fit {
-        let by_method = || self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == request.method);
+        let by_method =
+            || self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == request.method);
         let in_network = || {
             let inside = |address| self.networks.iter().any(|network| network.contains(address));
             self.networks.is_empty() || request.address.is_some_and(inside)

@@ -116,7 +116,8 @@ impl TryFrom<String> for Hosts {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Hosts, Self::Error> {
-        const WHAT: &str = "must be a host such as app.example.com, or *.example.com for all below it, without a port";
+        const WHAT: &str =
+            "must be a host such as app.example.com, or *.example.com for all below it, without a port";
         let host = |text: &str| WebHost::try_from(text.to_owned()).map_err(|_| WHAT);
         match text.strip_prefix("*.") {
             Some(top) => host(top).map(Hosts::Below),

@@ -179,7 +179,8 @@ fn a_host_that_is_none_could_be_any() {
 
 #[test]
 fn groups_that_are_not_known_could_be_held() {
-    let text = "[[rule]]\ngroups = [\"staff\"]\nthen = \"open\"\n[[rule]]\ngroups = [\"banned\"]\nthen = \"deny\"";
+    let text =
+        "[[rule]]\ngroups = [\"staff\"]\nthen = \"open\"\n[[rule]]\ngroups = [\"banned\"]\nthen = \"deny\"";
     let mut bob = Someone::called("bob");
     let decided = |bob: &Someone| decide(&rules(text), &request(APP), Some(&bob.person()));
     assert_eq!(decided(&bob).access, Access::Code);
@@ -239,10 +240,16 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
                 }
                 for of_host in [Some(Vec::new()), Some(vec!["ops".to_owned()])] {
                     let known = Someone { of_host, ..Someone::called("bob") };
-                    assert!(unknown.access >= ask(list, reading, Some(&known)).access, "{target} by {list:?}");
+                    assert!(
+                        unknown.access >= ask(list, reading, Some(&known)).access,
+                        "{target} by {list:?}"
+                    );
                 }
                 let nobody_sure = ask(list, reading, None).access;
-                assert!(nobodys.access != Access::Open || nobody_sure == Access::Open, "{target} by {list:?}");
+                assert!(
+                    nobodys.access != Access::Open || nobody_sure == Access::Open,
+                    "{target} by {list:?}"
+                );
             }
         }
     }

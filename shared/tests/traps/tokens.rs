@@ -30,7 +30,14 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         back_to: String::new(),
     };
     let login = login.to_cookie(&keys).unwrap();
-    let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com", page: None, session: None };
+    let browser = Browser {
+        origin: &from,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
     let entered =
         home.door.enter_code(&browser, &name("alice"), generation, &answer, Trust::Asked, NOW).unwrap();
@@ -96,7 +103,14 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     let AfterPassword::Code { generation, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
-    let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com", page: None, session: None };
+    let browser = Browser {
+        origin: &from,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let enter = |home: &mut Home, offset| {
         let answer = Answer::read(code_of(&app, offset).as_bytes());
         home.door.enter_code(&browser, &name("alice"), generation, &answer, Trust::Asked, NOW).unwrap()

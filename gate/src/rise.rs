@@ -1,0 +1,48 @@
+//! How far a session goes, and the way from one that the password alone opened to one with the code, where a page
+//! takes that.
+
+use crate::reply::Reply;
+use crate::rules::{self, BackTo, Reach};
+use crate::sign_in::{Guest, Visit};
+use hyper::StatusCode;
+use shared::door::AfterPassword;
+use shared::session::Session;
+use shared::ticket::LoginTicket;
+
+impl Guest<'_> {
+    /// The session, if it is enough for the gate's own pages.
+    pub(crate) fn session(&self) -> Option<Session> {
+        self.any_session().filter(|session| rules::is_full(self.site, session, Some(self.address)))
+    }
+
+    /// Whether the session is enough for a page behind the gate, or nothing ever would be.
+    pub(crate) fn may_go_to(&self, back_to: &str) -> bool {
+        let Some(session) = self.any_session() else { return false };
+        match BackTo::read(self.site, back_to) {
+            Some(page) => {
+                let (_, reach) = rules::of_session(self.site, &page.request(self.address), &session);
+                reach != Reach::TooLittle
+            }
+            None => !back_to.is_empty() && rules::is_full(self.site, &session, Some(self.address)),
+        }
+    }
+
+    /// GET rise
+    pub(crate) async fn rise_page(&self, rd: &str) -> Reply {
+        let back_to = self.site.back_to(rd).unwrap_or_default().to_owned();
+        let Some(session) = self.any_session() else {
+            return self.sign_in(StatusCode::OK, &back_to, "", None);
+        };
+        let (name, visit) = (session.name.clone(), Visit::of(self));
+        let judged =
+            self.site.judge.run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await;
+        match judged {
+            Err(error) => self.not_judged(&error),
+            Ok(Some(AfterPassword::Code { generation, digits, methods })) => {
+                self.ask_code(|expires| LoginTicket { name, expires, generation, digits, methods, back_to })
+            }
+            // nothing but the whole sign-in raises it
+            Ok(_) => self.sign_in(StatusCode::OK, &back_to, name.as_str(), None),
+        }
+    }
+}

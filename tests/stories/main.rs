@@ -53,6 +53,7 @@ mod web_browser;
 mod web_checks;
 mod web_crowds;
 mod web_reload;
+mod web_rules;
 mod web_setup;
 mod web_sign_in;
 mod web_step_up;

@@ -4,6 +4,7 @@ use crate::app_passwords::Refused;
 use crate::authorization::Authorization;
 use crate::contract::Asked;
 use crate::cookies::{Scanned, scan};
+use crate::identity::Identity;
 use crate::rules::{self, Reach};
 use crate::site::Site;
 use hyper::HeaderMap;
@@ -57,7 +58,9 @@ pub(crate) enum Wants {
 }
 
 /// Judges a check.
-pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruling {
+///
+/// An identity that the proxy brings opens nothing: it ends a session of someone else's.
+pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identity: &Identity) -> Ruling {
     let Ok(now) = clock::now() else { return Ruling::Refuse };
     let Ok(scanned) =
         cookie_line(headers).and_then(|line| scan(line, site.jar.names.session).map_err(|_| ()))
@@ -72,7 +75,8 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
     let host = asked.host();
     let request =
         Request { host: &host, target: asked.target, method: asked.method, address: Some(asked.address) };
-    let session = session(site, &scanned, now).filter(|session| site.is_good_at(session, &host));
+    let good = |session: &Session| site.is_good_at(session, &host) && !identity.contradicts(&session.name);
+    let session = session(site, &scanned, now).filter(good);
     if let Some(session) = &session {
         match rules::of_session(site, &request, session) {
             (_, Reach::Enough) => {

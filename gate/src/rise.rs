@@ -1,13 +1,11 @@
-//! How far a session goes, and the way from one that the password alone opened to one with the code, where a page
+//! How far a session goes, and the way from one that the first factor alone opened to one with the code, where a page
 //! takes that.
 
 use crate::reply::Reply;
 use crate::rules::{self, BackTo, Reach};
 use crate::sign_in::{Guest, Visit};
 use hyper::StatusCode;
-use shared::door::AfterPassword;
 use shared::session::Session;
-use shared::ticket::LoginTicket;
 
 impl Guest<'_> {
     /// The session, if it is enough for the gate's own pages.
@@ -38,11 +36,9 @@ impl Guest<'_> {
             self.site.judge.run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await;
         match judged {
             Err(error) => self.not_judged(&error),
-            Ok(Some(AfterPassword::Code { generation, digits, methods })) => {
-                self.ask_code(|expires| LoginTicket { name, expires, generation, digits, methods, back_to })
-            }
+            Ok(Some(next)) => self.go_on(name, next, &back_to),
             // nothing but the whole sign-in raises it
-            Ok(_) => self.sign_in(StatusCode::OK, &back_to, name.as_str(), None),
+            Ok(None) => self.sign_in(StatusCode::OK, &back_to, name.as_str(), None),
         }
     }
 }

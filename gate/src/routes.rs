@@ -1,9 +1,11 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
 use crate::authorization::Authorization;
-use crate::belief::Connected;
+use crate::belief::{Connected, Through};
 use crate::contract::{self, Broken};
-use crate::pages;
+use crate::identity::Identity;
+use crate::language::Language;
+use crate::pages::SCRIPTS;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
 use crate::site::Site;
@@ -19,7 +21,7 @@ use std::time::Duration;
 /// The largest form, in bytes.
 const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
-const SHOWN: [&str; 7] = ["", "sign-in", "rise", "code", "setup", "style.css", "code.js"];
+const SHOWN: [&str; 9] = ["", "sign-in", "rise", "code", "setup", "style.css", "code.js", "keep.js", "logo"];
 /// The forms that it takes there.
 const FORMS: [&str; 9] = [
     "sign-in",
@@ -62,9 +64,10 @@ fn join_crumbs(headers: &mut HeaderMap) {
 }
 
 fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -> Reply {
-    if site.believed.proxy(connected, headers) != Some(proxy) {
-        return stranger(connected);
-    }
+    let through = match site.believed.proxy(connected, headers) {
+        Some(through) if through.proxy == proxy => through,
+        _ => return stranger(connected),
+    };
     let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
         Ok(asked) => asked,
         Err(Broken(name)) => {
@@ -74,7 +77,7 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
             return bare(StatusCode::UNAUTHORIZED);
         }
     };
-    let ruling = check::check(site, &asked, headers);
+    let ruling = check::check(site, &asked, headers, &through.identity(headers));
     let page = if matches!(ruling, check::Ruling::Rise(_)) { "rise" } else { "sign-in" };
     let sign_in = format!("{}{}{page}", site.url.origin(), site.url.path);
     reply::ruling(&ruling, proxy, asked.method, &sign_in, site.back_to(&asked.url()))
@@ -92,7 +95,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let headers = request.headers();
     let through = site.believed.proxy(connected, headers);
     let address = match (through, connected.address) {
-        (Some(proxy), _) => {
+        (Some(Through { proxy, .. }), _) => {
             match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
                 Ok(address) => address,
                 Err(Broken(name)) => {
@@ -107,6 +110,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         (None, Some(address)) if !address.is_loopback() || site.gate().insecure_loopback => address,
         (None, _) => return stranger(connected),
     };
+    let identity = through.map_or(Identity::NotBrought, |through| through.identity(headers));
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let host = authority.or_else(|| headers.get(HOST).and_then(|value| value.to_str().ok()));
     // as gate.url leaves it out
@@ -125,7 +129,8 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         return bare(StatusCode::NOT_FOUND);
     };
     let (parts, body) = request.into_parts();
-    let guest = Guest { site, headers: &parts.headers, address };
+    let t = Language::asked(&parts.headers);
+    let guest = Guest { site, headers: &parts.headers, address, identity, t };
     match (&parts.method, page.as_str()) {
         (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
             show(&guest, page, parts.uri.query().unwrap_or_default()).await
@@ -150,12 +155,17 @@ async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
         "sign-in" | "rise" => {
             let rd = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd");
             let rd = rd.as_ref().map_or("", |(_, value)| value);
-            if page == "rise" { guest.rise_page(rd).await } else { guest.sign_in_page(rd) }
+            if page == "rise" { guest.rise_page(rd).await } else { guest.sign_in_page(rd).await }
         }
         "code" => guest.code_page(query == "other"),
         "setup" => guest.setup_page().await,
-        "style.css" => reply::content("text/css", pages::STYLE),
-        "code.js" => reply::content("text/javascript", pages::CODE_SCRIPT),
+        "style.css" => reply::content("text/css", guest.site.look.style.clone()),
+        "code.js" => reply::content("text/javascript", SCRIPTS[0]),
+        "keep.js" => reply::content("text/javascript", SCRIPTS[1]),
+        "logo" => match &guest.site.look.logo {
+            Some(logo) => reply::content(logo.kind, logo.bytes.clone()),
+            None => bare(StatusCode::NOT_FOUND),
+        },
         _ => bare(StatusCode::NOT_FOUND),
     }
 }

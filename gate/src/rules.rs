@@ -5,7 +5,7 @@ use crate::site::Site;
 use shared::account::Enrolled;
 use shared::config::rule::Access;
 use shared::door::{Page, SERVICE};
-use shared::earlier::Earlier;
+use shared::host_groups::Answered;
 use shared::name::{Group, UserName};
 use shared::place::Address;
 use shared::policy::{Need, Subject};
@@ -40,7 +40,7 @@ pub(crate) fn of_app_password(site: &Site, request: &Request<'_>, found: &FoundA
 /// Of one in a session, and whether that is enough.
 pub(crate) fn of_session(site: &Site, request: &Request<'_>, session: &Session) -> (Decision, Reach) {
     let groups = [declared(site, &session.name), session.groups.as_slice()];
-    let of_host = session.host_groups.answers(&site.asked_groups);
+    let of_host = session.host_groups.answer(&site.asked_groups);
     let person = Person { name: &session.name, groups, of_host };
     let decision = rule::decide(&site.gate().rule, request, Some(&person));
     let reach = match decision.access {
@@ -59,15 +59,16 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
     if session.factors == Factors::Code {
         return true;
     }
-    let known = session.host_groups.answers(&site.asked_groups).unwrap_or_default();
-    let ours = site.config.memberships(&session.name, &session.groups).map(|group| group.as_str().to_owned());
-    let groups: Vec<String> = ours.chain(known.iter().cloned()).collect();
+    let ours = site.config.memberships(&session.name, &session.groups).map(Group::as_str);
+    let of_host = session.host_groups.answer(&site.asked_groups);
+    let of_host = of_host.iter().flat_map(Answered::held);
+    let groups: Vec<String> = ours.chain(of_host).map(str::to_owned).collect();
     let subject = Subject {
         name: &session.name,
         groups: &groups,
         service: SERVICE,
         address,
-        earlier: &Earlier::PASSWORD,
+        earlier: site.gate().first_factor.earlier(),
     };
     matches!(site.config.policy.need(&subject, Enrolled::Yes), Need::Exempt(_))
 }

@@ -10,13 +10,14 @@ use shared::clock;
 use shared::door::{Actor, AdministrationError, Opened, SignInError};
 use shared::session::Session;
 use shared::ticket::{Leave, SetupTicket, StepUpTicket};
-use shared::words;
 
-const NEEDED: &str = "This takes a fresh code: sign out, and sign in with a recovery code or an administrator's one-time code.";
-const REQUIRED: &str = "This account must have a second factor: set up a new one instead.";
-const NOT_DONE: &str =
-    "That did not work, or it is off already. Tell the administrator: the gate's log says why.";
-const DECLARED: &str = "The administrator keeps this second factor in a file; only they can change it.";
+/// Why a second factor was not turned off.
+enum NotOff {
+    NotProven,
+    Required,
+    Declared,
+    Failed,
+}
 
 impl Guest<'_> {
     /// Whether what opened a session is proof enough for critical acts.
@@ -43,7 +44,7 @@ impl Guest<'_> {
     pub(crate) fn stepped_up(&self) -> Option<Session> {
         let (session, now) = (self.session()?, clock::now().ok()?);
         let value = self.cookie(self.site.jar.names.step_up)?;
-        let proven = StepUpTicket::proves(value, &self.site.watch.keys(), &session, now);
+        let proven = StepUpTicket::from_cookie(value, &self.site.watch.keys(), &session, now).is_some();
         (proven && self.site.url.has_own_host()).then_some(session)
     }
 
@@ -72,36 +73,44 @@ impl Guest<'_> {
         let (name, visit) = (session.name.clone(), Visit::of(self));
         let turned_off = self.site.judge.run(move |door| {
             if door.is_required(&name)? {
-                return Ok(Err(REQUIRED));
+                return Ok(Err(NotOff::Required));
             }
             match door.disable(&name, Actor::Session(&name, &visit.origin, session.id), visit.now()?) {
                 Ok(after) => Ok(Ok(after)),
                 Err(AdministrationError::Door(error)) => Err(SignInError::Door(error)),
-                Err(AdministrationError::Declared(_)) => Ok(Err(DECLARED)),
+                Err(AdministrationError::Declared(_)) => Ok(Err(NotOff::Declared)),
                 // the session ended since it was looked at
-                Err(AdministrationError::Stale) => Ok(Err(NEEDED)),
+                Err(AdministrationError::Stale) => Ok(Err(NotOff::NotProven)),
                 Err(error) => {
                     eprintln!(
                         "postern-gate: refused cause=not-turned-off service=web user={name:?}: {error}"
                     );
-                    Ok(Err(NOT_DONE))
+                    Ok(Err(NotOff::Failed))
                 }
             }
         });
         match turned_off.await {
             Err(error) => self.not_judged(&error),
-            Ok(Err(why)) => self.notice(StatusCode::CONFLICT, "Not turned off", &[why.to_owned()]),
+            Ok(Err(why)) => {
+                let line = match why {
+                    NotOff::NotProven => self.t.say("fresh-code-needed-line"),
+                    NotOff::Required => self.t.say("is-required"),
+                    NotOff::Declared => self.t.say("is-declared"),
+                    NotOff::Failed => self.t.say("not-done"),
+                };
+                self.notice(StatusCode::CONFLICT, &self.t.say("not-turned-off"), &[line])
+            }
             Ok(Ok(after)) => {
                 self.log(&session.name, "disabled", "step-up");
-                let off =
-                    "Your second factor is off. Every session and trusted browser has ended.".to_owned();
-                let lines: Vec<String> = std::iter::once(off).chain(words::app_passwords(after)).collect();
-                self.notice(StatusCode::OK, "Second factor off", &lines)
+                let off = self.t.say("turned-off-line");
+                let lines: Vec<String> = std::iter::once(off).chain(self.t.app_passwords(after)).collect();
+                self.notice(StatusCode::OK, &self.t.say("turned-off"), &lines)
             }
         }
     }
 
     fn step_up_needed(&self) -> Reply {
-        self.notice(StatusCode::FORBIDDEN, "A fresh code is needed", &[NEEDED.to_owned()])
+        let (title, line) = (self.t.say("fresh-code-needed"), self.t.say("fresh-code-needed-line"));
+        self.notice(StatusCode::FORBIDDEN, &title, &[line])
     }
 }

@@ -7,6 +7,7 @@ pub mod email;
 pub mod file;
 pub mod gate;
 mod locate;
+pub mod look;
 mod pam;
 mod policy;
 pub mod rule;
@@ -341,6 +342,7 @@ mod tests {
         let tls = sample["gate"]["tls"].as_table().unwrap();
         let scope = sample["gate"]["scope"]["webdav"].as_table().unwrap();
         let rule = sample["gate"]["rule"][0].as_table().unwrap();
+        let look = sample["gate"]["look"].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
         for (header, rest, table) in [
             ("[store]", "", sample["store"].as_table().unwrap()),
@@ -357,6 +359,7 @@ mod tests {
             ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []", proxy),
             ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
             ("[[gate.rule]]", "then = \"code\"", rule),
+            ("[gate.look]", "", look),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
         ] {
             for key in known_keys(header, rest) {

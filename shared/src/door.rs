@@ -24,7 +24,6 @@ mod opening;
 mod password_change;
 mod rehearsal;
 mod revocation;
-mod rise;
 mod rotation;
 mod setup_at_prompt;
 mod sign_in;
@@ -46,9 +45,11 @@ pub use judging::not_mailed;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use rehearsal::Rehearsed;
 pub use revocation::{GoesBy, LEASE, Seen};
-pub use rise::Page;
 pub use rotation::{Ended, Rotated, RotationError};
-pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Spared, Trust};
+pub use sign_in::{
+    AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE, SignInError,
+    Spared, Trust,
+};
 pub use waiver::PolicyError;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 

@@ -5,26 +5,36 @@
 //! one that is asked about now.
 
 use crate::config::Config;
-use crate::groups::{self, GroupsError};
-use crate::name::UserName;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+
+/// The most groups that can be asked about: a cookie has a bit for each.
+pub const MOST_GROUPS: usize = 256;
 
 /// The groups that rules and exemptions name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskedGroups {
-    names: BTreeSet<String>,
+    /// In order.
+    names: Vec<String>,
     mark: Mark,
 }
 
 /// Stands for what was asked: a part of its hash.
 type Mark = [u8; 8];
 
-/// Of the groups that were asked about, those that someone was in.
+/// Which of the groups that were asked about someone was in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostGroups {
+pub struct KnownGroups {
     mark: Mark,
-    held: Vec<String>,
+    /// One for each, in order; the first is the lowest of the first byte.
+    bits: Vec<u8>,
+}
+
+/// The same, beside the names.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    names: &'a [String],
+    bits: &'a [u8],
 }
 
 impl AskedGroups {
@@ -32,7 +42,12 @@ impl AskedGroups {
     pub fn of(config: &Config) -> AskedGroups {
         let rules = config.gate.rule.iter().flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
         let exempt = config.policy.exempt.iter().flat_map(|exempt| exempt.groups.iter().map(String::as_str));
-        let names: BTreeSet<String> = rules.chain(exempt).map(str::to_owned).collect();
+        AskedGroups::named(rules.chain(exempt))
+    }
+
+    /// These.
+    pub fn named<'a>(names: impl Iterator<Item = &'a str>) -> AskedGroups {
+        let names: BTreeSet<&str> = names.collect();
         let mut hash = Sha256::new();
         for name in &names {
             hash.update(name.len().to_be_bytes());
@@ -40,38 +55,55 @@ impl AskedGroups {
         }
         let mut mark = Mark::default();
         mark.copy_from_slice(&hash.finalize()[..8]);
-        AskedGroups { names, mark }
-    }
-
-    /// Asks the host.
-    pub fn look_up(&self, name: &UserName) -> Result<HostGroups, GroupsError> {
-        let groups = if self.names.is_empty() { Vec::new() } else { groups::of(name)? };
-        Ok(HostGroups::known(self, groups))
+        AskedGroups { names: names.into_iter().map(str::to_owned).collect(), mark }
     }
 }
 
-impl HostGroups {
-    /// Those that were asked about, among all that someone is in.
-    pub fn known(asked: &AskedGroups, groups: impl IntoIterator<Item = String>) -> HostGroups {
-        let held = groups.into_iter().filter(|group| asked.names.contains(group)).collect();
-        HostGroups { mark: asked.mark, held }
+impl KnownGroups {
+    /// Those that were asked about, of someone who is in all of `groups` and in no others.
+    pub fn among(asked: &AskedGroups, groups: &[String]) -> KnownGroups {
+        let mut bits = vec![0; asked.names.len().div_ceil(8)];
+        for (position, name) in asked.names.iter().enumerate() {
+            if groups.contains(name) {
+                bits[position / 8] |= 1 << (position % 8);
+            }
+        }
+        KnownGroups { mark: asked.mark, bits }
     }
 
-    /// Those that someone was in, if it was these that were asked about.
-    pub fn answers(&self, asked: &AskedGroups) -> Option<&[String]> {
-        (self.mark == asked.mark).then_some(&self.held)
+    /// The answer, if it was these that were asked about.
+    pub fn answer<'a>(&'a self, asked: &'a AskedGroups) -> Option<Answered<'a>> {
+        (self.mark == asked.mark).then_some(Answered { names: &asked.names, bits: &self.bits })
     }
 
-    /// As a cookie holds it: no name of a group has a line break.
+    /// As a cookie holds it.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        [&self.mark, self.held.join("\n").as_bytes()].concat()
+        [&self.mark, self.bits.as_slice()].concat()
     }
 
-    /// Reads what [`HostGroups::to_bytes`] wrote.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<HostGroups> {
-        let (mark, held) = bytes.split_first_chunk()?;
-        let held = std::str::from_utf8(held).ok()?.lines().map(str::to_owned).collect();
-        Some(HostGroups { mark: *mark, held })
+    /// Reads what [`KnownGroups::to_bytes`] wrote.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<KnownGroups> {
+        let (mark, bits) = bytes.split_first_chunk()?;
+        Some(KnownGroups { mark: *mark, bits: bits.to_vec() })
+    }
+}
+
+impl<'a> Answered<'a> {
+    /// Whether someone was in a group that was asked about.
+    pub fn holds(&self, group: &str) -> bool {
+        let position = self.names.binary_search_by(|name| name.as_str().cmp(group));
+        position.is_ok_and(|position| self.has(position))
+    }
+
+    /// All that someone was in.
+    pub fn held(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let answered = *self;
+        let all = answered.names.iter().enumerate();
+        all.filter(move |(position, _)| answered.has(*position)).map(|(_, name)| name.as_str())
+    }
+
+    fn has(&self, position: usize) -> bool {
+        self.bits.get(position / 8).is_some_and(|byte| byte >> (position % 8) & 1 == 1)
     }
 }
 
@@ -84,13 +116,25 @@ mod tests {
     }
 
     #[test]
-    fn of_the_hosts_groups_those_that_were_asked_about_are_kept() {
+    fn of_the_hosts_groups_those_that_were_asked_about_are_known() {
         let rules = "[[gate.rule]]\ngroups = [\"ops\", \"staff\"]\nthen = \"deny\"\n[[policy.exempt]]\ngroups = [\"away\"]";
         let asked = asked(rules);
-        let groups = ["users", "staff", "away"].map(str::to_owned);
-        let held = HostGroups::known(&asked, groups);
-        assert_eq!(held.answers(&asked), Some(&["staff".to_owned(), "away".to_owned()][..]));
-        assert_eq!(HostGroups::from_bytes(&held.to_bytes()), Some(held));
+        let known = KnownGroups::among(&asked, &["users", "staff", "away"].map(str::to_owned));
+        let answered = known.answer(&asked).unwrap();
+        assert_eq!(answered.held().collect::<Vec<_>>(), ["away", "staff"]);
+        assert!(answered.holds("staff") && !answered.holds("ops") && !answered.holds("users"));
+        assert_eq!(KnownGroups::from_bytes(&known.to_bytes()), Some(known));
+    }
+
+    #[test]
+    fn as_many_as_there_may_be_take_few_bytes() {
+        let names: Vec<String> = (0..MOST_GROUPS).map(|number| format!("group {number}")).collect();
+        let asked = AskedGroups::named(names.iter().map(String::as_str));
+        let known = KnownGroups::among(&asked, &names[3..]);
+        assert!(known.to_bytes().len() <= 40);
+        for (number, name) in names.iter().enumerate() {
+            assert_eq!(known.answer(&asked).unwrap().holds(name), number >= 3, "{name}");
+        }
     }
 
     #[test]
@@ -99,10 +143,9 @@ mod tests {
         let [ab, a_b] = [["ab", "c"], ["a", "bc"]].map(|[one, other]| {
             asked(&format!("[[gate.rule]]\ngroups = [\"{one}\", \"{other}\"]\nthen = \"deny\""))
         });
-        let known = HostGroups::known(&nothing, Vec::new());
-        assert_eq!(known.answers(&nothing), Some(&[][..]));
-        assert_eq!(known.answers(&ab), None);
-        assert_eq!(HostGroups::known(&ab, Vec::new()).answers(&a_b), None);
-        assert_eq!(HostGroups::default().answers(&nothing), None, "what was never asked is not known");
+        let known = KnownGroups::among(&nothing, &[]);
+        assert!(known.answer(&nothing).is_some() && known.answer(&ab).is_none());
+        assert!(KnownGroups::among(&ab, &[]).answer(&a_b).is_none());
+        assert!(KnownGroups::default().answer(&nothing).is_none(), "what was never asked is not known");
     }
 }

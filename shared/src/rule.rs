@@ -7,6 +7,7 @@
 //! anybody: where that matters, they are asked.
 
 use crate::config::rule::{Access, Rule};
+use crate::host_groups::Answered;
 use crate::name::{Group, UserName};
 use crate::place::Address;
 use crate::web_address::{Ambiguous, WebPath, is_host};
@@ -32,7 +33,7 @@ pub struct Person<'a> {
     /// The groups that Postern knows of: those declared, and those that the store keeps.
     pub groups: [&'a [Group]; 2],
     /// Of the host's groups that rules name, those that the person is in, if that is known.
-    pub of_host: Option<&'a [String]>,
+    pub of_host: Option<Answered<'a>>,
 }
 
 /// What the rules say.
@@ -172,7 +173,9 @@ impl Could {
             self.strictest.unwrap_or(Decision { access: Access::Code, rule: None, why: Why::First });
         match self.nobody {
             _ if !self.differ && strictest.why != Why::First => Decision { why: Why::Alike, ..strictest },
-            // also where another could deny: then it denies whoever has signed in
+            // whoever it is, this one could be meant
+            Some(first) if strictest.access == Access::Deny && strictest.rule < first.rule => strictest,
+            // also where a later one could deny: then it denies whoever has signed in
             Some(first) => Decision { access: Access::Password, ..first },
             // of the two, what is certain is strictest all the same
             None => strictest,
@@ -229,7 +232,7 @@ impl Rule {
             return Fit::Yes;
         }
         match person.of_host {
-            Some(of_host) => Fit::when(self.groups.iter().any(|g| of_host.iter().any(|h| h == g.as_str()))),
+            Some(of_host) => Fit::when(self.groups.iter().any(|group| of_host.holds(group.as_str()))),
             None => Fit::Perhaps(Why::Groups),
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
-use crate::host_groups::HostGroups;
+use crate::host_groups::KnownGroups;
 use crate::name::{Group, UserName};
 use crate::secret::{RandomError, fill_random};
 use crate::vault::TokenKeys;
@@ -17,8 +17,10 @@ use subtle::ConstantTimeEq;
 const LONGEST_SCOPE: usize = 253;
 /// The first byte of every session cookie.
 const FORMAT: u8 = 4;
-/// The longest cookie that is read, in characters.
-const LONGEST: usize = 3072;
+/// The longest cookie that is read, in characters: browsers keep 4096 bytes, its name included.
+const LONGEST: usize = 3900;
+/// The most that the names of a session's groups may have together, in bytes, with one more for each.
+pub const LONGEST_GROUPS: usize = 2000;
 
 /// A session's random name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,10 +73,11 @@ pub struct Session {
     pub name: UserName,
     /// The host or domain it is good for.
     pub scope: String,
-    /// The groups that the store kept for the account when it began; a change of them ends it.
+    /// The groups that the store kept for the account when it began, a change of which ends it; and where PAM judged
+    /// the password, those of the host at that time.
     pub groups: Vec<Group>,
     /// The groups of the host that rules and exemptions ask about, as they were when it began.
-    pub host_groups: HostGroups,
+    pub host_groups: KnownGroups,
     /// The address of the account when it began, for applications; a change of it ends the session.
     pub email: Option<EmailAddress>,
 }
@@ -147,7 +150,7 @@ impl Session {
             name: UserName::parse(name).ok()?,
             scope: String::from_utf8(scope.to_vec()).ok()?,
             groups: groups.map(|group| Group::try_from(group.to_owned()).ok()).collect::<Option<_>>()?,
-            host_groups: HostGroups::from_bytes(host_groups)?,
+            host_groups: KnownGroups::from_bytes(host_groups)?,
             email,
         })
     }
@@ -197,7 +200,7 @@ mod tests {
             host_groups: {
                 let rule = "[[gate.rule]]\ngroups = [\"sudo\", \"users\"]\nthen = \"deny\"";
                 let asked = AskedGroups::of(&toml::from_str(rule).unwrap());
-                HostGroups::known(&asked, ["sudo", "adm"].map(str::to_owned))
+                KnownGroups::among(&asked, &["sudo", "adm"].map(str::to_owned))
             },
             email: Some("alice@example.org".to_owned().try_into().unwrap()),
         }

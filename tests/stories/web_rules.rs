@@ -59,10 +59,17 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         assert_eq!((got.value("Remote-User"), got.value("Cookie")), ("", "theme=dark"), "{front:?}");
         assert_eq!(got.value("Authorization"), "Basic YWxpY2U6b2YgdGhlIGFwcGxpY2F0aW9u");
         // whoever shows an app password wants to be somebody
-        let shown = "2222-2222-2222-2222-2222-2222-2222";
-        let wrong = stranger.with(&format!("Authorization: Bearer {shown}")).fetches(&page);
+        Postern::call("account add alice").does();
+        let shown = Postern::call("app-password add alice files --scope web:app.example.test").does().out;
+        let client = stranger.with(&format!("Authorization: Bearer {}", shown.trim()));
+        assert_eq!(client.fetches(&page).status, 200, "{front:?}");
+        let got = web.application.got();
+        assert_eq!((got.value("Remote-User"), got.value("Authorization")), ("alice", ""), "{front:?}");
+        assert_eq!(client.fetches(&format!("{APP}/closed")).status, 403, "{front:?}");
+        Postern::call("app-password revoke alice files").does();
+        let wrong = client.fetches(&page);
         assert_eq!(wrong.status, 401, "{front:?} {wrong:?}");
-        assert!(wrong.header("www-authenticate").contains("app password"));
+        assert!(wrong.header("www-authenticate").contains("app password"), "{wrong:?}");
 
         // near is where the address is, and the methods are those that are named
         let near = |from: &str| Visitor::new().from(from).loads(&format!("{APP}/near")).status;
@@ -131,7 +138,7 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     let before = visitor.cookie(SESSION);
     assert_eq!(visitor.fetches(&page("/")).status, 401);
     assert_eq!(visitor.option("-XPOST").fetches(&page("/cheap")).status, 401, "reading is cheap alone");
-    for url in [page("/"), page("/pub/../x"), page("/cheap/..;/x")] {
+    for url in [page("/"), page("/cheapx")] {
         let sent = visitor.loads(&url);
         assert!(sent.header("location").contains("/rise?rd="), "{url} {sent:?}");
     }

@@ -1,8 +1,8 @@
 //! What the rules and the policy would say of someone's request, told beforehand.
 
+use super::sign_in::HostGroups;
 use super::{Door, PolicyError, SERVICE};
 use crate::config::rule::Access;
-use crate::earlier::Earlier;
 use crate::host_groups::AskedGroups;
 use crate::name::UserName;
 use crate::policy::{Need, Subject};
@@ -24,15 +24,16 @@ impl Door {
     pub fn rehearse(&mut self, name: &UserName, request: &Request<'_>) -> Result<Rehearsed, PolicyError> {
         let membership = self.membership(name)?;
         let asked = AskedGroups::of(&self.config);
-        let of_host = asked.look_up(name).map_err(PolicyError::Groups)?;
+        let host = HostGroups::look_up(&self.config, name).map_err(PolicyError::Groups)?;
+        let known = host.known(&asked);
         let declared = self.config.declared(name).map_or(&[][..], |declared| &declared.groups);
-        let of_host = of_host.answers(&asked);
+        let of_host = known.answer(&asked);
         let person = Person { name, groups: [declared, &membership.groups], of_host };
         let decision = rule::decide(&self.config.gate.rule, request, Some(&person));
         let need = match decision.access {
             Access::Code => {
                 let groups = self.config.groups_of(name, &membership.groups).map_err(PolicyError::Groups)?;
-                let earlier = &Earlier::PASSWORD;
+                let earlier = self.config.gate.first_factor.earlier();
                 let address = request.address;
                 let subject = Subject { name, groups: &groups, service: SERVICE, address, earlier };
                 Some(self.config.policy.need(&subject, membership.enrolled))
@@ -40,7 +41,8 @@ impl Door {
             Access::Open | Access::Password | Access::Deny => None,
         };
         let ours = self.config.memberships(name, &membership.groups).map(|group| group.as_str().to_owned());
-        let groups = ours.chain(of_host.unwrap_or_default().iter().cloned()).collect();
+        let groups =
+            ours.chain(of_host.iter().flat_map(|of_host| of_host.held().map(str::to_owned))).collect();
         Ok(Rehearsed { groups, decision, need })
     }
 }

@@ -2,7 +2,6 @@
 //! after a fresh code. A [`SetupTicket`] says which may begin. Nothing of it is kept before it is active.
 
 use super::administration::Actor;
-use super::opening::Opening;
 use super::{AdministrationError, Browser, Door, Means, Opened, SERVICE, SignInError, Visitor};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -10,7 +9,6 @@ use crate::decision::Refusal;
 use crate::enrolment::{Confirmation, Footing, Pending};
 use crate::errand::Typed;
 use crate::guess::Stage;
-use crate::store::Intent;
 use crate::ticket::{Confirmed, Draft, ErrandTicket, Leave, SetupTicket};
 use crate::vault::VaultError;
 
@@ -153,17 +151,10 @@ impl Door {
             Err(AdministrationError::Door(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterSetup::Over),
         };
-        let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
-        // Whatever ended all sessions since ended this one before it began.
-        let record = tx.account(&ticket.name)?.filter(|record| record.generation == ticket.generation + 1);
-        let Some(record) = record else { return Ok(AfterSetup::Over) };
-        tx.signed_in(record.id, now)?;
-        let opening = Opening { config, vault, browser, record: &record, now };
-        let opened = Opened { app_passwords, ..opening.session(tx, Means::Code, None)? };
-        transaction.commit()?;
-        Ok(AfterSetup::Opened(Box::new(opened)))
+        Ok(match self.open_after(browser, &ticket.name, ticket.generation, Means::Code, now)? {
+            None => AfterSetup::Over,
+            Some(opened) => AfterSetup::Opened(Box::new(Opened { app_passwords, ..opened })),
+        })
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::host_groups::{AskedGroups, KnownGroups};
+use std::sync::LazyLock;
 
 fn rules(text: &str) -> Vec<Rule> {
     #[derive(serde::Deserialize)]
@@ -19,17 +21,30 @@ fn request(line: &str) -> Request<'_> {
 struct Someone {
     name: UserName,
     groups: Vec<Group>,
-    of_host: Option<Vec<String>>,
+    of_host: Option<KnownGroups>,
 }
+
+/// The groups that any rule here asks about.
+static ASKED: LazyLock<AskedGroups> =
+    LazyLock::new(|| AskedGroups::named(["ops", "staff", "banned"].into_iter()));
 
 impl Someone {
     fn called(name: &str) -> Someone {
-        Someone { name: name.parse().unwrap(), groups: Vec::new(), of_host: Some(Vec::new()) }
+        Someone { name: name.parse().unwrap(), groups: Vec::new(), of_host: in_groups(&[]) }
     }
 
     fn person(&self) -> Person<'_> {
-        Person { name: &self.name, groups: [&[], &self.groups], of_host: self.of_host.as_deref() }
+        Person {
+            name: &self.name,
+            groups: [&[], &self.groups],
+            of_host: self.of_host.as_ref().and_then(|known| known.answer(&ASKED)),
+        }
     }
+}
+
+fn in_groups(groups: &[&str]) -> Option<KnownGroups> {
+    let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+    Some(KnownGroups::among(&ASKED, &groups))
 }
 
 #[track_caller]
@@ -100,7 +115,7 @@ fn users_and_groups_are_those_of_whoever_has_signed_in() {
     assert_eq!(decided(&bob).access, Access::Code);
     bob.groups = vec!["staff".parse().unwrap()];
     assert_eq!((decided(&bob).access, decided(&bob).rule), (Access::Open, Some(3)));
-    bob.of_host = Some(vec!["ops".to_owned()]);
+    bob.of_host = in_groups(&["ops"]);
     assert_eq!((decided(&bob).access, decided(&bob).rule), (Access::Password, Some(2)));
     alice.groups = vec!["staff".parse().unwrap()];
     alice.name = "Alice".parse().unwrap();
@@ -126,6 +141,7 @@ fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
         (here + &deny_bob, Access::Open, Some(1), Why::First),
         (elsewhere + &open, Access::Open, Some(2), Why::First),
         // no point in signing in
+        (by("paths = [\"/x\"]\nthen = \"deny\"") + &alice, Access::Code, Some(2), Why::Alike),
         (deny_bob + &deny, Access::Deny, Some(1), Why::Alike),
         (alice, Access::Code, Some(1), Why::Alike),
     ] {
@@ -161,6 +177,14 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
             assert_eq!((decision.access, decision.rule), (access, rule), "{method} {target}");
             assert!(access != Access::Deny || decision.why == Why::TwoReadings);
         }
+    }
+    // nobody gets past the first one by signing in, but perhaps past the second
+    let (deny, alice) = ("paths = [\"/a\"]\nthen = \"deny\"\n", "users = [\"alice\"]\nthen = \"open\"\n");
+    for (text, access) in [
+        (format!("[[rule]]\n{deny}[[rule]]\n{alice}"), Access::Deny),
+        (format!("[[rule]]\n{alice}[[rule]]\n{deny}"), Access::Password),
+    ] {
+        assert_eq!(decide(&rules(&text), &request("GET https://h/x//y"), None).access, access, "{text}");
     }
     // a rule without paths fits every reading
     let open = "[[rule]]\nhosts = [\"static.example.com\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"";
@@ -204,7 +228,7 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
     let (alice, mut bob, mut ops) =
         (Someone::called("alice"), Someone::called("bob"), Someone::called("bob"));
     bob.of_host = None;
-    ops.of_host = Some(vec!["ops".to_owned()]);
+    ops.of_host = in_groups(&["ops"]);
     let settled = [Some(&alice), Some(&ops)];
     let readings = ["/", "/a", "/b", "/a/c", "/c"];
     let ask = |rules: &[Rule], target: &str, who: Option<&Someone>| {
@@ -238,7 +262,7 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
                     assert!(nobodys.access != Access::Open || sure.access == Access::Open, "{list:?}");
                     assert!(nobodys.access != Access::Deny || in_doubt == Access::Deny, "{list:?}");
                 }
-                for of_host in [Some(Vec::new()), Some(vec!["ops".to_owned()])] {
+                for of_host in [in_groups(&[]), in_groups(&["ops"])] {
                     let known = Someone { of_host, ..Someone::called("bob") };
                     assert!(
                         unknown.access >= ask(list, reading, Some(&known)).access,

@@ -1,7 +1,7 @@
 //! How far a session goes, and the way from one that the first factor alone opened to one with the code, where a page
 //! takes that.
 
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 use crate::rules::{self, BackTo, Reach};
 use crate::sign_in::{Guest, Visit};
 use hyper::StatusCode;
@@ -31,6 +31,11 @@ impl Guest<'_> {
         let Some(session) = self.any_session() else {
             return self.sign_in(StatusCode::OK, &back_to, "", None);
         };
+        // an application's pages get nothing done by an image
+        let mode = self.headers.get("sec-fetch-mode");
+        if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
+            return reply::bare(StatusCode::FORBIDDEN);
+        }
         let (name, visit) = (session.name.clone(), Visit::of(self));
         let judged =
             self.site.judge.run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await;

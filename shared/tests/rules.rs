@@ -53,8 +53,12 @@ impl Home {
     }
 
     fn rises(&mut self, session: &Session) -> Option<AfterPassword> {
+        self.rises_at(session, At::default())
+    }
+
+    fn rises_at(&mut self, session: &Session, at: At<'_>) -> Option<AfterPassword> {
         let origin = remote("198.51.100.7");
-        self.door.rise(&At::default().browser(&origin), session, NOW).unwrap()
+        self.door.rise(&at.browser(&origin), session, NOW).unwrap()
     }
 
     fn ended(&mut self, session: &Session) -> bool {
@@ -162,6 +166,28 @@ fn what_ended_all_sessions_leaves_nothing_to_rise_from() {
     let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
     home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
     assert!(home.rises(&session).is_none());
+}
+
+#[test]
+fn a_session_that_was_ended_by_itself_is_nothing_to_rise_from() {
+    let (mut home, _) = alice_at_the_web(RULES);
+    let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    home.door.sign_out(session.id).unwrap();
+    assert!(home.rises(&session).is_none());
+}
+
+/// The browser became trusted in another session, or was all the while: no code is asked for.
+#[test]
+fn in_a_trusted_browser_a_session_rises_by_itself() {
+    let (mut home, app) = alice_at_the_web(RULES);
+    let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    let pass = asked(Some(home.password("alice", At::default(), "")));
+    let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked);
+    let cookie = trusted.browser_cookie.unwrap();
+    let here = At { cookie: Some(&cookie), session: Some(before.id), ..At::default() };
+    let Some(AfterPassword::Opened(opened)) = home.rises_at(&before, here) else { panic!("not opened") };
+    assert_eq!(opened.session.factors, Factors::Code);
+    assert!(home.ended(&before) && !home.ended(&opened.session) && !home.ended(&trusted.session));
 }
 
 /// More than the password was given, or is known: it would be a pity to ask for it again.

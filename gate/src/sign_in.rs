@@ -336,7 +336,7 @@ impl Visit {
     }
 
     /// The same, on the way to a page behind the gate.
-    fn from_page(self, site: &Site, back_to: &str) -> Visit {
+    fn to(self, site: &Site, back_to: &str) -> Visit {
         Visit { page: BackTo::read(site, back_to), ..self }
     }
 

@@ -83,7 +83,7 @@ impl Guest<'_> {
         if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
             return reply::bare(StatusCode::FORBIDDEN);
         }
-        let (who, visit) = (name.clone(), Visit::of(self).from_page(self.site, back_to));
+        let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
         let run = self.site.judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
         match run.await {
             Err(error) => self.not_judged(&error),
@@ -121,7 +121,7 @@ impl Guest<'_> {
         recovery: Answer,
         back_to: &str,
     ) -> Result<AfterPassword, NotJudged> {
-        let visit = Visit::of(self).from_page(self.site, back_to);
+        let visit = Visit::of(self).to(self.site, back_to);
         let (who, password) = (name.clone(), Password::typed(typed));
         let run = self.site.judge.run(move |door| {
             door.enter_password(&visit.browser(), &who, password.as_ref(), &recovery, visit.now()?)
@@ -155,7 +155,7 @@ impl Guest<'_> {
             Ok(said) => (said, None),
             Err(unasked) => (Said::Unasked, Some(unasked)),
         };
-        let (who, visit) = (name.clone(), Visit::of(self).from_page(self.site, back_to));
+        let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
         let run = self.site.judge.run(move |door| {
             door.settle_first_factor(&visit.browser(), &who, tried, said, &recovery, visit.now()?)
         });

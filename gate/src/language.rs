@@ -66,16 +66,13 @@ impl Language {
 
     /// A text about something.
     pub(crate) fn say_of<'a>(&self, name: &str, what: &str, is: impl Into<FluentValue<'a>>) -> String {
-        self.say_with(name, [(what, is.into())])
+        self.say_with(name, &[(what, is.into())])
     }
 
     /// A text about several things.
-    pub(crate) fn say_with<'a, const N: usize>(
-        &self,
-        name: &str,
-        of: [(&str, FluentValue<'a>); N],
-    ) -> String {
-        let arguments: FluentArgs<'_> = of.into_iter().map(|(what, is)| (what.to_owned(), is)).collect();
+    pub(crate) fn say_with(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
+        let arguments: FluentArgs<'_> =
+            of.iter().map(|(what, is)| ((*what).to_owned(), is.clone())).collect();
         self.format(name, Some(&arguments))
     }
 

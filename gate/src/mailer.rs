@@ -3,12 +3,14 @@
 //! MUST NOT put a code into a subject, a log line, or what is noted in the store.
 
 mod command;
+mod fate;
 mod letter;
 mod news;
 mod smtp;
 mod webhook;
 
 use crate::judge::Judge;
+pub(crate) use fate::fate;
 use letter::Written;
 use shared::clock;
 use shared::config::AbsolutePath;

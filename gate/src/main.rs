@@ -1,6 +1,7 @@
 //! postern-gate: the door to the web. Answers forward-auth checks and shows the sign-in pages.
 #![forbid(unsafe_code)]
 
+mod account;
 mod app_passwords;
 mod authorization;
 mod belief;
@@ -20,6 +21,7 @@ mod look;
 mod mailer;
 mod manager;
 mod pages;
+mod refused;
 mod reload;
 mod reply;
 mod rise;

@@ -1,5 +1,7 @@
 //! The pages, from templates compiled into the gate. None needs a script; some help.
 
+pub(crate) mod account;
+
 use crate::language::Language;
 use crate::look::Look;
 use askama::Template;
@@ -70,6 +72,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) secret: &'a str,
     pub(crate) url: &'a str,
     pub(crate) draft: &'a str,
+    /// Where the code goes.
+    pub(crate) act: &'a str,
     pub(crate) digits: u32,
     pub(crate) message: Option<&'a str>,
 }
@@ -80,7 +84,13 @@ pub(crate) struct Setup<'a> {
 pub(crate) struct SetupCodes<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) codes: &'a [&'a str],
-    pub(crate) confirmed: &'a str,
+    /// Where it goes on.
+    pub(crate) act: &'a str,
+    /// What makes them good.
+    pub(crate) ticket: &'a str,
+    pub(crate) button: String,
+    /// Whether they come with a first authenticator.
+    pub(crate) first: bool,
     /// Whether the use of the one code turns the second factor off.
     pub(crate) turns_off: bool,
 }

@@ -21,9 +21,30 @@ use std::time::Duration;
 /// The largest form, in bytes.
 const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
-const SHOWN: [&str; 9] = ["", "sign-in", "rise", "code", "setup", "style.css", "code.js", "keep.js", "logo"];
+const SHOWN: [&str; 20] = [
+    "",
+    "sign-in",
+    "rise",
+    "code",
+    "setup",
+    "style.css",
+    "code.js",
+    "keep.js",
+    "logo",
+    "turn-on",
+    "turn-off",
+    "replace",
+    "authenticators/add",
+    "authenticators/remove",
+    "recovery-codes",
+    "app-passwords",
+    "email",
+    "email/remove",
+    "sign-ins",
+    "password",
+];
 /// The forms that it takes there.
-const FORMS: [&str; 9] = [
+const FORMS: [&str; 22] = [
     "sign-in",
     "code",
     "mail",
@@ -31,8 +52,21 @@ const FORMS: [&str; 9] = [
     "setup/one-time-code",
     "setup/code",
     "setup/finish",
-    "replace",
+    "turn-on",
     "turn-off",
+    "replace",
+    "authenticators/add",
+    "authenticators/confirm",
+    "authenticators/remove",
+    "recovery-codes",
+    "recovery-codes/keep",
+    "app-passwords",
+    "app-passwords/change",
+    "email",
+    "email/confirm",
+    "email/remove",
+    "sign-ins",
+    "password",
 ];
 /// How long a form may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -150,13 +184,14 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
 }
 
 async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
+    let asked_for = |field: &str| {
+        let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == field);
+        found.map_or_else(String::new, |(_, value)| value.into_owned())
+    };
     match page {
-        "" => guest.home(),
-        "sign-in" | "rise" => {
-            let rd = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd");
-            let rd = rd.as_ref().map_or("", |(_, value)| value);
-            if page == "rise" { guest.rise_page(rd).await } else { guest.sign_in_page(rd).await }
-        }
+        "" => guest.home().await,
+        "sign-in" => guest.sign_in_page(&asked_for("rd")).await,
+        "rise" => guest.rise_page(&asked_for("rd")).await,
         "code" => guest.code_page(query == "other"),
         "setup" => guest.setup_page().await,
         "style.css" => reply::content("text/css", guest.site.look.style.clone()),
@@ -166,6 +201,17 @@ async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
             Some(logo) => reply::content(logo.kind, logo.bytes.clone()),
             None => bare(StatusCode::NOT_FOUND),
         },
+        "turn-on" => guest.turn_on_page(None).await,
+        "turn-off" => guest.turn_off_page(None).await,
+        "replace" => guest.replace_page(None).await,
+        "authenticators/add" => guest.add_authenticator_page(None).await,
+        "authenticators/remove" => guest.remove_authenticator_page(&asked_for("name"), None).await,
+        "recovery-codes" => guest.recovery_codes_page(None).await,
+        "app-passwords" => guest.app_passwords_page(None).await,
+        "email" => guest.email_page(None).await,
+        "email/remove" => guest.remove_email_page(None).await,
+        "sign-ins" => guest.sign_ins_page(None).await,
+        "password" => guest.password_page(None).await,
         _ => bare(StatusCode::NOT_FOUND),
     }
 }
@@ -179,8 +225,21 @@ async fn take(guest: &Guest<'_>, page: &str, form: &Form) -> Reply {
         "setup/one-time-code" => guest.enter_invitation(form).await,
         "setup/code" => guest.confirm_setup(form).await,
         "setup/finish" => guest.finish_setup(form).await,
-        "replace" => guest.replace(),
-        "turn-off" => guest.turn_off().await,
+        "turn-on" => guest.turn_on(form).await,
+        "turn-off" => guest.turn_off(form).await,
+        "replace" => guest.replace(form).await,
+        "authenticators/add" => guest.add_authenticator(form).await,
+        "authenticators/confirm" => guest.confirm_added(form).await,
+        "authenticators/remove" => guest.remove_authenticator_asked(form).await,
+        "recovery-codes" => guest.make_recovery_codes(form).await,
+        "recovery-codes/keep" => guest.recovery_codes_are_saved(form).await,
+        "app-passwords" => guest.make_app_password(form).await,
+        "app-passwords/change" => guest.change_app_password(form).await,
+        "email" => guest.change_email(form).await,
+        "email/confirm" => guest.confirm_new_email(form).await,
+        "email/remove" => guest.remove_email_asked(form).await,
+        "sign-ins" => guest.change_sign_ins(form).await,
+        "password" => guest.change_password(form).await,
         _ => bare(StatusCode::NOT_FOUND),
     }
 }

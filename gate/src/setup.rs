@@ -16,6 +16,11 @@ use shared::qr;
 use shared::ticket::{Leave, SetupTicket};
 use zeroize::Zeroizing;
 
+/// Where the code of a first authenticator, or of one in place of all, goes.
+const FIRST: &str = "setup/code";
+/// Where its recovery codes are said to be saved.
+const FINISH: &str = "setup/finish";
+
 impl Guest<'_> {
     /// The password has passed, and there is no second factor.
     pub(crate) fn ask_setup(
@@ -50,7 +55,7 @@ impl Guest<'_> {
         match self.site.judge.run(move |door| door.begin_web_setup(&asked, visit.now()?)).await {
             Err(error) => self.not_judged(&error),
             Ok(None) => self.setup_is_over(),
-            Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, &ticket.name, &shown, None),
+            Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, FIRST, &ticket.name, &shown, None),
         }
     }
 
@@ -100,17 +105,11 @@ impl Guest<'_> {
             Ok(AfterSetupCode::Over) => self.setup_is_over(),
             Ok(AfterSetupCode::Refused(refusal, shown)) => {
                 let text = self.t.refusal(refusal);
-                self.new_authenticator(StatusCode::UNAUTHORIZED, &ticket.name, &shown, Some(&text))
+                self.new_authenticator(StatusCode::UNAUTHORIZED, FIRST, &ticket.name, &shown, Some(&text))
             }
             Ok(AfterSetupCode::Confirmed { codes, confirmed }) => {
                 let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
-                let page = pages::SetupCodes {
-                    frame: self.frame(),
-                    codes: &codes,
-                    confirmed: &confirmed,
-                    turns_off: self.site.config.recovery.on_use == OnUse::Disable,
-                };
-                reply::page(StatusCode::OK, html(&page))
+                self.new_codes(&codes, FINISH, &confirmed, self.t.say("turn-on"))
             }
         }
     }
@@ -133,6 +132,20 @@ impl Guest<'_> {
             Ok(AfterSetup::Over) => self.setup_is_over(),
             Ok(AfterSetup::Opened(opened)) => self.without_ticket(self.opened(&opened, &ticket.back_to)),
         }
+    }
+
+    /// Recovery codes, shown once; `ticket` makes them good.
+    pub(crate) fn new_codes(&self, codes: &[&str], act: &str, ticket: &str, button: String) -> Reply {
+        let page = pages::SetupCodes {
+            frame: self.frame(),
+            codes,
+            act,
+            ticket,
+            button,
+            first: act == FINISH,
+            turns_off: self.site.config.recovery.on_use == OnUse::Disable,
+        };
+        reply::page(StatusCode::OK, html(&page))
     }
 
     fn setup_ticket(&self) -> Option<SetupTicket> {
@@ -174,9 +187,11 @@ impl Guest<'_> {
         reply::page(status, html(&page))
     }
 
-    fn new_authenticator(
+    /// The page that shows it; `act` is where its code goes.
+    pub(crate) fn new_authenticator(
         &self,
         status: StatusCode,
+        act: &str,
         name: &UserName,
         shown: &Shown,
         message: Option<&str>,
@@ -192,7 +207,8 @@ impl Guest<'_> {
             secret: &in_fours(&shown.secret),
             url: &shown.url,
             draft: &shown.draft,
-            digits: self.site.config.totp.digits.value(),
+            act,
+            digits: shown.digits,
             message,
         };
         reply::page(status, html(&page))

@@ -133,27 +133,6 @@ impl Guest<'_> {
         reply::with_cookie(page, &jar.strict(jar.names.setup, "", 0))
     }
 
-    /// GET the gate's own address
-    pub(crate) fn home(&self) -> Reply {
-        let signed_in = self.any_session();
-        let (title, line, link) = match &signed_in {
-            Some(session) => {
-                let who = self.t.say_of("signed-in-line", "name", session.name.as_str());
-                (self.t.say("signed-in"), who, None)
-            }
-            None => (self.t.say("not-signed-in"), self.t.say("not-signed-in-line"), Some(self.at("sign-in"))),
-        };
-        let page = pages::Notice {
-            frame: self.frame(),
-            title: &title,
-            lines: &[line],
-            link: link.as_deref().map(|link| (link, self.t.say("sign-in"))),
-            signed_in: signed_in.is_some(),
-            stepped_up: self.stepped_up().is_some(),
-        };
-        reply::page(StatusCode::OK, html(&page))
-    }
-
     /// The session, also one that the first factor alone opened.
     pub(crate) fn any_session(&self) -> Option<Session> {
         let line = check::cookie_line(self.headers).ok()?;

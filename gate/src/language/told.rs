@@ -39,7 +39,7 @@ impl Language {
 
     /// Where a code was mailed, and how long it is good, in seconds.
     pub(crate) fn mailed(&self, to: &EmailAddress, life: u64) -> String {
-        self.say_with("code-mailed", [("to", to.masked().into()), ("life", duration(life).into())])
+        self.say_with("code-mailed", &[("to", to.masked().into()), ("life", duration(life).into())])
     }
 
     /// What happened since the last sign-in.
@@ -48,7 +48,7 @@ impl Language {
             "-" => self.say("this-host").into(),
             from => from.into(),
         };
-        self.say_with("missed", [("count", missed.count.into()), ("from", from)])
+        self.say_with("missed", &[("count", missed.count.into()), ("from", from)])
     }
 
     /// What the use of a recovery code leaves.

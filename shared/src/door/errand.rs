@@ -4,6 +4,7 @@
 //! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
 
 use super::administration::{Actor, AdministrationError};
+use super::web_setup::shown;
 use super::{AppPasswordsAfter, COMMAND, Door, DoorError, Shown, Visitor};
 use crate::answer;
 use crate::clock::Timestamp;
@@ -254,11 +255,7 @@ impl Door {
         self.footing(account)?;
         let opened = self.opened::<Draft>(ticket, caller, account, now)?;
         let pending = self.pending(&opened.what, &opened)?;
-        Ok(Shown {
-            secret: pending.secret().to_base32().into(),
-            url: pending.url().into(),
-            draft: ticket.to_owned().into(),
-        })
+        Ok(shown(&pending, ticket.to_owned().into()))
     }
 
     fn begin_recovery_codes(
@@ -291,7 +288,7 @@ impl Door {
                 let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
                 let pending = self.pending(&ticket.what, &ticket)?;
                 match pending.confirm(&answer::Answer::read(code.as_bytes()), self.config(), now) {
-                    Err(refusal) => Ok(Answer::NotConfirmed(words::refusal(refusal)).into()),
+                    Err(refusal) => Ok(Answer::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
                         let next = ticket.next(|draft| Confirmed { draft, step });

@@ -3,12 +3,16 @@
 
 use super::administration::Actor;
 use super::{AdministrationError, Browser, Door, Means, Opened, SERVICE, SignInError, Visitor};
+use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::decision::Refusal;
 use crate::enrolment::{Confirmation, Footing, Pending};
 use crate::errand::Typed;
 use crate::guess::Stage;
+use crate::name::UserName;
+use crate::place::Origin;
+use crate::policy::Enrolling;
 use crate::ticket::{Confirmed, Draft, ErrandTicket, Leave, SetupTicket};
 use crate::vault::VaultError;
 
@@ -20,6 +24,8 @@ pub struct Shown {
     pub url: Typed,
     /// What brings it back.
     pub draft: Typed,
+    /// How long its codes are.
+    pub digits: u32,
 }
 
 /// What comes after a code of the new authenticator.
@@ -121,6 +127,24 @@ impl Door {
         Ok(AfterSetupCode::Confirmed { codes, confirmed: confirmed.seal(&self.token_keys())? })
     }
 
+    /// What a first authenticator needs of someone who is signed in and has just proven themselves; none where there is
+    /// one. Whoever gets codes by mail proved themselves by one.
+    pub fn turning_on_needs(
+        &mut self,
+        name: &UserName,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Option<Enrolling>, SignInError> {
+        if !self.authenticators(name).map_or(true, |all| all.is_empty()) {
+            return Ok(None);
+        }
+        if self.membership(name)?.enrolled == Enrolled::Yes {
+            return Ok(Some(Enrolling::Free));
+        }
+        let visitor = Visitor { name, stage: Stage::After, origin, browser: None, service: SERVICE };
+        Ok(Some(self.first_setup_needs(&visitor, now)?))
+    }
+
     /// The person has saved the recovery codes: the second factor is on, and a session begins.
     pub fn finish_web_setup(
         &mut self,
@@ -163,6 +187,11 @@ fn stands(ticket: &SetupTicket, footing: &Footing) -> bool {
     footing.account.is_some_and(|(_, generation)| generation == ticket.generation)
 }
 
-fn shown(pending: &Pending, draft: Typed) -> Shown {
-    Shown { secret: pending.secret().to_base32().into(), url: pending.url().into(), draft }
+pub(super) fn shown(pending: &Pending, draft: Typed) -> Shown {
+    Shown {
+        secret: pending.secret().to_base32().into(),
+        url: pending.url().into(),
+        draft,
+        digits: pending.parameters().digits,
+    }
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod app_password;
 pub(crate) mod authenticator;
+pub(crate) mod check;
 pub(crate) mod email;
 
 use app_password::AppPassword;
 pub(crate) use authenticator::{Authenticator, Enroll};
+use check::Check;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub(crate) use email::Email;
@@ -80,6 +82,8 @@ pub(crate) enum Command {
     Log(Log),
     /// Edit postern.toml and check it before it counts
     Edit,
+    /// Check postern.toml, and say what a request at the gate takes
+    Check(Check),
 }
 
 impl Command {
@@ -105,7 +109,8 @@ impl Command {
             | Command::Key(_)
             | Command::PrintConfig(_)
             | Command::Log(_)
-            | Command::Edit => false,
+            | Command::Edit
+            | Command::Check(_) => false,
         }
     }
 }

@@ -4,6 +4,7 @@ mod account;
 mod app_password;
 mod authenticator;
 mod browser;
+mod check;
 mod disable;
 mod edit;
 mod email;
@@ -70,5 +71,6 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Key(Key::Rotate(what)) => key::rotate(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
         Command::Edit => edit::run(arguments, output),
+        Command::Check(what) => check::run(arguments, output, what),
     }
 }

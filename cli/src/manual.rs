@@ -14,7 +14,10 @@ fn value(argument: &clap::Arg) -> String {
             let names: Vec<_> = possible.iter().map(|value| value.get_name().to_owned()).collect();
             format!("Cm {}", names.join(" | "))
         }
-        Some(names) => format!("Ar {}", names[0].to_lowercase()),
+        Some(names) => {
+            let names: Vec<_> = names.iter().map(|name| name.to_lowercase()).collect();
+            format!("Ar {}", names.join(" Ar "))
+        }
         None => format!("Ar {}", argument.get_id()),
     }
 }

@@ -5,19 +5,19 @@ use crate::authorization::Authorization;
 use crate::contract::Asked;
 use crate::cookies::{Scanned, scan};
 use crate::identity::Identity;
+use crate::rules::{self, Reach};
 use crate::site::Site;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
-use shared::account::Enrolled;
 use shared::clock::{self, Timestamp};
-use shared::config::gate::FirstFactor;
+use shared::config::rule::Access;
 use shared::door::SERVICE;
 use shared::email::EmailAddress;
 use shared::name::{Group, UserName};
 use shared::place::Address;
-use shared::policy::{Need, Subject};
+use shared::rule::{Decision, Request};
 use shared::scope::WebRequest;
-use shared::session::{Factors, Session};
+use shared::session::Session;
 use shared::store::FoundAppPassword;
 use std::sync::Arc;
 
@@ -30,15 +30,18 @@ pub(crate) enum Ruling {
     Allow(Allowed),
     /// Not signed in.
     SignIn(Wants),
+    /// Signed in, and it takes more than what has passed.
+    Rise(Wants),
     /// Ambiguous or malformed: not a request of a browser's.
     Refuse,
     /// Basic, or an app password, and not one that is good: another may be.
     AppPassword,
-    /// An app password that is good elsewhere.
+    /// A rule that denies, or an app password that is good elsewhere.
     Forbid,
 }
 
 /// What the application may see.
+#[derive(Default)]
 pub(crate) struct Allowed {
     pub(crate) user: String,
     pub(crate) groups: String,
@@ -68,28 +71,61 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identit
         Ok(value) => value,
         Err(()) => return Ruling::Refuse,
     };
-    let good = |session: &Session| {
-        site.is_good_at(session, &asked.host())
-            && is_enough(site, session, asked.address)
-            && !identity.contradicts(&session.name)
-    };
     let said = Authorization::read(authorization);
-    let Some(session) = session(site, &scanned, now).filter(good) else {
-        return match without_session(site, asked, &said, now) {
-            Ok(found) => {
-                let who = Who { name: &found.account, groups: &found.groups, email: found.email.as_ref() };
-                Ruling::Allow(allowed(site, &who, scanned.others, String::new()))
+    let host = asked.host();
+    let request =
+        Request { host: &host, target: asked.target, method: asked.method, address: Some(asked.address) };
+    let good = |session: &Session| site.is_good_at(session, &host) && !identity.contradicts(&session.name);
+    let session = session(site, &scanned, now).filter(good);
+    if let Some(session) = &session {
+        match rules::of_session(site, &request, session) {
+            (_, Reach::Enough) => {
+                // an application never sees an app password, needed or not
+                let authorization = if said.is_ours() { "" } else { authorization };
+                let who = Who { name: &session.name, groups: &session.groups, email: session.email.as_ref() };
+                return Ruling::Allow(allowed(site, &who, scanned.others, authorization.to_owned()));
             }
-            Err(NoEntry::Scope) => Ruling::Forbid,
-            Err(NoEntry::Basic) if !navigates(headers) => Ruling::AppPassword,
-            // a browser that sends what an application asked for may still sign in
-            Err(NoEntry::Basic | NoEntry::Nothing) => Ruling::SignIn(wants(asked.method, headers)),
-        };
-    };
-    // an application never sees an app password, needed or not
-    let authorization = if said.is_ours() { "" } else { authorization };
-    let who = Who { name: &session.name, groups: &session.groups, email: session.email.as_ref() };
-    Ruling::Allow(allowed(site, &who, scanned.others, authorization.to_owned()))
+            (decision, Reach::Never) => return deny(&decision, Some(&session.name), asked.address),
+            (_, Reach::TooLittle) => {}
+        }
+    } else {
+        let decision = rules::of_nobody(site, &request);
+        match decision.access {
+            Access::Deny => return deny(&decision, None, asked.address),
+            // whoever shows an app password wants to be somebody
+            Access::Open if !said.is_ours() => {
+                let authorization = authorization.to_owned();
+                return Ruling::Allow(Allowed {
+                    cookie: scanned.others,
+                    authorization,
+                    ..Allowed::default()
+                });
+            }
+            Access::Open | Access::Password | Access::Code => {}
+        }
+    }
+    match without_session(site, asked, &host, &said, now) {
+        Ok(found) => {
+            let decision = rules::of_app_password(site, &request, &found);
+            if decision.access == Access::Deny {
+                return deny(&decision, Some(&found.account), asked.address);
+            }
+            let who = Who { name: &found.account, groups: &found.groups, email: found.email.as_ref() };
+            Ruling::Allow(allowed(site, &who, scanned.others, String::new()))
+        }
+        Err(NoEntry::Scope) => Ruling::Forbid,
+        Err(NoEntry::Basic) if !navigates(headers) => Ruling::AppPassword,
+        // a browser that sends what an application asked for may still sign in
+        Err(NoEntry::Basic | NoEntry::Nothing) => match session {
+            Some(_) => Ruling::Rise(wants(asked.method, headers)),
+            None => Ruling::SignIn(wants(asked.method, headers)),
+        },
+    }
+}
+
+fn deny(decision: &Decision, name: Option<&UserName>, address: Address) -> Ruling {
+    log(&decision.name().to_string(), name, address);
+    Ruling::Forbid
 }
 
 /// Why a request without a session has no entry.
@@ -106,6 +142,7 @@ enum NoEntry {
 fn without_session(
     site: &Site,
     asked: &Asked<'_>,
+    host: &str,
     said: &Authorization,
     now: Timestamp,
 ) -> Result<Arc<FoundAppPassword>, NoEntry> {
@@ -121,11 +158,10 @@ fn without_session(
     if !site.watch.is_sure() {
         return Err(NoEntry::Nothing);
     }
-    let host = asked.host();
-    let judged = match site.is_own(&host, asked.target) {
+    let judged = match site.is_own(host, asked.target) {
         true => Err(Refused::Scope),
         false => {
-            let request = WebRequest { host: &host, target: asked.target, method: asked.method };
+            let request = WebRequest { host, target: asked.target, method: asked.method };
             let (keys, named) = (site.watch.keys(), &site.gate().scope);
             site.watch.app_passwords().judge(claim, &keys, &request, named, asked.address, now)
         }
@@ -176,32 +212,6 @@ fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
         text.push_str(group.as_str());
     }
     text
-}
-
-/// A session that an exemption spared the code is good only where the exemption holds.
-fn is_enough(site: &Site, session: &Session, address: Address) -> bool {
-    if session.factors == Factors::Code {
-        return true;
-    }
-    let first_factor = site.gate().first_factor;
-    let groups = match first_factor {
-        // the session carries those of the host
-        FirstFactor::Pam => {
-            let known = site.config.memberships(&session.name, &session.groups);
-            Ok(known.map(|group| group.as_str().to_owned()).collect())
-        }
-        FirstFactor::Password | FirstFactor::Header => site.config.groups_of(&session.name, &session.groups),
-    };
-    let Ok(groups) = groups else { return false };
-    let address = Some(address);
-    let subject = Subject {
-        name: &session.name,
-        groups: &groups,
-        service: SERVICE,
-        address,
-        earlier: first_factor.earlier(),
-    };
-    matches!(site.config.policy.need(&subject, Enrolled::Yes), Need::Exempt(_))
 }
 
 /// The session of a request, if it is signed, in time, and not revoked.

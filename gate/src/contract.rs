@@ -7,6 +7,7 @@ mod traefik;
 use hyper::HeaderMap;
 use shared::config::gate::Proxy;
 use shared::place::Address;
+use shared::web_address::host_of;
 
 /// The longest value that is looked at, in bytes.
 const LONGEST: usize = 16 * 1024;
@@ -26,11 +27,7 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     /// The host in lower case, without a port and a trailing dot.
     pub(crate) fn host(&self) -> String {
-        let host = match self.authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-            _ => self.authority,
-        };
-        host.trim_end_matches('.').to_ascii_lowercase()
+        host_of(self.authority)
     }
 
     /// The page, to come back to.

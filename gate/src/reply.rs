@@ -37,7 +37,7 @@ pub(crate) fn bare(status: StatusCode) -> Reply {
 
 /// The answer to a check, as its contract wants it.
 ///
-/// `sign_in` is where to sign in, and `back_to` the page to come back to, if that may be.
+/// `sign_in` is where to sign in or to go on with that, and `back_to` the page to come back to, if that may be.
 pub(crate) fn ruling(
     ruling: &Ruling,
     proxy: Proxy,
@@ -47,14 +47,16 @@ pub(crate) fn ruling(
 ) -> Reply {
     match ruling {
         Ruling::Allow(allowed) => allow(allowed),
-        Ruling::Refuse | Ruling::SignIn(Wants::Data) => bare(StatusCode::UNAUTHORIZED),
+        Ruling::Refuse | Ruling::SignIn(Wants::Data) | Ruling::Rise(Wants::Data) => {
+            bare(StatusCode::UNAUTHORIZED)
+        }
         Ruling::Forbid => bare(StatusCode::FORBIDDEN),
         Ruling::AppPassword => {
             let mut reply = bare(StatusCode::UNAUTHORIZED);
             reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(HINT));
             reply
         }
-        Ruling::SignIn(Wants::Page) => {
+        Ruling::SignIn(Wants::Page) | Ruling::Rise(Wants::Page) => {
             let status = match (proxy, method) {
                 // nginx knows 401 and 403 only; the sample turns this one into a redirect
                 (Proxy::Nginx, _) => StatusCode::UNAUTHORIZED,

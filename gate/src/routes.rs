@@ -21,9 +21,10 @@ use std::time::Duration;
 /// The largest form, in bytes.
 const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
-const SHOWN: [&str; 19] = [
+const SHOWN: [&str; 20] = [
     "",
     "sign-in",
+    "rise",
     "code",
     "setup",
     "style.css",
@@ -111,7 +112,8 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
         }
     };
     let ruling = check::check(site, &asked, headers, &through.identity(headers));
-    let sign_in = format!("{}{}sign-in", site.url.origin(), site.url.path);
+    let page = if matches!(ruling, check::Ruling::Rise(_)) { "rise" } else { "sign-in" };
+    let sign_in = format!("{}{}{page}", site.url.origin(), site.url.path);
     reply::ruling(&ruling, proxy, asked.method, &sign_in, site.back_to(&asked.url()))
 }
 
@@ -189,6 +191,7 @@ async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
     match page {
         "" => guest.home().await,
         "sign-in" => guest.sign_in_page(&asked_for("rd")).await,
+        "rise" => guest.rise_page(&asked_for("rd")).await,
         "code" => guest.code_page(query == "other"),
         "setup" => guest.setup_page().await,
         "style.css" => reply::content("text/css", guest.site.look.style.clone()),

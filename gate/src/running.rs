@@ -11,6 +11,7 @@ use crate::site::Site;
 use crate::watch::Watch;
 use shared::config::Config;
 use shared::enrolment;
+use shared::host_groups::AskedGroups;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -55,6 +56,7 @@ impl Running {
             watch,
             judge: Judge::new(&config),
             mailer: Arc::clone(&mailer),
+            asked_groups: AskedGroups::of(&config),
             config,
         });
         let secretary = Secretary::start(&site.config, site.watch.app_passwords());

@@ -10,6 +10,7 @@ use crate::judge::NotJudged;
 use crate::language::Language;
 use crate::pages::{self, Frame, html};
 use crate::reply::{self, Reply};
+use crate::rules::BackTo;
 use crate::site::Site;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, StatusCode};
@@ -21,7 +22,7 @@ use shared::decision::Refusal;
 use shared::door::{AfterCode, Browser, Opened, Trust};
 use shared::name::UserName;
 use shared::place::{Address, Origin};
-use shared::session::Session;
+use shared::session::{Session, SessionId};
 use shared::ticket::LoginTicket;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -118,7 +119,7 @@ impl Guest<'_> {
 
     /// POST sign-out
     pub(crate) async fn sign_out(&self) -> Reply {
-        if let Some(session) = self.session() {
+        if let Some(session) = self.any_session() {
             let judged = self.site.judge.run(move |door| door.sign_out(session.id)).await;
             if let Err(error) = judged {
                 return self.not_judged(&error);
@@ -132,7 +133,8 @@ impl Guest<'_> {
         reply::with_cookie(page, &jar.strict(jar.names.setup, "", 0))
     }
 
-    pub(crate) fn session(&self) -> Option<Session> {
+    /// The session, also one that the first factor alone opened.
+    pub(crate) fn any_session(&self) -> Option<Session> {
         let line = check::cookie_line(self.headers).ok()?;
         let scanned = scan(line, self.site.jar.names.session).ok()?;
         let session = check::session(self.site, &scanned, clock::now().ok()?)?;
@@ -295,6 +297,8 @@ pub(crate) struct Visit {
     name: String,
     cookie: Option<Zeroizing<String>>,
     scope: String,
+    page: Option<BackTo>,
+    session: Option<SessionId>,
 }
 
 impl Visit {
@@ -305,7 +309,14 @@ impl Visit {
             name: agent.chars().take(160).collect(),
             cookie: guest.cookie(guest.site.jar.names.browser).map(|value| Zeroizing::new(value.to_owned())),
             scope: guest.site.scope().to_owned(),
+            page: None,
+            session: guest.any_session().map(|session| session.id),
         }
+    }
+
+    /// The same, on the way to a page behind the gate.
+    fn to(self, site: &Site, back_to: &str) -> Visit {
+        Visit { page: BackTo::read(site, back_to), ..self }
     }
 
     pub(crate) fn browser(&self) -> Browser<'_> {
@@ -314,6 +325,8 @@ impl Visit {
             name: &self.name,
             cookie: self.cookie.as_ref().map(|value| value.as_str()),
             scope: &self.scope,
+            page: self.page.as_ref().map(BackTo::page),
+            session: self.session,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::mailer::Mailer;
 use crate::watch::Watch;
 use shared::config::Config;
 use shared::config::gate::{Gate, GateUrl};
+use shared::host_groups::AskedGroups;
 use shared::session::Session;
 use shared::web_address::WebPath;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(crate) struct Site {
     pub(crate) watch: Watch,
     pub(crate) judge: Judge,
     pub(crate) mailer: Arc<Mailer>,
+    pub(crate) asked_groups: AskedGroups,
     pub(crate) config: Config,
 }
 

@@ -28,6 +28,9 @@ _postern() {
             postern,browser)
                 cmd="postern__subcmd__browser"
                 ;;
+            postern,check)
+                cmd="postern__subcmd__check"
+                ;;
             postern,disable)
                 cmd="postern__subcmd__disable"
                 ;;
@@ -217,6 +220,9 @@ _postern() {
             postern__subcmd__help,browser)
                 cmd="postern__subcmd__help__subcmd__browser"
                 ;;
+            postern__subcmd__help,check)
+                cmd="postern__subcmd__help__subcmd__check"
+                ;;
             postern__subcmd__help,disable)
                 cmd="postern__subcmd__help__subcmd__disable"
                 ;;
@@ -362,7 +368,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit help"
+            opts="-h -V --config --json --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1019,6 +1025,36 @@ _postern() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        postern__subcmd__check)
+            opts="-h --rule --user --from --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rule)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         postern__subcmd__disable)
             opts="-h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1240,7 +1276,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit help"
+            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1480,6 +1516,20 @@ _postern() {
         postern__subcmd__help__subcmd__browser__subcmd__revoke)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

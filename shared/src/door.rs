@@ -22,6 +22,7 @@ mod notice;
 mod one_time_code;
 mod opening;
 mod password_change;
+mod rehearsal;
 mod revocation;
 mod rotation;
 mod setup_at_prompt;
@@ -42,10 +43,12 @@ pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
 pub use judging::not_mailed;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
+pub use rehearsal::Rehearsed;
 pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{
-    AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, SERVICE, SignInError, Trust,
+    AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE, SignInError,
+    Spared, Trust,
 };
 pub use waiver::PolicyError;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};

@@ -159,6 +159,13 @@ plain!(
     "a method has 1 to 32 capital letters and '-'"
 );
 
+impl Method {
+    /// The method.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A list that is not empty: no condition on hosts would be one on nothing.
 fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<WebHost>, D::Error> {
     let hosts = Vec::<WebHost>::deserialize(deserializer)?;

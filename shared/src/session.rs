@@ -3,6 +3,7 @@
 
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
+use crate::host_groups::KnownGroups;
 use crate::name::{Group, UserName};
 use crate::secret::{RandomError, fill_random};
 use crate::vault::TokenKeys;
@@ -15,7 +16,7 @@ use subtle::ConstantTimeEq;
 /// The longest scope: a host name or a domain.
 const LONGEST_SCOPE: usize = 253;
 /// The first byte of every session cookie.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 /// The longest cookie that is read, in characters: browsers keep 4096 bytes, its name included.
 const LONGEST: usize = 3900;
 /// The most that the names of a session's groups may have together, in bytes, with one more for each.
@@ -48,7 +49,7 @@ impl fmt::Display for SessionId {
 /// What has passed at a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Factors {
-    /// The first factor alone, because an exemption asks for no more: good only where it holds.
+    /// The first factor alone, because a rule or an exemption asked for no more: good only where one does.
     Password = 1,
     /// All that the account needs everywhere: with a code, in a browser that the account trusts, or without a second
     /// factor.
@@ -75,6 +76,8 @@ pub struct Session {
     /// The groups that the store kept for the account when it began, a change of which ends it; and where PAM judged
     /// the password, those of the host at that time.
     pub groups: Vec<Group>,
+    /// The groups of the host that rules and exemptions ask about, as they were when it began.
+    pub host_groups: KnownGroups,
     /// The address of the account when it began, for applications; a change of it ends the session.
     pub email: Option<EmailAddress>,
 }
@@ -90,10 +93,14 @@ impl Session {
         bytes.extend(self.issued.0.to_be_bytes());
         let groups = self.groups.iter().map(Group::as_str).collect::<Vec<_>>().join("\n");
         let email = self.email.as_ref().map_or("", EmailAddress::as_str);
-        bytes.extend(u16::try_from(groups.len()).unwrap_or(0).to_be_bytes());
+        let host_groups = self.host_groups.to_bytes();
+        for length in [groups.len(), host_groups.len()] {
+            bytes.extend(u16::try_from(length).unwrap_or(0).to_be_bytes());
+        }
         bytes.push(u8::try_from(email.len()).unwrap_or(0));
         bytes.extend(scope.as_bytes());
         bytes.extend(groups.as_bytes());
+        bytes.extend(host_groups);
         bytes.extend(email.as_bytes());
         bytes.extend(self.name.as_str().as_bytes());
         bytes.extend(keys.sign(&bytes));
@@ -117,9 +124,11 @@ impl Session {
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let (issued, rest) = rest.split_first_chunk::<8>()?;
         let (groups, rest) = rest.split_first_chunk::<2>()?;
+        let (host_groups, rest) = rest.split_first_chunk::<2>()?;
         let ([email], rest) = rest.split_first_chunk()?;
         let (scope, rest) = rest.split_at_checked(usize::from(*scope))?;
         let (groups, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*groups)))?;
+        let (host_groups, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*host_groups)))?;
         let (email, name) = rest.split_at_checked(usize::from(*email))?;
         let email = match email {
             [] => None,
@@ -141,6 +150,7 @@ impl Session {
             name: UserName::parse(name).ok()?,
             scope: String::from_utf8(scope.to_vec()).ok()?,
             groups: groups.map(|group| Group::try_from(group.to_owned()).ok()).collect::<Option<_>>()?,
+            host_groups: KnownGroups::from_bytes(host_groups)?,
             email,
         })
     }
@@ -168,6 +178,7 @@ impl Revoked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host_groups::AskedGroups;
     use crate::key::MasterKeys;
     use crate::vault::Vault;
 
@@ -186,6 +197,11 @@ mod tests {
             name: "ü@x.org".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
+            host_groups: {
+                let rule = "[[gate.rule]]\ngroups = [\"sudo\", \"users\"]\nthen = \"deny\"";
+                let asked = AskedGroups::of(&toml::from_str(rule).unwrap());
+                KnownGroups::among(&asked, &["sudo", "adm"].map(str::to_owned))
+            },
             email: Some("alice@example.org".to_owned().try_into().unwrap()),
         }
     }

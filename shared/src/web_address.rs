@@ -40,6 +40,24 @@ impl fmt::Display for WebHost {
     }
 }
 
+/// The host of an authority as rules and scopes compare it: in lower case, without a port and trailing dots.
+pub fn host_of(authority: &str) -> String {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// The host of an https URL, as [`host_of`] gives it, and what is asked there: its path and query.
+pub fn split_url(url: &str) -> Option<(String, String)> {
+    let rest = url.strip_prefix("https://")?;
+    let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    Some((host_of(authority), format!("{slash}{target}")))
+}
+
 /// Letters, digits, dashes and dots, as host names have them.
 pub(crate) fn is_host(text: &str) -> bool {
     !text.is_empty()
@@ -225,6 +243,38 @@ mod tests {
             assert_eq!(WebPath::read(target), Err(Ambiguous), "{target}");
         }
         assert_eq!(WebPath::read(&"/a".repeat(LONGEST)), Err(Ambiguous));
+    }
+
+    #[test]
+    fn hosts_are_compared_in_lower_case_without_port_and_trailing_dot() {
+        for (authority, host) in [
+            ("App.EXAMPLE.com", "app.example.com"),
+            ("app.example.com:8443", "app.example.com"),
+            ("app.example.com.", "app.example.com"),
+            ("APP.example.com.:443", "app.example.com"),
+            ("app.example.com:", "app.example.com"),
+            ("app.example.com:80:90", "app.example.com:80"),
+            ("[::1]:443", "[::1]"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(authority), host, "{authority}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_a_host_and_what_is_asked_there() {
+        for (url, host, target) in [
+            ("https://App.example.com:8443/a%2fb?q=/#f", "app.example.com", "/a%2fb?q=/"),
+            ("https://app.example.com", "app.example.com", "/"),
+            ("https://app.example.com?q", "app.example.com", "/?q"),
+            ("https://app.example.com#/x", "app.example.com", "/"),
+            ("https://", "", "/"),
+        ] {
+            assert_eq!(split_url(url), Some((host.to_owned(), target.to_owned())), "{url}");
+        }
+        for url in ["", "http://app.example.com/", "HTTPS://app.example.com/", "//app.example.com/", "/x"] {
+            assert_eq!(split_url(url), None, "{url}");
+        }
     }
 
     #[test]

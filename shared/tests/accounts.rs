@@ -7,6 +7,7 @@ use home::{Home, NOW, accepted, alice, code_of, name, refused};
 use shared::account::Enrolled;
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, State};
+use shared::host_groups::KnownGroups;
 use shared::name::Group;
 use shared::session::{Factors, Revoked, Session, SessionId};
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ fn session(account: i64) -> Session {
         name: name("alice"),
         scope: "example.com".to_owned(),
         groups: Vec::new(),
+        host_groups: KnownGroups::default(),
         email: None,
     }
 }

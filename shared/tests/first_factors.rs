@@ -21,7 +21,7 @@ const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
 
 fn browser<'a>(origin: &'a Origin, cookie: Option<&'a str>) -> Browser<'a> {
-    Browser { origin, name: "Test", cookie, scope: "example.com" }
+    Browser { origin, name: "Test", cookie, scope: "example.com", page: None, session: None }
 }
 
 impl Home {

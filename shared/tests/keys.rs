@@ -51,7 +51,8 @@ impl Home {
 /// Signs in at the web with the password, and with a code if that is asked for.
 fn signs_in(door: &mut Door, who: &str, cookie: Option<&str>, typed: Option<&str>) -> Option<Opened> {
     let origin = remote("192.0.2.7");
-    let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+    let browser =
+        Browser { origin: &origin, name: "Test", cookie, scope: "example.com", page: None, session: None };
     let nothing = Answer::read(b"");
     match door.enter_password(&browser, &name(who), Some(&password(PASSWORD)), &nothing, NOW).unwrap() {
         AfterPassword::Opened(opened) => Some(*opened),
@@ -224,7 +225,14 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
 fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
     let (mut home, alice) = alice_at_the_web("");
     let origin = remote("192.0.2.7");
-    let browser = Browser { origin: &origin, name: "Test", cookie: None, scope: "example.com" };
+    let browser = Browser {
+        origin: &origin,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let mut before = home.another();
     let asked =
         before.enter_password(&browser, &name("alice"), Some(&password(PASSWORD)), &Answer::read(b""), NOW);

@@ -40,7 +40,14 @@ impl Home {
         from: &str,
     ) -> AfterPassword {
         let origin = remote(from);
-        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let browser = Browser {
+            origin: &origin,
+            name: "Test",
+            cookie,
+            scope: "example.com",
+            page: None,
+            session: None,
+        };
         let recovery = Answer::read(recovery.as_bytes());
         self.door.enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW).unwrap()
     }
@@ -51,7 +58,14 @@ impl Home {
             panic!("no code is asked")
         };
         let origin = remote(from);
-        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let browser = Browser {
+            origin: &origin,
+            name: "Test",
+            cookie,
+            scope: "example.com",
+            page: None,
+            session: None,
+        };
         let answer = Answer::read(typed.as_bytes());
         self.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap()
     }

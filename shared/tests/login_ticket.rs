@@ -15,14 +15,28 @@ use std::sync::Barrier;
 /// What alice types is compared with three codes: a wrong one costs one.
 fn enter(door: &mut Door, pass: &Pass, typed: &str, now: Timestamp) -> AfterCode {
     let origin = remote("192.0.2.7");
-    let browser = Browser { origin: &origin, name: "Test", cookie: None, scope: "example.com" };
+    let browser = Browser {
+        origin: &origin,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let answer = Answer::read(typed.as_bytes());
     door.enter_code(&browser, &name("alice"), pass, &answer, Trust::NotAsked, now).unwrap()
 }
 
 fn begin(home: &mut Home, now: Timestamp) -> Pass {
     let origin = remote("192.0.2.7");
-    let browser = Browser { origin: &origin, name: "Test", cookie: None, scope: "example.com" };
+    let browser = Browser {
+        origin: &origin,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let typed = password(PASSWORD);
     let asked = home.door.enter_password(&browser, &name("alice"), Some(&typed), &Answer::Unfit, now);
     let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };

@@ -147,7 +147,14 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     told(&mut home, "alice@example.com", &[What::PasswordSet]);
     let mut enters = |cookie: Option<&str>| -> Option<String> {
         let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
-        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let browser = Browser {
+            origin: &origin,
+            name: "Test",
+            cookie,
+            scope: "example.com",
+            page: None,
+            session: None,
+        };
         let nothing = Answer::read(b"");
         let opened = match home.door.enter_password(&browser, &who, Some(&password), &nothing, NOW).unwrap() {
             AfterPassword::Opened(opened) => opened,

@@ -19,7 +19,7 @@ use shared::ticket::{Leave, SetupTicket, StepUpTicket};
 use shared::totp::{Step, code};
 
 fn browser(origin: &Origin) -> Browser<'_> {
-    Browser { origin, name: "Test", cookie: None, scope: "example.com" }
+    Browser { origin, name: "Test", cookie: None, scope: "example.com", page: None, session: None }
 }
 
 /// Alice has lost the phone and comes in by a recovery code.

@@ -35,7 +35,14 @@ impl Home {
         recovery: &str,
     ) -> AfterPassword {
         let origin = remote(address);
-        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let browser = Browser {
+            origin: &origin,
+            name: "Test",
+            cookie,
+            scope: "example.com",
+            page: None,
+            session: None,
+        };
         let recovery = Answer::read(recovery.as_bytes());
         self.door.enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW).unwrap()
     }
@@ -49,7 +56,14 @@ impl Home {
 
     fn enter_code_of(&mut self, pass: &Pass, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
         let origin = remote("192.0.2.7");
-        let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
+        let browser = Browser {
+            origin: &origin,
+            name: "Test",
+            cookie,
+            scope: "example.com",
+            page: None,
+            session: None,
+        };
         let answer = Answer::read(typed.as_bytes());
         self.door.enter_code(&browser, &name("alice"), pass, &answer, trust, NOW).unwrap()
     }

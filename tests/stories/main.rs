@@ -56,6 +56,7 @@ mod web_crowds;
 mod web_first_factors;
 mod web_login_ticket;
 mod web_reload;
+mod web_rules;
 mod web_setup;
 mod web_sign_in;
 mod web_step_up;

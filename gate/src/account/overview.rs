@@ -49,6 +49,9 @@ impl Guest<'_> {
     /// GET the gate's own address
     pub(crate) async fn home(&self) -> Reply {
         let Some(session) = self.session() else {
+            if self.any_session().is_some() {
+                return reply::see_other(&self.at("rise"));
+            }
             let lines = [self.t.say("not-signed-in-line")];
             return self.notice(StatusCode::OK, &self.t.say("not-signed-in"), &lines);
         };

@@ -27,13 +27,14 @@ impl Guest<'_> {
     /// GET sign-in
     pub(crate) async fn sign_in_page(&self, rd: &str) -> Reply {
         let back_to = self.site.back_to(rd).unwrap_or_default();
-        let is_signed_in = self.session().is_some();
-        if is_signed_in && !back_to.is_empty() {
+        if self.may_go_to(back_to) {
             return reply::see_other(back_to);
         }
         match self.site.gate().first_factor {
             FirstFactor::Password | FirstFactor::Pam => self.sign_in(StatusCode::OK, back_to, "", None),
-            FirstFactor::Header if is_signed_in => reply::see_other(&self.at("")),
+            FirstFactor::Header if self.session().is_some() && back_to.is_empty() => {
+                reply::see_other(&self.at(""))
+            }
             FirstFactor::Header => self.enter_identity(back_to).await,
         }
     }
@@ -49,8 +50,8 @@ impl Guest<'_> {
         let typed = Zeroizing::new(form.field("password").to_owned());
         let recovery = Answer::read(form.field("recovery").as_bytes());
         let judged = match self.site.gate().first_factor {
-            FirstFactor::Password => self.ask_store(&name, typed, recovery).await,
-            FirstFactor::Pam => self.ask_host(&name, &typed, recovery).await,
+            FirstFactor::Password => self.ask_store(&name, typed, recovery, back_to).await,
+            FirstFactor::Pam => self.ask_host(&name, &typed, recovery, back_to).await,
             // nobody is asked for a password here
             FirstFactor::Header => return reply::see_other(&self.to_sign_in(back_to)),
         };
@@ -82,7 +83,7 @@ impl Guest<'_> {
         if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
             return reply::bare(StatusCode::FORBIDDEN);
         }
-        let (who, visit) = (name.clone(), Visit::of(self));
+        let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
         let run = self.site.judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
         match run.await {
             Err(error) => self.not_judged(&error),
@@ -96,7 +97,7 @@ impl Guest<'_> {
     }
 
     /// Where a first factor that has passed leads.
-    fn go_on(&self, name: UserName, next: AfterPassword, back_to: &str) -> Reply {
+    pub(crate) fn go_on(&self, name: UserName, next: AfterPassword, back_to: &str) -> Reply {
         match next {
             AfterPassword::Opened(opened) => self.opened(&opened, back_to),
             AfterPassword::Code { pass, digits, methods } => {
@@ -118,8 +119,10 @@ impl Guest<'_> {
         name: &UserName,
         typed: Zeroizing<String>,
         recovery: Answer,
+        back_to: &str,
     ) -> Result<AfterPassword, NotJudged> {
-        let (who, visit, password) = (name.clone(), Visit::of(self), Password::typed(typed));
+        let visit = Visit::of(self).to(self.site, back_to);
+        let (who, password) = (name.clone(), Password::typed(typed));
         let run = self.site.judge.run(move |door| {
             door.enter_password(&visit.browser(), &who, password.as_ref(), &recovery, visit.now()?)
         });
@@ -132,6 +135,7 @@ impl Guest<'_> {
         name: &UserName,
         typed: &str,
         recovery: Answer,
+        back_to: &str,
     ) -> Result<AfterPassword, NotJudged> {
         let came = Instant::now();
         let (who, visit) = (name.clone(), Visit::of(self));
@@ -151,7 +155,7 @@ impl Guest<'_> {
             Ok(said) => (said, None),
             Err(unasked) => (Said::Unasked, Some(unasked)),
         };
-        let (who, visit) = (name.clone(), Visit::of(self));
+        let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
         let run = self.site.judge.run(move |door| {
             door.settle_first_factor(&visit.browser(), &who, tried, said, &recovery, visit.now()?)
         });

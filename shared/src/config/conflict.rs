@@ -1,8 +1,12 @@
 //! What no single key can know: keys of postern.toml that contradict one another.
 
 use super::gate::FirstFactor;
+use super::rule::Rule;
 use super::{Config, Exempt, SelfEnroll};
+use crate::host_groups::MOST_GROUPS;
+use crate::name::Group;
 use crate::recovery::{LEAST_BITS, bits_per_guess};
+use std::collections::BTreeSet;
 
 /// What is wrong between keys, and the key to name.
 pub(super) struct Conflict {
@@ -40,6 +44,26 @@ impl Config {
             return Err(Conflict {
                 path: &["policy", "exempt"],
                 message: "an exemption needs at least one of groups, services, networks, after".to_owned(),
+            });
+        }
+        let rules = &self.gate.rule;
+        let before_last = rules.len().saturating_sub(1);
+        if let Some(position) = rules[..before_last].iter().position(Rule::is_unconditional) {
+            return Err(Conflict {
+                path: &["gate", "rule"],
+                message: format!(
+                    "rule {} has no condition and decides everything, so that nothing below it counts: \
+                     put it last",
+                    position + 1
+                ),
+            });
+        }
+        let named = self.gate.rule.iter().flat_map(|rule| &rule.groups).map(Group::as_str);
+        let named = named.chain(self.policy.exempt.iter().flat_map(|e| e.groups.iter().map(String::as_str)));
+        if named.collect::<BTreeSet<_>>().len() > MOST_GROUPS {
+            return Err(Conflict {
+                path: &["gate", "rule"],
+                message: format!("rules and exemptions together name more than {MOST_GROUPS} groups"),
             });
         }
         let names_identities = self.gate.trusted_proxies.iter().any(|proxy| proxy.identity_header.is_some());

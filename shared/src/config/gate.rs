@@ -6,6 +6,7 @@ pub use first_factor::{FirstFactor, IdentityHeader, PamServiceFile};
 
 use super::AbsolutePath;
 use super::look::Look;
+use super::rule::Rule;
 use super::value::Duration;
 use crate::place::{Address, Network};
 use crate::scope::{ScopeName, Web};
@@ -41,6 +42,8 @@ pub struct Gate {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Scopes of app passwords, by name.
     pub scope: BTreeMap<ScopeName, Web>,
+    /// What it takes to enter where; the first that fits.
+    pub rule: Vec<Rule>,
     /// How its pages look.
     pub look: Look,
 }
@@ -59,6 +62,7 @@ impl Default for Gate {
             insecure_loopback: false,
             trusted_proxies: Vec::new(),
             scope: BTreeMap::new(),
+            rule: Vec::new(),
             look: Look::default(),
         }
     }

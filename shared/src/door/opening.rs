@@ -4,6 +4,7 @@ use super::sign_in::HostGroups;
 use super::{AppPasswordsAfter, Browser, Door, Means, Opened, SignInError, load};
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::host_groups::AskedGroups;
 use crate::name::UserName;
 use crate::password::PasswordError;
 use crate::secret::fill_random;
@@ -73,6 +74,10 @@ impl Opening<'_> {
                 expires: self.now.plus(self.config.gate.session.seconds()),
             },
         )?;
+        let ended = match self.browser.session {
+            Some(before) if tx.end_session(before)? => Some(tx.revise()?),
+            _ => None,
+        };
         let session = Session {
             id,
             account: self.record.id.0,
@@ -82,18 +87,20 @@ impl Opening<'_> {
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups,
+            host_groups: self.host.known(&AskedGroups::of(self.config)),
             email: load::mail_address(self.config, tx, &self.record.name, self.record.id)?,
         };
         let keys = self.vault.token_keys();
         Ok(Opened {
             session,
             means,
-            exempt: None,
+            spared: None,
             keys,
             browser_cookie,
             missed: None,
             recovery: None,
             app_passwords: AppPasswordsAfter::None,
+            ended,
         })
     }
 

@@ -10,6 +10,7 @@ mod first_factor;
 mod groups;
 mod next;
 mod recognised;
+mod rise;
 mod step_up;
 
 pub use error::SignInError;
@@ -22,7 +23,8 @@ use crate::account::Methods;
 use crate::decision::Refusal;
 use crate::place::Origin;
 use crate::policy::Enrolling;
-use crate::session::Session;
+use crate::rule::RuleName;
+use crate::session::{Session, SessionId};
 use crate::store::Missed;
 use crate::ticket::Pass;
 use crate::vault::TokenKeys;
@@ -42,6 +44,19 @@ pub struct Browser<'a> {
     pub cookie: Option<&'a str>,
     /// The host or domain that a session is to be good for.
     pub scope: &'a str,
+    /// The page that it came from, if a rule may say what that takes.
+    pub page: Option<Page<'a>>,
+    /// The session that it has: over when another begins.
+    pub session: Option<SessionId>,
+}
+
+/// A page behind the gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// In lower case, without port and trailing dot.
+    pub host: &'a str,
+    /// The path, with or without a query.
+    pub target: &'a str,
 }
 
 /// Whether the browser is to be trusted from now on.
@@ -59,8 +74,8 @@ pub struct Opened {
     pub session: Session,
     /// By what.
     pub means: Means,
-    /// The exemption that spared the code, by its position in postern.toml.
-    pub exempt: Option<usize>,
+    /// What spared the code.
+    pub spared: Option<Spared>,
     /// What signs its cookie: the keys of the transaction that opened it, so that it ends with them.
     pub keys: TokenKeys,
     /// The browser's new cookie, if it is trusted.
@@ -71,13 +86,25 @@ pub struct Opened {
     pub recovery: Option<Recovered>,
     /// What became of app passwords, at the end of a setup.
     pub app_passwords: AppPasswordsAfter,
+    /// The revision that ended the session before, which gates have to confirm.
+    pub(super) ended: Option<u64>,
+}
+
+/// What spares someone the code, by its position in postern.toml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spared {
+    /// An exemption.
+    Exemption(usize),
+    /// The rule of the page.
+    Rule(usize),
 }
 
 impl Opened {
     /// By what, as logs name it.
     pub fn cause(&self) -> Cow<'static, str> {
-        match self.exempt {
-            Some(rule) => format!("policy.exempt-{rule}").into(),
+        match self.spared {
+            Some(Spared::Exemption(rule)) => format!("policy.exempt-{rule}").into(),
+            Some(Spared::Rule(rule)) => RuleName(Some(rule)).to_string().into(),
             None => self.means.name().into(),
         }
     }

@@ -18,7 +18,7 @@ use crate::vault::{MailedFor, Vault};
 
 /// A visit, loaded.
 pub(super) struct Visit<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
     vault: &'a Vault,
     visitor: &'a Visitor<'a>,
     now: Timestamp,

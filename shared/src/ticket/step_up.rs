@@ -68,6 +68,7 @@ impl StepUpTicket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host_groups::KnownGroups;
     use crate::key::MasterKeys;
     use crate::session::Factors;
     use crate::vault::Vault;
@@ -82,6 +83,7 @@ mod tests {
             name: "alice".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: Vec::new(),
+            host_groups: KnownGroups::default(),
             email: None,
         }
     }

@@ -52,7 +52,8 @@ fn signs_in(world: &mut World, from: &Origin, trust: Trust) -> Option<String> {
         panic!("the password is not taken")
     };
     let (typed, now) = (next_code(world), world.now);
-    let browser = Browser { origin: from, name: "Test", cookie: None, scope: "example.com" };
+    let browser =
+        Browser { origin: from, name: "Test", cookie: None, scope: "example.com", page: None, session: None };
     let answer = Answer::read(typed.as_bytes());
     match world.door(0).enter_code(&browser, &name("alice"), &pass, &answer, trust, now).unwrap() {
         AfterCode::Opened(opened) => opened.browser_cookie.map(|cookie| cookie.to_string()),

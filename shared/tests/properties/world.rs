@@ -148,7 +148,8 @@ impl World {
         typed: &str,
         recovery: &str,
     ) -> AfterPassword {
-        let browser = Browser { origin, name: "Test", cookie, scope: "example.com" };
+        let browser =
+            Browser { origin, name: "Test", cookie, scope: "example.com", page: None, session: None };
         let (alice, now, recovery) = (name("alice"), self.now, Answer::read(recovery.as_bytes()));
         self.door(door).enter_password(&browser, &alice, Some(&password(typed)), &recovery, now).unwrap()
     }

@@ -53,7 +53,8 @@ pub(crate) fn gives_password(
     cookie: Option<&str>,
     typed: &str,
 ) -> AfterPassword {
-    let browser = Browser { origin: from, name: "Test", cookie, scope: "example.com" };
+    let browser =
+        Browser { origin: from, name: "Test", cookie, scope: "example.com", page: None, session: None };
     door.enter_password(&browser, &name("alice"), Some(&password(typed)), &Answer::Unfit, NOW).unwrap()
 }
 

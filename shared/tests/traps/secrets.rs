@@ -64,7 +64,14 @@ fn at_the_web_too(home: &mut Home) {
     let confirmed =
         home.door.confirm_web_setup(&ticket, draft, &Answer::read(shows.as_bytes()), NOW).unwrap();
     let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else { return };
-    let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com" };
+    let browser = Browser {
+        origin: &from,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let after = home.door.finish_web_setup(&browser, &ticket, &confirmed, NOW).unwrap();
     assert!(matches!(after, AfterSetup::Over), "it replaced the active one");
 }

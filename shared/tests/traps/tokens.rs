@@ -22,7 +22,14 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     let keys = home.door.token_keys();
     let login = LoginTicket { name: name("alice"), pass, digits, methods, back_to: String::new() };
     let login = login.to_cookie(&keys).unwrap();
-    let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com" };
+    let browser = Browser {
+        origin: &from,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
     let entered = home.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap();
     let AfterCode::Opened(opened) = entered else { panic!("not opened") };
@@ -87,7 +94,14 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     let AfterPassword::Code { pass, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
-    let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com" };
+    let browser = Browser {
+        origin: &from,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let enter = |home: &mut Home, offset| {
         let answer = Answer::read(code_of(&app, offset).as_bytes());
         home.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap()

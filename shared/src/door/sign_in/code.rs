@@ -90,6 +90,7 @@ impl Door {
         drop(visit);
         transaction.commit()?;
         self.settle_recovery(opened.recovery)?;
+        self.settle_session(&opened)?;
         Ok(AfterCode::Opened(Box::new(opened)))
     }
 }

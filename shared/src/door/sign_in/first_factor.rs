@@ -187,6 +187,7 @@ impl Door {
         match next {
             AfterPassword::Opened(opened) => {
                 self.settle_recovery(opened.recovery)?;
+                self.settle_session(&opened)?;
                 Ok(AfterPassword::Opened(opened))
             }
             // They may set it up by themselves while they could come in without.

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::config::gate::FirstFactor;
 use crate::groups::{self, GroupsError};
+use crate::host_groups::{AskedGroups, KnownGroups};
 use crate::name::{Group, UserName};
 use crate::session::LONGEST_GROUPS;
 use crate::store::AccountRecord;
@@ -11,12 +12,18 @@ use crate::store::AccountRecord;
 pub(in crate::door) struct HostGroups(Vec<String>);
 
 impl HostGroups {
-    /// Looks them up, where the policy speaks of groups, or where accounts are the host's.
+    /// Looks them up, where the policy or a rule speaks of groups, or where accounts are the host's.
     pub(in crate::door) fn look_up(config: &Config, name: &UserName) -> Result<HostGroups, GroupsError> {
-        match config.policy.asks_groups() || config.gate.first_factor == FirstFactor::Pam {
+        let by_rule = config.gate.rule.iter().any(|rule| !rule.groups.is_empty());
+        match config.policy.asks_groups() || by_rule || config.gate.first_factor == FirstFactor::Pam {
             true => groups::of(name).map(HostGroups),
             false => Ok(HostGroups(Vec::new())),
         }
+    }
+
+    /// Of those that rules and exemptions ask about: for these they were looked up.
+    pub(in crate::door) fn known(&self, asked: &AskedGroups) -> KnownGroups {
+        KnownGroups::among(asked, &self.0)
     }
 
     /// All groups that the policy is asked about.

@@ -1,20 +1,23 @@
 //! What comes after a first factor that has passed: the session, the code, or a setup and nothing else.
 
 use super::recognised::Recognised;
-use super::{AfterPassword, Browser, HostGroups, Opened, SERVICE, SignInError};
+use super::{AfterPassword, Browser, HostGroups, Opened, Page, SERVICE, SignInError, Spared};
 use crate::account::{Enrolled, Methods};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::config::gate::FirstFactor;
+use crate::config::rule::Access;
 use crate::decision::{Refusal, Verdict};
 use crate::door::opening::Opening;
 use crate::door::visit::Visit;
 use crate::door::{Means, Visitor, load, mail};
 use crate::event::What;
 use crate::guess::Stage;
+use crate::host_groups::AskedGroups;
 use crate::password::PasswordError;
 use crate::policy::{Enrolling, Need, Subject};
+use crate::rule::{self, Person, Request};
 use crate::session::Factors;
 use crate::store::{AccountRecord, Transaction};
 use crate::ticket::Pass;
@@ -44,12 +47,17 @@ impl Entering<'_> {
             let mut opened = self.opening(self.record).session(tx, self.alone(), None)?;
             if let Need::Exempt(rule) = need {
                 opened.session.factors = Factors::Password;
-                opened.exempt = Some(rule);
+                opened.spared = Some(Spared::Exemption(rule));
             }
             visit.log(tx, What::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
-        if visit.account.enrolled == Enrolled::No {
+        let by_rule = match self.recovery {
+            Answer::Digits(_) | Answer::Unfit => self.rule(),
+            // whoever gives more gets more
+            Answer::Recovery(_) | Answer::OneTime(_) => None,
+        };
+        if visit.account.enrolled == Enrolled::No && by_rule.is_none() {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
             let generation = self.record.generation;
             return Ok(AfterPassword::Setup { generation, needs: Enrolling::OneTimeCode });
@@ -60,6 +68,13 @@ impl Entering<'_> {
             let opening = self.opening(self.record);
             let cookie = opening.rotate(tx, number, true)?;
             let opened = Opened { missed, ..opening.session(tx, Means::TrustedBrowser, Some(cookie))? };
+            return Ok(AfterPassword::Opened(Box::new(opened)));
+        }
+        if let Some(rule) = by_rule {
+            let mut opened = self.opening(self.record).session(tx, self.alone(), None)?;
+            opened.session.factors = Factors::Password;
+            opened.spared = Some(Spared::Rule(rule));
+            visit.log(tx, What::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         match self.recovery {
@@ -91,6 +106,20 @@ impl Entering<'_> {
             earlier: self.config.gate.first_factor.earlier(),
         };
         self.config.policy.need(&subject, enrolled)
+    }
+
+    /// The rule by which the page that the browser came from takes no more than the first factor.
+    fn rule(&self) -> Option<usize> {
+        let Page { host, target } = self.browser.page?;
+        let asked = AskedGroups::of(self.config);
+        let known = self.host.known(&asked);
+        let declared = self.config.declared(&self.record.name).map_or(&[][..], |declared| &declared.groups);
+        let groups = [declared, &self.record.groups];
+        let person = Person { name: &self.record.name, groups, of_host: known.answer(&asked) };
+        // a page is gone back to by GET, whatever was asked for first
+        let request = Request { host, target, method: "GET", address: self.browser.origin.address() };
+        let decision = rule::decide(&self.config.gate.rule, &request, Some(&person));
+        decision.rule.filter(|_| decision.access == Access::Password)
     }
 
     /// A recovery code or a one-time code that came along.

@@ -1,0 +1,118 @@
+//! `postern check`: whether postern.toml is sound, and what the gate's rules say of a request.
+
+use crate::arguments::Arguments;
+use crate::arguments::check::Check;
+use crate::context;
+use crate::output::{Failure, Output};
+use serde_json::json;
+use shared::config::Config;
+use shared::config::gate::Gate;
+use shared::config::rule::{Access, Hosts};
+use shared::door::{Door, SERVICE};
+use shared::name::UserName;
+use shared::policy::Need;
+use shared::rule::{Decision, Request, decide};
+use shared::scope::Method;
+use shared::web_address::split_url;
+
+pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
+    let config = context::config(arguments, output)?;
+    match what.rule.as_deref() {
+        Some([method, url]) => rule(output, config, method, url, what),
+        _ => {
+            for warning in beyond_sessions(&config.gate) {
+                output.warn(warning)?;
+            }
+            output.done(format_args!("{} is valid", arguments.config.display()))
+        }
+    }
+}
+
+/// Rules that ask for a sign-in where no session reaches.
+fn beyond_sessions(gate: &Gate) -> Vec<String> {
+    let Some(url) = &gate.url else { return Vec::new() };
+    let reaches = |hosts: &Hosts| match &gate.cookie_domain {
+        Some(domain) if url.has_own_host() => domain.covers(hosts.top().as_str()),
+        _ => hosts.covers(url.host()),
+    };
+    let mut warnings = Vec::new();
+    for (rule, position) in gate.rule.iter().zip(1..) {
+        let asks = matches!(rule.then, Access::Password | Access::Code);
+        for hosts in rule.hosts.iter().filter(|hosts| asks && !reaches(hosts)) {
+            warnings.push(format!(
+                "gate.rule-{position}: nobody can sign in for {hosts}, which no session is good for; \
+                 see gate.cookie_domain"
+            ));
+        }
+    }
+    warnings
+}
+
+fn rule(output: Output, config: Config, method: &str, url: &str, what: &Check) -> Result<(), Failure> {
+    const URL: Failure = Failure::Usage("the request is a method, such as GET, and https://HOST/PATH");
+    let method = Method::try_from(method.to_owned()).map_err(Failure::Usage)?;
+    let (host, target) = split_url(url).ok_or(URL)?;
+    let request = Request { host: &host, target: &target, method: method.as_str(), address: what.from };
+    let exempt_all = config.policy.exempts_everyone(SERVICE, what.from);
+    let (groups, decision, code) = match &what.user {
+        Some(name) => {
+            let rehearsed = Door::open(config)?.rehearse(name, &request)?;
+            (Some(rehearsed.groups), rehearsed.decision, rehearsed.need.map(|need| of_need(need, name)))
+        }
+        None => {
+            let decision = decide(&config.gate.rule, &request, None);
+            let asked = (decision.access == Access::Code).then(|| match exempt_all {
+                Some(position) => format!("spared everyone by policy.exempt-{position}"),
+                None => "asked, see --user".to_owned(),
+            });
+            (None, decision, asked)
+        }
+    };
+    if output.is_json() {
+        return output.json(&json!({
+            "method": method.as_str(),
+            "host": host,
+            "target": target,
+            "from": what.from,
+            "user": what.user,
+            "groups": groups,
+            "access": decision.access,
+            "rule": decision.rule,
+            "why": decision.why.text(),
+            "code": code,
+        }));
+    }
+    let who = match (&what.user, groups.unwrap_or_default()) {
+        (None, _) => "someone who has not signed in".to_owned(),
+        (Some(name), groups) if groups.is_empty() => format!("{name}, in no group that counts"),
+        (Some(name), groups) => format!("{name}, in {}", groups.join(", ")),
+    };
+    let from = what.from.map_or_else(String::new, |address| format!(" from {address}"));
+    output
+        .text(format_args!("request: {} https://{host}{target}{from}\nby:      {who}\n", method.as_str()))?;
+    output.text(format_args!("rule:    {}\nthen:    {}\n", of_decision(&decision), then(&decision)))?;
+    code.map_or(Ok(()), |code| output.text(format_args!("code:    {code}\n")))
+}
+
+fn of_decision(decision: &Decision) -> String {
+    match decision.rule {
+        Some(_) => format!("{}, {}", decision.name(), decision.why.text()),
+        None => "none that is stricter fits, so the default".to_owned(),
+    }
+}
+
+fn then(decision: &Decision) -> &'static str {
+    match decision.access {
+        Access::Password if decision.why == shared::rule::Why::Nobody => "they must sign in, see --user",
+        access => access.name(),
+    }
+}
+
+fn of_need(need: Need, name: &UserName) -> String {
+    match need {
+        Need::Code => format!("asked, {name} has a second factor"),
+        Need::Enrolment => format!("nothing but setup, {name} must have a second factor and has none"),
+        Need::Nothing => format!("none, {name} has no second factor and needs none"),
+        Need::Exempt(position) => format!("spared by policy.exempt-{position}"),
+    }
+}

@@ -1,0 +1,49 @@
+//! How far a session goes, and the way from one that the first factor alone opened to one with the code, where a page
+//! takes that.
+
+use crate::reply::{self, Reply};
+use crate::rules::{self, BackTo, Reach};
+use crate::sign_in::{Guest, Visit};
+use hyper::StatusCode;
+use shared::session::Session;
+
+impl Guest<'_> {
+    /// The session, if it is enough for the gate's own pages.
+    pub(crate) fn session(&self) -> Option<Session> {
+        self.any_session().filter(|session| rules::is_full(self.site, session, Some(self.address)))
+    }
+
+    /// Whether the session is enough for a page behind the gate, or nothing ever would be.
+    pub(crate) fn may_go_to(&self, back_to: &str) -> bool {
+        let Some(session) = self.any_session() else { return false };
+        match BackTo::read(self.site, back_to) {
+            Some(page) => {
+                let (_, reach) = rules::of_session(self.site, &page.request(self.address), &session);
+                reach != Reach::TooLittle
+            }
+            None => !back_to.is_empty() && rules::is_full(self.site, &session, Some(self.address)),
+        }
+    }
+
+    /// GET rise
+    pub(crate) async fn rise_page(&self, rd: &str) -> Reply {
+        let back_to = self.site.back_to(rd).unwrap_or_default().to_owned();
+        let Some(session) = self.any_session() else {
+            return self.sign_in(StatusCode::OK, &back_to, "", None);
+        };
+        // an application's pages get nothing done by an image
+        let mode = self.headers.get("sec-fetch-mode");
+        if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
+            return reply::bare(StatusCode::FORBIDDEN);
+        }
+        let (name, visit) = (session.name.clone(), Visit::of(self));
+        let judged =
+            self.site.judge.run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await;
+        match judged {
+            Err(error) => self.not_judged(&error),
+            Ok(Some(next)) => self.go_on(name, next, &back_to),
+            // nothing but the whole sign-in raises it
+            Ok(None) => self.sign_in(StatusCode::OK, &back_to, name.as_str(), None),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The rules at the gate: what they say of a request, and whether a session is enough for that. Part of every check: no
+//! disk, no lock.
+
+use crate::site::Site;
+use shared::account::Enrolled;
+use shared::config::rule::Access;
+use shared::door::{Page, SERVICE};
+use shared::host_groups::Answered;
+use shared::name::{Group, UserName};
+use shared::place::Address;
+use shared::policy::{Need, Subject};
+use shared::rule::{self, Decision, Person, Request, Why};
+use shared::session::{Factors, Session};
+use shared::store::FoundAppPassword;
+use shared::web_address::split_url;
+
+/// How far a session goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It is enough.
+    Enough,
+    /// It takes more than what opened it.
+    TooLittle,
+    /// Nobody enters, or not this one.
+    Never,
+}
+
+/// What the rules say of a request of nobody's.
+pub(crate) fn of_nobody(site: &Site, request: &Request<'_>) -> Decision {
+    rule::decide(&site.gate().rule, request, None)
+}
+
+/// Of one with an app password.
+pub(crate) fn of_app_password(site: &Site, request: &Request<'_>, found: &FoundAppPassword) -> Decision {
+    let groups = [declared(site, &found.account), found.groups.as_slice()];
+    let person = Person { name: &found.account, groups, of_host: None };
+    rule::decide(&site.gate().rule, request, Some(&person))
+}
+
+/// Of one in a session, and whether that is enough.
+pub(crate) fn of_session(site: &Site, request: &Request<'_>, session: &Session) -> (Decision, Reach) {
+    let groups = [declared(site, &session.name), session.groups.as_slice()];
+    let of_host = session.host_groups.answer(&site.asked_groups);
+    let person = Person { name: &session.name, groups, of_host };
+    let decision = rule::decide(&site.gate().rule, request, Some(&person));
+    let reach = match decision.access {
+        Access::Open | Access::Password => Reach::Enough,
+        Access::Code if is_full(site, session, request.address) => Reach::Enough,
+        Access::Code => Reach::TooLittle,
+        // a new session knows
+        Access::Deny if decision.why == Why::Groups => Reach::TooLittle,
+        Access::Deny => Reach::Never,
+    };
+    (decision, reach)
+}
+
+/// Whether a session is good where the code is asked. One that was spared it is good only where an exemption holds.
+pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) -> bool {
+    if session.factors == Factors::Code {
+        return true;
+    }
+    let ours = site.config.memberships(&session.name, &session.groups).map(Group::as_str);
+    let of_host = session.host_groups.answer(&site.asked_groups);
+    let of_host = of_host.iter().flat_map(Answered::held);
+    let groups: Vec<String> = ours.chain(of_host).map(str::to_owned).collect();
+    let subject = Subject {
+        name: &session.name,
+        groups: &groups,
+        service: SERVICE,
+        address,
+        earlier: site.gate().first_factor.earlier(),
+    };
+    matches!(site.config.policy.need(&subject, Enrolled::Yes), Need::Exempt(_))
+}
+
+fn declared<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
+    site.config.declared(name).map_or(&[], |declared| &declared.groups)
+}
+
+/// A page behind the gate, to go back to.
+pub(crate) struct BackTo {
+    host: String,
+    target: String,
+}
+
+impl BackTo {
+    /// Reads what [`Site::back_to`] let pass. The gate's own pages have no rules.
+    pub(crate) fn read(site: &Site, url: &str) -> Option<BackTo> {
+        let (host, target) = split_url(url)?;
+        (!site.is_own(&host, &target)).then_some(BackTo { host, target })
+    }
+
+    /// As a door asks about it.
+    pub(crate) fn page(&self) -> Page<'_> {
+        Page { host: &self.host, target: &self.target }
+    }
+
+    /// The request of a browser that goes back.
+    pub(crate) fn request(&self, address: Address) -> Request<'_> {
+        Request { host: &self.host, target: &self.target, method: "GET", address: Some(address) }
+    }
+}

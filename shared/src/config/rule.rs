@@ -1,0 +1,199 @@
+//! `[[gate.rule]]`: what it takes to enter where. What the rules mean together is for [`crate::rule`] to say.
+
+use crate::name::{Group, UserName};
+use crate::place::Network;
+use crate::scope::Method;
+use crate::web_address::{WebHost, WebPath};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+
+/// `[[gate.rule]]`: every condition given must hold; of each, one alternative.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Hosts.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Hosts>,
+    /// Paths, each with all that lies below it.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<WebPath>,
+    /// Methods.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<Method>,
+    /// Networks of the client's address.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
+    /// Accounts.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<UserName>,
+    /// Groups of Postern's, and of the host.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// What it takes.
+    pub then: Access,
+}
+
+impl Rule {
+    /// Whether it holds for everything.
+    pub fn is_unconditional(&self) -> bool {
+        let Rule { hosts, paths, methods, networks, users, groups, then: _ } = self;
+        hosts.is_empty()
+            && paths.is_empty()
+            && methods.is_empty()
+            && networks.is_empty()
+            && users.is_empty()
+            && groups.is_empty()
+    }
+}
+
+/// An empty list would be no condition at all: what fills lists in may not open everything by finding nothing.
+fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    match list.is_empty() {
+        true => Err(D::Error::custom("must not be empty; leave it out where it is no condition")),
+        false => Ok(list),
+    }
+}
+
+/// What it takes to enter, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// The first factor.
+    Password,
+    /// The code too, of everyone of whom the policy asks it.
+    Code,
+    /// Nobody enters.
+    Deny,
+}
+
+impl Access {
+    /// The word in postern.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Access::Open => "open",
+            Access::Password => "password",
+            Access::Code => "code",
+            Access::Deny => "deny",
+        }
+    }
+}
+
+/// One entry of `gate.rule.hosts`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Hosts {
+    /// This one.
+    One(WebHost),
+    /// All that lie below this one.
+    Below(WebHost),
+}
+
+impl Hosts {
+    /// Whether a host, in lower case, is meant.
+    pub fn covers(&self, host: &str) -> bool {
+        match self {
+            Hosts::One(one) => one.as_str() == host,
+            Hosts::Below(top) => host
+                .strip_suffix(top.as_str())
+                .and_then(|front| front.strip_suffix('.'))
+                .is_some_and(|front| !front.is_empty()),
+        }
+    }
+
+    /// The host, or the one above those that are meant.
+    pub fn top(&self) -> &WebHost {
+        match self {
+            Hosts::One(host) | Hosts::Below(host) => host,
+        }
+    }
+}
+
+impl TryFrom<String> for Hosts {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Hosts, Self::Error> {
+        const WHAT: &str =
+            "must be a host such as app.example.com, or *.example.com for all below it, without a port";
+        let host = |text: &str| WebHost::try_from(text.to_owned()).map_err(|_| WHAT);
+        match text.strip_prefix("*.") {
+            Some(top) => host(top).map(Hosts::Below),
+            None => host(&text).map(Hosts::One),
+        }
+    }
+}
+
+impl From<Hosts> for String {
+    fn from(hosts: Hosts) -> String {
+        hosts.to_string()
+    }
+}
+
+impl fmt::Display for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hosts::One(host) => host.fmt(f),
+            Hosts::Below(top) => write!(f, "*.{top}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(text: &str) -> Result<Rule, String> {
+        toml::from_str(text).map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn a_rule_is_read_and_written_alike() {
+        let text = "hosts = [\"App.example.com\", \"*.Example.org\"]\npaths = [\"/d%61v/\"]\nmethods = [\"GET\"]\nnetworks = [\"192.0.2.0/24\"]\nusers = [\"alice\"]\ngroups = [\"ops\"]\nthen = \"password\"";
+        let read = rule(text).unwrap();
+        assert_eq!(read.hosts[1].to_string(), "*.example.org");
+        assert_eq!(rule(&toml::to_string(&read).unwrap()), Ok(read));
+        let all = rule("then = \"open\"").unwrap();
+        assert!(all.is_unconditional());
+        assert_eq!(rule(&toml::to_string(&all).unwrap()), Ok(all));
+    }
+
+    #[test]
+    fn what_could_mean_more_than_was_meant_is_refused() {
+        for text in [
+            "",
+            "hosts = [\"app.example.com\"]",
+            "then = \"allow\"",
+            "then = \"open\"\nhosts = []",
+            "then = \"open\"\nusers = []",
+            "then = \"open\"\nhosts = [\"*\"]",
+            "then = \"open\"\nhosts = [\"*.\"]",
+            "then = \"open\"\nhosts = [\"a.*.com\"]",
+            "then = \"open\"\nhosts = [\"*example.com\"]",
+            "then = \"open\"\nhosts = [\"example.com:443\"]",
+            "then = \"open\"\nhosts = [\"example.com.\"]",
+            "then = \"open\"\npaths = [\"public\"]",
+            "then = \"open\"\npaths = [\"/a/../b\"]",
+            "then = \"open\"\npaths = [\"/a?b\"]",
+            "then = \"open\"\npaths = [\"/a*\"]\nfoo = 1",
+            "then = \"open\"\nmethods = [\"get\"]",
+            "then = \"open\"\nnetworks = [\"192.0.2.0/33\"]",
+            "then = \"open\"\ngroups = [\"%ops\"]",
+        ] {
+            assert!(rule(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn below_is_by_whole_labels_and_not_the_host_itself() {
+        let below: Hosts = "*.example.com".to_owned().try_into().unwrap();
+        for host in ["a.example.com", "a.b.example.com"] {
+            assert!(below.covers(host), "{host}");
+        }
+        for host in ["example.com", ".example.com", "badexample.com", "a.example.com.evil.org", ""] {
+            assert!(!below.covers(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Sessions that the first factor alone opened, because a rule or an exemption asked for no more: where that is not
+//! enough, what else a sign-in takes comes then, and the session that it opens takes the place of the one before.
+
+use super::first_factor::before;
+use super::next::Entering;
+use super::recognised::recognise;
+use super::{AfterPassword, Browser, HostGroups, Opened, SignInError};
+use crate::account::Enrolled;
+use crate::answer::Answer;
+use crate::clock::Timestamp;
+use crate::door::visit::Visit;
+use crate::door::{Door, DoorError, load};
+use crate::session::Session;
+use crate::store::Intent;
+
+impl Door {
+    /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
+    /// first setup takes the first factor itself, and so the whole sign-in.
+    pub fn rise(
+        &mut self,
+        browser: &Browser<'_>,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Option<AfterPassword>, SignInError> {
+        let name = &session.name;
+        let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
+        let Door { config, vault, store, .. } = self;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let tx = transaction.as_mut();
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
+        let visitor = before(browser, name, &recognised);
+        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
+        let record = match &visit.record {
+            Some(record) if record.id.0 == session.account && record.generation == session.generation => {
+                record
+            }
+            _ => return Ok(None),
+        };
+        let lives = tx.sessions(record.id, now)?.iter().any(|kept| kept.id == session.id);
+        if !lives || visit.account.enrolled == Enrolled::No {
+            return Ok(None);
+        }
+        let entering =
+            Entering { config, vault, browser, record, host: &host, recovery: &Answer::Unfit, now };
+        let next = entering.next(tx, &visit, &recognised)?;
+        drop(visit);
+        transaction.commit()?;
+        if let AfterPassword::Opened(opened) = &next {
+            self.settle_session(opened)?;
+        }
+        Ok(Some(next))
+    }
+
+    /// The session before has ended at every gate when this returns.
+    pub(super) fn settle_session(&mut self, opened: &Opened) -> Result<(), DoorError> {
+        opened.ended.map_or(Ok(()), |revision| self.await_gates(revision))
+    }
+}

@@ -1,0 +1,232 @@
+//! Signing in on the way to a page that a rule of the gate speaks of, and rising from there.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
+use nix::unistd::{Group, User, getuid};
+use shared::answer::Answer;
+use shared::config::rule::Access;
+use shared::door::{AfterCode, AfterPassword, Browser, Opened, Page, Spared, Trust};
+use shared::host_groups::AskedGroups;
+use shared::place::Address;
+use shared::policy::Need;
+use shared::rule::{Request, Why};
+use shared::session::{Factors, Session, SessionId};
+use shared::ticket::Pass;
+
+const RULES: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n\
+                     [[gate.rule]]\npaths = [\"/bob\"]\nusers = [\"bob\"]\nthen = \"password\"\n\
+                     [[gate.rule]]\npaths = [\"/crew\"]\ngroups = [\"crew\"]\nthen = \"password\"\n\
+                     [[gate.rule]]\npaths = [\"/near\"]\nnetworks = [\"192.0.2.0/24\"]\nthen = \"password\"\n\
+                     [[gate.rule]]\npaths = [\"/form\"]\nmethods = [\"POST\"]\nthen = \"password\"\n\
+                     [[gate.rule]]\npaths = [\"/open\"]\nthen = \"open\"\n";
+
+/// Where a browser is: from, on the way to, with which cookie and session.
+#[derive(Clone, Copy, Default)]
+struct At<'a> {
+    address: Option<&'a str>,
+    page: Option<&'a str>,
+    cookie: Option<&'a str>,
+    session: Option<SessionId>,
+}
+
+fn at(page: &str) -> At<'_> {
+    At { page: Some(page), ..At::default() }
+}
+
+impl Home {
+    fn password(&mut self, who: &str, at: At<'_>, recovery: &str) -> AfterPassword {
+        let origin = remote(at.address.unwrap_or("198.51.100.7"));
+        let recovery = Answer::read(recovery.as_bytes());
+        self.door
+            .enter_password(&at.browser(&origin), &name(who), Some(&password(PASSWORD)), &recovery, NOW)
+            .unwrap()
+    }
+
+    fn code(&mut self, pass: Pass, at: At<'_>, typed: &str, trust: Trust) -> Opened {
+        let (origin, answer) = (remote("198.51.100.7"), Answer::read(typed.as_bytes()));
+        match self.door.enter_code(&at.browser(&origin), &name("alice"), &pass, &answer, trust, NOW) {
+            Ok(AfterCode::Opened(opened)) => *opened,
+            _ => panic!("not opened"),
+        }
+    }
+
+    fn rises(&mut self, session: &Session) -> Option<AfterPassword> {
+        self.rises_at(session, At::default())
+    }
+
+    fn rises_at(&mut self, session: &Session, at: At<'_>) -> Option<AfterPassword> {
+        let origin = remote("198.51.100.7");
+        self.door.rise(&at.browser(&origin), session, NOW).unwrap()
+    }
+
+    fn ended(&mut self, session: &Session) -> bool {
+        let mut ended = false;
+        self.another().look(&[9; 16], None, NOW, |seen| ended = seen.revoked.covers(session)).unwrap();
+        ended
+    }
+}
+
+impl<'a> At<'a> {
+    fn browser(self, origin: &'a shared::place::Origin) -> Browser<'a> {
+        let page = self.page.map(|target| Page { host: "app.example.com", target });
+        let (cookie, session) = (self.cookie, self.session);
+        Browser { origin, name: "Test", cookie, scope: "example.com", page, session }
+    }
+}
+
+/// What the password alone opened, by which rule.
+#[track_caller]
+fn by_rule(after: AfterPassword, rule: usize) -> Session {
+    match after {
+        AfterPassword::Opened(opened) => {
+            assert_eq!(opened.spared, Some(Spared::Rule(rule)));
+            assert_eq!(opened.cause(), format!("gate.rule-{rule}"));
+            assert_eq!(opened.session.factors, Factors::Password);
+            opened.session
+        }
+        _ => panic!("the password does not suffice"),
+    }
+}
+
+#[track_caller]
+fn asked(after: Option<AfterPassword>) -> Pass {
+    match after {
+        Some(AfterPassword::Code { pass, digits: 6, .. }) => pass,
+        _ => panic!("no code is asked"),
+    }
+}
+
+#[test]
+fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
+    let (mut home, _) = alice_at_the_web(RULES);
+    for page in ["/cheap", "/cheap/x?y", "/che%61p/"] {
+        by_rule(home.password("alice", at(page), ""), 1);
+    }
+    by_rule(home.password("alice", At { address: Some("192.0.2.9"), ..at("/near") }, ""), 4);
+    let log = home.engine();
+    let causes: i64 = log
+        .query_row("SELECT count(*) FROM event WHERE cause = 'gate.rule-1'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(causes, 3);
+    // where it is open, what a sign-in takes is what it takes everywhere
+    for page in ["/", "/cheapx", "/cheap/../x", "/cheap//x", "/bob", "/crew", "/near", "/form", "/open"] {
+        asked(Some(home.password("alice", at(page), "")));
+    }
+    asked(Some(home.password("alice", At::default(), "")));
+}
+
+#[test]
+fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_session() {
+    let me = User::from_uid(getuid()).unwrap().unwrap();
+    let group = Group::from_gid(me.gid).unwrap().unwrap().name;
+    let rules = format!("{RULES}[[gate.rule]]\ngroups = [\"{group}\", \"nobodys\"]\nthen = \"password\"\n");
+    let (mut home, _) = alice_at_the_web(&rules);
+    let crew = ["crew".parse().unwrap()];
+    home.door.change_groups(&name("alice"), &crew, &[], "root", NOW).unwrap();
+    by_rule(home.password("alice", at("/crew"), ""), 3);
+    asked(Some(home.password("alice", at("/x"), "")));
+
+    let door = &mut home.door;
+    door.set_password(&name(&me.name), &password(PASSWORD), "root", NOW).unwrap();
+    home.enrols(&me.name);
+    let session = by_rule(home.password(&me.name, at("/x"), ""), 7);
+    let asks = AskedGroups::of(&home.config);
+    let answered = session.host_groups.answer(&asks).unwrap();
+    assert_eq!(answered.held().collect::<Vec<_>>(), [group]);
+}
+
+#[test]
+fn a_code_raises_the_session_under_another_name_and_ends_the_one_before() {
+    let (mut home, app) = alice_at_the_web(RULES);
+    let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    let pass = asked(home.rises(&before));
+    let here = At { session: Some(before.id), ..At::default() };
+    let opened = home.code(pass, here, &code_of(&app, 0), Trust::NotAsked);
+    assert_eq!(opened.session.factors, Factors::Code);
+    assert_ne!(opened.session.id, before.id);
+    assert!(home.ended(&before) && !home.ended(&opened.session));
+}
+
+/// Whoever signs in anew leaves nothing behind in that browser, and other browsers as they are.
+#[test]
+fn a_new_session_ends_the_one_that_the_browser_had_and_no_other() {
+    let (mut home, _) = alice_at_the_web(RULES);
+    let elsewhere = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    let here = At { session: Some(before.id), ..at("/cheap") };
+    let after = by_rule(home.password("alice", here, ""), 1);
+    assert!(home.ended(&before) && !home.ended(&elsewhere) && !home.ended(&after));
+}
+
+#[test]
+fn what_ended_all_sessions_leaves_nothing_to_rise_from() {
+    let (mut home, _) = alice_at_the_web(RULES);
+    let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    assert!(home.rises(&session).is_none());
+}
+
+#[test]
+fn a_session_that_was_ended_by_itself_is_nothing_to_rise_from() {
+    let (mut home, _) = alice_at_the_web(RULES);
+    let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    home.door.sign_out(session.id).unwrap();
+    assert!(home.rises(&session).is_none());
+}
+
+/// The browser became trusted in another session, or was all the while: no code is asked for.
+#[test]
+fn in_a_trusted_browser_a_session_rises_by_itself() {
+    let (mut home, app) = alice_at_the_web(RULES);
+    let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
+    let pass = asked(Some(home.password("alice", At::default(), "")));
+    let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked);
+    let cookie = trusted.browser_cookie.unwrap();
+    let here = At { cookie: Some(&cookie), session: Some(before.id), ..At::default() };
+    let Some(AfterPassword::Opened(opened)) = home.rises_at(&before, here) else { panic!("not opened") };
+    assert_eq!(opened.session.factors, Factors::Code);
+    assert!(home.ended(&before) && !home.ended(&opened.session) && !home.ended(&trusted.session));
+}
+
+/// More than the password was given, or is known: it would be a pity to ask for it again.
+#[test]
+fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
+    let (mut home, app) = alice_at_the_web(RULES);
+    let pass = asked(Some(home.password("alice", At::default(), "")));
+    let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked);
+    let cookie = trusted.browser_cookie.unwrap();
+    let here = At { cookie: Some(&cookie), ..at("/cheap") };
+    for after in [home.password("alice", here, ""), home.password("alice", at("/cheap"), &recovery(&app, 0))]
+    {
+        let AfterPassword::Opened(opened) = after else { panic!("not opened") };
+        assert_eq!((opened.session.factors, opened.spared), (Factors::Code, None));
+    }
+}
+
+#[test]
+fn whoever_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
+    let (mut home, _) = alice_at_the_web(&format!("[policy]\nrequired = \"all\"\n{RULES}"));
+    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
+    let session = by_rule(home.password("bob", at("/bob"), ""), 2);
+    assert!(home.rises(&session).is_none(), "there is no code to ask for");
+    assert!(matches!(home.password("bob", at("/"), ""), AfterPassword::Setup { .. }));
+}
+
+#[test]
+fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
+    let (mut home, _) = alice_at_the_web(RULES);
+    let before = home.bytes();
+    let mut rehearse = |who: &str, target: &str| {
+        let address = Address::parse("192.0.2.9");
+        let request = Request { host: "app.example.com", target, method: "GET", address };
+        let said = home.door.rehearse(&name(who), &request).unwrap();
+        (said.decision.access, said.decision.rule, said.decision.why, said.need)
+    };
+    assert_eq!(rehearse("bob", "/bob"), (Access::Password, Some(2), Why::First, None));
+    assert_eq!(rehearse("alice", "/bob"), (Access::Code, None, Why::First, Some(Need::Code)));
+    assert_eq!(rehearse("nobody", "/"), (Access::Code, None, Why::First, Some(Need::Nothing)));
+    assert_eq!(rehearse("alice", "/near/../x").0, Access::Code);
+    assert!(home.bytes() == before);
+}

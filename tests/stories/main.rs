@@ -2,6 +2,12 @@
 //! time, as root on a throwaway copy of this machine: tests/run does it.
 
 mod administration;
+/// They measure time, or take all that the machine has: tests/shares runs them with nothing beside them.
+mod alone {
+    mod timings;
+    mod web_crowd;
+    mod web_timings;
+}
 mod app_passwords;
 mod authenticators;
 mod bad_files;
@@ -46,7 +52,6 @@ mod sshd_modes;
 mod strangers;
 mod su;
 mod sudo;
-mod timings;
 mod traps;
 mod web_bad_input;
 mod web_browser;

@@ -1,6 +1,7 @@
 //! postern-gate: the door to the web. Answers forward-auth checks and shows the sign-in pages.
 #![forbid(unsafe_code)]
 
+mod access;
 mod app_passwords;
 mod authorization;
 mod belief;
@@ -14,8 +15,11 @@ mod guests;
 mod host_password;
 mod judge;
 mod listener;
+mod log;
 mod mailer;
 mod manager;
+mod metrics;
+mod operations;
 mod pages;
 mod reload;
 mod reply;
@@ -27,6 +31,7 @@ mod setup;
 mod sign_in;
 mod signals;
 mod site;
+mod sockets;
 mod step_up;
 mod watch;
 
@@ -48,7 +53,7 @@ fn main() -> ExitCode {
     match server::run(&Arguments::parse().config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("postern-gate: {error}");
+            log::says(error);
             ExitCode::FAILURE
         }
     }

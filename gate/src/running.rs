@@ -50,7 +50,7 @@ impl Running {
             url,
             believed,
             watch,
-            judge: Judge::new(&config),
+            judge: Judge::of_pages(&config),
             mailer: Arc::clone(&mailer),
             config,
         });

@@ -5,6 +5,8 @@ mod mail;
 use crate::check;
 use crate::cookies::scan;
 use crate::judge::NotJudged;
+use crate::log;
+use crate::metrics::METRICS;
 use crate::pages::{self, html};
 use crate::reply::{self, Reply};
 use crate::site::Site;
@@ -14,7 +16,7 @@ use shared::account::Methods;
 use shared::answer::Answer;
 use shared::clock::{self, Timestamp};
 use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Browser, Opened, Trust};
+use shared::door::{AfterCode, AfterPassword, Browser, Opened, SERVICE, Trust};
 use shared::name::UserName;
 use shared::password::Password;
 use shared::place::{Address, Origin};
@@ -325,14 +327,16 @@ impl Guest<'_> {
     }
 
     pub(crate) fn failed(&self, cause: &str, why: &str) -> Reply {
-        eprintln!("postern-gate: refused cause={cause} address={}: {why}", self.address);
+        METRICS.signed_in("failed", cause);
+        log::event("refused").with("cause", cause).with("address", self.address).because(why);
         self.notice(StatusCode::SERVICE_UNAVAILABLE, "Out of order", &[FAILED.to_owned()])
     }
 
     /// The same format as the PAM module's.
     pub(crate) fn log(&self, name: &UserName, result: &str, cause: &str) {
-        let (address, name) = (self.address, name.as_str());
-        eprintln!("postern-gate: {result} cause={cause} address={address} service=web user={name:?}");
+        METRICS.signed_in(result, cause);
+        let line = log::event(result).with("cause", cause).with("address", self.address);
+        line.with("service", SERVICE).quoted("user", name).write();
     }
 }
 

@@ -3,11 +3,12 @@
 //!
 //! On a path of the protected host nothing of this is open: the application's scripts share the gate's origin there.
 
+use crate::log;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Guest, Visit};
 use hyper::StatusCode;
 use shared::clock;
-use shared::door::{Actor, AdministrationError, Opened, SignInError};
+use shared::door::{Actor, AdministrationError, Opened, SERVICE, SignInError};
 use shared::session::Session;
 use shared::ticket::{Leave, SetupTicket, StepUpTicket};
 use shared::words;
@@ -81,9 +82,8 @@ impl Guest<'_> {
                 // the session ended since it was looked at
                 Err(AdministrationError::Stale) => Ok(Err(NEEDED)),
                 Err(error) => {
-                    eprintln!(
-                        "postern-gate: refused cause=not-turned-off service=web user={name:?}: {error}"
-                    );
+                    let line = log::event("refused").with("cause", "not-turned-off").with("service", SERVICE);
+                    line.quoted("user", &name).because(error);
                     Ok(Err(NOT_DONE))
                 }
             }

@@ -1,8 +1,9 @@
 //! Whom the gate believes: a check or a client's address is taken only from a proxy that proves itself, by its
 //! secret, by a client certificate, or by its address where no stranger can stand.
 
+use crate::identity::Identity;
 use hyper::HeaderMap;
-use shared::config::gate::{Gate, Peer, Proxy};
+use shared::config::gate::{Gate, IdentityHeader, Peer, Proxy};
 use shared::files::{self, FileError, Follow, Privacy};
 use shared::place::Address;
 use subtle::ConstantTimeEq;
@@ -33,6 +34,25 @@ struct One {
     from: Vec<Peer>,
     secret: Option<Zeroizing<Vec<u8>>>,
     certificate: bool,
+    identity_header: Option<IdentityHeader>,
+}
+
+/// The proxy that a request comes through, which has proven itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Through<'a> {
+    /// Its contract.
+    pub(crate) proxy: Proxy,
+    identity_header: Option<&'a IdentityHeader>,
+}
+
+impl Through<'_> {
+    /// Who it says is there.
+    pub(crate) fn identity(&self, headers: &HeaderMap) -> Identity {
+        match self.identity_header {
+            Some(header) => Identity::read(headers, header.as_str()),
+            None => Identity::NotBrought,
+        }
+    }
 }
 
 impl Believed {
@@ -51,13 +71,14 @@ impl Believed {
                 from: trusted.from.clone(),
                 secret,
                 certificate: trusted.certificate,
+                identity_header: trusted.identity_header.clone(),
             });
         }
         Ok(Believed { proxies, insecure_loopback: gate.insecure_loopback })
     }
 
-    /// The contract of the proxy that a request comes through, if it proves itself.
-    pub(crate) fn proxy(&self, connected: Connected, headers: &HeaderMap) -> Option<Proxy> {
+    /// The proxy that a request comes through, if it proves itself.
+    pub(crate) fn proxy(&self, connected: Connected, headers: &HeaderMap) -> Option<Through<'_>> {
         let shown = headers.get(HEADER).map_or(&b""[..], |value| value.as_bytes());
         let local = connected.address.is_none_or(|address| address.is_loopback());
         let proves = |one: &&One| {
@@ -71,7 +92,8 @@ impl Believed {
                 (None, false) => !local || self.insecure_loopback,
             }
         };
-        self.proxies.iter().find(proves).map(|one| one.proxy)
+        let one = self.proxies.iter().find(proves)?;
+        Some(Through { proxy: one.proxy, identity_header: one.identity_header.as_ref() })
     }
 
     /// Whether an address is one of a trusted proxy's.

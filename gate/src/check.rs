@@ -4,6 +4,7 @@ use crate::app_passwords::Refused;
 use crate::authorization::Authorization;
 use crate::contract::Asked;
 use crate::cookies::{Scanned, scan};
+use crate::identity::Identity;
 use crate::log;
 use crate::metrics::Answered;
 use crate::site::Site;
@@ -11,8 +12,8 @@ use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
 use shared::account::Enrolled;
 use shared::clock::{self, Timestamp};
+use shared::config::gate::FirstFactor;
 use shared::door::SERVICE;
-use shared::earlier::Earlier;
 use shared::email::EmailAddress;
 use shared::name::{Group, UserName};
 use shared::place::Address;
@@ -69,7 +70,9 @@ pub(crate) enum Wants {
 }
 
 /// Judges a check.
-pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruling {
+///
+/// An identity that the proxy brings opens nothing: it ends a session of someone else's.
+pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identity: &Identity) -> Ruling {
     let Ok(now) = clock::now() else { return Ruling::Refuse };
     let Ok(scanned) =
         cookie_line(headers).and_then(|line| scan(line, site.jar.names.session).map_err(|_| ()))
@@ -81,7 +84,9 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap) -> Ruli
         Err(()) => return Ruling::Refuse,
     };
     let good = |session: &Session| {
-        site.is_good_at(session, &asked.host()) && is_enough(site, session, asked.address)
+        site.is_good_at(session, &asked.host())
+            && is_enough(site, session, asked.address)
+            && !identity.contradicts(&session.name)
     };
     let said = Authorization::read(authorization);
     let Some(session) = session(site, &scanned, now).filter(good) else {
@@ -193,14 +198,23 @@ fn is_enough(site: &Site, session: &Session, address: Address) -> bool {
     if session.factors == Factors::Code {
         return true;
     }
-    let Ok(groups) = site.config.groups_of(&session.name, &session.groups) else { return false };
+    let first_factor = site.gate().first_factor;
+    let groups = match first_factor {
+        // the session carries those of the host
+        FirstFactor::Pam => {
+            let known = site.config.memberships(&session.name, &session.groups);
+            Ok(known.map(|group| group.as_str().to_owned()).collect())
+        }
+        FirstFactor::Password | FirstFactor::Header => site.config.groups_of(&session.name, &session.groups),
+    };
+    let Ok(groups) = groups else { return false };
     let address = Some(address);
     let subject = Subject {
         name: &session.name,
         groups: &groups,
         service: SERVICE,
         address,
-        earlier: &Earlier::PASSWORD,
+        earlier: first_factor.earlier(),
     };
     matches!(site.config.policy.need(&subject, Enrolled::Yes), Need::Exempt(_))
 }

@@ -10,6 +10,7 @@ use crate::guests::Guests;
 use crate::judge::{Judge, NotJudged, Ran, at_door};
 use crate::listener;
 use crate::log;
+use crate::mailer;
 use arc_swap::ArcSwap;
 use nix::unistd::{Uid, User};
 use shared::clock::{self, Timestamp};
@@ -24,7 +25,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -33,8 +34,6 @@ use zeroize::Zeroizing;
 
 /// How long an errand may take to arrive, and its answer to be taken.
 const SAID: Duration = Duration::from_secs(3);
-/// How often whoever waits for a mail looks what became of it.
-const LOOK: Duration = Duration::from_millis(50);
 /// A pause after accepting failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -222,18 +221,9 @@ async fn mail_at_prompt(
         Ok(Asked::Refused(refusal)) => return Ok(Ok(Answer::Judged(not_mailed(refusal)).into())),
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let began = Instant::now();
-    loop {
-        tokio::time::sleep(LOOK).await;
-        let (posted, waited) = (Arc::clone(&posted), began.elapsed());
-        let looked = judge.run(move |door| {
-            let sent = door.look_after(&posted, waited);
-            sent.map(|sent| door.mailed(&posted, sent)).transpose()
-        });
-        if let Some(judged) = looked.await? {
-            return Ok(Ok(Answer::Judged(judged).into()));
-        }
-    }
+    let sent = mailer::fate(judge, &posted).await?;
+    let judged = judge.run(move |door| door.mailed(&posted, sent)).await?;
+    Ok(Ok(Answer::Judged(judged).into()))
 }
 
 /// The name of a user; accounts go by it.

@@ -13,6 +13,8 @@ use tokio::time::timeout;
 
 /// How long the helper may take to be started by systemd, and to greet.
 const GREETED: Duration = Duration::from_millis(1200);
+/// How long a question waits for its turn.
+const TURN: Duration = Duration::from_secs(2);
 /// How long it may take to say something: longer than it gives PAM.
 const SAYS: Duration = JUDGED.saturating_add(WAITED).saturating_add(Duration::from_secs(2));
 
@@ -30,7 +32,7 @@ pub(crate) enum Silent {
 
 /// Has it asked.
 pub(crate) async fn ask(question: &Question) -> Result<Said, Silent> {
-    let Ok(_turn) = AT_ONCE.try_acquire() else {
+    let Ok(Ok(_turn)) = timeout(TURN, AT_ONCE.acquire()).await else {
         return Err(Silent::Absent("too many passwords of this host are being checked at once".to_owned()));
     };
     let reached = timeout(GREETED, reach(Path::new(SOCKET))).await;

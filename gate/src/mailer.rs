@@ -3,6 +3,7 @@
 //! MUST NOT put a code into a subject, a log line, or what is noted in the store.
 
 mod command;
+mod fate;
 mod letter;
 mod news;
 mod smtp;
@@ -11,6 +12,7 @@ mod webhook;
 use crate::judge::Judge;
 use crate::log;
 use crate::metrics::METRICS;
+pub(crate) use fate::fate;
 use letter::Written;
 use shared::clock;
 use shared::config::AbsolutePath;

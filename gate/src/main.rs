@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod account;
 mod app_passwords;
 mod authorization;
 mod belief;
@@ -13,14 +14,18 @@ mod errands;
 mod first_setup;
 mod guests;
 mod host_password;
+mod identity;
 mod judge;
+mod language;
 mod listener;
 mod log;
+mod look;
 mod mailer;
 mod manager;
 mod metrics;
 mod operations;
 mod pages;
+mod refused;
 mod reload;
 mod reply;
 mod routes;

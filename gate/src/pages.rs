@@ -1,18 +1,30 @@
-//! The pages, from templates compiled into the gate. None needs a script; one helps with typing.
+//! The pages, from templates compiled into the gate. None needs a script; some help.
 
+pub(crate) mod account;
+
+use crate::language::Language;
+use crate::look::Look;
 use askama::Template;
 
-/// The style sheet of all pages.
-pub(crate) const STYLE: &str = include_str!("../templates/style.css");
+/// The scripts: of pages that take digits, and of those that show recovery codes.
+pub(crate) const SCRIPTS: [&str; 2] =
+    [include_str!("../templates/code.js"), include_str!("../templates/keep.js")];
 
-/// The script of the code page.
-pub(crate) const CODE_SCRIPT: &str = include_str!("../templates/code.js");
+/// What every page has.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    /// The path of the gate's pages.
+    pub(crate) base: &'a str,
+    /// The texts.
+    pub(crate) t: &'static Language,
+    pub(crate) look: &'a Look,
+}
 
 /// The first page: name and password.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub(crate) struct SignIn<'a> {
-    pub(crate) base: &'a str,
+    pub(crate) frame: Frame<'a>,
     pub(crate) back_to: &'a str,
     pub(crate) user: &'a str,
     pub(crate) message: Option<&'a str>,
@@ -22,7 +34,7 @@ pub(crate) struct SignIn<'a> {
 #[derive(Template)]
 #[template(path = "code.html")]
 pub(crate) struct Code<'a> {
-    pub(crate) base: &'a str,
+    pub(crate) frame: Frame<'a>,
     pub(crate) user: &'a str,
     /// Where to begin anew, with the page asked for.
     pub(crate) sign_in: &'a str,
@@ -42,10 +54,10 @@ pub(crate) struct Code<'a> {
 #[derive(Template)]
 #[template(path = "setup_invitation.html")]
 pub(crate) struct SetupInvitation<'a> {
-    pub(crate) base: &'a str,
+    pub(crate) frame: Frame<'a>,
     pub(crate) user: &'a str,
-    /// Whom to ask, as postern.toml names them; empty if it does not.
-    pub(crate) administrators: &'a str,
+    /// Whom to ask.
+    pub(crate) ask: &'a str,
     pub(crate) message: Option<&'a str>,
 }
 
@@ -53,13 +65,15 @@ pub(crate) struct SetupInvitation<'a> {
 #[derive(Template)]
 #[template(path = "setup.html")]
 pub(crate) struct Setup<'a> {
-    pub(crate) base: &'a str,
+    pub(crate) frame: Frame<'a>,
     pub(crate) user: &'a str,
     /// SVG
     pub(crate) qr: &'a str,
     pub(crate) secret: &'a str,
     pub(crate) url: &'a str,
     pub(crate) draft: &'a str,
+    /// Where the code goes.
+    pub(crate) act: &'a str,
     pub(crate) digits: u32,
     pub(crate) message: Option<&'a str>,
 }
@@ -68,23 +82,28 @@ pub(crate) struct Setup<'a> {
 #[derive(Template)]
 #[template(path = "setup_codes.html")]
 pub(crate) struct SetupCodes<'a> {
-    pub(crate) base: &'a str,
+    pub(crate) frame: Frame<'a>,
     pub(crate) codes: &'a [&'a str],
-    pub(crate) confirmed: &'a str,
+    /// Where it goes on.
+    pub(crate) act: &'a str,
+    /// What makes them good.
+    pub(crate) ticket: &'a str,
+    pub(crate) button: String,
+    /// Whether they come with a first authenticator.
+    pub(crate) first: bool,
     /// Whether the use of the one code turns the second factor off.
     pub(crate) turns_off: bool,
-    /// What programs need from now on.
-    pub(crate) programs: &'a str,
 }
 
 /// Something to read, and where to go on.
 #[derive(Template)]
 #[template(path = "notice.html")]
 pub(crate) struct Notice<'a> {
-    pub(crate) base: &'a str,
+    pub(crate) frame: Frame<'a>,
     pub(crate) title: &'a str,
     pub(crate) lines: &'a [String],
-    pub(crate) link: Option<(&'a str, &'a str)>,
+    /// Where to, and what that says.
+    pub(crate) link: Option<(&'a str, String)>,
     pub(crate) signed_in: bool,
     /// Whether a fresh code was given, so that critical acts are open.
     pub(crate) stepped_up: bool,

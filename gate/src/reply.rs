@@ -23,7 +23,7 @@ const HINT: &str =
 
 /// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
 /// may send the browser next, to a sign-on of its own for example.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action https:; frame-ancestors 'none'; base-uri 'none'";
 
 /// An answer without a body.
 pub(crate) fn bare(status: StatusCode) -> Reply {
@@ -114,11 +114,15 @@ pub(crate) fn page(status: StatusCode, html: String) -> Reply {
 }
 
 /// Another kind of content of the gate's own.
-pub(crate) fn content(kind: &'static str, body: &'static str) -> Reply {
-    let mut reply = Response::new(Full::from(body));
+pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
     reply.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    // a picture that is opened by itself runs nothing
+    reply
+        .headers_mut()
+        .insert("content-security-policy", HeaderValue::from_static("default-src 'none'; sandbox"));
     reply
 }
 

@@ -2,11 +2,13 @@
 
 use crate::access;
 use crate::authorization::Authorization;
-use crate::belief::Connected;
+use crate::belief::{Connected, Through};
 use crate::contract::{self, Broken};
+use crate::identity::Identity;
+use crate::language::Language;
 use crate::log;
 use crate::metrics::{Answered, METRICS};
-use crate::pages;
+use crate::pages::SCRIPTS;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
 use crate::site::Site;
@@ -25,9 +27,29 @@ use std::time::{Duration, Instant};
 /// The largest form, in bytes.
 const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
-const SHOWN: [&str; 6] = ["", "sign-in", "code", "setup", "style.css", "code.js"];
+const SHOWN: [&str; 19] = [
+    "",
+    "sign-in",
+    "code",
+    "setup",
+    "style.css",
+    "code.js",
+    "keep.js",
+    "logo",
+    "turn-on",
+    "turn-off",
+    "replace",
+    "authenticators/add",
+    "authenticators/remove",
+    "recovery-codes",
+    "app-passwords",
+    "email",
+    "email/remove",
+    "sign-ins",
+    "password",
+];
 /// The forms that it takes there.
-const FORMS: [&str; 9] = [
+const FORMS: [&str; 22] = [
     "sign-in",
     "code",
     "mail",
@@ -35,8 +57,21 @@ const FORMS: [&str; 9] = [
     "setup/one-time-code",
     "setup/code",
     "setup/finish",
-    "replace",
+    "turn-on",
     "turn-off",
+    "replace",
+    "authenticators/add",
+    "authenticators/confirm",
+    "authenticators/remove",
+    "recovery-codes",
+    "recovery-codes/keep",
+    "app-passwords",
+    "app-passwords/change",
+    "email",
+    "email/confirm",
+    "email/remove",
+    "sign-ins",
+    "password",
 ];
 /// How long a form may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,9 +115,10 @@ fn join_crumbs(headers: &mut HeaderMap) {
 
 fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -> Reply {
     let began = Instant::now();
-    if site.believed.proxy(connected, headers) != Some(proxy) {
-        return stranger(connected);
-    }
+    let through = match site.believed.proxy(connected, headers) {
+        Some(through) if through.proxy == proxy => through,
+        _ => return stranger(connected),
+    };
     let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
         Ok(asked) => asked,
         Err(Broken(name)) => {
@@ -93,7 +129,7 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
             return bare(StatusCode::UNAUTHORIZED);
         }
     };
-    let ruling = check::check(site, &asked, headers);
+    let ruling = check::check(site, &asked, headers, &through.identity(headers));
     METRICS.checked(proxy, ruling.answered(), began.elapsed());
     if log::has_access() {
         access::check(&asked, &ruling, began.elapsed());
@@ -115,7 +151,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let headers = request.headers();
     let through = site.believed.proxy(connected, headers);
     let address = match (through, connected.address) {
-        (Some(proxy), _) => {
+        (Some(Through { proxy, .. }), _) => {
             match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
                 Ok(address) => address,
                 Err(Broken(name)) => {
@@ -129,6 +165,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         (None, Some(address)) if !address.is_loopback() || site.gate().insecure_loopback => address,
         (None, _) => return stranger(connected),
     };
+    let identity = through.map_or(Identity::NotBrought, |through| through.identity(headers));
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let host = authority.or_else(|| headers.get(HOST).and_then(|value| value.to_str().ok()));
     // as gate.url leaves it out
@@ -146,7 +183,8 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
         return bare(StatusCode::NOT_FOUND);
     };
     let (parts, body) = request.into_parts();
-    let guest = Guest { site, headers: &parts.headers, address };
+    let t = Language::asked(&parts.headers);
+    let guest = Guest { site, headers: &parts.headers, address, identity, t };
     if !log::has_access() {
         return turn_to(&guest, &parts, &page, body).await;
     }
@@ -179,16 +217,33 @@ async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -
 }
 
 async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
+    let asked_for = |field: &str| {
+        let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == field);
+        found.map_or_else(String::new, |(_, value)| value.into_owned())
+    };
     match page {
-        "" => guest.home(),
-        "sign-in" => {
-            let rd = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "rd");
-            guest.sign_in_page(rd.as_ref().map_or("", |(_, value)| value))
-        }
+        "" => guest.home().await,
+        "sign-in" => guest.sign_in_page(&asked_for("rd")).await,
         "code" => guest.code_page(query == "other"),
         "setup" => guest.setup_page().await,
-        "style.css" => reply::content("text/css", pages::STYLE),
-        "code.js" => reply::content("text/javascript", pages::CODE_SCRIPT),
+        "style.css" => reply::content("text/css", guest.site.look.style.clone()),
+        "code.js" => reply::content("text/javascript", SCRIPTS[0]),
+        "keep.js" => reply::content("text/javascript", SCRIPTS[1]),
+        "logo" => match &guest.site.look.logo {
+            Some(logo) => reply::content(logo.kind, logo.bytes.clone()),
+            None => bare(StatusCode::NOT_FOUND),
+        },
+        "turn-on" => guest.turn_on_page(None).await,
+        "turn-off" => guest.turn_off_page(None).await,
+        "replace" => guest.replace_page(None).await,
+        "authenticators/add" => guest.add_authenticator_page(None).await,
+        "authenticators/remove" => guest.remove_authenticator_page(&asked_for("name"), None).await,
+        "recovery-codes" => guest.recovery_codes_page(None).await,
+        "app-passwords" => guest.app_passwords_page(None).await,
+        "email" => guest.email_page(None).await,
+        "email/remove" => guest.remove_email_page(None).await,
+        "sign-ins" => guest.sign_ins_page(None).await,
+        "password" => guest.password_page(None).await,
         _ => bare(StatusCode::NOT_FOUND),
     }
 }
@@ -202,8 +257,21 @@ async fn take(guest: &Guest<'_>, page: &str, form: &Form) -> Reply {
         "setup/one-time-code" => guest.enter_invitation(form).await,
         "setup/code" => guest.confirm_setup(form).await,
         "setup/finish" => guest.finish_setup(form).await,
-        "replace" => guest.replace(),
-        "turn-off" => guest.turn_off().await,
+        "turn-on" => guest.turn_on(form).await,
+        "turn-off" => guest.turn_off(form).await,
+        "replace" => guest.replace(form).await,
+        "authenticators/add" => guest.add_authenticator(form).await,
+        "authenticators/confirm" => guest.confirm_added(form).await,
+        "authenticators/remove" => guest.remove_authenticator_asked(form).await,
+        "recovery-codes" => guest.make_recovery_codes(form).await,
+        "recovery-codes/keep" => guest.recovery_codes_are_saved(form).await,
+        "app-passwords" => guest.make_app_password(form).await,
+        "app-passwords/change" => guest.change_app_password(form).await,
+        "email" => guest.change_email(form).await,
+        "email/confirm" => guest.confirm_new_email(form).await,
+        "email/remove" => guest.remove_email_asked(form).await,
+        "sign-ins" => guest.change_sign_ins(form).await,
+        "password" => guest.change_password(form).await,
         _ => bare(StatusCode::NOT_FOUND),
     }
 }

@@ -4,6 +4,7 @@
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::judge::Judge;
+use crate::look::Look;
 use crate::mailer::{self, Mailer};
 use crate::secretary::Secretary;
 use crate::site::Site;
@@ -43,11 +44,13 @@ impl Running {
             ));
         }
         let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
+        let look = Look::read(&config)?;
         let mailer = mailer(&config)?;
         let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
         let site = Arc::new(Site {
             jar: Jar::new(&config.gate, &url.path),
             url,
+            look,
             believed,
             watch,
             judge: Judge::of_pages(&config),

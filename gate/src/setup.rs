@@ -14,12 +14,12 @@ use shared::name::UserName;
 use shared::policy::Enrolling;
 use shared::qr;
 use shared::ticket::{Leave, SetupTicket};
-use shared::words;
 use zeroize::Zeroizing;
 
-const OVER: &str =
-    "That setup is over, or the account has changed meanwhile. Nothing was changed; sign in and begin anew.";
-const NO_ONE_TIME_CODE: &str = "That is no one-time code: it begins with P- and has 12 characters more.";
+/// Where the code of a first authenticator, or of one in place of all, goes.
+const FIRST: &str = "setup/code";
+/// Where its recovery codes are said to be saved.
+const FINISH: &str = "setup/finish";
 
 impl Guest<'_> {
     /// The password has passed, and there is no second factor.
@@ -55,7 +55,7 @@ impl Guest<'_> {
         match self.site.judge.run(move |door| door.begin_web_setup(&asked, visit.now()?)).await {
             Err(error) => self.not_judged(&error),
             Ok(None) => self.setup_is_over(),
-            Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, &ticket.name, &shown, None),
+            Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, FIRST, &ticket.name, &shown, None),
         }
     }
 
@@ -75,8 +75,8 @@ impl Guest<'_> {
             Ok(Err(refusal)) => {
                 self.log(&ticket.name, "refused", &refusal.to_string());
                 let text = match refusal {
-                    Refusal::Unfit => NO_ONE_TIME_CODE.to_owned(),
-                    refusal => words::refusal(refusal),
+                    Refusal::Unfit => self.t.say("no-one-time-code"),
+                    refusal => self.t.refusal(refusal),
                 };
                 match refusal {
                     Refusal::AddressDelayed { wait } => {
@@ -104,19 +104,12 @@ impl Guest<'_> {
             Err(error) => self.not_judged(&error),
             Ok(AfterSetupCode::Over) => self.setup_is_over(),
             Ok(AfterSetupCode::Refused(refusal, shown)) => {
-                let text = words::refusal(refusal);
-                self.new_authenticator(StatusCode::UNAUTHORIZED, &ticket.name, &shown, Some(&text))
+                let text = self.t.refusal(refusal);
+                self.new_authenticator(StatusCode::UNAUTHORIZED, FIRST, &ticket.name, &shown, Some(&text))
             }
             Ok(AfterSetupCode::Confirmed { codes, confirmed }) => {
                 let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
-                let page = pages::SetupCodes {
-                    base: &self.site.url.path,
-                    codes: &codes,
-                    confirmed: &confirmed,
-                    turns_off: self.site.config.recovery.on_use == OnUse::Disable,
-                    programs: words::PROGRAMS,
-                };
-                reply::page(StatusCode::OK, html(&page))
+                self.new_codes(&codes, FINISH, &confirmed, self.t.say("turn-on"))
             }
         }
     }
@@ -141,9 +134,24 @@ impl Guest<'_> {
         }
     }
 
+    /// Recovery codes, shown once; `ticket` makes them good.
+    pub(crate) fn new_codes(&self, codes: &[&str], act: &str, ticket: &str, button: String) -> Reply {
+        let page = pages::SetupCodes {
+            frame: self.frame(),
+            codes,
+            act,
+            ticket,
+            button,
+            first: act == FINISH,
+            turns_off: self.site.config.recovery.on_use == OnUse::Disable,
+        };
+        reply::page(StatusCode::OK, html(&page))
+    }
+
     fn setup_ticket(&self) -> Option<SetupTicket> {
         let value = self.cookie(self.site.jar.names.setup)?;
-        SetupTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)
+        let ticket = SetupTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        self.may_go_on(&ticket.name).then_some(ticket)
     }
 
     pub(crate) fn with_ticket(&self, page: Reply, ticket: &SetupTicket) -> Reply {
@@ -161,24 +169,29 @@ impl Guest<'_> {
     }
 
     fn setup_is_over(&self) -> Reply {
-        let page = self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(OVER));
+        let page = self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&self.t.say("setup-over")));
         self.without_ticket(page)
     }
 
     fn invitation(&self, status: StatusCode, name: &UserName, message: Option<&str>) -> Reply {
-        let administrators: Vec<_> = self.site.config.policy.administrators.words().collect();
-        let page = pages::SetupInvitation {
-            base: &self.site.url.path,
-            user: name.as_str(),
-            administrators: &administrators.join(", ").replace('%', "group "),
-            message,
+        let word = |word: &str| match word.strip_prefix('%') {
+            Some(group) => self.t.say_of("group", "name", group.to_owned()),
+            None => word.to_owned(),
         };
+        let administrators: Vec<String> = self.site.config.policy.administrators.words().map(word).collect();
+        let ask = match administrators.is_empty() {
+            true => self.t.say("needed-ask"),
+            false => self.t.say_of("needed-ask-one-of", "administrators", administrators.join(", ")),
+        };
+        let page = pages::SetupInvitation { frame: self.frame(), user: name.as_str(), ask: &ask, message };
         reply::page(status, html(&page))
     }
 
-    fn new_authenticator(
+    /// The page that shows it; `act` is where its code goes.
+    pub(crate) fn new_authenticator(
         &self,
         status: StatusCode,
+        act: &str,
         name: &UserName,
         shown: &Shown,
         message: Option<&str>,
@@ -188,13 +201,14 @@ impl Guest<'_> {
                 .failed("unavailable", "the setup's URL is too long for a QR code; shorten totp.issuer");
         };
         let page = pages::Setup {
-            base: &self.site.url.path,
+            frame: self.frame(),
             user: name.as_str(),
             qr: &picture,
             secret: &in_fours(&shown.secret),
             url: &shown.url,
             draft: &shown.draft,
-            digits: self.site.config.totp.digits.value(),
+            act,
+            digits: shown.digits,
             message,
         };
         reply::page(status, html(&page))

@@ -1,13 +1,16 @@
-//! The sign-in, page by page: password, code, back to the page that was asked for; and sign-out.
+//! The sign-in, page by page: first factor, code, back to the page that was asked for; and sign-out.
 
+mod first_factor;
 mod mail;
 
 use crate::check;
 use crate::cookies::scan;
+use crate::identity::Identity;
 use crate::judge::NotJudged;
+use crate::language::Language;
 use crate::log;
 use crate::metrics::METRICS;
-use crate::pages::{self, html};
+use crate::pages::{self, Frame, html};
 use crate::reply::{self, Reply};
 use crate::site::Site;
 use hyper::header::USER_AGENT;
@@ -15,22 +18,15 @@ use hyper::{HeaderMap, StatusCode};
 use shared::account::Methods;
 use shared::answer::Answer;
 use shared::clock::{self, Timestamp};
+use shared::config::gate::FirstFactor;
 use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Browser, Opened, SERVICE, Trust};
+use shared::door::{AfterCode, Browser, Opened, SERVICE, Trust};
 use shared::name::UserName;
-use shared::password::Password;
 use shared::place::{Address, Origin};
 use shared::session::Session;
 use shared::ticket::LoginTicket;
-use shared::words;
 use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// The one text before the first factor has passed.
-const REFUSED: &str =
-    "Name or password is wrong, or there were too many attempts. Check them, wait a little, and try again.";
-const BUSY: &str = "Too many people are signing in right now. Try again in a moment.";
-const FAILED: &str = "The sign-in does not work right now. Tell the administrator: the gate's log says why.";
 
 /// The fields of a form.
 pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
@@ -66,59 +62,13 @@ pub(crate) struct Guest<'a> {
     pub(crate) site: &'a Arc<Site>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) address: Address,
+    /// Who the proxy says is there.
+    pub(crate) identity: Identity,
+    /// The texts of what they read.
+    pub(crate) t: &'static Language,
 }
 
 impl Guest<'_> {
-    /// GET sign-in
-    pub(crate) fn sign_in_page(&self, rd: &str) -> Reply {
-        let back_to = self.site.back_to(rd).unwrap_or_default();
-        if self.session().is_some() && !back_to.is_empty() {
-            return reply::see_other(back_to);
-        }
-        self.sign_in(StatusCode::OK, back_to, "", None)
-    }
-
-    /// POST sign-in
-    pub(crate) async fn enter_password(&self, form: &Form) -> Reply {
-        let back_to = self.site.back_to(form.field("rd")).unwrap_or_default().to_owned();
-        let user = form.field("user").trim();
-        let Ok(name) = UserName::parse(user.as_bytes()) else {
-            return self.sign_in(StatusCode::UNAUTHORIZED, &back_to, "", Some(REFUSED));
-        };
-        let password = Password::typed(Zeroizing::new(form.field("password").to_owned()));
-        let recovery = Answer::read(form.field("recovery").as_bytes());
-        let (who, visit) = (name.clone(), Visit::of(self));
-        let judged = self
-            .site
-            .judge
-            .run(move |door| {
-                door.enter_password(&visit.browser(), &who, password.as_ref(), &recovery, visit.now()?)
-            })
-            .await;
-        match judged {
-            Err(error) => self.not_judged(&error),
-            Ok(AfterPassword::Opened(opened)) => self.opened(&opened, &back_to),
-            Ok(AfterPassword::Code { generation, digits, methods }) => {
-                self.ask_code(|expires| LoginTicket { name, expires, generation, digits, methods, back_to })
-            }
-            Ok(AfterPassword::Setup { generation, needs }) => {
-                self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
-                self.ask_setup(name, generation, needs, back_to)
-            }
-            Ok(AfterPassword::Refused(refusal)) => {
-                self.log(&name, "refused", &format!("password-{refusal}"));
-                match refusal {
-                    Refusal::AddressDelayed { wait } => {
-                        let text = words::refusal(refusal);
-                        let page = self.sign_in(StatusCode::TOO_MANY_REQUESTS, &back_to, user, Some(&text));
-                        reply::with_retry_after(page, wait)
-                    }
-                    _ => self.sign_in(StatusCode::UNAUTHORIZED, &back_to, user, Some(REFUSED)),
-                }
-            }
-        }
-    }
-
     /// GET code
     pub(crate) fn code_page(&self, any_text: bool) -> Reply {
         match self.ticket() {
@@ -130,7 +80,7 @@ impl Guest<'_> {
     /// POST code
     pub(crate) async fn enter_code(&self, form: &Form) -> Reply {
         let Some(ticket) = self.ticket() else {
-            let text = words::refusal(Refusal::Expired);
+            let text = self.t.refusal(Refusal::Expired);
             return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
         };
         let answer = Answer::read(form.field("code").as_bytes());
@@ -141,7 +91,7 @@ impl Guest<'_> {
             .site
             .judge
             .run(move |door| {
-                door.enter_code(&visit.browser(), &said.name, said.generation, &answer, trust, visit.now()?)
+                door.enter_code(&visit.browser(), &said.name, &said.pass, &answer, trust, visit.now()?)
             })
             .await;
         match judged {
@@ -149,7 +99,7 @@ impl Guest<'_> {
             Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.back_to),
             Ok(AfterCode::Refused(refusal)) => {
                 self.log(&ticket.name, "refused", &refusal.to_string());
-                let text = words::refusal(refusal);
+                let text = self.t.refusal(refusal);
                 match refusal {
                     Refusal::Expired => self.sign_in(
                         StatusCode::UNAUTHORIZED,
@@ -177,29 +127,11 @@ impl Guest<'_> {
             }
         }
         let jar = &self.site.jar;
-        let page = self.notice(StatusCode::OK, "Signed out", &["You are signed out here.".to_owned()]);
+        let page = self.notice(StatusCode::OK, &self.t.say("signed-out"), &[self.t.say("signed-out-line")]);
         let page = reply::with_cookie(page, &jar.session("", 0));
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
         let page = reply::with_cookie(page, &jar.strict(jar.names.step_up, "", 0));
         reply::with_cookie(page, &jar.strict(jar.names.setup, "", 0))
-    }
-
-    /// GET the gate's own address
-    pub(crate) fn home(&self) -> Reply {
-        let signed_in = self.session();
-        let (title, lines, link) = match &signed_in {
-            Some(session) => ("Signed in", vec![format!("You are signed in as {}.", session.name)], None),
-            None => ("Signed out", vec!["You are not signed in.".to_owned()], Some(self.at("sign-in"))),
-        };
-        let page = pages::Notice {
-            base: &self.site.url.path,
-            title,
-            lines: &lines,
-            link: link.as_deref().map(|link| (link, "Sign in")),
-            signed_in: signed_in.is_some(),
-            stepped_up: self.stepped_up().is_some(),
-        };
-        reply::page(StatusCode::OK, html(&page))
     }
 
     pub(crate) fn session(&self) -> Option<Session> {
@@ -207,12 +139,22 @@ impl Guest<'_> {
         let scanned = scan(line, self.site.jar.names.session).ok()?;
         let session = check::session(self.site, &scanned, clock::now().ok()?)?;
         // one that checks refuse is none here either, or the browser would be sent to and fro
-        self.site.is_good_at(&session, self.site.url.host()).then_some(session)
+        let is_good = self.site.is_good_at(&session, self.site.url.host());
+        (is_good && !self.identity.contradicts(&session.name)).then_some(session)
+    }
+
+    /// Whether a ticket of this person's is good here: where a proxy says who is there, theirs alone.
+    pub(crate) fn may_go_on(&self, name: &UserName) -> bool {
+        match self.site.gate().first_factor {
+            FirstFactor::Header => self.identity.is(name),
+            FirstFactor::Password | FirstFactor::Pam => true,
+        }
     }
 
     fn ticket(&self) -> Option<LoginTicket> {
         let value = self.cookie(self.site.jar.names.login)?;
-        LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)
+        let ticket = LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        self.may_go_on(&ticket.name).then_some(ticket)
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
@@ -224,9 +166,9 @@ impl Guest<'_> {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
         self.log(&opened.session.name, "accepted", &opened.cause());
         let told = [
-            opened.missed.as_ref().map(words::missed),
-            opened.recovery.map(words::recovered),
-            words::app_passwords(opened.app_passwords),
+            opened.missed.as_ref().map(|missed| self.t.missed(missed)),
+            opened.recovery.map(|recovered| self.t.recovered(recovered)),
+            self.t.app_passwords(opened.app_passwords),
         ];
         let told: Vec<String> = told.into_iter().flatten().collect();
         let back_to = if back_to.is_empty() { self.site.url.path.as_str() } else { back_to };
@@ -234,10 +176,10 @@ impl Guest<'_> {
             reply::see_other(back_to)
         } else {
             let page = pages::Notice {
-                base: &self.site.url.path,
-                title: "Signed in",
+                frame: self.frame(),
+                title: &self.t.say("signed-in"),
                 lines: &told,
-                link: Some((back_to, "Continue")),
+                link: Some((back_to, self.t.say("continue"))),
                 signed_in: false,
                 stepped_up: self.steps_up(opened),
             };
@@ -255,20 +197,16 @@ impl Guest<'_> {
         self.with_step_up(page, opened)
     }
 
-    fn ask_code(&self, ticket: impl FnOnce(Timestamp) -> LoginTicket) -> Reply {
-        let jar = &self.site.jar;
-        let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
-        match ticket(now.plus(LoginTicket::LIFE)).to_cookie(&self.site.watch.keys()) {
-            Ok(value) => {
-                let page = reply::see_other(&self.at("code"));
-                reply::with_cookie(page, &jar.own(jar.names.login, &value, LoginTicket::LIFE))
-            }
-            Err(error) => self.failed("unavailable", &error.to_string()),
-        }
+    pub(crate) fn frame(&self) -> Frame<'_> {
+        Frame { base: &self.site.url.path, t: self.t, look: &self.site.look }
     }
 
     pub(crate) fn at(&self, page: &str) -> String {
         format!("{}{page}", self.site.url.path)
+    }
+
+    fn to_sign_in(&self, back_to: &str) -> String {
+        reply::to_sign_in(&self.at("sign-in"), Some(back_to))
     }
 
     pub(crate) fn sign_in(
@@ -278,7 +216,20 @@ impl Guest<'_> {
         user: &str,
         message: Option<&str>,
     ) -> Reply {
-        let page = pages::SignIn { base: &self.site.url.path, back_to, user, message };
+        if self.site.gate().first_factor == FirstFactor::Header {
+            // there is nothing to type: what to read, and the way on
+            let title = self.t.say("sign-in");
+            let page = pages::Notice {
+                frame: self.frame(),
+                title: &title,
+                lines: &message.map(str::to_owned).into_iter().collect::<Vec<_>>(),
+                link: Some((&self.to_sign_in(back_to), title.clone())),
+                signed_in: false,
+                stepped_up: false,
+            };
+            return reply::page(status, html(&page));
+        }
+        let page = pages::SignIn { frame: self.frame(), back_to, user, message };
         reply::page(status, html(&page))
     }
 
@@ -289,9 +240,9 @@ impl Guest<'_> {
             Methods::Mail(to) => (false, Some(to.as_str())),
         };
         let page = pages::Code {
-            base: &self.site.url.path,
+            frame: self.frame(),
             user: ticket.name.as_str(),
-            sign_in: &reply::to_sign_in(&self.at("sign-in"), Some(&ticket.back_to)),
+            sign_in: &self.to_sign_in(&ticket.back_to),
             days: self.site.gate().trust.seconds() / 86_400,
             message: if let Said::Alert(text) = said { Some(text) } else { None },
             status: if let Said::Status(text) = said { Some(text) } else { None },
@@ -306,10 +257,10 @@ impl Guest<'_> {
     pub(crate) fn notice(&self, status: StatusCode, title: &str, lines: &[String]) -> Reply {
         let sign_in = self.at("sign-in");
         let page = pages::Notice {
-            base: &self.site.url.path,
+            frame: self.frame(),
             title,
             lines,
-            link: Some((&sign_in, "Sign in")),
+            link: Some((&sign_in, self.t.say("sign-in"))),
             signed_in: false,
             stepped_up: false,
         };
@@ -319,7 +270,8 @@ impl Guest<'_> {
     pub(crate) fn not_judged(&self, error: &NotJudged) -> Reply {
         match error {
             NotJudged::Busy => {
-                let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, "Busy", &[BUSY.to_owned()]);
+                let (title, line) = (self.t.say("busy"), self.t.say("busy-line"));
+                let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line]);
                 reply::with_retry_after(page, 2)
             }
             NotJudged::Failed { cause, why } => self.failed(cause, why),
@@ -329,7 +281,8 @@ impl Guest<'_> {
     pub(crate) fn failed(&self, cause: &str, why: &str) -> Reply {
         METRICS.signed_in("failed", cause);
         log::event("refused").with("cause", cause).with("address", self.address).because(why);
-        self.notice(StatusCode::SERVICE_UNAVAILABLE, "Out of order", &[FAILED.to_owned()])
+        let (title, line) = (self.t.say("out-of-order"), self.t.say("out-of-order-line"));
+        self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
     }
 
     /// The same format as the PAM module's.

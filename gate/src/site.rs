@@ -3,6 +3,7 @@
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::judge::Judge;
+use crate::look::Look;
 use crate::mailer::Mailer;
 use crate::watch::Watch;
 use shared::config::Config;
@@ -18,6 +19,7 @@ const LONGEST: usize = 2048;
 pub(crate) struct Site {
     pub(crate) url: GateUrl,
     pub(crate) jar: Jar,
+    pub(crate) look: Look,
     pub(crate) believed: Believed,
     pub(crate) watch: Watch,
     pub(crate) judge: Judge,

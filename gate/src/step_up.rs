@@ -1,23 +1,57 @@
-//! Critical acts, which take more than a session: a fresh code, given in this session a short time ago. A recovery code
-//! or an administrator's one-time code is one, so that whoever lost the phone can mend that at once.
+//! Critical acts take more than a session: the password again and a fresh code, given with the act or a short time
+//! before it in the same session. A sign-in with a recovery code, or with an administrator's one-time code, counts as
+//! such a proof, so that whoever lost the phone can mend that at once.
 //!
-//! On a path of the protected host nothing of this is open: the application's scripts share the gate's origin there.
+//! On a path of the protected host no proof is remembered, since the application's scripts share the gate's origin
+//! there: each critical act takes its own.
 
+use crate::judge::NotJudged;
 use crate::log;
+use crate::refused::Refused;
 use crate::reply::{self, Reply};
-use crate::sign_in::{Guest, Visit};
+use crate::sign_in::{Form, Guest, Visit};
 use hyper::StatusCode;
+use shared::account::Enrolled;
+use shared::answer::Answer;
 use shared::clock;
-use shared::door::{Actor, AdministrationError, Opened, SERVICE, SignInError};
+use shared::config::gate::FirstFactor;
+use shared::door::{AfterStepUp, Opened};
+use shared::host_password::Said;
+use shared::password::Password;
 use shared::session::Session;
-use shared::ticket::{Leave, SetupTicket, StepUpTicket};
-use shared::words;
+use shared::ticket::StepUpTicket;
+use zeroize::Zeroizing;
 
-const NEEDED: &str = "This takes a fresh code: sign out, and sign in with a recovery code or an administrator's one-time code.";
-const REQUIRED: &str = "This account must have a second factor: set up a new one instead.";
-const NOT_DONE: &str =
-    "That did not work, or it is off already. Tell the administrator: the gate's log says why.";
-const DECLARED: &str = "The administrator keeps this second factor in a file; only they can change it.";
+/// A session in which its person proved themselves afresh. Only this file makes one.
+pub(crate) struct Proven {
+    pub(crate) session: Session,
+    ticket: StepUpTicket,
+}
+
+/// What a proof would take; nothing, if one was given a short time ago.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) password: bool,
+    pub(crate) code: bool,
+}
+
+/// A proof as typed.
+pub(crate) struct Fresh {
+    pub(crate) password: Zeroizing<String>,
+    pub(crate) code: Zeroizing<String>,
+}
+
+impl Fresh {
+    /// In the fields of a form.
+    pub(crate) fn of(form: &Form) -> Fresh {
+        let field = |name| Zeroizing::new(form.field(name).to_owned());
+        Fresh { password: field("password"), code: field("code") }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.password.is_empty() && self.code.is_empty()
+    }
+}
 
 impl Guest<'_> {
     /// Whether what opened a session is proof enough for critical acts.
@@ -27,81 +61,169 @@ impl Guest<'_> {
 
     /// Adds the proof to the page that follows.
     pub(crate) fn with_step_up(&self, page: Reply, opened: &Opened) -> Reply {
-        let Ok(now) = clock::now() else { return page };
-        if !self.steps_up(opened) {
-            return page;
+        match clock::now() {
+            Ok(now) if self.steps_up(opened) => {
+                self.remembering(page, StepUpTicket::begun(&opened.session, now), &opened.keys)
+            }
+            _ => page,
         }
-        match StepUpTicket::begun(&opened.session, now).to_cookie(&opened.keys) {
+    }
+
+    /// The session, if a fresh proof was given in it.
+    pub(crate) fn stepped_up(&self) -> Option<Proven> {
+        let (session, now) = (self.session()?, clock::now().ok()?);
+        let value = self.cookie(self.site.jar.names.step_up)?;
+        let ticket = StepUpTicket::from_cookie(value, &self.site.watch.keys(), &session, now)?;
+        self.site.url.has_own_host().then_some(Proven { session, ticket })
+    }
+
+    /// What a proof in this session takes now.
+    pub(crate) async fn proof(&self, session: &Session) -> Result<Proof, Refused> {
+        if self.stepped_up().is_some() {
+            return Ok(Proof::default());
+        }
+        let name = session.name.clone();
+        let known = self.site.judge.run(move |door| door.membership(&name)).await;
+        let known = known.map_err(|error| self.not_run(&error))?;
+        Ok(Proof {
+            password: self.site.gate().first_factor != FirstFactor::Header,
+            code: known.enrolled == Enrolled::Yes,
+        })
+    }
+
+    /// A proof: the one given a short time ago, or the one given now.
+    pub(crate) async fn prove(&self, fresh: &Fresh) -> Result<Proven, Refused> {
+        if let Some(proven) = self.stepped_up() {
+            return Ok(proven);
+        }
+        let session = self.session().ok_or_else(|| Refused::signed_out(self.t))?;
+        if fresh.is_nothing() {
+            return Err(Refused::step_up_required(self.t));
+        }
+        let answer = Answer::read(fresh.code.as_bytes());
+        let judged = match self.site.gate().first_factor {
+            FirstFactor::Password => self.ask_store_again(&session, fresh, answer).await,
+            FirstFactor::Pam => self.ask_host_again(&session, fresh, answer).await,
+            FirstFactor::Header => {
+                let (whose, visit) = (session.clone(), Visit::of(self));
+                let run = self
+                    .site
+                    .judge
+                    .run(move |door| door.step_up_by_code(&visit.browser(), &whose, &answer, visit.now()?));
+                run.await
+            }
+        };
+        let (refused, cause) = match judged.map_err(|error| self.not_run(&error))? {
+            AfterStepUp::Proven(ticket) => {
+                self.log(&session.name, "accepted", "step-up");
+                return Ok(Proven { session, ticket });
+            }
+            AfterStepUp::Password(refusal) => {
+                (Refused::password(self.t, refusal), format!("step-up-password-{refusal}"))
+            }
+            AfterStepUp::Code(refusal) => (Refused::answer(self.t, refusal), format!("step-up-{refusal}")),
+            AfterStepUp::Unasked => {
+                let why = "postern-password did not ask PAM; its log says why".to_owned();
+                return Err(self.not_run(&NotJudged::Failed { cause: "password-unasked", why }));
+            }
+            AfterStepUp::Over => (Refused::signed_out(self.t), "step-up-session-over".to_owned()),
+        };
+        self.log(&session.name, "refused", &cause);
+        Err(refused)
+    }
+
+    async fn ask_store_again(
+        &self,
+        session: &Session,
+        fresh: &Fresh,
+        answer: Answer,
+    ) -> Result<AfterStepUp, NotJudged> {
+        let (whose, visit) = (session.clone(), Visit::of(self));
+        let password = Password::typed(fresh.password.clone());
+        let run = self.site.judge.run(move |door| {
+            door.step_up(&visit.browser(), &whose, password.as_ref(), &answer, visit.now()?)
+        });
+        run.await
+    }
+
+    /// As at the sign-in, the host is asked between two doors.
+    async fn ask_host_again(
+        &self,
+        session: &Session,
+        fresh: &Fresh,
+        answer: Answer,
+    ) -> Result<AfterStepUp, NotJudged> {
+        let (name, visit) = (session.name.clone(), Visit::of(self));
+        let run = self
+            .site
+            .judge
+            .run(move |door| door.try_first_factor(&visit.browser(), &name, &Answer::Unfit, visit.now()?));
+        let tried = match run.await? {
+            Ok(tried) => tried,
+            Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
+        };
+        let said = self.host_says(&session.name, &fresh.password).await?;
+        let said = said.unwrap_or_else(|why| {
+            log::says(why);
+            Said::Unasked
+        });
+        let (whose, visit) = (session.clone(), Visit::of(self));
+        let run = self.site.judge.run(move |door| {
+            door.settle_step_up(&visit.browser(), &whose, &tried, said, &answer, visit.now()?)
+        });
+        run.await
+    }
+
+    /// Remembers a proof that was given with an act.
+    pub(crate) fn with_proof(&self, page: Reply, proven: &Proven) -> Reply {
+        self.remembering(page, proven.ticket, &self.site.watch.keys())
+    }
+
+    /// The session that goes on after an act that ended all, with the same proof for the time that is left.
+    pub(crate) fn going_on(&self, page: Reply, proven: &Proven, opened: &Opened) -> Reply {
+        self.remembering(
+            self.with_session(page, opened),
+            proven.ticket.carried_to(&opened.session),
+            &opened.keys,
+        )
+    }
+
+    /// The session that begins.
+    pub(crate) fn with_session(&self, page: Reply, opened: &Opened) -> Reply {
+        let seconds = self.site.gate().session.seconds();
+        let value = opened.session.to_cookie(&opened.keys);
+        reply::with_cookie(page, &self.site.jar.session(&value, seconds))
+    }
+
+    fn remembering(&self, page: Reply, ticket: StepUpTicket, keys: &shared::vault::TokenKeys) -> Reply {
+        let (Ok(now), true) = (clock::now(), self.site.url.has_own_host()) else { return page };
+        match ticket.to_cookie(keys) {
             Ok(value) => {
                 let jar = &self.site.jar;
-                reply::with_cookie(page, &jar.strict(jar.names.step_up, &value, StepUpTicket::LIFE))
+                reply::with_cookie(page, &jar.strict(jar.names.step_up, &value, ticket.left(now)))
             }
+            // asked again next time
             Err(_) => page,
         }
     }
 
-    /// The session, if a fresh code was given in it.
-    pub(crate) fn stepped_up(&self) -> Option<Session> {
-        let (session, now) = (self.session()?, clock::now().ok()?);
-        let value = self.cookie(self.site.jar.names.step_up)?;
-        let proven = StepUpTicket::proves(value, &self.site.watch.keys(), &session, now);
-        (proven && self.site.url.has_own_host()).then_some(session)
-    }
-
-    /// POST replace
-    pub(crate) fn replace(&self) -> Reply {
-        let (Some(session), Ok(now)) = (self.stepped_up(), clock::now()) else {
-            return self.step_up_needed();
-        };
-        let back_to = String::new();
-        let ticket = SetupTicket::begun(
-            session.name,
-            session.generation,
-            Leave::Replacement(session.id),
-            back_to,
-            now,
-        );
-        match ticket {
-            Ok(ticket) => self.with_ticket(reply::see_other(&self.at("setup")), &ticket),
-            Err(error) => self.failed("unavailable", &error.to_string()),
+    /// What no door could judge: the log says why.
+    pub(crate) fn not_run(&self, error: &NotJudged) -> Refused {
+        if let NotJudged::Failed { cause, why } = error {
+            log::event("refused").with("cause", cause).with("address", self.address).because(why);
         }
+        Refused::not_judged(self.t, error)
     }
 
-    /// POST turn-off
-    pub(crate) async fn turn_off(&self) -> Reply {
-        let Some(session) = self.stepped_up() else { return self.step_up_needed() };
-        let (name, visit) = (session.name.clone(), Visit::of(self));
-        let turned_off = self.site.judge.run(move |door| {
-            if door.is_required(&name)? {
-                return Ok(Err(REQUIRED));
-            }
-            match door.disable(&name, Actor::Session(&name, &visit.origin, session.id), visit.now()?) {
-                Ok(after) => Ok(Ok(after)),
-                Err(AdministrationError::Door(error)) => Err(SignInError::Door(error)),
-                Err(AdministrationError::Declared(_)) => Ok(Err(DECLARED)),
-                // the session ended since it was looked at
-                Err(AdministrationError::Stale) => Ok(Err(NEEDED)),
-                Err(error) => {
-                    let line = log::event("refused").with("cause", "not-turned-off").with("service", SERVICE);
-                    line.quoted("user", &name).because(error);
-                    Ok(Err(NOT_DONE))
-                }
-            }
-        });
-        match turned_off.await {
-            Err(error) => self.not_judged(&error),
-            Ok(Err(why)) => self.notice(StatusCode::CONFLICT, "Not turned off", &[why.to_owned()]),
-            Ok(Ok(after)) => {
-                self.log(&session.name, "disabled", "step-up");
-                let off =
-                    "Your second factor is off. Every session and trusted browser has ended.".to_owned();
-                let lines: Vec<String> = std::iter::once(off).chain(words::app_passwords(after)).collect();
-                self.notice(StatusCode::OK, "Second factor off", &lines)
-            }
+    /// For a request that no page made.
+    pub(crate) fn refused(&self, refused: &Refused) -> Reply {
+        if refused.status == StatusCode::UNAUTHORIZED {
+            return reply::see_other(&self.at("sign-in"));
         }
-    }
-
-    fn step_up_needed(&self) -> Reply {
-        self.notice(StatusCode::FORBIDDEN, "A fresh code is needed", &[NEEDED.to_owned()])
+        let page = self.notice(refused.status, &self.t.say("not-done-title"), &[refused.text.clone()]);
+        match refused.retry_after {
+            Some(wait) => reply::with_retry_after(page, wait),
+            None => page,
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod file;
 pub mod gate;
 mod listen;
 mod locate;
+pub mod look;
 mod pam;
 mod policy;
 pub mod value;
@@ -340,6 +341,7 @@ mod tests {
         let proxy = sample["gate"]["trusted_proxies"][0].as_table().unwrap();
         let tls = sample["gate"]["tls"].as_table().unwrap();
         let scope = sample["gate"]["scope"]["webdav"].as_table().unwrap();
+        let look = sample["gate"]["look"].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
         for (header, rest, table) in [
             ("[store]", "", sample["store"].as_table().unwrap()),
@@ -355,6 +357,7 @@ mod tests {
             ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),
             ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []", proxy),
             ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
+            ("[gate.look]", "", look),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
         ] {
             for key in known_keys(header, rest) {

@@ -26,6 +26,7 @@ pub use admission::{Admission, NotAdmitted, decide_admission};
 use found::Match;
 pub use grace::{Spared, decide_grace};
 pub use invitation::{Invitation, decide_invitation};
+use serde::{Deserialize, Serialize};
 
 /// One try: what was typed, where in the login, and its hash where codes are kept as such.
 pub struct Attempt<'a> {
@@ -68,7 +69,8 @@ impl Accepted {
 }
 
 /// Why an answer does not open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// No code of the window, no recovery code.
     Wrong,

@@ -44,7 +44,9 @@ pub use judging::not_mailed;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
-pub use sign_in::{AfterCode, AfterPassword, Browser, Opened, SERVICE, SignInError, Trust};
+pub use sign_in::{
+    AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, SERVICE, SignInError, Trust,
+};
 pub use waiver::PolicyError;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 

@@ -64,6 +64,8 @@ pub enum Key {
 pub struct Fingerprint([u8; 32]);
 
 impl Earlier {
+    /// Nothing that is known.
+    pub const NOTHING: Earlier = Earlier(Cow::Borrowed(&[]));
     /// A password, and nothing else.
     pub const PASSWORD: Earlier =
         Earlier(Cow::Borrowed(&[Factor { method: Some(Method::Password), key: Key::None }]));

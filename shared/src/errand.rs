@@ -12,6 +12,7 @@ pub mod wire;
 pub use judging::{AtPrompt, Judged, Judging, Question};
 pub use typed::Typed;
 
+use crate::decision::Refusal;
 use crate::door::{AuthenticatorState, Status};
 use crate::name::{Label, UserName};
 use crate::store::BrowserRecord;
@@ -181,7 +182,7 @@ pub enum Answer {
         ticket: Typed,
     },
     /// The code did not confirm the new authenticator, and why; another one may.
-    NotConfirmed(String),
+    NotConfirmed(Refusal),
     /// It did.
     Confirmed {
         /// What activates it.

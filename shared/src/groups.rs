@@ -28,12 +28,18 @@ pub enum GroupsError {
     Lookup(Errno),
     /// A group without a name.
     Nameless(Gid),
+    /// Too many for a session to carry: the most that their names may have together, in bytes.
+    TooMany(usize),
 }
 
 impl fmt::Display for GroupsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GroupsError::Lookup(error) => write!(f, "groups cannot be looked up: {error}; see getent group"),
+            GroupsError::TooMany(most) => write!(
+                f,
+                "the names of the user's groups have more than {most} bytes together, which no session can carry; see getent initgroups"
+            ),
             GroupsError::Nameless(id) => {
                 write!(f, "the user's group {id} has no name; see getent group {id}")
             }

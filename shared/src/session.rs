@@ -16,8 +16,10 @@ use subtle::ConstantTimeEq;
 const LONGEST_SCOPE: usize = 253;
 /// The first byte of every session cookie.
 const FORMAT: u8 = 3;
-/// The longest cookie that is read, in characters.
-const LONGEST: usize = 3072;
+/// The longest cookie that is read, in characters: browsers keep 4096 bytes, its name included.
+const LONGEST: usize = 3900;
+/// The most that the names of a session's groups may have together, in bytes, with one more for each.
+pub const LONGEST_GROUPS: usize = 2000;
 
 /// A session's random name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -70,7 +72,8 @@ pub struct Session {
     pub name: UserName,
     /// The host or domain it is good for.
     pub scope: String,
-    /// The groups that the store kept for the account when it began; a change of them ends it.
+    /// The groups that the store kept for the account when it began, a change of which ends it; and where PAM judged
+    /// the password, those of the host at that time.
     pub groups: Vec<Group>,
     /// The address of the account when it began, for applications; a change of it ends the session.
     pub email: Option<EmailAddress>,

@@ -6,6 +6,7 @@ mod app_passwords;
 mod events;
 mod keys;
 mod location;
+mod login_tickets;
 mod mail;
 mod notices;
 mod sessions;
@@ -15,6 +16,7 @@ pub use accounts::{AccountRecord, Accounts, Tally};
 pub use app_passwords::{AppPasswordRecord, AppPasswords, FoundAppPassword, LiveAppPasswords};
 pub use events::{Events, Logged};
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
+pub use login_tickets::{LoginTickets, Trials};
 pub use mail::{Addresses, Fate, Mails, Waiting};
 pub use notices::{MOST_NOTICES, Notice, Notices};
 pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
@@ -111,7 +113,9 @@ pub trait Store: Send {
 }
 
 /// What can be read and changed in one transaction.
-pub trait Transaction: Accounts + AppPasswords + Sessions + Events + Keys + Mails + Notices {
+pub trait Transaction:
+    Accounts + AppPasswords + Sessions + LoginTickets + Events + Keys + Mails + Notices
+{
     /// The wrapped data keys.
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 

@@ -1,10 +1,12 @@
 //! Sealed tokens between two pages of a sign-in, one type for each purpose: one never opens as another.
 
 mod errand;
+mod pass;
 mod setup;
 mod step_up;
 
 pub(crate) use errand::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewCodes, Purpose};
+pub use pass::{Pass, PassId};
 pub use setup::{Leave, SetupTicket};
 pub use step_up::StepUpTicket;
 
@@ -26,10 +28,8 @@ const MAIL: u8 = 2;
 pub struct LoginTicket {
     /// Who.
     pub name: UserName,
-    /// Until when it is good.
-    pub expires: Timestamp,
-    /// The account's generation: whatever ends all sessions ends this too.
-    pub generation: u64,
+    /// Which sign-in it is, and until when it is good.
+    pub pass: Pass,
     /// How long the account's longest code is: the code page submits itself there.
     pub digits: u32,
     /// What codes there are.
@@ -39,15 +39,14 @@ pub struct LoginTicket {
 }
 
 impl LoginTicket {
-    /// How long a ticket is good, in seconds.
-    pub const LIFE: u64 = 600;
     const KIND: &str = "postern login ticket";
 
     /// The cookie's value.
     pub fn to_cookie(&self, keys: &TokenKeys) -> Result<String, VaultError> {
         let mut plain = Vec::new();
-        plain.extend(self.expires.0.to_be_bytes());
-        plain.extend(self.generation.to_be_bytes());
+        plain.extend(self.pass.id.0);
+        plain.extend(self.pass.expires.0.to_be_bytes());
+        plain.extend(self.pass.generation.to_be_bytes());
         plain.extend(self.digits.to_be_bytes());
         let (kind, to) = match &self.methods {
             Methods::App => (APP, ""),
@@ -70,22 +69,25 @@ impl LoginTicket {
         }
         let sealed = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
         let plain = keys.unseal(Self::KIND, &sealed)?;
-        let (expires, rest) = plain.split_first_chunk::<8>()?;
+        let (id, rest) = plain.split_first_chunk::<16>()?;
+        let (expires, rest) = rest.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let (digits, rest) = rest.split_first_chunk::<4>()?;
         let (kind, rest) = rest.split_first()?;
         let (name, rest) = split_text(rest)?;
         let (to, back_to) = split_text(rest)?;
         let to = String::from_utf8(to.to_vec()).ok()?;
-        let expires = Timestamp(u64::from_be_bytes(*expires));
-        // A clock that was set back must not lengthen it.
-        if now >= expires || expires.since(now) > Self::LIFE {
+        let pass = Pass {
+            id: PassId(*id),
+            generation: u64::from_be_bytes(*generation),
+            expires: Timestamp(u64::from_be_bytes(*expires)),
+        };
+        if pass.is_over(now) {
             return None;
         }
         Some(LoginTicket {
             name: UserName::parse(name).ok()?,
-            expires,
-            generation: u64::from_be_bytes(*generation),
+            pass,
             digits: u32::from_be_bytes(*digits),
             methods: match *kind {
                 APP => Methods::App,
@@ -128,8 +130,7 @@ mod tests {
         let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
         let ticket = LoginTicket {
             name: "alice".parse().unwrap(),
-            expires: Timestamp(1_000_600),
-            generation: 2,
+            pass: Pass { id: PassId([7; 16]), generation: 2, expires: Timestamp(1_000_600) },
             digits: 8,
             methods: Methods::AppOrMail("a•••@example.com".to_owned()),
             back_to: "https://app.example.com/?q=1".to_owned(),

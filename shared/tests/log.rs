@@ -47,13 +47,13 @@ impl Home {
 
     /// Password and code at the web.
     fn signs_in(&mut self, cookie: Option<&str>, typed: &str, from: &str) -> AfterCode {
-        let AfterPassword::Code { generation, .. } = self.at_web(cookie, "alice", PASSWORD, "", from) else {
+        let AfterPassword::Code { pass, .. } = self.at_web(cookie, "alice", PASSWORD, "", from) else {
             panic!("no code is asked")
         };
         let origin = remote(from);
         let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
         let answer = Answer::read(typed.as_bytes());
-        self.door.enter_code(&browser, &name("alice"), generation, &answer, Trust::Asked, NOW).unwrap()
+        self.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap()
     }
 
     fn events(&mut self, filter: &Filter) -> Vec<Event> {

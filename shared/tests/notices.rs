@@ -151,9 +151,9 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
         let nothing = Answer::read(b"");
         let opened = match home.door.enter_password(&browser, &who, Some(&password), &nothing, NOW).unwrap() {
             AfterPassword::Opened(opened) => opened,
-            AfterPassword::Code { generation, .. } if cookie.is_none() => {
+            AfterPassword::Code { pass, .. } if cookie.is_none() => {
                 let answer = Answer::read(code_of(&app, 0).as_bytes());
-                match home.door.enter_code(&browser, &who, generation, &answer, Trust::Asked, NOW).unwrap() {
+                match home.door.enter_code(&browser, &who, &pass, &answer, Trust::Asked, NOW).unwrap() {
                     AfterCode::Opened(opened) => opened,
                     AfterCode::Refused(refusal) => panic!("{refusal:?}"),
                 }

@@ -5,14 +5,17 @@ mod home;
 
 use home::{Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, recovery, remote};
 use shared::answer::Answer;
+use shared::decision::Refusal;
 use shared::door::{
-    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, Browser, Trust,
+    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Browser,
+    Trust,
 };
 use shared::enrolment::Pending;
+use shared::host_password::Said;
 use shared::otpauth;
 use shared::place::Origin;
 use shared::session::Session;
-use shared::ticket::{Leave, SetupTicket};
+use shared::ticket::{Leave, SetupTicket, StepUpTicket};
 use shared::totp::{Step, code};
 
 fn browser(origin: &Origin) -> Browser<'_> {
@@ -25,10 +28,9 @@ fn recovers(home: &mut Home, pending: &Pending) -> Session {
     let none = Answer::read(b"");
     let asked =
         home.door.enter_password(&browser(&from), &name("alice"), Some(&password(PASSWORD)), &none, NOW);
-    let AfterPassword::Code { generation, .. } = asked.unwrap() else { panic!("no code is asked") };
+    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
     let answer = Answer::read(recovery(pending, 0).as_bytes());
-    let entered =
-        home.door.enter_code(&browser(&from), &name("alice"), generation, &answer, Trust::NotAsked, NOW);
+    let entered = home.door.enter_code(&browser(&from), &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
     let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
     opened.session
 }
@@ -84,4 +86,120 @@ fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     let off = home.door.disable(&name("alice"), actor, NOW);
     assert!(matches!(off, Err(AdministrationError::Stale)), "{off:?}");
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
+}
+
+fn opened(home: &mut Home, from: &Origin, typed: &str) -> Session {
+    let none = Answer::Unfit;
+    let asked =
+        home.door.enter_password(&browser(from), &name("alice"), Some(&password(PASSWORD)), &none, NOW);
+    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+    let answer = Answer::read(typed.as_bytes());
+    let entered = home.door.enter_code(&browser(from), &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
+    let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+    opened.session
+}
+
+/// S2
+#[test]
+fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
+    let from = remote("192.0.2.7");
+    let (mut home, app) = alice_at_the_web("");
+    let session = opened(&mut home, &from, &code_of(&app, -1));
+    let mut step_up = |typed: &str, code: &str| {
+        let answer = Answer::read(code.as_bytes());
+        home.door.step_up(&browser(&from), &session, Some(&password(typed)), &answer, NOW).unwrap()
+    };
+    assert!(matches!(step_up("wrong horse", &code_of(&app, 0)), AfterStepUp::Password(Refusal::Wrong)));
+    assert!(matches!(step_up(PASSWORD, "000000"), AfterStepUp::Code(Refusal::Wrong)));
+    assert!(matches!(step_up(PASSWORD, &code_of(&app, -1)), AfterStepUp::Code(Refusal::Used { .. })));
+    assert!(matches!(step_up(PASSWORD, &recovery(&app, 0)), AfterStepUp::Code(Refusal::Unfit)));
+    let AfterStepUp::Proven(ticket) = step_up(PASSWORD, &code_of(&app, 0)) else { panic!("not proven") };
+    assert!(matches!(step_up(PASSWORD, &code_of(&app, 0)), AfterStepUp::Code(Refusal::Used { .. })));
+    let keys = home.door.token_keys();
+    let cookie = ticket.to_cookie(&keys).unwrap();
+    assert!(StepUpTicket::from_cookie(&cookie, &keys, &session, NOW).is_some());
+    let other = opened(&mut home, &from, &code_of(&app, 1));
+    assert!(StepUpTicket::from_cookie(&cookie, &keys, &other, NOW).is_none(), "it is another session's");
+}
+
+/// Whoever found an open session guesses no faster there than at the sign-in.
+#[test]
+fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
+    let from = remote("192.0.2.7");
+    let (mut home, app) = alice_at_the_web("");
+    let session = opened(&mut home, &from, &code_of(&app, -1));
+    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let mut step_up = |typed: &str| {
+        home.door.step_up(&browser(&from), &session, Some(&password(typed)), &answer, NOW).unwrap()
+    };
+    for _ in 0..5 {
+        assert!(matches!(step_up("wrong horse"), AfterStepUp::Password(Refusal::Wrong)));
+    }
+    assert!(matches!(step_up(PASSWORD), AfterStepUp::Password(Refusal::Delayed { wait: 30 })));
+    let asked = home.door.enter_password(
+        &browser(&from),
+        &name("alice"),
+        Some(&password(PASSWORD)),
+        &Answer::Unfit,
+        NOW,
+    );
+    assert!(matches!(asked.unwrap(), AfterPassword::Refused(Refusal::Delayed { .. })), "it is one row");
+}
+
+#[test]
+fn a_session_that_ended_is_not_stepped_up() {
+    let from = remote("192.0.2.7");
+    let (mut home, app) = alice_at_the_web("");
+    let session = opened(&mut home, &from, &code_of(&app, -1));
+    home.another().sign_out(session.id).unwrap();
+    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let after = home.door.step_up(&browser(&from), &session, Some(&password(PASSWORD)), &answer, NOW);
+    assert!(matches!(after.unwrap(), AfterStepUp::Over));
+    accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
+}
+
+/// Where a proxy says who is there.
+#[test]
+fn with_an_identity_a_fresh_code_alone_steps_up() {
+    let header = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
+                  from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
+    let from = remote("192.0.2.7");
+    let (mut home, app) = alice_at_the_web(header);
+    let asked = home.door.enter_identity(&browser(&from), &name("alice"), NOW).unwrap();
+    let AfterPassword::Code { pass, .. } = asked else { panic!("no code is asked") };
+    let answer = Answer::read(code_of(&app, -1).as_bytes());
+    let entered = home.door.enter_code(&browser(&from), &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
+    let AfterCode::Opened(entered) = entered.unwrap() else { panic!("not opened") };
+    let session = entered.session;
+    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let by_password = home.door.step_up(&browser(&from), &session, Some(&password(PASSWORD)), &answer, NOW);
+    assert!(matches!(by_password.unwrap(), AfterStepUp::Password(Refusal::Unfit)));
+    let none = home.door.step_up_by_code(&browser(&from), &session, &Answer::read(b""), NOW).unwrap();
+    assert!(matches!(none, AfterStepUp::Code(Refusal::Unfit)));
+    let after = home.door.step_up_by_code(&browser(&from), &session, &answer, NOW).unwrap();
+    assert!(matches!(after, AfterStepUp::Proven(_)));
+}
+
+/// A password of the host: charged, asked, and settled, as at a sign-in.
+#[test]
+fn a_password_of_the_host_steps_up_with_a_code() {
+    let from = remote("192.0.2.7");
+    let (mut home, app) = alice_at_the_web("[gate]\nfirst_factor = \"pam\"\n");
+    let who = name("alice");
+    let tries = |home: &mut Home| {
+        home.door.try_first_factor(&browser(&from), &who, &Answer::Unfit, NOW).unwrap().unwrap()
+    };
+    let tried = tries(&mut home);
+    let asked = home.door.settle_first_factor(&browser(&from), &who, tried, Said::Right, &Answer::Unfit, NOW);
+    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+    let answer = Answer::read(code_of(&app, -1).as_bytes());
+    let entered = home.door.enter_code(&browser(&from), &who, &pass, &answer, Trust::NotAsked, NOW);
+    let AfterCode::Opened(entered) = entered.unwrap() else { panic!("not opened") };
+    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    for (said, proven) in [(Said::Wrong, false), (Said::Unasked, false), (Said::Right, true)] {
+        let tried = tries(&mut home);
+        let after =
+            home.door.settle_step_up(&browser(&from), &entered.session, &tried, said, &answer, NOW).unwrap();
+        assert_eq!(matches!(after, AfterStepUp::Proven(_)), proven, "{said:?}");
+    }
 }

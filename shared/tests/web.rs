@@ -11,6 +11,7 @@ use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
 use shared::policy::Enrolling;
 use shared::session::{Factors, Revoked};
+use shared::ticket::Pass;
 
 const GATE: [u8; 16] = [7; 16];
 
@@ -40,24 +41,17 @@ impl Home {
     }
 
     fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
-        let AfterPassword::Code { generation, .. } = self.enter_password(cookie, "alice", PASSWORD, "")
-        else {
+        let AfterPassword::Code { pass, .. } = self.enter_password(cookie, "alice", PASSWORD, "") else {
             panic!("no code is asked")
         };
-        self.enter_code_of(generation, cookie, typed, trust)
+        self.enter_code_of(&pass, cookie, typed, trust)
     }
 
-    fn enter_code_of(
-        &mut self,
-        generation: u64,
-        cookie: Option<&str>,
-        typed: &str,
-        trust: Trust,
-    ) -> AfterCode {
+    fn enter_code_of(&mut self, pass: &Pass, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
         let origin = remote("192.0.2.7");
         let browser = Browser { origin: &origin, name: "Test", cookie, scope: "example.com" };
         let answer = Answer::read(typed.as_bytes());
-        self.door.enter_code(&browser, &name("alice"), generation, &answer, trust, NOW).unwrap()
+        self.door.enter_code(&browser, &name("alice"), pass, &answer, trust, NOW).unwrap()
     }
 
     /// Signs in with a code and has the browser trusted; its cookie.
@@ -204,12 +198,12 @@ fn a_trusted_browser_is_good_for_its_own_account_only() {
 fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     let (mut home, app) = alice_at_the_web("");
     let cookie = home.trusted(&app, -1);
-    let AfterPassword::Code { generation, .. } = home.enter_password(None, "alice", PASSWORD, "") else {
+    let AfterPassword::Code { pass, .. } = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
     home.door.set_password(&name("alice"), &password("another horse"), "root", NOW).unwrap();
     let code = code_of(&app, 0);
-    let after = home.enter_code_of(generation, None, &code, Trust::Asked);
+    let after = home.enter_code_of(&pass, None, &code, Trust::Asked);
     assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
@@ -223,7 +217,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let alice = name("alice");
     let cookie = home.trusted(&app, -1);
     let session = opened_by_code(home.enter_code(Some("x"), &code_of(&app, 0), Trust::NotAsked)).session;
-    let AfterPassword::Code { generation, .. } = home.enter_password(None, "alice", PASSWORD, "") else {
+    let AfterPassword::Code { pass, .. } = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
     let (label, scope) = ("dav".parse().unwrap(), "web:app.example.com".parse().unwrap());
@@ -236,7 +230,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     assert!(home.snapshot().covers(&session));
     assert!(home.door.browsers(&alice, NOW).unwrap().is_empty());
     assert!(home.asks_for_the_code(&cookie));
-    let in_flight = home.enter_code_of(generation, None, &code_of(&app, 1), Trust::Asked);
+    let in_flight = home.enter_code_of(&pass, None, &code_of(&app, 1), Trust::Asked);
     assert!(matches!(in_flight, AfterCode::Refused(Refusal::Expired)));
     let log = home.door.events(&Filter::default(), 0, 100).unwrap();
     let of =

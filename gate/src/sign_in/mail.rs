@@ -7,16 +7,15 @@ use hyper::StatusCode;
 use shared::decision::Refusal;
 use shared::door::{Asked, MailRefusal, SERVICE, SignInError, Visitor};
 use shared::guess::Stage;
-use shared::words;
 
 impl Guest<'_> {
     /// POST mail
     pub(crate) async fn mail_code(&self) -> Reply {
         let Some(ticket) = self.ticket() else {
-            let text = words::refusal(Refusal::Expired);
+            let text = self.t.refusal(Refusal::Expired);
             return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
         };
-        let (name, generation, visit) = (ticket.name.clone(), ticket.generation, Visit::of(self));
+        let (name, pass, visit) = (ticket.name.clone(), ticket.pass, Visit::of(self));
         let asked = self.site.judge.run(move |door| {
             let visitor = Visitor {
                 name: &name,
@@ -25,14 +24,14 @@ impl Guest<'_> {
                 browser: None,
                 service: SERVICE,
             };
-            door.mail_code(&visitor, Some(generation), visit.now()?).map_err(SignInError::Door)
+            door.mail_code(&visitor, Some(&pass), visit.now()?).map_err(SignInError::Door)
         });
         let letter = match asked.await {
             Err(error) => return self.not_judged(&error),
             Ok(Asked::For(letter)) => letter,
             Ok(Asked::Refused(refusal)) => {
                 self.log(&ticket.name, "not mailed", &refusal.to_string());
-                let text = words::mail_refusal(refusal);
+                let text = self.t.mail_refusal(refusal);
                 let page = |status| self.code(status, &ticket, Said::Alert(&text), false);
                 return match refusal {
                     MailRefusal::Code(Refusal::Expired) => {
@@ -52,11 +51,12 @@ impl Guest<'_> {
         mailer::note(&self.site.judge, letter, sent).await;
         match is_sent {
             true => {
-                let text = words::mailed(&to, self.site.config.email.code_ttl.seconds());
+                let text = self.t.mailed(&to, self.site.config.email.code_ttl.seconds());
                 self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
             }
             false => {
-                self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(words::NOT_MAILED), false)
+                let text = self.t.say("not-mailed");
+                self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(&text), false)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What no single key can know: keys of postern.toml that contradict one another.
 
+use super::gate::FirstFactor;
 use super::{Config, Exempt, SelfEnroll};
 use crate::recovery::{LEAST_BITS, bits_per_guess};
 
@@ -39,6 +40,14 @@ impl Config {
             return Err(Conflict {
                 path: &["policy", "exempt"],
                 message: "an exemption needs at least one of groups, services, networks, after".to_owned(),
+            });
+        }
+        let names_identities = self.gate.trusted_proxies.iter().any(|proxy| proxy.identity_header.is_some());
+        if (self.gate.first_factor == FirstFactor::Header) != names_identities {
+            return Err(Conflict {
+                path: &["gate", "first_factor"],
+                message: "first_factor = \"header\" and identity_header of a trusted proxy need each other"
+                    .to_owned(),
             });
         }
         self.email.check()?;

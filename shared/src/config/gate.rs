@@ -1,7 +1,12 @@
 //! `[gate]`: where the gate listens, whom it believes, what it asks for.
 
+mod first_factor;
+
+pub use first_factor::{FirstFactor, IdentityHeader, PamServiceFile};
+
 use super::AbsolutePath;
 pub use super::listen::{Listen, Operations};
+use super::look::Look;
 use super::value::Duration;
 use crate::place::{Address, Network};
 use crate::scope::{ScopeName, Web};
@@ -20,6 +25,10 @@ pub struct Gate {
     pub listen: Vec<Listen>,
     /// Certificate of the TCP listeners.
     pub tls: Option<Tls>,
+    /// What proves a person before the code.
+    pub first_factor: FirstFactor,
+    /// The service that PAM is asked by for a password of this host.
+    pub pam_service: PamServiceFile,
     /// The parent domain that sessions are good for, where the gate has a host of its own.
     pub cookie_domain: Option<Domain>,
     /// How long a session lasts.
@@ -38,6 +47,8 @@ pub struct Gate {
     pub log: LogFormat,
     /// Whether the log has a line for each check and page, too.
     pub access_log: bool,
+    /// How its pages look.
+    pub look: Look,
 }
 
 impl Default for Gate {
@@ -46,6 +57,8 @@ impl Default for Gate {
             url: None,
             listen: vec![Listen::Unix(PathBuf::from("/run/postern/gate.sock"))],
             tls: None,
+            first_factor: FirstFactor::default(),
+            pam_service: PamServiceFile::default(),
             cookie_domain: None,
             session: Duration::of(12 * 3600),
             trust: Duration::of(30 * 24 * 3600),
@@ -55,6 +68,7 @@ impl Default for Gate {
             operations: None,
             log: LogFormat::Text,
             access_log: false,
+            look: Look::default(),
         }
     }
 }
@@ -193,6 +207,9 @@ pub struct TrustedProxy {
     /// Whether a client certificate of `gate.tls.client_ca_file` proves it.
     #[serde(default)]
     pub certificate: bool,
+    /// The header in which it says who is there, where it has established that.
+    #[serde(default)]
+    pub identity_header: Option<IdentityHeader>,
 }
 
 /// Where a proxy connects from.

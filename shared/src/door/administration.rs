@@ -35,7 +35,7 @@ impl Door {
             self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        actor.refuse_ended(tx.as_mut(), record.id, now)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         tx.remove_second_factor(record.id)?;
         tx.unlock_all(record.id)?;
         tx.end_all(record.id, now)?;
@@ -132,13 +132,11 @@ impl Actor<'_> {
     pub(super) fn refuse_ended(
         self,
         tx: &mut dyn Transaction,
-        account: AccountId,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let lives = match self {
-            Actor::Command(_) | Actor::Browser(..) | Actor::Service(..) => true,
-            Actor::Session(_, _, id) => tx.sessions(account, now)?.iter().any(|kept| kept.id == id),
-        };
+        let Actor::Session(name, _, id) = self else { return Ok(()) };
+        let own = tx.account(name)?.map_or(AccountId(0), |own| own.id);
+        let lives = tx.sessions(own, now)?.iter().any(|kept| kept.id == id);
         if lives { Ok(()) } else { Err(AdministrationError::Stale) }
     }
 }

@@ -31,15 +31,16 @@ pub enum AppPasswordsAfter {
 
 impl Door {
     /// Makes an app password; every gate knows it when this returns.
-    pub fn add_app_password(
+    pub fn add_app_password<'a>(
         &mut self,
         account: &UserName,
         name: &Label,
         scope: &Scope,
         expires: Option<Timestamp>,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<AppPassword, AdministrationError> {
+        let actor = actor.into();
         self.refuse_scope(scope)?;
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AppPasswordError::Past.into());
@@ -50,6 +51,7 @@ impl Door {
             Some(_) => known_or_new(tx.as_mut(), account, actor, now)?,
             None => known(tx.as_mut(), account)?,
         };
+        actor.refuse_ended(tx.as_mut(), now)?;
         let is_over = |kept: &AppPasswordRecord| kept.expires.is_some_and(|expires| expires <= now);
         let mut live = tx.app_passwords(Some(record.id))?;
         live.retain(|kept| !is_over(kept));
@@ -90,16 +92,18 @@ impl Door {
     }
 
     /// Gives an app password another name.
-    pub fn rename_app_password(
+    pub fn rename_app_password<'a>(
         &mut self,
         account: &UserName,
         name: &Label,
         new: &Label,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Done {
+        let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), account)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let meant = find(&all, account, name)?;
         if name != new && all.iter().any(|kept| kept.name == *new) {
@@ -111,15 +115,17 @@ impl Door {
     }
 
     /// Revokes one app password of an account, or all; how many. When this returns, no door takes them.
-    pub fn revoke_app_passwords(
+    pub fn revoke_app_passwords<'a>(
         &mut self,
         account: &UserName,
         one: Option<&Label>,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
+        let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), account)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         let all = tx.app_passwords(Some(record.id))?;
         let count = match one {
             Some(name) => {

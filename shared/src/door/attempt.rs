@@ -39,8 +39,10 @@ pub enum Means {
     OneTimeCode,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
-    /// The first factor alone, where no code is needed.
+    /// The first factor alone, where no code is needed: a password,
     Password,
+    /// or the identity that a trusted proxy has established.
+    Identity,
 }
 
 impl From<Spent> for Means {
@@ -60,7 +62,9 @@ impl Means {
     pub fn steps_up(self) -> bool {
         match self {
             Means::RecoveryCode | Means::OneTimeCode => true,
-            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password => false,
+            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password | Means::Identity => {
+                false
+            }
         }
     }
 
@@ -73,6 +77,7 @@ impl Means {
             Means::OneTimeCode => "one-time-code",
             Means::TrustedBrowser => "trusted-browser",
             Means::Password => "password",
+            Means::Identity => "identity",
         }
     }
 }

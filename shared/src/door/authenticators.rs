@@ -62,7 +62,7 @@ impl Door {
             EnrolmentKind::First => known_or_new(tx.as_mut(), name, actor, now)?,
             EnrolmentKind::Replacement | EnrolmentKind::Further => known(tx.as_mut(), name)?,
         };
-        actor.refuse_ended(tx.as_mut(), record.id, now)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
         if pending.footing().is_some_and(|began_on| *began_on != footing) {
             return Err(AdministrationError::Stale);
@@ -154,16 +154,18 @@ impl Door {
 
     /// Removes one authenticator of several, or the last one where codes are mailed too. When this returns, its secret
     /// is gone from the store's bytes.
-    pub fn remove_authenticator(
+    pub fn remove_authenticator<'a>(
         &mut self,
         name: &UserName,
         label: &Label,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Done {
+        let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         let all = tx.authenticators(record.id)?;
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
             return Err(AdministrationError::UnknownAuthenticator(name.clone(), label.clone()));
@@ -188,11 +190,11 @@ impl Door {
     }
 
     /// A new set of recovery codes; the old ones open no more.
-    pub fn replace_recovery_codes(
+    pub fn replace_recovery_codes<'a>(
         &mut self,
         name: &UserName,
         codes: &[RecoveryCode],
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Done {
         let footing = self.footing(name)?;
@@ -200,14 +202,15 @@ impl Door {
     }
 
     /// The same, if the account stands so.
-    pub(super) fn replace_recovery_codes_on(
+    pub(super) fn replace_recovery_codes_on<'a>(
         &mut self,
         began_on: &Footing,
         name: &UserName,
         codes: &[RecoveryCode],
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Done {
+        let actor = actor.into();
         let is_declared = self.config.declared(name).is_some();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if footing(tx.as_mut(), &self.vault, name)? != *began_on {
@@ -217,6 +220,7 @@ impl Door {
             true => known_or_new(tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
         };
+        actor.refuse_ended(tx.as_mut(), now)?;
         if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }

@@ -1,7 +1,7 @@
 //! Addresses of accounts: set, confirmed by a code that was mailed there, removed. A confirmed address is a second
 //! factor: codes are mailed to it. One in use stays so until mail to the new one has arrived.
 
-use super::administration::{AdministrationError, known, known_or_new, log};
+use super::administration::{Actor, AdministrationError, known, known_or_new, log};
 use super::app_passwords::{self, AppPasswordsAfter};
 use super::mail::{self, MailRefusal, Posted};
 use super::{Door, is_enrolled};
@@ -20,16 +20,18 @@ const MOST_WRONG: u32 = 5;
 
 impl Door {
     /// Notes a new address, and leaves a letter with a code for it: see [`Door::await_letter`].
-    pub fn set_email(
+    pub fn set_email<'a>(
         &mut self,
         name: &UserName,
         to: &EmailAddress,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<Posted, AdministrationError> {
+        let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known_or_new(tx.as_mut(), name, actor, now)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         match mail::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => return Err(AdministrationError::MailCooldown(wait)),
             Some(_) => return Err(AdministrationError::NoMail),
@@ -56,17 +58,19 @@ impl Door {
 
     /// The code that was mailed to a new address: from now on codes for the account are mailed there. Every session and
     /// trusted browser of the account ends.
-    pub fn confirm_email(
+    pub fn confirm_email<'a>(
         &mut self,
         name: &UserName,
         answer: &Answer,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<(EmailAddress, AppPasswordsAfter), AdministrationError> {
+        let actor = actor.into();
         self.refuse_declared(name)?;
         let refuse = |refusal| Err(AdministrationError::NotConfirmed(refusal));
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         let Some(address) = tx.addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
@@ -106,15 +110,17 @@ impl Door {
 
     /// Removes the addresses of an account; whether it still has a second factor. Where the address was the last one,
     /// recovery codes go too. Every session and trusted browser of the account ends.
-    pub fn remove_email(
+    pub fn remove_email<'a>(
         &mut self,
         name: &UserName,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<(Enrolled, AppPasswordsAfter), AdministrationError> {
+        let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         let addresses = tx.addresses(record.id)?;
         if addresses == Addresses::default() {
             return Err(AdministrationError::NoAddress(name.clone()));

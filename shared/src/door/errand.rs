@@ -3,8 +3,9 @@
 //!
 //! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
 
-use super::administration::AdministrationError;
-use super::{AppPasswordsAfter, COMMAND, Door, DoorError, Visitor};
+use super::administration::{Actor, AdministrationError};
+use super::web_setup::shown;
+use super::{AppPasswordsAfter, COMMAND, Door, DoorError, Shown, Visitor};
 use crate::answer;
 use crate::clock::Timestamp;
 use crate::decision::{Invitation, Verdict};
@@ -15,6 +16,7 @@ use crate::name::UserName;
 use crate::place::Origin;
 use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret};
+use crate::session::Session;
 use crate::ticket::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewCodes, Purpose};
 use crate::totp::{Moving, Parameters, Step};
 use crate::vault::VaultError;
@@ -35,6 +37,8 @@ pub enum Caller<'a> {
         /// The user's number.
         uid: u32,
     },
+    /// Someone at the gate who proved themselves afresh in this session, for the own account.
+    SteppedUp(&'a Session, &'a Origin),
 }
 
 /// What a change rests on.
@@ -48,10 +52,19 @@ struct Proof {
 type Answered = Result<Answer, AdministrationError>;
 
 impl Caller<'_> {
-    pub(super) fn actor(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         match self {
-            Caller::Root(actor) => actor,
+            Caller::Root(name) => name,
             Caller::Owner { name, .. } => name.as_str(),
+            Caller::SteppedUp(session, _) => session.name.as_str(),
+        }
+    }
+
+    pub(super) fn actor(&self) -> Actor<'_> {
+        match self {
+            Caller::Root(actor) => Actor::Command(actor),
+            Caller::Owner { name, .. } => Actor::Command(name.as_str()),
+            Caller::SteppedUp(session, origin) => Actor::Session(&session.name, origin, session.id),
         }
     }
 
@@ -61,7 +74,10 @@ impl Caller<'_> {
             Caller::Owner { name, .. } if *name != account => {
                 Err(AdministrationError::NotOwn((*name).clone()))
             }
-            Caller::Owner { .. } | Caller::Root(_) => Ok(()),
+            Caller::SteppedUp(session, _) if session.name != *account => {
+                Err(AdministrationError::NotOwn(session.name.clone()))
+            }
+            Caller::Owner { .. } | Caller::SteppedUp(..) | Caller::Root(_) => Ok(()),
         }
     }
 
@@ -69,6 +85,7 @@ impl Caller<'_> {
         match self {
             Caller::Root(_) => Holder::Root,
             Caller::Owner { uid, .. } => Holder::User(*uid),
+            Caller::SteppedUp(session, _) => Holder::Session(session.id),
         }
     }
 }
@@ -139,7 +156,7 @@ impl Door {
         }
     }
 
-    /// An owner's code, judged and spent; root needs none. The one-time code of a first setup is spent with it.
+    /// An owner's code, judged and spent; root, and whoever stepped up, need none. The one-time code of a first setup is spent with it.
     fn prove(
         &mut self,
         caller: Caller<'_>,
@@ -226,6 +243,21 @@ impl Door {
         })
     }
 
+    /// A new authenticator that was begun, shown again to whoever began it.
+    pub fn shown_again(
+        &mut self,
+        caller: Caller<'_>,
+        account: &UserName,
+        ticket: &str,
+        now: Timestamp,
+    ) -> Result<Shown, AdministrationError> {
+        // tickets are opened with the keys of now
+        self.footing(account)?;
+        let opened = self.opened::<Draft>(ticket, caller, account, now)?;
+        let pending = self.pending(&opened.what, &opened)?;
+        Ok(shown(&pending, ticket.to_owned().into()))
+    }
+
     fn begin_recovery_codes(
         &mut self,
         caller: Caller<'_>,
@@ -256,7 +288,7 @@ impl Door {
                 let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
                 let pending = self.pending(&ticket.what, &ticket)?;
                 match pending.confirm(&answer::Answer::read(code.as_bytes()), self.config(), now) {
-                    Err(refusal) => Ok(Answer::NotConfirmed(words::refusal(refusal)).into()),
+                    Err(refusal) => Ok(Answer::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
                         let next = ticket.next(|draft| Confirmed { draft, step });

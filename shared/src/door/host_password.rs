@@ -9,7 +9,6 @@ use super::visit::Visit;
 use super::{Door, DoorError, Visitor, load};
 use crate::clock::Timestamp;
 use crate::decision::Refusal;
-use crate::guess::Standing;
 use crate::host_password::Said;
 use crate::store::{FailureId, Intent, Wrong};
 
@@ -47,13 +46,7 @@ impl Door {
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
-        let refusal = match (visit.account.address_wait, visit.account.row.standing(&config.throttle, now)) {
-            (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
-            (None, Standing::Delayed { wait }) => Some(Refusal::Delayed { wait }),
-            (None, Standing::Locked) => Some(Refusal::Locked),
-            (None, Standing::Open) => None,
-        };
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = visit.standing() {
             let mended = visit.mended;
             drop(visit);
             match mended {

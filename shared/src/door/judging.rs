@@ -95,7 +95,7 @@ impl Door {
             }
             Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
             Question::PasswordChanged => {
-                let actor = Actor::Service(caller.actor(), &origin, service);
+                let actor = Actor::Service(caller.name(), &origin, service);
                 return Ok(match self.host_password_changed(account, actor, now)? {
                     None => Answer::Judged(Judged::NothingToEnd).into(),
                     Some(after) => {
@@ -131,6 +131,8 @@ impl Door {
             Caller::Owner { name, .. } if !self.config.pam.socket_users.contains(name) => {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
+            // no PAM host
+            Caller::SteppedUp(session, _) => Err(AdministrationError::NotTrusted(session.name.clone())),
             Caller::Owner { name, .. } if matches!(judging.origin, Origin::Local(_)) => {
                 Ok((Origin::Local(name.to_string()), judging.stage))
             }

@@ -14,6 +14,7 @@ use crate::guess::{Stage, Standing};
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
 use crate::store::{AccountId, Fate, Intent, StoreError, Transaction, Waiting};
+use crate::ticket::Pass;
 use crate::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use std::fmt;
 use std::time::Duration;
@@ -102,16 +103,16 @@ impl fmt::Display for MailRefusal {
 
 impl Door {
     /// Someone who has passed the first factor asks for a code, to be sent by whoever gets the letter: the gate. With
-    /// a `generation`, the account's must be the same: whatever ended all sessions ended this sign-in too.
+    /// a `pass`, the sign-in must not be over: whatever ended all sessions ended it too.
     pub fn mail_code(
         &mut self,
         visitor: &Visitor<'_>,
-        generation: Option<u64>,
+        pass: Option<&Pass>,
         now: Timestamp,
     ) -> Result<Asked<Letter>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let asked = ask(config, vault, transaction.as_mut(), visitor, generation, now)?;
+        let asked = ask(config, vault, transaction.as_mut(), visitor, pass, now)?;
         if let Asked::For(_) = asked {
             transaction.commit()?;
         }
@@ -278,14 +279,11 @@ fn ask(
     vault: &Vault,
     tx: &mut dyn Transaction,
     visitor: &Visitor<'_>,
-    generation: Option<u64>,
+    pass: Option<&Pass>,
     now: Timestamp,
 ) -> Result<Asked<Letter>, DoorError> {
     let visit = Visit::load(config, vault, tx, visitor, load::declared(config, visitor.name)?, now)?;
     let Some(record) = &visit.record else { return Ok(Asked::Refused(MailRefusal::NoAddress)) };
-    if generation.is_some_and(|generation| generation != record.generation) {
-        return Ok(Asked::Refused(MailRefusal::Code(Refusal::Expired)));
-    }
     let standing = match visit.account.row.standing(&config.throttle, now) {
         Standing::Open => None,
         Standing::Delayed { wait } => Some(Refusal::Delayed { wait }),
@@ -293,6 +291,12 @@ fn ask(
     };
     if let Some(refusal) = standing {
         return Ok(Asked::Refused(MailRefusal::Code(refusal)));
+    }
+    if let Some(pass) = pass {
+        let trials = tx.trials(pass.id)?;
+        if pass.generation != record.generation || trials.used || trials.wrong >= Pass::TRIALS {
+            return Ok(Asked::Refused(MailRefusal::Code(Refusal::Expired)));
+        }
     }
     let Some(to) = load::mail_address(config, tx, visitor.name, record.id)? else {
         return Ok(Asked::Refused(MailRefusal::NoAddress));

@@ -1,15 +1,42 @@
 //! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie.
 
-use super::{AppPasswordsAfter, Browser, Means, Opened, SignInError, load};
+use super::sign_in::HostGroups;
+use super::{AppPasswordsAfter, Browser, Door, Means, Opened, SignInError, load};
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::name::UserName;
 use crate::password::PasswordError;
 use crate::secret::fill_random;
 use crate::session::{Factors, Session, SessionId};
-use crate::store::{AccountRecord, BrowserRecord, SessionRecord, Transaction};
+use crate::store::{AccountRecord, BrowserRecord, Intent, SessionRecord, Transaction};
 use crate::vault::Vault;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
+
+impl Door {
+    /// A session for the browser of someone who just did what ends all sessions of the account, and needs a new one to go
+    /// on; none if anything else ended them as well. `generation` is the account's before that act.
+    pub fn open_after(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        generation: u64,
+        means: Means,
+        now: Timestamp,
+    ) -> Result<Option<Opened>, SignInError> {
+        let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
+        let Door { config, vault, store, .. } = self;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let tx = transaction.as_mut();
+        let record = tx.account(name)?.filter(|record| record.generation == generation + 1);
+        let Some(record) = record else { return Ok(None) };
+        tx.signed_in(record.id, now)?;
+        let opening = Opening { config, vault, browser, record: &record, host: &host, now };
+        let opened = opening.session(tx, means, None)?;
+        transaction.commit()?;
+        Ok(Some(opened))
+    }
+}
 
 /// What a success opens.
 pub(super) struct Opening<'a> {
@@ -17,6 +44,7 @@ pub(super) struct Opening<'a> {
     pub(super) vault: &'a Vault,
     pub(super) browser: &'a Browser<'a>,
     pub(super) record: &'a AccountRecord,
+    pub(super) host: &'a HostGroups,
     pub(super) now: Timestamp,
 }
 
@@ -32,6 +60,7 @@ impl Opening<'_> {
         means: Means,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<Opened, SignInError> {
+        let groups = self.host.of_session(self.config, self.record).map_err(SignInError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
         tx.add_session(
             self.record.id,
@@ -52,7 +81,7 @@ impl Opening<'_> {
             issued: self.now,
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
-            groups: self.record.groups.clone(),
+            groups,
             email: load::mail_address(self.config, tx, &self.record.name, self.record.id)?,
         };
         let keys = self.vault.token_keys();

@@ -1,25 +1,31 @@
-//! Signing in at the web: the password, then the code, then a session; or the password alone in a browser that
+//! Signing in at the web: the first factor, then the code, then a session; or the first factor alone in a browser that
 //! the account trusts. Each step is one transaction, and the session's row is written with what it spends.
+//!
+//! There are three ways to the one point where a first factor has passed (`first_factor`): the password that the store
+//! keeps, one that PAM judges, and the identity that a trusted proxy has established. What comes then is in `next`.
 
-use super::opening::Opening;
-use super::visit::Visit;
-use super::{AppPasswordsAfter, Door, DoorError, Means, Recovered, Visitor, load, mail, notice};
-use crate::account::{Enrolled, Methods};
-use crate::answer::Answer;
-use crate::clock::Timestamp;
-use crate::config::Config;
-use crate::decision::{Refusal, Verdict};
-use crate::earlier::Earlier;
-use crate::event::{Event, What};
-use crate::groups::GroupsError;
-use crate::guess::{Stage, Standing};
-use crate::name::{Group, UserName};
-use crate::password::{Password, PasswordError};
+mod code;
+mod error;
+mod first_factor;
+mod groups;
+mod next;
+mod recognised;
+mod step_up;
+
+pub use error::SignInError;
+pub use first_factor::FirstFactorTried;
+pub(super) use groups::HostGroups;
+pub use step_up::AfterStepUp;
+
+use super::{AppPasswordsAfter, Means, Recovered};
+use crate::account::Methods;
+use crate::decision::Refusal;
 use crate::place::Origin;
-use crate::policy::{Enrolling, Need, Subject};
-use crate::session::{Factors, Session};
-use crate::store::{AccountId, Intent, Missed, StoreError, Token, Transaction, Wrong};
-use crate::vault::{TokenKeys, Vault};
+use crate::policy::Enrolling;
+use crate::session::Session;
+use crate::store::Missed;
+use crate::ticket::Pass;
+use crate::vault::TokenKeys;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
@@ -77,14 +83,14 @@ impl Opened {
     }
 }
 
-/// What comes after the password.
+/// What comes after the first factor, a password or an identity.
 pub enum AfterPassword {
     /// Nothing: the session has begun.
     Opened(Box<Opened>),
     /// The code.
     Code {
-        /// The account's generation, for the ticket.
-        generation: u64,
+        /// The way there, for the ticket.
+        pass: Pass,
         /// How long its longest code is.
         digits: u32,
         /// What codes there are.
@@ -107,305 +113,4 @@ pub enum AfterCode {
     Opened(Box<Opened>),
     /// Refused.
     Refused(Refusal),
-}
-
-/// What the store says of a browser's cookie.
-enum Recognised {
-    /// It is trusted: the number of the browser.
-    Trusted(i64),
-    /// It was, until the newest cookie that it was given: a code makes it trusted again.
-    Behind(i64),
-    /// Its cookie was stolen; the browser is trusted no longer.
-    Stolen,
-    /// Nothing.
-    Stranger,
-}
-
-impl Door {
-    /// The password, with a recovery code if the person gave one along.
-    pub fn enter_password(
-        &mut self,
-        browser: &Browser<'_>,
-        name: &UserName,
-        password: Option<&Password>,
-        recovery: &Answer,
-        now: Timestamp,
-    ) -> Result<AfterPassword, SignInError> {
-        let Door { config, vault, store, hashing } = self;
-        // First the try is charged, so that however many come at once, no more are looked at than the row allows.
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
-        let recognised = recognise(config, vault, tx, browser, name, now)?;
-        let visitor = Visitor {
-            name,
-            stage: Stage::Before,
-            origin: browser.origin,
-            browser: match recognised {
-                Recognised::Trusted(number) => Some(number),
-                _ => None,
-            },
-            service: SERVICE,
-        };
-        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
-        let with_recovery = matches!(visit.decide(recovery, Stage::After).verdict, Verdict::Accepted(_));
-        let refusal = match (visit.account.address_wait, visit.account.row.standing(&config.throttle, now)) {
-            (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
-            (None, Standing::Delayed { wait }) if !with_recovery => Some(Refusal::Delayed { wait }),
-            (None, Standing::Locked) if !with_recovery => Some(Refusal::Locked),
-            (None, _) => None,
-        };
-        if let Some(refusal) = refusal {
-            let worth_keeping = visit.mended || matches!(recognised, Recognised::Stolen);
-            drop(visit);
-            match worth_keeping {
-                true => transaction.commit()?,
-                false => drop(transaction),
-            }
-            if !matches!(refusal, Refusal::AddressDelayed { .. }) {
-                // It must not show in the time whether this name's row is delayed: names without an account share theirs.
-                vault.verify_password(hashing, password, None)?;
-            }
-            return Ok(AfterPassword::Refused(refusal));
-        }
-        let charged = visit.charge(tx, 1, Wrong::Password)?;
-        let charged_address = visit.charge_address(tx)?;
-        let id = visit.record.as_ref().map_or(AccountId(0), |record| record.id);
-        let hash = tx.password(id)?;
-        let generation = visit.record.as_ref().map(|record| record.generation);
-        drop(visit);
-        transaction.commit()?;
-
-        if !vault.verify_password(hashing, password, hash.as_ref())? {
-            return Ok(AfterPassword::Refused(Refusal::Wrong));
-        }
-
-        // Then it is taken back, and what follows happens together with it.
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
-        tx.take_back(charged, charged_address)?;
-        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
-        visit.forgive(tx)?;
-        // Whatever ended all sessions meanwhile (a new password, the second factor on or off) ended this too.
-        let record = match &visit.record {
-            Some(record) if Some(record.generation) == generation => record,
-            _ => return Ok(AfterPassword::Refused(Refusal::Expired)),
-        };
-        let opening = Opening { config, vault, browser, record, now };
-        let need = need(config, &visitor, &record.groups, visit.account.enrolled)?;
-        let next = if let Need::Nothing | Need::Exempt(_) = need {
-            let mut opened = opening.session(tx, Means::Password, None)?;
-            if let Need::Exempt(rule) = need {
-                opened.session.factors = Factors::Password;
-                opened.exempt = Some(rule);
-            }
-            visit.log(tx, What::Accepted, &opened.cause())?;
-            AfterPassword::Opened(Box::new(opened))
-        } else if visit.account.enrolled == Enrolled::No {
-            visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
-            AfterPassword::Setup { generation: record.generation, needs: Enrolling::OneTimeCode }
-        } else if let Recognised::Trusted(number) = recognise(config, vault, tx, browser, name, now)? {
-            visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
-            let missed = visit.enter(tx, record, Means::TrustedBrowser)?.missed;
-            let cookie = opening.rotate(tx, number, true)?;
-            let opened = Opened { missed, ..opening.session(tx, Means::TrustedBrowser, Some(cookie))? };
-            AfterPassword::Opened(Box::new(opened))
-        } else if let Answer::Recovery(_) | Answer::OneTime(_) = recovery {
-            let after = Visitor { stage: Stage::After, browser: None, ..visitor };
-            let visit = Visit::load(config, vault, tx, &after, load::declared(config, name)?, now)?;
-            let outcome = visit.judge(tx, recovery)?;
-            match outcome.verdict {
-                Verdict::Refused(refusal) => AfterPassword::Refused(refusal),
-                Verdict::Accepted(accepted) => {
-                    // its use may have ended all sessions: the new one belongs to what is now
-                    let record = tx.account(name)?.unwrap_or_else(|| record.clone());
-                    let opening = Opening { record: &record, ..opening };
-                    AfterPassword::Opened(Box::new(Opened {
-                        missed: outcome.missed,
-                        recovery: outcome.recovery,
-                        ..opening.session(tx, accepted.spent().into(), None)?
-                    }))
-                }
-            }
-        } else {
-            let to = match config.email.is_on() {
-                true => load::mail_address(config, tx, name, record.id)?.map(|address| address.masked()),
-                false => None,
-            };
-            let authenticators = &visit.account.authenticators;
-            let lengths = authenticators.iter().map(|a| a.parameters.digits);
-            let digits = lengths.chain(to.as_ref().map(|_| mail::DIGITS)).max().unwrap_or(mail::DIGITS);
-            let methods = match to {
-                None => Methods::App,
-                Some(to) if authenticators.is_empty() => Methods::Mail(to),
-                Some(to) => Methods::AppOrMail(to),
-            };
-            AfterPassword::Code { generation: record.generation, digits, methods }
-        };
-        drop(visit);
-        transaction.commit()?;
-        match next {
-            AfterPassword::Opened(opened) => {
-                self.settle_recovery(opened.recovery)?;
-                Ok(AfterPassword::Opened(opened))
-            }
-            // They may set it up by themselves while they could come in without.
-            AfterPassword::Setup { generation, .. } => {
-                let visitor = Visitor { stage: Stage::After, browser: None, ..visitor };
-                Ok(AfterPassword::Setup { generation, needs: self.first_setup_needs(&visitor, now)? })
-            }
-            AfterPassword::Code { .. } | AfterPassword::Refused(_) => Ok(next),
-        }
-    }
-
-    /// The code, or a recovery code. The ticket's generation must be the account's: whatever ended all sessions
-    /// meanwhile ended this sign-in too.
-    pub fn enter_code(
-        &mut self,
-        browser: &Browser<'_>,
-        name: &UserName,
-        generation: u64,
-        answer: &Answer,
-        trust: Trust,
-        now: Timestamp,
-    ) -> Result<AfterCode, SignInError> {
-        let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
-        let recognised = recognise(config, vault, tx, browser, name, now)?;
-        let visitor =
-            Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
-        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
-        let record = match &visit.record {
-            Some(record) if record.generation == generation => record,
-            _ => return Ok(AfterCode::Refused(Refusal::Expired)),
-        };
-        let outcome = visit.judge(tx, answer)?;
-        let means = match outcome.verdict {
-            Verdict::Accepted(accepted) => accepted.spent().into(),
-            Verdict::Refused(refusal) => {
-                if !outcome.is_free || visit.mended || matches!(recognised, Recognised::Stolen) {
-                    drop(visit);
-                    transaction.commit()?;
-                }
-                return Ok(AfterCode::Refused(refusal));
-            }
-        };
-        // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
-        let record = tx.account(name)?.unwrap_or_else(|| record.clone());
-        let opening = Opening { config, vault, browser, record: &record, now };
-        let cookie = match (outcome.recovery, recognised, trust) {
-            (Some(Recovered::TurnedOff(_)), ..) => None,
-            // the use of a recovery code ended every trust
-            (Some(Recovered::CodesLeft(_)), _, Trust::Asked) => Some(opening.trust(tx)?),
-            (Some(Recovered::CodesLeft(_)), _, Trust::NotAsked) => None,
-            (None, Recognised::Behind(number), _) => Some(opening.rotate(tx, number, false)?),
-            // another tab was first: it is one browser
-            (_, Recognised::Trusted(number), Trust::Asked) => Some(opening.rotate(tx, number, true)?),
-            (_, _, Trust::Asked) => Some(opening.trust(tx)?),
-            (_, _, Trust::NotAsked) => None,
-        };
-        let opened = Opened {
-            missed: outcome.missed,
-            recovery: outcome.recovery,
-            ..opening.session(tx, means, cookie)?
-        };
-        drop(visit);
-        transaction.commit()?;
-        self.settle_recovery(opened.recovery)?;
-        Ok(AfterCode::Opened(Box::new(opened)))
-    }
-}
-
-/// Looks a browser's cookie up. A stolen one revokes the browser, which the caller must commit; one of another
-/// account's says nothing.
-fn recognise(
-    config: &Config,
-    vault: &Vault,
-    tx: &mut dyn Transaction,
-    browser: &Browser<'_>,
-    name: &UserName,
-    now: Timestamp,
-) -> Result<Recognised, StoreError> {
-    let Some(value) = browser.cookie else { return Ok(Recognised::Stranger) };
-    let hash = vault.browser_hash(value.as_bytes());
-    let Some((record, token)) = tx.browser_of(&hash, now)? else { return Ok(Recognised::Stranger) };
-    let owner = tx.account(name)?.filter(|account| account.id == record.account);
-    let Some(owner) = owner else { return Ok(Recognised::Stranger) };
-    match token {
-        Token::Newest => return Ok(Recognised::Trusted(record.number)),
-        Token::Older => return Ok(Recognised::Behind(record.number)),
-        Token::Stolen => {}
-    }
-    tx.remove_browser(record.number)?;
-    let event = Event {
-        at: now,
-        account: owner.name,
-        what: What::BrowserRevoked,
-        door: SERVICE.to_owned(),
-        origin: browser.origin.to_string(),
-        actor: name.to_string(),
-        cause: "an old cookie was used after a newer one".to_owned(),
-    };
-    notice::log(config, tx, &event)?;
-    Ok(Recognised::Stolen)
-}
-
-fn need(
-    config: &Config,
-    visitor: &Visitor<'_>,
-    kept: &[Group],
-    enrolled: Enrolled,
-) -> Result<Need, SignInError> {
-    let groups = config.groups_of(visitor.name, kept).map_err(SignInError::Groups)?;
-    let address = visitor.origin.address();
-    let earlier = &Earlier::PASSWORD;
-    let subject = Subject { name: visitor.name, groups: &groups, service: visitor.service, address, earlier };
-    Ok(config.policy.need(&subject, enrolled))
-}
-
-/// Why nobody can sign in.
-#[derive(Debug)]
-pub enum SignInError {
-    /// Key, store, or what lies in it.
-    Door(DoorError),
-    /// A password's hash.
-    Password(PasswordError),
-    /// The clock.
-    Clock(crate::clock::ClockError),
-    /// The host's name service.
-    Groups(GroupsError),
-}
-
-impl<E: Into<DoorError>> From<E> for SignInError {
-    fn from(error: E) -> SignInError {
-        SignInError::Door(error.into())
-    }
-}
-
-impl From<PasswordError> for SignInError {
-    fn from(error: PasswordError) -> SignInError {
-        SignInError::Password(error)
-    }
-}
-
-impl std::fmt::Display for SignInError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            SignInError::Door(error) => error.fmt(f),
-            SignInError::Password(error) => error.fmt(f),
-            SignInError::Clock(error) => error.fmt(f),
-            SignInError::Groups(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for SignInError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            SignInError::Door(error) => Some(error),
-            SignInError::Password(error) => Some(error),
-            SignInError::Clock(error) => Some(error),
-            SignInError::Groups(error) => Some(error),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, OnUse};
 use crate::decision::{Attempt, Invitation, Refusal, Ruling, Spent, Verdict, decide, decide_invitation};
 use crate::event::{Event, What};
-use crate::guess::{self, Failure, Row, Stage};
+use crate::guess::{self, Failure, Row, Stage, Standing};
 use crate::place::{Origin, Place};
 use crate::secret::Secret;
 use crate::store::{AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction, Wrong};
@@ -140,8 +140,18 @@ impl<'a> Visit<'a> {
         Attempt { answer, recovery_hash, one_time_hash, mailed_hash, stage }
     }
 
+    /// Why no first factor is looked at now, if so.
+    pub(super) fn standing(&self) -> Option<Refusal> {
+        match (self.account.address_wait, self.account.row.standing(&self.config.throttle, self.now)) {
+            (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
+            (None, Standing::Delayed { wait }) => Some(Refusal::Delayed { wait }),
+            (None, Standing::Locked) => Some(Refusal::Locked),
+            (None, Standing::Open) => None,
+        }
+    }
+
     /// Writes what a ruling says.
-    fn apply(&self, tx: &mut dyn Transaction, ruling: Ruling) -> Result<Outcome, StoreError> {
+    pub(super) fn apply(&self, tx: &mut dyn Transaction, ruling: Ruling) -> Result<Outcome, StoreError> {
         let free = ruling.is_free();
         let mut outcome = Outcome { verdict: ruling.verdict, missed: None, recovery: None, is_free: free };
         match &outcome.verdict {
@@ -234,7 +244,9 @@ impl<'a> Visit<'a> {
     ) -> Result<Entered, StoreError> {
         let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
-            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password => self.forgive(tx)?,
+            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password | Means::Identity => {
+                self.forgive(tx)?
+            }
             // These open a lock.
             Means::RecoveryCode | Means::OneTimeCode => tx.unlock(&self.key)?,
         }
@@ -253,7 +265,8 @@ impl<'a> Visit<'a> {
             | Means::MailedCode
             | Means::OneTimeCode
             | Means::TrustedBrowser
-            | Means::Password => None,
+            | Means::Password
+            | Means::Identity => None,
             Means::RecoveryCode => Some(self.after_recovery(tx, record)?),
         };
         Ok(Entered { missed, recovery })

@@ -101,7 +101,7 @@ impl Door {
     }
 }
 
-fn log(
+pub(super) fn log(
     tx: &mut dyn Transaction,
     visitor: &Visitor<'_>,
     what: What,

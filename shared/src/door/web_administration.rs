@@ -1,7 +1,7 @@
 //! What administrators do to an account at the web: its password, its sessions, its trusted browsers.
 
 use super::Door;
-use super::administration::{AdministrationError, known, known_or_new, log};
+use super::administration::{Actor, AdministrationError, known, known_or_new, log};
 use super::app_passwords::AppPasswordsAfter;
 use super::password_change::end_with_password;
 use crate::clock::Timestamp;
@@ -13,21 +13,22 @@ use crate::store::{BrowserRecord, Intent, SessionRecord};
 
 impl Door {
     /// Sets a password. Every session and trusted browser of the account ends, and its grace.
-    pub fn set_password(
+    pub fn set_password<'a>(
         &mut self,
         name: &UserName,
         password: &Password,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
+        let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         // with the pepper of this transaction, not of one before a rotation
         let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
         let record = known_or_new(tx.as_mut(), name, actor, now)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         tx.set_password(record.id, &hash)?;
         let (account, what) = ((name, record.id), What::PasswordSet);
-        let (revision, after) =
-            end_with_password(&self.config, tx.as_mut(), account, what, actor.into(), now)?;
+        let (revision, after) = end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(after)
@@ -57,15 +58,17 @@ impl Door {
 
     /// Ends one session of an account, or all; how many. Its grace ends in either case. When this returns, no gate lets
     /// them in.
-    pub fn revoke_sessions(
+    pub fn revoke_sessions<'a>(
         &mut self,
         name: &UserName,
         one: Option<SessionId>,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
+        let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         let mut ended = 0;
         for session in tx.sessions(record.id, now)? {
             let meant = one.is_none_or(|one| one == session.id);
@@ -83,15 +86,17 @@ impl Door {
     }
 
     /// Trusts one browser of an account, or all, no longer; how many. Its grace ends in either case.
-    pub fn revoke_browsers(
+    pub fn revoke_browsers<'a>(
         &mut self,
         name: &UserName,
         one: Option<i64>,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
+        let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         let mut ended = 0;
         for browser in tx.browsers(record.id, now)? {
             let meant = one.is_none_or(|one| one == browser.number);

@@ -2,15 +2,17 @@
 //! after a fresh code. A [`SetupTicket`] says which may begin. Nothing of it is kept before it is active.
 
 use super::administration::Actor;
-use super::opening::Opening;
 use super::{AdministrationError, Browser, Door, Means, Opened, SERVICE, SignInError, Visitor};
+use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::decision::Refusal;
 use crate::enrolment::{Confirmation, Footing, Pending};
 use crate::errand::Typed;
 use crate::guess::Stage;
-use crate::store::Intent;
+use crate::name::UserName;
+use crate::place::Origin;
+use crate::policy::Enrolling;
 use crate::ticket::{Confirmed, Draft, ErrandTicket, Leave, SetupTicket};
 use crate::vault::VaultError;
 
@@ -22,6 +24,8 @@ pub struct Shown {
     pub url: Typed,
     /// What brings it back.
     pub draft: Typed,
+    /// How long its codes are.
+    pub digits: u32,
 }
 
 /// What comes after a code of the new authenticator.
@@ -123,6 +127,24 @@ impl Door {
         Ok(AfterSetupCode::Confirmed { codes, confirmed: confirmed.seal(&self.token_keys())? })
     }
 
+    /// What a first authenticator needs of someone who is signed in and has just proven themselves; none where there is
+    /// one. Whoever gets codes by mail proved themselves by one.
+    pub fn turning_on_needs(
+        &mut self,
+        name: &UserName,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Option<Enrolling>, SignInError> {
+        if !self.authenticators(name).map_or(true, |all| all.is_empty()) {
+            return Ok(None);
+        }
+        if self.membership(name)?.enrolled == Enrolled::Yes {
+            return Ok(Some(Enrolling::Free));
+        }
+        let visitor = Visitor { name, stage: Stage::After, origin, browser: None, service: SERVICE };
+        Ok(Some(self.first_setup_needs(&visitor, now)?))
+    }
+
     /// The person has saved the recovery codes: the second factor is on, and a session begins.
     pub fn finish_web_setup(
         &mut self,
@@ -153,17 +175,10 @@ impl Door {
             Err(AdministrationError::Door(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterSetup::Over),
         };
-        let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let tx = transaction.as_mut();
-        // Whatever ended all sessions since ended this one before it began.
-        let record = tx.account(&ticket.name)?.filter(|record| record.generation == ticket.generation + 1);
-        let Some(record) = record else { return Ok(AfterSetup::Over) };
-        tx.signed_in(record.id, now)?;
-        let opening = Opening { config, vault, browser, record: &record, now };
-        let opened = Opened { app_passwords, ..opening.session(tx, Means::Code, None)? };
-        transaction.commit()?;
-        Ok(AfterSetup::Opened(Box::new(opened)))
+        Ok(match self.open_after(browser, &ticket.name, ticket.generation, Means::Code, now)? {
+            None => AfterSetup::Over,
+            Some(opened) => AfterSetup::Opened(Box::new(Opened { app_passwords, ..opened })),
+        })
     }
 }
 
@@ -172,6 +187,11 @@ fn stands(ticket: &SetupTicket, footing: &Footing) -> bool {
     footing.account.is_some_and(|(_, generation)| generation == ticket.generation)
 }
 
-fn shown(pending: &Pending, draft: Typed) -> Shown {
-    Shown { secret: pending.secret().to_base32().into(), url: pending.url().into(), draft }
+pub(super) fn shown(pending: &Pending, draft: Typed) -> Shown {
+    Shown {
+        secret: pending.secret().to_base32().into(),
+        url: pending.url().into(),
+        draft,
+        digits: pending.parameters().digits,
+    }
 }

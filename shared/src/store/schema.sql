@@ -209,6 +209,16 @@ CREATE TABLE session (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_account ON session (account);
 
+-- Sign-ins between the first factor and the code, once a code was tried. wrong: how many were; used: whether one was right.
+CREATE TABLE login_ticket (
+    id      BLOB PRIMARY KEY,
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    expires INTEGER NOT NULL,
+    wrong   INTEGER NOT NULL,
+    used    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX login_ticket_expires ON login_ticket (expires);
+
 -- Sessions ended one by one, until they would have expired.
 CREATE TABLE revoked_session (
     id      BLOB PRIMARY KEY,

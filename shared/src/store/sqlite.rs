@@ -8,6 +8,7 @@ mod accounts;
 mod app_passwords;
 mod events;
 mod keys;
+mod login_tickets;
 mod mail;
 mod notices;
 mod place;

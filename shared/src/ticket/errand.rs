@@ -10,6 +10,7 @@ use crate::errand::Typed;
 use crate::name::{Label, UserName};
 use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret, SecretError};
+use crate::session::SessionId;
 use crate::totp::{Parameters, Step};
 use crate::vault::{TokenKeys, VaultError};
 use data_encoding::BASE64URL_NOPAD;
@@ -33,6 +34,8 @@ pub(crate) enum Holder {
     Root,
     /// A user of this host.
     User(u32),
+    /// Who is signed in by this session.
+    Session(SessionId),
     /// The browser that has the setup ticket of this number.
     Browser([u8; 16]),
 }

@@ -29,13 +29,28 @@ impl StepUpTicket {
         Ok(BASE64URL_NOPAD.encode(&keys.seal(Self::KIND, &plain)?))
     }
 
-    /// Whether a cookie is this session's and good at `now`.
-    pub fn proves(value: &str, keys: &TokenKeys, session: &Session, now: Timestamp) -> bool {
-        Self::opened(value, keys).is_some_and(|ticket| {
+    /// The ticket in a cookie, if it is this session's and good at `now`.
+    pub fn from_cookie(
+        value: &str,
+        keys: &TokenKeys,
+        session: &Session,
+        now: Timestamp,
+    ) -> Option<StepUpTicket> {
+        Self::opened(value, keys).filter(|ticket| {
             // A clock that was set back must not lengthen it.
             let in_time = now < ticket.expires && ticket.expires.since(now) <= Self::LIFE;
             in_time && ticket.session == session.id
         })
+    }
+
+    /// The same proof, for no longer, in the session that the person goes on in.
+    pub fn carried_to(self, session: &Session) -> StepUpTicket {
+        StepUpTicket { session: session.id, ..self }
+    }
+
+    /// How long it is still good, in seconds.
+    pub fn left(self, now: Timestamp) -> u64 {
+        self.expires.since(now)
     }
 
     fn opened(value: &str, keys: &TokenKeys) -> Option<StepUpTicket> {
@@ -77,12 +92,27 @@ mod tests {
         let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
         let (one, other) = (session(), session());
         let cookie = StepUpTicket::begun(&one, Timestamp(1_000_000)).to_cookie(&keys).unwrap();
-        let proves = |session, at| StepUpTicket::proves(&cookie, &keys, session, Timestamp(at));
+        let proves =
+            |session, at| StepUpTicket::from_cookie(&cookie, &keys, session, Timestamp(at)).is_some();
         assert!(proves(&one, 1_000_899));
         assert!(!proves(&other, 1_000_000));
         assert!(!proves(&one, 1_000_900) && !proves(&one, 999_999));
-        assert!(!StepUpTicket::proves(&cookie[1..], &keys, &one, Timestamp(1_000_000)));
+        let read = |value: &str| StepUpTicket::from_cookie(value, &keys, &one, Timestamp(1_000_000));
+        assert!(read(&cookie[1..]).is_none());
         // of another purpose: what signs a session
-        assert!(!StepUpTicket::proves(&one.to_cookie(&keys), &keys, &one, Timestamp(1_000_000)));
+        assert!(read(&one.to_cookie(&keys)).is_none());
+    }
+
+    #[test]
+    fn a_proof_that_is_carried_on_is_good_for_no_longer() {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
+        let (one, next) = (session(), session());
+        let carried = StepUpTicket::begun(&one, Timestamp(1_000_000)).carried_to(&next);
+        let cookie = carried.to_cookie(&keys).unwrap();
+        let proves =
+            |session, at| StepUpTicket::from_cookie(&cookie, &keys, session, Timestamp(at)).is_some();
+        assert!(proves(&next, 1_000_899) && !proves(&next, 1_000_900) && !proves(&one, 1_000_000));
+        assert_eq!(carried.left(Timestamp(1_000_600)), 300);
     }
 }

@@ -53,10 +53,11 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
 /// The ticket of a first setup, as it would be given after the password if there were no second factor.
 fn at_the_web_too(home: &mut Home) {
     let from = remote("192.0.2.7");
-    let AfterPassword::Code { generation, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
+    let AfterPassword::Code { pass, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
-    let ticket = SetupTicket::begun(name("alice"), generation, Leave::Given, String::new(), NOW).unwrap();
+    let ticket =
+        SetupTicket::begun(name("alice"), pass.generation, Leave::Given, String::new(), NOW).unwrap();
     let Some(Shown { secret, draft, .. }) = home.door.begin_web_setup(&ticket, NOW).unwrap() else { return };
     let (secret, parameters) = otpauth::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();

@@ -15,29 +15,20 @@ use shared::ticket::{Leave, LoginTicket, SetupTicket};
 fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code { generation, digits, methods } =
-        gives_password(&mut home.door, &from, None, PASSWORD)
+    let AfterPassword::Code { pass, digits, methods } = gives_password(&mut home.door, &from, None, PASSWORD)
     else {
         panic!("no code is asked")
     };
     let keys = home.door.token_keys();
-    let login = LoginTicket {
-        name: name("alice"),
-        expires: NOW.plus(LoginTicket::LIFE),
-        generation,
-        digits,
-        methods,
-        back_to: String::new(),
-    };
+    let login = LoginTicket { name: name("alice"), pass, digits, methods, back_to: String::new() };
     let login = login.to_cookie(&keys).unwrap();
     let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com" };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered =
-        home.door.enter_code(&browser, &name("alice"), generation, &answer, Trust::Asked, NOW).unwrap();
+    let entered = home.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap();
     let AfterCode::Opened(opened) = entered else { panic!("not opened") };
     let trusted = opened.browser_cookie.as_ref().unwrap().to_string();
     let session = opened.session.to_cookie(&opened.keys);
-    let first = SetupTicket::begun(name("alice"), generation, Leave::Given, String::new(), NOW).unwrap();
+    let first = SetupTicket::begun(name("alice"), pass.generation, Leave::Given, String::new(), NOW).unwrap();
     let first = first.to_cookie(&keys).unwrap();
 
     let code = Some(code_of(&app, 0).into());
@@ -93,13 +84,13 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
 fn trap_14_administrators_disable_leaves_sessions_alive() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code { generation, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
+    let AfterPassword::Code { pass, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
     let browser = Browser { origin: &from, name: "Test", cookie: None, scope: "example.com" };
     let enter = |home: &mut Home, offset| {
         let answer = Answer::read(code_of(&app, offset).as_bytes());
-        home.door.enter_code(&browser, &name("alice"), generation, &answer, Trust::Asked, NOW).unwrap()
+        home.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap()
     };
     let AfterCode::Opened(opened) = enter(&mut home, -1) else { panic!("not opened") };
     let cookie = opened.browser_cookie.unwrap().to_string();

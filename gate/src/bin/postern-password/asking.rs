@@ -8,6 +8,7 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -29,11 +30,12 @@ impl Drop for Process {
 }
 
 /// Asks; `question` as it came over the wire.
-pub(crate) fn ask(question: &[u8], within: Duration) -> io::Result<Said> {
+pub(crate) fn ask(question: &[u8], config: &Path, within: Duration) -> io::Result<Said> {
     let over = Instant::now() + within;
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(SELF);
-    command.arg("--one-question").env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
+    command.arg("--one-question").arg("--config").arg(config);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
     command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).process_group(0);
     let _process = Process(command.spawn()?);
     // it holds their end too

@@ -17,6 +17,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ const IDLE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
 struct Helper {
+    config: PathBuf,
     gate: u32,
     turns: Turns,
     tries: Mutex<Tries>,
@@ -37,7 +39,7 @@ struct Helper {
 }
 
 /// Listens at the socket that is its standard input.
-pub(crate) fn run() -> io::Result<()> {
+pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     set_dumpable(false)?;
     let input = io::stdin();
     if !matches!(getsockopt(&input, AcceptConn), Ok(true)) {
@@ -53,11 +55,12 @@ pub(crate) fn run() -> io::Result<()> {
     let gate = User::from_name(GATE)?.ok_or_else(|| {
         io::Error::other(format_args!("there is no user {GATE}, who runs the gate").to_string())
     })?;
-    if let Err(error) = service::check() {
+    if let Err(error) = service::configured(&config) {
         eprintln!("postern-password: {error}; until then nobody is let in by a password");
     }
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
     let helper = Arc::new(Helper {
+        config,
         gate: gate.uid.as_raw(),
         turns: Turns::default(),
         tries: Mutex::default(),
@@ -143,7 +146,7 @@ impl Helper {
             give_back();
             return Some(Said::Unasked);
         };
-        match asking::ask(bytes, JUDGED) {
+        match asking::ask(bytes, &self.config, JUDGED) {
             Ok(said) => {
                 if said != Said::Wrong {
                     give_back();

@@ -7,7 +7,8 @@ use nix::unistd::User;
 use nonstick::conv::Exchange;
 use nonstick::items::{Items, ItemsMut};
 use nonstick::{AuthnFlags, Conversation, ErrorCode, PamShared, Transaction, TransactionBuilder};
-use shared::host_password::{Candidate, Question, SERVICE};
+use shared::config::gate::PamServiceFile;
+use shared::host_password::{Candidate, Question};
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -51,7 +52,7 @@ impl Conversation for Answering {
 }
 
 /// Asks PAM.
-pub(crate) fn judge(question: Question) -> Result<(), No> {
+pub(crate) fn judge(question: Question, service: &PamServiceFile) -> Result<(), No> {
     let Question { name, address, password } = question;
     let known = User::from_name(name.as_str()).ok().flatten();
     if known.as_ref().is_some_and(|user| user.uid.is_root()) {
@@ -59,7 +60,7 @@ pub(crate) fn judge(question: Question) -> Result<(), No> {
     }
     let given = Rc::new(Cell::new(false));
     let answering = Answering { password, given: Rc::clone(&given) };
-    let mut transaction = TransactionBuilder::new_with_service(SERVICE)
+    let mut transaction = TransactionBuilder::new_with_service(service.as_str())
         .username(name.as_str())
         .build(answering)
         .map_err(No::Authentication)?;

@@ -1,6 +1,7 @@
 //! postern-password: the root helper of the gate. It says whether a password of an account of this host is right, as
 //! PAM judges it, and nothing else.
 //!
+//! MUST take the name of the PAM service from the configuration, which is root's, and never from the gate.
 //! MUST NOT put a password into an argument, the environment or a line of the log.
 //! MUST NOT load a PAM module into the process that listens: each question has a process of its own, which may hang or
 //! crash, and is ended at its time limit.
@@ -15,21 +16,27 @@ mod tries;
 mod turns;
 
 use clap::Parser;
+use shared::config;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Says to Postern's gate whether a password of this host is right; postern-password.socket starts it
 #[derive(Parser)]
 #[command(name = "postern-password", version)]
 struct Arguments {
+    /// The configuration that names the service
+    #[arg(long, default_value = config::DEFAULT_PATH)]
+    config: PathBuf,
     /// How it calls itself for each question
     #[arg(long, hide = true)]
     one_question: bool,
 }
 
 fn main() -> ExitCode {
-    let ran = match Arguments::parse().one_question {
-        true => question::run(),
-        false => helper::run(),
+    let Arguments { config, one_question } = Arguments::parse();
+    let ran = match one_question {
+        true => question::run(&config),
+        false => helper::run(config),
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,

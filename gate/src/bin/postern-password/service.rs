@@ -1,8 +1,9 @@
 //! The service file that PAM is asked by, read before PAM reads it: it must be there, since PAM would go by `other`
 //! instead, and must not hold pam_totp.so, which would ask for a code that nobody can give here.
 
+use shared::config::file::{self, ConfigError};
+use shared::config::gate::PamServiceFile;
 use shared::files::{self, FileError, Follow, Privacy};
-use shared::host_password::SERVICE;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -17,14 +18,16 @@ const MOST_FILES: usize = 64;
 /// What is wrong with it.
 #[derive(Debug)]
 pub(crate) enum ServiceError {
-    /// There is none.
-    Missing(String),
+    /// No configuration says which it is.
+    Config(ConfigError),
+    /// There is none, or one that it includes is missing.
+    Missing(PamServiceFile, String),
     /// It cannot be read, or anyone may write it.
     File(FileError),
     /// It holds our own module.
-    Forbidden(PathBuf, usize),
+    Forbidden(PamServiceFile, PathBuf, usize),
     /// It includes too much, or itself.
-    TooMany,
+    TooMany(PamServiceFile),
 }
 
 /// Which lines of a file count.
@@ -42,22 +45,31 @@ enum Type {
     Account,
 }
 
-/// Checks it as this host has it.
-pub(crate) fn check() -> Result<(), ServiceError> {
-    Search { folders: FOLDERS.map(PathBuf::from).to_vec(), left: MOST_FILES }.check(SERVICE, Lines::Both)
+/// The service that the configuration names, checked as this host has it.
+pub(crate) fn configured(config: &Path) -> Result<PamServiceFile, ServiceError> {
+    let in_force = file::in_force(config).map_err(ServiceError::Config)?;
+    if let Some(problem) = in_force.problem {
+        eprintln!("postern-password: {problem}; the last valid copy counts");
+    }
+    let service = in_force.config.gate.pam_service;
+    let folders = FOLDERS.map(PathBuf::from).to_vec();
+    let name = service.as_str().to_owned();
+    Search { service: &service, folders, left: MOST_FILES }.check(&name, Lines::Both)?;
+    Ok(service)
 }
 
-struct Search {
+struct Search<'a> {
+    service: &'a PamServiceFile,
     folders: Vec<PathBuf>,
     left: usize,
 }
 
-impl Search {
+impl Search<'_> {
     fn check(&mut self, name: &str, lines: Lines) -> Result<(), ServiceError> {
-        self.left = self.left.checked_sub(1).ok_or(ServiceError::TooMany)?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| ServiceError::TooMany(self.service.clone()))?;
         // a name that begins with a slash stands for itself
         let found = self.folders.iter().map(|folder| folder.join(name)).find(|path| path.exists());
-        let path = found.ok_or_else(|| ServiceError::Missing(name.to_owned()))?;
+        let path = found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
         let bytes = files::read(&path, Privacy::Public, Follow::Yes, LARGEST).map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for (number, line) in joined(&text) {
@@ -90,7 +102,9 @@ impl Search {
         match (words.next().unwrap_or_default().to_ascii_lowercase().as_str(), words.next()) {
             ("include" | "substack", Some(name)) => self.check(name, Lines::Only(kind)),
             // any word: the control in brackets may have blanks
-            _ if rest.any(is_forbidden) => Err(ServiceError::Forbidden(path.to_owned(), number)),
+            _ if rest.any(is_forbidden) => {
+                Err(ServiceError::Forbidden(self.service.clone(), path.to_owned(), number))
+            }
             _ => Ok(()),
         }
     }
@@ -129,18 +143,22 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ServiceError::Missing(name) => write!(
+            ServiceError::Config(error) => error.fmt(f),
+            ServiceError::Missing(service, name) => write!(
                 f,
-                "/etc/pam.d/{name} is missing; config/pam.d/postern-gate is a sample of /etc/pam.d/{SERVICE}"
+                "/etc/pam.d/{name} is missing; config/pam.d/postern-gate is a sample of /etc/pam.d/{}",
+                service.as_str()
             ),
             ServiceError::File(error) => error.fmt(f),
-            ServiceError::Forbidden(path, line) => write!(
-                f,
-                "{}:{line}: holds {FORBIDDEN}, by which /etc/pam.d/{SERVICE} would ask for a code that nobody can give there; name other modules in {SERVICE} than those of this file",
-                path.display()
-            ),
-            ServiceError::TooMany => {
-                write!(f, "/etc/pam.d/{SERVICE} includes more than {MOST_FILES} files, or itself")
+            ServiceError::Forbidden(service, path, line) => {
+                let (service, path) = (service.as_str(), path.display());
+                write!(
+                    f,
+                    "{path}:{line}: holds {FORBIDDEN}, by which /etc/pam.d/{service} would ask for a code that nobody can give there; name other modules in {service} than those of this file"
+                )
+            }
+            ServiceError::TooMany(service) => {
+                write!(f, "/etc/pam.d/{} includes more than {MOST_FILES} files, or itself", service.as_str())
             }
         }
     }
@@ -150,6 +168,7 @@ impl std::error::Error for ServiceError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ServiceError::File(error) => Some(error),
+            ServiceError::Config(error) => Some(error),
             _ => None,
         }
     }
@@ -159,6 +178,8 @@ impl std::error::Error for ServiceError {
 mod tests {
     use super::*;
 
+    const SERVICE: &str = "postern-gate";
+
     /// What is wrong with `postern-gate` among these files.
     fn wrong(files: &[(&str, &str)]) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
@@ -166,7 +187,9 @@ mod tests {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let folders = vec![folder.path().to_owned()];
-        let checked = Search { folders, left: MOST_FILES }.check(SERVICE, Lines::Both);
+        let service = PamServiceFile::default();
+        let search = &mut Search { service: &service, folders, left: MOST_FILES };
+        let checked = search.check(SERVICE, Lines::Both);
         let place = format!("{}/", folder.path().display());
         checked.err().map(|error| error.to_string().replace(&place, ""))
     }

@@ -1,0 +1,68 @@
+//! The account at a glance: the gate's front page for whoever is signed in.
+
+use crate::pages::{self, html};
+use crate::refused::Refused;
+use crate::reply::{self, Reply};
+use crate::sign_in::Guest;
+use hyper::StatusCode;
+use shared::config::gate::FirstFactor;
+use shared::door::{AuthenticatorState, State, Status};
+use shared::session::Session;
+
+/// How an account stands.
+pub(crate) struct Standing {
+    pub(crate) status: Status,
+    pub(crate) authenticators: Vec<AuthenticatorState>,
+    pub(crate) app_passwords: usize,
+    pub(crate) sessions: usize,
+    pub(crate) browsers: usize,
+}
+
+impl Standing {
+    /// Whether there is a second factor.
+    pub(crate) fn is_on(&self) -> bool {
+        self.status.state != State::Off
+    }
+
+    /// Whether the person may change it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.status.state != State::Declared
+    }
+}
+
+impl Guest<'_> {
+    /// How the account stands.
+    pub(crate) async fn standing(&self, session: &Session) -> Result<Standing, Refused> {
+        let name = session.name.clone();
+        self.act(session, move |door, _, now| {
+            Ok(Standing {
+                status: door.status(&name)?,
+                authenticators: door.authenticators(&name)?,
+                app_passwords: door.app_passwords(Some(&name))?.len(),
+                sessions: door.sessions(&name, now)?.len(),
+                browsers: door.browsers(&name, now)?.len(),
+            })
+        })
+        .await
+    }
+
+    /// GET the gate's own address
+    pub(crate) async fn home(&self) -> Reply {
+        let Some(session) = self.session() else {
+            let lines = [self.t.say("not-signed-in-line")];
+            return self.notice(StatusCode::OK, &self.t.say("not-signed-in"), &lines);
+        };
+        let standing = match self.standing(&session).await {
+            Ok(standing) => standing,
+            Err(refused) => return self.refused(&refused),
+        };
+        let page = pages::account::Overview {
+            frame: self.frame(),
+            user: session.name.as_str(),
+            standing: &standing,
+            mails: self.site.config.email.is_on(),
+            has_password: self.site.gate().first_factor == FirstFactor::Password,
+        };
+        reply::page(StatusCode::OK, html(&page))
+    }
+}

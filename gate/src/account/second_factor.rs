@@ -1,0 +1,128 @@
+//! The second factor as a whole: turned on, replaced, turned off.
+
+use super::Asked;
+use crate::refused::Refused;
+use crate::reply::{self, Reply};
+use crate::sign_in::{Form, Guest, Visit};
+use crate::step_up::{Fresh, Proven};
+use hyper::StatusCode;
+use shared::clock;
+use shared::door::{AppPasswordsAfter, Opened};
+use shared::name::UserName;
+use shared::ticket::{Leave, SetupTicket};
+
+impl Guest<'_> {
+    /// Turns it off, unless the policy requires one.
+    pub(crate) async fn turn_second_factor_off(
+        &self,
+        proven: &Proven,
+    ) -> Result<(AppPasswordsAfter, Option<Opened>), Refused> {
+        if self.is_required(&proven.session.name).await? {
+            return Err(Refused::new(StatusCode::CONFLICT, "required", self.t.say("is-required")));
+        }
+        let name = proven.session.name.clone();
+        let done = self
+            .act_and_go_on(&proven.session, move |door, actor, now| door.disable(&name, actor, now))
+            .await?;
+        self.log(&proven.session.name, "disabled", "step-up");
+        Ok(done)
+    }
+
+    pub(super) async fn is_required(&self, name: &UserName) -> Result<bool, Refused> {
+        let name = name.clone();
+        let run = self.site.judge.run(move |door| door.is_required(&name)).await;
+        run.map_err(|error| self.not_run(&error))
+    }
+
+    /// GET turn-off
+    pub(crate) async fn turn_off_page(&self, refused: Option<&Refused>) -> Reply {
+        let asked = Asked {
+            act: "turn-off",
+            title: self.t.say("turn-off"),
+            lines: vec![self.t.say("turn-off-line")],
+            button: self.t.say("turn-off"),
+            hidden: Vec::new(),
+        };
+        self.ask(asked, refused).await
+    }
+
+    /// POST turn-off
+    pub(crate) async fn turn_off(&self, form: &Form) -> Reply {
+        let done = match self.prove(&Fresh::of(form)).await {
+            Ok(proven) => self.turn_second_factor_off(&proven).await.map(|done| (proven, done)),
+            Err(refused) => Err(refused),
+        };
+        match done {
+            Err(refused) => self.turn_off_page(Some(&refused)).await,
+            Ok((proven, (after, opened))) => {
+                let off = self.t.say("turned-off-line");
+                let lines: Vec<String> = std::iter::once(off).chain(self.t.app_passwords(after)).collect();
+                self.after_end(Some(&proven), opened.as_ref(), self.t.say("turned-off"), &lines)
+            }
+        }
+    }
+
+    /// GET replace
+    pub(crate) async fn replace_page(&self, refused: Option<&Refused>) -> Reply {
+        let asked = Asked {
+            act: "replace",
+            title: self.t.say("set-up-new"),
+            lines: vec![self.t.say("set-up-new-line")],
+            button: self.t.say("continue"),
+            hidden: Vec::new(),
+        };
+        self.ask(asked, refused).await
+    }
+
+    /// POST replace
+    pub(crate) async fn replace(&self, form: &Form) -> Reply {
+        let proven = match self.prove(&Fresh::of(form)).await {
+            Ok(proven) => proven,
+            Err(refused) => return self.replace_page(Some(&refused)).await,
+        };
+        let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
+        let session = &proven.session;
+        let leave = Leave::Replacement(session.id);
+        match SetupTicket::begun(session.name.clone(), session.generation, leave, String::new(), now) {
+            Ok(ticket) => {
+                let page = self.with_ticket(reply::see_other(&self.at("setup")), &ticket);
+                self.with_proof(page, &proven)
+            }
+            Err(error) => self.failed("unavailable", &error.to_string()),
+        }
+    }
+
+    /// GET turn-on
+    pub(crate) async fn turn_on_page(&self, refused: Option<&Refused>) -> Reply {
+        let asked = Asked {
+            act: "turn-on",
+            title: self.t.say("set-up"),
+            lines: vec![self.t.say("turn-on-line"), self.t.say("programs")],
+            button: self.t.say("continue"),
+            hidden: Vec::new(),
+        };
+        self.ask(asked, refused).await
+    }
+
+    /// POST turn-on
+    pub(crate) async fn turn_on(&self, form: &Form) -> Reply {
+        let proven = match self.prove(&Fresh::of(form)).await {
+            Ok(proven) => proven,
+            Err(refused) => return self.turn_on_page(Some(&refused)).await,
+        };
+        let (name, visit) = (proven.session.name.clone(), Visit::of(self));
+        let needs =
+            self.site.judge.run(move |door| door.turning_on_needs(&name, &visit.origin, visit.now()?)).await;
+        match needs {
+            Err(error) => self.not_judged(&error),
+            Ok(None) => {
+                let on = Refused::new(StatusCode::CONFLICT, "already_enrolled", self.t.say("already-on"));
+                self.turn_on_page(Some(&on)).await
+            }
+            Ok(Some(needs)) => {
+                let session = &proven.session;
+                self.ask_setup(session.name.clone(), session.generation, needs, String::new())
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What becomes of a letter that waits in the store; no door is held while it is on its way.
+
+use crate::judge::{Judge, NotJudged};
+use shared::door::{DoorError, NotMailed, Posted};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Waits until that is known, within the time limit of `[email]`.
+pub(crate) async fn fate(judge: &Judge, posted: &Arc<Posted>) -> Result<Result<(), NotMailed>, NotJudged> {
+    let began = Instant::now();
+    loop {
+        sleep(LOOK).await;
+        let (posted, waited) = (Arc::clone(posted), began.elapsed());
+        let looked = judge.run(move |door| Ok::<_, DoorError>(door.look_after(&posted, waited)));
+        if let Some(sent) = looked.await? {
+            return Ok(sent);
+        }
+    }
+}

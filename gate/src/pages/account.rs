@@ -1,0 +1,103 @@
+//! The pages of a person's own account.
+
+use super::Frame;
+use crate::account::Asked;
+use crate::account::overview::Standing;
+use crate::step_up::Proof;
+use askama::Template;
+use shared::session::SessionId;
+use shared::store::{Addresses, AppPasswordRecord, BrowserRecord, SessionRecord};
+
+/// The account at a glance.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub(crate) struct Overview<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) user: &'a str,
+    pub(crate) standing: &'a Standing,
+    /// Whether codes can be mailed here.
+    pub(crate) mails: bool,
+    /// Whether the password is kept here.
+    pub(crate) has_password: bool,
+}
+
+/// A critical act, to be confirmed.
+#[derive(Template)]
+#[template(path = "ask.html")]
+pub(crate) struct Ask<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) asked: &'a Asked<'a>,
+    pub(crate) proof: Proof,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// An authenticator more.
+#[derive(Template)]
+#[template(path = "add_authenticator.html")]
+pub(crate) struct AddAuthenticator<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) proof: Proof,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// The app passwords, and a new one.
+#[derive(Template)]
+#[template(path = "app_passwords.html")]
+pub(crate) struct AppPasswords<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) all: &'a [AppPasswordRecord],
+    /// Scopes that postern.toml names.
+    pub(crate) named: &'a [String],
+    /// Days that one may live.
+    pub(crate) lives: &'a [u64],
+    pub(crate) proof: Proof,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// One that was made, shown once.
+#[derive(Template)]
+#[template(path = "new_app_password.html")]
+pub(crate) struct NewAppPassword<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) user: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) password: &'a str,
+}
+
+/// The address that codes are mailed to.
+#[derive(Template)]
+#[template(path = "email.html")]
+pub(crate) struct Email<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) addresses: &'a Addresses,
+    pub(crate) proof: Proof,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// A new password.
+#[derive(Template)]
+#[template(path = "password.html")]
+pub(crate) struct NewPassword<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) proof: Proof,
+    pub(crate) least: usize,
+    pub(crate) message: Option<&'a str>,
+}
+
+/// Sessions and trusted browsers.
+#[derive(Template)]
+#[template(path = "sign_ins.html")]
+pub(crate) struct SignIns<'a> {
+    pub(crate) frame: Frame<'a>,
+    /// The session of whoever reads this.
+    pub(crate) own: SessionId,
+    pub(crate) sessions: &'a [SessionRecord],
+    pub(crate) browsers: &'a [BrowserRecord],
+    pub(crate) message: Option<&'a str>,
+}
+
+/// A timestamp for people, to the minute; UTC, and it says so.
+fn moment(at: impl std::fmt::Display) -> String {
+    let text = at.to_string();
+    format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default())
+}

@@ -1,0 +1,222 @@
+//! The first factor at the sign-in page: the password of the store, that of the host, or the identity that the proxy
+//! brings; and where each leads.
+
+use super::{Form, Guest, Visit};
+use crate::host_password::{self, Silent};
+use crate::judge::NotJudged;
+use crate::log;
+use crate::pages;
+use crate::reply::{self, Reply};
+use hyper::StatusCode;
+use shared::answer::Answer;
+use shared::config::gate::FirstFactor;
+use shared::decision::Refusal;
+use shared::door::{AfterPassword, SERVICE};
+use shared::host_password::{Candidate, Question, Said};
+use shared::name::UserName;
+use shared::password::Password;
+use shared::ticket::{LoginTicket, Pass};
+use std::time::Duration;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+/// PAM takes its time over a wrong password, one that is not looked at takes none: refusals leave at multiples of this,
+/// longer than pam_unix's pause, so that the time tells them not apart.
+const PACE: Duration = Duration::from_secs(4);
+
+impl Guest<'_> {
+    /// GET sign-in
+    pub(crate) async fn sign_in_page(&self, rd: &str) -> Reply {
+        let back_to = self.site.back_to(rd).unwrap_or_default();
+        let is_signed_in = self.session().is_some();
+        if is_signed_in && !back_to.is_empty() {
+            return reply::see_other(back_to);
+        }
+        match self.site.gate().first_factor {
+            FirstFactor::Password | FirstFactor::Pam => self.sign_in(StatusCode::OK, back_to, "", None),
+            FirstFactor::Header if is_signed_in => reply::see_other(&self.at("")),
+            FirstFactor::Header => self.enter_identity(back_to).await,
+        }
+    }
+
+    /// POST sign-in
+    pub(crate) async fn enter_password(&self, form: &Form) -> Reply {
+        let back_to = self.site.back_to(form.field("rd")).unwrap_or_default();
+        let user = form.field("user").trim();
+        let refused = || self.t.say("refused-before-code");
+        let Ok(name) = UserName::parse(user.as_bytes()) else {
+            return self.sign_in(StatusCode::UNAUTHORIZED, back_to, "", Some(&refused()));
+        };
+        let typed = Zeroizing::new(form.field("password").to_owned());
+        let recovery = Answer::read(form.field("recovery").as_bytes());
+        let judged = match self.site.gate().first_factor {
+            FirstFactor::Password => self.ask_store(&name, typed, recovery).await,
+            FirstFactor::Pam => self.ask_host(&name, &typed, recovery).await,
+            // nobody is asked for a password here
+            FirstFactor::Header => return reply::see_other(&self.to_sign_in(back_to)),
+        };
+        match judged {
+            Err(error) => self.not_judged(&error),
+            Ok(AfterPassword::Refused(refusal)) => {
+                self.log(&name, "refused", &format!("password-{refusal}"));
+                match refusal {
+                    Refusal::AddressDelayed { wait } => {
+                        let text = self.t.refusal(refusal);
+                        let page = self.sign_in(StatusCode::TOO_MANY_REQUESTS, back_to, user, Some(&text));
+                        reply::with_retry_after(page, wait)
+                    }
+                    _ => self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&refused())),
+                }
+            }
+            Ok(next) => self.go_on(name, next, back_to),
+        }
+    }
+
+    /// The identity that the proxy brings: there is nothing to type before the code.
+    async fn enter_identity(&self, back_to: &str) -> Reply {
+        let name = match (&self.identity, self.identity.nobody()) {
+            (crate::identity::Identity::Of(name), None) => name.clone(),
+            (_, nobody) => return self.nobody_is_named(nobody),
+        };
+        // another site may send the browser here, but its pages get nothing done by an image
+        let mode = self.headers.get("sec-fetch-mode");
+        if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
+            return reply::bare(StatusCode::FORBIDDEN);
+        }
+        let (who, visit) = (name.clone(), Visit::of(self));
+        let run = self.site.judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
+        match run.await {
+            Err(error) => self.not_judged(&error),
+            Ok(AfterPassword::Refused(refusal)) => {
+                self.log(&name, "refused", &format!("identity-{refusal}"));
+                let text = self.t.refusal(refusal);
+                self.sign_in(StatusCode::UNAUTHORIZED, back_to, "", Some(&text))
+            }
+            Ok(next) => self.go_on(name, next, back_to),
+        }
+    }
+
+    /// Where a first factor that has passed leads.
+    fn go_on(&self, name: UserName, next: AfterPassword, back_to: &str) -> Reply {
+        match next {
+            AfterPassword::Opened(opened) => self.opened(&opened, back_to),
+            AfterPassword::Code { pass, digits, methods } => {
+                self.ask_code(&LoginTicket { name, pass, digits, methods, back_to: back_to.to_owned() })
+            }
+            AfterPassword::Setup { generation, needs } => {
+                self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
+                self.ask_setup(name, generation, needs, back_to.to_owned())
+            }
+            AfterPassword::Refused(refusal) => {
+                let text = self.t.refusal(refusal);
+                self.sign_in(StatusCode::UNAUTHORIZED, back_to, name.as_str(), Some(&text))
+            }
+        }
+    }
+
+    async fn ask_store(
+        &self,
+        name: &UserName,
+        typed: Zeroizing<String>,
+        recovery: Answer,
+    ) -> Result<AfterPassword, NotJudged> {
+        let (who, visit, password) = (name.clone(), Visit::of(self), Password::typed(typed));
+        let run = self.site.judge.run(move |door| {
+            door.enter_password(&visit.browser(), &who, password.as_ref(), &recovery, visit.now()?)
+        });
+        run.await
+    }
+
+    /// The try is charged at a door, the helper is asked while no door is held, and a door goes on by what it said.
+    async fn ask_host(
+        &self,
+        name: &UserName,
+        typed: &str,
+        recovery: Answer,
+    ) -> Result<AfterPassword, NotJudged> {
+        let came = Instant::now();
+        let (who, visit) = (name.clone(), Visit::of(self));
+        let run = self.site.judge.run(move |door| {
+            let tried = door.try_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
+            Ok::<_, shared::door::SignInError>((tried, recovery))
+        });
+        let (tried, recovery) = match run.await? {
+            (Ok(tried), recovery) => (tried, recovery),
+            (Err(refusal @ Refusal::AddressDelayed { .. }), _) => return Ok(AfterPassword::Refused(refusal)),
+            (Err(refusal), _) => {
+                pace(came).await;
+                return Ok(AfterPassword::Refused(refusal));
+            }
+        };
+        let (said, unasked) = match self.host_says(name, typed).await? {
+            Ok(said) => (said, None),
+            Err(unasked) => (Said::Unasked, Some(unasked)),
+        };
+        let (who, visit) = (name.clone(), Visit::of(self));
+        let run = self.site.judge.run(move |door| {
+            door.settle_first_factor(&visit.browser(), &who, tried, said, &recovery, visit.now()?)
+        });
+        let next = run.await?;
+        if said == Said::Unasked {
+            let why =
+                unasked.unwrap_or_else(|| "postern-password did not ask PAM; its log says why".to_owned());
+            return Err(NotJudged::Failed { cause: "password-unasked", why });
+        }
+        if let AfterPassword::Refused(_) = next {
+            pace(came).await;
+        }
+        Ok(next)
+    }
+
+    /// What the host says of a password; why not, where it was never asked.
+    pub(crate) async fn host_says(
+        &self,
+        name: &UserName,
+        typed: &str,
+    ) -> Result<Result<Said, String>, NotJudged> {
+        // no password can be so: it is as wrong as any
+        let Some(password) = Candidate::typed(typed.as_bytes()) else { return Ok(Ok(Said::Wrong)) };
+        let question = Question { name: name.clone(), address: Some(self.address), password };
+        match host_password::ask(&question).await {
+            Ok(said) => Ok(Ok(said)),
+            Err(Silent::Absent(why)) => Ok(Err(why)),
+            Err(Silent::Unanswered(why)) => Err(NotJudged::Failed { cause: "password-unanswered", why }),
+        }
+    }
+
+    fn ask_code(&self, ticket: &LoginTicket) -> Reply {
+        let jar = &self.site.jar;
+        match ticket.to_cookie(&self.site.watch.keys()) {
+            Ok(value) => {
+                let page = reply::see_other(&self.at("code"));
+                reply::with_cookie(page, &jar.own(jar.names.login, &value, Pass::LIFE))
+            }
+            Err(error) => self.failed("unavailable", &error.to_string()),
+        }
+    }
+
+    fn nobody_is_named(&self, nobody: Option<(&str, &str)>) -> Reply {
+        let (cause, why) = nobody.unwrap_or_default();
+        log::event("refused")
+            .with("cause", cause)
+            .with("address", self.address)
+            .with("service", SERVICE)
+            .because(why);
+        let lines = [self.t.say("nobody-is-named-line")];
+        let page = pages::Notice {
+            frame: self.frame(),
+            title: &self.t.say("nobody-is-named"),
+            lines: &lines,
+            link: None,
+            signed_in: false,
+            stepped_up: false,
+        };
+        reply::page(StatusCode::FORBIDDEN, pages::html(&page))
+    }
+}
+
+/// Waits until a refusal may leave.
+async fn pace(came: Instant) {
+    let paces = came.elapsed().as_secs() / PACE.as_secs() + 1;
+    tokio::time::sleep_until(came + PACE * u32::try_from(paces).unwrap_or(u32::MAX)).await;
+}

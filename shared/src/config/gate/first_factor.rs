@@ -1,0 +1,163 @@
+//! `gate.first_factor`: what proves a person before the code, and the names that two of the ways need.
+
+use crate::earlier::Earlier;
+use crate::host_password;
+use serde::{Deserialize, Serialize};
+
+/// `gate.first_factor`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstFactor {
+    /// The password that the store keeps.
+    #[default]
+    Password,
+    /// The password that PAM judges, asked through `postern-password`.
+    Pam,
+    /// The identity that a trusted proxy has established.
+    Header,
+}
+
+impl FirstFactor {
+    /// What is known to have passed where it has. How a proxy established an identity is not.
+    pub fn earlier(self) -> &'static Earlier {
+        static PASSWORD: Earlier = Earlier::PASSWORD;
+        static NOTHING: Earlier = Earlier::NOTHING;
+        match self {
+            FirstFactor::Password | FirstFactor::Pam => &PASSWORD,
+            FirstFactor::Header => &NOTHING,
+        }
+    }
+
+    /// Whether the first sign-in makes the account: who there is, others say.
+    pub fn makes_accounts(self) -> bool {
+        match self {
+            FirstFactor::Password => false,
+            FirstFactor::Pam | FirstFactor::Header => true,
+        }
+    }
+}
+
+/// `gate.pam_service`: the name of a file in /etc/pam.d. In lower case, as libpam looks for it whatever it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PamServiceFile(String);
+
+impl PamServiceFile {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for PamServiceFile {
+    fn default() -> PamServiceFile {
+        PamServiceFile(host_password::SERVICE.to_owned())
+    }
+}
+
+impl TryFrom<String> for PamServiceFile {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<PamServiceFile, Self::Error> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+        match (1..=64).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
+            true => Ok(PamServiceFile(name)),
+            false => Err("must be the name of a file in /etc/pam.d: lower case, digits, '-', '_', '.'"),
+        }
+    }
+}
+
+impl From<PamServiceFile> for String {
+    fn from(name: PamServiceFile) -> String {
+        name.0
+    }
+}
+
+/// `identity_header` of a trusted proxy: the header that says who is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IdentityHeader(String);
+
+/// Headers that say something else, or that clients send as a matter of course.
+const TAKEN: [&str; 22] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "forwarded",
+    "from",
+    "host",
+    "origin",
+    "referer",
+    "user-agent",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-method",
+    "x-forwarded-proto",
+    "x-forwarded-uri",
+    "x-postern-proxy",
+    "x-real-ip",
+    "x-requested-with",
+];
+
+impl IdentityHeader {
+    /// In lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for IdentityHeader {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<IdentityHeader, Self::Error> {
+        let name = text.to_ascii_lowercase();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let is_free =
+            !TAKEN.contains(&name.as_str()) && !name.starts_with("sec-") && !name.starts_with("x-original-");
+        match (1..=64).contains(&name.len()) && name.chars().all(plain) && is_free {
+            true => Ok(IdentityHeader(name)),
+            false => {
+                Err("must be a header such as Remote-User, and none that proxies or browsers use otherwise")
+            }
+        }
+    }
+}
+
+impl From<IdentityHeader> for String {
+    fn from(header: IdentityHeader) -> String {
+        header.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_a_name_that_libpam_takes_as_it_stands() {
+        for name in ["postern-gate", "a", "ldap_2.x"] {
+            assert!(PamServiceFile::try_from(name.to_owned()).is_ok(), "{name}");
+        }
+        for name in ["", "../passwd", "/etc/pam.d/sshd", "SSHD", ".hidden", "a b", "a\n", &"a".repeat(65)] {
+            assert!(PamServiceFile::try_from(name.to_owned()).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_identity_header_is_none_that_says_something_else() {
+        for name in ["Remote-User", "X-Forwarded-User", "X-Client-CN"] {
+            assert_eq!(
+                IdentityHeader::try_from(name.to_owned()).unwrap().as_str(),
+                name.to_ascii_lowercase()
+            );
+        }
+        for name in ["", "Cookie", "X-Real-IP", "X-Postern-Proxy", "Sec-Fetch-Mode", "Remote_User", "a b"] {
+            assert!(IdentityHeader::try_from(name.to_owned()).is_err(), "{name}");
+        }
+    }
+}

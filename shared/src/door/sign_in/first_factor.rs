@@ -1,0 +1,209 @@
+//! The first factor of a sign-in. A password is charged before anyone judges it, so that however many come at once, no
+//! more are looked at than the row allows; the host is asked while no door is held. An identity costs nothing: whoever
+//! may bring one has judged already.
+//!
+//! MUST NOT take a try back that nobody judged, but for one that the host was never asked about.
+//! MUST look at no password where another first factor is configured.
+
+use super::next::Entering;
+use super::recognised::{Recognised, recognise};
+use super::{AfterPassword, Browser, HostGroups, SERVICE, SignInError};
+use crate::answer::Answer;
+use crate::clock::Timestamp;
+use crate::config::gate::FirstFactor;
+use crate::decision::{Refusal, Verdict};
+use crate::door::visit::Visit;
+use crate::door::{Door, Visitor, load, waiver};
+use crate::event::What;
+use crate::guess::Stage;
+use crate::host_password::Said;
+use crate::name::UserName;
+use crate::password::{Hash, Password};
+use crate::store::{AccountId, FailureId, Intent, Wrong};
+
+/// A password that is charged, and to be judged.
+pub struct FirstFactorTried {
+    pub(super) row: FailureId,
+    pub(super) address: Option<FailureId>,
+    /// The account's generation then, if there was one.
+    pub(super) generation: Option<u64>,
+    hash: Option<Hash>,
+}
+
+impl Door {
+    /// The password that the store keeps, with a recovery code if the person gave one along.
+    pub fn enter_password(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        password: Option<&Password>,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        if self.config.gate.first_factor != FirstFactor::Password {
+            return Ok(AfterPassword::Refused(Refusal::Unfit));
+        }
+        match self.try_first_factor(browser, name, recovery, now)? {
+            Ok(tried) => {
+                let said = self.judge_password(&tried, password)?;
+                self.settle_first_factor(browser, name, tried, said, recovery, now)
+            }
+            Err(refusal) => {
+                if !matches!(refusal, Refusal::AddressDelayed { .. }) {
+                    // It must not show in the time whether this name's row is delayed: names without an account share
+                    // theirs.
+                    self.vault.verify_password(&mut self.hashing, password, None)?;
+                }
+                Ok(AfterPassword::Refused(refusal))
+            }
+        }
+    }
+
+    /// An identity that a trusted proxy has established.
+    pub fn enter_identity(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        match self.config.gate.first_factor {
+            FirstFactor::Header => self.enter(browser, name, None, &Answer::Unfit, now),
+            FirstFactor::Password | FirstFactor::Pam => Ok(AfterPassword::Refused(Refusal::Unfit)),
+        }
+    }
+
+    /// Charges a password, before it is judged. A valid recovery code along with it opens the way through delay and lock.
+    pub fn try_first_factor(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<Result<FirstFactorTried, Refusal>, SignInError> {
+        let Door { config, vault, store, .. } = self;
+        let declared = load::declared(config, name)?;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let tx = transaction.as_mut();
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
+        let visitor = before(browser, name, &recognised);
+        let visit = Visit::load(config, vault, tx, &visitor, declared, now)?;
+        let with_recovery = matches!(visit.decide(recovery, Stage::After).verdict, Verdict::Accepted(_));
+        let refusal = visit.standing();
+        let refusal = refusal.filter(|r| matches!(r, Refusal::AddressDelayed { .. }) || !with_recovery);
+        if let Some(refusal) = refusal {
+            let worth_keeping = visit.mended || matches!(recognised, Recognised::Stolen);
+            drop(visit);
+            match worth_keeping {
+                true => transaction.commit()?,
+                false => drop(transaction),
+            }
+            return Ok(Err(refusal));
+        }
+        let row = visit.charge(tx, 1, Wrong::Password)?;
+        let address = visit.charge_address(tx)?;
+        let hash = tx.password(visit.record.as_ref().map_or(AccountId(0), |record| record.id))?;
+        let generation = visit.record.as_ref().map(|record| record.generation);
+        drop(visit);
+        transaction.commit()?;
+        Ok(Ok(FirstFactorTried { row, address, generation, hash }))
+    }
+
+    /// Goes on by what the judge said of it. A try that was never answered is dropped instead, and stays charged.
+    pub fn settle_first_factor(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        tried: FirstFactorTried,
+        said: Said,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        match said {
+            Said::Right => self.enter(browser, name, Some(&tried), recovery, now),
+            Said::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
+            Said::Unasked => {
+                self.take_back(&tried)?;
+                Ok(AfterPassword::Refused(Refusal::Unfit))
+            }
+        }
+    }
+
+    /// Has the store's own password judged.
+    pub(super) fn judge_password(
+        &mut self,
+        tried: &FirstFactorTried,
+        password: Option<&Password>,
+    ) -> Result<Said, SignInError> {
+        let is_right = self.vault.verify_password(&mut self.hashing, password, tried.hash.as_ref())?;
+        Ok(if is_right { Said::Right } else { Said::Wrong })
+    }
+
+    pub(super) fn take_back(&mut self, tried: &FirstFactorTried) -> Result<(), SignInError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        tx.take_back(tried.row, tried.address)?;
+        Ok(tx.commit()?)
+    }
+
+    /// The one point where a first factor has passed: what it cost is taken back, and what follows happens together with
+    /// it.
+    fn enter(
+        &mut self,
+        browser: &Browser<'_>,
+        name: &UserName,
+        tried: Option<&FirstFactorTried>,
+        recovery: &Answer,
+        now: Timestamp,
+    ) -> Result<AfterPassword, SignInError> {
+        let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
+        let Door { config, vault, store, .. } = self;
+        let declared = || load::declared(config, name);
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let tx = transaction.as_mut();
+        if let Some(tried) = tried {
+            tx.take_back(tried.row, tried.address)?;
+        }
+        let recognised = recognise(config, vault, tx, browser, name, now)?;
+        let visitor = before(browser, name, &recognised);
+        let mut visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
+        if tried.is_some() {
+            visit.forgive(tx)?;
+        }
+        // Whatever ended all sessions meanwhile (a new password, the second factor on or off) ended this too.
+        let found = visit.record.as_ref().map(|record| record.generation);
+        if tried.is_some_and(|tried| tried.generation != found) {
+            return Ok(AfterPassword::Refused(Refusal::Expired));
+        }
+        if visit.record.is_none() && config.gate.first_factor.makes_accounts() {
+            drop(visit);
+            waiver::log(tx, &visitor, What::AccountAdded, "first-sign-in", now)?;
+            tx.add_account(name, now)?;
+            visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
+        }
+        let Some(record) = &visit.record else { return Ok(AfterPassword::Refused(Refusal::Expired)) };
+        let entering = Entering { config, vault, browser, record, host: &host, recovery, now };
+        let next = entering.next(tx, &visit, &recognised)?;
+        drop(visit);
+        transaction.commit()?;
+        match next {
+            AfterPassword::Opened(opened) => {
+                self.settle_recovery(opened.recovery)?;
+                Ok(AfterPassword::Opened(opened))
+            }
+            // They may set it up by themselves while they could come in without.
+            AfterPassword::Setup { generation, .. } => {
+                let visitor = Visitor { stage: Stage::After, browser: None, ..visitor };
+                Ok(AfterPassword::Setup { generation, needs: self.first_setup_needs(&visitor, now)? })
+            }
+            AfterPassword::Code { .. } | AfterPassword::Refused(_) => Ok(next),
+        }
+    }
+}
+
+/// Whoever gives a first factor in this browser.
+pub(super) fn before<'a>(browser: &Browser<'a>, name: &'a UserName, recognised: &Recognised) -> Visitor<'a> {
+    let browser_number = match recognised {
+        Recognised::Trusted(number) => Some(*number),
+        _ => None,
+    };
+    Visitor { name, stage: Stage::Before, origin: browser.origin, browser: browser_number, service: SERVICE }
+}

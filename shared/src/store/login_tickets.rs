@@ -1,0 +1,28 @@
+//! What the store keeps of sign-ins between the first factor and the code: how often each was tried.
+
+use super::{AccountId, StoreError};
+use crate::clock::Timestamp;
+use crate::ticket::{Pass, PassId};
+
+/// What became of a sign-in; one that is not kept was not tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trials {
+    /// Wrong codes.
+    pub wrong: u32,
+    /// Whether a code was right: the sign-in is over.
+    pub used: bool,
+}
+
+/// Their part of a transaction.
+pub trait LoginTickets {
+    /// What became of a sign-in.
+    fn trials(&mut self, pass: PassId) -> Result<Trials, StoreError>;
+    /// Keeps what became of it until its life ends, and forgets those whose life ended before `now`.
+    fn keep_trials(
+        &mut self,
+        account: AccountId,
+        pass: &Pass,
+        trials: Trials,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}

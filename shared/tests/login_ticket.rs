@@ -1,0 +1,151 @@
+//! L2: a sign-in between its first factor and its code is good for a time, for so many wrong codes, and once.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote};
+use shared::answer::Answer;
+use shared::clock::Timestamp;
+use shared::decision::Refusal;
+use shared::door::{AfterCode, AfterPassword, Asked, Browser, Door, MailRefusal, SERVICE, Trust, Visitor};
+use shared::guess::Stage;
+use shared::ticket::Pass;
+use std::sync::Barrier;
+
+/// What alice types is compared with three codes: a wrong one costs one.
+fn enter(door: &mut Door, pass: &Pass, typed: &str, now: Timestamp) -> AfterCode {
+    let origin = remote("192.0.2.7");
+    let browser = Browser { origin: &origin, name: "Test", cookie: None, scope: "example.com" };
+    let answer = Answer::read(typed.as_bytes());
+    door.enter_code(&browser, &name("alice"), pass, &answer, Trust::NotAsked, now).unwrap()
+}
+
+fn begin(home: &mut Home, now: Timestamp) -> Pass {
+    let origin = remote("192.0.2.7");
+    let browser = Browser { origin: &origin, name: "Test", cookie: None, scope: "example.com" };
+    let typed = password(PASSWORD);
+    let asked = home.door.enter_password(&browser, &name("alice"), Some(&typed), &Answer::Unfit, now);
+    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+    pass
+}
+
+#[track_caller]
+fn refused(after: &AfterCode, expected: Refusal) {
+    match after {
+        AfterCode::Refused(refusal) => assert_eq!(*refusal, expected),
+        AfterCode::Opened(_) => panic!("it opens"),
+    }
+}
+
+#[test]
+fn a_sign_in_opens_once() {
+    let (mut home, app) = alice_at_the_web("");
+    let pass = begin(&mut home, NOW);
+    assert!(matches!(enter(&mut home.door, &pass, &code_of(&app, -1), NOW), AfterCode::Opened(_)));
+    refused(&enter(&mut home.door, &pass, &code_of(&app, 0), NOW), Refusal::Expired);
+    refused(&enter(&mut home.door, &pass, &recovery(&app, 0), NOW), Refusal::Expired);
+    // the code was not spent on it
+    let anew = begin(&mut home, NOW);
+    assert!(matches!(enter(&mut home.door, &anew, &code_of(&app, 0), NOW), AfterCode::Opened(_)));
+}
+
+#[test]
+fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them() {
+    let (mut home, app) = alice_at_the_web("[throttle]\nfree = 10\n");
+    let pass = begin(&mut home, NOW);
+    for typed in ["nonsense", "", "12", "a password", "not-a-code"] {
+        refused(&enter(&mut home.door, &pass, typed, NOW), Refusal::Unfit);
+    }
+    for _ in 0..5 {
+        refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
+    }
+    for typed in [code_of(&app, 0), recovery(&app, 0)] {
+        refused(&enter(&mut home.door, &pass, &typed, NOW), Refusal::Expired);
+    }
+    let origin = remote("192.0.2.7");
+    let alice = name("alice");
+    let visitor =
+        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: SERVICE };
+    let mailed = home.door.mail_code(&visitor, Some(&pass), NOW).unwrap();
+    assert!(matches!(mailed, Asked::Refused(MailRefusal::Code(Refusal::Expired))));
+    let anew = begin(&mut home, NOW);
+    assert!(matches!(enter(&mut home.door, &anew, &code_of(&app, 0), NOW), AfterCode::Opened(_)));
+}
+
+#[test]
+fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
+    let (mut home, app) = alice_at_the_web("[throttle]\nfree = 2\n");
+    let pass = begin(&mut home, NOW);
+    for _ in 0..2 {
+        refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
+    }
+    for _ in 0..20 {
+        refused(&enter(&mut home.door, &pass, &code_of(&app, 0), NOW), Refusal::Delayed { wait: 30 });
+    }
+    let later = NOW.plus(30);
+    assert!(matches!(enter(&mut home.door, &pass, &code_at(&app, 0, later), later), AfterCode::Opened(_)));
+
+    // the fifth wrong one meets both: the delay first, and when it is over, the end
+    let pass = begin(&mut home, later);
+    let mut at = later;
+    for wrong in 0..5 {
+        refused(&enter(&mut home.door, &pass, "000000", at), Refusal::Wrong);
+        if wrong >= 1 {
+            let AfterCode::Refused(Refusal::Delayed { wait }) = enter(&mut home.door, &pass, "000000", at)
+            else {
+                panic!("no delay")
+            };
+            at = at.plus(wait.min(later.plus(Pass::LIFE - 1).since(at)));
+        }
+    }
+    let over = enter(&mut home.door, &pass, &code_at(&app, 0, at), at);
+    assert!(
+        matches!(over, AfterCode::Refused(Refusal::Delayed { .. } | Refusal::Expired)),
+        "it is evaluated"
+    );
+}
+
+#[test]
+fn a_sign_in_has_its_time() {
+    let (mut home, app) = alice_at_the_web("");
+    let pass = begin(&mut home, NOW);
+    for at in [NOW.plus(Pass::LIFE), NOW.minus(1)] {
+        refused(&enter(&mut home.door, &pass, &code_at(&app, 0, at), at), Refusal::Expired);
+    }
+    let last = NOW.plus(Pass::LIFE - 1);
+    assert!(matches!(enter(&mut home.door, &pass, &code_at(&app, 0, last), last), AfterCode::Opened(_)));
+}
+
+#[test]
+fn in_parallel_never_more_than_five_are_evaluated() {
+    let (mut home, _) = alice_at_the_web("[throttle]\nfree = 10\n");
+    let pass = begin(&mut home, NOW);
+    let (barrier, config) = (Barrier::new(12), &home.config);
+    let wrong = std::thread::scope(|scope| {
+        let one = || {
+            let mut door = Door::open(config.clone()).unwrap();
+            barrier.wait();
+            let entered = enter(&mut door, &pass, "000000", NOW);
+            u32::from(matches!(entered, AfterCode::Refused(Refusal::Wrong)))
+        };
+        let running: Vec<_> = (0..12).map(|_| scope.spawn(one)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).sum::<u32>()
+    });
+    assert_eq!(wrong, Pass::TRIALS);
+}
+
+/// Nothing of it stays in the store when its time is over and another sign-in is tried.
+#[test]
+fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
+    let (mut home, app) = alice_at_the_web("");
+    let kept = |home: &Home| {
+        home.engine().query_row("SELECT count(*) FROM login_ticket", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let pass = begin(&mut home, NOW);
+    refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
+    assert_eq!(kept(&home), 1);
+    let later = NOW.plus(Pass::LIFE + 1);
+    let pass = begin(&mut home, later);
+    enter(&mut home.door, &pass, &code_at(&app, 0, later), later);
+    assert_eq!(kept(&home), 1);
+}

@@ -26,6 +26,11 @@ const JUDGED: [u64; 10] =
 /// Those of this process; they outlive every reload.
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::begin);
 
+/// The process begins.
+pub(crate) fn begin() {
+    LazyLock::force(&METRICS);
+}
+
 /// What a check was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answered {

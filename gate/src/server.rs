@@ -6,6 +6,7 @@ use crate::errands;
 use crate::listener::{Accepted, Certificate, Listener};
 use crate::log;
 use crate::manager;
+use crate::metrics;
 use crate::operations::{Gate, Health};
 use crate::reload::{Reload, ReloadWithoutWeb};
 use crate::routes;
@@ -51,6 +52,7 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
     if let Some(problem) = &in_force.problem {
         log::says(format_args!("{problem}; going by {} until it is mended", file::copy_path(path).display()));
     }
+    metrics::begin();
     let health = Arc::new(Health::default());
     if in_force.problem.is_none() {
         health.goes_by_the_file();

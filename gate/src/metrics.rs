@@ -196,8 +196,11 @@ impl Metrics {
         self.judged.observe(took);
     }
 
-    /// What came of a sign-in, in the words of the log.
+    /// What came of a sign-in or of a proof for a critical act, in the words of the log; other lines have other results.
     pub(crate) fn signed_in(&self, result: &str, cause: &str) {
+        if !["accepted", "refused", "failed"].contains(&result) {
+            return;
+        }
         let labels = SignIn { result: result.to_owned(), cause: without_number(cause).to_owned() };
         self.sign_ins.get_or_create(&labels).inc();
     }

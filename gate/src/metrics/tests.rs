@@ -57,6 +57,7 @@ fn the_text_is_open_metrics_and_counts_what_happened() {
     metrics.signed_in("refused", "password-delayed-30s");
     metrics.signed_in("refused", "password-delayed-60s");
     metrics.signed_in("accepted", "code");
+    metrics.signed_in("disabled", "step-up");
     metrics.mailed(&Err("why".to_owned()));
     metrics.judged(Duration::from_secs(60));
     let text = metrics.text(&STANDING);
@@ -82,6 +83,7 @@ fn the_text_is_open_metrics_and_counts_what_happened() {
     ] {
         assert_eq!(samples.get(sample), Some(&value), "{sample} in {text}");
     }
+    assert!(!text.contains("disabled"), "{text}");
     assert!(samples.contains_key(concat!(
         "postern_gate_build_info{version=\"",
         env!("CARGO_PKG_VERSION"),

@@ -11,6 +11,7 @@ mod second_factor;
 mod sign_ins;
 
 use crate::judge::at_door;
+use crate::log;
 use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
@@ -84,7 +85,8 @@ impl Guest<'_> {
     fn came_of<T>(&self, done: Result<T, AdministrationError>) -> Result<T, Refused> {
         done.map_err(|error| {
             let refused = Refused::act(self.t, &error);
-            eprintln!("postern-gate: refused cause={} address={}: {error}", refused.code, self.address);
+            let line = log::event("refused").with("cause", refused.code).with("address", self.address);
+            line.because(&error);
             refused
         })
     }

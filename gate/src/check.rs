@@ -5,6 +5,8 @@ use crate::authorization::Authorization;
 use crate::contract::Asked;
 use crate::cookies::{Scanned, scan};
 use crate::identity::Identity;
+use crate::log;
+use crate::metrics::Answered;
 use crate::rules::{self, Reach};
 use crate::site::Site;
 use hyper::HeaderMap;
@@ -38,6 +40,20 @@ pub(crate) enum Ruling {
     AppPassword,
     /// A rule that denies, or an app password that is good elsewhere.
     Forbid,
+}
+
+impl Ruling {
+    /// As it is counted.
+    pub(crate) fn answered(&self) -> Answered {
+        match self {
+            Ruling::Allow(_) => Answered::Allow,
+            Ruling::SignIn(_) => Answered::SignIn,
+            Ruling::Rise(_) => Answered::Rise,
+            Ruling::Refuse => Answered::Refuse,
+            Ruling::AppPassword => Answered::AppPasswordWrong,
+            Ruling::Forbid => Answered::Forbid,
+        }
+    }
 }
 
 /// What the application may see.
@@ -124,7 +140,7 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identit
 }
 
 fn deny(decision: &Decision, name: Option<&UserName>, address: Address) -> Ruling {
-    log(&decision.name().to_string(), name, address);
+    refused(&decision.name().to_string(), name, address);
     Ruling::Forbid
 }
 
@@ -150,7 +166,7 @@ fn without_session(
         Authorization::Foreign => return Err(NoEntry::Nothing),
         Authorization::OtherBasic => return Err(NoEntry::Basic),
         Authorization::Mistyped => {
-            log("app-password-mistyped", None, asked.address);
+            refused("app-password-mistyped", None, asked.address);
             return Err(NoEntry::Basic);
         }
         Authorization::AppPassword(claim) => claim,
@@ -166,18 +182,18 @@ fn without_session(
             site.watch.app_passwords().judge(claim, &keys, &request, named, asked.address, now)
         }
     };
-    judged.map_err(|refused| {
-        log(refused.name(), claim.name.as_ref(), asked.address);
-        match refused {
+    judged.map_err(|why| {
+        refused(why.name(), claim.name.as_ref(), asked.address);
+        match why {
             Refused::Wrong | Refused::Expired => NoEntry::Basic,
             Refused::Scope => NoEntry::Scope,
         }
     })
 }
 
-fn log(cause: &str, name: Option<&UserName>, address: Address) {
-    let name = name.map_or("-", UserName::as_str);
-    eprintln!("postern-gate: refused cause={cause} address={address} service={SERVICE} user={name:?}");
+fn refused(cause: &str, name: Option<&UserName>, address: Address) {
+    let line = log::event("refused").with("cause", cause).with("address", address);
+    line.with("service", SERVICE).quoted("user", name.map_or("-", UserName::as_str)).write();
 }
 
 /// Whose request it is, as the store knows the account.

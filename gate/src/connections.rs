@@ -1,6 +1,7 @@
 //! The connections that are open: how many there may be at once, and which of them go when there are more, when
 //! nothing is asked, and when the gate ends.
 
+use crate::log;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -47,9 +48,9 @@ impl Connections {
         });
         let most = usize::try_from(limit).unwrap_or(wanted).saturating_sub(OTHERS).clamp(16, MOST);
         if most < MOST {
-            eprintln!(
-                "postern-gate: takes {most} connections at once instead of {MOST}, for there can be {limit} open files; set LimitNOFILE={wanted} or more in its unit"
-            );
+            log::says(format_args!(
+                "takes {most} connections at once instead of {MOST}, for there can be {limit} open files; set LimitNOFILE={wanted} or more in its unit"
+            ));
         }
         Arc::new(Connections::of(most))
     }
@@ -90,6 +91,11 @@ impl Connections {
         Ok(Seat { all: Arc::clone(self), number, came, activity, _permit: permit })
     }
 
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        self.most.saturating_sub(self.room.available_permits())
+    }
+
     fn make_room(&self) {
         let mut open = self.open();
         let mut oldest: Vec<_> =
@@ -105,10 +111,10 @@ impl Connections {
             }
         }
         if !self.crowded.swap(true, Ordering::Relaxed) {
-            eprintln!(
-                "postern-gate: all {} connections are taken; now each new one ends those that have asked nothing for longest; see with ss -tx who opens so many",
+            log::says(format_args!(
+                "all {} connections are taken; now each new one ends those that have asked nothing for longest; see with ss -tx who opens so many",
                 self.most
-            );
+            ));
         }
     }
 

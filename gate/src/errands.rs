@@ -9,6 +9,7 @@ use crate::first_setup;
 use crate::guests::Guests;
 use crate::judge::{Judge, NotJudged, Ran, at_door};
 use crate::listener;
+use crate::log;
 use crate::mailer;
 use arc_swap::ArcSwap;
 use nix::unistd::{Uid, User};
@@ -75,7 +76,7 @@ fn services(config: &Config) -> HashSet<u32> {
         Ok(Some(user)) => Some(user.uid.as_raw()),
         found => {
             let why = found.err().map_or_else(|| "there is none".to_owned(), |error| error.to_string());
-            eprintln!("postern-gate: pam.socket_users: the user {name} cannot be looked up: {why}");
+            log::says(format_args!("pam.socket_users: the user {name} cannot be looked up: {why}"));
             None
         }
     };
@@ -96,7 +97,7 @@ impl Errands {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => self.meet(stream),
                     Err(error) => {
-                        eprintln!("postern-gate: a connection to pam.sock cannot be accepted: {error}");
+                        log::says(format_args!("a connection to pam.sock cannot be accepted: {error}"));
                         tokio::time::sleep(PAUSE).await;
                     }
                 },
@@ -186,10 +187,8 @@ async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
     match ran {
         Ok(Ok(reply)) => reply,
         Ok(Err(error)) => {
-            // the same format as the PAM module's
             let said = |cause: &dyn Display| {
-                let name = name.as_str();
-                eprintln!("postern-gate: refused cause={cause} address=- service={COMMAND} user={name:?}");
+                refusal(cause).quoted("user", &name).write();
             };
             match &error {
                 AdministrationError::Code(cause) => said(cause),
@@ -241,7 +240,12 @@ fn refused(why: &str) -> Reply {
     Answer::Refused(why.to_owned()).into()
 }
 
+/// The same format as the PAM module's.
+fn refusal(cause: &dyn Display) -> log::Line {
+    log::event("refused").with("cause", cause).with("address", "-").with("service", COMMAND)
+}
+
 fn unavailable(cause: &str, why: &str) -> Reply {
-    eprintln!("postern-gate: refused cause={cause} address=- service={COMMAND}: {why}");
+    refusal(&cause).because(why);
     refused("this cannot be done now; ask the administrator to look at the gate's log")
 }

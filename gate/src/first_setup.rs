@@ -3,6 +3,7 @@
 
 use crate::host_password::{self, Silent};
 use crate::judge::{Judge, NotJudged, Ran, at_door};
+use crate::log;
 use shared::clock::{self, Timestamp};
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, Caller};
@@ -33,11 +34,11 @@ pub(crate) async fn begin(
     let said = match host_password::ask(&Question { name: name.clone(), address: None, password }).await {
         Ok(said) => said,
         Err(Silent::Absent(why)) => {
-            eprintln!("postern-gate: {why}");
+            log::says(why);
             shared::host_password::Said::Unasked
         }
         Err(Silent::Unanswered(why)) => {
-            eprintln!("postern-gate: {why}");
+            log::says(why);
             return Ok(Err(AdministrationError::PasswordUnanswered(name.clone())));
         }
     };

@@ -1,11 +1,13 @@
 //! Judging answers off the workers that serve checks: a few opened doors, each used by one thread at a time.
 
+use crate::metrics::METRICS;
 use shared::config::Config;
 use shared::door::{AdministrationError, Door, DoorError};
 use shared::errand::Reply;
 use shared::store;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Answers that are judged at the same time: passwords are hashed with 19 MiB each.
@@ -19,6 +21,7 @@ pub(crate) struct Judge {
     idle: Arc<Mutex<Vec<Door>>>,
     turns: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    took: fn(Duration),
 }
 
 /// An answer could not be judged.
@@ -54,7 +57,13 @@ impl Judge {
             idle: Arc::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Arc::new(Semaphore::new(WAITING)),
+            took: |_| {},
         }
+    }
+
+    /// The same, for what people wait for: how long they do is counted.
+    pub(crate) fn of_pages(config: &Config) -> Judge {
+        Judge { took: |took| METRICS.judged(took), ..Judge::new(config) }
     }
 
     /// Runs `work` with an opened door. One that failed is not used again.
@@ -66,6 +75,7 @@ impl Judge {
         T: Send + 'static,
         E: std::error::Error + 'static,
     {
+        let began = Instant::now();
         let _waits = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| NotJudged::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| NotJudged::Busy)?;
         let (config, idle) = (self.config.clone(), Arc::clone(&self.idle));
@@ -82,7 +92,9 @@ impl Judge {
             }
             Ok(result)
         });
-        match judged.await {
+        let judged = judged.await;
+        (self.took)(began.elapsed());
+        match judged {
             Ok(result) => result,
             Err(_) => Err(NotJudged::Failed {
                 cause: "panic",

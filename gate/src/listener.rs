@@ -1,5 +1,6 @@
 //! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
 
+use crate::sockets::Sockets;
 use arc_swap::ArcSwap;
 use nix::unistd::Group;
 use rustls::pki_types::pem::PemObject;
@@ -9,6 +10,7 @@ use rustls::{RootCertStore, ServerConfig};
 use shared::config::gate::{Listen, Tls};
 use shared::place::Address;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,28 +50,32 @@ impl Listener {
         })
     }
 
-    pub(crate) async fn bind(listen: &Listen, certificate: Option<&Certificate>) -> Result<Listener, String> {
-        match listen {
-            Listen::Unix(path) => unix(path).map(Listener::Unix),
-            Listen::Tcp(address) => {
-                let bound = TcpListener::bind(address).await;
-                bound.map(Listener::Tcp).map_err(|error| format!("gate.listen: {address}: {error}"))
-            }
+    /// Listens as an entry says; where it names systemd, at those of its sockets that it names.
+    pub(crate) async fn bind(
+        listen: &Listen,
+        certificate: Option<&Certificate>,
+        sockets: &mut Sockets,
+    ) -> Result<Vec<Listener>, String> {
+        Ok(match listen {
+            Listen::Unix(path) => vec![Listener::Unix(unix(path)?)],
+            Listen::Tcp(address) => vec![Listener::Tcp(tcp(address).await?)],
             Listen::Tls(address) => {
-                let certificate = certificate
-                    .ok_or("gate.listen: a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
-                let bound = TcpListener::bind(address)
-                    .await
-                    .map_err(|error| format!("gate.listen: {address}: {error}"))?;
-                Ok(Listener::Tls(bound, certificate.clone()))
+                let certificate =
+                    certificate.ok_or("a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
+                vec![Listener::Tls(tcp(address).await?, certificate.clone())]
             }
-        }
+            Listen::Systemd(name) => sockets.take(name.as_deref())?,
+        })
     }
+}
+
+async fn tcp(address: &SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))
 }
 
 /// Binds a unix socket; one that a gate left behind is replaced, one that is in use is not.
 fn unix(path: &Path) -> Result<UnixListener, String> {
-    let wrong = |error: &dyn Display| format!("gate.listen: {}: {error}", path.display());
+    let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
     replace(path).map_err(|error| wrong(&error))?;
     let group = Group::from_name(GROUP).map_err(|error| wrong(&error))?.ok_or_else(|| {
         wrong(&format_args!(

@@ -10,6 +10,8 @@ mod smtp;
 mod webhook;
 
 use crate::judge::Judge;
+use crate::log;
+use crate::metrics::METRICS;
 pub(crate) use fate::fate;
 use letter::Written;
 use shared::clock;
@@ -137,9 +139,9 @@ pub(crate) async fn serve(mailer: Arc<Mailer>, judge: Judge, mut ended: watch::R
             Ok(taken) => taken,
             Err(error) => {
                 if !unread {
-                    eprintln!(
-                        "postern-gate: the store cannot be searched for mail, none of it is sent: {error}"
-                    );
+                    log::says(format_args!(
+                        "the store cannot be searched for mail, none of it is sent: {error}"
+                    ));
                 }
                 unread = true;
                 continue;
@@ -179,26 +181,28 @@ fn take(door: &mut Door, letters: usize, notices: usize) -> Result<(Vec<Letter>,
 /// Notes that a notice is sent. One that is not comes again.
 async fn note_notice(judge: &Judge, notice: Notice, sent: Result<(), String>) {
     let (name, what) = (notice.event.account.to_string(), notice.event.what.name());
+    METRICS.mailed(&sent);
     if let Err(why) = sent {
-        eprintln!("postern-gate: not mailed cause=mail user={name:?} notice={what}: {why}");
+        log::event("not mailed").with("cause", "mail").quoted("user", name).with("notice", what).because(why);
         return;
     }
-    eprintln!("postern-gate: mailed user={name:?} notice={what}");
+    log::event("mailed").quoted("user", &name).with("notice", what).write();
     if let Err(error) = judge.run(move |door| door.notice_sent(&notice)).await {
-        eprintln!("postern-gate: a notice to {name:?} was mailed and may be again: {error}");
+        log::says(format_args!("a notice to {name:?} was mailed and may be again: {error}"));
     }
 }
 
 /// Notes what became of a letter, and tells the log.
 pub(crate) async fn note(judge: &Judge, letter: Letter, sent: Result<(), String>) {
     let name = letter.name.to_string();
+    METRICS.mailed(&sent);
     match &sent {
-        Ok(()) => eprintln!("postern-gate: mailed user={name:?}"),
-        Err(why) => eprintln!("postern-gate: not mailed cause=mail user={name:?}: {why}"),
+        Ok(()) => log::event("mailed").quoted("user", &name).write(),
+        Err(why) => log::event("not mailed").with("cause", "mail").quoted("user", &name).because(why),
     }
     // whoever waits for it gives up by itself
     if let Err(error) = judge.run(move |door| door.note_letter(&letter, &sent)).await {
-        eprintln!("postern-gate: what became of a mail to {name:?} cannot be noted: {error}");
+        log::says(format_args!("what became of a mail to {name:?} cannot be noted: {error}"));
     }
 }
 

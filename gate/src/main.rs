@@ -1,6 +1,7 @@
 //! postern-gate: the door to the web. Answers forward-auth checks and shows the sign-in pages.
 #![forbid(unsafe_code)]
 
+mod access;
 mod account;
 mod app_passwords;
 mod authorization;
@@ -17,9 +18,12 @@ mod identity;
 mod judge;
 mod language;
 mod listener;
+mod log;
 mod look;
 mod mailer;
 mod manager;
+mod metrics;
+mod operations;
 mod pages;
 mod refused;
 mod reload;
@@ -34,6 +38,7 @@ mod setup;
 mod sign_in;
 mod signals;
 mod site;
+mod sockets;
 mod step_up;
 mod watch;
 
@@ -55,7 +60,7 @@ fn main() -> ExitCode {
     match server::run(&Arguments::parse().config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("postern-gate: {error}");
+            log::says(error);
             ExitCode::FAILURE
         }
     }

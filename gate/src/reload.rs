@@ -3,7 +3,9 @@
 
 use crate::errands::Desk;
 use crate::listener::Certificate;
+use crate::log;
 use crate::manager;
+use crate::operations::Health;
 use crate::running::{Mailing, Running, mailer};
 use crate::site::Site;
 use arc_swap::ArcSwap;
@@ -22,12 +24,20 @@ pub(crate) struct Reload {
     pub(crate) sites: Arc<ArcSwap<Site>>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) desk: Option<Arc<Desk>>,
+    pub(crate) health: Arc<Health>,
 }
 
 impl Reload {
     /// Goes by the files of now. Blocks; MUST be called within the runtime.
     pub(crate) fn run(&mut self) {
-        announced(&self.path.clone(), || self.renew());
+        announced(&self.path.clone(), || {
+            let renewed = self.renew();
+            match &renewed {
+                Ok(()) => self.health.goes_by_the_file(),
+                Err(_) => self.health.goes_by_what_was(),
+            }
+            renewed
+        });
     }
 
     fn renew(&mut self) -> Result<(), String> {
@@ -35,6 +45,9 @@ impl Reload {
         let now = self.running.site.gate();
         if config.gate.listen != now.listen {
             return Err("gate.listen has changed; that takes a restart".to_owned());
+        }
+        if config.gate.operations != now.operations {
+            return Err("gate.operations has changed; that takes a restart".to_owned());
         }
         if config.store != self.running.site.config.store {
             return Err("[store] has changed; that takes a restart".to_owned());
@@ -46,6 +59,7 @@ impl Reload {
         };
         let next = Running::start(&self.path, config)?;
         // from here on nothing can fail
+        log::goes_by(next.site.gate());
         self.sites.store(Arc::clone(&next.site));
         if let (Some(shown), Some(certificate)) = (&self.certificate, &certificate) {
             shown.becomes(certificate);
@@ -78,6 +92,7 @@ impl ReloadWithoutWeb {
             return Err("gate.url is new; to serve the web takes a restart".to_owned());
         }
         let mailer = mailer(&config)?;
+        log::goes_by(&config.gate);
         self.desk.reload(&config);
         self.mailing = Mailing::start(mailer, &config);
         Ok(())
@@ -88,8 +103,8 @@ impl ReloadWithoutWeb {
 fn announced(path: &Path, renew: impl FnOnce() -> Result<(), String>) {
     manager::is_reloading();
     match renew() {
-        Ok(()) => eprintln!("postern-gate: reloaded {}", path.display()),
-        Err(why) => eprintln!("postern-gate: not reloaded, goes on as before: {why}"),
+        Ok(()) => log::says(format_args!("reloaded {}", path.display())),
+        Err(why) => log::says(format_args!("not reloaded, goes on as before: {why}")),
     }
     manager::is_ready();
 }

@@ -1,10 +1,13 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
+use crate::access;
 use crate::authorization::Authorization;
 use crate::belief::{Connected, Through};
 use crate::contract::{self, Broken};
 use crate::identity::Identity;
 use crate::language::Language;
+use crate::log;
+use crate::metrics::{Answered, METRICS};
 use crate::pages::SCRIPTS;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
@@ -12,11 +15,14 @@ use crate::site::Site;
 use crate::{check, reply::bare};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, ORIGIN};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, ORIGIN, TRANSFER_ENCODING,
+};
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use shared::config::gate::Proxy;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The largest form, in bytes.
 const LARGEST: usize = 16 * 1024;
@@ -76,6 +82,10 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
     if request.version() == Version::HTTP_2 {
         join_crumbs(request.headers_mut());
     }
+    // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
+    if request.headers().contains_key(TRANSFER_ENCODING) {
+        return last(StatusCode::BAD_REQUEST);
+    }
     match request.uri().path() {
         "/check/nginx" => check(site, connected, request.headers(), Proxy::Nginx),
         "/check/traefik" => check(site, connected, request.headers(), Proxy::Traefik),
@@ -85,6 +95,13 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
         },
         _ => own_page(site, connected, request).await,
     }
+}
+
+/// An answer that ends the connection: what is left of the request is not to be read.
+fn last(status: StatusCode) -> Reply {
+    let mut reply = bare(status);
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    reply
 }
 
 /// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), as Traefik does.
@@ -98,6 +115,7 @@ fn join_crumbs(headers: &mut HeaderMap) {
 }
 
 fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -> Reply {
+    let began = Instant::now();
     let through = match site.believed.proxy(connected, headers) {
         Some(through) if through.proxy == proxy => through,
         _ => return stranger(connected),
@@ -105,23 +123,29 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
     let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
         Ok(asked) => asked,
         Err(Broken(name)) => {
-            eprintln!(
-                "postern-gate: refused cause=contract: a check of {proxy:?} came with {name} missing, doubled or malformed; compare the proxy's configuration with postern print-config"
-            );
+            log::event("refused").with("cause", "contract").because(format_args!(
+                "a check of {proxy:?} came with {name} missing, doubled or malformed; compare the proxy's configuration with postern print-config"
+            ));
+            METRICS.checked(proxy, Answered::Malformed, began.elapsed());
             return bare(StatusCode::UNAUTHORIZED);
         }
     };
     let ruling = check::check(site, &asked, headers, &through.identity(headers));
     let page = if matches!(ruling, check::Ruling::Rise(_)) { "rise" } else { "sign-in" };
     let sign_in = format!("{}{}{page}", site.url.origin(), site.url.path);
+    METRICS.checked(proxy, ruling.answered(), began.elapsed());
+    if log::has_access() {
+        access::check(&asked, &ruling, began.elapsed());
+    }
     reply::ruling(&ruling, proxy, asked.method, &sign_in, site.back_to(&asked.url()))
 }
 
 fn stranger(connected: Connected) -> Reply {
+    METRICS.turned_away();
     let peer = connected.address.map_or_else(|| "the unix socket".to_owned(), |address| address.to_string());
-    eprintln!(
-        "postern-gate: refused cause=not-a-trusted-proxy: a request from {peer} proves no proxy; see gate.trusted_proxies and secret_file in postern.toml"
-    );
+    log::event("refused").with("cause", "not-a-trusted-proxy").because(format_args!(
+        "a request from {peer} proves no proxy; see gate.trusted_proxies and secret_file in postern.toml"
+    ));
     bare(StatusCode::FORBIDDEN)
 }
 
@@ -133,9 +157,8 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
             match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
                 Ok(address) => address,
                 Err(Broken(name)) => {
-                    eprintln!(
-                        "postern-gate: refused cause=contract: {proxy:?} sent {name} missing, doubled or malformed"
-                    );
+                    let line = log::event("refused").with("cause", "contract");
+                    line.because(format_args!("{proxy:?} sent {name} missing, doubled or malformed"));
                     return bare(StatusCode::BAD_REQUEST);
                 }
             }
@@ -154,9 +177,8 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     }
     // never good here, and so not even looked up
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
-        eprintln!(
-            "postern-gate: refused cause=scope address={address}: an app password opens none of the gate's own pages"
-        );
+        let line = log::event("refused").with("cause", "scope").with("address", address);
+        line.because("an app password opens none of the gate's own pages");
         return bare(StatusCode::FORBIDDEN);
     }
     let Some(page) = request.uri().path().strip_prefix(site.url.path.as_str()).map(str::to_owned) else {
@@ -165,17 +187,30 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let (parts, body) = request.into_parts();
     let t = Language::asked(&parts.headers);
     let guest = Guest { site, headers: &parts.headers, address, identity, t };
-    match (&parts.method, page.as_str()) {
+    if !log::has_access() {
+        return turn_to(&guest, &parts, &page, body).await;
+    }
+    // before a page of sign-out ends it
+    let (began, session) = (Instant::now(), guest.session());
+    let reply = turn_to(&guest, &parts, &page, body).await;
+    let user = session.as_ref().map(|session| &session.name);
+    access::page(&parts, &site.url, address, user, reply.status(), began.elapsed());
+    reply
+}
+
+/// One of the gate's own pages, by its path below the gate's.
+async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
+    match (&parts.method, page) {
         (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
-            show(&guest, page, parts.uri.query().unwrap_or_default()).await
+            show(guest, page, parts.uri.query().unwrap_or_default()).await
         }
         (&Method::POST, page) if FORMS.contains(&page) => {
-            if !is_same_origin(&parts.headers, &site.url.origin()) {
+            if !is_same_origin(&parts.headers, &guest.site.url.origin()) {
                 return bare(StatusCode::FORBIDDEN);
             }
             match form(&parts.headers, body).await {
-                Ok(form) => take(&guest, page, &form).await,
-                Err(status) => bare(status),
+                Ok(form) => take(guest, page, &form).await,
+                Err(status) => last(status),
             }
         }
         (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => bare(StatusCode::METHOD_NOT_ALLOWED),

@@ -54,7 +54,7 @@ impl Running {
             look,
             believed,
             watch,
-            judge: Judge::new(&config),
+            judge: Judge::of_pages(&config),
             mailer: Arc::clone(&mailer),
             asked_groups: AskedGroups::of(&config),
             config,

@@ -2,6 +2,7 @@
 //! so that a busy store holds up neither checks nor the watch.
 
 use crate::app_passwords::AppPasswords;
+use crate::log;
 use shared::clock;
 use shared::config::Config;
 use shared::door::Door;
@@ -49,7 +50,7 @@ fn write_down(config: &Config, passwords: &AppPasswords) {
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
     let written = Door::open(config.clone()).and_then(|mut door| door.note_app_passwords(&used, &wrong));
     if let Err(error) = written {
-        eprintln!("postern-gate: the last uses of app passwords cannot be written down yet: {error}");
+        log::says(format_args!("the last uses of app passwords cannot be written down yet: {error}"));
         passwords.give_back(&used);
     }
 }

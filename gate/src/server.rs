@@ -4,12 +4,16 @@ use crate::belief::Connected;
 use crate::connections::{Connections, Seat};
 use crate::errands;
 use crate::listener::{Accepted, Certificate, Listener};
+use crate::log;
 use crate::manager;
+use crate::metrics;
+use crate::operations::{Gate, Health};
 use crate::reload::{Reload, ReloadWithoutWeb};
 use crate::routes;
 use crate::running::{Mailing, Running, mailer};
 use crate::signals::{Order, Orders};
 use crate::site::Site;
+use crate::sockets::Sockets;
 use arc_swap::ArcSwap;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -17,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use shared::config::gate::Listen;
 use shared::config::{Config, file};
 use shared::door::Door;
 use shared::errand::SOCKET;
@@ -45,14 +50,20 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn run(path: &Path) -> Result<(), String> {
     let in_force = file::in_force(path).map_err(|error| error.to_string())?;
     if let Some(problem) = &in_force.problem {
-        eprintln!("postern-gate: {problem}; going by {} until it is mended", file::copy_path(path).display());
+        log::says(format_args!("{problem}; going by {} until it is mended", file::copy_path(path).display()));
+    }
+    metrics::begin();
+    let health = Arc::new(Health::default());
+    if in_force.problem.is_none() {
+        health.goes_by_the_file();
     }
     let config = in_force.config;
+    log::goes_by(&config.gate);
     if config.gate.url.is_none() {
-        eprintln!(
-            "postern-gate: {}: gate.url is missing, where browsers find the gate: serves users of this host alone",
+        log::says(format_args!(
+            "{}: gate.url is missing, where browsers find the gate: serves users of this host alone",
             path.display()
-        );
+        ));
         return without_web(path, &config);
     }
     let runtime = threads()?;
@@ -60,7 +71,7 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
         let _inside = runtime.enter();
         Running::start(path, config)?
     };
-    let (served, running) = runtime.block_on(serve(path, running));
+    let (served, running) = runtime.block_on(serve(path, running, health));
     runtime.shutdown_timeout(LAST);
     running.end(Duration::ZERO);
     served
@@ -102,9 +113,9 @@ fn threads() -> Result<Runtime, String> {
 }
 
 /// Serves until a signal ends it; what ran last.
-async fn serve(path: &Path, running: Running) -> (Result<(), String>, Running) {
+async fn serve(path: &Path, running: Running, health: Arc<Health>) -> (Result<(), String>, Running) {
     let bound = bind(&running.site).await;
-    let (listeners, certificate, mut orders) = match bound {
+    let Bound { listeners, operations, certificate, mut orders } = match bound {
         Ok(bound) => bound,
         Err(error) => return (Err(error), running),
     };
@@ -124,15 +135,21 @@ async fn serve(path: &Path, running: Running) -> (Result<(), String>, Running) {
             accepting.push(tokio::spawn(errands.serve(ended)));
         }
         // the web must not go down with it
-        Err(error) => eprintln!("postern-gate: commands of users who are not root find no gate: {error}"),
+        Err(error) => log::says(format_args!("commands of users who are not root find no gate: {error}")),
     }
-    let mut reload = Reload { path: path.to_owned(), running, sites, certificate, desk };
+    let gate = Gate { sites: Arc::clone(&sites), connections: Arc::clone(&host.connections), health };
+    let health = Arc::clone(&gate.health);
+    if let Some(listener) = operations {
+        tokio::spawn(gate.answer_at(listener));
+    }
+    let mut reload = Reload { path: path.to_owned(), running, sites, certificate, desk, health };
     manager::watch_over_us();
     manager::is_ready();
     while orders.next().await == Order::Reload {
         tokio::task::block_in_place(|| reload.run());
     }
     manager::is_stopping();
+    reload.health.ends();
     drop(end);
     for task in accepting {
         // It ends by itself; a panic there must not keep the others from draining.
@@ -141,20 +158,44 @@ async fn serve(path: &Path, running: Running) -> (Result<(), String>, Running) {
     let Some(graceful) = Arc::into_inner(graceful) else { return (Ok(()), reload.running) };
     host.connections.end_idle();
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        eprintln!("postern-gate: requests still open after {} s were cut", DRAIN.as_secs());
+        log::says(format_args!("requests still open after {} s were cut", DRAIN.as_secs()));
     }
     (Ok(()), reload.running)
 }
 
-/// What is bound before anything is served, and the certificate of those with TLS.
-async fn bind(site: &Site) -> Result<(Vec<Listener>, Option<Certificate>, Orders), String> {
-    let certificate = site.gate().tls.as_ref().map(Certificate::read).transpose()?;
+/// What is bound before anything is served.
+struct Bound {
+    listeners: Vec<Listener>,
+    operations: Option<Listener>,
+    /// Of the listeners with TLS.
+    certificate: Option<Certificate>,
+    orders: Orders,
+}
+
+async fn bind(site: &Site) -> Result<Bound, String> {
+    let gate = site.gate();
+    let certificate = gate.tls.as_ref().map(Certificate::read).transpose()?;
+    let mut sockets = Sockets::handed_over();
     let mut listeners = Vec::new();
-    for listen in &site.gate().listen {
-        listeners.push(Listener::bind(listen, certificate.as_ref()).await?);
-        eprintln!("postern-gate: listens on {}", String::from(listen.clone()));
+    let wrong = |why| format!("gate.listen: {why}");
+    // a socket's name goes before "systemd", which takes what is left
+    for listen in gate.listen.iter().filter(|listen| **listen != Listen::Systemd(None)) {
+        listeners.extend(Listener::bind(listen, certificate.as_ref(), &mut sockets).await.map_err(wrong)?);
     }
-    Ok((listeners, certificate, Orders::listen()?))
+    if gate.listen.contains(&Listen::Systemd(None)) {
+        listeners.extend(sockets.take(None).map_err(wrong)?);
+    }
+    sockets.are_all_taken().map_err(wrong)?;
+    let mut operations = None;
+    if let Some(at) = &gate.operations {
+        let bound = Listener::bind(at.listen(), None, &mut sockets).await;
+        operations = bound.map_err(|why| format!("gate.operations: {why}"))?.pop();
+        log::says(format_args!("answers monitoring at {}", String::from(at.clone())));
+    }
+    for listen in &gate.listen {
+        log::says(format_args!("listens on {}", String::from(listen.clone())));
+    }
+    Ok(Bound { listeners, operations, certificate, orders: Orders::listen()? })
 }
 
 /// What every connection needs.
@@ -175,7 +216,7 @@ async fn accept(
         tokio::select! {
             _ = ended.changed() => return,
             accepted = one(&host, &listener, &graceful) => if let Err(error) = accepted {
-                eprintln!("postern-gate: a connection cannot be accepted: {error}");
+                log::says(format_args!("a connection cannot be accepted: {error}"));
                 tokio::time::sleep(PAUSE).await;
             },
         }

@@ -8,6 +8,8 @@ use crate::cookies::scan;
 use crate::identity::Identity;
 use crate::judge::NotJudged;
 use crate::language::Language;
+use crate::log;
+use crate::metrics::METRICS;
 use crate::pages::{self, Frame, html};
 use crate::reply::{self, Reply};
 use crate::rules::BackTo;
@@ -19,7 +21,7 @@ use shared::answer::Answer;
 use shared::clock::{self, Timestamp};
 use shared::config::gate::FirstFactor;
 use shared::decision::Refusal;
-use shared::door::{AfterCode, Browser, Opened, Trust};
+use shared::door::{AfterCode, Browser, Opened, SERVICE, Trust};
 use shared::name::UserName;
 use shared::place::{Address, Origin};
 use shared::session::{Session, SessionId};
@@ -279,15 +281,17 @@ impl Guest<'_> {
     }
 
     pub(crate) fn failed(&self, cause: &str, why: &str) -> Reply {
-        eprintln!("postern-gate: refused cause={cause} address={}: {why}", self.address);
+        METRICS.signed_in("failed", cause);
+        log::event("refused").with("cause", cause).with("address", self.address).because(why);
         let (title, line) = (self.t.say("out-of-order"), self.t.say("out-of-order-line"));
         self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
     }
 
     /// The same format as the PAM module's.
     pub(crate) fn log(&self, name: &UserName, result: &str, cause: &str) {
-        let (address, name) = (self.address, name.as_str());
-        eprintln!("postern-gate: {result} cause={cause} address={address} service=web user={name:?}");
+        METRICS.signed_in(result, cause);
+        let line = log::event(result).with("cause", cause).with("address", self.address);
+        line.with("service", SERVICE).quoted("user", name).write();
     }
 }
 

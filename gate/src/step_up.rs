@@ -6,6 +6,7 @@
 //! there: each critical act takes its own.
 
 use crate::judge::NotJudged;
+use crate::log;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
@@ -163,7 +164,7 @@ impl Guest<'_> {
         };
         let said = self.host_says(&session.name, &fresh.password).await?;
         let said = said.unwrap_or_else(|why| {
-            eprintln!("postern-gate: {why}");
+            log::says(why);
             Said::Unasked
         });
         let (whose, visit) = (session.clone(), Visit::of(self));
@@ -209,7 +210,7 @@ impl Guest<'_> {
     /// What no door could judge: the log says why.
     pub(crate) fn not_run(&self, error: &NotJudged) -> Refused {
         if let NotJudged::Failed { cause, why } = error {
-            eprintln!("postern-gate: refused cause={cause} address={}: {why}", self.address);
+            log::event("refused").with("cause", cause).with("address", self.address).because(why);
         }
         Refused::not_judged(self.t, error)
     }

@@ -2,6 +2,7 @@
 //! passwords with it, and the lease for which it is sure. A gate that has not been sure of its store for the length of a lease lets nobody in.
 
 use crate::app_passwords::AppPasswords;
+use crate::log;
 use arc_swap::{ArcSwap, Guard};
 use shared::clock;
 use shared::config::Config;
@@ -71,6 +72,13 @@ impl Watch {
         milliseconds(clock::since_boot()) < self.shared.sure_until.load(Ordering::Acquire)
     }
 
+    /// How long ago the store was seen last.
+    pub(crate) fn last_sure(&self) -> Duration {
+        let seen =
+            Duration::from_millis(self.shared.sure_until.load(Ordering::Acquire)).saturating_sub(LEASE);
+        clock::since_boot().saturating_sub(seen)
+    }
+
     /// Ends the watch: from now on nobody is let in.
     pub(crate) fn end(&self) {
         self.shared.ended.store(true, Ordering::Release);
@@ -91,17 +99,21 @@ impl Watcher {
             std::thread::sleep(INTERVAL);
             let looked = match door.take() {
                 Some(door) => Ok(door),
-                None => Door::open(self.config.clone()),
+                None => {
+                    // it may be another store, which counts for itself
+                    self.goes_by = None;
+                    Door::open(self.config.clone())
+                }
             };
             match looked.and_then(|mut opened| self.look(&mut opened).map(|()| opened)) {
                 Ok(opened) => door = Some(opened),
-                Err(error) => eprintln!("postern-gate: the store cannot be watched, nobody enters: {error}"),
+                Err(error) => log::says(format_args!("the store cannot be watched, nobody enters: {error}")),
             }
         }
         self.shared.sure_until.store(0, Ordering::Release);
         if let Some(mut door) = door {
             if let Err(error) = door.gate_ended(&self.gate) {
-                eprintln!("postern-gate: {error}");
+                log::says(error);
             }
         }
     }

@@ -6,6 +6,7 @@ mod conflict;
 pub mod email;
 pub mod file;
 pub mod gate;
+mod listen;
 mod locate;
 pub mod look;
 mod pam;

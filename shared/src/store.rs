@@ -272,6 +272,8 @@ pub enum StoreError {
         /// What this program knows.
         known: i64,
     },
+    /// Another file stands at its path, or none, since it was opened.
+    Moved,
     /// Something in the store is not as it was written.
     Damaged(String),
     /// What the engine says.
@@ -307,6 +309,9 @@ impl fmt::Display for StoreError {
             StoreError::Full => f.write_str("the store cannot be written: the disk is full; make room"),
             StoreError::Limited => f.write_str(
                 "the process runs under a limit on the size of files (RLIMIT_FSIZE, ulimit -f); lift it for this service",
+            ),
+            StoreError::Moved => f.write_str(
+                "the store was moved away or replaced while it was open; what stands there now is opened next",
             ),
             StoreError::ReadOnly => f.write_str(
                 "the store cannot be written: make its folder, its files and the file system writable for this user",

@@ -166,3 +166,19 @@ fn a_store_of_another_version_is_refused_by_number() {
     let error = Door::open(config).err().unwrap().to_string();
     assert!(error.contains("the store has version 7, this program knows version 3"), "{error}");
 }
+
+#[test]
+fn a_door_to_a_store_that_was_moved_away_or_replaced_opens_nothing() {
+    let (mut home, _) = alice("");
+    let (store, aside) = (home.folder.path().join("store/db"), home.folder.path().join("store/aside"));
+    let sets = |home: &mut Home| {
+        home.door.set_password(&name("alice"), &home::password("a password"), "root", NOW).map(|_| ())
+    };
+    sets(&mut home).unwrap();
+    fs::rename(&store, &aside).unwrap();
+    assert!(sets(&mut home).unwrap_err().to_string().contains("was moved away or replaced"));
+    fs::copy(&aside, &store).unwrap();
+    assert!(sets(&mut home).unwrap_err().to_string().contains("was moved away or replaced"));
+    fs::rename(&aside, &store).unwrap();
+    sets(&mut home).unwrap();
+}

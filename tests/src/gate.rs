@@ -90,16 +90,26 @@ impl Gate {
     /// Starts it again through a command that goes on with the one after it, such as prlimit.
     pub fn restart_through(&mut self, command: &[&str]) {
         self.crash();
-        let (first, rest) = command.split_first().expect("a command");
-        let mut through = Command::new(first);
-        through.args(rest).arg("setpriv");
-        self.running = Some(launch(through, "listens on"));
+        self.running = Some(launch(through(command), "listens on"));
+    }
+
+    /// Starts it through one that waits for the first connection, as systemd does.
+    pub fn restart_on_demand(&mut self, command: &[&str], words: &str) {
+        self.crash();
+        self.running = Some(launch(through(command), words));
     }
 
     /// Its process.
     pub fn process(&self) -> u32 {
         self.running.as_ref().map_or(0, Running::process)
     }
+}
+
+fn through(command: &[&str]) -> Command {
+    let (first, rest) = command.split_first().expect("a command");
+    let mut through = Command::new(first);
+    through.args(rest).arg("setpriv");
+    through
 }
 
 /// As systemd makes it.

@@ -363,7 +363,8 @@ fn a_notice_that_failed_is_sent_again_later() {
     reconfigure(&down, PLAIN);
     web.gate.restart();
     host.clock.forward(301);
-    assert!(server.told().text.contains("were lifted"));
+    // the one before may come again: the gate was ended when it had hardly gone out
+    assert!((0..2).any(|_| server.told().text.contains("were lifted")));
 }
 
 /// Applications are told an address that was confirmed, and no other.

@@ -2,6 +2,12 @@
 //! time, as root on a throwaway copy of this machine: tests/run does it.
 
 mod administration;
+/// They measure time, or take all that the machine has: tests/shares runs them with nothing beside them.
+mod alone {
+    mod timings;
+    mod web_crowd;
+    mod web_timings;
+}
 mod app_passwords;
 mod authenticators;
 mod bad_files;
@@ -46,19 +52,22 @@ mod sshd_modes;
 mod strangers;
 mod su;
 mod sudo;
-mod timings;
 mod traps;
 mod web_account;
+mod web_activation;
 mod web_bad_input;
 mod web_browser;
 mod web_checks;
 mod web_crowds;
 mod web_first_factors;
+mod web_log;
 mod web_login_ticket;
+mod web_operations;
 mod web_reload;
 mod web_rules;
 mod web_setup;
 mod web_sign_in;
+mod web_smuggling;
 mod web_step_up;
 mod web_strangers;
 mod web_tls;

@@ -1,18 +1,13 @@
 //! Crowds at the gate: silent and slow clients in thousands, few descriptors, and the end with all of them there.
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
-use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};
-use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
-use testhost::{APP, Front, Gate, Host, PROOF, Place, SOCKET, Visitor, Web, Wire, patiently, reconfigure};
+use testhost::{APP, Front, Gate, Host, PROOF, Place, SOCKET, Visitor, Web, Wire, patiently};
 
 #[track_caller]
-fn signed_in(host: &Host) -> (Web, Visitor) {
+pub(crate) fn signed_in(host: &Host) -> (Web, Visitor) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
     let alice = host.person("alice");
     alice.has_a_password();
@@ -24,7 +19,7 @@ fn signed_in(host: &Host) -> (Web, Visitor) {
 
 /// The page, at once; and nobody else's.
 #[track_caller]
-fn is_served(web: &Web, visitor: &Visitor) {
+pub(crate) fn is_served(web: &Web, visitor: &Visitor) {
     for (who, status) in [(visitor, 200), (&Visitor::new(), 302)] {
         let began = Instant::now();
         let answer = who.loads(&format!("{APP}/"));
@@ -35,58 +30,15 @@ fn is_served(web: &Web, visitor: &Visitor) {
     web.application.got_nothing();
 }
 
-fn silent(count: usize) -> Vec<UnixStream> {
+pub(crate) fn silent(count: usize) -> Vec<UnixStream> {
     (0..count).map(|_| UnixStream::connect(SOCKET).expect("a connection")).collect()
 }
 
-fn descriptors(gate: &Gate) -> usize {
+pub(crate) fn descriptors(gate: &Gate) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", gate.process())).map_or(0, Iterator::count)
 }
 
-const TAKEN: &str = "connections are taken";
-
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn ten_thousand_idle_connections_hold_nobody_up() {
-    let host = Host::fresh();
-    let (mut web, visitor) = signed_in(&host);
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("this process may have so many");
-    assert!(most > 16_000, "this story needs more than {most} open files: ulimit -Hn");
-    reconfigure("[gate]\n", "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tcp:127.0.0.1:9091\"]\n");
-    web.gate.restart();
-    let idle = silent(8000);
-    let more: Vec<_> =
-        (0..2000).map(|_| TcpStream::connect("127.0.0.1:9091").expect("a connection")).collect();
-    for _ in 0..10 {
-        is_served(&web, &visitor);
-    }
-    web.gate.says(TAKEN);
-    // and while others come without end
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut held = VecDeque::new();
-            while !over.load(Ordering::SeqCst) {
-                held.extend(TcpStream::connect("127.0.0.1:9091"));
-                if held.len() > 5000 {
-                    held.pop_front();
-                }
-            }
-        });
-        for _ in 0..10 {
-            is_served(&web, &visitor);
-        }
-        over.store(true, Ordering::SeqCst);
-    });
-    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
-    drop((idle, more));
-    patiently("the gate has closed what was open", || Ok((descriptors(&web.gate) < 100).then_some(())));
-    is_served(&web, &visitor);
-    // a line each time that they are all taken: on a slow machine the first have been cut before the others came
-    let said = web.gate.log().matches(TAKEN).count();
-    assert!((1..5).contains(&said), "{}", web.gate.log());
-}
+pub(crate) const TAKEN: &str = "connections are taken";
 
 /// Slow clients and silent ones are cut, and others are served meanwhile.
 #[test]

@@ -4,13 +4,14 @@
 use super::{Form, Guest, Visit};
 use crate::host_password::{self, Silent};
 use crate::judge::NotJudged;
+use crate::log;
 use crate::pages;
 use crate::reply::{self, Reply};
 use hyper::StatusCode;
 use shared::answer::Answer;
 use shared::config::gate::FirstFactor;
 use shared::decision::Refusal;
-use shared::door::AfterPassword;
+use shared::door::{AfterPassword, SERVICE};
 use shared::host_password::{Candidate, Question, Said};
 use shared::name::UserName;
 use shared::password::Password;
@@ -200,7 +201,11 @@ impl Guest<'_> {
 
     fn nobody_is_named(&self, nobody: Option<(&str, &str)>) -> Reply {
         let (cause, why) = nobody.unwrap_or_default();
-        eprintln!("postern-gate: refused cause={cause} address={} service=web: {why}", self.address);
+        log::event("refused")
+            .with("cause", cause)
+            .with("address", self.address)
+            .with("service", SERVICE)
+            .because(why);
         let lines = [self.t.say("nobody-is-named-line")];
         let page = pages::Notice {
             frame: self.frame(),

@@ -5,6 +5,7 @@ mod first_factor;
 pub use first_factor::{FirstFactor, IdentityHeader, PamServiceFile};
 
 use super::AbsolutePath;
+pub use super::listen::{Listen, Operations};
 use super::look::Look;
 use super::rule::Rule;
 use super::value::Duration;
@@ -13,7 +14,6 @@ use crate::scope::{ScopeName, Web};
 use crate::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// `[gate]`
@@ -44,6 +44,12 @@ pub struct Gate {
     pub scope: BTreeMap<ScopeName, Web>,
     /// What it takes to enter where; the first that fits.
     pub rule: Vec<Rule>,
+    /// Where monitoring finds readiness and metrics.
+    pub operations: Option<Operations>,
+    /// How lines of the log are written.
+    pub log: LogFormat,
+    /// Whether the log has a line for each check and page, too.
+    pub access_log: bool,
     /// How its pages look.
     pub look: Look,
 }
@@ -63,9 +69,22 @@ impl Default for Gate {
             trusted_proxies: Vec::new(),
             scope: BTreeMap::new(),
             rule: Vec::new(),
+            operations: None,
+            log: LogFormat::Text,
+            access_log: false,
             look: Look::default(),
         }
     }
+}
+
+/// `gate.log`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Words and key=value, as fail2ban reads them.
+    Text,
+    /// One object a line.
+    Json,
 }
 
 /// `gate.url`, taken apart: always https, and the path ends with a slash.
@@ -152,42 +171,6 @@ impl TryFrom<String> for Domain {
 impl From<Domain> for String {
     fn from(domain: Domain) -> String {
         domain.0
-    }
-}
-
-/// One entry of `gate.listen`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Listen {
-    /// `unix:PATH`
-    Unix(PathBuf),
-    /// `tcp:ADDRESS:PORT`
-    Tcp(SocketAddr),
-    /// `tls:ADDRESS:PORT`
-    Tls(SocketAddr),
-}
-
-impl TryFrom<String> for Listen {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Listen, Self::Error> {
-        const WHAT: &str = "must be \"unix:/PATH\", \"tcp:ADDRESS:PORT\" or \"tls:ADDRESS:PORT\"";
-        match text.split_once(':') {
-            Some(("unix", path)) if path.starts_with('/') => Ok(Listen::Unix(path.into())),
-            Some(("tcp", address)) => address.parse().map(Listen::Tcp).map_err(|_| WHAT),
-            Some(("tls", address)) => address.parse().map(Listen::Tls).map_err(|_| WHAT),
-            _ => Err(WHAT),
-        }
-    }
-}
-
-impl From<Listen> for String {
-    fn from(listen: Listen) -> String {
-        match listen {
-            Listen::Unix(path) => format!("unix:{}", path.display()),
-            Listen::Tcp(address) => format!("tcp:{address}"),
-            Listen::Tls(address) => format!("tls:{address}"),
-        }
     }
 }
 

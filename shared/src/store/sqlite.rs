@@ -11,6 +11,7 @@ mod keys;
 mod login_tickets;
 mod mail;
 mod notices;
+mod place;
 mod rows;
 mod sessions;
 
@@ -19,6 +20,7 @@ use crate::files::{self, FileError};
 use crate::vault::WrappedKey;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use place::Place;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -36,7 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// connection open reads it once.
 const CHECKPOINT_PAGES: i64 = 200;
 
-pub(super) struct Sqlite(Connection);
+pub(super) struct Sqlite {
+    connection: Connection,
+    place: Place,
+}
 
 impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Sqlite, StoreError> {
@@ -61,7 +66,7 @@ impl Sqlite {
             // a backup that VACUUM INTO made
             connection.pragma_update(None, "journal_mode", "WAL")?;
         }
-        Ok(Sqlite(connection))
+        Ok(Sqlite { connection, place: Place::of(&path)? })
     }
 
     /// Made in a folder of its own beside the store's, where nobody else can plant anything, and moved when
@@ -92,7 +97,7 @@ impl Sqlite {
     fn removed_authenticators(&self) -> Result<Vec<i64>, StoreError> {
         let sql = "SELECT authenticator FROM secret WHERE sealed <> zeroblob(length(sealed)) \
                    AND NOT EXISTS (SELECT 1 FROM authenticator WHERE id = secret.authenticator)";
-        let mut statement = self.0.prepare(sql)?;
+        let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -150,7 +155,9 @@ impl Store for Sqlite {
             Intent::Read => TransactionBehavior::Deferred,
             Intent::Write => TransactionBehavior::Immediate,
         };
-        let transaction = self.0.transaction_with_behavior(behavior)?;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        // after its beginning: from now on it stays with what it has
+        self.place.is_the_same()?;
         Ok(Box::new(rows::Rows(transaction)))
     }
 
@@ -158,9 +165,9 @@ impl Store for Sqlite {
         // found without the write lock, which others wait for
         for authenticator in self.removed_authenticators()? {
             let sql = "UPDATE secret SET sealed = zeroblob(length(sealed)) WHERE authenticator = ?1";
-            self.0.execute(sql, [authenticator])?;
+            self.connection.execute(sql, [authenticator])?;
         }
-        let busy: i64 = self.0.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
     }
 }

@@ -1,0 +1,157 @@
+//! For monitoring, on a listener of its own: whether the gate serves, whether it lets people in, and what it counts.
+//!
+//! MUST NOT say anything about anyone: whoever reaches this address may read it.
+
+use crate::connections::Connections;
+use crate::listener::{Accepted, Listener};
+use crate::log;
+use crate::metrics::{METRICS, Standing};
+use crate::reply::{Reply, bare};
+use crate::site::Site;
+use arc_swap::ArcSwap;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Connections at once; their descriptors are among those that the web's connections leave.
+const AT_ONCE: usize = 16;
+/// How long one may last: a question and its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A pause after accepting failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What only the server knows of the gate's health.
+#[derive(Default)]
+pub(crate) struct Health {
+    own_configuration: AtomicBool,
+    ends: AtomicBool,
+}
+
+impl Health {
+    /// Goes by the file itself.
+    pub(crate) fn goes_by_the_file(&self) {
+        self.own_configuration.store(true, Ordering::Relaxed);
+    }
+
+    /// Goes by what came before the file of now, which is wrong.
+    pub(crate) fn goes_by_what_was(&self) {
+        self.own_configuration.store(false, Ordering::Relaxed);
+    }
+
+    /// The gate ends.
+    pub(crate) fn ends(&self) {
+        self.ends.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What is asked about.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) sites: Arc<ArcSwap<Site>>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) health: Arc<Health>,
+}
+
+impl Gate {
+    /// Answers until the process ends, also while it drains.
+    pub(crate) async fn answer_at(self, listener: Listener) {
+        let seats = Arc::new(Semaphore::new(AT_ONCE));
+        // nobody closes the semaphore
+        while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
+            match listener.accept().await {
+                Ok(accepted) => {
+                    let gate = self.clone();
+                    tokio::spawn(async move {
+                        gate.meet(accepted).await;
+                        drop(seat);
+                    });
+                }
+                Err(error) => {
+                    log::says(format_args!("a connection to gate.operations cannot be accepted: {error}"));
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn meet(&self, accepted: Accepted) {
+        match accepted {
+            Accepted::Unix(stream) => self.talk(stream).await,
+            Accepted::Tcp(stream, _) => self.talk(stream).await,
+            // the configuration allows none here
+            Accepted::Tls(..) => {}
+        }
+    }
+
+    async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let service = service_fn(|request: Request<Incoming>| {
+            let answer = self.answer(request.method(), request.uri().path());
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false);
+        // What a peer does to its own connection is no news.
+        let _ = timeout(PATIENCE, http.serve_connection(TokioIo::new(stream), service)).await;
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> Reply {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return bare(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        match path {
+            "/healthz" => said(StatusCode::OK, TEXT, "serves\n".to_owned()),
+            "/readyz" => match self.is_ready() {
+                Ok(word) => said(StatusCode::OK, TEXT, format!("{word}\n")),
+                Err(why) => said(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+            },
+            "/metrics" => said(StatusCode::OK, OPEN_METRICS, METRICS.text(&self.standing())),
+            _ => bare(StatusCode::NOT_FOUND),
+        }
+    }
+
+    /// Whether people are let in. A file that is wrong locks nobody out, and so takes no gate out of service either.
+    fn is_ready(&self) -> Result<&'static str, &'static str> {
+        let standing = self.standing();
+        if self.health.ends.load(Ordering::Relaxed) {
+            Err("the gate ends")
+        } else if !standing.is_sure {
+            Err("the store cannot be watched, nobody enters: the gate's log says why")
+        } else if !standing.own_configuration {
+            Ok("ready, by an older configuration than the file: the gate's log says why")
+        } else {
+            Ok("ready")
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let site = self.sites.load();
+        Standing {
+            is_sure: site.watch.is_sure(),
+            last_sure: site.watch.last_sure(),
+            own_configuration: self.health.own_configuration.load(Ordering::Relaxed),
+            connections: self.connections.count(),
+        }
+    }
+}
+
+fn said(status: StatusCode, kind: &'static str, text: String) -> Reply {
+    let mut reply = Reply::new(Full::from(text));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}

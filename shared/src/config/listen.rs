@@ -1,0 +1,114 @@
+//! Where the gate listens, as text.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// One entry of `gate.listen`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Listen {
+    /// `unix:PATH`
+    Unix(PathBuf),
+    /// `tcp:ADDRESS:PORT`
+    Tcp(SocketAddr),
+    /// `tls:ADDRESS:PORT`
+    Tls(SocketAddr),
+    /// `systemd`, every socket of a socket unit that no other entry names; `systemd:NAME`, those with this
+    /// FileDescriptorName=.
+    Systemd(Option<String>),
+}
+
+impl TryFrom<String> for Listen {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Listen, Self::Error> {
+        const WHAT: &str = "must be \"unix:/PATH\", \"tcp:ADDRESS:PORT\", \"tls:ADDRESS:PORT\", \"systemd\" or \"systemd:NAME\"";
+        match text.split_once(':') {
+            Some(("unix", path)) if path.starts_with('/') => Ok(Listen::Unix(path.into())),
+            Some(("tcp", address)) => address.parse().map(Listen::Tcp).map_err(|_| WHAT),
+            Some(("tls", address)) => address.parse().map(Listen::Tls).map_err(|_| WHAT),
+            // as systemd.socket(5) allows them
+            Some(("systemd", name))
+                if !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':') =>
+            {
+                Ok(Listen::Systemd(Some(name.to_owned())))
+            }
+            None if text == "systemd" => Ok(Listen::Systemd(None)),
+            _ => Err(WHAT),
+        }
+    }
+}
+
+impl From<Listen> for String {
+    fn from(listen: Listen) -> String {
+        match listen {
+            Listen::Unix(path) => format!("unix:{}", path.display()),
+            Listen::Tcp(address) => format!("tcp:{address}"),
+            Listen::Tls(address) => format!("tls:{address}"),
+            Listen::Systemd(None) => "systemd".to_owned(),
+            Listen::Systemd(Some(name)) => format!("systemd:{name}"),
+        }
+    }
+}
+
+/// `gate.operations`: a listener without TLS, for monitoring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Operations(Listen);
+
+impl Operations {
+    /// A unix socket or TCP.
+    pub fn listen(&self) -> &Listen {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Operations {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Operations, Self::Error> {
+        match Listen::try_from(text) {
+            Ok(listen @ (Listen::Unix(_) | Listen::Tcp(_))) => Ok(Operations(listen)),
+            _ => Err("must be \"unix:/PATH\" or \"tcp:ADDRESS:PORT\""),
+        }
+    }
+}
+
+impl From<Operations> for String {
+    fn from(operations: Operations) -> String {
+        operations.0.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in
+            ["unix:/run/a.sock", "tcp:127.0.0.1:80", "tls:[::1]:443", "systemd", "systemd:postern-web"]
+        {
+            let read = Listen::try_from(text.to_owned()).unwrap();
+            assert_eq!(String::from(read), text);
+        }
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_refused() {
+        for text in
+            ["", "unix:", "unix:a", "tcp:80", "tcp:localhost:80", "systemd:", "systemd:a:b", "systemd: a"]
+        {
+            assert!(Listen::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn monitoring_has_no_listener_with_tls_or_of_systemd() {
+        assert!(Operations::try_from("tcp:127.0.0.1:9118".to_owned()).is_ok());
+        for text in ["tls:127.0.0.1:9118", "systemd", "systemd:a"] {
+            assert!(Operations::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Two thousand timings at the web: known names and unknown ones take the same time.
+
+use std::collections::HashSet;
+use std::time::Instant;
+use testhost::{Front, Host, Place, Web, Wire, assert_alike};
+
+/// Wrong passwords of each kind of name: a share of 0.62 of one kind's timings above another's tells them apart.
+const ROUNDS: u32 = 500;
+
+/// L14, promise 9: one text and one time, whoever is asked about.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn unknown_and_known_names_look_and_time_alike() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let (alice, bob, carol) = (host.person("alice"), host.person("bob"), host.person("carol"));
+    alice.has_a_password();
+    alice.enrols();
+    bob.has_a_password();
+    carol.enrols();
+
+    let mut wire = Wire::open();
+    let mut texts = HashSet::new();
+    let kinds = ["alice", "bob", "carol", "nobody"];
+    assert_alike(
+        kinds,
+        ROUNDS,
+        // a day later nothing is delayed
+        || host.clock.forward(86_401),
+        |round, kind| {
+            let name = match kinds[kind] {
+                "nobody" => format!("nobody-{round}"),
+                known => known.to_owned(),
+            };
+            let address = format!("198.51.{}.{}", round % 250, kind + 1);
+            let began = Instant::now();
+            let answer = wire.password(&name, "not the password", &address);
+            let took = began.elapsed();
+            assert_eq!(answer.status, 401, "{answer:?}");
+            let headers: Vec<_> =
+                answer.headers.iter().filter(|(key, _)| key != "date" && key != "content-length").collect();
+            texts.insert(format!("{headers:?}{}", answer.body.replace(&name, "NAME")));
+            took
+        },
+    );
+    assert_eq!(texts.len(), 1, "{texts:?}");
+
+    // also when delayed, and as nobody at all
+    let refused: HashSet<String> = (0..8)
+        .flat_map(|round| ["alice", "nobody-here"].map(|name| (round, name)))
+        .map(|(round, name)| {
+            let answer = wire.password(name, "not the password", &format!("203.0.113.{round}"));
+            assert_eq!(answer.status, 401);
+            answer.body.replace(name, "NAME")
+        })
+        .collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    drop(web);
+}

@@ -125,7 +125,7 @@ impl Desk {
     pub(crate) fn confirm(&mut self, ticket: &Typed, code: Typed) -> Result<Result<Typed, String>, Failure> {
         match self.run(Task::Finish(Finish::Confirm { ticket: ticket.clone(), code }))? {
             Answer::Confirmed { ticket } => Ok(Ok(ticket)),
-            Answer::NotConfirmed(why) => Ok(Err(shared::words::refusal(why))),
+            Answer::NotConfirmed(why) => Ok(Err(words::refusal(why))),
             other => Err(unexpected(other)),
         }
     }

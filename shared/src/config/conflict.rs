@@ -1,6 +1,7 @@
 //! What no single key can know: keys of postern.toml that contradict one another.
 
-use super::gate::FirstFactor;
+use super::gate::administration::Lives;
+use super::gate::{FirstFactor, GateUrl};
 use super::rule::Rule;
 use super::{Config, Exempt, SelfEnroll};
 use crate::host_groups::MOST_GROUPS;
@@ -75,6 +76,11 @@ impl Config {
             });
         }
         self.email.check()?;
+        let lives = match self.gate.url.as_ref().is_none_or(GateUrl::has_own_host) {
+            true => Lives::Apart,
+            false => Lives::OnAPath,
+        };
+        self.gate.administration.check(lives, self.policy.administrators.words().count())?;
         let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod administration;
 mod app_passwords;
 mod authorization;
 mod belief;
@@ -32,6 +33,7 @@ mod rise;
 mod routes;
 mod rules;
 mod running;
+mod secret_file;
 mod secretary;
 mod server;
 mod setup;

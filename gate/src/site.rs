@@ -1,5 +1,6 @@
 //! What stays the same until the gate is reloaded: its place, its cookies, whom it believes.
 
+use crate::administration::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::judge::Judge;
@@ -21,6 +22,7 @@ pub(crate) struct Site {
     pub(crate) url: GateUrl,
     pub(crate) jar: Jar,
     pub(crate) look: Look,
+    pub(crate) administration: Administration,
     pub(crate) believed: Believed,
     pub(crate) watch: Watch,
     pub(crate) judge: Judge,

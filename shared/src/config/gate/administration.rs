@@ -81,7 +81,10 @@ mod tests {
     #[test]
     fn keys_that_contradict_each_other_are_refused() {
         let check = |text: &str, lives, administrators| {
-            toml::from_str::<Administration>(text).unwrap().check(lives, administrators).map_err(|c| c.message)
+            toml::from_str::<Administration>(text)
+                .unwrap()
+                .check(lives, administrators)
+                .map_err(|c| c.message)
         };
         assert_eq!(check("", Lives::OnAPath, 0), Ok(()));
         assert_eq!(check("pages = true\nsecret_file = \"/a\"", Lives::Apart, 1), Ok(()));

@@ -5,6 +5,12 @@
 //! takes.
 
 mod acts;
+mod journal;
+mod pages;
+mod people;
+
+pub(crate) use pages::Seen;
+pub(crate) use people::Act;
 
 use crate::judge::at_door;
 use crate::log;

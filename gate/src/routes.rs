@@ -205,6 +205,9 @@ async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -
     if let Some(below) = page.strip_prefix(remote::PATH) {
         return to_program(guest, parts, below, body).await;
     }
+    if page.split('/').next() == Some("administration") {
+        return to_administrator(guest, parts, page, body).await;
+    }
     match (&parts.method, page) {
         (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
             show(guest, page, parts.uri.query().unwrap_or_default()).await
@@ -220,6 +223,28 @@ async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -
         }
         (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => bare(StatusCode::METHOD_NOT_ALLOWED),
         _ => bare(StatusCode::NOT_FOUND),
+    }
+}
+
+/// A page of administrators. To everyone else nothing is there, whatever they send.
+async fn to_administrator(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
+    if !guest.has_administration() || guest.session().is_none() {
+        return last(StatusCode::NOT_FOUND);
+    }
+    match (&parts.method, page) {
+        (&Method::GET | &Method::HEAD, page) => {
+            guest.administration_page(page, parts.uri.query().unwrap_or_default()).await
+        }
+        (&Method::POST, "administration/act") => {
+            if !is_same_origin(&parts.headers, &guest.site.url.origin()) {
+                return last(StatusCode::FORBIDDEN);
+            }
+            match form(&parts.headers, body).await {
+                Ok(form) => guest.administration_act(&form).await,
+                Err(status) => last(status),
+            }
+        }
+        _ => last(StatusCode::NOT_FOUND),
     }
 }
 

@@ -55,6 +55,7 @@ mod sudo;
 mod traps;
 mod web_account;
 mod web_activation;
+mod web_administration;
 mod web_bad_input;
 mod web_browser;
 mod web_checks;

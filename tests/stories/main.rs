@@ -62,6 +62,7 @@ mod web_crowds;
 mod web_first_factors;
 mod web_log;
 mod web_login_ticket;
+mod web_looks;
 mod web_operations;
 mod web_reload;
 mod web_rules;

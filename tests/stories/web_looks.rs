@@ -87,7 +87,7 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     eye.looks_at("account");
     for (page, heading) in [
         ("turn-off", "Turn the second factor off"),
-        ("replace", "Set up a new authenticator"),
+        ("replace", "Replace the authenticator"),
         ("authenticators/add", "Add an authenticator"),
         ("recovery-codes", "Make new recovery codes"),
         ("app-passwords", "App passwords"),

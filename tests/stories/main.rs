@@ -64,6 +64,7 @@ mod web_log;
 mod web_login_ticket;
 mod web_looks;
 mod web_operations;
+mod web_own_paths;
 mod web_reload;
 mod web_rules;
 mod web_setup;

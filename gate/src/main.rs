@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod api;
 mod app_passwords;
 mod authorization;
 mod belief;

@@ -1,6 +1,7 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
 use crate::access;
+use crate::api;
 use crate::authorization::Authorization;
 use crate::belief::{Connected, Through};
 use crate::contract::{self, Broken};
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The largest form, in bytes.
-const LARGEST: usize = 16 * 1024;
+pub(crate) const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
 const SHOWN: [&str; 20] = [
     "",
@@ -75,7 +76,7 @@ const FORMS: [&str; 22] = [
     "password",
 ];
 /// How long a form may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers one request.
 pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: Request<Incoming>) -> Reply {
@@ -99,7 +100,11 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
 
 /// An answer that ends the connection: what is left of the request is not to be read.
 fn last(status: StatusCode) -> Reply {
-    let mut reply = bare(status);
+    closing(bare(status))
+}
+
+/// The same of one that has a body.
+pub(crate) fn closing(mut reply: Reply) -> Reply {
     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     reply
 }
@@ -204,6 +209,9 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
 
 /// One of the gate's own pages, by its path below the gate's.
 async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
+    if let Some(path) = page.strip_prefix(api::PLACE) {
+        return api::answer(guest, parts, path, body).await;
+    }
     match (&parts.method, page) {
         (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
             show(guest, page, parts.uri.query().unwrap_or_default()).await
@@ -288,7 +296,7 @@ fn is_app_password(value: &HeaderValue) -> bool {
 }
 
 /// Whether a form comes from one of our own pages, as every browser says in one of two headers.
-fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("-"));
     let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
     let origin_fits = text(ORIGIN.as_str()).is_none_or(|said| said == origin);

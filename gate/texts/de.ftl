@@ -255,3 +255,16 @@ busy = Viel Betrieb
 busy-line = Gerade melden sich zu viele an. Versuchen Sie es gleich noch einmal.
 out-of-order = Außer Betrieb
 out-of-order-line = Die Anmeldung geht gerade nicht. Sagen Sie der Verwaltung Bescheid: Im Protokoll des Gates steht, warum.
+
+# to programs
+no-endpoint = So heißt hier nichts; was es gibt, steht in api/v1/openapi.json.
+no-method = Das geht nur auf andere Weise; welche, sagt der Header Allow.
+foreign-origin = Das kommt von einer Seite eines anderen Anbieters.
+no-json = Hier wird JSON erwartet, mit Content-Type: application/json.
+malformed = Das ist kein JSON-Objekt, oder es gehört keines hierher.
+not-of-that-form = Das JSON hat nicht die Form, die api/v1/openapi.json beschreibt (Spalte { $column }).
+too-large = Das ist länger als 16 KiB.
+too-slow = Das war nach 10 Sekunden noch nicht angekommen.
+no-proof-is-kept = Das Gate teilt sich den Host hier mit einer Anwendung und behält keinen Nachweis: Geben Sie ihn mit jeder Änderung an.
+no-seed = Stellen, Verfahren, Zeitschritt und Zähler gehören zu einem Startwert; für eine App gibt sie das Gate vor.
+no-moment = Das Ende liegt zu weit in der Zukunft.

@@ -273,3 +273,16 @@ busy = Busy
 busy-line = Too many people are signing in right now. Try again in a moment.
 out-of-order = Out of order
 out-of-order-line = The sign-in does not work right now. Tell the administrator: the gate’s log says why.
+
+# to programs
+no-endpoint = There is nothing of that name; api/v1/openapi.json lists what there is.
+no-method = That can be done in another way only; the header Allow says how.
+foreign-origin = This comes from a page of another site.
+no-json = This takes JSON, with Content-Type: application/json.
+malformed = That is no JSON object, or one where none belongs.
+not-of-that-form = The JSON has not the form that api/v1/openapi.json describes, at column { $column }.
+too-large = That is longer than 16 KiB.
+too-slow = That took longer than 10 seconds to arrive.
+no-proof-is-kept = The gate shares its host with an application here, and keeps no proof: give it with each act.
+no-seed = Digits, algorithm, period and counter go with a seed; for an app they are the gate’s.
+no-moment = The end lies too far ahead.

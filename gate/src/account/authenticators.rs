@@ -37,7 +37,7 @@ impl Guest<'_> {
     }
 
     /// What is shown of it.
-    async fn shown(&self, session: &Session, ticket: Typed) -> Result<Shown, Refused> {
+    pub(crate) async fn shown(&self, session: &Session, ticket: Typed) -> Result<Shown, Refused> {
         let (session, visit) = (session.clone(), Visit::of(self));
         let run = self.site.judge.run(move |door| {
             let caller = Caller::SteppedUp(&session, &visit.origin);

@@ -135,6 +135,10 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
             return bare(StatusCode::UNAUTHORIZED);
         }
     };
+    let site = match site.own_paths.is_empty() {
+        true => site,
+        false => site.protecting(&asked.host()),
+    };
     let ruling = check::check(site, &asked, headers, &through.identity(headers));
     let page = if matches!(ruling, check::Ruling::Rise(_)) { "rise" } else { "sign-in" };
     let sign_in = format!("{}{}{page}", site.url.origin(), site.url.path);
@@ -177,9 +181,9 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let host = authority.or_else(|| headers.get(HOST).and_then(|value| value.to_str().ok()));
     // as gate.url leaves it out
     let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
-    if host.is_none_or(|host| !host.eq_ignore_ascii_case(&site.url.authority)) {
+    let Some(site) = host.and_then(|host| site.at(host)) else {
         return bare(StatusCode::MISDIRECTED_REQUEST);
-    }
+    };
     // never good here, and so not even looked up
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
         let line = log::event("refused").with("cause", "scope").with("address", address);

@@ -106,6 +106,7 @@ turn-on-line = Mit einem zweiten Faktor lässt Ihr Passwort allein niemanden her
 already-on = Es gibt schon einen zweiten Faktor.
 not-on = Es gibt keinen zweiten Faktor.
 turn-off-line = Ihr Passwort allein wird Sie hereinlassen, hier und an jeder anderen Tür. Das Geheimnis wird gelöscht, und jede andere Sitzung und jeder vertraute Browser endet.
+replace = Authenticator ersetzen
 set-up-new-line = Für ein neues Telefon oder ein verlorenes. Das alte gilt, bis das neue bestätigt ist; dann endet jede andere Sitzung und jeder vertraute Browser.
 
 add-authenticator = Authenticator hinzufügen

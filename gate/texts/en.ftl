@@ -114,6 +114,7 @@ turn-on-line = With a second factor your password alone lets nobody in: at each 
 already-on = There is a second factor already.
 not-on = There is no second factor.
 turn-off-line = Your password alone will let you in, here and at every other door. The secret is deleted, and every other session and trusted browser ends.
+replace = Replace the authenticator
 set-up-new-line = For a new phone, or one that was lost. The old one works until the new one is confirmed; then every other session and trusted browser ends.
 
 # authenticators

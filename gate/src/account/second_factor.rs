@@ -67,7 +67,7 @@ impl Guest<'_> {
     pub(crate) async fn replace_page(&self, refused: Option<&Refused>) -> Reply {
         let asked = Asked {
             act: "replace",
-            title: self.t.say("set-up-new"),
+            title: self.t.say("replace"),
             lines: vec![self.t.say("set-up-new-line")],
             button: self.t.say("continue"),
             hidden: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::web_api::{Program, text};
 use serde_json::{Value, json};
-use testhost::{Front, Host, Place, Visitor, Web};
+use testhost::{Front, Host, PROOF, Phone, Place, Visitor, Web, Wire};
 
 const SESSION: &str = "__Secure-postern";
 const LOGIN: &str = "__Host-postern-login";
@@ -59,19 +59,27 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         ("{\"user\":\"alice\",\"password\":\"hunter2hunter2\",\"admin\":true}", 422),
         ("{\"user\":\"alice\",\"password\":[\"hunter2hunter2\"]}", 422),
         (&deep, 422),
-        (&large, 413),
     ] {
         let reply = sign_in(body);
         assert_eq!(reply.status, status, "{reply:?}");
         assert_eq!(reply.header("content-type"), "application/problem+json");
         assert!(!reply.body.contains("hunter2"), "{reply:?}");
     }
+    // nginx says so first
+    assert_eq!(sign_in(&large).status, 413);
+    let straight = Wire::open().asks(
+        "POST /api/v1/sign-in",
+        &["Host: auth.example.test:8443", &format!("X-Postern-Proxy: {PROOF}"), "X-Real-IP: 192.0.2.7"],
+        &large,
+    );
+    let straight = straight.expect("an answer");
+    assert_eq!((straight.status, straight.header("content-type")), (413, "application/problem+json"));
     for (method, path, status, code) in [
         ("GET", "", 404, "not_found"),
         ("GET", "account/", 404, "not_found"),
         ("GET", "nothing", 404, "not_found"),
         ("POST", "account", 405, "method_not_allowed"),
-        ("TRACE", "account", 405, "method_not_allowed"),
+        ("PUT", "account", 405, "method_not_allowed"),
     ] {
         program.is_refused(method, path, Value::Null, status, code);
     }
@@ -133,8 +141,7 @@ fn no_token_opens_what_another_is_for() {
     let robbers = robber.visitor.cookie(SESSION);
     let both = bearing(&[(SESSION, &robbers), (STEP_UP, &step_up)]);
     both.is_refused("DELETE", "second-factor", Value::Null, 403, "step_up_required");
-    let right =
-        json!({ "ticket": ticket, "code": testhost::Phone::scans(&text(&shown, "otpauth_url")).code() });
+    let right = json!({ "ticket": ticket, "code": Phone::scans(&text(&shown, "otpauth_url")).code() });
     robber.is_refused("POST", "authenticators/confirm", right, 409, "stale");
     robber.is_refused("POST", "recovery-codes/keep", json!({ "ticket": ticket }), 409, "stale");
 

@@ -23,6 +23,9 @@ fn is_kept(choices: &[&str]) {
         "--continue-on-failure",
     ]);
     schemathesis.args(["--generation-database", "none", "--workers", "1", "--warnings", "off"]);
+    // what a name, an address or a scope may be is more than a schema says; and an authenticator may be called "confirm"
+    schemathesis.args(["--exclude-checks", "positive_data_acceptance,allow_header_conformance"]);
+    schemathesis.args(["--generation-with-security-parameters", "false"]);
     schemathesis.args(["-H", "Host: auth.example.test:8443"]).args(choices);
     let output = schemathesis.current_dir("/tmp").output().expect("schemathesis runs; tests/run installs it");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -47,10 +50,10 @@ fn every_answer_is_as_the_document_says() {
     program.signs_in(&alice, &phone.code());
     let cookie = format!("Cookie: __Secure-postern={}", program.visitor.cookie("__Secure-postern"));
     // what would sign her out comes in the other round
-    let stays = ["--exclude-path", "/sign-out", "--exclude-by", "$.operationId == delete_sessions"];
-    is_kept(&[&["-H", &cookie, "--max-examples", "12"], &stays[..]].concat());
+    let stays = ["--exclude-path", "/sign-out", "--exclude-operation-id", "delete_sessions"];
+    is_kept(&[&["-H", &cookie, "--max-examples", "20"], &stays[..]].concat());
     let account = program.asks("GET", "account", Value::Null);
     assert_eq!(account["second_factor"], "on", "she is signed in as before, and nothing was turned off");
-    is_kept(&["--max-examples", "6"]);
+    is_kept(&["--max-examples", "10"]);
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }

@@ -38,6 +38,7 @@ struct AppPasswordState {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddAppPassword {
+    #[schema(min_length = 1, max_length = 64)]
     name: String,
     /// Where it is to be good: `pam:SERVICE`, `web:HOST/PATH METHOD,…`, or the name of a scope of the gate's.
     scope: Vec<String>,
@@ -61,6 +62,7 @@ struct MadeAppPassword {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Rename {
+    #[schema(min_length = 1, max_length = 64)]
     name: String,
 }
 

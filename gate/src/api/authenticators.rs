@@ -49,6 +49,7 @@ enum Hash {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AddAuthenticator {
+    #[schema(min_length = 1, max_length = 64)]
     name: String,
     /// The seed of a hardware token, hex or Base32. What stands below goes with it.
     #[schema(value_type = Option<String>)]
@@ -147,10 +148,11 @@ async fn add(guest: &Guest<'_>, given: AddAuthenticator) -> Result<Done<NewAuthe
 
 async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Refused> {
     let session = guest.signed_in()?;
+    // of the session as it is: the act ends it
+    let proven = guest.stepped_up();
     match guest.confirm_authenticator(&session, given.ticket, given.code).await? {
         Confirmed::Not(refusal) => Err(Refused::answer(guest.t, refusal)),
         Confirmed::Live(opened) => {
-            let proven = guest.stepped_up();
             Ok(ended(guest, proven.as_ref(), opened.as_deref(), AppPasswordsAfter::None))
         }
     }

@@ -15,7 +15,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(written);
 /// What may go wrong anywhere.
 const ANYWHERE: [u16; 2] = [429, 503];
 /// What else may go wrong with an act.
-const ACTS: [u16; 5] = [400, 401, 403, 409, 422];
+const ACTS: [u16; 6] = [400, 401, 403, 404, 409, 422];
 /// What else may go wrong with a body.
 const BODIES: [u16; 3] = [408, 413, 415];
 
@@ -75,10 +75,8 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         statuses.extend(BODIES);
     }
     if endpoint.access == Access::SignedIn {
-        statuses.push(401);
-    }
-    if endpoint.path.contains('{') {
-        statuses.push(404);
+        // the account may go while it is looked at
+        statuses.extend([401, 404]);
     }
     let mut responses = Map::new();
     match &endpoint.gives {

@@ -84,8 +84,10 @@ async fn set(guest: &Guest<'_>, given: NewEmail) -> Result<Done<()>, Refused> {
 
 async fn confirm(guest: &Guest<'_>, given: MailedCode) -> Result<Done<Ended>, Refused> {
     let session = guest.signed_in()?;
+    // of the session as it is: the act ends it
+    let proven = guest.stepped_up();
     let (after, opened) = guest.confirm_email(&session, Answer::read(given.code.as_bytes())).await?;
-    Ok(ended(guest, guest.stepped_up().as_ref(), opened.as_ref(), after))
+    Ok(ended(guest, proven.as_ref(), opened.as_ref(), after))
 }
 
 async fn remove(guest: &Guest<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {

@@ -10,6 +10,9 @@ mod recovery_codes;
 mod second_factor;
 mod sign_ins;
 
+pub(crate) use app_passwords::NewAppPassword;
+pub(crate) use authenticators::Confirmed;
+
 use crate::judge::at_door;
 use crate::log;
 use crate::pages::{self, html};

@@ -59,10 +59,15 @@ impl Administration {
 }
 
 impl Guest<'_> {
+    /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an
+    /// application.
+    fn is_at_administration(&self) -> bool {
+        self.site.url.has_own_host() && self.site.gate().administration.is_reached_from(self.address)
+    }
+
     /// The secret, where programs may show it.
     fn administration_secret(&self) -> Option<&Zeroizing<String>> {
-        let is_reached = self.site.gate().administration.is_reached_from(self.address);
-        self.site.administration.secret.as_ref().filter(|_| is_reached)
+        self.site.administration.secret.as_ref().filter(|_| self.is_at_administration())
     }
 
     /// Whether programs administer from where this request comes.

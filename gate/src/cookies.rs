@@ -89,6 +89,7 @@ fn is_smuggled(text: &str) -> bool {
 }
 
 /// Builds our cookies for the gate's place.
+#[derive(Clone)]
 pub(crate) struct Jar {
     pub(crate) names: &'static Names,
     path: String,

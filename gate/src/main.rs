@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod administration;
+mod api;
 mod app_passwords;
 mod authorization;
 mod belief;

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod administration;
+mod browser;
 
 use crate::language::Language;
 use crate::look::Look;

@@ -1,10 +1,12 @@
 //! How far a session goes, and the way from one that the first factor alone opened to one with the code, where a page
 //! takes that.
 
+use crate::judge::NotJudged;
 use crate::reply::{self, Reply};
 use crate::rules::{self, BackTo, Reach};
 use crate::sign_in::{Guest, Visit};
 use hyper::StatusCode;
+use shared::door::AfterPassword;
 use shared::session::Session;
 
 impl Guest<'_> {
@@ -25,6 +27,12 @@ impl Guest<'_> {
         }
     }
 
+    /// What a session takes to be enough everywhere; nothing but the whole sign-in, if nothing.
+    pub(crate) async fn rise(&self, session: Session) -> Result<Option<AfterPassword>, NotJudged> {
+        let visit = Visit::of(self);
+        self.site.judge.run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await
+    }
+
     /// GET rise
     pub(crate) async fn rise_page(&self, rd: &str) -> Reply {
         let back_to = self.site.back_to(rd).unwrap_or_default().to_owned();
@@ -36,10 +44,8 @@ impl Guest<'_> {
         if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
             return reply::bare(StatusCode::FORBIDDEN);
         }
-        let (name, visit) = (session.name.clone(), Visit::of(self));
-        let judged =
-            self.site.judge.run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await;
-        match judged {
+        let name = session.name.clone();
+        match self.rise(session).await {
             Err(error) => self.not_judged(&error),
             Ok(Some(next)) => self.go_on(name, next, &back_to),
             // nothing but the whole sign-in raises it

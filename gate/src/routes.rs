@@ -2,6 +2,7 @@
 
 use crate::access;
 use crate::administration;
+use crate::api;
 use crate::authorization::Authorization;
 use crate::belief::{Connected, Through};
 use crate::contract::{self, Broken};
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The largest form, in bytes.
-const LARGEST: usize = 16 * 1024;
+pub(crate) const LARGEST: usize = 16 * 1024;
 /// What the gate shows at its own address.
 const SHOWN: [&str; 20] = [
     "",
@@ -77,7 +78,7 @@ const FORMS: [&str; 22] = [
     "password",
 ];
 /// How long a form may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers one request.
 pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: Request<Incoming>) -> Reply {
@@ -101,7 +102,11 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
 
 /// An answer that ends the connection: what is left of the request is not to be read.
 fn last(status: StatusCode) -> Reply {
-    let mut reply = bare(status);
+    closing(bare(status))
+}
+
+/// The same of one that has a body.
+pub(crate) fn closing(mut reply: Reply) -> Reply {
     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     reply
 }
@@ -131,6 +136,10 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
             METRICS.checked(proxy, Answered::Malformed, began.elapsed());
             return bare(StatusCode::UNAUTHORIZED);
         }
+    };
+    let site = match site.own_paths.is_empty() {
+        true => site,
+        false => site.protecting(&asked.host()),
     };
     let ruling = check::check(site, &asked, headers, &through.identity(headers));
     let page = if matches!(ruling, check::Ruling::Rise(_)) { "rise" } else { "sign-in" };
@@ -174,9 +183,9 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let host = authority.or_else(|| headers.get(HOST).and_then(|value| value.to_str().ok()));
     // as gate.url leaves it out
     let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
-    if host.is_none_or(|host| !host.eq_ignore_ascii_case(&site.url.authority)) {
+    let Some(site) = host.and_then(|host| site.at(host)) else {
         return bare(StatusCode::MISDIRECTED_REQUEST);
-    }
+    };
     // never good here, and so not even looked up
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
         let line = log::event("refused").with("cause", "scope").with("address", address);
@@ -207,6 +216,9 @@ async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -
     }
     if page.split('/').next() == Some("administration") {
         return to_administrator(guest, parts, page, body).await;
+    }
+    if let Some(path) = page.strip_prefix(api::PLACE) {
+        return api::answer(guest, parts, path, body).await;
     }
     match (&parts.method, page) {
         (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
@@ -329,7 +341,7 @@ fn is_app_password(value: &HeaderValue) -> bool {
 }
 
 /// Whether a form comes from one of our own pages, as every browser says in one of two headers.
-fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("-"));
     let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
     let origin_fits = text(ORIGIN.as_str()).is_none_or(|said| said == origin);

@@ -50,18 +50,20 @@ impl Running {
         let administration = Administration::read(&config)?;
         let mailer = mailer(&config)?;
         let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
-        let site = Arc::new(Site {
+        let site = Site {
             jar: Jar::new(&config.gate, &url.path),
             url,
-            look,
-            administration,
-            believed,
-            watch,
-            judge: Judge::of_pages(&config),
+            own_paths: Vec::new(),
+            look: Arc::new(look),
+            administration: Arc::new(administration),
+            believed: Arc::new(believed),
+            watch: Arc::new(watch),
+            judge: Arc::new(Judge::of_pages(&config)),
             mailer: Arc::clone(&mailer),
-            asked_groups: AskedGroups::of(&config),
-            config,
-        });
+            asked_groups: Arc::new(AskedGroups::of(&config)),
+            config: Arc::new(config),
+        };
+        let site = Arc::new(site.with_own_paths());
         let secretary = Secretary::start(&site.config, site.watch.app_passwords());
         let mailing = Mailing::start(mailer, &site.config);
         Ok(Running { site, watching, secretary, mailing })

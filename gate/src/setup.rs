@@ -1,6 +1,7 @@
 //! A setup, page by page: the QR, a code, the recovery codes, and only then the way on. Someone who must have a second
 //! factor and has none finds nothing else open.
 
+use crate::judge::NotJudged;
 use crate::pages::{self, html};
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
@@ -10,6 +11,7 @@ use shared::clock;
 use shared::config::OnUse;
 use shared::decision::Refusal;
 use shared::door::{AfterSetup, AfterSetupCode, Shown};
+use shared::errand::Typed;
 use shared::name::UserName;
 use shared::policy::Enrolling;
 use shared::qr;
@@ -30,19 +32,94 @@ impl Guest<'_> {
         needs: Enrolling,
         back_to: String,
     ) -> Reply {
-        let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
-        let leave = match needs {
-            Enrolling::Free => Leave::Given,
-            Enrolling::OneTimeCode => Leave::OneTimeCode,
-        };
         let page = match needs {
             Enrolling::Free => reply::see_other(&self.at("setup")),
             Enrolling::OneTimeCode => self.invitation(StatusCode::FORBIDDEN, &name, None),
         };
-        match SetupTicket::begun(name, generation, leave, back_to, now) {
-            Ok(ticket) => self.with_ticket(page, &ticket),
-            Err(error) => self.failed("unavailable", &error.to_string()),
+        match self.with_first_setup(page, (name, generation), needs, back_to) {
+            Ok(page) => page,
+            Err(error) => self.not_judged(&error),
         }
+    }
+
+    /// The cookie of a first setup, of this account in this generation.
+    pub(crate) fn with_first_setup(
+        &self,
+        page: Reply,
+        (name, generation): (UserName, u64),
+        needs: Enrolling,
+        back_to: String,
+    ) -> Result<Reply, NotJudged> {
+        let leave = match needs {
+            Enrolling::Free => Leave::Given,
+            Enrolling::OneTimeCode => Leave::OneTimeCode,
+        };
+        self.with_setup(page, name, generation, leave, back_to)
+    }
+
+    /// The cookie of a setup that begins.
+    pub(crate) fn with_setup(
+        &self,
+        page: Reply,
+        name: UserName,
+        generation: u64,
+        leave: Leave,
+        back_to: String,
+    ) -> Result<Reply, NotJudged> {
+        let now = clock::now().map_err(|error| unavailable(&error))?;
+        let ticket = SetupTicket::begun(name, generation, leave, back_to, now);
+        self.with_ticket(page, &ticket.map_err(|error| unavailable(&error))?)
+    }
+
+    /// A new authenticator, which nothing keeps yet; none, if the setup is over.
+    pub(crate) async fn begin_setup(&self, ticket: &SetupTicket) -> Result<Option<Shown>, NotJudged> {
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        self.site.judge.run(move |door| door.begin_web_setup(&asked, visit.now()?)).await
+    }
+
+    /// The one-time code without which a setup may not begin; what was refused stands in the log.
+    pub(crate) async fn invite(
+        &self,
+        ticket: &SetupTicket,
+        answer: Answer,
+    ) -> Result<Result<SetupTicket, Refusal>, NotJudged> {
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        let run = self
+            .site
+            .judge
+            .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?));
+        let invited = run.await?;
+        if let Err(refusal) = &invited {
+            self.log(&ticket.name, "refused", &refusal.to_string());
+        }
+        Ok(invited)
+    }
+
+    /// The first code of the new authenticator.
+    pub(crate) async fn enter_setup_code(
+        &self,
+        ticket: &SetupTicket,
+        draft: Typed,
+        answer: Answer,
+    ) -> Result<AfterSetupCode, NotJudged> {
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        let run =
+            self.site.judge.run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
+        run.await
+    }
+
+    /// The recovery codes are saved: it is all active.
+    pub(crate) async fn activate_setup(
+        &self,
+        ticket: &SetupTicket,
+        confirmed: Typed,
+    ) -> Result<AfterSetup, NotJudged> {
+        let (asked, visit) = (ticket.clone(), Visit::of(self));
+        let run = self
+            .site
+            .judge
+            .run(move |door| door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?));
+        run.await
     }
 
     /// GET setup
@@ -51,8 +128,7 @@ impl Guest<'_> {
         if ticket.leave == Leave::OneTimeCode {
             return self.invitation(StatusCode::OK, &ticket.name, None);
         }
-        let (asked, visit) = (ticket.clone(), Visit::of(self));
-        match self.site.judge.run(move |door| door.begin_web_setup(&asked, visit.now()?)).await {
+        match self.begin_setup(&ticket).await {
             Err(error) => self.not_judged(&error),
             Ok(None) => self.setup_is_over(),
             Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, FIRST, &ticket.name, &shown, None),
@@ -63,17 +139,13 @@ impl Guest<'_> {
     pub(crate) async fn enter_invitation(&self, form: &Form) -> Reply {
         let Some(ticket) = self.setup_ticket() else { return self.setup_is_over() };
         let answer = Answer::read(form.field("code").as_bytes());
-        let (asked, visit) = (ticket.clone(), Visit::of(self));
-        let judged = self
-            .site
-            .judge
-            .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?))
-            .await;
-        match judged {
+        match self.invite(&ticket, answer).await {
             Err(error) => self.not_judged(&error),
-            Ok(Ok(ticket)) => self.with_ticket(reply::see_other(&self.at("setup")), &ticket),
+            Ok(Ok(ticket)) => match self.with_ticket(reply::see_other(&self.at("setup")), &ticket) {
+                Ok(page) => page,
+                Err(error) => self.not_judged(&error),
+            },
             Ok(Err(refusal)) => {
-                self.log(&ticket.name, "refused", &refusal.to_string());
                 let text = match refusal {
                     Refusal::Unfit => self.t.say("no-one-time-code"),
                     refusal => self.t.refusal(refusal),
@@ -94,13 +166,7 @@ impl Guest<'_> {
     pub(crate) async fn confirm_setup(&self, form: &Form) -> Reply {
         let Some(ticket) = self.setup_ticket() else { return self.setup_is_over() };
         let answer = Answer::read(form.field("code").as_bytes());
-        let (asked, draft, visit) = (ticket.clone(), form.field("draft").to_owned(), Visit::of(self));
-        let judged = self
-            .site
-            .judge
-            .run(move |door| door.confirm_web_setup(&asked, draft.into(), &answer, visit.now()?))
-            .await;
-        match judged {
+        match self.enter_setup_code(&ticket, form.field("draft").to_owned().into(), answer).await {
             Err(error) => self.not_judged(&error),
             Ok(AfterSetupCode::Over) => self.setup_is_over(),
             Ok(AfterSetupCode::Refused(refusal, shown)) => {
@@ -121,13 +187,7 @@ impl Guest<'_> {
         if form.field("saved") != "yes" {
             return reply::bare(StatusCode::BAD_REQUEST);
         }
-        let (asked, confirmed, visit) = (ticket.clone(), form.field("confirmed").to_owned(), Visit::of(self));
-        let judged = self
-            .site
-            .judge
-            .run(move |door| door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?))
-            .await;
-        match judged {
+        match self.activate_setup(&ticket, form.field("confirmed").to_owned().into()).await {
             Err(error) => self.not_judged(&error),
             Ok(AfterSetup::Over) => self.setup_is_over(),
             Ok(AfterSetup::Opened(opened)) => self.without_ticket(self.opened(&opened, &ticket.back_to)),
@@ -148,23 +208,22 @@ impl Guest<'_> {
         reply::page(StatusCode::OK, html(&page))
     }
 
-    fn setup_ticket(&self) -> Option<SetupTicket> {
+    /// The setup that has begun.
+    pub(crate) fn setup_ticket(&self) -> Option<SetupTicket> {
         let value = self.cookie(self.site.jar.names.setup)?;
         let ticket = SetupTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
         self.may_go_on(&ticket.name).then_some(ticket)
     }
 
-    pub(crate) fn with_ticket(&self, page: Reply, ticket: &SetupTicket) -> Reply {
-        match ticket.to_cookie(&self.site.watch.keys()) {
-            Ok(value) => reply::with_cookie(
-                page,
-                &self.site.jar.strict(self.site.jar.names.setup, &value, SetupTicket::LIFE),
-            ),
-            Err(error) => self.failed("unavailable", &error.to_string()),
-        }
+    /// The cookie of a setup.
+    pub(crate) fn with_ticket(&self, page: Reply, ticket: &SetupTicket) -> Result<Reply, NotJudged> {
+        let (jar, value) = (&self.site.jar, ticket.to_cookie(&self.site.watch.keys()));
+        let value = value.map_err(|error| unavailable(&error))?;
+        Ok(reply::with_cookie(page, &jar.strict(jar.names.setup, &value, SetupTicket::LIFE)))
     }
 
-    fn without_ticket(&self, page: Reply) -> Reply {
+    /// The setup is over.
+    pub(crate) fn without_ticket(&self, page: Reply) -> Reply {
         reply::with_cookie(page, &self.site.jar.strict(self.site.jar.names.setup, "", 0))
     }
 
@@ -213,6 +272,11 @@ impl Guest<'_> {
         };
         reply::page(status, html(&page))
     }
+}
+
+/// What no door was asked for.
+pub(crate) fn unavailable(error: &dyn std::error::Error) -> NotJudged {
+    NotJudged::Failed { cause: "unavailable", why: error.to_string() }
 }
 
 /// As people copy it by hand; apps read over the blanks.

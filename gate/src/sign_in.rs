@@ -3,6 +3,8 @@
 mod first_factor;
 mod mail;
 
+pub(crate) use mail::Posted;
+
 use crate::check;
 use crate::cookies::scan;
 use crate::identity::Identity;
@@ -87,19 +89,10 @@ impl Guest<'_> {
         let answer = Answer::read(form.field("code").as_bytes());
         let any_text = !matches!(answer, Answer::Digits(_));
         let trust = if form.field("trust") == "yes" { Trust::Asked } else { Trust::NotAsked };
-        let (said, visit) = (ticket.clone(), Visit::of(self));
-        let judged = self
-            .site
-            .judge
-            .run(move |door| {
-                door.enter_code(&visit.browser(), &said.name, &said.pass, &answer, trust, visit.now()?)
-            })
-            .await;
-        match judged {
+        match self.judge_code(&ticket, answer, trust).await {
             Err(error) => self.not_judged(&error),
             Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.back_to),
             Ok(AfterCode::Refused(refusal)) => {
-                self.log(&ticket.name, "refused", &refusal.to_string());
                 let text = self.t.refusal(refusal);
                 match refusal {
                     Refusal::Expired => self.sign_in(
@@ -119,16 +112,44 @@ impl Guest<'_> {
         }
     }
 
+    /// The code of a sign-in; what was refused stands in the log.
+    pub(crate) async fn judge_code(
+        &self,
+        ticket: &LoginTicket,
+        answer: Answer,
+        trust: Trust,
+    ) -> Result<AfterCode, NotJudged> {
+        let (said, visit) = (ticket.clone(), Visit::of(self));
+        let run = self.site.judge.run(move |door| {
+            door.enter_code(&visit.browser(), &said.name, &said.pass, &answer, trust, visit.now()?)
+        });
+        let next = run.await?;
+        if let AfterCode::Refused(refusal) = &next {
+            self.log(&ticket.name, "refused", &refusal.to_string());
+        }
+        Ok(next)
+    }
+
     /// POST sign-out
     pub(crate) async fn sign_out(&self) -> Reply {
-        if let Some(session) = self.any_session() {
-            let judged = self.site.judge.run(move |door| door.sign_out(session.id)).await;
-            if let Err(error) = judged {
-                return self.not_judged(&error);
-            }
+        if let Err(error) = self.end_session().await {
+            return self.not_judged(&error);
         }
-        let jar = &self.site.jar;
         let page = self.notice(StatusCode::OK, &self.t.say("signed-out"), &[self.t.say("signed-out-line")]);
+        self.without_cookies(page)
+    }
+
+    /// Ends the session, if there is one.
+    pub(crate) async fn end_session(&self) -> Result<(), NotJudged> {
+        match self.any_session() {
+            Some(session) => self.site.judge.run(move |door| door.sign_out(session.id)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back what only a sign-in gives; the browser stays trusted.
+    pub(crate) fn without_cookies(&self, page: Reply) -> Reply {
+        let jar = &self.site.jar;
         let page = reply::with_cookie(page, &jar.session("", 0));
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
         let page = reply::with_cookie(page, &jar.strict(jar.names.step_up, "", 0));
@@ -153,7 +174,8 @@ impl Guest<'_> {
         }
     }
 
-    fn ticket(&self) -> Option<LoginTicket> {
+    /// The sign-in that waits for its code.
+    pub(crate) fn ticket(&self) -> Option<LoginTicket> {
         let value = self.cookie(self.site.jar.names.login)?;
         let ticket = LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
         self.may_go_on(&ticket.name).then_some(ticket)
@@ -165,14 +187,7 @@ impl Guest<'_> {
 
     /// The session has begun: its cookies, and the way back.
     pub(crate) fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
-        let (gate, jar) = (self.site.gate(), &self.site.jar);
-        self.log(&opened.session.name, "accepted", &opened.cause());
-        let told = [
-            opened.missed.as_ref().map(|missed| self.t.missed(missed)),
-            opened.recovery.map(|recovered| self.t.recovered(recovered)),
-            self.t.app_passwords(opened.app_passwords),
-        ];
-        let told: Vec<String> = told.into_iter().flatten().collect();
+        let told = self.told(opened);
         let back_to = if back_to.is_empty() { self.site.url.path.as_str() } else { back_to };
         let page = if told.is_empty() {
             reply::see_other(back_to)
@@ -187,6 +202,23 @@ impl Guest<'_> {
             };
             reply::page(StatusCode::OK, html(&page))
         };
+        self.with_sign_in(page, opened)
+    }
+
+    /// What whoever signs in should know.
+    pub(crate) fn told(&self, opened: &Opened) -> Vec<String> {
+        let told = [
+            opened.missed.as_ref().map(|missed| self.t.missed(missed)),
+            opened.recovery.map(|recovered| self.t.recovered(recovered)),
+            self.t.app_passwords(opened.app_passwords),
+        ];
+        told.into_iter().flatten().collect()
+    }
+
+    /// The cookies of a session that a sign-in has opened.
+    pub(crate) fn with_sign_in(&self, page: Reply, opened: &Opened) -> Reply {
+        let (gate, jar) = (self.site.gate(), &self.site.jar);
+        self.log(&opened.session.name, "accepted", &opened.cause());
         let page = reply::with_cookie(
             page,
             &jar.session(&opened.session.to_cookie(&opened.keys), gate.session.seconds()),

@@ -17,23 +17,48 @@ use std::sync::Arc;
 /// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
 const LONGEST: usize = 2048;
 
-/// The gate.
+/// The gate at one place: at `gate.url`, or at one of `gate.own_paths`.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) url: GateUrl,
     pub(crate) jar: Jar,
-    pub(crate) look: Look,
-    pub(crate) administration: Administration,
-    pub(crate) believed: Believed,
-    pub(crate) watch: Watch,
-    pub(crate) judge: Judge,
+    /// The gate's other places.
+    pub(crate) own_paths: Vec<Arc<Site>>,
+    pub(crate) look: Arc<Look>,
+    pub(crate) administration: Arc<Administration>,
+    pub(crate) believed: Arc<Believed>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) mailer: Arc<Mailer>,
-    pub(crate) asked_groups: AskedGroups,
-    pub(crate) config: Config,
+    pub(crate) asked_groups: Arc<AskedGroups>,
+    pub(crate) config: Arc<Config>,
 }
 
 impl Site {
     pub(crate) fn gate(&self) -> &Gate {
         &self.config.gate
+    }
+
+    /// With a place at each of `gate.own_paths`.
+    pub(crate) fn with_own_paths(mut self) -> Site {
+        let at = |url: &GateUrl| {
+            let jar = Jar::new(self.gate(), &url.path);
+            Arc::new(Site { url: url.clone(), jar, ..self.clone() })
+        };
+        self.own_paths = self.gate().own_paths.iter().map(at).collect();
+        self
+    }
+
+    /// The place that protects a host, in lower case.
+    pub(crate) fn protecting(&self, host: &str) -> &Site {
+        let own = self.own_paths.iter().find(|site| site.url.host() == host);
+        own.map_or(self, |site| site)
+    }
+
+    /// The place whose pages are at a host, with its port if that is not 443.
+    pub(crate) fn at<'a>(self: &'a Arc<Site>, authority: &str) -> Option<&'a Arc<Site>> {
+        let is_here = |site: &&Arc<Site>| site.url.authority.eq_ignore_ascii_case(authority);
+        std::iter::once(self).chain(&self.own_paths).find(is_here)
     }
 
     /// The host or domain that sessions are good for.

@@ -106,6 +106,7 @@ turn-on-line = Mit einem zweiten Faktor lässt Ihr Passwort allein niemanden her
 already-on = Es gibt schon einen zweiten Faktor.
 not-on = Es gibt keinen zweiten Faktor.
 turn-off-line = Ihr Passwort allein wird Sie hereinlassen, hier und an jeder anderen Tür. Das Geheimnis wird gelöscht, und jede andere Sitzung und jeder vertraute Browser endet.
+replace = Authenticator ersetzen
 set-up-new-line = Für ein neues Telefon oder ein verlorenes. Das alte gilt, bis das neue bestätigt ist; dann endet jede andere Sitzung und jeder vertraute Browser.
 
 add-authenticator = Authenticator hinzufügen
@@ -299,3 +300,16 @@ admin-many = { $count ->
 admin-code-shown = Einmal gültig, bis { $until }. Er wird nicht noch einmal gezeigt.
 admin-own-account = Das ist Ihr eigenes Konto: Ändern Sie es auf Ihrer eigenen Seite.
 admin-needs-factor = Für die Verwaltung brauchen Sie selbst einen zweiten Faktor: Richten Sie zuerst einen ein.
+
+# to programs
+no-endpoint = So heißt hier nichts; was es gibt, steht in api/v1/openapi.json.
+no-method = Das geht nur auf andere Weise; welche, sagt der Header Allow.
+foreign-origin = Das kommt von einer Seite eines anderen Anbieters.
+no-json = Hier wird JSON erwartet, mit Content-Type: application/json.
+malformed = Das ist kein JSON-Objekt, oder es gehört keines hierher.
+not-of-that-form = Das JSON hat nicht die Form, die api/v1/openapi.json beschreibt (Spalte { $column }).
+too-large = Das ist länger als 16 KiB.
+too-slow = Das war nach 10 Sekunden noch nicht angekommen.
+no-proof-is-kept = Das Gate teilt sich den Host hier mit einer Anwendung und behält keinen Nachweis: Geben Sie ihn mit jeder Änderung an.
+no-seed = Stellen, Verfahren, Zeitschritt und Zähler gehören zu einem Startwert; für eine App gibt sie das Gate vor.
+no-moment = Das Ende liegt zu weit in der Zukunft.

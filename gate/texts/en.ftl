@@ -114,6 +114,7 @@ turn-on-line = With a second factor your password alone lets nobody in: at each 
 already-on = There is a second factor already.
 not-on = There is no second factor.
 turn-off-line = Your password alone will let you in, here and at every other door. The secret is deleted, and every other session and trusted browser ends.
+replace = Replace the authenticator
 set-up-new-line = For a new phone, or one that was lost. The old one works until the new one is confirmed; then every other session and trusted browser ends.
 
 # authenticators
@@ -317,3 +318,16 @@ admin-many = { $count ->
 admin-code-shown = Good once, until { $until }. It is not shown again.
 admin-own-account = This is your own account: your own page changes it.
 admin-needs-factor = Administration takes a second factor of your own: set one up first.
+
+# to programs
+no-endpoint = There is nothing of that name; api/v1/openapi.json lists what there is.
+no-method = That can be done in another way only; the header Allow says how.
+foreign-origin = This comes from a page of another site.
+no-json = This takes JSON, with Content-Type: application/json.
+malformed = That is no JSON object, or one where none belongs.
+not-of-that-form = The JSON has not the form that api/v1/openapi.json describes, at column { $column }.
+too-large = That is longer than 16 KiB.
+too-slow = That took longer than 10 seconds to arrive.
+no-proof-is-kept = The gate shares its host with an application here, and keeps no proof: give it with each act.
+no-seed = Digits, algorithm, period and counter go with a seed; for an app they are the gate’s.
+no-moment = The end lies too far ahead.

@@ -190,10 +190,25 @@ impl Chromium {
         self
     }
 
-    /// A picture of the page as Base64 of a PNG.
+    /// The whole page as a PNG, in Base64.
     #[track_caller]
     pub fn picture(&self) -> String {
-        text(&self.says("screenshot"))
+        let picture = self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
+        text(&picture["data"])
+    }
+
+    /// Asks for pages in a language from now on.
+    #[track_caller]
+    pub fn asks_for_language(&self, accept: &str) {
+        let agent = self.runs("return navigator.userAgent");
+        let what = json!({"userAgent": agent, "acceptLanguage": accept});
+        self.devtools("Emulation.setUserAgentOverride", &what);
+    }
+
+    /// Runs a script that says itself when it is done, to its last argument; what it says.
+    #[track_caller]
+    pub fn runs_and_waits(&self, script: &str) -> Value {
+        self.does("execute/async", &json!({"script": script, "args": []}))
     }
 
     fn look(&self, selector: &str) -> Option<String> {
@@ -234,7 +249,11 @@ impl Drop for Chromium {
 #[track_caller]
 pub fn keep_picture(name: &str, base64: &str) {
     let bytes = data_encoding::BASE64.decode(base64.as_bytes()).expect("Base64");
-    std::fs::write(crate::web::log(&format!("{name}.png")), bytes).expect("the tests' folder can be written");
+    // the folder that outlives the tests' copy of the host
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let pictures = format!("{target}/pictures");
+    std::fs::create_dir_all(&pictures).expect("the folder of builds can be written");
+    std::fs::write(format!("{pictures}/{name}.png"), bytes).expect("the folder of builds can be written");
 }
 
 #[track_caller]

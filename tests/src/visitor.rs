@@ -79,6 +79,17 @@ impl Visitor {
         self.curl(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// Asks the gate's API for something, with JSON or without a body.
+    #[track_caller]
+    pub fn calls(&self, method: &str, url: &str, body: &str) -> Reply {
+        let mut arguments = vec!["-X", method, "-H", "Accept: application/json"];
+        if !body.is_empty() {
+            arguments.extend(["-H", "Content-Type: application/json", "--data-raw", body]);
+        }
+        arguments.push(url);
+        self.curl(&arguments)
+    }
+
     /// Follows where an answer points.
     #[track_caller]
     pub fn follows(&self, reply: &Reply) -> Reply {

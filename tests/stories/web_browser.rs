@@ -1,7 +1,7 @@
 //! A person at a real browser: Chromium, through nginx and Traefik.
 
 use serde_json::json;
-use testhost::{APP, Chromium, Front, Host, Phone, Place, Postern, Visitor, Web};
+use testhost::{APP, Chromium, Front, Host, Place, Postern, Visitor, Web};
 
 /// The button of the account's front page.
 const SIGN_OUT: &str = "form[action$=sign-out] button";
@@ -186,60 +186,4 @@ fn forms_of_other_sites_are_refused() {
     let page = visitor.loads(&format!("{}sign-in", web.pages));
     assert_eq!(page.header("x-frame-options"), "DENY");
     assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
-}
-
-/// The pages as pictures, for whoever wants to look: in the tests' folder. A phone's width needs no scrolling.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn the_pages_fit_a_phone_in_light_and_dark() {
-    let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "[policy]\nrequired = \"all\"\n");
-    let alice = host.person("alice");
-    alice.has_a_password();
-    let phone = alice.enrols();
-    let browser = Chromium::start();
-    let mut taken = Vec::new();
-    let mut look = |page: &str| {
-        for (width, height) in [(390, 844), (1280, 900)] {
-            for scheme in ["light", "dark"] {
-                browser.looks(width, height, scheme);
-                let wide = browser.runs("return document.documentElement.scrollWidth");
-                assert!(wide.as_u64().is_some_and(|wide| wide <= u64::from(width)), "{page} is {wide} wide");
-                taken.push((format!("{page}-{width}-{scheme}"), browser.picture()));
-            }
-        }
-    };
-    browser.opens(APP).arrives_at("Sign in");
-    look("sign-in");
-    browser.enters_password("alice", "not the password").arrives_at("Sign in");
-    browser.clicks("summary");
-    look("sign-in-refused");
-    browser
-        .enters_password("alice", &alice.password)
-        .enters_code(&phone.wrong())
-        .arrives_at("Verification code");
-    look("code-refused");
-    browser.clicks("a[href*=other]").arrives_at("Verification code");
-    look("recovery");
-    browser.clicks("a[href$=code]").enters_code(&phone.code()).arrives_at("Signed in");
-    look("told");
-    browser.opens(&web.pages).arrives_at("Signed in");
-    look("home");
-    let bob = host.person("bob");
-    bob.has_a_password();
-    browser.clicks("button").arrives_at("Signed out").opens(&format!("{}sign-in", web.pages));
-    browser.enters_password("bob", &bob.password).arrives_at("Second factor needed");
-    look("setup-one-time-code");
-    let code = Postern::call("one-time-code bob --json").does().json();
-    let code = code["one_time_code"].as_str().expect("a code").to_owned();
-    browser.types("[name=code]", &code).clicks("button").arrives_at("Set up your second factor");
-    browser.clicks("summary");
-    look("setup");
-    let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
-    let phone = Phone::scans(url.as_str().expect("a link"));
-    browser.types_the_last_digit(&phone.code()).arrives_at("Save your recovery codes");
-    look("setup-recovery-codes");
-    for (name, picture) in taken {
-        testhost::keep_picture(&name, &picture);
-    }
 }

@@ -100,6 +100,7 @@ fn two_tabs_trust_one_browser() {
     Postern::call("browser revoke alice --all").does();
     assert!(!is_trusted(&web, &visitor, &alice));
     let second = visitor.robbed();
+    assert!(!is_trusted(&web, &second, &alice));
     host.clock.forward(30);
     assert_eq!(visitor.code(&web.pages, &phone.code(), "yes").status, 303);
     // the browser sends the cookie that the first tab got

@@ -31,9 +31,10 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result
 /// Rules that ask for a sign-in where no session reaches.
 fn beyond_sessions(gate: &Gate) -> Vec<String> {
     let Some(url) = &gate.url else { return Vec::new() };
-    let reaches = |hosts: &Hosts| match &gate.cookie_domain {
-        Some(domain) if url.has_own_host() => domain.covers(hosts.top().as_str()),
-        _ => hosts.covers(url.host()),
+    let reaches = |hosts: &Hosts| {
+        let below = gate.cookie_domain.as_ref().filter(|_| url.has_own_host());
+        let by_domain = below.is_some_and(|domain| domain.covers(hosts.top().as_str()));
+        by_domain || hosts.covers(url.host()) || gate.own_paths.iter().any(|own| hosts.covers(own.host()))
     };
     let mut warnings = Vec::new();
     for (rule, position) in gate.rule.iter().zip(1..) {

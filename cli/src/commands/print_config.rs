@@ -21,6 +21,9 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &PrintConfig) -> 
     let url = gate.url.as_ref().ok_or_else(|| {
         Failure::new("gate.url is missing: set where browsers find the gate first, with postern edit")
     })?;
+    // one that has the gate's pages at a path of its own
+    let own = gate.own_paths.iter().find(|url| Some(url.host()) == what.app.as_deref());
+    let url = own.unwrap_or(url);
     let (kind, sample) = match (what.proxy, url.has_own_host()) {
         (Proxy::Nginx, true) => (gate::Proxy::Nginx, include_str!("../../../config/nginx/own-host.conf")),
         (Proxy::Nginx, false) => (gate::Proxy::Nginx, include_str!("../../../config/nginx/path.conf")),

@@ -37,7 +37,7 @@ impl Guest<'_> {
     }
 
     /// What is shown of it.
-    async fn shown(&self, session: &Session, ticket: Typed) -> Result<Shown, Refused> {
+    pub(crate) async fn shown(&self, session: &Session, ticket: Typed) -> Result<Shown, Refused> {
         let (session, visit) = (session.clone(), Visit::of(self));
         let run = self.site.judge.run(move |door| {
             let caller = Caller::SteppedUp(&session, &visit.origin);
@@ -166,6 +166,8 @@ impl Guest<'_> {
             Ok(session) => session,
             Err(refused) => return self.refused(&refused),
         };
+        // of the session as it is: the act ends it
+        let proven = self.stepped_up();
         let typed = |field| Typed::from(form.field(field).to_owned());
         let ticket = typed("draft");
         match self.confirm_authenticator(&session, ticket.clone(), typed("code")).await {
@@ -179,7 +181,7 @@ impl Guest<'_> {
             },
             Ok(Confirmed::Live(opened)) => {
                 let (title, lines) = (self.t.say("added"), [self.t.say("added-line")]);
-                self.after_end(self.stepped_up().as_ref(), opened.as_deref(), title, &lines)
+                self.after_end(proven.as_ref(), opened.as_deref(), title, &lines)
             }
         }
     }

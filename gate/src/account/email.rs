@@ -110,6 +110,8 @@ impl Guest<'_> {
     /// POST email/confirm
     pub(crate) async fn confirm_new_email(&self, form: &Form) -> Reply {
         let answer = Answer::read(form.field("code").as_bytes());
+        // of the session as it is: the act ends it
+        let proven = self.stepped_up();
         let confirmed = match self.signed_in() {
             Ok(session) => self.confirm_email(&session, answer).await,
             Err(refused) => Err(refused),
@@ -120,7 +122,7 @@ impl Guest<'_> {
                 let lines: Vec<String> = std::iter::once(self.t.say("address-on-line"))
                     .chain(self.t.app_passwords(after))
                     .collect();
-                self.after_end(self.stepped_up().as_ref(), opened.as_ref(), self.t.say("address-on"), &lines)
+                self.after_end(proven.as_ref(), opened.as_ref(), self.t.say("address-on"), &lines)
             }
         }
     }

@@ -1,15 +1,16 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
 use super::Asked;
+use crate::judge::NotJudged;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
-use shared::clock;
 use shared::door::{AppPasswordsAfter, Opened};
 use shared::name::UserName;
-use shared::ticket::{Leave, SetupTicket};
+use shared::policy::Enrolling;
+use shared::ticket::Leave;
 
 impl Guest<'_> {
     /// Turns it off, unless the policy requires one.
@@ -66,7 +67,7 @@ impl Guest<'_> {
     pub(crate) async fn replace_page(&self, refused: Option<&Refused>) -> Reply {
         let asked = Asked {
             act: "replace",
-            title: self.t.say("set-up-new"),
+            title: self.t.say("replace"),
             lines: vec![self.t.say("set-up-new-line")],
             button: self.t.say("continue"),
             hidden: Vec::new(),
@@ -80,16 +81,25 @@ impl Guest<'_> {
             Ok(proven) => proven,
             Err(refused) => return self.replace_page(Some(&refused)).await,
         };
-        let Ok(now) = clock::now() else { return self.failed("unavailable", "the clock stands before 1970") };
+        match self.with_replacement(reply::see_other(&self.at("setup")), &proven) {
+            Ok(page) => self.with_proof(page, &proven),
+            Err(error) => self.not_judged(&error),
+        }
+    }
+
+    /// The cookie of a setup in place of the second factor that there is.
+    pub(crate) fn with_replacement(&self, page: Reply, proven: &Proven) -> Result<Reply, NotJudged> {
         let session = &proven.session;
         let leave = Leave::Replacement(session.id);
-        match SetupTicket::begun(session.name.clone(), session.generation, leave, String::new(), now) {
-            Ok(ticket) => {
-                let page = self.with_ticket(reply::see_other(&self.at("setup")), &ticket);
-                self.with_proof(page, &proven)
-            }
-            Err(error) => self.failed("unavailable", &error.to_string()),
-        }
+        self.with_setup(page, session.name.clone(), session.generation, leave, String::new())
+    }
+
+    /// What turning it on takes; refused, if there is one.
+    pub(crate) async fn turning_on_needs(&self, proven: &Proven) -> Result<Enrolling, Refused> {
+        let (name, visit) = (proven.session.name.clone(), Visit::of(self));
+        let run = self.site.judge.run(move |door| door.turning_on_needs(&name, &visit.origin, visit.now()?));
+        let needs = run.await.map_err(|error| self.not_run(&error))?;
+        needs.ok_or_else(|| Refused::new(StatusCode::CONFLICT, "already_enrolled", self.t.say("already-on")))
     }
 
     /// GET turn-on
@@ -110,16 +120,9 @@ impl Guest<'_> {
             Ok(proven) => proven,
             Err(refused) => return self.turn_on_page(Some(&refused)).await,
         };
-        let (name, visit) = (proven.session.name.clone(), Visit::of(self));
-        let needs =
-            self.site.judge.run(move |door| door.turning_on_needs(&name, &visit.origin, visit.now()?)).await;
-        match needs {
-            Err(error) => self.not_judged(&error),
-            Ok(None) => {
-                let on = Refused::new(StatusCode::CONFLICT, "already_enrolled", self.t.say("already-on"));
-                self.turn_on_page(Some(&on)).await
-            }
-            Ok(Some(needs)) => {
+        match self.turning_on_needs(&proven).await {
+            Err(refused) => self.turn_on_page(Some(&refused)).await,
+            Ok(needs) => {
                 let session = &proven.session;
                 self.ask_setup(session.name.clone(), session.generation, needs, String::new())
             }

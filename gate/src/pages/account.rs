@@ -103,3 +103,8 @@ pub(super) fn moment(at: impl std::fmt::Display) -> String {
     let text = at.to_string();
     format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default())
 }
+
+/// What a browser is called.
+fn browser(agent: impl AsRef<str>) -> String {
+    super::browser::name(agent.as_ref())
+}

@@ -16,6 +16,7 @@ use shared::host_password::{Candidate, Question, Said};
 use shared::name::UserName;
 use shared::password::Password;
 use shared::ticket::{LoginTicket, Pass};
+use shared::vault::VaultError;
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -48,53 +49,91 @@ impl Guest<'_> {
         let Ok(name) = UserName::parse(user.as_bytes()) else {
             return self.sign_in(StatusCode::UNAUTHORIZED, back_to, "", Some(&refused()));
         };
+        if self.site.gate().first_factor == FirstFactor::Header {
+            // nobody is asked for a password here
+            return reply::see_other(&self.to_sign_in(back_to));
+        }
         let typed = Zeroizing::new(form.field("password").to_owned());
         let recovery = Answer::read(form.field("recovery").as_bytes());
-        let judged = match self.site.gate().first_factor {
-            FirstFactor::Password => self.ask_store(&name, typed, recovery, back_to).await,
-            FirstFactor::Pam => self.ask_host(&name, &typed, recovery, back_to).await,
-            // nobody is asked for a password here
-            FirstFactor::Header => return reply::see_other(&self.to_sign_in(back_to)),
-        };
-        match judged {
+        match self.judge_password(&name, typed, recovery, back_to).await {
             Err(error) => self.not_judged(&error),
-            Ok(AfterPassword::Refused(refusal)) => {
-                self.log(&name, "refused", &format!("password-{refusal}"));
-                match refusal {
-                    Refusal::AddressDelayed { wait } => {
-                        let text = self.t.refusal(refusal);
-                        let page = self.sign_in(StatusCode::TOO_MANY_REQUESTS, back_to, user, Some(&text));
-                        reply::with_retry_after(page, wait)
-                    }
-                    _ => self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&refused())),
+            Ok(AfterPassword::Refused(refusal)) => match refusal {
+                Refusal::AddressDelayed { wait } => {
+                    let text = self.t.refusal(refusal);
+                    let page = self.sign_in(StatusCode::TOO_MANY_REQUESTS, back_to, user, Some(&text));
+                    reply::with_retry_after(page, wait)
                 }
-            }
+                _ => self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&refused())),
+            },
             Ok(next) => self.go_on(name, next, back_to),
         }
     }
 
+    /// The password of whoever signs in; what was refused stands in the log.
+    pub(crate) async fn judge_password(
+        &self,
+        name: &UserName,
+        typed: Zeroizing<String>,
+        recovery: Answer,
+        back_to: &str,
+    ) -> Result<AfterPassword, NotJudged> {
+        let next = match self.site.gate().first_factor {
+            FirstFactor::Pam => self.ask_host(name, &typed, recovery, back_to).await?,
+            FirstFactor::Password => self.ask_store(name, typed, recovery, back_to).await?,
+            // nobody has one
+            FirstFactor::Header => AfterPassword::Refused(Refusal::Unfit),
+        };
+        if let AfterPassword::Refused(refusal) = &next {
+            self.log(name, "refused", &format!("password-{refusal}"));
+        }
+        Ok(next)
+    }
+
     /// The identity that the proxy brings: there is nothing to type before the code.
     async fn enter_identity(&self, back_to: &str) -> Reply {
-        let name = match (&self.identity, self.identity.nobody()) {
-            (crate::identity::Identity::Of(name), None) => name.clone(),
-            (_, nobody) => return self.nobody_is_named(nobody),
-        };
+        let Some(name) = self.named() else { return self.nobody_is_named() };
         // another site may send the browser here, but its pages get nothing done by an image
         let mode = self.headers.get("sec-fetch-mode");
         if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
             return reply::bare(StatusCode::FORBIDDEN);
         }
-        let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
-        let run = self.site.judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
-        match run.await {
+        match self.judge_identity(&name, back_to).await {
             Err(error) => self.not_judged(&error),
             Ok(AfterPassword::Refused(refusal)) => {
-                self.log(&name, "refused", &format!("identity-{refusal}"));
                 let text = self.t.refusal(refusal);
                 self.sign_in(StatusCode::UNAUTHORIZED, back_to, "", Some(&text))
             }
             Ok(next) => self.go_on(name, next, back_to),
         }
+    }
+
+    /// Whom the proxy names; where it names nobody, the log says why.
+    pub(crate) fn named(&self) -> Option<UserName> {
+        let (cause, why) = match (&self.identity, self.identity.nobody()) {
+            (crate::identity::Identity::Of(name), None) => return Some(name.clone()),
+            (_, nobody) => nobody.unwrap_or_default(),
+        };
+        log::event("refused")
+            .with("cause", cause)
+            .with("address", self.address)
+            .with("service", SERVICE)
+            .because(why);
+        None
+    }
+
+    /// The identity of whoever signs in; what was refused stands in the log.
+    pub(crate) async fn judge_identity(
+        &self,
+        name: &UserName,
+        back_to: &str,
+    ) -> Result<AfterPassword, NotJudged> {
+        let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
+        let run = self.site.judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
+        let next = run.await?;
+        if let AfterPassword::Refused(refusal) = &next {
+            self.log(name, "refused", &format!("identity-{refusal}"));
+        }
+        Ok(next)
     }
 
     /// Where a first factor that has passed leads.
@@ -189,23 +228,19 @@ impl Guest<'_> {
     }
 
     fn ask_code(&self, ticket: &LoginTicket) -> Reply {
-        let jar = &self.site.jar;
-        match ticket.to_cookie(&self.site.watch.keys()) {
-            Ok(value) => {
-                let page = reply::see_other(&self.at("code"));
-                reply::with_cookie(page, &jar.own(jar.names.login, &value, Pass::LIFE))
-            }
+        match self.with_login(reply::see_other(&self.at("code")), ticket) {
+            Ok(page) => page,
             Err(error) => self.failed("unavailable", &error.to_string()),
         }
     }
 
-    fn nobody_is_named(&self, nobody: Option<(&str, &str)>) -> Reply {
-        let (cause, why) = nobody.unwrap_or_default();
-        log::event("refused")
-            .with("cause", cause)
-            .with("address", self.address)
-            .with("service", SERVICE)
-            .because(why);
+    /// The cookie of a sign-in that waits for its code.
+    pub(crate) fn with_login(&self, page: Reply, ticket: &LoginTicket) -> Result<Reply, VaultError> {
+        let (jar, value) = (&self.site.jar, ticket.to_cookie(&self.site.watch.keys())?);
+        Ok(reply::with_cookie(page, &jar.own(jar.names.login, &value, Pass::LIFE)))
+    }
+
+    fn nobody_is_named(&self) -> Reply {
         let lines = [self.t.say("nobody-is-named-line")];
         let page = pages::Notice {
             frame: self.frame(),

@@ -1,12 +1,25 @@
 //! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
 
 use super::{Guest, Said, Visit};
+use crate::judge::NotJudged;
 use crate::mailer;
 use crate::reply::{self, Reply};
 use hyper::StatusCode;
 use shared::decision::Refusal;
 use shared::door::{Asked, MailRefusal, SERVICE, SignInError, Visitor};
+use shared::email::EmailAddress;
 use shared::guess::Stage;
+use shared::ticket::LoginTicket;
+
+/// What became of a code that was asked for.
+pub(crate) enum Posted {
+    /// It is on its way to this address.
+    Sent(EmailAddress),
+    /// The letter was not taken.
+    NotSent,
+    /// None is mailed.
+    Refused(MailRefusal),
+}
 
 impl Guest<'_> {
     /// POST mail
@@ -15,6 +28,35 @@ impl Guest<'_> {
             let text = self.t.refusal(Refusal::Expired);
             return self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&text));
         };
+        match self.post_code(&ticket).await {
+            Err(error) => self.not_judged(&error),
+            Ok(Posted::Refused(refusal)) => {
+                let text = self.t.mail_refusal(refusal);
+                let page = |status| self.code(status, &ticket, Said::Alert(&text), false);
+                match refusal {
+                    MailRefusal::Code(Refusal::Expired) => {
+                        let (back_to, user) = (&ticket.back_to, ticket.name.as_str());
+                        self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&text))
+                    }
+                    MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
+                        reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS), wait)
+                    }
+                    _ => page(StatusCode::FORBIDDEN),
+                }
+            }
+            Ok(Posted::Sent(to)) => {
+                let text = self.t.mailed(&to, self.site.config.email.code_ttl.seconds());
+                self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
+            }
+            Ok(Posted::NotSent) => {
+                let text = self.t.say("not-mailed");
+                self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(&text), false)
+            }
+        }
+    }
+
+    /// Mails a code for a sign-in, and waits for what becomes of the letter.
+    pub(crate) async fn post_code(&self, ticket: &LoginTicket) -> Result<Posted, NotJudged> {
         let (name, pass, visit) = (ticket.name.clone(), ticket.pass, Visit::of(self));
         let asked = self.site.judge.run(move |door| {
             let visitor = Visitor {
@@ -26,38 +68,17 @@ impl Guest<'_> {
             };
             door.mail_code(&visitor, Some(&pass), visit.now()?).map_err(SignInError::Door)
         });
-        let letter = match asked.await {
-            Err(error) => return self.not_judged(&error),
-            Ok(Asked::For(letter)) => letter,
-            Ok(Asked::Refused(refusal)) => {
+        let letter = match asked.await? {
+            Asked::For(letter) => letter,
+            Asked::Refused(refusal) => {
                 self.log(&ticket.name, "not mailed", &refusal.to_string());
-                let text = self.t.mail_refusal(refusal);
-                let page = |status| self.code(status, &ticket, Said::Alert(&text), false);
-                return match refusal {
-                    MailRefusal::Code(Refusal::Expired) => {
-                        let (back_to, user) = (&ticket.back_to, ticket.name.as_str());
-                        self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&text))
-                    }
-                    MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
-                        reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS), wait)
-                    }
-                    _ => page(StatusCode::FORBIDDEN),
-                };
+                return Ok(Posted::Refused(refusal));
             }
         };
         let to = letter.to.clone();
         let sent = self.site.mailer.send(&letter).await;
         let is_sent = sent.is_ok();
         mailer::note(&self.site.judge, letter, sent).await;
-        match is_sent {
-            true => {
-                let text = self.t.mailed(&to, self.site.config.email.code_ttl.seconds());
-                self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
-            }
-            false => {
-                let text = self.t.say("not-mailed");
-                self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(&text), false)
-            }
-        }
+        Ok(if is_sent { Posted::Sent(to) } else { Posted::NotSent })
     }
 }

@@ -16,6 +16,29 @@ pub(super) struct Conflict {
 }
 
 impl Config {
+    /// Each at a path of a host of its own, beside a gate that has a host of its own.
+    fn check_own_paths(&self) -> Result<(), Conflict> {
+        let gate = &self.gate;
+        let wrong = |message: String| Err(Conflict { path: &["gate", "own_paths"], message });
+        if !gate.own_paths.is_empty() && !gate.url.as_ref().is_some_and(GateUrl::has_own_host) {
+            return wrong("takes a gate.url on a host of its own".to_owned());
+        }
+        let mut hosts: BTreeSet<&str> = gate.url.iter().map(GateUrl::host).collect();
+        for url in &gate.own_paths {
+            if url.has_own_host() {
+                return wrong(format!(
+                    "{} has no path: such as https://{}/_postern/",
+                    url.origin(),
+                    url.authority
+                ));
+            }
+            if !hosts.insert(url.host()) {
+                return wrong(format!("the gate is at {} twice", url.host()));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks what no single key can know.
     pub(super) fn check(&self) -> Result<(), Conflict> {
         let (count, length) = (self.recovery.codes(), self.recovery.length.value());
@@ -75,6 +98,7 @@ impl Config {
                     .to_owned(),
             });
         }
+        self.check_own_paths()?;
         self.email.check()?;
         let lives = match self.gate.url.as_ref().is_none_or(GateUrl::has_own_host) {
             true => Lives::Apart,

@@ -34,6 +34,8 @@ pub struct Gate {
     pub pam_service: PamServiceFile,
     /// The parent domain that sessions are good for, where the gate has a host of its own.
     pub cookie_domain: Option<Domain>,
+    /// Applications that are not trusted: the gate's pages at a path of their own host, and sessions good there alone.
+    pub own_paths: Vec<GateUrl>,
     /// How long a session lasts.
     pub session: Duration<300, 2_592_000>,
     /// How long a browser is trusted.
@@ -67,6 +69,7 @@ impl Default for Gate {
             first_factor: FirstFactor::default(),
             pam_service: PamServiceFile::default(),
             cookie_domain: None,
+            own_paths: Vec::new(),
             session: Duration::of(12 * 3600),
             trust: Duration::of(30 * 24 * 3600),
             insecure_loopback: false,

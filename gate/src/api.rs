@@ -1,0 +1,183 @@
+//! The JSON API: what the pages do, for programs. Each room has its endpoints, which go through the same acts as the
+//! pages, so that neither may do more than the other; the document that describes them is made of them.
+//!
+//! MUST refuse what changes something and comes from another origin. MUST answer no failure with success.
+
+mod account;
+mod app_passwords;
+mod authenticators;
+mod body;
+mod document;
+mod email;
+mod endpoint;
+mod problem;
+mod second_factor;
+mod setup;
+mod sign_in;
+mod sign_ins;
+
+use crate::refused::Refused;
+use crate::reply::Reply;
+use crate::routes::{LARGEST, PATIENCE, closing, is_same_origin};
+use crate::sign_in::Guest;
+use endpoint::{Access, Call, Endpoint};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
+use problem::problem;
+use std::sync::LazyLock;
+
+/// Where it stands, below the gate's own address.
+pub(crate) const PLACE: &str = "api/v1/";
+/// The most segments that a path is looked at with.
+const DEEPEST: usize = 8;
+
+/// Every endpoint.
+static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
+    let rooms = [
+        document::endpoints(),
+        sign_in::endpoints(),
+        setup::endpoints(),
+        account::endpoints(),
+        second_factor::endpoints(),
+        authenticators::endpoints(),
+        app_passwords::endpoints(),
+        email::endpoints(),
+        sign_ins::endpoints(),
+    ];
+    rooms.into_iter().flatten().collect()
+});
+
+/// Answers one request.
+pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: Incoming) -> Reply {
+    let found = match find(&parts.method, path) {
+        Ok(found) => found,
+        Err(allowed) => {
+            let mut reply = problem(&nowhere(guest, &allowed));
+            if let Ok(value) = HeaderValue::try_from(allowed.join(", ")) {
+                if !allowed.is_empty() {
+                    reply.headers_mut().insert(ALLOW, value);
+                }
+            }
+            return reply;
+        }
+    };
+    let bytes = match bytes(guest, body).await {
+        Ok(bytes) => bytes,
+        Err(refused) => return closing(problem(&refused)),
+    };
+    match run(guest, parts, found, bytes).await {
+        Ok(reply) => reply,
+        Err(refused) => problem(&refused),
+    }
+}
+
+async fn run(
+    guest: &Guest<'_>,
+    parts: &Parts,
+    (endpoint, arguments): (&Endpoint, Vec<String>),
+    bytes: Bytes,
+) -> Result<Reply, Refused> {
+    let is_harmless = endpoint.method == Method::GET;
+    if !is_harmless && !is_same_origin(&parts.headers, &guest.site.url.origin()) {
+        let text = guest.t.say("foreign-origin");
+        return Err(Refused::new(StatusCode::FORBIDDEN, "foreign_origin", text));
+    }
+    if endpoint.access == Access::SignedIn {
+        guest.signed_in()?;
+    }
+    endpoint.run(&Call { guest, arguments }, bytes).await
+}
+
+/// The endpoint, and what stands in the variable places of its path; else the methods that there are.
+fn find(method: &Method, path: &str) -> Result<(&'static Endpoint, Vec<String>), Vec<&'static str>> {
+    let segments: Vec<&str> = path.split('/').take(DEEPEST).collect();
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let mut allowed = Vec::new();
+    for endpoint in ENDPOINTS.iter() {
+        let Some(arguments) = fits(endpoint.path, &segments) else { continue };
+        if endpoint.method == *method {
+            return Ok((endpoint, arguments));
+        }
+        allowed.push(endpoint.method.as_str());
+        if endpoint.method == Method::GET {
+            allowed.push("HEAD");
+        }
+    }
+    Err(allowed)
+}
+
+/// What stands in a path's variable places, decoded, if it is of that form.
+fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
+    let form: Vec<&str> = form.split('/').collect();
+    if form.len() != segments.len() {
+        return None;
+    }
+    let mut arguments = Vec::new();
+    for (part, segment) in form.iter().zip(segments) {
+        match part.starts_with('{') {
+            true if segment.is_empty() => return None,
+            true => arguments.push(percent_decode_str(segment).decode_utf8().ok()?.into_owned()),
+            false if part == segment => {}
+            false => return None,
+        }
+    }
+    Some(arguments)
+}
+
+fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
+    match allowed.is_empty() {
+        true => Refused::new(StatusCode::NOT_FOUND, "not_found", guest.t.say("no-endpoint")),
+        false => {
+            let (status, text) = (StatusCode::METHOD_NOT_ALLOWED, guest.t.say("no-method"));
+            Refused::new(status, "method_not_allowed", text)
+        }
+    }
+}
+
+async fn bytes(guest: &Guest<'_>, body: Incoming) -> Result<Bytes, Refused> {
+    match tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await {
+        Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "too_slow", guest.t.say("too-slow"))),
+        Ok(Err(_)) => Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", guest.t.say("too-large"))),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_one_endpoint_and_its_variable_parts_are_decoded() {
+        let (endpoint, arguments) = find(&Method::DELETE, "authenticators/my%20t%2fken").unwrap();
+        assert_eq!((endpoint.path, arguments), ("authenticators/{name}", vec!["my t/ken".to_owned()]));
+        assert!(find(&Method::HEAD, "account").is_ok());
+        for nowhere in
+            ["", "accounts", "account/", "/account", "authenticators/", "authenticators/%ff", "a/b/c/d"]
+        {
+            assert_eq!(find(&Method::DELETE, nowhere).err(), Some(Vec::new()), "{nowhere}");
+        }
+        assert_eq!(find(&Method::POST, "account").err(), Some(vec!["GET", "HEAD"]));
+    }
+
+    #[test]
+    fn no_two_endpoints_answer_the_same_request() {
+        for (at, one) in ENDPOINTS.iter().enumerate() {
+            let segments: Vec<&str> = one.path.split('/').collect();
+            for other in &ENDPOINTS[at + 1..] {
+                let same = one.method == other.method && fits(other.path, &segments).is_some();
+                assert!(!same, "{} {} and {}", one.method, one.path, other.path);
+            }
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_no_get() {
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.method == Method::GET) {
+            assert!(endpoint.takes.is_none(), "{}", endpoint.path);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! App passwords, for programs that can show no page.
+
+use super::account::proved;
+use super::body::{Needed, Nothing, Proof};
+use super::endpoint::{Access, Call, Done, Endpoint};
+use crate::account::NewAppPassword;
+use crate::refused::Refused;
+use crate::sign_in::Guest;
+use crate::step_up::Fresh;
+use hyper::Method;
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+use shared::errand::Typed;
+use shared::scope::{Scope, ScopeError};
+use utoipa::ToSchema;
+
+/// The account's.
+#[derive(Serialize, ToSchema)]
+struct AppPasswords {
+    app_passwords: Vec<AppPasswordState>,
+}
+
+/// One of them.
+#[derive(Serialize, ToSchema)]
+struct AppPasswordState {
+    name: String,
+    /// Where it is good.
+    scope: Vec<String>,
+    /// When it was made, in seconds since 1970.
+    created: u64,
+    /// When it ends by itself.
+    expires: Option<u64>,
+    /// The minute of its last use.
+    last_used: Option<u64>,
+}
+
+/// A new one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddAppPassword {
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// Where it is to be good: `pam:SERVICE`, `web:HOST/PATH METHOD,…`, or the name of a scope of the gate's.
+    scope: Vec<String>,
+    /// When it is to end by itself, in seconds since 1970.
+    expires: Option<u64>,
+    #[schema(value_type = Option<String>)]
+    password: Option<Typed>,
+    #[schema(value_type = Option<String>)]
+    code: Option<Typed>,
+}
+
+/// The new one, said this once.
+#[derive(Serialize, ToSchema)]
+struct MadeAppPassword {
+    name: String,
+    #[schema(value_type = String)]
+    app_password: Typed,
+}
+
+/// Another name.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Rename {
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    use Access::SignedIn;
+    vec![
+        Endpoint::tells(
+            (Method::GET, "app-passwords"),
+            SignedIn,
+            "Lists the account's app passwords.",
+            |call, Nothing| Box::pin(list(call.guest)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "app-passwords"),
+            SignedIn,
+            "Makes an app password.",
+            |call, Needed(given)| Box::pin(add(call.guest, given)),
+        ),
+        Endpoint::does(
+            (Method::PATCH, "app-passwords/{name}"),
+            SignedIn,
+            "Gives an app password another name.",
+            |call, Needed(given)| Box::pin(rename(call, given)),
+        ),
+        Endpoint::does(
+            (Method::DELETE, "app-passwords/{name}"),
+            SignedIn,
+            "Revokes an app password.",
+            |call, Nothing| Box::pin(revoke(call)),
+        ),
+    ]
+}
+
+async fn list(guest: &Guest<'_>) -> Result<Done<AppPasswords>, Refused> {
+    let all = guest.app_passwords(&guest.signed_in()?).await?;
+    let app_passwords = all.into_iter().map(|one| AppPasswordState {
+        name: one.name.as_str().to_owned(),
+        scope: one.scope.terms().iter().map(ToString::to_string).collect(),
+        created: one.created.0,
+        expires: one.expires.map(|at| at.0),
+        last_used: one.last_used.map(|at| at.0),
+    });
+    Ok(Done::saying(AppPasswords { app_passwords: app_passwords.collect() }))
+}
+
+async fn add(guest: &Guest<'_>, given: AddAppPassword) -> Result<Done<MadeAppPassword>, Refused> {
+    let name = guest.label(&given.name)?;
+    let scope: Scope = given.scope.join("\n").parse().map_err(|error: ScopeError| {
+        Refused::unreadable(guest.t.say_of("no-scope", "why", error.to_string()))
+    })?;
+    let expires = match given.expires.map(i64::try_from) {
+        None => None,
+        Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
+        Some(Err(_)) => return Err(Refused::unreadable(guest.t.say("no-moment"))),
+    };
+    let proven = guest.prove(&Fresh::from(Proof { password: given.password, code: given.code })).await?;
+    let new = NewAppPassword { name: name.clone(), scope, expires };
+    let made = guest.add_app_password(&proven, new).await?;
+    let answer =
+        MadeAppPassword { name: name.as_str().to_owned(), app_password: made.grouped().to_string().into() };
+    Ok(Done { reply: proved(guest, &proven), answer })
+}
+
+async fn rename(call: &Call<'_>, given: Rename) -> Result<Done<()>, Refused> {
+    let guest = call.guest;
+    let (name, new) = (call.label()?, guest.label(&given.name)?);
+    guest.rename_app_password(&guest.signed_in()?, name, new).await?;
+    Ok(Done::saying(()))
+}
+
+async fn revoke(call: &Call<'_>) -> Result<Done<()>, Refused> {
+    let guest = call.guest;
+    guest.revoke_app_passwords(&guest.signed_in()?, Some(call.label()?)).await?;
+    Ok(Done::saying(()))
+}

@@ -1,0 +1,167 @@
+//! Authenticators beside the first.
+
+use super::account::{Ended, ended, proved};
+use super::body::{IfAny, Needed, Nothing, Proof, text};
+use super::endpoint::{Access, Call, Done, Endpoint};
+use super::setup::{FirstCode, NewAuthenticator, new_authenticator};
+use crate::account::Confirmed;
+use crate::refused::Refused;
+use crate::sign_in::Guest;
+use crate::step_up::Fresh;
+use hyper::Method;
+use serde::{Deserialize, Serialize};
+use shared::door::AppPasswordsAfter;
+use shared::errand::{Kind, Setup, Typed};
+use shared::totp::{Algorithm, Moving};
+use utoipa::ToSchema;
+
+/// What makes the account's codes.
+#[derive(Serialize, ToSchema)]
+struct Authenticators {
+    authenticators: Vec<Authenticator>,
+}
+
+/// One of them.
+#[derive(Serialize, ToSchema)]
+struct Authenticator {
+    /// What the person calls it; none if the administrator keeps it in a file.
+    name: Option<String>,
+    algorithm: Hash,
+    digits: u32,
+    /// Length of a time step in seconds; none if it counts.
+    period: Option<u64>,
+    /// Since when, in seconds since 1970.
+    since: Option<u64>,
+    /// When it was last used.
+    last_used: Option<u64>,
+}
+
+/// The hash of its codes.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Hash {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+/// A new one: an app's, for which a secret is made, or a token, whose seed is given.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddAuthenticator {
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// The seed of a hardware token, hex or Base32. What stands below goes with it.
+    #[schema(value_type = Option<String>)]
+    seed: Option<Typed>,
+    algorithm: Option<Hash>,
+    /// 6 or 8.
+    digits: Option<u32>,
+    /// Length of a time step in seconds.
+    period: Option<u64>,
+    /// The next count of a token that counts.
+    counter: Option<u64>,
+    #[schema(value_type = Option<String>)]
+    password: Option<Typed>,
+    #[schema(value_type = Option<String>)]
+    code: Option<Typed>,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    use Access::SignedIn;
+    vec![
+        Endpoint::tells(
+            (Method::GET, "authenticators"),
+            SignedIn,
+            "Lists the account's authenticators.",
+            |call, Nothing| Box::pin(list(call.guest)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "authenticators"),
+            SignedIn,
+            "Makes another one, which its first code brings to life.",
+            |call, Needed(given)| Box::pin(add(call.guest, given)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "authenticators/confirm"),
+            SignedIn,
+            "Gives the first code of another one.",
+            |call, Needed(given)| Box::pin(confirm(call.guest, given)),
+        ),
+        Endpoint::tells(
+            (Method::DELETE, "authenticators/{name}"),
+            SignedIn,
+            "Removes one of several.",
+            |call, IfAny(proof)| Box::pin(remove(call, proof)),
+        ),
+    ]
+}
+
+async fn list(guest: &Guest<'_>) -> Result<Done<Authenticators>, Refused> {
+    let standing = guest.standing(&guest.signed_in()?).await?;
+    let authenticators = standing.authenticators.into_iter().map(|one| Authenticator {
+        name: one.label.map(|label| label.as_str().to_owned()),
+        algorithm: match one.parameters.algorithm {
+            Algorithm::Sha1 => Hash::Sha1,
+            Algorithm::Sha256 => Hash::Sha256,
+            Algorithm::Sha512 => Hash::Sha512,
+        },
+        digits: one.parameters.digits,
+        period: match one.parameters.moving {
+            Moving::Time { period } => Some(period),
+            Moving::Counter => None,
+        },
+        since: one.created.map(|at| at.0),
+        last_used: one.last_used.map(|at| at.0),
+    });
+    Ok(Done::saying(Authenticators { authenticators: authenticators.collect() }))
+}
+
+async fn add(guest: &Guest<'_>, given: AddAuthenticator) -> Result<Done<NewAuthenticator>, Refused> {
+    let name = guest.label(&given.name)?;
+    let seed: String = text(given.seed).split_whitespace().collect();
+    let is_described = given.algorithm.is_some()
+        || given.digits.is_some()
+        || given.period.is_some()
+        || given.counter.is_some();
+    if seed.is_empty() && is_described {
+        return Err(Refused::unreadable(guest.t.say("no-seed")));
+    }
+    let setup = Setup {
+        kind: Kind::Further,
+        name,
+        seed: (!seed.is_empty()).then(|| seed.into()),
+        counter: given.counter,
+        algorithm: given.algorithm.map(|hash| match hash {
+            Hash::Sha1 => Algorithm::Sha1,
+            Hash::Sha256 => Algorithm::Sha256,
+            Hash::Sha512 => Algorithm::Sha512,
+        }),
+        digits: given.digits,
+        period: given.period,
+    };
+    let proven = guest.prove(&Fresh::from(Proof { password: given.password, code: given.code })).await?;
+    let ticket = guest.begin_authenticator(&proven, setup).await?;
+    let shown = guest.shown(&proven.session, ticket).await?;
+    Ok(Done { reply: proved(guest, &proven), answer: new_authenticator(guest, shown)? })
+}
+
+async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Refused> {
+    let session = guest.signed_in()?;
+    // of the session as it is: the act ends it
+    let proven = guest.stepped_up();
+    match guest.confirm_authenticator(&session, given.ticket, given.code).await? {
+        Confirmed::Not(refusal) => Err(Refused::answer(guest.t, refusal)),
+        Confirmed::Live(opened) => {
+            Ok(ended(guest, proven.as_ref(), opened.as_deref(), AppPasswordsAfter::None))
+        }
+    }
+}
+
+async fn remove(call: &Call<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {
+    let guest = call.guest;
+    let name = call.label()?;
+    let proven = guest.prove(&Fresh::from(proof)).await?;
+    let opened = guest.remove_authenticator(&proven, name).await?;
+    Ok(ended(guest, Some(&proven), opened.as_ref(), AppPasswordsAfter::None))
+}

@@ -1,0 +1,113 @@
+//! What a request brings: JSON of one type, all of whose fields are known, or nothing.
+
+use super::endpoint::{Shape, Takes};
+use crate::refused::Refused;
+use crate::sign_in::Guest;
+use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use shared::errand::Typed;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+/// A kind of body.
+pub(super) trait Body: Sized + Send + 'static {
+    /// Reads it.
+    fn read(guest: &Guest<'_>, bytes: &[u8]) -> Result<Self, Refused>;
+    /// What it looks like.
+    fn takes() -> Option<Takes>;
+}
+
+/// No body.
+pub(super) struct Nothing;
+
+/// A body that must be there.
+pub(super) struct Needed<T>(pub(super) T);
+
+/// A body that may be left out.
+pub(super) struct IfAny<T>(pub(super) T);
+
+impl Body for Nothing {
+    fn read(guest: &Guest<'_>, bytes: &[u8]) -> Result<Nothing, Refused> {
+        match bytes.is_empty() {
+            true => Ok(Nothing),
+            false => Err(malformed(guest)),
+        }
+    }
+
+    fn takes() -> Option<Takes> {
+        None
+    }
+}
+
+impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for Needed<T> {
+    fn read(guest: &Guest<'_>, bytes: &[u8]) -> Result<Needed<T>, Refused> {
+        read(guest, bytes).map(Needed)
+    }
+
+    fn takes() -> Option<Takes> {
+        Some(Takes { shape: Shape::of::<T>(), is_needed: true })
+    }
+}
+
+impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for IfAny<T> {
+    fn read(guest: &Guest<'_>, bytes: &[u8]) -> Result<IfAny<T>, Refused> {
+        if bytes.is_empty() {
+            return Ok(IfAny(T::default()));
+        }
+        read(guest, bytes).map(IfAny)
+    }
+
+    fn takes() -> Option<Takes> {
+        Some(Takes { shape: Shape::of::<T>(), is_needed: false })
+    }
+}
+
+/// A proof of the person's own: their password and a fresh code. Not needed for a quarter of an hour after one was
+/// given, where the gate has a host of its own.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proof {
+    #[schema(value_type = Option<String>)]
+    pub(super) password: Option<Typed>,
+    #[schema(value_type = Option<String>)]
+    pub(super) code: Option<Typed>,
+}
+
+impl From<Proof> for crate::step_up::Fresh {
+    fn from(proof: Proof) -> Self {
+        crate::step_up::Fresh { password: text(proof.password), code: text(proof.code) }
+    }
+}
+
+/// A text that may have been left out.
+pub(super) fn text(typed: Option<Typed>) -> Zeroizing<String> {
+    Zeroizing::new(typed.as_deref().unwrap_or_default().to_owned())
+}
+
+fn read<T: DeserializeOwned>(guest: &Guest<'_>, bytes: &[u8]) -> Result<T, Refused> {
+    let kind = guest.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        let (status, text) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, guest.t.say("no-json"));
+        return Err(Refused::new(status, "unsupported_media_type", text));
+    }
+    // serde would take a list for an object
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(malformed(guest));
+    }
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        // where, and not what: that may be a secret
+        Category::Data => {
+            let column = error.column().to_string();
+            Refused::unreadable(guest.t.say_of("not-of-that-form", "column", column))
+        }
+        _ => malformed(guest),
+    })
+}
+
+fn malformed(guest: &Guest<'_>) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, "malformed", guest.t.say("malformed"))
+}

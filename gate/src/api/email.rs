@@ -1,0 +1,97 @@
+//! The address that codes are mailed to.
+
+use super::account::{Ended, ended, proved};
+use super::body::{IfAny, Needed, Nothing, Proof};
+use super::endpoint::{Access, Done, Endpoint};
+use crate::refused::Refused;
+use crate::sign_in::Guest;
+use crate::step_up::Fresh;
+use hyper::Method;
+use serde::{Deserialize, Serialize};
+use shared::answer::Answer;
+use shared::email::EmailAddress;
+use shared::errand::Typed;
+use utoipa::ToSchema;
+
+/// The account's addresses.
+#[derive(Serialize, ToSchema)]
+struct Email {
+    /// Codes go there.
+    confirmed: Option<String>,
+    /// A code was mailed there, and is to come back.
+    pending: Option<String>,
+}
+
+/// Another address.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewEmail {
+    address: String,
+    #[schema(value_type = Option<String>)]
+    password: Option<Typed>,
+    #[schema(value_type = Option<String>)]
+    code: Option<Typed>,
+}
+
+/// The code that was mailed to it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MailedCode {
+    #[schema(value_type = String)]
+    code: Typed,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    use Access::SignedIn;
+    vec![
+        Endpoint::tells(
+            (Method::GET, "email"),
+            SignedIn,
+            "Says where codes are mailed to.",
+            |call, Nothing| Box::pin(read(call.guest)),
+        ),
+        Endpoint::does(
+            (Method::PUT, "email"),
+            SignedIn,
+            "Mails a code to a new address, which holds once that is given back.",
+            |call, Needed(given)| Box::pin(set(call.guest, given)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "email/confirm"),
+            SignedIn,
+            "Gives back the code that was mailed to a new address.",
+            |call, Needed(given)| Box::pin(confirm(call.guest, given)),
+        ),
+        Endpoint::tells((Method::DELETE, "email"), SignedIn, "Removes the address.", |call, IfAny(proof)| {
+            Box::pin(remove(call.guest, proof))
+        }),
+    ]
+}
+
+async fn read(guest: &Guest<'_>) -> Result<Done<Email>, Refused> {
+    let addresses = guest.addresses(&guest.signed_in()?).await?;
+    let text = |address: Option<EmailAddress>| address.map(|address| address.as_str().to_owned());
+    Ok(Done::saying(Email { confirmed: text(addresses.confirmed), pending: text(addresses.pending) }))
+}
+
+async fn set(guest: &Guest<'_>, given: NewEmail) -> Result<Done<()>, Refused> {
+    let to = given.address.trim().parse::<EmailAddress>();
+    let to = to.map_err(|_| Refused::unreadable(guest.t.say("no-address")))?;
+    let proven = guest.prove(&Fresh::from(Proof { password: given.password, code: given.code })).await?;
+    guest.set_email(&proven, to).await?;
+    Ok(Done { reply: proved(guest, &proven), answer: () })
+}
+
+async fn confirm(guest: &Guest<'_>, given: MailedCode) -> Result<Done<Ended>, Refused> {
+    let session = guest.signed_in()?;
+    // of the session as it is: the act ends it
+    let proven = guest.stepped_up();
+    let (after, opened) = guest.confirm_email(&session, Answer::read(given.code.as_bytes())).await?;
+    Ok(ended(guest, proven.as_ref(), opened.as_ref(), after))
+}
+
+async fn remove(guest: &Guest<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {
+    let proven = guest.prove(&Fresh::from(proof)).await?;
+    let (_, after, opened) = guest.remove_email(&proven).await?;
+    Ok(ended(guest, Some(&proven), opened.as_ref(), after))
+}

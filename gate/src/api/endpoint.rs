@@ -1,0 +1,157 @@
+//! One endpoint: its method and path, who may use it, what it reads and answers, and the act. Types say what is read
+//! and answered, to the router and to the document alike.
+
+use super::body::Body;
+use crate::refused::Refused;
+use crate::reply::{self, Reply};
+use crate::sign_in::Guest;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use shared::name::Label;
+use std::pin::Pin;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+
+/// Who may use an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Whoever comes; what it does may still depend on a cookie.
+    Anyone,
+    /// Someone who is signed in.
+    SignedIn,
+}
+
+/// A request at its endpoint.
+pub(super) struct Call<'a> {
+    pub(super) guest: &'a Guest<'a>,
+    /// What stands in the variable parts of the path.
+    pub(super) arguments: Vec<String>,
+}
+
+impl Call<'_> {
+    /// The one variable part of the path.
+    pub(super) fn argument(&self) -> &str {
+        self.arguments.first().map_or("", String::as_str)
+    }
+
+    /// The same as a name; nothing is called what is none.
+    pub(super) fn label(&self) -> Result<Label, Refused> {
+        self.argument().parse().map_err(|_| self.gone())
+    }
+
+    /// Nothing is called so.
+    pub(super) fn gone(&self) -> Refused {
+        Refused::new(StatusCode::NOT_FOUND, "gone", self.guest.t.say("gone"))
+    }
+}
+
+/// An act that was done: what there is to say, and the reply that has its cookies already.
+pub(super) struct Done<A> {
+    pub(super) reply: Reply,
+    pub(super) answer: A,
+}
+
+impl<A> Done<A> {
+    /// Without cookies.
+    pub(super) fn saying(answer: A) -> Done<A> {
+        Done { reply: reply::bare(StatusCode::OK), answer }
+    }
+}
+
+/// An act on its way.
+pub(super) type Doing<'a, A> = Pin<Box<dyn Future<Output = Result<Done<A>, Refused>> + Send + 'a>>;
+type Act<A, B> = for<'a> fn(&'a Call<'a>, B) -> Doing<'a, A>;
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refused>> + Send + 'a>>;
+type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> Running<'a> + Send + Sync>;
+
+/// What a type looks like in JSON, with the types that it is made of.
+pub(super) struct Shape {
+    pub(super) name: String,
+    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Shape {
+    pub(super) fn of<T: ToSchema>() -> Shape {
+        let name = T::name().into_owned();
+        let mut schemas = vec![(name.clone(), T::schema())];
+        T::schemas(&mut schemas);
+        Shape { name, schemas }
+    }
+}
+
+/// A body that an endpoint reads.
+pub(super) struct Takes {
+    pub(super) shape: Shape,
+    pub(super) is_needed: bool,
+}
+
+/// One endpoint.
+pub(super) struct Endpoint {
+    pub(super) method: Method,
+    /// Below `api/v1/`; what stands in braces varies.
+    pub(super) path: &'static str,
+    pub(super) access: Access,
+    /// What it does, for the document.
+    pub(super) about: &'static str,
+    pub(super) takes: Option<Takes>,
+    /// Nothing: it answers 204.
+    pub(super) gives: Option<Shape>,
+    run: Run,
+}
+
+impl Endpoint {
+    /// One that answers with something.
+    pub(super) fn tells<B: Body, A: Serialize + ToSchema + Send + 'static>(
+        (method, path): (Method, &'static str),
+        access: Access,
+        about: &'static str,
+        act: Act<A, B>,
+    ) -> Endpoint {
+        let run: Run = Box::new(move |call, bytes| {
+            Box::pin(async move {
+                let done = act(call, B::read(call.guest, &bytes)?).await?;
+                Ok(json(done.reply, "application/json", &done.answer))
+            })
+        });
+        Endpoint { method, path, access, about, takes: B::takes(), gives: Some(Shape::of::<A>()), run }
+    }
+
+    /// One that has nothing to say.
+    pub(super) fn does<B: Body>(
+        (method, path): (Method, &'static str),
+        access: Access,
+        about: &'static str,
+        act: Act<(), B>,
+    ) -> Endpoint {
+        let run: Run = Box::new(move |call, bytes| {
+            Box::pin(async move {
+                let mut reply = act(call, B::read(call.guest, &bytes)?).await?.reply;
+                *reply.status_mut() = StatusCode::NO_CONTENT;
+                reply.headers_mut().remove(CONTENT_LENGTH);
+                Ok(reply)
+            })
+        });
+        Endpoint { method, path, access, about, takes: B::takes(), gives: None, run }
+    }
+
+    /// Reads the body, and acts.
+    pub(super) async fn run<'a>(&self, call: &'a Call<'a>, bytes: Bytes) -> Result<Reply, Refused> {
+        (self.run)(call, bytes).await
+    }
+}
+
+/// Puts JSON into a reply.
+pub(super) fn json(mut reply: Reply, kind: &'static str, answer: &impl Serialize) -> Reply {
+    let Ok(bytes) = serde_json::to_vec(answer) else {
+        return reply::bare(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    *reply.body_mut() = Full::from(bytes);
+    reply
+}

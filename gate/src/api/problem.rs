@@ -1,0 +1,145 @@
+//! A failure, as programs read it: RFC 9457, with a code that stays the same in every language.
+
+use super::endpoint::json;
+use crate::refused::Refused;
+use crate::reply::{self, Reply};
+use serde::Serialize;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Its media type.
+pub(super) const KIND: &str = "application/problem+json";
+
+/// Every code that there is.
+const CODES: &[&str] = &[
+    "already_enrolled",
+    "busy",
+    "clock_behind",
+    "clock_set_back",
+    "code_expired",
+    "code_used",
+    "declared",
+    "foreign_origin",
+    "gone",
+    "last_authenticator",
+    "locked",
+    "mail_cooldown",
+    "malformed",
+    "method_not_allowed",
+    "name_taken",
+    "no_account",
+    "no_code",
+    "no_mail",
+    "no_password_here",
+    "no_proof_is_kept",
+    "nobody_is_named",
+    "not_done",
+    "not_enrolled",
+    "not_found",
+    "not_mailed",
+    "nothing_to_confirm",
+    "one_time_code_required",
+    "out_of_order",
+    "refused",
+    "required",
+    "setup_over",
+    "sign_in_over",
+    "signed_out",
+    "stale",
+    "step_up_required",
+    "too_large",
+    "too_many",
+    "too_many_attempts",
+    "too_slow",
+    "unreadable",
+    "unsupported_media_type",
+    "wrong_code",
+    "wrong_password",
+];
+
+/// What a program goes by.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Code(&'static str);
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let codes = CODES.iter().copied();
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes)).into()
+    }
+}
+
+impl ToSchema for Code {}
+
+/// Why nothing was done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// Always about:blank: the code says more.
+    r#type: &'static str,
+    /// What the status says.
+    title: &'static str,
+    status: u16,
+    /// For the person, in the language that Accept-Language asks for.
+    detail: String,
+    /// For the program; it stays the same.
+    code: Code,
+    /// Seconds after which another try makes sense.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_after: Option<u64>,
+}
+
+/// The answer.
+pub(super) fn problem(refused: &Refused) -> Reply {
+    let mut answer = reply::bare(refused.status);
+    if let Some(wait) = refused.retry_after {
+        answer = reply::with_retry_after(answer, wait);
+    }
+    let said = Problem {
+        r#type: "about:blank",
+        title: refused.status.canonical_reason().unwrap_or("Refused"),
+        status: refused.status.as_u16(),
+        detail: refused.text.clone(),
+        code: Code(refused.code),
+        retry_after: refused.retry_after,
+    };
+    json(answer, KIND, &said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn every_code_that_is_said_stands_in_the_document_and_no_other() {
+        let mut said = BTreeSet::new();
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let source = fs::read_to_string(&path).unwrap();
+                let parts: Vec<&str> = source.split('"').collect();
+                for pair in parts.windows(2) {
+                    let (before, literal) = (pair[0].trim_end(), pair[1]);
+                    let word = before.strip_suffix(',').and_then(|rest| rest.rsplit([' ', '(']).next());
+                    let follows =
+                        word.is_some_and(|word| word == "status" || word.starts_with("StatusCode::"));
+                    let is_made = ["conflict(", "gone("].iter().any(|made| before.ends_with(made));
+                    let is_snake = literal.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                    if (follows || is_made) && is_snake && !literal.is_empty() {
+                        said.insert(literal.to_owned());
+                    }
+                }
+            }
+        }
+        assert_eq!(said, CODES.iter().map(|code| (*code).to_owned()).collect());
+    }
+}

@@ -1,0 +1,113 @@
+//! The second factor as a whole, the recovery codes, and the password: turned on, replaced, renewed, turned off.
+
+use super::account::{Ended, ended, proved};
+use super::body::{IfAny, Needed, Proof, text};
+use super::endpoint::{Access, Call, Done, Endpoint};
+use super::setup::{NewRecoveryCodes, Saved};
+use super::sign_in::{Next, setup_required};
+use crate::refused::Refused;
+use crate::sign_in::Guest;
+use crate::step_up::Fresh;
+use hyper::Method;
+use serde::Deserialize;
+use shared::door::AdministrationError;
+use shared::errand::Typed;
+use shared::password::Password;
+use utoipa::ToSchema;
+
+/// A new password, with a proof by the one of now.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    #[schema(value_type = String, format = Password, min_length = 8)]
+    new: Typed,
+    #[schema(value_type = Option<String>)]
+    password: Option<Typed>,
+    #[schema(value_type = Option<String>)]
+    code: Option<Typed>,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    use Access::SignedIn;
+    vec![
+        Endpoint::tells(
+            (Method::POST, "second-factor"),
+            SignedIn,
+            "Begins to turn the second factor on; it goes on at setup.",
+            |call, IfAny(proof)| Box::pin(turn_on(call.guest, proof)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "second-factor/replacement"),
+            SignedIn,
+            "Begins a setup in place of the second factor that there is.",
+            |call, IfAny(proof)| Box::pin(replace(call.guest, proof)),
+        ),
+        Endpoint::tells(
+            (Method::DELETE, "second-factor"),
+            SignedIn,
+            "Turns the second factor off.",
+            |call, IfAny(proof)| Box::pin(turn_off(call.guest, proof)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "recovery-codes"),
+            SignedIn,
+            "Makes new recovery codes; the old ones hold until these are said to be saved.",
+            |call, IfAny(proof)| Box::pin(make_recovery_codes(call.guest, proof)),
+        ),
+        Endpoint::does(
+            (Method::POST, "recovery-codes/keep"),
+            SignedIn,
+            "Says that new recovery codes are saved: they take the place of the old ones.",
+            |call, Needed(saved)| Box::pin(keep_recovery_codes(call, saved)),
+        ),
+        Endpoint::tells(
+            (Method::PUT, "password"),
+            SignedIn,
+            "Changes the password that Postern keeps.",
+            |call, Needed(given)| Box::pin(set_password(call.guest, given)),
+        ),
+    ]
+}
+
+async fn turn_on(guest: &Guest<'_>, proof: Proof) -> Result<Done<Next>, Refused> {
+    let proven = guest.prove(&Fresh::from(proof)).await?;
+    let needs = guest.turning_on_needs(&proven).await?;
+    let account = (proven.session.name.clone(), proven.session.generation);
+    let done = setup_required(guest, account, needs, "")?;
+    Ok(Done { reply: guest.with_proof(done.reply, &proven), ..done })
+}
+
+async fn replace(guest: &Guest<'_>, proof: Proof) -> Result<Done<Next>, Refused> {
+    let proven = guest.prove(&Fresh::from(proof)).await?;
+    let reply = guest.with_replacement(proved(guest, &proven), &proven);
+    let reply = reply.map_err(|error| guest.not_run(&error))?;
+    Ok(Done { reply, answer: Next::SetupRequired { one_time_code: false } })
+}
+
+async fn turn_off(guest: &Guest<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {
+    let proven = guest.prove(&Fresh::from(proof)).await?;
+    let (after, opened) = guest.turn_second_factor_off(&proven).await?;
+    Ok(ended(guest, Some(&proven), opened.as_ref(), after))
+}
+
+async fn make_recovery_codes(guest: &Guest<'_>, proof: Proof) -> Result<Done<NewRecoveryCodes>, Refused> {
+    let proven = guest.prove(&Fresh::from(proof)).await?;
+    let new = guest.begin_recovery_codes(&proven).await?;
+    let answer = NewRecoveryCodes { recovery_codes: new.codes, ticket: new.ticket };
+    Ok(Done { reply: proved(guest, &proven), answer })
+}
+
+async fn keep_recovery_codes(call: &Call<'_>, saved: Saved) -> Result<Done<()>, Refused> {
+    call.guest.keep_recovery_codes(&call.guest.signed_in()?, saved.ticket).await?;
+    Ok(Done::saying(()))
+}
+
+async fn set_password(guest: &Guest<'_>, given: NewPassword) -> Result<Done<Ended>, Refused> {
+    let new = text(Some(given.new));
+    // before a code is spent on it
+    Password::new(new.clone())
+        .map_err(|error| Refused::act(guest.t, &AdministrationError::Password(error)))?;
+    let proven = guest.prove(&Fresh::from(Proof { password: given.password, code: given.code })).await?;
+    let (after, opened) = guest.set_password(&proven, new).await?;
+    Ok(ended(guest, Some(&proven), opened.as_ref(), after))
+}

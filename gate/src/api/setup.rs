@@ -1,0 +1,171 @@
+//! A setup: the secret, a code, the recovery codes, and only then the second factor is on. Its ticket is a cookie.
+
+use super::body::{Needed, Nothing};
+use super::endpoint::{Access, Done, Endpoint};
+use super::sign_in::{Next, at_sign_in, signed_in};
+use crate::refused::Refused;
+use crate::reply;
+use crate::sign_in::Guest;
+use hyper::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use shared::answer::Answer;
+use shared::decision::Refusal;
+use shared::door::{AfterSetup, AfterSetupCode, Shown};
+use shared::errand::Typed;
+use shared::qr;
+use shared::ticket::{Leave, SetupTicket};
+use utoipa::ToSchema;
+
+/// A new authenticator, which nothing keeps yet.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NewAuthenticator {
+    /// In Base32.
+    #[schema(value_type = String)]
+    secret: Typed,
+    #[schema(value_type = String)]
+    otpauth_url: Typed,
+    /// The same as a picture, SVG.
+    qr: String,
+    /// How long its codes are.
+    digits: u32,
+    /// Brings it back, with its first code.
+    #[schema(value_type = String)]
+    ticket: Typed,
+}
+
+/// The first code of a new authenticator.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FirstCode {
+    #[schema(value_type = String)]
+    pub(super) ticket: Typed,
+    #[schema(value_type = String)]
+    pub(super) code: Typed,
+}
+
+/// What is said to be saved.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Saved {
+    #[schema(value_type = String)]
+    pub(super) ticket: Typed,
+}
+
+/// An administrator's one-time code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Invitation {
+    #[schema(value_type = String)]
+    code: Typed,
+}
+
+/// New recovery codes, said this once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NewRecoveryCodes {
+    #[schema(value_type = Vec<String>)]
+    pub(super) recovery_codes: Vec<Typed>,
+    /// Makes them good, once they are saved.
+    #[schema(value_type = String)]
+    pub(super) ticket: Typed,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    use Access::Anyone;
+    vec![
+        Endpoint::does(
+            (Method::POST, "setup/one-time-code"),
+            Anyone,
+            "Gives the one-time code that a setup needs.",
+            |call, Needed(given)| Box::pin(invite(call.guest, given)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "setup"),
+            Anyone,
+            "Makes the secret of a setup that has begun.",
+            |call, Nothing| Box::pin(begin(call.guest)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "setup/confirm"),
+            Anyone,
+            "Gives its first code, for the recovery codes.",
+            |call, Needed(given)| Box::pin(confirm(call.guest, given)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "setup/finish"),
+            Anyone,
+            "Says that the recovery codes are saved: the second factor is on.",
+            |call, Needed(given)| Box::pin(finish(call.guest, given)),
+        ),
+    ]
+}
+
+async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refused> {
+    let ticket = ticket(guest)?;
+    let invited = guest.invite(&ticket, Answer::read(given.code.as_bytes())).await;
+    match invited.map_err(|error| guest.not_run(&error))? {
+        Ok(ticket) => {
+            let reply = guest.with_ticket(reply::bare(StatusCode::OK), &ticket);
+            Ok(Done { reply: reply.map_err(|error| guest.not_run(&error))?, answer: () })
+        }
+        Err(refusal) => {
+            let refused = at_sign_in(Refused::answer(guest.t, refusal));
+            Err(match refusal {
+                Refusal::Unfit => Refused { text: guest.t.say("no-one-time-code"), ..refused },
+                _ => refused,
+            })
+        }
+    }
+}
+
+async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
+    let ticket = ticket(guest)?;
+    if ticket.leave == Leave::OneTimeCode {
+        let text = guest.t.say("needed-ask");
+        return Err(Refused::new(StatusCode::FORBIDDEN, "one_time_code_required", text));
+    }
+    match guest.begin_setup(&ticket).await.map_err(|error| guest.not_run(&error))? {
+        None => Err(over(guest)),
+        Some(shown) => Ok(Done::saying(new_authenticator(guest, shown)?)),
+    }
+}
+
+async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<NewRecoveryCodes>, Refused> {
+    let ticket = ticket(guest)?;
+    let entered = guest.enter_setup_code(&ticket, given.ticket, Answer::read(given.code.as_bytes())).await;
+    match entered.map_err(|error| guest.not_run(&error))? {
+        AfterSetupCode::Over => Err(over(guest)),
+        AfterSetupCode::Refused(refusal, _) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
+        AfterSetupCode::Confirmed { codes, confirmed } => {
+            Ok(Done::saying(NewRecoveryCodes { recovery_codes: codes, ticket: confirmed }))
+        }
+    }
+}
+
+async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> {
+    let ticket = ticket(guest)?;
+    match guest.activate_setup(&ticket, given.ticket).await.map_err(|error| guest.not_run(&error))? {
+        AfterSetup::Over => Err(over(guest)),
+        AfterSetup::Opened(opened) => {
+            let done = signed_in(guest, &opened, &ticket.back_to);
+            Ok(Done { reply: guest.without_ticket(done.reply), ..done })
+        }
+    }
+}
+
+/// What is said of a new one.
+pub(super) fn new_authenticator(guest: &Guest<'_>, shown: Shown) -> Result<NewAuthenticator, Refused> {
+    let qr = qr::svg(&shown.url).ok_or_else(|| {
+        let why = "the setup's URL is too long for a QR code; shorten totp.issuer".to_owned();
+        guest.not_run(&crate::judge::NotJudged::Failed { cause: "unavailable", why })
+    })?;
+    let Shown { secret, url, draft, digits } = shown;
+    Ok(NewAuthenticator { secret, otpauth_url: url, qr: qr.to_string(), digits, ticket: draft })
+}
+
+fn ticket(guest: &Guest<'_>) -> Result<SetupTicket, Refused> {
+    guest.setup_ticket().ok_or_else(|| over(guest))
+}
+
+fn over(guest: &Guest<'_>) -> Refused {
+    Refused::new(StatusCode::UNAUTHORIZED, "setup_over", guest.t.say("setup-over"))
+}

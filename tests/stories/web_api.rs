@@ -1,0 +1,237 @@
+//! The JSON API: what the pages do, by a program.
+
+use serde_json::{Value, json};
+use testhost::{APP, Front, Host, Person, Phone, Place, Reply, Visitor, Web};
+
+/// A program at the API, with the cookies that it was given.
+pub(crate) struct Program {
+    pub(crate) visitor: Visitor,
+    api: String,
+}
+
+impl Program {
+    pub(crate) fn new(web: &Web) -> Program {
+        Program::of(web, Visitor::new())
+    }
+
+    pub(crate) fn of(web: &Web, visitor: Visitor) -> Program {
+        Program { visitor, api: format!("{}api/v1/", web.pages) }
+    }
+
+    /// Sends a request with a body, none for null; what came back, whatever it is.
+    #[track_caller]
+    pub(crate) fn sends(&self, method: &str, path: &str, body: Value) -> Reply {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let reply = self.visitor.calls(method, &format!("{}{path}", self.api), &body);
+        assert_eq!(reply.header("cache-control"), "no-store", "{reply:?}");
+        reply
+    }
+
+    /// The same, of what succeeds and has something to say.
+    #[track_caller]
+    pub(crate) fn asks(&self, method: &str, path: &str, body: Value) -> Value {
+        let reply = self.sends(method, path, body);
+        assert_eq!((reply.status, reply.header("content-type")), (200, "application/json"), "{reply:?}");
+        assert_eq!(reply.header("x-content-type-options"), "nosniff");
+        serde_json::from_str(&reply.body).expect("JSON")
+    }
+
+    /// The same, of what succeeds and says nothing.
+    #[track_caller]
+    pub(crate) fn does(&self, method: &str, path: &str, body: Value) {
+        let reply = self.sends(method, path, body);
+        assert_eq!((reply.status, reply.body.as_str()), (204, ""), "{reply:?}");
+    }
+
+    /// The same, of what is refused.
+    #[track_caller]
+    pub(crate) fn is_refused(&self, method: &str, path: &str, body: Value, status: u16, code: &str) -> Reply {
+        let reply = self.sends(method, path, body);
+        assert_eq!(reply.header("content-type"), "application/problem+json", "{reply:?}");
+        let said: Value = serde_json::from_str(&reply.body).expect("JSON");
+        assert_eq!(
+            (reply.status, &said["status"], &said["code"]),
+            (status, &json!(status), &json!(code)),
+            "{reply:?}"
+        );
+        assert!(said["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{said}");
+        reply
+    }
+
+    /// The whole way in.
+    #[track_caller]
+    pub(crate) fn signs_in(&self, person: &Person, code: &str) {
+        let asked = self.asks("POST", "sign-in", json!({ "user": person.name, "password": person.password }));
+        assert_eq!(asked["state"], "code_required", "{asked}");
+        let entered = self.asks("POST", "sign-in/code", json!({ "code": code }));
+        assert_eq!(entered["state"], "signed_in", "{entered}");
+    }
+}
+
+/// The text at a place in an answer.
+#[track_caller]
+pub(crate) fn text(answer: &Value, at: &str) -> String {
+    answer[at].as_str().unwrap_or_else(|| panic!("no {at} in {answer}")).to_owned()
+}
+
+/// P1, E2, E3, E5, L1, L2, S1
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_account_is_kept_from_its_first_setup_to_its_end_by_the_api_alone() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let program = Program::new(&web);
+    let credentials = json!({ "user": "alice", "password": alice.password });
+
+    // nobody is there
+    assert_eq!(program.asks("GET", "sign-in", Value::Null)["state"], "signed_out");
+    let refused = program.is_refused("GET", "account", Value::Null, 401, "signed_out");
+    assert!(refused.all("set-cookie").is_empty());
+    program.is_refused("POST", "sign-in", json!({ "user": "alice", "password": "not hers" }), 401, "refused");
+    program.is_refused("POST", "sign-in/code", json!({ "code": "123456" }), 401, "sign_in_over");
+    program.is_refused("POST", "setup", Value::Null, 401, "setup_over");
+
+    // no second factor yet: the password is all, and one is set up
+    assert_eq!(program.asks("POST", "sign-in", credentials.clone())["state"], "signed_in");
+    assert_eq!(program.asks("GET", "account", Value::Null)["second_factor"], "off");
+    program.is_refused("POST", "second-factor", Value::Null, 403, "step_up_required");
+    let begun = program.asks("POST", "second-factor", json!({ "password": alice.password }));
+    assert_eq!(begun, json!({ "state": "setup_required", "one_time_code": false }));
+    let (first, shown) =
+        (program.asks("POST", "setup", Value::Null), program.asks("POST", "setup", Value::Null));
+    for at in ["secret", "otpauth_url", "qr", "ticket"] {
+        assert_ne!(first[at], shown[at], "{at}");
+    }
+    assert!(text(&shown, "qr").contains("<svg") && text(&shown, "secret").len() >= 32);
+    let (phone, ticket) = (Phone::scans(&text(&shown, "otpauth_url")), text(&shown, "ticket"));
+    let wrong = json!({ "ticket": ticket, "code": phone.wrong() });
+    program.is_refused("POST", "setup/confirm", wrong, 401, "wrong_code");
+    let confirmed = program.asks("POST", "setup/confirm", json!({ "ticket": ticket, "code": phone.code() }));
+    let recovery = confirmed["recovery_codes"].as_array().expect("a list").clone();
+    assert_eq!(recovery.len(), 6);
+    assert_eq!(program.asks("GET", "account", Value::Null)["second_factor"], "off", "not saved yet");
+    let on = program.asks("POST", "setup/finish", json!({ "ticket": text(&confirmed, "ticket") }));
+    assert_eq!(on["state"], "signed_in");
+    assert_eq!(program.asks("GET", "account", Value::Null)["second_factor"], "on");
+    program.does("POST", "sign-out", Value::Null);
+    program.is_refused("GET", "account", Value::Null, 401, "signed_out");
+
+    // in by a code
+    host.clock.forward(30);
+    let asked = program.sends("POST", "sign-in", credentials.clone());
+    let login = program.visitor.cookie("__Host-postern-login");
+    assert!(!asked.body.contains(&login), "header tokens are off: none stands in a body");
+    let asked: Value = serde_json::from_str(&asked.body).expect("JSON");
+    let expected = json!({ "state": "code_required", "methods": ["app"], "preferred": "app", "digits": 6, "mail_to": null });
+    assert_eq!(asked, expected);
+    program.is_refused("GET", "account", Value::Null, 401, "signed_out");
+    program.is_refused("POST", "sign-in/code", json!({ "code": phone.wrong() }), 401, "wrong_code");
+    program.is_refused("POST", "sign-in/mail", Value::Null, 409, "no_mail");
+    let code = phone.code();
+    let entered = program.asks("POST", "sign-in/code", json!({ "code": code, "trust": true }));
+    assert_eq!(entered["user"], "alice");
+    program.is_refused("POST", "sign-in/code", json!({ "code": code }), 401, "sign_in_over");
+    assert_eq!(program.visitor.fetches(APP).status, 200, "the same session as the pages'");
+
+    let browsers = program.asks("GET", "browsers", Value::Null);
+    let number = browsers["browsers"][0]["number"].as_i64().expect("a trusted browser");
+    program.does("DELETE", &format!("browsers/{number}"), Value::Null);
+    program.is_refused("DELETE", "browsers", Value::Null, 404, "gone");
+
+    // critical acts take a proof
+    let new = json!({ "name": "files", "scope": ["web:app.example.test"] });
+    program.is_refused("POST", "app-passwords", new.clone(), 403, "step_up_required");
+    program.is_refused("DELETE", "second-factor", Value::Null, 403, "step_up_required");
+    program.is_refused("POST", "recovery-codes", Value::Null, 403, "step_up_required");
+    program.is_refused(
+        "POST",
+        "step-up",
+        json!({ "password": "not hers", "code": "123456" }),
+        403,
+        "wrong_password",
+    );
+    host.clock.forward(30);
+    program.does("POST", "step-up", json!({ "password": alice.password, "code": phone.code() }));
+    assert_eq!(program.asks("GET", "sign-in", Value::Null)["stepped_up"], true);
+
+    let made = program.asks("POST", "app-passwords", new.clone());
+    let app_password = text(&made, "app_password");
+    program.is_refused("POST", "app-passwords", new, 409, "name_taken");
+    program.does("PATCH", "app-passwords/files", json!({ "name": "my files" }));
+    let listed = program.asks("GET", "app-passwords", Value::Null);
+    assert_eq!(listed["app_passwords"][0]["name"], "my files");
+    assert!(!listed.to_string().contains(&app_password));
+    program.does("DELETE", "app-passwords/my%20files", Value::Null);
+    program.is_refused("DELETE", "app-passwords/my%20files", Value::Null, 404, "gone");
+
+    let new = program.asks("POST", "recovery-codes", Value::Null);
+    program.does("POST", "recovery-codes/keep", json!({ "ticket": text(&new, "ticket") }));
+    alice.with_key().is_refused(recovery[0].as_str().expect("a code"), "That code is wrong");
+
+    // another authenticator, and every other session ends with it
+    let elsewhere = Program::new(&web);
+    host.clock.forward(30);
+    elsewhere.signs_in(&alice, &phone.code());
+    let shown = program.asks("POST", "authenticators", json!({ "name": "my tablet" }));
+    let tablet = Phone::scans(&text(&shown, "otpauth_url"));
+    let wrong = json!({ "ticket": shown["ticket"], "code": tablet.wrong() });
+    program.is_refused("POST", "authenticators/confirm", wrong, 403, "wrong_code");
+    let right = json!({ "ticket": shown["ticket"], "code": tablet.code() });
+    assert_eq!(program.asks("POST", "authenticators/confirm", right)["signed_in"], true);
+    elsewhere.is_refused("GET", "account", Value::Null, 401, "signed_out");
+    let listed = program.asks("GET", "authenticators", Value::Null);
+    assert_eq!(listed["authenticators"].as_array().map(Vec::len), Some(2));
+    assert_eq!(program.asks("DELETE", "authenticators/my%20tablet", Value::Null)["signed_in"], true);
+    let last = text(&program.asks("GET", "authenticators", Value::Null)["authenticators"][0], "name");
+    program.is_refused("DELETE", &format!("authenticators/{last}"), Value::Null, 409, "last_authenticator");
+
+    // sessions
+    host.clock.forward(30);
+    elsewhere.signs_in(&alice, &phone.code());
+    let sessions = program.asks("GET", "sessions", Value::Null);
+    let other = sessions["sessions"].as_array().and_then(|all| all.iter().find(|one| one["own"] == false));
+    let other = text(other.expect("two sessions"), "id");
+    program.does("DELETE", &format!("sessions/{other}"), Value::Null);
+    elsewhere.is_refused("GET", "account", Value::Null, 401, "signed_out");
+
+    // the password, and the end
+    let new = "correct horse battery staple";
+    program.is_refused("PUT", "password", json!({ "new": "short" }), 422, "unreadable");
+    assert_eq!(program.asks("PUT", "password", json!({ "new": new }))["signed_in"], true);
+    elsewhere.is_refused("POST", "sign-in", credentials, 401, "refused");
+    assert_eq!(program.asks("DELETE", "second-factor", Value::Null)["signed_in"], true);
+    assert_eq!(program.asks("GET", "account", Value::Null)["second_factor"], "off");
+    program.does("POST", "sign-out", json!({ "everywhere": true }));
+    program.is_refused("GET", "account", Value::Null, 401, "signed_out");
+
+    let log = web.gate.log();
+    for secret in [&phone.secret(), &app_password, &ticket, &login] {
+        assert!(!log.contains(secret.as_str()), "{secret} stands in the log");
+    }
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// S1: where the gate shares its host with the application, no proof is kept; each act takes its own.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn on_a_path_of_the_protected_host_each_critical_act_takes_its_own_proof() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::Path, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let program = Program::new(&web);
+    program.signs_in(&alice, &phone.code());
+    host.clock.forward(30);
+    let code = phone.code();
+    let proof = json!({ "password": alice.password, "code": code });
+    program.is_refused("POST", "step-up", proof, 409, "no_proof_is_kept");
+    let new = |name: &str| json!({ "name": name, "scope": ["web:app.example.test"], "password": alice.password, "code": code });
+    program.asks("POST", "app-passwords", new("one"));
+    program.is_refused("POST", "app-passwords", new("two"), 403, "code_used");
+    host.clock.forward(30);
+    let proof = json!({ "password": alice.password, "code": phone.code() });
+    assert_eq!(program.asks("DELETE", "second-factor", proof)["signed_in"], true);
+}

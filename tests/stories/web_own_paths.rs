@@ -1,0 +1,64 @@
+//! An application that is not trusted, at the side of others: the gate's pages at a path of its own host, and a session
+//! that is good there alone.
+
+use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, reconfigure};
+
+const GUESTBOOK: &str = "https://other.example.test:8443";
+
+/// T6, S1
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_session_of_one_application_is_refused_at_another() {
+    let host = Host::fresh();
+    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    reconfigure("[gate]", &format!("[gate]\nown_paths = [\"{GUESTBOOK}/_postern/\"]"));
+    web.gate.restart();
+    let printed = Postern::call("print-config nginx --app other.example.test").does().out;
+    let (_, server) = printed.split_once("\nserver {").expect("a server");
+    let server = format!("server {{{}", server.replace("listen 443", "listen 8443"));
+    web.change_nginx(|text| format!("{text}\n{server}"));
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+
+    // a page of it leads to the sign-in on its own host, which sets cookies for that host alone
+    let guest = Visitor::new();
+    let sent = guest.loads(&format!("{GUESTBOOK}/page"));
+    assert!(sent.header("location").starts_with(&format!("{GUESTBOOK}/_postern/sign-in?rd=")), "{sent:?}");
+    let pages = format!("{GUESTBOOK}/_postern/");
+    let rd = format!("{GUESTBOOK}/page");
+    let fields = [("rd", rd.as_str()), ("user", "alice"), ("password", &alice.password), ("recovery", "")];
+    assert_eq!(guest.sends(&format!("{pages}sign-in"), &fields).status, 303);
+    let entered = guest.sends(&format!("{pages}code"), &[("code", &phone.code()), ("trust", "yes")]);
+    assert_eq!(entered.header("location"), rd);
+    for (name, value) in &entered.headers {
+        assert!(name != "set-cookie" || !value.contains("Domain="), "{value}");
+    }
+    assert_eq!(guest.loads(&rd).status, 200);
+    assert_eq!(guest.fetches(&format!("{APP}/")).status, 401);
+    // carried over by hand, under either name
+    let value = guest.cookie("__Host-postern");
+    for name in ["__Host-postern", "__Secure-postern"] {
+        let thief = Visitor::new().with(&format!("Cookie: {name}={value}"));
+        assert_eq!(thief.fetches(&format!("{APP}/")).status, 401, "{name}");
+        assert!(!thief.loads(&web.pages).body.contains("Your account"), "{name}");
+    }
+    // where its scripts share the origin, no proof is remembered, and critical acts take one
+    assert_eq!(guest.sends(&format!("{pages}turn-off"), &[]).status, 403);
+
+    // and the session of the domain is not good there
+    host.clock.forward(30);
+    let member = Visitor::new();
+    member.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
+    assert_eq!(member.fetches(&format!("{APP}/")).status, 200);
+    assert_eq!(member.fetches(&format!("{GUESTBOOK}/page")).status, 401);
+    let value = member.cookie("__Secure-postern");
+    let thief = Visitor::new().with(&format!("Cookie: __Host-postern={value}"));
+    assert_eq!(thief.fetches(&format!("{GUESTBOOK}/page")).status, 401);
+
+    // signed out there, still signed in elsewhere
+    guest.sends(&format!("{pages}sign-out"), &[]);
+    assert_eq!(guest.fetches(&rd).status, 401);
+    assert_eq!(member.fetches(&format!("{APP}/")).status, 200);
+    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+}

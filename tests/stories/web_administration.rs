@@ -157,7 +157,7 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     let code = issued["one_time_code"].as_str().expect("a code");
     let (alice, phone) = &office.alice;
     alice.with_key().enters_with(code);
-    alice.with_key().is_refused(code, "That code is wrong");
+    alice.with_key().is_refused(code, "used already");
     assert!(afar("one-time-code alice --cancel").refuses().err.contains("no such one-time code"));
     assert_eq!(afar("unlock alice").does().out, "delays and locks of alice are lifted\n");
     assert!(afar("unlock alice --clock").does().out.contains("nothing to mend"));
@@ -241,7 +241,7 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     let code = browser.reads(".codes code");
     assert!(code.starts_with("P-"), "{code}");
     alice.with_key().enters_with(&code);
-    alice.with_key().is_refused(&code, "That code is wrong");
+    alice.with_key().is_refused(&code, "used already");
     assert_eq!(hers.fetches(APP).status, 200, "the second factor stays on, and so does the session");
 
     // the proof holds for a quarter of an hour

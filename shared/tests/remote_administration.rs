@@ -1,4 +1,5 @@
 //! Administration by others than root's command: by an administrator in a session, and by a program with the secret.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod administration;
 mod api;
 mod app_passwords;
 mod authorization;
@@ -33,6 +34,7 @@ mod rise;
 mod routes;
 mod rules;
 mod running;
+mod secret_file;
 mod secretary;
 mod server;
 mod setup;

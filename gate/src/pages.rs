@@ -1,6 +1,7 @@
 //! The pages, from templates compiled into the gate. None needs a script; some help.
 
 pub(crate) mod account;
+pub(crate) mod administration;
 mod browser;
 
 use crate::language::Language;

@@ -1,6 +1,7 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
 use crate::access;
+use crate::administration;
 use crate::api;
 use crate::authorization::Authorization;
 use crate::belief::{Connected, Through};
@@ -15,13 +16,14 @@ use crate::sign_in::{Form, Guest};
 use crate::site::Site;
 use crate::{check, reply::bare};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, ORIGIN, TRANSFER_ENCODING,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use shared::config::gate::Proxy;
+use shared::remote;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -209,6 +211,12 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
 
 /// One of the gate's own pages, by its path below the gate's.
 async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
+    if let Some(below) = page.strip_prefix(remote::PATH) {
+        return to_program(guest, parts, below, body).await;
+    }
+    if page.split('/').next() == Some("administration") {
+        return to_administrator(guest, parts, page, body).await;
+    }
     if let Some(path) = page.strip_prefix(api::PLACE) {
         return api::answer(guest, parts, path, body).await;
     }
@@ -227,6 +235,43 @@ async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -
         }
         (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => bare(StatusCode::METHOD_NOT_ALLOWED),
         _ => bare(StatusCode::NOT_FOUND),
+    }
+}
+
+/// A page of administrators. To everyone else nothing is there, whatever they send.
+async fn to_administrator(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
+    if !guest.has_administration() || guest.session().is_none() {
+        return last(StatusCode::NOT_FOUND);
+    }
+    match (&parts.method, page) {
+        (&Method::GET | &Method::HEAD, page) => {
+            guest.administration_page(page, parts.uri.query().unwrap_or_default()).await
+        }
+        (&Method::POST, "administration/act") => {
+            if !is_same_origin(&parts.headers, &guest.site.url.origin()) {
+                return last(StatusCode::FORBIDDEN);
+            }
+            match form(&parts.headers, body).await {
+                Ok(form) => guest.administration_act(&form).await,
+                Err(status) => last(status),
+            }
+        }
+        _ => last(StatusCode::NOT_FOUND),
+    }
+}
+
+/// A program's request, by its path below [`remote::PATH`].
+async fn to_program(guest: &Guest<'_>, parts: &Parts, below: &str, body: Incoming) -> Reply {
+    if !guest.takes_programs() {
+        return bare(StatusCode::NOT_FOUND);
+    }
+    match collected(&parts.headers, body, "application/json").await {
+        Ok(body) => {
+            let segments: Vec<&str> = below.split('/').collect();
+            let query = parts.uri.query().unwrap_or_default();
+            administration::answer(guest, &parts.method, &segments, query, &body).await
+        }
+        Err(status) => last(status),
     }
 }
 
@@ -304,6 +349,12 @@ pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
 }
 
 async fn form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
+    let bytes = collected(headers, body, "application/x-www-form-urlencoded").await?;
+    Ok(Form::read(&bytes))
+}
+
+/// A body of this type, or none, within its limits.
+async fn collected(headers: &HeaderMap, body: Incoming, wanted: &str) -> Result<Bytes, StatusCode> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let collected = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
     match collected {
@@ -311,10 +362,10 @@ async fn form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Ok(Ok(body)) => {
             let bytes = body.to_bytes();
-            if !bytes.is_empty() && !kind.starts_with("application/x-www-form-urlencoded") {
+            if !bytes.is_empty() && !kind.starts_with(wanted) {
                 return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
             }
-            Ok(Form::read(&bytes))
+            Ok(bytes)
         }
     }
 }

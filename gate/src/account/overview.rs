@@ -6,7 +6,7 @@ use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use hyper::StatusCode;
 use shared::config::gate::FirstFactor;
-use shared::door::{AuthenticatorState, State, Status};
+use shared::door::{Administers, AuthenticatorState, State, Status};
 use shared::session::Session;
 
 /// How an account stands.
@@ -16,6 +16,7 @@ pub(crate) struct Standing {
     pub(crate) app_passwords: usize,
     pub(crate) sessions: usize,
     pub(crate) browsers: usize,
+    pub(crate) administers: Administers,
 }
 
 impl Standing {
@@ -33,7 +34,7 @@ impl Standing {
 impl Guest<'_> {
     /// How the account stands.
     pub(crate) async fn standing(&self, session: &Session) -> Result<Standing, Refused> {
-        let name = session.name.clone();
+        let (name, has_pages) = (session.name.clone(), self.has_administration());
         self.act(session, move |door, _, now| {
             Ok(Standing {
                 status: door.status(&name)?,
@@ -41,6 +42,7 @@ impl Guest<'_> {
                 app_passwords: door.app_passwords(Some(&name))?.len(),
                 sessions: door.sessions(&name, now)?.len(),
                 browsers: door.browsers(&name, now)?.len(),
+                administers: if has_pages { door.administers(&name)? } else { Administers::No },
             })
         })
         .await
@@ -65,6 +67,7 @@ impl Guest<'_> {
             standing: &standing,
             mails: self.site.config.email.is_on(),
             has_password: self.site.gate().first_factor == FirstFactor::Password,
+            administers: standing.administers == Administers::Yes,
         };
         reply::page(StatusCode::OK, html(&page))
     }

@@ -19,6 +19,8 @@ pub(crate) struct Overview<'a> {
     pub(crate) mails: bool,
     /// Whether the password is kept here.
     pub(crate) has_password: bool,
+    /// Whether they administer others'.
+    pub(crate) administers: bool,
 }
 
 /// A critical act, to be confirmed.
@@ -97,7 +99,7 @@ pub(crate) struct SignIns<'a> {
 }
 
 /// A timestamp for people, to the minute; UTC, and it says so.
-fn moment(at: impl std::fmt::Display) -> String {
+pub(super) fn moment(at: impl std::fmt::Display) -> String {
     let text = at.to_string();
     format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default())
 }

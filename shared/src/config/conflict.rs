@@ -1,5 +1,6 @@
 //! What no single key can know: keys of postern.toml that contradict one another.
 
+use super::gate::administration::Lives;
 use super::gate::{FirstFactor, GateUrl};
 use super::rule::Rule;
 use super::{Config, Exempt, SelfEnroll};
@@ -99,6 +100,11 @@ impl Config {
         }
         self.check_own_paths()?;
         self.email.check()?;
+        let lives = match self.gate.url.as_ref().is_none_or(GateUrl::has_own_host) {
+            true => Lives::Apart,
+            false => Lives::OnAPath,
+        };
+        self.gate.administration.check(lives, self.policy.administrators.words().count())?;
         let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {

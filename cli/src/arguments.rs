@@ -1,16 +1,20 @@
 //! The command line. Secrets never stand in it: they come from a terminal, stdin or a file.
 
+pub(crate) mod afar;
 pub(crate) mod app_password;
 pub(crate) mod authenticator;
 pub(crate) mod check;
 pub(crate) mod email;
+pub(crate) mod print_config;
 
+use afar::Afar;
 use app_password::AppPassword;
 pub(crate) use authenticator::{Authenticator, Enroll};
 use check::Check;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::Email;
+pub(crate) use print_config::PrintConfig;
 use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
 use shared::event::{KEPT, What};
@@ -29,6 +33,8 @@ pub(crate) struct Arguments {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) afar: Afar,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -253,24 +259,6 @@ pub(crate) struct Import {
     /// Do it without asking
     #[arg(long)]
     pub(crate) yes: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct PrintConfig {
-    /// The proxy
-    #[arg(value_enum)]
-    pub(crate) proxy: Proxy,
-    /// The host of the application; a likely one if not given
-    #[arg(long, value_name = "HOST")]
-    pub(crate) app: Option<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Proxy {
-    /// auth_request
-    Nginx,
-    /// ForwardAuth
-    Traefik,
 }
 
 #[derive(Subcommand)]

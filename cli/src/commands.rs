@@ -5,7 +5,7 @@ mod app_password;
 mod authenticator;
 mod browser;
 mod check;
-mod disable;
+pub(crate) mod disable;
 mod edit;
 mod email;
 mod enroll;
@@ -13,16 +13,17 @@ mod import;
 mod init;
 mod key;
 mod log;
-mod one_time_code;
+pub(crate) mod one_time_code;
 mod password;
 mod print_config;
 mod recovery;
 mod session;
 mod setup;
-mod status;
+pub(crate) mod status;
 mod unlock;
 mod verify;
 
+use crate::afar;
 use crate::arguments::app_password::AppPassword;
 use crate::arguments::{Account, Arguments, Authenticator, Browsers, Command, Email, Key, List};
 use crate::desk;
@@ -31,6 +32,9 @@ use crate::output::{Failure, Output};
 /// Runs what was typed.
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     let output = *output;
+    if let Some(url) = &arguments.afar.gate {
+        return afar::run(arguments, output, url);
+    }
     if !desk::is_root() && !arguments.command.is_for_everyone() {
         return Err(Failure::new("only root may do this; try sudo"));
     }

@@ -1,6 +1,7 @@
 //! postern: what the system administrator types.
 #![forbid(unsafe_code)]
 
+mod afar;
 mod arguments;
 mod commands;
 mod context;

@@ -12,20 +12,18 @@ mod webhook;
 use crate::judge::Judge;
 use crate::log;
 use crate::metrics::METRICS;
+use crate::secret_file;
 pub(crate) use fate::fate;
 use letter::Written;
 use shared::clock;
 use shared::config::AbsolutePath;
-use shared::config::email::{Credential, Email};
+use shared::config::email::Email;
 use shared::door::{Door, DoorError, Letter};
 use shared::email::EmailAddress;
-use shared::files::{self, Follow, Privacy};
 use shared::store::Notice;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
-use zeroize::Zeroizing;
 
 /// Letters with codes that are on their way at the same time: asked for on pages, and from the store.
 const AT_ONCE: usize = 16;
@@ -33,8 +31,6 @@ const AT_ONCE: usize = 16;
 const NOTICES_AT_ONCE: usize = 4;
 /// How often letters are looked for in the store.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// The most that is read of a secret file, in bytes.
-const LARGEST: u64 = 4096;
 /// The longest reason that is kept of why a letter was not sent, in characters.
 const LONGEST_REASON: usize = 300;
 
@@ -62,14 +58,14 @@ impl Mailer {
         let transport = match (&email.smtp_url, &email.webhook_url, email.command.as_slice()) {
             (Some(url), ..) => {
                 let (file, credential) = (&email.smtp_password_file, &email.smtp_password_credential);
-                let password = secret("smtp_password", file.as_ref(), credential.as_ref())?;
+                let password = secret_file::read("email.smtp_password", file.as_ref(), credential.as_ref())?;
                 let user = email.smtp_user.clone().zip(password);
                 let authority = email.smtp_ca_file.as_ref().map(AbsolutePath::path);
                 Transport::Smtp(Box::new(smtp::Server::new(url, user, authority)?))
             }
             (None, Some(url), _) => {
                 let (file, credential) = (&email.webhook_secret_file, &email.webhook_secret_credential);
-                let secret = secret("webhook_secret", file.as_ref(), credential.as_ref())?;
+                let secret = secret_file::read("email.webhook_secret", file.as_ref(), credential.as_ref())?;
                 Transport::Webhook(webhook::Hook::new(url, secret)?)
             }
             (None, None, []) => Transport::Off,
@@ -211,35 +207,6 @@ fn reason(said: &str, secret: Option<&str>) -> String {
     let said = secret.map_or_else(|| said.to_owned(), |secret| said.replace(secret, "…"));
     let line: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.trim().chars().take(LONGEST_REASON).collect()
-}
-
-/// A secret from its file, or from the credential that systemd passes on.
-fn secret(
-    key: &str,
-    file: Option<&AbsolutePath>,
-    credential: Option<&Credential>,
-) -> Result<Option<Zeroizing<String>>, String> {
-    let (path, follow): (PathBuf, Follow) = match (file, credential) {
-        (None, None) => return Ok(None),
-        (Some(file), _) => (file.path().to_owned(), Follow::Yes),
-        (None, Some(name)) => {
-            let path = name.path().ok_or_else(|| {
-                format!(
-                    "email.{key}_credential: systemd passes no credentials; give the service LoadCredential={}:…",
-                    name.as_str()
-                )
-            })?;
-            (path, Follow::No)
-        }
-    };
-    let bytes = files::read(&path, Privacy::Secret, follow, LARGEST)
-        .map_err(|error| format!("email.{key}: {error}"))?;
-    match std::str::from_utf8(bytes.trim_ascii()) {
-        Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => {
-            Ok(Some(Zeroizing::new(text.to_owned())))
-        }
-        _ => Err(format!("email.{key}: {}: holds no secret on one line", path.display())),
-    }
 }
 
 #[cfg(test)]

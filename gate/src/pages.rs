@@ -1,15 +1,12 @@
 //! The pages, from templates compiled into the gate. None needs a script; some help.
 
 pub(crate) mod account;
+pub(crate) mod administration;
 mod browser;
 
 use crate::language::Language;
 use crate::look::Look;
 use askama::Template;
-
-/// The scripts: of pages that take digits, and of those that show recovery codes.
-pub(crate) const SCRIPTS: [&str; 2] =
-    [include_str!("../templates/code.js"), include_str!("../templates/keep.js")];
 
 /// What every page has.
 #[derive(Clone, Copy)]

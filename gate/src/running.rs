@@ -1,6 +1,7 @@
 //! What runs by one configuration: the site, its watch over the store, what writes down and what mails. A reload starts
 //! the next one before it ends this.
 
+use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::judge::Judge;
@@ -46,6 +47,7 @@ impl Running {
         }
         let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
         let look = Look::read(&config)?;
+        let administration = Administration::read(&config)?;
         let mailer = mailer(&config)?;
         let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
         let site = Site {
@@ -53,6 +55,7 @@ impl Running {
             url,
             own_paths: Vec::new(),
             look: Arc::new(look),
+            administration: Arc::new(administration),
             believed: Arc::new(believed),
             watch: Arc::new(watch),
             judge: Arc::new(Judge::of_pages(&config)),

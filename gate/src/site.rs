@@ -1,5 +1,6 @@
 //! What stays the same until the gate is reloaded: its place, its cookies, whom it believes.
 
+use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::judge::Judge;
@@ -24,6 +25,7 @@ pub(crate) struct Site {
     /// The gate's other places.
     pub(crate) own_paths: Vec<Arc<Site>>,
     pub(crate) look: Arc<Look>,
+    pub(crate) administration: Arc<Administration>,
     pub(crate) believed: Arc<Believed>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) judge: Arc<Judge>,

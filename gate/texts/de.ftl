@@ -268,3 +268,48 @@ too-slow = Das war nach 10 Sekunden noch nicht angekommen.
 no-proof-is-kept = Das Gate teilt sich den Host hier mit einer Anwendung und behält keinen Nachweis: Geben Sie ihn mit jeder Änderung an.
 no-seed = Stellen, Verfahren, Zeitschritt und Zähler gehören zu einem Startwert; für eine App gibt sie das Gate vor.
 no-moment = Das Ende liegt zu weit in der Zukunft.
+
+# Verwaltung
+administration = Verwaltung
+admin-find-label = Name oder ein Teil davon
+admin-find = Suchen
+admin-accounts = Konten
+admin-nobody = Niemand heißt so.
+admin-more = Es gibt mehr: Geben Sie einen längeren Teil des Namens an.
+admin-locked = nach zu vielen falschen Codes gesperrt
+admin-off = Aus
+admin-none = Es gibt nichts.
+admin-trusted = (vertraut)
+admin-last-sign-in = Letzte Anmeldung mit Code { $at }
+admin-codes-left = { $left ->
+    [one] { $left } Wiederherstellungscode ist übrig.
+   *[other] { $left } Wiederherstellungscodes sind übrig.
+  }
+admin-code-until = Ein Einmalcode gilt bis { $until }.
+admin-account = Konto: { $name }
+admin-events = Was geschah
+admin-all-events = Was bei allen Konten geschah
+admin-event = { $at }, über { $door }, von { $from }, durch { $by }
+admin-older = Ältere
+admin-unlock = Wartezeiten und Sperren aufheben
+admin-unlock-line = Bisherige falsche Codes sind überall verziehen.
+admin-mend-clock = Nach einer vorgegangenen Uhr berichtigen
+admin-mend-clock-line = Codes gelten wieder, nachdem die Uhr des Rechners zurückgestellt wurde. Wo sie das nicht wurde, ändert sich nichts.
+admin-end-sessions = Alle Sitzungen beenden
+admin-forget-browsers-line = In jedem davon wird bei der nächsten Anmeldung nach einem Code gefragt.
+admin-issue-code = Einmalcode ausstellen
+admin-issue-code-line = Er lässt die Person innerhalb von 48 Stunden einmal ein, anstelle des Codes der App, und wird einmal gezeigt. Ein älterer gilt dann nicht mehr. Achten Sie darauf, dass ihn die richtige Person bekommt.
+admin-cancel-code = Einmalcode zurücknehmen
+admin-cancel-code-line = Er öffnet nichts mehr.
+admin-disable-line = Das Passwort allein lässt diese Person dann überall ein, sofern die Richtlinie nicht mehr verlangt. Das Geheimnis und die Wiederherstellungscodes werden gelöscht, alle Sitzungen und vertrauten Browser enden.
+admin-is-off = Der zweite Faktor ist aus; das Geheimnis und die Wiederherstellungscodes sind gelöscht.
+admin-still-required = Die Richtlinie verlangt einen: Mit einem Einmalcode kann der nächste eingerichtet werden.
+admin-done = Erledigt.
+admin-many = { $count ->
+    [0] Es gab nichts zu ändern.
+    [one] Erledigt, für { $count }.
+   *[other] Erledigt, für { $count }.
+  }
+admin-code-shown = Einmal gültig, bis { $until }. Er wird nicht noch einmal gezeigt.
+admin-own-account = Das ist Ihr eigenes Konto: Ändern Sie es auf Ihrer eigenen Seite.
+admin-needs-factor = Für die Verwaltung brauchen Sie selbst einen zweiten Faktor: Richten Sie zuerst einen ein.

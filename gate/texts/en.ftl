@@ -286,3 +286,48 @@ too-slow = That took longer than 10 seconds to arrive.
 no-proof-is-kept = The gate shares its host with an application here, and keeps no proof: give it with each act.
 no-seed = Digits, algorithm, period and counter go with a seed; for an app they are the gate’s.
 no-moment = The end lies too far ahead.
+
+# administration
+administration = Administration
+admin-find-label = Name, or a part of it
+admin-find = Find
+admin-accounts = Accounts
+admin-nobody = Nobody is called that.
+admin-more = There are more: give a longer part of the name.
+admin-locked = locked after too many wrong codes
+admin-off = Off
+admin-none = There is nothing.
+admin-trusted = (trusted)
+admin-last-sign-in = Last sign-in with a code { $at }
+admin-codes-left = { $left ->
+    [one] { $left } recovery code is left.
+   *[other] { $left } recovery codes are left.
+  }
+admin-code-until = A one-time code is good until { $until }.
+admin-account = Account: { $name }
+admin-events = What happened
+admin-all-events = What happened to all accounts
+admin-event = { $at }, through { $door }, from { $from }, by { $by }
+admin-older = Older
+admin-unlock = Lift delays and locks
+admin-unlock-line = Wrong codes so far are forgiven, everywhere.
+admin-mend-clock = Mend after a clock that ran ahead
+admin-mend-clock-line = Codes are accepted again after the host’s clock was set back. Nothing is changed where it was not.
+admin-end-sessions = End every session
+admin-forget-browsers-line = A code is asked for at the next sign-in in each of them.
+admin-issue-code = Issue a one-time code
+admin-issue-code-line = It lets the person in once within 48 hours, in place of the app’s code, and is shown once. An older one opens no more. See that you give it to the right person.
+admin-cancel-code = Take the one-time code back
+admin-cancel-code-line = It opens nothing any more.
+admin-disable-line = The password alone will let this person in, at every door, unless the policy asks for more. The secret and the recovery codes are deleted, and every session and trusted browser ends.
+admin-is-off = The second factor is off; the secret and the recovery codes are gone.
+admin-still-required = The policy requires one: a one-time code lets them set up the next.
+admin-done = Done.
+admin-many = { $count ->
+    [0] There was nothing to change.
+    [one] Done, for { $count }.
+   *[other] Done, for { $count }.
+  }
+admin-code-shown = Good once, until { $until }. It is not shown again.
+admin-own-account = This is your own account: your own page changes it.
+admin-needs-factor = Administration takes a second factor of your own: set one up first.

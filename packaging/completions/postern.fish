@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_postern_global_optspecs
-    string join \n config= json h/help V/version
+    string join \n config= json gate= admin-secret-file= gate-ca= h/help V/version
 end
 
 function __fish_postern_needs_command
@@ -25,6 +25,9 @@ function __fish_postern_using_subcommand
 end
 
 complete -c postern -n "__fish_postern_needs_command" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_needs_command" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_needs_command" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_needs_command" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_needs_command" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_needs_command" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_needs_command" -s V -l version -d 'Print version'
@@ -51,6 +54,9 @@ complete -c postern -n "__fish_postern_needs_command" -f -a "edit" -d 'Edit post
 complete -c postern -n "__fish_postern_needs_command" -f -a "check" -d 'Check postern.toml, and say what a request at the gate takes'
 complete -c postern -n "__fish_postern_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand init" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand init" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand init" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand init" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand init" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand init" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l name -d 'What the person calls it' -r
@@ -60,27 +66,48 @@ complete -c postern -n "__fish_postern_using_subcommand enroll" -l algorithm -d 
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l digits -d 'Digits of a code: 6 or 8' -r
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l period -d 'Length of a time step, in seconds: 15 to 120' -r
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand enroll" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l no-confirm -d 'Make it active at once, without a code and without asking whether the recovery codes are saved'
 complete -c postern -n "__fish_postern_using_subcommand enroll" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand enroll" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand verify" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand verify" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand verify" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand verify" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand verify" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand verify" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand status" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand status" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand status" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand status" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand status" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand status" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand disable" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand disable" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand disable" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand disable" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand disable" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand disable" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand recovery" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand recovery" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand recovery" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand recovery" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand recovery" -l no-confirm -d 'Make them good at once, without asking whether they are saved'
 complete -c postern -n "__fish_postern_using_subcommand recovery" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand recovery" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l cancel -d 'Take the last one back instead'
 complete -c postern -n "__fish_postern_using_subcommand one-time-code" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand one-time-code" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and not __fish_seen_subcommand_from add list remove help" -f -a "add" -d 'Add one to those of the account'
@@ -94,13 +121,22 @@ complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fis
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l digits -d 'Digits of a code: 6 or 8' -r
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l period -d 'Length of a time step, in seconds: 15 to 120' -r
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l no-confirm -d 'Make it active at once, without a code and without asking whether the recovery codes are saved'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add one to those of the account'
@@ -108,6 +144,9 @@ complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fis
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove one of several'
 complete -c postern -n "__fish_postern_using_subcommand authenticator; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -f -a "set" -d 'Mail a code to a new address'
@@ -115,12 +154,21 @@ complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_se
 complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -f -a "remove" -d 'Mail no more codes'
 complete -c postern -n "__fish_postern_using_subcommand email; and not __fish_seen_subcommand_from set confirm remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from set" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from set" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from set" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from set" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from set" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from confirm" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from confirm" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from confirm" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from confirm" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from confirm" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from confirm" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from remove" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from remove" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from remove" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from remove" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from help" -f -a "set" -d 'Mail a code to a new address'
@@ -128,10 +176,16 @@ complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_s
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Mail no more codes'
 complete -c postern -n "__fish_postern_using_subcommand email; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand unlock" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand unlock" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand unlock" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand unlock" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand unlock" -l clock -d 'Also accept codes again after the host\'s clock was set back'
 complete -c postern -n "__fish_postern_using_subcommand unlock" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand unlock" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -f -a "add" -d 'Make an account'
@@ -140,17 +194,29 @@ complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_
 complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -f -a "group" -d 'Show the groups of an account, or change them'
 complete -c postern -n "__fish_postern_using_subcommand account; and not __fish_seen_subcommand_from add remove rename group help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l add -d 'Add it to this group; may be given more than once' -r
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l remove -d 'Remove it from this group; may be given more than once' -r
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make an account'
@@ -159,9 +225,15 @@ complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "group" -d 'Show the groups of an account, or change them'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand password" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand password" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand password" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand password" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand password" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand password" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and not __fish_seen_subcommand_from add list rename revoke help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and not __fish_seen_subcommand_from add list rename revoke help" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand app-password; and not __fish_seen_subcommand_from add list rename revoke help" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and not __fish_seen_subcommand_from add list rename revoke help" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand app-password; and not __fish_seen_subcommand_from add list rename revoke help" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and not __fish_seen_subcommand_from add list rename revoke help" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and not __fish_seen_subcommand_from add list rename revoke help" -f -a "add" -d 'Make one for a client that can show no page; it is shown once'
@@ -172,15 +244,27 @@ complete -c postern -n "__fish_postern_using_subcommand app-password; and not __
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from add" -l scope -d 'Where it is good: pam:SERVICE, "web:HOST/PATH METHOD,METHOD", or the name of a declared scope; may be given more than once' -r
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from add" -l expires -d 'When it ends: after so long, such as 90d, at a date or time (UTC), or never' -r
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from add" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from add" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from add" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from add" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from add" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from list" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from list" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from list" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from list" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from list" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from rename" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from rename" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from rename" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from rename" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from rename" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from revoke" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from revoke" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from revoke" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from revoke" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from revoke" -l all -d 'End all of the account\'s'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from revoke" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
@@ -190,15 +274,24 @@ complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'End one, or all'
 complete -c postern -n "__fish_postern_using_subcommand app-password; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -f -a "list" -d 'Show them'
 complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -f -a "revoke" -d 'End one, or all'
 complete -c postern -n "__fish_postern_using_subcommand browser; and not __fish_seen_subcommand_from list revoke help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from list" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from list" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from list" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from list" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from list" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from revoke" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from revoke" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from revoke" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from revoke" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from revoke" -l all -d 'End all of the account\'s'
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from revoke" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
@@ -206,15 +299,24 @@ complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'End one, or all'
 complete -c postern -n "__fish_postern_using_subcommand browser; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -f -a "list" -d 'Show them'
 complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -f -a "revoke" -d 'End one, or all'
 complete -c postern -n "__fish_postern_using_subcommand session; and not __fish_seen_subcommand_from list revoke help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from list" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from list" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from list" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from list" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from list" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from revoke" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from revoke" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from revoke" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from revoke" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from revoke" -l all -d 'End all of the account\'s'
 complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from revoke" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand session; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
@@ -225,20 +327,32 @@ complete -c postern -n "__fish_postern_using_subcommand import" -l user -d 'The 
 complete -c postern -n "__fish_postern_using_subcommand import" -l key-file -d 'The pre-shared key of a PSKC file: 16 or 32 bytes, as they are or in hexadecimal' -r -F
 complete -c postern -n "__fish_postern_using_subcommand import" -l password-file -d 'The password of a PSKC file' -r -F
 complete -c postern -n "__fish_postern_using_subcommand import" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand import" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand import" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand import" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand import" -l dry-run -d 'Say what would come of it, and change nothing'
 complete -c postern -n "__fish_postern_using_subcommand import" -l yes -d 'Do it without asking'
 complete -c postern -n "__fish_postern_using_subcommand import" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand import" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand print-config" -l app -d 'The host of the application; a likely one if not given' -r
 complete -c postern -n "__fish_postern_using_subcommand print-config" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand print-config" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand print-config" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand print-config" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand print-config" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand print-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c postern -n "__fish_postern_using_subcommand key; and not __fish_seen_subcommand_from rotate help" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand key; and not __fish_seen_subcommand_from rotate help" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand key; and not __fish_seen_subcommand_from rotate help" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand key; and not __fish_seen_subcommand_from rotate help" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand key; and not __fish_seen_subcommand_from rotate help" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand key; and not __fish_seen_subcommand_from rotate help" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand key; and not __fish_seen_subcommand_from rotate help" -f -a "rotate" -d 'Make a new master key and seal every secret anew, while doors are open'
 complete -c postern -n "__fish_postern_using_subcommand key; and not __fish_seen_subcommand_from rotate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c postern -n "__fish_postern_using_subcommand key; and __fish_seen_subcommand_from rotate" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand key; and __fish_seen_subcommand_from rotate" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand key; and __fish_seen_subcommand_from rotate" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand key; and __fish_seen_subcommand_from rotate" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand key; and __fish_seen_subcommand_from rotate" -l compromised -d 'Renew all keys: passwords, recovery codes, app passwords, trusted browsers and sessions end'
 complete -c postern -n "__fish_postern_using_subcommand key; and __fish_seen_subcommand_from rotate" -l yes -d 'Do not ask whether they may end'
 complete -c postern -n "__fish_postern_using_subcommand key; and __fish_seen_subcommand_from rotate" -l json -d 'Print JSON instead of text'
@@ -280,16 +394,25 @@ complete -c postern -n "__fish_postern_using_subcommand log" -l since -d 'Not be
 complete -c postern -n "__fish_postern_using_subcommand log" -l until -d 'Not after' -r
 complete -c postern -n "__fish_postern_using_subcommand log" -l lines -d 'How many past events, the newest; 100 if no time is given, else all' -r
 complete -c postern -n "__fish_postern_using_subcommand log" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand log" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand log" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand log" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand log" -l follow -d 'Go on printing what happens'
 complete -c postern -n "__fish_postern_using_subcommand log" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand log" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand edit" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand edit" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand edit" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand edit" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand edit" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand edit" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand check" -l rule -d 'Say which rule of the gate decides about a request, and why: GET https://app.example.com/' -r
 complete -c postern -n "__fish_postern_using_subcommand check" -l user -d 'Whose request; someone\'s who has not signed in if not given' -r -f -a "(__fish_complete_users)"
 complete -c postern -n "__fish_postern_using_subcommand check" -l from -d 'From which address; from none that is in a network if not given' -r
 complete -c postern -n "__fish_postern_using_subcommand check" -l config -d 'Another postern.toml' -r -F
+complete -c postern -n "__fish_postern_using_subcommand check" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
+complete -c postern -n "__fish_postern_using_subcommand check" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
+complete -c postern -n "__fish_postern_using_subcommand check" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
 complete -c postern -n "__fish_postern_using_subcommand check" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand check" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit check help" -f -a "init" -d 'Make the master key and the store'

@@ -2,6 +2,7 @@
 //! and changes nothing; how a typo is survived stands in [`file`].
 
 mod app_passwords;
+mod check;
 mod conflict;
 pub mod email;
 pub mod file;
@@ -344,6 +345,7 @@ mod tests {
         let scope = sample["gate"]["scope"]["webdav"].as_table().unwrap();
         let rule = sample["gate"]["rule"][0].as_table().unwrap();
         let look = sample["gate"]["look"].as_table().unwrap();
+        let administration = sample["gate"]["administration"].as_table().unwrap();
         let account = sample["account"][0].as_table().unwrap();
         for (header, rest, table) in [
             ("[store]", "", sample["store"].as_table().unwrap()),
@@ -361,6 +363,7 @@ mod tests {
             ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
             ("[[gate.rule]]", "then = \"code\"", rule),
             ("[gate.look]", "", look),
+            ("[gate.administration]", "", administration),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\"", account),
         ] {
             for key in known_keys(header, rest) {

@@ -2,6 +2,7 @@
 //! spends made durable, and only then the verdict returned. The one way both doors go.
 
 mod accounts;
+mod actor;
 mod administration;
 mod admission;
 mod app_passwords;
@@ -22,6 +23,7 @@ mod notice;
 mod one_time_code;
 mod opening;
 mod password_change;
+mod program;
 mod rehearsal;
 mod revocation;
 mod rotation;
@@ -33,7 +35,8 @@ mod web_administration;
 mod web_setup;
 
 pub use accounts::{State, Status};
-pub use administration::{Actor, AdministrationError};
+pub use actor::Actor;
+pub use administration::AdministrationError;
 pub use app_passwords::{AppPasswordError, AppPasswordsAfter};
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
@@ -43,6 +46,7 @@ pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
 pub use judging::not_mailed;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
+pub use program::Shown as ShownSecret;
 pub use rehearsal::Rehearsed;
 pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
@@ -51,6 +55,7 @@ pub use sign_in::{
     Spared, Trust,
 };
 pub use waiver::PolicyError;
+pub use web_administration::Administers;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 
 use crate::account::{Enrolled, Mail};

@@ -31,6 +31,7 @@ pub mod place;
 pub mod policy;
 pub mod qr;
 pub mod recovery;
+pub mod remote;
 pub mod rule;
 pub mod scope;
 pub mod secret;

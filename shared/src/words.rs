@@ -1,9 +1,11 @@
 //! What a person reads, at whichever door, once the first factor has passed. Before it there is one text for
 //! every refusal, and it says nothing.
 
+use crate::clock::Timestamp;
 use crate::decision::{NotAdmitted, Refusal};
 use crate::door::{AppPasswordsAfter, MailRefusal, Recovered};
 use crate::email::EmailAddress;
+use crate::name::UserName;
 use crate::policy::Waiver;
 use crate::store::Missed;
 
@@ -51,6 +53,51 @@ pub const NOT_SET_UP: &str = "Nothing was set up; sign in again to begin anew";
 
 /// A setup at the prompt that is active now.
 pub const IS_SET_UP: &str = "Your second factor is on, at every door";
+
+/// What the policy says of an account whose second factor was turned off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterDisabled {
+    /// It may stay so.
+    MayStay,
+    /// It must have a new one.
+    NeedsNew,
+}
+
+impl AfterDisabled {
+    /// From whether the policy requires one.
+    pub fn of(is_required: bool) -> AfterDisabled {
+        if is_required { AfterDisabled::NeedsNew } else { AfterDisabled::MayStay }
+    }
+}
+
+/// The second factor of an account was turned off, by someone else.
+pub fn disabled(name: &UserName, after: AppPasswordsAfter, policy: AfterDisabled) -> String {
+    let off = format!("the second factor of {name} is off; its secret and recovery codes are gone");
+    let required = (policy == AfterDisabled::NeedsNew)
+        .then(|| format!("the policy requires one: postern one-time-code {name} lets them set up the next"));
+    let more = [app_passwords(after), required].into_iter().flatten();
+    std::iter::once(off).chain(more).collect::<Vec<_>>().join("; ")
+}
+
+/// Delays and locks of an account were lifted.
+pub fn unlocked(name: &UserName) -> String {
+    format!("delays and locks of {name} are lifted")
+}
+
+/// So many floors that lay ahead of the clock were lowered to it.
+pub fn clock_mended(name: &UserName, mended: usize, now: Timestamp) -> String {
+    match mended {
+        0 => format!("no used code of {name} lies ahead of the clock ({now}); nothing to mend"),
+        _ => format!(
+            "codes of {name} count again from the next one on; the clock says {now}, see that it stays right"
+        ),
+    }
+}
+
+/// An administrator's one-time code was taken back.
+pub fn one_time_code_cancelled(name: &UserName) -> String {
+    format!("the one-time code of {name} opens nothing any more")
+}
 
 /// Why someone came in without the second factor that they must have.
 pub fn waived(waiver: Waiver) -> String {

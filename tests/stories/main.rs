@@ -55,6 +55,7 @@ mod sudo;
 mod traps;
 mod web_account;
 mod web_activation;
+mod web_administration;
 mod web_api;
 mod web_api_attacks;
 mod web_api_contract;

@@ -2,6 +2,25 @@
 
 use testhost::{Host, Postern, Store};
 
+/// R1: 6 codes of 10 characters, none of which looks like another; both as configured.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn recovery_codes_are_as_many_and_as_long_as_configured() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    for (lines, count, length) in [("# defaults\n", 6, 10), ("[recovery]\ncount = 3\nlength = 16\n", 3, 16)] {
+        host.configure(lines);
+        let (_, codes) = alice.enrols_with_recovery_codes();
+        assert_eq!(codes.len(), count, "{codes:?}");
+        for code in &codes {
+            let plain = code.replace('-', "");
+            assert_eq!(plain.len(), length, "{code}");
+            assert!(!plain.contains(['0', 'O', '1', 'I']) && plain.contains(char::is_alphabetic), "{code}");
+        }
+        Postern::call("disable alice").does();
+    }
+}
+
 /// R2
 #[test]
 #[ignore = "needs the test host: tests/run"]

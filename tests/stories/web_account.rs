@@ -284,7 +284,7 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
     assert!(!Postern::call("status alice --json").does().out.contains("alice@example.test"));
 }
 
-/// E1, L13, D1, D3: turned on and off at the account; on takes the password alone, since there is no code yet.
+/// E1, L13, D1, D2, D3: turned on and off at the account; on takes the password alone, since there is no code yet.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_second_factor_is_turned_on_and_off_by_its_owner() {
@@ -358,6 +358,51 @@ fn a_session_alone_changes_nothing_that_is_critical() {
     assert_eq!(delayed.status, 429, "{delayed:?}");
     assert!(delayed.header("retry-after").parse::<u64>().is_ok_and(|wait| wait <= 30));
     assert!(Postern::call("status alice").does().out.contains("on"));
+}
+
+/// CSRF: no form of another site's is taken, whatever it is for, also with a proof in force; and none is in a frame.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn nothing_is_taken_from_pages_of_another_site() {
+    let host = Host::fresh();
+    let (web, alice) = web(&host, "");
+    let (_, recovery) = alice.enrols_with_recovery_codes();
+    let visitor = Visitor::new();
+    visitor.password(&web.pages, "alice", &alice.password);
+    visitor.code(&web.pages, &recovery[0], "");
+    let before = [Postern::call("status alice --json").does().out, Postern::call("log alice").does().out];
+    let source = include_str!("../../gate/src/own_pages.rs");
+    let (_, list) = source.split_once("const FORMS").expect("the list of forms");
+    let (list, _) = list.split_once("];").expect("its end");
+    let forms: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    assert!(forms.len() >= 20 && forms.contains(&"turn-off"), "{forms:?}");
+    for form in forms {
+        for foreign in [
+            "Origin: https://evil.example",
+            "Origin: null",
+            "Origin: https://app.example.test:8443",
+            "Sec-Fetch-Site: cross-site",
+            "Sec-Fetch-Site: same-site",
+        ] {
+            let said = visitor.with(foreign).sends(&format!("{}{form}", web.pages), &[("saved", "yes")]);
+            assert_eq!(said.status, 403, "{form}: {foreign}: {said:?}");
+        }
+    }
+    let after = [Postern::call("status alice --json").does().out, Postern::call("log alice").does().out];
+    assert_eq!(before, after);
+    for page in ["", "turn-off", "app-passwords", "sign-ins", "password", "sign-in"] {
+        let shown = visitor.loads(&format!("{}{page}", web.pages));
+        assert_eq!((shown.status, shown.header("x-frame-options")), (200, "DENY"), "{page}");
+        let policy = shown.header("content-security-policy");
+        assert!(
+            policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"),
+            "{policy}"
+        );
+        assert!(
+            !policy.contains("unsafe") && shown.header("cache-control") == "no-store",
+            "{page}: {shown:?}"
+        );
+    }
 }
 
 /// On a path of the protected host the application's scripts share the gate's origin: each critical act takes its own

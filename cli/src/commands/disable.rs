@@ -6,31 +6,26 @@ use crate::output::{Failure, Output, Table};
 use serde_json::json;
 use shared::clock;
 use shared::name::UserName;
-use shared::words;
+use shared::words::{self, AfterDisabled};
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
     let result = door.disable(user, context::actor().as_str(), now);
     let (success, message) = match &result {
-        Ok(after) => {
-            let off = format!("the second factor of {user} is off; its secret and recovery codes are gone");
-            let required = door.is_required(user)?.then(|| required(user));
-            let more = [words::app_passwords(*after), required].into_iter().flatten();
-            (true, std::iter::once(off).chain(more).collect::<Vec<_>>().join("; "))
-        }
+        Ok(after) => (true, words::disabled(user, *after, AfterDisabled::of(door.is_required(user)?))),
         Err(error) => (false, error.to_string()),
     };
-    if output.is_json() {
-        output.json(&json!({"success": success, "message": message}))?;
-    } else {
-        let mut table = Table::new(["success", "message"]);
-        table.row([success.to_string(), message]);
-        output.text(table)?;
-    }
+    table(output, success, message)?;
     result.map(drop).map_err(|_| Failure::Said)
 }
 
-fn required(user: &UserName) -> String {
-    format!("the policy requires one: postern one-time-code {user} lets them set up the next")
+/// What came of it, for scripts that read the table too.
+pub(crate) fn table(output: Output, success: bool, message: String) -> Result<(), Failure> {
+    if output.is_json() {
+        return output.json(&json!({"success": success, "message": message}));
+    }
+    let mut table = Table::new(["success", "message"]);
+    table.row([success.to_string(), message]);
+    output.text(table)
 }

@@ -3,24 +3,29 @@
 use crate::arguments::{Arguments, OneTimeCode};
 use crate::context;
 use crate::output::{Failure, Output};
-use serde_json::json;
-use shared::clock;
+use shared::remote::Issued;
+use shared::{clock, words};
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &OneTimeCode) -> Result<(), Failure> {
     let (user, actor, now) = (&what.user, context::actor(), clock::now()?);
     let mut door = context::door(arguments, output)?;
     if what.cancel {
         door.cancel_one_time_code(user, &actor, now)?;
-        return output.done(format_args!("the one-time code of {user} opens nothing any more"));
+        return output.done(words::one_time_code_cancelled(user));
     }
     let (code, expires) = door.issue_one_time_code(user, &actor, now)?;
-    let code = code.grouped();
+    let (account, expires) = (user.clone(), expires.to_string());
+    show(output, &Issued { account, one_time_code: code.grouped().into(), expires })
+}
+
+/// Shows a code, once.
+pub(crate) fn show(output: Output, issued: &Issued) -> Result<(), Failure> {
     if output.is_json() {
-        let expires = expires.to_string();
-        return output.json(&json!({"account": user, "one_time_code": code.as_str(), "expires": expires}));
+        return output.json(issued);
     }
+    let Issued { account, one_time_code, expires } = issued;
     output.text(format_args!(
-        "{}\nGood once, until {expires}, wherever {user} is asked for a code. It is not shown again.\n",
-        code.as_str()
+        "{}\nGood once, until {expires}, wherever {account} is asked for a code. It is not shown again.\n",
+        &**one_time_code
     ))
 }

@@ -1,7 +1,8 @@
 //! `postern print-config`: the proxy's sample with this gate's names and the proxy's proof filled in. The proof is
 //! made where there is none.
 
-use crate::arguments::{Arguments, PrintConfig, Proxy};
+use crate::arguments::print_config::Proxy;
+use crate::arguments::{Arguments, PrintConfig};
 use crate::context;
 use crate::output::{Failure, Output};
 use data_encoding::BASE64URL_NOPAD;

@@ -4,11 +4,9 @@ use crate::arguments::Arguments;
 use crate::context;
 use crate::desk::{self, Desk};
 use crate::output::{Failure, Output, Table};
-use serde_json::{Value, json};
-use shared::clock::Timestamp;
-use shared::door::{State, Status};
+use shared::door::State;
 use shared::name::UserName;
-use shared::store::Addresses;
+use shared::remote::AccountState;
 
 pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
     let all = user.is_none() && desk::is_root();
@@ -16,11 +14,23 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>
         true => context::door(arguments, output)?.statuses()?,
         false => vec![Desk::open(arguments, output, user)?.status()?],
     };
+    let states: Vec<AccountState> = statuses.iter().map(AccountState::from).collect();
+    show(output, &states, if all { Shown::All } else { Shown::One })
+}
+
+/// Whether all accounts were asked for, or one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    All,
+    One,
+}
+
+/// Shows how accounts stand.
+pub(crate) fn show(output: Output, states: &[AccountState], shown: Shown) -> Result<(), Failure> {
     if output.is_json() {
-        let values: Vec<Value> = statuses.iter().map(value).collect();
-        return match all {
-            true => output.json(&values),
-            false => output.json(&values[0]),
+        return match (shown, states) {
+            (Shown::One, [one]) => output.json(one),
+            _ => output.json(&states),
         };
     }
     let mut table = Table::new([
@@ -33,17 +43,17 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>
         "mail",
         "locked",
     ]);
-    for Status { state: on, tally } in &statuses {
-        let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    for one in states {
+        let time = |at: &Option<String>| at.clone().unwrap_or_else(|| "-".to_owned());
         table.row([
-            tally.name.to_string(),
-            state(*on).to_owned(),
-            time(tally.since),
-            tally.authenticators.to_string(),
-            time(tally.last_sign_in),
-            tally.recovery_codes.to_string(),
-            mail(&tally.addresses),
-            if tally.locks > 0 { "yes" } else { "no" }.to_owned(),
+            one.account.to_string(),
+            state(one.state).to_owned(),
+            time(&one.since),
+            one.authenticators.to_string(),
+            time(&one.last_sign_in),
+            one.recovery_codes.to_string(),
+            mail(one),
+            if one.locked { "yes" } else { "no" }.to_owned(),
         ]);
     }
     output.text(table)
@@ -58,25 +68,10 @@ fn state(state: State) -> &'static str {
 }
 
 /// Where codes are mailed, or will be.
-fn mail(Addresses { confirmed, pending }: &Addresses) -> String {
-    match (confirmed, pending) {
+fn mail(of: &AccountState) -> String {
+    match (&of.email, &of.email_unconfirmed) {
         (Some(address), _) => address.to_string(),
         (None, Some(address)) => format!("{address} (unconfirmed)"),
         (None, None) => "-".to_owned(),
     }
-}
-
-fn value(Status { state, tally }: &Status) -> Value {
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    json!({
-        "account": tally.name,
-        "state": state,
-        "since": time(tally.since),
-        "authenticators": tally.authenticators,
-        "last_sign_in": time(tally.last_sign_in),
-        "recovery_codes": tally.recovery_codes,
-        "email": tally.addresses.confirmed,
-        "email_unconfirmed": tally.addresses.pending,
-        "locked": tally.locks > 0,
-    })
 }

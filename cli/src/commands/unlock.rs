@@ -3,7 +3,7 @@
 use crate::arguments::{Arguments, Unlock};
 use crate::context;
 use crate::output::{Failure, Output};
-use shared::clock;
+use shared::{clock, words};
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Unlock) -> Result<(), Failure> {
     let now = clock::now()?;
@@ -11,13 +11,8 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Unlock) -> Resul
     let mut door = context::door(arguments, output)?;
     if !what.clock {
         door.unlock(user, &actor, now)?;
-        return output.done(format_args!("delays and locks of {user} are lifted"));
+        return output.done(words::unlocked(user));
     }
-    match door.mend_clock(user, &actor, now)? {
-        0 => output
-            .done(format_args!("no used code of {user} lies ahead of the clock ({now}); nothing to mend")),
-        _ => output.done(format_args!(
-            "codes of {user} count again from the next one on; the clock says {now}, see that it stays right"
-        )),
-    }
+    let mended = door.mend_clock(user, &actor, now)?;
+    output.done(words::clock_mended(user, mended, now))
 }

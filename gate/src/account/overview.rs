@@ -1,39 +1,19 @@
 //! The account at a glance: the gate's front page for whoever is signed in.
 
+use crate::pages::account::Standing;
 use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use hyper::StatusCode;
 use shared::config::gate::FirstFactor;
-use shared::door::{AuthenticatorState, State, Status};
+use shared::door::Administers;
 use shared::session::Session;
-
-/// How an account stands.
-pub(crate) struct Standing {
-    pub(crate) status: Status,
-    pub(crate) authenticators: Vec<AuthenticatorState>,
-    pub(crate) app_passwords: usize,
-    pub(crate) sessions: usize,
-    pub(crate) browsers: usize,
-}
-
-impl Standing {
-    /// Whether there is a second factor.
-    pub(crate) fn is_on(&self) -> bool {
-        self.status.state != State::Off
-    }
-
-    /// Whether the person may change it.
-    pub(crate) fn is_own(&self) -> bool {
-        self.status.state != State::Declared
-    }
-}
 
 impl Guest<'_> {
     /// How the account stands.
     pub(crate) async fn standing(&self, session: &Session) -> Result<Standing, Refused> {
-        let name = session.name.clone();
+        let (name, has_pages) = (session.name.clone(), self.has_administration());
         self.act(session, move |door, _, now| {
             Ok(Standing {
                 status: door.status(&name)?,
@@ -41,6 +21,7 @@ impl Guest<'_> {
                 app_passwords: door.app_passwords(Some(&name))?.len(),
                 sessions: door.sessions(&name, now)?.len(),
                 browsers: door.browsers(&name, now)?.len(),
+                administers: if has_pages { door.administers(&name)? } else { Administers::No },
             })
         })
         .await
@@ -65,6 +46,7 @@ impl Guest<'_> {
             standing: &standing,
             mails: self.site.config.email.is_on(),
             has_password: self.site.gate().first_factor == FirstFactor::Password,
+            administers: standing.administers == Administers::Yes,
         };
         reply::page(StatusCode::OK, html(&page))
     }

@@ -1,7 +1,9 @@
 //! `[gate]`: where the gate listens, whom it believes, what it asks for.
 
+pub(super) mod administration;
 mod first_factor;
 
+pub use administration::Administration;
 pub use first_factor::{FirstFactor, IdentityHeader, PamServiceFile};
 
 use super::AbsolutePath;
@@ -54,6 +56,8 @@ pub struct Gate {
     pub access_log: bool,
     /// How its pages look.
     pub look: Look,
+    /// Administration through it.
+    pub administration: Administration,
 }
 
 impl Default for Gate {
@@ -76,6 +80,7 @@ impl Default for Gate {
             log: LogFormat::Text,
             access_log: false,
             look: Look::default(),
+            administration: Administration::default(),
         }
     }
 }

@@ -139,6 +139,32 @@ impl Door {
         Ok(all.into_iter().map(|tally| self.state_of(tally)).collect())
     }
 
+    /// How accounts stand whose name holds `part`, by name, of those after `after` the first `most`.
+    pub fn find(
+        &mut self,
+        part: &str,
+        after: Option<&UserName>,
+        most: usize,
+    ) -> Result<Vec<Status>, AdministrationError> {
+        let kept = self.store.begin(&mut self.vault, Intent::Read)?.names_with(part, after, most)?;
+        let wanted = part.to_ascii_lowercase();
+        let declared = self.config.account.iter().map(|declared| &declared.name);
+        let fits = |name: &&UserName| {
+            name.as_str().to_ascii_lowercase().contains(&wanted) && after.is_none_or(|after| *name > after)
+        };
+        let names: BTreeSet<UserName> = declared.filter(fits).cloned().chain(kept).collect();
+        let mut found = Vec::new();
+        for name in names.iter().take(most) {
+            match self.status(name) {
+                Ok(status) => found.push(status),
+                // removed since
+                Err(AdministrationError::UnknownAccount(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     fn state_of(&self, tally: Tally) -> Status {
         let mails = tally.addresses.confirmed.is_some();
         let state = match (self.config.declared(&tally.name), tally.authenticators) {

@@ -1,7 +1,8 @@
 //! What administrators do to second factors, each act in one transaction with its event; and why an act is refused.
 
+use super::actor::{Actor, event};
 use super::app_passwords::{self, AppPasswordError, AppPasswordsAfter};
-use super::{COMMAND, Door, DoorError, NotMailed, SERVICE, is_enrolled, load, notice};
+use super::{Door, DoorError, NotMailed, is_enrolled, load, notice};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::decision::Refusal;
@@ -9,10 +10,8 @@ use crate::event::{Event, What};
 use crate::groups::GroupsError;
 use crate::name::{Label, UserName};
 use crate::password::PasswordError;
-use crate::place::Origin;
 use crate::secret::SecretError;
-use crate::session::SessionId;
-use crate::store::{AccountId, AccountRecord, Intent, StoreError, Transaction};
+use crate::store::{AccountRecord, Intent, StoreError, Transaction};
 use crate::totp::{ParametersError, Step};
 use crate::words;
 use std::fmt;
@@ -50,21 +49,24 @@ impl Door {
     }
 
     /// Lifts every delay and lock of an account.
-    pub fn unlock(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+    pub fn unlock<'a>(&mut self, name: &UserName, actor: impl Into<Actor<'a>>, now: Timestamp) -> Done {
+        let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         tx.unlock_all(record.id)?;
         log(&self.config, tx.as_mut(), name, What::Unlocked, actor, now)?;
         Ok(tx.commit()?)
     }
 
     /// Lowers floors that lie ahead of the clock to the current step. Returns how many did.
-    pub fn mend_clock(
+    pub fn mend_clock<'a>(
         &mut self,
         name: &UserName,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<usize, AdministrationError> {
+        let actor = actor.into();
         let declared = load::declared(&self.config, name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.account(name)? {
@@ -72,6 +74,7 @@ impl Door {
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };
+        actor.refuse_ended(tx.as_mut(), now)?;
         let authenticators = load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared)?;
         let mut mended = 0;
         for authenticator in authenticators {
@@ -114,45 +117,6 @@ pub(super) fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<Account
     tx.account(name)?.ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
-/// Who acts, for the log.
-#[derive(Clone, Copy, Debug)]
-pub enum Actor<'a> {
-    /// A user of this host, by the command.
-    Command(&'a str),
-    /// The person of that name, in a browser that has no session yet.
-    Browser(&'a UserName, &'a Origin),
-    /// A user of this host, at this PAM service.
-    Service(&'a str, &'a Origin, &'a str),
-    /// In a session: acts end with it.
-    Session(&'a UserName, &'a Origin, SessionId),
-}
-
-impl Actor<'_> {
-    /// Refuses whoever acts in a session that has ended, also since the act was begun.
-    pub(super) fn refuse_ended(
-        self,
-        tx: &mut dyn Transaction,
-        now: Timestamp,
-    ) -> Result<(), AdministrationError> {
-        let Actor::Session(name, _, id) = self else { return Ok(()) };
-        let own = tx.account(name)?.map_or(AccountId(0), |own| own.id);
-        let lives = tx.sessions(own, now)?.iter().any(|kept| kept.id == id);
-        if lives { Ok(()) } else { Err(AdministrationError::Stale) }
-    }
-}
-
-impl<'a> From<&'a str> for Actor<'a> {
-    fn from(name: &'a str) -> Actor<'a> {
-        Actor::Command(name)
-    }
-}
-
-impl<'a> From<&'a String> for Actor<'a> {
-    fn from(name: &'a String) -> Actor<'a> {
-        Actor::Command(name)
-    }
-}
-
 /// Logs what someone did to an account, and lets the person know.
 pub(super) fn log<'a>(
     config: &Config,
@@ -176,25 +140,6 @@ pub(super) fn log_because<'a>(
 ) -> Result<(), StoreError> {
     let event = Event { cause: cause.to_owned(), ..event(name, what, actor.into(), now) };
     notice::log(config, tx, &event)
-}
-
-fn event(name: &UserName, what: What, actor: Actor<'_>, now: Timestamp) -> Event {
-    let (door, origin, actor) = match actor {
-        Actor::Service(actor, origin, service) => (service, origin.to_string(), actor),
-        Actor::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
-        Actor::Browser(actor, origin) | Actor::Session(actor, origin, _) => {
-            (SERVICE, origin.to_string(), actor.as_str())
-        }
-    };
-    Event {
-        at: now,
-        account: name.clone(),
-        what,
-        door: door.to_owned(),
-        origin,
-        actor: actor.to_owned(),
-        cause: String::new(),
-    }
 }
 
 /// Outcome of an act that returns nothing.

@@ -1,7 +1,8 @@
 //! What administrators do to app passwords: made, listed, renamed, revoked; and what ends them beside that.
 
 use super::Door;
-use super::administration::{Actor, AdministrationError, Done, known, known_or_new, log_because};
+use super::actor::Actor;
+use super::administration::{AdministrationError, Done, known, known_or_new, log_because};
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::config::{Config, OnChange};

@@ -1,7 +1,8 @@
 //! Authenticators and recovery codes of an account: made active, listed, removed, replaced. Each change ends every
 //! session and trusted browser of the account, and is in force at every gate when it is reported done.
 
-use super::administration::{Actor, AdministrationError, Done, known, known_or_new, log};
+use super::actor::Actor;
+use super::administration::{AdministrationError, Done, known, known_or_new, log};
 use super::app_passwords::{self, AppPasswordsAfter};
 use super::{Door, DoorError, is_enrolled, load};
 use crate::account::Enrolled;

@@ -1,7 +1,8 @@
 //! Addresses of accounts: set, confirmed by a code that was mailed there, removed. A confirmed address is a second
 //! factor: codes are mailed to it. One in use stays so until mail to the new one has arrived.
 
-use super::administration::{Actor, AdministrationError, known, known_or_new, log};
+use super::actor::Actor;
+use super::administration::{AdministrationError, known, known_or_new, log};
 use super::app_passwords::{self, AppPasswordsAfter};
 use super::mail::{self, MailRefusal, Posted};
 use super::{Door, is_enrolled};

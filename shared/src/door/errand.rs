@@ -3,7 +3,8 @@
 //!
 //! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
 
-use super::administration::{Actor, AdministrationError};
+use super::actor::Actor;
+use super::administration::AdministrationError;
 use super::web_setup::shown;
 use super::{AppPasswordsAfter, COMMAND, Door, DoorError, Shown, Visitor};
 use crate::answer;

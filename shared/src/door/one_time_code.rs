@@ -1,6 +1,7 @@
 //! An administrator's one-time code for someone who has lost the way in: it opens once within its life, and the second
 //! factor stays on.
 
+use super::actor::Actor;
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
 use super::visit::Visit;
 use super::{Door, DoorError, Visitor};
@@ -20,18 +21,20 @@ const LIFE: u64 = 48 * 3600;
 
 impl Door {
     /// A new one, in place of an older one; until when it is good.
-    pub fn issue_one_time_code(
+    pub fn issue_one_time_code<'a>(
         &mut self,
         name: &UserName,
-        actor: &str,
+        actor: impl Into<Actor<'a>>,
         now: Timestamp,
     ) -> Result<(OneTimeCode, Timestamp), AdministrationError> {
+        let actor = actor.into();
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(name) {
             Some(_) => known_or_new(tx.as_mut(), name, actor, now)?,
             None => known(tx.as_mut(), name)?,
         };
+        actor.refuse_ended(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFE);
         tx.set_one_time_code(record.id, Some(&KeptOneTimeCode { hash, expires, used: false }))?;
@@ -71,10 +74,29 @@ impl Door {
         Ok(decided)
     }
 
+    /// Until when one that was issued is good, if it is.
+    pub fn one_time_code_until(
+        &mut self,
+        name: &UserName,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, DoorError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let Some(record) = tx.account(name)? else { return Ok(None) };
+        let kept = tx.one_time_code(record.id)?.filter(|kept| !kept.used && now < kept.expires);
+        Ok(kept.map(|kept| kept.expires))
+    }
+
     /// Takes it back.
-    pub fn cancel_one_time_code(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+    pub fn cancel_one_time_code<'a>(
+        &mut self,
+        name: &UserName,
+        actor: impl Into<Actor<'a>>,
+        now: Timestamp,
+    ) -> Done {
+        let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
+        actor.refuse_ended(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
             Some(kept) if !kept.used && now < kept.expires => {}
             _ => return Err(AdministrationError::NothingToRevoke("one-time code", name.clone())),

@@ -1,7 +1,8 @@
 //! What a new password ends, whether it was set here or through PAM: whoever knew the old one may have left something
 //! open.
 
-use super::administration::{Actor, log};
+use super::actor::Actor;
+use super::administration::log;
 use super::app_passwords::{self, AppPasswordsAfter};
 use super::{Door, DoorError};
 use crate::clock::Timestamp;

@@ -332,7 +332,8 @@ fn place(
     })
 }
 
-fn address_failures(
+/// When an address failed within its window, newest first.
+pub(super) fn address_failures(
     tx: &mut dyn Transaction,
     config: &Config,
     from: Option<&str>,
@@ -345,7 +346,7 @@ fn address_failures(
 }
 
 /// Seconds until the address may try again: until the failure that fills its count leaves the window.
-fn address_wait(config: &Config, newest_first: &[Timestamp], now: Timestamp) -> Option<u64> {
+pub(super) fn address_wait(config: &Config, newest_first: &[Timestamp], now: Timestamp) -> Option<u64> {
     let limit = config.throttle.address_limit.value() as usize;
     let filling = newest_first.get(limit - 1)?;
     Some(config.throttle.address_window.seconds().saturating_sub(now.since(*filling)).max(1))

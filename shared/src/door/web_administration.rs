@@ -1,9 +1,11 @@
 //! What administrators do to an account at the web: its password, its sessions, its trusted browsers.
 
 use super::Door;
-use super::administration::{Actor, AdministrationError, known, known_or_new, log};
+use super::actor::Actor;
+use super::administration::{AdministrationError, known, known_or_new, log};
 use super::app_passwords::AppPasswordsAfter;
 use super::password_change::end_with_password;
+use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::name::UserName;
@@ -11,7 +13,30 @@ use crate::password::Password;
 use crate::session::SessionId;
 use crate::store::{BrowserRecord, Intent, SessionRecord};
 
+/// Whether an account administers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Administers {
+    /// The policy does not name it.
+    No,
+    /// As soon as it has a second factor.
+    OnceEnrolled,
+    /// It does.
+    Yes,
+}
+
 impl Door {
+    /// Whether an account administers at the web, which takes a second factor of its own.
+    pub fn administers(&mut self, name: &UserName) -> Result<Administers, AdministrationError> {
+        let known = self.membership(name)?;
+        let is_one =
+            self.config.is_administrator(name, &known.groups).map_err(AdministrationError::Groups)?;
+        Ok(match (is_one, known.enrolled) {
+            (false, _) => Administers::No,
+            (true, Enrolled::No) => Administers::OnceEnrolled,
+            (true, Enrolled::Yes) => Administers::Yes,
+        })
+    }
+
     /// Sets a password. Every session and trusted browser of the account ends, and its grace.
     pub fn set_password<'a>(
         &mut self,

@@ -1,7 +1,7 @@
 //! A setup at the web: the first one, of someone who must have a second factor and has none, or one in place of it
 //! after a fresh code. A [`SetupTicket`] says which may begin. Nothing of it is kept before it is active.
 
-use super::administration::Actor;
+use super::actor::Actor;
 use super::{AdministrationError, Browser, Door, Means, Opened, SERVICE, SignInError, Visitor};
 use crate::account::Enrolled;
 use crate::answer::Answer;

@@ -47,6 +47,13 @@ pub trait Accounts {
     fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, StoreError>;
     /// How all accounts stand, or one, by name.
     fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<Tally>, StoreError>;
+    /// Names that hold `part`, whatever its case, and come after `after`, by name, at most `most`.
+    fn names_with(
+        &mut self,
+        part: &str,
+        after: Option<&UserName>,
+        most: usize,
+    ) -> Result<Vec<UserName>, StoreError>;
     /// A new account.
     fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord, StoreError>;
     /// Removes an account and all that is kept of it but floors of used steps and events; its sessions are revoked.

@@ -19,6 +19,13 @@ pub trait Events {
     fn log(&mut self, event: &Event) -> Result<Logged, StoreError>;
     /// Events numbered after `after`, oldest first, at most `limit`.
     fn events(&mut self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, StoreError>;
+    /// Events numbered before `before`, newest first, at most `limit`.
+    fn events_before(
+        &mut self,
+        filter: &Filter,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Event)>, StoreError>;
     /// The number after which the newest `count` come.
     fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64, StoreError>;
 }

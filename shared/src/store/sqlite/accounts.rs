@@ -87,6 +87,15 @@ impl Accounts for Rows<'_> {
         found.into_iter().map(tally).collect()
     }
 
+    fn names_with(&mut self, part: &str, after: Option<&UserName>, most: usize) -> Result<Vec<UserName>> {
+        let sql = "SELECT name FROM account WHERE instr(lower(name), lower(?1)) > 0 AND name > ?2 \
+                   ORDER BY name LIMIT ?3";
+        let after = after.map_or("", UserName::as_str);
+        let found: Vec<String> =
+            self.all(sql, (part, after, signed(most as u64)), |row: &Row<'_>| row.get(0))?;
+        found.iter().map(|name| account_name(name)).collect()
+    }
+
     fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord> {
         let sql = "INSERT INTO account (name, created) VALUES (?1, ?2)";
         self.execute(sql, (name.as_str(), signed(now.0)))?;

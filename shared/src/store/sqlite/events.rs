@@ -37,6 +37,44 @@ impl Rows<'_> {
     }
 }
 
+impl Rows<'_> {
+    fn events_of(
+        &mut self,
+        filter: &Filter,
+        place: &str,
+        order: &str,
+        (border, limit): (i64, u32),
+    ) -> Result<Vec<(i64, Event)>> {
+        // By number, not by an index that fits the filter: page after page is then one walk through the log.
+        let sql = format!(
+            "SELECT id, at, account, what, door, origin, actor, cause FROM event NOT INDEXED \
+             WHERE {place} AND {MEANT} ORDER BY {order} LIMIT ?7"
+        );
+        type Columns = (i64, Timestamp, String, String, String, String, String, String);
+        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
+            let number = row.get(0)?;
+            Ok((
+                number,
+                time(row, 1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+                row.get(6)?,
+                row.get(7)?,
+            ))
+        };
+        let (account, what, door, since, until) = meant(filter);
+        let found = self.all(&sql, (account, what, door, since, until, border, limit), read)?;
+        let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
+            let account = UserName::parse(account.as_bytes()).map_err(|_| damaged("an event"))?;
+            let what = What::from_name(&what).ok_or_else(|| damaged("an event"))?;
+            Ok((id, Event { at, account, what, door, origin, actor, cause }))
+        };
+        found.into_iter().map(event).collect()
+    }
+}
+
 impl Events for Rows<'_> {
     fn log(&mut self, event: &Event) -> Result<Logged> {
         let Event { at, account, what, door, origin, actor, cause } = event;
@@ -62,33 +100,11 @@ impl Events for Rows<'_> {
     }
 
     fn events(&mut self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<(i64, Event)>> {
-        // By number, not by an index that fits the filter: page after page is then one walk through the log.
-        let sql = format!(
-            "SELECT id, at, account, what, door, origin, actor, cause FROM event NOT INDEXED \
-             WHERE id > ?6 AND {MEANT} ORDER BY id LIMIT ?7"
-        );
-        type Columns = (i64, Timestamp, String, String, String, String, String, String);
-        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            let number = row.get(0)?;
-            Ok((
-                number,
-                time(row, 1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-                row.get(5)?,
-                row.get(6)?,
-                row.get(7)?,
-            ))
-        };
-        let (account, what, door, since, until) = meant(filter);
-        let found = self.all(&sql, (account, what, door, since, until, after, limit), read)?;
-        let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
-            let account = UserName::parse(account.as_bytes()).map_err(|_| damaged("an event"))?;
-            let what = What::from_name(&what).ok_or_else(|| damaged("an event"))?;
-            Ok((id, Event { at, account, what, door, origin, actor, cause }))
-        };
-        found.into_iter().map(event).collect()
+        self.events_of(filter, "id > ?6", "id", (after, limit))
+    }
+
+    fn events_before(&mut self, filter: &Filter, before: i64, limit: u32) -> Result<Vec<(i64, Event)>> {
+        self.events_of(filter, "id < ?6", "id DESC", (before, limit))
     }
 
     fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64> {

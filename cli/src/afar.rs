@@ -1,0 +1,214 @@
+//! `postern --gate`: what administrators do at a gate on another host, over TLS, with the gate's secret. It prints what the
+//! same command prints beside the store.
+//!
+//! MUST NOT send the secret anywhere but to the address that was typed: no plain HTTP, no redirect, no proxy.
+
+use crate::arguments::afar::Afar;
+use crate::arguments::{Arguments, Command};
+use crate::commands::status::Shown;
+use crate::commands::{disable, one_time_code, status};
+use crate::output::{Failure, Output};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shared::config::gate::GateUrl;
+use shared::files::{self, Follow, Privacy};
+use shared::name::UserName;
+use shared::remote::{
+    AccountState, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PAGE, PATH, Problem, SHORTEST_SECRET, Unlock,
+    is_secret,
+};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::http::{Response, StatusCode};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
+use zeroize::Zeroizing;
+
+/// How long one request may take: turning a second factor off waits for every gate.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The largest file of certificates, in bytes.
+const LARGEST_CA: u64 = 1024 * 1024;
+
+/// A gate, and what opens its administration.
+struct Gate {
+    agent: Agent,
+    url: String,
+    authorization: Zeroizing<String>,
+}
+
+/// Runs what was typed, at a gate.
+pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Status(what) => match &what.user {
+            None => status::show(output, &open(&arguments.afar, url)?.everyone()?, Shown::All),
+            Some(user) => {
+                let state: AccountState = open(&arguments.afar, url)?.asks(&of(user, ""))?;
+                status::show(output, &[state], Shown::One)
+            }
+        },
+        Command::Disable(what) => {
+            let done = open(&arguments.afar, url)?.does::<Done>(&of(&what.user, "/disable"), &());
+            let (success, message) = match &done {
+                Ok(done) => (true, done.message.clone()),
+                Err(Failure::Message(message)) => (false, message.clone()),
+                Err(_) => return done.map(drop),
+            };
+            disable::table(output, success, message)?;
+            done.map(drop).map_err(|_| Failure::Said)
+        }
+        Command::Unlock(what) => {
+            let act = of(&what.user, "/unlock");
+            let done: Done = open(&arguments.afar, url)?.does(&act, &Unlock { clock: what.clock })?;
+            output.done(done.message)
+        }
+        Command::OneTimeCode(what) if what.cancel => {
+            let done: Done = open(&arguments.afar, url)?.undoes(&of(&what.user, "/one-time-code"))?;
+            output.done(done.message)
+        }
+        Command::OneTimeCode(what) => {
+            let issued: Issued = open(&arguments.afar, url)?.does(&of(&what.user, "/one-time-code"), &())?;
+            one_time_code::show(output, &issued)
+        }
+        _ => Err(Failure::Usage(
+            "only status, disable, unlock and one-time-code are done at a gate; run this on its own host, without --gate",
+        )),
+    }
+}
+
+/// An account's address, below the path of the administration.
+fn of(user: &UserName, act: &str) -> String {
+    format!("accounts/{}{act}", utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC))
+}
+
+fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
+    let Some(file) = &afar.admin_secret_file else {
+        return Err(Failure::Usage("--gate needs --admin-secret-file"));
+    };
+    let secret = files::read(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
+    let secret = std::str::from_utf8(secret.trim_ascii()).ok().filter(|text| is_secret(text.as_bytes()));
+    let Some(secret) = secret else {
+        return Err(Failure::new(format_args!(
+            "{}: holds no secret of {SHORTEST_SECRET} characters and more on one line",
+            file.display()
+        )));
+    };
+    // an error says that there is one already
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let roots = match &afar.gate_ca {
+        Some(file) => authority(file)?,
+        None => known_here()?,
+    };
+    let config = Agent::config_builder()
+        .https_only(true)
+        .proxy(None)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .user_agent(concat!("postern/", env!("CARGO_PKG_VERSION")))
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots))).build());
+    Ok(Gate {
+        agent: config.build().into(),
+        url: format!("{}{}{PATH}", url.origin(), url.path),
+        authorization: Zeroizing::new(format!("Bearer {secret}")),
+    })
+}
+
+/// The authorities of one file.
+fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+    let pem = files::read(file, Privacy::Public, Follow::Yes, LARGEST_CA)?;
+    let mut found = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(Failure::new(format_args!("{}: {error}", file.display()))),
+        }
+    }
+    match found.is_empty() {
+        true => Err(Failure::new(format_args!("{}: holds no certificate in PEM", file.display()))),
+        false => Ok(found),
+    }
+}
+
+/// Those that this host knows.
+fn known_here() -> Result<Vec<Certificate<'static>>, Failure> {
+    let known = rustls_native_certs::load_native_certs().certs;
+    match known.is_empty() {
+        true => Err(Failure::new(
+            "this host knows no certificate authority; install ca-certificates, or give --gate-ca",
+        )),
+        false => Ok(known.iter().map(|one| Certificate::from_der(one).to_owned()).collect()),
+    }
+}
+
+impl Gate {
+    /// Every account, page by page.
+    fn everyone(&self) -> Result<Vec<AccountState>, Failure> {
+        let mut all: Vec<AccountState> = Vec::new();
+        loop {
+            let after = all.last().map_or_else(String::new, |last| {
+                format!("?after={}", utf8_percent_encode(last.account.as_str(), NON_ALPHANUMERIC))
+            });
+            let page: Vec<AccountState> = self.asks(&format!("accounts{after}"))?;
+            let comes_later = |one: &AccountState| all.last().is_none_or(|last| one.account > last.account);
+            if !page.iter().all(comes_later) {
+                return Err(self.nonsense());
+            }
+            let is_last = page.len() < PAGE;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn asks<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+        let request = self.agent.get(format!("{}{what}", self.url));
+        self.read(request.header("Authorization", self.authorization.as_str()).call())
+    }
+
+    fn does<T: DeserializeOwned>(&self, what: &str, how: &impl Serialize) -> Result<T, Failure> {
+        let body = match serde_json::to_string(how)? {
+            nothing if nothing == "null" => "{}".to_owned(),
+            body => body,
+        };
+        let request = self.agent.post(format!("{}{what}", self.url)).content_type("application/json");
+        self.read(request.header("Authorization", self.authorization.as_str()).send(body))
+    }
+
+    fn undoes<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+        let request = self.agent.delete(format!("{}{what}", self.url));
+        self.read(request.header("Authorization", self.authorization.as_str()).call())
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
+        let unreached = |error| Failure::new(format_args!("{}: {error}", self.url));
+        let mut answer = answer.map_err(unreached)?;
+        let status = answer.status();
+        let body = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
+        let body = Zeroizing::new(body.map_err(unreached)?);
+        if status == StatusCode::OK {
+            return serde_json::from_slice(&body).map_err(|_| self.nonsense());
+        }
+        match serde_json::from_slice::<Problem<'_>>(&body) {
+            Ok(problem) => Err(Failure::Message(plain(&problem.detail))),
+            Err(_) if status == StatusCode::NOT_FOUND => Err(Failure::new(format_args!(
+                "{}: there is nothing here; [gate.administration] in that gate's postern.toml names a secret, and the networks that it is taken from",
+                self.url
+            ))),
+            Err(_) => Err(Failure::new(format_args!("{}: answered {status}", self.url))),
+        }
+    }
+
+    fn nonsense(&self) -> Failure {
+        Failure::new(format_args!("{}: that is no answer of a gate", self.url))
+    }
+}
+
+/// What another host says, fit for a terminal.
+fn plain(said: &str) -> String {
+    said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,39 @@
+//! Secrets that postern.toml names: from their files, or from the credentials that systemd passes on.
+
+use shared::config::AbsolutePath;
+use shared::config::email::Credential;
+use shared::files::{self, Follow, Privacy};
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// The most that is read of one, in bytes.
+const LARGEST: u64 = 4096;
+
+/// A secret on one line, if there is to be one; `key` with `_file` or `_credential` is what the configuration calls it.
+pub(crate) fn read(
+    key: &str,
+    file: Option<&AbsolutePath>,
+    credential: Option<&Credential>,
+) -> Result<Option<Zeroizing<String>>, String> {
+    let (path, follow): (PathBuf, Follow) = match (file, credential) {
+        (None, None) => return Ok(None),
+        (Some(file), _) => (file.path().to_owned(), Follow::Yes),
+        (None, Some(name)) => {
+            let path = name.path().ok_or_else(|| {
+                format!(
+                    "{key}_credential: systemd passes no credentials; give the service LoadCredential={}:…",
+                    name.as_str()
+                )
+            })?;
+            (path, Follow::No)
+        }
+    };
+    let bytes =
+        files::read(&path, Privacy::Secret, follow, LARGEST).map_err(|error| format!("{key}: {error}"))?;
+    match std::str::from_utf8(bytes.trim_ascii()) {
+        Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => {
+            Ok(Some(Zeroizing::new(text.to_owned())))
+        }
+        _ => Err(format!("{key}: {}: holds no secret on one line", path.display())),
+    }
+}

@@ -1,0 +1,111 @@
+//! `[gate.administration]`: whether accounts are administered through the gate, by people on its pages and by programs
+//! with a secret. Nothing of it is there unless it is asked for.
+
+use crate::config::AbsolutePath;
+use crate::config::conflict::Conflict;
+use crate::config::email::Credential;
+use crate::place::{Address, Network};
+use serde::{Deserialize, Serialize};
+
+/// `[gate.administration]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Administration {
+    /// Whether `policy.administrators` have pages for it.
+    pub pages: bool,
+    /// Holds the secret that programs show.
+    pub secret_file: Option<AbsolutePath>,
+    /// The systemd credential that holds it.
+    pub secret_credential: Option<Credential>,
+    /// Where either is reached from; everywhere if empty.
+    pub networks: Vec<Network>,
+}
+
+impl Administration {
+    /// Whether there is anything of it at all.
+    pub fn is_on(&self) -> bool {
+        self.pages || self.takes_secret()
+    }
+
+    /// Whether programs may show a secret.
+    pub fn takes_secret(&self) -> bool {
+        self.secret_file.is_some() || self.secret_credential.is_some()
+    }
+
+    /// Whether it is reached from an address.
+    pub fn is_reached_from(&self, address: Address) -> bool {
+        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(address))
+    }
+
+    /// Checks what no single key can know.
+    pub(in crate::config) fn check(&self, lives: Lives, administrators: usize) -> Result<(), Conflict> {
+        let conflict = |key: &'static [&'static str], message: &str| {
+            Err(Conflict { path: key, message: message.to_owned() })
+        };
+        if self.secret_file.is_some() && self.secret_credential.is_some() {
+            return conflict(
+                &["gate", "administration", "secret_credential"],
+                "stands beside secret_file; keep one",
+            );
+        }
+        if self.is_on() && lives == Lives::OnAPath {
+            return conflict(
+                &["gate", "administration"],
+                "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
+                 application's scripts could act as an administrator who is signed in",
+            );
+        }
+        if self.pages && administrators == 0 {
+            return conflict(
+                &["gate", "administration", "pages"],
+                "is for policy.administrators, which names nobody",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Where a gate lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Lives {
+    /// On a host of its own, or nowhere.
+    Apart,
+    /// On a path of the protected host.
+    OnAPath,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_contradict_each_other_are_refused() {
+        let check = |text: &str, lives, administrators| {
+            toml::from_str::<Administration>(text)
+                .unwrap()
+                .check(lives, administrators)
+                .map_err(|c| c.message)
+        };
+        assert_eq!(check("", Lives::OnAPath, 0), Ok(()));
+        assert_eq!(check("pages = true\nsecret_file = \"/a\"", Lives::Apart, 1), Ok(()));
+        assert_eq!(check("secret_credential = \"a\"", Lives::Apart, 0), Ok(()));
+        for (text, lives, administrators, said) in [
+            ("pages = true", Lives::OnAPath, 1, "host of its own"),
+            ("secret_file = \"/a\"", Lives::OnAPath, 1, "host of its own"),
+            ("pages = true", Lives::Apart, 0, "names nobody"),
+            ("secret_file = \"/a\"\nsecret_credential = \"a\"", Lives::Apart, 1, "keep one"),
+        ] {
+            assert!(check(text, lives, administrators).unwrap_err().contains(said), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks_narrow_where_it_is_reached_from() {
+        let read = |text: &str| toml::from_str::<Administration>(text).unwrap();
+        let from = |one: &Administration, address| one.is_reached_from(Address::parse(address).unwrap());
+        assert!(from(&read(""), "192.0.2.7"));
+        let narrow = read("networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]");
+        assert!(from(&narrow, "192.0.2.7") && from(&narrow, "2001:db8::1"));
+        assert!(!from(&narrow, "198.51.100.1") && !from(&narrow, "::1"));
+    }
+}

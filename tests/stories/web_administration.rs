@@ -1,0 +1,314 @@
+//! Administration through the gate: by people on pages, by programs with a secret, and by the command from afar.
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::Command;
+use testhost::{
+    APP, AUTH, Chromium, Front, Host, Person, Phone, Place, Postern, Reply, Visitor, Web, finished,
+    on_the_clock, reconfigure,
+};
+
+const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
+const SECRET_FILE: &str = "/etc/postern/administration.secret";
+const CA: &str = "/etc/ssl/auth-ca.crt";
+
+/// The gate with all of it, alice with a password and an app, and carol, who administers.
+struct Office {
+    web: Web,
+    alice: (Person, Phone),
+    carol: (Person, Phone),
+}
+
+impl Office {
+    #[track_caller]
+    fn open(host: &Host) -> Office {
+        let mut web =
+            Web::start(host, Front::Nginx, Place::OwnHost, "[policy]\nadministrators = [\"carol\"]\n");
+        fs::write(SECRET_FILE, format!("{SECRET}\n")).expect("/etc can be written");
+        let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
+        chown(SECRET_FILE, Some(0), postern).expect("root may do it");
+        fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o640)).expect("root may do it");
+        configure(&mut web, &format!("pages = true\nsecret_file = \"{SECRET_FILE}\"\n"));
+        let person = |name| {
+            let person = host.person(name);
+            person.has_a_password();
+            let phone = person.enrols();
+            (person, phone)
+        };
+        Office { web, alice: person("alice"), carol: person("carol") }
+    }
+
+    /// A browser in which carol is signed in.
+    #[track_caller]
+    fn carols(&self) -> Chromium {
+        let browser = Chromium::start();
+        let (carol, phone) = &self.carol;
+        browser.opens(&self.web.pages).clicks("a.button").enters_password("carol", &carol.password);
+        browser.enters_code(&phone.code()).arrives_at("Your account");
+        browser
+    }
+}
+
+/// Has the gate go by another `[gate.administration]`.
+#[track_caller]
+fn configure(web: &mut Web, keys: &str) {
+    let text = fs::read_to_string(testhost::CONFIG).expect("postern.toml is in place");
+    let rest = text.split("[gate.administration]").next().unwrap_or_default().to_owned();
+    reconfigure(&text, &format!("{rest}[gate.administration]\n{keys}"));
+    Postern::call("status").does();
+    web.gate.restart();
+}
+
+/// A program's request.
+#[track_caller]
+fn asks(of: &Visitor, method: &str, path: &str) -> Reply {
+    of.option("-X").option(method).fetches(&format!("{AUTH}/api/v1/administration/{path}"))
+}
+
+fn program(secret: &str) -> Visitor {
+    Visitor::new().with(&format!("Authorization: Bearer {secret}"))
+}
+
+#[track_caller]
+fn json(reply: &Reply) -> Value {
+    serde_json::from_str(&reply.body).unwrap_or_else(|error| panic!("no JSON ({error}): {reply:?}"))
+}
+
+/// N2
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
+    let host = Host::fresh();
+    let mut office = Office::open(&host);
+    let (right, wrong) =
+        (program(SECRET), program("another-secret-of-32-characters-and-more").from("127.0.0.9"));
+    let alice = office.alice.1.code();
+    let hers = Visitor::new();
+    hers.signs_in(&office.web.pages, "alice", &office.alice.0.password, &alice, "yes");
+
+    let state = json(&asks(&right, "GET", "accounts/alice"));
+    assert_eq!(state, Postern::call("status alice --json").does().json());
+    assert_eq!(json(&asks(&right, "GET", "accounts?find=LIC")).as_array().map(Vec::len), Some(1));
+    assert_eq!(asks(&right, "GET", "accounts/nobody").status, 404);
+    assert_eq!(
+        asks(&right, "POST", "accounts/nobody/disable").header("content-type"),
+        "application/problem+json"
+    );
+    assert_eq!(asks(&right, "GET", "accounts/alice/disable").status, 405);
+    assert_eq!(asks(&right, "POST", "accounts/alice/password").status, 404);
+    assert_eq!(asks(&right, "POST", "accounts/a%0d%0ab/disable").status, 422);
+    assert_eq!(hers.fetches(APP).status, 200);
+    let done = asks(&right, "POST", "accounts/alice/disable");
+    let said = json(&done);
+    assert_eq!((done.status, &said["success"]), (200, &Value::Bool(true)), "{said}");
+    // ended at once
+    assert_eq!(hers.fetches(APP).status, 401);
+    let again = asks(&right, "POST", "accounts/alice/disable");
+    assert_eq!((again.status, json(&again)["code"].as_str()), (409, Some("not_enrolled")));
+    let events = json(&asks(&right, "GET", "events?account=alice"));
+    let newest = &events[0];
+    assert_eq!(
+        (newest["event"].as_str(), newest["actor"].as_str(), newest["origin"].as_str()),
+        (Some("disabled"), Some("administration"), Some("127.0.0.1")),
+        "{events}"
+    );
+
+    // no cookie stands in for the secret
+    let cookies = Visitor::new();
+    cookies.signs_in(&office.web.pages, "carol", &office.carol.0.password, &office.carol.1.code(), "");
+    assert_eq!(asks(&cookies, "GET", "accounts").status, 403);
+    for _ in 0..10 {
+        assert_eq!(asks(&wrong, "GET", "accounts").status, 403);
+    }
+    let delayed = asks(&wrong, "GET", "accounts");
+    assert_eq!(delayed.status, 429);
+    assert!(delayed.header("retry-after").parse::<u64>().is_ok_and(|wait| (1..=300).contains(&wait)));
+    assert_eq!(
+        asks(&right.clone().from("127.0.0.9"), "GET", "accounts").status,
+        429,
+        "nor is the right one looked at"
+    );
+    assert_eq!(asks(&right, "GET", "accounts").status, 200);
+    office.web.gate.says("cause=administration-secret address=127.0.0.9");
+
+    configure(&mut office.web, &format!("secret_file = \"{SECRET_FILE}\"\nnetworks = [\"127.0.0.9\"]\n"));
+    assert_eq!(asks(&right, "GET", "accounts").status, 404);
+    configure(&mut office.web, "pages = true\n");
+    assert_eq!(asks(&right, "GET", "accounts").status, 404);
+    assert!(!office.web.gate.log().contains(SECRET) && !office.web.gate.log().contains("panicked"));
+}
+
+/// N1, N2: the same output as beside the store, over TLS alone.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_command_administers_from_afar_as_it_does_beside_the_store() {
+    let host = Host::fresh();
+    let mut office = Office::open(&host);
+    certified(&mut office.web);
+    let afar = |words: &str| {
+        let at = format!("--gate {AUTH} --admin-secret-file {SECRET_FILE} --gate-ca {CA}");
+        Postern::call(&format!("{at} {words}"))
+    };
+    for words in ["status", "status alice", "status --json", "status alice --json"] {
+        assert_eq!(afar(words).does().out, Postern::call(words).does().out, "{words}");
+    }
+    let issued = afar("one-time-code alice --json").does().json();
+    let code = issued["one_time_code"].as_str().expect("a code");
+    let (alice, phone) = &office.alice;
+    alice.with_key().enters_with(code);
+    alice.with_key().is_refused(code, "That code is wrong");
+    assert!(afar("one-time-code alice --cancel").refuses().err.contains("no such one-time code"));
+    assert_eq!(afar("unlock alice").does().out, "delays and locks of alice are lifted\n");
+    assert!(afar("unlock alice --clock").does().out.contains("nothing to mend"));
+    let off = afar("disable alice").does().out;
+    assert!(
+        off.starts_with("success | message\n")
+            && off.contains("\ntrue    | the second factor of alice is off"),
+        "{off}"
+    );
+    let again = afar("disable alice").refuses();
+    assert_eq!(again.out, Postern::call("disable alice").refuses().out);
+    assert_eq!(afar("disable alice --json").refuses().json()["success"], false);
+    alice.with_key().enters();
+    drop(phone.code());
+
+    // whoever cannot prove to be the gate learns no secret; nor does anyone without TLS
+    let blind = Postern::call(&format!("--gate {AUTH} --admin-secret-file {SECRET_FILE} status")).refuses();
+    assert!(blind.err.contains("certificate"), "{}", blind.err);
+    assert_eq!(
+        Postern::call(&format!("--gate http://auth.example.test --admin-secret-file {SECRET_FILE} status"))
+            .run()
+            .exit,
+        Some(2)
+    );
+    assert_eq!(afar("password alice").run().exit, Some(2));
+    fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o644)).expect("root may do it");
+    assert!(afar("status").refuses().err.contains(SECRET_FILE));
+}
+
+/// nginx's certificate for the gate's host, by an authority of its own.
+fn certified(web: &mut Web) {
+    let openssl = |words: &str| {
+        finished(on_the_clock(Command::new("openssl")).args(words.split(' ')));
+    };
+    let at = |name: &str| format!("/etc/ssl/private/{name}");
+    let new = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    let (ca_key, key, request, crt) = (at("auth-ca.key"), at("afar.key"), at("afar.csr"), at("afar.crt"));
+    openssl(&format!(
+        "req -x509 {new} -days 400 -subj /CN=auth-ca -addext basicConstraints=critical,CA:TRUE -keyout {ca_key} -out {CA}"
+    ));
+    openssl(&format!("req {new} -subj /CN=auth.example.test -keyout {key} -out {request}"));
+    fs::write(at("afar.names"), "subjectAltName=DNS:auth.example.test\n").expect("/etc can be written");
+    let names = at("afar.names");
+    openssl(&format!(
+        "x509 -req -in {request} -CA {CA} -CAkey {ca_key} -CAcreateserial -days 400 -extfile {names} -out {crt}"
+    ));
+    web.change_nginx(|text| {
+        let text = text.replace("/etc/ssl/private/auth.example.test.crt", &crt);
+        text.replace("/etc/ssl/private/auth.example.test.key", &key)
+    });
+}
+
+/// N3, N4, N5
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
+    let host = Host::fresh();
+    let office = Office::open(&host);
+    let (alice, phone) = &office.alice;
+    Postern::call("account add <b>x").does();
+    let hers = Visitor::new().with("User-Agent: <script>alert(1)</script>");
+    hers.signs_in(&office.web.pages, "alice", &alice.password, &phone.code(), "yes");
+    let browser = office.carols();
+    browser.clicks("a[href$=administration]").arrives_at("Administration");
+    browser.types("[name=find]", "<b>").clicks("form > button").arrives_at("Administration");
+    assert_eq!(browser.reads(".rows a"), "<b>x");
+    browser.types("[name=find]", "LIC").clicks("form > button").arrives_at("Administration");
+    browser.clicks(".rows a").arrives_at("alice");
+    let page = browser.reads("main");
+    assert!(page.contains("On since") && page.contains("<script>alert(1)</script>"), "{page}");
+    assert!(!browser.runs("return document.documentElement.outerHTML").to_string().contains(&phone.secret()));
+
+    // a one-time code, once
+    host.clock.forward(30);
+    browser.clicks("input[value=issue-code] ~ button").arrives_at("Issue a one-time code");
+    browser.types("[name=password]", "not hers").types("[name=code]", "123456").clicks("form > button");
+    assert_eq!(browser.arrives_at("Issue a one-time code").reads("[role=alert]"), "That password is wrong.");
+    let (carol, carols) = &office.carol;
+    browser.types("[name=password]", &carol.password).types("[name=code]", &carols.code());
+    browser.clicks("form > button").arrives_at("Issue a one-time code");
+    let code = browser.reads(".codes code");
+    assert!(code.starts_with("P-"), "{code}");
+    alice.with_key().enters_with(&code);
+    alice.with_key().is_refused(&code, "That code is wrong");
+    assert_eq!(hers.fetches(APP).status, 200, "the second factor stays on, and so does the session");
+
+    // the proof holds for a quarter of an hour
+    browser.clicks("a.button").arrives_at("alice");
+    browser.clicks("input[value=disable] ~ button").arrives_at("Turn the second factor off");
+    browser.clicks("form > button").arrives_at("Turn the second factor off");
+    assert!(browser.reads("main").contains("is off"), "{}", browser.reads("main"));
+    assert_eq!(hers.fetches(APP).status, 401);
+    browser.clicks("a.button").arrives_at("alice").clicks(".links a").arrives_at("What happened");
+    let log = browser.reads("main");
+    assert!(
+        log.contains("disabled") && log.contains("by carol") && log.contains("one-time-code-issued"),
+        "{log}"
+    );
+    browser.opens(&format!("{}administration/log", office.web.pages)).arrives_at("What happened");
+
+    // one's own account has its own page
+    browser.opens(&format!("{}administration/act?account=carol&do=disable", office.web.pages));
+    browser.arrives_at("Turn the second factor off").clicks("form > button");
+    assert!(
+        browser.arrives_at("Turn the second factor off").reads("[role=alert]").contains("your own account")
+    );
+    assert_eq!(Postern::call("status carol --json").does().json()["state"], "on");
+    assert!(!office.web.gate.log().contains("panicked"), "{}", office.web.gate.log());
+}
+
+/// N3: to everyone but administrators nothing is there; nothing is done without a fresh code, nor for another page.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
+    let host = Host::fresh();
+    let mut office = Office::open(&host);
+    let pages = office.web.pages.clone();
+    let at = |page: &str| format!("{pages}administration{page}");
+    let (alice, carol) = (Visitor::new(), Visitor::new());
+    let disable = [("account", "carol"), ("do", "disable")];
+    alice.signs_in(&pages, "alice", &office.alice.0.password, &office.alice.1.code(), "");
+    carol.signs_in(&pages, "carol", &office.carol.0.password, &office.carol.1.code(), "");
+    for page in ["", "/account?name=carol", "/log", "/act?account=carol&do=disable", "/x"] {
+        assert_eq!(alice.loads(&at(page)).status, 404, "{page}");
+        assert_eq!(Visitor::new().loads(&at(page)).status, 404, "{page}");
+    }
+    assert_eq!(alice.sends(&at("/act"), &disable).status, 404);
+    assert!(
+        !alice.loads(&pages).body.contains("administration")
+            && carol.loads(&pages).body.contains("administration")
+    );
+
+    assert_eq!(carol.loads(&at("")).status, 200);
+    let disable = [("account", "alice"), ("do", "disable")];
+    assert_eq!(carol.sends(&at("/act"), &disable).status, 403, "a session alone is not enough");
+    let code = office.carol.1.code();
+    host.clock.forward(30);
+    let proof = [("password", office.carol.0.password.as_str()), ("code", &code)];
+    let proven: Vec<_> = disable.iter().copied().chain(proof).collect();
+    assert_eq!(carol.sends(&at("/act"), &proven).status, 403, "a code that was used");
+    let code = office.carol.1.code();
+    let proven = [disable[0], disable[1], proof[0], ("code", &code)];
+    assert_eq!(carol.with("Origin: https://app.example.test:8443").sends(&at("/act"), &proven).status, 403);
+    assert_eq!(Postern::call("status alice --json").does().json()["state"], "on");
+    assert_eq!(carol.sends(&at("/act"), &proven).status, 200);
+    assert_eq!(Postern::call("status alice --json").does().json()["state"], "off");
+
+    Postern::call("disable carol").does();
+    let weak = Visitor::new();
+    weak.password(&pages, "carol", &office.carol.0.password);
+    assert_eq!(weak.loads(&at("")).status, 403, "an administrator without a second factor");
+    configure(&mut office.web, &format!("secret_file = \"{SECRET_FILE}\"\n"));
+    assert_eq!(weak.loads(&at("")).status, 404, "pages are off");
+}

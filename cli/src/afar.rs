@@ -15,7 +15,7 @@ use shared::config::gate::GateUrl;
 use shared::files::{self, Follow, Privacy};
 use shared::name::UserName;
 use shared::remote::{
-    AccountState, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PAGE, PATH, Problem, SHORTEST_SECRET, Unlock,
+    AccountState, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem, SHORTEST_SECRET, Unlock,
     is_secret,
 };
 use std::path::Path;
@@ -157,11 +157,10 @@ impl Gate {
             if !page.iter().all(comes_later) {
                 return Err(self.nonsense());
             }
-            let is_last = page.len() < PAGE;
-            all.extend(page);
-            if is_last {
+            if page.is_empty() {
                 return Ok(all);
             }
+            all.extend(page);
         }
     }
 
@@ -190,11 +189,12 @@ impl Gate {
         let status = answer.status();
         let body = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
         let body = Zeroizing::new(body.map_err(unreached)?);
+        let body = if is_plain(&body) { body.as_slice() } else { b"" };
         if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|_| self.nonsense());
+            return serde_json::from_slice(body).map_err(|_| self.nonsense());
         }
-        match serde_json::from_slice::<Problem<'_>>(&body) {
-            Ok(problem) => Err(Failure::Message(plain(&problem.detail))),
+        match serde_json::from_slice::<Problem<'_>>(body) {
+            Ok(problem) => Err(Failure::new(problem.detail)),
             Err(_) if status == StatusCode::NOT_FOUND => Err(Failure::new(format_args!(
                 "{}: there is nothing here; [gate.administration] in that gate's postern.toml names a secret, and the networks that it is taken from",
                 self.url
@@ -208,7 +208,32 @@ impl Gate {
     }
 }
 
-/// What another host says, fit for a terminal.
-fn plain(said: &str) -> String {
-    said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Whether JSON holds nothing that would move a terminal's cursor: no control character, nor one as an escape.
+fn is_plain(json: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(json) else { return false };
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let is_odd = match c {
+            '\\' => !matches!(chars.next(), Some('"' | '\\' | '/')),
+            c => c.is_control(),
+        };
+        if is_odd {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_answer_moves_the_cursor() {
+        assert!(is_plain("{\"message\":\"über \\\"alice\\\" \\\\\"}".as_bytes()));
+        for json in ["\"\\u001b[2J\"", "\"\\n\"", "\"\u{1b}\"", "\"\u{9b}2J\"", "\"\\"] {
+            assert!(!is_plain(json.as_bytes()), "{json:?}");
+        }
+        assert!(!is_plain(&[0xff]));
+    }
 }

@@ -32,15 +32,15 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 impl Guest<'_> {
-    /// The secret, where programs may show it.
-    fn administration_secret(&self) -> Option<&Zeroizing<String>> {
-        self.site.administration.secret.as_ref().filter(|_| self.is_where_administration_is())
+    /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an
+    /// application.
+    fn is_at_administration(&self) -> bool {
+        self.site.url.has_own_host() && self.site.gate().administration.is_reached_from(self.address)
     }
 
-    /// Whether this is a place of administration's, and from a network of its: never on a path of an application.
-    fn is_where_administration_is(&self) -> bool {
-        let is_reached = self.site.gate().administration.is_reached_from(self.address);
-        self.site.url.has_own_host() && is_reached
+    /// The secret, where programs may show it.
+    fn administration_secret(&self) -> Option<&Zeroizing<String>> {
+        self.site.administration.secret.as_ref().filter(|_| self.is_at_administration())
     }
 
     /// Whether programs administer from where this request comes.

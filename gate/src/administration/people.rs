@@ -133,7 +133,7 @@ impl Guest<'_> {
 
     /// Whether there are pages for administrators where this request comes from.
     pub(crate) fn has_administration(&self) -> bool {
-        self.site.gate().administration.pages && self.is_where_administration_is()
+        self.site.gate().administration.pages && self.is_at_administration()
     }
 
     /// An act of whoever stepped up. One's own account is not among those: it has pages that know what may be done.

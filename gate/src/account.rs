@@ -4,7 +4,7 @@
 mod app_passwords;
 mod authenticators;
 mod email;
-pub(crate) mod overview;
+mod overview;
 mod password;
 mod recovery_codes;
 mod second_factor;
@@ -15,6 +15,7 @@ pub(crate) use authenticators::Confirmed;
 
 use crate::judge::at_door;
 use crate::log;
+use crate::pages::account::Asked;
 use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
@@ -25,17 +26,6 @@ use shared::clock::Timestamp;
 use shared::door::{Actor, AdministrationError, Door, Means, Opened, SignInError};
 use shared::errand::{Answer, Errand, Task};
 use shared::session::Session;
-
-/// What a critical act asks for on its page: nothing more than a click, if a proof was given a short time ago.
-pub(crate) struct Asked<'a> {
-    /// Where the form goes.
-    pub(crate) act: &'a str,
-    pub(crate) title: String,
-    pub(crate) lines: Vec<String>,
-    pub(crate) button: String,
-    /// Fields that the person does not see.
-    pub(crate) hidden: Vec<(&'static str, String)>,
-}
 
 impl Guest<'_> {
     /// Runs an act of this session's at a door.

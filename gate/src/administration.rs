@@ -8,6 +8,7 @@ mod acts;
 mod journal;
 mod pages;
 mod people;
+pub(crate) mod secret;
 
 pub(crate) use pages::Seen;
 pub(crate) use people::Act;
@@ -16,47 +17,19 @@ use crate::judge::at_door;
 use crate::log;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
-use crate::secret_file;
 use crate::sign_in::Guest;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use shared::app_password::{AppPassword, Misread};
 use shared::clock::{self, Timestamp};
-use shared::config::Config;
 use shared::door::{Actor, AdministrationError, Door, ShownSecret, SignInError};
 use shared::name::UserName;
 use shared::place::Origin;
-use shared::remote::{Problem, SHORTEST_SECRET, is_secret};
+use shared::remote::Problem;
 use std::borrow::Cow;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
-
-/// What programs show.
-pub(crate) struct Administration {
-    secret: Option<Zeroizing<String>>,
-}
-
-impl Administration {
-    /// Reads the secret, if there is one.
-    pub(crate) fn read(config: &Config) -> Result<Administration, String> {
-        const KEY: &str = "gate.administration.secret";
-        let given = &config.gate.administration;
-        let secret = secret_file::read(KEY, given.secret_file.as_ref(), given.secret_credential.as_ref())?;
-        let Some(secret) = secret else { return Ok(Administration { secret: None }) };
-        if !is_secret(secret.as_bytes()) {
-            return Err(format!(
-                "{KEY}: must have {SHORTEST_SECRET} characters of ASCII and more, without blanks; openssl rand -hex 32 makes one"
-            ));
-        }
-        // the gate refuses those at its own pages, whatever they are good for
-        if !matches!(AppPassword::read(&secret), Err(Misread::OtherShape)) {
-            return Err(format!("{KEY}: looks like an app password; openssl rand -hex 32 makes another"));
-        }
-        Ok(Administration { secret: Some(secret) })
-    }
-}
 
 impl Guest<'_> {
     /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an

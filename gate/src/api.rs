@@ -16,9 +16,9 @@ mod setup;
 mod sign_in;
 mod sign_ins;
 
+use crate::incoming::{LARGEST, PATIENCE, is_same_origin};
 use crate::refused::Refused;
-use crate::reply::Reply;
-use crate::routes::{LARGEST, PATIENCE, closing, is_same_origin};
+use crate::reply::{Reply, closing};
 use crate::sign_in::Guest;
 use endpoint::{Access, Call, Endpoint};
 use http_body_util::{BodyExt, Limited};

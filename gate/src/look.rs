@@ -9,6 +9,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The style sheet, but for the colours that it goes by.
 const STYLE: &str = include_str!("../templates/style.css");
+/// The scripts: of pages that take digits, and of those that show recovery codes.
+pub(crate) const SCRIPTS: [&str; 2] =
+    [include_str!("../templates/code.js"), include_str!("../templates/keep.js")];
+
 /// The ground of cards on a dark page, as the style sheet has it.
 const DARK: Color = Color::of(0x1c, 0x21, 0x29);
 /// The largest logo, in bytes.
@@ -55,7 +59,7 @@ impl Look {
         let name =
             look.name.as_ref().map_or_else(|| enrolment::issuer(config), |name| name.as_str().to_owned());
         let mut hasher = DefaultHasher::new();
-        (&style, &logo, crate::pages::SCRIPTS).hash(&mut hasher);
+        (&style, &logo, SCRIPTS).hash(&mut hasher);
         let stamp = HEXLOWER.encode(&hasher.finish().to_be_bytes());
         Ok(Look { name, logo, style, stamp })
     }

@@ -8,10 +8,6 @@ use crate::language::Language;
 use crate::look::Look;
 use askama::Template;
 
-/// The scripts: of pages that take digits, and of those that show recovery codes.
-pub(crate) const SCRIPTS: [&str; 2] =
-    [include_str!("../templates/code.js"), include_str!("../templates/keep.js")];
-
 /// What every page has.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {

@@ -1,84 +1,24 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
 use crate::access;
-use crate::administration;
-use crate::api;
 use crate::authorization::Authorization;
 use crate::belief::{Connected, Through};
+use crate::check;
 use crate::contract::{self, Broken};
 use crate::identity::Identity;
 use crate::language::Language;
 use crate::log;
 use crate::metrics::{Answered, METRICS};
-use crate::pages::SCRIPTS;
-use crate::reply::{self, Reply};
-use crate::sign_in::{Form, Guest};
+use crate::own_pages;
+use crate::reply::{self, Reply, bare};
+use crate::sign_in::Guest;
 use crate::site::Site;
-use crate::{check, reply::bare};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, ORIGIN, TRANSFER_ENCODING,
-};
-use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::{HeaderMap, Request, StatusCode, Version};
 use shared::config::gate::Proxy;
-use shared::remote;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// The largest form, in bytes.
-pub(crate) const LARGEST: usize = 16 * 1024;
-/// What the gate shows at its own address.
-const SHOWN: [&str; 20] = [
-    "",
-    "sign-in",
-    "rise",
-    "code",
-    "setup",
-    "style.css",
-    "code.js",
-    "keep.js",
-    "logo",
-    "turn-on",
-    "turn-off",
-    "replace",
-    "authenticators/add",
-    "authenticators/remove",
-    "recovery-codes",
-    "app-passwords",
-    "email",
-    "email/remove",
-    "sign-ins",
-    "password",
-];
-/// The forms that it takes there.
-const FORMS: [&str; 22] = [
-    "sign-in",
-    "code",
-    "mail",
-    "sign-out",
-    "setup/one-time-code",
-    "setup/code",
-    "setup/finish",
-    "turn-on",
-    "turn-off",
-    "replace",
-    "authenticators/add",
-    "authenticators/confirm",
-    "authenticators/remove",
-    "recovery-codes",
-    "recovery-codes/keep",
-    "app-passwords",
-    "app-passwords/change",
-    "email",
-    "email/confirm",
-    "email/remove",
-    "sign-ins",
-    "password",
-];
-/// How long a form may take to arrive.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 /// Answers one request.
 pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: Request<Incoming>) -> Reply {
@@ -87,7 +27,7 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
     }
     // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
     if request.headers().contains_key(TRANSFER_ENCODING) {
-        return last(StatusCode::BAD_REQUEST);
+        return reply::last(StatusCode::BAD_REQUEST);
     }
     match request.uri().path() {
         "/check/nginx" => check(site, connected, request.headers(), Proxy::Nginx),
@@ -98,17 +38,6 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
         },
         _ => own_page(site, connected, request).await,
     }
-}
-
-/// An answer that ends the connection: what is left of the request is not to be read.
-fn last(status: StatusCode) -> Reply {
-    closing(bare(status))
-}
-
-/// The same of one that has a body.
-pub(crate) fn closing(mut reply: Reply) -> Reply {
-    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    reply
 }
 
 /// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), as Traefik does.
@@ -199,173 +128,16 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let t = Language::asked(&parts.headers);
     let guest = Guest { site, headers: &parts.headers, address, identity, t };
     if !log::has_access() {
-        return turn_to(&guest, &parts, &page, body).await;
+        return own_pages::turn_to(&guest, &parts, &page, body).await;
     }
     // before a page of sign-out ends it
     let (began, session) = (Instant::now(), guest.session());
-    let reply = turn_to(&guest, &parts, &page, body).await;
+    let reply = own_pages::turn_to(&guest, &parts, &page, body).await;
     let user = session.as_ref().map(|session| &session.name);
     access::page(&parts, &site.url, address, user, reply.status(), began.elapsed());
     reply
 }
 
-/// One of the gate's own pages, by its path below the gate's.
-async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
-    if let Some(below) = page.strip_prefix(remote::PATH) {
-        return to_program(guest, parts, below, body).await;
-    }
-    if page.split('/').next() == Some("administration") {
-        return to_administrator(guest, parts, page, body).await;
-    }
-    if let Some(path) = page.strip_prefix(api::PLACE) {
-        return api::answer(guest, parts, path, body).await;
-    }
-    match (&parts.method, page) {
-        (&Method::GET | &Method::HEAD, page) if SHOWN.contains(&page) => {
-            show(guest, page, parts.uri.query().unwrap_or_default()).await
-        }
-        (&Method::POST, page) if FORMS.contains(&page) => {
-            if !is_same_origin(&parts.headers, &guest.site.url.origin()) {
-                return bare(StatusCode::FORBIDDEN);
-            }
-            match form(&parts.headers, body).await {
-                Ok(form) => take(guest, page, &form).await,
-                Err(status) => last(status),
-            }
-        }
-        (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => bare(StatusCode::METHOD_NOT_ALLOWED),
-        _ => bare(StatusCode::NOT_FOUND),
-    }
-}
-
-/// A page of administrators. To everyone else nothing is there, whatever they send.
-async fn to_administrator(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
-    if !guest.has_administration() || guest.session().is_none() {
-        return last(StatusCode::NOT_FOUND);
-    }
-    match (&parts.method, page) {
-        (&Method::GET | &Method::HEAD, page) => {
-            guest.administration_page(page, parts.uri.query().unwrap_or_default()).await
-        }
-        (&Method::POST, "administration/act") => {
-            if !is_same_origin(&parts.headers, &guest.site.url.origin()) {
-                return last(StatusCode::FORBIDDEN);
-            }
-            match form(&parts.headers, body).await {
-                Ok(form) => guest.administration_act(&form).await,
-                Err(status) => last(status),
-            }
-        }
-        _ => last(StatusCode::NOT_FOUND),
-    }
-}
-
-/// A program's request, by its path below [`remote::PATH`].
-async fn to_program(guest: &Guest<'_>, parts: &Parts, below: &str, body: Incoming) -> Reply {
-    if !guest.takes_programs() {
-        return bare(StatusCode::NOT_FOUND);
-    }
-    match collected(&parts.headers, body, "application/json").await {
-        Ok(body) => {
-            let segments: Vec<&str> = below.split('/').collect();
-            let query = parts.uri.query().unwrap_or_default();
-            administration::answer(guest, &parts.method, &segments, query, &body).await
-        }
-        Err(status) => last(status),
-    }
-}
-
-async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
-    let asked_for = |field: &str| {
-        let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == field);
-        found.map_or_else(String::new, |(_, value)| value.into_owned())
-    };
-    match page {
-        "" => guest.home().await,
-        "sign-in" => guest.sign_in_page(&asked_for("rd")).await,
-        "rise" => guest.rise_page(&asked_for("rd")).await,
-        "code" => guest.code_page(query == "other"),
-        "setup" => guest.setup_page().await,
-        "style.css" => reply::content("text/css", guest.site.look.style.clone()),
-        "code.js" => reply::content("text/javascript", SCRIPTS[0]),
-        "keep.js" => reply::content("text/javascript", SCRIPTS[1]),
-        "logo" => match &guest.site.look.logo {
-            Some(logo) => reply::content(logo.kind, logo.bytes.clone()),
-            None => bare(StatusCode::NOT_FOUND),
-        },
-        "turn-on" => guest.turn_on_page(None).await,
-        "turn-off" => guest.turn_off_page(None).await,
-        "replace" => guest.replace_page(None).await,
-        "authenticators/add" => guest.add_authenticator_page(None).await,
-        "authenticators/remove" => guest.remove_authenticator_page(&asked_for("name"), None).await,
-        "recovery-codes" => guest.recovery_codes_page(None).await,
-        "app-passwords" => guest.app_passwords_page(None).await,
-        "email" => guest.email_page(None).await,
-        "email/remove" => guest.remove_email_page(None).await,
-        "sign-ins" => guest.sign_ins_page(None).await,
-        "password" => guest.password_page(None).await,
-        _ => bare(StatusCode::NOT_FOUND),
-    }
-}
-
-async fn take(guest: &Guest<'_>, page: &str, form: &Form) -> Reply {
-    match page {
-        "sign-in" => guest.enter_password(form).await,
-        "code" => guest.enter_code(form).await,
-        "mail" => guest.mail_code().await,
-        "sign-out" => guest.sign_out().await,
-        "setup/one-time-code" => guest.enter_invitation(form).await,
-        "setup/code" => guest.confirm_setup(form).await,
-        "setup/finish" => guest.finish_setup(form).await,
-        "turn-on" => guest.turn_on(form).await,
-        "turn-off" => guest.turn_off(form).await,
-        "replace" => guest.replace(form).await,
-        "authenticators/add" => guest.add_authenticator(form).await,
-        "authenticators/confirm" => guest.confirm_added(form).await,
-        "authenticators/remove" => guest.remove_authenticator_asked(form).await,
-        "recovery-codes" => guest.make_recovery_codes(form).await,
-        "recovery-codes/keep" => guest.recovery_codes_are_saved(form).await,
-        "app-passwords" => guest.make_app_password(form).await,
-        "app-passwords/change" => guest.change_app_password(form).await,
-        "email" => guest.change_email(form).await,
-        "email/confirm" => guest.confirm_new_email(form).await,
-        "email/remove" => guest.remove_email_asked(form).await,
-        "sign-ins" => guest.change_sign_ins(form).await,
-        "password" => guest.change_password(form).await,
-        _ => bare(StatusCode::NOT_FOUND),
-    }
-}
-
 fn is_app_password(value: &HeaderValue) -> bool {
     value.to_str().is_ok_and(|text| Authorization::read(text).is_ours())
-}
-
-/// Whether a form comes from one of our own pages, as every browser says in one of two headers.
-pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("-"));
-    let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
-    let origin_fits = text(ORIGIN.as_str()).is_none_or(|said| said == origin);
-    site && origin_fits
-}
-
-async fn form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
-    let bytes = collected(headers, body, "application/x-www-form-urlencoded").await?;
-    Ok(Form::read(&bytes))
-}
-
-/// A body of this type, or none, within its limits.
-async fn collected(headers: &HeaderMap, body: Incoming, wanted: &str) -> Result<Bytes, StatusCode> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let collected = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
-    match collected {
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
-        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Ok(Ok(body)) => {
-            let bytes = body.to_bytes();
-            if !bytes.is_empty() && !kind.starts_with(wanted) {
-                return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-            }
-            Ok(bytes)
-        }
-    }
 }

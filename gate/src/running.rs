@@ -1,7 +1,7 @@
 //! What runs by one configuration: the site, its watch over the store, what writes down and what mails. A reload starts
 //! the next one before it ends this.
 
-use crate::administration::Administration;
+use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::judge::Judge;

@@ -1,6 +1,6 @@
 //! What stays the same until the gate is reloaded: its place, its cookies, whom it believes.
 
-use crate::administration::Administration;
+use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::judge::Judge;

@@ -256,6 +256,19 @@ busy-line = Gerade melden sich zu viele an. Versuchen Sie es gleich noch einmal.
 out-of-order = Außer Betrieb
 out-of-order-line = Die Anmeldung geht gerade nicht. Sagen Sie der Verwaltung Bescheid: Im Protokoll des Gates steht, warum.
 
+# to programs
+no-endpoint = So heißt hier nichts; was es gibt, steht in api/v1/openapi.json.
+no-method = Das geht nur auf andere Weise; welche, sagt der Header Allow.
+foreign-origin = Das kommt von einer Seite eines anderen Anbieters.
+no-json = Hier wird JSON erwartet, mit Content-Type: application/json.
+malformed = Das ist kein JSON-Objekt, oder es gehört keines hierher.
+not-of-that-form = Das JSON hat nicht die Form, die api/v1/openapi.json beschreibt (Spalte { $column }).
+too-large = Das ist länger als 16 KiB.
+too-slow = Das war nach 10 Sekunden noch nicht angekommen.
+no-proof-is-kept = Das Gate teilt sich den Host hier mit einer Anwendung und behält keinen Nachweis: Geben Sie ihn mit jeder Änderung an.
+no-seed = Stellen, Verfahren, Zeitschritt und Zähler gehören zu einem Startwert; für eine App gibt sie das Gate vor.
+no-moment = Das Ende liegt zu weit in der Zukunft.
+
 # Verwaltung
 administration = Verwaltung
 admin-find-label = Name oder ein Teil davon
@@ -300,16 +313,3 @@ admin-many = { $count ->
 admin-code-shown = Einmal gültig, bis { $until }. Er wird nicht noch einmal gezeigt.
 admin-own-account = Das ist Ihr eigenes Konto: Ändern Sie es auf Ihrer eigenen Seite.
 admin-needs-factor = Für die Verwaltung brauchen Sie selbst einen zweiten Faktor: Richten Sie zuerst einen ein.
-
-# to programs
-no-endpoint = So heißt hier nichts; was es gibt, steht in api/v1/openapi.json.
-no-method = Das geht nur auf andere Weise; welche, sagt der Header Allow.
-foreign-origin = Das kommt von einer Seite eines anderen Anbieters.
-no-json = Hier wird JSON erwartet, mit Content-Type: application/json.
-malformed = Das ist kein JSON-Objekt, oder es gehört keines hierher.
-not-of-that-form = Das JSON hat nicht die Form, die api/v1/openapi.json beschreibt (Spalte { $column }).
-too-large = Das ist länger als 16 KiB.
-too-slow = Das war nach 10 Sekunden noch nicht angekommen.
-no-proof-is-kept = Das Gate teilt sich den Host hier mit einer Anwendung und behält keinen Nachweis: Geben Sie ihn mit jeder Änderung an.
-no-seed = Stellen, Verfahren, Zeitschritt und Zähler gehören zu einem Startwert; für eine App gibt sie das Gate vor.
-no-moment = Das Ende liegt zu weit in der Zukunft.

@@ -274,6 +274,19 @@ busy-line = Too many people are signing in right now. Try again in a moment.
 out-of-order = Out of order
 out-of-order-line = The sign-in does not work right now. Tell the administrator: the gate’s log says why.
 
+# to programs
+no-endpoint = There is nothing of that name; api/v1/openapi.json lists what there is.
+no-method = That can be done in another way only; the header Allow says how.
+foreign-origin = This comes from a page of another site.
+no-json = This takes JSON, with Content-Type: application/json.
+malformed = That is no JSON object, or one where none belongs.
+not-of-that-form = The JSON has not the form that api/v1/openapi.json describes, at column { $column }.
+too-large = That is longer than 16 KiB.
+too-slow = That took longer than 10 seconds to arrive.
+no-proof-is-kept = The gate shares its host with an application here, and keeps no proof: give it with each act.
+no-seed = Digits, algorithm, period and counter go with a seed; for an app they are the gate’s.
+no-moment = The end lies too far ahead.
+
 # administration
 administration = Administration
 admin-find-label = Name, or a part of it
@@ -318,16 +331,3 @@ admin-many = { $count ->
 admin-code-shown = Good once, until { $until }. It is not shown again.
 admin-own-account = This is your own account: your own page changes it.
 admin-needs-factor = Administration takes a second factor of your own: set one up first.
-
-# to programs
-no-endpoint = There is nothing of that name; api/v1/openapi.json lists what there is.
-no-method = That can be done in another way only; the header Allow says how.
-foreign-origin = This comes from a page of another site.
-no-json = This takes JSON, with Content-Type: application/json.
-malformed = That is no JSON object, or one where none belongs.
-not-of-that-form = The JSON has not the form that api/v1/openapi.json describes, at column { $column }.
-too-large = That is longer than 16 KiB.
-too-slow = That took longer than 10 seconds to arrive.
-no-proof-is-kept = The gate shares its host with an application here, and keeps no proof: give it with each act.
-no-seed = Digits, algorithm, period and counter go with a seed; for an app they are the gate’s.
-no-moment = The end lies too far ahead.

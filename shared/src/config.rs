@@ -2,6 +2,7 @@
 //! and changes nothing; how a typo is survived stands in [`file`].
 
 mod app_passwords;
+mod check;
 mod conflict;
 pub mod email;
 pub mod file;

@@ -371,7 +371,7 @@ fn nothing_is_taken_from_pages_of_another_site() {
     visitor.password(&web.pages, "alice", &alice.password);
     visitor.code(&web.pages, &recovery[0], "");
     let before = [Postern::call("status alice --json").does().out, Postern::call("log alice").does().out];
-    let source = include_str!("../../gate/src/routes.rs");
+    let source = include_str!("../../gate/src/own_pages.rs");
     let (_, list) = source.split_once("const FORMS").expect("the list of forms");
     let (list, _) = list.split_once("];").expect("its end");
     let forms: Vec<&str> = list.split('"').skip(1).step_by(2).collect();

@@ -1,7 +1,7 @@
 //! Authenticators beside the first: added, with a code that they show, and removed.
 
-use super::Asked;
 use crate::judge::at_door;
+use crate::pages::account::Asked;
 use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::Reply;

@@ -1,7 +1,7 @@
 //! The address that codes are mailed to: set, confirmed by a code that was mailed there, removed.
 
-use super::Asked;
 use crate::mailer;
+use crate::pages::account::Asked;
 use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};

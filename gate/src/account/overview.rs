@@ -1,35 +1,14 @@
 //! The account at a glance: the gate's front page for whoever is signed in.
 
+use crate::pages::account::Standing;
 use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use hyper::StatusCode;
 use shared::config::gate::FirstFactor;
-use shared::door::{Administers, AuthenticatorState, State, Status};
+use shared::door::Administers;
 use shared::session::Session;
-
-/// How an account stands.
-pub(crate) struct Standing {
-    pub(crate) status: Status,
-    pub(crate) authenticators: Vec<AuthenticatorState>,
-    pub(crate) app_passwords: usize,
-    pub(crate) sessions: usize,
-    pub(crate) browsers: usize,
-    pub(crate) administers: Administers,
-}
-
-impl Standing {
-    /// Whether there is a second factor.
-    pub(crate) fn is_on(&self) -> bool {
-        self.status.state != State::Off
-    }
-
-    /// Whether the person may change it.
-    pub(crate) fn is_own(&self) -> bool {
-        self.status.state != State::Declared
-    }
-}
 
 impl Guest<'_> {
     /// How the account stands.

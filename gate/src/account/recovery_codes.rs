@@ -1,7 +1,7 @@
 //! A new set of recovery codes: shown once, and in force when the person says that they are saved.
 
-use super::Asked;
 use crate::judge::at_door;
+use crate::pages::account::Asked;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};

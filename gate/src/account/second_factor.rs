@@ -1,7 +1,7 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
-use super::Asked;
 use crate::judge::NotJudged;
+use crate::pages::account::Asked;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};

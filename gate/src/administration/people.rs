@@ -3,8 +3,8 @@
 //!
 //! MUST NOT set anything that lets somebody in, but for a one-time code, nor show a secret.
 
-use crate::account::Asked;
 use crate::language::Language;
+use crate::pages::account::Asked;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::Guest;

@@ -1,6 +1,5 @@
 //! What a request brings: JSON of one type, all of whose fields are known, or nothing.
 
-use super::endpoint::{Shape, Takes};
 use crate::refused::Refused;
 use crate::sign_in::Guest;
 use hyper::StatusCode;
@@ -10,7 +9,29 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use shared::errand::Typed;
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 use zeroize::Zeroizing;
+
+/// What a type looks like in JSON, with the types that it is made of.
+pub(super) struct Shape {
+    pub(super) name: String,
+    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Shape {
+    pub(super) fn of<T: ToSchema>() -> Shape {
+        let name = T::name().into_owned();
+        let mut schemas = vec![(name.clone(), T::schema())];
+        T::schemas(&mut schemas);
+        Shape { name, schemas }
+    }
+}
+
+/// A body that an endpoint reads.
+pub(super) struct Takes {
+    pub(super) shape: Shape,
+    pub(super) is_needed: bool,
+}
 
 /// A kind of body.
 pub(super) trait Body: Sized + Send + 'static {

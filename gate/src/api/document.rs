@@ -2,7 +2,8 @@
 
 use super::ENDPOINTS;
 use super::body::Nothing;
-use super::endpoint::{Access, Done, Endpoint, Shape};
+use super::body::Shape;
+use super::endpoint::{Access, Done, Endpoint};
 use super::problem::{KIND, Problem};
 use hyper::Method;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! One endpoint: its method and path, who may use it, what it reads and answers, and the act. Types say what is read
 //! and answered, to the router and to the document alike.
 
-use super::body::Body;
+use super::body::{Body, Shape, Takes};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
@@ -13,7 +13,6 @@ use serde::Serialize;
 use shared::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
-use utoipa::openapi::{RefOr, Schema};
 
 /// Who may use an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,27 +65,6 @@ pub(super) type Doing<'a, A> = Pin<Box<dyn Future<Output = Result<Done<A>, Refus
 type Act<A, B> = for<'a> fn(&'a Call<'a>, B) -> Doing<'a, A>;
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refused>> + Send + 'a>>;
 type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Bytes) -> Running<'a> + Send + Sync>;
-
-/// What a type looks like in JSON, with the types that it is made of.
-pub(super) struct Shape {
-    pub(super) name: String,
-    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
-}
-
-impl Shape {
-    pub(super) fn of<T: ToSchema>() -> Shape {
-        let name = T::name().into_owned();
-        let mut schemas = vec![(name.clone(), T::schema())];
-        T::schemas(&mut schemas);
-        Shape { name, schemas }
-    }
-}
-
-/// A body that an endpoint reads.
-pub(super) struct Takes {
-    pub(super) shape: Shape,
-    pub(super) is_needed: bool,
-}
 
 /// One endpoint.
 pub(super) struct Endpoint {

@@ -1,12 +1,44 @@
 //! The pages of a person's own account.
 
 use super::Frame;
-use crate::account::Asked;
-use crate::account::overview::Standing;
 use crate::step_up::Proof;
 use askama::Template;
+use shared::door::{Administers, AuthenticatorState, State, Status};
 use shared::session::SessionId;
 use shared::store::{Addresses, AppPasswordRecord, BrowserRecord, SessionRecord};
+
+/// How an account stands.
+pub(crate) struct Standing {
+    pub(crate) status: Status,
+    pub(crate) authenticators: Vec<AuthenticatorState>,
+    pub(crate) app_passwords: usize,
+    pub(crate) sessions: usize,
+    pub(crate) browsers: usize,
+    pub(crate) administers: Administers,
+}
+
+impl Standing {
+    /// Whether there is a second factor.
+    pub(crate) fn is_on(&self) -> bool {
+        self.status.state != State::Off
+    }
+
+    /// Whether the person may change it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.status.state != State::Declared
+    }
+}
+
+/// What a critical act asks for on its page: nothing more than a click, if a proof was given a short time ago.
+pub(crate) struct Asked<'a> {
+    /// Where the form goes.
+    pub(crate) act: &'a str,
+    pub(crate) title: String,
+    pub(crate) lines: Vec<String>,
+    pub(crate) button: String,
+    /// Fields that the person does not see.
+    pub(crate) hidden: Vec<(&'static str, String)>,
+}
 
 /// The account at a glance.
 #[derive(Template)]

@@ -1,0 +1,113 @@
+//! What no single key can know: keys of postern.toml that contradict one another.
+
+use super::conflict::Conflict;
+use super::gate::administration::Lives;
+use super::gate::{FirstFactor, GateUrl};
+use super::rule::Rule;
+use super::{Config, Exempt, SelfEnroll};
+use crate::host_groups::MOST_GROUPS;
+use crate::name::Group;
+use crate::recovery::{LEAST_BITS, bits_per_guess};
+use std::collections::BTreeSet;
+
+impl Config {
+    /// Each at a path of a host of its own, beside a gate that has a host of its own.
+    fn check_own_paths(&self) -> Result<(), Conflict> {
+        let gate = &self.gate;
+        let wrong = |message: String| Err(Conflict { path: &["gate", "own_paths"], message });
+        if !gate.own_paths.is_empty() && !gate.url.as_ref().is_some_and(GateUrl::has_own_host) {
+            return wrong("takes a gate.url on a host of its own".to_owned());
+        }
+        let mut hosts: BTreeSet<&str> = gate.url.iter().map(GateUrl::host).collect();
+        for url in &gate.own_paths {
+            if url.has_own_host() {
+                return wrong(format!(
+                    "{} has no path: such as https://{}/_postern/",
+                    url.origin(),
+                    url.authority
+                ));
+            }
+            if !hosts.insert(url.host()) {
+                return wrong(format!("the gate is at {} twice", url.host()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what no single key can know.
+    pub(super) fn check(&self) -> Result<(), Conflict> {
+        let (count, length) = (self.recovery.codes(), self.recovery.length.value());
+        let bits = bits_per_guess(count, length);
+        if bits < LEAST_BITS {
+            return Err(Conflict {
+                path: &["recovery", "count"],
+                message: format!(
+                    "{count} codes of {length} characters leave {bits:.1} bits per guess, at least \
+                     {LEAST_BITS} are needed: fewer codes, or a greater length"
+                ),
+            });
+        }
+        if self.throttle.max_delay.seconds() < self.throttle.first_delay.seconds() {
+            return Err(Conflict {
+                path: &["throttle", "max_delay"],
+                message: "must not be shorter than first_delay".to_owned(),
+            });
+        }
+        if (self.policy.self_enroll == SelfEnroll::Networks) == self.policy.self_enroll_networks.is_empty() {
+            return Err(Conflict {
+                path: &["policy", "self_enroll"],
+                message: "self_enroll = \"networks\" and self_enroll_networks need each other".to_owned(),
+            });
+        }
+        if self.policy.exempt.contains(&Exempt::default()) {
+            return Err(Conflict {
+                path: &["policy", "exempt"],
+                message: "an exemption needs at least one of groups, services, networks, after".to_owned(),
+            });
+        }
+        let rules = &self.gate.rule;
+        let before_last = rules.len().saturating_sub(1);
+        if let Some(position) = rules[..before_last].iter().position(Rule::is_unconditional) {
+            return Err(Conflict {
+                path: &["gate", "rule"],
+                message: format!(
+                    "rule {} has no condition and decides everything, so that nothing below it counts: \
+                     put it last",
+                    position + 1
+                ),
+            });
+        }
+        let named = self.gate.rule.iter().flat_map(|rule| &rule.groups).map(Group::as_str);
+        let named = named.chain(self.policy.exempt.iter().flat_map(|e| e.groups.iter().map(String::as_str)));
+        if named.collect::<BTreeSet<_>>().len() > MOST_GROUPS {
+            return Err(Conflict {
+                path: &["gate", "rule"],
+                message: format!("rules and exemptions together name more than {MOST_GROUPS} groups"),
+            });
+        }
+        let names_identities = self.gate.trusted_proxies.iter().any(|proxy| proxy.identity_header.is_some());
+        if (self.gate.first_factor == FirstFactor::Header) != names_identities {
+            return Err(Conflict {
+                path: &["gate", "first_factor"],
+                message: "first_factor = \"header\" and identity_header of a trusted proxy need each other"
+                    .to_owned(),
+            });
+        }
+        self.check_own_paths()?;
+        self.email.check()?;
+        let lives = match self.gate.url.as_ref().is_none_or(GateUrl::has_own_host) {
+            true => Lives::Apart,
+            false => Lives::OnAPath,
+        };
+        self.gate.administration.check(lives, self.policy.administrators.words().count())?;
+        let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
+        names.sort();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Conflict {
+                path: &["account"],
+                message: format!("the account {} is declared twice", twice[0]),
+            });
+        }
+        Ok(())
+    }
+}

@@ -20,7 +20,7 @@ fn bash_completes_commands_options_and_values() {
     completes("postern stat", "postern status ");
     completes("postern log --fol", "postern log --follow ");
     completes("postern log --event acce", "postern log --event accepted ");
-    completes("postern browser revoke --a", "postern browser revoke --all ");
+    completes("postern browser revoke --al", "postern browser revoke --all ");
     completes("sudo postern print-config tra", "sudo postern print-config traefik ");
     shell.types_bytes(&[0x15]).types("exit");
 }

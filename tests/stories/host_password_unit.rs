@@ -35,6 +35,7 @@ fn sandbox() -> String {
     format!(
         "umask {}
         findmnt --noheadings --list --output TARGET | grep -v -e ^/proc -e ^/sys -e ^/dev | while read -r path; do
+            mountpoint --quiet \"$path\" || continue # it lies below another one
             mount -o remount,bind,ro \"$path\"
         done
         mount -t tmpfs none /tmp

@@ -59,12 +59,14 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     let host = Host::fresh();
     let _server = MailServer::start();
     let extra = format!(
-        "[policy]\nrequired = [\"bob\"]\nadministrators = [\"root\"]\n{PLAIN}[gate.scope.webdav]\nhosts = [\"app.example.test\"]\n"
+        "[policy]\nrequired = [\"bob\"]\nadministrators = [\"alice\"]\n{PLAIN}[gate.administration]\npages = true\n[gate.scope.webdav]\nhosts = [\"app.example.test\"]\n"
     );
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, &extra);
     let alice = host.person("alice");
     alice.has_a_password();
     let (phone, recovery) = alice.enrols_with_recovery_codes();
+    let bob = host.person("bob");
+    bob.has_a_password();
     let browser = Chromium::start();
     let mut eye = Eye::of(&browser);
     let at = |page: &str| format!("{}{page}", web.pages);
@@ -111,14 +113,24 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     eye.looks_at("hardware-token");
     browser.clicks("form > button").arrives_at("Set up your second factor");
     eye.looks_at("new-authenticator");
+    for (page, heading) in [
+        ("administration", "Administration"),
+        ("administration?find=o", "Administration"),
+        ("administration/account?name=bob", "bob"),
+        ("administration/log?account=alice", "What happened"),
+        ("administration/act?account=bob&do=issue-code", "Issue a one-time code"),
+    ] {
+        browser.opens(&at(page)).arrives_at(heading);
+        eye.looks_at(&page.replace(['/', '?', '&', '='], "-"));
+    }
+    browser.clicks("form > button").arrives_at("Issue a one-time code");
+    eye.looks_at("administration-one-time-code");
     // without the proof of before
     host.clock.forward(1000);
     browser.opens(&at("turn-off")).arrives_at("Turn the second factor off").types("[name=password]", "x");
     browser.types("[name=code]", "000000").clicks("form > button").arrives_at("Turn the second factor off");
     eye.looks_at("turn-off-refused");
 
-    let bob = host.person("bob");
-    bob.has_a_password();
     browser.opens(&web.pages).clicks("form[action$=sign-out] button").arrives_at("Signed out");
     browser.opens(&at("sign-in")).enters_password("bob", &bob.password).arrives_at("Second factor needed");
     eye.looks_at("setup-one-time-code");

@@ -53,6 +53,7 @@ fn sandbox() -> String {
         "umask {}
         for path in {writable} /run/{}; do mount --bind $path $path; done
         findmnt --noheadings --list --output TARGET | grep -v -e ^/proc -e ^/sys -e ^/dev | while read -r path; do
+            mountpoint --quiet \"$path\" || continue # it lies below another one
             case \" {writable} /run/{} \" in *\" $path \"*) ;; *) mount -o remount,bind,ro \"$path\" ;; esac
         done
         mount -t tmpfs none /tmp

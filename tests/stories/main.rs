@@ -54,6 +54,7 @@ mod su;
 mod sudo;
 mod traps;
 mod web_account;
+mod web_account_refusals;
 mod web_activation;
 mod web_administration;
 mod web_api;

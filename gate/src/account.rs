@@ -23,7 +23,7 @@ use crate::sign_in::{Guest, Visit};
 use crate::step_up::{Proof, Proven};
 use hyper::StatusCode;
 use shared::clock::Timestamp;
-use shared::door::{Actor, AdministrationError, Door, Means, Opened, SignInError};
+use shared::door::{Actor, AdministrationError, Door, Opened, SignInError};
 use shared::errand::{Answer, Errand, Task};
 use shared::session::Session;
 
@@ -57,8 +57,7 @@ impl Guest<'_> {
                 Ok(done) => done,
                 Err(error) => return Ok(Err(error)),
             };
-            let (name, generation) = (&session.name, session.generation);
-            let opened = door.open_after(&visit.browser(), name, generation, Means::Code, now)?;
+            let opened = door.go_on(&visit.browser(), &session, now)?;
             Ok::<_, SignInError>(Ok((done, opened)))
         });
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)

@@ -47,6 +47,7 @@ impl LoginTicket {
         plain.extend(self.pass.id.0);
         plain.extend(self.pass.expires.0.to_be_bytes());
         plain.extend(self.pass.generation.to_be_bytes());
+        plain.extend(self.pass.rises_from.map_or(0, |began| began.0).to_be_bytes());
         plain.extend(self.digits.to_be_bytes());
         let (kind, to) = match &self.methods {
             Methods::App => (APP, ""),
@@ -72,6 +73,7 @@ impl LoginTicket {
         let (id, rest) = plain.split_first_chunk::<16>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
+        let (rises_from, rest) = rest.split_first_chunk::<8>()?;
         let (digits, rest) = rest.split_first_chunk::<4>()?;
         let (kind, rest) = rest.split_first()?;
         let (name, rest) = split_text(rest)?;
@@ -81,6 +83,7 @@ impl LoginTicket {
             id: PassId(*id),
             generation: u64::from_be_bytes(*generation),
             expires: Timestamp(u64::from_be_bytes(*expires)),
+            rises_from: Some(Timestamp(u64::from_be_bytes(*rises_from))).filter(|began| began.0 != 0),
         };
         if pass.is_over(now) {
             return None;
@@ -130,7 +133,12 @@ mod tests {
         let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
         let ticket = LoginTicket {
             name: "alice".parse().unwrap(),
-            pass: Pass { id: PassId([7; 16]), generation: 2, expires: Timestamp(1_000_600) },
+            pass: Pass {
+                id: PassId([7; 16]),
+                generation: 2,
+                expires: Timestamp(1_000_600),
+                rises_from: Some(Timestamp(999_000)),
+            },
             digits: 8,
             methods: Methods::AppOrMail("a•••@example.com".to_owned()),
             back_to: "https://app.example.com/?q=1".to_owned(),

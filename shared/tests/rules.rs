@@ -3,7 +3,7 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
+use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote};
 use nix::unistd::{Group, User, getuid};
 use shared::answer::Answer;
 use shared::config::rule::Access;
@@ -229,4 +229,41 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
     assert_eq!(rehearse("nobody", "/"), (Access::Code, None, Why::First, Some(Need::Nothing)));
     assert_eq!(rehearse("alice", "/near/../x").0, Access::Code);
     assert!(home.bytes() == before);
+}
+
+/// A session's life is absolute: what takes its place, by a code, a trusted browser or an exemption, lasts no longer.
+#[test]
+fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
+    let exempt = "[[policy.exempt]]\nnetworks = [\"203.0.113.0/24\"]\n";
+    let (mut home, app) = alice_at_the_web(&format!("{RULES}{exempt}"));
+    let late = NOW.plus(11 * 3600);
+    let pass = asked(Some(home.password("alice", At::default(), "")));
+    let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked).browser_cookie.unwrap();
+    let begun = |home: &mut Home| by_rule(home.password("alice", at("/cheap"), ""), 1);
+    let rise = |home: &mut Home, session: &Session, cookie: Option<&str>, from: &str| {
+        let origin = remote(from);
+        let at = At { cookie, session: Some(session.id), ..At::default() };
+        home.door.rise(&at.browser(&origin), session, late).unwrap()
+    };
+
+    let first = begun(&mut home);
+    let Some(AfterPassword::Opened(opened)) = rise(&mut home, &first, Some(&trusted), "198.51.100.7") else {
+        panic!("the browser is trusted");
+    };
+    assert_eq!(opened.session.issued, first.issued);
+    let second = begun(&mut home);
+    let Some(AfterPassword::Opened(opened)) = rise(&mut home, &second, None, "203.0.113.9") else {
+        panic!("no code is asked there");
+    };
+    assert_eq!((opened.session.issued, opened.session.factors), (second.issued, Factors::Password));
+    let third = begun(&mut home);
+    let pass = asked(rise(&mut home, &third, None, "198.51.100.7"));
+    let answer = Answer::read(code_at(&app, 0, late).as_bytes());
+    let (origin, at) = (remote("198.51.100.7"), At { session: Some(third.id), ..At::default() });
+    match home.door.enter_code(&at.browser(&origin), &name("alice"), &pass, &answer, Trust::NotAsked, late) {
+        Ok(AfterCode::Opened(opened)) => assert_eq!(opened.session.issued, third.issued),
+        _ => panic!("not opened"),
+    }
+    let kept = home.door.sessions(&name("alice"), late).unwrap();
+    assert!(kept.iter().all(|kept| kept.expires <= NOW.plus(12 * 3600)), "{kept:?}");
 }

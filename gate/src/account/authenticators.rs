@@ -9,7 +9,7 @@ use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
 use shared::decision::Refusal;
-use shared::door::{Actor, AdministrationError, Caller, Door, Means, Opened, Shown, SignInError};
+use shared::door::{Actor, AdministrationError, Caller, Door, Opened, Shown, SignInError};
 use shared::errand::{Answer, Change, Errand, Finish, Kind, Setup, Task, Typed};
 use shared::name::Label;
 use shared::session::Session;
@@ -73,8 +73,7 @@ impl Guest<'_> {
             if let Err(error) = at_door(door.run_errand(caller, &activate, now)).map_err(SignInError::Door)? {
                 return Ok(Err(error));
             }
-            let (name, generation) = (&session.name, session.generation);
-            let opened = door.open_after(&visit.browser(), name, generation, Means::Code, now)?;
+            let opened = door.go_on(&visit.browser(), &session, now)?;
             Ok(Ok(Confirmed::Live(opened.map(Box::new))))
         });
         let confirmed = run.await.map_err(|error| self.not_run(&error))?;

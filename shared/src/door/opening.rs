@@ -15,14 +15,24 @@ use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 impl Door {
-    /// A session for the browser of someone who just did what ends all sessions of the account, and needs a new one to go
-    /// on; none if anything else ended them as well. `generation` is the account's before that act.
-    pub fn open_after(
+    /// The session that takes the place of one in which someone just did what ends all sessions of the account. It lasts no
+    /// longer than that one would have. None if anything else ended them as well.
+    pub fn go_on(
         &mut self,
         browser: &Browser<'_>,
-        name: &UserName,
-        generation: u64,
-        means: Means,
+        before: &Session,
+        now: Timestamp,
+    ) -> Result<Option<Opened>, SignInError> {
+        self.open_after(browser, (&before.name, before.generation), before.issued, now)
+    }
+
+    /// A session for the browser of someone who just did what ends all sessions of the account. The generation is the
+    /// account's before that.
+    pub(super) fn open_after(
+        &mut self,
+        browser: &Browser<'_>,
+        (name, generation): (&UserName, u64),
+        began: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Opened>, SignInError> {
         let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
@@ -32,8 +42,8 @@ impl Door {
         let record = tx.account(name)?.filter(|record| record.generation == generation + 1);
         let Some(record) = record else { return Ok(None) };
         tx.signed_in(record.id, now)?;
-        let opening = Opening { config, vault, browser, record: &record, host: &host, now };
-        let opened = opening.session(tx, means, None)?;
+        let opening = Opening { config, vault, browser, record: &record, host: &host, began, now };
+        let opened = opening.session(tx, Means::Code, None)?;
         transaction.commit()?;
         Ok(Some(opened))
     }
@@ -46,6 +56,8 @@ pub(super) struct Opening<'a> {
     pub(super) browser: &'a Browser<'a>,
     pub(super) record: &'a AccountRecord,
     pub(super) host: &'a HostGroups,
+    /// From when on the session's life counts: one that takes another's place lasts no longer than that.
+    pub(super) began: Timestamp,
     pub(super) now: Timestamp,
 }
 
@@ -71,7 +83,7 @@ impl Opening<'_> {
                 address: self.address(),
                 created: self.now,
                 last_seen: self.now,
-                expires: self.now.plus(self.config.gate.session.seconds()),
+                expires: self.began.plus(self.config.gate.session.seconds()),
             },
         )?;
         let ended = match self.browser.session {
@@ -83,7 +95,7 @@ impl Opening<'_> {
             account: self.record.id.0,
             generation: self.record.generation,
             factors: Factors::Code,
-            issued: self.now,
+            issued: self.began,
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups,

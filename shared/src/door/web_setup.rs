@@ -2,7 +2,7 @@
 //! after a fresh code. A [`SetupTicket`] says which may begin. Nothing of it is kept before it is active.
 
 use super::actor::Actor;
-use super::{AdministrationError, Browser, Door, Means, Opened, SERVICE, SignInError, Visitor};
+use super::{AdministrationError, Browser, Door, Opened, SERVICE, SignInError, Visitor};
 use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -175,7 +175,7 @@ impl Door {
             Err(AdministrationError::Door(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterSetup::Over),
         };
-        Ok(match self.open_after(browser, &ticket.name, ticket.generation, Means::Code, now)? {
+        Ok(match self.open_after(browser, (&ticket.name, ticket.generation), now, now)? {
             None => AfterSetup::Over,
             Some(opened) => AfterSetup::Opened(Box::new(Opened { app_passwords, ..opened })),
         })

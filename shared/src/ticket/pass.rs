@@ -16,6 +16,8 @@ pub struct Pass {
     pub generation: u64,
     /// Until when it is good.
     pub expires: Timestamp,
+    /// When the session began that rises by it: the new one lasts no longer. None where the first factor passed just now.
+    pub rises_from: Option<Timestamp>,
 }
 
 impl Pass {
@@ -25,10 +27,14 @@ impl Pass {
     pub const TRIALS: u32 = 5;
 
     /// A new one.
-    pub(crate) fn begun(generation: u64, now: Timestamp) -> Result<Pass, RandomError> {
+    pub(crate) fn begun(
+        generation: u64,
+        rises_from: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Pass, RandomError> {
         let mut id = [0; 16];
         fill_random(&mut id)?;
-        Ok(Pass { id: PassId(id), generation, expires: now.plus(Self::LIFE) })
+        Ok(Pass { id: PassId(id), generation, expires: now.plus(Self::LIFE), rises_from })
     }
 
     /// Whether its time is over. A clock that was set back must not lengthen it.

@@ -73,7 +73,8 @@ impl Door {
         };
         // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
-        let opening = Opening { config, vault, browser, record: &record, host: &host, now };
+        let began = pass.rises_from.unwrap_or(now);
+        let opening = Opening { config, vault, browser, record: &record, host: &host, began, now };
         let cookie = match (outcome.recovery, recognised, trust) {
             (Some(Recovered::TurnedOff(_)), ..) => None,
             // the use of a recovery code ended every trust

@@ -180,7 +180,8 @@ impl Door {
             visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
         }
         let Some(record) = &visit.record else { return Ok(AfterPassword::Refused(Refusal::Expired)) };
-        let entering = Entering { config, vault, browser, record, host: &host, recovery, now };
+        let entering =
+            Entering { config, vault, browser, record, host: &host, recovery, rises_from: None, now };
         let next = entering.next(tx, &visit, &recognised)?;
         drop(visit);
         transaction.commit()?;

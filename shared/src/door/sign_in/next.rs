@@ -32,6 +32,8 @@ pub(super) struct Entering<'a> {
     pub(super) host: &'a HostGroups,
     /// What came along with a password.
     pub(super) recovery: &'a Answer,
+    /// When the session began that rises, if one does.
+    pub(super) rises_from: Option<Timestamp>,
     pub(super) now: Timestamp,
 }
 
@@ -85,7 +87,7 @@ impl Entering<'_> {
 
     fn opening<'a>(&'a self, record: &'a AccountRecord) -> Opening<'a> {
         let Entering { config, vault, browser, host, now, .. } = *self;
-        Opening { config, vault, browser, record, host, now }
+        Opening { config, vault, browser, record, host, began: self.rises_from.unwrap_or(now), now }
     }
 
     /// By what someone gets in who needs no more.
@@ -156,7 +158,7 @@ impl Entering<'_> {
             Some(to) if authenticators.is_empty() => Methods::Mail(to),
             Some(to) => Methods::AppOrMail(to),
         };
-        let pass = Pass::begun(record.generation, self.now).map_err(PasswordError::from)?;
+        let pass = Pass::begun(record.generation, self.rises_from, self.now).map_err(PasswordError::from)?;
         Ok(AfterPassword::Code { pass, digits, methods })
     }
 }

@@ -40,8 +40,8 @@ impl Door {
         if !lives || visit.account.enrolled == Enrolled::No {
             return Ok(None);
         }
-        let entering =
-            Entering { config, vault, browser, record, host: &host, recovery: &Answer::Unfit, now };
+        let (recovery, rises_from) = (&Answer::Unfit, Some(session.issued));
+        let entering = Entering { config, vault, browser, record, host: &host, recovery, rises_from, now };
         let next = entering.next(tx, &visit, &recognised)?;
         drop(visit);
         transaction.commit()?;

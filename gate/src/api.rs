@@ -15,6 +15,7 @@ mod second_factor;
 mod setup;
 mod sign_in;
 mod sign_ins;
+mod tokens;
 
 use crate::incoming::{LARGEST, PATIENCE, is_same_origin};
 use crate::refused::Refused;
@@ -29,6 +30,8 @@ use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use problem::problem;
 use std::sync::LazyLock;
+
+pub(crate) use tokens::into_cookies;
 
 /// Where it stands, below the gate's own address.
 pub(crate) const PLACE: &str = "api/v1/";
@@ -47,6 +50,7 @@ static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
         app_passwords::endpoints(),
         email::endpoints(),
         sign_ins::endpoints(),
+        tokens::endpoints(),
     ];
     rooms.into_iter().flatten().collect()
 });
@@ -69,10 +73,8 @@ pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: I
         Ok(bytes) => bytes,
         Err(refused) => return closing(problem(&refused)),
     };
-    match run(guest, parts, found, bytes).await {
-        Ok(reply) => reply,
-        Err(refused) => problem(&refused),
-    }
+    let reply = run(guest, parts, found, bytes).await.unwrap_or_else(|refused| problem(&refused));
+    tokens::with_challenge(guest, reply)
 }
 
 async fn run(

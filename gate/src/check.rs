@@ -231,12 +231,17 @@ fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 }
 
 /// The session of a request, if it is signed, in time, and not revoked.
-pub(crate) fn session(site: &Site, scanned: &Scanned<'_>, now: Timestamp) -> Option<Session> {
+fn session(site: &Site, scanned: &Scanned<'_>, now: Timestamp) -> Option<Session> {
     let session = Session::from_cookie(scanned.value?, &site.watch.keys())?;
+    is_live(site, &session, now).then_some(session)
+}
+
+/// Whether a session is in time and not revoked.
+pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
     let life = site.gate().session.seconds();
     // issued in the future: the clock ran ahead and was set back
     let in_time = session.issued <= now.plus(60) && now.since(session.issued) < life;
-    (in_time && !site.watch.refuses(&session)).then_some(session)
+    in_time && !site.watch.refuses(session)
 }
 
 /// The one Cookie line, empty if there is none.

@@ -1,6 +1,7 @@
 //! Which request goes where: checks of proxies, and the gate's own pages.
 
 use crate::access;
+use crate::api;
 use crate::authorization::Authorization;
 use crate::belief::{Connected, Through};
 use crate::check;
@@ -124,7 +125,8 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let Some(page) = request.uri().path().strip_prefix(site.url.path.as_str()).map(str::to_owned) else {
         return bare(StatusCode::NOT_FOUND);
     };
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    api::into_cookies(site, &page, &mut parts.headers);
     let t = Language::asked(&parts.headers);
     let guest = Guest { site, headers: &parts.headers, address, identity, t };
     if !log::has_access() {

@@ -160,10 +160,16 @@ impl Guest<'_> {
     pub(crate) fn any_session(&self) -> Option<Session> {
         let line = check::cookie_line(self.headers).ok()?;
         let scanned = scan(line, self.site.jar.names.session).ok()?;
-        let session = check::session(self.site, &scanned, clock::now().ok()?)?;
-        // one that checks refuse is none here either, or the browser would be sent to and fro
-        let is_good = self.site.is_good_at(&session, self.site.url.host());
-        (is_good && !self.identity.contradicts(&session.name)).then_some(session)
+        let session = Session::from_cookie(scanned.value?, &self.site.watch.keys())?;
+        self.is_good(&session).then_some(session)
+    }
+
+    /// Whether a session is good here and now. One that checks refuse is none here either, or the browser would be sent to
+    /// and fro.
+    pub(crate) fn is_good(&self, session: &Session) -> bool {
+        let is_live = clock::now().is_ok_and(|now| check::is_live(self.site, session, now));
+        let is_ours = self.site.is_good_at(session, self.site.url.host());
+        is_live && is_ours && !self.identity.contradicts(&session.name)
     }
 
     /// Whether a ticket of this person's is good here: where a proxy says who is there, theirs alone.

@@ -12,6 +12,7 @@ recovery-along = Auch einen Wiederherstellungs- oder Einmalcode eingeben
 recovery-label = Wiederherstellungs- oder Einmalcode
 not-signed-in = Abgemeldet
 not-signed-in-line = Sie sind nicht angemeldet.
+refresh-token-used = Dieses Refresh-Token wurde schon benutzt, vielleicht hat es noch jemand. Die Sitzung ist beendet; bitte neu anmelden.
 signed-out = Abgemeldet
 signed-out-line = Sie sind hier abgemeldet.
 signed-in = Angemeldet

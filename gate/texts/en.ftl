@@ -15,6 +15,7 @@ recovery-along = Use a recovery or one-time code as well
 recovery-label = Recovery or one-time code
 not-signed-in = Signed out
 not-signed-in-line = You are not signed in.
+refresh-token-used = That refresh token was used before, so that someone else may have it. The session has ended; sign in again.
 signed-out = Signed out
 signed-out-line = You are signed out here.
 signed-in = Signed in

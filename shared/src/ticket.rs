@@ -1,11 +1,13 @@
 //! Sealed tokens between two pages of a sign-in, one type for each purpose: one never opens as another.
 
 mod errand;
+mod header_tokens;
 mod pass;
 mod setup;
 mod step_up;
 
 pub(crate) use errand::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewCodes, Purpose};
+pub use header_tokens::{AccessToken, RefreshToken};
 pub use pass::{Pass, PassId};
 pub use setup::{Leave, SetupTicket};
 pub use step_up::StepUpTicket;

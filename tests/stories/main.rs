@@ -60,6 +60,7 @@ mod web_administration;
 mod web_api;
 mod web_api_attacks;
 mod web_api_contract;
+mod web_api_tokens;
 mod web_bad_input;
 mod web_browser;
 mod web_checks;

@@ -5,6 +5,7 @@ use super::body::Nothing;
 use super::body::Shape;
 use super::endpoint::{Access, Done, Endpoint};
 use super::problem::{KIND, Problem};
+use super::tokens::WithTokens;
 use hyper::Method;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -12,6 +13,9 @@ use std::sync::LazyLock;
 use utoipa::ToSchema;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(written);
+
+/// What there is to know beside the endpoints.
+const ABOUT: &str = "What the pages of the gate do, for programs. Whoever signs in has a session, a cookie; critical acts take a proof, the password and a fresh code, which is good for a quarter of an hour. Where gate.api_tokens is on, every answer that sets cookies has them as tokens, too, and headers may take their place: Authorization: Bearer, with the access token, and Postern-Sign-In, Postern-Setup, Postern-Step-Up and Postern-Browser. A request that has one of these has no cookies.";
 
 /// What may go wrong anywhere.
 const ANYWHERE: [u16; 2] = [429, 503];
@@ -56,7 +60,7 @@ fn written() -> Value {
         "info": {
             "title": "Postern",
             "version": "1",
-            "description": "What the pages of the gate do, for programs. Whoever signs in has a session, a cookie; critical acts take a proof, the password and a fresh code, which is good for a quarter of an hour.",
+            "description": ABOUT,
         },
         "servers": [{ "url": "." }],
         "paths": paths,
@@ -64,6 +68,7 @@ fn written() -> Value {
             "schemas": schemas,
             "securitySchemes": {
                 "session": { "type": "apiKey", "in": "cookie", "name": "__Secure-postern" },
+                "access_token": { "type": "http", "scheme": "bearer", "description": "Where gate.api_tokens is on." },
             },
         },
     })
@@ -80,14 +85,21 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         statuses.extend([401, 404]);
     }
     let mut responses = Map::new();
-    match &endpoint.gives {
-        None => responses.insert("204".to_owned(), json!({ "description": "Done." })),
-        Some(shape) => {
-            let schema = kept(schemas, shape);
-            let content = json!({ "application/json": { "schema": schema } });
-            responses.insert("200".to_owned(), json!({ "description": "Done.", "content": content }))
-        }
+    let mut done = |schema| {
+        let content = json!({ "application/json": { "schema": schema } });
+        responses.insert("200".to_owned(), json!({ "description": "Done.", "content": content }))
     };
+    // what reads gives no cookies
+    let tokens = (endpoint.method != Method::GET).then(|| kept(schemas, &Shape::of::<WithTokens>()));
+    match (&endpoint.gives, tokens) {
+        (None, None) => {}
+        (None, Some(tokens)) => drop(done(tokens)),
+        (Some(shape), None) => drop(done(kept(schemas, shape))),
+        (Some(shape), Some(tokens)) => drop(done(json!({ "allOf": [kept(schemas, shape), tokens] }))),
+    }
+    if endpoint.gives.is_none() {
+        responses.insert("204".to_owned(), json!({ "description": "Done." }));
+    }
     for status in statuses {
         let content = json!({ KIND: { "schema": problem } });
         responses.insert(status.to_string(), json!({ "description": "Refused.", "content": content }));
@@ -109,7 +121,7 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         described["requestBody"] = json!({ "required": takes.is_needed, "content": content });
     }
     if endpoint.access == Access::SignedIn {
-        described["security"] = json!([{ "session": [] }]);
+        described["security"] = json!([{ "session": [] }, { "access_token": [] }]);
     }
     described
 }

@@ -2,6 +2,7 @@
 //! and answered, to the router and to the document alike.
 
 use super::body::{Body, Shape, Takes};
+use super::tokens::{Tokens, WithTokens};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
@@ -13,6 +14,9 @@ use serde::Serialize;
 use shared::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
+
+/// The media type of answers.
+const JSON: &str = "application/json";
 
 /// Who may use an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,15 @@ impl<A> Done<A> {
     }
 }
 
+/// An answer with tokens beside it.
+#[derive(Serialize)]
+struct Told<A> {
+    #[serde(flatten)]
+    answer: A,
+    #[serde(flatten)]
+    with: WithTokens,
+}
+
 /// An act on its way.
 pub(super) type Doing<'a, A> = Pin<Box<dyn Future<Output = Result<Done<A>, Refused>> + Send + 'a>>;
 type Act<A, B> = for<'a> fn(&'a Call<'a>, B) -> Doing<'a, A>;
@@ -75,7 +88,7 @@ pub(super) struct Endpoint {
     /// What it does, for the document.
     pub(super) about: &'static str,
     pub(super) takes: Option<Takes>,
-    /// Nothing: it answers 204.
+    /// Nothing: it answers 204, or with tokens.
     pub(super) gives: Option<Shape>,
     run: Run,
 }
@@ -90,14 +103,17 @@ impl Endpoint {
     ) -> Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
-                let done = act(call, B::read(call.guest, &bytes)?).await?;
-                Ok(json(done.reply, "application/json", &done.answer))
+                let Done { reply, answer } = act(call, B::read(call.guest, &bytes)?).await?;
+                Ok(match Tokens::beside(call.guest, &reply)? {
+                    None => json(reply, JSON, &answer),
+                    tokens => json(reply, JSON, &Told { answer, with: WithTokens { tokens } }),
+                })
             })
         });
         Endpoint { method, path, access, about, takes: B::takes(), gives: Some(Shape::of::<A>()), run }
     }
 
-    /// One that has nothing to say.
+    /// One that has nothing to say but tokens.
     pub(super) fn does<B: Body>(
         (method, path): (Method, &'static str),
         access: Access,
@@ -107,6 +123,10 @@ impl Endpoint {
         let run: Run = Box::new(move |call, bytes| {
             Box::pin(async move {
                 let mut reply = act(call, B::read(call.guest, &bytes)?).await?.reply;
+                let tokens = Tokens::beside(call.guest, &reply)?;
+                if tokens.is_some() {
+                    return Ok(json(reply, JSON, &WithTokens { tokens }));
+                }
                 *reply.status_mut() = StatusCode::NO_CONTENT;
                 reply.headers_mut().remove(CONTENT_LENGTH);
                 Ok(reply)

@@ -48,6 +48,7 @@ const CODES: &[&str] = &[
     "signed_out",
     "stale",
     "step_up_required",
+    "token_used",
     "too_large",
     "too_many",
     "too_many_attempts",

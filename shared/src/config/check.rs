@@ -95,6 +95,15 @@ impl Config {
         }
         self.check_own_paths()?;
         self.email.check()?;
+        if self.gate.api_tokens && !self.gate.url.as_ref().is_none_or(GateUrl::has_own_host) {
+            return Err(Conflict {
+                path: &["gate", "api_tokens"],
+                message:
+                    "needs a gate with a host of its own: on a path of the protected host, in gate.url, the \
+                          application's scripts could read the tokens of whoever signs in"
+                        .to_owned(),
+            });
+        }
         let lives = match self.gate.url.as_ref().is_none_or(GateUrl::has_own_host) {
             true => Lives::Apart,
             false => Lives::OnAPath,

@@ -40,6 +40,8 @@ pub struct Gate {
     pub session: Duration<300, 2_592_000>,
     /// How long a browser is trusted.
     pub trust: Duration<3600, 31_536_000>,
+    /// Whether programs may carry tokens in headers instead of cookies.
+    pub api_tokens: bool,
     /// Whether an address alone proves a proxy on loopback and the unix socket.
     pub insecure_loopback: bool,
     /// Whom checks and client addresses are taken from.
@@ -72,6 +74,7 @@ impl Default for Gate {
             own_paths: Vec::new(),
             session: Duration::of(12 * 3600),
             trust: Duration::of(30 * 24 * 3600),
+            api_tokens: false,
             insecure_loopback: false,
             trusted_proxies: Vec::new(),
             scope: BTreeMap::new(),

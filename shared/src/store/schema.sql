@@ -205,7 +205,8 @@ CREATE TABLE session (
     address   TEXT NOT NULL,
     created   INTEGER NOT NULL,
     last_seen INTEGER NOT NULL,
-    expires   INTEGER NOT NULL
+    expires   INTEGER NOT NULL,
+    refreshed INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_account ON session (account);
 

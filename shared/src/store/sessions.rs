@@ -84,6 +84,10 @@ pub trait Sessions {
     fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> Result<(), StoreError>;
     /// An account's sessions that are good at `now`, newest first.
     fn sessions(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
+    /// How many refresh tokens a session that is good at `now` has had after its first.
+    fn refreshed(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>, StoreError>;
+    /// It has one more.
+    fn refresh(&mut self, id: SessionId, now: Timestamp) -> Result<(), StoreError>;
     /// Ends one session; whether there was one.
     fn end_session(&mut self, id: SessionId) -> Result<bool, StoreError>;
 

@@ -10,14 +10,16 @@ use home::{Home, NOW, accepted, code_of, name, refused};
 use shared::app_password::AppPassword;
 use shared::clock::Timestamp;
 use shared::decision::{NotAdmitted, Refusal};
-use shared::door::{AdministrationError, AppPasswordError, AppPasswordsAfter, Door, GoesBy, Seen, Visitor};
+use shared::door::{
+    AdministrationError, AppPasswordError, AppPasswordsAfter, Door, DoorError, GoesBy, Seen, Visitor,
+};
 use shared::enrolment::Pending;
 use shared::event::{Filter, What};
 use shared::guess::Stage;
 use shared::name::Label;
 use shared::password::Password;
 use shared::place::{Address, Origin};
-use shared::store::KeyBound;
+use shared::store::{KeyBound, StoreError};
 use shared::vault::Renewal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -80,9 +82,19 @@ fn admits_from(
     service: &str,
     now: Timestamp,
 ) -> Result<(), NotAdmitted> {
+    tried_from(address, door, typed, service, now).unwrap()
+}
+
+fn tried_from(
+    address: &str,
+    door: &mut Door,
+    typed: &AppPassword,
+    service: &str,
+    now: Timestamp,
+) -> Result<Result<(), NotAdmitted>, DoorError> {
     let (alice, origin) = (name("alice"), Origin::Remote(Address::parse(address).unwrap()));
     let visitor = Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service };
-    door.admit(&visitor, typed, now).unwrap().map(drop)
+    Ok(door.admit(&visitor, typed, now)?.map(drop))
 }
 
 /// What a gate sees that goes by this.

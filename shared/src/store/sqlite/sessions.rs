@@ -125,6 +125,17 @@ impl Sessions for Rows<'_> {
             .collect()
     }
 
+    fn refreshed(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>> {
+        let sql = "SELECT refreshed FROM session WHERE id = ?1 AND expires > ?2";
+        let key = (&id.0[..], signed(now.0));
+        Ok(self.0.query_row(sql, key, |row| row.get(0)).optional()?.map(unsigned))
+    }
+
+    fn refresh(&mut self, id: SessionId, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE session SET refreshed = refreshed + 1, last_seen = ?2 WHERE id = ?1";
+        self.execute(sql, (&id.0[..], signed(now.0)))
+    }
+
     fn end_session(&mut self, id: SessionId) -> Result<bool> {
         let sql = "INSERT OR IGNORE INTO revoked_session (id, expires) \
                    SELECT id, expires FROM session WHERE id = ?1";

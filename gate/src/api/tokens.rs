@@ -1,0 +1,298 @@
+//! Header tokens, for programs that keep no cookies: each of the gate's cookies has a header that stands for it. Where
+//! `gate.api_tokens` is on, an answer that sets cookies brings them as tokens, too, and a request that shows a token has
+//! the cookies that its tokens stand for and no other: all else is the same for both. A session's cookie itself is not
+//! handed out: an access token stands for it, for a quarter of an hour, and a refresh token gets the next.
+//!
+//! MUST NOT take a request's cookies once it shows any token, good or not.
+
+use super::PLACE;
+use super::body::Needed;
+use super::endpoint::{Access, Call, Done, Endpoint};
+use super::nowhere;
+use crate::refused::Refused;
+use crate::reply::Reply;
+use crate::setup::unavailable;
+use crate::sign_in::Guest;
+use crate::site::Site;
+use cookie::Cookie;
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
+use hyper::{HeaderMap, Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use shared::clock;
+use shared::door::{AfterRefresh, SignInError};
+use shared::errand::Typed;
+use shared::place::Origin;
+use shared::remote;
+use shared::ticket::{AccessToken, RefreshToken};
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+/// What stands for the cookie of a sign-in that waits for its code.
+pub(super) const SIGN_IN: &str = "postern-sign-in";
+/// What stands for the cookie of a setup.
+pub(super) const SETUP: &str = "postern-setup";
+/// What stands for the cookie of a proof.
+pub(super) const STEP_UP: &str = "postern-step-up";
+/// What stands for the cookie of a trusted browser.
+pub(super) const BROWSER: &str = "postern-browser";
+
+/// What a program keeps that keeps no cookies: whatever is new. There only where gate.api_tokens is on.
+#[derive(Default, Serialize, ToSchema)]
+pub(super) struct Tokens {
+    /// For Authorization: Bearer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    access_token: Option<Typed>,
+    /// How long the access token is good, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    expires_in: Option<u64>,
+    /// For sign-in/refresh, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    refresh_token: Option<Typed>,
+    /// For Postern-Sign-In, until the code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    sign_in_token: Option<Typed>,
+    /// For Postern-Setup, until the setup is finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    setup_token: Option<Typed>,
+    /// For Postern-Step-Up, beside the access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    step_up_token: Option<Typed>,
+    /// For Postern-Browser, at the next sign-in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    browser_token: Option<Typed>,
+}
+
+/// An answer's tokens.
+#[derive(Serialize, ToSchema)]
+pub(super) struct WithTokens {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) tokens: Option<Tokens>,
+}
+
+/// What gets the next access token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Refresh {
+    #[schema(value_type = String)]
+    refresh_token: Typed,
+}
+
+/// A session's next tokens; the refresh token that was shown has done its work.
+#[derive(Serialize, ToSchema)]
+struct Refreshed {
+    tokens: Tokens,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::tells(
+        (Method::POST, "sign-in/refresh"),
+        Access::Anyone,
+        "Gets the next access and refresh token; where header tokens are off, it is not there.",
+        |call, Needed(shown)| Box::pin(refresh(call, shown)),
+    )]
+}
+
+/// Whether they are taken and given at this place of the gate: never beside an application, whose scripts would read them.
+pub(super) fn are_on(site: &Site) -> bool {
+    site.gate().api_tokens && site.url.has_own_host()
+}
+
+/// Puts the cookies that a request's tokens stand for in the place of those that it came with, if it shows any at an
+/// endpoint that takes them.
+pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
+    if !are_on(site) || !page.starts_with(PLACE) || page.starts_with(remote::PATH) {
+        return;
+    }
+    let names = site.jar.names;
+    let shown = [
+        (names.session, access(site, headers)),
+        (names.login, of(headers, SIGN_IN)),
+        (names.setup, of(headers, SETUP)),
+        (names.step_up, of(headers, STEP_UP)),
+        (names.browser, of(headers, BROWSER)),
+    ];
+    if shown.iter().all(|(_, shown)| matches!(shown, Shown::Nothing)) {
+        return;
+    }
+    let mut line = Zeroizing::new(String::new());
+    for (name, shown) in &shown {
+        if let Shown::Token(value) = shown {
+            let before = if line.is_empty() { "" } else { "; " };
+            line.extend([before, name, "=", value]);
+        }
+    }
+    headers.remove(COOKIE);
+    if let (Ok(mut value), false) = (HeaderValue::try_from(line.as_str()), line.is_empty()) {
+        value.set_sensitive(true);
+        headers.insert(COOKIE, value);
+    }
+}
+
+/// What one header shows.
+enum Shown {
+    Nothing,
+    /// The value of the cookie that it stands for.
+    Token(Zeroizing<String>),
+    /// Something that stands for no cookie.
+    Unfit,
+}
+
+/// The session.
+fn access(site: &Site, headers: &HeaderMap) -> Shown {
+    let lines: Vec<&[u8]> = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
+    let (bearer, other): (Vec<_>, Vec<_>) = lines.into_iter().map(bearer).partition(Option::is_some);
+    match (&bearer[..], other.is_empty()) {
+        ([], _) => Shown::Nothing,
+        ([Some(token)], true) => {
+            let (keys, now) = (site.watch.keys(), clock::now().ok());
+            let token = std::str::from_utf8(token).ok().zip(now);
+            let token = token.and_then(|(token, now)| AccessToken::from_text(token, &keys, now));
+            token.map_or(Shown::Unfit, |token| Shown::Token(Zeroizing::new(token.session.to_cookie(&keys))))
+        }
+        _ => Shown::Unfit,
+    }
+}
+
+/// What stands after Bearer (RFC 6750).
+pub(super) fn bearer(line: &[u8]) -> Option<&[u8]> {
+    let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+    let (scheme, rest) = line.split_at(end);
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| rest.trim_ascii())
+}
+
+/// What is a cookie's value as it stands.
+fn of(headers: &HeaderMap, name: &str) -> Shown {
+    let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let is_token = |line: &&[u8]| line.iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
+    match (lines.next(), lines.next()) {
+        (None, _) => Shown::Nothing,
+        (Some(line), None) if is_token(&line) => {
+            Shown::Token(Zeroizing::new(String::from_utf8_lossy(line).into_owned()))
+        }
+        _ => Shown::Unfit,
+    }
+}
+
+impl Tokens {
+    /// The cookies that an answer sets, as tokens.
+    pub(super) fn beside(guest: &Guest<'_>, reply: &Reply) -> Result<Option<Tokens>, Refused> {
+        if !are_on(guest.site) {
+            return Ok(None);
+        }
+        let (names, mut found) = (guest.site.jar.names, None);
+        for line in reply.headers().get_all(SET_COOKIE) {
+            let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else { continue };
+            // one that is taken back
+            if cookie.value().is_empty() {
+                continue;
+            }
+            let tokens = found.get_or_insert_with(Tokens::default);
+            let value = || Some(Typed::from(cookie.value().to_owned()));
+            match cookie.name() {
+                name if name == names.session => tokens.begin(guest, cookie.value())?,
+                name if name == names.login => tokens.sign_in_token = value(),
+                name if name == names.setup => tokens.setup_token = value(),
+                name if name == names.step_up => tokens.step_up_token = value(),
+                name if name == names.browser => tokens.browser_token = value(),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The first of a session.
+    fn begin(&mut self, guest: &Guest<'_>, cookie: &str) -> Result<(), Refused> {
+        let session = shared::session::Session::from_cookie(cookie, &guest.site.watch.keys());
+        let session = session.ok_or_else(|| Refused::signed_out(guest.t))?;
+        self.renew(guest, &RefreshToken { session, number: 0 })
+    }
+
+    /// A session's, with this as the newest refresh token.
+    fn renew(&mut self, guest: &Guest<'_>, newest: &RefreshToken) -> Result<(), Refused> {
+        let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
+        let (keys, now) = (guest.site.watch.keys(), clock::now().map_err(|error| failed(&error))?);
+        let end = newest.session.issued.plus(guest.site.gate().session.seconds());
+        let access = AccessToken::begun(newest.session.clone(), end, now);
+        let texts = access.to_text(&keys).and_then(|text| Ok((text, newest.to_text(&keys)?)));
+        let (access_text, refresh_text) = texts.map_err(|error| failed(&error))?;
+        self.access_token = Some(access_text.as_str().to_owned().into());
+        self.expires_in = Some(access.left(now));
+        self.refresh_token = Some(refresh_text.as_str().to_owned().into());
+        Ok(())
+    }
+}
+
+async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Refused> {
+    let guest = call.guest;
+    if !are_on(guest.site) {
+        return Err(nowhere(guest, &[]));
+    }
+    let over = || Refused::signed_out(guest.t);
+    let shown = RefreshToken::from_text(&shown.refresh_token, &guest.site.watch.keys()).ok_or_else(over)?;
+    if !guest.is_good(&shown.session) {
+        return Err(over());
+    }
+    let (name, origin) = (shown.session.name.clone(), Origin::Remote(guest.address));
+    let run = guest.site.judge.run(move |door| {
+        let now = clock::now().map_err(SignInError::Clock)?;
+        door.refresh(shown, &origin, now)
+    });
+    match run.await.map_err(|error| guest.not_run(&error))? {
+        AfterRefresh::Next(next) => {
+            let mut tokens = Tokens::default();
+            tokens.renew(guest, &next)?;
+            Ok(Done::saying(Refreshed { tokens }))
+        }
+        AfterRefresh::Used => {
+            guest.log(&name, "refused", "refresh-token-used");
+            let text = guest.t.say("refresh-token-used");
+            Err(Refused::new(StatusCode::UNAUTHORIZED, "token_used", text))
+        }
+        AfterRefresh::Over => Err(over()),
+    }
+}
+
+/// Says how to be somebody, where tokens are taken (RFC 6750, section 3).
+pub(super) fn with_challenge(guest: &Guest<'_>, mut reply: Reply) -> Reply {
+    if reply.status() == StatusCode::UNAUTHORIZED && are_on(guest.site) {
+        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_comes_after_its_scheme_and_no_other_way() {
+        assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
+        assert_eq!(bearer(b"bEARER  abc "), Some(&b"abc"[..]));
+        assert_eq!(bearer(b"Bearer"), Some(&b""[..]), "one that is empty is no other scheme");
+        for line in [&b""[..], b"abc", b"Basic YTph", b"Bearerabc"] {
+            assert_eq!(bearer(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_stands_for_one_cookie_and_smuggles_no_other() {
+        let mut headers = HeaderMap::new();
+        assert!(matches!(of(&headers, SETUP), Shown::Nothing));
+        headers.append(SETUP, HeaderValue::from_static("abc-_123"));
+        assert!(matches!(of(&headers, SETUP), Shown::Token(value) if *value == "abc-_123"));
+        headers.append(SETUP, HeaderValue::from_static("abc-_123"));
+        assert!(matches!(of(&headers, SETUP), Shown::Unfit), "two");
+        for value in ["a; __Secure-postern=b", "a=b", "a b", "a,b", "a%3b", "\"a\""] {
+            headers.insert(SETUP, HeaderValue::from_static(value));
+            assert!(matches!(of(&headers, SETUP), Shown::Unfit), "{value}");
+        }
+    }
+}

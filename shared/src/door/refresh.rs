@@ -1,0 +1,59 @@
+//! A session's next access token, for the newest refresh token of that session, once. An older one was used before, so
+//! that either its user or that of the newer one is a thief: the session ends.
+
+use super::{Door, SERVICE, SignInError, notice};
+use crate::clock::Timestamp;
+use crate::event::{Event, What};
+use crate::place::Origin;
+use crate::store::Intent;
+use crate::ticket::RefreshToken;
+
+/// What came of a refresh token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AfterRefresh {
+    /// It was the newest; the next one.
+    Next(RefreshToken),
+    /// It was used before: the session is over at every gate when this is returned.
+    Used,
+    /// Its session is over.
+    Over,
+}
+
+impl Door {
+    /// Takes a refresh token for the next one. Whether the session is otherwise good, the caller has looked at.
+    pub fn refresh(
+        &mut self,
+        shown: RefreshToken,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<AfterRefresh, SignInError> {
+        let Door { config, vault, store, .. } = self;
+        let mut transaction = store.begin(vault, Intent::Write)?;
+        let (tx, session) = (transaction.as_mut(), &shown.session);
+        let account = tx
+            .account(&session.name)?
+            .filter(|account| account.id.0 == session.account && account.generation == session.generation);
+        let newest = tx.refreshed(session.id, now)?;
+        let (Some(account), Some(newest)) = (account, newest) else { return Ok(AfterRefresh::Over) };
+        if shown.number == newest {
+            tx.refresh(session.id, now)?;
+            transaction.commit()?;
+            return Ok(AfterRefresh::Next(RefreshToken { number: newest + 1, ..shown }));
+        }
+        tx.end_session(session.id)?;
+        let revision = tx.revise()?;
+        let event = Event {
+            at: now,
+            actor: account.name.to_string(),
+            account: account.name,
+            what: What::SessionRevoked,
+            door: SERVICE.to_owned(),
+            origin: origin.to_string(),
+            cause: "an old refresh token was used after a newer one".to_owned(),
+        };
+        notice::log(config, tx, &event)?;
+        transaction.commit()?;
+        self.await_gates(revision)?;
+        Ok(AfterRefresh::Used)
+    }
+}

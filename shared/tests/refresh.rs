@@ -1,0 +1,96 @@
+//! Header tokens: what gets a session's next access token.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, remote};
+use shared::answer::Answer;
+use shared::clock::Timestamp;
+use shared::door::{AfterCode, AfterPassword, AfterRefresh, Browser, Trust};
+use shared::enrolment::Pending;
+use shared::event::{Filter, What};
+use shared::place::Origin;
+use shared::session::Session;
+use shared::ticket::RefreshToken;
+
+fn browser(origin: &Origin) -> Browser<'_> {
+    Browser { origin, name: "Test", cookie: None, scope: "example.com", page: None, session: None }
+}
+
+fn signs_in(home: &mut Home, pending: &Pending, now: Timestamp) -> Session {
+    let from = remote("192.0.2.7");
+    let none = Answer::read(b"");
+    let asked =
+        home.door.enter_password(&browser(&from), &name("alice"), Some(&password(PASSWORD)), &none, now);
+    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+    let code = code_of(pending, i64::try_from((now.0 - NOW.0) / 30).unwrap());
+    let answer = Answer::read(code.as_bytes());
+    let entered = home.door.enter_code(&browser(&from), &name("alice"), &pass, &answer, Trust::NotAsked, now);
+    let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+    opened.session
+}
+
+/// P2: the newest works once, an older one ends the session, and the other sessions go on.
+#[test]
+fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
+    let (mut home, pending) = alice_at_the_web("");
+    let (session, other) = (signs_in(&mut home, &pending, NOW), signs_in(&mut home, &pending, NOW.plus(30)));
+    let from = remote("192.0.2.7");
+    let now = NOW.plus(60);
+    let first = RefreshToken { session: session.clone(), number: 0 };
+    let mut newest = first.clone();
+    for number in 1..=3 {
+        let after = home.door.refresh(newest, &from, now).unwrap();
+        let AfterRefresh::Next(next) = after else { panic!("{after:?}") };
+        assert_eq!((next.number, &next.session), (number, &session));
+        newest = next;
+    }
+    assert_eq!(home.door.refresh(first, &from, now).unwrap(), AfterRefresh::Used);
+    assert_eq!(home.door.refresh(newest, &from, now).unwrap(), AfterRefresh::Over, "the thief's, too");
+    let filter = Filter { what: Some(What::SessionRevoked), ..Filter::default() };
+    let events = home.door.events(&filter, 0, 10).unwrap();
+    assert_eq!(events.len(), 1);
+    assert!(events[0].1.cause.contains("old refresh token"), "{events:?}");
+    let left: Vec<_> = home.door.sessions(&name("alice"), now).unwrap().into_iter().map(|s| s.id).collect();
+    assert_eq!(left, [other.id]);
+    let again = RefreshToken { session: other, number: 0 };
+    assert!(matches!(home.door.refresh(again, &from, now).unwrap(), AfterRefresh::Next(_)));
+}
+
+/// P2: of two that come at once with one token, one is let in at most, and then neither goes on.
+#[test]
+fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
+    let (mut home, pending) = alice_at_the_web("");
+    let session = signs_in(&mut home, &pending, NOW);
+    let racers: Vec<_> = (0..4)
+        .map(|_| {
+            let (mut door, shown) = (home.another(), RefreshToken { session: session.clone(), number: 0 });
+            std::thread::spawn(move || door.refresh(shown, &remote("192.0.2.7"), NOW).unwrap())
+        })
+        .collect();
+    let after: Vec<_> = racers.into_iter().map(|racer| racer.join().unwrap()).collect();
+    let next = after.iter().filter(|after| matches!(after, AfterRefresh::Next(_))).count();
+    let used = after.iter().filter(|after| **after == AfterRefresh::Used).count();
+    assert_eq!((next, used), (1, 1), "{after:?}");
+    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
+}
+
+/// P2, promise 3: a session that was revoked, has run out, or ended with all of the account's is not refreshed.
+#[test]
+fn a_session_that_is_over_is_not_refreshed() {
+    let from = remote("192.0.2.7");
+    for by in ["its end", "sign-out", "a new password"] {
+        let (mut home, pending) = alice_at_the_web("");
+        let session = signs_in(&mut home, &pending, NOW);
+        let mut now = NOW.plus(60);
+        match by {
+            "its end" => now = NOW.plus(12 * 3600),
+            "sign-out" => home.another().sign_out(session.id).unwrap(),
+            _ => {
+                home.another().set_password(&name("alice"), &password("another one"), "root", now).unwrap();
+            }
+        }
+        let shown = RefreshToken { session, number: 0 };
+        assert_eq!(home.door.refresh(shown, &from, now).unwrap(), AfterRefresh::Over, "{by}");
+    }
+}

@@ -1,0 +1,206 @@
+//! Header tokens, and those who mean harm.
+
+use crate::web_api::{Program, text};
+use serde_json::{Value, json};
+use testhost::{APP, Front, Host, Person, Phone, Place, Visitor, Web, reconfigure};
+
+const SESSION: &str = "__Secure-postern";
+
+/// A gate that gives header tokens, and alice, who is enrolled.
+fn prepared(host: &Host) -> (Web, Person, Phone) {
+    let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
+    switch_on(&mut web);
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    (web, alice, phone)
+}
+
+pub(crate) fn switch_on(web: &mut Web) {
+    reconfigure("[gate]\n", "[gate]\napi_tokens = true\n");
+    web.gate.restart();
+}
+
+fn bearing(web: &Web, headers: &[&str]) -> Program {
+    Program::of(web, headers.iter().fold(Visitor::new(), |visitor, header| visitor.with(header)))
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
+/// P2
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
+    let host = Host::fresh();
+    let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let credentials = json!({ "user": "alice", "password": alice.password });
+
+    switch_on(&mut web);
+    let given = Program::of_tokens(&web);
+    given.signs_in(&alice, &phone.code());
+    let (access, refresh) = (given.token("access_token"), given.token("refresh_token"));
+    reconfigure("api_tokens = true\n", "");
+    web.gate.restart();
+
+    given.is_refused("GET", "account", Value::Null, 401, "signed_out");
+    let shown = json!({ "refresh_token": refresh });
+    let refused = given.is_refused("POST", "sign-in/refresh", shown, 404, "not_found");
+    assert!(refused.all("www-authenticate").is_empty());
+    host.clock.forward(30);
+    let program = Program::new(&web);
+    for (path, body) in [("sign-in", credentials), ("sign-in/code", json!({ "code": phone.code() }))] {
+        let answer = program.asks("POST", path, body);
+        assert!(answer.get("tokens").is_none(), "{answer}");
+    }
+    // a cookie is as good with headers that nobody reads
+    let both = Program::of(&web, program.visitor.with(&bearer(&access)).with("Postern-Setup: nonsense"));
+    assert_eq!(both.asks("GET", "account", Value::Null)["user"], "alice");
+}
+
+/// P2: the access token is good for a quarter of an hour, and the refresh token once, as long as the session is.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_session_goes_on_by_refresh_tokens_until_its_end_and_not_beyond() {
+    let host = Host::fresh();
+    let (web, alice, phone) = prepared(&host);
+    let program = Program::of_tokens(&web);
+    program.signs_in(&alice, &phone.code());
+    assert_eq!(program.token("expires_in"), "900");
+    let refreshes = |program: &Program| {
+        let shown = json!({ "refresh_token": program.token("refresh_token") });
+        program.does("POST", "sign-in/refresh", shown);
+    };
+    host.clock.forward(899);
+    assert_eq!(program.asks("GET", "account", Value::Null)["user"], "alice");
+    host.clock.forward(1);
+    let refused = program.is_refused("GET", "account", Value::Null, 401, "signed_out");
+    assert_eq!(refused.header("www-authenticate"), "Bearer");
+    refreshes(&program);
+    assert_eq!(program.asks("GET", "account", Value::Null)["user"], "alice");
+
+    host.clock.forward(12 * 3600 - 900 - 60);
+    refreshes(&program);
+    let left: u64 = program.token("expires_in").parse().expect("seconds");
+    assert!((30..=60).contains(&left), "{left} s are left of twelve hours");
+    assert_eq!(program.asks("GET", "account", Value::Null)["user"], "alice");
+    host.clock.forward(60);
+    program.is_refused("GET", "account", Value::Null, 401, "signed_out");
+    let shown = json!({ "refresh_token": program.token("refresh_token") });
+    program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
+}
+
+/// P2: a thief of a refresh token is found out by whoever of the two comes second, and neither has a session then.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_refresh_token_that_is_used_again_ends_the_session() {
+    let host = Host::fresh();
+    let (web, alice, phone) = prepared(&host);
+    let program = Program::of_tokens(&web);
+    program.signs_in(&alice, &phone.code());
+    host.clock.forward(30);
+    let other = Program::of_tokens(&web);
+    other.signs_in(&alice, &phone.code());
+
+    let stolen = json!({ "refresh_token": program.token("refresh_token") });
+    let thief = Program::of_tokens(&web);
+    thief.does("POST", "sign-in/refresh", stolen.clone());
+    assert_eq!(thief.asks("GET", "account", Value::Null)["user"], "alice");
+    let refused = program.is_refused("POST", "sign-in/refresh", stolen, 401, "token_used");
+    assert!(refused.body.contains("sign in again"), "{refused:?}");
+    for robbed in [&thief, &program] {
+        robbed.is_refused("GET", "account", Value::Null, 401, "signed_out");
+        let shown = json!({ "refresh_token": robbed.token("refresh_token") });
+        robbed.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
+    }
+    assert_eq!(other.asks("GET", "account", Value::Null)["sessions"], 1, "her other session goes on");
+
+    let log = web.gate.log();
+    assert!(log.contains("refused cause=refresh-token-used address="), "{log}");
+    for token in ["access_token", "refresh_token", "sign_in_token"] {
+        assert!(!log.contains(&program.token(token)), "{token} stands in the log");
+    }
+    let events = testhost::Postern::call("log alice --event session-revoked").does().out;
+    assert!(events.contains("an old refresh token was used after a newer one"), "{events}");
+}
+
+/// P2: headers come before cookies, and no token is good for what another is.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_alone() {
+    let host = Host::fresh();
+    let (web, alice, phone) = prepared(&host);
+    let program = Program::of_tokens(&web);
+    program.signs_in(&alice, &phone.code());
+    let browser = Program::new(&web);
+    host.clock.forward(30);
+    browser.signs_in(&alice, &phone.code());
+    let cookie = browser.visitor.cookie(SESSION);
+    let [access, refresh, sign_in] =
+        ["access_token", "refresh_token", "sign_in_token"].map(|t| program.token(t));
+
+    // one bad header, and the cookie beside it is not read
+    for header in [
+        bearer("nonsense"),
+        bearer(&cookie),
+        bearer(&refresh),
+        bearer(&sign_in),
+        "Authorization: Bearer  ".to_owned(),
+        "Postern-Sign-In: x".to_owned(),
+        "Postern-Browser: ".to_owned() + &cookie,
+        format!("Postern-Setup: x; {SESSION}={cookie}"),
+        format!("Postern-Browser: x, {SESSION}={cookie}"),
+    ] {
+        let both = Program::of(&web, browser.visitor.with(&header));
+        let refused = both.is_refused("GET", "account", Value::Null, 401, "signed_out");
+        assert_eq!(refused.header("www-authenticate"), "Bearer");
+    }
+    // another scheme is none of ours
+    let both = Program::of(&web, browser.visitor.with("Authorization: Basic YWxpY2U6eA=="));
+    assert_eq!(both.asks("GET", "account", Value::Null)["user"], "alice");
+    // two are one too many
+    bearing(&web, &[&bearer(&access), &bearer(&access)]).is_refused(
+        "GET",
+        "account",
+        Value::Null,
+        401,
+        "signed_out",
+    );
+    // a token is no cookie
+    for token in [&access, &refresh] {
+        let line = format!("Cookie: {SESSION}={token}");
+        bearing(&web, &[&line]).is_refused("GET", "account", Value::Null, 401, "signed_out");
+    }
+    for token in [&access, &cookie, &sign_in] {
+        let shown = json!({ "refresh_token": token });
+        program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
+    }
+    // nor does it open an application, or a page
+    assert_eq!(Visitor::new().with(&bearer(&access)).fetches(APP).status, 401);
+    let page = Visitor::new().with(&bearer(&access)).loads(&web.pages);
+    assert!(!page.body.contains("alice"), "{page:?}");
+
+    // what another site sends is refused as ever
+    let led = bearing(&web, &[&bearer(&access), "Origin: https://evil.example"]);
+    led.is_refused("DELETE", "sessions", Value::Null, 403, "foreign_origin");
+
+    // a proof is the session's own
+    host.clock.forward(30);
+    browser.does("POST", "step-up", json!({ "password": alice.password, "code": phone.code() }));
+    let step_up = format!("Postern-Step-Up: {}", browser.visitor.cookie("__Host-postern-step-up"));
+    let both = bearing(&web, &[&bearer(&access), &step_up]);
+    both.is_refused("DELETE", "second-factor", Value::Null, 403, "step_up_required");
+
+    // and what is revoked is over at once
+    let listed = browser.asks("GET", "sessions", Value::Null);
+    let others = listed["sessions"].as_array().expect("a list").iter().find(|one| one["own"] == false);
+    browser.does("DELETE", &format!("sessions/{}", text(others.expect("the program's"), "id")), Value::Null);
+    program.is_refused("GET", "account", Value::Null, 401, "signed_out");
+    let shown = json!({ "refresh_token": refresh });
+    program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
+    assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
+}

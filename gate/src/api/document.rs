@@ -5,6 +5,7 @@ use super::body::Nothing;
 use super::body::Shape;
 use super::endpoint::{Access, Done, Endpoint};
 use super::problem::{KIND, Problem};
+use super::query::Parameter;
 use hyper::Method;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -64,6 +65,11 @@ fn written() -> Value {
             "schemas": schemas,
             "securitySchemes": {
                 "session": { "type": "apiKey", "in": "cookie", "name": "__Secure-postern" },
+                "administration": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The gate's secret for administration, where it has one; elsewhere nothing of that is there.",
+                },
             },
         },
     })
@@ -75,10 +81,13 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         statuses.extend(ACTS);
         statuses.extend(BODIES);
     }
-    if endpoint.access == Access::SignedIn {
+    statuses.extend(match endpoint.access {
+        Access::Anyone => &[][..],
         // the account may go while it is looked at
-        statuses.extend([401, 404]);
-    }
+        Access::SignedIn => &[401, 404],
+        // what is not on is not there; a name may be none
+        Access::Administration => &[401, 403, 404, 422],
+    });
     let mut responses = Map::new();
     match &endpoint.gives {
         None => responses.insert("204".to_owned(), json!({ "description": "Done." })),
@@ -97,9 +106,12 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         "summary": endpoint.about,
         "responses": responses,
     });
-    let parameters: Vec<Value> = variables(endpoint.path)
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
-        .collect();
+    let path = variables(endpoint.path)
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let query = endpoint.asks.iter().map(|Parameter { name, about }| {
+        json!({ "name": name, "in": "query", "description": about, "schema": { "type": "string" } })
+    });
+    let parameters: Vec<Value> = path.chain(query).collect();
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();
     }
@@ -108,8 +120,10 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         let content = json!({ "application/json": { "schema": schema } });
         described["requestBody"] = json!({ "required": takes.is_needed, "content": content });
     }
-    if endpoint.access == Access::SignedIn {
-        described["security"] = json!([{ "session": [] }]);
+    match endpoint.access {
+        Access::Anyone => {}
+        Access::SignedIn => described["security"] = json!([{ "session": [] }]),
+        Access::Administration => described["security"] = json!([{ "administration": [] }]),
     }
     described
 }
@@ -161,6 +175,21 @@ mod tests {
             text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         let kept: BTreeSet<&str> = schemas.keys().map(String::as_str).collect();
         assert_eq!(referred, kept);
+    }
+
+    #[test]
+    fn what_a_program_shows_and_may_ask_stands_with_the_endpoint() {
+        let described = &DOCUMENT["paths"]["/administration/accounts"]["get"];
+        assert_eq!(described["security"], json!([{ "administration": [] }]));
+        let parameters = described["parameters"].as_array().unwrap();
+        let asked: Vec<_> = parameters.iter().map(|one| (one["in"].as_str(), one["name"].as_str())).collect();
+        assert_eq!(asked, [(Some("query"), Some("find")), (Some("query"), Some("after"))]);
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.access != Access::Anyone) {
+            let method = endpoint.method.as_str().to_ascii_lowercase();
+            let described = &DOCUMENT["paths"][format!("/{}", endpoint.path)][method];
+            let scheme = described["security"][0].as_object().and_then(|one| one.keys().next()).unwrap();
+            assert!(DOCUMENT["components"]["securitySchemes"].get(scheme).is_some(), "{}", endpoint.path);
+        }
     }
 
     #[test]

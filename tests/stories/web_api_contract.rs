@@ -1,6 +1,6 @@
 //! The JSON API and its description: schemathesis makes requests of the one, right and wrong, and holds every answer to it.
 
-use crate::web_administration::{SECRET, takes_programs};
+use crate::web_administration::{self, SECRET, takes_programs};
 use crate::web_api::Program;
 use serde_json::Value;
 use std::process::Command;
@@ -74,5 +74,8 @@ fn every_answer_is_as_the_document_says() {
     let unasked = format!("{UNASKED},ignored_auth");
     let programs = ["--exclude-checks", &unasked, "--include-path-regex", ADMINISTRATION];
     is_kept(&[&["-H", &shown, "--max-examples", "20"], &programs[..]].concat());
+    let administrator = Program::of(&web, web_administration::program(SECRET));
+    let found = administrator.asks("GET", "administration/accounts", Value::Null);
+    assert_eq!(found["accounts"][0]["account"], "alice", "it was let in: {found}");
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }

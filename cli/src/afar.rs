@@ -15,8 +15,8 @@ use shared::config::gate::GateUrl;
 use shared::files::{self, Follow, Privacy};
 use shared::name::UserName;
 use shared::remote::{
-    AccountState, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem, SHORTEST_SECRET, Unlock,
-    is_secret,
+    AccountState, Accounts, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem, SHORTEST_SECRET,
+    Unlock, is_secret,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +30,9 @@ use zeroize::Zeroizing;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The largest file of certificates, in bytes.
 const LARGEST_CA: u64 = 1024 * 1024;
+
+/// The code of a gate that takes no programs, or none from here.
+const NOT_FOUND: &str = "not_found";
 
 /// A gate, and what opens its administration.
 struct Gate {
@@ -49,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Resul
             }
         },
         Command::Disable(what) => {
-            let done = open(&arguments.afar, url)?.does::<Done>(&of(&what.user, "/disable"), &());
+            let done = open(&arguments.afar, url)?.does::<Done>(&of(&what.user, "/disable"));
             let (success, message) = match &done {
                 Ok(done) => (true, done.message.clone()),
                 Err(Failure::Message(message)) => (false, message.clone()),
@@ -60,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Resul
         }
         Command::Unlock(what) => {
             let act = of(&what.user, "/unlock");
-            let done: Done = open(&arguments.afar, url)?.does(&act, &Unlock { clock: what.clock })?;
+            let done: Done = open(&arguments.afar, url)?.does_so(&act, &Unlock { clock: what.clock })?;
             output.done(done.message)
         }
         Command::OneTimeCode(what) if what.cancel => {
@@ -68,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Resul
             output.done(done.message)
         }
         Command::OneTimeCode(what) => {
-            let issued: Issued = open(&arguments.afar, url)?.does(&of(&what.user, "/one-time-code"), &())?;
+            let issued: Issued = open(&arguments.afar, url)?.does(&of(&what.user, "/one-time-code"))?;
             one_time_code::show(output, &issued)
         }
         _ => Err(Failure::Usage(
@@ -152,7 +155,7 @@ impl Gate {
             let after = all.last().map_or_else(String::new, |last| {
                 format!("?after={}", utf8_percent_encode(last.account.as_str(), NON_ALPHANUMERIC))
             });
-            let page: Vec<AccountState> = self.asks(&format!("accounts{after}"))?;
+            let Accounts { accounts: page } = self.asks(&format!("accounts{after}"))?;
             let comes_later = |one: &AccountState| all.last().is_none_or(|last| one.account > last.account);
             if !page.iter().all(comes_later) {
                 return Err(self.nonsense());
@@ -169,11 +172,13 @@ impl Gate {
         self.read(request.header("Authorization", self.authorization.as_str()).call())
     }
 
-    fn does<T: DeserializeOwned>(&self, what: &str, how: &impl Serialize) -> Result<T, Failure> {
-        let body = match serde_json::to_string(how)? {
-            nothing if nothing == "null" => "{}".to_owned(),
-            body => body,
-        };
+    fn does<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+        let request = self.agent.post(format!("{}{what}", self.url));
+        self.read(request.header("Authorization", self.authorization.as_str()).send_empty())
+    }
+
+    fn does_so<T: DeserializeOwned>(&self, what: &str, how: &impl Serialize) -> Result<T, Failure> {
+        let body = serde_json::to_string(how)?;
         let request = self.agent.post(format!("{}{what}", self.url)).content_type("application/json");
         self.read(request.header("Authorization", self.authorization.as_str()).send(body))
     }
@@ -193,13 +198,13 @@ impl Gate {
         if status == StatusCode::OK {
             return serde_json::from_slice(body).map_err(|_| self.nonsense());
         }
-        match serde_json::from_slice::<Problem<'_>>(body) {
-            Ok(problem) => Err(Failure::new(problem.detail)),
-            Err(_) if status == StatusCode::NOT_FOUND => Err(Failure::new(format_args!(
+        match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) if problem.code != NOT_FOUND => Err(Failure::new(problem.detail)),
+            _ if status == StatusCode::NOT_FOUND => Err(Failure::new(format_args!(
                 "{}: there is nothing here; [gate.administration] in that gate's postern.toml names a secret, and the networks that it is taken from",
                 self.url
             ))),
-            Err(_) => Err(Failure::new(format_args!("{}: answered {status}", self.url))),
+            _ => Err(Failure::new(format_args!("{}: answered {status}", self.url))),
         }
     }
 

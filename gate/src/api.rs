@@ -1,9 +1,11 @@
 //! The JSON API: what the pages do, for programs. Each room has its endpoints, which go through the same acts as the
 //! pages, so that neither may do more than the other; the document that describes them is made of them.
 //!
-//! MUST refuse what changes something and comes from another origin. MUST answer no failure with success.
+//! MUST refuse what changes something and comes from another origin. MUST answer no failure with success. MUST read
+//! no request to administration before its secret was shown.
 
 mod account;
+mod administration;
 mod app_passwords;
 mod authenticators;
 mod body;
@@ -11,6 +13,7 @@ mod document;
 mod email;
 mod endpoint;
 mod problem;
+mod query;
 mod second_factor;
 mod setup;
 mod sign_in;
@@ -21,6 +24,7 @@ use crate::incoming::{LARGEST, PATIENCE, is_same_origin};
 use crate::refused::Refused;
 use crate::reply::{Reply, closing};
 use crate::sign_in::Guest;
+use administration::admission;
 use endpoint::{Access, Call, Endpoint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -35,6 +39,8 @@ pub(crate) use tokens::into_cookies;
 
 /// Where it stands, below the gate's own address.
 pub(crate) const PLACE: &str = "api/v1/";
+/// Below which programs administer.
+const ADMINISTRATION: &str = "administration/";
 /// The most segments that a path is looked at with.
 const DEEPEST: usize = 8;
 
@@ -51,12 +57,21 @@ static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
         email::endpoints(),
         sign_ins::endpoints(),
         tokens::endpoints(),
+        administration::endpoints(),
     ];
     rooms.into_iter().flatten().collect()
 });
 
 /// Answers one request.
 pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: Incoming) -> Reply {
+    if path.starts_with(ADMINISTRATION) {
+        let Some(secret) = guest.administration_secret() else {
+            return problem(&nowhere(guest, &[]));
+        };
+        if let Some(reply) = admission::turned_away(guest, secret).await {
+            return reply;
+        }
+    }
     let found = match find(&parts.method, path) {
         Ok(found) => found,
         Err(allowed) => {
@@ -84,14 +99,17 @@ async fn run(
     bytes: Bytes,
 ) -> Result<Reply, Refused> {
     let is_harmless = endpoint.method == Method::GET;
-    if !is_harmless && !is_same_origin(&parts.headers, &guest.site.url.origin()) {
+    // no browser sends the secret of administration along for another site
+    let is_ambient = endpoint.access != Access::Administration;
+    if !is_harmless && is_ambient && !is_same_origin(&parts.headers, &guest.site.url.origin()) {
         let text = guest.t.say("foreign-origin");
         return Err(Refused::new(StatusCode::FORBIDDEN, "foreign_origin", text));
     }
     if endpoint.access == Access::SignedIn {
         guest.signed_in()?;
     }
-    endpoint.run(&Call { guest, arguments }, bytes).await
+    let query = parts.uri.query().unwrap_or_default();
+    endpoint.run(&Call { guest, arguments, query }, bytes).await
 }
 
 /// The endpoint, and what stands in the variable places of its path; else the methods that there are.
@@ -163,6 +181,9 @@ mod tests {
             assert_eq!(find(&Method::DELETE, nowhere).err(), Some(Vec::new()), "{nowhere}");
         }
         assert_eq!(find(&Method::POST, "account").err(), Some(vec!["GET", "HEAD"]));
+        let act = "administration/accounts/a%20b/one-time-code";
+        assert_eq!(find(&Method::DELETE, act).map(|(_, arguments)| arguments), Ok(vec!["a b".to_owned()]));
+        assert_eq!(find(&Method::GET, act).err(), Some(vec!["POST", "DELETE"]));
     }
 
     #[test]
@@ -173,6 +194,16 @@ mod tests {
                 let same = one.method == other.method && fits(other.path, &segments).is_some();
                 assert!(!same, "{} {} and {}", one.method, one.path, other.path);
             }
+        }
+    }
+
+    /// The secret is looked at by the path, before there is an endpoint.
+    #[test]
+    fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
+        assert_eq!(format!("{PLACE}{ADMINISTRATION}"), shared::remote::PATH);
+        for endpoint in ENDPOINTS.iter() {
+            let is_below = endpoint.path.starts_with(ADMINISTRATION);
+            assert_eq!(is_below, endpoint.access == Access::Administration, "{}", endpoint.path);
         }
     }
 

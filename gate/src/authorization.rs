@@ -54,6 +54,13 @@ impl Authorization {
     }
 }
 
+/// The token of a value that is Bearer (RFC 6750); empty, if there is none.
+pub(crate) fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(end);
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| rest.trim_ascii())
+}
+
 fn basic(encoded: &str) -> Authorization {
     if encoded.len() > LONGEST {
         return Authorization::OtherBasic;
@@ -77,6 +84,16 @@ mod tests {
 
     fn basic_of(text: &str) -> String {
         format!("Basic {}", BASE64.encode(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_bearer_token_comes_after_its_scheme_and_no_other_way() {
+        assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
+        assert_eq!(bearer(b"bEARER  abc "), Some(&b"abc"[..]));
+        assert_eq!(bearer(b"Bearer"), Some(&b""[..]), "one that is empty is no other scheme");
+        for value in [&b""[..], b"abc", b"Basic YTph", b"Bearerabc"] {
+            assert_eq!(bearer(value), None, "{value:?}");
+        }
     }
 
     #[test]

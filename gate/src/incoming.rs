@@ -2,7 +2,7 @@
 
 use crate::sign_in::Form;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, ORIGIN};
 use hyper::{HeaderMap, StatusCode};
 use std::time::Duration;
@@ -20,18 +20,8 @@ pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     site && origin_fits
 }
 
-/// A form.
+/// A form, or nothing, within its limits.
 pub(crate) async fn form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
-    let bytes = collected(headers, body, "application/x-www-form-urlencoded").await?;
-    Ok(Form::read(&bytes))
-}
-
-/// A body of this type, or none, within its limits.
-pub(crate) async fn collected(
-    headers: &HeaderMap,
-    body: Incoming,
-    wanted: &str,
-) -> Result<Bytes, StatusCode> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let collected = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
     match collected {
@@ -39,10 +29,10 @@ pub(crate) async fn collected(
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Ok(Ok(body)) => {
             let bytes = body.to_bytes();
-            if !bytes.is_empty() && !kind.starts_with(wanted) {
+            if !bytes.is_empty() && !kind.starts_with("application/x-www-form-urlencoded") {
                 return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
             }
-            Ok(bytes)
+            Ok(Form::read(&bytes))
         }
     }
 }

@@ -1,15 +1,13 @@
-//! The gate's own pages, by path and method: those of everyone, of administrators, and what programs find.
+//! The gate's own pages, by path and method: those of everyone, those of administrators, and the API.
 
-use crate::administration;
 use crate::api;
-use crate::incoming::{collected, form, is_same_origin};
+use crate::incoming::{form, is_same_origin};
 use crate::look::SCRIPTS;
 use crate::reply::{self, Reply, bare, last};
 use crate::sign_in::{Form, Guest};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
-use shared::remote;
 
 /// What the gate shows at its own address.
 const SHOWN: [&str; 20] = [
@@ -61,9 +59,6 @@ const FORMS: [&str; 22] = [
 ];
 /// One of the gate's own pages, by its path below the gate's.
 pub(crate) async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: Incoming) -> Reply {
-    if let Some(below) = page.strip_prefix(remote::PATH) {
-        return to_program(guest, parts, below, body).await;
-    }
     if page.split('/').next() == Some("administration") {
         return to_administrator(guest, parts, page, body).await;
     }
@@ -107,21 +102,6 @@ async fn to_administrator(guest: &Guest<'_>, parts: &Parts, page: &str, body: In
             }
         }
         _ => last(StatusCode::NOT_FOUND),
-    }
-}
-
-/// A program's request, by its path below [`remote::PATH`].
-async fn to_program(guest: &Guest<'_>, parts: &Parts, below: &str, body: Incoming) -> Reply {
-    if !guest.takes_programs() {
-        return bare(StatusCode::NOT_FOUND);
-    }
-    match collected(&parts.headers, body, "application/json").await {
-        Ok(body) => {
-            let segments: Vec<&str> = below.split('/').collect();
-            let query = parts.uri.query().unwrap_or_default();
-            administration::answer(guest, &parts.method, &segments, query, &body).await
-        }
-        Err(status) => last(status),
     }
 }
 

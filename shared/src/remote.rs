@@ -1,5 +1,6 @@
 //! What the gate and a program that administers through it say to each other, in JSON: the gate writes it, `postern --gate`
-//! reads it, and prints what it would print beside the store.
+//! reads it, and prints what it would print beside the store. With the feature `schema`, which the gate has, the types say
+//! themselves what they look like.
 
 use crate::door::{State, Status};
 use crate::email::EmailAddress;
@@ -7,7 +8,6 @@ use crate::errand::Typed;
 use crate::event::{Event, What};
 use crate::name::UserName;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
 /// Below the gate's address.
 pub const PATH: &str = "api/v1/administration/";
@@ -22,8 +22,10 @@ pub const LARGEST_SECRET: u64 = 4096;
 
 /// How one account stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AccountState {
     /// The account.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub account: UserName,
     /// Its second factor.
     pub state: State,
@@ -36,8 +38,10 @@ pub struct AccountState {
     /// Recovery codes left.
     pub recovery_codes: u64,
     /// Where codes are mailed.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub email: Option<EmailAddress>,
     /// Where they will be, once that is confirmed.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub email_unconfirmed: Option<EmailAddress>,
     /// Whether a place is locked.
     pub locked: bool,
@@ -59,8 +63,17 @@ impl From<&Status> for AccountState {
     }
 }
 
+/// How accounts stand, in the order of their names.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Accounts {
+    /// One page of them.
+    pub accounts: Vec<AccountState>,
+}
+
 /// An act that is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Done {
     /// Always; as `postern --json` says it.
     pub success: bool,
@@ -77,31 +90,31 @@ impl Done {
 
 /// A one-time code, shown once.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Issued {
     /// For whom.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub account: UserName,
     /// The code, in groups.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub one_time_code: Typed,
     /// Until when it is good.
     pub expires: String,
 }
 
-/// Why nothing was done (RFC 9457).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem<'a> {
-    /// The reason of the status.
-    pub title: Cow<'a, str>,
-    /// The status.
-    pub status: u16,
+/// Why nothing was done (RFC 9457): what is read of it.
+#[derive(Deserialize)]
+pub struct Problem {
     /// Stable, in snake case.
-    pub code: Cow<'a, str>,
-    /// In English: what is wrong, and what to do.
-    pub detail: Cow<'a, str>,
+    pub code: String,
+    /// What is wrong, and what to do.
+    pub detail: String,
 }
 
 /// What an act is told, beside whose account it is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Unlock {
     /// Whether codes are to be accepted again after the host's clock was set back, instead.
     pub clock: bool,
@@ -110,6 +123,7 @@ pub struct Unlock {
 /// What is revoked; all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Revoked {
     /// Sessions.
     Sessions,
@@ -120,6 +134,7 @@ pub enum Revoked {
 /// The body of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Revoke {
     /// What is revoked.
     pub what: Revoked,
@@ -127,14 +142,17 @@ pub struct Revoke {
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Happened {
     /// Its number: `before` of the next page.
     pub number: i64,
     /// When.
     pub time: String,
     /// Whose account.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub account: UserName,
-    /// What.
+    /// What, as the event log names it.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub event: What,
     /// Through which door.
     pub door: String,
@@ -153,6 +171,14 @@ impl From<(i64, Event)> for Happened {
     }
 }
 
+/// Events, newest first.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Events {
+    /// One page of them.
+    pub events: Vec<Happened>,
+}
+
 /// Whether a text can be the secret: long enough, and fit for a header as it stands.
 pub fn is_secret(text: &[u8]) -> bool {
     text.len() >= SHORTEST_SECRET && text.iter().all(u8::is_ascii_graphic)
@@ -161,6 +187,27 @@ pub fn is_secret(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_says_what_is_meant_and_nothing_else() {
+        fn read<T: serde::de::DeserializeOwned>(body: &str) -> Option<T> {
+            serde_json::from_str(body).ok()
+        }
+        assert_eq!(read("{}"), Some(Unlock { clock: false }));
+        assert_eq!(read("{\"clock\": true}"), Some(Unlock { clock: true }));
+        assert_eq!(read("{\"what\": \"browsers\"}"), Some(Revoke { what: Revoked::Browsers }));
+        for body in ["{\"clok\": true}", "[]x", "{\"clock\": 1}"] {
+            assert_eq!(read::<Unlock>(body), None, "{body}");
+        }
+        assert_eq!(read::<Revoke>("{}"), None, "never all by leaving it out");
+    }
+
+    #[test]
+    fn what_a_gate_says_beside_is_passed_over() {
+        let said = "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"wait\",\"code\":\"too_many_attempts\",\"retry_after\":60}";
+        let problem: Problem = serde_json::from_str(said).unwrap();
+        assert_eq!((problem.code.as_str(), problem.detail.as_str()), ("too_many_attempts", "wait"));
+    }
 
     #[test]
     fn a_secret_is_long_and_fits_a_header() {

@@ -57,6 +57,7 @@ mod web_account;
 mod web_account_refusals;
 mod web_activation;
 mod web_administration;
+mod web_administration_api;
 mod web_api;
 mod web_api_attacks;
 mod web_api_contract;

@@ -9,27 +9,23 @@ use testhost::{
     on_the_clock, reconfigure,
 };
 
-const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
+pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
 const SECRET_FILE: &str = "/etc/postern/administration.secret";
 const CA: &str = "/etc/ssl/auth-ca.crt";
 
 /// The gate with all of it, alice with a password and an app, and carol, who administers.
-struct Office {
-    web: Web,
+pub(crate) struct Office {
+    pub(crate) web: Web,
     alice: (Person, Phone),
     carol: (Person, Phone),
 }
 
 impl Office {
     #[track_caller]
-    fn open(host: &Host) -> Office {
+    pub(crate) fn open(host: &Host) -> Office {
         let mut web =
             Web::start(host, Front::Nginx, Place::OwnHost, "[policy]\nadministrators = [\"carol\"]\n");
-        fs::write(SECRET_FILE, format!("{SECRET}\n")).expect("/etc can be written");
-        let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
-        chown(SECRET_FILE, Some(0), postern).expect("root may do it");
-        fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o640)).expect("root may do it");
-        configure(&mut web, &format!("pages = true\nsecret_file = \"{SECRET_FILE}\"\n"));
+        takes_programs(&mut web, "pages = true\n");
         let person = |name| {
             let person = host.person(name);
             person.has_a_password();
@@ -50,9 +46,19 @@ impl Office {
     }
 }
 
+/// Has the gate take the secret of programs, and go by these keys of `[gate.administration]` too.
+#[track_caller]
+pub(crate) fn takes_programs(web: &mut Web, keys: &str) {
+    fs::write(SECRET_FILE, format!("{SECRET}\n")).expect("/etc can be written");
+    let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
+    chown(SECRET_FILE, Some(0), postern).expect("root may do it");
+    fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o640)).expect("root may do it");
+    configure(web, &format!("{keys}secret_file = \"{SECRET_FILE}\"\n"));
+}
+
 /// Has the gate go by another `[gate.administration]`.
 #[track_caller]
-fn configure(web: &mut Web, keys: &str) {
+pub(crate) fn configure(web: &mut Web, keys: &str) {
     let text = fs::read_to_string(testhost::CONFIG).expect("postern.toml is in place");
     let rest = text.split("[gate.administration]").next().unwrap_or_default().to_owned();
     reconfigure(&text, &format!("{rest}[gate.administration]\n{keys}"));
@@ -66,7 +72,7 @@ fn asks(of: &Visitor, method: &str, path: &str) -> Reply {
     of.option("-X").option(method).fetches(&format!("{AUTH}/api/v1/administration/{path}"))
 }
 
-fn program(secret: &str) -> Visitor {
+pub(crate) fn program(secret: &str) -> Visitor {
     Visitor::new().with(&format!("Authorization: Bearer {secret}"))
 }
 
@@ -89,7 +95,8 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
 
     let state = json(&asks(&right, "GET", "accounts/alice"));
     assert_eq!(state, Postern::call("status alice --json").does().json());
-    assert_eq!(json(&asks(&right, "GET", "accounts?find=LIC")).as_array().map(Vec::len), Some(1));
+    let found = json(&asks(&right, "GET", "accounts?find=LIC"));
+    assert_eq!(found["accounts"].as_array().map(Vec::len), Some(1), "{found}");
     assert_eq!(asks(&right, "GET", "accounts/nobody").status, 404);
     assert_eq!(
         asks(&right, "POST", "accounts/nobody/disable").header("content-type"),
@@ -107,7 +114,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     let again = asks(&right, "POST", "accounts/alice/disable");
     assert_eq!((again.status, json(&again)["code"].as_str()), (409, Some("not_enrolled")));
     let events = json(&asks(&right, "GET", "events?account=alice"));
-    let newest = &events[0];
+    let newest = &events["events"][0];
     assert_eq!(
         (newest["event"].as_str(), newest["actor"].as_str(), newest["origin"].as_str()),
         (Some("disabled"), Some("administration"), Some("127.0.0.1")),
@@ -117,7 +124,11 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     // no cookie stands in for the secret
     let cookies = Visitor::new();
     cookies.signs_in(&office.web.pages, "carol", &office.carol.0.password, &office.carol.1.code(), "");
-    assert_eq!(asks(&cookies, "GET", "accounts").status, 403);
+    let unshown = asks(&cookies, "GET", "accounts");
+    assert_eq!(
+        (unshown.status, unshown.header("www-authenticate")),
+        (401, "Bearer realm=\"administration\"")
+    );
     for _ in 0..10 {
         assert_eq!(asks(&wrong, "GET", "accounts").status, 403);
     }
@@ -183,6 +194,8 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
         Some(2)
     );
     assert_eq!(afar("password alice").run().exit, Some(2));
+    configure(&mut office.web, "pages = true\n");
+    assert!(afar("status").refuses().err.contains("[gate.administration]"));
     fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o644)).expect("root may do it");
     assert!(afar("status").refuses().err.contains(SECRET_FILE));
 }

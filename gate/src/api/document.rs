@@ -5,6 +5,7 @@ use super::body::Nothing;
 use super::body::Shape;
 use super::endpoint::{Access, Done, Endpoint};
 use super::problem::{KIND, Problem};
+use super::query::Parameter;
 use super::tokens::WithTokens;
 use hyper::Method;
 use serde::Serialize;
@@ -69,6 +70,11 @@ fn written() -> Value {
             "securitySchemes": {
                 "session": { "type": "apiKey", "in": "cookie", "name": "__Secure-postern" },
                 "access_token": { "type": "http", "scheme": "bearer", "description": "Where gate.api_tokens is on." },
+                "administration": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The gate's secret for administration, where it has one; elsewhere nothing of that is there.",
+                },
             },
         },
     })
@@ -80,26 +86,14 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         statuses.extend(ACTS);
         statuses.extend(BODIES);
     }
-    if endpoint.access == Access::SignedIn {
+    statuses.extend(match endpoint.access {
+        Access::Anyone => &[][..],
         // the account may go while it is looked at
-        statuses.extend([401, 404]);
-    }
-    let mut responses = Map::new();
-    let mut done = |schema| {
-        let content = json!({ "application/json": { "schema": schema } });
-        responses.insert("200".to_owned(), json!({ "description": "Done.", "content": content }))
-    };
-    // what reads gives no cookies
-    let tokens = (endpoint.method != Method::GET).then(|| kept(schemas, &Shape::of::<WithTokens>()));
-    match (&endpoint.gives, tokens) {
-        (None, None) => {}
-        (None, Some(tokens)) => drop(done(tokens)),
-        (Some(shape), None) => drop(done(kept(schemas, shape))),
-        (Some(shape), Some(tokens)) => drop(done(json!({ "allOf": [kept(schemas, shape), tokens] }))),
-    }
-    if endpoint.gives.is_none() {
-        responses.insert("204".to_owned(), json!({ "description": "Done." }));
-    }
+        Access::SignedIn => &[401, 404],
+        // what is not on is not there; a name may be none
+        Access::Administration => &[401, 403, 404, 422],
+    });
+    let mut responses = answers(endpoint, schemas);
     for status in statuses {
         let content = json!({ KIND: { "schema": problem } });
         responses.insert(status.to_string(), json!({ "description": "Refused.", "content": content }));
@@ -109,9 +103,12 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         "summary": endpoint.about,
         "responses": responses,
     });
-    let parameters: Vec<Value> = variables(endpoint.path)
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
-        .collect();
+    let path = variables(endpoint.path)
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let query = endpoint.asks.iter().map(|Parameter { name, about }| {
+        json!({ "name": name, "in": "query", "description": about, "schema": { "type": "string" } })
+    });
+    let parameters: Vec<Value> = path.chain(query).collect();
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();
     }
@@ -120,10 +117,32 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
         let content = json!({ "application/json": { "schema": schema } });
         described["requestBody"] = json!({ "required": takes.is_needed, "content": content });
     }
-    if endpoint.access == Access::SignedIn {
-        described["security"] = json!([{ "session": [] }, { "access_token": [] }]);
+    match endpoint.access {
+        Access::Anyone => {}
+        Access::SignedIn => described["security"] = json!([{ "session": [] }, { "access_token": [] }]),
+        Access::Administration => described["security"] = json!([{ "administration": [] }]),
     }
     described
+}
+
+/// What comes of an endpoint that does as asked.
+fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String, Value> {
+    let says = endpoint.gives.as_ref().map(|shape| kept(schemas, shape));
+    // what only reads sets no cookies, and programs that administer have none
+    let has_cookies = endpoint.method != Method::GET && endpoint.access != Access::Administration;
+    let tokens = has_cookies.then(|| kept(schemas, &Shape::of::<WithTokens>()));
+    let mut answers = Map::new();
+    if says.is_none() {
+        answers.insert("204".to_owned(), json!({ "description": "Done." }));
+    }
+    let schema = match (says, tokens) {
+        (None, None) => return answers,
+        (Some(one), None) | (None, Some(one)) => one,
+        (Some(says), Some(tokens)) => json!({ "allOf": [says, tokens] }),
+    };
+    let content = json!({ "application/json": { "schema": schema } });
+    answers.insert("200".to_owned(), json!({ "description": "Done.", "content": content }));
+    answers
 }
 
 /// Notes a shape's schemas; what refers to it.
@@ -173,6 +192,21 @@ mod tests {
             text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         let kept: BTreeSet<&str> = schemas.keys().map(String::as_str).collect();
         assert_eq!(referred, kept);
+    }
+
+    #[test]
+    fn what_a_program_shows_and_may_ask_stands_with_the_endpoint() {
+        let described = &DOCUMENT["paths"]["/administration/accounts"]["get"];
+        assert_eq!(described["security"], json!([{ "administration": [] }]));
+        let parameters = described["parameters"].as_array().unwrap();
+        let asked: Vec<_> = parameters.iter().map(|one| (one["in"].as_str(), one["name"].as_str())).collect();
+        assert_eq!(asked, [(Some("query"), Some("find")), (Some("query"), Some("after"))]);
+        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.access != Access::Anyone) {
+            let method = endpoint.method.as_str().to_ascii_lowercase();
+            let described = &DOCUMENT["paths"][format!("/{}", endpoint.path)][method];
+            let scheme = described["security"][0].as_object().and_then(|one| one.keys().next()).unwrap();
+            assert!(DOCUMENT["components"]["securitySchemes"].get(scheme).is_some(), "{}", endpoint.path);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and answered, to the router and to the document alike.
 
 use super::body::{Body, Shape, Takes};
+use super::query::Parameter;
 use super::tokens::{Tokens, WithTokens};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
@@ -25,6 +26,8 @@ pub(super) enum Access {
     Anyone,
     /// Someone who is signed in.
     SignedIn,
+    /// A program that shows the gate's secret for administration.
+    Administration,
 }
 
 /// A request at its endpoint.
@@ -32,6 +35,8 @@ pub(super) struct Call<'a> {
     pub(super) guest: &'a Guest<'a>,
     /// What stands in the variable parts of the path.
     pub(super) arguments: Vec<String>,
+    /// What stands behind the question mark.
+    pub(super) query: &'a str,
 }
 
 impl Call<'_> {
@@ -87,6 +92,8 @@ pub(super) struct Endpoint {
     pub(super) access: Access,
     /// What it does, for the document.
     pub(super) about: &'static str,
+    /// What the query may say.
+    pub(super) asks: &'static [Parameter],
     pub(super) takes: Option<Takes>,
     /// Nothing: it answers 204, or with tokens.
     pub(super) gives: Option<Shape>,
@@ -110,7 +117,8 @@ impl Endpoint {
                 })
             })
         });
-        Endpoint { method, path, access, about, takes: B::takes(), gives: Some(Shape::of::<A>()), run }
+        let (takes, gives) = (B::takes(), Some(Shape::of::<A>()));
+        Endpoint { method, path, access, about, asks: &[], takes, gives, run }
     }
 
     /// One that has nothing to say but tokens.
@@ -132,7 +140,12 @@ impl Endpoint {
                 Ok(reply)
             })
         });
-        Endpoint { method, path, access, about, takes: B::takes(), gives: None, run }
+        Endpoint { method, path, access, about, asks: &[], takes: B::takes(), gives: None, run }
+    }
+
+    /// The same, which may be asked these in the query.
+    pub(super) fn asking(self, asks: &'static [Parameter]) -> Endpoint {
+        Endpoint { asks, ..self }
     }
 
     /// Reads the body, and acts.

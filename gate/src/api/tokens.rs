@@ -9,6 +9,7 @@ use super::PLACE;
 use super::body::Needed;
 use super::endpoint::{Access, Call, Done, Endpoint};
 use super::nowhere;
+use crate::authorization::bearer;
 use crate::refused::Refused;
 use crate::reply::Reply;
 use crate::setup::unavailable;
@@ -161,13 +162,6 @@ fn access(site: &Site, headers: &HeaderMap) -> Shown {
     }
 }
 
-/// What stands after Bearer (RFC 6750).
-pub(super) fn bearer(line: &[u8]) -> Option<&[u8]> {
-    let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
-    let (scheme, rest) = line.split_at(end);
-    scheme.eq_ignore_ascii_case(b"bearer").then(|| rest.trim_ascii())
-}
-
 /// What is a cookie's value as it stands.
 fn of(headers: &HeaderMap, name: &str) -> Shown {
     let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
@@ -271,16 +265,6 @@ pub(super) fn with_challenge(guest: &Guest<'_>, mut reply: Reply) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bearer_token_comes_after_its_scheme_and_no_other_way() {
-        assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
-        assert_eq!(bearer(b"bEARER  abc "), Some(&b"abc"[..]));
-        assert_eq!(bearer(b"Bearer"), Some(&b""[..]), "one that is empty is no other scheme");
-        for line in [&b""[..], b"abc", b"Basic YTph", b"Bearerabc"] {
-            assert_eq!(bearer(line), None, "{line:?}");
-        }
-    }
 
     #[test]
     fn a_header_stands_for_one_cookie_and_smuggles_no_other() {

@@ -16,6 +16,7 @@ const LONGEST_GROUPS: usize = 1024;
 /// Where an account's second factor comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum State {
     /// No second factor.
     Off,

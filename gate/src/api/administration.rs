@@ -1,0 +1,193 @@
+//! Administration by programs: what `postern status`, `disable`, `unlock`, `one-time-code` and `log` do, with the command's
+//! words, as `shared::remote` has them. Whatever stands below `administration/` is let in by `admission` alone.
+
+pub(super) mod admission;
+
+use super::body::{IfAny, Needed, Nothing};
+use super::endpoint::{Access, Call, Done, Endpoint};
+use super::query::Parameter;
+use crate::judge::at_door;
+use crate::log;
+use crate::refused::Refused;
+use crate::sign_in::Guest;
+use hyper::Method;
+use shared::clock::{self, Timestamp};
+use shared::door::{Actor, AdministrationError, Door, SignInError};
+use shared::event::Filter;
+use shared::name::{NameError, UserName};
+use shared::place::Origin;
+use shared::remote::{self, AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock};
+use shared::words::{self, AfterDisabled};
+
+const FIND: Parameter = Parameter { name: "find", about: "A part of the name, in any case of its letters." };
+const AFTER: Parameter =
+    Parameter { name: "after", about: "A name: those that come behind it, for the next page." };
+const ACCOUNT: Parameter = Parameter { name: "account", about: "Whose events." };
+const BEFORE: Parameter =
+    Parameter { name: "before", about: "The number of an event: those before it, for the next page." };
+
+type Answered<A> = Result<Done<A>, Refused>;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    use Access::Administration;
+    vec![
+        Endpoint::tells(
+            (Method::GET, "administration/accounts"),
+            Administration,
+            "Says how accounts stand, by name, 200 at most.",
+            |call, Nothing| Box::pin(find(call)),
+        )
+        .asking(&[FIND, AFTER]),
+        Endpoint::tells(
+            (Method::GET, "administration/accounts/{name}"),
+            Administration,
+            "Says how one account stands.",
+            |call, Nothing| Box::pin(status(call)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "administration/accounts/{name}/disable"),
+            Administration,
+            "Turns the second factor off, and ends sessions and trusted browsers.",
+            |call, Nothing| Box::pin(disable(call)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "administration/accounts/{name}/unlock"),
+            Administration,
+            "Lifts delays and locks, or mends what a clock that ran ahead has left.",
+            |call, IfAny(how)| Box::pin(unlock(call, how)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "administration/accounts/{name}/revoke"),
+            Administration,
+            "Ends every session, or trusts no browser any longer.",
+            |call, Needed(what)| Box::pin(revoke(call, what)),
+        ),
+        Endpoint::tells(
+            (Method::POST, "administration/accounts/{name}/one-time-code"),
+            Administration,
+            "Issues a one-time code, in place of an earlier one; it is shown once.",
+            |call, Nothing| Box::pin(issue(call)),
+        ),
+        Endpoint::tells(
+            (Method::DELETE, "administration/accounts/{name}/one-time-code"),
+            Administration,
+            "Takes the one-time code back.",
+            |call, Nothing| Box::pin(cancel(call)),
+        ),
+        Endpoint::tells(
+            (Method::GET, "administration/events"),
+            Administration,
+            "Says what happened, newest first, 200 at most.",
+            |call, Nothing| Box::pin(events(call)),
+        )
+        .asking(&[ACCOUNT, BEFORE]),
+    ]
+}
+
+async fn find(call: &Call<'_>) -> Answered<Accounts> {
+    let part = call.asked(&FIND).unwrap_or_default();
+    let after = call.asked(&AFTER).map(|name| named(&name)).transpose()?;
+    let found = act(call.guest, move |door, _, _| door.find(&part, after.as_ref(), PAGE)).await?;
+    Ok(Done::saying(Accounts { accounts: found.iter().map(AccountState::from).collect() }))
+}
+
+async fn status(call: &Call<'_>) -> Answered<AccountState> {
+    let name = named(call.argument())?;
+    let found = act(call.guest, move |door, _, _| door.status(&name)).await?;
+    Ok(Done::saying(AccountState::from(&found)))
+}
+
+async fn disable(call: &Call<'_>) -> Answered<remote::Done> {
+    let name = named(call.argument())?;
+    let message = act(call.guest, move |door, actor, now| {
+        let after = door.disable(&name, actor, now)?;
+        Ok(words::disabled(&name, after, AfterDisabled::of(door.is_required(&name)?)))
+    });
+    said(message.await?)
+}
+
+async fn unlock(call: &Call<'_>, how: Unlock) -> Answered<remote::Done> {
+    let name = named(call.argument())?;
+    let message = act(call.guest, move |door, actor, now| {
+        if !how.clock {
+            door.unlock(&name, actor, now)?;
+            return Ok(words::unlocked(&name));
+        }
+        let mended = door.mend_clock(&name, actor, now)?;
+        Ok(words::clock_mended(&name, mended, now))
+    });
+    said(message.await?)
+}
+
+async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<remote::Done> {
+    let name = named(call.argument())?;
+    let message = act(call.guest, move |door, actor, now| {
+        Ok(match what {
+            Revoked::Sessions => {
+                let ended = door.revoke_sessions(&name, None, actor, now)?;
+                format!("{ended} sessions of {name} are over")
+            }
+            Revoked::Browsers => {
+                let ended = door.revoke_browsers(&name, None, actor, now)?;
+                format!("{ended} browsers of {name} are trusted no longer")
+            }
+        })
+    });
+    said(message.await?)
+}
+
+async fn issue(call: &Call<'_>) -> Answered<Issued> {
+    let name = named(call.argument())?;
+    let account = name.clone();
+    let issued = act(call.guest, move |door, actor, now| door.issue_one_time_code(&name, actor, now));
+    let (code, expires) = issued.await?;
+    let one_time_code = code.grouped().into();
+    Ok(Done::saying(Issued { account, one_time_code, expires: expires.to_string() }))
+}
+
+async fn cancel(call: &Call<'_>) -> Answered<remote::Done> {
+    let name = named(call.argument())?;
+    let message = act(call.guest, move |door, actor, now| {
+        door.cancel_one_time_code(&name, actor, now)?;
+        Ok(words::one_time_code_cancelled(&name))
+    });
+    said(message.await?)
+}
+
+async fn events(call: &Call<'_>) -> Answered<Events> {
+    let account = call.asked(&ACCOUNT).map(|name| named(&name)).transpose()?;
+    let before = call.asked(&BEFORE).map(|number| number.parse::<i64>()).transpose();
+    let before = before.map_err(|_| Refused::unreadable("before is the number of an event".to_owned()))?;
+    let filter = Filter { account, ..Filter::default() };
+    let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
+    let found = act(call.guest, move |door, _, _| Ok(door.newest_events(&filter, before, most)?)).await?;
+    Ok(Done::saying(Events { events: found.into_iter().map(Happened::from).collect() }))
+}
+
+/// Runs an act of a program's at a door.
+async fn act<T: Send + 'static>(
+    guest: &Guest<'_>,
+    work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
+) -> Result<T, Refused> {
+    let origin = Origin::Remote(guest.address);
+    let run = guest.site.judge.run(move |door| {
+        let now = clock::now().map_err(SignInError::Clock)?;
+        at_door(work(door, Actor::Program(&origin), now)).map_err(SignInError::Door)
+    });
+    let done = run.await.map_err(|error| guest.not_run(&error))?;
+    done.map_err(|error| {
+        let refused = Refused::act(guest.t, &error);
+        let line = log::event("refused").with("cause", refused.code).with("address", guest.address);
+        line.because(&error);
+        // the same words as the command's
+        Refused { text: error.to_string(), ..refused }
+    })
+}
+
+fn said(message: String) -> Answered<remote::Done> {
+    Ok(Done::saying(remote::Done::that(message)))
+}
+
+fn named(text: &str) -> Result<UserName, Refused> {
+    text.parse().map_err(|error: NameError| Refused::unreadable(error.to_string()))
+}

@@ -1,0 +1,42 @@
+//! What stands behind the question mark: narrows what is listed, and is never needed.
+
+use super::endpoint::Call;
+
+/// What an endpoint may be asked.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    /// What it is, for the document.
+    pub(super) about: &'static str,
+}
+
+impl Call<'_> {
+    /// The first of that name; none if it is empty.
+    pub(super) fn asked(&self, parameter: &Parameter) -> Option<String> {
+        value(self.query, parameter)
+    }
+}
+
+fn value(query: &str, parameter: &Parameter) -> Option<String> {
+    let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == parameter.name);
+    found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_name_counts_and_an_empty_one_is_none() {
+        const FIND: Parameter = Parameter { name: "find", about: "" };
+        for (query, asked) in [
+            ("after=x&find=a%20b&find=c", Some("a b")),
+            ("find=a+b", Some("a b")),
+            ("find=", None),
+            ("find", None),
+            ("found=x", None),
+            ("", None),
+        ] {
+            assert_eq!(value(query, &FIND).as_deref(), asked, "{query}");
+        }
+    }
+}

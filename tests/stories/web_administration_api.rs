@@ -1,0 +1,78 @@
+//! Administration by programs, as a part of the API: what its document lists, and what it refuses.
+
+use crate::web_administration::{Office, SECRET, configure, program};
+use crate::web_api::Program;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use testhost::{Host, Postern};
+
+/// What programs do.
+const ENDPOINTS: [(&str, &str); 8] = [
+    ("GET", "administration/accounts"),
+    ("GET", "administration/accounts/{name}"),
+    ("POST", "administration/accounts/{name}/disable"),
+    ("POST", "administration/accounts/{name}/unlock"),
+    ("POST", "administration/accounts/{name}/revoke"),
+    ("POST", "administration/accounts/{name}/one-time-code"),
+    ("DELETE", "administration/accounts/{name}/one-time-code"),
+    ("GET", "administration/events"),
+];
+
+/// N2, P1
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code() {
+    let host = Host::fresh();
+    let mut office = Office::open(&host);
+    let right = Program::of(&office.web, program(SECRET));
+    let document = Program::new(&office.web).asks("GET", "openapi.json", Value::Null);
+    let mut described = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, endpoint) in methods.as_object().expect("methods") {
+            let takes_secret = endpoint["security"] == json!([{ "administration": [] }]);
+            let path = path.trim_start_matches('/');
+            assert_eq!(takes_secret, path.starts_with("administration/"), "{method} {path}");
+            if takes_secret {
+                described.insert((method.to_uppercase(), path.to_owned()));
+            }
+        }
+    }
+    let expected = ENDPOINTS.map(|(method, path)| (method.to_owned(), path.to_owned()));
+    assert_eq!(described, BTreeSet::from(expected));
+
+    let refused = [
+        ("GET", "accounts/nobody", Value::Null, 404, "no_account"),
+        ("GET", "accounts/alice/", Value::Null, 404, "not_found"),
+        ("POST", "accounts/alice/password", Value::Null, 404, "not_found"),
+        ("DELETE", "accounts/alice/disable", Value::Null, 405, "method_not_allowed"),
+        ("POST", "accounts/alice/disable", json!({}), 400, "malformed"),
+        ("POST", "accounts/alice/revoke", Value::Null, 415, "unsupported_media_type"),
+        ("POST", "accounts/alice/revoke", json!({}), 422, "unreadable"),
+        ("POST", "accounts/alice/unlock", json!({ "clok": true }), 422, "unreadable"),
+        ("GET", "accounts?after=..%2f", Value::Null, 422, "unreadable"),
+        ("GET", "events?before=yesterday", Value::Null, 422, "unreadable"),
+    ];
+    for (method, path, body, status, code) in refused {
+        right.is_refused(method, &format!("administration/{path}"), body, status, code);
+    }
+    // no browser sends the secret along for another page
+    let elsewhere = Program::of(&office.web, program(SECRET).with("Origin: https://app.example.test:8443"));
+    elsewhere.asks("POST", "administration/accounts/alice/unlock", json!({ "clock": false }));
+    // whoever has not shown it learns no more, and nothing of what they send is read
+    let wrong =
+        Program::of(&office.web, program("another-secret-of-32-characters-and-more").from("127.0.0.9"));
+    for (method, path) in [("GET", "accounts"), ("PUT", "accounts"), ("POST", "nothing")] {
+        let path = format!("administration/{path}");
+        Program::new(&office.web).is_refused(method, &path, json!("x"), 401, "no_secret");
+        wrong.is_refused(method, &path, json!("x"), 403, "wrong_secret");
+    }
+
+    configure(&mut office.web, "pages = true\n");
+    for (_, path) in ENDPOINTS {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            right.is_refused(method, &path.replace("{name}", "alice"), Value::Null, 404, "not_found");
+        }
+    }
+    assert_eq!(Postern::call("status alice --json").does().json()["state"], "on");
+    assert!(!office.web.gate.log().contains("panicked"), "{}", office.web.gate.log());
+}

@@ -13,6 +13,7 @@ use crate::language::Language;
 use crate::log;
 use crate::metrics::METRICS;
 use crate::pages::{self, Frame, html};
+use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::rules::BackTo;
 use crate::site::Site;
@@ -323,6 +324,14 @@ impl Guest<'_> {
         log::event("refused").with("cause", cause).with("address", self.address).because(why);
         let (title, line) = (self.t.say("out-of-order"), self.t.say("out-of-order-line"));
         self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
+    }
+
+    /// What no door could judge on the way in, for a program.
+    pub(crate) fn not_signed_in(&self, error: &NotJudged) -> Refused {
+        if let NotJudged::Failed { cause, .. } = error {
+            METRICS.signed_in("failed", cause);
+        }
+        self.not_run(error)
     }
 
     /// The same format as the PAM module's.

@@ -7,12 +7,13 @@ use home::{Home, NOW, accepted, code_of, name, refused};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::decision::Refusal;
-use shared::door::{Actor, AfterCode, AfterPassword, Browser, Trust};
+use shared::door::{Actor, AfterCode, AfterPassword, AfterRefresh, Browser, Trust};
 use shared::enrolment::Pending;
 use shared::event::{Filter, What};
 use shared::password::Password;
 use shared::place::{Address, Origin};
 use shared::store::{MOST_NOTICES, Notice};
+use shared::ticket::RefreshToken;
 use zeroize::Zeroizing;
 
 const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
@@ -181,6 +182,36 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
 
     assert_eq!(home.door.revoke_sessions(&who, None, "alice", NOW).unwrap(), 3);
     told(&mut home, "", &[]);
+}
+
+/// P2
+#[test]
+fn a_refresh_token_that_is_used_again_is_told() {
+    let (mut home, app) = alice("");
+    let (who, password) = (name("alice"), Zeroizing::new("correct horse".to_owned()));
+    let password = Password::typed(password).unwrap();
+    home.door.set_password(&who, &password, "alice", NOW).unwrap();
+    told(&mut home, "alice@example.com", &[What::PasswordSet]);
+    let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
+    let browser = Browser {
+        origin: &origin,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
+    let nothing = Answer::read(b"");
+    let asked = home.door.enter_password(&browser, &who, Some(&password), &nothing, NOW).unwrap();
+    let AfterPassword::Code { pass, .. } = asked else { panic!("no code is asked") };
+    let answer = Answer::read(code_of(&app, 0).as_bytes());
+    let entered = home.door.enter_code(&browser, &who, &pass, &answer, Trust::NotAsked, NOW).unwrap();
+    let AfterCode::Opened(opened) = entered else { panic!("not opened") };
+    let shown = RefreshToken { session: opened.session, number: 0 };
+    home.door.refresh(shown.clone(), &origin, NOW).unwrap();
+    told(&mut home, "", &[]);
+    assert_eq!(home.door.refresh(shown, &origin, NOW).unwrap(), AfterRefresh::Used);
+    told(&mut home, "alice@example.com", &[What::SessionRevoked]);
 }
 
 #[test]

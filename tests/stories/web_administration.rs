@@ -1,12 +1,13 @@
 //! Administration through the gate: by people on pages, by programs with a secret, and by the command from afar.
 
+use crate::mail::{PLAIN, confirmed};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
 use testhost::{
-    APP, AUTH, Chromium, Front, Host, Person, Phone, Place, Postern, Reply, Visitor, Web, finished,
-    on_the_clock, reconfigure,
+    APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Reply, Visitor, Web,
+    finished, on_the_clock, reconfigure,
 };
 
 pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
@@ -23,8 +24,14 @@ pub(crate) struct Office {
 impl Office {
     #[track_caller]
     pub(crate) fn open(host: &Host) -> Office {
-        let mut web =
-            Web::start(host, Front::Nginx, Place::OwnHost, "[policy]\nadministrators = [\"carol\"]\n");
+        Office::open_with(host, "")
+    }
+
+    /// With more lines for postern.toml.
+    #[track_caller]
+    fn open_with(host: &Host, more: &str) -> Office {
+        let lines = format!("{more}[policy]\nadministrators = [\"carol\"]\n");
+        let mut web = Web::start(host, Front::Nginx, Place::OwnHost, &lines);
         takes_programs(&mut web, "pages = true\n");
         let person = |name| {
             let person = host.person(name);
@@ -279,6 +286,36 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     );
     assert_eq!(Postern::call("status carol --json").does().json()["state"], "on");
     assert!(!office.web.gate.log().contains("panicked"), "{}", office.web.gate.log());
+}
+
+/// N4: the person is told by mail, with the administrator's name, or that a program did it.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn people_are_told_what_was_done_to_them_at_the_gate() {
+    let host = Host::fresh();
+    let server = MailServer::start();
+    let office = Office::open_with(&host, PLAIN);
+    confirmed(&host, &server);
+    let done = asks(&program(SECRET), "POST", "accounts/alice/one-time-code");
+    assert_eq!(done.status, 200, "{done:?}");
+    let notice = server.told().text;
+    assert!(
+        notice.contains("one-time code was issued") && notice.contains("By:      administration"),
+        "{notice}"
+    );
+    assert!(!notice.contains(json(&done)["one_time_code"].as_str().expect("a code")), "{notice}");
+
+    let carol = Visitor::new();
+    carol.signs_in(&office.web.pages, "carol", &office.carol.0.password, &office.carol.1.code(), "");
+    host.clock.forward(30);
+    let (password, code) = (office.carol.0.password.as_str(), office.carol.1.code());
+    let disable = [("account", "alice"), ("do", "disable"), ("password", password), ("code", &code)];
+    let act = format!("{}administration/act", office.web.pages);
+    assert_eq!(carol.sends(&act, &disable).status, 200);
+    let notice = server.told().text;
+    for words in ["second factor was turned off", "By:      carol", "From:    127.0.0.1"] {
+        assert!(notice.contains(words), "{words}: {notice}");
+    }
 }
 
 /// N3: to everyone but administrators nothing is there; nothing is done without a fresh code, nor for another page.

@@ -102,10 +102,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refused> {
     let ticket = ticket(guest)?;
     let invited = guest.invite(&ticket, Answer::read(given.code.as_bytes())).await;
-    match invited.map_err(|error| guest.not_run(&error))? {
+    match invited.map_err(|error| guest.not_signed_in(&error))? {
         Ok(ticket) => {
             let reply = guest.with_ticket(reply::bare(StatusCode::OK), &ticket);
-            Ok(Done { reply: reply.map_err(|error| guest.not_run(&error))?, answer: () })
+            Ok(Done { reply: reply.map_err(|error| guest.not_signed_in(&error))?, answer: () })
         }
         Err(refusal) => {
             let refused = at_sign_in(Refused::answer(guest.t, refusal));
@@ -123,7 +123,7 @@ async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
         let text = guest.t.say("needed-ask");
         return Err(Refused::new(StatusCode::FORBIDDEN, "one_time_code_required", text));
     }
-    match guest.begin_setup(&ticket).await.map_err(|error| guest.not_run(&error))? {
+    match guest.begin_setup(&ticket).await.map_err(|error| guest.not_signed_in(&error))? {
         None => Err(over(guest)),
         Some(shown) => Ok(Done::saying(new_authenticator(guest, shown)?)),
     }
@@ -132,7 +132,7 @@ async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
 async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<NewRecoveryCodes>, Refused> {
     let ticket = ticket(guest)?;
     let entered = guest.enter_setup_code(&ticket, given.ticket, Answer::read(given.code.as_bytes())).await;
-    match entered.map_err(|error| guest.not_run(&error))? {
+    match entered.map_err(|error| guest.not_signed_in(&error))? {
         AfterSetupCode::Over => Err(over(guest)),
         AfterSetupCode::Refused(refusal, _) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
         AfterSetupCode::Confirmed { codes, confirmed } => {
@@ -143,7 +143,7 @@ async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<NewRecovery
 
 async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> {
     let ticket = ticket(guest)?;
-    match guest.activate_setup(&ticket, given.ticket).await.map_err(|error| guest.not_run(&error))? {
+    match guest.activate_setup(&ticket, given.ticket).await.map_err(|error| guest.not_signed_in(&error))? {
         AfterSetup::Over => Err(over(guest)),
         AfterSetup::Opened(opened) => {
             let done = signed_in(guest, &opened, &ticket.back_to);
@@ -156,7 +156,7 @@ async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> 
 pub(super) fn new_authenticator(guest: &Guest<'_>, shown: Shown) -> Result<NewAuthenticator, Refused> {
     let qr = qr::svg(&shown.url).ok_or_else(|| {
         let why = "the setup's URL is too long for a QR code; shorten totp.issuer".to_owned();
-        guest.not_run(&crate::judge::NotJudged::Failed { cause: "unavailable", why })
+        guest.not_signed_in(&crate::judge::NotJudged::Failed { cause: "unavailable", why })
     })?;
     let Shown { secret, url, draft, digits } = shown;
     Ok(NewAuthenticator { secret, otpauth_url: url, qr: qr.to_string(), digits, ticket: draft })

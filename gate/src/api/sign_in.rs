@@ -216,7 +216,7 @@ async fn enter_password(guest: &Guest<'_>, given: Credentials) -> Result<Done<Ne
     let back_to = wanted(guest, given.page.as_deref());
     let recovery = Answer::read(text(given.recovery).as_bytes());
     let judged = guest.judge_password(&name, text(Some(given.password)), recovery, back_to).await;
-    match judged.map_err(|error| guest.not_run(&error))? {
+    match judged.map_err(|error| guest.not_signed_in(&error))? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
             Err(Refused::answer(guest.t, refusal))
         }
@@ -235,7 +235,7 @@ async fn enter_identity(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, 
     }
     let name = guest.named().ok_or_else(nobody)?;
     let back_to = wanted(guest, given.page.as_deref());
-    let next = guest.judge_identity(&name, back_to).await.map_err(|error| guest.not_run(&error))?;
+    let next = guest.judge_identity(&name, back_to).await.map_err(|error| guest.not_signed_in(&error))?;
     go_on(guest, name, next, back_to)
 }
 
@@ -243,7 +243,7 @@ async fn rise(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
     let session = guest.any_session().ok_or_else(|| Refused::signed_out(guest.t))?;
     let name = session.name.clone();
     let back_to = wanted(guest, given.page.as_deref());
-    match guest.rise(session).await.map_err(|error| guest.not_run(&error))? {
+    match guest.rise(session).await.map_err(|error| guest.not_signed_in(&error))? {
         Some(next) => go_on(guest, name, next, back_to),
         // nothing but the whole sign-in raises it
         None => Err(Refused::signed_out(guest.t)),
@@ -254,7 +254,7 @@ async fn enter_code(guest: &Guest<'_>, given: SignInCode) -> Result<Done<Next>, 
     let ticket = ticket(guest)?;
     let trust = if given.trust { Trust::Asked } else { Trust::NotAsked };
     let judged = guest.judge_code(&ticket, Answer::read(given.code.as_bytes()), trust).await;
-    match judged.map_err(|error| guest.not_run(&error))? {
+    match judged.map_err(|error| guest.not_signed_in(&error))? {
         AfterCode::Opened(opened) => Ok(signed_in(guest, &opened, &ticket.back_to)),
         AfterCode::Refused(refusal) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
     }
@@ -262,7 +262,7 @@ async fn enter_code(guest: &Guest<'_>, given: SignInCode) -> Result<Done<Next>, 
 
 async fn mail(guest: &Guest<'_>) -> Result<Done<Mailed>, Refused> {
     let ticket = ticket(guest)?;
-    match guest.post_code(&ticket).await.map_err(|error| guest.not_run(&error))? {
+    match guest.post_code(&ticket).await.map_err(|error| guest.not_signed_in(&error))? {
         Posted::Sent(to) => {
             let good_for = guest.site.config.email.code_ttl.seconds();
             Ok(Done::saying(Mailed { to: to.masked().to_string(), good_for }))
@@ -292,7 +292,7 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<Done<()>, Refused> 
         true => {
             guest.revoke_sessions(&guest.signed_in()?, None).await?;
         }
-        false => guest.end_session().await.map_err(|error| guest.not_run(&error))?,
+        false => guest.end_session().await.map_err(|error| guest.not_signed_in(&error))?,
     }
     Ok(Done { reply: guest.without_cookies(reply::bare(StatusCode::OK)), answer: () })
 }
@@ -310,7 +310,7 @@ fn go_on(
             let answer = code_required(&methods, digits);
             let ticket = LoginTicket { name, pass, digits, methods, back_to: back_to.to_owned() };
             let reply = guest.with_login(reply::bare(StatusCode::OK), &ticket);
-            let reply = reply.map_err(|error| guest.not_run(&unavailable(&error)))?;
+            let reply = reply.map_err(|error| guest.not_signed_in(&unavailable(&error)))?;
             Ok(Done { reply, answer })
         }
         AfterPassword::Setup { generation, needs } => {
@@ -330,7 +330,7 @@ pub(super) fn setup_required(
 ) -> Result<Done<Next>, Refused> {
     let reply = reply::bare(StatusCode::OK);
     let reply = guest.with_first_setup(reply, account, needs, back_to.to_owned());
-    let reply = reply.map_err(|error| guest.not_run(&error))?;
+    let reply = reply.map_err(|error| guest.not_signed_in(&error))?;
     Ok(Done { reply, answer: Next::SetupRequired { one_time_code: needs == Enrolling::OneTimeCode } })
 }
 

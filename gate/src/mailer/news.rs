@@ -66,7 +66,8 @@ fn headline(event: &Event) -> &'static str {
         What::ClockMended => "codes that were used while the clock ran ahead count no more",
         What::BrowserRevoked if event.cause.is_empty() => "a browser is trusted no longer",
         What::BrowserRevoked => "a cookie of a trusted browser was used a second time, as a thief would",
-        What::SessionRevoked => "a session was ended",
+        What::SessionRevoked if event.cause.is_empty() => "a session was ended",
+        What::SessionRevoked => "a program's refresh token was used a second time, as a thief would",
         What::Accepted if event.cause == "recovery-code" => "someone signed in with a recovery code",
         What::Accepted => "someone signed in with a one-time code",
         // no news

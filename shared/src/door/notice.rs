@@ -57,8 +57,7 @@ fn concerns_its_person(event: &Event) -> bool {
             [Means::RecoveryCode, Means::OneTimeCode].iter().any(|means| event.cause == means.name())
         }
         // one's own is no news, but theft has a cause
-        What::BrowserRevoked => !is_own || !event.cause.is_empty(),
-        What::SessionRevoked => !is_own,
+        What::BrowserRevoked | What::SessionRevoked => !is_own || !event.cause.is_empty(),
         // the letter with the code says so itself
         What::CodeAsked | What::EmailSet => false,
         What::AppPasswordRenamed => false,

@@ -66,6 +66,8 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
         Program::new(&office.web).is_refused(method, &path, json!("x"), 401, "no_secret");
         wrong.is_refused(method, &path, json!("x"), 403, "wrong_secret");
     }
+    let path = "administration/accounts";
+    Program::of(&office.web, program("")).is_refused("GET", path, Value::Null, 401, "no_secret");
 
     configure(&mut office.web, "pages = true\n");
     for (_, path) in ENDPOINTS {

@@ -33,7 +33,7 @@ pub(in crate::api) async fn turned_away(guest: &Guest<'_>, secret: &Zeroizing<St
 async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refused> {
     let mut lines = guest.headers.get_all(AUTHORIZATION).iter();
     let shown = match (lines.next(), lines.next()) {
-        (Some(line), None) => bearer(line.as_bytes()),
+        (Some(line), None) => bearer(line.as_bytes()).filter(|shown| !shown.is_empty()),
         _ => None,
     };
     let Some(shown) = shown else {

@@ -79,7 +79,7 @@ fn a_session_goes_on_by_refresh_tokens_until_its_end_and_not_beyond() {
     assert_eq!(program.asks("GET", "account", Value::Null)["user"], "alice");
     host.clock.forward(1);
     let refused = program.is_refused("GET", "account", Value::Null, 401, "signed_out");
-    assert_eq!(refused.header("www-authenticate"), "Bearer");
+    assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"sign-in\"");
     refreshes(&program);
     assert_eq!(program.asks("GET", "account", Value::Null)["user"], "alice");
 
@@ -157,7 +157,7 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     ] {
         let both = Program::of(&web, browser.visitor.with(&header));
         let refused = both.is_refused("GET", "account", Value::Null, 401, "signed_out");
-        assert_eq!(refused.header("www-authenticate"), "Bearer");
+        assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"sign-in\"");
     }
     // another scheme is none of ours
     let both = Program::of(&web, browser.visitor.with("Authorization: Basic YWxpY2U6eA=="));

@@ -257,7 +257,7 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Ref
 /// Says how to be somebody, where tokens are taken (RFC 6750, section 3).
 pub(super) fn with_challenge(guest: &Guest<'_>, mut reply: Reply) -> Reply {
     if reply.status() == StatusCode::UNAUTHORIZED && are_on(guest.site) {
-        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sign-in\""));
     }
     reply
 }

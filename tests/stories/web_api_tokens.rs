@@ -189,7 +189,9 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
 
     // a proof is the session's own
     host.clock.forward(30);
-    browser.does("POST", "step-up", json!({ "password": alice.password, "code": phone.code() }));
+    let proof = json!({ "password": alice.password, "code": phone.code() });
+    let proved = browser.asks("POST", "step-up", proof);
+    assert!(!text(&proved["tokens"], "step_up_token").is_empty(), "{proved}");
     let step_up = format!("Postern-Step-Up: {}", browser.visitor.cookie("__Host-postern-step-up"));
     let both = bearing(&web, &[&bearer(&access), &step_up]);
     both.is_refused("DELETE", "second-factor", Value::Null, 403, "step_up_required");

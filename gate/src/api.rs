@@ -14,6 +14,7 @@ mod email;
 mod endpoint;
 mod problem;
 mod query;
+mod refresh;
 mod second_factor;
 mod setup;
 mod sign_in;
@@ -56,7 +57,7 @@ static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
         app_passwords::endpoints(),
         email::endpoints(),
         sign_ins::endpoints(),
-        tokens::endpoints(),
+        refresh::endpoints(),
         administration::endpoints(),
     ];
     rooms.into_iter().flatten().collect()

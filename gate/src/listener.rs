@@ -1,6 +1,6 @@
 //! Where the gate listens: unix sockets, TCP, TLS with HTTP/2 and optional client certificates.
 
-use crate::sockets::Sockets;
+use crate::sockets::{Socket, Sockets};
 use arc_swap::ArcSwap;
 use nix::unistd::Group;
 use rustls::pki_types::pem::PemObject;
@@ -64,7 +64,15 @@ impl Listener {
                     certificate.ok_or("a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
                 vec![Listener::Tls(tcp(address).await?, certificate.clone())]
             }
-            Listen::Systemd(name) => sockets.take(name.as_deref())?,
+            Listen::Systemd(name) => {
+                let handed_over = sockets.take(name.as_deref())?.into_iter().map(|socket| match socket {
+                    Socket::Unix(socket) => UnixListener::from_std(socket).map(Listener::Unix),
+                    Socket::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
+                });
+                handed_over
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| format!("a socket of systemd: {error}"))?
+            }
         })
     }
 }

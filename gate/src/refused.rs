@@ -106,7 +106,7 @@ impl Refused {
             AdministrationError::TooMany(_, most) => {
                 conflict("too_many", t.say_of("too-many", "most", *most as u64))
             }
-            AdministrationError::AppPassword(AppPasswordError::TooMany(_)) => {
+            AdministrationError::AppPassword(AppPasswordError::TooMany(..)) => {
                 conflict("too_many", t.say("too-many-app-passwords"))
             }
             AdministrationError::AppPassword(AppPasswordError::Undeclared(name)) => {

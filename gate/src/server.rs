@@ -179,11 +179,10 @@ async fn bind(site: &Site) -> Result<Bound, String> {
     let mut listeners = Vec::new();
     let wrong = |why| format!("gate.listen: {why}");
     // a socket's name goes before "systemd", which takes what is left
-    for listen in gate.listen.iter().filter(|listen| **listen != Listen::Systemd(None)) {
+    let takes_rest = |listen: &&Listen| **listen == Listen::Systemd(None);
+    let named = gate.listen.iter().filter(|listen| !takes_rest(listen));
+    for listen in named.chain(gate.listen.iter().filter(takes_rest).take(1)) {
         listeners.extend(Listener::bind(listen, certificate.as_ref(), &mut sockets).await.map_err(wrong)?);
-    }
-    if gate.listen.contains(&Listen::Systemd(None)) {
-        listeners.extend(sockets.take(None).map_err(wrong)?);
     }
     sockets.are_all_taken().map_err(wrong)?;
     let mut operations = None;

@@ -1,12 +1,18 @@
 //! Socket activation: the listening sockets that systemd made and hands over (sd_listen_fds(3)). They stay systemd's:
 //! whoever connects while the gate starts anew waits, and the gate neither replaces nor removes their files.
 
-use crate::listener::Listener;
 use listenfd::ListenFd;
 use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::AsFd;
-use tokio::net::{TcpListener, UnixListener};
+use std::os::unix::net::UnixListener;
+
+/// One of them.
+pub(crate) enum Socket {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
 
 /// What systemd handed over, until an entry of gate.listen takes it.
 pub(crate) struct Sockets {
@@ -26,7 +32,7 @@ impl Sockets {
     }
 
     /// Those of a name, or all that are left.
-    pub(crate) fn take(&mut self, name: Option<&str>) -> Result<Vec<Listener>, String> {
+    pub(crate) fn take(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
         let wanted = |has: &Option<String>| match (has, name) {
             (Some(has), Some(name)) => has == name,
             (has, _) => has.is_some(),
@@ -37,7 +43,7 @@ impl Sockets {
         }
         let taken = numbers.into_iter().map(|number| {
             let name = self.names[number].take().unwrap_or_default();
-            self.listener(number).map_err(|error| format!("the socket {name} of systemd: {error}"))
+            self.socket(number).map_err(|error| format!("the socket {name} of systemd: {error}"))
         });
         taken.collect()
     }
@@ -64,18 +70,18 @@ impl Sockets {
         }
     }
 
-    fn listener(&mut self, number: usize) -> io::Result<Listener> {
+    fn socket(&mut self, number: usize) -> io::Result<Socket> {
         let unix = self.descriptors.take_unix_listener(number);
         if let Ok(Some(listener)) = unix {
             listens(&listener)?;
             listener.set_nonblocking(true)?;
-            return Ok(Listener::Unix(UnixListener::from_std(listener)?));
+            return Ok(Socket::Unix(listener));
         }
         match self.descriptors.take_tcp_listener(number) {
             Ok(Some(listener)) => {
                 listens(&listener)?;
                 listener.set_nonblocking(true)?;
-                Ok(Listener::Tcp(TcpListener::from_std(listener)?))
+                Ok(Socket::Tcp(listener))
             }
             _ => Err(io::Error::other(
                 "it is neither TCP nor a unix stream; set ListenStream= in the socket unit",

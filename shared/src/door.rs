@@ -28,6 +28,7 @@ mod refresh;
 mod rehearsal;
 mod revocation;
 mod rotation;
+mod second_factor;
 mod setup_at_prompt;
 mod sign_in;
 mod visit;
@@ -37,8 +38,8 @@ mod web_setup;
 
 pub use accounts::{State, Status};
 pub use actor::Actor;
-pub use administration::AdministrationError;
-pub use app_passwords::{AppPasswordError, AppPasswordsAfter};
+pub use administration::{AdministrationError, AppPasswordError};
+pub use app_passwords::AppPasswordsAfter;
 pub use attempt::{Entered, Means, Outcome, Recovered, Visitor};
 pub use authenticators::AuthenticatorState;
 pub use errand::Caller;

@@ -11,6 +11,7 @@ mod migration;
 mod oath;
 mod protobuf;
 mod pskc;
+mod pskc_element;
 mod pskc_key;
 mod stamp;
 mod urls;

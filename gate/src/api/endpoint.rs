@@ -2,7 +2,7 @@
 //! and answered, to the router and to the document alike.
 
 use super::body::{Body, Shape, Takes};
-use super::query::Parameter;
+use super::query::{self, Parameter};
 use super::tokens::{Tokens, WithTokens};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
@@ -43,6 +43,11 @@ impl Call<'_> {
     /// The one variable part of the path.
     pub(super) fn argument(&self) -> &str {
         self.arguments.first().map_or("", String::as_str)
+    }
+
+    /// What the query says.
+    pub(super) fn asked(&self, parameter: &Parameter) -> Option<String> {
+        query::value(self.query, parameter)
     }
 
     /// The same as a name; nothing is called what is none.

@@ -1,7 +1,5 @@
 //! What stands behind the question mark: narrows what is listed, and is never needed.
 
-use super::endpoint::Call;
-
 /// What an endpoint may be asked.
 pub(super) struct Parameter {
     pub(super) name: &'static str,
@@ -9,14 +7,8 @@ pub(super) struct Parameter {
     pub(super) about: &'static str,
 }
 
-impl Call<'_> {
-    /// The first of that name; none if it is empty.
-    pub(super) fn asked(&self, parameter: &Parameter) -> Option<String> {
-        value(self.query, parameter)
-    }
-}
-
-fn value(query: &str, parameter: &Parameter) -> Option<String> {
+/// The first of that name in a query; none if it is empty.
+pub(super) fn value(query: &str, parameter: &Parameter) -> Option<String> {
     let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == parameter.name);
     found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }

@@ -6,9 +6,6 @@
 //! MUST NOT take a request's cookies once it shows any token, good or not.
 
 use super::PLACE;
-use super::body::Needed;
-use super::endpoint::{Access, Call, Done, Endpoint};
-use super::nowhere;
 use crate::authorization::bearer;
 use crate::refused::Refused;
 use crate::reply::Reply;
@@ -17,12 +14,10 @@ use crate::sign_in::Guest;
 use crate::site::Site;
 use cookie::Cookie;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
-use hyper::{HeaderMap, Method, StatusCode};
-use serde::{Deserialize, Serialize};
+use hyper::{HeaderMap, StatusCode};
+use serde::Serialize;
 use shared::clock;
-use shared::door::{AfterRefresh, SignInError};
 use shared::errand::Typed;
-use shared::place::Origin;
 use shared::remote;
 use shared::ticket::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
@@ -76,29 +71,6 @@ pub(super) struct WithTokens {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) tokens: Option<Tokens>,
-}
-
-/// What gets the next access token.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Refresh {
-    #[schema(value_type = String)]
-    refresh_token: Typed,
-}
-
-/// A session's next tokens; the refresh token that was shown has done its work.
-#[derive(Serialize, ToSchema)]
-struct Refreshed {
-    tokens: Tokens,
-}
-
-pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::tells(
-        (Method::POST, "sign-in/refresh"),
-        Access::Anyone,
-        "Gets the next access and refresh token; where header tokens are off, it is not there.",
-        |call, Needed(shown)| Box::pin(refresh(call, shown)),
-    )]
 }
 
 /// Whether they are taken and given at this place of the gate: never beside an application, whose scripts would read them.
@@ -209,7 +181,13 @@ impl Tokens {
         self.renew(guest, &RefreshToken { session, number: 0 })
     }
 
-    /// A session's, with this as the newest refresh token.
+    /// Those of a session whose newest refresh token is this.
+    pub(super) fn after(guest: &Guest<'_>, newest: &RefreshToken) -> Result<Tokens, Refused> {
+        let mut tokens = Tokens::default();
+        tokens.renew(guest, newest)?;
+        Ok(tokens)
+    }
+
     fn renew(&mut self, guest: &Guest<'_>, newest: &RefreshToken) -> Result<(), Refused> {
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
         let (keys, now) = (guest.site.watch.keys(), clock::now().map_err(|error| failed(&error))?);
@@ -221,36 +199,6 @@ impl Tokens {
         self.expires_in = Some(access.left(now));
         self.refresh_token = Some(refresh_text.as_str().to_owned().into());
         Ok(())
-    }
-}
-
-async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Refused> {
-    let guest = call.guest;
-    if !are_on(guest.site) {
-        return Err(nowhere(guest, &[]));
-    }
-    let over = || Refused::signed_out(guest.t);
-    let shown = RefreshToken::from_text(&shown.refresh_token, &guest.site.watch.keys()).ok_or_else(over)?;
-    if !guest.is_good(&shown.session) {
-        return Err(over());
-    }
-    let (name, origin) = (shown.session.name.clone(), Origin::Remote(guest.address));
-    let run = guest.site.judge.run(move |door| {
-        let now = clock::now().map_err(SignInError::Clock)?;
-        door.refresh(shown, &origin, now)
-    });
-    match run.await.map_err(|error| guest.not_run(&error))? {
-        AfterRefresh::Next(next) => {
-            let mut tokens = Tokens::default();
-            tokens.renew(guest, &next)?;
-            Ok(Done::saying(Refreshed { tokens }))
-        }
-        AfterRefresh::Used => {
-            guest.log(&name, "refused", "refresh-token-used");
-            let text = guest.t.say("refresh-token-used");
-            Err(Refused::new(StatusCode::UNAUTHORIZED, "token_used", text))
-        }
-        AfterRefresh::Over => Err(over()),
     }
 }
 

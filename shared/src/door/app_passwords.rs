@@ -2,17 +2,16 @@
 
 use super::Door;
 use super::actor::Actor;
-use super::administration::{AdministrationError, Done, known, known_or_new, log_because};
+use super::administration::{AdministrationError, AppPasswordError, Done, known, known_or_new, log_because};
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::config::{Config, OnChange};
 use crate::event::What;
 use crate::name::{Label, UserName};
-use crate::scope::{Scope, ScopeName, Term};
+use crate::scope::{Scope, Term};
 use crate::secret::RandomError;
 use crate::store::{AccountId, AppPasswordRecord, Intent, StoreError, Transaction};
 use crate::vault::VaultError;
-use std::fmt;
 
 /// The most app passwords that an account may have.
 const MOST: usize = 100;
@@ -60,7 +59,7 @@ impl Door {
             return Err(AppPasswordError::NameTaken(account.clone(), name.clone()).into());
         }
         if live.len() >= MOST {
-            return Err(AppPasswordError::TooMany(account.clone()).into());
+            return Err(AppPasswordError::TooMany(account.clone(), MOST).into());
         }
         let new = AppPasswordRecord {
             number: 0,
@@ -227,60 +226,4 @@ fn find<'a>(
 ) -> Result<&'a AppPasswordRecord, AppPasswordError> {
     let found = all.iter().find(|kept| kept.name == *name);
     found.ok_or_else(|| AppPasswordError::Unknown(account.clone(), name.clone()))
-}
-
-/// Why nothing was done to app passwords.
-#[derive(Debug)]
-pub enum AppPasswordError {
-    /// The account has one of that name.
-    NameTaken(UserName, Label),
-    /// It has none of that name.
-    Unknown(UserName, Label),
-    /// It has none at all.
-    None(UserName),
-    /// It has as many as it may.
-    TooMany(UserName),
-    /// The configuration declares no such scope.
-    Undeclared(ScopeName),
-    /// The gate's own pages are in no scope.
-    Gate,
-    /// Its time would be over.
-    Past,
-}
-
-impl From<AppPasswordError> for AdministrationError {
-    fn from(error: AppPasswordError) -> AdministrationError {
-        AdministrationError::AppPassword(error)
-    }
-}
-
-impl fmt::Display for AppPasswordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AppPasswordError::NameTaken(account, name) => {
-                write!(
-                    f,
-                    "{account} has an app password {:?} already; give this one another name",
-                    name.as_str()
-                )
-            }
-            AppPasswordError::Unknown(account, name) => write!(
-                f,
-                "{account} has no app password {:?}; postern app-password list {account} shows them",
-                name.as_str()
-            ),
-            AppPasswordError::None(account) => write!(f, "{account} has no app password"),
-            AppPasswordError::TooMany(account) => {
-                write!(f, "{account} has {MOST} app passwords, and may not have more; revoke one first")
-            }
-            AppPasswordError::Undeclared(name) => write!(
-                f,
-                "there is no scope {name}; declare it as [gate.scope.{name}] in postern.toml, or write pam:SERVICE or web:HOST/PATH"
-            ),
-            AppPasswordError::Gate => {
-                f.write_str("the gate's own pages are open to no app password; name the application's host")
-            }
-            AppPasswordError::Past => f.write_str("it would have ended already; give a later --expires"),
-        }
-    }
 }

@@ -5,7 +5,7 @@
 //! was given, plain values MUST NOT be taken: somebody may have put them there.
 
 use super::ImportError;
-use super::pskc::{base64, child, needed, plain_text, refusal};
+use super::pskc_element::{base64, child, needed, plain_text, refusal};
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockDecryptMut, KeyIvInit};
 use hmac::{Hmac, Mac};

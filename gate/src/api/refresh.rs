@@ -1,0 +1,64 @@
+//! A session's next access token, for its newest refresh token.
+
+use super::body::Needed;
+use super::endpoint::{Access, Call, Done, Endpoint};
+use super::nowhere;
+use super::tokens::{self, Tokens};
+use crate::refused::Refused;
+use hyper::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use shared::clock;
+use shared::door::{AfterRefresh, SignInError};
+use shared::errand::Typed;
+use shared::place::Origin;
+use shared::ticket::RefreshToken;
+use utoipa::ToSchema;
+
+/// What gets the next access token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Refresh {
+    #[schema(value_type = String)]
+    refresh_token: Typed,
+}
+
+/// A session's next tokens; the refresh token that was shown has done its work.
+#[derive(Serialize, ToSchema)]
+struct Refreshed {
+    tokens: Tokens,
+}
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::tells(
+        (Method::POST, "sign-in/refresh"),
+        Access::Anyone,
+        "Gets the next access and refresh token; where header tokens are off, it is not there.",
+        |call, Needed(shown)| Box::pin(refresh(call, shown)),
+    )]
+}
+
+async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Refused> {
+    let guest = call.guest;
+    if !tokens::are_on(guest.site) {
+        return Err(nowhere(guest, &[]));
+    }
+    let over = || Refused::signed_out(guest.t);
+    let shown = RefreshToken::from_text(&shown.refresh_token, &guest.site.watch.keys()).ok_or_else(over)?;
+    if !guest.is_good(&shown.session) {
+        return Err(over());
+    }
+    let (name, origin) = (shown.session.name.clone(), Origin::Remote(guest.address));
+    let run = guest.site.judge.run(move |door| {
+        let now = clock::now().map_err(SignInError::Clock)?;
+        door.refresh(shown, &origin, now)
+    });
+    match run.await.map_err(|error| guest.not_run(&error))? {
+        AfterRefresh::Next(next) => Ok(Done::saying(Refreshed { tokens: Tokens::after(guest, &next)? })),
+        AfterRefresh::Used => {
+            guest.log(&name, "refused", "refresh-token-used");
+            let text = guest.t.say("refresh-token-used");
+            Err(Refused::new(StatusCode::UNAUTHORIZED, "token_used", text))
+        }
+        AfterRefresh::Over => Err(over()),
+    }
+}

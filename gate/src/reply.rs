@@ -4,8 +4,8 @@ use crate::check::{Allowed, Ruling, Wants};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-    SET_COOKIE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue,
+    LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -46,41 +46,34 @@ pub(crate) fn closing(mut reply: Reply) -> Reply {
     reply
 }
 
-/// The answer to a check, as its contract wants it.
-///
-/// `sign_in` is where to sign in or to go on with that, and `back_to` the page to come back to, if that may be.
-pub(crate) fn ruling(
-    ruling: &Ruling,
-    proxy: Proxy,
-    method: &str,
-    sign_in: &str,
-    back_to: Option<&str>,
-) -> Reply {
-    match ruling {
-        Ruling::Allow(allowed) => allow(allowed),
+/// The answer to a check, as its contract wants it. `way` tells the address of a page of the gate's from which the browser
+/// comes back; most answers have no need of it.
+pub(crate) fn ruling(ruling: Ruling, proxy: Proxy, method: &str, way: impl FnOnce(&str) -> String) -> Reply {
+    let page = match ruling {
+        Ruling::Allow(allowed) => return allow(allowed),
         Ruling::Refuse | Ruling::SignIn(Wants::Data) | Ruling::Rise(Wants::Data) => {
-            bare(StatusCode::UNAUTHORIZED)
+            return bare(StatusCode::UNAUTHORIZED);
         }
-        Ruling::Forbid => bare(StatusCode::FORBIDDEN),
+        Ruling::Forbid => return bare(StatusCode::FORBIDDEN),
         Ruling::AppPassword => {
             let mut reply = bare(StatusCode::UNAUTHORIZED);
             reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(HINT));
-            reply
+            return reply;
         }
-        Ruling::SignIn(Wants::Page) | Ruling::Rise(Wants::Page) => {
-            let status = match (proxy, method) {
-                // nginx knows 401 and 403 only; the sample turns this one into a redirect
-                (Proxy::Nginx, _) => StatusCode::UNAUTHORIZED,
-                (Proxy::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
-                (Proxy::Traefik, _) => StatusCode::SEE_OTHER,
-            };
-            let mut reply = bare(status);
-            if let Ok(value) = HeaderValue::try_from(to_sign_in(sign_in, back_to)) {
-                reply.headers_mut().insert(LOCATION, value);
-            }
-            reply
-        }
+        Ruling::SignIn(Wants::Page) => "sign-in",
+        Ruling::Rise(Wants::Page) => "rise",
+    };
+    let status = match (proxy, method) {
+        // nginx knows 401 and 403 only; the sample turns this one into a redirect
+        (Proxy::Nginx, _) => StatusCode::UNAUTHORIZED,
+        (Proxy::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
+        (Proxy::Traefik, _) => StatusCode::SEE_OTHER,
+    };
+    let mut reply = bare(status);
+    if let Ok(value) = HeaderValue::try_from(way(page)) {
+        reply.headers_mut().insert(LOCATION, value);
     }
+    reply
 }
 
 /// The sign-in page, with the page to come back to.
@@ -93,19 +86,19 @@ pub(crate) fn to_sign_in(sign_in: &str, back_to: Option<&str>) -> String {
 
 /// Every header on every allow, empty if there is nothing to say: a proxy that copies them then removes what a
 /// client sent under their names.
-fn allow(allowed: &Allowed) -> Reply {
+fn allow(allowed: Allowed) -> Reply {
     let mut reply = bare(StatusCode::OK);
     let headers = reply.headers_mut();
+    headers.insert("remote-name", HeaderValue::from_static(""));
     for (name, value) in [
-        ("remote-user", &allowed.user),
-        ("remote-groups", &allowed.groups),
-        ("remote-email", &allowed.email),
-        ("remote-name", &String::new()),
-        ("cookie", &allowed.cookie),
-        ("authorization", &allowed.authorization),
+        (HeaderName::from_static("remote-user"), allowed.user),
+        (HeaderName::from_static("remote-groups"), allowed.groups),
+        (HeaderName::from_static("remote-email"), allowed.email),
+        (COOKIE, allowed.cookie),
+        (AUTHORIZATION, allowed.authorization),
     ] {
-        match HeaderValue::from_bytes(value.as_bytes()) {
-            Ok(value) => headers.insert(HeaderName::from_static(name), value),
+        match HeaderValue::from_maybe_shared(Bytes::from(value)) {
+            Ok(value) => headers.insert(name, value),
             Err(_) => return bare(StatusCode::UNAUTHORIZED),
         };
     }

@@ -72,13 +72,14 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
         false => site.protecting(&asked.host()),
     };
     let ruling = check::check(site, &asked, headers, &through.identity(headers));
-    let page = if matches!(ruling, check::Ruling::Rise(_)) { "rise" } else { "sign-in" };
-    let sign_in = format!("{}{}{page}", site.url.origin(), site.url.path);
     METRICS.checked(proxy, ruling.answered(), began.elapsed());
     if log::has_access() {
         access::check(&asked, &ruling, began.elapsed());
     }
-    reply::ruling(&ruling, proxy, asked.method, &sign_in, site.back_to(&asked.url()))
+    reply::ruling(ruling, proxy, asked.method, |page| {
+        let page = format!("{}{}{page}", site.url.origin(), site.url.path);
+        reply::to_sign_in(&page, site.back_to(&asked.url()))
+    })
 }
 
 fn stranger(connected: Connected) -> Reply {

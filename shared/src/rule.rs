@@ -10,7 +10,7 @@ use crate::config::rule::{Access, Rule};
 use crate::host_groups::Answered;
 use crate::name::{Group, UserName};
 use crate::place::Address;
-use crate::web_address::{Ambiguous, WebPath, is_host};
+use crate::web_address::{self, Ambiguous, WebPath};
 use std::cell::OnceCell;
 use std::fmt;
 
@@ -125,10 +125,10 @@ impl Fit {
 
 /// What it takes to make a request. No `person`: nobody has signed in.
 pub fn decide(rules: &[Rule], request: &Request<'_>, person: Option<&Person<'_>>) -> Decision {
-    let path = OnceCell::new();
+    let reading = Reading { request, is_host: OnceCell::new(), path: OnceCell::new() };
     let mut could = Could::default();
     for (rule, position) in rules.iter().zip(1..) {
-        let why = match rule.fits(request, &path).and(|| rule.fits_person(person)) {
+        let why = match rule.fits(&reading).and(|| rule.fits_person(person)) {
             Fit::No => continue,
             Fit::Perhaps(why) => why,
             Fit::Yes => Why::First,
@@ -183,34 +183,44 @@ impl Could {
     }
 }
 
+/// A request as rules read it: each part once, for however many rules.
+struct Reading<'a> {
+    request: &'a Request<'a>,
+    is_host: OnceCell<bool>,
+    path: OnceCell<Result<WebPath, Ambiguous>>,
+}
+
 impl Rule {
     /// Whether it fits a request, whoever makes it.
-    fn fits(&self, request: &Request<'_>, path: &OnceCell<Result<WebPath, Ambiguous>>) -> Fit {
+    fn fits(&self, reading: &Reading<'_>) -> Fit {
+        let request = reading.request;
         let by_method =
             || self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == request.method);
         let in_network = || {
             let inside = |address| self.networks.iter().any(|network| network.contains(address));
             self.networks.is_empty() || request.address.is_some_and(inside)
         };
-        self.at_host(request.host)
+        self.at_host(reading)
             .and(|| Fit::when(by_method()))
             .and(|| Fit::when(in_network()))
-            .and(|| self.on_path(request.target, path))
+            .and(|| self.on_path(reading))
     }
 
-    fn at_host(&self, host: &str) -> Fit {
+    fn at_host(&self, Reading { request, is_host, .. }: &Reading<'_>) -> Fit {
         match () {
             () if self.hosts.is_empty() => Fit::Yes,
-            () if !is_host(host) => Fit::Perhaps(Why::TwoReadings),
-            () => Fit::when(self.hosts.iter().any(|hosts| hosts.covers(host))),
+            () if !is_host.get_or_init(|| web_address::is_host(request.host)) => {
+                Fit::Perhaps(Why::TwoReadings)
+            }
+            () => Fit::when(self.hosts.iter().any(|hosts| hosts.covers(request.host))),
         }
     }
 
-    fn on_path(&self, target: &str, path: &OnceCell<Result<WebPath, Ambiguous>>) -> Fit {
+    fn on_path(&self, Reading { request, path, .. }: &Reading<'_>) -> Fit {
         if self.paths.is_empty() {
             return Fit::Yes;
         }
-        match path.get_or_init(|| WebPath::read(target)) {
+        match path.get_or_init(|| WebPath::read(request.target)) {
             Ok(path) => Fit::when(self.paths.iter().any(|top| path.is_below(top))),
             Err(Ambiguous) => Fit::Perhaps(Why::TwoReadings),
         }

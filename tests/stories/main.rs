@@ -5,6 +5,7 @@ mod administration;
 /// They measure time, or take all that the machine has: tests/shares runs them with nothing beside them.
 mod alone {
     mod timings;
+    mod web_check_cost;
     mod web_crowd;
     mod web_timings;
 }

@@ -1,0 +1,31 @@
+//! What a check costs the gate's processor, measured without the tests' clock, which every look at the time would pay.
+
+use std::collections::HashMap;
+use std::fs;
+use std::process::Command;
+use testhost::{Host, finished};
+
+const BENCHMARK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/checks");
+
+/// A7: an app password costs a check about what a cookie costs, and rules cost next to nothing.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_app_password_costs_a_check_about_what_a_cookie_costs() {
+    drop(Host::fresh());
+    for folder in ["/etc/postern", "/var/lib/postern"] {
+        fs::remove_dir_all(folder).expect("the benchmark sets up its own");
+    }
+    let table = finished(Command::new(BENCHMARK).arg("3"));
+    println!("{table}");
+    let cost: HashMap<&str, f64> = table
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.next()?.parse().ok()?))
+        })
+        .collect();
+    let [empty, cookie, bearer, basic, rules] =
+        ["healthz", "cookie", "bearer", "basic", "cookie-200-rules"].map(|kind| cost[kind]);
+    assert!(bearer < cookie * 1.5 && basic < cookie * 1.5, "{table}");
+    assert!(cookie < empty * 3.0 && rules < cookie * 2.0, "{table}");
+}

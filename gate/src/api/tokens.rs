@@ -1,7 +1,7 @@
 //! Header tokens, for programs that keep no cookies: each of the gate's cookies has a header that stands for it. Where
 //! `gate.api_tokens` is on, an answer that sets cookies brings them as tokens, too, and a request that shows a token has
-//! the cookies that its tokens stand for and no other: all else is the same for both. A session's cookie itself is not
-//! handed out: an access token stands for it, for a quarter of an hour, and a refresh token gets the next.
+//! the cookies that its tokens stand for and no other: all else is the same for both. A session's cookie is never a
+//! token itself: an access token stands for it, for a quarter of an hour, and a refresh token gets the next.
 //!
 //! MUST NOT take a request's cookies once it shows any token, good or not.
 

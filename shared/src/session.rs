@@ -176,16 +176,28 @@ impl Revoked {
 }
 
 #[cfg(test)]
+impl Session {
+    /// One of alice's, in no group, begun at 1,000,000.
+    pub(crate) fn of_alice() -> Session {
+        Session {
+            id: SessionId::random().unwrap(),
+            account: 1,
+            generation: 0,
+            factors: Factors::Code,
+            issued: Timestamp(1_000_000),
+            name: "alice".parse().unwrap(),
+            scope: "example.com".to_owned(),
+            groups: Vec::new(),
+            host_groups: KnownGroups::default(),
+            email: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::host_groups::AskedGroups;
-    use crate::key::MasterKeys;
-    use crate::vault::Vault;
-
-    fn keys() -> TokenKeys {
-        let (masters, _) = MasterKeys::generate().unwrap();
-        Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys()
-    }
 
     fn session() -> Session {
         Session {
@@ -208,15 +220,15 @@ mod tests {
 
     #[test]
     fn a_cookie_says_what_was_put_in() {
-        let (keys, session) = (keys(), session());
+        let (keys, session) = (TokenKeys::fresh(), session());
         assert_eq!(Session::from_cookie(&session.to_cookie(&keys), &keys), Some(session));
     }
 
     #[test]
     fn an_altered_cut_or_foreign_cookie_says_nothing() {
-        let (mine, session) = (keys(), session());
+        let (mine, session) = (TokenKeys::fresh(), session());
         let cookie = session.to_cookie(&mine);
-        assert_eq!(Session::from_cookie(&cookie, &keys()), None);
+        assert_eq!(Session::from_cookie(&cookie, &TokenKeys::fresh()), None);
         for cut in 0..cookie.len() {
             assert_eq!(Session::from_cookie(&cookie[..cut], &mine), None);
         }

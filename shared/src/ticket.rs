@@ -114,14 +114,11 @@ fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::MasterKeys;
-    use crate::vault::Vault;
 
     /// Also where two kinds have one shape.
     #[test]
     fn trap_07_tokens_of_different_purpose_interchangeable() {
-        let (masters, _) = MasterKeys::generate().unwrap();
-        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
+        let keys = TokenKeys::fresh();
         let sealed = keys.seal(LoginTicket::KIND, b"the same").unwrap();
         assert_eq!(*keys.unseal(LoginTicket::KIND, &sealed).unwrap(), b"the same");
         for other in ["", "postern setup ticket", "postern login ticket ", "postern login"] {
@@ -131,8 +128,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_good_for_its_time_only() {
-        let (masters, _) = MasterKeys::generate().unwrap();
-        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
+        let keys = TokenKeys::fresh();
         let ticket = LoginTicket {
             name: "alice".parse().unwrap(),
             pass: Pass {

@@ -358,4 +358,13 @@ impl fmt::Display for VaultError {
 impl std::error::Error for VaultError {}
 
 #[cfg(test)]
+impl TokenKeys {
+    /// Those of a store that was just made.
+    pub(crate) fn fresh() -> TokenKeys {
+        let (masters, _) = MasterKeys::generate().unwrap();
+        Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys()
+    }
+}
+
+#[cfg(test)]
 mod tests;

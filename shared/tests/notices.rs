@@ -3,7 +3,7 @@
 
 mod home;
 
-use home::{Home, NOW, accepted, code_of, name, refused};
+use home::{Home, NOW, PASSWORD, accepted, code_of, name, password, refused, remote, signs_in};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::decision::Refusal;
@@ -188,29 +188,13 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
 #[test]
 fn a_refresh_token_that_is_used_again_is_told() {
     let (mut home, app) = alice("");
-    let (who, password) = (name("alice"), Zeroizing::new("correct horse".to_owned()));
-    let password = Password::typed(password).unwrap();
-    home.door.set_password(&who, &password, "alice", NOW).unwrap();
+    home.door.set_password(&name("alice"), &password(PASSWORD), "alice", NOW).unwrap();
     told(&mut home, "alice@example.com", &[What::PasswordSet]);
-    let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
-    let browser = Browser {
-        origin: &origin,
-        name: "Test",
-        cookie: None,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
-    let nothing = Answer::read(b"");
-    let asked = home.door.enter_password(&browser, &who, Some(&password), &nothing, NOW).unwrap();
-    let AfterPassword::Code { pass, .. } = asked else { panic!("no code is asked") };
-    let answer = Answer::read(code_of(&app, 0).as_bytes());
-    let entered = home.door.enter_code(&browser, &who, &pass, &answer, Trust::NotAsked, NOW).unwrap();
-    let AfterCode::Opened(opened) = entered else { panic!("not opened") };
-    let shown = RefreshToken { session: opened.session, number: 0 };
-    home.door.refresh(shown.clone(), &origin, NOW).unwrap();
+    let from = remote("192.0.2.7");
+    let shown = RefreshToken { session: signs_in(&mut home, &from, &code_of(&app, 0), NOW), number: 0 };
+    home.door.refresh(shown.clone(), &from, NOW).unwrap();
     told(&mut home, "", &[]);
-    assert_eq!(home.door.refresh(shown, &origin, NOW).unwrap(), AfterRefresh::Used);
+    assert_eq!(home.door.refresh(shown, &from, NOW).unwrap(), AfterRefresh::Used);
     told(&mut home, "alice@example.com", &[What::SessionRevoked]);
 }
 

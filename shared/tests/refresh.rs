@@ -3,38 +3,25 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, remote};
-use shared::answer::Answer;
+use home::{Home, NOW, alice_at_the_web, code_of, name, password, remote, signs_in};
 use shared::clock::Timestamp;
-use shared::door::{AfterCode, AfterPassword, AfterRefresh, Browser, Trust};
+use shared::door::AfterRefresh;
 use shared::enrolment::Pending;
 use shared::event::{Filter, What};
-use shared::place::Origin;
 use shared::session::Session;
 use shared::ticket::RefreshToken;
 
-fn browser(origin: &Origin) -> Browser<'_> {
-    Browser { origin, name: "Test", cookie: None, scope: "example.com", page: None, session: None }
-}
-
-fn signs_in(home: &mut Home, pending: &Pending, now: Timestamp) -> Session {
-    let from = remote("192.0.2.7");
-    let none = Answer::read(b"");
-    let asked =
-        home.door.enter_password(&browser(&from), &name("alice"), Some(&password(PASSWORD)), &none, now);
-    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+/// With the code of that time.
+fn enters(home: &mut Home, pending: &Pending, now: Timestamp) -> Session {
     let code = code_of(pending, i64::try_from((now.0 - NOW.0) / 30).unwrap());
-    let answer = Answer::read(code.as_bytes());
-    let entered = home.door.enter_code(&browser(&from), &name("alice"), &pass, &answer, Trust::NotAsked, now);
-    let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
-    opened.session
+    signs_in(home, &remote("192.0.2.7"), &code, now)
 }
 
 /// P2: the newest works once, an older one ends the session, and the other sessions go on.
 #[test]
 fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let (mut home, pending) = alice_at_the_web("");
-    let (session, other) = (signs_in(&mut home, &pending, NOW), signs_in(&mut home, &pending, NOW.plus(30)));
+    let (session, other) = (enters(&mut home, &pending, NOW), enters(&mut home, &pending, NOW.plus(30)));
     let from = remote("192.0.2.7");
     let now = NOW.plus(60);
     let first = RefreshToken { session: session.clone(), number: 0 };
@@ -61,7 +48,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
 #[test]
 fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
     let (mut home, pending) = alice_at_the_web("");
-    let session = signs_in(&mut home, &pending, NOW);
+    let session = enters(&mut home, &pending, NOW);
     let racers: Vec<_> = (0..4)
         .map(|_| {
             let (mut door, shown) = (home.another(), RefreshToken { session: session.clone(), number: 0 });
@@ -81,7 +68,7 @@ fn a_session_that_is_over_is_not_refreshed() {
     let from = remote("192.0.2.7");
     for by in ["its end", "sign-out", "a new password"] {
         let (mut home, pending) = alice_at_the_web("");
-        let session = signs_in(&mut home, &pending, NOW);
+        let session = enters(&mut home, &pending, NOW);
         let mut now = NOW.plus(60);
         match by {
             "its end" => now = NOW.plus(12 * 3600),

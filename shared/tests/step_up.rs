@@ -3,36 +3,25 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, recovery, remote};
+use home::{
+    Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, password, recovery, remote,
+    signs_in,
+};
 use shared::answer::Answer;
 use shared::decision::Refusal;
 use shared::door::{
-    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Browser,
-    Trust,
+    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Trust,
 };
 use shared::enrolment::Pending;
 use shared::host_password::Said;
 use shared::otpauth;
-use shared::place::Origin;
 use shared::session::Session;
 use shared::ticket::{Leave, SetupTicket, StepUpTicket};
 use shared::totp::{Step, code};
 
-fn browser(origin: &Origin) -> Browser<'_> {
-    Browser { origin, name: "Test", cookie: None, scope: "example.com", page: None, session: None }
-}
-
 /// Alice has lost the phone and comes in by a recovery code.
 fn recovers(home: &mut Home, pending: &Pending) -> Session {
-    let from = remote("192.0.2.7");
-    let none = Answer::read(b"");
-    let asked =
-        home.door.enter_password(&browser(&from), &name("alice"), Some(&password(PASSWORD)), &none, NOW);
-    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
-    let answer = Answer::read(recovery(pending, 0).as_bytes());
-    let entered = home.door.enter_code(&browser(&from), &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
-    let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
-    opened.session
+    signs_in(home, &remote("192.0.2.7"), &recovery(pending, 0), NOW)
 }
 
 /// A new authenticator in place of the lost one, up to where the recovery codes are saved.
@@ -88,23 +77,12 @@ fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
 }
 
-fn opened(home: &mut Home, from: &Origin, typed: &str) -> Session {
-    let none = Answer::Unfit;
-    let asked =
-        home.door.enter_password(&browser(from), &name("alice"), Some(&password(PASSWORD)), &none, NOW);
-    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
-    let answer = Answer::read(typed.as_bytes());
-    let entered = home.door.enter_code(&browser(from), &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
-    let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
-    opened.session
-}
-
 /// S2
 #[test]
 fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
-    let session = opened(&mut home, &from, &code_of(&app, -1));
+    let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     let mut step_up = |typed: &str, code: &str| {
         let answer = Answer::read(code.as_bytes());
         home.door.step_up(&browser(&from), &session, Some(&password(typed)), &answer, NOW).unwrap()
@@ -118,7 +96,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let keys = home.door.token_keys();
     let cookie = ticket.to_cookie(&keys).unwrap();
     assert!(StepUpTicket::from_cookie(&cookie, &keys, &session, NOW).is_some());
-    let other = opened(&mut home, &from, &code_of(&app, 1));
+    let other = signs_in(&mut home, &from, &code_of(&app, 1), NOW);
     assert!(StepUpTicket::from_cookie(&cookie, &keys, &other, NOW).is_none(), "it is another session's");
 }
 
@@ -127,7 +105,7 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
 fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
-    let session = opened(&mut home, &from, &code_of(&app, -1));
+    let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     let answer = Answer::read(code_of(&app, 0).as_bytes());
     let mut step_up = |typed: &str| {
         home.door.step_up(&browser(&from), &session, Some(&password(typed)), &answer, NOW).unwrap()
@@ -150,7 +128,7 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
 fn a_session_that_ended_is_not_stepped_up() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
-    let session = opened(&mut home, &from, &code_of(&app, -1));
+    let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     home.another().sign_out(session.id).unwrap();
     let answer = Answer::read(code_of(&app, 0).as_bytes());
     let after = home.door.step_up(&browser(&from), &session, Some(&password(PASSWORD)), &answer, NOW);

@@ -24,13 +24,13 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 /// What stands for the cookie of a sign-in that waits for its code.
-pub(super) const SIGN_IN: &str = "postern-sign-in";
+const SIGN_IN: &str = "postern-sign-in";
 /// What stands for the cookie of a setup.
-pub(super) const SETUP: &str = "postern-setup";
+const SETUP: &str = "postern-setup";
 /// What stands for the cookie of a proof.
-pub(super) const STEP_UP: &str = "postern-step-up";
+const STEP_UP: &str = "postern-step-up";
 /// What stands for the cookie of a trusted browser.
-pub(super) const BROWSER: &str = "postern-browser";
+const BROWSER: &str = "postern-browser";
 
 /// What a program keeps that keeps no cookies: whatever is new. There only where gate.api_tokens is on.
 #[derive(Default, Serialize, ToSchema)]

@@ -120,3 +120,22 @@ impl Config {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_tokens_need_a_gate_with_a_host_of_its_own() {
+        let check = |url: &str| {
+            let text = format!("[gate]\napi_tokens = true\n{url}");
+            let config: Config = toml::from_str(&text).unwrap();
+            config.check().map_err(|Conflict { path, message }| (path.join("."), message))
+        };
+        assert_eq!(check("url = \"https://auth.example.com/\""), Ok(()));
+        assert_eq!(check(""), Ok(()), "no gate yet");
+        let (path, message) = check("url = \"https://app.example.com/_postern/\"").unwrap_err();
+        assert_eq!(path, "gate.api_tokens");
+        assert!(message.contains("host of its own"), "{message}");
+    }
+}

@@ -95,48 +95,24 @@ fn read(kind: &str, text: &str, keys: &TokenKeys) -> Option<(u64, Session)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host_groups::KnownGroups;
-    use crate::key::MasterKeys;
-    use crate::session::{Factors, SessionId};
-    use crate::vault::Vault;
-
-    fn keys() -> TokenKeys {
-        let (masters, _) = MasterKeys::generate().unwrap();
-        Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys()
-    }
-
-    fn session() -> Session {
-        Session {
-            id: SessionId::random().unwrap(),
-            account: 1,
-            generation: 0,
-            factors: Factors::Code,
-            issued: Timestamp(1_000_000),
-            name: "alice".parse().unwrap(),
-            scope: "example.com".to_owned(),
-            groups: Vec::new(),
-            host_groups: KnownGroups::default(),
-            email: None,
-        }
-    }
 
     #[test]
     fn an_access_token_is_good_for_a_quarter_of_an_hour_and_never_beyond_its_session() {
-        let (keys, now) = (keys(), Timestamp(1_000_000));
+        let (keys, now) = (TokenKeys::fresh(), Timestamp(1_000_000));
         let good = |token: &AccessToken, at| {
             AccessToken::from_text(&token.to_text(&keys).unwrap(), &keys, Timestamp(at)).is_some()
         };
-        let long = AccessToken::begun(session(), now.plus(12 * 3600), now);
+        let long = AccessToken::begun(Session::of_alice(), now.plus(12 * 3600), now);
         assert_eq!(long.left(now), 900);
         assert!(good(&long, 1_000_000) && good(&long, 1_000_899));
         assert!(!good(&long, 1_000_900) && !good(&long, 999_999));
-        let short = AccessToken::begun(session(), now.plus(60), now);
+        let short = AccessToken::begun(Session::of_alice(), now.plus(60), now);
         assert!(good(&short, 1_000_059) && !good(&short, 1_000_060));
     }
 
     #[test]
     fn no_token_is_read_as_another_or_altered() {
-        let (keys, now, session) = (keys(), Timestamp(1_000_000), session());
+        let (keys, now, session) = (TokenKeys::fresh(), Timestamp(1_000_000), Session::of_alice());
         let access = AccessToken::begun(session.clone(), now.plus(900), now);
         let refresh = RefreshToken { session: session.clone(), number: 3 };
         let (access_text, refresh_text) = (access.to_text(&keys).unwrap(), refresh.to_text(&keys).unwrap());
@@ -151,6 +127,6 @@ mod tests {
             assert_eq!(RefreshToken::from_text(text, &keys), None);
             assert_eq!(Session::from_cookie(text, &keys).is_some(), text == cookie);
         }
-        assert_eq!(RefreshToken::from_text(&refresh_text, &self::keys()), None, "of other keys");
+        assert_eq!(RefreshToken::from_text(&refresh_text, &TokenKeys::fresh()), None, "of other keys");
     }
 }

@@ -102,16 +102,9 @@ const LONGEST_COOKIE: usize = 3900;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::MasterKeys;
     use crate::ticket::LoginTicket;
-    use crate::vault::Vault;
 
     const NOW: Timestamp = Timestamp(1_000_000);
-
-    fn keys() -> TokenKeys {
-        let (masters, _) = MasterKeys::generate().unwrap();
-        Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys()
-    }
 
     fn ticket(back_to: &str) -> SetupTicket {
         SetupTicket::begun("alice".parse().unwrap(), 2, Leave::Given, back_to.to_owned(), NOW).unwrap()
@@ -119,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_good_for_its_time_only_and_opens_as_no_other() {
-        let (keys, ticket) = (keys(), ticket("https://app.example.com/"));
+        let (keys, ticket) = (TokenKeys::fresh(), ticket("https://app.example.com/"));
         let cookie = ticket.to_cookie(&keys).unwrap();
         let opened = |at| SetupTicket::from_cookie(&cookie, &keys, Timestamp(at));
         assert_eq!(opened(NOW.0 + 899), Some(ticket));
@@ -137,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
-        let keys = keys();
+        let keys = TokenKeys::fresh();
         for back_to in ["x".repeat(2048), "\"".repeat(2048)] {
             let cookie = ticket(&back_to).to_cookie(&keys).unwrap();
             assert!(cookie.len() <= LONGEST_COOKIE, "{}", cookie.len());

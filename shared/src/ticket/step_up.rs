@@ -68,31 +68,11 @@ impl StepUpTicket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host_groups::KnownGroups;
-    use crate::key::MasterKeys;
-    use crate::session::Factors;
-    use crate::vault::Vault;
-
-    fn session() -> Session {
-        Session {
-            id: SessionId::random().unwrap(),
-            account: 1,
-            generation: 0,
-            factors: Factors::Code,
-            issued: Timestamp(1_000_000),
-            name: "alice".parse().unwrap(),
-            scope: "example.com".to_owned(),
-            groups: Vec::new(),
-            host_groups: KnownGroups::default(),
-            email: None,
-        }
-    }
 
     #[test]
     fn a_step_up_ticket_is_good_for_its_session_and_its_time_only() {
-        let (masters, _) = MasterKeys::generate().unwrap();
-        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
-        let (one, other) = (session(), session());
+        let keys = TokenKeys::fresh();
+        let (one, other) = (Session::of_alice(), Session::of_alice());
         let cookie = StepUpTicket::begun(&one, Timestamp(1_000_000)).to_cookie(&keys).unwrap();
         let proves =
             |session, at| StepUpTicket::from_cookie(&cookie, &keys, session, Timestamp(at)).is_some();
@@ -107,9 +87,8 @@ mod tests {
 
     #[test]
     fn a_proof_that_is_carried_on_is_good_for_no_longer() {
-        let (masters, _) = MasterKeys::generate().unwrap();
-        let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
-        let (one, next) = (session(), session());
+        let keys = TokenKeys::fresh();
+        let (one, next) = (Session::of_alice(), Session::of_alice());
         let carried = StepUpTicket::begun(&one, Timestamp(1_000_000)).carried_to(&next);
         let cookie = carried.to_cookie(&keys).unwrap();
         let proves =

@@ -7,7 +7,7 @@ use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::config::{Config, file};
 use shared::decision::{Refusal, Verdict};
-use shared::door::{Door, Outcome, Visitor};
+use shared::door::{AfterCode, AfterPassword, Browser, Door, Outcome, Trust, Visitor};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::key::MasterKeys;
@@ -15,6 +15,7 @@ use shared::name::UserName;
 use shared::password::Password;
 use shared::place::{Address, Origin};
 use shared::secret::Secret;
+use shared::session::Session;
 use shared::totp::{Step, code};
 use shared::vault::Vault;
 use std::fs;
@@ -45,11 +46,28 @@ pub(crate) fn remote(text: &str) -> Origin {
     Origin::Remote(Address::parse(text).unwrap())
 }
 
+/// A browser that nobody knows.
+pub(crate) fn browser(origin: &Origin) -> Browser<'_> {
+    Browser { origin, name: "Test", cookie: None, scope: "example.com", page: None, session: None }
+}
+
 /// Alice with an app.
 pub(crate) fn alice(extra: &str) -> (Home, Pending) {
     let mut home = Home::new(extra);
     let app = home.enrols("alice");
     (home, app)
+}
+
+/// Alice comes in by her password and what she types then.
+#[track_caller]
+pub(crate) fn signs_in(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> Session {
+    let (door, who, none) = (&mut home.door, name("alice"), Answer::read(b""));
+    let asked = door.enter_password(&browser(from), &who, Some(&password(PASSWORD)), &none, now);
+    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+    let answer = Answer::read(typed.as_bytes());
+    let entered = door.enter_code(&browser(from), &who, &pass, &answer, Trust::NotAsked, now);
+    let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+    opened.session
 }
 
 /// Alice with an app and a password.

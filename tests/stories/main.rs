@@ -10,6 +10,7 @@ mod alone {
     mod web_timings;
 }
 mod app_passwords;
+mod attacks;
 mod authenticators;
 mod bad_files;
 mod bad_input;

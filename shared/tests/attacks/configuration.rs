@@ -1,0 +1,1 @@
+//! Configuration in doubt: links, owners, modes, the last valid copy.

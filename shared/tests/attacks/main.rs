@@ -1,0 +1,12 @@
+//! Attacks that once succeeded, by subject. Each test is named by the fault and fails without its fix.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+#[path = "../home/mod.rs"]
+mod home;
+
+mod configuration;
+mod names;
+mod policy;
+mod store;
+mod throttle;
+mod tokens;

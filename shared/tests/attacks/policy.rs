@@ -1,0 +1,1 @@
+//! Groups that no source knows, and PAM hosts that try to avoid the code.

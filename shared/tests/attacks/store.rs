@@ -1,0 +1,1 @@
+//! Stores that somebody crafted, or that an error of the disk left behind.

@@ -1,0 +1,1 @@
+//! Strangers who keep the owner out, and writes that hold the store for long.

@@ -1,0 +1,1 @@
+//! Tokens and sessions that outlive what they came from.

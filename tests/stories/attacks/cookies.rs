@@ -1,0 +1,1 @@
+//! Cookies and paths that can be read two ways.

@@ -1,0 +1,1 @@
+//! Strangers who take places, workers or memory from the owner.

@@ -1,0 +1,1 @@
+//! Files in doubt: the folder of the store, links, the last valid copy, reload.

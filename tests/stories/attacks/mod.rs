@@ -1,0 +1,9 @@
+//! Attacks that once succeeded, against the real servers. Each story is named by the fault and fails without its fix.
+
+mod cookies;
+mod fairness;
+mod files;
+mod policy;
+mod samples;
+mod throttle;
+mod tokens;

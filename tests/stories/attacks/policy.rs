@@ -1,0 +1,1 @@
+//! Groups, guards and names through real PAM hosts.

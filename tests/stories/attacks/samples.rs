@@ -1,0 +1,1 @@
+//! What clients meet behind the samples for nginx, Traefik and sshd.

@@ -1,0 +1,1 @@
+//! Guesses, delays and busy stores at the real doors.

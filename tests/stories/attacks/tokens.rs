@@ -1,0 +1,1 @@
+//! Tokens and sessions at the gate that outlive what they came from.

@@ -183,11 +183,7 @@ impl<'a> Line<'a> {
 fn configuration(host: &dyn Host, path: &Path) -> Result<Config, ConfigError> {
     let in_force = file::in_force(path)?;
     if let Some(problem) = in_force.problem {
-        let copy = file::copy_path(path);
-        host.log(
-            Severity::Error,
-            &format!("{problem}; going by {} until it is mended: postern edit", copy.display()),
-        );
+        host.log(Severity::Error, &problem.to_string());
     }
     Ok(in_force.config)
 }

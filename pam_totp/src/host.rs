@@ -76,6 +76,9 @@ pub(crate) mod fake {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
+    /// What is called with a prompt that waits.
+    pub(crate) type Meanwhile = Box<dyn Fn(&str)>;
+
     /// What is set, what will be typed, and what came of it.
     #[derive(Default)]
     pub(crate) struct Fake {
@@ -93,7 +96,7 @@ pub(crate) mod fake {
         pub(crate) phone: Option<fn(&str) -> Option<String>>,
         pub(crate) shows: RefCell<String>,
         /// What somebody else does while this prompt waits.
-        pub(crate) meanwhile: Option<Box<dyn Fn(&str)>>,
+        pub(crate) meanwhile: Option<Meanwhile>,
     }
 
     impl Fake {

@@ -51,4 +51,4 @@ pub use syscalls::{Ambush, WRITES, killed_at, killed_at_store_or_key, was_killed
 pub use terminal::{Ended, Terminal};
 pub use timings::assert_alike;
 pub use visitor::Visitor;
-pub use web::{APP, AUTH, Front, PROOF, Place, Web, change_traefik, reconfigure};
+pub use web::{APP, AUTH, Front, PROOF, Place, Web, change_traefik, on_test_ports, reconfigure};

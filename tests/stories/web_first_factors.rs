@@ -47,9 +47,9 @@ fn by_the_manual(sample: &str, way: &str) -> String {
             .fold(String::new(), |text, line| text + line + "\n")
     };
     let (servers, requests) = (lines("in each server"), lines("where the gate is asked"));
-    let proof = format!("        proxy_set_header X-Postern-Proxy \"{PROOF}\";\n");
+    let proof = "        proxy_set_header X-Postern-Proxy $postern_proof;\n";
     let text = sample.replace("    ssl_certificate ", &format!("{servers}    ssl_certificate "));
-    text.replace(&proof, &format!("{proof}{requests}"))
+    text.replace(proof, &format!("{proof}{requests}"))
 }
 
 fn basic(visitor: &Visitor, name: &str) -> Visitor {

@@ -109,6 +109,13 @@ impl Host {
         self.restart_sshd();
     }
 
+    /// Puts one more sample for sshd in place, as it stands, and starts sshd again.
+    #[track_caller]
+    pub fn sshd_sample(&mut self, name: &str) {
+        put(&format!("config/sshd_config.d/{name}"), &format!("/etc/ssh/sshd_config.d/{name}"));
+        self.restart_sshd();
+    }
+
     /// The processes that serve sign-ins and sessions now.
     pub fn sessions(&self) -> Vec<u32> {
         below(self.sshd())

@@ -6,6 +6,7 @@
 use crate::clock::Clock;
 use crate::folder::{CONFIG, STORE_FOLDER, WORK, checkout};
 use crate::journal::Journal;
+use crate::limit::Limit;
 use crate::person::Person;
 use crate::postern::Postern;
 use crate::processes::{below, finished};
@@ -25,6 +26,7 @@ pub struct Host {
     pub clock: Clock,
     /// Its log.
     pub journal: Journal,
+    _limit: Limit,
 }
 
 static PREPARED: Once = Once::new();
@@ -37,6 +39,7 @@ impl Host {
             std::env::var_os("POSTERN_TEST_HOST").is_some_and(|value| value == "1"),
             "this story changes accounts, /etc and /var: run it with tests/run, on a throwaway copy of the host"
         );
+        let limit = Limit::begin();
         PREPARED.call_once(prepare);
         remove("/etc/postern");
         remove(STORE_FOLDER);
@@ -48,7 +51,7 @@ impl Host {
         Postern::call("init").does();
         Sshd::configure();
         put_service("sudo");
-        Host { sshd: Some(Sshd::start()), clock, journal }
+        Host { sshd: Some(Sshd::start()), clock, journal, _limit: limit }
     }
 
     /// Someone with an account, a password and a key.

@@ -280,7 +280,7 @@ impl<'a> Visit<'a> {
         record: &AccountRecord,
     ) -> Result<Recovered, StoreError> {
         let declared = self.config.declared(&record.name).is_some();
-        tx.end_all(record.id, self.now)?;
+        tx.end_all(record.id)?;
         tx.revise()?;
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;

@@ -286,7 +286,7 @@ fn at_the_prompt(verdict: &Verdict) -> Meets {
 fn at_the_web(after: &AfterPassword) -> Meets {
     match after {
         AfterPassword::Opened(_) => Meets::OpenDoor,
-        AfterPassword::Code { .. } | AfterPassword::Setup { .. } => Meets::NextPage,
+        AfterPassword::Code(_) | AfterPassword::Setup(_) => Meets::NextPage,
         AfterPassword::Refused(refusal) => refused(*refusal),
     }
 }

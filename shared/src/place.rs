@@ -128,6 +128,15 @@ pub enum Place {
 }
 
 impl Place {
+    /// Whether the count over all accounts that an address has says nothing about whoever is here: access was granted
+    /// from here before.
+    pub fn is_exempt_from_address_count(&self) -> bool {
+        match self {
+            Place::TrustedBrowser(_) | Place::Familiar(_) => true,
+            Place::LocalUser(_) | Place::Elsewhere => false,
+        }
+    }
+
     /// The text that names the place in the store.
     pub fn key(&self) -> String {
         match self {

@@ -339,7 +339,9 @@ fn place(
 ) -> Result<Place, StoreError> {
     Ok(match (visitor.browser, visitor.origin) {
         (Some(number), _) => Place::TrustedBrowser(number),
+        (None, Origin::Key { key, .. }) => Place::VerifiedKey(key.clone()),
         (None, Origin::Local(name)) => Place::LocalUser(name.clone()),
+        (None, Origin::Terminal(name)) => Place::Terminal(name.clone()),
         (None, Origin::Remote(address))
             if tx.is_familiar(account, &address.key(), Door::memory(now), now)? =>
         {

@@ -16,7 +16,6 @@ use shared::errand::client::Gate;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
 use std::sync::Once;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -295,10 +294,6 @@ impl Host for Libpam {
         // SAFETY: libpam checks the handle itself, which is alive as long as the transaction, and keeps a number.
         // Without the delay the answer is the same.
         let _ = unsafe { pam_fail_delay(self.handle(), micros) };
-    }
-
-    fn service_folders(&self) -> Vec<PathBuf> {
-        ["/etc/pam.d", "/usr/lib/pam.d"].map(PathBuf::from).to_vec()
     }
 
     fn log(&self, severity: Severity, line: &str) {

@@ -9,7 +9,6 @@ use crate::options::Options;
 use shared::config::Unenrolled;
 use shared::guess::Stage;
 use shared::policy::Need;
-use shared::words;
 
 /// `account … pam_totp.so`
 pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
@@ -34,16 +33,9 @@ pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
 
 /// The `auth` line has passed; what it left is done now that the first factor has passed too.
 fn finish(line: &Line<'_>, left: &Left) -> Entry {
-    let stage = match left {
-        Left::Nothing | Left::Book(_) | Left::Tell(_) => Stage::Before,
-        Left::Activate(_) => Stage::After,
-    };
-    match line.desk.finish(&line.visitor(stage), left) {
+    match line.desk.finish(&line.visitor(Stage::Before), left) {
         Ok(told) => line.tell(&told),
         Err(error) => return line.unavailable(&error),
-    }
-    if let Left::Activate(_) = left {
-        line.host.tell(words::IS_SET_UP);
     }
     Entry::Passed
 }

@@ -1,7 +1,6 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
 use crate::desk::Reach;
-use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are looked at.
@@ -63,8 +62,6 @@ pub(crate) trait Host {
     fn hand_on(&self, password: &[u8]);
     /// Has libpam wait so many seconds, more or less, if the entry fails.
     fn delay_failure(&self, seconds: u64);
-    /// Where libpam finds service files, the first that has one first.
-    fn service_folders(&self) -> Vec<PathBuf>;
     /// Writes one line to the system log.
     fn log(&self, severity: Severity, line: &str);
     /// Keeps the mark with the transaction.
@@ -81,6 +78,9 @@ pub(crate) mod fake {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
+    /// What is called with a prompt that waits.
+    pub(crate) type Meanwhile = Box<dyn Fn(&str)>;
+
     /// What is set, what will be typed, and what came of it.
     #[derive(Default)]
     pub(crate) struct Fake {
@@ -95,10 +95,11 @@ pub(crate) mod fake {
         pub(crate) gate: Option<Gate>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
         pub(crate) delay: Cell<u64>,
-        pub(crate) folders: Vec<PathBuf>,
         /// What a phone makes of a prompt; it stays what it was until another one can be read.
         pub(crate) phone: Option<fn(&str) -> Option<String>>,
         pub(crate) shows: RefCell<String>,
+        /// What somebody else does while this prompt waits.
+        pub(crate) meanwhile: Option<Meanwhile>,
     }
 
     impl Fake {
@@ -163,6 +164,9 @@ pub(crate) mod fake {
 
         fn ask(&self, prompt: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
             self.prompts.borrow_mut().push(prompt.to_owned());
+            if let Some(meanwhile) = &self.meanwhile {
+                meanwhile(prompt);
+            }
             if let Some(shown) = self.phone.and_then(|phone| phone(prompt)) {
                 self.shows.replace(shown);
             }
@@ -184,10 +188,6 @@ pub(crate) mod fake {
 
         fn delay_failure(&self, seconds: u64) {
             self.delay.set(seconds);
-        }
-
-        fn service_folders(&self) -> Vec<PathBuf> {
-            self.folders.clone()
         }
 
         fn log(&self, _: Severity, line: &str) {

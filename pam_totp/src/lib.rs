@@ -18,5 +18,4 @@ mod login;
 mod mark;
 mod options;
 mod password;
-mod service_file;
 mod setup;

@@ -204,14 +204,13 @@ pub trait Transaction:
         since: Timestamp,
     ) -> Result<FailureId, StoreError>;
 
-    /// Whether access was granted to the account from an address between `since` and `now`. What a clock that ran ahead
-    /// wrote does not count.
+    /// Whether access was granted to the account from an address between `since` and `until`.
     fn is_familiar(
         &mut self,
         account: AccountId,
         from: &str,
         since: Timestamp,
-        now: Timestamp,
+        until: Timestamp,
     ) -> Result<bool, StoreError>;
     /// The account got in from an address at a door; forgets its addresses before `since`.
     fn remember_address(

@@ -343,7 +343,12 @@ fn place(
         (None, Origin::Local(name)) => Place::LocalUser(name.clone()),
         (None, Origin::Terminal(name)) => Place::Terminal(name.clone()),
         (None, Origin::Remote(address))
-            if tx.is_familiar(account, &address.key(), Door::memory(now), now)? =>
+            if tx.is_familiar(
+                account,
+                &address.key(),
+                Door::memory(now),
+                now.plus(guess::CLOCK_SLACK),
+            )? =>
         {
             Place::Familiar(*address)
         }

@@ -28,6 +28,8 @@ const PERIOD: u64 = 30;
 pub(crate) const REACH: u64 = 20;
 const DAY: u64 = 24 * 3600;
 const MONTH: u64 = 30 * DAY;
+/// How far ahead a time may lie that this clock wrote.
+const SLACK: u64 = 60;
 
 /// Who answers, as far as counting is concerned.
 #[derive(Clone, Debug)]
@@ -121,7 +123,7 @@ impl Model {
 
     /// Access was granted from there in the last 30 days, by the clock of now.
     fn is_familiar(&self, address: &str, now: u64) -> bool {
-        self.familiar.get(address).is_some_and(|at| *at <= now && at + MONTH >= now)
+        self.familiar.get(address).is_some_and(|at| *at <= now + SLACK && at + MONTH >= now)
     }
 
     /// The address whose own count holds: never that of a trusted browser, nor a familiar one.
@@ -274,7 +276,7 @@ impl Model {
             _ => *row = Row::default(),
         }
         if let Some(address) = who.address.clone() {
-            self.familiar.retain(|_, at| *at <= now && *at + MONTH >= now);
+            self.familiar.retain(|_, at| *at <= now + SLACK && *at + MONTH >= now);
             self.familiar.insert(address, now);
         }
     }

@@ -297,12 +297,12 @@ impl Transaction for Rows<'_> {
         account: AccountId,
         from: &str,
         since: Timestamp,
-        now: Timestamp,
+        until: Timestamp,
     ) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM familiar_address \
                    WHERE account = ?1 AND address = ?2 AND at BETWEEN ?3 AND ?4)";
-        let (since, now) = (signed(since.0), signed(now.0));
-        Ok(self.0.query_row(sql, (account.0, from, since, now), |row| row.get(0))?)
+        let (since, until) = (signed(since.0), signed(until.0));
+        Ok(self.0.query_row(sql, (account.0, from, since, until), |row| row.get(0))?)
     }
 
     fn remember_address(
@@ -314,7 +314,8 @@ impl Transaction for Rows<'_> {
         since: Timestamp,
     ) -> Result<()> {
         let sql = "DELETE FROM familiar_address WHERE account = ?1 AND at NOT BETWEEN ?2 AND ?3";
-        self.execute(sql, (account.0, signed(since.0), signed(now.0)))?;
+        let ahead = now.plus(crate::guess::CLOCK_SLACK);
+        self.execute(sql, (account.0, signed(since.0), signed(ahead.0)))?;
         let sql = "INSERT INTO familiar_address (account, address, door, at) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT (account, address, door) DO UPDATE SET at = excluded.at";
         self.execute(sql, (account.0, from, door, signed(now.0)))

@@ -145,6 +145,9 @@ impl Place {
 pub enum Origin {
     /// A remote address.
     Remote(Address),
+    /// A remote address as far as the host says; it may be a name of reverse DNS that looks like one. Wrong inputs are
+    /// counted for it, but it is in no network and spares nobody.
+    Claimed(Address),
     /// A user of this host.
     Local(#[serde(deserialize_with = "plain")] String),
     /// Nothing is known.
@@ -152,11 +155,19 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The address, if there is one.
+    /// The address for which wrong inputs are counted, if there is one.
     pub fn address(&self) -> Option<Address> {
         match self {
-            Origin::Remote(address) => Some(*address),
+            Origin::Remote(address) | Origin::Claimed(address) => Some(*address),
             Origin::Local(_) | Origin::Unknown => None,
+        }
+    }
+
+    /// The address, if it is certain: by this one networks are compared and grace periods are kept.
+    pub fn certain_address(&self) -> Option<Address> {
+        match self {
+            Origin::Remote(address) => Some(*address),
+            Origin::Claimed(_) | Origin::Local(_) | Origin::Unknown => None,
         }
     }
 }
@@ -173,7 +184,7 @@ fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Remote(address) => address.fmt(f),
+            Origin::Remote(address) | Origin::Claimed(address) => address.fmt(f),
             Origin::Local(name) => write!(f, "local user {name}"),
             Origin::Unknown => f.write_str("-"),
         }

@@ -325,7 +325,9 @@ fn place(
     Ok(match (visitor.browser, visitor.origin) {
         (Some(number), _) => Place::TrustedBrowser(number),
         (None, Origin::Local(name)) => Place::LocalUser(name.clone()),
-        (None, Origin::Remote(address)) if tx.is_familiar(account, &address.key(), Door::memory(now))? => {
+        (None, Origin::Remote(address) | Origin::Claimed(address))
+            if tx.is_familiar(account, &address.key(), Door::memory(now))? =>
+        {
             Place::Familiar(*address)
         }
         _ => Place::Elsewhere,

@@ -7,7 +7,8 @@
 
 use crate::desk::Reach;
 use crate::entry::{Denial, Entry};
-use crate::host::{Echo, Host, Item, NoAnswer, Severity};
+use crate::host::{Echo, Host, Item, NoAnswer, NotForgotten, Severity};
+use crate::log::LogFields;
 use crate::{caller, guard, login, password};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
@@ -78,10 +79,11 @@ fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> Entry) -> PamError {
         Ok(entry) => number(entry),
         Err(_) => {
             let place = PLACE.with(RefCell::take);
-            host.log(
-                Severity::Error,
-                &format!("refused cause=panic: internal error at {place}; please report it"),
-            );
+            // what panicked may do so again
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+                let detail = format_args!("internal error at {place}; please report it");
+                LogFields::of_host(host).write(host, Severity::Error, "refused", "panic", Some(&detail));
+            }));
             PamError::AUTH_ERR
         }
     }
@@ -314,6 +316,19 @@ impl Host for Libpam {
 
     fn recall(&self) -> Option<Vec<u8>> {
         self.pam.retrieve_bytes(MARK).ok()
+    }
+
+    fn forget(&self) -> Result<(), NotForgotten> {
+        match self.pam.retrieve_bytes(MARK) {
+            // libpam drops no data before the end of the transaction; no bytes are no mark
+            Ok(_) => self.pam.send_bytes(MARK, Vec::new(), None).map_err(|_| NotForgotten),
+            Err(PamError::NO_MODULE_DATA) => Ok(()),
+            Err(_) => Err(NotForgotten),
+        }
+    }
+
+    fn known_user(&self) -> Option<Vec<u8>> {
+        owned(self.pam.get_cached_user())
     }
 }
 

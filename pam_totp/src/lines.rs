@@ -2,6 +2,7 @@
 //! of their own, and a host process that the test plays.
 
 mod at_the_gate;
+mod attacks;
 mod earlier;
 mod grace;
 mod one_field;

@@ -161,7 +161,10 @@ impl Place {
 pub enum Origin {
     /// A remote address.
     Remote(Address),
-    /// A remote address, if it is known, and the key that sshd has verified.
+    /// A remote address as far as the host says; it may be a name of reverse DNS that looks like one. Wrong inputs are
+    /// counted for it, but it is in no network and spares nobody.
+    Claimed(Address),
+    /// A remote address, if one is certain, and the key that sshd has verified.
     Key {
         /// The address.
         address: Option<Address>,
@@ -177,10 +180,10 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The address, if there is one.
+    /// The address for which wrong inputs are counted, if there is one.
     pub fn address(&self) -> Option<Address> {
         match self {
-            Origin::Remote(address) => Some(*address),
+            Origin::Remote(address) | Origin::Claimed(address) => Some(*address),
             Origin::Key { address, .. } => *address,
             Origin::Local(_) | Origin::Terminal(_) | Origin::Unknown => None,
         }
@@ -189,8 +192,8 @@ impl Origin {
     /// The same, with the key that sshd has verified, if there is one. Nobody comes from this host by sshd.
     pub fn with_key_of(self, earlier: &Earlier) -> Origin {
         match (self, earlier.verified_key()) {
-            (origin @ (Origin::Remote(_) | Origin::Unknown), Some(key)) => {
-                Origin::Key { address: origin.address(), key: key.clone() }
+            (origin @ (Origin::Remote(_) | Origin::Claimed(_) | Origin::Unknown), Some(key)) => {
+                Origin::Key { address: origin.certain_address(), key: key.clone() }
             }
             (origin, _) => origin,
         }
@@ -202,6 +205,15 @@ impl Origin {
             Origin::Key { address: Some(address), .. } => Origin::Remote(address),
             Origin::Key { address: None, .. } => Origin::Unknown,
             origin => origin,
+        }
+    }
+
+    /// The address, if it is certain: by this one networks are compared and grace periods are kept.
+    pub fn certain_address(&self) -> Option<Address> {
+        match self {
+            Origin::Remote(address) => Some(*address),
+            Origin::Key { address, .. } => *address,
+            Origin::Claimed(_) | Origin::Local(_) | Origin::Terminal(_) | Origin::Unknown => None,
         }
     }
 }
@@ -218,7 +230,9 @@ fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Remote(address) | Origin::Key { address: Some(address), .. } => address.fmt(f),
+            Origin::Remote(address)
+            | Origin::Claimed(address)
+            | Origin::Key { address: Some(address), .. } => address.fmt(f),
             Origin::Local(name) => write!(f, "local user {name}"),
             Origin::Terminal(name) => write!(f, "terminal {name}"),
             Origin::Key { address: None, .. } | Origin::Unknown => f.write_str("-"),

@@ -152,7 +152,7 @@ impl Door {
             name: visitor.name,
             groups: &groups,
             service: visitor.service,
-            address: visitor.origin.address(),
+            address: visitor.origin.certain_address(),
             earlier,
         };
         Ok(self.config.policy.need(&subject, membership.enrolled))

@@ -50,7 +50,7 @@ impl Door {
         self.refuse_setup(&pending)?;
         let footing = self.footing(visitor.name)?;
         // The line itself says that whoever has none sets one up here, required or not.
-        let invitation = match (self.config.policy.enrolling(visitor.origin.address()), code) {
+        let invitation = match (self.config.policy.enrolling(visitor.origin.certain_address()), code) {
             (Enrolling::Free, _) => None,
             (Enrolling::OneTimeCode, None) => return Ok(judged(Judged::OneTimeCodeNeeded)),
             (Enrolling::OneTimeCode, Some(code)) => {

@@ -342,7 +342,7 @@ fn place(
         (None, Origin::Key { key, .. }) => Place::VerifiedKey(key.clone()),
         (None, Origin::Local(name)) => Place::LocalUser(name.clone()),
         (None, Origin::Terminal(name)) => Place::Terminal(name.clone()),
-        (None, Origin::Remote(address))
+        (None, Origin::Remote(address) | Origin::Claimed(address))
             if tx.is_familiar(
                 account,
                 &address.key(),

@@ -238,7 +238,14 @@ impl Pending {
             address_wait: None,
         };
         let stage = Stage::After;
-        let attempt = Attempt { answer, recovery_hash: None, one_time_hash: None, mailed_hash: None, stage };
+        let attempt = Attempt {
+            answer,
+            recovery_hash: None,
+            one_time_hash: None,
+            mailed_hash: None,
+            usual_length: config.recovery.length.value(),
+            stage,
+        };
         match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
             Verdict::Refused(refusal) => Err(refusal),
             Verdict::Accepted(accepted) => match accepted.spent() {

@@ -135,8 +135,8 @@ fn a_hundred_thousand_accounts_are_listed_quickly() {
                  SELECT 'user' || i, 0 FROM n;
              INSERT INTO authenticator (account, name, algorithm, digits, period, created)
                  SELECT id, 'app', 'SHA1', 6, 30, 1 FROM account WHERE id > 1;
-             INSERT INTO recovery_code (account, hash)
-                 SELECT account.id, randomblob(32) FROM account, (VALUES (1), (2), (3)) WHERE account.id > 1;
+             INSERT INTO recovery_code (account, hash, length)
+                 SELECT account.id, randomblob(32), 10 FROM account, (VALUES (1), (2), (3)) WHERE account.id > 1;
              COMMIT;",
         )
         .unwrap();

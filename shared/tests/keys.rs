@@ -192,7 +192,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
 
     let mut after = home.another();
     for door in [&mut before, &mut after] {
-        refuses(door, "alice", &alice.recovery_codes()[0].grouped(), Refusal::Wrong);
+        refuses(door, "alice", &alice.recovery_codes()[0].grouped(), Refusal::Unfit);
         assert!(signs_in(door, "alice", None, None).is_none(), "the password is over");
     }
     assert_eq!(Session::from_cookie(&cookie, &after.token_keys()), None);

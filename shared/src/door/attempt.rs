@@ -98,7 +98,7 @@ pub struct Outcome {
     pub missed: Option<Missed>,
     /// What the use of a recovery code left.
     pub recovery: Option<Recovered>,
-    /// Whether it cost nothing and opened nothing, so that there is nothing to keep.
+    /// Whether it opened nothing and wrote nothing, so that there is nothing to keep.
     pub(super) is_free: bool,
 }
 

@@ -1,6 +1,6 @@
 //! What the lines of PAM hosts ask: root's hosts at a door of their own, all others at the gate. For one's own account
 //! nothing that a host says of itself counts: whoever runs a process as this user has passed what lets in as this user,
-//! and stands on this host. Hosts that `pam.socket_users` names are believed as root's are, but for which user of this
+//! and stands on this host. Hosts that `pam.socket_users` names are believed as root's are, but for which key was verified and which user of this
 //! host someone is: each has a row of guesses of his own.
 //!
 //! MUST refuse others alike, whether or not there is such an account.
@@ -126,10 +126,14 @@ impl Door {
             }
             // no PAM host
             Caller::SteppedUp(session, _) => Err(AdministrationError::NotTrusted(session.name.clone())),
-            Caller::Owner { name, .. } if matches!(judging.origin, Origin::Local(_)) => {
+            Caller::Owner { name, .. }
+                if matches!(judging.origin, Origin::Local(_) | Origin::Terminal(_)) =>
+            {
                 Ok((Origin::Local(name.to_string()), judging.stage))
             }
-            Caller::Owner { .. } | Caller::Root(_) => Ok((judging.origin.clone(), judging.stage)),
+            // a key has a bucket of its own, so which one it is must not be the service's to say
+            Caller::Owner { .. } => Ok((judging.origin.clone().without_key(), judging.stage)),
+            Caller::Root(_) => Ok((judging.origin.clone(), judging.stage)),
         }
     }
 
@@ -141,7 +145,7 @@ impl Door {
             name: visitor.name,
             groups: &groups,
             service: visitor.service,
-            address: visitor.origin.address(),
+            address: visitor.origin.certain_address(),
             earlier,
         };
         Ok(self.config.policy.need(&subject, membership.enrolled))

@@ -39,7 +39,7 @@ impl Door {
         actor.refuse_ended(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFE);
-        tx.set_one_time_code(record.id, Some(&KeptOneTimeCode { hash, expires, used: false }))?;
+        tx.set_one_time_code(record.id, Some(&KeptOneTimeCode { hash, issued: now, expires, used: false }))?;
         log(&self.config, tx.as_mut(), name, What::OneTimeCodeIssued, actor, now)?;
         tx.commit()?;
         Ok((code, expires))
@@ -90,7 +90,7 @@ impl Door {
     ) -> Result<Option<Timestamp>, DoorError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let Some(record) = tx.account(name)? else { return Ok(None) };
-        let kept = tx.one_time_code(record.id)?.filter(|kept| !kept.used && now < kept.expires);
+        let kept = tx.one_time_code(record.id)?.filter(|kept| !kept.used && !kept.is_over(now));
         Ok(kept.map(|kept| kept.expires))
     }
 
@@ -106,7 +106,7 @@ impl Door {
         let record = known(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
-            Some(kept) if !kept.used && now < kept.expires => {}
+            Some(kept) if !kept.used && !kept.is_over(now) => {}
             _ => return Err(AdministrationError::NothingToRevoke("one-time code", name.clone())),
         }
         tx.set_one_time_code(record.id, None)?;

@@ -1,5 +1,5 @@
 //! A first setup at the prompt of a PAM host, by someone who has passed the first factor: shown, confirmed by a code, and
-//! active only when the host's whole entry has passed. Between the steps the host keeps sealed tickets, the store nothing.
+//! active once the person has saved the recovery codes. Between the steps the host keeps sealed tickets, the store nothing.
 //!
 //! MUST NOT begin one for a process that runs as the person: it could be anyone who found a terminal open, and such a
 //! host vouches for no password. `postern enroll` asks for it.
@@ -50,7 +50,7 @@ impl Door {
         self.refuse_setup(&pending)?;
         let footing = self.footing(visitor.name)?;
         // The line itself says that whoever has none sets one up here, required or not.
-        let invitation = match (self.config.policy.enrolling(visitor.origin.address()), code) {
+        let invitation = match (self.config.policy.enrolling(visitor.origin.certain_address()), code) {
             (Enrolling::Free, _) => None,
             (Enrolling::OneTimeCode, None) => return Ok(judged(Judged::OneTimeCodeNeeded)),
             (Enrolling::OneTimeCode, Some(code)) => {

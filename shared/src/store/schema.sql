@@ -59,6 +59,8 @@ CREATE TABLE floor (
 CREATE TABLE recovery_code (
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     hash    BLOB NOT NULL,
+    -- characters of the code
+    length  INTEGER NOT NULL,
     used_at INTEGER,
     PRIMARY KEY (account, hash)
 ) STRICT, WITHOUT ROWID;
@@ -67,6 +69,7 @@ CREATE TABLE recovery_code (
 CREATE TABLE one_time_code (
     account INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,
     hash    BLOB NOT NULL,
+    issued  INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     used    INTEGER NOT NULL
 ) STRICT;

@@ -23,7 +23,8 @@ impl Owner {
     /// with codes at home and on this host. And a little later in another browser at home.
     pub(crate) fn gets_in_everywhere(&self, world: &mut World) {
         let code = recovery(&world.authenticators[0], 0);
-        let (anywhere, elsewhere) = (remote("203.0.113.9"), remote("203.0.113.10"));
+        // the second is one of the networks that strangers come from
+        let (anywhere, elsewhere) = (remote("203.0.113.9"), remote("2001:db8:0:1::10"));
         let in_trusted = world.gives_password(0, &anywhere, Some(&self.cookie), PASSWORD, "");
         assert!(matches!(in_trusted, AfterPassword::Opened(_)), "the trusted browser is kept out");
         let recovered = world.gives_password(1, &elsewhere, None, PASSWORD, &code);

@@ -78,7 +78,8 @@ impl Door {
         }
     }
 
-    /// Charges a password, before it is judged. A valid recovery code along with it opens the way through delay and lock.
+    /// Charges a password, before it is judged. A valid recovery or one-time code along with it passes every delay, of the
+    /// account and of the address.
     pub fn try_first_factor(
         &mut self,
         browser: &Browser<'_>,
@@ -95,10 +96,12 @@ impl Door {
         let visitor = before(browser, name, &recognised);
         let visit = Visit::load(config, vault, tx, &visitor, declared, now)?;
         let with_recovery = matches!(visit.decide(recovery, Stage::After).verdict, Verdict::Accepted(_));
-        let refusal = visit.standing();
-        let refusal = refusal.filter(|r| matches!(r, Refusal::AddressDelayed { .. }) || !with_recovery);
-        if let Some(refusal) = refusal {
-            let worth_keeping = visit.mended;
+        if let Some(refusal) = visit.standing().filter(|_| !with_recovery) {
+            let delayed = matches!(refusal, Refusal::Delayed { .. });
+            if delayed {
+                visit.write_as_if_charged(tx)?;
+            }
+            let worth_keeping = delayed || visit.mended;
             drop(visit);
             match worth_keeping {
                 true => transaction.commit()?,

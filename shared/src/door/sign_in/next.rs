@@ -117,7 +117,7 @@ impl Entering<'_> {
             name: &self.record.name,
             groups: &groups,
             service: SERVICE,
-            address: self.browser.origin.address(),
+            address: self.browser.origin.certain_address(),
             earlier: self.config.gate.first_factor.earlier(),
         };
         self.config.policy.need(&subject, enrolled)
@@ -132,7 +132,7 @@ impl Entering<'_> {
         let groups = [declared, &self.record.groups];
         let person = Person { name: &self.record.name, groups, of_host: known.answer(&asked) };
         // a page is gone back to by GET, whatever was asked for first
-        let request = Request { host, target, method: "GET", address: self.browser.origin.address() };
+        let request = Request { host, target, method: "GET", address: self.browser.origin.certain_address() };
         let decision = rule::decide(&self.config.gate.rule, &request, Some(&person));
         decision.rule.filter(|_| decision.access == Access::Password)
     }

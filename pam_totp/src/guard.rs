@@ -4,14 +4,28 @@
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, Severity};
 use crate::line::{Front, Line, misconfigured};
+use crate::log::LogFields;
 use crate::mark::{Left, Mark};
 use crate::options::Options;
 use shared::config::Unenrolled;
 use shared::guess::Stage;
 use shared::policy::Need;
 
-/// `account … pam_totp.so`
+/// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
 pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
+    match check(host, words) {
+        Entry::Passed => match host.forget() {
+            Ok(()) => Entry::Passed,
+            Err(error) => {
+                LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
+                Entry::Denied(Denial::Unavailable)
+            }
+        },
+        refused => refused,
+    }
+}
+
+fn check(host: &dyn Host, words: &[String]) -> Entry {
     let options = match Options::read(words) {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),

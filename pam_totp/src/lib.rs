@@ -14,6 +14,7 @@ mod host;
 mod line;
 #[cfg(test)]
 mod lines;
+mod log;
 mod login;
 mod mark;
 mod options;

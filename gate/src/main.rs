@@ -14,11 +14,10 @@ mod contract;
 mod cookies;
 mod errands;
 mod first_setup;
-mod guests;
 mod host_password;
 mod identity;
 mod incoming;
-mod judge;
+
 mod language;
 mod listener;
 mod log;
@@ -29,6 +28,7 @@ mod metrics;
 mod operations;
 mod own_pages;
 mod pages;
+mod peers;
 mod refused;
 mod reload;
 mod reply;
@@ -46,6 +46,7 @@ mod site;
 mod sockets;
 mod step_up;
 mod watch;
+mod workers;
 
 use clap::Parser;
 use shared::config::DEFAULT_PATH;

@@ -55,7 +55,7 @@ pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{
     AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE, SignInError,
-    Spared, Trust,
+    SignInScope, Spared, Trust,
 };
 pub use waiver::PolicyError;
 pub use web_administration::Administers;

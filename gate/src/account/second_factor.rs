@@ -1,11 +1,11 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
-use crate::judge::NotJudged;
 use crate::pages::account::Asked;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
+use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::door::{AppPasswordsAfter, Opened};
 use shared::name::UserName;
@@ -31,7 +31,7 @@ impl Guest<'_> {
 
     pub(super) async fn is_required(&self, name: &UserName) -> Result<bool, Refused> {
         let name = name.clone();
-        let run = self.site.judge.run(move |door| door.is_required(&name)).await;
+        let run = self.judge().run(move |door| door.is_required(&name)).await;
         run.map_err(|error| self.not_run(&error))
     }
 
@@ -97,7 +97,7 @@ impl Guest<'_> {
     /// What turning it on takes; refused, if there is one.
     pub(crate) async fn turning_on_needs(&self, proven: &Proven) -> Result<Enrolling, Refused> {
         let (name, visit) = (proven.session.name.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| door.turning_on_needs(&name, &visit.origin, visit.now()?));
+        let run = self.judge().run(move |door| door.turning_on_needs(&name, &visit.origin, visit.now()?));
         let needs = run.await.map_err(|error| self.not_run(&error))?;
         needs.ok_or_else(|| Refused::new(StatusCode::CONFLICT, "already_enrolled", self.t.say("already-on")))
     }

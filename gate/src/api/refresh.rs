@@ -5,6 +5,7 @@ use super::endpoint::{Access, Call, Done, Endpoint};
 use super::nowhere;
 use super::tokens::{self, Tokens};
 use crate::refused::Refused;
+use crate::workers::{Applicant, Key};
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::clock;
@@ -47,8 +48,10 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Ref
     if !guest.is_good(&shown.session) {
         return Err(over());
     }
+    let session = Key::Session(shown.session.id);
+    let judge = guest.site.workers.serving(Applicant::proven(session));
     let (name, origin) = (shown.session.name.clone(), Origin::Remote(guest.address));
-    let run = guest.site.judge.run(move |door| {
+    let run = judge.run(move |door| {
         let now = clock::now().map_err(SignInError::Clock)?;
         door.refresh(shown, &origin, now)
     });

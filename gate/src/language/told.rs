@@ -2,6 +2,7 @@
 
 use super::Language;
 use fluent_bundle::FluentValue;
+use shared::admission::Busy;
 use shared::decision::Refusal;
 use shared::door::{AppPasswordsAfter, MailRefusal, Recovered};
 use shared::email::EmailAddress;
@@ -26,6 +27,14 @@ impl Language {
             Refusal::CodeExpired => self.say("code-expired"),
             Refusal::Expired => self.say("sign-in-expired"),
         }
+    }
+
+    /// Why a request found no place, and what to do.
+    pub(crate) fn busy(&self, busy: Busy) -> String {
+        self.say(match busy {
+            Busy::Own => "busy-own-line",
+            Busy::All => "busy-line",
+        })
     }
 
     /// Why no code is mailed, and what to do.

@@ -11,11 +11,13 @@ mod groups;
 mod next;
 mod recognised;
 mod rise;
+mod scope;
 mod step_up;
 
 pub use error::SignInError;
 pub use first_factor::FirstFactorTried;
 pub(super) use groups::HostGroups;
+pub use scope::SignInScope;
 pub use step_up::AfterStepUp;
 
 use super::{AppPasswordsAfter, Means, Recovered};

@@ -14,6 +14,7 @@ mod contract;
 mod cookies;
 mod errands;
 mod first_setup;
+mod held;
 mod host_password;
 mod identity;
 mod incoming;
@@ -52,6 +53,7 @@ use clap::Parser;
 use shared::config::DEFAULT_PATH;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Postern's door to the web: forward-auth answers and sign-in pages
 #[derive(Parser)]
@@ -62,12 +64,19 @@ struct Arguments {
     config: PathBuf,
 }
 
+/// How long the last lines have to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
-    match server::run(&Arguments::parse().config) {
+    let arguments = Arguments::parse();
+    log::begin();
+    let code = match server::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::says(error);
             ExitCode::FAILURE
         }
-    }
+    };
+    log::flush(LAST_LINES);
+    code
 }

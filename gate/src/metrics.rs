@@ -88,6 +88,7 @@ pub(crate) struct Metrics {
     sign_ins: Family<SignIn, Counter>,
     mails: Family<Mail, Counter>,
     busy: Family<Refused, Counter>,
+    lines_dropped: Counter,
     check: Latency,
     judged: Latency,
     is_sure: Gauge,
@@ -137,6 +138,7 @@ impl Metrics {
             sign_ins: Family::default(),
             mails: Family::default(),
             busy: Family::default(),
+            lines_dropped: Counter::default(),
             check: check.clone(),
             judged: judged.clone(),
             is_sure: Gauge::default(),
@@ -157,6 +159,11 @@ impl Metrics {
             "busy",
             "Requests refused for want of a place, by resource and by whose share was taken",
             metrics.busy.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that nobody read fast enough",
+            metrics.lines_dropped.clone(),
         );
         registry.register_with_unit("check", "How long checks took", Unit::Seconds, check);
         registry.register_with_unit(
@@ -211,6 +218,11 @@ impl Metrics {
     /// An answer was judged after so long.
     pub(crate) fn judged(&self, took: Duration) {
         self.judged.observe(took);
+    }
+
+    /// A line of the log was dropped.
+    pub(crate) fn line_dropped(&self) {
+        self.lines_dropped.inc();
     }
 
     /// A request found no place.

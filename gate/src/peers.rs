@@ -68,6 +68,8 @@ pub(crate) fn busy(busy: Busy) -> String {
     }
 }
 
+/// Users that were looked up, and when.
+type Known = HashMap<u32, (Option<UserName>, Instant)>;
 type Found = Result<UserName, NotAdmitted>;
 
 /// Who is in, and who is known.
@@ -76,7 +78,7 @@ pub(crate) struct Peers {
     connections: Admission<u32>,
     look_ups: Admission<u32>,
     services: Arc<HashSet<u32>>,
-    known: Arc<Mutex<HashMap<u32, (Option<UserName>, Instant)>>>,
+    known: Arc<Mutex<Known>>,
     find: fn(u32) -> Found,
 }
 
@@ -252,9 +254,11 @@ mod tests {
             let refused = of(&peers, 1999).await.err();
             assert_eq!(refused, Some(NotAdmitted::Busy(Busy::All)));
             assert!(!refused.unwrap().to_string().contains("yours"));
+            let users = held.len();
             for _ in 0..CONNECTIONS.proven.own {
-                held.push(of(&peers, 990).await.ok().expect("a service's own places"));
+                held.extend(of(&peers, 990).await.ok());
             }
+            assert_eq!(held.len() - users, CONNECTIONS.proven.own, "a service has places of its own");
         });
     }
 

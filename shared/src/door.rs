@@ -23,6 +23,7 @@ mod notice;
 mod one_time_code;
 mod opening;
 mod password_change;
+mod probe;
 mod program;
 mod refresh;
 mod rehearsal;

@@ -31,10 +31,10 @@ impl Language {
 
     /// Why a request found no place, and what to do.
     pub(crate) fn busy(&self, busy: Busy) -> String {
-        self.say(match busy {
-            Busy::Own => "busy-own-line",
-            Busy::All => "busy-line",
-        })
+        match busy {
+            Busy::Own => self.say("busy-own-line"),
+            Busy::All => self.say("busy-line"),
+        }
     }
 
     /// Why no code is mailed, and what to do.

@@ -8,6 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::task::Waker;
 
+/// Keys that wait for turns strictly in turn.
+const MANY: usize = 64;
+
 const CLASSES: [Class; 3] = [Class::Proven, Class::Known, Class::Stranger];
 
 pub(super) struct State<K> {
@@ -22,8 +25,13 @@ struct Queue<K> {
     running: usize,
     waiting: usize,
     keys: HashMap<K, Share>,
-    /// Keys that wait and have not their share yet, each once: the first is next.
-    ready: VecDeque<K>,
+    /// Keys that wait and have not their share yet, each once, by when that began: those that have had no turn yet.
+    new: VecDeque<(u64, K)>,
+    /// Those that have had one.
+    others: VecDeque<(u64, K)>,
+    /// Turns so far, and keys that became ready.
+    turns: u64,
+    readied: u64,
 }
 
 /// What one key has.
@@ -43,7 +51,15 @@ enum Request {
 
 impl<K: Clone + Eq + Hash> State<K> {
     pub(super) fn new(limits: Limits) -> State<K> {
-        let queue = || Queue { running: 0, waiting: 0, keys: HashMap::new(), ready: VecDeque::new() };
+        let queue = || Queue {
+            running: 0,
+            waiting: 0,
+            keys: HashMap::new(),
+            new: VecDeque::new(),
+            others: VecDeque::new(),
+            turns: 0,
+            readied: 0,
+        };
         State { limits, classes: [queue(), queue(), queue()], requests: HashMap::new(), next: 0 }
     }
 
@@ -98,8 +114,9 @@ impl<K: Clone + Eq + Hash> State<K> {
         }
         queue.waiting += 1;
         let share = queue.keys.entry(key.clone()).or_default();
+        let is_new = share.running == 0 && share.waiting.is_empty();
         share.waiting.push_back(number);
-        queue.is_ready(key, &limits);
+        queue.make_ready(key, is_new, &limits);
         self.requests.insert(number, Request::Waits(None));
         Ok(number)
     }
@@ -138,7 +155,7 @@ impl<K: Clone + Eq + Hash> State<K> {
         if let Some(share) = queue.keys.get_mut(key) {
             share.running = share.running.saturating_sub(1);
         }
-        queue.is_ready(key, &limits);
+        queue.make_ready(key, false, &limits);
         queue.drop_empty(key);
         for class in CLASSES {
             while self.has_place(class) {
@@ -161,24 +178,36 @@ impl<K: Clone + Eq + Hash> State<K> {
 
 impl<K: Clone + Eq + Hash> Queue<K> {
     /// A key that waits and has not its share yet comes after all others that do.
-    fn is_ready(&mut self, key: &K, limits: &ClassLimits) {
+    fn make_ready(&mut self, key: &K, is_new: bool, limits: &ClassLimits) {
         let Some(share) = self.keys.get_mut(key) else { return };
         if !share.is_ready && !share.waiting.is_empty() && share.running < limits.per_key {
             share.is_ready = true;
-            self.ready.push_back(key.clone());
+            self.readied += 1;
+            let line = if is_new { &mut self.new } else { &mut self.others };
+            line.push_back((self.readied, key.clone()));
         }
     }
 
-    /// The request that is admitted next.
+    /// The request that is admitted next: of the key that waits longest. Where very many keys wait, each second turn is
+    /// that of the newest: strangers in any number make nobody wait for all of them, and longer than anybody would.
     fn next(&mut self, limits: &ClassLimits) -> Option<u64> {
-        let key = self.ready.pop_front()?;
+        self.turns += 1;
+        let of_newest = self.new.len() > MANY && self.turns % 2 == 0;
+        let first = |line: &VecDeque<(u64, K)>| line.front().map_or(u64::MAX, |(since, _)| *since);
+        let (_, key) = if of_newest {
+            self.new.pop_back()
+        } else if first(&self.new) < first(&self.others) {
+            self.new.pop_front()
+        } else {
+            self.others.pop_front()
+        }?;
         let share = self.keys.get_mut(&key)?;
         share.is_ready = false;
         let number = share.waiting.pop_front()?;
         share.running += 1;
         self.running += 1;
         self.waiting -= 1;
-        self.is_ready(&key, limits);
+        self.make_ready(&key, false, limits);
         Some(number)
     }
 
@@ -199,7 +228,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.waiting -= before - share.waiting.len();
         if share.is_ready && share.waiting.is_empty() {
             share.is_ready = false;
-            self.ready.retain(|ready| ready != key);
+            self.new.retain(|(_, ready)| ready != key);
+            self.others.retain(|(_, ready)| ready != key);
         }
         self.drop_empty(key);
     }

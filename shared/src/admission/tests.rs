@@ -61,6 +61,28 @@ fn keys_take_turns_however_many_requests_one_has() {
     assert!(look(&mut many[0]).unwrap().is_ok(), "and within a key, first come");
 }
 
+/// Three hundred keys at once: whoever came last waited for all of them, longer than anybody waits for an answer.
+#[test]
+fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
+    let of_many = ClassLimits { own: 1, per_key: 1, waiting_per_key: 8, waiting: 1024 };
+    let admission = Admission::new(Limits { shared: 0, stranger: of_many, ..LIMITS });
+    let mut place = Some(admitted(&admission, Class::Stranger, 9999));
+    let mut waiting: Vec<_> =
+        (0..300).map(|key| (key, admission.enter(Class::Stranger, key).unwrap())).collect();
+    waiting.push((1000, admission.enter(Class::Stranger, 1000).unwrap()));
+    let mut order = Vec::new();
+    while !waiting.is_empty() {
+        drop(place.take());
+        let next = waiting.iter_mut().enumerate().find_map(|(at, (_, one))| Some((at, look(one)?.unwrap())));
+        let (at, taken) = next.expect("one comes in each time");
+        order.push(waiting.remove(at).0);
+        place = Some(taken);
+    }
+    let turn = |key| order.iter().position(|of| *of == key).unwrap();
+    assert!(turn(1000) < 2 && turn(0) < 2 && turn(1) < 4, "{order:?}");
+    assert_eq!(order.len(), 301);
+}
+
 #[test]
 fn where_the_queue_is_full_a_new_key_displaces_the_newest_of_the_key_that_waits_most() {
     let admission = Admission::new(Limits { shared: 0, ..LIMITS });

@@ -109,7 +109,9 @@ fn an_unknown_option_denies_and_is_named() {
         host.pam("codes", &format!("auth required pam_totp.so {word}\naccount required pam_permit.so\n"));
         let (entered, said) = sign_in(b"alice", b"123456");
         assert!(!entered, "{said}");
-        host.journal.says(&format!("refused cause=misconfigured: unknown option or value \"{word}\""));
+        let fields = "address=- service=codes user=\"alice\"";
+        let why = format!("unknown option or value \"{word}\"");
+        host.journal.says(&format!("refused cause=misconfigured {fields}: {why}"));
     }
     host.pam("codes", "auth required pam_totp.so config=/nowhere.toml\naccount required pam_permit.so\n");
     assert!(!sign_in(b"alice", b"123456").0);

@@ -15,7 +15,7 @@ const LINES: usize = 8192;
 const BYTES: usize = 2 * 1024 * 1024;
 /// Lines of one kind within a while.
 const OF_KIND: u64 = 10;
-const WHILE: Duration = Duration::from_secs(10);
+const WHILE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// A pause where the reader of a pipe that does not block is behind.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -78,6 +78,10 @@ impl Queue {
     pub(super) fn push(&self, line: String, kind: Option<&'static str>) {
         let mut lines = self.lines();
         if kind.is_some_and(|kind| !lines.may_write(kind, Instant::now())) {
+            if lines.kinds.iter().flatten().any(|(of, counted)| Some(*of) == kind && counted.left_out == 1) {
+                // how many there were is due in a while
+                self.changed.notify_all();
+            }
             return;
         }
         if !lines.has_writer {
@@ -254,6 +258,14 @@ mod tests {
             last.split("dropped=").nth(1).and_then(|rest| rest.split(':').next()?.parse().ok()).unwrap();
         assert_eq!(read.len() + dropped, LINES + 1000, "{last}");
         assert!(read.iter().enumerate().all(|(number, line)| *line == format!("{number}\n")));
+        for _ in 0..OF_KIND + 5 {
+            queue.push("kind\n".to_owned(), Some("kind"));
+        }
+        for _ in 0..OF_KIND {
+            assert_eq!(reader.recv().unwrap(), "kind\n");
+        }
+        let said = reader.recv_timeout(WHILE * 3).expect("nobody has to say anything for that");
+        assert!(said.contains("left-out=5"), "{said}");
         queue.push("after\n".to_owned(), None);
         assert_eq!(reader.recv().unwrap(), "after\n");
         queue.flush(Duration::from_secs(60));

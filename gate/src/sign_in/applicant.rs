@@ -13,9 +13,9 @@ impl Guest<'_> {
         let applicant = if let Some(session) = self.any_session() {
             Applicant::proven(Key::Session(session.id))
         } else if let Some(ticket) = self.ticket() {
-            Applicant::proven(Key::Account(ticket.name))
+            Applicant::proven(Key::Account(ticket.account().clone()))
         } else if let Some(ticket) = self.setup_ticket() {
-            Applicant::proven(Key::Account(ticket.name))
+            Applicant::proven(Key::Account(ticket.account().clone()))
         } else {
             Applicant::stranger(self.address)
         };

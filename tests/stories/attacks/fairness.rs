@@ -140,7 +140,8 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
             );
         },
     );
-    assert!(statuses.iter().all(|status| [429, 503].contains(status)), "it was delayed all the time");
+    let let_in: Vec<_> = statuses.iter().filter(|status| ![429, 503].contains(*status)).collect();
+    assert!(let_in.is_empty(), "it was delayed all the time: {let_in:?}");
 }
 
 /// Passwords of this host are asked one by one, 2 s each after a wrong one.
@@ -177,8 +178,8 @@ fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
 /// Connections to pam.sock of a user of any number, held open.
 fn holding(uid: u32, count: usize) -> (Child, Vec<String>) {
     let script = "use IO::Socket::UNIX; my @s = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) or die } 1..$ARGV[1]; \
-         for my $s (@s) { my $l = <$s>; my $more = ''; $s->blocking(0); select(undef, undef, undef, 0.1); \
-         sysread($s, $more, 4096); $more =~ s/\\n//g; print \"[$more]\\n\"; } $| = 1; print \"held\\n\"; sleep 120;";
+         for my $s (@s) { my $said = ''; $s->blocking(0); select(undef, undef, undef, 0.3); \
+         sysread($s, $said, 4096); $said =~ s/\\n/ /g; print \"[$said]\\n\"; } $| = 1; print \"held\\n\"; sleep 120;";
     let mut perl = Command::new("setpriv");
     perl.args([&format!("--reuid={uid}"), "--regid=65534", "--clear-groups", "perl", "-e", script]);
     let mut child =

@@ -21,6 +21,7 @@ pub use step_up::AfterStepUp;
 use super::{AppPasswordsAfter, Means, Recovered};
 use crate::account::Methods;
 use crate::decision::Refusal;
+use crate::name::OtherSpelling;
 use crate::place::Origin;
 use crate::policy::Enrolling;
 use crate::rule::RuleName;
@@ -132,6 +133,8 @@ pub enum AfterPassword {
     },
     /// Refused.
     Refused(Refusal),
+    /// Refused: no sign-in makes a second account for another spelling of a name.
+    OtherSpelling(OtherSpelling),
 }
 
 /// What comes after the code.

@@ -78,7 +78,8 @@ fn a_renamed_account_keeps_its_second_factor() {
     assert!(revoked(&mut home).covers(&session(1)));
 
     home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
-    let taken = home.door.rename_account(&name("bob"), &name("ünal"), shared::name::Distinct::No, "root", NOW);
+    let taken =
+        home.door.rename_account(&name("bob"), &name("ünal"), shared::name::Distinct::No, "root", NOW);
     assert!(matches!(taken, Err(AdministrationError::AccountExists(_))));
 }
 

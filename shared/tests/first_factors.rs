@@ -63,6 +63,7 @@ fn opened(after: AfterPassword) -> Opened {
         AfterPassword::Code { .. } => panic!("a code is asked"),
         AfterPassword::Setup { .. } => panic!("a setup is asked"),
         AfterPassword::Refused(refusal) => panic!("{refusal:?}"),
+        AfterPassword::OtherSpelling(other) => panic!("{other}"),
     }
 }
 

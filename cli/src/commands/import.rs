@@ -135,7 +135,10 @@ fn becomes(taken: &Taken) -> String {
         Taken::Declared => "nothing: the account is declared in the configuration".to_owned(),
         Taken::TooMany => "nothing: the account would have too many".to_owned(),
         Taken::OtherSpelling(of) => {
-            format!("nothing: another spelling of the account {:?}; --distinct-name makes a second one", of.as_str())
+            format!(
+                "nothing: another spelling of the account {:?}; --distinct-name makes a second one",
+                of.as_str()
+            )
         }
     }
 }

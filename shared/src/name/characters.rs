@@ -55,14 +55,38 @@ mod tests {
     #[test]
     fn what_nobody_sees_is_invisible_and_letters_are_not() {
         for character in [
-            '\0', '\n', '\u{7F}', '\u{9B}', '\u{AD}', '\u{34F}', '\u{61C}', '\u{115F}', '\u{180E}', '\u{200B}',
-            '\u{200D}', '\u{200F}', '\u{2028}', '\u{202E}', '\u{2060}', '\u{2066}', '\u{206F}', '\u{2800}',
-            '\u{3164}', '\u{FDD0}', '\u{FE0F}', '\u{FEFF}', '\u{FFA0}', '\u{FFFE}', '\u{E0001}', '\u{E0100}',
+            '\0',
+            '\n',
+            '\u{7F}',
+            '\u{9B}',
+            '\u{AD}',
+            '\u{34F}',
+            '\u{61C}',
+            '\u{115F}',
+            '\u{180E}',
+            '\u{200B}',
+            '\u{200D}',
+            '\u{200F}',
+            '\u{2028}',
+            '\u{202E}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{206F}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{FDD0}',
+            '\u{FE0F}',
+            '\u{FEFF}',
+            '\u{FFA0}',
+            '\u{FFFE}',
+            '\u{E0001}',
+            '\u{E0100}',
             '\u{10FFFF}',
         ] {
             assert!(is_invisible(character), "{character:?}");
         }
-        for character in "aZ0 .-_@ÄßıİΣあ漢字\u{E9}\u{301}\u{A0}\u{3000}\u{FF41}\u{FFFD}👩".chars() {
+        for character in "aZ0 .-_@ÄßıİΣあ漢字\u{E9}\u{301}\u{A0}\u{3000}\u{FF41}\u{FFFD}👩".chars()
+        {
             assert!(!is_invisible(character), "{character:?}");
         }
     }

@@ -39,7 +39,8 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
             Some(("alice", 1))
         },
         |door| {
-            door.rename_account(&name("alice"), &name("alicia"), shared::name::Distinct::No, "root", NOW).unwrap();
+            door.rename_account(&name("alice"), &name("alicia"), shared::name::Distinct::No, "root", NOW)
+                .unwrap();
             Some(("alicia", 1))
         },
         |door| {

@@ -11,12 +11,18 @@ use shared::name::{Distinct, Service, UserName};
 use shared::place::Origin;
 use shared::policy::Need;
 
-const HEADER: &str = "[gate]\nurl = \"https://auth.example.com/\"\ncookie_domain = \"example.com\"\n\
-    first_factor = \"header\"\ntrusted_proxies = [{ address = \"unix\", identity_header = \"Remote-User\" }]\n";
+const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
+                      from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
 
 /// Capitals, full width, composition: what differs is nothing that a person would call another name.
-const SPELLINGS: [&str; 6] =
-    ["ALICE", "Alice", "aLiCe", "\u{FF41}lice", "al\u{131}ce", "\u{1D41A}\u{1D425}\u{1D422}\u{1D41C}\u{1D41E}"];
+const SPELLINGS: [&str; 6] = [
+    "ALICE",
+    "Alice",
+    "aLiCe",
+    "\u{FF41}lice",
+    "al\u{131}ce",
+    "\u{1D41A}\u{1D425}\u{1D422}\u{1D41C}\u{1D41E}",
+];
 
 fn is_brought(door: &mut Door, who: &str) -> AfterPassword {
     door.enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW).unwrap()
@@ -39,7 +45,9 @@ fn an_identity_in_another_spelling_opens_nothing_and_makes_no_account() {
 
 #[test]
 fn characters_that_nobody_sees_make_no_name() {
-    for text in ["ali\u{200B}ce", "alice\u{FE0F}", "al\u{AD}ice", "\u{202E}alice", "alice\u{3164}", "ali\u{2060}ce"] {
+    for text in
+        ["ali\u{200B}ce", "alice\u{FE0F}", "al\u{AD}ice", "\u{202E}alice", "alice\u{3164}", "ali\u{2060}ce"]
+    {
         assert!(UserName::parse(text.as_bytes()).is_err(), "{text:?}");
         assert!(text.parse::<shared::name::Label>().is_err(), "{text:?}");
         assert!(text.parse::<shared::name::Group>().is_err(), "{text:?}");
@@ -69,7 +77,9 @@ fn of_two_spellings_that_come_at_once_one_makes_an_account() {
 #[test]
 fn whoever_comes_in_another_spelling_is_told_of_which_account() {
     let (mut home, _) = alice(HEADER);
-    let AfterPassword::OtherSpelling(other) = is_brought(&mut home.door, "ALICE") else { panic!("not refused") };
+    let AfterPassword::OtherSpelling(other) = is_brought(&mut home.door, "ALICE") else {
+        panic!("not refused")
+    };
     assert_eq!((other.name, other.of), (name("ALICE"), name("alice")));
     // an account of its own name is not asked about others: root made both
     home.door.add_account(&name("Alice"), Distinct::Yes, "root", NOW).unwrap();
@@ -78,7 +88,8 @@ fn whoever_comes_in_another_spelling_is_told_of_which_account() {
 
 #[test]
 fn a_declared_account_has_one_spelling_too() {
-    let mut home = Home::new(&format!("{HEADER}\n[[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\n"));
+    let mut home =
+        Home::new(&format!("{HEADER}\n[[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\n"));
     assert!(matches!(is_brought(&mut home.door, "CAROL"), AfterPassword::OtherSpelling(_)));
     assert_eq!(accounts(&mut home), ["carol"]);
     assert!(home.door.add_account(&name("CAROL"), Distinct::No, "root", NOW).is_err());
@@ -140,7 +151,8 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
 #[test]
 fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
     let (mut home, _) = alice("");
-    for (stage, spelling) in [Stage::Before, Stage::After].into_iter().flat_map(|s| SPELLINGS.map(|w| (s, w))) {
+    for (stage, spelling) in [Stage::Before, Stage::After].into_iter().flat_map(|s| SPELLINGS.map(|w| (s, w)))
+    {
         let need = asks(&mut home, spelling, stage, Question::Need);
         let is_open = matches!(&need, Ok(Judged::Need { need: Need::Nothing | Need::Exempt(_), .. }));
         assert!(!is_open, "{stage:?} {spelling}");
@@ -149,7 +161,10 @@ fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
         let begun = asks(&mut home, spelling, stage, Question::Setup(AtPrompt::Begin(None)));
         assert!(!matches!(begun, Ok(Judged::Setup { .. })), "{stage:?} {spelling}");
     }
-    assert!(matches!(asks(&mut home, "bob", Stage::After, Question::Need), Ok(Judged::Need { need: Need::Nothing, .. })));
+    assert!(matches!(
+        asks(&mut home, "bob", Stage::After, Question::Need),
+        Ok(Judged::Need { need: Need::Nothing, .. })
+    ));
 }
 
 /// Waiting for the enrollment makes accounts, too.
@@ -160,12 +175,7 @@ fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
     assert_eq!(accounts(&mut home), ["alice"]);
 }
 
-fn asks(
-    home: &mut Home,
-    who: &str,
-    stage: Stage,
-    question: Question,
-) -> Result<Judged, AdministrationError> {
+fn asks(home: &mut Home, who: &str, stage: Stage, question: Question) -> Result<Judged, AdministrationError> {
     let judging = Judging {
         service: Service::named(b"ftp"),
         origin: Origin::Unknown,

@@ -288,6 +288,7 @@ fn at_the_web(after: &AfterPassword) -> Meets {
         AfterPassword::Opened(_) => Meets::OpenDoor,
         AfterPassword::Code { .. } | AfterPassword::Setup { .. } => Meets::NextPage,
         AfterPassword::Refused(refusal) => refused(*refusal),
+        AfterPassword::OtherSpelling(other) => panic!("every name here is one of its own: {other}"),
     }
 }
 

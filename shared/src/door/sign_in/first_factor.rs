@@ -222,7 +222,9 @@ impl Door {
                 let visitor = Visitor { stage: Stage::After, browser: None, ..visitor };
                 Ok(AfterPassword::Setup { generation, needs: self.first_setup_needs(&visitor, now)? })
             }
-            AfterPassword::Code { .. } | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => Ok(next),
+            AfterPassword::Code { .. } | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => {
+                Ok(next)
+            }
         }
     }
 }

@@ -44,10 +44,15 @@ impl fmt::Display for UserError {
     }
 }
 
-/// Where from. SSH_CONNECTION only in an sshd; PAM_RHOST only as a literal address, and as one that is certain only where
-/// the service is configured to put the address there and never a name; PAM_RUSER only where there is no remote host,
-/// since a remote one could say anything.
+/// Where from. SSH_CONNECTION and a verified key only in an sshd; PAM_RHOST only as a literal address, and as one that is
+/// certain only where the service is configured to put the address there and never a name. Where there is no remote host:
+/// the user who runs the process, as the kernel says, and for one of root's the terminal. Each of them has a bucket of
+/// wrong codes, so a name that anyone can choose, such as PAM_RUSER, is not taken.
 pub(crate) fn origin(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
+    place(host, sshd, rhost_is_address).with_key_of(&earlier(host, sshd))
+}
+
+fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
     let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     if sshd {
         let connection = text(host.variable("SSH_CONNECTION")).unwrap_or_default();
@@ -62,9 +67,10 @@ pub(crate) fn origin(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Ori
             None => Origin::Unknown,
         },
         None if sshd => Origin::Unknown,
-        None => match text(host.item(Item::RemoteUser)).filter(|name| is_plain(name)) {
-            Some(name) => Origin::Local(name),
-            None => Origin::Unknown,
+        None => match (host.real_user(), text(host.item(Item::Terminal)).filter(|name| is_plain(name))) {
+            (Some(name), _) => Origin::Local(name),
+            (None, Some(name)) => Origin::Terminal(name.trim_start_matches("/dev/").to_owned()),
+            (None, None) => Origin::Unknown,
         },
     }
 }
@@ -73,6 +79,13 @@ pub(crate) fn origin(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Ori
 pub(crate) fn runs_as() -> String {
     let user = User::from_uid(getuid()).ok().flatten();
     user.map_or_else(|| format!("uid {}", getuid()), |user| user.name)
+}
+
+/// The user who runs the host process, by name or else by number; none for root.
+pub(crate) fn real_user() -> Option<String> {
+    let uid = getuid();
+    let name = || User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name));
+    (!uid.is_root()).then(|| name().unwrap_or_else(|| format!("#{uid}")))
 }
 
 /// The variable in which sshd says what has passed before.
@@ -126,14 +139,22 @@ mod tests {
     }
 
     #[test]
-    fn a_remote_user_counts_only_without_a_remote_host() {
-        let sudo = Fake::at("sudo", "alice").with(Item::RemoteUser, "alice");
+    fn who_runs_the_process_counts_only_without_a_remote_host() {
+        let sudo = Fake::at("sudo", "alice").run_by("alice").with(Item::Terminal, "/dev/pts/3");
         assert_eq!(origin(&sudo, false, false), Origin::Local("alice".to_owned()));
         assert_eq!(origin(&sudo, true, false), Origin::Unknown);
         let rsh = sudo.with(Item::RemoteHost, "evil.example.org");
         assert_eq!(origin(&rsh, false, true), Origin::Unknown);
-        let broken = Fake::at("sudo", "alice").with(Item::RemoteUser, "a\nb");
-        assert_eq!(origin(&broken, false, false), Origin::Unknown);
+    }
+
+    /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits there out.
+    #[test]
+    fn a_process_of_roots_is_told_by_its_terminal() {
+        let login = |name: &str| origin(&Fake::at("login", "alice").with(Item::Terminal, name), false, false);
+        assert_eq!(login("/dev/tty1"), Origin::Terminal("tty1".to_owned()));
+        assert_eq!(login(":0"), Origin::Terminal(":0".to_owned()));
+        assert_eq!(login("a\nb"), Origin::Unknown);
+        assert_eq!(origin(&Fake::at("cron", "alice"), false, false), Origin::Unknown);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::desk::Reach;
 use crate::entry::{Denial, Entry};
 use crate::host::{Echo, Host, Item, NoAnswer, NotForgotten, Severity};
 use crate::log::LogFields;
-use crate::{guard, login, password};
+use crate::{caller, guard, login, password};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
@@ -135,6 +135,7 @@ struct Conversation {
     data: *mut c_void,
 }
 
+const PAM_TTY: c_int = 3;
 const PAM_CONV: c_int = 5;
 /// The second pass of pam_chauthtok; in the first nothing is changed yet.
 const UPDATE_AUTHTOK: c_int = 0x2000;
@@ -153,6 +154,19 @@ impl Libpam {
         // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; callers use the copy at once, while the
         // transaction lives.
         unsafe { std::mem::transmute_copy(&self.pam) }
+    }
+
+    /// The name of the terminal, if the host says one.
+    fn terminal(&self) -> Option<&CStr> {
+        let mut item: *const c_void = std::ptr::null();
+        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
+        let status = unsafe { pam_get_item(self.handle(), PAM_TTY, &raw mut item) };
+        if status != 0 || item.is_null() {
+            return None;
+        }
+        // SAFETY: PAM_TTY is a NUL-terminated string of libpam's own, which stays until it is set anew; only the host sets
+        // it, and runs nothing beside this hook. The caller copies it at once.
+        Some(unsafe { CStr::from_ptr(item.cast()) })
     }
 
     /// The conversation of the host, if it has one.
@@ -234,9 +248,13 @@ impl Host for Libpam {
             Item::Service => self.pam.get_service(),
             Item::User => self.pam.get_user(None),
             Item::RemoteHost => self.pam.get_rhost(),
-            Item::RemoteUser => self.pam.get_ruser(),
+            Item::Terminal => Ok(self.terminal()),
         };
         owned(item)
+    }
+
+    fn real_user(&self) -> Option<String> {
+        caller::real_user()
     }
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {

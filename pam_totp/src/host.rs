@@ -13,8 +13,8 @@ pub(crate) enum Item {
     User,
     /// PAM_RHOST
     RemoteHost,
-    /// PAM_RUSER
-    RemoteUser,
+    /// PAM_TTY
+    Terminal,
 }
 
 /// Whether typing shows.
@@ -49,6 +49,8 @@ pub(crate) trait Host {
     fn reach(&self) -> Reach;
     /// An item, if it is set and not empty.
     fn item(&self, item: Item) -> Option<Vec<u8>>;
+    /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.
+    fn real_user(&self) -> Option<String>;
     /// A variable of the transaction's own environment (pam_getenv), never the process's.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
     /// Asks and waits. An answer beyond [`shared::answer::LONGEST`] comes cut just above it.
@@ -98,6 +100,7 @@ pub(crate) mod fake {
     #[derive(Default)]
     pub(crate) struct Fake {
         pub(crate) items: Vec<(Item, Vec<u8>)>,
+        pub(crate) real_user: Option<&'static str>,
         pub(crate) variables: Vec<(&'static str, String)>,
         pub(crate) typed: RefCell<VecDeque<String>>,
         pub(crate) prompts: RefCell<Vec<String>>,
@@ -125,6 +128,11 @@ pub(crate) mod fake {
         pub(crate) fn with(mut self, item: Item, value: &str) -> Fake {
             self.items.push((item, value.into()));
             self
+        }
+
+        /// A program that this user has started.
+        pub(crate) fn run_by(self, user: &'static str) -> Fake {
+            Fake { real_user: Some(user), ..self }
         }
 
         pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Fake {
@@ -161,6 +169,10 @@ pub(crate) mod fake {
 
         fn item(&self, item: Item) -> Option<Vec<u8>> {
             self.items.iter().find(|(set, _)| *set == item).map(|(_, value)| value.clone())
+        }
+
+        fn real_user(&self) -> Option<String> {
+            self.real_user.map(str::to_owned)
         }
 
         fn variable(&self, name: &str) -> Option<Vec<u8>> {

@@ -26,8 +26,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-const SUDO: Item = Item::RemoteUser;
-
 /// A folder with configuration, key and store; alice is enrolled.
 struct Home {
     folder: TempDir,
@@ -91,7 +89,7 @@ impl Home {
 }
 
 fn sudo() -> Fake {
-    Fake::at("sudo", "alice").with(SUDO, "alice")
+    Fake::at("sudo", "alice").run_by("alice")
 }
 
 #[test]

@@ -255,6 +255,7 @@ app-passwords-revoked = { $count ->
 
 busy = Viel Betrieb
 busy-line = Gerade melden sich zu viele an. Versuchen Sie es gleich noch einmal.
+busy-own-line = Von Ihrem Anschluss kamen zu viele Anfragen auf einmal. Versuchen Sie es gleich noch einmal.
 out-of-order = Außer Betrieb
 out-of-order-line = Die Anmeldung geht gerade nicht. Sagen Sie der Verwaltung Bescheid: Im Protokoll des Gates steht, warum.
 

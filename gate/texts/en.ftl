@@ -273,6 +273,7 @@ app-passwords-revoked = { $count ->
 # when nothing works
 busy = Busy
 busy-line = Too many people are signing in right now. Try again in a moment.
+busy-own-line = Too many requests came from where you are, all at once. Try again in a moment.
 out-of-order = Out of order
 out-of-order-line = The sign-in does not work right now. Tell the administrator: the gate’s log says why.
 

@@ -25,6 +25,7 @@ mod notice;
 mod one_time_code;
 mod opening;
 mod password_change;
+mod probe;
 mod program;
 mod proof;
 mod refresh;
@@ -59,7 +60,7 @@ pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{
     AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE, SignInError,
-    Spared, Trust,
+    SignInScope, Spared, Trust,
 };
 pub use waiver::PolicyError;
 pub use web_administration::Administers;

@@ -11,12 +11,14 @@ mod groups;
 mod next;
 mod recognised;
 mod rise;
+mod scope;
 mod step_up;
 
 pub use error::SignInError;
 pub use first_factor::FirstFactorTried;
 pub(super) use groups::HostGroups;
 pub(super) use recognised::TrustedHere;
+pub use scope::SignInScope;
 pub use step_up::AfterStepUp;
 
 use super::{AppPasswordsAfter, Means, Recovered};

@@ -6,6 +6,7 @@ use crate::context;
 use crate::output::{Failure, Output};
 use serde_json::json;
 use shared::config::Config;
+use shared::config::file;
 use shared::config::gate::Gate;
 use shared::config::rule::{Access, Hosts};
 use shared::door::{Door, SERVICE};
@@ -16,6 +17,12 @@ use shared::scope::Method;
 use shared::web_address::split_url;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
+    if what.keep {
+        let path = &arguments.config;
+        file::keep_current(path).map_err(|error| Failure::new(error.with_remedy()))?;
+        let copy = file::copy_path(path);
+        return output.done(format_args!("{} is valid, and kept as {}", path.display(), copy.display()));
+    }
     let config = context::config(arguments, output)?;
     match what.rule.as_deref() {
         Some([method, url]) => rule(output, config, method, url, what),

@@ -137,7 +137,7 @@ fn a_process_of_the_users_own_says_no_password_changed() {
     };
     let errand = Errand { account: bob.clone(), task: Task::Judge(judging) };
     let after = home.door.run_errand(Caller::Owner { name: &bob, uid: 1000 }, &errand, NOW);
-    assert!(matches!(after, Err(AdministrationError::NotTrusted(_))), "{after:?}");
+    assert!(matches!(after, Err(AdministrationError::NotBelieved(_))), "{after:?}");
     let left = home.door.sessions(&bob, NOW).unwrap();
     assert_eq!(left.iter().map(|kept| kept.id).collect::<Vec<_>>(), [session.id]);
 }

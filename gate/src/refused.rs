@@ -95,6 +95,7 @@ impl Refused {
             | AdministrationError::AppPassword(AppPasswordError::NameTaken(..)) => {
                 conflict("name_taken", t.say("name-taken"))
             }
+            AdministrationError::OtherSpelling(_) => conflict("name_taken", t.say("other-spelling")),
             AdministrationError::UnknownAuthenticator(..)
             | AdministrationError::NothingToRevoke(..)
             | AdministrationError::AppPassword(AppPasswordError::Unknown(..) | AppPasswordError::None(_)) => {

@@ -64,8 +64,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn run(path: &Path) -> Result<(), String> {
     let in_force = file::in_force(path).map_err(|error| error.to_string())?;
     if let Some(problem) = &in_force.problem {
-        log::says(format_args!("{problem}; going by {} until it is mended", file::copy_path(path).display()));
+        log::says(problem);
     }
+    log::kept(path, &in_force);
     metrics::begin();
     let health = Arc::new(Health::default());
     if in_force.problem.is_none() {

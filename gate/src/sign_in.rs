@@ -26,7 +26,7 @@ use shared::clock::{self, Timestamp};
 use shared::config::gate::FirstFactor;
 use shared::decision::Refusal;
 use shared::door::{AfterCode, Browser, Opened, SERVICE, Trust};
-use shared::name::UserName;
+use shared::name::{OtherSpelling, UserName};
 use shared::place::{Address, Origin};
 use shared::session::{Session, SessionId};
 use shared::token::LoginToken;
@@ -338,7 +338,17 @@ impl Guest<'_> {
         let line = log::event(result).with("cause", cause).with("address", self.address);
         line.with("service", SERVICE).quoted("user", name).write();
     }
+
+    /// Notes that a name is another spelling of an account's.
+    pub(crate) fn log_spelling(&self, other: &OtherSpelling) {
+        METRICS.signed_in("refused", OTHER_SPELLING);
+        let line = log::event("refused").with("cause", OTHER_SPELLING).with("address", self.address);
+        line.with("service", SERVICE).quoted("user", &other.name).because(other);
+    }
 }
+
+/// The word in logs for a name that is another spelling of an account's.
+const OTHER_SPELLING: &str = "other-spelling";
 
 /// What a judging thread needs of a guest.
 pub(crate) struct Visit {

@@ -151,6 +151,11 @@ impl Guest<'_> {
                 let text = self.t.refusal(refusal);
                 self.sign_in(StatusCode::UNAUTHORIZED, back_to, name.as_str(), Some(&text))
             }
+            AfterPassword::OtherSpelling(other) => {
+                self.log_spelling(&other);
+                let text = self.t.say("other-spelling");
+                self.sign_in(StatusCode::FORBIDDEN, back_to, name.as_str(), Some(&text))
+            }
         }
     }
 

@@ -23,6 +23,7 @@ pub use step_up::AfterStepUp;
 
 use super::{AppPasswordsAfter, Means, Recovered};
 use crate::decision::Refusal;
+use crate::name::OtherSpelling;
 use crate::place::Origin;
 use crate::rule::RuleName;
 use crate::session::{Session, SessionId};
@@ -123,6 +124,8 @@ pub enum AfterPassword {
     Setup(Box<EnrollmentToken>),
     /// Refused.
     Refused(Refusal),
+    /// Refused: no sign-in makes a second account for another spelling of a name.
+    OtherSpelling(OtherSpelling),
 }
 
 /// What comes after the code.

@@ -69,7 +69,7 @@ impl Door {
             let parameters = one.parameters();
             let fingerprint = vault.fingerprint(&one.secret, parameters);
             if let Some(floor) = one.used_up_to().max(load::floor(vault, tx, &one.secret, parameters)?) {
-                tx.set_floor(&fingerprint, floor)?;
+                tx.raise_floor(&fingerprint, floor)?;
             }
             let label = label(one.label.as_deref(), &live);
             let sealed = vault.seal(&one.secret, &Binding { account: record.id.0, name, parameters })?;

@@ -14,6 +14,7 @@ mod notices;
 mod place;
 mod rows;
 mod sessions;
+mod statements;
 
 use super::{Intent, Store, StoreError, Transaction, location};
 use crate::files::{self, FileError};
@@ -23,6 +24,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use place::Place;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use statements::Statements;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -93,15 +95,6 @@ impl Sqlite {
         made
     }
 
-    /// Those whose secret is not overwritten yet.
-    fn removed_authenticators(&self) -> Result<Vec<i64>, StoreError> {
-        let sql = "SELECT authenticator FROM secret WHERE sealed <> zeroblob(length(sealed)) \
-                   AND NOT EXISTS (SELECT 1 FROM authenticator WHERE id = secret.authenticator)";
-        let mut statement = self.connection.prepare(sql)?;
-        let rows = statement.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
     fn fill(path: &Path, keys: &[WrappedKey]) -> Result<(), StoreError> {
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -158,15 +151,10 @@ impl Store for Sqlite {
         let transaction = self.connection.transaction_with_behavior(behavior)?;
         // after its beginning: from now on it stays with what it has
         self.place.is_the_same()?;
-        Ok(Box::new(rows::Rows(transaction)))
+        Ok(Box::new(rows::Rows(Statements::of(transaction, intent))))
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
-        // found without the write lock, which others wait for
-        for authenticator in self.removed_authenticators()? {
-            let sql = "UPDATE secret SET sealed = zeroblob(length(sealed)) WHERE authenticator = ?1";
-            self.connection.execute(sql, [authenticator])?;
-        }
         let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
     }

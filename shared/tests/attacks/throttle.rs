@@ -1,8 +1,8 @@
 //! Strangers who keep the owner out, and writes that hold the store for long.
 
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password, recovery,
-    refused, remote,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name, password,
+    recovery, refused, remote,
 };
 use shared::answer::Answer;
 use shared::app_password::AppPassword;
@@ -202,4 +202,64 @@ fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
     assert_eq!(home.door.one_time_code_until(&name("alice"), NOW).unwrap(), None);
     let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
     accepted(&home.attempt("alice", &code.grouped(), NOW.plus(48 * 3600 - 1)));
+}
+
+/// A code of the day to which a clock ran ahead opened then; the floor is lowered, and one day that day comes.
+#[test]
+fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
+    let (mut home, app) = alice("");
+    let ahead = NOW.plus(86_400);
+    let code = code_at(&app, 0, ahead);
+    accepted(&home.attempt("alice", &code, ahead));
+    assert_eq!(home.door.mend_clock(&name("alice"), "root", NOW).unwrap(), 1);
+    accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
+    // the second factor off and on again with the same secret
+    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    let anew = Pending::new(&home.config, &name("alice")).unwrap().with_secret(app.secret().clone());
+    home.activates(&anew);
+    refused(&home.attempt("alice", &code, ahead), Refusal::Used { wait: 15 });
+    accepted(&home.attempt("alice", &code_at(&app, 1, ahead), ahead));
+    refused(&home.attempt("alice", &code, ahead), Refusal::Used { wait: 45 });
+}
+
+/// Each wrong app password added a row, and each later one read them all.
+#[test]
+fn an_address_has_no_more_rows_than_fill_its_count() {
+    let (mut home, _) = alice("");
+    let address = shared::place::Address::parse("198.51.100.7").unwrap();
+    for minute in 0..3 {
+        let wrong = vec![(address, NOW.plus(60 * minute)); 500];
+        home.door.note_app_passwords(&[], &wrong).unwrap();
+    }
+    let rows: i64 =
+        home.engine().query_row("SELECT count(*) FROM address_failure", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 10);
+    let from = remote("198.51.100.7");
+    let outcome = home.attempt_from("alice", &from, Stage::Before, WRONG, NOW);
+    assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::AddressDelayed { .. })));
+}
+
+/// What no bucket of today holds is cleared all the same: buckets that nobody comes to any more, addresses of accounts
+/// that are not used.
+#[test]
+fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
+    let (mut home, app) = alice("");
+    let from = |number: u32| remote(&format!("198.51.100.{number}"));
+    for number in 0..40 {
+        home.attempt_from(&format!("nobody{number}"), &from(number), Stage::Before, WRONG, NOW);
+    }
+    let count = |home: &Home, table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        home.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count(&home, "failure"), count(&home, "address_failure")), (40, 40));
+    accepted(&home.attempt_from("alice", &from(99), Stage::After, &code_of(&app, 0), NOW));
+    let later = NOW.plus(31 * 86_400);
+    let before = count(&home, "failure");
+    home.attempt_from("somebody", &from(98), Stage::Before, WRONG, later);
+    assert_eq!(count(&home, "failure"), before - 4 + 1, "a few at once");
+    assert_eq!(count(&home, "familiar_address"), 1);
+    home.door.clear(later).unwrap();
+    assert_eq!((count(&home, "failure"), count(&home, "address_failure")), (1, 1));
+    assert_eq!(count(&home, "familiar_address"), 0);
 }

@@ -41,6 +41,11 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
     }
 }
 
+/// Whether a request is answered without waiting for anything, a body included.
+pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
+    matches!(request.uri().path(), "/check/nginx" | "/check/traefik" | "/healthz")
+}
+
 /// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), as Traefik does.
 fn join_crumbs(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_some() {
@@ -60,7 +65,7 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
     let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
         Ok(asked) => asked,
         Err(Broken(name)) => {
-            log::event("refused").with("cause", "contract").because(format_args!(
+            log::event("refused").with("cause", "contract").seldom("contract").because(format_args!(
                 "a check of {proxy:?} came with {name} missing, doubled or malformed; compare the proxy's configuration with postern print-config"
             ));
             METRICS.checked(proxy, Answered::Malformed, began.elapsed());
@@ -85,7 +90,8 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
 fn stranger(connected: Connected) -> Reply {
     METRICS.turned_away();
     let peer = connected.address.map_or_else(|| "the unix socket".to_owned(), |address| address.to_string());
-    log::event("refused").with("cause", "not-a-trusted-proxy").because(format_args!(
+    let line = log::event("refused").with("cause", "not-a-trusted-proxy").seldom("not-a-trusted-proxy");
+    line.because(format_args!(
         "a request from {peer} proves no proxy; see gate.trusted_proxies and secret_file in postern.toml"
     ));
     bare(StatusCode::FORBIDDEN)
@@ -99,7 +105,7 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
             match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
                 Ok(address) => address,
                 Err(Broken(name)) => {
-                    let line = log::event("refused").with("cause", "contract");
+                    let line = log::event("refused").with("cause", "contract").seldom("contract");
                     line.because(format_args!("{proxy:?} sent {name} missing, doubled or malformed"));
                     return bare(StatusCode::BAD_REQUEST);
                 }

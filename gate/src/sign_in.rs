@@ -1,5 +1,6 @@
 //! The sign-in, page by page: first factor, code, back to the page that was asked for; and sign-out.
 
+mod applicant;
 mod first_factor;
 mod mail;
 
@@ -8,7 +9,6 @@ pub(crate) use mail::Posted;
 use crate::check;
 use crate::cookies::scan;
 use crate::identity::Identity;
-use crate::judge::NotJudged;
 use crate::language::Language;
 use crate::log;
 use crate::metrics::METRICS;
@@ -17,6 +17,7 @@ use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::rules::BackTo;
 use crate::site::Site;
+use crate::workers::NotJudged;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, StatusCode};
 use shared::account::Methods;
@@ -25,10 +26,10 @@ use shared::clock::{self, Timestamp};
 use shared::config::gate::FirstFactor;
 use shared::decision::Refusal;
 use shared::door::{AfterCode, Browser, Opened, SERVICE, Trust};
-use shared::name::UserName;
+use shared::name::{OtherSpelling, UserName};
 use shared::place::{Address, Origin};
 use shared::session::{Session, SessionId};
-use shared::ticket::LoginTicket;
+use shared::token::LoginToken;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -92,14 +93,14 @@ impl Guest<'_> {
         let trust = if form.field("trust") == "yes" { Trust::Asked } else { Trust::NotAsked };
         match self.judge_code(&ticket, answer, trust).await {
             Err(error) => self.not_judged(&error),
-            Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.back_to),
+            Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.payload().back_to),
             Ok(AfterCode::Refused(refusal)) => {
                 let text = self.t.refusal(refusal);
                 match refusal {
                     Refusal::Expired => self.sign_in(
                         StatusCode::UNAUTHORIZED,
-                        &ticket.back_to,
-                        ticket.name.as_str(),
+                        &ticket.payload().back_to,
+                        ticket.account().as_str(),
                         Some(&text),
                     ),
                     Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
@@ -116,17 +117,17 @@ impl Guest<'_> {
     /// The code of a sign-in; what was refused stands in the log.
     pub(crate) async fn judge_code(
         &self,
-        ticket: &LoginTicket,
+        ticket: &LoginToken,
         answer: Answer,
         trust: Trust,
     ) -> Result<AfterCode, NotJudged> {
         let (said, visit) = (ticket.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
-            door.enter_code(&visit.browser(), &said.name, &said.pass, &answer, trust, visit.now()?)
-        });
+        let run = self
+            .judge()
+            .run(move |door| door.enter_code(&visit.browser(), &said, &answer, trust, visit.now()?));
         let next = run.await?;
         if let AfterCode::Refused(refusal) = &next {
-            self.log(&ticket.name, "refused", &refusal.to_string());
+            self.log(ticket.account(), "refused", &refusal.to_string());
         }
         Ok(next)
     }
@@ -143,7 +144,7 @@ impl Guest<'_> {
     /// Ends the session, if there is one.
     pub(crate) async fn end_session(&self) -> Result<(), NotJudged> {
         match self.any_session() {
-            Some(session) => self.site.judge.run(move |door| door.sign_out(session.id)).await,
+            Some(session) => self.judge().run(move |door| door.sign_out(session.id)).await,
             None => Ok(()),
         }
     }
@@ -182,10 +183,10 @@ impl Guest<'_> {
     }
 
     /// The sign-in that waits for its code.
-    pub(crate) fn ticket(&self) -> Option<LoginTicket> {
+    pub(crate) fn ticket(&self) -> Option<LoginToken> {
         let value = self.cookie(self.site.jar.names.login)?;
-        let ticket = LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
-        self.may_go_on(&ticket.name).then_some(ticket)
+        let token = LoginToken::read(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        self.may_go_on(token.account()).then_some(token)
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
@@ -226,10 +227,7 @@ impl Guest<'_> {
     pub(crate) fn with_sign_in(&self, page: Reply, opened: &Opened) -> Reply {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
         self.log(&opened.session.name, "accepted", &opened.cause());
-        let page = reply::with_cookie(
-            page,
-            &jar.session(&opened.session.to_cookie(&opened.keys), gate.session.seconds()),
-        );
+        let page = self.with_session(page, opened);
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
         let page = match &opened.browser_cookie {
             Some(value) => reply::with_cookie(page, &jar.own(jar.names.browser, value, gate.trust.seconds())),
@@ -274,21 +272,21 @@ impl Guest<'_> {
         reply::page(status, html(&page))
     }
 
-    fn code(&self, status: StatusCode, ticket: &LoginTicket, said: Said<'_>, any_text: bool) -> Reply {
-        let (app, mail) = match &ticket.methods {
+    fn code(&self, status: StatusCode, ticket: &LoginToken, said: Said<'_>, any_text: bool) -> Reply {
+        let (app, mail) = match &ticket.payload().methods {
             Methods::App => (true, None),
             Methods::AppOrMail(to) => (true, Some(to.as_str())),
             Methods::Mail(to) => (false, Some(to.as_str())),
         };
         let page = pages::Code {
             frame: self.frame(),
-            user: ticket.name.as_str(),
-            sign_in: &self.to_sign_in(&ticket.back_to),
+            user: ticket.account().as_str(),
+            sign_in: &self.to_sign_in(&ticket.payload().back_to),
             days: self.site.gate().trust.seconds() / 86_400,
             message: if let Said::Alert(text) = said { Some(text) } else { None },
             status: if let Said::Status(text) = said { Some(text) } else { None },
             any_text,
-            digits: ticket.digits,
+            digits: ticket.payload().digits,
             app,
             mail,
         };
@@ -310,8 +308,8 @@ impl Guest<'_> {
 
     pub(crate) fn not_judged(&self, error: &NotJudged) -> Reply {
         match error {
-            NotJudged::Busy => {
-                let (title, line) = (self.t.say("busy"), self.t.say("busy-line"));
+            NotJudged::Busy(busy) => {
+                let (title, line) = (self.t.say("busy"), self.t.busy(*busy));
                 let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line]);
                 reply::with_retry_after(page, 2)
             }
@@ -340,7 +338,17 @@ impl Guest<'_> {
         let line = log::event(result).with("cause", cause).with("address", self.address);
         line.with("service", SERVICE).quoted("user", name).write();
     }
+
+    /// Notes that a name is another spelling of an account's.
+    pub(crate) fn log_spelling(&self, other: &OtherSpelling) {
+        METRICS.signed_in("refused", OTHER_SPELLING);
+        let line = log::event("refused").with("cause", OTHER_SPELLING).with("address", self.address);
+        line.with("service", SERVICE).quoted("user", &other.name).because(other);
+    }
 }
+
+/// The word in logs for a name that is another spelling of an account's.
+const OTHER_SPELLING: &str = "other-spelling";
 
 /// What a judging thread needs of a guest.
 pub(crate) struct Visit {

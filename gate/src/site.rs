@@ -3,10 +3,10 @@
 use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
-use crate::judge::Judge;
 use crate::look::Look;
 use crate::mailer::Mailer;
 use crate::watch::Watch;
+use crate::workers::Workers;
 use shared::config::Config;
 use shared::config::gate::{Gate, GateUrl};
 use shared::host_groups::AskedGroups;
@@ -28,7 +28,7 @@ pub(crate) struct Site {
     pub(crate) administration: Arc<Administration>,
     pub(crate) believed: Arc<Believed>,
     pub(crate) watch: Arc<Watch>,
-    pub(crate) judge: Arc<Judge>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) mailer: Arc<Mailer>,
     pub(crate) asked_groups: Arc<AskedGroups>,
     pub(crate) config: Arc<Config>,

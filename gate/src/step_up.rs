@@ -5,11 +5,11 @@
 //! On a path of the protected host no proof is remembered, since the application's scripts share the gate's origin
 //! there: each critical act takes its own.
 
-use crate::judge::NotJudged;
 use crate::log;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
+use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::account::Enrolled;
 use shared::answer::Answer;
@@ -19,13 +19,20 @@ use shared::door::{AfterStepUp, Opened};
 use shared::host_password::Said;
 use shared::password::Password;
 use shared::session::Session;
-use shared::ticket::StepUpTicket;
+use shared::token::StepUpToken;
 use zeroize::Zeroizing;
 
 /// A session in which its person proved themselves afresh. Only this file makes one.
 pub(crate) struct Proven {
     pub(crate) session: Session,
-    ticket: StepUpTicket,
+    ticket: StepUpToken,
+}
+
+impl Proven {
+    /// What proves it.
+    pub(crate) fn token(&self) -> &StepUpToken {
+        &self.ticket
+    }
 }
 
 /// What a proof would take; nothing, if one was given a short time ago.
@@ -56,16 +63,14 @@ impl Fresh {
 impl Guest<'_> {
     /// Whether what opened a session is proof enough for critical acts.
     pub(crate) fn steps_up(&self, opened: &Opened) -> bool {
-        self.site.url.has_own_host() && opened.means.steps_up()
+        self.site.url.has_own_host() && opened.step_up.is_some()
     }
 
     /// Adds the proof to the page that follows.
     pub(crate) fn with_step_up(&self, page: Reply, opened: &Opened) -> Reply {
-        match clock::now() {
-            Ok(now) if self.steps_up(opened) => {
-                self.remembering(page, StepUpTicket::begun(&opened.session, now), &opened.keys)
-            }
-            _ => page,
+        match &opened.step_up {
+            Some(token) => self.remembering(page, token, &opened.keys),
+            None => page,
         }
     }
 
@@ -73,7 +78,7 @@ impl Guest<'_> {
     pub(crate) fn stepped_up(&self) -> Option<Proven> {
         let (session, now) = (self.session()?, clock::now().ok()?);
         let value = self.cookie(self.site.jar.names.step_up)?;
-        let ticket = StepUpTicket::from_cookie(value, &self.site.watch.keys(), &session, now)?;
+        let ticket = StepUpToken::read(value, &self.site.watch.keys(), &session, now)?;
         self.site.url.has_own_host().then_some(Proven { session, ticket })
     }
 
@@ -83,7 +88,7 @@ impl Guest<'_> {
             return Ok(Proof::default());
         }
         let name = session.name.clone();
-        let known = self.site.judge.run(move |door| door.membership(&name)).await;
+        let known = self.judge().run(move |door| door.membership(&name)).await;
         let known = known.map_err(|error| self.not_run(&error))?;
         Ok(Proof {
             password: self.site.gate().first_factor != FirstFactor::Header,
@@ -107,8 +112,7 @@ impl Guest<'_> {
             FirstFactor::Header => {
                 let (whose, visit) = (session.clone(), Visit::of(self));
                 let run = self
-                    .site
-                    .judge
+                    .judge()
                     .run(move |door| door.step_up_by_code(&visit.browser(), &whose, &answer, visit.now()?));
                 run.await
             }
@@ -140,7 +144,7 @@ impl Guest<'_> {
     ) -> Result<AfterStepUp, NotJudged> {
         let (whose, visit) = (session.clone(), Visit::of(self));
         let password = Password::typed(fresh.password.clone());
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run_hash(move |door| {
             door.step_up(&visit.browser(), &whose, password.as_ref(), &answer, visit.now()?)
         });
         run.await
@@ -155,20 +159,19 @@ impl Guest<'_> {
     ) -> Result<AfterStepUp, NotJudged> {
         let (name, visit) = (session.name.clone(), Visit::of(self));
         let run = self
-            .site
-            .judge
+            .judge()
             .run(move |door| door.try_first_factor(&visit.browser(), &name, &Answer::Unfit, visit.now()?));
         let tried = match run.await? {
             Ok(tried) => tried,
             Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
         };
-        let said = self.host_says(&session.name, &fresh.password).await?;
+        let said = self.host_says(&self.judge().applicant, &session.name, &fresh.password).await?;
         let said = said.unwrap_or_else(|why| {
             log::says(why);
             Said::Unasked
         });
         let (whose, visit) = (session.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run(move |door| {
             door.settle_step_up(&visit.browser(), &whose, &tried, said, &answer, visit.now()?)
         });
         run.await
@@ -176,28 +179,28 @@ impl Guest<'_> {
 
     /// Remembers a proof that was given with an act.
     pub(crate) fn with_proof(&self, page: Reply, proven: &Proven) -> Reply {
-        self.remembering(page, proven.ticket, &self.site.watch.keys())
+        self.remembering(page, &proven.ticket, &self.site.watch.keys())
     }
 
     /// The session that goes on after an act that ended all, with the same proof for the time that is left.
     pub(crate) fn going_on(&self, page: Reply, proven: &Proven, opened: &Opened) -> Reply {
         self.remembering(
             self.with_session(page, opened),
-            proven.ticket.carried_to(&opened.session),
+            &proven.ticket.clone().going_on(&opened.session, &opened.keys),
             &opened.keys,
         )
     }
 
     /// The session that begins.
     pub(crate) fn with_session(&self, page: Reply, opened: &Opened) -> Reply {
-        let seconds = self.site.gate().session.seconds();
+        let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
         let value = opened.session.to_cookie(&opened.keys);
         reply::with_cookie(page, &self.site.jar.session(&value, seconds))
     }
 
-    fn remembering(&self, page: Reply, ticket: StepUpTicket, keys: &shared::vault::TokenKeys) -> Reply {
+    fn remembering(&self, page: Reply, ticket: &StepUpToken, keys: &shared::vault::TokenKeys) -> Reply {
         let (Ok(now), true) = (clock::now(), self.site.url.has_own_host()) else { return page };
-        match ticket.to_cookie(keys) {
+        match ticket.seal(keys) {
             Ok(value) => {
                 let jar = &self.site.jar;
                 reply::with_cookie(page, &jar.strict(jar.names.step_up, &value, ticket.left(now)))

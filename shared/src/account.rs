@@ -92,7 +92,7 @@ pub enum Mail {
 }
 
 /// What codes someone may type, apart from recovery codes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Methods {
     /// Those of an app or a token.
     App,
@@ -103,7 +103,8 @@ pub enum Methods {
 }
 
 /// Whether the account has a second factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Enrolled {
     /// At least one live authenticator, or a confirmed address that codes are mailed to.
     Yes,

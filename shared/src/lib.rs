@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod admission;
 pub mod answer;
 pub mod app_password;
 pub mod clock;
@@ -37,7 +38,7 @@ pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod store;
-pub mod ticket;
+pub mod token;
 pub mod totp;
 pub mod vault;
 pub mod web_address;

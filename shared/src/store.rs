@@ -19,14 +19,14 @@ pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use login_tickets::{LoginTickets, Trials};
 pub use mail::{Addresses, Fate, Mails, Waiting};
 pub use notices::{MOST_NOTICES, Notice, Notices};
-pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
+pub use sessions::{BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, Token};
 
 use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
 use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 use crate::files::FileError;
 use crate::guess::{Failure, Stage};
-use crate::name::Label;
+use crate::name::{Label, OtherSpelling};
 use crate::place::Place;
 use crate::totp::{Parameters, Step};
 use crate::vault::{Fingerprint, RecoveryHash, WrappedKey};
@@ -291,6 +291,10 @@ pub enum StoreError {
         /// What this program knows.
         known: i64,
     },
+    /// A store of this version, and of another shape.
+    Shape(String),
+    /// The engine was at work for longer than the time limit.
+    TooLong,
     /// Another file stands at its path, or none, since it was opened.
     Moved,
     /// Something in the store is not as it was written.
@@ -301,12 +305,14 @@ pub enum StoreError {
 
 /// The word in logs for why nobody can be let in: what an administrator would look for has a word of its own.
 pub fn cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    match chain.filter_map(|error| error.downcast_ref()).next() {
-        Some(StoreError::Busy) => "store-busy",
-        Some(StoreError::Full) => "disk-full",
-        _ => "unavailable",
-    }
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    let word = chain.find_map(|error| match error.downcast_ref() {
+        Some(StoreError::Busy) => Some("store-busy"),
+        Some(StoreError::Full) => Some("disk-full"),
+        Some(_) => Some("unavailable"),
+        None => error.is::<OtherSpelling>().then_some("other-spelling"),
+    });
+    word.unwrap_or("unavailable")
 }
 
 impl From<FileError> for StoreError {
@@ -335,9 +341,20 @@ impl fmt::Display for StoreError {
             StoreError::ReadOnly => f.write_str(
                 "the store cannot be written: make its folder, its files and the file system writable for this user",
             ),
-            StoreError::Version { found, known } => write!(
+            StoreError::Version { found, known } => {
+                let install = if found > known { "that made it or a newer one" } else { "that made it" };
+                write!(
+                    f,
+                    "the store has version {found}, this program knows version {known}; install the Postern {install}"
+                )
+            }
+            StoreError::Shape(what) => write!(
                 f,
-                "the store has version {found}, this program knows version {known}; install the Postern that made it or a newer one"
+                "the store is not of this program's shape: {what}; an earlier build or another hand made it: \
+                 install the Postern that made it, or restore the store from its backup"
+            ),
+            StoreError::TooLong => f.write_str(
+                "the store's engine was stopped at its time limit; it holds more than belongs there, or the disk is too slow",
             ),
             StoreError::Damaged(what) => {
                 write!(f, "the store is damaged ({what}); restore it from its backup")

@@ -54,7 +54,7 @@ impl Home {
 
     /// Password and code at the web.
     fn signs_in(&mut self, cookie: Option<&str>, typed: &str, from: &str) -> AfterCode {
-        let AfterPassword::Code { pass, .. } = self.at_web(cookie, "alice", PASSWORD, "", from) else {
+        let AfterPassword::Code(pass) = self.at_web(cookie, "alice", PASSWORD, "", from) else {
             panic!("no code is asked")
         };
         let origin = remote(from);
@@ -67,7 +67,7 @@ impl Home {
             session: None,
         };
         let answer = Answer::read(typed.as_bytes());
-        self.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap()
+        self.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap()
     }
 
     fn events(&mut self, filter: &Filter) -> Vec<Event> {
@@ -152,7 +152,7 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
 #[test]
 fn filters_narrow_and_the_newest_are_meant() {
     let (mut home, _) = alice_at_the_web("");
-    home.door.add_account(&name("bob"), "carol", NOW.plus(60)).unwrap();
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "carol", NOW.plus(60)).unwrap();
     home.at_ssh("000000", NOW.plus(120));
     let mut of = |filter: Filter| {
         told(&home.events(&filter)).into_iter().map(|event| event[0].to_owned()).collect::<Vec<_>>()

@@ -31,9 +31,9 @@ fn signs_in(
 ) -> Opened {
     let (of, name) = (browser(origin), name(who));
     let after = home.door.enter_password(&of, &name, Some(&password(PASSWORD)), &Answer::Unfit, now).unwrap();
-    let AfterPassword::Code { pass, .. } = after else { panic!("no code is asked for") };
+    let AfterPassword::Code(pass) = after else { panic!("no code is asked for") };
     let answer = Answer::read(code_at(app, 0, now).as_bytes());
-    match home.door.enter_code(&of, &name, &pass, &answer, trust, now).unwrap() {
+    match home.door.enter_code(&of, &pass, &answer, trust, now).unwrap() {
         AfterCode::Opened(opened) => *opened,
         AfterCode::Refused(refusal) => panic!("{refusal:?}"),
     }
@@ -96,7 +96,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     // one that has given the password, and not yet the code
     let (later, of) = (NOW.plus(60), browser(&origin));
     let pending = home.door.enter_password(&of, &alice, Some(&password(PASSWORD)), &Answer::Unfit, later);
-    let Ok(AfterPassword::Code { pass, .. }) = pending else { panic!("no code is asked for") };
+    let Ok(AfterPassword::Code(pass)) = pending else { panic!("no code is asked for") };
 
     let program = remote("198.51.100.1");
     home.door.disable(&alice, Actor::Program(&program), later).unwrap();
@@ -104,7 +104,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     assert!(home.door.browsers(&alice, later).unwrap().is_empty());
     home.enrols("alice");
     let answer = Answer::read(code_at(&app, 0, later).as_bytes());
-    let went_on = home.door.enter_code(&of, &alice, &pass, &answer, Trust::NotAsked, later).unwrap();
+    let went_on = home.door.enter_code(&of, &pass, &answer, Trust::NotAsked, later).unwrap();
     assert!(matches!(went_on, AfterCode::Refused(_)), "the pending sign-in is over");
     let actor = Actor::Session(&alice, &origin, opened.session.id);
     assert!(matches!(home.door.unlock(&alice, actor, later), Err(AdministrationError::Stale)));
@@ -128,7 +128,7 @@ fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
 fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut home = Home::new("");
     for who in ["Alice", "alina", "bob", "100%", "a_b", "malice"] {
-        home.door.add_account(&name(who), "root", NOW).unwrap();
+        home.door.add_account(&name(who), shared::name::Distinct::No, "root", NOW).unwrap();
     }
     let mut found = |part: &str, after: Option<&str>, most| {
         let all = home.door.find(part, after.map(name).as_ref(), most).unwrap();
@@ -149,7 +149,7 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
 fn events_are_read_from_the_newest_page_by_page() {
     let mut home = Home::new("");
     for who in ["a", "b", "c", "d", "e"] {
-        home.door.add_account(&name(who), "root", NOW).unwrap();
+        home.door.add_account(&name(who), shared::name::Distinct::No, "root", NOW).unwrap();
     }
     let mut page = |before, limit| home.door.newest_events(&Filter::default(), before, limit).unwrap();
     let first = page(None, 2);

@@ -5,13 +5,14 @@ use super::endpoint::{Access, Call, Done, Endpoint};
 use super::nowhere;
 use super::tokens::{self, Tokens};
 use crate::refused::Refused;
+use crate::workers::{Applicant, Key};
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::clock;
 use shared::door::{AfterRefresh, SignInError};
 use shared::errand::Typed;
 use shared::place::Origin;
-use shared::ticket::RefreshToken;
+use shared::token::RefreshToken;
 use utoipa::ToSchema;
 
 /// What gets the next access token.
@@ -43,12 +44,13 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Ref
         return Err(nowhere(guest, &[]));
     }
     let over = || Refused::signed_out(guest.t);
-    let shown = RefreshToken::from_text(&shown.refresh_token, &guest.site.watch.keys()).ok_or_else(over)?;
-    if !guest.is_good(&shown.session) {
-        return Err(over());
-    }
-    let (name, origin) = (shown.session.name.clone(), Origin::Remote(guest.address));
-    let run = guest.site.judge.run(move |door| {
+    let (keys, now) = (guest.site.watch.keys(), clock::now().ok());
+    let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
+    let shown = token.ok_or_else(over)?;
+    let session = shown.session(&keys).filter(|session| guest.is_good(session)).ok_or_else(over)?;
+    let judge = guest.site.workers.serving(Applicant::proven(Key::Session(session.id)));
+    let (name, origin) = (session.name, Origin::Remote(guest.address));
+    let run = judge.run(move |door| {
         let now = clock::now().map_err(SignInError::Clock)?;
         door.refresh(shown, &origin, now)
     });

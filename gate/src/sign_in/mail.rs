@@ -1,15 +1,15 @@
 //! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
 
 use super::{Guest, Said, Visit};
-use crate::judge::NotJudged;
 use crate::mailer;
 use crate::reply::{self, Reply};
+use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::decision::Refusal;
 use shared::door::{Asked, MailRefusal, SERVICE, SignInError, Visitor};
 use shared::email::EmailAddress;
 use shared::guess::Stage;
-use shared::ticket::LoginTicket;
+use shared::token::LoginToken;
 
 /// What became of a code that was asked for.
 pub(crate) enum Posted {
@@ -35,7 +35,7 @@ impl Guest<'_> {
                 let page = |status| self.code(status, &ticket, Said::Alert(&text), false);
                 match refusal {
                     MailRefusal::Code(Refusal::Expired) => {
-                        let (back_to, user) = (&ticket.back_to, ticket.name.as_str());
+                        let (back_to, user) = (&ticket.payload().back_to, ticket.account().as_str());
                         self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&text))
                     }
                     MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
@@ -56,29 +56,29 @@ impl Guest<'_> {
     }
 
     /// Mails a code for a sign-in, and waits for what becomes of the letter.
-    pub(crate) async fn post_code(&self, ticket: &LoginTicket) -> Result<Posted, NotJudged> {
-        let (name, pass, visit) = (ticket.name.clone(), ticket.pass, Visit::of(self));
-        let asked = self.site.judge.run(move |door| {
+    pub(crate) async fn post_code(&self, ticket: &LoginToken) -> Result<Posted, NotJudged> {
+        let (token, visit) = (ticket.clone(), Visit::of(self));
+        let asked = self.judge().run(move |door| {
             let visitor = Visitor {
-                name: &name,
+                name: token.account(),
                 stage: Stage::After,
                 origin: &visit.origin,
                 browser: None,
                 service: SERVICE,
             };
-            door.mail_code(&visitor, Some(&pass), visit.now()?).map_err(SignInError::Door)
+            door.mail_code(&visitor, Some(&token), visit.now()?).map_err(SignInError::Door)
         });
         let letter = match asked.await? {
             Asked::For(letter) => letter,
             Asked::Refused(refusal) => {
-                self.log(&ticket.name, "not mailed", &refusal.to_string());
+                self.log(ticket.account(), "not mailed", &refusal.to_string());
                 return Ok(Posted::Refused(refusal));
             }
         };
         let to = letter.to.clone();
         let sent = self.site.mailer.send(&letter).await;
         let is_sent = sent.is_ok();
-        mailer::note(&self.site.judge, letter, sent).await;
+        mailer::note(&self.judge(), letter, sent).await;
         Ok(if is_sent { Posted::Sent(to) } else { Posted::NotSent })
     }
 }

@@ -57,17 +57,6 @@ impl From<Spent> for Means {
 }
 
 impl Means {
-    /// Whether it is proof enough for critical acts: whoever came in by one of these has lost the way in, and is here
-    /// to mend that.
-    pub fn steps_up(self) -> bool {
-        match self {
-            Means::RecoveryCode | Means::OneTimeCode => true,
-            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password | Means::Identity => {
-                false
-            }
-        }
-    }
-
     /// The word in logs.
     pub fn name(self) -> &'static str {
         match self {

@@ -31,7 +31,7 @@ impl Door {
         let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known_or_new(tx.as_mut(), name, actor, now)?;
+        let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         match mail::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => return Err(AdministrationError::MailCooldown(wait)),
@@ -95,7 +95,7 @@ impl Door {
         // the address of before is told, if there was one
         log(&self.config, tx.as_mut(), name, What::EmailConfirmed, actor, now)?;
         tx.set_addresses(record.id, &addresses)?;
-        tx.end_all(record.id, now)?;
+        tx.end_all(record.id)?;
         let revision = tx.revise()?;
         let after = match was_on {
             true => AppPasswordsAfter::None,
@@ -141,7 +141,7 @@ impl Door {
             after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         }
         tx.set_addresses(record.id, &Addresses::default())?;
-        tx.end_all(record.id, now)?;
+        tx.end_all(record.id)?;
         let revision = tx.revise()?;
         tx.commit()?;
         self.await_gates(revision)?;

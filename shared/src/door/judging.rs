@@ -16,31 +16,19 @@ use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::decision::{Refusal, Verdict};
 use crate::earlier::Earlier;
-use crate::enrolment::Footing;
 use crate::errand::{Answer, Judged, Judging, Question, Reply, Typed};
+use crate::groups;
 use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
 use crate::policy::{Need, Subject};
 use crate::store::{AccountId, AccountRecord, Intent};
-use crate::ticket::{ErrandTicket, Purpose};
+use crate::token::{AcceptedBefore, Token};
+use crate::vault::VaultError;
 use crate::words;
-use serde::{Deserialize, Serialize};
 
 /// By what someone got in, as logs name it.
 const APP_PASSWORD: &str = "app-password";
-
-/// An answer that opened before the first factor had passed.
-#[derive(Serialize, Deserialize)]
-struct Opened {
-    means: Means,
-    at: Timestamp,
-    from: Origin,
-}
-
-impl Purpose for Opened {
-    const KIND: &str = "postern opened ticket";
-}
 
 /// What came of what was typed.
 enum Judgement {
@@ -95,6 +83,12 @@ impl Door {
             }
             Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
             Question::PasswordChanged => {
+                // of the own account too: any process of the person's would end all that is open, and no password is shown
+                if let Caller::Owner { name, .. } = caller {
+                    if !self.config.pam.socket_users.contains(name) {
+                        return Err(AdministrationError::NotBelieved(name.clone()));
+                    }
+                }
                 let actor = Actor::Service(caller.name(), &origin, service);
                 return Ok(match self.host_password_changed(account, actor, now)? {
                     None => Answer::Judged(Judged::NothingToEnd).into(),
@@ -147,6 +141,16 @@ impl Door {
     /// What the policy says of a visitor.
     fn need(&mut self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<Need, PolicyError> {
         let membership = self.membership(visitor.name)?;
+        if let Some(other) = membership.spelled_otherwise {
+            match (visitor.stage, groups::name_of(visitor.name)) {
+                // Unix takes them for two users
+                (_, Ok(Some(own))) if own == *visitor.name => {}
+                // strangers must not learn that there is such an account
+                (Stage::Before, _) => return Ok(Need::Code),
+                (Stage::After, Ok(_)) => return Err(PolicyError::OtherSpelling(other)),
+                (Stage::After, Err(error)) => return Err(PolicyError::Groups(error)),
+            }
+        }
         let groups = self.config.groups_of(visitor.name, &membership.groups).map_err(PolicyError::Groups)?;
         let subject = Subject {
             name: visitor.name,
@@ -189,14 +193,15 @@ impl Door {
         let ticket = match (footing, means) {
             (None, _) | (_, None) => None,
             (Some(footing), Some(means)) => {
-                let opened = Opened { means, at: now, from: visitor.origin.clone() };
                 let footing = match footing.account {
                     Some(_) => footing,
                     // a declared account comes into being with its first answer
                     None => self.footing(visitor.name)?,
                 };
-                let ticket = ErrandTicket::begun(visitor.name, caller.holder(), footing, opened, now);
-                Some(ticket.seal(&self.token_keys())?)
+                let (keys, to) = (self.token_keys(), caller.issues_to(visitor.name, &footing));
+                let accepted = AcceptedBefore { footing, means, at: now, from: visitor.origin.clone() };
+                let token = Token::issue(&keys, to, accepted, now).map_err(VaultError::Random)?;
+                Some(token.seal(&keys)?.into())
             }
         };
         Ok(Reply { told, answer: Answer::Judged(Judged::Accepted { by, ticket, taken }) })
@@ -276,23 +281,22 @@ impl Door {
     ) -> Result<Reply, AdministrationError> {
         // tickets are opened with the keys of now
         self.footing(visitor.name)?;
-        let keys = self.token_keys();
-        let ticket = ErrandTicket::<Opened>::open(ticket, &keys, visitor.name, caller.holder(), now)
-            .ok_or(AdministrationError::Stale)?;
+        let token = self.opened::<AcceptedBefore>(ticket, caller, visitor.name, now)?;
+        let accepted = token.payload();
         let visitor = Visitor {
             name: visitor.name,
             stage: Stage::Before,
-            origin: &ticket.what.from,
+            origin: &accepted.from,
             browser: None,
             service: visitor.service,
         };
         // so it stays where there is no account any more
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {
-            is_over = has_ended(record, &ticket.footing, &ticket.what);
-            is_over || is_booked(record, &ticket.footing, &ticket.what)
+            is_over = has_ended(record, accepted);
+            is_over || is_booked(record, accepted)
         };
-        let entered = self.entered_unless(&visitor, ticket.what.means, now, is_settled)?;
+        let entered = self.entered_unless(&visitor, accepted.means, now, is_settled)?;
         if is_over {
             return Err(AdministrationError::Stale);
         }
@@ -336,10 +340,10 @@ pub fn not_mailed(refusal: MailRefusal) -> Judged {
 }
 
 /// Whether a revocation came between the answer and now. A recovery code that is booked is one itself.
-fn has_ended(record: &AccountRecord, footing: &Footing, opened: &Opened) -> bool {
-    let signed_in = record.last_sign_in.is_some_and(|last| last >= opened.at);
-    let ended_it_itself = opened.means == Means::RecoveryCode && signed_in;
-    match footing.account {
+fn has_ended(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
+    let signed_in = record.last_sign_in.is_some_and(|last| last >= accepted.at);
+    let ended_it_itself = accepted.means == Means::RecoveryCode && signed_in;
+    match accepted.footing.account {
         Some((id, _)) if id == record.id && ended_it_itself => false,
         account => account != Some((record.id, record.generation)),
     }
@@ -347,9 +351,9 @@ fn has_ended(record: &AccountRecord, footing: &Footing, opened: &Opened) -> bool
 
 /// Otherwise a ticket could forgive wrong codes over and over. A recovery code ends what the account had open, whatever
 /// sign-ins there were meanwhile.
-fn is_booked(record: &AccountRecord, footing: &Footing, opened: &Opened) -> bool {
-    match opened.means {
-        Means::RecoveryCode => footing.account != Some((record.id, record.generation)),
-        _ => record.last_sign_in.is_some_and(|last| last >= opened.at),
+fn is_booked(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
+    match accepted.means {
+        Means::RecoveryCode => accepted.footing.account != Some((record.id, record.generation)),
+        _ => record.last_sign_in.is_some_and(|last| last >= accepted.at),
     }
 }

@@ -3,6 +3,7 @@
 
 use super::actor::Actor;
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use super::alive::alive;
 use super::visit::Visit;
 use super::{Door, DoorError, Visitor};
 use crate::account::KeptOneTimeCode;
@@ -14,6 +15,7 @@ use crate::name::UserName;
 use crate::recovery::OneTimeCode;
 use crate::secret::RandomError;
 use crate::store::Intent;
+use crate::token::EnrollmentToken;
 use crate::vault::VaultError;
 
 /// How long it lives, in seconds.
@@ -31,7 +33,7 @@ impl Door {
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(name) {
-            Some(_) => known_or_new(tx.as_mut(), name, actor, now)?,
+            Some(_) => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             None => known(tx.as_mut(), name)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;
@@ -54,19 +56,25 @@ impl Door {
         if !matches!(answer, Answer::OneTime(_)) {
             return Err(AdministrationError::Uninvited(visitor.name.clone()));
         }
-        self.judge_invitation(visitor, answer, now)?.map_err(AdministrationError::Code)
+        self.judge_invitation(visitor, answer, None, now)?.map_err(AdministrationError::Code)
     }
 
-    /// The same, of any answer.
+    /// The same, of any answer; at the web, of a token that is alive.
     pub(super) fn judge_invitation(
         &mut self,
         visitor: &Visitor<'_>,
         answer: &Answer,
+        token: Option<&EnrollmentToken>,
         now: Timestamp,
     ) -> Result<Result<Invitation, Refusal>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
+        if let Some(token) = token {
+            if alive(token, tx, &vault.token_keys(), now)?.is_none() {
+                return Ok(Err(Refusal::Expired));
+            }
+        }
         let visit = Visit::load(config, vault, tx, visitor, None, now)?;
         let decided = visit.invite(tx, answer)?;
         drop(visit);

@@ -138,9 +138,9 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     accepted(&home.attempt_from("alice", &from, Stage::Before, &code_of(&app, 0), NOW));
     let (door, who, right) = (&mut home.door, name("alice"), password(PASSWORD));
     let after = door.enter_password(&browser(&from), &who, Some(&right), &Answer::read(b""), NOW).unwrap();
-    let AfterPassword::Code { pass, .. } = after else { panic!("the password is refused") };
+    let AfterPassword::Code(pass) = after else { panic!("the password is refused") };
     let typed = Answer::read(code_of(&app, 1).as_bytes());
-    let after = door.enter_code(&browser(&from), &who, &pass, &typed, Trust::NotAsked, NOW).unwrap();
+    let after = door.enter_code(&browser(&from), &pass, &typed, Trust::NotAsked, NOW).unwrap();
     assert!(matches!(after, AfterCode::Opened(_)));
 }
 

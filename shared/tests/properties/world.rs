@@ -292,8 +292,9 @@ fn at_the_prompt(verdict: &Verdict) -> Meets {
 fn at_the_web(after: &AfterPassword) -> Meets {
     match after {
         AfterPassword::Opened(_) => Meets::OpenDoor,
-        AfterPassword::Code { .. } | AfterPassword::Setup { .. } => Meets::NextPage,
+        AfterPassword::Code(_) | AfterPassword::Setup(_) => Meets::NextPage,
         AfterPassword::Refused(refusal) => refused(*refusal),
+        AfterPassword::OtherSpelling(other) => panic!("every name here is one of its own: {other}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::decision::Refusal;
 use crate::door::{DoorError, NotMailed};
 use crate::groups::GroupsError;
-use crate::name::{Label, UserName};
+use crate::name::{Label, OtherSpelling, UserName};
 use crate::password::PasswordError;
 use crate::scope::ScopeName;
 use crate::secret::SecretError;
@@ -19,6 +19,8 @@ pub enum AdministrationError {
     UnknownAccount(UserName),
     /// There is one already.
     AccountExists(UserName),
+    /// There is one with another spelling of its name.
+    OtherSpelling(OtherSpelling),
     /// It has a second factor already.
     AlreadyEnrolled(UserName),
     /// It has none.
@@ -39,6 +41,8 @@ pub enum AdministrationError {
     NotOwn(UserName),
     /// A PAM host that is not root, and that the configuration does not name, asks about another account.
     NotTrusted(UserName),
+    /// A process of this user says that a password was changed, and no such process is believed in that.
+    NotBelieved(UserName),
     /// Only root may.
     OnlyRoot,
     /// The code that a change needs was refused.
@@ -102,6 +106,7 @@ impl fmt::Display for AdministrationError {
                 write!(f, "there is no account {name}; postern status lists them")
             }
             AdministrationError::AccountExists(name) => write!(f, "there is an account {name} already"),
+            AdministrationError::OtherSpelling(error) => error.fmt(f),
             AdministrationError::AlreadyEnrolled(name) => write!(
                 f,
                 "{name} has a second factor already; postern authenticator add {name} adds to it, postern disable {name} turns it off"
@@ -135,6 +140,10 @@ impl fmt::Display for AdministrationError {
             AdministrationError::NotTrusted(own) => write!(
                 f,
                 "a process of the user {own} may ask about the account {own} alone; for a service that asks about others, see pam.socket_users in postern.toml(5)"
+            ),
+            AdministrationError::NotBelieved(own) => write!(
+                f,
+                "a process of the user {own} is not believed that a password was changed; for a service that changes them, see pam.socket_users in postern.toml(5)"
             ),
             AdministrationError::OnlyRoot => f.write_str("only root may do this; try sudo"),
             AdministrationError::Code(refusal) => {
@@ -201,6 +210,7 @@ impl fmt::Display for AdministrationError {
 impl std::error::Error for AdministrationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            AdministrationError::OtherSpelling(error) => Some(error),
             AdministrationError::NotScrubbed(error) => Some(error),
             AdministrationError::NotMailed(error) => Some(error),
             AdministrationError::Groups(error) => Some(error),

@@ -93,7 +93,7 @@ fn sealed_letter(
 }
 
 fn account_name(name: &str) -> Result<UserName> {
-    UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))
+    UserName::kept(name).map_err(|_| damaged("an account's name"))
 }
 
 impl Keys for Rows<'_> {
@@ -164,7 +164,7 @@ impl Keys for Rows<'_> {
         self.0.execute_on_all("DELETE FROM outbox")?;
         self.0.execute_on_all("DELETE FROM revoked_session")?;
         self.0.execute_on_all("UPDATE familiar_address SET code_at = NULL")?;
-        // without generation_at: what bears an older one is signed with a key that is gone, no gate has to remember it
+        // without generation_revision: what bears an older one is signed with a key that is gone, no gate has to know it
         self.0.execute_on_all("UPDATE account SET generation = generation + 1")?;
         Ok(())
     }

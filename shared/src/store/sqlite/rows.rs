@@ -2,13 +2,14 @@
 
 use super::super::*;
 use super::statements::Statements;
+use super::tail::Tail;
 use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
 use crate::name::Label;
 use crate::totp::{Algorithm, Moving};
 use crate::vault::OneTimeHash;
 use rusqlite::{OptionalExtension, Row};
 
-pub(super) struct Rows<'a>(pub(super) Statements<'a>);
+pub(super) struct Rows<'a>(pub(super) Statements<'a>, pub(super) &'a Tail);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -111,7 +112,8 @@ impl Rows<'_> {
 
 impl Transaction for Rows<'_> {
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>> {
-        let sql = "SELECT purpose, master, wrapped FROM data_key";
+        // more than there are is for `Vault::open` to refuse
+        let sql = "SELECT purpose, master, wrapped FROM data_key LIMIT 65";
         self.all(sql, [], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?)))?
             .into_iter()
             .map(|(purpose, master, wrapped)| {
@@ -132,7 +134,7 @@ impl Transaction for Rows<'_> {
             .into_iter()
             .map(|(number, name, algorithm, digits, period, sealed, created)| {
                 let parameters = parameters(&algorithm, digits, period)?;
-                let name = Label::try_from(name).map_err(|_| damaged("an authenticator"))?;
+                let name = Label::kept(name).map_err(|_| damaged("an authenticator"))?;
                 Ok(AuthenticatorRecord { number, name, parameters, sealed, created })
             })
             .collect()
@@ -418,6 +420,11 @@ impl Transaction for Rows<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
-        Ok(self.0.commit()?)
+        let Rows(transaction, tail) = *self;
+        let connection = transaction.connection();
+        connection.execute_batch("COMMIT").map_err(|error| {
+            tail.failed(connection, &error);
+            error.into()
+        })
     }
 }

@@ -3,7 +3,7 @@
 //! Whoever waits for the write lock waits for every row that is read under it.
 
 use crate::store::Intent;
-use rusqlite::{Params, Row, Statement};
+use rusqlite::{Connection, Params, Row, Statement};
 
 /// Tables that stay small however many accounts there are and whatever strangers do.
 #[cfg(debug_assertions)]
@@ -50,8 +50,9 @@ impl<'a> Statements<'a> {
         self.transaction.last_insert_rowid()
     }
 
-    pub(super) fn commit(self) -> rusqlite::Result<()> {
-        self.transaction.commit()
+    /// What the transaction is on.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.transaction
     }
 
     /// Runs a statement that may read and change whole tables: the one act that makes all keys anew.
@@ -79,7 +80,7 @@ impl<'a> Statements<'a> {
 
 /// The tables that grow and that a statement reads as a whole.
 #[cfg(debug_assertions)]
-fn scans(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
     let mut rows = statement.raw_query();
     let mut found = Vec::new();
@@ -99,7 +100,6 @@ fn scans(connection: &rusqlite::Connection, sql: &str) -> rusqlite::Result<Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::Connection;
 
     #[test]
     fn a_statement_that_reads_a_whole_table_is_found() {

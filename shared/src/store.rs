@@ -278,6 +278,8 @@ pub enum StoreError {
     File(FileError),
     /// Another process held the store for longer than the time limit.
     Busy,
+    /// The same, and it is known which.
+    Held(Holder),
     /// The disk is full.
     Full,
     /// The store can be read but not written.
@@ -307,12 +309,38 @@ pub enum StoreError {
 pub fn cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
     let word = chain.find_map(|error| match error.downcast_ref() {
-        Some(StoreError::Busy) => Some("store-busy"),
+        Some(StoreError::Busy | StoreError::Held(_)) => Some("store-busy"),
         Some(StoreError::Full) => Some("disk-full"),
         Some(_) => Some("unavailable"),
         None => error.is::<OtherSpelling>().then_some("other-spelling"),
     });
     word.unwrap_or("unavailable")
+}
+
+/// A process that holds the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// What it runs, if that can be seen.
+    pub name: Option<String>,
+    /// Who runs it (the real user), if that can be seen.
+    pub user: Option<String>,
+    /// Whether it is stopped (SIGSTOP, a terminal's ^Z, a debugger).
+    pub is_stopped: bool,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.pid)?;
+        let user = self.user.as_ref().map(|user| format!("user {user}"));
+        let state = self.is_stopped.then(|| "stopped".to_owned());
+        let known: Vec<String> = [self.name.clone(), user, state].into_iter().flatten().collect();
+        match known.is_empty() {
+            true => Ok(()),
+            false => write!(f, " ({})", known.join(", ")),
+        }
+    }
 }
 
 impl From<FileError> for StoreError {
@@ -328,6 +356,13 @@ impl fmt::Display for StoreError {
                 write!(f, "{error}; restore the store from its backup, or run postern init on a new host")
             }
             StoreError::File(error) => error.fmt(f),
+            StoreError::Held(holder) => {
+                write!(f, "the store stayed busy for 5 seconds: held by {holder}")?;
+                match holder.is_stopped {
+                    true => write!(f, "; let it go on (kill -CONT {}) or end it", holder.pid),
+                    false => Ok(()),
+                }
+            }
             StoreError::Busy => {
                 f.write_str("the store stayed busy for 5 seconds; look for a stopped process that holds it")
             }

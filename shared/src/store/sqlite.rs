@@ -7,6 +7,7 @@
 mod accounts;
 mod app_passwords;
 mod events;
+mod holder;
 mod keys;
 mod login_tickets;
 mod mail;
@@ -17,6 +18,7 @@ mod sessions;
 mod shape;
 mod statements;
 mod tail;
+mod turn;
 
 use super::{Intent, Store, StoreError, Transaction, location};
 use crate::files::{self, FileError, Folder};
@@ -35,14 +37,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tail::Tail;
+use turn::PATIENCE;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
 const VERSION: i64 = 3;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
-/// How long another process's write is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Pages in the WAL before a commit folds it into the store: small, since each login that finds no other
 /// connection open reads it once.
 const CHECKPOINT_PAGES: i64 = 200;
@@ -52,6 +53,8 @@ const WRITING: Duration = Duration::from_secs(10);
 const READING: Duration = Duration::from_secs(30);
 /// How long it may work on what no transaction waits for.
 const SCRUBBING: Duration = Duration::from_secs(300);
+/// How long it is tried to empty the journal while others hold it.
+const SCRUB_PATIENCE: Duration = Duration::from_secs(20);
 /// Instructions of the engine between two looks at the clock: some milliseconds at most.
 const INSTRUCTIONS: i32 = 10_000;
 /// The largest value and the longest statement, in bytes.
@@ -80,7 +83,7 @@ impl Sqlite {
 
     fn open_at(path: &Path, flags: OpenFlags) -> Result<Sqlite, StoreError> {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_handler(Some(turn::wait))?;
         let deadline = Deadline::of(&connection)?;
         deadline.is_in(READING);
         harden(&connection)?;
@@ -278,7 +281,12 @@ impl Store for Sqlite {
         if intent == Intent::Write {
             tail.is_sure(connection)?;
         }
-        let transaction = connection.transaction_with_behavior(behavior)?;
+        let begun = connection.transaction_with_behavior(behavior);
+        let transaction = begun.map_err(|error| place.held(error.into()))?;
+        if intent == Intent::Read {
+            // what it sees is fixed by its first read, not by its beginning
+            transaction.query_row("SELECT number FROM revision", [], |row| row.get::<_, i64>(0))?;
+        }
         // after its beginning: from now on it stays with what it has
         place.is_the_same()?;
         deadline.is_in(if intent == Intent::Write { WRITING } else { READING });
@@ -288,8 +296,19 @@ impl Store for Sqlite {
     fn scrub(&mut self) -> Result<(), StoreError> {
         self.deadline.is_in(SCRUBBING);
         self.tail.is_sure(&self.connection)?;
-        let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+        // another process that does the same is not waited for by the engine: it says at once that it is busy
+        let began = Instant::now();
+        while began.elapsed() < SCRUB_PATIENCE {
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let busy =
+                self.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(StoreError::from);
+            match busy {
+                Ok(0) => return Ok(()),
+                Ok(_) | Err(StoreError::Busy) => turn::pause(),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(self.place.held(StoreError::Busy))
     }
 }
 

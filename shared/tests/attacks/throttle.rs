@@ -8,12 +8,14 @@ use shared::answer::Answer;
 use shared::app_password::AppPassword;
 use shared::clock::Timestamp;
 use shared::decision::{Admission, NotAdmitted, Refusal, Verdict};
-use shared::door::{AfterCode, AfterPassword, Trust, Visitor};
+use shared::door::{AfterCode, AfterPassword, Taken, Trial, Trust, Visitor};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::name::Label;
 use shared::place::Origin;
 use shared::totp::{Moving, Step};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 /// A code that is wrong for everyone in these tests.
 const WRONG: &str = "000000";
@@ -262,4 +264,95 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     home.door.clear(later).unwrap();
     assert_eq!((count(&home, "failure"), count(&home, "address_failure")), (1, 1));
     assert_eq!(count(&home, "familiar_address"), 0);
+}
+
+/// While a file of thousands was taken over, no login was answered.
+#[test]
+fn an_import_takes_over_a_few_accounts_at_a_time() {
+    let mut home = Home::new("");
+    // digits as letters, which Base32 has
+    let unique = |number: usize| -> String {
+        format!("{number:08}").bytes().map(|digit| char::from(digit - b'0' + b'A')).collect()
+    };
+    let line = |number: usize| {
+        let secret = format!("GEZDGNBVGY3TQOJQGEZDGNBV{}", unique(number));
+        format!("otpauth://totp/x:user{}?secret={secret}&issuer=x", number % 120)
+    };
+    let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
+    let found = shared::import::read(shared::import::Format::Otpauth, text.as_bytes()).unwrap().found;
+    let revision = |home: &Home| -> i64 {
+        home.engine().query_row("SELECT number FROM revision", [], |row| row.get(0)).unwrap()
+    };
+    let before = revision(&home);
+    let distinct = shared::name::Distinct::No;
+    let tried = home.door.import(&found, Trial::Yes, distinct, "root", NOW).unwrap();
+    assert_eq!(revision(&home), before, "a trial keeps nothing");
+    let done = home.door.import(&found, Trial::No, distinct, "root", NOW).unwrap();
+    assert_eq!(tried, done);
+    let taken = done.iter().filter(|one| matches!(one, Taken::As(_))).count();
+    let transactions = revision(&home) - before;
+    assert!(taken > 50 && transactions >= taken as i64 / 50, "{taken} in {transactions} transactions");
+    let again = home.door.import(&found, Trial::No, distinct, "root", NOW).unwrap();
+    assert!(again.iter().all(|one| *one == Taken::AlreadyEnrolled));
+}
+
+/// A transaction that reads stood at no point in time before it read something.
+#[test]
+fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
+    let (mut home, _) = alice("");
+    let mut store = shared::store::open(&home.config.store.url).unwrap();
+    let mut reading = store.begin(shared::store::Intent::Read).unwrap();
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+    assert!(reading.account(&name("bob")).unwrap().is_none());
+    assert!(reading.account(&name("alice")).unwrap().is_some());
+}
+
+/// The process in which a test below stops, for that test alone.
+#[test]
+#[ignore = "run by the test below"]
+fn holds_the_store() {
+    let Some(store) = std::env::var_os("HELD_STORE") else { return };
+    let engine = rusqlite::Connection::open(store).unwrap();
+    engine.execute_batch("BEGIN IMMEDIATE").unwrap();
+    println!("held");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+/// A process that its user has stopped inside a transaction keeps everyone out; whoever waits in vain learns which.
+#[test]
+fn whoever_finds_the_store_held_learns_by_whom() {
+    let (mut home, _) = alice("");
+    let mut holder = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "throttle::holds_the_store", "--ignored", "--nocapture"])
+        .env("HELD_STORE", home.folder.path().join("store/db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(holder.stdout.take().unwrap());
+    assert!(out.lines().map_while(Result::ok).any(|line| line.contains("held")), "it did not begin");
+    let pid = holder.id();
+    assert!(Command::new("kill").args(["-STOP", &pid.to_string()]).status().unwrap().success());
+    let failed =
+        home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap_err().to_string();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(failed.contains(&format!("held by process {pid} (")), "{failed}");
+    assert!(failed.contains("user ") && failed.contains("stopped"), "{failed}");
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+}
+
+/// Of four at once one waited for five seconds and failed.
+#[test]
+fn commands_that_are_run_at_once_all_get_their_turn() {
+    let mut home = Home::new("");
+    for number in 0..8 {
+        home.enrols(&format!("user{number}"));
+    }
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let mut door = home.another();
+            scope.spawn(move || door.disable(&name(&format!("user{number}")), "root", NOW).unwrap());
+        }
+    });
 }

@@ -239,7 +239,12 @@ async fn accept(
 
 async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> std::io::Result<()> {
     let accepted = listener.accept().await?;
-    let seat = host.connections.seat().await?;
+    let from = match &accepted {
+        Accepted::Unix(_) => None,
+        Accepted::Tcp(_, address) | Accepted::Tls(_, address, _) => Some(*address),
+    };
+    let from = from.filter(|address| !host.sites.load().believed.is_proxy(*address));
+    let seat = host.connections.seat(from).await?;
     let (sites, watcher) = (Arc::clone(&host.sites), graceful.watcher());
     tokio::spawn(async move {
         tokio::select! {

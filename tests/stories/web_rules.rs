@@ -218,7 +218,7 @@ fn check_says_which_rule_decides_and_why() {
         "--rule GET https://APP.example.test:8443/pub/x",
         &["rule:    gate.rule-1, the first that fits", "then:    open"],
     );
-    let two = "gate.rule-2, host or path can be read in two ways; the strictest that could fit";
+    let two = "gate.rule-2, host, path or method can be read in two ways; the strictest that could fit";
     says("--rule GET https://app.example.test/pub/../x", &[&format!("rule:    {two}"), "then:    deny"]);
     says("--rule GET https://app.example.test/near --from 127.0.0.9", &["then:    open"]);
     says("--rule GET https://app.example.test/near", &["then:    code", "code:    asked, see --user"]);

@@ -3,6 +3,10 @@
 //!
 //! MUST NOT depend on what foreign cookies hold, and MUST pass them on byte for byte. MUST NOT pass on one of ours.
 
+mod session;
+
+pub(crate) use session::{Shown, Unclear};
+
 use cookie::{Cookie, SameSite};
 use memchr::{memchr, memchr_iter, memmem};
 use shared::config::gate::Gate;
@@ -74,7 +78,8 @@ pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
     for part in line.split(|byte| *byte == b';') {
         let mut rest = Some(part);
         while let Some(cookie) = rest.take() {
-            let (key, value) = key_and_value(cookie);
+            let (first, after) = until_comma(cookie);
+            let (key, value) = key_and_value(first);
             if !is_ours(key) {
                 let values = joined(cookie, name).map(|(_, value)| value);
                 scanned.values.extend(values.filter(|value| seen.insert(*value)));
@@ -83,7 +88,6 @@ pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
                 continue;
             }
             scanned.has_ours = true;
-            let (value, after) = until_comma(value);
             if key == name.as_bytes() {
                 scanned.values.extend(as_ours(value).filter(|value| seen.insert(*value)));
             }
@@ -111,18 +115,12 @@ impl<'a> Scanned<'a> {
             }
             others.extend_from_slice(&cookie[kept..]);
         }
-        let blanks = others.iter().take_while(|byte| is_blank(**byte)).count();
-        // of the first cookie they are a part, of another that comes first now a separator
-        if !self.line.starts_with(&others[..blanks])
-            || self.foreign.first().is_some_and(|first| !self.begins_with(first))
-        {
+        // of a cookie that comes first only now they are the separator
+        if self.foreign.first().is_some_and(|first| !std::ptr::eq(first.as_ptr(), self.line.as_ptr())) {
+            let blanks = others.iter().take_while(|byte| is_blank(**byte)).count();
             others.drain(..blanks);
         }
         Cow::Owned(others)
-    }
-
-    fn begins_with(&self, cookie: &[u8]) -> bool {
-        std::ptr::eq(self.line.as_ptr(), cookie.as_ptr())
     }
 }
 
@@ -198,6 +196,27 @@ impl Jar {
             cookie.set_domain(domain.clone());
         }
         cookie.to_string()
+    }
+
+    /// What takes every cookie of the gate's away, wherever it may have been set: at the domain and at the host, for all
+    /// paths and for the gate's.
+    pub(crate) fn none(&self) -> Vec<String> {
+        let names = self.names;
+        let mut expired = Vec::new();
+        for name in [names.session, names.browser, names.login, names.setup, names.step_up] {
+            let is_for_domains = !name.starts_with("__Host-");
+            for path in ["/", &self.path] {
+                for domain in [None, self.domain.as_ref().filter(|_| is_for_domains)] {
+                    let mut cookie = plain(name, "", 0);
+                    cookie.set_path(path.to_owned());
+                    domain.into_iter().for_each(|domain| cookie.set_domain(domain.clone()));
+                    expired.push(cookie.to_string());
+                }
+            }
+        }
+        expired.sort();
+        expired.dedup();
+        expired
     }
 
     /// A cookie that only the gate's own pages are sent.

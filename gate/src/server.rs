@@ -240,16 +240,36 @@ async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> s
 async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, accepted: Accepted) {
     match accepted {
         Accepted::Unix(stream) => {
-            talk(sites, seat, watcher, stream, Connected { address: None, certificate: false }).await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: None, certificate: false, encrypted: false },
+            )
+            .await;
         }
         Accepted::Tcp(stream, address) => {
-            talk(sites, seat, watcher, stream, Connected { address: Some(address), certificate: false })
-                .await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: Some(address), certificate: false, encrypted: false },
+            )
+            .await;
         }
         Accepted::Tls(stream, address, acceptor) => {
             let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
             let certificate = stream.get_ref().1.peer_certificates().is_some();
-            talk(sites, seat, watcher, stream, Connected { address: Some(address), certificate }).await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: Some(address), certificate, encrypted: true },
+            )
+            .await;
         }
     }
 }

@@ -210,8 +210,9 @@ impl Guest<'_> {
 
     /// The setup that has begun.
     pub(crate) fn setup_ticket(&self) -> Option<SetupTicket> {
-        let value = self.cookie(self.site.jar.names.setup)?;
-        let ticket = SetupTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        let (keys, now) = (self.site.watch.keys(), clock::now().ok()?);
+        let read = |value: &str| SetupTicket::from_cookie(value, &keys, now);
+        let ticket = self.token(self.site.jar.names.setup, read).ok()??;
         self.may_go_on(&ticket.name).then_some(ticket)
     }
 

@@ -115,7 +115,7 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
             ("nobody", "x"),
             ("alice", &slip),
         ] {
-            let answer = basic(name, password).fetches(&page);
+            let answer = basic(name, password).calls("GET", &page, "");
             assert_eq!(answer.status, 401, "{front:?} {name} {password} {answer:?}");
             let hint = answer.header("www-authenticate").to_owned();
             assert!(hint.starts_with("Basic realm=\"Use an app password"), "{front:?} {answer:?}");

@@ -4,10 +4,11 @@ use crate::arguments::Arguments;
 use crate::arguments::check::Check;
 use crate::context;
 use crate::output::{Failure, Output};
+use nix::unistd::geteuid;
 use serde_json::json;
-use shared::config::Config;
 use shared::config::gate::Gate;
 use shared::config::rule::{Access, Hosts};
+use shared::config::{Config, check_cookie_domain, check_gate};
 use shared::door::{Door, SERVICE};
 use shared::name::UserName;
 use shared::policy::Need;
@@ -20,11 +21,26 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result
     match what.rule.as_deref() {
         Some([method, url]) => rule(output, config, method, url, what),
         _ => {
+            gate(arguments, output, &config)?;
             for warning in beyond_sessions(&config.gate) {
                 output.warn(warning)?;
             }
             output.done(format_args!("{} is valid", arguments.config.display()))
         }
+    }
+}
+
+/// What the gate would refuse at its start: the domain of its cookies, and secrets of proxies, which only root may read.
+fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Failure> {
+    let path = &arguments.config;
+    let mend = |error| Failure::new(format_args!("{error}; mend it with postern edit"));
+    if geteuid().is_root() {
+        return check_gate(path, None, config).map(|_| ()).map_err(mend);
+    }
+    check_cookie_domain(path, None, config).map_err(mend)?;
+    match config.gate.trusted_proxies.iter().any(|proxy| proxy.secret_file.is_some()) {
+        true => Ok(output.warn("the secrets of trusted proxies are not checked; that takes root")?),
+        false => Ok(()),
     }
 }
 
@@ -37,6 +53,16 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
         by_domain || hosts.covers(url.host()) || gate.own_paths.iter().any(|own| hosts.covers(own.host()))
     };
     let mut warnings = Vec::new();
+    if let (Some(domain), true) = (&gate.cookie_domain, url.has_own_host()) {
+        warnings.extend(gate.own_paths.iter().filter(|own| domain.covers(own.host())).map(|own| {
+            format!(
+                "gate.own_paths: {} is below gate.cookie_domain = \"{}\", and can set cookies for all of it: an application \
+                 that is not trusted needs another registrable domain, see postern-gate(8)",
+                own.host(),
+                domain.as_str()
+            )
+        }));
+    }
     for (rule, position) in gate.rule.iter().zip(1..) {
         let asks = matches!(rule.then, Access::Password | Access::Code);
         for hosts in rule.hosts.iter().filter(|hosts| asks && !reaches(hosts)) {

@@ -139,7 +139,7 @@ fn random_lines_lose_nothing_and_pass_nothing_of_ours_on() {
         let (_, others) = scanned(&line);
         let again = scanned(&others);
         assert!(!again.0.contains(&GOOD), "{:?} left {:?}", line.escape_ascii(), others.escape_ascii());
-        assert_eq!(again.1, others, "what goes on is foreign: {:?}", line.escape_ascii());
+        assert_eq!(again.1, others, "what goes on is foreign: {}", line.escape_ascii());
         for cookie in line.split(|byte| *byte == b';').filter(|cookie| !contains(cookie, b"postern")) {
             assert!(contains(&others, trimmed(cookie)), "{:?} lost {cookie:?}", line.escape_ascii());
         }

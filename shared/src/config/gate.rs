@@ -209,6 +209,16 @@ pub enum Proxy {
     Traefik,
 }
 
+impl Proxy {
+    /// The word in postern.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Proxy::Nginx => "nginx",
+            Proxy::Traefik => "traefik",
+        }
+    }
+}
+
 /// `[[gate.trusted_proxies]]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -266,6 +266,7 @@ fn hosts_may_hold_an_underscore_and_a_malformed_request_is_no_fault_of_the_proxy
 fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
     let host = Host::fresh();
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    reconfigure("from = [\"unix\"]", "from = [\"unix\", \"127.0.0.1\"]");
     reconfigure(
         "[gate]\n",
         "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tcp:127.0.0.1:9091\"]\ninsecure_loopback = true\n",
@@ -273,13 +274,13 @@ fn a_peer_that_proves_no_proxy_is_refused_and_the_log_names_it_and_the_key() {
     web.gate.restart();
     let page = "GET /sign-in HTTP/1.1\r\nHost: auth.example.test:8443\r\nConnection: close\r\n\r\n";
     let answer = tcp_reply(9091, page).expect("an answer");
-    assert_eq!(answer.status, 403, "only proxies connect where there is no TLS: {answer:?}");
-    web.gate.says("refused cause=not-a-trusted-proxy: the peer 127.0.0.1 is not listed");
-    assert_eq!(
-        Wire::open().asks("GET /sign-in", &["Host: auth.example.test:8443"], "").map(|a| a.status),
-        Some(403)
+    assert_eq!(answer.status, 403, "it is no browser: {answer:?}");
+    web.gate.says(
+        "refused cause=not-a-trusted-proxy: the peer 127.0.0.1 is listed in gate.trusted_proxies as nginx",
     );
-    web.gate.says("the peer on the unix socket is listed in gate.trusted_proxies");
+    let local = Wire::open().asks("GET /sign-in", &["Host: auth.example.test:8443"], "");
+    assert_eq!(local.map(|answer| answer.status), Some(403));
+    web.gate.says("the peer on the unix socket is listed in gate.trusted_proxies as nginx, and does not send what its secret_file holds");
 }
 
 /// Each was valid once: a secret that anybody guesses or reads, and cookies for all of a registry.

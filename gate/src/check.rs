@@ -288,8 +288,10 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue,
 pub(crate) enum Challenge {
     /// Basic, which a client that shows no pages waits for before it sends an app password.
     Basic,
-    /// Something that opens no dialog in a browser.
+    /// Bearer, which opens no dialog in a browser.
     Quiet,
+    /// A form of the gate's own: no scheme of HTTP's, so that nobody opens a dialog.
+    Form,
 }
 
 /// What a 401 asks of whoever made a request. Browsers say how they ask, and older ones accept HTML.

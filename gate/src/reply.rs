@@ -23,6 +23,7 @@ const HINT: &str =
 
 /// What opens no dialog in a browser.
 const QUIET: &str = "Bearer realm=\"sign-in\"";
+const FORM: &str = "Postern realm=\"sign-in\"";
 
 /// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
 /// may send the browser next, to a sign-on of its own for example.
@@ -72,6 +73,7 @@ pub(crate) fn challenging(mut reply: Reply, challenge: Challenge) -> Reply {
     let value = match challenge {
         Challenge::Basic => HINT,
         Challenge::Quiet => QUIET,
+        Challenge::Form => FORM,
     };
     if reply.status() == StatusCode::UNAUTHORIZED {
         reply.headers_mut().entry(WWW_AUTHENTICATE).or_insert(HeaderValue::from_static(value));

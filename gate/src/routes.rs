@@ -38,7 +38,7 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
         },
         _ => own_page(site, connected, request).await,
     };
-    reply::challenging(reply, Challenge::Quiet)
+    reply::challenging(reply, Challenge::Form)
 }
 
 /// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), and Traefik passes them on so over HTTP/1, too.

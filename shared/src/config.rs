@@ -17,7 +17,7 @@ pub mod rule;
 pub mod value;
 
 pub use app_passwords::{AppPasswords, OnChange};
-pub use gate_check::{ProxySecrets, check_cookie_domain, check_gate};
+pub use gate_check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use pam::{FirstFactor, Grace, Pam, PamService, Unenrolled};
 pub use policy::{Administrators, After, AfterWord, Exempt, Policy, Required, SelfEnroll};
 

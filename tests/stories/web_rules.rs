@@ -67,7 +67,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         assert_eq!((got.value("Remote-User"), got.value("Authorization")), ("alice", ""), "{front:?}");
         assert_eq!(client.fetches(&format!("{APP}/closed")).status, 403, "{front:?}");
         Postern::call("app-password revoke alice files").does();
-        let wrong = client.fetches(&page);
+        let wrong = client.calls("GET", &page, "");
         assert_eq!(wrong.status, 401, "{front:?} {wrong:?}");
         assert!(wrong.header("www-authenticate").contains("app password"), "{wrong:?}");
 

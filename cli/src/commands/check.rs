@@ -6,9 +6,9 @@ use crate::context;
 use crate::output::{Failure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
-use shared::config::gate::Gate;
+use shared::config::gate::{Gate, GateUrl};
 use shared::config::rule::{Access, Hosts};
-use shared::config::{Config, check_cookie_domain, check_gate};
+use shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
 use shared::door::{Door, SERVICE};
 use shared::name::UserName;
 use shared::policy::Need;
@@ -44,7 +44,7 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Fa
     }
 }
 
-/// Rules that ask for a sign-in where no session reaches.
+/// Rules that ask for a sign-in where no session reaches, and applications whose own path keeps them apart from nobody.
 fn beyond_sessions(gate: &Gate) -> Vec<String> {
     let Some(url) = &gate.url else { return Vec::new() };
     let reaches = |hosts: &Hosts| {
@@ -53,16 +53,14 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
         by_domain || hosts.covers(url.host()) || gate.own_paths.iter().any(|own| hosts.covers(own.host()))
     };
     let mut warnings = Vec::new();
-    if let (Some(domain), true) = (&gate.cookie_domain, url.has_own_host()) {
-        warnings.extend(gate.own_paths.iter().filter(|own| domain.covers(own.host())).map(|own| {
-            format!(
-                "gate.own_paths: {} is below gate.cookie_domain = \"{}\", and can set cookies for all of it: an application \
-                 that is not trusted needs another registrable domain, see postern-gate(8)",
-                own.host(),
-                domain.as_str()
-            )
-        }));
-    }
+    let shares = |own: &&GateUrl| registrable_domain(own.host()) == registrable_domain(url.host());
+    warnings.extend(gate.own_paths.iter().filter(shares).map(|own| {
+        format!(
+            "gate.own_paths: {} is of the gate's registrable domain and can set cookies for all of it: an \
+             application that is not trusted needs another one, see postern-gate(8)",
+            own.host()
+        )
+    }));
     for (rule, position) in gate.rule.iter().zip(1..) {
         let asks = matches!(rule.then, Access::Password | Access::Code);
         for hosts in rule.hosts.iter().filter(|hosts| asks && !reaches(hosts)) {

@@ -100,6 +100,11 @@ fn is_public_suffix(domain: &str) -> bool {
     psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
 }
 
+/// The domain that somebody registered for a host, such as example.co.uk: every host below it can set cookies for it.
+pub fn registrable_domain(host: &str) -> Option<&str> {
+    psl::domain_str(host)
+}
+
 fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let bytes =
         files::read(path, Privacy::Secret, Follow::Yes, LARGEST).map_err(|error| error.to_string())?;
@@ -159,6 +164,18 @@ mod tests {
         assert!(refused(auth).unwrap().contains("gate.cookie_domain: is missing"));
         assert_eq!(refused("url = \"https://app.example.com/_postern/\""), None);
         assert_eq!(refused("cookie_domain = \"example.com\""), None);
+    }
+
+    #[test]
+    fn hosts_share_cookies_below_their_registrable_domain() {
+        for (host, domain) in [
+            ("auth.example.com", Some("example.com")),
+            ("a.b.example.co.uk", Some("example.co.uk")),
+            ("x.github.io", Some("x.github.io")),
+            ("com", None),
+        ] {
+            assert_eq!(registrable_domain(host), domain, "{host}");
+        }
     }
 
     /// An empty secret beside a certificate made a missing header the right one.

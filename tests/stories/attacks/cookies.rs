@@ -2,11 +2,12 @@
 //! pages are told.
 
 use nix::sys::signal::Signal;
+use serde_json::json;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    APP, AUTH, CONFIG, Front, Host, KEY, PROOF, Place, Postern, Reply, Visitor, Web, Wire, on_the_clock,
-    reconfigure, tcp_reply,
+    APP, AUTH, CONFIG, Chromium, Front, Host, KEY, PROOF, Place, Postern, Reply, Visitor, Web, Wire,
+    on_the_clock, reconfigure, tcp_reply,
 };
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
@@ -416,4 +417,38 @@ fn an_application_that_no_session_reaches_is_said_to_be_one() {
     assert!(page.status == 403 && page.body.contains("app.example.org"), "{page:?}");
     let forged = Visitor::new().loads(&format!("{AUTH}/not-covered?host=%3Cb%3Eevil"));
     assert!(!forged.body.contains("evil"), "{forged:?}");
+}
+
+/// What a person sees whose cookies an application of the domain has added to: once a page that says so, and then the
+/// sign-in. It was a bare 401 at every page for twelve hours.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_browser_with_planted_cookies_gets_rid_of_them_by_itself() {
+    for front in FRONTS {
+        let host = Host::fresh();
+        let web = Web::start(&host, front, Place::OwnHost, "");
+        let mallory = session(&host, &web, "mallory");
+        let alice = host.person("alice");
+        alice.has_a_password();
+        let phone = alice.enrols();
+        let browser = Chromium::start();
+        let page = format!("{APP}/notes");
+        browser.opens(&page).enters_password("alice", &alice.password).arrives_at("Verification code");
+        browser.enters_code(&phone.code()).arrives_at("The application");
+        // for this host and path alone, beside the session of the domain
+        let planted =
+            json!({ "name": SESSION, "value": mallory, "url": APP, "secure": true, "path": "/notes" });
+        browser.devtools("Network.setCookie", &planted);
+        browser.opens(&page).arrives_at("Cookies that do not fit together");
+        assert!(browser.url().starts_with(&format!("{}cookies", web.pages)), "{}", browser.url());
+        web.gate.says("refused cause=cookies-disagree address=127.0.0.1 service=web user=\"-\"");
+        browser.opens(&page).arrives_at("Sign in");
+        host.clock.forward(30);
+        browser.enters_password("alice", &alice.password).arrives_at("Verification code");
+        browser.enters_code(&phone.code()).arrives_at("The application");
+        assert_eq!(
+            web.application.arrived().last().map(|got| got.value("Remote-User").to_owned()),
+            Some("alice".to_owned())
+        );
+    }
 }

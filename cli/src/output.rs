@@ -70,6 +70,11 @@ impl Output {
         writeln!(io::stderr(), "postern: {message}")
     }
 
+    /// Says on stderr what was done besides what is printed.
+    pub(crate) fn note(self, message: impl Display) -> io::Result<()> {
+        writeln!(io::stderr(), "postern: {message}")
+    }
+
     /// Says the failure; gives the exit status.
     pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
         let (message, status) = match failure {

@@ -259,10 +259,7 @@ fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 
 /// Whether a session is in time and not revoked.
 pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
-    let life = site.gate().session.seconds();
-    // issued in the future: the clock ran ahead and was set back
-    let in_time = session.issued <= now.plus(60) && now.since(session.issued) < life;
-    in_time && !site.watch.refuses(session)
+    session.is_in_time(site.gate().session.seconds(), now) && !site.watch.refuses(session)
 }
 
 /// The Cookie line, empty if there is none. Several were joined when the request came.

@@ -2,15 +2,13 @@
 //! disk, no lock.
 
 use crate::site::Site;
-use shared::account::Enrolled;
 use shared::config::rule::Access;
 use shared::door::{Page, SERVICE};
-use shared::host_groups::Answered;
 use shared::name::{Group, UserName};
 use shared::place::Address;
-use shared::policy::{Need, Subject};
+use shared::policy::Subject;
 use shared::rule::{self, Decision, Person, Request, Why};
-use shared::session::{Factors, Session};
+use shared::session::{PassedSecond, Session};
 use shared::store::FoundAppPassword;
 use shared::web_address::split_url;
 
@@ -54,15 +52,22 @@ pub(crate) fn of_session(site: &Site, request: &Request<'_>, session: &Session) 
     (decision, reach)
 }
 
-/// Whether a session is good where the code is asked. One that was spared it is good only where an exemption holds.
+/// Whether a session is good where the code is asked, by the policy of now. One without a second factor is where an
+/// exemption holds, or the policy asks none of that person.
 pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) -> bool {
-    if session.factors == Factors::Code {
+    if !matches!(session.passed.second, PassedSecond::None(_)) {
         return true;
     }
-    let ours = site.config.memberships(&session.name, &session.groups).map(Group::as_str);
-    let of_host = session.host_groups.answer(&site.asked_groups);
-    let of_host = of_host.iter().flat_map(Answered::held);
-    let groups: Vec<String> = ours.chain(of_host).map(str::to_owned).collect();
+    let policy = &site.config.policy;
+    let groups: Vec<String> = match (policy.asks_groups(), session.host_groups.answer(&site.asked_groups)) {
+        (false, _) => Vec::new(),
+        // other groups were asked about when it began: whether the policy means this person, a new session knows
+        (true, None) => return false,
+        (true, Some(of_host)) => {
+            let ours = site.config.memberships(&session.name, &session.groups).map(Group::as_str);
+            ours.chain(of_host.held()).map(str::to_owned).collect()
+        }
+    };
     let subject = Subject {
         name: &session.name,
         groups: &groups,
@@ -70,7 +75,7 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
         address,
         earlier: site.gate().first_factor.earlier(),
     };
-    matches!(site.config.policy.need(&subject, Enrolled::Yes), Need::Exempt(_))
+    session.passed.is_full(policy, &subject)
 }
 
 fn declared<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {

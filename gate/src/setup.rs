@@ -13,9 +13,8 @@ use shared::decision::Refusal;
 use shared::door::{AfterSetup, AfterSetupCode, Shown};
 use shared::errand::Typed;
 use shared::name::UserName;
-use shared::policy::Enrolling;
 use shared::qr;
-use shared::ticket::{Leave, SetupTicket};
+use shared::token::{EnrollmentToken, Kind, MayEnroll};
 use zeroize::Zeroizing;
 
 /// Where the code of a first authenticator, or of one in place of all, goes.
@@ -25,54 +24,21 @@ const FINISH: &str = "setup/finish";
 
 impl Guest<'_> {
     /// The password has passed, and there is no second factor.
-    pub(crate) fn ask_setup(
-        &self,
-        name: UserName,
-        generation: u64,
-        needs: Enrolling,
-        back_to: String,
-    ) -> Reply {
-        let page = match needs {
-            Enrolling::Free => reply::see_other(&self.at("setup")),
-            Enrolling::OneTimeCode => self.invitation(StatusCode::FORBIDDEN, &name, None),
+    pub(crate) fn ask_setup(&self, token: &EnrollmentToken) -> Reply {
+        let page = match token.payload().may {
+            MayEnroll::WithOneTimeCode => self.invitation(StatusCode::FORBIDDEN, token.account(), None),
+            MayEnroll::Yes | MayEnroll::Replacing | MayEnroll::Invited(_) => {
+                reply::see_other(&self.at("setup"))
+            }
         };
-        match self.with_first_setup(page, (name, generation), needs, back_to) {
+        match self.with_ticket(page, token) {
             Ok(page) => page,
             Err(error) => self.not_judged(&error),
         }
     }
 
-    /// The cookie of a first setup, of this account in this generation.
-    pub(crate) fn with_first_setup(
-        &self,
-        page: Reply,
-        (name, generation): (UserName, u64),
-        needs: Enrolling,
-        back_to: String,
-    ) -> Result<Reply, NotJudged> {
-        let leave = match needs {
-            Enrolling::Free => Leave::Given,
-            Enrolling::OneTimeCode => Leave::OneTimeCode,
-        };
-        self.with_setup(page, name, generation, leave, back_to)
-    }
-
-    /// The cookie of a setup that begins.
-    pub(crate) fn with_setup(
-        &self,
-        page: Reply,
-        name: UserName,
-        generation: u64,
-        leave: Leave,
-        back_to: String,
-    ) -> Result<Reply, NotJudged> {
-        let now = clock::now().map_err(|error| unavailable(&error))?;
-        let ticket = SetupTicket::begun(name, generation, leave, back_to, now);
-        self.with_ticket(page, &ticket.map_err(|error| unavailable(&error))?)
-    }
-
     /// A new authenticator, which nothing keeps yet; none, if the setup is over.
-    pub(crate) async fn begin_setup(&self, ticket: &SetupTicket) -> Result<Option<Shown>, NotJudged> {
+    pub(crate) async fn begin_setup(&self, ticket: &EnrollmentToken) -> Result<Option<Shown>, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
         self.site.judge.run(move |door| door.begin_web_setup(&asked, visit.now()?)).await
     }
@@ -80,9 +46,9 @@ impl Guest<'_> {
     /// The one-time code without which a setup may not begin; what was refused stands in the log.
     pub(crate) async fn invite(
         &self,
-        ticket: &SetupTicket,
+        ticket: &EnrollmentToken,
         answer: Answer,
-    ) -> Result<Result<SetupTicket, Refusal>, NotJudged> {
+    ) -> Result<Result<EnrollmentToken, Refusal>, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
         let run = self
             .site
@@ -90,7 +56,7 @@ impl Guest<'_> {
             .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?));
         let invited = run.await?;
         if let Err(refusal) = &invited {
-            self.log(&ticket.name, "refused", &refusal.to_string());
+            self.log(ticket.account(), "refused", &refusal.to_string());
         }
         Ok(invited)
     }
@@ -98,7 +64,7 @@ impl Guest<'_> {
     /// The first code of the new authenticator.
     pub(crate) async fn enter_setup_code(
         &self,
-        ticket: &SetupTicket,
+        ticket: &EnrollmentToken,
         draft: Typed,
         answer: Answer,
     ) -> Result<AfterSetupCode, NotJudged> {
@@ -111,7 +77,7 @@ impl Guest<'_> {
     /// The recovery codes are saved: it is all active.
     pub(crate) async fn activate_setup(
         &self,
-        ticket: &SetupTicket,
+        ticket: &EnrollmentToken,
         confirmed: Typed,
     ) -> Result<AfterSetup, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
@@ -125,13 +91,13 @@ impl Guest<'_> {
     /// GET setup
     pub(crate) async fn setup_page(&self) -> Reply {
         let Some(ticket) = self.setup_ticket() else { return reply::see_other(&self.at("sign-in")) };
-        if ticket.leave == Leave::OneTimeCode {
-            return self.invitation(StatusCode::OK, &ticket.name, None);
+        if ticket.payload().may == MayEnroll::WithOneTimeCode {
+            return self.invitation(StatusCode::OK, ticket.account(), None);
         }
         match self.begin_setup(&ticket).await {
             Err(error) => self.not_judged(&error),
             Ok(None) => self.setup_is_over(),
-            Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, FIRST, &ticket.name, &shown, None),
+            Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, FIRST, ticket.account(), &shown, None),
         }
     }
 
@@ -145,6 +111,7 @@ impl Guest<'_> {
                 Ok(page) => page,
                 Err(error) => self.not_judged(&error),
             },
+            Ok(Err(Refusal::Expired)) => self.setup_is_over(),
             Ok(Err(refusal)) => {
                 let text = match refusal {
                     Refusal::Unfit => self.t.say("no-one-time-code"),
@@ -153,10 +120,10 @@ impl Guest<'_> {
                 match refusal {
                     Refusal::AddressDelayed { wait } => {
                         let status = StatusCode::TOO_MANY_REQUESTS;
-                        let page = self.invitation(status, &ticket.name, Some(&text));
+                        let page = self.invitation(status, ticket.account(), Some(&text));
                         reply::with_retry_after(page, wait)
                     }
-                    _ => self.invitation(StatusCode::UNAUTHORIZED, &ticket.name, Some(&text)),
+                    _ => self.invitation(StatusCode::UNAUTHORIZED, ticket.account(), Some(&text)),
                 }
             }
         }
@@ -171,7 +138,7 @@ impl Guest<'_> {
             Ok(AfterSetupCode::Over) => self.setup_is_over(),
             Ok(AfterSetupCode::Refused(refusal, shown)) => {
                 let text = self.t.refusal(refusal);
-                self.new_authenticator(StatusCode::UNAUTHORIZED, FIRST, &ticket.name, &shown, Some(&text))
+                self.new_authenticator(StatusCode::UNAUTHORIZED, FIRST, ticket.account(), &shown, Some(&text))
             }
             Ok(AfterSetupCode::Confirmed { codes, confirmed }) => {
                 let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
@@ -190,7 +157,9 @@ impl Guest<'_> {
         match self.activate_setup(&ticket, form.field("confirmed").to_owned().into()).await {
             Err(error) => self.not_judged(&error),
             Ok(AfterSetup::Over) => self.setup_is_over(),
-            Ok(AfterSetup::Opened(opened)) => self.without_ticket(self.opened(&opened, &ticket.back_to)),
+            Ok(AfterSetup::Opened(opened)) => {
+                self.without_ticket(self.opened(&opened, &ticket.payload().back_to))
+            }
         }
     }
 
@@ -209,18 +178,18 @@ impl Guest<'_> {
     }
 
     /// The setup that has begun.
-    pub(crate) fn setup_ticket(&self) -> Option<SetupTicket> {
+    pub(crate) fn setup_ticket(&self) -> Option<EnrollmentToken> {
         let (keys, now) = (self.site.watch.keys(), clock::now().ok()?);
-        let read = |value: &str| SetupTicket::from_cookie(value, &keys, now);
+        let read = |value: &str| EnrollmentToken::read(value, &keys, now);
         let ticket = self.token(self.site.jar.names.setup, read).ok()??;
-        self.may_go_on(&ticket.name).then_some(ticket)
+        self.may_go_on(ticket.account()).then_some(ticket)
     }
 
     /// The cookie of a setup.
-    pub(crate) fn with_ticket(&self, page: Reply, ticket: &SetupTicket) -> Result<Reply, NotJudged> {
-        let (jar, value) = (&self.site.jar, ticket.to_cookie(&self.site.watch.keys()));
+    pub(crate) fn with_ticket(&self, page: Reply, ticket: &EnrollmentToken) -> Result<Reply, NotJudged> {
+        let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys()));
         let value = value.map_err(|error| unavailable(&error))?;
-        Ok(reply::with_cookie(page, &jar.strict(jar.names.setup, &value, SetupTicket::LIFE)))
+        Ok(reply::with_cookie(page, &jar.strict(jar.names.setup, &value, Kind::Enrollment.life())))
     }
 
     /// The setup is over.

@@ -28,7 +28,7 @@ use shared::door::{AfterCode, Browser, Opened, SERVICE, Trust};
 use shared::name::UserName;
 use shared::place::{Address, Origin};
 use shared::session::{Session, SessionId};
-use shared::ticket::LoginTicket;
+use shared::token::LoginToken;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -92,14 +92,14 @@ impl Guest<'_> {
         let trust = if form.field("trust") == "yes" { Trust::Asked } else { Trust::NotAsked };
         match self.judge_code(&ticket, answer, trust).await {
             Err(error) => self.not_judged(&error),
-            Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.back_to),
+            Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.payload().back_to),
             Ok(AfterCode::Refused(refusal)) => {
                 let text = self.t.refusal(refusal);
                 match refusal {
                     Refusal::Expired => self.sign_in(
                         StatusCode::UNAUTHORIZED,
-                        &ticket.back_to,
-                        ticket.name.as_str(),
+                        &ticket.payload().back_to,
+                        ticket.account().as_str(),
                         Some(&text),
                     ),
                     Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
@@ -116,17 +116,18 @@ impl Guest<'_> {
     /// The code of a sign-in; what was refused stands in the log.
     pub(crate) async fn judge_code(
         &self,
-        ticket: &LoginTicket,
+        ticket: &LoginToken,
         answer: Answer,
         trust: Trust,
     ) -> Result<AfterCode, NotJudged> {
         let (said, visit) = (ticket.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
-            door.enter_code(&visit.browser(), &said.name, &said.pass, &answer, trust, visit.now()?)
-        });
+        let run = self
+            .site
+            .judge
+            .run(move |door| door.enter_code(&visit.browser(), &said, &answer, trust, visit.now()?));
         let next = run.await?;
         if let AfterCode::Refused(refusal) = &next {
-            self.log(&ticket.name, "refused", &refusal.to_string());
+            self.log(ticket.account(), "refused", &refusal.to_string());
         }
         Ok(next)
     }
@@ -176,13 +177,13 @@ impl Guest<'_> {
     }
 
     /// The sign-in that waits for its code.
-    pub(crate) fn ticket(&self) -> Option<LoginTicket> {
+    pub(crate) fn ticket(&self) -> Option<LoginToken> {
         self.token(self.site.jar.names.login, |value| self.read_ticket(value)).ok().flatten()
     }
 
-    fn read_ticket(&self, value: &str) -> Option<LoginTicket> {
-        let ticket = LoginTicket::from_cookie(value, &self.site.watch.keys(), clock::now().ok()?)?;
-        self.may_go_on(&ticket.name).then_some(ticket)
+    fn read_ticket(&self, value: &str) -> Option<LoginToken> {
+        let token = LoginToken::read(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        self.may_go_on(token.account()).then_some(token)
     }
 
     /// What one of our cookies holds: of several under its name the valid one counts, and two that disagree are none.
@@ -245,10 +246,7 @@ impl Guest<'_> {
     pub(crate) fn with_sign_in(&self, page: Reply, opened: &Opened) -> Reply {
         let (gate, jar) = (self.site.gate(), &self.site.jar);
         self.log(&opened.session.name, "accepted", &opened.cause());
-        let page = reply::with_cookie(
-            page,
-            &jar.session(&opened.session.to_cookie(&opened.keys), gate.session.seconds()),
-        );
+        let page = self.with_session(page, opened);
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
         let page = match &opened.browser_cookie {
             Some(value) => reply::with_cookie(page, &jar.own(jar.names.browser, value, gate.trust.seconds())),
@@ -293,21 +291,21 @@ impl Guest<'_> {
         reply::page(status, html(&page))
     }
 
-    fn code(&self, status: StatusCode, ticket: &LoginTicket, said: Said<'_>, any_text: bool) -> Reply {
-        let (app, mail) = match &ticket.methods {
+    fn code(&self, status: StatusCode, ticket: &LoginToken, said: Said<'_>, any_text: bool) -> Reply {
+        let (app, mail) = match &ticket.payload().methods {
             Methods::App => (true, None),
             Methods::AppOrMail(to) => (true, Some(to.as_str())),
             Methods::Mail(to) => (false, Some(to.as_str())),
         };
         let page = pages::Code {
             frame: self.frame(),
-            user: ticket.name.as_str(),
-            sign_in: &self.to_sign_in(&ticket.back_to),
+            user: ticket.account().as_str(),
+            sign_in: &self.to_sign_in(&ticket.payload().back_to),
             days: self.site.gate().trust.seconds() / 86_400,
             message: if let Said::Alert(text) = said { Some(text) } else { None },
             status: if let Said::Status(text) = said { Some(text) } else { None },
             any_text,
-            digits: ticket.digits,
+            digits: ticket.payload().digits,
             app,
             mail,
         };

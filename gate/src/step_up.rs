@@ -21,13 +21,20 @@ use shared::door::{AfterStepUp, Opened};
 use shared::host_password::Said;
 use shared::password::Password;
 use shared::session::Session;
-use shared::ticket::StepUpTicket;
+use shared::token::StepUpToken;
 use zeroize::Zeroizing;
 
 /// A session in which its person proved themselves afresh. Only this file makes one.
 pub(crate) struct Proven {
     pub(crate) session: Session,
-    ticket: StepUpTicket,
+    ticket: StepUpToken,
+}
+
+impl Proven {
+    /// What proves it.
+    pub(crate) fn token(&self) -> &StepUpToken {
+        &self.ticket
+    }
 }
 
 /// What a proof would take; nothing, if one was given a short time ago.
@@ -58,16 +65,14 @@ impl Fresh {
 impl Guest<'_> {
     /// Whether what opened a session is proof enough for critical acts.
     pub(crate) fn steps_up(&self, opened: &Opened) -> bool {
-        self.site.url.has_own_host() && opened.means.steps_up()
+        self.site.url.has_own_host() && opened.step_up.is_some()
     }
 
     /// Adds the proof to the page that follows.
     pub(crate) fn with_step_up(&self, page: Reply, opened: &Opened) -> Reply {
-        match clock::now() {
-            Ok(now) if self.steps_up(opened) => {
-                self.remembering(page, StepUpTicket::begun(&opened.session, now), &opened.keys)
-            }
-            _ => page,
+        match &opened.step_up {
+            Some(token) => self.remembering(page, token, &opened.keys),
+            None => page,
         }
     }
 
@@ -78,7 +83,7 @@ impl Guest<'_> {
         let line = check::cookie_line(self.headers).ok()?;
         let values = scan(line.as_bytes(), self.site.jar.names.step_up).values;
         let keys = self.site.watch.keys();
-        let read = |value| StepUpTicket::from_cookie(value, &keys, &session, now);
+        let read = |value| StepUpToken::read(value, &keys, &session, now);
         let ticket = values.into_iter().take(MOST).find_map(read)?;
         self.site.url.has_own_host().then_some(Proven { session, ticket })
     }
@@ -182,28 +187,28 @@ impl Guest<'_> {
 
     /// Remembers a proof that was given with an act.
     pub(crate) fn with_proof(&self, page: Reply, proven: &Proven) -> Reply {
-        self.remembering(page, proven.ticket, &self.site.watch.keys())
+        self.remembering(page, &proven.ticket, &self.site.watch.keys())
     }
 
     /// The session that goes on after an act that ended all, with the same proof for the time that is left.
     pub(crate) fn going_on(&self, page: Reply, proven: &Proven, opened: &Opened) -> Reply {
         self.remembering(
             self.with_session(page, opened),
-            proven.ticket.carried_to(&opened.session),
+            &proven.ticket.clone().going_on(&opened.session, &opened.keys),
             &opened.keys,
         )
     }
 
     /// The session that begins.
     pub(crate) fn with_session(&self, page: Reply, opened: &Opened) -> Reply {
-        let seconds = self.site.gate().session.seconds();
+        let seconds = clock::now().map_or(0, |now| opened.session.expires.since(now));
         let value = opened.session.to_cookie(&opened.keys);
         reply::with_cookie(page, &self.site.jar.session(&value, seconds))
     }
 
-    fn remembering(&self, page: Reply, ticket: StepUpTicket, keys: &shared::vault::TokenKeys) -> Reply {
+    fn remembering(&self, page: Reply, ticket: &StepUpToken, keys: &shared::vault::TokenKeys) -> Reply {
         let (Ok(now), true) = (clock::now(), self.site.url.has_own_host()) else { return page };
-        match ticket.to_cookie(keys) {
+        match ticket.seal(keys) {
             Ok(value) => {
                 let jar = &self.site.jar;
                 reply::with_cookie(page, &jar.strict(jar.names.step_up, &value, ticket.left(now)))

@@ -122,6 +122,8 @@ impl Watcher {
         let began = clock::since_boot();
         let now = clock::now().unwrap_or(clock::Timestamp(0));
         let (shared, mut goes_by) = (&self.shared, self.goes_by);
+        // another store counts for itself
+        let goes_on = goes_by.is_some();
         door.look(&self.gate, self.goes_by, now, |seen| {
             let Seen { revoked, keys, app_passwords } = seen;
             let of_app_passwords = match (&app_passwords, goes_by) {
@@ -130,6 +132,10 @@ impl Watcher {
             };
             goes_by = Some(GoesBy { revision: revoked.revision, app_passwords: of_app_passwords });
             shared.keys.store(Arc::new(keys));
+            let revoked = match goes_on {
+                true => shared.revoked.load().with(revoked),
+                false => revoked,
+            };
             shared.revoked.store(Arc::new(revoked));
             if let Some(live) = app_passwords {
                 shared.app_passwords.replace(live);

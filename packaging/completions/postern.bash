@@ -3186,13 +3186,17 @@ _postern() {
             return 0
             ;;
         postern__subcmd__print__subcmd__config)
-            opts="-h --app --config --json --gate --admin-secret-file --gate-ca --help nginx traefik"
+            opts="-h --app --folder --config --json --gate --admin-secret-file --gate-ca --help nginx traefik"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --app)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --folder)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -335,6 +335,7 @@ complete -c postern -n "__fish_postern_using_subcommand import" -l yes -d 'Do it
 complete -c postern -n "__fish_postern_using_subcommand import" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand import" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand print-config" -l app -d 'The host of the application; a likely one if not given' -r
+complete -c postern -n "__fish_postern_using_subcommand print-config" -l folder -d 'Where the files that the proxy reads besides go; /etc/nginx or /etc/traefik/dynamic if not given' -r -F
 complete -c postern -n "__fish_postern_using_subcommand print-config" -l config -d 'Another postern.toml' -r -F
 complete -c postern -n "__fish_postern_using_subcommand print-config" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
 complete -c postern -n "__fish_postern_using_subcommand print-config" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F

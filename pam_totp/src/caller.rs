@@ -44,9 +44,15 @@ impl fmt::Display for UserError {
     }
 }
 
-/// Where from. SSH_CONNECTION only in an sshd; PAM_RHOST only as a literal address; PAM_RUSER only where there
-/// is no remote host, since a remote one could say anything.
-pub(crate) fn origin(host: &dyn Host, sshd: bool) -> Origin {
+/// Where from. SSH_CONNECTION and a verified key only in an sshd; PAM_RHOST only as a literal address, and as one that is
+/// certain only where the service is configured to put the address there and never a name. Where there is no remote host:
+/// the user who runs the process, as the kernel says, and for one of root's the terminal. Each of them has a bucket of
+/// wrong codes, so a name that anyone can choose, such as PAM_RUSER, is not taken.
+pub(crate) fn origin(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
+    place(host, sshd, rhost_is_address).with_key_of(&earlier(host, sshd))
+}
+
+fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
     let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     if sshd {
         let connection = text(host.variable("SSH_CONNECTION")).unwrap_or_default();
@@ -56,13 +62,15 @@ pub(crate) fn origin(host: &dyn Host, sshd: bool) -> Origin {
     }
     match host.item(Item::RemoteHost) {
         Some(remote) => match text(Some(remote)).as_deref().and_then(Address::parse) {
-            Some(address) => Origin::Remote(address),
+            Some(address) if rhost_is_address => Origin::Remote(address),
+            Some(address) => Origin::Claimed(address),
             None => Origin::Unknown,
         },
         None if sshd => Origin::Unknown,
-        None => match text(host.item(Item::RemoteUser)).filter(|name| is_plain(name)) {
-            Some(name) => Origin::Local(name),
-            None => Origin::Unknown,
+        None => match (host.real_user(), text(host.item(Item::Terminal)).filter(|name| is_plain(name))) {
+            (Some(name), _) => Origin::Local(name),
+            (None, Some(name)) => Origin::Terminal(name.trim_start_matches("/dev/").to_owned()),
+            (None, None) => Origin::Unknown,
         },
     }
 }
@@ -71,6 +79,13 @@ pub(crate) fn origin(host: &dyn Host, sshd: bool) -> Origin {
 pub(crate) fn runs_as() -> String {
     let user = User::from_uid(getuid()).ok().flatten();
     user.map_or_else(|| format!("uid {}", getuid()), |user| user.name)
+}
+
+/// The user who runs the host process, by name or else by number; none for root.
+pub(crate) fn real_user() -> Option<String> {
+    let uid = getuid();
+    let name = || User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name));
+    (!uid.is_root()).then(|| name().unwrap_or_else(|| format!("#{uid}")))
 }
 
 /// The variable in which sshd says what has passed before.
@@ -106,26 +121,40 @@ mod tests {
     #[test]
     fn an_sshd_names_the_address_in_its_own_environment() {
         let host = Fake::at("sshd", "alice").with_variable("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.1 22");
-        assert_eq!(origin(&host, true), remote("192.0.2.7"));
-        assert_eq!(origin(&host, false), Origin::Unknown);
+        assert_eq!(origin(&host, true, false), remote("192.0.2.7"));
+        assert_eq!(origin(&host, false, true), Origin::Unknown);
     }
 
     #[test]
     fn a_remote_host_counts_only_as_a_literal_address() {
-        let at = |host: &str| origin(&Fake::at("login", "alice").with(Item::RemoteHost, host), false);
-        assert_eq!(at("2001:db8::1"), remote("2001:db8::1"));
-        assert_eq!(at("client.example.org"), Origin::Unknown);
+        let at = |host: &str, rhost_is_address| {
+            origin(&Fake::at("login", "alice").with(Item::RemoteHost, host), false, rhost_is_address)
+        };
+        let claimed = Origin::Claimed(Address::parse("2001:db8::1").unwrap());
+        assert_eq!(at("2001:db8::1", false), claimed);
+        assert_eq!(at("2001:db8::1", true), remote("2001:db8::1"));
+        for rhost_is_address in [false, true] {
+            assert_eq!(at("client.example.org", rhost_is_address), Origin::Unknown);
+        }
     }
 
     #[test]
-    fn a_remote_user_counts_only_without_a_remote_host() {
-        let sudo = Fake::at("sudo", "alice").with(Item::RemoteUser, "alice");
-        assert_eq!(origin(&sudo, false), Origin::Local("alice".to_owned()));
-        assert_eq!(origin(&sudo, true), Origin::Unknown);
+    fn who_runs_the_process_counts_only_without_a_remote_host() {
+        let sudo = Fake::at("sudo", "alice").run_by("alice").with(Item::Terminal, "/dev/pts/3");
+        assert_eq!(origin(&sudo, false, false), Origin::Local("alice".to_owned()));
+        assert_eq!(origin(&sudo, true, false), Origin::Unknown);
         let rsh = sudo.with(Item::RemoteHost, "evil.example.org");
-        assert_eq!(origin(&rsh, false), Origin::Unknown);
-        let broken = Fake::at("sudo", "alice").with(Item::RemoteUser, "a\nb");
-        assert_eq!(origin(&broken, false), Origin::Unknown);
+        assert_eq!(origin(&rsh, false, true), Origin::Unknown);
+    }
+
+    /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits there out.
+    #[test]
+    fn a_process_of_roots_is_told_by_its_terminal() {
+        let login = |name: &str| origin(&Fake::at("login", "alice").with(Item::Terminal, name), false, false);
+        assert_eq!(login("/dev/tty1"), Origin::Terminal("tty1".to_owned()));
+        assert_eq!(login(":0"), Origin::Terminal(":0".to_owned()));
+        assert_eq!(login("a\nb"), Origin::Unknown);
+        assert_eq!(origin(&Fake::at("cron", "alice"), false, false), Origin::Unknown);
     }
 
     #[test]

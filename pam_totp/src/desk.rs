@@ -117,7 +117,6 @@ impl Desk {
             Left::Nothing => return Ok(Vec::new()),
             Left::Tell(told) => return Ok(told.clone()),
             Left::Book(ticket) => Question::Book(ticket.clone()),
-            Left::Activate(ticket) => Question::Setup(AtPrompt::Activate(ticket.clone())),
         };
         match self.ask(visitor, question)? {
             (Judged::Done, told) => Ok(told),
@@ -193,6 +192,18 @@ impl Desk {
         match self.ask(visitor, Question::Setup(step))? {
             (Judged::Confirmed { ticket }, _) => Ok(Ok(ticket)),
             (Judged::Refused { cause, words, .. }, _) => Ok(Err(Refusal { cause, words })),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Makes a confirmed authenticator active; what there is to tell.
+    pub(crate) fn activate_setup(
+        &self,
+        visitor: &Visitor<'_>,
+        ticket: &Typed,
+    ) -> Result<Vec<String>, DeskError> {
+        match self.ask(visitor, Question::Setup(AtPrompt::Activate(ticket.clone())))? {
+            (Judged::Done, told) => Ok(told),
             _ => Err(DeskError::Nonsense),
         }
     }

@@ -7,8 +7,9 @@
 
 use crate::desk::Reach;
 use crate::entry::{Denial, Entry};
-use crate::host::{Echo, Host, Item, NoAnswer, Severity};
-use crate::{guard, login, password};
+use crate::host::{Echo, Host, Item, NoAnswer, NotForgotten, Severity};
+use crate::log::LogFields;
+use crate::{caller, guard, login, password};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
@@ -16,7 +17,6 @@ use shared::errand::client::Gate;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
 use std::sync::Once;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -79,10 +79,11 @@ fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> Entry) -> PamError {
         Ok(entry) => number(entry),
         Err(_) => {
             let place = PLACE.with(RefCell::take);
-            host.log(
-                Severity::Error,
-                &format!("refused cause=panic: internal error at {place}; please report it"),
-            );
+            // what panicked may do so again
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+                let detail = format_args!("internal error at {place}; please report it");
+                LogFields::of_host(host).write(host, Severity::Error, "refused", "panic", Some(&detail));
+            }));
             PamError::AUTH_ERR
         }
     }
@@ -134,6 +135,7 @@ struct Conversation {
     data: *mut c_void,
 }
 
+const PAM_TTY: c_int = 3;
 const PAM_CONV: c_int = 5;
 /// The second pass of pam_chauthtok; in the first nothing is changed yet.
 const UPDATE_AUTHTOK: c_int = 0x2000;
@@ -152,6 +154,19 @@ impl Libpam {
         // SAFETY: Pam is a transparent wrapper of libpam's handle pointer; callers use the copy at once, while the
         // transaction lives.
         unsafe { std::mem::transmute_copy(&self.pam) }
+    }
+
+    /// The name of the terminal, if the host says one.
+    fn terminal(&self) -> Option<&CStr> {
+        let mut item: *const c_void = std::ptr::null();
+        // SAFETY: libpam checks the handle itself and writes one pointer to `item`, which outlives the call.
+        let status = unsafe { pam_get_item(self.handle(), PAM_TTY, &raw mut item) };
+        if status != 0 || item.is_null() {
+            return None;
+        }
+        // SAFETY: PAM_TTY is a NUL-terminated string of libpam's own, which stays until it is set anew; only the host sets
+        // it, and runs nothing beside this hook. The caller copies it at once.
+        Some(unsafe { CStr::from_ptr(item.cast()) })
     }
 
     /// The conversation of the host, if it has one.
@@ -233,9 +248,13 @@ impl Host for Libpam {
             Item::Service => self.pam.get_service(),
             Item::User => self.pam.get_user(None),
             Item::RemoteHost => self.pam.get_rhost(),
-            Item::RemoteUser => self.pam.get_ruser(),
+            Item::Terminal => Ok(self.terminal()),
         };
         owned(item)
+    }
+
+    fn real_user(&self) -> Option<String> {
+        caller::real_user()
     }
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
@@ -279,10 +298,6 @@ impl Host for Libpam {
         let _ = unsafe { pam_fail_delay(self.handle(), micros) };
     }
 
-    fn service_folders(&self) -> Vec<PathBuf> {
-        ["/etc/pam.d", "/usr/lib/pam.d"].map(PathBuf::from).to_vec()
-    }
-
     fn log(&self, severity: Severity, line: &str) {
         let level = match severity {
             Severity::Error => LogLvl::ERR,
@@ -301,6 +316,19 @@ impl Host for Libpam {
 
     fn recall(&self) -> Option<Vec<u8>> {
         self.pam.retrieve_bytes(MARK).ok()
+    }
+
+    fn forget(&self) -> Result<(), NotForgotten> {
+        match self.pam.retrieve_bytes(MARK) {
+            // libpam drops no data before the end of the transaction; no bytes are no mark
+            Ok(_) => self.pam.send_bytes(MARK, Vec::new(), None).map_err(|_| NotForgotten),
+            Err(PamError::NO_MODULE_DATA) => Ok(()),
+            Err(_) => Err(NotForgotten),
+        }
+    }
+
+    fn known_user(&self) -> Option<Vec<u8>> {
+        owned(self.pam.get_cached_user())
     }
 }
 

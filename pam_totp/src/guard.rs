@@ -4,15 +4,28 @@
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, Severity};
 use crate::line::{Front, Line, misconfigured};
+use crate::log::LogFields;
 use crate::mark::{Left, Mark};
 use crate::options::Options;
 use shared::config::Unenrolled;
 use shared::guess::Stage;
 use shared::policy::Need;
-use shared::words;
 
-/// `account … pam_totp.so`
+/// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
 pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
+    match check(host, words) {
+        Entry::Passed => match host.forget() {
+            Ok(()) => Entry::Passed,
+            Err(error) => {
+                LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
+                Entry::Denied(Denial::Unavailable)
+            }
+        },
+        refused => refused,
+    }
+}
+
+fn check(host: &dyn Host, words: &[String]) -> Entry {
     let options = match Options::read(words) {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),
@@ -34,16 +47,9 @@ pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
 
 /// The `auth` line has passed; what it left is done now that the first factor has passed too.
 fn finish(line: &Line<'_>, left: &Left) -> Entry {
-    let stage = match left {
-        Left::Nothing | Left::Book(_) | Left::Tell(_) => Stage::Before,
-        Left::Activate(_) => Stage::After,
-    };
-    match line.desk.finish(&line.visitor(stage), left) {
+    match line.desk.finish(&line.visitor(Stage::Before), left) {
         Ok(told) => line.tell(&told),
         Err(error) => return line.unavailable(&error),
-    }
-    if let Left::Activate(_) = left {
-        line.host.tell(words::IS_SET_UP);
     }
     Entry::Passed
 }

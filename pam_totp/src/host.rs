@@ -1,7 +1,7 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
 use crate::desk::Reach;
-use std::path::PathBuf;
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are looked at.
@@ -13,8 +13,8 @@ pub(crate) enum Item {
     User,
     /// PAM_RHOST
     RemoteHost,
-    /// PAM_RUSER
-    RemoteUser,
+    /// PAM_TTY
+    Terminal,
 }
 
 /// Whether typing shows.
@@ -49,6 +49,8 @@ pub(crate) trait Host {
     fn reach(&self) -> Reach;
     /// An item, if it is set and not empty.
     fn item(&self, item: Item) -> Option<Vec<u8>>;
+    /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.
+    fn real_user(&self) -> Option<String>;
     /// A variable of the transaction's own environment (pam_getenv), never the process's.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
     /// Asks and waits. An answer beyond [`shared::answer::LONGEST`] comes cut just above it.
@@ -61,14 +63,26 @@ pub(crate) trait Host {
     fn hand_on(&self, password: &[u8]);
     /// Has libpam wait so many seconds, more or less, if the entry fails.
     fn delay_failure(&self, seconds: u64);
-    /// Where libpam finds service files, the first that has one first.
-    fn service_folders(&self) -> Vec<PathBuf>;
     /// Writes one line to the system log.
     fn log(&self, severity: Severity, line: &str);
+    /// The user, if the host or an earlier module has said one; unlike [`Item::User`] it asks nobody.
+    fn known_user(&self) -> Option<Vec<u8>>;
     /// Keeps the mark with the transaction.
     fn remember(&self, mark: Vec<u8>);
     /// The mark that was kept, if any.
     fn recall(&self) -> Option<Vec<u8>>;
+    /// Removes the mark.
+    fn forget(&self) -> Result<(), NotForgotten>;
+}
+
+/// The host keeps a mark that it was to remove.
+#[derive(Debug)]
+pub(crate) struct NotForgotten;
+
+impl fmt::Display for NotForgotten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("libpam keeps what an earlier auth of this transaction left; restart the service")
+    }
 }
 
 /// A host process that tests play.
@@ -79,23 +93,30 @@ pub(crate) mod fake {
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
+    /// What is called with a prompt that waits.
+    pub(crate) type Meanwhile = Box<dyn Fn(&str)>;
+
     /// What is set, what will be typed, and what came of it.
     #[derive(Default)]
     pub(crate) struct Fake {
         pub(crate) items: Vec<(Item, Vec<u8>)>,
-        pub(crate) variables: Vec<(&'static str, &'static str)>,
+        pub(crate) real_user: Option<&'static str>,
+        pub(crate) variables: Vec<(&'static str, String)>,
         pub(crate) typed: RefCell<VecDeque<String>>,
         pub(crate) prompts: RefCell<Vec<String>>,
         pub(crate) told: RefCell<Vec<String>>,
         pub(crate) logged: RefCell<Vec<String>>,
         pub(crate) mark: RefCell<Option<Vec<u8>>>,
+        /// Whether marks cannot be removed.
+        pub(crate) keeps_marks: bool,
         pub(crate) gate: Option<Gate>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
         pub(crate) delay: Cell<u64>,
-        pub(crate) folders: Vec<PathBuf>,
         /// What a phone makes of a prompt; it stays what it was until another one can be read.
         pub(crate) phone: Option<fn(&str) -> Option<String>>,
         pub(crate) shows: RefCell<String>,
+        /// What somebody else does while this prompt waits.
+        pub(crate) meanwhile: Option<Meanwhile>,
     }
 
     impl Fake {
@@ -109,8 +130,13 @@ pub(crate) mod fake {
             self
         }
 
-        pub(crate) fn with_variable(mut self, name: &'static str, value: &'static str) -> Fake {
-            self.variables.push((name, value));
+        /// A program that this user has started.
+        pub(crate) fn run_by(self, user: &'static str) -> Fake {
+            Fake { real_user: Some(user), ..self }
+        }
+
+        pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Fake {
+            self.variables.push((name, value.to_owned()));
             self
         }
 
@@ -145,12 +171,19 @@ pub(crate) mod fake {
             self.items.iter().find(|(set, _)| *set == item).map(|(_, value)| value.clone())
         }
 
+        fn real_user(&self) -> Option<String> {
+            self.real_user.map(str::to_owned)
+        }
+
         fn variable(&self, name: &str) -> Option<Vec<u8>> {
             self.variables.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_bytes().to_vec())
         }
 
         fn ask(&self, prompt: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
             self.prompts.borrow_mut().push(prompt.to_owned());
+            if let Some(meanwhile) = &self.meanwhile {
+                meanwhile(prompt);
+            }
             if let Some(shown) = self.phone.and_then(|phone| phone(prompt)) {
                 self.shows.replace(shown);
             }
@@ -174,10 +207,6 @@ pub(crate) mod fake {
             self.delay.set(seconds);
         }
 
-        fn service_folders(&self) -> Vec<PathBuf> {
-            self.folders.clone()
-        }
-
         fn log(&self, _: Severity, line: &str) {
             self.logged.borrow_mut().push(line.to_owned());
         }
@@ -188,6 +217,18 @@ pub(crate) mod fake {
 
         fn recall(&self) -> Option<Vec<u8>> {
             self.mark.borrow().clone()
+        }
+
+        fn forget(&self) -> Result<(), NotForgotten> {
+            if self.keeps_marks {
+                return Err(NotForgotten);
+            }
+            self.mark.replace(None);
+            Ok(())
+        }
+
+        fn known_user(&self) -> Option<Vec<u8>> {
+            self.item(Item::User)
         }
     }
 }

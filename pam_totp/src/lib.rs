@@ -14,9 +14,9 @@ mod host;
 mod line;
 #[cfg(test)]
 mod lines;
+mod log;
 mod login;
 mod mark;
 mod options;
 mod password;
-mod service_file;
 mod setup;

@@ -5,6 +5,7 @@ use crate::caller::{self, UserError};
 use crate::desk::Desk;
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, Severity};
+use crate::log::LogFields;
 use crate::mark::{Left, Mark};
 use crate::options::{Options, Settings};
 use shared::config::Config;
@@ -51,7 +52,7 @@ impl<'a> Deref for Line<'a> {
 }
 
 pub(crate) fn misconfigured(host: &dyn Host, error: &dyn Display) -> Entry {
-    host.log(Severity::Error, &format!("refused cause=misconfigured: {error}"));
+    LogFields::of_host(host).write(host, Severity::Error, "refused", "misconfigured", Some(error));
     Entry::Denied(Denial::Misconfigured)
 }
 
@@ -64,10 +65,14 @@ impl<'a> Front<'a> {
             Denial::Misconfigured
         })?;
         let settings = options.settings(&config.pam, service.as_str());
-        let origin = caller::origin(host, settings.sshd);
+        let origin = caller::origin(host, settings.sshd, settings.rhost_is_address);
         let earlier = caller::earlier(host, settings.sshd);
         let desk = Desk::of(host.reach(), &config);
         Ok(Front { host, config, desk, settings, service, origin, earlier })
+    }
+
+    fn log_fields(&self, user: Option<UserName>) -> LogFields {
+        LogFields { address: self.origin.address(), service: self.service.clone(), user }
     }
 
     /// Finds out who stands there.
@@ -82,11 +87,11 @@ impl<'a> Front<'a> {
                     UserError::Name(_) => (Severity::Notice, "bad-name", Denial::BadName),
                     UserError::Lookup(_) => (Severity::Error, "unavailable", Denial::Unavailable),
                 };
-                let (origin, service) = (&self.origin, &self.service);
-                self.host.log(
-                    severity,
-                    &format!("refused cause={cause} address={origin} service={service}: {error}"),
-                );
+                let named = match denial {
+                    Denial::BadName => None,
+                    _ => LogFields::of_host(self.host).user,
+                };
+                self.log_fields(named).write(self.host, severity, "refused", cause, Some(&error));
                 Err(denial)
             }
         }
@@ -157,24 +162,20 @@ impl<'a> Line<'a> {
         if self.settings.quiet && severity == Severity::Info {
             return;
         }
-        let address = self.origin.address().map_or_else(|| "-".to_owned(), |address| address.to_string());
         let (cause, detail) = match cause.split_once(": ") {
-            Some((cause, detail)) => (cause, format!(": {detail}")),
-            None => (cause, String::new()),
+            Some((cause, detail)) => (cause, Some(detail)),
+            None => (cause, None),
         };
-        let line = format!(
-            "{result} cause={cause} address={address} service={} user={:?}{detail}",
-            self.service,
-            self.user.as_str()
-        );
-        self.host.log(severity, &line);
+        let fields = self.log_fields(Some(self.user.clone()));
+        let detail = detail.as_ref().map(|detail| detail as &dyn Display);
+        fields.write(self.host, severity, result, cause, detail);
         if self.settings.debug {
             let Front { origin, earlier, settings, .. } = self.front;
             let (first_factor, account) = (settings.first_factor, self.account.as_str());
-            let line = format!(
+            let detail = format_args!(
                 "origin={origin} first_factor={first_factor:?} earlier={earlier} account={account:?}"
             );
-            self.host.log(Severity::Debug, &line);
+            fields.write(self.host, Severity::Debug, "details", cause, Some(&detail));
         }
     }
 }
@@ -184,10 +185,8 @@ fn configuration(host: &dyn Host, path: &Path) -> Result<Config, ConfigError> {
     let in_force = file::in_force(path)?;
     if let Some(problem) = in_force.problem {
         let copy = file::copy_path(path);
-        host.log(
-            Severity::Error,
-            &format!("{problem}; going by {} until it is mended: postern edit", copy.display()),
-        );
+        let detail = format_args!("{problem}; going by {} until it is mended: postern edit", copy.display());
+        LogFields::of_host(host).write(host, Severity::Error, "warning", "misconfigured", Some(&detail));
     }
     Ok(in_force.config)
 }

@@ -2,6 +2,7 @@
 //! of their own, and a host process that the test plays.
 
 mod at_the_gate;
+mod attacks;
 mod earlier;
 mod grace;
 mod one_field;
@@ -24,8 +25,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
-
-const SUDO: Item = Item::RemoteUser;
 
 /// A folder with configuration, key and store; alice is enrolled.
 struct Home {
@@ -90,7 +89,7 @@ impl Home {
 }
 
 fn sudo() -> Fake {
-    Fake::at("sudo", "alice").with(SUDO, "alice")
+    Fake::at("sudo", "alice").run_by("alice")
 }
 
 #[test]

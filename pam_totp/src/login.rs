@@ -7,6 +7,7 @@ use crate::desk::{Refusal, Ruled};
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, NoAnswer, Severity};
 use crate::line::{Front, Line, misconfigured};
+use crate::log::LogFields;
 use crate::mark::Left;
 use crate::options::{Options, Takes};
 use shared::account::Mail;
@@ -23,8 +24,13 @@ use shared::words;
 /// The letter that asks for a code by mail.
 const MAIL: &[u8] = b"m";
 
-/// `auth … pam_totp.so`
+/// `auth … pam_totp.so`. What an earlier one of the same transaction left is removed first: a host may authenticate
+/// several times on one handle.
 pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
+    if let Err(error) = host.forget() {
+        LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
+        return Entry::Denied(Denial::Unavailable);
+    }
     let options = match Options::read(words) {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),
@@ -173,7 +179,8 @@ impl Line<'_> {
     /// Before the first factor: one prompt, one text, one timing for everyone.
     fn ask_everyone_alike(&self) -> Entry {
         let visitor = self.visitor(Stage::Before);
-        if let Some(rule) = self.config.policy.exempts_everyone(self.service.as_str(), self.origin.address())
+        if let Some(rule) =
+            self.config.policy.exempts_everyone(self.service.as_str(), self.origin.certain_address())
         {
             // A store that cannot be read closes this door too.
             return match self.desk.need(&visitor, &Earlier::default()) {
@@ -277,7 +284,7 @@ impl Line<'_> {
 
     /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
     fn by_grace(&self) -> Option<Entry> {
-        if self.settings.grace.seconds() == 0 || self.origin.address().is_none() {
+        if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
             return None;
         }
         match self.desk.grace(&self.visitor(Stage::After), self.settings.grace) {

@@ -24,8 +24,6 @@ pub(crate) enum Left {
     Book(Typed),
     /// Only to tell what it brought.
     Tell(Vec<String>),
-    /// By this ticket a new second factor becomes active.
-    Activate(Typed),
 }
 
 impl Mark {
@@ -35,7 +33,6 @@ impl Mark {
             Left::Nothing => ("-", Zeroizing::default()),
             Left::Book(ticket) => ("b", Zeroizing::new((**ticket).to_owned())),
             Left::Tell(told) => ("t", Zeroizing::new(told.join("\n"))),
-            Left::Activate(ticket) => ("a", Zeroizing::new((**ticket).to_owned())),
         };
         [letter, self.user.as_str(), "\n", self.account.as_str(), "\n", &lines].concat().into_bytes()
     }
@@ -48,7 +45,6 @@ impl Mark {
             "-" => Left::Nothing,
             "b" => Left::Book(lines.to_owned().into()),
             "t" => Left::Tell(lines.lines().map(str::to_owned).collect()),
-            "a" => Left::Activate(lines.to_owned().into()),
             _ => return None,
         };
         Some(Mark { user: user.parse().ok()?, account: account.parse().ok()?, left })
@@ -63,7 +59,7 @@ mod tests {
     fn a_mark_survives_the_transaction() {
         let ticket = || Typed::from("ticket".to_owned());
         let told = [Vec::new(), vec!["1 recovery code is left".to_owned(), "b".to_owned()]].map(Left::Tell);
-        let lefts = [Left::Nothing, Left::Book(ticket()), Left::Activate(ticket())];
+        let lefts = [Left::Nothing, Left::Book(ticket())];
         for left in lefts.into_iter().chain(told) {
             let (user, account) = ("alice".parse().unwrap(), "shared".parse().unwrap());
             let mark = Mark { user, account, left };

@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     /// Seconds.
     pub(crate) fail_delay: Option<u64>,
     pub(crate) sshd: bool,
+    /// Whether PAM_RHOST holds the client's address, never a name.
+    pub(crate) rhost_is_address: bool,
     pub(crate) debug: bool,
     pub(crate) quiet: bool,
 }
@@ -170,6 +172,7 @@ impl Options {
             grace: self.grace.or(own.grace).or(pam.grace).unwrap_or(Grace::of(0)),
             fail_delay: self.fail_delay.or(own.fail_delay).or(pam.fail_delay).map(Duration::seconds),
             sshd: own.sshd.or(pam.sshd).unwrap_or(service == "sshd"),
+            rhost_is_address: own.rhost_is_address.unwrap_or(false),
             debug: is_on(self.debug, own.debug, pam.debug),
             quiet: is_on(self.quiet, own.quiet, pam.quiet),
         }
@@ -218,6 +221,7 @@ mod tests {
             grace: Grace::of(0),
             fail_delay: None,
             sshd: true,
+            rhost_is_address: false,
             debug: false,
             quiet: false,
         };

@@ -7,6 +7,7 @@ use crate::caller;
 use crate::entry::Denial;
 use crate::host::{Host, Severity};
 use crate::line::{Front, misconfigured};
+use crate::log::LogFields;
 use crate::options::Options;
 use shared::door::Visitor;
 use shared::guess::Stage;
@@ -59,6 +60,7 @@ pub(crate) fn changed(host: &dyn Host, words: &[String]) {
 
 /// A configuration that cannot be read, or a user who cannot be looked up; the line above in the log says why.
 fn not_ended(host: &dyn Host) {
-    host.log(Severity::Error, &format!("not ended cause=misconfigured: a password was changed; {REMEDY}"));
+    let detail = format_args!("a password was changed; {REMEDY}");
+    LogFields::of_host(host).write(host, Severity::Error, "not ended", "misconfigured", Some(&detail));
     host.tell(words::NOT_SIGNED_OUT);
 }

@@ -1,13 +1,12 @@
 //! `unenrolled=enroll`: a first setup at the prompt, by someone who has passed the first factor. All that is to be read
-//! stands in prompts, since hosts show messages late or never. It becomes active when the `account` line has passed too;
-//! until then nothing keeps it.
+//! stands in prompts, since hosts show messages late or never. It becomes active in the `auth` line, once a code has
+//! confirmed it and the recovery codes are saved; until then nothing keeps it.
 
 use crate::desk::{Begun, Refusal};
 use crate::entry::{Denial, Entry};
 use crate::host::{Echo, NoAnswer, Severity};
 use crate::line::{Line, misconfigured};
 use crate::mark::Left;
-use crate::service_file;
 use shared::errand::Typed;
 use shared::guess::Stage;
 use shared::qr;
@@ -34,28 +33,23 @@ impl Line<'_> {
                 &"unenrolled=enroll sets up one's own second factor; take it or user= away",
             );
         }
-        match service_file::has_guard(&self.host.service_folders(), self.service.as_str()) {
-            Ok(true) => {}
-            Ok(false) => {
-                let service = &self.service;
-                return misconfigured(
-                    self.host,
-                    &format_args!(
-                        "unenrolled=enroll needs the line \"account required pam_totp.so\" in /etc/pam.d/{service}; without it nothing would become active"
-                    ),
-                );
-            }
-            Err(error) => return misconfigured(self.host, &error),
-        }
         let ended = self.begin().and_then(|shown| {
             let confirmed = self.confirm(&shown)?;
             self.wait_until_saved(&shown.recovery_codes)?;
-            Ok(confirmed)
+            self.activate(&confirmed)
         });
         match ended {
-            Ok(ticket) => self.passed(words::SET_UP, Left::Activate(ticket)),
+            Ok(()) => self.passed(words::SET_UP, Left::Nothing),
             Err(denied) => denied,
         }
+    }
+
+    /// The authenticator counts from here on, whatever becomes of the rest of the stack.
+    fn activate(&self, confirmed: &Typed) -> Result<(), Entry> {
+        let told = self.desk.activate_setup(&self.visitor(Stage::After), confirmed);
+        self.tell(&told.map_err(|error| self.unavailable(&error))?);
+        self.host.tell(words::IS_SET_UP);
+        Ok(())
     }
 
     fn begin(&self) -> Result<Shown, Entry> {

@@ -23,6 +23,8 @@ pub struct Authenticator {
 pub struct KeptRecoveryCode {
     /// Keyed hash of the code, bound to the account.
     pub hash: RecoveryHash,
+    /// Characters of the code, so that a text of another length is told from a wrong code.
+    pub length: u32,
     /// Whether it has opened once.
     pub used: bool,
 }
@@ -32,10 +34,19 @@ pub struct KeptRecoveryCode {
 pub struct KeptOneTimeCode {
     /// Keyed hash of the code, bound to the account.
     pub hash: OneTimeHash,
+    /// When it was issued.
+    pub issued: Timestamp,
     /// When its life ends.
     pub expires: Timestamp,
     /// Whether it has opened.
     pub used: bool,
+}
+
+impl KeptOneTimeCode {
+    /// Whether its life is over. A clock that was set back must not lengthen it.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.expires || now < self.issued
+    }
 }
 
 /// The newest code that was mailed to sign in with, as the store keeps it.
@@ -79,7 +90,7 @@ pub enum Mail {
 }
 
 /// What codes someone may type, apart from recovery codes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Methods {
     /// Those of an app or a token.
     App,
@@ -90,7 +101,8 @@ pub enum Methods {
 }
 
 /// Whether the account has a second factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Enrolled {
     /// At least one live authenticator, or a confirmed address that codes are mailed to.
     Yes,
@@ -117,6 +129,7 @@ pub struct Account {
     pub one_time_code: Option<KeptOneTimeCode>,
     /// The guess row of the attempt's stage and place.
     pub row: Row,
-    /// Seconds until the attempt's address may try again; `None` if it may now, or if there is no address.
+    /// Seconds until the attempt's address may try again; `None` if it may now, if there is no address, or where the
+    /// scope is exempt (a trusted browser, a familiar address).
     pub address_wait: Option<u64>,
 }

@@ -2,7 +2,7 @@
 //! store, no log.
 //!
 //! MUST accept a step at most once: only steps above the floor, and of equal codes the highest.
-//! MUST NOT compare an answer while its row is delayed or locked.
+//! MUST NOT compare digits while their bucket is delayed or locked, or before the first factor while the address waits.
 //! MUST be the only place that makes an [`Accepted`]; whatever opens a door asks for one.
 
 mod admission;
@@ -15,7 +15,7 @@ mod mailed;
 mod tests;
 mod time_window;
 
-use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode, Mail};
+use crate::account::{Account, Authenticator, Enrolled, KeptOneTimeCode, KeptRecoveryCode, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Throttle, Totp};
@@ -38,6 +38,8 @@ pub struct Attempt<'a> {
     pub one_time_hash: Option<OneTimeHash>,
     /// The hash of typed digits for this account, as a mailed code.
     pub mailed_hash: Option<MailedHash>,
+    /// Characters of the recovery codes that the configuration makes.
+    pub usual_length: u32,
     /// Whether the first factor has passed.
     pub stage: Stage,
 }
@@ -169,7 +171,7 @@ pub fn decide(
     }
     match attempt.answer {
         Answer::Unfit => Ruling::free(Refusal::Unfit),
-        Answer::Recovery(_) => recovery(account, attempt.recovery_hash),
+        Answer::Recovery(text) => recovery(account, attempt, text),
         Answer::OneTime(_) => one_time(account, attempt.one_time_hash, now),
         Answer::Digits(digits) => {
             let fits = match attempt.stage {
@@ -195,37 +197,49 @@ pub fn decide(
     }
 }
 
-/// A code without a row was wrong: it was compared also during delay and lock, and is charged to the address alone.
-const WRONG_WITHOUT_ROW: Ruling =
-    Ruling { verdict: Verdict::Refused(Refusal::Wrong), row_cost: None, charges_address: true };
-
-/// A recovery code opens also during delay and lock.
-fn recovery(account: &Account, hash: Option<RecoveryHash>) -> Ruling {
-    if let Some(wait) = account.address_wait {
-        return Ruling::free(Refusal::AddressDelayed { wait });
-    }
-    let found = hash.and_then(|hash| account.recovery_codes.iter().find(|kept| kept.hash == hash));
-    match found {
-        Some(kept) if account.enrolled == Enrolled::Yes && kept.used => {
-            Ruling::free(Refusal::Used { wait: 0 })
+/// A wrong recovery or one-time code. It has no bucket: nobody guesses 47 bits. It is counted for its address, unless
+/// that waits already.
+fn wrong_without_bucket(account: &Account) -> Ruling {
+    match account.address_wait {
+        Some(wait) => Ruling::free(Refusal::AddressDelayed { wait }),
+        None => {
+            let verdict = Verdict::Refused(Refusal::Wrong);
+            Ruling { verdict, row_cost: None, charges_address: true }
         }
-        Some(kept) if account.enrolled == Enrolled::Yes => Ruling::accepted(Spent::RecoveryCode(kept.hash)),
-        _ => WRONG_WITHOUT_ROW,
     }
 }
 
-/// So does an administrator's one-time code, within its life.
-fn one_time(account: &Account, hash: Option<OneTimeHash>, now: Timestamp) -> Ruling {
-    if let Some(wait) = account.address_wait {
-        return Ruling::free(Refusal::AddressDelayed { wait });
+/// Compares a recovery code, before anything delays or locks.
+fn recovery(account: &Account, attempt: &Attempt<'_>, text: &str) -> Ruling {
+    let same = |kept: &&KeptRecoveryCode| attempt.recovery_hash == Some(kept.hash);
+    let found = match account.enrolled {
+        Enrolled::Yes => account.recovery_codes.iter().find(same),
+        Enrolled::No => None,
+    };
+    let has_length = |length: u32| length as usize == text.len();
+    // Before the first factor the length must not tell what the account has.
+    let fits = match attempt.stage {
+        Stage::Before => has_length(attempt.usual_length),
+        Stage::After => account.recovery_codes.iter().any(|kept| has_length(kept.length)),
+    };
+    match found {
+        Some(kept) if kept.used => Ruling::free(Refusal::Used { wait: 0 }),
+        Some(kept) => Ruling::accepted(Spent::RecoveryCode(kept.hash)),
+        None if fits => wrong_without_bucket(account),
+        // a password that only looks like one
+        None => Ruling::free(Refusal::Unfit),
     }
+}
+
+/// Compares an administrator's one-time code, before anything delays or locks.
+fn one_time(account: &Account, hash: Option<OneTimeHash>, now: Timestamp) -> Ruling {
     match account.one_time_code {
         Some(kept) if account.enrolled == Enrolled::Yes && hash == Some(kept.hash) => match kept {
             KeptOneTimeCode { used: true, .. } => Ruling::free(Refusal::Used { wait: 0 }),
-            KeptOneTimeCode { expires, .. } if now >= expires => Ruling::free(Refusal::CodeExpired),
+            kept if kept.is_over(now) => Ruling::free(Refusal::CodeExpired),
             _ => Ruling::accepted(Spent::OneTimeCode),
         },
-        _ => WRONG_WITHOUT_ROW,
+        _ => wrong_without_bucket(account),
     }
 }
 

@@ -47,7 +47,7 @@ pub enum Method {
 }
 
 /// The key of a factor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Key {
     /// The method has none.
@@ -59,7 +59,7 @@ pub enum Key {
 }
 
 /// A key's fingerprint, as `ssh-keygen -l` prints it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint([u8; 32]);
 
@@ -90,6 +90,13 @@ impl Earlier {
     /// Whether nothing is known to have passed.
     pub fn is_nothing(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The key that sshd has verified for this login, the first if there are several. One that is not read, such as a
+    /// certificate, was verified all the same.
+    pub fn verified_key(&self) -> Option<&Key> {
+        let with_key = |factor: &&Factor| factor.method == Some(Method::Publickey);
+        self.0.iter().find(with_key).map(|factor| &factor.key)
     }
 
     /// What passed.
@@ -179,6 +186,16 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::None => f.write_str("-"),
+            Key::Known(fingerprint) => fingerprint.fmt(f),
+            Key::Unread => f.write_str("?"),
+        }
+    }
+}
+
 /// For a log: methods and fingerprints, with a comma between.
 impl fmt::Display for Earlier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,8 +207,7 @@ impl fmt::Display for Earlier {
             write!(f, "{comma}{}", factor.method.map_or("?", Method::name))?;
             match &factor.key {
                 Key::None => {}
-                Key::Known(fingerprint) => write!(f, "/{fingerprint}")?,
-                Key::Unread => f.write_str("/?")?,
+                key => write!(f, "/{key}")?,
             }
         }
         Ok(())
@@ -269,6 +285,17 @@ mod tests {
             assert!(read(text).is_err(), "{text}");
         }
         assert!(read(&PRINT.replace("SHA256", "sha256")).is_err());
+    }
+
+    #[test]
+    fn only_a_key_that_sshd_verified_for_the_user_is_one() {
+        let key = |said: &str| Earlier::of_sshd(said.as_bytes()).verified_key().cloned();
+        assert_eq!(key(&format!("password\npublickey {KEY}\n")), Some(known()));
+        assert_eq!(key(&format!("publickey {CERTIFICATE}\n")), Some(Key::Unread));
+        for said in ["", "password\n", "telepathy\n", &format!("hostbased {KEY} client user \"alice\"\n")] {
+            assert_eq!(key(said), None, "{said}");
+        }
+        assert_eq!(Earlier::of_sshd(b"\xff").verified_key(), None);
     }
 
     #[test]

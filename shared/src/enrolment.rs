@@ -12,6 +12,7 @@ use crate::otpauth;
 use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret};
 use crate::store::AccountId;
+use crate::token::{AccountAt, Parent};
 use crate::totp::{Moving, Parameters, Step};
 use crate::vault::Fingerprint;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ pub struct Pending {
     kind: EnrolmentKind,
     recovery_codes: Vec<RecoveryCode>,
     footing: Option<Footing>,
+    parent: Option<Parent>,
     invitation: Option<Invitation>,
 }
 
@@ -43,6 +45,13 @@ pub struct Footing {
     pub(crate) keys: [u8; 32],
 }
 
+impl Footing {
+    /// The account as a token says it.
+    pub(crate) fn at(&self) -> Option<AccountAt> {
+        self.account.map(|(id, generation)| AccountAt { id, generation })
+    }
+}
+
 /// What comes of a setup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EnrolmentKind {
@@ -56,6 +65,7 @@ pub enum EnrolmentKind {
 
 /// Why an enrolment may be made active: the person has shown a code, whose step is spent, or an administrator
 /// vouches.
+#[derive(Debug)]
 pub struct Confirmation(Option<Step>);
 
 impl Confirmation {
@@ -99,6 +109,7 @@ impl Pending {
             kind: EnrolmentKind::Further,
             recovery_codes: Vec::new(),
             footing: None,
+            parent: None,
             invitation: None,
         })
     }
@@ -131,6 +142,17 @@ impl Pending {
     #[must_use]
     pub(crate) fn on(self, footing: Footing) -> Pending {
         Pending { footing: Some(footing), ..self }
+    }
+
+    /// To become active only while that is alive.
+    #[must_use]
+    pub(crate) fn born_of(self, parent: Parent) -> Pending {
+        Pending { parent: Some(parent), ..self }
+    }
+
+    /// What must be alive.
+    pub(crate) fn parent(&self) -> Option<&Parent> {
+        self.parent.as_ref()
     }
 
     /// To spend the one-time code that allowed it.
@@ -216,7 +238,14 @@ impl Pending {
             address_wait: None,
         };
         let stage = Stage::After;
-        let attempt = Attempt { answer, recovery_hash: None, one_time_hash: None, mailed_hash: None, stage };
+        let attempt = Attempt {
+            answer,
+            recovery_hash: None,
+            one_time_hash: None,
+            mailed_hash: None,
+            usual_length: config.recovery.length.value(),
+            stage,
+        };
         match decide(&account, &attempt, &config.totp, &config.throttle, now).verdict {
             Verdict::Refused(refusal) => Err(refusal),
             Verdict::Accepted(accepted) => match accepted.spent() {

@@ -10,6 +10,9 @@ pub const DELAY_WINDOW: u64 = 24 * 3600;
 /// Failures of the last 30 days make the lock, and an address stays familiar for as long.
 pub const LOCK_WINDOW: u64 = 30 * 24 * 3600;
 
+/// By how much a time may lie ahead and still count as written by this clock, in seconds: clocks are corrected by less.
+pub const CLOCK_SLACK: u64 = 60;
+
 /// Whether the first factor is known to have passed when the answer is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,14 +4,14 @@
 //! They MUST be known or not known, never guessed: whoever is in no group that was asked about then may well be in
 //! one that is asked about now.
 
-use crate::config::Config;
+use crate::config::{Config, Required};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 /// The most groups that can be asked about: a cookie has a bit for each.
 pub const MOST_GROUPS: usize = 256;
 
-/// The groups that rules and exemptions name.
+/// The groups that rules and the policy name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskedGroups {
     /// In order.
@@ -40,9 +40,7 @@ pub struct Answered<'a> {
 impl AskedGroups {
     /// What a configuration asks about.
     pub fn of(config: &Config) -> AskedGroups {
-        let rules = config.gate.rule.iter().flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
-        let exempt = config.policy.exempt.iter().flat_map(|exempt| exempt.groups.iter().map(String::as_str));
-        AskedGroups::named(rules.chain(exempt))
+        AskedGroups::named(groups_asked(config).into_iter())
     }
 
     /// These.
@@ -57,6 +55,18 @@ impl AskedGroups {
         mark.copy_from_slice(&hash.finalize()[..8]);
         AskedGroups { names: names.into_iter().map(str::to_owned).collect(), mark }
     }
+}
+
+/// The groups that rules, exemptions and `policy.required` name.
+pub(crate) fn groups_asked(config: &Config) -> BTreeSet<&str> {
+    let rules = config.gate.rule.iter().flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
+    let exempt = config.policy.exempt.iter().flat_map(|exempt| exempt.groups.iter().map(String::as_str));
+    let required = match &config.policy.required {
+        Required::Listed(words) => words.as_slice(),
+        Required::Enrolled | Required::All => &[],
+    };
+    let required = required.iter().filter_map(|word| word.trim_start_matches('!').strip_prefix('%'));
+    rules.chain(exempt).chain(required).collect()
 }
 
 impl KnownGroups {

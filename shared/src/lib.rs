@@ -37,7 +37,7 @@ pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod store;
-pub mod ticket;
+pub mod token;
 pub mod totp;
 pub mod vault;
 pub mod web_address;

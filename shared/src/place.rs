@@ -1,5 +1,6 @@
 //! Where an attempt comes from: addresses, networks, and the places whose guesses are counted apart.
 
+use crate::earlier::{Earlier, Key};
 use crate::name::is_plain;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -121,19 +122,34 @@ pub enum Place {
     TrustedBrowser(i64),
     /// An address the account got in from during the last 30 days.
     Familiar(Address),
-    /// A user of this host (PAM_RUSER, or who runs the command).
+    /// A key that sshd has verified.
+    VerifiedKey(Key),
+    /// A user of this host (the real user of the PAM host's process, or who runs the command).
     LocalUser(String),
+    /// A terminal of this host, where the process is root's.
+    Terminal(String),
     /// Everywhere else together.
     Elsewhere,
 }
 
 impl Place {
+    /// Whether the count over all accounts that an address has says nothing about whoever is here: access was granted
+    /// from here before, or a key was verified.
+    pub fn is_exempt_from_address_count(&self) -> bool {
+        match self {
+            Place::TrustedBrowser(_) | Place::Familiar(_) | Place::VerifiedKey(_) => true,
+            Place::LocalUser(_) | Place::Terminal(_) | Place::Elsewhere => false,
+        }
+    }
+
     /// The text that names the place in the store.
     pub fn key(&self) -> String {
         match self {
             Place::TrustedBrowser(number) => format!("browser {number}"),
             Place::Familiar(address) => format!("address {}", address.key()),
+            Place::VerifiedKey(key) => format!("key {key}"),
             Place::LocalUser(name) => format!("user {name}"),
+            Place::Terminal(name) => format!("terminal {name}"),
             Place::Elsewhere => "elsewhere".to_owned(),
         }
     }
@@ -145,37 +161,81 @@ impl Place {
 pub enum Origin {
     /// A remote address.
     Remote(Address),
+    /// A remote address as far as the host says; it may be a name of reverse DNS that looks like one. Wrong inputs are
+    /// counted for it, but it is in no network and spares nobody.
+    Claimed(Address),
+    /// A remote address, if one is certain, and the key that sshd has verified.
+    Key {
+        /// The address.
+        address: Option<Address>,
+        /// The key.
+        key: Key,
+    },
     /// A user of this host.
     Local(#[serde(deserialize_with = "plain")] String),
+    /// A terminal of this host.
+    Terminal(#[serde(deserialize_with = "plain")] String),
     /// Nothing is known.
     Unknown,
 }
 
 impl Origin {
-    /// The address, if there is one.
+    /// The address for which wrong inputs are counted, if there is one.
     pub fn address(&self) -> Option<Address> {
         match self {
+            Origin::Remote(address) | Origin::Claimed(address) => Some(*address),
+            Origin::Key { address, .. } => *address,
+            Origin::Local(_) | Origin::Terminal(_) | Origin::Unknown => None,
+        }
+    }
+
+    /// The same, with the key that sshd has verified, if there is one. Nobody comes from this host by sshd.
+    pub fn with_key_of(self, earlier: &Earlier) -> Origin {
+        match (self, earlier.verified_key()) {
+            (origin @ (Origin::Remote(_) | Origin::Claimed(_) | Origin::Unknown), Some(key)) => {
+                Origin::Key { address: origin.certain_address(), key: key.clone() }
+            }
+            (origin, _) => origin,
+        }
+    }
+
+    /// The same, without a key that nobody believes.
+    pub fn without_key(self) -> Origin {
+        match self {
+            Origin::Key { address: Some(address), .. } => Origin::Remote(address),
+            Origin::Key { address: None, .. } => Origin::Unknown,
+            origin => origin,
+        }
+    }
+
+    /// The address, if it is certain: by this one networks are compared and grace periods are kept.
+    pub fn certain_address(&self) -> Option<Address> {
+        match self {
             Origin::Remote(address) => Some(*address),
-            Origin::Local(_) | Origin::Unknown => None,
+            Origin::Key { address, .. } => *address,
+            Origin::Claimed(_) | Origin::Local(_) | Origin::Terminal(_) | Origin::Unknown => None,
         }
     }
 }
 
-/// A name that is fit for a log.
+/// The name of a user or a terminal that is fit for a log.
 fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let name = String::deserialize(from)?;
     match is_plain(&name) {
         true => Ok(name),
-        false => Err(D::Error::custom("must be the name of a user of this host")),
+        false => Err(D::Error::custom("must be the name of a user or a terminal of this host")),
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Remote(address) => address.fmt(f),
+            Origin::Remote(address)
+            | Origin::Claimed(address)
+            | Origin::Key { address: Some(address), .. } => address.fmt(f),
             Origin::Local(name) => write!(f, "local user {name}"),
-            Origin::Unknown => f.write_str("-"),
+            Origin::Terminal(name) => write!(f, "terminal {name}"),
+            Origin::Key { address: None, .. } | Origin::Unknown => f.write_str("-"),
         }
     }
 }

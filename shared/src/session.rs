@@ -1,5 +1,13 @@
 //! Sessions of browsers: what a session cookie says, how it is signed, and what ends it. Checking one takes no
 //! store: a signature, the time, and the snapshot of what was revoked.
+//!
+//! A cookie says what has passed, and never what follows from that: policy is applied to it at each check.
+
+mod passed;
+mod revoked;
+
+pub use passed::{Passed, PassedFirst, PassedSecond};
+pub use revoked::Revoked;
 
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
@@ -9,14 +17,15 @@ use crate::secret::{RandomError, fill_random};
 use crate::vault::TokenKeys;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
 /// The longest scope: a host name or a domain.
 const LONGEST_SCOPE: usize = 253;
 /// The first byte of every session cookie.
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
+/// How far a clock may stand behind the one that a session was opened by, in seconds.
+const CLOCKS_APART: u64 = 60;
 /// The longest cookie that is read, in characters: browsers keep 4096 bytes, its name included.
 const LONGEST: usize = 3900;
 /// The most that the names of a session's groups may have together, in bytes, with one more for each.
@@ -46,16 +55,6 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// What has passed at a sign-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Factors {
-    /// The first factor alone, because a rule or an exemption asked for no more: good only where one does.
-    Password = 1,
-    /// All that the account needs everywhere: with a code, in a browser that the account trusts, or without a second
-    /// factor.
-    Code = 2,
-}
-
 /// What a session cookie says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -65,10 +64,14 @@ pub struct Session {
     pub account: i64,
     /// The account's generation when it began.
     pub generation: u64,
+    /// The store's revision when it was opened.
+    pub revision: u64,
     /// What has passed.
-    pub factors: Factors,
+    pub passed: Passed,
     /// When it began.
     pub issued: Timestamp,
+    /// When it ends by itself, whatever the configuration says by then.
+    pub expires: Timestamp,
     /// The account's name.
     pub name: UserName,
     /// The host or domain it is good for.
@@ -86,11 +89,13 @@ impl Session {
     /// The cookie's value.
     pub fn to_cookie(&self, keys: &TokenKeys) -> String {
         let scope = &self.scope[..self.scope.len().min(LONGEST_SCOPE)];
-        let mut bytes = vec![FORMAT, self.factors as u8, u8::try_from(scope.len()).unwrap_or(0)];
+        let [first, second] = self.passed.to_bytes();
+        let mut bytes = vec![FORMAT, first, second, u8::try_from(scope.len()).unwrap_or(0)];
         bytes.extend(self.id.0);
         bytes.extend(self.account.to_be_bytes());
-        bytes.extend(self.generation.to_be_bytes());
-        bytes.extend(self.issued.0.to_be_bytes());
+        for number in [self.generation, self.revision, self.issued.0, self.expires.0] {
+            bytes.extend(number.to_be_bytes());
+        }
         let groups = self.groups.iter().map(Group::as_str).collect::<Vec<_>>().join("\n");
         let email = self.email.as_ref().map_or("", EmailAddress::as_str);
         let host_groups = self.host_groups.to_bytes();
@@ -118,11 +123,13 @@ impl Session {
         if !bool::from(keys.sign(said).ct_eq(signature)) {
             return None;
         }
-        let ([format, factors, scope], rest) = said.split_first_chunk()?;
+        let ([format, first, second, scope], rest) = said.split_first_chunk()?;
         let (id, rest) = rest.split_first_chunk::<16>()?;
         let (account, rest) = rest.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
+        let (revision, rest) = rest.split_first_chunk::<8>()?;
         let (issued, rest) = rest.split_first_chunk::<8>()?;
+        let (expires, rest) = rest.split_first_chunk::<8>()?;
         let (groups, rest) = rest.split_first_chunk::<2>()?;
         let (host_groups, rest) = rest.split_first_chunk::<2>()?;
         let ([email], rest) = rest.split_first_chunk()?;
@@ -135,18 +142,15 @@ impl Session {
             said => Some(EmailAddress::try_from(String::from_utf8(said.to_vec()).ok()?).ok()?),
         };
         let groups = std::str::from_utf8(groups).ok()?.lines();
-        let factors = match factors {
-            1 => Factors::Password,
-            2 => Factors::Code,
-            _ => return None,
-        };
         (*format == FORMAT).then_some(())?;
         Some(Session {
             id: SessionId(*id),
             account: i64::from_be_bytes(*account),
             generation: u64::from_be_bytes(*generation),
-            factors,
+            revision: u64::from_be_bytes(*revision),
+            passed: Passed::from_bytes([*first, *second])?,
             issued: Timestamp(u64::from_be_bytes(*issued)),
+            expires: Timestamp(u64::from_be_bytes(*expires)),
             name: UserName::parse(name).ok()?,
             scope: String::from_utf8(scope.to_vec()).ok()?,
             groups: groups.map(|group| Group::try_from(group.to_owned()).ok()).collect::<Option<_>>()?,
@@ -154,24 +158,13 @@ impl Session {
             email,
         })
     }
-}
 
-/// What was revoked and would still be good otherwise: small, and kept in memory by a gate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Revoked {
-    /// The revision that this is.
-    pub revision: u64,
-    /// Sessions ended one by one.
-    pub sessions: HashSet<SessionId>,
-    /// Accounts whose generation was raised, and to what.
-    pub generations: HashMap<i64, u64>,
-}
-
-impl Revoked {
-    /// Whether a session was ended.
-    pub fn covers(&self, session: &Session) -> bool {
-        self.generations.get(&session.account).is_some_and(|generation| session.generation < *generation)
-            || self.sessions.contains(&session.id)
+    /// Whether it is good at `now`, where sessions last `life` seconds at most: of the end that was set when it was
+    /// opened and the one of now the earlier counts.
+    pub fn is_in_time(&self, life: u64, now: Timestamp) -> bool {
+        // opened in the future: the clock ran ahead and was set back
+        let is_of_the_past = self.issued <= now.plus(CLOCKS_APART);
+        is_of_the_past && now < self.expires && now.since(self.issued) < life
     }
 }
 
@@ -183,8 +176,10 @@ impl Session {
             id: SessionId::random().unwrap(),
             account: 1,
             generation: 0,
-            factors: Factors::Code,
+            revision: 0,
+            passed: Passed::CODE,
             issued: Timestamp(1_000_000),
+            expires: Timestamp(1_000_000 + 12 * 3600),
             name: "alice".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: Vec::new(),
@@ -204,8 +199,10 @@ mod tests {
             id: SessionId::random().unwrap(),
             account: 7,
             generation: 3,
-            factors: Factors::Code,
+            revision: 11,
+            passed: Passed { first: PassedFirst::HostPassword, second: PassedSecond::TrustedBrowser },
             issued: Timestamp(1_800_000_000),
+            expires: Timestamp(1_800_043_200),
             name: "ü@x.org".parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: vec!["ops".parse().unwrap(), "ü b".parse().unwrap()],
@@ -240,12 +237,21 @@ mod tests {
         assert_eq!(Session::from_cookie(&"A".repeat(64 * 1024), &mine), None);
     }
 
+    /// Whatever the configuration says meanwhile, and wherever the clock goes.
     #[test]
-    fn revoked_is_the_session_or_its_generation() {
+    fn of_the_end_that_was_sealed_and_the_one_of_now_the_earlier_counts() {
         let session = session();
-        let by_id = Revoked { sessions: HashSet::from([session.id]), ..Revoked::default() };
-        let raised = |to| Revoked { generations: HashMap::from([(7, to)]), ..Revoked::default() };
-        assert!(by_id.covers(&session) && raised(4).covers(&session));
-        assert!(!raised(3).covers(&session) && !Revoked::default().covers(&session));
+        for (life, at, good) in [
+            (43_200, 0, true),
+            (43_200, 43_199, true),
+            (43_200, 43_200, false),
+            (2_592_000, 43_200, false),
+            (300, 299, true),
+            (300, 300, false),
+        ] {
+            assert_eq!(session.is_in_time(life, session.issued.plus(at)), good, "{life} {at}");
+        }
+        assert!(session.is_in_time(300, session.issued.minus(60)));
+        assert!(!session.is_in_time(300, session.issued.minus(61)));
     }
 }

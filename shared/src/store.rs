@@ -19,7 +19,7 @@ pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use login_tickets::{LoginTickets, Trials};
 pub use mail::{Addresses, Fate, Mails, Waiting};
 pub use notices::{MOST_NOTICES, Notice, Notices};
-pub use sessions::{BrowserRecord, SessionRecord, Sessions, Token};
+pub use sessions::{BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, Token};
 
 use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
 use crate::clock::Timestamp;
@@ -146,7 +146,7 @@ pub trait Transaction:
     fn replace_recovery_codes(
         &mut self,
         account: AccountId,
-        codes: &[RecoveryHash],
+        codes: &[KeptRecoveryCode],
     ) -> Result<(), StoreError>;
     /// The newest one-time code of an account.
     fn one_time_code(&mut self, account: AccountId) -> Result<Option<KeptOneTimeCode>, StoreError>;
@@ -179,8 +179,8 @@ pub trait Transaction:
     ) -> Result<FailureId, StoreError>;
     /// Takes back what was charged for an answer that turned out to be right.
     fn take_back(&mut self, failure: FailureId, of_address: Option<FailureId>) -> Result<(), StoreError>;
-    /// Forgets what one address (or, with `None`, whoever has none) put in a row.
-    fn forgive(&mut self, row: &RowKey, from: Option<&str>) -> Result<(), StoreError>;
+    /// Forgets what one address put in a row.
+    fn forgive(&mut self, row: &RowKey, from: &str) -> Result<(), StoreError>;
     /// Brings failures from the future, of a clock that ran ahead, back to `now`: of this row and this address.
     fn clamp(&mut self, row: &RowKey, from: Option<&str>, now: Timestamp) -> Result<(), StoreError>;
     /// Whether a row is locked.
@@ -204,8 +204,14 @@ pub trait Transaction:
         since: Timestamp,
     ) -> Result<FailureId, StoreError>;
 
-    /// Whether the account got in from an address after `since`.
-    fn is_familiar(&mut self, account: AccountId, from: &str, since: Timestamp) -> Result<bool, StoreError>;
+    /// Whether access was granted to the account from an address between `since` and `until`.
+    fn is_familiar(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError>;
     /// The account got in from an address at a door; forgets its addresses before `since`.
     fn remember_address(
         &mut self,

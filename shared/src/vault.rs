@@ -7,6 +7,7 @@ mod mail;
 pub use data_keys::{Purpose, Renewal, WrappedKey};
 pub use mail::{LetterBinding, MailedFor, MailedHash};
 
+use crate::account::KeptRecoveryCode;
 use crate::app_password::AppPassword;
 use crate::key::{Key, MasterKeys};
 use crate::name::UserName;
@@ -78,6 +79,11 @@ impl TokenKeys {
             <Hmac<Sha256> as Mac>::new_from_slice(&*self.session).expect("HMAC takes keys of any length");
         mac.update(bytes);
         mac.finalize().into_bytes().into()
+    }
+
+    /// What tells these keys from others, and nothing else of them.
+    pub(crate) fn mark(&self) -> [u8; 32] {
+        self.sign(b"footing")
     }
 
     /// Seals a token of one kind: another kind's does not open.
@@ -229,9 +235,14 @@ impl Vault {
         ))
     }
 
-    /// The hashes of a new set of codes.
-    pub fn recovery_hashes(&self, account: i64, codes: &[RecoveryCode]) -> Vec<RecoveryHash> {
-        codes.iter().map(|code| self.recovery_hash(account, code.plain())).collect()
+    /// What is kept of a new set of codes.
+    pub fn recovery_hashes(&self, account: i64, codes: &[RecoveryCode]) -> Vec<KeptRecoveryCode> {
+        let kept = |code: &RecoveryCode| KeptRecoveryCode {
+            hash: self.recovery_hash(account, code.plain()),
+            length: u32::try_from(code.plain().len()).unwrap_or(u32::MAX),
+            used: false,
+        };
+        codes.iter().map(kept).collect()
     }
 
     /// The pepper that passwords are hashed with.

@@ -9,7 +9,7 @@ use shared::decision::Refusal;
 use shared::door::{AdministrationError, State};
 use shared::host_groups::KnownGroups;
 use shared::name::Group;
-use shared::session::{Factors, Revoked, Session, SessionId};
+use shared::session::{Passed, PassedFirst, PassedSecond, Revoked, Session, SessionId};
 use std::time::{Duration, Instant};
 
 /// A session that alice would have from before.
@@ -18,8 +18,10 @@ fn session(account: i64) -> Session {
         id: SessionId::random().unwrap(),
         account,
         generation: 1,
-        factors: Factors::Code,
+        revision: 0,
+        passed: Passed { first: PassedFirst::Password, second: PassedSecond::Code },
         issued: NOW,
+        expires: NOW.plus(12 * 3600),
         name: name("alice"),
         scope: "example.com".to_owned(),
         groups: Vec::new(),
@@ -133,8 +135,8 @@ fn a_hundred_thousand_accounts_are_listed_quickly() {
                  SELECT 'user' || i, 0 FROM n;
              INSERT INTO authenticator (account, name, algorithm, digits, period, created)
                  SELECT id, 'app', 'SHA1', 6, 30, 1 FROM account WHERE id > 1;
-             INSERT INTO recovery_code (account, hash)
-                 SELECT account.id, randomblob(32) FROM account, (VALUES (1), (2), (3)) WHERE account.id > 1;
+             INSERT INTO recovery_code (account, hash, length)
+                 SELECT account.id, randomblob(32), 10 FROM account, (VALUES (1), (2), (3)) WHERE account.id > 1;
              COMMIT;",
         )
         .unwrap();

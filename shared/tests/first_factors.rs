@@ -5,6 +5,7 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice, code_of, name, password, recovery, remote};
+use shared::account::Enrolled;
 use shared::account::Methods;
 use shared::answer::Answer;
 use shared::decision::Refusal;
@@ -13,8 +14,8 @@ use shared::event::Filter;
 use shared::host_password::Said;
 use shared::name::Group;
 use shared::place::Origin;
-use shared::policy::Enrolling;
-use shared::session::Factors;
+use shared::session::PassedSecond;
+use shared::token::MayEnroll;
 
 const PAM: &str = "[gate]\nfirst_factor = \"pam\"\n";
 const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
@@ -60,8 +61,8 @@ fn refused(after: &AfterPassword, expected: Refusal) {
 fn opened(after: AfterPassword) -> Opened {
     match after {
         AfterPassword::Opened(opened) => *opened,
-        AfterPassword::Code { .. } => panic!("a code is asked"),
-        AfterPassword::Setup { .. } => panic!("a setup is asked"),
+        AfterPassword::Code(_) => panic!("a code is asked"),
+        AfterPassword::Setup(_) => panic!("a setup is asked"),
         AfterPassword::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
@@ -72,7 +73,7 @@ fn a_first_sign_in_by_the_hosts_password_makes_the_account() {
     refused(&home.host_says(Said::Wrong, "bob", "192.0.2.7", ""), Refusal::Wrong);
     assert!(home.door.status(&name("bob")).is_err(), "a wrong password makes none");
     let session = opened(home.host_says(Said::Right, "bob", "192.0.2.7", "")).session;
-    assert_eq!((session.name.as_str(), session.factors), ("bob", Factors::Code));
+    assert_eq!((session.name.as_str(), session.passed.second), ("bob", PassedSecond::None(Enrolled::No)));
     assert_eq!(home.causes("bob"), ["account-added first-sign-in", "accepted password"]);
     let again = opened(home.host_says(Said::Right, "bob", "192.0.2.7", "")).session;
     assert_eq!(again.account, session.account);
@@ -111,12 +112,11 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
                 PAM => home.host_says(Said::Right, "alice", "192.0.2.7", ""),
                 _ => home.is_brought("alice", None),
             };
-            let AfterPassword::Code { pass, methods, .. } = next else { panic!("no code is asked") };
-            assert_eq!(methods, Methods::App);
+            let AfterPassword::Code(pass) = next else { panic!("no code is asked") };
+            assert_eq!(pass.payload().methods, Methods::App);
             let answer = Answer::read(typed.as_bytes());
             let browser = browser(&origin, None);
-            let entered =
-                home.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
+            let entered = home.door.enter_code(&browser, &pass, &answer, Trust::NotAsked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Opened(_)));
         }
     }
@@ -146,7 +146,7 @@ fn a_host_that_was_not_asked_costs_nothing() {
         refused(&home.host_says(Said::Unasked, "alice", "192.0.2.7", ""), Refusal::Unfit);
     }
     let next = home.host_says(Said::Right, "alice", "192.0.2.7", "");
-    assert!(matches!(next, AfterPassword::Code { .. }));
+    assert!(matches!(next, AfterPassword::Code(_)));
 }
 
 #[test]
@@ -175,21 +175,20 @@ fn names_without_an_account_are_counted_too() {
 fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     let (mut home, app) = alice(HEADER);
     for _ in 0..3 {
-        let AfterPassword::Code { pass, .. } = home.is_brought("alice", None) else { panic!("it opens") };
+        let AfterPassword::Code(pass) = home.is_brought("alice", None) else { panic!("it opens") };
         let origin = remote("192.0.2.7");
         for typed in ["", "000000", PASSWORD] {
             let answer = Answer::read(typed.as_bytes());
             let browser = browser(&origin, None);
-            let entered = home.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW);
+            let entered = home.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Refused(_)));
         }
     }
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     // but for a browser in which a code was given, and which the person trusts
-    let AfterPassword::Code { pass, .. } = home.is_brought("alice", None) else { panic!("it opens") };
+    let AfterPassword::Code(pass) = home.is_brought("alice", None) else { panic!("it opens") };
     let (origin, answer) = (remote("192.0.2.7"), Answer::read(code_of(&app, 0).as_bytes()));
-    let entered =
-        home.door.enter_code(&browser(&origin, None), &name("alice"), &pass, &answer, Trust::Asked, NOW);
+    let entered = home.door.enter_code(&browser(&origin, None), &pass, &answer, Trust::Asked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else { panic!("not opened") };
     let cookie = entered.browser_cookie.unwrap().to_string();
     assert_eq!(opened(home.is_brought("alice", Some(&cookie))).means, Means::TrustedBrowser);
@@ -209,15 +208,15 @@ fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
 #[test]
 fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
     for extra in [PAM, HEADER] {
-        for (within, needs) in [("0s", Enrolling::OneTimeCode), ("1h", Enrolling::Free)] {
+        for (within, needs) in [("0s", MayEnroll::WithOneTimeCode), ("1h", MayEnroll::Yes)] {
             let policy = format!("{extra}[policy]\nrequired = \"all\"\nenroll_within = \"{within}\"");
             let mut home = Home::new(&policy);
             let next = match extra {
                 PAM => home.host_says(Said::Right, "bob", "192.0.2.7", ""),
                 _ => home.is_brought("bob", None),
             };
-            let AfterPassword::Setup { needs: asked, .. } = next else { panic!("it opens") };
-            assert_eq!(asked, needs, "{extra} {within}");
+            let AfterPassword::Setup(token) = next else { panic!("it opens") };
+            assert_eq!(token.payload().may, needs, "{extra} {within}");
             assert!(home.door.sessions(&name("bob"), NOW).unwrap().is_empty());
         }
     }
@@ -228,8 +227,8 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
 fn an_identity_is_no_password_to_an_exemption() {
     let exempt = "[[policy.exempt]]\nafter = [\"password\"]\n";
     let (mut home, _) = alice(&format!("{exempt}{HEADER}"));
-    assert!(matches!(home.is_brought("alice", None), AfterPassword::Code { .. }));
+    assert!(matches!(home.is_brought("alice", None), AfterPassword::Code(_)));
     let (mut home, _) = alice(&format!("{exempt}{PAM}"));
     let session = opened(home.host_says(Said::Right, "alice", "192.0.2.7", "")).session;
-    assert_eq!(session.factors, Factors::Password);
+    assert_eq!(session.passed.second, PassedSecond::None(Enrolled::Yes));
 }

@@ -56,14 +56,14 @@ fn signs_in(door: &mut Door, who: &str, cookie: Option<&str>, typed: Option<&str
     let nothing = Answer::read(b"");
     match door.enter_password(&browser, &name(who), Some(&password(PASSWORD)), &nothing, NOW).unwrap() {
         AfterPassword::Opened(opened) => Some(*opened),
-        AfterPassword::Code { pass, .. } => {
+        AfterPassword::Code(pass) => {
             let answer = Answer::read(typed?.as_bytes());
-            match door.enter_code(&browser, &name(who), &pass, &answer, Trust::Asked, NOW).unwrap() {
+            match door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap() {
                 AfterCode::Opened(opened) => Some(*opened),
                 AfterCode::Refused(_) => None,
             }
         }
-        AfterPassword::Setup { .. } | AfterPassword::Refused(_) => None,
+        AfterPassword::Setup(_) | AfterPassword::Refused(_) => None,
     }
 }
 
@@ -192,7 +192,7 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
 
     let mut after = home.another();
     for door in [&mut before, &mut after] {
-        refuses(door, "alice", &alice.recovery_codes()[0].grouped(), Refusal::Wrong);
+        refuses(door, "alice", &alice.recovery_codes()[0].grouped(), Refusal::Unfit);
         assert!(signs_in(door, "alice", None, None).is_none(), "the password is over");
     }
     assert_eq!(Session::from_cookie(&cookie, &after.token_keys()), None);
@@ -236,10 +236,10 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
     let mut before = home.another();
     let asked =
         before.enter_password(&browser, &name("alice"), Some(&password(PASSWORD)), &Answer::read(b""), NOW);
-    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+    let AfterPassword::Code(pass) = asked.unwrap() else { panic!("no code is asked") };
     home.rotates(Renewal::All);
     let answer = Answer::read(code_of(&alice, 0).as_bytes());
-    let after = before.enter_code(&browser, &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
+    let after = before.enter_code(&browser, &pass, &answer, Trust::NotAsked, NOW);
     assert!(matches!(after.unwrap(), AfterCode::Refused(Refusal::Expired)));
 }
 

@@ -54,7 +54,7 @@ impl Home {
 
     /// Password and code at the web.
     fn signs_in(&mut self, cookie: Option<&str>, typed: &str, from: &str) -> AfterCode {
-        let AfterPassword::Code { pass, .. } = self.at_web(cookie, "alice", PASSWORD, "", from) else {
+        let AfterPassword::Code(pass) = self.at_web(cookie, "alice", PASSWORD, "", from) else {
             panic!("no code is asked")
         };
         let origin = remote(from);
@@ -67,7 +67,7 @@ impl Home {
             session: None,
         };
         let answer = Answer::read(typed.as_bytes());
-        self.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap()
+        self.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap()
     }
 
     fn events(&mut self, filter: &Filter) -> Vec<Event> {

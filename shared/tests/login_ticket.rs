@@ -9,11 +9,11 @@ use shared::clock::Timestamp;
 use shared::decision::Refusal;
 use shared::door::{AfterCode, AfterPassword, Asked, Browser, Door, MailRefusal, SERVICE, Trust, Visitor};
 use shared::guess::Stage;
-use shared::ticket::Pass;
+use shared::token::{Kind, Login, LoginToken};
 use std::sync::Barrier;
 
 /// What alice types is compared with three codes: a wrong one costs one.
-fn enter(door: &mut Door, pass: &Pass, typed: &str, now: Timestamp) -> AfterCode {
+fn enter(door: &mut Door, pass: &LoginToken, typed: &str, now: Timestamp) -> AfterCode {
     let origin = remote("192.0.2.7");
     let browser = Browser {
         origin: &origin,
@@ -24,10 +24,10 @@ fn enter(door: &mut Door, pass: &Pass, typed: &str, now: Timestamp) -> AfterCode
         session: None,
     };
     let answer = Answer::read(typed.as_bytes());
-    door.enter_code(&browser, &name("alice"), pass, &answer, Trust::NotAsked, now).unwrap()
+    door.enter_code(&browser, pass, &answer, Trust::NotAsked, now).unwrap()
 }
 
-fn begin(home: &mut Home, now: Timestamp) -> Pass {
+fn begin(home: &mut Home, now: Timestamp) -> LoginToken {
     let origin = remote("192.0.2.7");
     let browser = Browser {
         origin: &origin,
@@ -39,8 +39,8 @@ fn begin(home: &mut Home, now: Timestamp) -> Pass {
     };
     let typed = password(PASSWORD);
     let asked = home.door.enter_password(&browser, &name("alice"), Some(&typed), &Answer::Unfit, now);
-    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
-    pass
+    let AfterPassword::Code(pass) = asked.unwrap() else { panic!("no code is asked") };
+    *pass
 }
 
 #[track_caller]
@@ -112,7 +112,7 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
             else {
                 panic!("no delay")
             };
-            at = at.plus(wait.min(later.plus(Pass::LIFE - 1).since(at)));
+            at = at.plus(wait.min(later.plus(Kind::Login.life() - 1).since(at)));
         }
     }
     let over = enter(&mut home.door, &pass, &code_at(&app, 0, at), at);
@@ -126,10 +126,10 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
 fn a_sign_in_has_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let pass = begin(&mut home, NOW);
-    for at in [NOW.plus(Pass::LIFE), NOW.minus(1)] {
+    for at in [NOW.plus(Kind::Login.life()), NOW.minus(1)] {
         refused(&enter(&mut home.door, &pass, &code_at(&app, 0, at), at), Refusal::Expired);
     }
-    let last = NOW.plus(Pass::LIFE - 1);
+    let last = NOW.plus(Kind::Login.life() - 1);
     assert!(matches!(enter(&mut home.door, &pass, &code_at(&app, 0, last), last), AfterCode::Opened(_)));
 }
 
@@ -148,7 +148,7 @@ fn in_parallel_never_more_than_five_are_evaluated() {
         let running: Vec<_> = (0..12).map(|_| scope.spawn(one)).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).sum::<u32>()
     });
-    assert_eq!(wrong, Pass::TRIALS);
+    assert_eq!(wrong, Login::TRIALS);
 }
 
 /// Nothing of it stays in the store when its time is over and another sign-in is tried.
@@ -161,7 +161,7 @@ fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let pass = begin(&mut home, NOW);
     refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
     assert_eq!(kept(&home), 1);
-    let later = NOW.plus(Pass::LIFE + 1);
+    let later = NOW.plus(Kind::Login.life() + 1);
     let pass = begin(&mut home, later);
     enter(&mut home.door, &pass, &code_at(&app, 0, later), later);
     assert_eq!(kept(&home), 1);

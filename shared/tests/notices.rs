@@ -13,7 +13,7 @@ use shared::event::{Filter, What};
 use shared::password::Password;
 use shared::place::{Address, Origin};
 use shared::store::{MOST_NOTICES, Notice};
-use shared::ticket::RefreshToken;
+use shared::token::RefreshToken;
 use zeroize::Zeroizing;
 
 const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
@@ -159,9 +159,9 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
         let nothing = Answer::read(b"");
         let opened = match home.door.enter_password(&browser, &who, Some(&password), &nothing, NOW).unwrap() {
             AfterPassword::Opened(opened) => opened,
-            AfterPassword::Code { pass, .. } if cookie.is_none() => {
+            AfterPassword::Code(pass) if cookie.is_none() => {
                 let answer = Answer::read(code_of(&app, 0).as_bytes());
-                match home.door.enter_code(&browser, &who, &pass, &answer, Trust::Asked, NOW).unwrap() {
+                match home.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap() {
                     AfterCode::Opened(opened) => opened,
                     AfterCode::Refused(refusal) => panic!("{refusal:?}"),
                 }
@@ -180,7 +180,9 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let event = &sent[0].event;
     assert_eq!((event.what, event.origin.as_str()), (What::BrowserRevoked, "192.0.2.7"));
 
-    assert_eq!(home.door.revoke_sessions(&who, None, "alice", NOW).unwrap(), 3);
+    assert!(home.door.sessions(&who, NOW).unwrap().is_empty(), "they were begun in that browser");
+    signs_in(&mut home, &remote("192.0.2.7"), &code_of(&app, 1), NOW);
+    assert_eq!(home.door.revoke_sessions(&who, None, "alice", NOW).unwrap(), 1);
     told(&mut home, "", &[]);
 }
 
@@ -191,7 +193,8 @@ fn a_refresh_token_that_is_used_again_is_told() {
     home.door.set_password(&name("alice"), &password(PASSWORD), "alice", NOW).unwrap();
     told(&mut home, "alice@example.com", &[What::PasswordSet]);
     let from = remote("192.0.2.7");
-    let shown = RefreshToken { session: signs_in(&mut home, &from, &code_of(&app, 0), NOW), number: 0 };
+    let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
+    let shown = RefreshToken::first(&session, &home.door.token_keys(), NOW).unwrap();
     home.door.refresh(shown.clone(), &from, NOW).unwrap();
     told(&mut home, "", &[]);
     assert_eq!(home.door.refresh(shown, &from, NOW).unwrap(), AfterRefresh::Used);

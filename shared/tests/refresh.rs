@@ -9,12 +9,17 @@ use shared::door::AfterRefresh;
 use shared::enrolment::Pending;
 use shared::event::{Filter, What};
 use shared::session::Session;
-use shared::ticket::RefreshToken;
+use shared::token::RefreshToken;
 
 /// With the code of that time.
 fn enters(home: &mut Home, pending: &Pending, now: Timestamp) -> Session {
     let code = code_of(pending, i64::try_from((now.0 - NOW.0) / 30).unwrap());
     signs_in(home, &remote("192.0.2.7"), &code, now)
+}
+
+/// A session's first refresh token.
+fn first_of(home: &Home, session: &Session) -> RefreshToken {
+    RefreshToken::first(session, &home.door.token_keys(), session.issued).unwrap()
 }
 
 /// P2: the newest works once, an older one ends the session, and the other sessions go on.
@@ -24,13 +29,13 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let (session, other) = (enters(&mut home, &pending, NOW), enters(&mut home, &pending, NOW.plus(30)));
     let from = remote("192.0.2.7");
     let now = NOW.plus(60);
-    let first = RefreshToken { session: session.clone(), number: 0 };
+    let first = first_of(&home, &session);
     let mut newest = first.clone();
     for number in 1..=3 {
         let after = home.door.refresh(newest, &from, now).unwrap();
         let AfterRefresh::Next(next) = after else { panic!("{after:?}") };
-        assert_eq!((next.number, &next.session), (number, &session));
-        newest = next;
+        assert_eq!((next.number(), next.session(&home.door.token_keys()).as_ref()), (number, Some(&session)));
+        newest = *next;
     }
     assert_eq!(home.door.refresh(first, &from, now).unwrap(), AfterRefresh::Used);
     assert_eq!(home.door.refresh(newest, &from, now).unwrap(), AfterRefresh::Over, "the thief's, too");
@@ -40,7 +45,7 @@ fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     assert!(events[0].1.cause.contains("old refresh token"), "{events:?}");
     let left: Vec<_> = home.door.sessions(&name("alice"), now).unwrap().into_iter().map(|s| s.id).collect();
     assert_eq!(left, [other.id]);
-    let again = RefreshToken { session: other, number: 0 };
+    let again = first_of(&home, &other);
     assert!(matches!(home.door.refresh(again, &from, now).unwrap(), AfterRefresh::Next(_)));
 }
 
@@ -51,7 +56,7 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
     let session = enters(&mut home, &pending, NOW);
     let racers: Vec<_> = (0..4)
         .map(|_| {
-            let (mut door, shown) = (home.another(), RefreshToken { session: session.clone(), number: 0 });
+            let (mut door, shown) = (home.another(), first_of(&home, &session));
             std::thread::spawn(move || door.refresh(shown, &remote("192.0.2.7"), NOW).unwrap())
         })
         .collect();
@@ -69,6 +74,7 @@ fn a_session_that_is_over_is_not_refreshed() {
     for by in ["its end", "sign-out", "a new password"] {
         let (mut home, pending) = alice_at_the_web("");
         let session = enters(&mut home, &pending, NOW);
+        let shown = first_of(&home, &session);
         let mut now = NOW.plus(60);
         match by {
             "its end" => now = NOW.plus(12 * 3600),
@@ -77,7 +83,6 @@ fn a_session_that_is_over_is_not_refreshed() {
                 home.another().set_password(&name("alice"), &password("another one"), "root", now).unwrap();
             }
         }
-        let shown = RefreshToken { session, number: 0 };
         assert_eq!(home.door.refresh(shown, &from, now).unwrap(), AfterRefresh::Over, "{by}");
     }
 }

@@ -31,9 +31,9 @@ fn signs_in(
 ) -> Opened {
     let (of, name) = (browser(origin), name(who));
     let after = home.door.enter_password(&of, &name, Some(&password(PASSWORD)), &Answer::Unfit, now).unwrap();
-    let AfterPassword::Code { pass, .. } = after else { panic!("no code is asked for") };
+    let AfterPassword::Code(pass) = after else { panic!("no code is asked for") };
     let answer = Answer::read(code_at(app, 0, now).as_bytes());
-    match home.door.enter_code(&of, &name, &pass, &answer, trust, now).unwrap() {
+    match home.door.enter_code(&of, &pass, &answer, trust, now).unwrap() {
         AfterCode::Opened(opened) => *opened,
         AfterCode::Refused(refusal) => panic!("{refusal:?}"),
     }
@@ -96,7 +96,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     // one that has given the password, and not yet the code
     let (later, of) = (NOW.plus(60), browser(&origin));
     let pending = home.door.enter_password(&of, &alice, Some(&password(PASSWORD)), &Answer::Unfit, later);
-    let Ok(AfterPassword::Code { pass, .. }) = pending else { panic!("no code is asked for") };
+    let Ok(AfterPassword::Code(pass)) = pending else { panic!("no code is asked for") };
 
     let program = remote("198.51.100.1");
     home.door.disable(&alice, Actor::Program(&program), later).unwrap();
@@ -104,7 +104,7 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     assert!(home.door.browsers(&alice, later).unwrap().is_empty());
     home.enrols("alice");
     let answer = Answer::read(code_at(&app, 0, later).as_bytes());
-    let went_on = home.door.enter_code(&of, &alice, &pass, &answer, Trust::NotAsked, later).unwrap();
+    let went_on = home.door.enter_code(&of, &pass, &answer, Trust::NotAsked, later).unwrap();
     assert!(matches!(went_on, AfterCode::Refused(_)), "the pending sign-in is over");
     let actor = Actor::Session(&alice, &origin, opened.session.id);
     assert!(matches!(home.door.unlock(&alice, actor, later), Err(AdministrationError::Stale)));

@@ -5,6 +5,7 @@ mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote};
 use nix::unistd::{Group, User, getuid};
+use shared::account::Enrolled;
 use shared::answer::Answer;
 use shared::config::rule::Access;
 use shared::door::{AfterCode, AfterPassword, Browser, Opened, Page, Spared, Trust};
@@ -12,8 +13,8 @@ use shared::host_groups::AskedGroups;
 use shared::place::Address;
 use shared::policy::Need;
 use shared::rule::{Request, Why};
-use shared::session::{Factors, Session, SessionId};
-use shared::ticket::Pass;
+use shared::session::{PassedSecond, Session, SessionId};
+use shared::token::LoginToken;
 
 const RULES: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n\
                      [[gate.rule]]\npaths = [\"/bob\"]\nusers = [\"bob\"]\nthen = \"password\"\n\
@@ -44,9 +45,9 @@ impl Home {
             .unwrap()
     }
 
-    fn code(&mut self, pass: Pass, at: At<'_>, typed: &str, trust: Trust) -> Opened {
+    fn code(&mut self, pass: LoginToken, at: At<'_>, typed: &str, trust: Trust) -> Opened {
         let (origin, answer) = (remote("198.51.100.7"), Answer::read(typed.as_bytes()));
-        match self.door.enter_code(&at.browser(&origin), &name("alice"), &pass, &answer, trust, NOW) {
+        match self.door.enter_code(&at.browser(&origin), &pass, &answer, trust, NOW) {
             Ok(AfterCode::Opened(opened)) => *opened,
             _ => panic!("not opened"),
         }
@@ -83,7 +84,7 @@ fn by_rule(after: AfterPassword, rule: usize) -> Session {
         AfterPassword::Opened(opened) => {
             assert_eq!(opened.spared, Some(Spared::Rule(rule)));
             assert_eq!(opened.cause(), format!("gate.rule-{rule}"));
-            assert_eq!(opened.session.factors, Factors::Password);
+            assert!(matches!(opened.session.passed.second, PassedSecond::None(_)));
             opened.session
         }
         _ => panic!("the password does not suffice"),
@@ -91,9 +92,9 @@ fn by_rule(after: AfterPassword, rule: usize) -> Session {
 }
 
 #[track_caller]
-fn asked(after: Option<AfterPassword>) -> Pass {
+fn asked(after: Option<AfterPassword>) -> LoginToken {
     match after {
-        Some(AfterPassword::Code { pass, digits: 6, .. }) => pass,
+        Some(AfterPassword::Code(token)) if token.payload().digits == 6 => *token,
         _ => panic!("no code is asked"),
     }
 }
@@ -144,7 +145,7 @@ fn a_code_raises_the_session_under_another_name_and_ends_the_one_before() {
     let pass = asked(home.rises(&before));
     let here = At { session: Some(before.id), ..At::default() };
     let opened = home.code(pass, here, &code_of(&app, 0), Trust::NotAsked);
-    assert_eq!(opened.session.factors, Factors::Code);
+    assert_eq!(opened.session.passed.second, PassedSecond::Code);
     assert_ne!(opened.session.id, before.id);
     assert!(home.ended(&before) && !home.ended(&opened.session));
 }
@@ -186,7 +187,7 @@ fn in_a_trusted_browser_a_session_rises_by_itself() {
     let cookie = trusted.browser_cookie.unwrap();
     let here = At { cookie: Some(&cookie), session: Some(before.id), ..At::default() };
     let Some(AfterPassword::Opened(opened)) = home.rises_at(&before, here) else { panic!("not opened") };
-    assert_eq!(opened.session.factors, Factors::Code);
+    assert_eq!(opened.session.passed.second, PassedSecond::TrustedBrowser);
     assert!(home.ended(&before) && !home.ended(&opened.session) && !home.ended(&trusted.session));
 }
 
@@ -198,10 +199,13 @@ fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
     let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked);
     let cookie = trusted.browser_cookie.unwrap();
     let here = At { cookie: Some(&cookie), ..at("/cheap") };
-    for after in [home.password("alice", here, ""), home.password("alice", at("/cheap"), &recovery(&app, 0))]
+    let by_trust = home.password("alice", here, "");
+    let by_recovery = home.password("alice", at("/cheap"), &recovery(&app, 0));
+    for (after, second) in
+        [(by_trust, PassedSecond::TrustedBrowser), (by_recovery, PassedSecond::RecoveryCode)]
     {
         let AfterPassword::Opened(opened) = after else { panic!("not opened") };
-        assert_eq!((opened.session.factors, opened.spared), (Factors::Code, None));
+        assert_eq!((opened.session.passed.second, opened.spared), (second, None));
     }
 }
 
@@ -211,7 +215,7 @@ fn whoever_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
     home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
     let session = by_rule(home.password("bob", at("/bob"), ""), 2);
     assert!(home.rises(&session).is_none(), "there is no code to ask for");
-    assert!(matches!(home.password("bob", at("/"), ""), AfterPassword::Setup { .. }));
+    assert!(matches!(home.password("bob", at("/"), ""), AfterPassword::Setup(_)));
 }
 
 #[test]
@@ -255,12 +259,13 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
     let Some(AfterPassword::Opened(opened)) = rise(&mut home, &second, None, "203.0.113.9") else {
         panic!("no code is asked there");
     };
-    assert_eq!((opened.session.issued, opened.session.factors), (second.issued, Factors::Password));
+    let none = PassedSecond::None(Enrolled::Yes);
+    assert_eq!((opened.session.issued, opened.session.passed.second), (second.issued, none));
     let third = begun(&mut home);
     let pass = asked(rise(&mut home, &third, None, "198.51.100.7"));
     let answer = Answer::read(code_at(&app, 0, late).as_bytes());
     let (origin, at) = (remote("198.51.100.7"), At { session: Some(third.id), ..At::default() });
-    match home.door.enter_code(&at.browser(&origin), &name("alice"), &pass, &answer, Trust::NotAsked, late) {
+    match home.door.enter_code(&at.browser(&origin), &pass, &answer, Trust::NotAsked, late) {
         Ok(AfterCode::Opened(opened)) => assert_eq!(opened.session.issued, third.issued),
         _ => panic!("not opened"),
     }

@@ -4,8 +4,8 @@
 mod home;
 
 use home::{
-    Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, password, recovery, remote,
-    signs_in,
+    Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, opens, password, recovery,
+    remote, signs_in,
 };
 use shared::answer::Answer;
 use shared::decision::Refusal;
@@ -16,19 +16,18 @@ use shared::enrolment::Pending;
 use shared::host_password::Said;
 use shared::otpauth;
 use shared::session::Session;
-use shared::ticket::{Leave, SetupTicket, StepUpTicket};
+use shared::token::{EnrollmentToken, StepUpToken};
 use shared::totp::{Step, code};
 
 /// Alice has lost the phone and comes in by a recovery code.
-fn recovers(home: &mut Home, pending: &Pending) -> Session {
-    signs_in(home, &remote("192.0.2.7"), &recovery(pending, 0), NOW)
+fn recovers(home: &mut Home, pending: &Pending) -> (Session, StepUpToken) {
+    let opened = opens(home, &remote("192.0.2.7"), &recovery(pending, 0), NOW);
+    (opened.session, opened.step_up.unwrap())
 }
 
 /// A new authenticator in place of the lost one, up to where the recovery codes are saved.
-fn replaces(home: &mut Home, session: &Session) -> (SetupTicket, String) {
-    let leave = Leave::Replacement(session.id);
-    let ticket =
-        SetupTicket::begun(session.name.clone(), session.generation, leave, String::new(), NOW).unwrap();
+fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (EnrollmentToken, String) {
+    let ticket = home.door.replace(session, proof, NOW).unwrap();
     let shown = home.door.begin_web_setup(&ticket, NOW).unwrap().unwrap();
     let (secret, parameters) = otpauth::read(&shown.secret).unwrap();
     let shows = Answer::read(code(&secret, parameters, Step(NOW.0 / 30)).to_string().as_bytes());
@@ -44,8 +43,8 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
     let from = remote("192.0.2.7");
     for by in ["command", "sign-out", "nobody"] {
         let (mut home, pending) = alice_at_the_web("");
-        let session = recovers(&mut home, &pending);
-        let (ticket, confirmed) = replaces(&mut home, &session);
+        let (session, proof) = recovers(&mut home, &pending);
+        let (ticket, confirmed) = replaces(&mut home, &session, &proof);
         match by {
             "command" => {
                 home.another().revoke_sessions(&name("alice"), Some(session.id), "root", NOW).unwrap();
@@ -69,7 +68,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
 fn the_second_factor_is_not_turned_off_from_a_session_that_ended() {
     let from = remote("192.0.2.7");
     let (mut home, pending) = alice_at_the_web("");
-    let session = recovers(&mut home, &pending);
+    let (session, _) = recovers(&mut home, &pending);
     home.another().sign_out(session.id).unwrap();
     let actor = Actor::Session(&session.name, &from, session.id);
     let off = home.door.disable(&name("alice"), actor, NOW);
@@ -94,10 +93,10 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let AfterStepUp::Proven(ticket) = step_up(PASSWORD, &code_of(&app, 0)) else { panic!("not proven") };
     assert!(matches!(step_up(PASSWORD, &code_of(&app, 0)), AfterStepUp::Code(Refusal::Used { .. })));
     let keys = home.door.token_keys();
-    let cookie = ticket.to_cookie(&keys).unwrap();
-    assert!(StepUpTicket::from_cookie(&cookie, &keys, &session, NOW).is_some());
+    let cookie = ticket.seal(&keys).unwrap();
+    assert!(StepUpToken::read(&cookie, &keys, &session, NOW).is_some());
     let other = signs_in(&mut home, &from, &code_of(&app, 1), NOW);
-    assert!(StepUpTicket::from_cookie(&cookie, &keys, &other, NOW).is_none(), "it is another session's");
+    assert!(StepUpToken::read(&cookie, &keys, &other, NOW).is_none(), "it is another session's");
 }
 
 /// Whoever found an open session guesses no faster there than at the sign-in.
@@ -144,9 +143,9 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web(header);
     let asked = home.door.enter_identity(&browser(&from), &name("alice"), NOW).unwrap();
-    let AfterPassword::Code { pass, .. } = asked else { panic!("no code is asked") };
+    let AfterPassword::Code(pass) = asked else { panic!("no code is asked") };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered = home.door.enter_code(&browser(&from), &name("alice"), &pass, &answer, Trust::NotAsked, NOW);
+    let entered = home.door.enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else { panic!("not opened") };
     let session = entered.session;
     let answer = Answer::read(code_of(&app, 0).as_bytes());
@@ -169,9 +168,9 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     };
     let tried = tries(&mut home);
     let asked = home.door.settle_first_factor(&browser(&from), &who, tried, Said::Right, &Answer::Unfit, NOW);
-    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+    let AfterPassword::Code(pass) = asked.unwrap() else { panic!("no code is asked") };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered = home.door.enter_code(&browser(&from), &who, &pass, &answer, Trust::NotAsked, NOW);
+    let entered = home.door.enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
     let AfterCode::Opened(entered) = entered.unwrap() else { panic!("not opened") };
     let answer = Answer::read(code_of(&app, 0).as_bytes());
     for (said, proven) in [(Said::Wrong, false), (Said::Unasked, false), (Said::Right, true)] {

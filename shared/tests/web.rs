@@ -4,14 +4,14 @@
 mod home;
 
 use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recovery, remote};
+use shared::account::Enrolled;
 use shared::answer::Answer;
 use shared::decision::Refusal;
 use shared::door::{Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, Opened, Trust};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
-use shared::policy::Enrolling;
-use shared::session::{Factors, Revoked};
-use shared::ticket::Pass;
+use shared::session::{PassedSecond, Revoked};
+use shared::token::{LoginToken, MayEnroll};
 
 const GATE: [u8; 16] = [7; 16];
 
@@ -48,13 +48,19 @@ impl Home {
     }
 
     fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
-        let AfterPassword::Code { pass, .. } = self.enter_password(cookie, "alice", PASSWORD, "") else {
+        let AfterPassword::Code(pass) = self.enter_password(cookie, "alice", PASSWORD, "") else {
             panic!("no code is asked")
         };
         self.enter_code_of(&pass, cookie, typed, trust)
     }
 
-    fn enter_code_of(&mut self, pass: &Pass, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
+    fn enter_code_of(
+        &mut self,
+        pass: &LoginToken,
+        cookie: Option<&str>,
+        typed: &str,
+        trust: Trust,
+    ) -> AfterCode {
         let origin = remote("192.0.2.7");
         let browser = Browser {
             origin: &origin,
@@ -65,7 +71,7 @@ impl Home {
             session: None,
         };
         let answer = Answer::read(typed.as_bytes());
-        self.door.enter_code(&browser, &name("alice"), pass, &answer, trust, NOW).unwrap()
+        self.door.enter_code(&browser, pass, &answer, trust, NOW).unwrap()
     }
 
     /// Signs in with a code and has the browser trusted; its cookie.
@@ -84,7 +90,7 @@ impl Home {
     }
 
     fn asks_for_the_code(&mut self, cookie: &str) -> bool {
-        matches!(self.enter_password(Some(cookie), "alice", PASSWORD, ""), AfterPassword::Code { .. })
+        matches!(self.enter_password(Some(cookie), "alice", PASSWORD, ""), AfterPassword::Code(_))
     }
 
     fn snapshot(&mut self) -> Revoked {
@@ -156,7 +162,7 @@ fn ten_wrong_passwords_from_one_address_close_it_for_all_names() {
     }
     refused(&home.enter_password(None, "alice", PASSWORD, ""), Refusal::AddressDelayed { wait: 300 });
     let elsewhere = home.enter_password_from("192.0.2.8", None, "alice", PASSWORD, "");
-    assert!(matches!(elsewhere, AfterPassword::Code { .. }));
+    assert!(matches!(elsewhere, AfterPassword::Code(_)));
 }
 
 #[test]
@@ -204,7 +210,7 @@ fn a_trusted_browser_is_good_for_its_own_account_only() {
     home.door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
     home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
     let bob = home.enter_password(Some(&cookie), "bob", PASSWORD, "");
-    assert!(matches!(bob, AfterPassword::Code { .. }));
+    assert!(matches!(bob, AfterPassword::Code(_)));
     home.rotated(&cookie);
 }
 
@@ -212,7 +218,7 @@ fn a_trusted_browser_is_good_for_its_own_account_only() {
 fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     let (mut home, app) = alice_at_the_web("");
     let cookie = home.trusted(&app, -1);
-    let AfterPassword::Code { pass, .. } = home.enter_password(None, "alice", PASSWORD, "") else {
+    let AfterPassword::Code(pass) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
     home.door.set_password(&name("alice"), &password("another horse"), "root", NOW).unwrap();
@@ -231,7 +237,7 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let alice = name("alice");
     let cookie = home.trusted(&app, -1);
     let session = opened_by_code(home.enter_code(Some("x"), &code_of(&app, 0), Trust::NotAsked)).session;
-    let AfterPassword::Code { pass, .. } = home.enter_password(None, "alice", PASSWORD, "") else {
+    let AfterPassword::Code(pass) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
     let (label, scope) = ("dav".parse().unwrap(), "web:app.example.com".parse().unwrap());
@@ -321,19 +327,19 @@ fn a_session_that_an_exemption_spared_the_code_says_so() {
     let AfterPassword::Opened(opened) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("a code is asked")
     };
-    assert_eq!(opened.session.factors, Factors::Password);
+    assert_eq!(opened.session.passed.second, PassedSecond::None(Enrolled::Yes));
     let elsewhere = home.enter_password_from("198.51.100.1", None, "alice", PASSWORD, "");
-    assert!(matches!(elsewhere, AfterPassword::Code { .. }));
+    assert!(matches!(elsewhere, AfterPassword::Code(_)));
 }
 
 #[test]
 fn whoever_is_required_and_not_enrolled_stays_outside() {
     let (mut home, _) = alice_at_the_web("[policy]\nrequired = \"all\"");
     home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
-    assert!(matches!(
-        home.enter_password(None, "bob", PASSWORD, ""),
-        AfterPassword::Setup { needs: Enrolling::OneTimeCode, .. }
-    ));
+    let AfterPassword::Setup(token) = home.enter_password(None, "bob", PASSWORD, "") else {
+        panic!("it opens")
+    };
+    assert_eq!(token.payload().may, MayEnroll::WithOneTimeCode);
 }
 
 #[test]

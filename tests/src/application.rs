@@ -1,12 +1,18 @@
-//! The protected application: a page for every path, and a memory of every request exactly as it arrived.
+//! The protected application: a page for every path, and a memory of every request exactly as it arrived. It takes
+//! bodies of any size, sends events at `/events`, and echoes what comes over a websocket's connection.
 
-use std::io::{BufRead, BufReader, Write};
+use crate::processes::patiently;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Where the samples look for it.
 const ADDRESS: &str = "127.0.0.1:8080";
+
+/// How long it waits for a client that says nothing more.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running application.
 pub struct Application {
@@ -21,6 +27,8 @@ pub struct Arrived {
     pub request: String,
     /// Every header line, names as they were written.
     pub headers: Vec<(String, String)>,
+    /// The body's length, in bytes.
+    pub length: u64,
 }
 
 impl Arrived {
@@ -61,6 +69,14 @@ impl Application {
         Application { arrived, ended }
     }
 
+    /// Ends it; whoever connects from now on is refused.
+    #[track_caller]
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        // the first connection wakes the thread that accepts
+        patiently("the application has ended", || Ok(TcpStream::connect(ADDRESS).is_err().then_some(())));
+    }
+
     /// What arrived since the last call.
     #[track_caller]
     pub fn arrived(&self) -> Vec<Arrived> {
@@ -92,6 +108,7 @@ impl Drop for Application {
 }
 
 fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let line = |reader: &mut BufReader<TcpStream>| {
         let mut bytes = Vec::new();
@@ -104,15 +121,39 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
     let target = request.split(' ').nth(1)?.to_owned();
+    let header = |name: &str| {
+        let found = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    };
+    let length = header("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let upgrade = header("Upgrade").map(str::to_owned);
+    let length = io::copy(&mut (&mut reader).take(length), &mut io::sink()).ok()?;
     // browsers ask for it of their own accord
     if target != "/favicon.ico" {
         let request = request.trim_end_matches(" HTTP/1.1").trim_end_matches(" HTTP/1.0").to_owned();
-        seen.lock().ok()?.push(Arrived { request, headers });
+        seen.lock().ok()?.push(Arrived { request, headers, length });
+    }
+    let mut stream = stream;
+    if let Some(protocol) = upgrade {
+        write!(
+            stream,
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+        )
+        .ok()?;
+        return io::copy(&mut reader, &mut stream).ok().map(drop);
+    }
+    if target == "/events" {
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: one\n\n"
+        )
+        .ok()?;
+        // the next event comes when the client has gone, which it does once it has seen the first one
+        return reader.read(&mut [0]).ok().map(drop);
     }
     let title = if target.starts_with("/frame") { "Framed" } else { "The application" };
     let escaped = target.replace('&', "&amp;").replace('<', "&lt;");
     let page = format!("<!doctype html><title>{title}</title><h1>{title}</h1><p id=asked>{escaped}</p>");
-    let mut stream = stream;
     let elsewhere = target.strip_prefix("/elsewhere?").map(|to| format!("Location: {to}\r\n"));
     write!(
         stream,

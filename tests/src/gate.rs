@@ -258,6 +258,7 @@ impl Wire {
 #[track_caller]
 pub fn tcp_reply(port: u16, request: &str) -> Option<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the gate listens");
+    stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
     stream.write_all(request.as_bytes()).expect("the gate reads");
     read_reply(&mut BufReader::new(stream))
 }

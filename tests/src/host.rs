@@ -6,6 +6,7 @@
 use crate::clock::Clock;
 use crate::folder::{CONFIG, STORE_FOLDER, WORK, checkout};
 use crate::journal::Journal;
+use crate::limit::Limit;
 use crate::person::Person;
 use crate::postern::Postern;
 use crate::processes::{below, finished};
@@ -25,6 +26,7 @@ pub struct Host {
     pub clock: Clock,
     /// Its log.
     pub journal: Journal,
+    _limit: Limit,
 }
 
 static PREPARED: Once = Once::new();
@@ -37,6 +39,7 @@ impl Host {
             std::env::var_os("POSTERN_TEST_HOST").is_some_and(|value| value == "1"),
             "this story changes accounts, /etc and /var: run it with tests/run, on a throwaway copy of the host"
         );
+        let limit = Limit::begin();
         PREPARED.call_once(prepare);
         remove("/etc/postern");
         remove(STORE_FOLDER);
@@ -48,7 +51,7 @@ impl Host {
         Postern::call("init").does();
         Sshd::configure();
         put_service("sudo");
-        Host { sshd: Some(Sshd::start()), clock, journal }
+        Host { sshd: Some(Sshd::start()), clock, journal, _limit: limit }
     }
 
     /// Someone with an account, a password and a key.
@@ -106,6 +109,13 @@ impl Host {
         let text = fs::read_to_string(path).expect("the sample is in place");
         assert!(text.contains(from), "{path} has no {from:?}");
         fs::write(path, text.replace(from, to)).expect("a drop-in can be written");
+        self.restart_sshd();
+    }
+
+    /// Puts one more sample for sshd in place, as it stands, and starts sshd again.
+    #[track_caller]
+    pub fn sshd_sample(&mut self, name: &str) {
+        put(&format!("config/sshd_config.d/{name}"), &format!("/etc/ssh/sshd_config.d/{name}"));
         self.restart_sshd();
     }
 

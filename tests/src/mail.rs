@@ -170,6 +170,9 @@ impl Webhook {
         let (tell, arrived) = channel();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if stream.set_read_timeout(Some(Duration::from_secs(30))).is_err() {
+                    continue;
+                }
                 let mut reader = BufReader::new(stream);
                 let (mut head, mut line) = (String::new(), String::new());
                 while reader.read_line(&mut line).is_ok_and(|read| read > 2) {

@@ -2,6 +2,7 @@
 
 use crate::clock::on_the_clock;
 use crate::folder::WORK;
+use crate::processes::ended;
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -141,7 +142,7 @@ impl PamHost {
             let _ = child.wait();
             return None;
         }
-        let status = child.wait().expect("a child can be waited for");
+        let status = ended(&mut child);
         Some(PamEnded { seen, signal: status.signal() })
     }
 }

@@ -10,6 +10,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const PROGRAM: &str = "/usr/libexec/postern-password";
 
@@ -80,6 +81,8 @@ impl PasswordHelper {
     /// Bytes sent to it by root, and what came back after its greeting; `None` if it did not greet.
     pub fn hears(bytes: &[u8]) -> Option<Vec<u8>> {
         let mut stream = UnixStream::connect(SOCKET).expect("the socket is there");
+        // the socket is held here: where no helper lives, nothing comes, not even an end
+        stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
         let mut greeting = [0; GREETING.len()];
         stream.read_exact(&mut greeting).ok()?;
         assert_eq!(greeting, GREETING);

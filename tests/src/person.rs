@@ -4,7 +4,7 @@ use crate::clock::on_the_clock;
 use crate::folder::WORK;
 use crate::phone::Phone;
 use crate::postern::Postern;
-use crate::processes::finished;
+use crate::processes::{ended, finished};
 use crate::ssh::Ssh;
 use nix::unistd::User;
 use std::fs::{self, File};
@@ -43,7 +43,7 @@ impl Person {
         let mut stdin = chpasswd.stdin.take().expect("stdin is a pipe");
         writeln!(stdin, "{name}:{password}").expect("chpasswd reads");
         drop(stdin);
-        assert!(chpasswd.wait().expect("a child can be waited for").success(), "chpasswd for {name}");
+        assert!(ended(&mut chpasswd).success(), "chpasswd for {name}");
 
         let user = User::from_name(name).ok().flatten().expect("the account was made");
         let (key, home) = (self.key(), user.dir.display().to_string());

@@ -1,6 +1,7 @@
 //! The command, as an administrator types it.
 
 use crate::clock::on_the_clock;
+use crate::processes::outcome;
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -61,7 +62,7 @@ impl Postern {
         // a command that needs no input may have ended already
         let _ = stdin.write_all(self.input.as_bytes());
         drop(stdin);
-        let output = running.wait_with_output().expect("a child can be waited for");
+        let output = outcome(running);
         Said {
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),

@@ -4,10 +4,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::io;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a tool of the host may run before a story gives up on it. Far above what is ever needed.
+const TOOL: Duration = Duration::from_secs(300);
 
 /// Waits until `look` finds something.
 #[track_caller]
@@ -31,8 +34,9 @@ pub fn patiently<T>(what: &str, mut look: impl FnMut() -> io::Result<Option<T>>)
 /// Runs a tool of the host to its end, and insists that it does its work.
 #[track_caller]
 pub fn finished(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } =
-        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let Output { status, stdout, stderr } = outcome(child);
     assert!(
         status.success(),
         "{command:?}: {status}\n{}{}",
@@ -40,6 +44,32 @@ pub fn finished(command: &mut Command) -> String {
         String::from_utf8_lossy(&stderr)
     );
     String::from_utf8_lossy(&stdout).into_owned()
+}
+
+/// Reads what a process says until it ends; one that takes longer than any does is ended, and the story with it.
+#[track_caller]
+pub fn outcome(child: Child) -> Output {
+    let process = child.id();
+    let (sender, ended) = channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match ended.recv_timeout(TOOL) {
+        Ok(output) => output.expect("a child can be waited for"),
+        Err(_) => {
+            let call = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            below(process).into_iter().chain([process]).for_each(end);
+            panic!(
+                "no end within {} s of {}",
+                TOOL.as_secs(),
+                String::from_utf8_lossy(&call).replace('\0', " ")
+            );
+        }
+    }
+}
+
+/// Waits until a process has ended by itself.
+#[track_caller]
+pub fn ended(child: &mut Child) -> ExitStatus {
+    patiently("a process has ended", || child.try_wait())
 }
 
 /// The processes that `parent` started, and theirs.

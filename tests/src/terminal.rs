@@ -1,6 +1,7 @@
 //! A person's terminal: a real pty of 80 × 24 with a program on it. What the program writes is kept whole; what
 //! is typed goes in as keys would.
 
+use crate::processes::ended;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{Winsize, openpty};
 use std::fs::File;
@@ -160,7 +161,7 @@ impl Terminal {
         if self.hears_until(Instant::now() + PATIENCE) == Heard::Silence {
             panic!("no end in time of:\n{}", self.shown());
         }
-        let status = self.program.wait().expect("a child can be waited for");
+        let status = ended(&mut self.program);
         Ended { transcript: self.shown(), status }
     }
 

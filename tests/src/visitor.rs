@@ -151,6 +151,32 @@ impl Visitor {
         std::fs::write(&self.jar, kept.join("\n") + "\n").expect("the tests' folder can be written");
     }
 
+    /// Sends bytes to the proxy over TLS, as they are but with the jar's cookies for `{cookies}`, and what follows
+    /// `{answer}` after the head of an answer; reads until some words have come, the end, or nothing for 10 s.
+    #[track_caller]
+    pub fn speaks(&self, to: &str, bytes: &str, until: &str) -> String {
+        const SPEAK: &str = "import socket, ssl, sys
+to, bytes, until = sys.argv[1], sys.argv[2].encode('latin-1'), sys.argv[3].encode('latin-1')
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+wire = context.wrap_socket(socket.create_connection((to, 8443), 10), server_hostname='app.example.test')
+first, _, second = bytes.partition(b'{answer}')
+wire.sendall(first)
+got = b''
+try:
+    while second and b'\\r\\n\\r\\n' not in got and (more := wire.recv(65536)):
+        got += more
+    wire.sendall(second)
+    while until not in got and (more := wire.recv(65536)):
+        got += more
+except TimeoutError:
+    got += b'\\n(nothing more in time)'
+sys.stdout.buffer.write(got)";
+        let pairs = self.cookies().into_iter().map(|(name, value)| format!("{name}={value}"));
+        let bytes = bytes.replace("{cookies}", &pairs.collect::<Vec<_>>().join("; "));
+        crate::processes::finished(Command::new("python3").args(["-c", SPEAK, to, &bytes, until]))
+    }
+
     #[track_caller]
     fn curl(&self, arguments: &[&str]) -> Reply {
         let mut curl = Command::new("curl");

@@ -93,6 +93,12 @@ impl Web {
         Web { gate, application, pages, front: Some(front) }
     }
 
+    /// Ends the application, and waits until nothing listens in its place.
+    #[track_caller]
+    pub fn stop_application(&mut self) {
+        self.application.end();
+    }
+
     /// Starts nginx again, by something else than the sample.
     #[track_caller]
     pub fn change_nginx(&mut self, change: impl FnOnce(String) -> String) {
@@ -148,16 +154,27 @@ fn prepare() {
 }
 
 fn nginx(sample: &str) -> Running {
-    fs::write(NGINX, sample.replace("listen 443", "listen 8443")).expect("/etc can be written");
+    fs::write(NGINX, on_test_ports(sample)).expect("/etc can be written");
     finished(Command::new("nginx").arg("-t"));
     let mut nginx = Command::new("nginx");
     nginx.args(["-g", "daemon off;"]);
     listening(Running::start(nginx, "nginx.log"))
 }
 
+/// The sample for nginx, on the ports of the tests.
+pub fn on_test_ports(sample: &str) -> String {
+    let ports = [("443 ssl", "8443 ssl"), ("80;", "8480;")];
+    ports.iter().fold(sample.to_owned(), |text, (from, to)| {
+        let text = text.replace(&format!("listen {from}"), &format!("listen {to}"));
+        text.replace(&format!("listen [::]:{from}"), &format!("listen [::]:{to}"))
+    })
+}
+
 fn traefik(sample: &str) -> Running {
     fs::write(TRAEFIK, sample).expect("/etc can be written");
-    let settings = needs(sample, "Traefik's static configuration").replace(":443", ":8443");
+    let settings = needs(sample, "Traefik's static configuration")
+        .replace(":443\"", ":8443\"")
+        .replace(":80\"", ":8480\"");
     fs::write("/etc/traefik/traefik.yml", settings).expect("/etc can be written");
     let mut traefik = Command::new("/usr/local/bin/traefik");
     traefik.args(["--configFile=/etc/traefik/traefik.yml"]);

@@ -1,7 +1,7 @@
 //! What no honest person types: names and answers that are too long, broken, or meant to lead elsewhere.
 
 use std::process::{Command, Stdio};
-use testhost::{Host, Store, on_the_clock};
+use testhost::{Host, Store, on_the_clock, outcome};
 
 /// Signs in through pamtester, which passes on any bytes.
 #[track_caller]
@@ -24,7 +24,7 @@ fn sign_in(name: &[u8], answer: &[u8]) -> (bool, String) {
         let _ = stdin.write_all(&[answer, b"\n"].concat());
     }
     drop(stdin);
-    let output = tester.wait_with_output().expect("a child can be waited for");
+    let output = outcome(tester);
     assert!(output.status.code().is_some(), "a signal ended the host: {}", output.status);
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
@@ -109,7 +109,9 @@ fn an_unknown_option_denies_and_is_named() {
         host.pam("codes", &format!("auth required pam_totp.so {word}\naccount required pam_permit.so\n"));
         let (entered, said) = sign_in(b"alice", b"123456");
         assert!(!entered, "{said}");
-        host.journal.says(&format!("refused cause=misconfigured: unknown option or value \"{word}\""));
+        let fields = "address=- service=codes user=\"alice\"";
+        let why = format!("unknown option or value \"{word}\"");
+        host.journal.says(&format!("refused cause=misconfigured {fields}: {why}"));
     }
     host.pam("codes", "auth required pam_totp.so config=/nowhere.toml\naccount required pam_permit.so\n");
     assert!(!sign_in(b"alice", b"123456").0);

@@ -164,7 +164,9 @@ fn it_counts_for_a_service_that_the_gate_believes() {
     let alice = host.person("alice");
     let phone = alice.enrols();
     host.person("bob");
-    host.configure("[pam]\ngrace = \"1h\"\nsocket_users = [\"bob\"]\n");
+    host.configure(
+        "[pam]\ngrace = \"1h\"\nsocket_users = [\"bob\"]\n[pam.service.mail]\nrhost_is_address = true\n",
+    );
     let _gate = Gate::without_web();
     host.pam("mail", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
     let enters = |user: &str, typed: &str| {

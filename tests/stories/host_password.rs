@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testhost::{Host, PasswordHelper, Phone, Postern, Store, Terminal, patiently};
+use testhost::{Host, PasswordHelper, Phone, Postern, Store, Terminal, ended, patiently};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -131,7 +131,7 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     patiently("the impostor listens", || Ok(std::path::Path::new(SOCKET).exists().then_some(())));
     refused_at_once("an impostor");
     impostor.kill().expect("it runs");
-    impostor.wait().expect("a child can be waited for");
+    ended(&mut impostor);
     fs::set_permissions("/run", PermissionsExt::from_mode(0o755)).expect("root may do it");
     drop(helper);
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
-use testhost::{Clock, Host, Postern, finished, on_the_clock};
+use testhost::{Clock, Host, Postern, finished, on_the_clock, outcome};
 
 const FOLDER: &str = "/run/postern-tests/import";
 
@@ -161,7 +161,7 @@ fn signs_in(service: &str, code: &str) {
     let tester = tester.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut tester = tester.expect("pamtester runs; tests/run installs it");
     writeln!(tester.stdin.take().expect("stdin is a pipe"), "{code}").expect("pamtester reads");
-    let output = tester.wait_with_output().expect("a child can be waited for");
+    let output = outcome(tester);
     assert!(output.status.success(), "{service}: {}", String::from_utf8_lossy(&output.stderr));
 }
 

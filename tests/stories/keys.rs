@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 use testhost::{
     APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web, finished,
     killed_at_store_or_key, patiently, was_killed,
@@ -55,7 +56,9 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
                     inside.fetch_add(1, Ordering::SeqCst);
                 });
             }
+            let began = Instant::now();
             while inside.load(Ordering::SeqCst) < people.len() {
+                assert!(began.elapsed() < Duration::from_secs(300), "somebody never enters");
                 Postern::call("key rotate").does();
                 rotations.fetch_add(1, Ordering::SeqCst);
             }
@@ -125,6 +128,7 @@ fn killed_at_every_write(host: &Host, call: &str) -> u32 {
     let mut at = 0;
     loop {
         at += 1;
+        assert!(at < 1000, "no rotation comes to its end");
         host.clock.forward(30);
         let said = Postern::under(killed_at_store_or_key(at, Postern::call(call).command())).run();
         let killed = was_killed();

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
-use testhost::{APP, Front, Gate, Host, Person, Phone, Place, Postern, STORE, Terminal, Visitor, Web};
+use testhost::{
+    APP, Front, Gate, Host, Person, Phone, Place, Postern, STORE, Terminal, Visitor, Web, outcome,
+};
 
 const PASSWD: &str = include_str!("../../config/pam.d/passwd");
 const NEW: &str = "quite 1 other phrase";
@@ -65,7 +67,7 @@ fn chpasswd(options: &[&str], password: &str) -> Output {
     chpasswd.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut chpasswd = chpasswd.spawn().expect("chpasswd runs");
     writeln!(chpasswd.stdin.take().expect("a pipe"), "alice:{password}").expect("chpasswd reads");
-    let output = chpasswd.wait_with_output().expect("a child can be waited for");
+    let output = outcome(chpasswd);
     assert!(output.status.success(), "{output:?}");
     output
 }

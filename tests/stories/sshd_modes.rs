@@ -116,7 +116,7 @@ fn root_with_prohibit_password_is_not_let_in_by_key_and_code() {
     nothing_was_counted_and_no_code_spent();
 }
 
-/// The first of the two ways that the sample shows.
+/// The way that the sample shows.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn root_with_yes_gives_key_and_code_or_password_and_code() {
@@ -133,13 +133,12 @@ fn root_with_yes_gives_key_and_code_or_password_and_code() {
     root.with_key().is_turned_away();
 }
 
-/// The second one: a key, and no code.
+/// The sample's exceptions: a key, and no code.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn root_by_key_alone_needs_an_exemption_too() {
     let mut host = Host::fresh();
-    let match_root = "#Match User root\n#    AuthenticationMethods publickey";
-    host.change_sshd(match_root, &match_root.replace('#', ""));
+    host.sshd_sample("postern-exceptions.conf");
     let (root, _phone) = root(&host);
 
     root.with_key().is_turned_away();

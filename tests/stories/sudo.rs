@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use testhost::{Host, Person, Postern, Store, Terminal};
+use testhost::{Host, Person, Postern, Store, Terminal, outcome};
 
 /// A host with the time that sudo goes by, and codes that are good for minutes.
 #[track_caller]
@@ -31,7 +31,7 @@ fn piped(person: &Person, command: &str, lines: &[&str]) -> Output {
         let _ = writeln!(stdin, "{line}");
     }
     drop(stdin);
-    sudo.wait_with_output().expect("a child can be waited for")
+    outcome(sudo)
 }
 
 fn text(output: &Output) -> String {

@@ -46,16 +46,21 @@ fn a_forged_identity_never_arrives() {
         ] {
             for http in ["--http1.1", "--http2"] {
                 let answer = visitor.with(forged).with(forged).option(http).loads(&page);
-                assert_eq!(answer.status, 200, "{front:?} {forged} {answer:?}");
-                let got = web.application.got();
-                assert_eq!(got.value("Remote-User"), "alice", "{front:?} {forged} {got:?}");
+                // nginx refuses the very name and drops the others, Traefik takes it away
+                let refused = front == Front::Nginx && forged.to_lowercase().starts_with("remote-user");
+                assert_eq!(answer.status, if refused { 400 } else { 200 }, "{front:?} {forged} {answer:?}");
+                for got in web.application.arrived() {
+                    assert!(!refused, "{front:?} {forged} {got:?}");
+                    assert_eq!(got.value("Remote-User"), "alice", "{front:?} {forged} {got:?}");
+                }
             }
         }
         for (name, value) in [("Remote-Groups", "wheel"), ("Remote-Email", "root@x"), ("Remote-Name", "Root")]
         {
             visitor.with(&format!("{name}: {value}")).loads(&page);
-            let got = web.application.got();
-            assert_eq!(got.value(name), "", "{front:?} {got:?}");
+            for got in web.application.arrived() {
+                assert_eq!((front, got.value(name)), (Front::Traefik, ""), "{got:?}");
+            }
         }
         for dropped in [
             "Remote-User",

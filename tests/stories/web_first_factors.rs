@@ -47,9 +47,9 @@ fn by_the_manual(sample: &str, way: &str) -> String {
             .fold(String::new(), |text, line| text + line + "\n")
     };
     let (servers, requests) = (lines("in each server"), lines("where the gate is asked"));
-    let proof = format!("        proxy_set_header X-Postern-Proxy \"{PROOF}\";\n");
+    let proof = "        proxy_set_header X-Postern-Proxy $postern_proof;\n";
     let text = sample.replace("    ssl_certificate ", &format!("{servers}    ssl_certificate "));
-    text.replace(&proof, &format!("{proof}{requests}"))
+    text.replace(proof, &format!("{proof}{requests}"))
 }
 
 fn basic(visitor: &Visitor, name: &str) -> Visitor {
@@ -266,7 +266,11 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     // a stranger's word is not even looked at
     assert_eq!(at("/sign-in", &["Remote-User: alice"]).status, 403);
     web.gate.says("refused cause=not-a-trusted-proxy");
-    let forger = basic(&Visitor::new(), "bob").with("Remote-User: alice").with("remote_user: alice");
+    let bob = basic(&Visitor::new(), "bob");
+    assert_eq!(bob.with("Remote-User: alice").loads(&page(&web, "sign-in")).status, 400);
+    assert_eq!(bob.with("Remote-User: alice").loads(&format!("{APP}/")).status, 400);
+    web.application.got_nothing();
+    let forger = bob.with("remote_user: alice");
     let entered = forger.loads(&page(&web, "sign-in"));
     assert_eq!(entered.status, 303, "{entered:?}");
     forger.loads(&format!("{APP}/"));

@@ -1,7 +1,7 @@
 //! An application that is not trusted, at the side of others: the gate's pages at a path of its own host, and a session
 //! that is good there alone.
 
-use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, reconfigure};
+use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, on_test_ports, reconfigure};
 
 const GUESTBOOK: &str = "https://other.example.test:8443";
 
@@ -15,7 +15,7 @@ fn a_session_of_one_application_is_refused_at_another() {
     web.gate.restart();
     let printed = Postern::call("print-config nginx --app other.example.test").does().out;
     let (_, server) = printed.split_once("\nserver {").expect("a server");
-    let server = format!("server {{{}", server.replace("listen 443", "listen 8443"));
+    let server = format!("server {{{}", on_test_ports(server));
     web.change_nginx(|text| format!("{text}\n{server}"));
     let alice = host.person("alice");
     alice.has_a_password();

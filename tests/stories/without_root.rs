@@ -289,6 +289,7 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
     alice.postern("status").does();
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     let mut turned_away = silent.last().expect("a thousand");
+    turned_away.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let mut said = String::new();
     turned_away.read_to_string(&mut said).expect("text");
     assert!(said.contains("too many commands of yours"), "{said}");
@@ -301,6 +302,7 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
 
     for nonsense in [vec![b'x'; 1 << 20], b"\n".to_vec(), vec![0; 64], b"GET / HTTP/1.1\r\n\r\n".to_vec()] {
         let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
         // the gate may have closed before all was sent
         let _ = stream.write_all(&nonsense);
         let _ = stream.shutdown(Shutdown::Write);

@@ -1,6 +1,7 @@
 //! `postern print-config` on the command line.
 
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct PrintConfig {
@@ -10,6 +11,9 @@ pub(crate) struct PrintConfig {
     /// The host of the application; a likely one if not given
     #[arg(long, value_name = "HOST")]
     pub(crate) app: Option<String>,
+    /// Where the files that the proxy reads besides go; /etc/nginx or /etc/traefik/dynamic if not given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -1,5 +1,5 @@
-//! `postern print-config`: the proxy's sample with this gate's names and the proxy's proof filled in. The proof is
-//! made where there is none.
+//! `postern print-config`: the proxy's sample with this gate's names filled in. Nothing secret is printed: the proxy's
+//! secret, made where there is none, goes to a file of mode 0640 that the printed configuration reads.
 
 use crate::arguments::print_config::Proxy;
 use crate::arguments::{Arguments, PrintConfig};
@@ -8,13 +8,79 @@ use crate::output::{Failure, Output};
 use data_encoding::BASE64URL_NOPAD;
 use nix::unistd::Group;
 use shared::config::gate::{self, Gate, GateUrl};
-use shared::files::{self, Existing, Follow, Privacy};
+use shared::files::{self, Existing, FileError, Follow, Privacy};
 use shared::secret::fill_random;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The most that is read of a secret file, in bytes.
 const LARGEST: u64 = 4096;
+
+/// A file that the printed configuration reads.
+struct Include {
+    name: &'static str,
+    text: &'static str,
+    privacy: Privacy,
+}
+
+impl Include {
+    fn mode(&self) -> u32 {
+        match self.privacy {
+            Privacy::Public => 0o644,
+            Privacy::Secret => 0o640,
+        }
+    }
+}
+
+/// What there is for one proxy.
+struct Sample {
+    proxy: gate::Proxy,
+    own_host: &'static str,
+    path: &'static str,
+    includes: &'static [Include],
+    /// Where the includes go if nothing else is said.
+    folder: &'static str,
+    /// What is printed goes to this file.
+    printed: &'static str,
+    /// Reads the includes besides root, if there is such a group.
+    group: Option<&'static str>,
+}
+
+const NGINX: Sample = Sample {
+    proxy: gate::Proxy::Nginx,
+    own_host: include_str!("../../../config/nginx/own-host.conf"),
+    path: include_str!("../../../config/nginx/path.conf"),
+    includes: &[
+        Include {
+            name: "postern-headers.conf",
+            text: include_str!("../../../config/nginx/postern-headers.conf"),
+            privacy: Privacy::Public,
+        },
+        Include {
+            name: "postern-proof.conf",
+            text: include_str!("../../../config/nginx/postern-proof.conf"),
+            privacy: Privacy::Secret,
+        },
+    ],
+    folder: "/etc/nginx",
+    printed: "/etc/nginx/conf.d/postern.conf",
+    // nginx reads its configuration as root
+    group: None,
+};
+
+const TRAEFIK: Sample = Sample {
+    proxy: gate::Proxy::Traefik,
+    own_host: include_str!("../../../config/traefik/own-host.yml"),
+    path: include_str!("../../../config/traefik/path.yml"),
+    includes: &[Include {
+        name: "postern-proof.yml",
+        text: include_str!("../../../config/traefik/postern-proof.yml"),
+        privacy: Privacy::Secret,
+    }],
+    folder: "/etc/traefik/dynamic",
+    printed: "/etc/traefik/dynamic/postern.yml",
+    group: Some("traefik"),
+};
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &PrintConfig) -> Result<(), Failure> {
     let gate = context::config(arguments, output)?.gate;
@@ -24,29 +90,79 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &PrintConfig) -> 
     // one that has the gate's pages at a path of its own
     let own = gate.own_paths.iter().find(|url| Some(url.host()) == what.app.as_deref());
     let url = own.unwrap_or(url);
-    let (kind, sample) = match (what.proxy, url.has_own_host()) {
-        (Proxy::Nginx, true) => (gate::Proxy::Nginx, include_str!("../../../config/nginx/own-host.conf")),
-        (Proxy::Nginx, false) => (gate::Proxy::Nginx, include_str!("../../../config/nginx/path.conf")),
-        (Proxy::Traefik, true) => {
-            (gate::Proxy::Traefik, include_str!("../../../config/traefik/own-host.yml"))
-        }
-        (Proxy::Traefik, false) => (gate::Proxy::Traefik, include_str!("../../../config/traefik/path.yml")),
+    let sample = match what.proxy {
+        Proxy::Nginx => NGINX,
+        Proxy::Traefik => TRAEFIK,
     };
-    let proof = proof(&secret_path(&gate, kind, &arguments.config))?;
+    let folder = what.folder.as_deref().unwrap_or(Path::new(sample.folder));
+    let names = names(&gate, url, what, folder)?;
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Err(Failure::new(format_args!(
+            "{folder}: no such folder; make it, or name another with --folder"
+        )));
+    }
+    let proof = proof(&secret_path(&gate, sample.proxy, &arguments.config))?;
+    let group = sample.group.and_then(|name| Group::from_name(name).ok().flatten());
+    let group = group.map_or(0, |group| group.gid.as_raw());
+    for include in sample.includes {
+        let text = Zeroizing::new(names.fill(include.text).replace("@PROOF@", &proof));
+        write(&folder.join(include.name), text.as_bytes(), include.mode(), group)?;
+    }
+    let printed = if url.has_own_host() { sample.own_host } else { sample.path };
+    output.text(names.fill(printed))?;
+
+    let wrote = sample
+        .includes
+        .iter()
+        .map(|include| format!("{} (mode {:04o})", folder.join(include.name).display(), include.mode()));
+    let wrote = wrote.collect::<Vec<_>>().join(" and ");
+    Ok(output.note(format_args!("wrote {wrote}; what is printed goes to {}", sample.printed))?)
+}
+
+/// What stands between @ signs in a sample, but for the secret.
+struct Names {
+    gate: String,
+    domain: String,
+    app: String,
+    folder: String,
+}
+
+impl Names {
+    fn fill(&self, text: &str) -> String {
+        text.replace("@GATE_HOST@", &self.gate)
+            .replace("@COOKIE_DOMAIN@", &self.domain)
+            .replace("@APP_HOST@", &self.app)
+            .replace("@FOLDER@", &self.folder)
+    }
+}
+
+fn names(gate: &Gate, url: &GateUrl, what: &PrintConfig, folder: &Path) -> Result<Names, Failure> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
+    let folder = folder.to_str().filter(|folder| folder.starts_with('/') && folder.bytes().all(plain));
+    let folder = folder.ok_or_else(|| {
+        Failure::new(
+            "--folder takes an absolute path of letters, digits, dots, dashes, underscores and slashes",
+        )
+    })?;
     let domain = gate.cookie_domain.as_ref().map_or_else(|| parent(url), |domain| domain.as_str().to_owned());
     let app = match &what.app {
         Some(app) => app.clone(),
         None if url.has_own_host() => format!("app.{domain}"),
         None => url.host().to_owned(),
     };
-    let filled = Zeroizing::new(
-        sample
-            .replace("@GATE_HOST@", url.host())
-            .replace("@COOKIE_DOMAIN@", &domain)
-            .replace("@APP_HOST@", &app)
-            .replace("@PROOF@", &proof),
-    );
-    output.text(filled.as_str())
+    Ok(Names { gate: url.host().to_owned(), domain, app, folder: folder.trim_end_matches('/').to_owned() })
+}
+
+/// Writes a file for the proxy, in one step. What stands in its place must be a file, not a link.
+fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileError> {
+    files::trust_folder(path.parent().unwrap_or(Path::new("/")))?;
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_symlink() => return Err(FileError::link(path)),
+        Ok(metadata) if !metadata.is_file() => return Err(FileError::not_a_file(path)),
+        _ => {}
+    }
+    files::write(path, bytes, mode, Some(group), Existing::Replace)
 }
 
 /// The domain above the gate's host.

@@ -1,16 +1,14 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
-use crate::judge::NotJudged;
 use crate::pages::account::Asked;
 use crate::refused::Refused;
-use crate::reply::{self, Reply};
+use crate::reply::Reply;
 use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
 use shared::door::{AppPasswordsAfter, Opened};
 use shared::name::UserName;
-use shared::policy::Enrolling;
-use shared::ticket::Leave;
+use shared::token::EnrollmentToken;
 
 impl Guest<'_> {
     /// Turns it off, unless the policy requires one.
@@ -81,25 +79,26 @@ impl Guest<'_> {
             Ok(proven) => proven,
             Err(refused) => return self.replace_page(Some(&refused)).await,
         };
-        match self.with_replacement(reply::see_other(&self.at("setup")), &proven) {
-            Ok(page) => self.with_proof(page, &proven),
-            Err(error) => self.not_judged(&error),
+        match self.begin_replacement(&proven).await {
+            Ok(token) => self.with_proof(self.ask_setup(&token), &proven),
+            Err(refused) => self.replace_page(Some(&refused)).await,
         }
     }
 
-    /// The cookie of a setup in place of the second factor that there is.
-    pub(crate) fn with_replacement(&self, page: Reply, proven: &Proven) -> Result<Reply, NotJudged> {
-        let session = &proven.session;
-        let leave = Leave::Replacement(session.id);
-        self.with_setup(page, session.name.clone(), session.generation, leave, String::new())
+    /// What leads to a second factor in place of the one that there is.
+    pub(crate) async fn begin_replacement(&self, proven: &Proven) -> Result<EnrollmentToken, Refused> {
+        let (session, token, visit) = (proven.session.clone(), proven.token().clone(), Visit::of(self));
+        let run = self.site.judge.run(move |door| door.replace(&session, &token, visit.now()?));
+        run.await.map_err(|error| self.not_run(&error))
     }
 
-    /// What turning it on takes; refused, if there is one.
-    pub(crate) async fn turning_on_needs(&self, proven: &Proven) -> Result<Enrolling, Refused> {
-        let (name, visit) = (proven.session.name.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| door.turning_on_needs(&name, &visit.origin, visit.now()?));
-        let needs = run.await.map_err(|error| self.not_run(&error))?;
-        needs.ok_or_else(|| Refused::new(StatusCode::CONFLICT, "already_enrolled", self.t.say("already-on")))
+    /// What leads to a first second factor; refused, if there is one.
+    pub(crate) async fn begin_turning_on(&self, proven: &Proven) -> Result<EnrollmentToken, Refused> {
+        let (session, token, visit) = (proven.session.clone(), proven.token().clone(), Visit::of(self));
+        let run =
+            self.site.judge.run(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
+        let begun = run.await.map_err(|error| self.not_run(&error))?;
+        begun.ok_or_else(|| Refused::new(StatusCode::CONFLICT, "already_enrolled", self.t.say("already-on")))
     }
 
     /// GET turn-on
@@ -120,12 +119,9 @@ impl Guest<'_> {
             Ok(proven) => proven,
             Err(refused) => return self.turn_on_page(Some(&refused)).await,
         };
-        match self.turning_on_needs(&proven).await {
+        match self.begin_turning_on(&proven).await {
             Err(refused) => self.turn_on_page(Some(&refused)).await,
-            Ok(needs) => {
-                let session = &proven.session;
-                self.ask_setup(session.name.clone(), session.generation, needs, String::new())
-            }
+            Ok(token) => self.ask_setup(&token),
         }
     }
 }

@@ -11,7 +11,7 @@ use shared::clock;
 use shared::door::{AfterRefresh, SignInError};
 use shared::errand::Typed;
 use shared::place::Origin;
-use shared::ticket::RefreshToken;
+use shared::token::RefreshToken;
 use utoipa::ToSchema;
 
 /// What gets the next access token.
@@ -43,11 +43,11 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Ref
         return Err(nowhere(guest, &[]));
     }
     let over = || Refused::signed_out(guest.t);
-    let shown = RefreshToken::from_text(&shown.refresh_token, &guest.site.watch.keys()).ok_or_else(over)?;
-    if !guest.is_good(&shown.session) {
-        return Err(over());
-    }
-    let (name, origin) = (shown.session.name.clone(), Origin::Remote(guest.address));
+    let (keys, now) = (guest.site.watch.keys(), clock::now().ok());
+    let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
+    let shown = token.ok_or_else(over)?;
+    let session = shown.session(&keys).filter(|session| guest.is_good(session)).ok_or_else(over)?;
+    let (name, origin) = (session.name, Origin::Remote(guest.address));
     let run = guest.site.judge.run(move |door| {
         let now = clock::now().map_err(SignInError::Clock)?;
         door.refresh(shown, &origin, now)

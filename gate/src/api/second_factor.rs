@@ -71,17 +71,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn turn_on(guest: &Guest<'_>, proof: Proof) -> Result<Done<Next>, Refused> {
     let proven = guest.prove(&Fresh::from(proof)).await?;
-    let needs = guest.turning_on_needs(&proven).await?;
-    let account = (proven.session.name.clone(), proven.session.generation);
-    let done = setup_required(guest, account, needs, "")?;
+    let done = setup_required(guest, &guest.begin_turning_on(&proven).await?)?;
     Ok(Done { reply: guest.with_proof(done.reply, &proven), ..done })
 }
 
 async fn replace(guest: &Guest<'_>, proof: Proof) -> Result<Done<Next>, Refused> {
     let proven = guest.prove(&Fresh::from(proof)).await?;
-    let reply = guest.with_replacement(proved(guest, &proven), &proven);
-    let reply = reply.map_err(|error| guest.not_run(&error))?;
-    Ok(Done { reply, answer: Next::SetupRequired { one_time_code: false } })
+    let done = setup_required(guest, &guest.begin_replacement(&proven).await?)?;
+    Ok(Done { reply: guest.with_proof(done.reply, &proven), ..done })
 }
 
 async fn turn_off(guest: &Guest<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {

@@ -13,7 +13,7 @@ use shared::decision::Refusal;
 use shared::door::{AfterSetup, AfterSetupCode, Shown};
 use shared::errand::Typed;
 use shared::qr;
-use shared::ticket::{Leave, SetupTicket};
+use shared::token::{EnrollmentToken, MayEnroll};
 use utoipa::ToSchema;
 
 /// A new authenticator, which nothing keeps yet.
@@ -107,6 +107,7 @@ async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refuse
             let reply = guest.with_ticket(reply::bare(StatusCode::OK), &ticket);
             Ok(Done { reply: reply.map_err(|error| guest.not_signed_in(&error))?, answer: () })
         }
+        Err(Refusal::Expired) => Err(over(guest)),
         Err(refusal) => {
             let refused = at_sign_in(Refused::answer(guest.t, refusal));
             Err(match refusal {
@@ -119,7 +120,7 @@ async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refuse
 
 async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
     let ticket = ticket(guest)?;
-    if ticket.leave == Leave::OneTimeCode {
+    if ticket.payload().may == MayEnroll::WithOneTimeCode {
         let text = guest.t.say("needed-ask");
         return Err(Refused::new(StatusCode::FORBIDDEN, "one_time_code_required", text));
     }
@@ -146,7 +147,7 @@ async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> 
     match guest.activate_setup(&ticket, given.ticket).await.map_err(|error| guest.not_signed_in(&error))? {
         AfterSetup::Over => Err(over(guest)),
         AfterSetup::Opened(opened) => {
-            let done = signed_in(guest, &opened, &ticket.back_to);
+            let done = signed_in(guest, &opened, &ticket.payload().back_to);
             Ok(Done { reply: guest.without_ticket(done.reply), ..done })
         }
     }
@@ -162,7 +163,7 @@ pub(super) fn new_authenticator(guest: &Guest<'_>, shown: Shown) -> Result<NewAu
     Ok(NewAuthenticator { secret, otpauth_url: url, qr: qr.to_string(), digits, ticket: draft })
 }
 
-fn ticket(guest: &Guest<'_>) -> Result<SetupTicket, Refused> {
+fn ticket(guest: &Guest<'_>) -> Result<EnrollmentToken, Refused> {
     guest.setup_ticket().ok_or_else(|| over(guest))
 }
 

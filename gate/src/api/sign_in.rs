@@ -16,8 +16,7 @@ use shared::decision::Refusal;
 use shared::door::{AfterCode, AfterPassword, MailRefusal, Opened, Trust};
 use shared::errand::Typed;
 use shared::name::UserName;
-use shared::policy::Enrolling;
-use shared::ticket::LoginTicket;
+use shared::token::{EnrollmentToken, LoginToken, MayEnroll};
 use utoipa::ToSchema;
 
 /// How it stands with whoever asks.
@@ -256,7 +255,7 @@ async fn enter_code(guest: &Guest<'_>, given: SignInCode) -> Result<Done<Next>, 
     let trust = if given.trust { Trust::Asked } else { Trust::NotAsked };
     let judged = guest.judge_code(&ticket, Answer::read(given.code.as_bytes()), trust).await;
     match judged.map_err(|error| guest.not_signed_in(&error))? {
-        AfterCode::Opened(opened) => Ok(signed_in(guest, &opened, &ticket.back_to)),
+        AfterCode::Opened(opened) => Ok(signed_in(guest, &opened, &ticket.payload().back_to)),
         AfterCode::Refused(refusal) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
     }
 }
@@ -312,32 +311,27 @@ fn go_on(
 ) -> Result<Done<Next>, Refused> {
     match next {
         AfterPassword::Opened(opened) => Ok(signed_in(guest, &opened, back_to)),
-        AfterPassword::Code { pass, digits, methods } => {
-            let answer = code_required(&methods, digits);
-            let ticket = LoginTicket { name, pass, digits, methods, back_to: back_to.to_owned() };
-            let reply = guest.with_login(reply::bare(StatusCode::OK), &ticket);
+        AfterPassword::Code(token) => {
+            let answer = code_required(&token.payload().methods, token.payload().digits);
+            let token = token.to_page(back_to.to_owned());
+            let reply = guest.with_login(reply::bare(StatusCode::OK), &token);
             let reply = reply.map_err(|error| guest.not_signed_in(&unavailable(&error)))?;
             Ok(Done { reply, answer })
         }
-        AfterPassword::Setup { generation, needs } => {
+        AfterPassword::Setup(token) => {
             guest.log(&name, "refused", &Refusal::NotEnrolled.to_string());
-            setup_required(guest, (name, generation), needs, back_to)
+            setup_required(guest, &token.to_page(back_to.to_owned()))
         }
         AfterPassword::Refused(refusal) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
     }
 }
 
 /// A first setup begins.
-pub(super) fn setup_required(
-    guest: &Guest<'_>,
-    account: (UserName, u64),
-    needs: Enrolling,
-    back_to: &str,
-) -> Result<Done<Next>, Refused> {
-    let reply = reply::bare(StatusCode::OK);
-    let reply = guest.with_first_setup(reply, account, needs, back_to.to_owned());
+pub(super) fn setup_required(guest: &Guest<'_>, token: &EnrollmentToken) -> Result<Done<Next>, Refused> {
+    let reply = guest.with_ticket(reply::bare(StatusCode::OK), token);
     let reply = reply.map_err(|error| guest.not_signed_in(&error))?;
-    Ok(Done { reply, answer: Next::SetupRequired { one_time_code: needs == Enrolling::OneTimeCode } })
+    let one_time_code = token.payload().may == MayEnroll::WithOneTimeCode;
+    Ok(Done { reply, answer: Next::SetupRequired { one_time_code } })
 }
 
 /// The session has begun.
@@ -358,7 +352,7 @@ fn code_required(methods: &Methods, digits: u32) -> Next {
     Next::CodeRequired { methods, preferred, digits, mail_to }
 }
 
-fn ticket(guest: &Guest<'_>) -> Result<LoginTicket, Refused> {
+fn ticket(guest: &Guest<'_>) -> Result<LoginToken, Refused> {
     guest.ticket().ok_or_else(|| Refused::answer(guest.t, Refusal::Expired))
 }
 

@@ -19,7 +19,7 @@ use serde::Serialize;
 use shared::clock;
 use shared::errand::Typed;
 use shared::remote;
-use shared::ticket::{AccessToken, RefreshToken};
+use shared::token::{AccessToken, RefreshToken};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
@@ -127,8 +127,8 @@ fn access(site: &Site, headers: &HeaderMap) -> Shown {
         ([Some(token)], true) => {
             let (keys, now) = (site.watch.keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
-            let token = token.and_then(|(token, now)| AccessToken::from_text(token, &keys, now));
-            token.map_or(Shown::Unfit, |token| Shown::Token(Zeroizing::new(token.session.to_cookie(&keys))))
+            let token = token.and_then(|(token, now)| AccessToken::read(token, &keys, now));
+            token.map_or(Shown::Unfit, |session| Shown::Token(Zeroizing::new(session.to_cookie(&keys))))
         }
         _ => Shown::Unfit,
     }
@@ -178,7 +178,10 @@ impl Tokens {
     fn begin(&mut self, guest: &Guest<'_>, cookie: &str) -> Result<(), Refused> {
         let session = shared::session::Session::from_cookie(cookie, &guest.site.watch.keys());
         let session = session.ok_or_else(|| Refused::signed_out(guest.t))?;
-        self.renew(guest, &RefreshToken { session, number: 0 })
+        let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
+        let (keys, now) = (guest.site.watch.keys(), clock::now().map_err(|error| failed(&error))?);
+        let first = RefreshToken::first(&session, &keys, now).map_err(|error| failed(&error))?;
+        self.renew(guest, &first)
     }
 
     /// Those of a session whose newest refresh token is this.
@@ -191,9 +194,10 @@ impl Tokens {
     fn renew(&mut self, guest: &Guest<'_>, newest: &RefreshToken) -> Result<(), Refused> {
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
         let (keys, now) = (guest.site.watch.keys(), clock::now().map_err(|error| failed(&error))?);
-        let end = newest.session.issued.plus(guest.site.gate().session.seconds());
-        let access = AccessToken::begun(newest.session.clone(), end, now);
-        let texts = access.to_text(&keys).and_then(|text| Ok((text, newest.to_text(&keys)?)));
+        let session = newest.session(&keys).ok_or_else(|| Refused::signed_out(guest.t))?;
+        let end = session.issued.plus(guest.site.gate().session.seconds());
+        let access = AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
+        let texts = access.seal(&keys).and_then(|text| Ok((text, newest.seal(&keys)?)));
         let (access_text, refresh_text) = texts.map_err(|error| failed(&error))?;
         self.access_token = Some(access_text.as_str().to_owned().into());
         self.expires_in = Some(access.left(now));

@@ -102,7 +102,7 @@ mod tests {
     use shared::clock::Timestamp;
     use shared::host_groups::KnownGroups;
     use shared::key::MasterKeys;
-    use shared::session::{Factors, SessionId};
+    use shared::session::{Passed, PassedFirst, PassedSecond, SessionId};
     use shared::vault::Vault;
 
     const NAME: &str = "__Secure-postern";
@@ -117,8 +117,10 @@ mod tests {
             id: SessionId::random().unwrap(),
             account: 1,
             generation: 0,
-            factors: Factors::Code,
+            revision: 0,
+            passed: Passed { first: PassedFirst::Password, second: PassedSecond::Code },
             issued: Timestamp(1_000_000),
+            expires: Timestamp(1_000_000 + 12 * 3600),
             name: name.parse().unwrap(),
             scope: "example.com".to_owned(),
             groups: Vec::new(),

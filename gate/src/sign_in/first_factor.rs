@@ -15,7 +15,7 @@ use shared::door::{AfterPassword, SERVICE};
 use shared::host_password::{Candidate, Question, Said};
 use shared::name::UserName;
 use shared::password::Password;
-use shared::ticket::{LoginTicket, Pass};
+use shared::token::{Kind, LoginToken};
 use shared::vault::VaultError;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -140,12 +140,10 @@ impl Guest<'_> {
     pub(crate) fn go_on(&self, name: UserName, next: AfterPassword, back_to: &str) -> Reply {
         match next {
             AfterPassword::Opened(opened) => self.opened(&opened, back_to),
-            AfterPassword::Code { pass, digits, methods } => {
-                self.ask_code(&LoginTicket { name, pass, digits, methods, back_to: back_to.to_owned() })
-            }
-            AfterPassword::Setup { generation, needs } => {
+            AfterPassword::Code(token) => self.ask_code(&token.to_page(back_to.to_owned())),
+            AfterPassword::Setup(token) => {
                 self.log(&name, "refused", &Refusal::NotEnrolled.to_string());
-                self.ask_setup(name, generation, needs, back_to.to_owned())
+                self.ask_setup(&token.to_page(back_to.to_owned()))
             }
             AfterPassword::Refused(refusal) => {
                 let text = self.t.refusal(refusal);
@@ -227,7 +225,7 @@ impl Guest<'_> {
         }
     }
 
-    fn ask_code(&self, ticket: &LoginTicket) -> Reply {
+    fn ask_code(&self, ticket: &LoginToken) -> Reply {
         match self.with_login(reply::see_other(&self.at("code")), ticket) {
             Ok(page) => page,
             Err(error) => self.failed("unavailable", &error.to_string()),
@@ -235,9 +233,9 @@ impl Guest<'_> {
     }
 
     /// The cookie of a sign-in that waits for its code.
-    pub(crate) fn with_login(&self, page: Reply, ticket: &LoginTicket) -> Result<Reply, VaultError> {
-        let (jar, value) = (&self.site.jar, ticket.to_cookie(&self.site.watch.keys())?);
-        Ok(reply::with_cookie(page, &jar.own(jar.names.login, &value, Pass::LIFE)))
+    pub(crate) fn with_login(&self, page: Reply, ticket: &LoginToken) -> Result<Reply, VaultError> {
+        let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys())?);
+        Ok(reply::with_cookie(page, &jar.own(jar.names.login, &value, Kind::Login.life())))
     }
 
     fn nobody_is_named(&self) -> Reply {

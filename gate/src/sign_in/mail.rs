@@ -9,7 +9,7 @@ use shared::decision::Refusal;
 use shared::door::{Asked, MailRefusal, SERVICE, SignInError, Visitor};
 use shared::email::EmailAddress;
 use shared::guess::Stage;
-use shared::ticket::LoginTicket;
+use shared::token::LoginToken;
 
 /// What became of a code that was asked for.
 pub(crate) enum Posted {
@@ -35,7 +35,7 @@ impl Guest<'_> {
                 let page = |status| self.code(status, &ticket, Said::Alert(&text), false);
                 match refusal {
                     MailRefusal::Code(Refusal::Expired) => {
-                        let (back_to, user) = (&ticket.back_to, ticket.name.as_str());
+                        let (back_to, user) = (&ticket.payload().back_to, ticket.account().as_str());
                         self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&text))
                     }
                     MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
@@ -56,22 +56,22 @@ impl Guest<'_> {
     }
 
     /// Mails a code for a sign-in, and waits for what becomes of the letter.
-    pub(crate) async fn post_code(&self, ticket: &LoginTicket) -> Result<Posted, NotJudged> {
-        let (name, pass, visit) = (ticket.name.clone(), ticket.pass, Visit::of(self));
+    pub(crate) async fn post_code(&self, ticket: &LoginToken) -> Result<Posted, NotJudged> {
+        let (token, visit) = (ticket.clone(), Visit::of(self));
         let asked = self.site.judge.run(move |door| {
             let visitor = Visitor {
-                name: &name,
+                name: token.account(),
                 stage: Stage::After,
                 origin: &visit.origin,
                 browser: None,
                 service: SERVICE,
             };
-            door.mail_code(&visitor, Some(&pass), visit.now()?).map_err(SignInError::Door)
+            door.mail_code(&visitor, Some(&token), visit.now()?).map_err(SignInError::Door)
         });
         let letter = match asked.await? {
             Asked::For(letter) => letter,
             Asked::Refused(refusal) => {
-                self.log(&ticket.name, "not mailed", &refusal.to_string());
+                self.log(ticket.account(), "not mailed", &refusal.to_string());
                 return Ok(Posted::Refused(refusal));
             }
         };

@@ -216,7 +216,8 @@ fn a_changed_password_is_for_the_gate_to_know_and_only_of_its_own_user() {
 fn grace_is_for_services_that_are_trusted() {
     let line = "first_factor=passed grace=1h";
     for (user, spared) in [("dovecot", true), ("alice", false)] {
-        let apart = Apart::new("[pam]\nsocket_users = [\"dovecot\"]").opens_for(user);
+        let imap = "[pam]\nsocket_users = [\"dovecot\"]\n[pam.service.imap]\nrhost_is_address = true";
+        let apart = Apart::new(imap).opens_for(user);
         let at = |typed: &[&str]| apart.host("imap", "alice", typed).with(Item::RemoteHost, "192.0.2.7");
         assert_eq!(apart.auth(&at(&[&apart.home.code(0)]), line), Entry::Passed);
         let again = at(&[]);

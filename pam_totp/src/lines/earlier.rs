@@ -53,7 +53,7 @@ fn a_rule_can_ask_only_after_a_key() {
     assert!(!asks(&home, &sshd(""), PASSED));
     assert!(!asks(&home, &sshd("password\n"), ""));
     assert!(asks(&home, &sshd(BOTH), ""));
-    assert!(!asks(&home, &Fake::at("sudo", "alice").with(Item::RemoteUser, "alice"), PASSED));
+    assert!(!asks(&home, &Fake::at("sudo", "alice").run_by("alice"), PASSED));
     // sshd's own password method says nothing, also not of a key before it
     assert!(asks(&home, &Fake::at("sshd", "alice"), PASSED));
 }
@@ -99,4 +99,36 @@ fn debug_says_what_passed_before() {
     home("[\"password\"]").auth(&host, "debug");
     let line = format!("earlier=publickey/{PRINT},password");
     assert!(host.log_text().contains(&line), "{}", host.log_text());
+}
+
+/// Whoever knows the account's name, or its password, types wrong codes elsewhere: the owner, whose key sshd has verified,
+/// is at an address that was never seen, and is not made to wait.
+#[test]
+fn a_verified_key_is_not_made_to_wait_behind_strangers() {
+    let home = Home::new("");
+    let from = |address: &'static str, said| sshd(said).with_variable("SSH_CONNECTION", address);
+    for _ in 0..2 {
+        let stranger = from("198.51.100.7 1 192.0.2.1 22", "password\n").who_types(&["000000"; 3]);
+        assert!(matches!(home.auth(&stranger, PASSED), Entry::Denied(_)));
+    }
+    let delayed = from("203.0.113.9 1 192.0.2.1 22", "password\n").who_types(&["000000"]);
+    home.auth(&delayed, PASSED);
+    assert!(delayed.log_text().contains("cause=delayed-"), "{}", delayed.log_text());
+    for (said, offset) in [(KEY, 0), ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", 1)] {
+        let owner = from("203.0.113.9 1 192.0.2.1 22", said).who_types(&[&home.code(offset)]);
+        assert_eq!(home.auth(&owner, PASSED), Entry::Passed, "{}", owner.log_text());
+    }
+}
+
+/// At the console no address is known, and neither is any of sshd's where a client hides it.
+#[test]
+fn strangers_without_an_address_do_not_delay_the_console() {
+    let home = Home::new("");
+    for _ in 0..2 {
+        let stranger = sshd("password\n").who_types(&["000000"; 3]);
+        assert!(matches!(home.auth(&stranger, PASSED), Entry::Denied(_)));
+    }
+    let console = || Fake::at("login", "alice").with(Item::Terminal, "/dev/tty1");
+    let owner = console().who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&owner, PASSED), Entry::Passed, "{}", owner.log_text());
 }

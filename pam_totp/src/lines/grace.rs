@@ -11,7 +11,7 @@ const PASSED: &str = "first_factor=passed grace=1h";
 const KEY: &str = "publickey ssh-ed25519 AAAA";
 
 fn from(address: &str) -> Fake {
-    Fake::at("sshd", "alice").with(Item::RemoteHost, address)
+    Fake::at("sshd", "alice").with_variable("SSH_CONNECTION", &format!("{address} 4711 192.0.2.1 22"))
 }
 
 /// A home where alice gave a code from 192.0.2.7.
@@ -51,9 +51,17 @@ fn elsewhere_and_without_the_option_everyone_is_asked() {
     asked(&home, &from("192.0.2.7"), "first_factor=passed");
     asked(&home, &from("192.0.2.7"), "first_factor=passed grace=0");
     asked(&home, &from("192.0.2.8"), PASSED);
-    asked(&home, &from("client.example.org"), PASSED);
+    asked(&home, &Fake::at("sshd", "alice").with(Item::RemoteHost, "client.example.org"), PASSED);
     asked(&home, &Fake::at("sshd", "alice"), PASSED);
     asked(&home, &Fake::at("ftp", "alice").with(Item::RemoteHost, "192.0.2.7"), PASSED);
+}
+
+#[test]
+fn a_service_whose_remote_host_is_an_address_has_it_too() {
+    let home = Home::new("[pam.service.ftp]\nrhost_is_address = true");
+    let ftp = || Fake::at("ftp", "alice").with(Item::RemoteHost, "192.0.2.7");
+    assert_eq!(home.auth(&ftp().who_types(&[&home.code(0)]), PASSED), Entry::Passed);
+    assert_eq!(home.auth(&ftp(), PASSED), Entry::Passed);
 }
 
 /// Whoever was not asked before must be told nothing by that.

@@ -5,8 +5,7 @@ use super::gate::administration::Lives;
 use super::gate::{FirstFactor, GateUrl};
 use super::rule::Rule;
 use super::{Config, Exempt, SelfEnroll};
-use crate::host_groups::MOST_GROUPS;
-use crate::name::Group;
+use crate::host_groups::{MOST_GROUPS, groups_asked};
 use crate::recovery::{LEAST_BITS, bits_per_guess};
 use std::collections::BTreeSet;
 
@@ -77,12 +76,10 @@ impl Config {
                 ),
             });
         }
-        let named = self.gate.rule.iter().flat_map(|rule| &rule.groups).map(Group::as_str);
-        let named = named.chain(self.policy.exempt.iter().flat_map(|e| e.groups.iter().map(String::as_str)));
-        if named.collect::<BTreeSet<_>>().len() > MOST_GROUPS {
+        if groups_asked(self).len() > MOST_GROUPS {
             return Err(Conflict {
                 path: &["gate", "rule"],
-                message: format!("rules and exemptions together name more than {MOST_GROUPS} groups"),
+                message: format!("rules and [policy] together name more than {MOST_GROUPS} groups"),
             });
         }
         let names_identities = self.gate.trusted_proxies.iter().any(|proxy| proxy.identity_header.is_some());

@@ -80,6 +80,8 @@ pub struct PamService {
     pub quiet: Option<bool>,
     /// As in `[pam]`.
     pub sshd: Option<bool>,
+    /// Whether the service sets PAM_RHOST to the client's address, never to a name that reverse DNS gave.
+    pub rhost_is_address: Option<bool>,
 }
 
 /// `pam.first_factor`

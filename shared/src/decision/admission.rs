@@ -36,7 +36,8 @@ pub enum NotAdmitted {
 
 /// Decides about what was found under the hash of an app password that was typed at `service` for `name`.
 ///
-/// It has no row: 130 bits. Somebody else's is as wrong as none.
+/// It has no bucket, and is compared before anything delays: 128 bits. Somebody else's is as wrong as none. A wrong one
+/// is not counted while the address waits.
 pub fn decide_admission(
     found: Option<&FoundAppPassword>,
     name: &UserName,
@@ -44,16 +45,14 @@ pub fn decide_admission(
     address_wait: Option<u64>,
     now: Timestamp,
 ) -> Result<Admission, NotAdmitted> {
-    if let Some(wait) = address_wait {
-        return Err(NotAdmitted::AddressDelayed { wait });
-    }
-    match found {
-        Some(found) if found.account == *name => match found {
+    match (found, address_wait) {
+        (Some(found), _) if found.account == *name => match found {
             found if found.expires.is_some_and(|expires| expires <= now) => Err(NotAdmitted::Expired),
             found if !found.scope.covers_service(service) => Err(NotAdmitted::Scope),
             found => Ok(Admission { number: found.number }),
         },
-        _ => Err(NotAdmitted::Wrong),
+        (_, Some(wait)) => Err(NotAdmitted::AddressDelayed { wait }),
+        (_, None) => Err(NotAdmitted::Wrong),
     }
 }
 
@@ -99,11 +98,16 @@ mod tests {
             (None, &alice, "app.example.com", None, Err(NotAdmitted::Scope)),
             (None, &bob, "dovecot", None, Err(NotAdmitted::Wrong)),
             (None, &bob, "sshd", None, Err(NotAdmitted::Wrong)),
-            (None, &alice, "dovecot", Some(9), Err(NotAdmitted::AddressDelayed { wait: 9 })),
+            (None, &alice, "dovecot", Some(9), open()),
+            (Some(NOW.0), &alice, "dovecot", Some(9), Err(NotAdmitted::Expired)),
+            (None, &alice, "sshd", Some(9), Err(NotAdmitted::Scope)),
+            (None, &bob, "dovecot", Some(9), Err(NotAdmitted::AddressDelayed { wait: 9 })),
         ] {
             let decided = decide_admission(Some(&found(expires)), name, service, wait, NOW);
             assert_eq!(decided, expected, "{expires:?} {name} {service} {wait:?}");
         }
         assert_eq!(decide_admission(None, &alice, "dovecot", None, NOW), Err(NotAdmitted::Wrong));
+        let delayed = decide_admission(None, &alice, "dovecot", Some(9), NOW);
+        assert_eq!(delayed, Err(NotAdmitted::AddressDelayed { wait: 9 }));
     }
 }

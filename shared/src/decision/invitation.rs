@@ -18,22 +18,22 @@ impl Invitation {
     }
 }
 
-/// Decides about one answer.
+/// Decides about one answer. A right one passes while the address waits; a wrong one is not counted then.
 pub fn decide_invitation(
     account: &Account,
     attempt: &Attempt<'_>,
     now: Timestamp,
 ) -> Result<Invitation, Refusal> {
-    if let Some(wait) = account.address_wait {
-        return Err(Refusal::AddressDelayed { wait });
-    }
     match (account.enrolled, account.one_time_code, attempt.one_time_hash) {
         (Enrolled::No, Some(kept), Some(hash)) if kept.hash == hash => match kept {
             KeptOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
-            KeptOneTimeCode { expires, .. } if now >= expires => Err(Refusal::CodeExpired),
+            kept if kept.is_over(now) => Err(Refusal::CodeExpired),
             _ => Ok(Invitation(hash.0)),
         },
-        (Enrolled::No, _, Some(_)) => Err(Refusal::Wrong),
+        (Enrolled::No, _, Some(_)) => match account.address_wait {
+            Some(wait) => Err(Refusal::AddressDelayed { wait }),
+            None => Err(Refusal::Wrong),
+        },
         (Enrolled::No, _, None) | (Enrolled::Yes, ..) => Err(Refusal::Unfit),
     }
 }
@@ -64,6 +64,7 @@ mod tests {
             recovery_hash: None,
             one_time_hash: Some(OneTimeHash([hash; 32])),
             mailed_hash: None,
+            usual_length: 10,
             stage: Stage::After,
         };
         decide_invitation(&account, &attempt, NOW)
@@ -71,13 +72,16 @@ mod tests {
 
     #[test]
     fn only_the_live_code_of_someone_without_a_second_factor_invites() {
-        let live = KeptOneTimeCode { hash: OneTimeHash([1; 32]), expires: NOW.plus(1), used: false };
+        let hash = OneTimeHash([1; 32]);
+        let live = KeptOneTimeCode { hash, issued: NOW, expires: NOW.plus(1), used: false };
         assert_eq!(decided(Enrolled::No, Some(live), 1).map(Invitation::hash), Ok(live.hash));
         assert_eq!(decided(Enrolled::No, Some(live), 2), Err(Refusal::Wrong));
         assert_eq!(decided(Enrolled::No, None, 1), Err(Refusal::Wrong));
         assert_eq!(decided(Enrolled::Yes, Some(live), 1), Err(Refusal::Unfit));
         let over = KeptOneTimeCode { expires: NOW, ..live };
         assert_eq!(decided(Enrolled::No, Some(over), 1), Err(Refusal::CodeExpired));
+        let ahead = KeptOneTimeCode { issued: NOW.plus(1), expires: NOW.plus(9), ..live };
+        assert_eq!(decided(Enrolled::No, Some(ahead), 1), Err(Refusal::CodeExpired));
         let used = KeptOneTimeCode { used: true, ..live };
         assert_eq!(decided(Enrolled::No, Some(used), 1), Err(Refusal::Used { wait: 0 }));
     }

@@ -13,6 +13,12 @@ const LOOK_BACK: u64 = 10;
 /// How far two codes in a row may lie ahead (RFC 4226, section 7.4): of 12 digits and more, a guess at a thousand
 /// places is still far less likely to be right than one at three places of 6.
 const RESYNC: u64 = 1000;
+/// What one look-ahead counts as, in codes: as a time window of three. A typing error of someone with a counter then
+/// costs what it costs everyone; a guess is right eleven times in a million, and a bucket takes [`lock_after`] of them in
+/// 30 days (0.11 % at 100).
+///
+/// [`lock_after`]: crate::config::Throttle
+const CHARGED: usize = 3;
 
 /// How many digits two codes in a row have.
 pub(super) fn pair(digits: u32) -> usize {
@@ -20,7 +26,7 @@ pub(super) fn pair(digits: u32) -> usize {
 }
 
 /// Looks for one code within [`LOOK_AHEAD`] and among the last used ones, or for two in a row within [`RESYNC`],
-/// always everywhere; returns what was found and how many codes, for what it costs, could have been accepted.
+/// always everywhere; returns what was found and as how many codes it counts.
 pub(super) fn compare(authenticator: &Authenticator, digits: &str) -> (Match, usize) {
     let parameters = authenticator.parameters;
     let length = parameters.digits as usize;
@@ -39,7 +45,7 @@ pub(super) fn compare(authenticator: &Authenticator, digits: &str) -> (Match, us
             () if any_used.into() => Match::Used { wait: 0 },
             () => Match::None,
         };
-        (found, window.count())
+        (found, CHARGED)
     } else if digits.len() == pair(parameters.digits) {
         let (first, second) = digits.split_at(length);
         let both = |counter: u64| equals(counter, first) & equals(counter.saturating_add(1), second);

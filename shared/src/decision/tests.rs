@@ -32,8 +32,8 @@ fn account() -> Account {
         mail: Mail::Off,
         mailed_code: None,
         recovery_codes: vec![
-            KeptRecoveryCode { hash: RecoveryHash([1; 32]), used: false },
-            KeptRecoveryCode { hash: RecoveryHash([2; 32]), used: true },
+            KeptRecoveryCode { hash: RecoveryHash([1; 32]), length: 10, used: false },
+            KeptRecoveryCode { hash: RecoveryHash([2; 32]), length: 10, used: true },
         ],
         one_time_code: None,
         row: Row::default(),
@@ -56,6 +56,7 @@ fn decided(account: &Account, answer: &Answer, hash: u8, stage: Stage, totp: &To
         recovery_hash: matches!(answer, Answer::Recovery(_)).then_some(RecoveryHash([hash; 32])),
         one_time_hash: matches!(answer, Answer::OneTime(_)).then_some(OneTimeHash([hash; 32])),
         mailed_hash: None,
+        usual_length: 10,
         stage,
     };
     decide(account, &attempt, totp, &Throttle::default(), at)

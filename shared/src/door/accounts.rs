@@ -55,7 +55,7 @@ impl Door {
         let record = known(tx.as_mut(), name)?;
         // while there is still an address to tell
         log(&self.config, tx.as_mut(), name, What::AccountRemoved, actor, now)?;
-        tx.remove_account(record.id, now)?;
+        tx.remove_account(record.id)?;
         let revision = tx.revise()?;
         tx.commit()?;
         self.await_gates(revision)?;
@@ -79,7 +79,7 @@ impl Door {
             tx.reseal_authenticator(kept.number, &self.vault.seal(&secret, &binding(new))?)?;
         }
         tx.rename_account(record.id, new)?;
-        tx.end_sessions(record.id, now)?;
+        tx.end_sessions(record.id)?;
         let revision = tx.revise()?;
         log(&self.config, tx.as_mut(), name, What::AccountRenamed, actor, now)?;
         log(&self.config, tx.as_mut(), new, What::AccountRenamed, actor, now)?;
@@ -111,7 +111,7 @@ impl Door {
             return Err(AdministrationError::TooManyGroups(name.clone(), LONGEST_GROUPS));
         }
         tx.set_groups(record.id, &groups)?;
-        tx.end_sessions(record.id, now)?;
+        tx.end_sessions(record.id)?;
         let revision = tx.revise()?;
         log(&self.config, tx.as_mut(), name, What::GroupsChanged, actor, now)?;
         tx.commit()?;

@@ -27,6 +27,14 @@ pub enum Actor<'a> {
 }
 
 impl Actor<'_> {
+    /// The session in which someone acts.
+    pub(super) fn session(self) -> Option<SessionId> {
+        match self {
+            Actor::Session(_, _, id) => Some(id),
+            Actor::Command(_) | Actor::Browser(..) | Actor::Service(..) | Actor::Program(_) => None,
+        }
+    }
+
     /// Refuses whoever acts in a session that has ended, also since the act was begun.
     pub(super) fn refuse_ended(
         self,
@@ -35,8 +43,10 @@ impl Actor<'_> {
     ) -> Result<(), AdministrationError> {
         let Actor::Session(name, _, id) = self else { return Ok(()) };
         let own = tx.account(name)?.map_or(AccountId(0), |own| own.id);
-        let lives = tx.sessions(own, now)?.iter().any(|kept| kept.id == id);
-        if lives { Ok(()) } else { Err(AdministrationError::Stale) }
+        match tx.session(own, id, now)? {
+            Some(_) => Ok(()),
+            None => Err(AdministrationError::Stale),
+        }
     }
 }
 

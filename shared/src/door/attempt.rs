@@ -57,17 +57,6 @@ impl From<Spent> for Means {
 }
 
 impl Means {
-    /// Whether it is proof enough for critical acts: whoever came in by one of these has lost the way in, and is here
-    /// to mend that.
-    pub fn steps_up(self) -> bool {
-        match self {
-            Means::RecoveryCode | Means::OneTimeCode => true,
-            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password | Means::Identity => {
-                false
-            }
-        }
-    }
-
     /// The word in logs.
     pub fn name(self) -> &'static str {
         match self {
@@ -109,7 +98,7 @@ pub struct Outcome {
     pub missed: Option<Missed>,
     /// What the use of a recovery code left.
     pub recovery: Option<Recovered>,
-    /// Whether it cost nothing and opened nothing, so that there is nothing to keep.
+    /// Whether it opened nothing and wrote nothing, so that there is nothing to keep.
     pub(super) is_free: bool,
 }
 

@@ -3,6 +3,7 @@
 
 use super::actor::Actor;
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use super::alive::parent_is_alive;
 use super::app_passwords::{self, AppPasswordsAfter};
 use super::{Door, DoorError, is_enrolled, load};
 use crate::account::Enrolled;
@@ -59,13 +60,21 @@ impl Door {
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let footing = footing(tx.as_mut(), &self.vault, name)?;
+        let is_stale = match (pending.footing(), pending.parent()) {
+            (Some(began_on), Some(parent)) => {
+                let alive = parent_is_alive(tx.as_mut(), name, began_on.at(), parent, now)?;
+                *began_on != footing || alive.is_none()
+            }
+            (Some(began_on), None) => *began_on != footing,
+            (None, _) => false,
+        };
         let record = match pending.kind() {
             EnrolmentKind::First => known_or_new(tx.as_mut(), name, actor, now)?,
             EnrolmentKind::Replacement | EnrolmentKind::Further => known(tx.as_mut(), name)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;
         refuse_setup(&tx.authenticators(record.id)?, pending)?;
-        if pending.footing().is_some_and(|began_on| *began_on != footing) {
+        if is_stale {
             return Err(AdministrationError::Stale);
         }
         if let Some(invitation) = pending.invitation() {
@@ -232,8 +241,12 @@ impl Door {
 }
 
 /// How an account stands now. The least hash tells a set of recovery codes from every other, since each is random.
-fn footing(tx: &mut dyn Transaction, vault: &Vault, name: &UserName) -> Result<Footing, StoreError> {
-    let keys = vault.token_keys().sign(b"footing");
+pub(super) fn footing(
+    tx: &mut dyn Transaction,
+    vault: &Vault,
+    name: &UserName,
+) -> Result<Footing, StoreError> {
+    let keys = vault.token_keys().mark();
     let Some(record) = tx.account(name)? else { return Ok(Footing { account: None, recovery: None, keys }) };
     let recovery = tx.recovery_codes(record.id)?.into_iter().map(|kept| kept.hash.0).min();
     Ok(Footing { account: Some((record.id, record.generation)), recovery, keys })
@@ -265,7 +278,7 @@ fn end_all<'a>(
     actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    tx.end_all(record.id, now)?;
+    tx.end_all(record.id)?;
     log(config, tx, &record.name, what, actor, now)?;
     tx.revise()
 }

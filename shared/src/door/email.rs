@@ -95,7 +95,7 @@ impl Door {
         // the address of before is told, if there was one
         log(&self.config, tx.as_mut(), name, What::EmailConfirmed, actor, now)?;
         tx.set_addresses(record.id, &addresses)?;
-        tx.end_all(record.id, now)?;
+        tx.end_all(record.id)?;
         let revision = tx.revise()?;
         let after = match was_on {
             true => AppPasswordsAfter::None,
@@ -141,7 +141,7 @@ impl Door {
             after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         }
         tx.set_addresses(record.id, &Addresses::default())?;
-        tx.end_all(record.id, now)?;
+        tx.end_all(record.id)?;
         let revision = tx.revise()?;
         tx.commit()?;
         self.await_gates(revision)?;

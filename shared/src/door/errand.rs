@@ -5,6 +5,7 @@
 
 use super::actor::Actor;
 use super::administration::AdministrationError;
+use super::authenticators::footing;
 use super::web_setup::shown;
 use super::{AppPasswordsAfter, COMMAND, Door, DoorError, Shown, Visitor};
 use crate::answer;
@@ -18,7 +19,8 @@ use crate::place::Origin;
 use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret};
 use crate::session::Session;
-use crate::ticket::{Confirmed, Draft, DraftError, ErrandTicket, Holder, NewCodes, Purpose};
+use crate::store::Intent;
+use crate::token::{Confirmed, Draft, DraftError, Holder, NewCodes, Parent, Payload, To, Token};
 use crate::totp::{Moving, Parameters, Step};
 use crate::vault::VaultError;
 use crate::words;
@@ -80,6 +82,15 @@ impl Caller<'_> {
             }
             Caller::Owner { .. } | Caller::SteppedUp(..) | Caller::Root(_) => Ok(()),
         }
+    }
+
+    /// For whom a token is that the next step brings back, of an account as it is.
+    pub(super) fn issues_to<'b>(&self, account: &'b UserName, footing: &Footing) -> To<'b> {
+        let parent = match self {
+            Caller::Root(_) | Caller::Owner { .. } => Parent::Peer,
+            Caller::SteppedUp(session, _) => Parent::session(session),
+        };
+        To { account, at: footing.at(), holder: self.holder(), parent }
     }
 
     pub(super) fn holder(&self) -> Holder {
@@ -166,7 +177,8 @@ impl Door {
         change: &Change,
         now: Timestamp,
     ) -> Result<Proof, AdministrationError> {
-        let mut proof = Proof { told: Vec::new(), footing: self.footing(account)?, invitation: None };
+        let mut proof =
+            Proof { told: Vec::new(), footing: self.footing_for(caller, account, now)?, invitation: None };
         let Caller::Owner { name, .. } = caller else { return Ok(proof) };
         let origin = Origin::Local(name.to_string());
         // Whoever runs a process as this user has passed what lets in as this user.
@@ -191,6 +203,18 @@ impl Door {
                 Ok(proof)
             }
         }
+    }
+
+    /// How an account is now, for whoever acts on it; refused in a session that has ended.
+    fn footing_for(
+        &mut self,
+        caller: Caller<'_>,
+        account: &UserName,
+        now: Timestamp,
+    ) -> Result<Footing, AdministrationError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        caller.actor().refuse_ended(tx.as_mut(), now)?;
+        Ok(footing(tx.as_mut(), &self.vault, account)?)
     }
 
     /// A new authenticator as it is to be; its secret differs each time, unless it is a token's.
@@ -234,13 +258,13 @@ impl Door {
         now: Timestamp,
     ) -> Answered {
         let pending = self.described(account, setup)?;
-        let draft = Draft::of(&pending, invitation);
+        let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
+        let draft = Token::issue(&keys, to, Draft::of(&pending, footing, invitation), now).map_err(random)?;
         Ok(Answer::Setup {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: grouped(pending.recovery_codes()),
-            ticket: ErrandTicket::begun(account, caller.holder(), footing, draft, now)
-                .seal(&self.token_keys())?,
+            ticket: draft.seal(&keys)?.into(),
         })
     }
 
@@ -255,7 +279,7 @@ impl Door {
         // tickets are opened with the keys of now
         self.footing(account)?;
         let opened = self.opened::<Draft>(ticket, caller, account, now)?;
-        let pending = self.pending(&opened.what, &opened)?;
+        let pending = self.pending(opened.payload(), &opened)?;
         Ok(shown(&pending, ticket.to_owned().into()))
     }
 
@@ -267,12 +291,9 @@ impl Door {
         now: Timestamp,
     ) -> Answered {
         let codes = self.config().recovery.new_codes().map_err(random)?;
-        let new = NewCodes::of(&codes);
-        Ok(Answer::RecoveryCodes {
-            codes: grouped(&codes),
-            ticket: ErrandTicket::begun(account, caller.holder(), footing, new, now)
-                .seal(&self.token_keys())?,
-        })
+        let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
+        let new = Token::issue(&keys, to, NewCodes::of(&codes, footing), now).map_err(random)?;
+        Ok(Answer::RecoveryCodes { codes: grouped(&codes), ticket: new.seal(&keys)?.into() })
     }
 
     fn finish(
@@ -287,54 +308,54 @@ impl Door {
         match finish {
             Finish::Confirm { ticket, code } => {
                 let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
-                let pending = self.pending(&ticket.what, &ticket)?;
+                let pending = self.pending(ticket.payload(), &ticket)?;
                 match pending.confirm(&answer::Answer::read(code.as_bytes()), self.config(), now) {
                     Err(refusal) => Ok(Answer::NotConfirmed(refusal).into()),
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
                         let next = ticket.next(|draft| Confirmed { draft, step });
-                        Ok(Answer::Confirmed { ticket: next.seal(&self.token_keys())? }.into())
+                        Ok(Answer::Confirmed { ticket: next.seal(&self.token_keys())?.into() }.into())
                     }
                 }
             }
             Finish::Activate { ticket } => {
                 let ticket = self.opened::<Confirmed>(ticket, caller, account, now)?;
-                let pending = self.pending(&ticket.what.draft, &ticket)?;
-                let given = Confirmation::given(ticket.what.step);
+                let pending = self.pending(&ticket.payload().draft, &ticket)?;
+                let given = Confirmation::given(ticket.payload().step);
                 Ok(activated(self.activate(&pending, &given, caller.actor(), now)?))
             }
             Finish::Vouch { ticket } => {
                 let Caller::Root(actor) = caller else { return Err(AdministrationError::OnlyRoot) };
                 let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
-                let pending = self.pending(&ticket.what, &ticket)?;
+                let pending = self.pending(ticket.payload(), &ticket)?;
                 Ok(activated(self.activate(&pending, &Confirmation::vouched(), actor, now)?))
             }
             Finish::KeepRecoveryCodes { ticket } => {
                 let ticket = self.opened::<NewCodes>(ticket, caller, account, now)?;
-                let (codes, footing) = (ticket.what.codes(), &ticket.footing);
+                let (codes, footing) = (ticket.payload().codes(), &ticket.payload().footing);
                 self.replace_recovery_codes_on(footing, account, &codes, caller.actor(), now)?;
                 Ok(Answer::Done.into())
             }
         }
     }
 
-    pub(super) fn opened<T: Purpose>(
+    pub(super) fn opened<T: Payload>(
         &self,
         ticket: &str,
         caller: Caller<'_>,
         account: &UserName,
         now: Timestamp,
-    ) -> Result<ErrandTicket<T>, AdministrationError> {
-        let opened = ErrandTicket::open(ticket, &self.token_keys(), account, caller.holder(), now);
-        opened.ok_or(AdministrationError::Stale)
+    ) -> Result<Token<T>, AdministrationError> {
+        let opened = Token::<T>::open(ticket, &self.token_keys(), caller.holder(), now);
+        opened.filter(|token| token.account() == account).ok_or(AdministrationError::Stale)
     }
 
     pub(super) fn pending<T>(
         &self,
         draft: &Draft,
-        ticket: &ErrandTicket<T>,
+        ticket: &Token<T>,
     ) -> Result<Pending, AdministrationError> {
-        draft.pending(self.config(), &ticket.account, &ticket.footing).map_err(|error| match error {
+        draft.pending(self.config(), ticket.account(), ticket.parent()).map_err(|error| match error {
             DraftError::Secret(error) => AdministrationError::Seed(error),
             DraftError::Random(error) => random(error),
         })

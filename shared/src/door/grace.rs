@@ -16,7 +16,7 @@ impl Door {
         grace: Grace,
         now: Timestamp,
     ) -> Result<Spared, DoorError> {
-        let (Stage::After, Some(address)) = (visitor.stage, visitor.origin.address()) else {
+        let (Stage::After, Some(address)) = (visitor.stage, visitor.origin.certain_address()) else {
             return Ok(Spared::No);
         };
         let Door { config, vault, store, .. } = self;

@@ -79,7 +79,7 @@ impl Door {
                 &AuthenticatorRecord { number: 0, name: name_of_it, parameters, sealed, created: now },
             )?;
             if new.insert(name) {
-                tx.end_all(record.id, now)?;
+                tx.end_all(record.id)?;
                 log(config, tx, name, What::Imported, actor, now)?;
                 app_passwords::after_administration(config, tx, (name, record.id), actor, now)?;
             }

@@ -1,6 +1,6 @@
 //! What the lines of PAM hosts ask: root's hosts at a door of their own, all others at the gate. For one's own account
 //! nothing that a host says of itself counts: whoever runs a process as this user has passed what lets in as this user,
-//! and stands on this host. Hosts that `pam.socket_users` names are believed as root's are, but for which user of this
+//! and stands on this host. Hosts that `pam.socket_users` names are believed as root's are, but for which key was verified and which user of this
 //! host someone is: each has a row of guesses of his own.
 //!
 //! MUST refuse others alike, whether or not there is such an account.
@@ -16,31 +16,18 @@ use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::decision::{Refusal, Verdict};
 use crate::earlier::Earlier;
-use crate::enrolment::Footing;
 use crate::errand::{Answer, Judged, Judging, Question, Reply, Typed};
 use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
 use crate::policy::{Need, Subject};
 use crate::store::{AccountId, AccountRecord, Intent};
-use crate::ticket::{ErrandTicket, Purpose};
+use crate::token::{AcceptedBefore, Token};
+use crate::vault::VaultError;
 use crate::words;
-use serde::{Deserialize, Serialize};
 
 /// By what someone got in, as logs name it.
 const APP_PASSWORD: &str = "app-password";
-
-/// An answer that opened before the first factor had passed.
-#[derive(Serialize, Deserialize)]
-struct Opened {
-    means: Means,
-    at: Timestamp,
-    from: Origin,
-}
-
-impl Purpose for Opened {
-    const KIND: &str = "postern opened ticket";
-}
 
 /// What came of what was typed.
 enum Judgement {
@@ -95,6 +82,12 @@ impl Door {
             }
             Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
             Question::PasswordChanged => {
+                // of the own account too: any process of the person's would end all that is open, and no password is shown
+                if let Caller::Owner { name, .. } = caller {
+                    if !self.config.pam.socket_users.contains(name) {
+                        return Err(AdministrationError::NotTrusted(name.clone()));
+                    }
+                }
                 let actor = Actor::Service(caller.name(), &origin, service);
                 return Ok(match self.host_password_changed(account, actor, now)? {
                     None => Answer::Judged(Judged::NothingToEnd).into(),
@@ -133,10 +126,14 @@ impl Door {
             }
             // no PAM host
             Caller::SteppedUp(session, _) => Err(AdministrationError::NotTrusted(session.name.clone())),
-            Caller::Owner { name, .. } if matches!(judging.origin, Origin::Local(_)) => {
+            Caller::Owner { name, .. }
+                if matches!(judging.origin, Origin::Local(_) | Origin::Terminal(_)) =>
+            {
                 Ok((Origin::Local(name.to_string()), judging.stage))
             }
-            Caller::Owner { .. } | Caller::Root(_) => Ok((judging.origin.clone(), judging.stage)),
+            // a key has a bucket of its own, so which one it is must not be the service's to say
+            Caller::Owner { .. } => Ok((judging.origin.clone().without_key(), judging.stage)),
+            Caller::Root(_) => Ok((judging.origin.clone(), judging.stage)),
         }
     }
 
@@ -148,7 +145,7 @@ impl Door {
             name: visitor.name,
             groups: &groups,
             service: visitor.service,
-            address: visitor.origin.address(),
+            address: visitor.origin.certain_address(),
             earlier,
         };
         Ok(self.config.policy.need(&subject, membership.enrolled))
@@ -185,14 +182,15 @@ impl Door {
         let ticket = match (footing, means) {
             (None, _) | (_, None) => None,
             (Some(footing), Some(means)) => {
-                let opened = Opened { means, at: now, from: visitor.origin.clone() };
                 let footing = match footing.account {
                     Some(_) => footing,
                     // a declared account comes into being with its first answer
                     None => self.footing(visitor.name)?,
                 };
-                let ticket = ErrandTicket::begun(visitor.name, caller.holder(), footing, opened, now);
-                Some(ticket.seal(&self.token_keys())?)
+                let (keys, to) = (self.token_keys(), caller.issues_to(visitor.name, &footing));
+                let accepted = AcceptedBefore { footing, means, at: now, from: visitor.origin.clone() };
+                let token = Token::issue(&keys, to, accepted, now).map_err(VaultError::Random)?;
+                Some(token.seal(&keys)?.into())
             }
         };
         Ok(Reply { told, answer: Answer::Judged(Judged::Accepted { by, ticket, taken }) })
@@ -272,23 +270,22 @@ impl Door {
     ) -> Result<Reply, AdministrationError> {
         // tickets are opened with the keys of now
         self.footing(visitor.name)?;
-        let keys = self.token_keys();
-        let ticket = ErrandTicket::<Opened>::open(ticket, &keys, visitor.name, caller.holder(), now)
-            .ok_or(AdministrationError::Stale)?;
+        let token = self.opened::<AcceptedBefore>(ticket, caller, visitor.name, now)?;
+        let accepted = token.payload();
         let visitor = Visitor {
             name: visitor.name,
             stage: Stage::Before,
-            origin: &ticket.what.from,
+            origin: &accepted.from,
             browser: None,
             service: visitor.service,
         };
         // so it stays where there is no account any more
         let mut is_over = true;
         let is_settled = |record: &AccountRecord| {
-            is_over = has_ended(record, &ticket.footing, &ticket.what);
-            is_over || is_booked(record, &ticket.footing, &ticket.what)
+            is_over = has_ended(record, accepted);
+            is_over || is_booked(record, accepted)
         };
-        let entered = self.entered_unless(&visitor, ticket.what.means, now, is_settled)?;
+        let entered = self.entered_unless(&visitor, accepted.means, now, is_settled)?;
         if is_over {
             return Err(AdministrationError::Stale);
         }
@@ -332,10 +329,10 @@ pub fn not_mailed(refusal: MailRefusal) -> Judged {
 }
 
 /// Whether a revocation came between the answer and now. A recovery code that is booked is one itself.
-fn has_ended(record: &AccountRecord, footing: &Footing, opened: &Opened) -> bool {
-    let signed_in = record.last_sign_in.is_some_and(|last| last >= opened.at);
-    let ended_it_itself = opened.means == Means::RecoveryCode && signed_in;
-    match footing.account {
+fn has_ended(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
+    let signed_in = record.last_sign_in.is_some_and(|last| last >= accepted.at);
+    let ended_it_itself = accepted.means == Means::RecoveryCode && signed_in;
+    match accepted.footing.account {
         Some((id, _)) if id == record.id && ended_it_itself => false,
         account => account != Some((record.id, record.generation)),
     }
@@ -343,9 +340,9 @@ fn has_ended(record: &AccountRecord, footing: &Footing, opened: &Opened) -> bool
 
 /// Otherwise a ticket could forgive wrong codes over and over. A recovery code ends what the account had open, whatever
 /// sign-ins there were meanwhile.
-fn is_booked(record: &AccountRecord, footing: &Footing, opened: &Opened) -> bool {
-    match opened.means {
-        Means::RecoveryCode => footing.account != Some((record.id, record.generation)),
-        _ => record.last_sign_in.is_some_and(|last| last >= opened.at),
+fn is_booked(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
+    match accepted.means {
+        Means::RecoveryCode => accepted.footing.account != Some((record.id, record.generation)),
+        _ => record.last_sign_in.is_some_and(|last| last >= accepted.at),
     }
 }

@@ -1,6 +1,7 @@
 //! Codes by mail: made here, kept as keyed hashes, and handed to the gate, which alone sends. The gate's own pages take
 //! the letter as it is; a command leaves it sealed in the store, and waits for what became of it.
 
+use super::alive::alive;
 use super::visit::Visit;
 use super::{Door, DoorError, Visitor, load};
 use crate::account::{KeptMailedCode, Mail};
@@ -14,7 +15,7 @@ use crate::guess::{Stage, Standing};
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
 use crate::store::{AccountId, Fate, Intent, StoreError, Transaction, Waiting};
-use crate::ticket::Pass;
+use crate::token::{Login, LoginToken};
 use crate::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use std::fmt;
 use std::time::Duration;
@@ -103,16 +104,16 @@ impl fmt::Display for MailRefusal {
 
 impl Door {
     /// Someone who has passed the first factor asks for a code, to be sent by whoever gets the letter: the gate. With
-    /// a `pass`, the sign-in must not be over: whatever ended all sessions ended it too.
+    /// a `token`, the sign-in must not be over: whatever ended what it was born of ended it too.
     pub fn mail_code(
         &mut self,
         visitor: &Visitor<'_>,
-        pass: Option<&Pass>,
+        token: Option<&LoginToken>,
         now: Timestamp,
     ) -> Result<Asked<Letter>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let asked = ask(config, vault, transaction.as_mut(), visitor, pass, now)?;
+        let asked = ask(config, vault, transaction.as_mut(), visitor, token, now)?;
         if let Asked::For(_) = asked {
             transaction.commit()?;
         }
@@ -279,7 +280,7 @@ fn ask(
     vault: &Vault,
     tx: &mut dyn Transaction,
     visitor: &Visitor<'_>,
-    pass: Option<&Pass>,
+    token: Option<&LoginToken>,
     now: Timestamp,
 ) -> Result<Asked<Letter>, DoorError> {
     let visit = Visit::load(config, vault, tx, visitor, load::declared(config, visitor.name)?, now)?;
@@ -292,9 +293,10 @@ fn ask(
     if let Some(refusal) = standing {
         return Ok(Asked::Refused(MailRefusal::Code(refusal)));
     }
-    if let Some(pass) = pass {
-        let trials = tx.trials(pass.id)?;
-        if pass.generation != record.generation || trials.used || trials.wrong >= Pass::TRIALS {
+    if let Some(token) = token {
+        let trials = tx.trials(token.id())?;
+        let is_alive = alive(token, tx, &vault.token_keys(), now)?.is_some();
+        if !is_alive || trials.used || trials.wrong >= Login::TRIALS {
             return Ok(Asked::Refused(MailRefusal::Code(Refusal::Expired)));
         }
     }

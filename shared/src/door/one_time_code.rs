@@ -3,6 +3,7 @@
 
 use super::actor::Actor;
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
+use super::alive::alive;
 use super::visit::Visit;
 use super::{Door, DoorError, Visitor};
 use crate::account::KeptOneTimeCode;
@@ -14,6 +15,7 @@ use crate::name::UserName;
 use crate::recovery::OneTimeCode;
 use crate::secret::RandomError;
 use crate::store::Intent;
+use crate::token::EnrollmentToken;
 use crate::vault::VaultError;
 
 /// How long it lives, in seconds.
@@ -37,7 +39,7 @@ impl Door {
         actor.refuse_ended(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFE);
-        tx.set_one_time_code(record.id, Some(&KeptOneTimeCode { hash, expires, used: false }))?;
+        tx.set_one_time_code(record.id, Some(&KeptOneTimeCode { hash, issued: now, expires, used: false }))?;
         log(&self.config, tx.as_mut(), name, What::OneTimeCodeIssued, actor, now)?;
         tx.commit()?;
         Ok((code, expires))
@@ -54,19 +56,25 @@ impl Door {
         if !matches!(answer, Answer::OneTime(_)) {
             return Err(AdministrationError::Uninvited(visitor.name.clone()));
         }
-        self.judge_invitation(visitor, answer, now)?.map_err(AdministrationError::Code)
+        self.judge_invitation(visitor, answer, None, now)?.map_err(AdministrationError::Code)
     }
 
-    /// The same, of any answer.
+    /// The same, of any answer; at the web, of a token that is alive.
     pub(super) fn judge_invitation(
         &mut self,
         visitor: &Visitor<'_>,
         answer: &Answer,
+        token: Option<&EnrollmentToken>,
         now: Timestamp,
     ) -> Result<Result<Invitation, Refusal>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
+        if let Some(token) = token {
+            if alive(token, tx, &vault.token_keys(), now)?.is_none() {
+                return Ok(Err(Refusal::Expired));
+            }
+        }
         let visit = Visit::load(config, vault, tx, visitor, None, now)?;
         let decided = visit.invite(tx, answer)?;
         drop(visit);
@@ -82,7 +90,7 @@ impl Door {
     ) -> Result<Option<Timestamp>, DoorError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let Some(record) = tx.account(name)? else { return Ok(None) };
-        let kept = tx.one_time_code(record.id)?.filter(|kept| !kept.used && now < kept.expires);
+        let kept = tx.one_time_code(record.id)?.filter(|kept| !kept.used && !kept.is_over(now));
         Ok(kept.map(|kept| kept.expires))
     }
 
@@ -98,7 +106,7 @@ impl Door {
         let record = known(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
-            Some(kept) if !kept.used && now < kept.expires => {}
+            Some(kept) if !kept.used && !kept.is_over(now) => {}
             _ => return Err(AdministrationError::NothingToRevoke("one-time code", name.clone())),
         }
         tx.set_one_time_code(record.id, None)?;

@@ -1,38 +1,42 @@
-//! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie.
+//! What a sign-in opens: a session with its row, a browser that is trusted from now on, its next cookie. It asks for
+//! proofs of what has passed, and the cookie says that and no more.
 
+use super::proof::OpensSession;
 use super::sign_in::HostGroups;
-use super::{AppPasswordsAfter, Browser, Door, Means, Opened, SignInError, load};
+use super::{AppPasswordsAfter, Browser, Door, Opened, SignInError, load};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::host_groups::AskedGroups;
 use crate::name::UserName;
 use crate::password::PasswordError;
 use crate::secret::fill_random;
-use crate::session::{Factors, Session, SessionId};
-use crate::store::{AccountRecord, BrowserRecord, Intent, SessionRecord, Transaction};
+use crate::session::{PassedSecond, Session, SessionId};
+use crate::store::{AccountRecord, BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
 use crate::vault::Vault;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 impl Door {
-    /// The session that takes the place of one in which someone just did what ends all sessions of the account. It lasts no
-    /// longer than that one would have. None if anything else ended them as well.
+    /// The session that takes the place of one in which someone just did what ends all sessions of the account. It keeps
+    /// what had passed in that one, and lasts no longer than that one would have. None if anything else ended them as
+    /// well, or that one by itself.
     pub fn go_on(
         &mut self,
         browser: &Browser<'_>,
         before: &Session,
         now: Timestamp,
     ) -> Result<Option<Opened>, SignInError> {
-        self.open_after(browser, (&before.name, before.generation), before.issued, now)
+        let whose = (&before.name, before.generation, Some(before.id));
+        self.open_after(browser, whose, OpensSession::going_on(before), now)
     }
 
     /// A session for the browser of someone who just did what ends all sessions of the account. The generation is the
-    /// account's before that.
+    /// account's before that, the session the one in which it was done.
     pub(super) fn open_after(
         &mut self,
         browser: &Browser<'_>,
-        (name, generation): (&UserName, u64),
-        began: Timestamp,
+        (name, generation, before): (&UserName, u64, Option<SessionId>),
+        opens: OpensSession,
         now: Timestamp,
     ) -> Result<Option<Opened>, SignInError> {
         let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
@@ -41,9 +45,13 @@ impl Door {
         let tx = transaction.as_mut();
         let record = tx.account(name)?.filter(|record| record.generation == generation + 1);
         let Some(record) = record else { return Ok(None) };
+        // signed out meanwhile, elsewhere
+        if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {
+            return Ok(None);
+        }
         tx.signed_in(record.id, now)?;
-        let opening = Opening { config, vault, browser, record: &record, host: &host, began, now };
-        let opened = opening.session(tx, Means::Code, None)?;
+        let opening = Opening { config, vault, browser, record: &record, host: &host, now };
+        let opened = opening.session(tx, opens, None)?;
         transaction.commit()?;
         Ok(Some(opened))
     }
@@ -56,8 +64,6 @@ pub(super) struct Opening<'a> {
     pub(super) browser: &'a Browser<'a>,
     pub(super) record: &'a AccountRecord,
     pub(super) host: &'a HostGroups,
-    /// From when on the session's life counts: one that takes another's place lasts no longer than that.
-    pub(super) began: Timestamp,
     pub(super) now: Timestamp,
 }
 
@@ -70,11 +76,14 @@ impl Opening<'_> {
     pub(super) fn session(
         &self,
         tx: &mut dyn Transaction,
-        means: Means,
+        opens: OpensSession,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<Opened, SignInError> {
         let groups = self.host.of_session(self.config, self.record).map_err(SignInError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
+        let of_life = opens.began.plus(self.config.gate.session.seconds());
+        let expires = opens.until.map_or(of_life, |until| until.min(of_life));
+        let by_trust = opens.passed.second == PassedSecond::TrustedBrowser;
         tx.add_session(
             self.record.id,
             &SessionRecord {
@@ -83,7 +92,8 @@ impl Opening<'_> {
                 address: self.address(),
                 created: self.now,
                 last_seen: self.now,
-                expires: self.began.plus(self.config.gate.session.seconds()),
+                expires,
+                trusted_browser: opens.browser.map(|number| InBrowser { number, by_trust }),
             },
         )?;
         let ended = match self.browser.session {
@@ -94,8 +104,10 @@ impl Opening<'_> {
             id,
             account: self.record.id.0,
             generation: self.record.generation,
-            factors: Factors::Code,
-            issued: self.began,
+            revision: tx.revision()?,
+            passed: opens.passed,
+            issued: opens.began,
+            expires,
             name: self.record.name.clone(),
             scope: self.browser.scope.to_owned(),
             groups,
@@ -105,10 +117,11 @@ impl Opening<'_> {
         let keys = self.vault.token_keys();
         Ok(Opened {
             session,
-            means,
+            means: opens.means(),
             spared: None,
             keys,
             browser_cookie,
+            step_up: None,
             missed: None,
             recovery: None,
             app_passwords: AppPasswordsAfter::None,
@@ -116,8 +129,8 @@ impl Opening<'_> {
         })
     }
 
-    /// A new trusted browser; its cookie.
-    pub(super) fn trust(&self, tx: &mut dyn Transaction) -> Result<Zeroizing<String>, SignInError> {
+    /// A new trusted browser; its number and its cookie.
+    pub(super) fn trust(&self, tx: &mut dyn Transaction) -> Result<(i64, Zeroizing<String>), SignInError> {
         let number = tx.add_browser(&BrowserRecord {
             number: 0,
             account: self.record.id,
@@ -130,18 +143,18 @@ impl Opening<'_> {
         self.rotate(tx, number, false)
     }
 
-    /// A new cookie for a trusted browser.
+    /// A new cookie for a trusted browser, after its number.
     pub(super) fn rotate(
         &self,
         tx: &mut dyn Transaction,
         number: i64,
         seen: bool,
-    ) -> Result<Zeroizing<String>, SignInError> {
+    ) -> Result<(i64, Zeroizing<String>), SignInError> {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_random(&mut *bytes).map_err(PasswordError::from)?;
         let value = Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes));
         let hash = self.vault.browser_hash(value.as_bytes());
         tx.rotate(number, &hash, seen, &self.address(), self.now)?;
-        Ok(value)
+        Ok((number, value))
     }
 }

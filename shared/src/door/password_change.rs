@@ -21,7 +21,7 @@ pub(super) fn end_with_password(
     actor: Actor<'_>,
     now: Timestamp,
 ) -> Result<(u64, AppPasswordsAfter), StoreError> {
-    tx.end_all(account, now)?;
+    tx.end_all(account)?;
     let revision = tx.revise()?;
     log(config, tx, name, what, actor, now)?;
     let after = app_passwords::after_administration(config, tx, (name, account), actor, now)?;

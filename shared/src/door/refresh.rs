@@ -1,18 +1,20 @@
 //! A session's next access token, for the newest refresh token of that session, once. An older one was used before, so
 //! that either its user or that of the newer one is a thief: the session ends.
 
+use super::alive::alive;
 use super::{Door, SERVICE, SignInError, notice};
 use crate::clock::Timestamp;
 use crate::event::{Event, What};
 use crate::place::Origin;
 use crate::store::Intent;
-use crate::ticket::RefreshToken;
+use crate::token::RefreshToken;
+use crate::vault::VaultError;
 
 /// What came of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AfterRefresh {
     /// It was the newest; the next one.
-    Next(RefreshToken),
+    Next(Box<RefreshToken>),
     /// It was used before: the session is over at every gate when this is returned.
     Used,
     /// Its session is over.
@@ -29,16 +31,18 @@ impl Door {
     ) -> Result<AfterRefresh, SignInError> {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
-        let (tx, session) = (transaction.as_mut(), &shown.session);
-        let account = tx
-            .account(&session.name)?
-            .filter(|account| account.id.0 == session.account && account.generation == session.generation);
-        let newest = tx.refreshed(session.id, now)?;
-        let (Some(account), Some(newest)) = (account, newest) else { return Ok(AfterRefresh::Over) };
-        if shown.number == newest {
+        let (tx, keys) = (transaction.as_mut(), vault.token_keys());
+        let account = alive(&shown, tx, &keys, now)?.and_then(|alive| alive.record);
+        let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
+            return Ok(AfterRefresh::Over);
+        };
+        let Some(newest) = tx.refreshed(session.id, now)? else { return Ok(AfterRefresh::Over) };
+        if shown.number() == newest {
             tx.refresh(session.id, now)?;
             transaction.commit()?;
-            return Ok(AfterRefresh::Next(RefreshToken { number: newest + 1, ..shown }));
+            let next =
+                RefreshToken::numbered(&session, newest + 1, &keys, now).map_err(VaultError::Random)?;
+            return Ok(AfterRefresh::Next(Box::new(next)));
         }
         tx.end_session(session.id)?;
         let revision = tx.revise()?;

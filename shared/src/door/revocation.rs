@@ -19,7 +19,7 @@ pub struct GoesBy {
 
 /// What a gate's look found.
 pub struct Seen {
-    /// What was revoked.
+    /// What was revoked since the revision that the gate goes by.
     pub revoked: Revoked,
     /// The keys of cookies and app passwords.
     pub keys: TokenKeys,
@@ -62,9 +62,9 @@ impl Door {
         if goes_by.is_some_and(|goes_by| goes_by.revision == revision) {
             return Ok(());
         }
-        let longest = self.config.gate.session.seconds();
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-        let revoked = transaction.revoked(now, longest)?;
+        transaction.forget_revocations(now)?;
+        let revoked = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
         let revision = revoked.revision;
         let of_app_passwords = transaction.app_passwords_revision()?;
         // there may be many, and most revisions are about something else
@@ -77,12 +77,11 @@ impl Door {
         Ok(transaction.commit()?)
     }
 
-    /// The person signs out: this session is over at every gate when this returns.
+    /// The person signs out: this session is over at every gate when this returns, and what an act that goes on now would
+    /// open in its place does not open.
     pub fn sign_out(&mut self, session: SessionId) -> Result<(), DoorError> {
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-        if !transaction.end_session(session)? {
-            return Ok(());
-        }
+        transaction.end_session(session)?;
         let revision = transaction.revise()?;
         transaction.commit()?;
         self.await_gates(revision)

@@ -32,7 +32,7 @@ impl Door {
         actor.refuse_ended(tx.as_mut(), now)?;
         tx.remove_second_factor(record.id)?;
         tx.unlock_all(record.id)?;
-        tx.end_all(record.id, now)?;
+        tx.end_all(record.id)?;
         let revision = tx.revise()?;
         log(&self.config, tx.as_mut(), name, What::Disabled, actor, now)?;
         let account = (name, record.id);

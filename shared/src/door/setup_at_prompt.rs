@@ -1,5 +1,5 @@
 //! A first setup at the prompt of a PAM host, by someone who has passed the first factor: shown, confirmed by a code, and
-//! active only when the host's whole entry has passed. Between the steps the host keeps sealed tickets, the store nothing.
+//! active once the person has saved the recovery codes. Between the steps the host keeps sealed tickets, the store nothing.
 //!
 //! MUST NOT begin one for a process that runs as the person: it could be anyone who found a terminal open, and such a
 //! host vouches for no password. `postern enroll` asks for it.
@@ -13,7 +13,7 @@ use crate::errand::{Answer, AtPrompt, Judged, Reply, Typed};
 use crate::guess::Stage;
 use crate::policy::Enrolling;
 use crate::recovery::RecoveryCode;
-use crate::ticket::{Confirmed, Draft, ErrandTicket};
+use crate::token::{Confirmed, Draft, Token};
 use crate::vault::VaultError;
 use crate::words;
 
@@ -50,25 +50,26 @@ impl Door {
         self.refuse_setup(&pending)?;
         let footing = self.footing(visitor.name)?;
         // The line itself says that whoever has none sets one up here, required or not.
-        let invitation = match (self.config.policy.enrolling(visitor.origin.address()), code) {
+        let invitation = match (self.config.policy.enrolling(visitor.origin.certain_address()), code) {
             (Enrolling::Free, _) => None,
             (Enrolling::OneTimeCode, None) => return Ok(judged(Judged::OneTimeCodeNeeded)),
             (Enrolling::OneTimeCode, Some(code)) => {
                 let answer = answer::Answer::read(code.as_bytes());
-                match self.judge_invitation(visitor, &answer, now)? {
+                match self.judge_invitation(visitor, &answer, None, now)? {
                     Ok(invitation) => Some(invitation),
                     Err(refusal) => return Ok(refused(refusal)),
                 }
             }
         };
-        let draft = Draft::of(&pending, invitation);
-        let ticket = ErrandTicket::begun(visitor.name, caller.holder(), footing, draft, now);
+        let (keys, to) = (self.token_keys(), caller.issues_to(visitor.name, &footing));
+        let draft = Draft::of(&pending, footing, invitation);
+        let token = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
         let grouped = |code: &RecoveryCode| Typed::from(code.grouped());
         Ok(judged(Judged::Setup {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
             recovery_codes: pending.recovery_codes().iter().map(grouped).collect(),
-            ticket: ticket.seal(&self.token_keys())?,
+            ticket: token.seal(&keys)?.into(),
         }))
     }
 
@@ -83,14 +84,14 @@ impl Door {
         // tickets are opened with the keys of now
         self.footing(visitor.name)?;
         let ticket = self.opened::<Draft>(ticket, caller, visitor.name, now)?;
-        let pending = self.pending(&ticket.what, &ticket)?;
+        let pending = self.pending(ticket.payload(), &ticket)?;
         let confirmation = match pending.confirm(&answer::Answer::read(code.as_bytes()), &self.config, now) {
             Ok(confirmation) => confirmation,
             Err(refusal) => return Ok(refused(refusal)),
         };
         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
         let confirmed = ticket.next(|draft| Confirmed { draft, step });
-        Ok(judged(Judged::Confirmed { ticket: confirmed.seal(&self.token_keys())? }))
+        Ok(judged(Judged::Confirmed { ticket: confirmed.seal(&self.token_keys())?.into() }))
     }
 
     fn activate_at_prompt(
@@ -102,8 +103,8 @@ impl Door {
     ) -> Done {
         self.footing(visitor.name)?;
         let ticket = self.opened::<Confirmed>(ticket, caller, visitor.name, now)?;
-        let pending = self.pending(&ticket.what.draft, &ticket)?;
-        let confirmation = Confirmation::given(ticket.what.step);
+        let pending = self.pending(&ticket.payload().draft, &ticket)?;
+        let confirmation = Confirmation::given(ticket.payload().step);
         let actor = Actor::Service(visitor.name.as_str(), visitor.origin, visitor.service);
         let after = self.activate(&pending, &confirmation, actor, now)?;
         self.entered(visitor, Means::Code, now)?;

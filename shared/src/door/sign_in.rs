@@ -16,17 +16,16 @@ mod step_up;
 pub use error::SignInError;
 pub use first_factor::FirstFactorTried;
 pub(super) use groups::HostGroups;
+pub(super) use recognised::TrustedHere;
 pub use step_up::AfterStepUp;
 
 use super::{AppPasswordsAfter, Means, Recovered};
-use crate::account::Methods;
 use crate::decision::Refusal;
 use crate::place::Origin;
-use crate::policy::Enrolling;
 use crate::rule::RuleName;
 use crate::session::{Session, SessionId};
 use crate::store::Missed;
-use crate::ticket::Pass;
+use crate::token::{EnrollmentToken, LoginToken, StepUpToken};
 use crate::vault::TokenKeys;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
@@ -80,6 +79,8 @@ pub struct Opened {
     pub keys: TokenKeys,
     /// The browser's new cookie, if it is trusted.
     pub browser_cookie: Option<Zeroizing<String>>,
+    /// The proof for critical acts that the sign-in was, if it was one.
+    pub step_up: Option<StepUpToken>,
     /// Wrong codes since the last sign-in.
     pub missed: Option<Missed>,
     /// What the use of a recovery code left.
@@ -114,22 +115,10 @@ impl Opened {
 pub enum AfterPassword {
     /// Nothing: the session has begun.
     Opened(Box<Opened>),
-    /// The code.
-    Code {
-        /// The way there, for the ticket.
-        pass: Pass,
-        /// How long its longest code is.
-        digits: u32,
-        /// What codes there are.
-        methods: Methods,
-    },
+    /// The code: what leads to it.
+    Code(Box<LoginToken>),
     /// Nobody enters without a second factor, and there is none: nothing but setting one up.
-    Setup {
-        /// The account's generation, for the ticket.
-        generation: u64,
-        /// What that needs.
-        needs: Enrolling,
-    },
+    Setup(Box<EnrollmentToken>),
     /// Refused.
     Refused(Refusal),
 }

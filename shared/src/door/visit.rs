@@ -88,10 +88,9 @@ impl<'a> Visit<'a> {
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
             row: Row { failures, locked: tx.is_locked(&key)? },
-            // never at a trusted browser
-            address_wait: match key.place {
-                Place::TrustedBrowser(_) => None,
-                _ => address_wait(config, &of_address, now),
+            address_wait: match key.place.is_exempt_from_address_count() {
+                true => None,
+                false => address_wait(config, &of_address, now),
             },
         };
         Ok(Visit { config, vault, visitor, now, record, account, key, from, mended })
@@ -137,7 +136,8 @@ impl<'a> Visit<'a> {
             Answer::Digits(plain) => Some(self.vault.mailed_hash(number, MailedFor::SignIn, plain)),
             Answer::Recovery(_) | Answer::OneTime(_) | Answer::Unfit => None,
         };
-        Attempt { answer, recovery_hash, one_time_hash, mailed_hash, stage }
+        let usual_length = self.config.recovery.length.value();
+        Attempt { answer, recovery_hash, one_time_hash, mailed_hash, usual_length, stage }
     }
 
     /// Why no first factor is looked at now, if so.
@@ -157,17 +157,8 @@ impl<'a> Visit<'a> {
         match &outcome.verdict {
             Verdict::Accepted(accepted) => {
                 let record = self.record.as_ref().expect("only an account with a second factor is accepted");
-                // A right answer writes all that a wrong one would, so that no limit on writing or full disk lets
-                // wrong ones fail uncounted and right ones through.
-                let charged = tx.add_failure(
-                    &self.key,
-                    Failure { at: self.now, cost: 1 },
-                    Wrong::Code,
-                    self.from.as_deref(),
-                    Door::memory(self.now),
-                )?;
-                let charged_address = self.charge_address(tx)?;
-                tx.take_back(charged, charged_address)?;
+                // so that no limit on writing or full disk lets wrong ones fail uncounted and right ones through
+                self.write_as_if_charged(tx)?;
                 match accepted.spent() {
                     Spent::Step(fingerprint, step) => tx.set_floor(&fingerprint, step)?,
                     Spent::RecoveryCode(hash) => tx.use_recovery_code(record.id, &hash, self.now)?,
@@ -180,6 +171,10 @@ impl<'a> Visit<'a> {
                     let entered = self.enter(tx, record, means)?;
                     (outcome.missed, outcome.recovery) = (entered.missed, entered.recovery);
                 }
+            }
+            Verdict::Refused(Refusal::Delayed { .. }) if self.visitor.stage == Stage::Before => {
+                self.write_as_if_charged(tx)?;
+                outcome.is_free = false;
             }
             Verdict::Refused(_) if free => {}
             Verdict::Refused(refusal) => {
@@ -205,13 +200,8 @@ impl<'a> Visit<'a> {
         cost: u32,
         wrong: Wrong,
     ) -> Result<FailureId, StoreError> {
-        // Before the first factor nothing locks, so only a day is remembered.
-        let since = match self.visitor.stage {
-            Stage::Before => self.now.minus(guess::DELAY_WINDOW),
-            Stage::After => Door::memory(self.now),
-        };
         let failure = Failure { at: self.now, cost };
-        let charged = tx.add_failure(&self.key, failure, wrong, self.from.as_deref(), since)?;
+        let charged = tx.add_failure(&self.key, failure, wrong, self.from.as_deref(), self.remembered())?;
         let locks = self.account.row.locks_with(cost, &self.config.throttle);
         if self.visitor.stage == Stage::After && locks {
             tx.lock(&self.key, self.now)?;
@@ -220,18 +210,43 @@ impl<'a> Visit<'a> {
         Ok(charged)
     }
 
-    /// Adds a failure to the address, if there is one.
-    pub(super) fn charge_address(&self, tx: &mut dyn Transaction) -> Result<Option<FailureId>, StoreError> {
-        let since = self.now.minus(self.config.throttle.address_window.seconds());
-        match (&self.from, &self.key.place) {
-            (None, _) | (_, Place::TrustedBrowser(_)) => Ok(None),
-            (Some(from), _) => Ok(Some(tx.add_address_failure(from, self.now, since)?)),
+    /// Writes what a wrong answer writes, and takes it back. Before the first factor, a refusal that comes from the delay
+    /// of the bucket does this too: names without an account share their buckets, and the time of a commit would tell
+    /// that of an account, whose bucket is not delayed, from theirs.
+    pub(super) fn write_as_if_charged(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+        let failure = Failure { at: self.now, cost: 1 };
+        let from = self.from.as_deref();
+        let charged = tx.add_failure(&self.key, failure, Wrong::Code, from, self.remembered())?;
+        let charged_address = self.charge_address(tx)?;
+        tx.take_back(charged, charged_address)
+    }
+
+    /// Since when failures of the bucket are kept. Before the first factor nothing locks, so only a day is remembered.
+    fn remembered(&self) -> Timestamp {
+        match self.visitor.stage {
+            Stage::Before => self.now.minus(guess::DELAY_WINDOW),
+            Stage::After => Door::memory(self.now),
         }
     }
 
-    /// Forgets what this visitor's own address put in the row.
+    /// Adds a failure to the address, if there is one.
+    pub(super) fn charge_address(&self, tx: &mut dyn Transaction) -> Result<Option<FailureId>, StoreError> {
+        let since = self.now.minus(self.config.throttle.address_window.seconds());
+        match &self.from {
+            Some(from) if !self.key.place.is_exempt_from_address_count() => {
+                Ok(Some(tx.add_address_failure(from, self.now, since)?))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Forgets what this visitor's own address put in the bucket. Where there is none it forgets nothing: everyone
+    /// without an address would be forgiven by everyone else's success.
     pub(super) fn forgive(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
-        tx.forgive(&self.key, self.from.as_deref())
+        match &self.from {
+            Some(from) => tx.forgive(&self.key, from),
+            None => Ok(()),
+        }
     }
 
     /// A success: what its own address put in the row is forgotten, the address is familiar from now on. A code begins
@@ -280,7 +295,7 @@ impl<'a> Visit<'a> {
         record: &AccountRecord,
     ) -> Result<Recovered, StoreError> {
         let declared = self.config.declared(&record.name).is_some();
-        tx.end_all(record.id, self.now)?;
+        tx.end_all(record.id)?;
         tx.revise()?;
         if self.config.recovery.on_use == OnUse::Disable && !declared {
             tx.remove_second_factor(record.id)?;
@@ -324,8 +339,17 @@ fn place(
 ) -> Result<Place, StoreError> {
     Ok(match (visitor.browser, visitor.origin) {
         (Some(number), _) => Place::TrustedBrowser(number),
+        (None, Origin::Key { key, .. }) => Place::VerifiedKey(key.clone()),
         (None, Origin::Local(name)) => Place::LocalUser(name.clone()),
-        (None, Origin::Remote(address)) if tx.is_familiar(account, &address.key(), Door::memory(now))? => {
+        (None, Origin::Terminal(name)) => Place::Terminal(name.clone()),
+        (None, Origin::Remote(address) | Origin::Claimed(address))
+            if tx.is_familiar(
+                account,
+                &address.key(),
+                Door::memory(now),
+                now.plus(guess::CLOCK_SLACK),
+            )? =>
+        {
             Place::Familiar(*address)
         }
         _ => Place::Elsewhere,

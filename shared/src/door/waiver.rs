@@ -61,7 +61,7 @@ impl Door {
         if self.is_required(visitor.name)? && self.waiver(visitor, now)?.is_none() {
             return Ok(Enrolling::OneTimeCode);
         }
-        Ok(self.config.policy.enrolling(visitor.origin.address()))
+        Ok(self.config.policy.enrolling(visitor.origin.certain_address()))
     }
 
     /// Whether the policy requires a second factor of an account that has none, where no exemption holds.

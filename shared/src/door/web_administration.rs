@@ -11,7 +11,7 @@ use crate::event::What;
 use crate::name::UserName;
 use crate::password::Password;
 use crate::session::SessionId;
-use crate::store::{BrowserRecord, Intent, SessionRecord};
+use crate::store::{BegunIn, BrowserRecord, Intent, SessionRecord};
 
 /// Whether an account administers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +81,8 @@ impl Door {
         Ok(tx.browsers(record.id, now)?)
     }
 
-    /// Ends one session of an account, or all; how many. Its grace ends in either case. When this returns, no gate lets
-    /// them in.
+    /// Ends one session of an account, or all; how many. Its grace ends in either case. All is also what has no session
+    /// yet: sign-ins and enrollments that have begun. When this returns, no gate lets them in.
     pub fn revoke_sessions<'a>(
         &mut self,
         name: &UserName,
@@ -94,23 +94,32 @@ impl Door {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         actor.refuse_ended(tx.as_mut(), now)?;
-        let mut ended = 0;
-        for session in tx.sessions(record.id, now)? {
-            let meant = one.is_none_or(|one| one == session.id);
-            ended += usize::from(meant && tx.end_session(session.id)?);
-        }
-        let had_grace = tx.end_grace(record.id)? && one.is_none();
-        if ended == 0 && !had_grace {
-            return Err(AdministrationError::NothingToRevoke("session", name.clone()));
-        }
+        let nothing = || AdministrationError::NothingToRevoke("session", name.clone());
+        let had_grace = tx.end_grace(record.id)?;
+        let ended = match one {
+            Some(id) => match tx.session(record.id, id, now)? {
+                Some(_) => usize::from(tx.end_session(id)?),
+                None => return Err(nothing()),
+            },
+            None => {
+                let count = tx.sessions(record.id, now)?.len();
+                tx.end_sessions(record.id)?;
+                count
+            }
+        };
+        let is_seen = ended > 0 || had_grace;
         let revision = tx.revise()?;
-        log(&self.config, tx.as_mut(), name, What::SessionRevoked, actor, now)?;
+        if is_seen {
+            log(&self.config, tx.as_mut(), name, What::SessionRevoked, actor, now)?;
+        }
         tx.commit()?;
         self.await_gates(revision)?;
-        Ok(ended)
+        if is_seen { Ok(ended) } else { Err(nothing()) }
     }
 
-    /// Trusts one browser of an account, or all, no longer; how many. Its grace ends in either case.
+    /// Trusts one browser of an account, or all, no longer; how many. Its grace ends in either case, and so do sessions in
+    /// which the trust took the place of the code, but for the one in which this is asked. When this returns, no gate
+    /// lets them in.
     pub fn revoke_browsers<'a>(
         &mut self,
         name: &UserName,
@@ -124,15 +133,20 @@ impl Door {
         actor.refuse_ended(tx.as_mut(), now)?;
         let mut ended = 0;
         for browser in tx.browsers(record.id, now)? {
-            let meant = one.is_none_or(|one| one == browser.number);
-            ended += usize::from(meant && tx.remove_browser(browser.number)?);
+            if one.is_some_and(|one| one != browser.number) {
+                continue;
+            }
+            ended += usize::from(tx.remove_browser(browser.number)?);
+            tx.end_sessions_of_browser(browser.number, BegunIn::ByTrust, actor.session())?;
         }
         let had_grace = tx.end_grace(record.id)? && one.is_none();
         if ended == 0 && !had_grace {
             return Err(AdministrationError::NothingToRevoke("trusted browser", name.clone()));
         }
+        let revision = tx.revise()?;
         log(&self.config, tx.as_mut(), name, What::BrowserRevoked, actor, now)?;
         tx.commit()?;
+        self.await_gates(revision)?;
         Ok(ended)
     }
 }

@@ -1,8 +1,12 @@
-//! A setup at the web: the first one, of someone who must have a second factor and has none, or one in place of it
-//! after a fresh code. A [`SetupTicket`] says which may begin. Nothing of it is kept before it is active.
+//! An enrollment at the web: the first one, of someone who must have a second factor and has none, or one in place of
+//! it after a fresh code. An [`EnrollmentToken`] says which may begin, and ends with what it was born of. Nothing of it
+//! is kept before it is active.
 
 use super::actor::Actor;
-use super::{AdministrationError, Browser, Door, Opened, SERVICE, SignInError, Visitor};
+use super::alive::{Alive, alive};
+use super::authenticators::footing;
+use super::proof::{FirstFactorPassed, OpensSession, SecondFactorPassed};
+use super::{AdministrationError, Browser, Door, DoorError, Opened, SERVICE, SignInError, Visitor};
 use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -10,10 +14,14 @@ use crate::decision::Refusal;
 use crate::enrolment::{Confirmation, Footing, Pending};
 use crate::errand::Typed;
 use crate::guess::Stage;
-use crate::name::UserName;
 use crate::place::Origin;
 use crate::policy::Enrolling;
-use crate::ticket::{Confirmed, Draft, ErrandTicket, Leave, SetupTicket};
+use crate::session::Session;
+use crate::store::{AccountId, Intent};
+use crate::token::{
+    AccountAt, Confirmed, Draft, Enrollment, EnrollmentToken, Holder, MayEnroll, Parent, StepUpToken, To,
+    Token,
+};
 use crate::vault::VaultError;
 
 /// A new authenticator, for the page that shows it.
@@ -56,65 +64,68 @@ impl Door {
     pub fn invite_to_setup(
         &mut self,
         browser: &Browser<'_>,
-        ticket: SetupTicket,
+        token: EnrollmentToken,
         answer: &Answer,
         now: Timestamp,
-    ) -> Result<Result<SetupTicket, Refusal>, SignInError> {
+    ) -> Result<Result<EnrollmentToken, Refusal>, SignInError> {
         let visitor = Visitor {
-            name: &ticket.name,
+            name: token.account(),
             stage: Stage::After,
             origin: browser.origin,
             browser: None,
             service: SERVICE,
         };
-        let decided = self.judge_invitation(&visitor, answer, now)?;
-        Ok(decided.map(|invitation| ticket.invited(invitation)))
+        let decided = self.judge_invitation(&visitor, answer, Some(&token), now)?;
+        Ok(decided.map(|invitation| token.invited(invitation)))
     }
 
     /// A new authenticator, another one each time; `None` if the setup may not begin, or is over.
     pub fn begin_web_setup(
         &mut self,
-        ticket: &SetupTicket,
+        token: &EnrollmentToken,
         now: Timestamp,
     ) -> Result<Option<Shown>, SignInError> {
-        let invitation = match ticket.leave {
-            Leave::OneTimeCode => return Ok(None),
-            Leave::Given | Leave::Replacement(_) => None,
-            Leave::Invited(invitation) => Some(invitation),
+        let may = token.payload().may;
+        let invitation = match may {
+            MayEnroll::WithOneTimeCode => return Ok(None),
+            MayEnroll::Yes | MayEnroll::Replacing => None,
+            MayEnroll::Invited(invitation) => Some(invitation),
         };
-        let footing = self.footing(&ticket.name)?;
-        if !stands(ticket, &footing) {
-            return Ok(None);
-        }
-        let pending = match ticket.leave {
-            Leave::Replacement(_) => Pending::replacement(&self.config, &ticket.name),
-            Leave::OneTimeCode | Leave::Given | Leave::Invited(_) => Pending::new(&self.config, &ticket.name),
+        let Some((footing, _)) = self.footing_of(token, now)? else { return Ok(None) };
+        let account = token.account();
+        let pending = match may {
+            MayEnroll::Replacing => Pending::replacement(&self.config, account),
+            MayEnroll::WithOneTimeCode | MayEnroll::Yes | MayEnroll::Invited(_) => {
+                Pending::new(&self.config, account)
+            }
         };
         let pending = pending.map_err(VaultError::Random)?;
         if self.refuse_setup(&pending).is_err() {
             return Ok(None);
         }
-        let draft = Draft::of(&pending, invitation);
-        let draft = ErrandTicket::begun(&ticket.name, ticket.holder(), footing, draft, now);
-        Ok(Some(shown(&pending, draft.seal(&self.token_keys())?)))
+        let (holder, parent) = (token.holder(), token.parent().clone());
+        let to = To { account, at: footing.at(), holder, parent };
+        let (keys, draft) = (self.token_keys(), Draft::of(&pending, footing, invitation));
+        let draft = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
+        Ok(Some(shown(&pending, draft.seal(&keys)?.into())))
     }
 
     /// A code of the new authenticator.
     pub fn confirm_web_setup(
         &mut self,
-        ticket: &SetupTicket,
+        token: &EnrollmentToken,
         draft: Typed,
         answer: &Answer,
         now: Timestamp,
     ) -> Result<AfterSetupCode, SignInError> {
-        // drafts are opened with the keys of now
-        self.footing(&ticket.name)?;
-        let opened =
-            ErrandTicket::<Draft>::open(&draft, &self.token_keys(), &ticket.name, ticket.holder(), now);
-        let Some(opened) = opened.filter(|opened| stands(ticket, &opened.footing)) else {
+        if self.footing_of(token, now)?.is_none() {
+            return Ok(AfterSetupCode::Over);
+        }
+        let opened = Token::<Draft>::open(&draft, &self.token_keys(), token.holder(), now);
+        let Some(opened) = opened.filter(|opened| opened.account() == token.account()) else {
             return Ok(AfterSetupCode::Over);
         };
-        let Ok(pending) = opened.what.pending(&self.config, &ticket.name, &opened.footing) else {
+        let Ok(pending) = opened.payload().pending(&self.config, token.account(), opened.parent()) else {
             return Ok(AfterSetupCode::Over);
         };
         let confirmation = match pending.confirm(answer, &self.config, now) {
@@ -124,17 +135,70 @@ impl Door {
         let Some(step) = confirmation.step() else { return Ok(AfterSetupCode::Over) };
         let codes = pending.recovery_codes().iter().map(|code| code.grouped().into()).collect();
         let confirmed = opened.next(|draft| Confirmed { draft, step });
-        Ok(AfterSetupCode::Confirmed { codes, confirmed: confirmed.seal(&self.token_keys())? })
+        Ok(AfterSetupCode::Confirmed { codes, confirmed: confirmed.seal(&self.token_keys())?.into() })
     }
 
-    /// What a first authenticator needs of someone who is signed in and has just proven themselves; none where there is
-    /// one. Whoever gets codes by mail proved themselves by one.
-    pub fn turning_on_needs(
+    /// What leads to a first authenticator of someone who is signed in and has just proven themselves; none where there is
+    /// one.
+    pub fn turn_on(
         &mut self,
-        name: &UserName,
+        session: &Session,
+        proof: &StepUpToken,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<Option<EnrollmentToken>, SignInError> {
+        let may = match self.turning_on_needs(session, origin, now)? {
+            None => return Ok(None),
+            Some(Enrolling::Free) => MayEnroll::Yes,
+            Some(Enrolling::OneTimeCode) => MayEnroll::WithOneTimeCode,
+        };
+        Ok(Some(self.enrollment_of(session, proof, may, now)?))
+    }
+
+    /// What leads to an authenticator in place of all that there are.
+    pub fn replace(
+        &mut self,
+        session: &Session,
+        proof: &StepUpToken,
+        now: Timestamp,
+    ) -> Result<EnrollmentToken, SignInError> {
+        self.enrollment_of(session, proof, MayEnroll::Replacing, now)
+    }
+
+    fn enrollment_of(
+        &mut self,
+        session: &Session,
+        _: &StepUpToken,
+        may: MayEnroll,
+        now: Timestamp,
+    ) -> Result<EnrollmentToken, SignInError> {
+        let at = AccountAt { id: AccountId(session.account), generation: session.generation };
+        let (holder, parent) = (Holder::Bearer, Parent::session(session));
+        let to = To { account: &session.name, at: Some(at), holder, parent };
+        let enrollment = Enrollment { may, back_to: String::new() };
+        let token = Token::issue_until(&self.token_keys(), to, enrollment, now, session.expires);
+        Ok(token.map_err(VaultError::Random)?)
+    }
+
+    /// How the account is now, if what an enrollment was born of is alive.
+    fn footing_of(
+        &mut self,
+        token: &EnrollmentToken,
+        now: Timestamp,
+    ) -> Result<Option<(Footing, Alive)>, DoorError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let Some(alive) = alive(token, tx.as_mut(), &self.vault.token_keys(), now)? else { return Ok(None) };
+        Ok(Some((footing(tx.as_mut(), &self.vault, token.account())?, alive)))
+    }
+
+    /// What a first authenticator needs; none where there is one. Whoever gets codes by mail proved themselves by one.
+    fn turning_on_needs(
+        &mut self,
+        session: &Session,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Option<Enrolling>, SignInError> {
+        let name = &session.name;
         if !self.authenticators(name).map_or(true, |all| all.is_empty()) {
             return Ok(None);
         }
@@ -149,42 +213,40 @@ impl Door {
     pub fn finish_web_setup(
         &mut self,
         browser: &Browser<'_>,
-        ticket: &SetupTicket,
+        token: &EnrollmentToken,
         confirmed: &str,
         now: Timestamp,
     ) -> Result<AfterSetup, SignInError> {
-        self.footing(&ticket.name)?;
-        let keys = self.token_keys();
-        let opened = ErrandTicket::<Confirmed>::open(confirmed, &keys, &ticket.name, ticket.holder(), now);
-        let Some(opened) = opened.filter(|opened| stands(ticket, &opened.footing)) else {
+        let account = token.account();
+        let first = match self.footing_of(token, now)? {
+            Some((_, alive)) => FirstFactorPassed::of(token.parent(), &alive, now),
+            None => None,
+        };
+        let opened = Token::<Confirmed>::open(confirmed, &self.token_keys(), token.holder(), now);
+        let opened = opened.filter(|opened| opened.account() == account);
+        let (Some(opened), Some(first), Some(at)) = (opened, first, token.at()) else {
             return Ok(AfterSetup::Over);
         };
-        let draft = &opened.what.draft;
-        let Ok(pending) = draft.pending(&self.config, &ticket.name, &opened.footing) else {
+        let Ok(pending) = opened.payload().draft.pending(&self.config, account, opened.parent()) else {
             return Ok(AfterSetup::Over);
         };
-        let confirmation = Confirmation::given(opened.what.step);
-        let actor = match ticket.leave {
-            Leave::Replacement(session) => Actor::Session(&ticket.name, browser.origin, session),
-            Leave::OneTimeCode | Leave::Given | Leave::Invited(_) => {
-                Actor::Browser(&ticket.name, browser.origin)
-            }
+        let confirmation = Confirmation::given(opened.payload().step);
+        let (actor, before) = match token.parent() {
+            Parent::Session { id, .. } => (Actor::Session(account, browser.origin, *id), Some(*id)),
+            Parent::FirstFactor { .. } | Parent::Peer => (Actor::Browser(account, browser.origin), None),
         };
         let app_passwords = match self.activate(&pending, &confirmation, actor, now) {
             Ok(after) => after,
             Err(AdministrationError::Door(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterSetup::Over),
         };
-        Ok(match self.open_after(browser, (&ticket.name, ticket.generation), now, now)? {
+        let Some(second) = SecondFactorPassed::confirmed(&confirmation) else { return Ok(AfterSetup::Over) };
+        let opens = OpensSession::by(&first, &second);
+        Ok(match self.open_after(browser, (account, at.generation, before), opens, now)? {
             None => AfterSetup::Over,
             Some(opened) => AfterSetup::Opened(Box::new(Opened { app_passwords, ..opened })),
         })
     }
-}
-
-/// Whether the account is still as it was when the password passed.
-fn stands(ticket: &SetupTicket, footing: &Footing) -> bool {
-    footing.account.is_some_and(|(_, generation)| generation == ticket.generation)
 }
 
 pub(super) fn shown(pending: &Pending, draft: Typed) -> Shown {

@@ -73,7 +73,7 @@ pub enum AtPrompt {
         /// What was typed.
         code: Typed,
     },
-    /// The whole entry has passed: it becomes active.
+    /// The recovery codes are saved: it becomes active.
     Activate(Typed),
 }
 

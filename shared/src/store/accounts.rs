@@ -57,7 +57,7 @@ pub trait Accounts {
     /// A new account.
     fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord, StoreError>;
     /// Removes an account and all that is kept of it but floors of used steps and events; its sessions are revoked.
-    fn remove_account(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
+    fn remove_account(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Gives an account another name. What is sealed for it must be sealed anew.
     fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<(), StoreError>;
     /// Sets an account's groups.

@@ -2,7 +2,7 @@
 
 use super::{AccountId, StoreError};
 use crate::clock::Timestamp;
-use crate::ticket::{Pass, PassId};
+use crate::token::{LoginToken, TokenId};
 
 /// What became of a sign-in; one that is not kept was not tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,12 +16,12 @@ pub struct Trials {
 /// Their part of a transaction.
 pub trait LoginTickets {
     /// What became of a sign-in.
-    fn trials(&mut self, pass: PassId) -> Result<Trials, StoreError>;
+    fn trials(&mut self, token: TokenId) -> Result<Trials, StoreError>;
     /// Keeps what became of it until its life ends, and forgets those whose life ended before `now`.
     fn keep_trials(
         &mut self,
         account: AccountId,
-        pass: &Pass,
+        token: &LoginToken,
         trials: Trials,
         now: Timestamp,
     ) -> Result<(), StoreError>;

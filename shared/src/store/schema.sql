@@ -19,14 +19,17 @@ CREATE TABLE account (
     member_of    TEXT NOT NULL DEFAULT '',
     -- raised by whatever ends all sessions; sessions of an older one are over
     generation   INTEGER NOT NULL DEFAULT 0,
-    generation_at INTEGER NOT NULL DEFAULT 0
+    -- the revision with which it was raised last
+    generation_revision INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE INDEX account_generation ON account (generation_revision);
 
--- Accounts that are gone: their sessions are over.
+-- Accounts that are gone: their sessions are over. revision: as of a revoked session.
 CREATE TABLE removed_account (
-    id INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL
+    id       INTEGER PRIMARY KEY,
+    revision INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX removed_account_revision ON removed_account (revision);
 
 CREATE TABLE authenticator (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -56,6 +59,8 @@ CREATE TABLE floor (
 CREATE TABLE recovery_code (
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     hash    BLOB NOT NULL,
+    -- characters of the code
+    length  INTEGER NOT NULL,
     used_at INTEGER,
     PRIMARY KEY (account, hash)
 ) STRICT, WITHOUT ROWID;
@@ -64,6 +69,7 @@ CREATE TABLE recovery_code (
 CREATE TABLE one_time_code (
     account INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,
     hash    BLOB NOT NULL,
+    issued  INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     used    INTEGER NOT NULL
 ) STRICT;
@@ -206,9 +212,14 @@ CREATE TABLE session (
     created   INTEGER NOT NULL,
     last_seen INTEGER NOT NULL,
     expires   INTEGER NOT NULL,
-    refreshed INTEGER NOT NULL DEFAULT 0
+    refreshed INTEGER NOT NULL DEFAULT 0,
+    -- the trusted browser that it was begun in, also once that is trusted no longer
+    trusted_browser INTEGER,
+    -- 1 where that trust took the place of the code
+    by_trust  INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_account ON session (account);
+CREATE INDEX session_browser ON session (trusted_browser) WHERE trusted_browser IS NOT NULL;
 
 -- Sign-ins between the first factor and the code, once a code was tried. wrong: how many were; used: whether one was right.
 CREATE TABLE login_ticket (
@@ -220,17 +231,26 @@ CREATE TABLE login_ticket (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX login_ticket_expires ON login_ticket (expires);
 
--- Sessions ended one by one, until they would have expired.
+-- Sessions ended one by one. revision: the one with which.
 CREATE TABLE revoked_session (
-    id      BLOB PRIMARY KEY,
-    expires INTEGER NOT NULL
+    id       BLOB PRIMARY KEY,
+    revision INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX revoked_session_revision ON revoked_session (revision);
 
--- One row: raised by every revocation.
+-- One row: raised by every revocation. forgotten: what was revoked with this one or an older one may be known no longer,
+-- and sessions that were opened before it are refused.
 CREATE TABLE revision (
-    number INTEGER NOT NULL
+    number    INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO revision (number) VALUES (0);
+
+-- When revisions were reached, a few a day: by these it is known which are old enough to be forgotten.
+CREATE TABLE revision_time (
+    number INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL
+) STRICT;
 
 -- Running gates, and the last revision that each goes by.
 CREATE TABLE gate (

@@ -22,6 +22,33 @@ pub struct SessionRecord {
     pub last_seen: Timestamp,
     /// When it ends by itself.
     pub expires: Timestamp,
+    /// The trusted browser that it was begun in, if any.
+    pub trusted_browser: Option<InBrowser>,
+}
+
+/// The trusted browser of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InBrowser {
+    /// Its number.
+    pub number: i64,
+    /// Whether the trust took the place of the code.
+    pub by_trust: bool,
+}
+
+impl SessionRecord {
+    /// Whether the trust in its browser took the place of the code.
+    pub fn is_by_trust(&self) -> bool {
+        self.trusted_browser.is_some_and(|in_it| in_it.by_trust)
+    }
+}
+
+/// Sessions of a trusted browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BegunIn {
+    /// All that were begun in it.
+    Any,
+    /// Those where the trust took the place of the code.
+    ByTrust,
 }
 
 /// What is kept of a trusted browser.
@@ -61,12 +88,20 @@ pub trait Sessions {
     /// Sets it.
     fn set_password(&mut self, account: AccountId, hash: &Hash) -> Result<(), StoreError>;
 
-    /// Ends every session of an account, and its grace.
-    fn end_sessions(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
+    /// Ends every session of an account, and its grace: raises its generation.
+    fn end_sessions(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Ends every session and every trusted browser of an account, and its grace.
-    fn end_all(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
-    /// What was revoked and would still be good at `now` for sessions that last at most `longest` seconds.
-    fn revoked(&mut self, now: Timestamp, longest: u64) -> Result<Revoked, StoreError>;
+    fn end_all(&mut self, account: AccountId) -> Result<(), StoreError>;
+    /// What was revoked after a revision and is not forgotten; after 0 all.
+    fn revoked(&mut self, after: u64) -> Result<Revoked, StoreError>;
+    /// Forgets revocations that no session that is still good can have been opened before.
+    ///
+    /// A clock may run ahead and come back, so that no revocation may be forgotten by the time alone. Each has the
+    /// revision with which it was made, and a session says which revision there was when it was opened: with a
+    /// revocation, the revision up to which all are forgotten is raised, and sessions that were opened before that are
+    /// refused. A clock that is right forgets after 31 days, when each of these has ended by itself; one that is wrong
+    /// makes people sign in again, and lets nobody in.
+    fn forget_revocations(&mut self, now: Timestamp) -> Result<(), StoreError>;
     /// Makes every gate's snapshot stale; the new revision.
     fn revise(&mut self) -> Result<u64, StoreError>;
     /// The revision now.
@@ -84,12 +119,28 @@ pub trait Sessions {
     fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> Result<(), StoreError>;
     /// An account's sessions that are good at `now`, newest first.
     fn sessions(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
+    /// One of them, if it is good at `now`.
+    fn session(
+        &mut self,
+        account: AccountId,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, StoreError>;
     /// How many refresh tokens a session that is good at `now` has had after its first.
     fn refreshed(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>, StoreError>;
     /// It has one more.
     fn refresh(&mut self, id: SessionId, now: Timestamp) -> Result<(), StoreError>;
-    /// Ends one session; whether there was one.
+    /// Ends one session; whether there was one. Where there is none, no other takes its place.
     fn end_session(&mut self, id: SessionId) -> Result<bool, StoreError>;
+    /// Ends the sessions that were begun in a trusted browser, but for one.
+    fn end_sessions_of_browser(
+        &mut self,
+        browser: i64,
+        which: BegunIn,
+        but: Option<SessionId>,
+    ) -> Result<(), StoreError>;
+    /// Whether a session was ended by itself.
+    fn is_revoked(&mut self, id: SessionId) -> Result<bool, StoreError>;
 
     /// A new trusted browser; its number.
     fn add_browser(&mut self, browser: &BrowserRecord) -> Result<i64, StoreError>;

@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
     let mut home = home("");
-    let mail = add(&mut home, "mail", SCOPE);
+    let wrong = AppPassword::random().unwrap();
     let address = Address::parse("192.0.2.7").unwrap();
     home.door.note_app_passwords(&[], &[(address, NOW); 10]).unwrap();
     let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), delayed);
+    assert_eq!(admits(&mut home.door, &wrong, "dovecot", NOW), delayed);
 }
 
 #[test]

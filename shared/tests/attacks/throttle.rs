@@ -1,1 +1,205 @@
 //! Strangers who keep the owner out, and writes that hold the store for long.
+
+use crate::home::{
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password, recovery,
+    refused, remote,
+};
+use shared::answer::Answer;
+use shared::app_password::AppPassword;
+use shared::clock::Timestamp;
+use shared::decision::{Admission, NotAdmitted, Refusal, Verdict};
+use shared::door::{AfterCode, AfterPassword, Trust, Visitor};
+use shared::enrolment::{Confirmation, Pending};
+use shared::guess::Stage;
+use shared::name::Label;
+use shared::place::Origin;
+use shared::totp::{Moving, Step};
+
+/// A code that is wrong for everyone in these tests.
+const WRONG: &str = "000000";
+
+/// Ten wrong codes for names that do not exist: the address has to wait from then on.
+fn fills_the_count_of(home: &mut Home, from: &Origin, now: Timestamp) {
+    for number in 0..10 {
+        let outcome = home.attempt_from(&format!("nobody{number}-{from}"), from, Stage::Before, WRONG, now);
+        refused(&outcome, Refusal::Wrong);
+    }
+    let outcome = home.attempt_from("nobody", from, Stage::Before, WRONG, now);
+    assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::AddressDelayed { .. })));
+}
+
+fn admits(
+    home: &mut Home,
+    from: &Origin,
+    typed: &AppPassword,
+    now: Timestamp,
+) -> Result<Admission, NotAdmitted> {
+    let alice = name("alice");
+    let visitor =
+        Visitor { name: &alice, stage: Stage::Before, origin: from, browser: None, service: "dovecot" };
+    home.door.admit(&visitor, typed, now).unwrap()
+}
+
+fn app_password(home: &mut Home) -> AppPassword {
+    let (label, scope) = (Label::try_from("mail".to_owned()).unwrap(), "pam:dovecot".parse().unwrap());
+    home.door.add_app_password(&name("alice"), &label, &scope, None, "root", NOW).unwrap()
+}
+
+/// With the buckets of unknown names delayed, an answer that is compared would tell an account by the time of its commit.
+#[test]
+fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
+    let (mut home, _) = alice_at_the_web("");
+    // a reader of now keeps the journal from beginning again, so that its length is what was written
+    let reader = home.engine();
+    reader.execute_batch("BEGIN; SELECT * FROM account;").unwrap();
+    let wal = |home: &Home| home.folder.path().join("store/db-wal").metadata().unwrap().len();
+    let guess = |home: &mut Home, number: u32| {
+        let from = remote(&format!("198.51.100.{number}"));
+        let before = wal(home);
+        let outcome = home.attempt_from("alice", &from, Stage::Before, WRONG, NOW);
+        (wal(home) - before, outcome)
+    };
+    let password_guess = |home: &mut Home, number: u32| {
+        let from = remote(&format!("198.51.100.{number}"));
+        let (who, wrong) = (name("alice"), password("wrong horse"));
+        let none = Answer::read(b"");
+        let before = wal(home);
+        let after = home.door.enter_password(&browser(&from), &who, Some(&wrong), &none, NOW).unwrap();
+        (wal(home) - before, after)
+    };
+    let open: Vec<u64> = (0..5).map(|number| guess(&mut home, number).0).collect();
+    for number in 5..9 {
+        let (frames, outcome) = guess(&mut home, number);
+        refused(&outcome, Refusal::Delayed { wait: 30 });
+        assert!(open.contains(&frames) && frames > 0, "{frames} of {open:?}");
+        let (frames, after) = password_guess(&mut home, number);
+        assert!(matches!(after, AfterPassword::Refused(Refusal::Delayed { .. })));
+        assert!(open.contains(&frames) && frames > 0, "{frames} of {open:?}");
+    }
+}
+
+/// Nobody guesses one of these, so a wait of the address would keep out the owner behind it alone.
+#[test]
+fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_password() {
+    let (mut home, app) = alice("");
+    let from = remote("198.51.100.7");
+    let mail = app_password(&mut home);
+    fills_the_count_of(&mut home, &from, NOW);
+    assert!(admits(&mut home, &from, &mail, NOW).is_ok());
+    let wrong = AppPassword::random().unwrap();
+    assert!(matches!(admits(&mut home, &from, &wrong, NOW), Err(NotAdmitted::AddressDelayed { .. })));
+
+    for (stage, number) in [(Stage::Before, 0), (Stage::After, 1)] {
+        let strange = remote(&format!("198.51.100.{}", 8 + number));
+        fills_the_count_of(&mut home, &strange, NOW);
+        accepted(&home.attempt_from("alice", &strange, stage, &recovery(&app, number), NOW));
+        let again = home.attempt_from("alice", &strange, stage, &recovery(&app, number), NOW);
+        refused(&again, Refusal::Used { wait: 0 });
+    }
+
+    for (stage, host) in [(Stage::Before, 20), (Stage::After, 21)] {
+        let strange = remote(&format!("198.51.100.{host}"));
+        fills_the_count_of(&mut home, &strange, NOW);
+        let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+        accepted(&home.attempt_from("alice", &strange, stage, &code.grouped(), NOW));
+    }
+
+    // what is wrong waits as before, and is not counted
+    let strange = remote("198.51.100.30");
+    fills_the_count_of(&mut home, &strange, NOW);
+    for typed in ["ABCDE-FGHJK", "P-2345-6789-ABCD"] {
+        let outcome = home.attempt_from("alice", &strange, Stage::After, typed, NOW.plus(1));
+        refused(&outcome, Refusal::AddressDelayed { wait: 299 });
+    }
+}
+
+#[test]
+fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
+    let (mut home, app) = alice_at_the_web("");
+    let from = remote("198.51.100.7");
+    fills_the_count_of(&mut home, &from, NOW);
+    let code = Answer::read(recovery(&app, 0).as_bytes());
+    let (who, right) = (name("alice"), password(PASSWORD));
+    let wrong = Answer::read(b"ABCDE-FGHJK");
+    let after = home.door.enter_password(&browser(&from), &who, Some(&right), &wrong, NOW).unwrap();
+    assert!(matches!(after, AfterPassword::Refused(Refusal::AddressDelayed { .. })));
+    let after = home.door.enter_password(&browser(&from), &who, Some(&right), &code, NOW).unwrap();
+    assert!(matches!(after, AfterPassword::Opened(_)));
+}
+
+/// Who has signed in from an address is there as sure as in a trusted browser: guesses at other names that come through
+/// the same address must not count against them.
+#[test]
+fn guesses_through_an_address_delay_nobody_who_is_known_there() {
+    let (mut home, app) = alice_at_the_web("");
+    let from = remote("198.51.100.7");
+    accepted(&home.attempt_from("alice", &from, Stage::After, &code_of(&app, -1), NOW));
+    fills_the_count_of(&mut home, &from, NOW);
+    accepted(&home.attempt_from("alice", &from, Stage::Before, &code_of(&app, 0), NOW));
+    let (door, who, right) = (&mut home.door, name("alice"), password(PASSWORD));
+    let after = door.enter_password(&browser(&from), &who, Some(&right), &Answer::read(b""), NOW).unwrap();
+    let AfterPassword::Code(pass) = after else { panic!("the password is refused") };
+    let typed = Answer::read(code_of(&app, 1).as_bytes());
+    let after = door.enter_code(&browser(&from), &pass, &typed, Trust::NotAsked, NOW).unwrap();
+    assert!(matches!(after, AfterCode::Opened(_)));
+}
+
+/// Where no address is known everyone has the same one, so a success there says nothing about who was wrong before.
+#[test]
+fn a_success_without_an_address_forgives_no_stranger() {
+    for origin in [Origin::Unknown, Origin::Local("alice".to_owned())] {
+        let (mut home, app) = alice("");
+        for _ in 0..4 {
+            refused(&home.attempt_from("alice", &origin, Stage::After, WRONG, NOW), Refusal::Wrong);
+        }
+        accepted(&home.attempt_from("alice", &origin, Stage::After, &code_of(&app, 0), NOW));
+        refused(&home.attempt_from("alice", &origin, Stage::After, WRONG, NOW), Refusal::Wrong);
+        let outcome = home.attempt_from("alice", &origin, Stage::After, WRONG, NOW);
+        refused(&outcome, Refusal::Delayed { wait: 30 });
+    }
+}
+
+/// The look-ahead of a counter is eleven codes wide, so that each typing error cost as much as four.
+#[test]
+fn two_typing_errors_delay_nobody_who_has_a_counter() {
+    let mut home = Home::new("");
+    let pending = Pending::new(&home.config, &name("alice")).unwrap();
+    let parameters = shared::totp::Parameters { moving: Moving::Counter, ..pending.parameters() };
+    let pending = pending.with_parameters(parameters, Step(0));
+    home.door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
+    for _ in 0..4 {
+        refused(&home.attempt("alice", WRONG, NOW), Refusal::Wrong);
+    }
+    accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
+}
+
+/// Typed at the wrong prompt, it is a mistake and no guess: no credential of the account has its shape.
+#[test]
+fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() {
+    let (mut home, app) = alice("[throttle]\naddress_limit = 3\n");
+    let from = remote("198.51.100.7");
+    for stage in [Stage::After, Stage::Before] {
+        for typed in ["kubernetes7", "correcthorsebattery"] {
+            for _ in 0..4 {
+                refused(&home.attempt_from("alice", &from, stage, typed, NOW), Refusal::Unfit);
+            }
+        }
+    }
+    // and the codes of the account are still counted, also where the configuration makes others now
+    let mut config = home.config.clone();
+    config.recovery = toml::from_str("length = 12").unwrap();
+    home.door = shared::door::Door::open(config).unwrap();
+    refused(&home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", NOW), Refusal::Wrong);
+    accepted(&home.attempt_from("alice", &from, Stage::After, &recovery(&app, 0), NOW));
+}
+
+#[test]
+fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
+    let (mut home, _) = alice("");
+    let ahead = NOW.plus(30 * 86_400);
+    let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", ahead).unwrap();
+    refused(&home.attempt("alice", &code.grouped(), NOW), Refusal::CodeExpired);
+    assert_eq!(home.door.one_time_code_until(&name("alice"), NOW).unwrap(), None);
+    let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    accepted(&home.attempt("alice", &code.grouped(), NOW.plus(48 * 3600 - 1)));
+}

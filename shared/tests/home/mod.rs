@@ -7,7 +7,7 @@ use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::config::{Config, file};
 use shared::decision::{Refusal, Verdict};
-use shared::door::{AfterCode, AfterPassword, Browser, Door, Outcome, Trust, Visitor};
+use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, Outcome, Trust, Visitor};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::key::MasterKeys;
@@ -61,13 +61,19 @@ pub(crate) fn alice(extra: &str) -> (Home, Pending) {
 /// Alice comes in by her password and what she types then.
 #[track_caller]
 pub(crate) fn signs_in(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> Session {
+    opens(home, from, typed, now).session
+}
+
+/// The same, with all that it opened.
+#[track_caller]
+pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> Opened {
     let (door, who, none) = (&mut home.door, name("alice"), Answer::read(b""));
     let asked = door.enter_password(&browser(from), &who, Some(&password(PASSWORD)), &none, now);
-    let AfterPassword::Code { pass, .. } = asked.unwrap() else { panic!("no code is asked") };
+    let AfterPassword::Code(pass) = asked.unwrap() else { panic!("no code is asked") };
     let answer = Answer::read(typed.as_bytes());
-    let entered = door.enter_code(&browser(from), &who, &pass, &answer, Trust::NotAsked, now);
+    let entered = door.enter_code(&browser(from), &pass, &answer, Trust::NotAsked, now);
     let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
-    opened.session
+    *opened
 }
 
 /// Alice with an app and a password.

@@ -3,6 +3,7 @@
 
 use shared::guess::Stage;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 /// Short limits, so that sequences run into them; codes so long that hardly any comes twice.
 pub(crate) const CONFIG: &str = r#"
@@ -27,6 +28,8 @@ const PERIOD: u64 = 30;
 pub(crate) const REACH: u64 = 20;
 const DAY: u64 = 24 * 3600;
 const MONTH: u64 = 30 * DAY;
+/// How far ahead a time may lie that this clock wrote.
+const SLACK: u64 = 60;
 
 /// Who answers, as far as counting is concerned.
 #[derive(Clone, Debug)]
@@ -98,8 +101,8 @@ pub(crate) struct Model {
     pub(crate) live: HashSet<usize>,
     /// The recovery codes of now, and whether each has opened.
     pub(crate) recovery: HashMap<String, bool>,
-    /// The newest one-time code, when its life ends, and whether it has opened.
-    pub(crate) one_time: Option<(String, u64, bool)>,
+    /// The newest one-time code, its life, and whether it has opened.
+    pub(crate) one_time: Option<(String, Range<u64>, bool)>,
     rows: HashMap<(Stage, String), Row>,
     addresses: HashMap<String, Vec<u64>>,
     familiar: HashMap<String, u64>,
@@ -112,15 +115,21 @@ impl Model {
     }
 
     fn key(&self, who: &Who, now: u64) -> (Stage, String) {
-        let familiar = |address: &&String| self.familiar.get(*address).is_some_and(|at| at + MONTH >= now);
+        let familiar = |address: &&String| self.is_familiar(address, now);
         let own = who.own_place.map(str::to_owned);
         let place = own.or_else(|| who.address.as_ref().filter(familiar).cloned());
         (who.stage, place.unwrap_or_else(|| "elsewhere".to_owned()))
     }
 
-    /// The address whose own count a visitor stands under: never in a trusted browser.
-    fn counted_address(who: &Who) -> Option<&String> {
-        who.address.as_ref().filter(|_| who.own_place.is_none())
+    /// Access was granted from there in the last 30 days, by the clock of now.
+    fn is_familiar(&self, address: &str, now: u64) -> bool {
+        self.familiar.get(address).is_some_and(|at| *at <= now + SLACK && at + MONTH >= now)
+    }
+
+    /// The address whose own count holds: never that of a trusted browser, nor a familiar one.
+    fn counted_address<'a>(&self, who: &'a Who, now: u64) -> Option<&'a String> {
+        let address = who.address.as_ref().filter(|_| who.own_place.is_none());
+        address.filter(|address| !self.is_familiar(address, now))
     }
 
     /// What was counted in the future, before the clock was set back, counts as of now. Whether there was any.
@@ -137,16 +146,19 @@ impl Model {
         let throttled = self.address_delay(who, now);
         match meaning {
             Meaning::Junk => Meets::NoCharge,
-            Meaning::Recovery(code) => throttled.unwrap_or(match self.recovery.get(code) {
+            // compared before anything delays
+            Meaning::Recovery(code) => match self.recovery.get(code) {
                 Some(false) => Meets::OpenDoor,
                 Some(true) => Meets::NoCharge,
-                None => Meets::Charge,
-            }),
-            Meaning::OneTime(code) => throttled.unwrap_or(match &self.one_time {
-                Some((newest, ends, used)) if newest == code && (*used || now >= *ends) => Meets::NoCharge,
+                None => throttled.unwrap_or(Meets::Charge),
+            },
+            Meaning::OneTime(code) => match &self.one_time {
+                Some((newest, lives, used)) if newest == code && (*used || !lives.contains(&now)) => {
+                    Meets::NoCharge
+                }
                 Some((newest, ..)) if newest == code => Meets::OpenDoor,
-                _ => Meets::Charge,
-            }),
+                _ => throttled.unwrap_or(Meets::Charge),
+            },
             _ => {
                 let throttled = throttled.filter(|_| who.stage == Stage::Before);
                 let delayed = throttled.or_else(|| self.delay(&self.key(who, now), now));
@@ -183,7 +195,7 @@ impl Model {
     }
 
     fn address_delay(&self, who: &Who, now: u64) -> Option<Meets> {
-        let times = self.addresses.get(Model::counted_address(who)?)?;
+        let times = self.addresses.get(self.counted_address(who, now)?)?;
         let mut recent: Vec<u64> = times.iter().copied().filter(|at| now - at < ADDRESS_WINDOW).collect();
         recent.sort_unstable();
         let filling = recent[recent.len().checked_sub(ADDRESS_LIMIT)?];
@@ -195,14 +207,16 @@ impl Model {
         let key = self.key(who, now);
         match met {
             Meets::OpenDoor => {
-                self.forget_old(&key, MONTH, who, now);
+                let kept = if who.stage == Stage::Before { DAY } else { MONTH };
+                self.forget_old(&key, kept, who, now);
                 self.spends(meaning);
             }
             Meets::NextPage => {
                 self.forget_old(&key, DAY, who, now);
                 let row = self.rows.entry(key).or_default();
-                row.failures.retain(|failure| failure.address != who.address);
+                forgive(row, who);
             }
+            Meets::Delay(_) if who.stage == Stage::Before => self.forget_old(&key, DAY, who, now),
             Meets::Charge => {
                 // three codes of each authenticator: one for every three
                 let cost = match meaning {
@@ -224,7 +238,7 @@ impl Model {
                     row.locked |= who.stage == Stage::After && before + cost >= LOCK_AFTER;
                 }
                 if cost.is_none() || who.stage == Stage::Before {
-                    if let Some(address) = Model::counted_address(who) {
+                    if let Some(address) = self.counted_address(who, now) {
                         self.forget_old_of_addresses(now);
                         self.addresses.entry(address.clone()).or_default().push(now);
                     }
@@ -258,11 +272,11 @@ impl Model {
     pub(crate) fn enters(&mut self, who: &Who, meaning: &Meaning, now: u64) {
         let row = self.rows.entry(self.key(who, now)).or_default();
         match meaning {
-            Meaning::Code(..) => row.failures.retain(|failure| failure.address != who.address),
+            Meaning::Code(..) => forgive(row, who),
             _ => *row = Row::default(),
         }
         if let Some(address) = who.address.clone() {
-            self.familiar.retain(|_, at| *at + MONTH >= now);
+            self.familiar.retain(|_, at| *at <= now + SLACK && *at + MONTH >= now);
             self.familiar.insert(address, now);
         }
     }
@@ -271,7 +285,7 @@ impl Model {
         if let Some(row) = self.rows.get_mut(key) {
             row.failures.retain(|failure| failure.at + kept >= now);
         }
-        if Model::counted_address(who).is_some() {
+        if self.counted_address(who, now).is_some() {
             self.forget_old_of_addresses(now);
         }
     }
@@ -300,4 +314,9 @@ impl Model {
     pub(crate) fn locks(&self) -> usize {
         self.rows.values().filter(|row| row.locked).count()
     }
+}
+
+/// A success forgives what its own address put there, and nothing where there is none.
+fn forgive(row: &mut Row, who: &Who) {
+    row.failures.retain(|failure| who.address.is_none() || failure.address != who.address);
 }

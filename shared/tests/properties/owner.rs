@@ -1,6 +1,6 @@
 //! The owner, who has signed in before: at home, and in a browser that is trusted since.
 
-use crate::home::{PASSWORD, accepted, attempt_at, code_at, name, recovery, remote};
+use crate::home::{PASSWORD, accepted, attempt_at, code_at, recovery, remote};
 use crate::world::World;
 use shared::answer::Answer;
 use shared::door::{AfterCode, AfterPassword, Browser, Trust};
@@ -23,7 +23,8 @@ impl Owner {
     /// with codes at home and on this host. And a little later in another browser at home.
     pub(crate) fn gets_in_everywhere(&self, world: &mut World) {
         let code = recovery(&world.authenticators[0], 0);
-        let (anywhere, elsewhere) = (remote("203.0.113.9"), remote("203.0.113.10"));
+        // the second is one of the networks that strangers come from
+        let (anywhere, elsewhere) = (remote("203.0.113.9"), remote("2001:db8:0:1::10"));
         let in_trusted = world.gives_password(0, &anywhere, Some(&self.cookie), PASSWORD, "");
         assert!(matches!(in_trusted, AfterPassword::Opened(_)), "the trusted browser is kept out");
         let recovered = world.gives_password(1, &elsewhere, None, PASSWORD, &code);
@@ -48,14 +49,14 @@ fn next_code(world: &mut World) -> String {
 
 /// Password, then code, at the gate; the cookie of a browser that is trusted from now on.
 fn signs_in(world: &mut World, from: &Origin, trust: Trust) -> Option<String> {
-    let AfterPassword::Code { pass, .. } = world.gives_password(0, from, None, PASSWORD, "") else {
+    let AfterPassword::Code(pass) = world.gives_password(0, from, None, PASSWORD, "") else {
         panic!("the password is not taken")
     };
     let (typed, now) = (next_code(world), world.now);
     let browser =
         Browser { origin: from, name: "Test", cookie: None, scope: "example.com", page: None, session: None };
     let answer = Answer::read(typed.as_bytes());
-    match world.door(0).enter_code(&browser, &name("alice"), &pass, &answer, trust, now).unwrap() {
+    match world.door(0).enter_code(&browser, &pass, &answer, trust, now).unwrap() {
         AfterCode::Opened(opened) => opened.browser_cookie.map(|cookie| cookie.to_string()),
         AfterCode::Refused(refusal) => panic!("the code is refused: {refusal:?}"),
     }

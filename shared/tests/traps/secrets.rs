@@ -1,19 +1,20 @@
 //! What is kept: secrets and recovery codes, and what is shown of them once.
 
-use crate::acts::{asks, attempts, gives_password, one_more};
-use crate::home::{Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_of, name, remote};
+use crate::acts::{asks, attempts, one_more};
+use crate::home::{
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password, remote,
+};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use shared::answer::Answer;
 use shared::config::file;
 use shared::door::{
-    AdministrationError, AfterPassword, AfterSetup, AfterSetupCode, Browser, Door, DoorError, Shown,
+    AdministrationError, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Door, DoorError, Shown,
 };
 use shared::enrolment::{Confirmation, Pending};
 use shared::errand::Task;
 use shared::otpauth;
 use shared::secret::Secret;
-use shared::ticket::{Leave, SetupTicket};
 use shared::totp::{Step, code};
 use std::collections::HashSet;
 use std::fs;
@@ -50,29 +51,26 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
     assert_eq!(home.door.authenticators(&name("alice")).unwrap().len(), 1);
 }
 
-/// The ticket of a first setup, as it would be given after the password if there were no second factor.
+/// A first setup that was begun while there was no second factor.
 fn at_the_web_too(home: &mut Home) {
-    let from = remote("192.0.2.7");
-    let AfterPassword::Code { pass, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
-        panic!("no code is asked")
-    };
-    let ticket =
-        SetupTicket::begun(name("alice"), pass.generation, Leave::Given, String::new(), NOW).unwrap();
+    let (from, bob) = (remote("192.0.2.7"), name("bob"));
+    home.door.set_password(&bob, &password(PASSWORD), "root", NOW).unwrap();
+    let given = password(PASSWORD);
+    let entered = home.door.enter_password(&browser(&from), &bob, Some(&given), &Answer::Unfit, NOW);
+    let AfterPassword::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+    let session = opened.session;
+    let proof = home.door.step_up(&browser(&from), &session, Some(&given), &Answer::Unfit, NOW);
+    let AfterStepUp::Proven(proof) = proof.unwrap() else { panic!("not proven") };
+    let ticket = home.door.turn_on(&session, &proof, &from, NOW).unwrap().unwrap();
+    home.enrols("bob");
+    assert!(home.door.turn_on(&session, &proof, &from, NOW).unwrap().is_none());
     let Some(Shown { secret, draft, .. }) = home.door.begin_web_setup(&ticket, NOW).unwrap() else { return };
     let (secret, parameters) = otpauth::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
     let confirmed =
         home.door.confirm_web_setup(&ticket, draft, &Answer::read(shows.as_bytes()), NOW).unwrap();
     let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else { return };
-    let browser = Browser {
-        origin: &from,
-        name: "Test",
-        cookie: None,
-        scope: "example.com",
-        page: None,
-        session: None,
-    };
-    let after = home.door.finish_web_setup(&browser, &ticket, &confirmed, NOW).unwrap();
+    let after = home.door.finish_web_setup(&browser(&from), &ticket, &confirmed, NOW).unwrap();
     assert!(matches!(after, AfterSetup::Over), "it replaced the active one");
 }
 

@@ -1,27 +1,26 @@
 //! What lies between pages and in browsers: tickets, sessions, cookies.
 
 use crate::acts::{asks, gives_password, one_more};
-use crate::home::{Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, remote};
+use crate::home::{Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, remote};
 use shared::answer::Answer;
+use shared::config::Config;
 use shared::decision::Refusal;
-use shared::door::{AdministrationError, AfterCode, AfterPassword, Browser, Trust};
+use shared::door::{AdministrationError, AfterCode, AfterPassword, Browser, Door, Trust};
 use shared::errand::{self, Change, Finish, Task};
 use shared::otpauth;
 use shared::session::Session;
-use shared::ticket::{Leave, LoginTicket, SetupTicket};
+use shared::token::{EnrollmentToken, LoginToken};
 
 /// And the setup token is sealed: it tells nothing to whoever holds it.
 #[test]
 fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code { pass, digits, methods } = gives_password(&mut home.door, &from, None, PASSWORD)
-    else {
+    let AfterPassword::Code(pass) = gives_password(&mut home.door, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
     let keys = home.door.token_keys();
-    let login = LoginTicket { name: name("alice"), pass, digits, methods, back_to: String::new() };
-    let login = login.to_cookie(&keys).unwrap();
+    let login = pass.seal(&keys).unwrap().to_string();
     let browser = Browser {
         origin: &from,
         name: "Test",
@@ -31,12 +30,17 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         session: None,
     };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered = home.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap();
+    let entered = home.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap();
     let AfterCode::Opened(opened) = entered else { panic!("not opened") };
     let trusted = opened.browser_cookie.as_ref().unwrap().to_string();
     let session = opened.session.to_cookie(&opened.keys);
-    let first = SetupTicket::begun(name("alice"), pass.generation, Leave::Given, String::new(), NOW).unwrap();
-    let first = first.to_cookie(&keys).unwrap();
+    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
+    let required = Config { policy: toml::from_str("required = \"all\"").unwrap(), ..home.config.clone() };
+    let mut required = Door::open(required).unwrap();
+    let entered =
+        required.enter_password(&browser, &name("bob"), Some(&password(PASSWORD)), &Answer::Unfit, NOW);
+    let AfterPassword::Setup(first) = entered.unwrap() else { panic!("it opens") };
+    let first = first.seal(&keys).unwrap().to_string();
 
     let code = Some(code_of(&app, 0).into());
     let begun = asks(&mut home, Task::Change { code, change: one_more() }).unwrap();
@@ -47,18 +51,17 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     let (setup, renewal) = ((*setup).to_owned(), (*renewal).to_owned());
 
     assert!(
-        Session::from_cookie(&session, &keys).is_some()
-            && LoginTicket::from_cookie(&login, &keys, NOW).is_some()
+        Session::from_cookie(&session, &keys).is_some() && LoginToken::read(&login, &keys, NOW).is_some()
     );
     for other in [&login, &trusted, &setup, &renewal, &first] {
         assert!(Session::from_cookie(other, &keys).is_none());
     }
     for other in [&session, &trusted, &setup, &renewal, &first] {
-        assert!(LoginTicket::from_cookie(other, &keys, NOW).is_none());
+        assert!(LoginToken::read(other, &keys, NOW).is_none());
     }
     for other in [&session, &login, &setup, &renewal, &first] {
         let asked = gives_password(&mut home.door, &from, Some(other), PASSWORD);
-        assert!(matches!(asked, AfterPassword::Code { .. }), "it trusts a browser");
+        assert!(matches!(asked, AfterPassword::Code(_)), "it trusts a browser");
     }
     for other in [&session, &login, &trusted, &renewal, &first] {
         let ticket = || other.to_string().into();
@@ -73,9 +76,9 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         assert!(matches!(kept, Err(AdministrationError::Stale)), "{kept:?}");
     }
 
-    assert!(SetupTicket::from_cookie(&first, &keys, NOW).is_some());
+    assert!(EnrollmentToken::read(&first, &keys, NOW).is_some());
     for other in [&session, &login, &trusted, &setup, &renewal] {
-        assert!(SetupTicket::from_cookie(other, &keys, NOW).is_none());
+        assert!(EnrollmentToken::read(other, &keys, NOW).is_none());
     }
 
     let raw = otpauth::read(&secret).unwrap().0;
@@ -91,7 +94,7 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
 fn trap_14_administrators_disable_leaves_sessions_alive() {
     let (mut home, app) = alice_at_the_web("");
     let from = remote("192.0.2.7");
-    let AfterPassword::Code { pass, .. } = gives_password(&mut home.door, &from, None, PASSWORD) else {
+    let AfterPassword::Code(pass) = gives_password(&mut home.door, &from, None, PASSWORD) else {
         panic!("no code is asked")
     };
     let browser = Browser {
@@ -104,7 +107,7 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     };
     let enter = |home: &mut Home, offset| {
         let answer = Answer::read(code_of(&app, offset).as_bytes());
-        home.door.enter_code(&browser, &name("alice"), &pass, &answer, Trust::Asked, NOW).unwrap()
+        home.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap()
     };
     let AfterCode::Opened(opened) = enter(&mut home, -1) else { panic!("not opened") };
     let cookie = opened.browser_cookie.unwrap().to_string();
@@ -121,6 +124,6 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     );
     let anew = home.enrols("alice");
     let asked = gives_password(&mut home.door, &from, Some(&cookie), PASSWORD);
-    assert!(matches!(asked, AfterPassword::Code { .. }), "its browser is trusted");
+    assert!(matches!(asked, AfterPassword::Code(_)), "its browser is trusted");
     accepted(&home.attempt("alice", &code_of(&anew, 0), NOW));
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 use testhost::{Host, patiently, reconfigure};
 
 #[test]
@@ -30,7 +31,8 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut held = VecDeque::new();
-            while !over.load(Ordering::SeqCst) {
+            let began = Instant::now();
+            while !over.load(Ordering::SeqCst) && began.elapsed() < Duration::from_secs(300) {
                 held.extend(TcpStream::connect("127.0.0.1:9091"));
                 if held.len() > 5000 {
                     held.pop_front();

@@ -12,14 +12,17 @@ use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::gate::FirstFactor;
 use crate::decision::{Refusal, Verdict};
+use crate::door::proof::FirstFactorPassed;
 use crate::door::visit::Visit;
 use crate::door::{Door, Visitor, load, waiver};
 use crate::event::What;
 use crate::guess::Stage;
 use crate::host_password::Said;
 use crate::name::UserName;
-use crate::password::{Hash, Password};
+use crate::password::{Hash, Password, PasswordError};
+use crate::policy::Enrolling;
 use crate::store::{AccountId, FailureId, Intent, Wrong};
+use crate::token::{MayEnroll, Parent, TokenId};
 
 /// A password that is charged, and to be judged.
 pub struct FirstFactorTried {
@@ -67,12 +70,16 @@ impl Door {
         now: Timestamp,
     ) -> Result<AfterPassword, SignInError> {
         match self.config.gate.first_factor {
-            FirstFactor::Header => self.enter(browser, name, None, &Answer::Unfit, now),
+            FirstFactor::Header => {
+                let first = FirstFactorPassed::established(self.config.gate.first_factor, now);
+                self.enter(browser, name, None, first, &Answer::Unfit, now)
+            }
             FirstFactor::Password | FirstFactor::Pam => Ok(AfterPassword::Refused(Refusal::Unfit)),
         }
     }
 
-    /// Charges a password, before it is judged. A valid recovery code along with it opens the way through delay and lock.
+    /// Charges a password, before it is judged. A valid recovery or one-time code along with it passes every delay, of the
+    /// account and of the address.
     pub fn try_first_factor(
         &mut self,
         browser: &Browser<'_>,
@@ -80,18 +87,21 @@ impl Door {
         recovery: &Answer,
         now: Timestamp,
     ) -> Result<Result<FirstFactorTried, Refusal>, SignInError> {
+        self.end_stolen_browser(browser, name, now)?;
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(config, vault, tx, browser, name, now)?;
+        let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
         let visit = Visit::load(config, vault, tx, &visitor, declared, now)?;
         let with_recovery = matches!(visit.decide(recovery, Stage::After).verdict, Verdict::Accepted(_));
-        let refusal = visit.standing();
-        let refusal = refusal.filter(|r| matches!(r, Refusal::AddressDelayed { .. }) || !with_recovery);
-        if let Some(refusal) = refusal {
-            let worth_keeping = visit.mended || matches!(recognised, Recognised::Stolen);
+        if let Some(refusal) = visit.standing().filter(|_| !with_recovery) {
+            let delayed = matches!(refusal, Refusal::Delayed { .. });
+            if delayed {
+                visit.write_as_if_charged(tx)?;
+            }
+            let worth_keeping = delayed || visit.mended;
             drop(visit);
             match worth_keeping {
                 true => transaction.commit()?,
@@ -119,7 +129,10 @@ impl Door {
         now: Timestamp,
     ) -> Result<AfterPassword, SignInError> {
         match said {
-            Said::Right => self.enter(browser, name, Some(&tried), recovery, now),
+            Said::Right => {
+                let first = FirstFactorPassed::judged(&tried, said, self.config.gate.first_factor, now);
+                self.enter(browser, name, Some(&tried), first, recovery, now)
+            }
             Said::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
             Said::Unasked => {
                 self.take_back(&tried)?;
@@ -151,9 +164,12 @@ impl Door {
         browser: &Browser<'_>,
         name: &UserName,
         tried: Option<&FirstFactorTried>,
+        first: Option<FirstFactorPassed>,
         recovery: &Answer,
         now: Timestamp,
     ) -> Result<AfterPassword, SignInError> {
+        let Some(first) = first else { return Ok(AfterPassword::Refused(Refusal::Unfit)) };
+        self.end_stolen_browser(browser, name, now)?;
         let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
         let Door { config, vault, store, .. } = self;
         let declared = || load::declared(config, name);
@@ -162,7 +178,7 @@ impl Door {
         if let Some(tried) = tried {
             tx.take_back(tried.row, tried.address)?;
         }
-        let recognised = recognise(config, vault, tx, browser, name, now)?;
+        let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
         let mut visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
         if tried.is_some() {
@@ -180,8 +196,9 @@ impl Door {
             visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
         }
         let Some(record) = &visit.record else { return Ok(AfterPassword::Refused(Refusal::Expired)) };
-        let entering =
-            Entering { config, vault, browser, record, host: &host, recovery, rises_from: None, now };
+        let sign_in = TokenId::random().map_err(PasswordError::from)?;
+        let parent = Parent::FirstFactor { sign_in, first: first.first() };
+        let entering = Entering { config, vault, browser, record, host: &host, recovery, first, parent, now };
         let next = entering.next(tx, &visit, &recognised)?;
         drop(visit);
         transaction.commit()?;
@@ -192,11 +209,15 @@ impl Door {
                 Ok(AfterPassword::Opened(opened))
             }
             // They may set it up by themselves while they could come in without.
-            AfterPassword::Setup { generation, .. } => {
+            AfterPassword::Setup(token) => {
                 let visitor = Visitor { stage: Stage::After, browser: None, ..visitor };
-                Ok(AfterPassword::Setup { generation, needs: self.first_setup_needs(&visitor, now)? })
+                let may = match self.first_setup_needs(&visitor, now)? {
+                    Enrolling::Free => MayEnroll::Yes,
+                    Enrolling::OneTimeCode => MayEnroll::WithOneTimeCode,
+                };
+                Ok(AfterPassword::Setup(Box::new(token.that_may(may))))
             }
-            AfterPassword::Code { .. } | AfterPassword::Refused(_) => Ok(next),
+            AfterPassword::Code(_) | AfterPassword::Refused(_) => Ok(next),
         }
     }
 }
@@ -204,7 +225,7 @@ impl Door {
 /// Whoever gives a first factor in this browser.
 pub(super) fn before<'a>(browser: &Browser<'a>, name: &'a UserName, recognised: &Recognised) -> Visitor<'a> {
     let browser_number = match recognised {
-        Recognised::Trusted(number) => Some(*number),
+        Recognised::Trusted(trusted) => Some(trusted.number()),
         _ => None,
     };
     Visitor { name, stage: Stage::Before, origin: browser.origin, browser: browser_number, service: SERVICE }

@@ -6,21 +6,22 @@ use crate::account::{Enrolled, Methods};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::config::gate::FirstFactor;
 use crate::config::rule::Access;
 use crate::decision::{Refusal, Verdict};
 use crate::door::opening::Opening;
+use crate::door::proof::{FirstFactorPassed, OpensSession, SecondFactorPassed, SteppedUp};
 use crate::door::visit::Visit;
 use crate::door::{Means, Visitor, load, mail};
 use crate::event::What;
 use crate::guess::Stage;
 use crate::host_groups::AskedGroups;
 use crate::password::PasswordError;
-use crate::policy::{Enrolling, Need, Subject};
+use crate::policy::{Need, Subject};
 use crate::rule::{self, Person, Request};
-use crate::session::Factors;
 use crate::store::{AccountRecord, Transaction};
-use crate::ticket::Pass;
+use crate::token::{
+    AccountAt, Enrollment, EnrollmentToken, Holder, Login, MayEnroll, Parent, StepUpToken, To, Token,
+};
 use crate::vault::Vault;
 
 /// Someone whose first factor has passed.
@@ -32,8 +33,9 @@ pub(super) struct Entering<'a> {
     pub(super) host: &'a HostGroups,
     /// What came along with a password.
     pub(super) recovery: &'a Answer,
-    /// When the session began that rises, if one does.
-    pub(super) rises_from: Option<Timestamp>,
+    /// The first factor, and what it is or belongs to.
+    pub(super) first: FirstFactorPassed,
+    pub(super) parent: Parent,
     pub(super) now: Timestamp,
 }
 
@@ -46,9 +48,8 @@ impl Entering<'_> {
     ) -> Result<AfterPassword, SignInError> {
         let need = self.need(visit.account.enrolled);
         if let Need::Nothing | Need::Exempt(_) = need {
-            let mut opened = self.opening(self.record).session(tx, self.alone(), None)?;
+            let mut opened = self.opening(self.record).session(tx, self.alone(visit, recognised), None)?;
             if let Need::Exempt(rule) = need {
-                opened.session.factors = Factors::Password;
                 opened.spared = Some(Spared::Exemption(rule));
             }
             visit.log(tx, What::Accepted, &opened.cause())?;
@@ -61,20 +62,20 @@ impl Entering<'_> {
         };
         if visit.account.enrolled == Enrolled::No && by_rule.is_none() {
             visit.log(tx, What::Refused, &Refusal::NotEnrolled.to_string())?;
-            let generation = self.record.generation;
-            return Ok(AfterPassword::Setup { generation, needs: Enrolling::OneTimeCode });
+            return Ok(AfterPassword::Setup(Box::new(self.enrollment()?)));
         }
-        if let Recognised::Trusted(number) = *recognised {
+        if let Recognised::Trusted(trusted) = recognised {
             visit.log(tx, What::Accepted, Means::TrustedBrowser.name())?;
             let missed = visit.enter(tx, self.record, Means::TrustedBrowser)?.missed;
             let opening = self.opening(self.record);
-            let cookie = opening.rotate(tx, number, true)?;
-            let opened = Opened { missed, ..opening.session(tx, Means::TrustedBrowser, Some(cookie))? };
+            let (_, cookie) = opening.rotate(tx, trusted.number(), true)?;
+            let opens = OpensSession::by(&self.first, &SecondFactorPassed::trusted(trusted));
+            let opens = opens.in_browser(Some(trusted.number()));
+            let opened = Opened { missed, ..opening.session(tx, opens, Some(cookie))? };
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         if let Some(rule) = by_rule {
-            let mut opened = self.opening(self.record).session(tx, self.alone(), None)?;
-            opened.session.factors = Factors::Password;
+            let mut opened = self.opening(self.record).session(tx, self.alone(visit, recognised), None)?;
             opened.spared = Some(Spared::Rule(rule));
             visit.log(tx, What::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
@@ -87,15 +88,27 @@ impl Entering<'_> {
 
     fn opening<'a>(&'a self, record: &'a AccountRecord) -> Opening<'a> {
         let Entering { config, vault, browser, host, now, .. } = *self;
-        Opening { config, vault, browser, record, host, began: self.rises_from.unwrap_or(now), now }
+        Opening { config, vault, browser, record, host, now }
     }
 
-    /// By what someone gets in who needs no more.
-    fn alone(&self) -> Means {
-        match self.config.gate.first_factor {
-            FirstFactor::Password | FirstFactor::Pam => Means::Password,
-            FirstFactor::Header => Means::Identity,
-        }
+    /// The first factor alone.
+    fn alone(&self, visit: &Visit<'_>, recognised: &Recognised) -> OpensSession {
+        let none = SecondFactorPassed::none(visit.account.enrolled);
+        OpensSession::by(&self.first, &none).in_browser(recognised.number())
+    }
+
+    /// For whom a token is.
+    fn to(&self) -> To<'_> {
+        let at = AccountAt { id: self.record.id, generation: self.record.generation };
+        let (account, parent) = (&self.record.name, self.parent.clone());
+        To { account, at: Some(at), holder: Holder::Bearer, parent }
+    }
+
+    /// What leads to a first enrollment, which takes a one-time code unless there is more to say.
+    fn enrollment(&self) -> Result<EnrollmentToken, SignInError> {
+        let enrollment = Enrollment { may: MayEnroll::WithOneTimeCode, back_to: String::new() };
+        let token = Token::issue(&self.vault.token_keys(), self.to(), enrollment, self.now);
+        Ok(token.map_err(PasswordError::from)?)
     }
 
     fn need(&self, enrolled: Enrolled) -> Need {
@@ -104,7 +117,7 @@ impl Entering<'_> {
             name: &self.record.name,
             groups: &groups,
             service: SERVICE,
-            address: self.browser.origin.address(),
+            address: self.browser.origin.certain_address(),
             earlier: self.config.gate.first_factor.earlier(),
         };
         self.config.policy.need(&subject, enrolled)
@@ -119,7 +132,7 @@ impl Entering<'_> {
         let groups = [declared, &self.record.groups];
         let person = Person { name: &self.record.name, groups, of_host: known.answer(&asked) };
         // a page is gone back to by GET, whatever was asked for first
-        let request = Request { host, target, method: "GET", address: self.browser.origin.address() };
+        let request = Request { host, target, method: "GET", address: self.browser.origin.certain_address() };
         let decision = rule::decide(&self.config.gate.rule, &request, Some(&person));
         decision.rule.filter(|_| decision.access == Access::Password)
     }
@@ -138,7 +151,9 @@ impl Entering<'_> {
         };
         // its use may have ended all sessions: the new one belongs to what is now
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
-        let opened = self.opening(&record).session(tx, accepted.spent().into(), None)?;
+        let opens = OpensSession::by(&self.first, &SecondFactorPassed::accepted(&accepted));
+        let mut opened = self.opening(&record).session(tx, opens, None)?;
+        opened.step_up = step_up(&opened, SteppedUp::by_sign_in(&accepted), now)?;
         let opened = Opened { missed: outcome.missed, recovery: outcome.recovery, ..opened };
         Ok(AfterPassword::Opened(Box::new(opened)))
     }
@@ -158,7 +173,18 @@ impl Entering<'_> {
             Some(to) if authenticators.is_empty() => Methods::Mail(to),
             Some(to) => Methods::AppOrMail(to),
         };
-        let pass = Pass::begun(record.generation, self.rises_from, self.now).map_err(PasswordError::from)?;
-        Ok(AfterPassword::Code { pass, digits, methods })
+        let login = Login { digits, methods, back_to: String::new() };
+        let token = Token::issue(&self.vault.token_keys(), self.to(), login, self.now);
+        Ok(AfterPassword::Code(Box::new(token.map_err(PasswordError::from)?)))
     }
+}
+
+/// The proof that a sign-in was, for the session that it opened.
+pub(super) fn step_up(
+    opened: &Opened,
+    proof: Option<SteppedUp>,
+    now: Timestamp,
+) -> Result<Option<StepUpToken>, SignInError> {
+    let begun = proof.map(|proof| StepUpToken::begun(&proof, &opened.session, &opened.keys, now));
+    Ok(begun.transpose().map_err(PasswordError::from)?)
 }

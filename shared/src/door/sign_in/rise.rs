@@ -8,10 +8,13 @@ use super::{AfterPassword, Browser, HostGroups, Opened, SignInError};
 use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
+use crate::door::alive::session_is_alive;
+use crate::door::proof::FirstFactorPassed;
 use crate::door::visit::Visit;
 use crate::door::{Door, DoorError, load};
 use crate::session::Session;
 use crate::store::Intent;
+use crate::token::Parent;
 
 impl Door {
     /// What comes after the first factor of a session. None where that is over, or has no second factor to ask for: a
@@ -23,25 +26,23 @@ impl Door {
         now: Timestamp,
     ) -> Result<Option<AfterPassword>, SignInError> {
         let name = &session.name;
+        self.end_stolen_browser(browser, name, now)?;
         let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let recognised = recognise(config, vault, tx, browser, name, now)?;
+        let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
         let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
-        let record = match &visit.record {
-            Some(record) if record.id.0 == session.account && record.generation == session.generation => {
-                record
-            }
-            _ => return Ok(None),
-        };
-        let lives = tx.sessions(record.id, now)?.iter().any(|kept| kept.id == session.id);
-        if !lives || visit.account.enrolled == Enrolled::No {
+        let alive = session_is_alive(session, tx, now)?;
+        let (Some(record), Some(alive)) = (&visit.record, alive) else { return Ok(None) };
+        if visit.account.enrolled == Enrolled::No {
             return Ok(None);
         }
-        let (recovery, rises_from) = (&Answer::Unfit, Some(session.issued));
-        let entering = Entering { config, vault, browser, record, host: &host, recovery, rises_from, now };
+        let parent = Parent::session(session);
+        let Some(first) = FirstFactorPassed::of(&parent, &alive, now) else { return Ok(None) };
+        let recovery = &Answer::Unfit;
+        let entering = Entering { config, vault, browser, record, host: &host, recovery, first, parent, now };
         let next = entering.next(tx, &visit, &recognised)?;
         drop(visit);
         transaction.commit()?;

@@ -11,20 +11,22 @@ use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::gate::FirstFactor;
 use crate::decision::{Refusal, Verdict};
+use crate::door::alive::session_is_alive;
+use crate::door::proof::{FirstFactorPassed, SteppedUp};
 use crate::door::visit::Visit;
 use crate::door::{Door, Visitor, load};
 use crate::event::What;
 use crate::guess::Stage;
 use crate::host_password::Said;
-use crate::password::Password;
+use crate::password::{Password, PasswordError};
 use crate::session::Session;
 use crate::store::Intent;
-use crate::ticket::StepUpTicket;
+use crate::token::StepUpToken;
 
 /// What comes of it.
 pub enum AfterStepUp {
     /// The proof, for this session.
-    Proven(StepUpTicket),
+    Proven(StepUpToken),
     /// The password is refused; the code was not looked at.
     Password(Refusal),
     /// The code is refused.
@@ -68,7 +70,10 @@ impl Door {
         now: Timestamp,
     ) -> Result<AfterStepUp, SignInError> {
         match said {
-            Said::Right => self.prove_again(browser, session, Some(tried), answer, now),
+            Said::Right => {
+                let first = FirstFactorPassed::judged(tried, said, self.config.gate.first_factor, now);
+                self.prove_again(browser, session, Some(tried).zip(first), answer, now)
+            }
             Said::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
             Said::Unasked => {
                 self.take_back(tried)?;
@@ -95,50 +100,52 @@ impl Door {
         &mut self,
         browser: &Browser<'_>,
         session: &Session,
-        tried: Option<&FirstFactorTried>,
+        tried: Option<(&FirstFactorTried, FirstFactorPassed)>,
         answer: &Answer,
         now: Timestamp,
     ) -> Result<AfterStepUp, SignInError> {
         let name = &session.name;
+        self.end_stolen_browser(browser, name, now)?;
         let Door { config, vault, store, .. } = self;
         let declared = || load::declared(config, name);
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        if let Some(tried) = tried {
+        if let Some((tried, _)) = &tried {
             tx.take_back(tried.row, tried.address)?;
-            let recognised = recognise(config, vault, tx, browser, name, now)?;
+            let recognised = recognise(vault, tx, browser, name, now)?;
             let visitor = before(browser, name, &recognised);
             Visit::load(config, vault, tx, &visitor, declared()?, now)?.forgive(tx)?;
         }
         let after =
             Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
         let visit = Visit::load(config, vault, tx, &after, declared()?, now)?;
-        let lives = match &visit.record {
-            Some(record) if record.id.0 == session.account && record.generation == session.generation => {
-                tx.sessions(record.id, now)?.iter().any(|kept| kept.id == session.id)
-            }
-            _ => false,
-        };
-        let is_same = tried.is_none_or(|tried| tried.generation == Some(session.generation));
+        let lives = session_is_alive(session, tx, now)?.is_some();
+        let is_same = tried.as_ref().is_none_or(|(tried, _)| tried.generation == Some(session.generation));
         if !lives || !is_same {
             drop(visit);
             transaction.commit()?;
             return Ok(AfterStepUp::Over);
         }
-        let after = match (visit.account.enrolled, answer) {
-            (Enrolled::Yes, Answer::Recovery(_)) => AfterStepUp::Code(Refusal::Unfit),
-            (Enrolled::Yes, _) => match visit.judge(tx, answer)?.verdict {
-                Verdict::Accepted(_) => AfterStepUp::Proven(StepUpTicket::begun(session, now)),
-                Verdict::Refused(refusal) => AfterStepUp::Code(refusal),
+        let proof = match (visit.account.enrolled, answer, &tried) {
+            (Enrolled::Yes, Answer::Recovery(_), _) => Err(Refusal::Unfit),
+            (Enrolled::Yes, _, _) => match visit.judge(tx, answer)?.verdict {
+                Verdict::Accepted(accepted) => Ok(SteppedUp::by_answer(&accepted)),
+                Verdict::Refused(refusal) => Err(refusal),
             },
-            (Enrolled::No, _) if tried.is_some() => {
+            (Enrolled::No, _, Some((_, first))) => {
                 visit.log(tx, What::Accepted, "password-again")?;
-                AfterStepUp::Proven(StepUpTicket::begun(session, now))
+                Ok(SteppedUp::by_first_factor(first))
             }
-            (Enrolled::No, _) => AfterStepUp::Code(Refusal::NotEnrolled),
+            (Enrolled::No, _, None) => Err(Refusal::NotEnrolled),
         };
         drop(visit);
         transaction.commit()?;
-        Ok(after)
+        Ok(match proof {
+            Ok(proof) => {
+                let token = StepUpToken::begun(&proof, session, &self.vault.token_keys(), now);
+                AfterStepUp::Proven(token.map_err(PasswordError::from)?)
+            }
+            Err(refusal) => AfterStepUp::Code(refusal),
+        })
     }
 }

@@ -109,9 +109,9 @@ impl Accounts for Rows<'_> {
         })
     }
 
-    fn remove_account(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
-        let sql = "INSERT INTO removed_account (id, at) VALUES (?1, ?2)";
-        self.execute(sql, (account.0, signed(now.0)))?;
+    fn remove_account(&mut self, account: AccountId) -> Result<()> {
+        let sql = "INSERT INTO removed_account (id, revision) SELECT ?1, number + 1 FROM revision";
+        self.execute(sql, [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
         self.app_passwords_changed_of(account)?;

@@ -160,7 +160,7 @@ impl Keys for Rows<'_> {
         self.execute("DELETE FROM outbox", [])?;
         self.execute("DELETE FROM revoked_session", [])?;
         self.execute("UPDATE familiar_address SET code_at = NULL", [])?;
-        // without generation_at: what bears an older one is signed with a key that is gone, no gate has to remember it
+        // without generation_revision: what bears an older one is signed with a key that is gone, no gate has to know it
         self.execute("UPDATE account SET generation = generation + 1", [])
     }
 }

@@ -3,24 +3,31 @@
 use super::rows::{Rows, signed};
 use crate::clock::Timestamp;
 use crate::store::{AccountId, LoginTickets, StoreError, Trials};
-use crate::ticket::{Pass, PassId};
+use crate::token::{LoginToken, TokenId};
 use rusqlite::OptionalExtension;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 impl LoginTickets for Rows<'_> {
-    fn trials(&mut self, pass: PassId) -> Result<Trials> {
+    fn trials(&mut self, token: TokenId) -> Result<Trials> {
         let sql = "SELECT wrong, used FROM login_ticket WHERE id = ?1";
         let kept =
-            self.0.query_row(sql, [&pass.0[..]], |row| Ok(Trials { wrong: row.get(0)?, used: row.get(1)? }));
+            self.0.query_row(sql, [&token.0[..]], |row| Ok(Trials { wrong: row.get(0)?, used: row.get(1)? }));
         Ok(kept.optional()?.unwrap_or_default())
     }
 
-    fn keep_trials(&mut self, account: AccountId, pass: &Pass, trials: Trials, now: Timestamp) -> Result<()> {
+    fn keep_trials(
+        &mut self,
+        account: AccountId,
+        token: &LoginToken,
+        trials: Trials,
+        now: Timestamp,
+    ) -> Result<()> {
         self.execute("DELETE FROM login_ticket WHERE expires < ?1", [signed(now.0)])?;
         let sql = "INSERT INTO login_ticket (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, ?4, ?5) \
                    ON CONFLICT (id) DO UPDATE SET wrong = excluded.wrong, used = excluded.used";
-        let (id, expires) = (&pass.id.0[..], signed(pass.expires.0));
+        let id = token.id();
+        let (id, expires) = (&id.0[..], signed(token.expires().0));
         self.execute(sql, (id, account.0, expires, trials.wrong, trials.used))
     }
 }

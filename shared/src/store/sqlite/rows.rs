@@ -153,20 +153,20 @@ impl Transaction for Rows<'_> {
     }
 
     fn recovery_codes(&mut self, account: AccountId) -> Result<Vec<KeptRecoveryCode>> {
-        let sql = "SELECT hash, used_at IS NOT NULL FROM recovery_code WHERE account = ?1";
-        self.all(sql, [account.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))?
+        let sql = "SELECT hash, length, used_at IS NOT NULL FROM recovery_code WHERE account = ?1";
+        self.all(sql, [account.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get(2)?)))?
             .into_iter()
-            .map(|(hash, used)| {
-                Ok(KeptRecoveryCode { hash: RecoveryHash(bytes(hash, "a recovery code")?), used })
+            .map(|(hash, length, used)| {
+                Ok(KeptRecoveryCode { hash: RecoveryHash(bytes(hash, "a recovery code")?), length, used })
             })
             .collect()
     }
 
-    fn replace_recovery_codes(&mut self, account: AccountId, codes: &[RecoveryHash]) -> Result<()> {
+    fn replace_recovery_codes(&mut self, account: AccountId, codes: &[KeptRecoveryCode]) -> Result<()> {
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])?;
         for code in codes {
-            let sql = "INSERT INTO recovery_code (account, hash) VALUES (?1, ?2)";
-            self.execute(sql, (account.0, &code.0[..]))?;
+            let sql = "INSERT INTO recovery_code (account, hash, length) VALUES (?1, ?2, ?3)";
+            self.execute(sql, (account.0, &code.hash.0[..], code.length))?;
         }
         Ok(())
     }
@@ -177,20 +177,22 @@ impl Transaction for Rows<'_> {
     }
 
     fn one_time_code(&mut self, account: AccountId) -> Result<Option<KeptOneTimeCode>> {
-        let sql = "SELECT hash, expires, used FROM one_time_code WHERE account = ?1";
-        let read = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, time(row, 1)?, row.get(2)?));
+        let sql = "SELECT hash, issued, expires, used FROM one_time_code WHERE account = ?1";
+        let read = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, time(row, 1)?, time(row, 2)?, row.get(3)?));
         let found = self.0.query_row(sql, [account.0], read).optional()?;
-        let kept = |(hash, expires, used)| {
-            Ok(KeptOneTimeCode { hash: OneTimeHash(bytes(hash, "a one-time code")?), expires, used })
+        let kept = |(hash, issued, expires, used)| {
+            let hash = OneTimeHash(bytes(hash, "a one-time code")?);
+            Ok(KeptOneTimeCode { hash, issued, expires, used })
         };
         found.map(kept).transpose()
     }
 
     fn set_one_time_code(&mut self, account: AccountId, code: Option<&KeptOneTimeCode>) -> Result<()> {
         self.execute("DELETE FROM one_time_code WHERE account = ?1", [account.0])?;
-        let Some(KeptOneTimeCode { hash, expires, used }) = code else { return Ok(()) };
-        let sql = "INSERT INTO one_time_code (account, hash, expires, used) VALUES (?1, ?2, ?3, ?4)";
-        self.execute(sql, (account.0, &hash.0[..], signed(expires.0), used))
+        let Some(KeptOneTimeCode { hash, issued, expires, used }) = code else { return Ok(()) };
+        let sql =
+            "INSERT INTO one_time_code (account, hash, issued, expires, used) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.execute(sql, (account.0, &hash.0[..], signed(issued.0), signed(expires.0), used))
     }
 
     fn use_one_time_code(&mut self, account: AccountId) -> Result<()> {
@@ -229,9 +231,9 @@ impl Transaction for Rows<'_> {
         self.execute("DELETE FROM address_failure WHERE id = ?1", [of_address.map(|id| id.0)])
     }
 
-    fn forgive(&mut self, row: &RowKey, from: Option<&str>) -> Result<()> {
+    fn forgive(&mut self, row: &RowKey, from: &str) -> Result<()> {
         let (owner, stage, place) = key(row);
-        let sql = "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND address IS ?4";
+        let sql = "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND address = ?4";
         self.execute(sql, (owner, stage, place, from))
     }
 
@@ -290,10 +292,17 @@ impl Transaction for Rows<'_> {
         Ok(FailureId(self.0.last_insert_rowid()))
     }
 
-    fn is_familiar(&mut self, account: AccountId, from: &str, since: Timestamp) -> Result<bool> {
+    fn is_familiar(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM familiar_address \
-                   WHERE account = ?1 AND address = ?2 AND at >= ?3)";
-        Ok(self.0.query_row(sql, (account.0, from, signed(since.0)), |row| row.get(0))?)
+                   WHERE account = ?1 AND address = ?2 AND at BETWEEN ?3 AND ?4)";
+        let (since, until) = (signed(since.0), signed(until.0));
+        Ok(self.0.query_row(sql, (account.0, from, since, until), |row| row.get(0))?)
     }
 
     fn remember_address(
@@ -304,8 +313,9 @@ impl Transaction for Rows<'_> {
         now: Timestamp,
         since: Timestamp,
     ) -> Result<()> {
-        let sql = "DELETE FROM familiar_address WHERE account = ?1 AND at < ?2";
-        self.execute(sql, (account.0, signed(since.0)))?;
+        let sql = "DELETE FROM familiar_address WHERE account = ?1 AND at NOT BETWEEN ?2 AND ?3";
+        let ahead = now.plus(crate::guess::CLOCK_SLACK);
+        self.execute(sql, (account.0, signed(since.0), signed(ahead.0)))?;
         let sql = "INSERT INTO familiar_address (account, address, door, at) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT (account, address, door) DO UPDATE SET at = excluded.at";
         self.execute(sql, (account.0, from, door, signed(now.0)))

@@ -4,7 +4,9 @@ use super::rows::{Rows, bytes, signed, time, unsigned};
 use crate::clock::Timestamp;
 use crate::password::Hash;
 use crate::session::{Revoked, SessionId};
-use crate::store::{AccountId, BrowserRecord, SessionRecord, Sessions, StoreError, Token, Transaction};
+use crate::store::{
+    AccountId, BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token, Transaction,
+};
 use crate::vault::BrowserHash;
 use rusqlite::{OptionalExtension, Row};
 
@@ -15,6 +17,33 @@ const OLDER: i64 = 1;
 const STOLEN: i64 = 2;
 /// Tokens that are remembered for each browser, so that stolen ones are recognised.
 const TOKENS_KEPT: i64 = 64;
+
+/// How long revocations are known, in seconds: a session lasts 30 days at most (`gate.session`), so that none that was
+/// opened before one that is forgotten is still good.
+const REVOCATIONS_KEPT: u64 = 31 * 86_400;
+/// How far the times of two revisions that are noted lie apart, in seconds.
+const REVISION_TIMES: i64 = 6 * 3600;
+
+const SESSION: &str = "id, name, address, created, last_seen, expires, trusted_browser, by_trust";
+
+/// A session as it is read, its id not yet looked at.
+fn session(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, SessionRecord)> {
+    let in_browser = |number| InBrowser { number, by_trust: row.get(7).unwrap_or(true) };
+    let record = SessionRecord {
+        id: SessionId([0; 16]),
+        browser: row.get(1)?,
+        address: row.get(2)?,
+        created: time(row, 3)?,
+        last_seen: time(row, 4)?,
+        expires: time(row, 5)?,
+        trusted_browser: row.get::<_, Option<i64>>(6)?.map(in_browser),
+    };
+    Ok((row.get(0)?, record))
+}
+
+fn named((id, record): (Vec<u8>, SessionRecord)) -> Result<SessionRecord> {
+    Ok(SessionRecord { id: SessionId(bytes(id, "a session")?), ..record })
+}
 
 const BROWSER: &str = "id, account, name, address, created, last_seen, expires";
 
@@ -42,32 +71,58 @@ impl Sessions for Rows<'_> {
         self.execute("UPDATE account SET password = ?2 WHERE id = ?1", (account.0, &hash.0))
     }
 
-    fn end_sessions(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
-        let sql = "UPDATE account SET generation = generation + 1, generation_at = ?2 WHERE id = ?1";
-        self.execute(sql, (account.0, signed(now.0)))?;
+    fn end_sessions(&mut self, account: AccountId) -> Result<()> {
+        let sql = "UPDATE account SET generation = generation + 1, \
+                   generation_revision = (SELECT number + 1 FROM revision) WHERE id = ?1";
+        self.execute(sql, [account.0])?;
         self.end_grace(account)?;
         self.execute("DELETE FROM session WHERE account = ?1", [account.0])
     }
 
-    fn end_all(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
-        self.end_sessions(account, now)?;
+    fn end_all(&mut self, account: AccountId) -> Result<()> {
+        self.end_sessions(account)?;
         self.execute("DELETE FROM trusted_browser WHERE account = ?1", [account.0])
     }
 
-    fn revoked(&mut self, now: Timestamp, longest: u64) -> Result<Revoked> {
-        let revision = self.revision()?;
-        let sql = "SELECT id FROM revoked_session WHERE expires >= ?1";
-        let ids = self.all(sql, [signed(now.0)], |row| row.get::<_, Vec<u8>>(0))?;
-        let sessions = ids
-            .into_iter()
-            .map(|id| Ok(SessionId(bytes(id, "a revoked session")?)))
-            .collect::<Result<_>>()?;
+    fn revoked(&mut self, after: u64) -> Result<Revoked> {
+        let sql = "SELECT number, forgotten FROM revision";
+        let (revision, forgotten): (i64, i64) =
+            self.0.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut revoked = Revoked::at(unsigned(revision), unsigned(forgotten));
+        let after = signed(after).max(forgotten);
+        let sql = "SELECT id, revision FROM revoked_session WHERE revision > ?1";
+        for (id, at) in self.all(sql, [after], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))? {
+            revoked.end_session(SessionId(bytes(id, "a revoked session")?), unsigned(at));
+        }
         // an account that is gone is beyond every generation
-        let sql = "SELECT id, generation FROM account WHERE generation > 0 AND generation_at >= ?1 \
-                   UNION ALL SELECT id, 9223372036854775807 FROM removed_account WHERE at >= ?1";
-        let raised = self.all(sql, [signed(now.minus(longest).0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let generations = raised.into_iter().map(|(id, generation)| (id, unsigned(generation))).collect();
-        Ok(Revoked { revision, sessions, generations })
+        let sql = "SELECT id, generation, generation_revision FROM account WHERE generation_revision > ?1 \
+                   UNION ALL SELECT id, 9223372036854775807, revision FROM removed_account WHERE revision > ?1";
+        for (id, generation, at) in
+            self.all(sql, [after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        {
+            revoked.raise_generation(id, unsigned(generation), unsigned(at));
+        }
+        Ok(revoked)
+    }
+
+    fn forget_revocations(&mut self, now: Timestamp) -> Result<()> {
+        let sql = "SELECT number, at FROM revision_time ORDER BY number DESC LIMIT 1";
+        let last: Option<(i64, i64)> =
+            self.0.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let number = signed(self.revision()?);
+        // no row while the clock stands before the last one
+        if last.is_none_or(|(last, at)| number > last && signed(now.0) >= at + REVISION_TIMES) {
+            self.execute("INSERT INTO revision_time (number, at) VALUES (?1, ?2)", (number, signed(now.0)))?;
+        }
+        let sql = "SELECT max(number) FROM revision_time WHERE at < ?1";
+        let by_time: Option<i64> =
+            self.0.query_row(sql, [signed(now.minus(REVOCATIONS_KEPT).0)], |row| row.get(0))?;
+        let Some(forgotten) = by_time else { return Ok(()) };
+        self.execute("UPDATE revision SET forgotten = ?1", [forgotten])?;
+        for table in ["revoked_session", "removed_account"] {
+            self.execute(&format!("DELETE FROM {table} WHERE revision <= ?1"), [forgotten])?;
+        }
+        self.execute("DELETE FROM revision_time WHERE number <= ?1", [forgotten])
     }
 
     fn revise(&mut self) -> Result<u64> {
@@ -101,28 +156,57 @@ impl Sessions for Rows<'_> {
     fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> Result<()> {
         let created = signed(session.created.0);
         self.execute("DELETE FROM session WHERE account = ?1 AND expires < ?2", (account.0, created))?;
-        self.execute("DELETE FROM revoked_session WHERE expires < ?1", [created])?;
-        let sql = "INSERT INTO session (id, account, name, address, created, last_seen, expires) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let SessionRecord { id, browser, address, last_seen, expires, .. } = session;
+        let sql = "INSERT INTO session (id, account, name, address, created, last_seen, expires, \
+                   trusted_browser, by_trust) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let SessionRecord { id, browser, address, last_seen, expires, trusted_browser, .. } = session;
         let (last_seen, expires) = (signed(last_seen.0), signed(expires.0));
-        self.execute(sql, (&id.0[..], account.0, browser, address, created, last_seen, expires))
+        let (trusted, by_trust) = (trusted_browser.map(|in_it| in_it.number), session.is_by_trust());
+        let columns =
+            (&id.0[..], account.0, browser, address, created, last_seen, expires, trusted, by_trust);
+        self.execute(sql, columns)
     }
 
     fn sessions(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
-        let sql = "SELECT id, name, address, created, last_seen, expires FROM session \
-                   WHERE account = ?1 AND expires > ?2 ORDER BY created DESC, id";
-        type Columns = (Vec<u8>, String, String, Timestamp, Timestamp, Timestamp);
-        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, time(row, 3)?, time(row, 4)?, time(row, 5)?))
+        let sql = format!(
+            "SELECT {SESSION} FROM session WHERE account = ?1 AND expires > ?2 ORDER BY created DESC, id"
+        );
+        self.all(&sql, (account.0, signed(now.0)), session)?.into_iter().map(named).collect()
+    }
+
+    fn session(
+        &mut self,
+        account: AccountId,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>> {
+        let sql = format!("SELECT {SESSION} FROM session WHERE id = ?1 AND account = ?2 AND expires > ?3");
+        let key = (&id.0[..], account.0, signed(now.0));
+        self.0.query_row(&sql, key, session).optional()?.map(named).transpose()
+    }
+
+    fn end_sessions_of_browser(
+        &mut self,
+        browser: i64,
+        which: BegunIn,
+        but: Option<SessionId>,
+    ) -> Result<()> {
+        let sql = match which {
+            BegunIn::Any => "SELECT id FROM session WHERE trusted_browser = ?1",
+            BegunIn::ByTrust => "SELECT id FROM session WHERE trusted_browser = ?1 AND by_trust = 1",
         };
-        self.all(sql, (account.0, signed(now.0)), read)?
-            .into_iter()
-            .map(|(id, browser, address, created, last_seen, expires)| {
-                let id = SessionId(bytes(id, "a session")?);
-                Ok(SessionRecord { id, browser, address, created, last_seen, expires })
-            })
-            .collect()
+        let ids = self.all(sql, [browser], |row| row.get::<_, Vec<u8>>(0))?;
+        for id in ids {
+            let id = SessionId(bytes(id, "a session")?);
+            if but != Some(id) {
+                self.end_session(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_revoked(&mut self, id: SessionId) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM revoked_session WHERE id = ?1)";
+        Ok(self.0.query_row(sql, [&id.0[..]], |row| row.get(0))?)
     }
 
     fn refreshed(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>> {
@@ -137,8 +221,7 @@ impl Sessions for Rows<'_> {
     }
 
     fn end_session(&mut self, id: SessionId) -> Result<bool> {
-        let sql = "INSERT OR IGNORE INTO revoked_session (id, expires) \
-                   SELECT id, expires FROM session WHERE id = ?1";
+        let sql = "INSERT OR IGNORE INTO revoked_session (id, revision) SELECT ?1, number + 1 FROM revision";
         self.execute(sql, [&id.0[..]])?;
         Ok(self.0.execute("DELETE FROM session WHERE id = ?1", [&id.0[..]])? > 0)
     }

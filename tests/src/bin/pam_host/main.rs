@@ -1,9 +1,10 @@
 //! A PAM host under the stories' control: it asks libpam, answers as it is told, and says what it sees, a line of
 //! JSON each.
 //!
-//!   pam_host SERVICE USER [--cycles N] [--threads N] [--barrier FILE] [--state] [--memory]
+//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory]
 //!
 //!   --cycles N      so many transactions, one after the other
+//!   --auths N       pam_authenticate so many times in each transaction, before pam_acct_mgmt
 //!   --threads N     each cycle is so many threads at once, with a transaction each; they end after pam_end
 //!   --barrier FILE  every reply waits until nobody holds a lock on the file
 //!   --state         what a guest could leave changed, before and after each cycle
@@ -27,6 +28,7 @@ struct Host {
     service: CString,
     user: CString,
     cycles: u32,
+    auths: u32,
     threads: u32,
     barrier: Option<OsString>,
     state: Watch,
@@ -65,14 +67,23 @@ fn read_arguments() -> Host {
     let mut words = std::env::args_os().skip(1);
     let mut text = || words.next().and_then(|word| ffi::c_string(&word)).expect("SERVICE and USER");
     let (service, user) = (text(), text());
-    let mut host =
-        Host { service, user, cycles: 1, threads: 0, barrier: None, state: Watch::No, memory: None };
+    let mut host = Host {
+        service,
+        user,
+        cycles: 1,
+        auths: 1,
+        threads: 0,
+        barrier: None,
+        state: Watch::No,
+        memory: None,
+    };
     while let Some(word) = words.next() {
         let number = |word: Option<OsString>| {
             word.and_then(|word| word.into_string().ok()?.parse().ok()).expect("a number")
         };
         match word.to_str() {
             Some("--cycles") => host.cycles = number(words.next()),
+            Some("--auths") => host.auths = number(words.next()),
             Some("--threads") => host.threads = number(words.next()),
             Some("--barrier") => host.barrier = words.next(),
             Some("--state") => host.state = Watch::Yes,
@@ -91,7 +102,9 @@ impl Host {
             Ok(transaction) => transaction,
             Err(number) => return say(json!({ "start": number })),
         };
-        say(json!({ "authenticate": transaction.authenticate() }));
+        for _ in 0..self.auths {
+            say(json!({ "authenticate": transaction.authenticate() }));
+        }
         self.look(last.borrow().as_ref(), "after");
         say(json!({ "account": transaction.account() }));
     }

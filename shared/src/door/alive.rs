@@ -1,0 +1,74 @@
+//! Whether what a token was born of is alive, in the transaction that uses the token: the session is there, has not
+//! run out, and nothing has ended all sessions since; of a first factor, that nothing has.
+//!
+//! MUST be asked in the transaction that writes. A revocation that is committed before it ends what was begun; one that
+//! is committed after it ends what comes of it.
+
+use crate::clock::Timestamp;
+use crate::name::UserName;
+use crate::session::Session;
+use crate::store::{AccountRecord, SessionRecord, StoreError, Transaction};
+use crate::token::{AccountAt, Parent, Token};
+use crate::vault::TokenKeys;
+
+/// What a token was born of is alive: the account as it is, and the session, if it was one.
+#[derive(Debug)]
+pub(super) struct Alive {
+    pub(super) record: Option<AccountRecord>,
+    pub(super) session: Option<SessionRecord>,
+    /// Only this file makes one.
+    _made_here: (),
+}
+
+/// Whether a token is good in this transaction.
+pub(super) fn alive<P>(
+    token: &Token<P>,
+    tx: &mut dyn Transaction,
+    keys: &TokenKeys,
+    now: Timestamp,
+) -> Result<Option<Alive>, StoreError> {
+    // keys that were renewed since it was opened
+    if token.is_over(now) || !token.is_of(keys) {
+        return Ok(None);
+    }
+    parent_is_alive(tx, token.account(), token.at(), token.parent(), now)
+}
+
+/// Whether what something was born of is alive, and the account is as it was.
+pub(super) fn parent_is_alive(
+    tx: &mut dyn Transaction,
+    account: &UserName,
+    at: Option<AccountAt>,
+    parent: &Parent,
+    now: Timestamp,
+) -> Result<Option<Alive>, StoreError> {
+    let record = tx.account(account)?;
+    let found = record.as_ref().map(|record| AccountAt { id: record.id, generation: record.generation });
+    if found != at {
+        return Ok(None);
+    }
+    let session = match (parent, &record) {
+        (Parent::Session { id, .. }, Some(record)) => match tx.session(record.id, *id, now)? {
+            None => return Ok(None),
+            found => found,
+        },
+        (Parent::Session { .. }, None) => return Ok(None),
+        (Parent::FirstFactor { .. } | Parent::Peer, _) => None,
+    };
+    Ok(Some(Alive { record, session, _made_here: () }))
+}
+
+/// Whether a session is alive.
+pub(super) fn session_is_alive(
+    session: &Session,
+    tx: &mut dyn Transaction,
+    now: Timestamp,
+) -> Result<Option<Alive>, StoreError> {
+    let at =
+        tx.account(&session.name)?.map(|record| AccountAt { id: record.id, generation: record.generation });
+    let is_same = |at: AccountAt| at.id.0 == session.account && at.generation == session.generation;
+    match at.is_some_and(is_same) {
+        true => parent_is_alive(tx, &session.name, at, &Parent::session(session), now),
+        false => Ok(None),
+    }
+}

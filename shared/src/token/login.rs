@@ -1,0 +1,45 @@
+//! From the first factor to the code.
+
+use super::{Holder, Kind, LoginToken, Payload, Token};
+use crate::account::Methods;
+use crate::clock::Timestamp;
+use crate::vault::TokenKeys;
+use serde::{Deserialize, Serialize};
+
+/// What a code page needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// How long the account's longest code is: the code page submits itself there.
+    pub digits: u32,
+    /// What codes there are.
+    pub methods: Methods,
+    /// The page that was asked for.
+    pub back_to: String,
+}
+
+impl Login {
+    /// Wrong codes; then the first factor is asked again.
+    pub const TRIALS: u32 = 5;
+}
+
+impl Payload for Login {
+    const KIND: Kind = Kind::Login;
+
+    fn shorter(&self) -> Option<Login> {
+        Some(Login { back_to: String::new(), ..self.clone() })
+    }
+}
+
+impl LoginToken {
+    /// Opens one that is good at `now`.
+    pub fn read(text: &str, keys: &TokenKeys, now: Timestamp) -> Option<LoginToken> {
+        Token::open(text, keys, Holder::Bearer, now)
+    }
+
+    /// On the way to a page.
+    #[must_use]
+    pub fn to_page(self, back_to: String) -> LoginToken {
+        let login = Login { back_to, ..self.payload().clone() };
+        self.with(login)
+    }
+}

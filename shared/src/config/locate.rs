@@ -61,7 +61,7 @@ pub(super) fn position_of(text: &str, path: &[&str]) -> Option<usize> {
         let inner = match value.get_ref() {
             DeValue::Array(items) => {
                 let index = names.next().and_then(|name| name.parse().ok());
-                index.and_then(|index: usize| items.iter().nth(index)).map(Spanned::get_ref)
+                index.and_then(|index: usize| items.get(index)).map(Spanned::get_ref)
             }
             value => Some(value),
         };

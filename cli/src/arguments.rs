@@ -19,7 +19,7 @@ use shared::clock::Timestamp;
 use shared::config::DEFAULT_PATH;
 use shared::event::{KEPT, What};
 use shared::import::NAMES;
-use shared::name::{Group, UserName};
+use shared::name::{Distinct, Group, UserName};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -175,13 +175,36 @@ pub(crate) struct Unlock {
 #[derive(Subcommand)]
 pub(crate) enum Account {
     /// Make an account
-    Add(One),
+    Add(AddAccount),
     /// Remove an account and all that is kept of it
     Remove(One),
     /// Give an account another name
     Rename(Rename),
     /// Show the groups of an account, or change them
     Group(Groups),
+}
+
+#[derive(Args)]
+pub(crate) struct AddAccount {
+    /// The account
+    #[arg(value_name = "USER")]
+    pub(crate) user: UserName,
+    #[command(flatten)]
+    pub(crate) distinct: DistinctName,
+}
+
+/// Whether root says that a name is one of its own.
+#[derive(Args)]
+pub(crate) struct DistinctName {
+    /// Take the name for one of its own, though another account has another spelling of it
+    #[arg(long)]
+    distinct_name: bool,
+}
+
+impl DistinctName {
+    pub(crate) fn word(&self) -> Distinct {
+        if self.distinct_name { Distinct::Yes } else { Distinct::No }
+    }
 }
 
 #[derive(Args)]
@@ -192,6 +215,8 @@ pub(crate) struct Rename {
     /// Its new name
     #[arg(value_name = "NEW")]
     pub(crate) new: UserName,
+    #[command(flatten)]
+    pub(crate) distinct: DistinctName,
 }
 
 #[derive(Args)]
@@ -253,6 +278,8 @@ pub(crate) struct Import {
     /// The password of a PSKC file
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) distinct: DistinctName,
     /// Say what would come of it, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

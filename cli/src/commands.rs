@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Email(Email::Confirm(what)) => email::confirm(arguments, output, &what.user),
         Command::Email(Email::Remove(what)) => email::remove(arguments, output, &what.user),
         Command::Unlock(what) => unlock::run(arguments, output, what),
-        Command::Account(Account::Add(what)) => account::add(arguments, output, &what.user),
+        Command::Account(Account::Add(what)) => account::add(arguments, output, what),
         Command::Account(Account::Remove(what)) => account::remove(arguments, output, &what.user),
         Command::Account(Account::Rename(what)) => account::rename(arguments, output, what),
         Command::Account(Account::Group(what)) => account::group(arguments, output, what),

@@ -13,7 +13,6 @@ mod sign_ins;
 pub(crate) use app_passwords::NewAppPassword;
 pub(crate) use authenticators::Confirmed;
 
-use crate::judge::at_door;
 use crate::log;
 use crate::pages::account::Asked;
 use crate::pages::{self, html};
@@ -21,11 +20,15 @@ use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Guest, Visit};
 use crate::step_up::{Proof, Proven};
+use crate::workers::at_door;
 use hyper::StatusCode;
 use shared::clock::Timestamp;
 use shared::door::{Actor, AdministrationError, Door, Opened, SignInError};
 use shared::errand::{Answer, Errand, Task};
 use shared::session::Session;
+
+/// What comes of an act, and the session that goes on after it.
+type GoneOn<T> = Result<Result<(T, Option<Opened>), AdministrationError>, SignInError>;
 
 impl Guest<'_> {
     /// Runs an act of this session's at a door.
@@ -35,7 +38,7 @@ impl Guest<'_> {
         work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
     ) -> Result<T, Refused> {
         let (session, visit) = (session.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run(move |door| {
             let now = visit.now()?;
             let actor = Actor::Session(&session.name, &visit.origin, session.id);
             at_door(work(door, actor, now)).map_err(SignInError::Door)
@@ -49,8 +52,26 @@ impl Guest<'_> {
         session: &Session,
         work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
     ) -> Result<(T, Option<Opened>), Refused> {
+        let run = self.judge().run(self.and_go_on(session, work));
+        self.came_of(run.await.map_err(|error| self.not_run(&error))?)
+    }
+
+    /// The same of an act that hashes a password.
+    pub(crate) async fn hash_and_go_on<T: Send + 'static>(
+        &self,
+        session: &Session,
+        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
+    ) -> Result<(T, Option<Opened>), Refused> {
+        let run = self.judge().run_hash(self.and_go_on(session, work));
+        self.came_of(run.await.map_err(|error| self.not_run(&error))?)
+    }
+
+    fn and_go_on<T, F>(&self, session: &Session, work: F) -> impl FnOnce(&mut Door) -> GoneOn<T> + use<T, F>
+    where
+        F: FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>,
+    {
         let (session, visit) = (session.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        move |door| {
             let now = visit.now()?;
             let actor = Actor::Session(&session.name, &visit.origin, session.id);
             let done = match at_door(work(door, actor, now)).map_err(SignInError::Door)? {
@@ -58,15 +79,14 @@ impl Guest<'_> {
                 Err(error) => return Ok(Err(error)),
             };
             let opened = door.go_on(&visit.browser(), &session, now)?;
-            Ok::<_, SignInError>(Ok((done, opened)))
-        });
-        self.came_of(run.await.map_err(|error| self.not_run(&error))?)
+            Ok(Ok((done, opened)))
+        }
     }
 
     /// An errand of whoever stepped up.
     pub(crate) async fn errand(&self, proven: &Proven, task: Task) -> Result<Answer, Refused> {
         let (session, visit) = (proven.session.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run(move |door| {
             let caller = shared::door::Caller::SteppedUp(&session, &visit.origin);
             let errand = Errand { account: session.name.clone(), task };
             at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(SignInError::Door)

@@ -1,8 +1,12 @@
 //! The connections that are open: how many there may be at once, and which of them go when there are more, when
 //! nothing is asked, and when the gate ends.
 
+use crate::held::{Held, Memory, OfConnection};
 use crate::log;
+use hyper::Request;
+use hyper::body::Body;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use shared::place::Address;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +15,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Connections open at once.
 const MOST: usize = 4096;
-/// Descriptors for all else: stores, listeners, files.
-const OTHERS: usize = 128;
+/// Descriptors for all else: stores, listeners, pam.sock, questions to the host, files.
+const OTHERS: usize = 256;
 /// Room is made by one in so many of them, so that looking for the oldest is worth it.
 const SHARE: usize = 64;
 
@@ -21,6 +25,7 @@ pub(crate) struct Connections {
     most: usize,
     room: Arc<Semaphore>,
     open: Mutex<HashMap<u64, Arc<Activity>>>,
+    memory: Arc<Memory>,
     numbers: AtomicU64,
     began: Instant,
     crowded: AtomicBool,
@@ -34,6 +39,11 @@ struct Activity {
     asking: AtomicU32,
     /// It has to go.
     leave: Notify,
+    /// Answers that are not sent yet, and how many were.
+    unsent: AtomicU32,
+    sent: AtomicU64,
+    is_watched: AtomicBool,
+    held: OfConnection,
 }
 
 impl Connections {
@@ -60,6 +70,7 @@ impl Connections {
             most,
             room: Arc::new(Semaphore::new(most)),
             open: Mutex::default(),
+            memory: Arc::default(),
             numbers: AtomicU64::new(0),
             began: Instant::now(),
             crowded: AtomicBool::new(false),
@@ -85,6 +96,10 @@ impl Connections {
             heard: AtomicU64::new(came),
             asking: AtomicU32::new(0),
             leave: Notify::new(),
+            unsent: AtomicU32::new(0),
+            sent: AtomicU64::new(0),
+            is_watched: AtomicBool::new(false),
+            held: OfConnection::default(),
         });
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         self.open().insert(number, Arc::clone(&activity));
@@ -154,6 +169,37 @@ impl Seat {
         Asking(Arc::clone(&self.activity))
     }
 
+    /// The memory that a request holds, if there is so much; of a browser, its address is known.
+    pub(crate) fn holds<B: Body>(&self, address: Option<Address>, request: &Request<B>) -> Option<Held> {
+        self.all.memory.take(&self.activity.held, address, request)
+    }
+
+    /// An answer is to be sent; it is, or the connection is gone, when what this returns is dropped. A connection whose
+    /// peer takes none of its answers for so long has to go.
+    pub(crate) fn sends(&self, patience: Duration) -> Sending {
+        let activity = &self.activity;
+        activity.unsent.fetch_add(1, Ordering::AcqRel);
+        if !activity.is_watched.swap(true, Ordering::AcqRel) {
+            let watched = Arc::downgrade(activity);
+            tokio::spawn(async move {
+                let mut sent = None;
+                loop {
+                    tokio::time::sleep(patience).await;
+                    let Some(activity) = watched.upgrade() else { return };
+                    if activity.unsent.load(Ordering::Acquire) == 0 {
+                        activity.is_watched.store(false, Ordering::Release);
+                        return;
+                    }
+                    let now = activity.sent.load(Ordering::Acquire);
+                    if sent.replace(now) == Some(now) {
+                        return activity.leave.notify_one();
+                    }
+                }
+            });
+        }
+        Sending(Arc::clone(activity))
+    }
+
     /// Waits until the connection has to go: others need its seat, the gate ends, or it has asked nothing at all
     /// for so long. hyper's own timer starts with the first byte only.
     pub(crate) async fn ends(&self, patience: Duration) {
@@ -170,6 +216,16 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.all.open().remove(&self.number);
+    }
+}
+
+/// An answer that is not sent yet.
+pub(crate) struct Sending(Arc<Activity>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.sent.fetch_add(1, Ordering::AcqRel);
+        self.0.unsent.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -237,6 +293,19 @@ mod tests {
             assert!(timeout(SOON, silent.ends(Duration::ZERO)).await.is_ok());
             let kept = timeout(Duration::from_millis(1), other.ends(Duration::ZERO)).await;
             assert!(kept.is_err(), "between two requests hyper's timer counts");
+        });
+    }
+
+    #[test]
+    fn whoever_takes_no_answer_goes_after_a_while() {
+        run(async {
+            let all = Arc::new(Connections::of(2));
+            let (stuck, reads) = (all.seat().await.unwrap(), all.seat().await.unwrap());
+            let unsent = stuck.sends(Duration::from_millis(5));
+            drop(reads.sends(Duration::from_millis(5)));
+            assert!(timeout(SOON, stuck.ends(NEVER)).await.is_ok());
+            assert!(!has_to_go(&reads).await);
+            drop(unsent);
         });
     }
 

@@ -2,17 +2,18 @@
 //! such users.
 //!
 //! MUST take the user from the kernel (SO_PEERCRED), and nothing about who asks from the message.
-//! MUST bound what one user can hold: connections, bytes, time. Its doors are its own, so that whoever keeps them busy
-//! keeps no sign-in waiting.
+//! MUST bound what one user can hold: connections, bytes, time. Its workers are its own, so that whoever keeps them busy
+//! keeps no sign-in waiting. MUST look no user up while others wait to be accepted.
 
 use crate::first_setup;
-use crate::guests::Guests;
-use crate::judge::{Judge, NotJudged, Ran, at_door};
 use crate::listener;
 use crate::log;
 use crate::mailer;
+use crate::metrics::METRICS;
+use crate::peers::{self, Admitted, NotAdmitted, Peers};
+use crate::workers::{Applicant, Judge, Key, NotJudged, Ran, Workers, at_door};
 use arc_swap::ArcSwap;
-use nix::unistd::{Uid, User};
+use nix::unistd::User;
 use shared::clock::{self, Timestamp};
 use shared::config::Config;
 use shared::door::{AdministrationError, Asked, COMMAND, Caller, Door, not_mailed};
@@ -44,17 +45,17 @@ pub(crate) struct Errands {
 }
 
 /// Who is admitted, and what judges: by the configuration of now.
-pub(crate) struct Desk(ArcSwap<(Guests, Arc<Judge>)>);
+pub(crate) struct Desk(ArcSwap<(Peers, Arc<Workers>)>);
 
 impl Desk {
     fn open(config: &Config) -> Desk {
-        Desk(ArcSwap::from_pointee((Guests::with_services(services(config)), Arc::new(Judge::new(config)))))
+        Desk(ArcSwap::from_pointee((Peers::with_services(services(config)), Workers::new(config))))
     }
 
     /// Goes by another configuration from the next connection on.
     pub(crate) fn reload(&self, config: &Config) {
-        let guests = self.0.load().0.under(services(config));
-        self.0.store(Arc::new((guests, Arc::new(Judge::new(config)))));
+        let peers = self.0.load().0.under(services(config));
+        self.0.store(Arc::new((peers, Workers::new(config))));
     }
 }
 
@@ -105,31 +106,38 @@ impl Errands {
         }
     }
 
-    /// Lets a connection in, or drops it.
+    /// Lets a connection in, or says why not.
     fn meet(&self, mut stream: UnixStream) {
         let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
         let desk = self.desk.0.load_full();
-        let Some(admitted) = desk.0.admit(uid) else {
-            // What does not fit the socket at once is not worth waiting for.
-            let busy = refused("too many commands of yours run at once; try again when they have ended");
-            let line = wire::write(&busy).unwrap_or_default();
-            let _ = stream.try_write(&[GREETING, line.as_slice()].concat());
-            return;
-        };
-        let judge = Arc::clone(&desk.1);
-        tokio::spawn(async move {
-            let _admitted = admitted;
-            // What a peer does to its own connection is no news.
-            let _ = talk(&mut stream, uid, &judge).await;
-        });
+        match desk.0.meet(uid) {
+            Err(why) => turn_away(&stream, why),
+            Ok(peer) => drop(tokio::spawn(async move {
+                match peer.admitted().await {
+                    Err(why) => turn_away(&stream, why),
+                    // What a peer does to its own connection is no news.
+                    Ok(admitted) => drop(talk(&mut stream, &admitted, &desk.1).await),
+                }
+            })),
+        }
     }
 }
 
-async fn talk(stream: &mut UnixStream, uid: u32, judge: &Judge) -> io::Result<()> {
+/// What does not fit the socket at once is not worth waiting for.
+fn turn_away(stream: &UnixStream, why: NotAdmitted) {
+    if let NotAdmitted::Busy(busy) = why {
+        METRICS.busy("pam.sock", busy);
+    }
+    let line = wire::write(&refused(&why.to_string())).unwrap_or_default();
+    let _ = stream.try_write(&[GREETING, line.as_slice()].concat());
+}
+
+async fn talk(stream: &mut UnixStream, peer: &Admitted, workers: &Arc<Workers>) -> io::Result<()> {
+    let judge = workers.serving(Applicant { class: peer.class, key: Key::User(peer.uid) });
     stream.write_all(GREETING).await?;
     let reply = match timeout(SAID, read(stream)).await {
         Ok(Ok(line)) => match wire::read(&line) {
-            Some(errand) => run(judge, uid, errand).await,
+            Some(errand) => run(&judge, (&peer.name, peer.uid), errand).await,
             None => refused("that is no errand; the command may be of another version than the gate"),
         },
         Ok(Err(error)) => return Err(error),
@@ -158,23 +166,17 @@ async fn read(stream: &mut UnixStream) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 /// Runs an errand at a door, as the user that the kernel names.
-async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
-    let user = tokio::task::spawn_blocking(move || user(uid)).await;
-    let name = match user {
-        Ok(Ok(name)) => name,
-        Ok(Err(why)) => return refused(&why),
-        Err(_) => return unavailable("panic", "internal error; please report it"),
-    };
+async fn run(judge: &Judge, (name, uid): (&UserName, u32), errand: Errand) -> Reply {
     let now = match clock::now() {
         Ok(now) => now,
         Err(error) => return unavailable("unavailable", &error.to_string()),
     };
     let ran = match errand {
         Errand { account, task: Task::FirstSetup { password, setup } } => {
-            first_setup::begin(judge, (&name, uid), account, password, setup, now).await
+            first_setup::begin(judge, (name, uid), account, password, setup, now).await
         }
         Errand { account, task: Task::Judge(judging) } if matches!(judging.question, Question::Mail) => {
-            mail_at_prompt(judge, (&name, uid), account, judging, now).await
+            mail_at_prompt(judge, (name, uid), account, judging, now).await
         }
         errand => {
             let caller = name.clone();
@@ -188,7 +190,7 @@ async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
         Ok(Ok(reply)) => reply,
         Ok(Err(error)) => {
             let said = |cause: &dyn Display| {
-                refusal(cause).quoted("user", &name).write();
+                refusal(cause).quoted("user", name).write();
             };
             match &error {
                 AdministrationError::Code(cause) => said(cause),
@@ -199,7 +201,7 @@ async fn run(judge: &Judge, uid: u32, errand: Errand) -> Reply {
             }
             refused(&error.to_string())
         }
-        Err(NotJudged::Busy) => refused("the gate has too much to do; try again later"),
+        Err(NotJudged::Busy(busy)) => refused(&peers::busy(busy)),
         Err(NotJudged::Failed { cause, why }) => unavailable(cause, &why),
     }
 }
@@ -224,16 +226,6 @@ async fn mail_at_prompt(
     let sent = mailer::fate(judge, &posted).await?;
     let judged = judge.run(move |door| door.mailed(&posted, sent)).await?;
     Ok(Ok(Answer::Judged(judged).into()))
-}
-
-/// The name of a user; accounts go by it.
-fn user(uid: u32) -> Result<UserName, String> {
-    match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => UserName::parse(user.name.as_bytes())
-            .map_err(|error| format!("you have no account here: {error}")),
-        Ok(None) => Err(format!("you have no account here: this host has no name for the user {uid}")),
-        Err(error) => Err(format!("your name cannot be looked up ({error}); ask the administrator")),
-    }
 }
 
 fn refused(why: &str) -> Reply {

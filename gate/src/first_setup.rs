@@ -2,8 +2,9 @@
 //! helper is asked while no door is held, and a door goes on by what it said.
 
 use crate::host_password::{self, Silent};
-use crate::judge::{Judge, NotJudged, Ran, at_door};
 use crate::log;
+use crate::workers::{Judge, Key, NotJudged, Ran, at_door};
+use shared::admission::Class;
 use shared::clock::{self, Timestamp};
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, Caller};
@@ -31,7 +32,8 @@ pub(crate) async fn begin(
         Ok(asking) => asking,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let said = match host_password::ask(&Question { name: name.clone(), address: None, password }).await {
+    let question = Question { name: name.clone(), address: None, class: Class::Known, password };
+    let said = match host_password::ask(Key::User(uid), &question).await {
         Ok(said) => said,
         Err(Silent::Absent(why)) => {
             log::says(why);

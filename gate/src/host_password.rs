@@ -2,25 +2,28 @@
 //!
 //! MUST NOT speak to a helper that is not root's: it is given passwords.
 
-use shared::host_password::{GREETING, JUDGED, LONGEST_WORD, Question, SOCKET, Said, WAITED};
+use crate::metrics::METRICS;
+use crate::workers::Key;
+use shared::admission::{Admission, Busy, Place};
+use shared::host_password::{GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED};
 use std::io;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// How long the helper may take to be started by systemd, and to greet.
 const GREETED: Duration = Duration::from_millis(1200);
 /// How long a question waits for its turn.
-const TURN: Duration = Duration::from_secs(2);
+const TURN: Duration = Duration::from_secs(20);
 /// How long it may take to say something: longer than it gives PAM.
 const SAYS: Duration = JUDGED.saturating_add(WAITED).saturating_add(Duration::from_secs(2));
 
 /// How many are asked at once, as many as the helper has judged at once: each takes one of the descriptors that the
 /// web's connections leave.
-static AT_ONCE: Semaphore = Semaphore::const_new(16);
+static AT_ONCE: LazyLock<Admission<Key>> = LazyLock::new(|| Admission::new(QUESTIONS));
 
 /// Nothing was said.
 pub(crate) enum Silent {
@@ -30,11 +33,12 @@ pub(crate) enum Silent {
     Unanswered(String),
 }
 
-/// Has it asked.
-pub(crate) async fn ask(question: &Question) -> Result<Said, Silent> {
-    let Ok(Ok(_turn)) = timeout(TURN, AT_ONCE.acquire()).await else {
-        return Err(Silent::Absent("too many passwords of this host are being checked at once".to_owned()));
-    };
+/// Has it asked; the key says whose share of the questions it takes.
+pub(crate) async fn ask(key: Key, question: &Question) -> Result<Said, Silent> {
+    let _turn = turn(key, question).await.map_err(|busy| {
+        METRICS.busy("host-passwords", busy);
+        Silent::Absent(format!("no password of this host can be checked now: {busy}"))
+    })?;
     let reached = timeout(GREETED, reach(Path::new(SOCKET))).await;
     let mut stream = reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {
         Silent::Absent(format!(
@@ -49,6 +53,10 @@ pub(crate) async fn ask(question: &Question) -> Result<Said, Silent> {
         Ok(Err(error)) => Err(unanswered(&error)),
         Err(_) => Err(unanswered(&"it took too long")),
     }
+}
+
+async fn turn(key: Key, question: &Question) -> Result<Place<Key>, Busy> {
+    timeout(TURN, AT_ONCE.enter(question.class, key)?).await.unwrap_or(Err(Busy::All))
 }
 
 async fn reach(socket: &Path) -> io::Result<UnixStream> {

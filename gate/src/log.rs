@@ -1,13 +1,17 @@
 //! The gate's log on standard error: every line goes through here, as text in the format of pam_totp(8) or as JSON.
 //!
 //! MUST write one line for one thing that happened, whatever strangers, proxies and mail servers said: text of
-//! theirs cannot begin a second one. MUST NOT be given a query, a cookie, a code, a password or a token.
+//! theirs cannot begin a second one. MUST NOT be given a query, a cookie, a code, a password or a token. MUST NOT let
+//! anybody wait for whoever reads it: lines go through a bounded queue (`log/queue.rs`).
+
+mod queue;
+
+pub(crate) use queue::{begin, flush};
 
 use serde_json::{Map, Value};
 use shared::clock::{self, Timestamp};
 use shared::config::gate::{Gate, LogFormat};
 use std::fmt::{Display, Write as _};
-use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// There is one standard error, and so one manner in which it is written to.
@@ -27,12 +31,12 @@ pub(crate) fn has_access() -> bool {
 
 /// A line of words alone.
 pub(crate) fn says(words: impl Display) {
-    Line { event: None, fields: Vec::new(), said: Some(words.to_string()) }.write();
+    Line { said: Some(words.to_string()), ..Line::of(None) }.write();
 }
 
 /// A line about something that has a name.
 pub(crate) fn event(name: &str) -> Line {
-    Line { event: Some(name.to_owned()), fields: Vec::new(), said: None }
+    Line::of(Some(name.to_owned()))
 }
 
 /// One line; [`Line::write`] or [`Line::because`] ends it.
@@ -41,6 +45,7 @@ pub(crate) struct Line {
     event: Option<String>,
     fields: Vec<(&'static str, Field)>,
     said: Option<String>,
+    kind: Option<&'static str>,
 }
 
 enum Field {
@@ -52,6 +57,17 @@ enum Field {
 }
 
 impl Line {
+    fn of(event: Option<String>) -> Line {
+        Line { event, fields: Vec::new(), said: None, kind: None }
+    }
+
+    /// A line that strangers can cause as fast as they like, and that nobody is banned by: of each kind so many are
+    /// written, and then how many were not.
+    pub(crate) fn seldom(mut self, kind: &'static str) -> Line {
+        self.kind = Some(kind);
+        self
+    }
+
     /// A field of a word that is ours, or an address.
     pub(crate) fn with(mut self, key: &'static str, word: impl Display) -> Line {
         self.fields.push((key, Field::Word(word.to_string())));
@@ -76,14 +92,22 @@ impl Line {
         self.write();
     }
 
+    /// The line with what is to be said about it, as it is written.
+    fn saying(mut self, why: impl Display) -> String {
+        self.said = Some(why.to_string());
+        self.written()
+    }
+
     /// Ends the line.
     pub(crate) fn write(self) {
-        let line = match JSON.load(Ordering::Relaxed) {
+        queue::QUEUE.push(self.written(), self.kind);
+    }
+
+    fn written(&self) -> String {
+        match JSON.load(Ordering::Relaxed) {
             false => self.text(),
             true => self.json(clock::now().unwrap_or(Timestamp(0))),
-        };
-        // nobody reads the log: no reason to end
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        }
     }
 
     fn text(&self) -> String {
@@ -171,7 +195,7 @@ mod tests {
         );
         let line = saying(event("refused").with("cause", "contract"), "a check came without it");
         assert_eq!(line.text(), "postern-gate: refused cause=contract: a check came without it\n");
-        let words = Line { event: None, fields: Vec::new(), said: Some("reloaded /etc".to_owned()) };
+        let words = Line { said: Some("reloaded /etc".to_owned()), ..Line::of(None) };
         assert_eq!(words.text(), "postern-gate: reloaded /etc\n");
     }
 
@@ -196,7 +220,7 @@ mod tests {
             refused(forged),
             event("refused").with("cause", forged),
             saying(event("refused").with("cause", "mail"), forged),
-            saying(Line { event: None, fields: Vec::new(), said: None }, forged),
+            saying(Line::of(None), forged),
         ] {
             for written in [line.text(), line.json(Timestamp(0))] {
                 let (one, rest) = written.split_once('\n').unwrap();

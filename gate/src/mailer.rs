@@ -9,10 +9,10 @@ mod news;
 mod smtp;
 mod webhook;
 
-use crate::judge::Judge;
 use crate::log;
 use crate::metrics::METRICS;
 use crate::secret_file;
+use crate::workers::Judge;
 pub(crate) use fate::fate;
 use letter::Written;
 use shared::clock;

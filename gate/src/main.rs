@@ -14,11 +14,11 @@ mod contract;
 mod cookies;
 mod errands;
 mod first_setup;
-mod guests;
+mod held;
 mod host_password;
 mod identity;
 mod incoming;
-mod judge;
+
 mod language;
 mod listener;
 mod log;
@@ -29,6 +29,7 @@ mod metrics;
 mod operations;
 mod own_pages;
 mod pages;
+mod peers;
 mod refused;
 mod reload;
 mod reply;
@@ -47,11 +48,13 @@ mod site;
 mod sockets;
 mod step_up;
 mod watch;
+mod workers;
 
 use clap::Parser;
 use shared::config::DEFAULT_PATH;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Postern's door to the web: forward-auth answers and sign-in pages
 #[derive(Parser)]
@@ -62,12 +65,19 @@ struct Arguments {
     config: PathBuf,
 }
 
+/// How long the last lines have to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
-    match server::run(&Arguments::parse().config) {
+    let arguments = Arguments::parse();
+    log::begin();
+    let code = match server::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::says(error);
             ExitCode::FAILURE
         }
-    }
+    };
+    log::flush(LAST_LINES);
+    code
 }

@@ -11,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use shared::admission::Busy;
 use shared::clock;
 use shared::config::gate::Proxy;
 use std::sync::LazyLock;
@@ -86,6 +87,8 @@ pub(crate) struct Metrics {
     strangers: Counter,
     sign_ins: Family<SignIn, Counter>,
     mails: Family<Mail, Counter>,
+    busy: Family<Refused, Counter>,
+    lines_dropped: Counter,
     check: Latency,
     judged: Latency,
     is_sure: Gauge,
@@ -104,6 +107,12 @@ struct Check {
 struct SignIn {
     result: String,
     cause: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    resource: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -128,6 +137,8 @@ impl Metrics {
             strangers: Counter::default(),
             sign_ins: Family::default(),
             mails: Family::default(),
+            busy: Family::default(),
+            lines_dropped: Counter::default(),
             check: check.clone(),
             judged: judged.clone(),
             is_sure: Gauge::default(),
@@ -144,6 +155,16 @@ impl Metrics {
         );
         registry.register("sign_ins", "What came of sign-ins, by result and cause", metrics.sign_ins.clone());
         registry.register("mails", "Mails and notices, by result", metrics.mails.clone());
+        registry.register(
+            "busy",
+            "Requests refused for want of a place, by resource and by whose share was taken",
+            metrics.busy.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that nobody read fast enough",
+            metrics.lines_dropped.clone(),
+        );
         registry.register_with_unit("check", "How long checks took", Unit::Seconds, check);
         registry.register_with_unit(
             "judged",
@@ -197,6 +218,20 @@ impl Metrics {
     /// An answer was judged after so long.
     pub(crate) fn judged(&self, took: Duration) {
         self.judged.observe(took);
+    }
+
+    /// A line of the log was dropped.
+    pub(crate) fn line_dropped(&self) {
+        self.lines_dropped.inc();
+    }
+
+    /// A request found no place.
+    pub(crate) fn busy(&self, resource: &'static str, busy: Busy) {
+        let reason = match busy {
+            Busy::Own => "own-share",
+            Busy::All => "all",
+        };
+        self.busy.get_or_create(&Refused { resource, reason }).inc();
     }
 
     /// What came of a sign-in or of a proof for a critical act, in the words of the log; other lines have other results.

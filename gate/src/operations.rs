@@ -8,6 +8,7 @@ use crate::log;
 use crate::metrics::{METRICS, Standing};
 use crate::reply::{Reply, bare};
 use crate::site::Site;
+use crate::workers::{Applicant, Key};
 use arc_swap::ArcSwap;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -19,9 +20,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 /// Connections at once; their descriptors are among those that the web's connections leave.
@@ -34,11 +35,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// How long a try of the store's may take, and how long what came of it is gone by.
+const TRY: Duration = Duration::from_secs(3);
+const FRESH: Duration = Duration::from_secs(2);
+
 /// What only the server knows of the gate's health.
 #[derive(Default)]
 pub(crate) struct Health {
     own_configuration: AtomicBool,
     ends: AtomicBool,
+    /// Whether the store took a write, and when that was tried last.
+    tried: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Health {
@@ -99,8 +106,8 @@ impl Gate {
 
     async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let service = service_fn(|request: Request<Incoming>| {
-            let answer = self.answer(request.method(), request.uri().path());
-            async move { Ok::<_, Infallible>(answer) }
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            async move { Ok::<_, Infallible>(self.answer(&method, &path).await) }
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false);
@@ -108,13 +115,13 @@ impl Gate {
         let _ = timeout(PATIENCE, http.serve_connection(TokioIo::new(stream), service)).await;
     }
 
-    fn answer(&self, method: &Method, path: &str) -> Reply {
+    async fn answer(&self, method: &Method, path: &str) -> Reply {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return bare(StatusCode::METHOD_NOT_ALLOWED);
         }
         match path {
             "/healthz" => said(StatusCode::OK, TEXT, "serves\n".to_owned()),
-            "/readyz" => match self.is_ready() {
+            "/readyz" => match self.is_ready().await {
                 Ok(word) => said(StatusCode::OK, TEXT, format!("{word}\n")),
                 Err(why) => said(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
             },
@@ -124,17 +131,40 @@ impl Gate {
     }
 
     /// Whether people are let in. A file that is wrong locks nobody out, and so takes no gate out of service either.
-    fn is_ready(&self) -> Result<&'static str, &'static str> {
+    async fn is_ready(&self) -> Result<&'static str, &'static str> {
         let standing = self.standing();
         if self.health.ends.load(Ordering::Relaxed) {
             Err("the gate ends")
         } else if !standing.is_sure {
             Err("the store cannot be watched, nobody enters: the gate's log says why")
+        } else if !self.takes_writes().await {
+            Err("the store takes no writes, nobody can sign in: the gate's log says why")
         } else if !standing.own_configuration {
             Ok("ready, by an older configuration than the file: the gate's log says why")
         } else {
             Ok("ready")
         }
+    }
+
+    /// Whether the store takes writes. That is tried, a few times a minute at most: it costs a durable commit.
+    async fn takes_writes(&self) -> bool {
+        let mut tried = self.health.tried.lock().await;
+        if let Some((_, took)) = tried.filter(|(at, _)| at.elapsed() < FRESH) {
+            return took;
+        }
+        let judge = self.sites.load().workers.serving(Applicant::proven(Key::Gate));
+        let result = timeout(TRY, judge.run(|door| door.try_write())).await;
+        let why = match result {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("a write took longer than {} s", TRY.as_secs())),
+        };
+        if let Some(why) = &why {
+            let line = log::event("failed").with("cause", "not-ready").seldom("not-ready");
+            line.because(format_args!("the store takes no writes: {why}"));
+        }
+        *tried = Some((Instant::now(), why.is_none()));
+        why.is_none()
     }
 
     fn standing(&self) -> Standing {

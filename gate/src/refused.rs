@@ -1,7 +1,7 @@
 //! An act that was refused: for a page the text and the status, for a program a code that stays the same.
 
-use crate::judge::NotJudged;
 use crate::language::Language;
+use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, AppPasswordError};
@@ -76,8 +76,8 @@ impl Refused {
     pub(crate) fn not_judged(t: &Language, error: &NotJudged) -> Refused {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         match error {
-            NotJudged::Busy => {
-                Refused { retry_after: Some(2), ..Refused::new(status, "busy", t.say("busy-line")) }
+            NotJudged::Busy(busy) => {
+                Refused { retry_after: Some(2), ..Refused::new(status, "busy", t.busy(*busy)) }
             }
             NotJudged::Failed { .. } => Refused::new(status, "out_of_order", t.say("out-of-order-line")),
         }
@@ -95,6 +95,7 @@ impl Refused {
             | AdministrationError::AppPassword(AppPasswordError::NameTaken(..)) => {
                 conflict("name_taken", t.say("name-taken"))
             }
+            AdministrationError::OtherSpelling(_) => conflict("name_taken", t.say("other-spelling")),
             AdministrationError::UnknownAuthenticator(..)
             | AdministrationError::NothingToRevoke(..)
             | AdministrationError::AppPassword(AppPasswordError::Unknown(..) | AppPasswordError::None(_)) => {

@@ -1,10 +1,10 @@
 //! How far a session goes, and the way from one that the first factor alone opened to one with the code, where a page
 //! takes that.
 
-use crate::judge::NotJudged;
 use crate::reply::{self, Reply};
 use crate::rules::{self, BackTo, Reach};
 use crate::sign_in::{Guest, Visit};
+use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::door::AfterPassword;
 use shared::session::Session;
@@ -30,7 +30,7 @@ impl Guest<'_> {
     /// What a session takes to be enough everywhere; nothing but the whole sign-in, if nothing.
     pub(crate) async fn rise(&self, session: Session) -> Result<Option<AfterPassword>, NotJudged> {
         let visit = Visit::of(self);
-        self.site.judge.run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await
+        self.judge().run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await
     }
 
     /// GET rise

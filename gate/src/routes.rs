@@ -41,6 +41,11 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
     reply::challenging(reply, Challenge::Form)
 }
 
+/// Whether a request is answered without waiting for anything, a body included.
+pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
+    matches!(request.uri().path(), "/check/nginx" | "/check/traefik" | "/healthz")
+}
+
 /// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), and Traefik passes them on so over HTTP/1, too.
 fn join_crumbs(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_some() {
@@ -87,7 +92,8 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
 
 fn stranger(unproven: &Unproven) -> Reply {
     METRICS.turned_away();
-    log::event("refused").with("cause", "not-a-trusted-proxy").because(unproven);
+    let line = log::event("refused").with("cause", "not-a-trusted-proxy").seldom("not-a-trusted-proxy");
+    line.because(unproven);
     bare(StatusCode::FORBIDDEN)
 }
 
@@ -96,13 +102,13 @@ fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
     match broken {
         Broken::Client(name, address) => {
             let line = log::event("refused").with("cause", "malformed-request").with("address", address);
-            line.with("service", SERVICE).because(format_args!(
+            line.with("service", SERVICE).seldom("malformed-request").because(format_args!(
                 "the client's request has a method, host or path that makes no sense, see {name}"
             ));
         }
         Broken::Proxy(name) => {
             let peer = connected.address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
-            log::event("refused").with("cause", "contract").with("peer", peer).because(format_args!(
+            log::event("refused").with("cause", "contract").with("peer", peer).seldom("contract").because(format_args!(
                 "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
                 proxy.name()
             ));

@@ -4,12 +4,12 @@
 use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
-use crate::judge::Judge;
 use crate::look::Look;
 use crate::mailer::{self, Mailer};
 use crate::secretary::Secretary;
 use crate::site::Site;
 use crate::watch::Watch;
+use crate::workers::{Applicant, Key, Workers};
 use shared::config::{Config, check_gate};
 use shared::enrolment;
 use shared::host_groups::AskedGroups;
@@ -51,7 +51,7 @@ impl Running {
             believed: Arc::new(believed),
             uncovered: Arc::default(),
             watch: Arc::new(watch),
-            judge: Arc::new(Judge::of_pages(&config)),
+            workers: Workers::of_pages(&config),
             mailer: Arc::clone(&mailer),
             asked_groups: Arc::new(AskedGroups::of(&config)),
             config: Arc::new(config),
@@ -85,7 +85,8 @@ impl Mailing {
     /// Starts it. MUST be called within the runtime.
     pub(crate) fn start(mailer: Arc<Mailer>, config: &Config) -> Mailing {
         let (end, ended) = watch::channel(());
-        tokio::spawn(mailer::serve(mailer, Judge::new(config), ended));
+        let judge = Workers::new(config).serving(Applicant::proven(Key::Gate));
+        tokio::spawn(mailer::serve(mailer, judge, ended));
         Mailing { _end: end }
     }
 }

@@ -1,26 +1,29 @@
 //! The server: listeners, limits on headers and time, and a bounded drain at SIGTERM.
 
 use crate::belief::Connected;
-use crate::connections::{Connections, Seat};
+use crate::connections::{Connections, Seat, Sending};
 use crate::errands;
+use crate::held::{Held, HeldBody, has_few_fields};
 use crate::listener::{Accepted, Certificate, Listener};
 use crate::log;
 use crate::manager;
-use crate::metrics;
+use crate::metrics::{self, METRICS};
 use crate::operations::{Gate, Health};
 use crate::reload::{Reload, ReloadWithoutWeb};
+use crate::reply;
 use crate::routes;
 use crate::running::{Mailing, Running, mailer};
 use crate::signals::{Order, Orders};
 use crate::site::Site;
 use crate::sockets::Sockets;
 use arc_swap::ArcSwap;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use shared::admission::Busy;
 use shared::config::gate::Listen;
 use shared::config::{Config, file};
 use shared::door::Door;
@@ -38,8 +41,19 @@ use tokio::time::timeout;
 const HEADERS: Duration = Duration::from_secs(15);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The most of one request's headers, in bytes.
-const HEADER_BYTES: usize = 96 * 1024;
+/// The most of one request's headers in HTTP/1, in bytes: more than nginx passes on by its own settings.
+const HEADER_BYTES: usize = 64 * 1024;
+/// The same in HTTP/2, as RFC 9113, section 6.5.2, counts: 32 bytes more for each field.
+const HEADER_LIST_BYTES: u32 = 48 * 1024;
+/// Requests under way on one HTTP/2 connection; proxies open more connections for more.
+const STREAMS: u32 = 64;
+/// What of a body is taken unread: of a stream one body, of a connection four.
+const STREAM_BYTES: u32 = 16 * 1024;
+const CONNECTION_BYTES: u32 = 64 * 1024;
+/// What of an answer waits in HTTP/2 to be sent.
+const SEND_BYTES: usize = 16 * 1024;
+/// How long a peer may take none of its answers.
+const TAKEN: Duration = Duration::from_secs(30);
 /// How long open requests have at the end, and then what they left to be judged.
 const DRAIN: Duration = Duration::from_secs(10);
 const LAST: Duration = Duration::from_secs(2);
@@ -274,6 +288,28 @@ async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, ac
     }
 }
 
+/// What a request holds until its answer is sent. A check is answered at once.
+fn holding(
+    site: &Site,
+    seat: &Seat,
+    connected: Connected,
+    request: &Request<Incoming>,
+) -> Result<Option<(Held, Sending)>, StatusCode> {
+    if routes::is_answered_at_once(request) {
+        return Ok(None);
+    }
+    if !has_few_fields(request.headers()) {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let is_proxy = site.believed.proxy(connected, request.headers(), None).is_ok();
+    let address = connected.address.filter(|_| !is_proxy);
+    let held = seat.holds(address, request).ok_or_else(|| {
+        METRICS.busy("memory", Busy::Own);
+        StatusCode::SERVICE_UNAVAILABLE
+    })?;
+    Ok(Some((held, seat.sends(TAKEN))))
+}
+
 async fn talk(
     sites: &Arc<ArcSwap<Site>>,
     seat: &Seat,
@@ -287,13 +323,24 @@ async fn talk(
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(HEADERS))
-        .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX));
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_BYTES)
+        .initial_connection_window_size(CONNECTION_BYTES)
+        .max_send_buf_size(SEND_BYTES);
     let service = service_fn(|request: Request<Incoming>| {
         let (site, asking) = (sites.load_full(), seat.asks());
+        let held = holding(&site, seat, connected, &request);
         async move {
-            let answer = routes::answer(&site, connected, request).await;
+            let (answer, held) = match held {
+                Ok(held) => (routes::answer(&site, connected, request).await, held),
+                Err(status) => {
+                    drop(request);
+                    (reply::last(status), None)
+                }
+            };
             drop(asking);
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(answer.map(|body| HeldBody::new(body, held)))
         }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -1,10 +1,10 @@
 //! A setup, page by page: the QR, a code, the recovery codes, and only then the way on. Someone who must have a second
 //! factor and has none finds nothing else open.
 
-use crate::judge::NotJudged;
 use crate::pages::{self, html};
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
+use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::answer::Answer;
 use shared::clock;
@@ -40,7 +40,7 @@ impl Guest<'_> {
     /// A new authenticator, which nothing keeps yet; none, if the setup is over.
     pub(crate) async fn begin_setup(&self, ticket: &EnrollmentToken) -> Result<Option<Shown>, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
-        self.site.judge.run(move |door| door.begin_web_setup(&asked, visit.now()?)).await
+        self.judge().run(move |door| door.begin_web_setup(&asked, visit.now()?)).await
     }
 
     /// The one-time code without which a setup may not begin; what was refused stands in the log.
@@ -51,8 +51,7 @@ impl Guest<'_> {
     ) -> Result<Result<EnrollmentToken, Refusal>, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
         let run = self
-            .site
-            .judge
+            .judge()
             .run(move |door| door.invite_to_setup(&visit.browser(), asked, &answer, visit.now()?));
         let invited = run.await?;
         if let Err(refusal) = &invited {
@@ -69,8 +68,7 @@ impl Guest<'_> {
         answer: Answer,
     ) -> Result<AfterSetupCode, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
-        let run =
-            self.site.judge.run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
+        let run = self.judge().run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
         run.await
     }
 
@@ -82,8 +80,7 @@ impl Guest<'_> {
     ) -> Result<AfterSetup, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
         let run = self
-            .site
-            .judge
+            .judge()
             .run(move |door| door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?));
         run.await
     }

@@ -1,5 +1,6 @@
 //! The sign-in, page by page: first factor, code, back to the page that was asked for; and sign-out.
 
+mod applicant;
 mod first_factor;
 mod mail;
 
@@ -8,7 +9,6 @@ pub(crate) use mail::Posted;
 use crate::check;
 use crate::cookies::{MOST, Shown, Unclear, scan};
 use crate::identity::Identity;
-use crate::judge::NotJudged;
 use crate::language::Language;
 use crate::log;
 use crate::metrics::METRICS;
@@ -17,6 +17,7 @@ use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::rules::BackTo;
 use crate::site::Site;
+use crate::workers::NotJudged;
 use hyper::header::USER_AGENT;
 use hyper::{HeaderMap, StatusCode};
 use shared::account::Methods;
@@ -25,7 +26,7 @@ use shared::clock::{self, Timestamp};
 use shared::config::gate::FirstFactor;
 use shared::decision::Refusal;
 use shared::door::{AfterCode, Browser, Opened, SERVICE, Trust};
-use shared::name::UserName;
+use shared::name::{OtherSpelling, UserName};
 use shared::place::{Address, Origin};
 use shared::session::{Session, SessionId};
 use shared::token::LoginToken;
@@ -122,8 +123,7 @@ impl Guest<'_> {
     ) -> Result<AfterCode, NotJudged> {
         let (said, visit) = (ticket.clone(), Visit::of(self));
         let run = self
-            .site
-            .judge
+            .judge()
             .run(move |door| door.enter_code(&visit.browser(), &said, &answer, trust, visit.now()?));
         let next = run.await?;
         if let AfterCode::Refused(refusal) = &next {
@@ -327,8 +327,8 @@ impl Guest<'_> {
 
     pub(crate) fn not_judged(&self, error: &NotJudged) -> Reply {
         match error {
-            NotJudged::Busy => {
-                let (title, line) = (self.t.say("busy"), self.t.say("busy-line"));
+            NotJudged::Busy(busy) => {
+                let (title, line) = (self.t.say("busy"), self.t.busy(*busy));
                 let page = self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line]);
                 reply::with_retry_after(page, 2)
             }
@@ -357,7 +357,17 @@ impl Guest<'_> {
         let line = log::event(result).with("cause", cause).with("address", self.address);
         line.with("service", SERVICE).quoted("user", name).write();
     }
+
+    /// Notes that a name is another spelling of an account's.
+    pub(crate) fn log_spelling(&self, other: &OtherSpelling) {
+        METRICS.signed_in("refused", OTHER_SPELLING);
+        let line = log::event("refused").with("cause", OTHER_SPELLING).with("address", self.address);
+        line.with("service", SERVICE).quoted("user", &other.name).because(other);
+    }
 }
+
+/// The word in logs for a name that is another spelling of an account's.
+const OTHER_SPELLING: &str = "other-spelling";
 
 /// What a judging thread needs of a guest.
 pub(crate) struct Visit {

@@ -5,25 +5,17 @@
 
 use crate::check;
 use crate::cookies::Shown;
-use crate::judge::NotJudged;
 use crate::log;
 use crate::pages::{self, html};
 use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
+use crate::workers::{Applicant, Key, NotJudged};
 use hyper::StatusCode;
-use shared::door::Door;
-use shared::session::Session;
-use shared::store;
-use std::time::Duration;
-use tokio::sync::Semaphore;
+use shared::admission::Busy;
+use shared::session::{Session, SessionId};
 
 /// The most sessions that one request ends.
 const MOST: usize = 16;
-/// Sign-outs at the same time. Each shows a valid session, which no stranger has.
-static TURNS: Semaphore = Semaphore::const_new(4);
-/// How long one waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// What came of a sign-out.
 pub(crate) enum SignedOut {
     /// The browser showed no session that could be read.
@@ -66,55 +58,29 @@ impl Guest<'_> {
         if sessions.is_empty() {
             return SignedOut::Nothing;
         }
-        match self.end_each(sessions).await {
-            (left, Some(why)) => {
-                if let NotJudged::Failed { cause, why } = &why {
-                    let line = log::event("refused").with("cause", cause).with("address", self.address);
-                    line.because(format_args!("a sign-out could not end the session: {why}"));
-                }
-                SignedOut::Left(left, why)
+        let (mut left, mut why) = (Vec::new(), None);
+        for (number, session) in sessions.into_iter().enumerate() {
+            let ended = match number < MOST {
+                true => self.end(session.id).await,
+                false => Err(NotJudged::Busy(Busy::Own)),
+            };
+            if let Err(error) = ended {
+                left.push(session);
+                why.get_or_insert(error);
             }
-            (_, None) => SignedOut::Ended,
         }
+        let Some(why) = why else { return SignedOut::Ended };
+        if let NotJudged::Failed { cause, why } = &why {
+            let line = log::event("refused").with("cause", cause).with("address", self.address);
+            line.because(format_args!("a sign-out could not end the session: {why}"));
+        }
+        SignedOut::Left(left, why)
     }
 
-    async fn end_each(&self, sessions: Vec<Session>) -> (Vec<Session>, Option<NotJudged>) {
-        let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, TURNS.acquire()).await else {
-            return (sessions, Some(NotJudged::Busy));
-        };
-        let (config, all) = (self.site.config.clone(), sessions.clone());
-        let ending = tokio::task::spawn_blocking(move || {
-            let mut left = sessions;
-            let failed = |error: &(dyn std::error::Error + 'static)| NotJudged::Failed {
-                cause: store::cause(error),
-                why: error.to_string(),
-            };
-            let mut door = match Door::open((*config).clone()) {
-                Ok(door) => door,
-                Err(error) => return (left, Some(failed(&error))),
-            };
-            let mut why = None;
-            let mut number = 0;
-            left.retain(|session| {
-                number += 1;
-                if number > MOST {
-                    why.get_or_insert(NotJudged::Busy);
-                    return true;
-                }
-                match door.sign_out(session.id) {
-                    Ok(()) => false,
-                    Err(error) => {
-                        why = Some(failed(&error));
-                        true
-                    }
-                }
-            });
-            (left, why)
-        });
-        ending.await.unwrap_or_else(|_| {
-            let why = "internal error while signing out; please report it".to_owned();
-            (all, Some(NotJudged::Failed { cause: "panic", why }))
-        })
+    /// Its signature is right, so that it takes the share of those who have proven something, whether it is good here or not.
+    async fn end(&self, session: SessionId) -> Result<(), NotJudged> {
+        let workers = self.site.workers.serving(Applicant::proven(Key::Session(session)));
+        workers.run(move |door| door.sign_out(session)).await
     }
 
     /// GET cookies: clears them where it is clear that this is wanted: they are not clear, or the way led here from a page

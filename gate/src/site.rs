@@ -3,11 +3,11 @@
 use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
-use crate::judge::Judge;
 use crate::log;
 use crate::look::Look;
 use crate::mailer::Mailer;
 use crate::watch::Watch;
+use crate::workers::Workers;
 use shared::config::Config;
 use shared::config::gate::{Gate, GateUrl};
 use shared::host_groups::AskedGroups;
@@ -60,7 +60,7 @@ pub(crate) struct Site {
     pub(crate) believed: Arc<Believed>,
     pub(crate) uncovered: Arc<Uncovered>,
     pub(crate) watch: Arc<Watch>,
-    pub(crate) judge: Arc<Judge>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) mailer: Arc<Mailer>,
     pub(crate) asked_groups: Arc<AskedGroups>,
     pub(crate) config: Arc<Config>,

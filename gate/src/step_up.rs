@@ -7,11 +7,11 @@
 
 use crate::check;
 use crate::cookies::{MOST, scan};
-use crate::judge::NotJudged;
 use crate::log;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
+use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::account::Enrolled;
 use shared::answer::Answer;
@@ -94,7 +94,7 @@ impl Guest<'_> {
             return Ok(Proof::default());
         }
         let name = session.name.clone();
-        let known = self.site.judge.run(move |door| door.membership(&name)).await;
+        let known = self.judge().run(move |door| door.membership(&name)).await;
         let known = known.map_err(|error| self.not_run(&error))?;
         Ok(Proof {
             password: self.site.gate().first_factor != FirstFactor::Header,
@@ -118,8 +118,7 @@ impl Guest<'_> {
             FirstFactor::Header => {
                 let (whose, visit) = (session.clone(), Visit::of(self));
                 let run = self
-                    .site
-                    .judge
+                    .judge()
                     .run(move |door| door.step_up_by_code(&visit.browser(), &whose, &answer, visit.now()?));
                 run.await
             }
@@ -151,7 +150,7 @@ impl Guest<'_> {
     ) -> Result<AfterStepUp, NotJudged> {
         let (whose, visit) = (session.clone(), Visit::of(self));
         let password = Password::typed(fresh.password.clone());
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run_hash(move |door| {
             door.step_up(&visit.browser(), &whose, password.as_ref(), &answer, visit.now()?)
         });
         run.await
@@ -166,20 +165,19 @@ impl Guest<'_> {
     ) -> Result<AfterStepUp, NotJudged> {
         let (name, visit) = (session.name.clone(), Visit::of(self));
         let run = self
-            .site
-            .judge
+            .judge()
             .run(move |door| door.try_first_factor(&visit.browser(), &name, &Answer::Unfit, visit.now()?));
         let tried = match run.await? {
             Ok(tried) => tried,
             Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
         };
-        let said = self.host_says(&session.name, &fresh.password).await?;
+        let said = self.host_says(&self.judge().applicant, &session.name, &fresh.password).await?;
         let said = said.unwrap_or_else(|why| {
             log::says(why);
             Said::Unasked
         });
         let (whose, visit) = (session.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run(move |door| {
             door.settle_step_up(&visit.browser(), &whose, &tried, said, &answer, visit.now()?)
         });
         run.await

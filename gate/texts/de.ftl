@@ -234,6 +234,7 @@ delayed = Zu viele falsche Codes: Warten Sie { $wait } oder geben Sie einen Wied
 address-delayed = Zu viele Versuche von Ihrer Adresse: Warten Sie { $wait }
 locked = Gesperrt nach zu vielen falschen Codes: Geben Sie einen Wiederherstellungscode ein oder fragen Sie die Verwaltung
 unfit = Das ist kein Code: Geben Sie die Ziffern aus Ihrer App oder einen Wiederherstellungscode ein
+other-spelling = Dieser Name ist eine andere Schreibweise eines vorhandenen Kontos. Melden Sie sich unter dem Namen des Kontos an, oder fragen Sie die Verwaltung.
 not-enrolled = Dieses Konto braucht einen zweiten Faktor und hat keinen; fragen Sie die Verwaltung
 code-expired = Die Zeit dieses Codes ist um; fordern Sie einen neuen an
 sign-in-expired = Diese Anmeldung ist vorbei; beginnen Sie neu
@@ -263,6 +264,7 @@ app-passwords-revoked = { $count ->
 
 busy = Viel Betrieb
 busy-line = Gerade melden sich zu viele an. Versuchen Sie es gleich noch einmal.
+busy-own-line = Von Ihrem Anschluss kamen zu viele Anfragen auf einmal. Versuchen Sie es gleich noch einmal.
 out-of-order = Außer Betrieb
 out-of-order-line = Die Anmeldung geht gerade nicht. Sagen Sie der Verwaltung Bescheid: Im Protokoll des Gates steht, warum.
 

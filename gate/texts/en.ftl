@@ -250,6 +250,7 @@ delayed = Too many wrong codes: wait { $wait }, or enter a recovery code
 address-delayed = Too many attempts from your address: wait { $wait }
 locked = Locked after too many wrong codes: enter a recovery code, or ask the administrator
 unfit = That is no code: enter the digits your app shows, or a recovery code
+other-spelling = This name is another spelling of an account that there is. Sign in under the account's own name, or ask the administrator.
 not-enrolled = This account needs a second factor and has none; ask the administrator
 code-expired = That code’s time is over; ask for a new one
 sign-in-expired = That sign-in is over; begin anew
@@ -281,6 +282,7 @@ app-passwords-revoked = { $count ->
 # when nothing works
 busy = Busy
 busy-line = Too many people are signing in right now. Try again in a moment.
+busy-own-line = Too many requests came from where you are, all at once. Try again in a moment.
 out-of-order = Out of order
 out-of-order-line = The sign-in does not work right now. Tell the administrator: the gate’s log says why.
 

@@ -472,7 +472,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__account__subcmd__add)
-            opts="-h --config --json --gate --admin-secret-file --gate-ca --help"
+            opts="-h --distinct-name --config --json --gate --admin-secret-file --gate-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -720,7 +720,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__account__subcmd__rename)
-            opts="-h --config --json --gate --admin-secret-file --gate-ca --help"
+            opts="-h --distinct-name --config --json --gate --admin-secret-file --gate-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2748,7 +2748,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__import)
-            opts="-h --user --key-file --password-file --dry-run --yes --config --json --gate --admin-secret-file --gate-ca --help google-authenticator oath otpauth otpauth-migration pskc authelia"
+            opts="-h --user --key-file --password-file --distinct-name --dry-run --yes --config --json --gate --admin-secret-file --gate-ca --help google-authenticator oath otpauth otpauth-migration pskc authelia"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -197,6 +197,7 @@ complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l distinct-name -d 'Take the name for one of its own, though another account has another spelling of it'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from remove" -l config -d 'Another postern.toml' -r -F
@@ -209,6 +210,7 @@ complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
+complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l distinct-name -d 'Take the name for one of its own, though another account has another spelling of it'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand account; and __fish_seen_subcommand_from group" -l add -d 'Add it to this group; may be given more than once' -r
@@ -330,6 +332,7 @@ complete -c postern -n "__fish_postern_using_subcommand import" -l config -d 'An
 complete -c postern -n "__fish_postern_using_subcommand import" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
 complete -c postern -n "__fish_postern_using_subcommand import" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
 complete -c postern -n "__fish_postern_using_subcommand import" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
+complete -c postern -n "__fish_postern_using_subcommand import" -l distinct-name -d 'Take the name for one of its own, though another account has another spelling of it'
 complete -c postern -n "__fish_postern_using_subcommand import" -l dry-run -d 'Say what would come of it, and change nothing'
 complete -c postern -n "__fish_postern_using_subcommand import" -l yes -d 'Do it without asking'
 complete -c postern -n "__fish_postern_using_subcommand import" -l json -d 'Print JSON instead of text'

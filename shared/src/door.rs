@@ -20,10 +20,12 @@ mod keyed_store;
 mod load;
 mod log;
 mod mail;
+mod new_name;
 mod notice;
 mod one_time_code;
 mod opening;
 mod password_change;
+mod probe;
 mod program;
 mod proof;
 mod refresh;
@@ -58,7 +60,7 @@ pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{
     AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE, SignInError,
-    Spared, Trust,
+    SignInScope, Spared, Trust,
 };
 pub use waiver::PolicyError;
 pub use web_administration::Administers;
@@ -68,12 +70,13 @@ use crate::account::{Enrolled, Mail};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::key::KeyError;
-use crate::name::{Group, UserName};
+use crate::name::{Group, OtherSpelling, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
 use crate::store::{AccountId, Intent, StoreError, Transaction};
 use crate::vault::{Vault, VaultError};
 use keyed_store::KeyedStore;
+use new_name::spelled_otherwise;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -88,6 +91,8 @@ pub struct Membership {
     pub mail: Mail,
     /// The groups that the store keeps for it.
     pub groups: Vec<Group>,
+    /// The account of which its name is another spelling, where there is no account of its name.
+    pub spelled_otherwise: Option<OtherSpelling>,
 }
 
 /// An opened door: what a process needs to judge answers.
@@ -127,7 +132,9 @@ impl Door {
         let address = load::mail_address(&self.config, transaction.as_mut(), name, id)?;
         let mail = if self.config.email.is_on() && address.is_some() { Mail::On } else { Mail::Off };
         let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
-        Ok(Membership { enrolled, mail, groups })
+        // looked up for every name: it must not show in the time which ones have an account
+        let spelled_otherwise = spelled_otherwise(&self.config, transaction.as_mut(), name)?;
+        Ok(Membership { enrolled, mail, groups, spelled_otherwise })
     }
 
     /// Wrong codes of the last 30 days are kept; older ones count no more.

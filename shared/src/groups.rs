@@ -21,6 +21,13 @@ pub fn of(user: &UserName) -> Result<Vec<String>, GroupsError> {
     getgrouplist(&name, entry.gid).map_err(GroupsError::Lookup)?.into_iter().map(named).collect()
 }
 
+/// The name by which the host knows a user: some name services take other spellings too. `None` if it knows none, or by a
+/// name that no account can have.
+pub fn name_of(user: &UserName) -> Result<Option<UserName>, GroupsError> {
+    let entry = User::from_name(user.as_str()).map_err(GroupsError::Lookup)?;
+    Ok(entry.and_then(|entry| UserName::parse(entry.name.as_bytes()).ok()))
+}
+
 /// Why a user's groups are not known.
 #[derive(Debug)]
 pub enum GroupsError {

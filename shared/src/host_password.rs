@@ -2,6 +2,7 @@
 //! `postern-password`, and what comes back. The helper greets, the gate sends one question and closes its half, the
 //! helper answers with one word and closes. A word says whether the password is right, and never why not.
 
+use crate::admission::{Class, ClassLimits, Limits};
 use crate::name::{self, UserName};
 use crate::place::Address;
 use std::fmt;
@@ -13,11 +14,20 @@ pub const SOCKET: &str = "/run/postern-password.sock";
 /// The name of the helper's service file in /etc/pam.d.
 pub const SERVICE: &str = "postern-gate";
 /// What the helper says first: that it is there and has room, and which wire it speaks.
-pub const GREETING: &[u8] = b"postern-password 1\n";
+pub const GREETING: &[u8] = b"postern-password 2\n";
 /// The longest password that is asked about, in bytes: PAM_MAX_RESP_SIZE.
 pub const LONGEST_PASSWORD: usize = 512;
-/// The longest question, in bytes: three fields, each with its end.
-pub const LONGEST_QUESTION: usize = name::LONGEST + LONGEST_ADDRESS + LONGEST_PASSWORD + 3;
+/// The longest question, in bytes: four fields, each with its end.
+pub const LONGEST_QUESTION: usize = name::LONGEST + LONGEST_ADDRESS + LONGEST_CLASS + LONGEST_PASSWORD + 4;
+/// Questions that PAM is asked at once: after a wrong password most of their time is pam_unix's pause of 2 s. One origin
+/// has two, one account has two, and whoever has proven more has some of their own.
+pub const QUESTIONS: Limits = Limits {
+    shared: 8,
+    proven: ClassLimits { own: 4, ..OF_ONE },
+    known: ClassLimits { own: 4, ..OF_ONE },
+    stranger: ClassLimits { own: 32, ..OF_ONE },
+};
+const OF_ONE: ClassLimits = ClassLimits { own: 0, per_key: 2, waiting_per_key: 16, waiting: 512 };
 /// The longest word, in bytes.
 pub const LONGEST_WORD: usize = 16;
 /// How long PAM may take for one question.
@@ -26,6 +36,7 @@ pub const JUDGED: Duration = Duration::from_secs(20);
 pub const WAITED: Duration = Duration::from_secs(3);
 
 const LONGEST_ADDRESS: usize = 64;
+const LONGEST_CLASS: usize = 8;
 
 /// A password as it was typed: 1 to 512 bytes, none of them NUL.
 pub struct Candidate(Zeroizing<Vec<u8>>);
@@ -56,6 +67,8 @@ pub struct Question {
     pub name: UserName,
     /// Where the person is, if that is known.
     pub address: Option<Address>,
+    /// What they have proven: the gate says it, and whoever has proven more waits for nobody who has proven less.
+    pub class: Class,
     /// The password.
     pub password: Candidate,
 }
@@ -65,7 +78,8 @@ impl Question {
     pub fn write(&self) -> Zeroizing<Vec<u8>> {
         let address = self.address.map(|address| address.to_string()).unwrap_or_default();
         let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_QUESTION));
-        for field in [self.name.as_str().as_bytes(), address.as_bytes(), self.password.bytes()] {
+        let class = word(self.class).as_bytes();
+        for field in [self.name.as_str().as_bytes(), address.as_bytes(), class, self.password.bytes()] {
             bytes.extend_from_slice(field);
             bytes.push(0);
         }
@@ -78,7 +92,8 @@ impl Question {
             return None;
         }
         let mut fields = bytes.strip_suffix(&[0])?.split(|byte| *byte == 0);
-        let (name, address, password) = (fields.next()?, fields.next()?, fields.next()?);
+        let (name, address) = (fields.next()?, fields.next()?);
+        let (class, password) = (fields.next()?, fields.next()?);
         if fields.next().is_some() {
             return None;
         }
@@ -88,8 +103,19 @@ impl Question {
                 [] => None,
                 text => Some(Address::parse(std::str::from_utf8(text).ok()?)?),
             },
+            class: CLASSES.into_iter().find(|known| word(*known).as_bytes() == class)?,
             password: Candidate::typed(password)?,
         })
+    }
+}
+
+const CLASSES: [Class; 3] = [Class::Proven, Class::Known, Class::Stranger];
+
+fn word(class: Class) -> &'static str {
+    match class {
+        Class::Proven => "proven",
+        Class::Known => "known",
+        Class::Stranger => "stranger",
     }
 }
 
@@ -128,10 +154,13 @@ mod tests {
     fn a_question_is_read_back_as_it_was_written() {
         for address in [None, Address::parse("192.0.2.7"), Address::parse("2001:db8::1")] {
             let password = Candidate::typed("pass wörd\n\"".as_bytes()).unwrap();
-            let question = Question { name: "ü@x.org".parse().unwrap(), address, password };
-            let read = Question::read(&question.write()).unwrap();
-            assert_eq!((read.name, read.address), (question.name, address));
-            assert_eq!(read.password.bytes(), "pass wörd\n\"".as_bytes());
+            for class in CLASSES {
+                let password = Candidate::typed(password.bytes()).unwrap();
+                let question = Question { name: "ü@x.org".parse().unwrap(), address, class, password };
+                let read = Question::read(&question.write()).unwrap();
+                assert_eq!((read.name, read.address, read.class), (question.name, address, class));
+                assert_eq!(read.password.bytes(), "pass wörd\n\"".as_bytes());
+            }
         }
     }
 
@@ -140,12 +169,15 @@ mod tests {
         let longest = Question {
             name: "n".repeat(name::LONGEST).parse().unwrap(),
             address: Address::parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+            class: Class::Stranger,
             password: Candidate::typed(&[b'x'; LONGEST_PASSWORD]).unwrap(),
         };
         let bytes = longest.write();
         assert!(bytes.len() <= LONGEST_QUESTION);
         assert!(Question::read(&bytes).is_some());
-        assert!(Question::read(&[b"alice\0\0".as_slice(), &[b'x'; 1024], b"\0"].concat()).is_none());
+        assert!(
+            Question::read(&[b"alice\0\0stranger\0".as_slice(), &[b'x'; 1024], b"\0"].concat()).is_none()
+        );
         assert!(Candidate::typed(&[b'x'; LONGEST_PASSWORD + 1]).is_none());
     }
 
@@ -155,15 +187,18 @@ mod tests {
             b"".as_slice(),
             b"\0",
             b"\0\0\0",
-            b"alice\0\0secret",
-            b"alice\0\0\0",
-            b"alice\0secret\0",
-            b"alice\0\0sec\0ret\0",
-            b"alice\0nowhere\0secret\0",
-            b"alice\x00192.0.2.7\n\0secret\0",
-            b"../x\0\0secret\0",
-            b"a\nb\0\0secret\0",
-            b"\xff\0\0secret\0",
+            b"alice\0\0known\0secret",
+            b"alice\0\0known\0\0",
+            b"alice\0known\0secret\0",
+            b"alice\0\0secret\0",
+            b"alice\0\0\0secret\0",
+            b"alice\0\0root\0secret\0",
+            b"alice\0\0known\0sec\0ret\0",
+            b"alice\0nowhere\0known\0secret\0",
+            b"alice\x00192.0.2.7\n\0known\0secret\0",
+            b"../x\0\0known\0secret\0",
+            b"a\nb\0\0known\0secret\0",
+            b"\xff\0\0known\0secret\0",
         ] {
             assert!(Question::read(bytes).is_none(), "{bytes:?}");
         }
@@ -183,7 +218,8 @@ mod tests {
     #[test]
     fn a_password_is_not_printed() {
         let password = Candidate::typed(b"secret").unwrap();
-        let question = Question { name: "alice".parse().unwrap(), address: None, password };
+        let question =
+            Question { name: "alice".parse().unwrap(), address: None, class: Class::Known, password };
         assert!(!format!("{question:?}").contains("secret"));
     }
 }

@@ -1,9 +1,13 @@
 //! Names of accounts, and what people call their devices. A name is text that identifies; it never becomes a path,
 //! a command or a format.
 
+mod characters;
 mod service;
+mod spelling;
 
+pub use characters::is_invisible;
 pub use service::{Service, is_plain};
+pub use spelling::{Distinct, NameKey, NewName, OtherSpelling};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,7 +15,8 @@ use std::fmt;
 /// Longest account name, in bytes.
 pub const LONGEST: usize = 256;
 
-/// An account's name: 1 to 256 bytes of UTF-8 without control characters, `/`, `:` or blanks at either end.
+/// An account's name: 1 to 256 bytes of UTF-8 without control characters, others that nobody sees, `/`, `:` or blanks at
+/// either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
@@ -29,7 +34,19 @@ impl UserName {
         if text.chars().any(|c| c.is_control() || c == '/' || c == ':') || text.trim() != text {
             return Err(NameError::Forbidden);
         }
+        if text.chars().any(is_invisible) {
+            return Err(NameError::Invisible);
+        }
         Ok(UserName(text.to_owned()))
+    }
+
+    /// A name that the store keeps. What an earlier version took and this one refuses is read all the same, so that one
+    /// such account closes nothing to all others.
+    pub(crate) fn kept(text: &str) -> Result<UserName, NameError> {
+        match UserName::parse(text.as_bytes()) {
+            Err(NameError::Invisible) => Ok(UserName(text.to_owned())),
+            parsed => parsed,
+        }
     }
 
     /// The name as text.
@@ -69,8 +86,8 @@ impl From<UserName> for String {
 /// Longest label, in characters.
 pub const LONGEST_LABEL: usize = 64;
 
-/// What a person calls an authenticator or an app password: 1 to 64 characters, none of them a control character, no
-/// blanks at either end.
+/// What a person calls an authenticator or an app password: 1 to 64 characters, each of which can be seen, no blanks at
+/// either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Label(String);
@@ -80,14 +97,26 @@ impl Label {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A label that the store keeps; see [`UserName::kept`].
+    pub(crate) fn kept(text: String) -> Result<Label, LabelError> {
+        match has_shape(&text) {
+            true => Ok(Label(text)),
+            false => Err(LabelError),
+        }
+    }
+}
+
+fn has_shape(text: &str) -> bool {
+    let fits = (1..=LONGEST_LABEL).contains(&text.chars().count());
+    fits && text.trim() == text && !text.chars().any(char::is_control)
 }
 
 impl TryFrom<String> for Label {
     type Error = LabelError;
 
     fn try_from(text: String) -> Result<Label, LabelError> {
-        let fits = (1..=LONGEST_LABEL).contains(&text.chars().count());
-        match fits && text.trim() == text && !text.chars().any(char::is_control) {
+        match has_shape(&text) && !text.chars().any(is_invisible) {
             true => Ok(Label(text)),
             false => Err(LabelError),
         }
@@ -120,7 +149,9 @@ pub struct LabelError;
 
 impl fmt::Display for LabelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name has 1 to 64 characters, no control character, and no blank at either end")
+        f.write_str(
+            "a name has 1 to 64 characters, no control, format or invisible character, and no blank at either end",
+        )
     }
 }
 
@@ -137,18 +168,27 @@ impl Group {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// A group that the store keeps; see [`UserName::kept`].
+    pub(crate) fn kept(text: String) -> Result<Group, GroupError> {
+        Group::labelled(Label::kept(text))
+    }
+
+    fn labelled(label: Result<Label, LabelError>) -> Result<Group, GroupError> {
+        match label {
+            Ok(label) if !label.as_str().contains(',') && !label.as_str().starts_with(['%', '!']) => {
+                Ok(Group(label))
+            }
+            _ => Err(GroupError),
+        }
+    }
 }
 
 impl TryFrom<String> for Group {
     type Error = GroupError;
 
     fn try_from(text: String) -> Result<Group, GroupError> {
-        match Label::try_from(text) {
-            Ok(label) if !label.as_str().contains(',') && !label.as_str().starts_with(['%', '!']) => {
-                Ok(Group(label))
-            }
-            _ => Err(GroupError),
-        }
+        Group::labelled(Label::try_from(text))
     }
 }
 
@@ -173,7 +213,7 @@ pub struct GroupError;
 impl fmt::Display for GroupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "a group's name has 1 to 64 characters, no comma, no control character, no blank at either end, and begins neither with '%' nor with '!'",
+            "a group's name has 1 to 64 characters, no comma, no control, format or invisible character, no blank at either end, and begins neither with '%' nor with '!'",
         )
     }
 }
@@ -191,6 +231,8 @@ pub enum NameError {
     NotUtf8,
     /// A control character, `/`, `:`, or a blank at an end.
     Forbidden,
+    /// A character that nobody sees.
+    Invisible,
 }
 
 impl NameError {
@@ -203,6 +245,7 @@ impl NameError {
             NameError::Forbidden => {
                 "an account name holds no control character, no '/' or ':', and no blank at either end"
             }
+            NameError::Invisible => "an account name holds no format character and none that nobody sees",
         }
     }
 }
@@ -231,13 +274,20 @@ mod tests {
         for label in ["app", "Alice's phone", "ü".repeat(64).as_str(), "a,b"] {
             assert!(label.parse::<Label>().is_ok(), "{label}");
         }
-        for label in ["", " a", "a\n", "a\tb", "ü".repeat(65).as_str()] {
+        for label in ["", " a", "a\n", "a\tb", "a\u{2066}b", "\u{3164}", "ü".repeat(65).as_str()] {
             assert_eq!(label.parse::<Label>(), Err(LabelError), "{label}");
         }
         assert!("ops team".parse::<Group>().is_ok());
-        for group in ["", "a,b", "%ops", "!ops", "a\nb"] {
+        for group in ["", "a,b", "%ops", "!ops", "a\nb", "op\u{AD}s"] {
             assert_eq!(group.parse::<Group>(), Err(GroupError), "{group}");
         }
+    }
+
+    #[test]
+    fn what_the_store_keeps_is_read_though_it_would_be_refused_today() {
+        assert!(UserName::kept("ali\u{200B}ce").is_ok() && UserName::kept("a\nb").is_err());
+        assert!(Label::kept("a\u{200D}b".to_owned()).is_ok() && Label::kept("a\nb".to_owned()).is_err());
+        assert!(Group::kept("a\u{200D}b".to_owned()).is_ok() && Group::kept("%a".to_owned()).is_err());
     }
 
     #[test]
@@ -248,6 +298,8 @@ mod tests {
             (b"a\0b", NameError::Forbidden),
             (b" a", NameError::Forbidden),
             (b"a:b", NameError::Forbidden),
+            ("ali\u{200B}ce".as_bytes(), NameError::Invisible),
+            ("\u{202E}ecila".as_bytes(), NameError::Invisible),
             (b"\xff", NameError::NotUtf8),
             (b"", NameError::Empty),
             (&[b'a'; 4096], NameError::TooLong),

@@ -26,7 +26,7 @@ use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 use crate::files::FileError;
 use crate::guess::{Failure, Stage};
-use crate::name::Label;
+use crate::name::{Label, OtherSpelling};
 use crate::place::Place;
 use crate::totp::{Parameters, Step};
 use crate::vault::{Fingerprint, RecoveryHash, WrappedKey};
@@ -288,12 +288,14 @@ pub enum StoreError {
 
 /// The word in logs for why nobody can be let in: what an administrator would look for has a word of its own.
 pub fn cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    match chain.filter_map(|error| error.downcast_ref()).next() {
-        Some(StoreError::Busy) => "store-busy",
-        Some(StoreError::Full) => "disk-full",
-        _ => "unavailable",
-    }
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    let word = chain.find_map(|error| match error.downcast_ref() {
+        Some(StoreError::Busy) => Some("store-busy"),
+        Some(StoreError::Full) => Some("disk-full"),
+        Some(_) => Some("unavailable"),
+        None => error.is::<OtherSpelling>().then_some("other-spelling"),
+    });
+    word.unwrap_or("unavailable")
 }
 
 impl From<FileError> for StoreError {

@@ -72,15 +72,16 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
 fn a_renamed_account_keeps_its_second_factor() {
     let (mut home, app) = alice("");
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    home.door.rename_account(&name("alice"), &name("ünal"), "root", NOW).unwrap();
+    home.door.rename_account(&name("alice"), &name("ünal"), shared::name::Distinct::No, "root", NOW).unwrap();
     refused(&home.attempt("alice", &code_of(&app, 1), NOW), Refusal::NotEnrolled);
     refused(&home.attempt("ünal", &code_of(&app, 0), NOW), Refusal::Used { wait: 15 });
     accepted(&home.attempt("ünal", &code_of(&app, 1), NOW));
     accepted(&home.attempt("ünal", app.recovery_codes()[0].plain(), NOW));
     assert!(revoked(&mut home).covers(&session(1)));
 
-    home.door.add_account(&name("bob"), "root", NOW).unwrap();
-    let taken = home.door.rename_account(&name("bob"), &name("ünal"), "root", NOW);
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+    let taken =
+        home.door.rename_account(&name("bob"), &name("ünal"), shared::name::Distinct::No, "root", NOW);
     assert!(matches!(taken, Err(AdministrationError::AccountExists(_))));
 }
 
@@ -111,8 +112,8 @@ fn what_the_configuration_declares_is_not_for_commands() {
     let (alice, carol) = (name("alice"), name("carol"));
     for refused in [
         home.door.remove_account(&carol, "root", NOW),
-        home.door.rename_account(&carol, &name("dora"), "root", NOW),
-        home.door.rename_account(&alice, &carol, "root", NOW),
+        home.door.rename_account(&carol, &name("dora"), shared::name::Distinct::No, "root", NOW),
+        home.door.rename_account(&alice, &carol, shared::name::Distinct::No, "root", NOW),
         home.door.change_groups(&carol, &groups(&["ops"]), &[], "root", NOW).map(drop),
     ] {
         assert!(matches!(refused, Err(AdministrationError::Declared(_))));
@@ -130,9 +131,9 @@ fn a_hundred_thousand_accounts_are_listed_quickly() {
     connection
         .execute_batch(
             "BEGIN;
-             INSERT INTO account (name, created)
+             INSERT INTO account (name, name_key, created)
                  WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-                 SELECT 'user' || i, 0 FROM n;
+                 SELECT 'user' || i, 'user' || i, 0 FROM n;
              INSERT INTO authenticator (account, name, algorithm, digits, period, created)
                  SELECT id, 'app', 'SHA1', 6, 30, 1 FROM account WHERE id > 1;
              INSERT INTO recovery_code (account, hash, length)

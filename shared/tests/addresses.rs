@@ -160,7 +160,7 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
     assert!(home.door.status(&name("alice")).is_err(), "no account was made");
 
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
     connection.execute(sql, []).unwrap();
     assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::Yes);

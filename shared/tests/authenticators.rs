@@ -61,7 +61,7 @@ fn one_authenticator_more_needs_a_first_one() {
         home.door.refuse_setup(&further(&home, "x")),
         Err(AdministrationError::UnknownAccount(_))
     ));
-    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
     assert!(matches!(home.door.refuse_setup(&further(&home, "x")), Err(AdministrationError::NotEnrolled(_))));
 }
 

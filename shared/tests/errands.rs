@@ -51,7 +51,7 @@ fn setup(kind: Kind, label: &str) -> Change {
 /// Alice without one, and the administrator's code for her.
 fn invited() -> (Home, String) {
     let mut home = Home::new("");
-    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
     let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
     (home, code.grouped().to_string())
 }
@@ -95,7 +95,7 @@ fn enrolled(home: &mut Home) -> Enrolled {
 #[test]
 fn nobody_looks_at_or_changes_anothers_account() {
     let (mut home, app) = alice("");
-    home.door.add_account(&name("bob"), "root", NOW).unwrap();
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
     let own = Some(Typed::from(code_of(&app, 0)));
     for task in [
         Task::Look(Look::Status),
@@ -222,7 +222,7 @@ fn tickets_lead_to_their_own_step_within_their_time() {
         let errand = Errand { account: name("alice"), task: task() };
         stale(home.door.run_errand(caller, &errand, NOW));
     }
-    home.door.add_account(&name("bob"), "root", NOW).unwrap();
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
     stale(asks(&mut home, "bob", "bob", task(), NOW));
     stale(finishes(&mut home, Finish::Activate { ticket: confirmed.clone() }, NOW.plus(900)));
     finishes(&mut home, Finish::Activate { ticket: confirmed }, NOW.plus(899)).unwrap();

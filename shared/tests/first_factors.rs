@@ -64,6 +64,7 @@ fn opened(after: AfterPassword) -> Opened {
         AfterPassword::Code(_) => panic!("a code is asked"),
         AfterPassword::Setup(_) => panic!("a setup is asked"),
         AfterPassword::Refused(refusal) => panic!("{refusal:?}"),
+        AfterPassword::OtherSpelling(other) => panic!("{other}"),
     }
 }
 

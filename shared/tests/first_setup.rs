@@ -74,7 +74,7 @@ fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() 
 #[test]
 fn wrong_passwords_are_delayed_and_never_lock() {
     let mut home = Home::new("[throttle]\nlock_after = 10\n");
-    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
     for _ in 0..5 {
         let wrong = tries(&mut home, Said::Wrong, NOW);
         assert!(matches!(wrong, Err(AdministrationError::HostPassword(Refusal::Wrong))), "{wrong:?}");
@@ -157,10 +157,10 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
 #[test]
 fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     let mut home = Home::new("");
-    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     home.door.remove_account(&name("alice"), "root", NOW).unwrap();
-    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
     let begun = hears(&mut home, asking, Said::Right, NOW).unwrap();
     let ticket = confirmed(&mut home, begun);
     let stale = finishes(&mut home, Finish::Activate { ticket });

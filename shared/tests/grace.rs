@@ -150,8 +150,12 @@ fn every_revocation_ends_it() {
             assert_eq!(home.door.revoke_browsers(&name("alice"), None, "root", now).unwrap(), 0);
         }),
         ("another name and back", |home, _, now| {
-            home.door.rename_account(&name("alice"), &name("alison"), "root", now).unwrap();
-            home.door.rename_account(&name("alison"), &name("alice"), "root", now).unwrap();
+            home.door
+                .rename_account(&name("alice"), &name("alison"), shared::name::Distinct::No, "root", now)
+                .unwrap();
+            home.door
+                .rename_account(&name("alison"), &name("alice"), shared::name::Distinct::No, "root", now)
+                .unwrap();
         }),
         ("all keys renewed", |home, _, now| {
             home.door.rotate_keys(Renewal::All, "root", now).map(drop).unwrap();

@@ -63,7 +63,7 @@ fn signs_in(door: &mut Door, who: &str, cookie: Option<&str>, typed: Option<&str
                 AfterCode::Refused(_) => None,
             }
         }
-        AfterPassword::Setup(_) | AfterPassword::Refused(_) => None,
+        AfterPassword::Setup(_) | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => None,
     }
 }
 

@@ -152,7 +152,7 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
 #[test]
 fn filters_narrow_and_the_newest_are_meant() {
     let (mut home, _) = alice_at_the_web("");
-    home.door.add_account(&name("bob"), "carol", NOW.plus(60)).unwrap();
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "carol", NOW.plus(60)).unwrap();
     home.at_ssh("000000", NOW.plus(120));
     let mut of = |filter: Filter| {
         told(&home.events(&filter)).into_iter().map(|event| event[0].to_owned()).collect::<Vec<_>>()

@@ -78,7 +78,7 @@ fn every_administrative_act_is_mailed_with_its_actor() {
     told(&mut home, to, &acts);
     home.door.disable(&who, "carol", NOW).unwrap();
     home.activates(&app);
-    home.door.rename_account(&who, &name("alison"), "carol", NOW).unwrap();
+    home.door.rename_account(&who, &name("alison"), shared::name::Distinct::No, "carol", NOW).unwrap();
     home.door.remove_account(&name("alison"), "carol", NOW).unwrap();
     let acts = [What::Disabled, What::Enrolled, What::AccountRenamed, What::AccountRemoved];
     told(&mut home, to, &acts);

@@ -128,7 +128,7 @@ fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
 fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut home = Home::new("");
     for who in ["Alice", "alina", "bob", "100%", "a_b", "malice"] {
-        home.door.add_account(&name(who), "root", NOW).unwrap();
+        home.door.add_account(&name(who), shared::name::Distinct::No, "root", NOW).unwrap();
     }
     let mut found = |part: &str, after: Option<&str>, most| {
         let all = home.door.find(part, after.map(name).as_ref(), most).unwrap();
@@ -149,7 +149,7 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
 fn events_are_read_from_the_newest_page_by_page() {
     let mut home = Home::new("");
     for who in ["a", "b", "c", "d", "e"] {
-        home.door.add_account(&name(who), "root", NOW).unwrap();
+        home.door.add_account(&name(who), shared::name::Distinct::No, "root", NOW).unwrap();
     }
     let mut page = |before, limit| home.door.newest_events(&Filter::default(), before, limit).unwrap();
     let first = page(None, 2);

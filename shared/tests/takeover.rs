@@ -39,7 +39,7 @@ fn what_was_used_there_opens_nothing_here() {
     let format = Format::GoogleAuthenticator { account: &name("alice") };
     let import = read(format, file.as_bytes()).unwrap();
     let mut home = Home::new("");
-    let taken = home.door.import(&import.found, Trial::No, "root", NOW).unwrap();
+    let taken = home.door.import(&import.found, Trial::No, shared::name::Distinct::No, "root", NOW).unwrap();
     assert_eq!(taken, [Taken::As("app".parse().unwrap())]);
     refused(&home.attempt("alice", &code_of(&import, 0, 0), NOW), Refusal::Used { wait: 15 });
     accepted(&home.attempt("alice", &code_of(&import, 0, 1), NOW));
@@ -49,7 +49,7 @@ fn what_was_used_there_opens_nothing_here() {
 fn a_counter_goes_on_where_it_stood() {
     let import = urls(&format!("otpauth://hotp/alice?secret={}&counter=7", SEEDS[0]));
     let mut home = Home::new("");
-    home.door.import(&import.found, Trial::No, "root", NOW).unwrap();
+    home.door.import(&import.found, Trial::No, shared::name::Distinct::No, "root", NOW).unwrap();
     accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
     refused(&home.attempt("alice", &code_of(&import, 0, 0), NOW), Refusal::Used { wait: 0 });
 }
@@ -58,7 +58,7 @@ fn a_counter_goes_on_where_it_stood() {
 fn a_dry_run_leaves_nothing() {
     let import = urls(&format!("otpauth://totp/alice?secret={}", SEEDS[0]));
     let mut home = Home::new("");
-    let taken = home.door.import(&import.found, Trial::Yes, "root", NOW).unwrap();
+    let taken = home.door.import(&import.found, Trial::Yes, shared::name::Distinct::No, "root", NOW).unwrap();
     assert!(matches!(taken[0], Taken::As(_)));
     assert!(home.door.statuses().unwrap().is_empty());
     assert!(!home.holds(import.found[0].secret.expose()));
@@ -75,7 +75,7 @@ fn nobodys_second_factor_is_replaced() {
     let mut home = Home::new("");
     let bobs = Pending::new(home.door.config(), &name("bob")).unwrap();
     home.activates(&bobs);
-    let taken = home.door.import(&import.found, Trial::No, "root", NOW).unwrap();
+    let taken = home.door.import(&import.found, Trial::No, shared::name::Distinct::No, "root", NOW).unwrap();
     let named = |text: &str| Taken::As(text.parse().unwrap());
     assert_eq!(taken, [named("server"), Taken::AlreadyEnrolled, named("server 2")]);
     accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
@@ -84,6 +84,6 @@ fn nobodys_second_factor_is_replaced() {
     accepted(&home.attempt("bob", &home::code_of(&bobs, 0), NOW));
 
     // a second time it is there already
-    let again = home.door.import(&import.found, Trial::No, "root", NOW).unwrap();
+    let again = home.door.import(&import.found, Trial::No, shared::name::Distinct::No, "root", NOW).unwrap();
     assert_eq!(again, [Taken::AlreadyEnrolled, Taken::AlreadyEnrolled, Taken::AlreadyEnrolled]);
 }

@@ -133,7 +133,7 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
 #[test]
 fn wrong_passwords_unknown_names_and_names_without_a_password_are_refused_alike() {
     let (mut home, _) = alice_at_the_web("");
-    home.door.add_account(&name("carol"), "root", NOW).unwrap();
+    home.door.add_account(&name("carol"), shared::name::Distinct::No, "root", NOW).unwrap();
     refused(&home.enter_password(None, "alice", "wrong horse", ""), Refusal::Wrong);
     refused(&home.enter_password_from("198.51.100.1", None, "carol", "wrong horse", ""), Refusal::Wrong);
     refused(&home.enter_password_from("198.51.100.2", None, "nobody", PASSWORD, ""), Refusal::Wrong);

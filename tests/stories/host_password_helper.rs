@@ -1,5 +1,6 @@
 //! The root helper of the gate, with the real PAM: whom it answers, what it says no to, and what stops it.
 
+use shared::admission::Class;
 use shared::host_password::{Candidate, Question, SOCKET, Said};
 use shared::place::Address;
 use std::fs;
@@ -22,6 +23,7 @@ fn question(name: &str, password: &str) -> Question {
     Question {
         name: name.parse().expect("a name"),
         address: Address::parse("192.0.2.7"),
+        class: Class::Stranger,
         password: Candidate::typed(password.as_bytes()).expect("a password"),
     }
 }

@@ -1,6 +1,7 @@
 //! The units of the gate's root helper: systemd understands them, and what they forbid the helper does without.
 
 use crate::web_unit::{forbids_nothing_of, unit};
+use shared::admission::Class;
 use shared::host_password::{Candidate, Question, Said};
 use std::fs;
 use std::process::Command;
@@ -67,7 +68,8 @@ fn the_helper_does_without_what_its_unit_forbids() {
     ]);
     let asked = |password: &str| {
         let password = Candidate::typed(password.as_bytes()).expect("a password");
-        let question = Question { name: "alice".parse().expect("a name"), address: None, password };
+        let name = "alice".parse().expect("a name");
+        let question = Question { name, address: None, class: Class::Known, password };
         PasswordHelper::hears(&question.write()).and_then(|said| Said::read(&said))
     };
     assert_eq!(asked(&alice.password), Some(Said::Right), "{}", helper.log());

@@ -73,8 +73,8 @@ fn connections_never_take_the_last_descriptors() {
     let host = Host::fresh();
     let (mut web, visitor) = signed_in(&host);
     web.gate.restart_through(&["prlimit", "--nofile=400:400"]);
-    web.gate.says("takes 272 connections at once instead of 4096");
-    web.gate.says("LimitNOFILE=4224");
+    web.gate.says("takes 144 connections at once instead of 4096");
+    web.gate.says("LimitNOFILE=4352");
     let idle = silent(1000);
     is_served(&web, &visitor);
     web.gate.says(TAKEN);
@@ -88,7 +88,7 @@ fn connections_never_take_the_last_descriptors() {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", web.gate.process()))?;
         let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
         let raised: Vec<_> = files.split_whitespace().skip(3).take(2).collect();
-        Ok((raised == ["4224", "8192"]).then_some(()))
+        Ok((raised == ["4352", "8192"]).then_some(()))
     });
     assert!(!web.gate.log().contains("instead of"), "{}", web.gate.log());
 }

@@ -1,6 +1,6 @@
 //! `postern account`: accounts come, go, and change their names and groups.
 
-use crate::arguments::{Arguments, Groups, Rename};
+use crate::arguments::{AddAccount, Arguments, Groups, Rename};
 use crate::context;
 use crate::output::{Failure, Output};
 use serde_json::json;
@@ -8,9 +8,9 @@ use shared::clock;
 use shared::name::{Group, UserName};
 
 /// `postern account add USER`
-pub(super) fn add(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
-    let now = clock::now()?;
-    context::door(arguments, output)?.add_account(user, &context::actor(), now)?;
+pub(super) fn add(arguments: &Arguments, output: Output, what: &AddAccount) -> Result<(), Failure> {
+    let (now, user) = (clock::now()?, &what.user);
+    context::door(arguments, output)?.add_account(user, what.distinct.word(), &context::actor(), now)?;
     output.done(format_args!("account {user} made; postern enroll {user} sets up its second factor"))
 }
 
@@ -24,7 +24,8 @@ pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> 
 /// `postern account rename USER NEW`
 pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Result<(), Failure> {
     let (now, user, new) = (clock::now()?, &what.user, &what.new);
-    context::door(arguments, output)?.rename_account(user, new, &context::actor(), now)?;
+    let distinct = what.distinct.word();
+    context::door(arguments, output)?.rename_account(user, new, distinct, &context::actor(), now)?;
     output.done(format_args!("{user} is {new} from now on; open sessions have ended"))
 }
 

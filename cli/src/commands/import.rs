@@ -18,10 +18,10 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Result<(), Failure> {
-    let (now, actor) = (clock::now()?, context::actor());
+    let (now, actor, distinct) = (clock::now()?, context::actor(), what.distinct.word());
     let mut door = context::door(arguments, output)?;
     let import = read(what, now)?;
-    let plan = door.import(&import.found, Trial::Yes, &actor, now)?;
+    let plan = door.import(&import.found, Trial::Yes, distinct, &actor, now)?;
     let nothing = !plan.iter().any(|taken| matches!(taken, Taken::As(_)));
     if output.is_json() && (what.dry_run || nothing) {
         output.json(&value(&import.found, &plan, &import.dropped, Trial::Yes))?;
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
             return Err(Failure::new("not confirmed; nothing was changed"));
         }
     }
-    let done = door.import(&import.found, Trial::No, &actor, now)?;
+    let done = door.import(&import.found, Trial::No, distinct, &actor, now)?;
     if output.is_json() {
         return output.json(&value(&import.found, &done, &import.dropped, Trial::No));
     }
@@ -134,6 +134,12 @@ fn becomes(taken: &Taken) -> String {
         Taken::AlreadyEnrolled => "nothing: the account has a second factor already".to_owned(),
         Taken::Declared => "nothing: the account is declared in the configuration".to_owned(),
         Taken::TooMany => "nothing: the account would have too many".to_owned(),
+        Taken::OtherSpelling(of) => {
+            format!(
+                "nothing: another spelling of the account {:?}; --distinct-name makes a second one",
+                of.as_str()
+            )
+        }
     }
 }
 

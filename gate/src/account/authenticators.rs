@@ -1,12 +1,12 @@
 //! Authenticators beside the first: added, with a code that they show, and removed.
 
-use crate::judge::at_door;
 use crate::pages::account::Asked;
 use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::Reply;
 use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
+use crate::workers::at_door;
 use hyper::StatusCode;
 use shared::decision::Refusal;
 use shared::door::{Actor, AdministrationError, Caller, Door, Opened, Shown, SignInError};
@@ -39,7 +39,7 @@ impl Guest<'_> {
     /// What is shown of it.
     pub(crate) async fn shown(&self, session: &Session, ticket: Typed) -> Result<Shown, Refused> {
         let (session, visit) = (session.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run(move |door| {
             let caller = Caller::SteppedUp(&session, &visit.origin);
             let shown = door.shown_again(caller, &session.name, &ticket, visit.now()?);
             at_door(shown).map_err(SignInError::Door)
@@ -56,7 +56,7 @@ impl Guest<'_> {
         code: Typed,
     ) -> Result<Confirmed, Refused> {
         let (session, visit) = (session.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run(move |door| {
             let now = visit.now()?;
             let caller = Caller::SteppedUp(&session, &visit.origin);
             let errand = |finish| Errand { account: session.name.clone(), task: Task::Finish(finish) };

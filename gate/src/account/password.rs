@@ -28,7 +28,7 @@ impl Guest<'_> {
         let password = Password::new(new)
             .map_err(|error| Refused::act(self.t, &AdministrationError::Password(error)))?;
         let account = proven.session.name.clone();
-        self.act_and_go_on(&proven.session, move |door, actor, now| {
+        self.hash_and_go_on(&proven.session, move |door, actor, now| {
             door.set_password(&account, &password, actor, now)
         })
         .await

@@ -1,11 +1,11 @@
 //! A new set of recovery codes: shown once, and in force when the person says that they are saved.
 
-use crate::judge::at_door;
 use crate::pages::account::Asked;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
+use crate::workers::at_door;
 use hyper::StatusCode;
 use shared::door::{Caller, SignInError};
 use shared::errand::{Answer, Change, Errand, Finish, Task, Typed};
@@ -30,7 +30,7 @@ impl Guest<'_> {
     /// They take the place of the old ones.
     pub(crate) async fn keep_recovery_codes(&self, session: &Session, ticket: Typed) -> Result<(), Refused> {
         let (session, visit) = (session.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        let run = self.judge().run(move |door| {
             let task = Task::Finish(Finish::KeepRecoveryCodes { ticket });
             let errand = Errand { account: session.name.clone(), task };
             let caller = Caller::SteppedUp(&session, &visit.origin);

@@ -29,7 +29,7 @@ impl Guest<'_> {
 
     pub(super) async fn is_required(&self, name: &UserName) -> Result<bool, Refused> {
         let name = name.clone();
-        let run = self.site.judge.run(move |door| door.is_required(&name)).await;
+        let run = self.judge().run(move |door| door.is_required(&name)).await;
         run.map_err(|error| self.not_run(&error))
     }
 
@@ -88,15 +88,14 @@ impl Guest<'_> {
     /// What leads to a second factor in place of the one that there is.
     pub(crate) async fn begin_replacement(&self, proven: &Proven) -> Result<EnrollmentToken, Refused> {
         let (session, token, visit) = (proven.session.clone(), proven.token().clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| door.replace(&session, &token, visit.now()?));
+        let run = self.judge().run(move |door| door.replace(&session, &token, visit.now()?));
         run.await.map_err(|error| self.not_run(&error))
     }
 
     /// What leads to a first second factor; refused, if there is one.
     pub(crate) async fn begin_turning_on(&self, proven: &Proven) -> Result<EnrollmentToken, Refused> {
         let (session, token, visit) = (proven.session.clone(), proven.token().clone(), Visit::of(self));
-        let run =
-            self.site.judge.run(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
+        let run = self.judge().run(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
         let begun = run.await.map_err(|error| self.not_run(&error))?;
         begun.ok_or_else(|| Refused::new(StatusCode::CONFLICT, "already_enrolled", self.t.say("already-on")))
     }

@@ -6,10 +6,11 @@ pub(super) mod admission;
 use super::body::{IfAny, Needed, Nothing};
 use super::endpoint::{Access, Call, Done, Endpoint};
 use super::query::Parameter;
-use crate::judge::at_door;
 use crate::log;
 use crate::refused::Refused;
 use crate::sign_in::Guest;
+use crate::workers::at_door;
+use crate::workers::{Applicant, Key};
 use hyper::Method;
 use shared::clock::{self, Timestamp};
 use shared::door::{Actor, AdministrationError, Door, SignInError};
@@ -170,7 +171,9 @@ async fn act<T: Send + 'static>(
     work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
 ) -> Result<T, Refused> {
     let origin = Origin::Remote(guest.address);
-    let run = guest.site.judge.run(move |door| {
+    // the secret was shown
+    let judge = guest.site.workers.serving(Applicant::proven(Key::Program));
+    let run = judge.run(move |door| {
         let now = clock::now().map_err(SignInError::Clock)?;
         at_door(work(door, Actor::Program(&origin), now)).map_err(SignInError::Door)
     });

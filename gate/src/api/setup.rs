@@ -157,7 +157,7 @@ async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> 
 pub(super) fn new_authenticator(guest: &Guest<'_>, shown: Shown) -> Result<NewAuthenticator, Refused> {
     let qr = qr::svg(&shown.url).ok_or_else(|| {
         let why = "the setup's URL is too long for a QR code; shorten totp.issuer".to_owned();
-        guest.not_signed_in(&crate::judge::NotJudged::Failed { cause: "unavailable", why })
+        guest.not_signed_in(&crate::workers::NotJudged::Failed { cause: "unavailable", why })
     })?;
     let Shown { secret, url, draft, digits } = shown;
     Ok(NewAuthenticator { secret, otpauth_url: url, qr: qr.to_string(), digits, ticket: draft })

@@ -323,6 +323,10 @@ fn go_on(
             setup_required(guest, &token.to_page(back_to.to_owned()))
         }
         AfterPassword::Refused(refusal) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
+        AfterPassword::OtherSpelling(other) => {
+            guest.log_spelling(&other);
+            Err(Refused::new(StatusCode::FORBIDDEN, "name_taken", guest.t.say("other-spelling")))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Language;
 use fluent_bundle::FluentValue;
+use shared::admission::Busy;
 use shared::decision::Refusal;
 use shared::door::{AppPasswordsAfter, MailRefusal, Recovered};
 use shared::email::EmailAddress;
@@ -25,6 +26,14 @@ impl Language {
             Refusal::NotEnrolled => self.say("not-enrolled"),
             Refusal::CodeExpired => self.say("code-expired"),
             Refusal::Expired => self.say("sign-in-expired"),
+        }
+    }
+
+    /// Why a request found no place, and what to do.
+    pub(crate) fn busy(&self, busy: Busy) -> String {
+        match busy {
+            Busy::Own => self.say("busy-own-line"),
+            Busy::All => self.say("busy-line"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What becomes of a letter that waits in the store; no door is held while it is on its way.
 
-use crate::judge::{Judge, NotJudged};
+use crate::workers::{Judge, NotJudged};
 use shared::door::{DoorError, NotMailed, Posted};
 use std::sync::Arc;
 use std::time::Duration;

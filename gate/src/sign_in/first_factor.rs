@@ -3,10 +3,10 @@
 
 use super::{Form, Guest, Visit};
 use crate::host_password::{self, Silent};
-use crate::judge::NotJudged;
 use crate::log;
 use crate::pages;
 use crate::reply::{self, Reply};
+use crate::workers::{Applicant, Key, NotJudged};
 use hyper::StatusCode;
 use shared::answer::Answer;
 use shared::config::gate::FirstFactor;
@@ -128,7 +128,9 @@ impl Guest<'_> {
         back_to: &str,
     ) -> Result<AfterPassword, NotJudged> {
         let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
-        let run = self.site.judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
+        // a trusted proxy has established who it is
+        let judge = self.site.workers.serving(Applicant::proven(Key::Account(name.clone())));
+        let run = judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
         let next = run.await?;
         if let AfterPassword::Refused(refusal) = &next {
             self.log(name, "refused", &format!("identity-{refusal}"));
@@ -149,6 +151,11 @@ impl Guest<'_> {
                 let text = self.t.refusal(refusal);
                 self.sign_in(StatusCode::UNAUTHORIZED, back_to, name.as_str(), Some(&text))
             }
+            AfterPassword::OtherSpelling(other) => {
+                self.log_spelling(&other);
+                let text = self.t.say("other-spelling");
+                self.sign_in(StatusCode::FORBIDDEN, back_to, name.as_str(), Some(&text))
+            }
         }
     }
 
@@ -159,9 +166,13 @@ impl Guest<'_> {
         recovery: Answer,
         back_to: &str,
     ) -> Result<AfterPassword, NotJudged> {
+        let judge = match self.judge_of_sign_in(name, &recovery).await? {
+            Ok(judge) => judge,
+            Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
+        };
         let visit = Visit::of(self).to(self.site, back_to);
         let (who, password) = (name.clone(), Password::typed(typed));
-        let run = self.site.judge.run(move |door| {
+        let run = judge.run_hash(move |door| {
             door.enter_password(&visit.browser(), &who, password.as_ref(), &recovery, visit.now()?)
         });
         run.await
@@ -176,8 +187,12 @@ impl Guest<'_> {
         back_to: &str,
     ) -> Result<AfterPassword, NotJudged> {
         let came = Instant::now();
+        let judge = match self.judge_of_sign_in(name, &recovery).await? {
+            Ok(judge) => judge,
+            Err(refusal) => return Ok(AfterPassword::Refused(refusal)),
+        };
         let (who, visit) = (name.clone(), Visit::of(self));
-        let run = self.site.judge.run(move |door| {
+        let run = judge.run(move |door| {
             let tried = door.try_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
             Ok::<_, shared::door::SignInError>((tried, recovery))
         });
@@ -189,12 +204,12 @@ impl Guest<'_> {
                 return Ok(AfterPassword::Refused(refusal));
             }
         };
-        let (said, unasked) = match self.host_says(name, typed).await? {
+        let (said, unasked) = match self.host_says(&judge.applicant, name, typed).await? {
             Ok(said) => (said, None),
             Err(unasked) => (Said::Unasked, Some(unasked)),
         };
         let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
-        let run = self.site.judge.run(move |door| {
+        let run = judge.run(move |door| {
             door.settle_first_factor(&visit.browser(), &who, tried, said, &recovery, visit.now()?)
         });
         let next = run.await?;
@@ -212,13 +227,15 @@ impl Guest<'_> {
     /// What the host says of a password; why not, where it was never asked.
     pub(crate) async fn host_says(
         &self,
+        applicant: &Applicant,
         name: &UserName,
         typed: &str,
     ) -> Result<Result<Said, String>, NotJudged> {
         // no password can be so: it is as wrong as any
         let Some(password) = Candidate::typed(typed.as_bytes()) else { return Ok(Ok(Said::Wrong)) };
-        let question = Question { name: name.clone(), address: Some(self.address), password };
-        match host_password::ask(&question).await {
+        let question =
+            Question { name: name.clone(), address: Some(self.address), class: applicant.class, password };
+        match host_password::ask(applicant.key.clone(), &question).await {
             Ok(said) => Ok(Ok(said)),
             Err(Silent::Absent(why)) => Ok(Err(why)),
             Err(Silent::Unanswered(why)) => Err(NotJudged::Failed { cause: "password-unanswered", why }),

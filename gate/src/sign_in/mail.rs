@@ -1,9 +1,9 @@
 //! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
 
 use super::{Guest, Said, Visit};
-use crate::judge::NotJudged;
 use crate::mailer;
 use crate::reply::{self, Reply};
+use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::decision::Refusal;
 use shared::door::{Asked, MailRefusal, SERVICE, SignInError, Visitor};
@@ -58,7 +58,7 @@ impl Guest<'_> {
     /// Mails a code for a sign-in, and waits for what becomes of the letter.
     pub(crate) async fn post_code(&self, ticket: &LoginToken) -> Result<Posted, NotJudged> {
         let (token, visit) = (ticket.clone(), Visit::of(self));
-        let asked = self.site.judge.run(move |door| {
+        let asked = self.judge().run(move |door| {
             let visitor = Visitor {
                 name: token.account(),
                 stage: Stage::After,
@@ -78,7 +78,7 @@ impl Guest<'_> {
         let to = letter.to.clone();
         let sent = self.site.mailer.send(&letter).await;
         let is_sent = sent.is_ok();
-        mailer::note(&self.site.judge, letter, sent).await;
+        mailer::note(&self.judge(), letter, sent).await;
         Ok(if is_sent { Posted::Sent(to) } else { Posted::NotSent })
     }
 }

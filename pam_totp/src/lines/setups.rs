@@ -28,7 +28,7 @@ impl Home {
     fn one_time_code(&self) -> String {
         let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         let bob = "bob".parse().unwrap();
-        let _ = door.add_account(&bob, "root", clock::now().unwrap());
+        let _ = door.add_account(&bob, shared::name::Distinct::No, "root", clock::now().unwrap());
         door.issue_one_time_code(&bob, "root", clock::now().unwrap()).unwrap().0.grouped().to_string()
     }
 }
@@ -146,7 +146,9 @@ fn a_setup_does_not_outlive_a_change_of_the_account() {
     host.meanwhile = Some(Box::new(move |prompt| {
         if prompt.ends_with(words::SAVED_PROMPT) {
             let bob = "bob".parse().unwrap();
-            door.borrow_mut().add_account(&bob, "root", clock::now().unwrap()).unwrap();
+            door.borrow_mut()
+                .add_account(&bob, shared::name::Distinct::No, "root", clock::now().unwrap())
+                .unwrap();
         }
     }));
     assert_eq!(home.auth(&host, ENROLL), Entry::Denied(Denial::Unavailable), "{}", host.log_text());

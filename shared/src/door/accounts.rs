@@ -2,9 +2,10 @@
 
 use super::Door;
 use super::administration::{AdministrationError, Done, known, log};
+use super::new_name::new_name;
 use crate::clock::Timestamp;
 use crate::event::What;
-use crate::name::{Group, UserName};
+use crate::name::{Distinct, Group, UserName};
 use crate::store::{Addresses, Intent, Tally};
 use crate::vault::Binding;
 use serde::{Deserialize, Serialize};
@@ -36,13 +37,14 @@ pub struct Status {
 }
 
 impl Door {
-    /// Makes an account.
-    pub fn add_account(&mut self, name: &UserName, actor: &str, now: Timestamp) -> Done {
+    /// Makes an account; for another spelling of one that there is only where root says that it is an account of its own.
+    pub fn add_account(&mut self, name: &UserName, distinct: Distinct, actor: &str, now: Timestamp) -> Done {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if tx.account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
-        tx.add_account(name, now)?;
+        let new = new_name(&self.config, tx.as_mut(), name, distinct)?;
+        tx.add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
         log(&self.config, tx.as_mut(), name, What::AccountAdded, actor, now)?;
         Ok(tx.commit()?)
     }
@@ -64,7 +66,14 @@ impl Door {
 
     /// Gives an account another name; its second factor and all else go along. Every session ends, since sessions
     /// carry the name.
-    pub fn rename_account(&mut self, name: &UserName, new: &UserName, actor: &str, now: Timestamp) -> Done {
+    pub fn rename_account(
+        &mut self,
+        name: &UserName,
+        new: &UserName,
+        distinct: Distinct,
+        actor: &str,
+        now: Timestamp,
+    ) -> Done {
         self.refuse_declared(name)?;
         self.refuse_declared(new)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -72,13 +81,19 @@ impl Door {
         if tx.account(new)?.is_some() {
             return Err(AdministrationError::AccountExists(new.clone()));
         }
+        let named = match name.is_spelled_otherwise(new) {
+            // of this account itself
+            true => new_name(&self.config, tx.as_mut(), new, Distinct::Yes)?,
+            false => new_name(&self.config, tx.as_mut(), new, distinct)?,
+        };
+        let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are sealed for the name.
         for kept in tx.authenticators(record.id)? {
             let binding = |name| Binding { account: record.id.0, name, parameters: kept.parameters };
             let secret = self.vault.unseal(&kept.sealed, &binding(name))?;
             tx.reseal_authenticator(kept.number, &self.vault.seal(&secret, &binding(new))?)?;
         }
-        tx.rename_account(record.id, new)?;
+        tx.rename_account(record.id, &named)?;
         tx.end_sessions(record.id)?;
         let revision = tx.revise()?;
         log(&self.config, tx.as_mut(), name, What::AccountRenamed, actor, now)?;

@@ -5,25 +5,40 @@ mod error;
 pub use error::{AdministrationError, AppPasswordError};
 
 use super::actor::{Actor, event};
+use super::new_name::new_name;
 use super::notice;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::event::{Event, What};
-use crate::name::UserName;
+use crate::name::{Distinct, UserName};
 use crate::store::{AccountRecord, StoreError, Transaction};
 
-/// An account; made if there is none.
+/// An account; made if there is none, and none of which this is another spelling.
 pub(super) fn known_or_new<'a>(
+    config: &Config,
     tx: &mut dyn Transaction,
     name: &UserName,
     actor: impl Into<Actor<'a>>,
     now: Timestamp,
-) -> Result<AccountRecord, StoreError> {
+) -> Result<AccountRecord, AdministrationError> {
+    known_or_distinct(config, tx, name, Distinct::No, actor, now)
+}
+
+/// The same, where root may say that it is an account of its own.
+pub(super) fn known_or_distinct<'a>(
+    config: &Config,
+    tx: &mut dyn Transaction,
+    name: &UserName,
+    distinct: Distinct,
+    actor: impl Into<Actor<'a>>,
+    now: Timestamp,
+) -> Result<AccountRecord, AdministrationError> {
     if let Some(record) = tx.account(name)? {
         return Ok(record);
     }
+    let new = new_name(config, tx, name, distinct)?.map_err(AdministrationError::OtherSpelling)?;
     tx.log(&event(name, What::AccountAdded, actor.into(), now))?;
-    tx.add_account(name, now)
+    Ok(tx.add_account(&new, now)?)
 }
 
 pub(super) fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<AccountRecord, AdministrationError> {

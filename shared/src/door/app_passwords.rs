@@ -48,7 +48,7 @@ impl Door {
         let password = AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(account) {
-            Some(_) => known_or_new(tx.as_mut(), account, actor, now)?,
+            Some(_) => known_or_new(&self.config, tx.as_mut(), account, actor, now)?,
             None => known(tx.as_mut(), account)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;

@@ -5,13 +5,14 @@ use super::actor::Actor;
 use super::administration::{AdministrationError, Done, known, known_or_new, log};
 use super::alive::parent_is_alive;
 use super::app_passwords::{self, AppPasswordsAfter};
+use super::new_name::new_name;
 use super::{Door, DoorError, is_enrolled, load};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::enrolment::{Confirmation, EnrolmentKind, Footing, Pending};
 use crate::event::What;
-use crate::name::{Label, UserName};
+use crate::name::{Distinct, Label, UserName};
 use crate::recovery::RecoveryCode;
 use crate::store::{AccountRecord, AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::totp::Parameters;
@@ -40,7 +41,12 @@ impl Door {
         self.refuse_declared(pending.name())?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         match tx.account(pending.name())? {
-            None if pending.kind() == EnrolmentKind::First => Ok(()),
+            None if pending.kind() == EnrolmentKind::First => {
+                match new_name(&self.config, tx.as_mut(), pending.name(), Distinct::No)? {
+                    Ok(_) => Ok(()),
+                    Err(other) => Err(AdministrationError::OtherSpelling(other)),
+                }
+            }
             None => Err(AdministrationError::UnknownAccount(pending.name().clone())),
             Some(record) => refuse_setup(&tx.authenticators(record.id)?, pending),
         }
@@ -69,7 +75,7 @@ impl Door {
             (None, _) => false,
         };
         let record = match pending.kind() {
-            EnrolmentKind::First => known_or_new(tx.as_mut(), name, actor, now)?,
+            EnrolmentKind::First => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             EnrolmentKind::Replacement | EnrolmentKind::Further => known(tx.as_mut(), name)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;
@@ -227,7 +233,7 @@ impl Door {
             return Err(AdministrationError::Stale);
         }
         let record = match is_declared {
-            true => known_or_new(tx.as_mut(), name, actor, now)?,
+            true => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             false => known(tx.as_mut(), name)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;

@@ -31,7 +31,7 @@ impl Door {
         let actor = actor.into();
         self.refuse_declared(name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let record = known_or_new(tx.as_mut(), name, actor, now)?;
+        let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         match mail::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
             Some(MailRefusal::Cooldown { wait }) => return Err(AdministrationError::MailCooldown(wait)),

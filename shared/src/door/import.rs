@@ -1,13 +1,13 @@
 //! Taking over what another system's file held: all of it in one transaction, or none. Nobody's second factor is
 //! replaced, and no code that was used there opens here.
 
-use super::administration::{AdministrationError, known_or_new, log};
+use super::administration::{AdministrationError, known_or_distinct, log};
 use super::app_passwords;
 use super::{Door, load};
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::import::Found;
-use crate::name::{LONGEST_LABEL, Label, UserName};
+use crate::name::{Distinct, LONGEST_LABEL, Label, UserName, is_invisible};
 use crate::otpauth::MovingFactor;
 use crate::store::{AuthenticatorRecord, Intent};
 use crate::totp::{Parameters, Step};
@@ -34,6 +34,8 @@ pub enum Taken {
     Declared,
     /// Its account would have more authenticators than it may.
     TooMany,
+    /// Its account's name is another spelling of one that there is.
+    OtherSpelling(UserName),
 }
 
 impl Door {
@@ -42,6 +44,7 @@ impl Door {
         &mut self,
         found: &[Found],
         trial: Trial,
+        distinct: Distinct,
         actor: &str,
         now: Timestamp,
     ) -> Result<Vec<Taken>, AdministrationError> {
@@ -56,7 +59,14 @@ impl Door {
                 all.push(Taken::Declared);
                 continue;
             }
-            let record = known_or_new(tx, name, actor, now)?;
+            let record = match known_or_distinct(config, tx, name, distinct, actor, now) {
+                Ok(record) => record,
+                Err(AdministrationError::OtherSpelling(other)) => {
+                    all.push(Taken::OtherSpelling(other.of));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let live = tx.authenticators(record.id)?;
             if !live.is_empty() && !new.contains(name) {
                 all.push(Taken::AlreadyEnrolled);
@@ -114,7 +124,7 @@ impl Found {
 fn label(said: Option<&str>, live: &[AuthenticatorRecord]) -> Label {
     let said = said.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("app");
     // room for a number
-    let short: String = said.chars().filter(|c| !c.is_control()).take(LONGEST_LABEL - 4).collect();
+    let short: String = said.chars().filter(|c| !is_invisible(*c)).take(LONGEST_LABEL - 4).collect();
     let candidates = std::iter::once(short.trim().to_owned())
         .chain((2..).map(|number| format!("{} {number}", short.trim())));
     let free = |label: &Label| live.iter().all(|kept| kept.name != *label);

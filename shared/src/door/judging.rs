@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::decision::{Refusal, Verdict};
 use crate::earlier::Earlier;
 use crate::errand::{Answer, Judged, Judging, Question, Reply, Typed};
+use crate::groups;
 use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
@@ -140,6 +141,16 @@ impl Door {
     /// What the policy says of a visitor.
     fn need(&mut self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<Need, PolicyError> {
         let membership = self.membership(visitor.name)?;
+        if let Some(other) = membership.spelled_otherwise {
+            match (visitor.stage, groups::name_of(visitor.name)) {
+                // Unix takes them for two users
+                (_, Ok(Some(own))) if own == *visitor.name => {}
+                // strangers must not learn that there is such an account
+                (Stage::Before, _) => return Ok(Need::Code),
+                (Stage::After, Ok(_)) => return Err(PolicyError::OtherSpelling(other)),
+                (Stage::After, Err(error)) => return Err(PolicyError::Groups(error)),
+            }
+        }
         let groups = self.config.groups_of(visitor.name, &membership.groups).map_err(PolicyError::Groups)?;
         let subject = Subject {
             name: visitor.name,

@@ -33,7 +33,7 @@ impl Door {
         let code = OneTimeCode::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(name) {
-            Some(_) => known_or_new(tx.as_mut(), name, actor, now)?,
+            Some(_) => known_or_new(&self.config, tx.as_mut(), name, actor, now)?,
             None => known(tx.as_mut(), name)?,
         };
         actor.refuse_ended(tx.as_mut(), now)?;

@@ -7,7 +7,7 @@ use super::app_passwords::{self, AppPasswordsAfter};
 use super::{Door, is_enrolled, load};
 use crate::clock::Timestamp;
 use crate::event::What;
-use crate::name::UserName;
+use crate::name::{NewName, UserName};
 use crate::store::Intent;
 use crate::totp::Step;
 
@@ -65,7 +65,7 @@ impl Door {
         let declared = load::declared(&self.config, name)?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match tx.account(name)? {
-            None if declared.is_some() => tx.add_account(name, now)?,
+            None if declared.is_some() => tx.add_account(&NewName::by_root(name), now)?,
             None => return Err(AdministrationError::UnknownAccount(name.clone())),
             Some(record) => record,
         };

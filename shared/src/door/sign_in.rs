@@ -11,16 +11,19 @@ mod groups;
 mod next;
 mod recognised;
 mod rise;
+mod scope;
 mod step_up;
 
 pub use error::SignInError;
 pub use first_factor::FirstFactorTried;
 pub(super) use groups::HostGroups;
 pub(super) use recognised::TrustedHere;
+pub use scope::SignInScope;
 pub use step_up::AfterStepUp;
 
 use super::{AppPasswordsAfter, Means, Recovered};
 use crate::decision::Refusal;
+use crate::name::OtherSpelling;
 use crate::place::Origin;
 use crate::rule::RuleName;
 use crate::session::{Session, SessionId};
@@ -121,6 +124,8 @@ pub enum AfterPassword {
     Setup(Box<EnrollmentToken>),
     /// Refused.
     Refused(Refusal),
+    /// Refused: no sign-in makes a second account for another spelling of a name.
+    OtherSpelling(OtherSpelling),
 }
 
 /// What comes after the code.

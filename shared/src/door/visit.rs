@@ -10,6 +10,7 @@ use crate::config::{Config, OnUse};
 use crate::decision::{Attempt, Invitation, Refusal, Ruling, Spent, Verdict, decide, decide_invitation};
 use crate::event::{Event, What};
 use crate::guess::{self, Failure, Row, Stage, Standing};
+use crate::name::NewName;
 use crate::place::{Origin, Place};
 use crate::secret::Secret;
 use crate::store::{AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction, Wrong};
@@ -43,7 +44,7 @@ impl<'a> Visit<'a> {
         now: Timestamp,
     ) -> Result<Visit<'a>, DoorError> {
         let record = match tx.account(visitor.name)? {
-            None if declared.is_some() => Some(tx.add_account(visitor.name, now)?),
+            None if declared.is_some() => Some(tx.add_account(&NewName::by_root(visitor.name), now)?),
             found => found,
         };
         let authenticators = load::authenticators(vault, tx, visitor.name, record.as_ref(), declared)?;

@@ -1,13 +1,14 @@
 //! Coming in without the second factor that the policy requires: for a while after the first sign-in, and as an
 //! administrator while no administrator has one, so that requiring it shuts nobody out who could mend it.
 
+use super::new_name::new_name;
 use super::{AdministrationError, COMMAND, Door, DoorError, SignInError, Visitor};
 use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::earlier::Earlier;
 use crate::event::{Event, What};
 use crate::groups::GroupsError;
-use crate::name::{Group, UserName};
+use crate::name::{Distinct, Group, OtherSpelling, UserName};
 use crate::policy::{Enrolling, Need, Subject, Waiver};
 use crate::store::{Intent, StoreError, Transaction};
 use std::fmt;
@@ -37,8 +38,10 @@ impl Door {
             let record = match tx.account(visitor.name)? {
                 Some(record) => record,
                 None => {
+                    let new = new_name(&self.config, tx.as_mut(), visitor.name, Distinct::No)?;
+                    let new = new.map_err(PolicyError::OtherSpelling)?;
                     log(tx.as_mut(), visitor, What::AccountAdded, "first-sign-in", now)?;
-                    tx.add_account(visitor.name, now)?
+                    tx.add_account(&new, now)?
                 }
             };
             let first = tx.first_sign_in(record.id, now)?;
@@ -127,6 +130,8 @@ pub enum PolicyError {
     Door(DoorError),
     /// The host's name service.
     Groups(GroupsError),
+    /// The name is another spelling of an account's.
+    OtherSpelling(OtherSpelling),
 }
 
 impl<E: Into<DoorError>> From<E> for PolicyError {
@@ -140,6 +145,7 @@ impl From<PolicyError> for SignInError {
         match error {
             PolicyError::Door(error) => SignInError::Door(error),
             PolicyError::Groups(error) => SignInError::Groups(error),
+            PolicyError::OtherSpelling(error) => SignInError::OtherSpelling(error),
         }
     }
 }
@@ -149,6 +155,7 @@ impl From<PolicyError> for AdministrationError {
         match error {
             PolicyError::Door(error) => AdministrationError::Door(error),
             PolicyError::Groups(error) => AdministrationError::Groups(error),
+            PolicyError::OtherSpelling(error) => AdministrationError::OtherSpelling(error),
         }
     }
 }
@@ -158,6 +165,7 @@ impl fmt::Display for PolicyError {
         match self {
             PolicyError::Door(error) => error.fmt(f),
             PolicyError::Groups(error) => error.fmt(f),
+            PolicyError::OtherSpelling(error) => error.fmt(f),
         }
     }
 }
@@ -167,6 +175,7 @@ impl std::error::Error for PolicyError {
         match self {
             PolicyError::Door(error) => Some(error),
             PolicyError::Groups(error) => Some(error),
+            PolicyError::OtherSpelling(error) => Some(error),
         }
     }
 }

@@ -49,7 +49,7 @@ impl Door {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         // with the pepper of this transaction, not of one before a rotation
         let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
-        let record = known_or_new(tx.as_mut(), name, actor, now)?;
+        let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         tx.set_password(record.id, &hash)?;
         let (account, what) = ((name, record.id), What::PasswordSet);

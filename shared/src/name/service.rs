@@ -1,12 +1,13 @@
 //! The name of a PAM service, as text that is fit for a log, the policy and the wire.
 
+use super::is_invisible;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The longest name that is looked at, in bytes.
 const LONGEST: usize = 64;
 
-/// A PAM service's name: 1 to 64 bytes, none of them a blank or a control character.
+/// A PAM service's name: 1 to 64 bytes, without blanks and without control, format or invisible characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Service(String);
@@ -26,7 +27,7 @@ impl Service {
 
 /// Whether text can be a service's name, or that of a user whom a host names.
 pub fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= LONGEST && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+    !text.is_empty() && text.len() <= LONGEST && !text.chars().any(|c| is_invisible(c) || c.is_whitespace())
 }
 
 impl TryFrom<String> for Service {
@@ -59,7 +60,7 @@ mod tests {
     #[test]
     fn a_name_that_could_break_a_log_line_is_not_repeated() {
         assert_eq!(Service::named(b"sshd").as_str(), "sshd");
-        for bytes in [&b""[..], b"a b", b"a\n", b"\xff", &[b'a'; LONGEST + 1]] {
+        for bytes in [&b""[..], b"a b", b"a\n", "a\u{202E}b".as_bytes(), b"\xff", &[b'a'; LONGEST + 1]] {
             assert_eq!(Service::named(bytes).as_str(), "-");
         }
         assert!(Service::try_from("a b".to_owned()).is_err());

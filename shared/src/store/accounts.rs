@@ -2,7 +2,7 @@
 
 use super::{AccountId, Addresses, StoreError};
 use crate::clock::Timestamp;
-use crate::name::{Group, UserName};
+use crate::name::{Group, NameKey, NewName, UserName};
 use serde::{Deserialize, Serialize};
 
 /// What is kept of an account itself.
@@ -54,12 +54,14 @@ pub trait Accounts {
         after: Option<&UserName>,
         most: usize,
     ) -> Result<Vec<UserName>, StoreError>;
+    /// The names of accounts that have this key, those of one name's spellings.
+    fn spelled_like(&mut self, key: &NameKey) -> Result<Vec<UserName>, StoreError>;
     /// A new account.
-    fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord, StoreError>;
+    fn add_account(&mut self, name: &NewName, now: Timestamp) -> Result<AccountRecord, StoreError>;
     /// Removes an account and all that is kept of it but floors of used steps and events; its sessions are revoked.
     fn remove_account(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Gives an account another name. What is sealed for it must be sealed anew.
-    fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<(), StoreError>;
+    fn rename_account(&mut self, account: AccountId, name: &NewName) -> Result<(), StoreError>;
     /// Sets an account's groups.
     fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<(), StoreError>;
     /// The accounts that have an authenticator or a confirmed address, with their groups; of more than `most` the first.

@@ -10,6 +10,8 @@ CREATE TABLE data_key (
 CREATE TABLE account (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     name         TEXT NOT NULL UNIQUE,
+    -- what all spellings of the name have in common; two accounts have one only where root says so
+    name_key     TEXT NOT NULL,
     created      INTEGER NOT NULL,
     -- with a second factor, or without one that the policy requires
     first_sign_in INTEGER,
@@ -23,6 +25,7 @@ CREATE TABLE account (
     generation_revision INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX account_generation ON account (generation_revision);
+CREATE INDEX account_name_key ON account (name_key);
 
 -- Accounts that are gone: their sessions are over. revision: as of a revoked session.
 CREATE TABLE removed_account (

@@ -26,7 +26,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     assert!(look(&mut home.door, &gate, Some(by)).is_none());
 
     home.door.gate_ended(&gate).unwrap();
-    home.door.add_account(&name("bob"), "root", NOW).unwrap();
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
     home.door.change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW).unwrap();
     let seen = look(&mut home.door, &gate, Some(by)).unwrap();
     assert!(seen.app_passwords.is_none(), "bob has none");
@@ -39,7 +39,8 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
             Some(("alice", 1))
         },
         |door| {
-            door.rename_account(&name("alice"), &name("alicia"), "root", NOW).unwrap();
+            door.rename_account(&name("alice"), &name("alicia"), shared::name::Distinct::No, "root", NOW)
+                .unwrap();
             Some(("alicia", 1))
         },
         |door| {

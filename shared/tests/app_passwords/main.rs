@@ -40,7 +40,7 @@ fn password() -> Password {
 /// A home where alice has an account, and nothing else.
 fn home(extra: &str) -> Home {
     let mut home = Home::new(extra);
-    home.door.add_account(&name("alice"), "root", NOW).unwrap();
+    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
     home
 }
 

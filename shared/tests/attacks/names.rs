@@ -1,1 +1,191 @@
-//! Two spellings of one name.
+//! Two spellings of one name: no sign-in, prompt, command or import makes a second account of them, unless root says so.
+
+use super::home::{Home, NOW, alice, browser, name, password, remote};
+use shared::door::{AdministrationError, AfterPassword, Caller, Door, Taken, Trial};
+use shared::earlier::Earlier;
+use shared::enrolment::{Confirmation, Pending};
+use shared::errand::{Answer as ErrandAnswer, AtPrompt, Errand, Judged, Judging, Question, Task};
+use shared::guess::Stage;
+use shared::import::{Format, read};
+use shared::name::{Distinct, Service, UserName};
+use shared::place::Origin;
+use shared::policy::Need;
+
+const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]]\nproxy = \"nginx\"\n\
+                      from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
+
+/// Capitals, full width, composition: what differs is nothing that a person would call another name.
+const SPELLINGS: [&str; 6] = [
+    "ALICE",
+    "Alice",
+    "aLiCe",
+    "\u{FF41}lice",
+    "al\u{131}ce",
+    "\u{1D41A}\u{1D425}\u{1D422}\u{1D41C}\u{1D41E}",
+];
+
+fn is_brought(door: &mut Door, who: &str) -> AfterPassword {
+    door.enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW).unwrap()
+}
+
+fn accounts(home: &mut Home) -> Vec<String> {
+    home.door.statuses().unwrap().into_iter().map(|status| status.tally.name.to_string()).collect()
+}
+
+/// What a proxy brings may be spelled as the person typed it there.
+#[test]
+fn an_identity_in_another_spelling_opens_nothing_and_makes_no_account() {
+    let (mut home, _) = alice(HEADER);
+    for spelling in SPELLINGS {
+        let after = is_brought(&mut home.door, spelling);
+        assert!(!matches!(after, AfterPassword::Opened(_)), "{spelling} enters without a code");
+        assert_eq!(accounts(&mut home), ["alice"], "{spelling}");
+    }
+}
+
+#[test]
+fn characters_that_nobody_sees_make_no_name() {
+    for text in
+        ["ali\u{200B}ce", "alice\u{FE0F}", "al\u{AD}ice", "\u{202E}alice", "alice\u{3164}", "ali\u{2060}ce"]
+    {
+        assert!(UserName::parse(text.as_bytes()).is_err(), "{text:?}");
+        assert!(text.parse::<shared::name::Label>().is_err(), "{text:?}");
+        assert!(text.parse::<shared::name::Group>().is_err(), "{text:?}");
+    }
+}
+
+/// Two first sign-ins at once, at two gates.
+#[test]
+fn of_two_spellings_that_come_at_once_one_makes_an_account() {
+    for round in 0..20 {
+        let mut home = Home::new(HEADER);
+        let mut doors = [home.another(), home.another()];
+        let barrier = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            for (door, spelling) in doors.iter_mut().zip(["bob", "BOB"]) {
+                scope.spawn(|| {
+                    barrier.wait();
+                    is_brought(door, spelling)
+                });
+            }
+        });
+        assert_eq!(accounts(&mut home).len(), 1, "round {round}: {:?}", accounts(&mut home));
+    }
+}
+
+/// The person is told, and the log names both.
+#[test]
+fn whoever_comes_in_another_spelling_is_told_of_which_account() {
+    let (mut home, _) = alice(HEADER);
+    let AfterPassword::OtherSpelling(other) = is_brought(&mut home.door, "ALICE") else {
+        panic!("not refused")
+    };
+    assert_eq!((other.name, other.of), (name("ALICE"), name("alice")));
+    // an account of its own name is not asked about others: root made both
+    home.door.add_account(&name("Alice"), Distinct::Yes, "root", NOW).unwrap();
+    assert!(matches!(is_brought(&mut home.door, "Alice"), AfterPassword::Opened(_)));
+}
+
+#[test]
+fn a_declared_account_has_one_spelling_too() {
+    let mut home =
+        Home::new(&format!("{HEADER}\n[[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\n"));
+    assert!(matches!(is_brought(&mut home.door, "CAROL"), AfterPassword::OtherSpelling(_)));
+    assert_eq!(accounts(&mut home), ["carol"]);
+    assert!(home.door.add_account(&name("CAROL"), Distinct::No, "root", NOW).is_err());
+}
+
+/// Each of these makes an account where there is none.
+#[test]
+fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
+    let (mut home, _) = alice("");
+    for spelling in SPELLINGS {
+        let who = name(spelling);
+        let pending = Pending::new(home.door.config(), &who).unwrap();
+        let door = &mut home.door;
+        let errors = [
+            door.add_account(&who, Distinct::No, "root", NOW).err(),
+            door.refuse_setup(&pending).err(),
+            door.activate(&pending, &Confirmation::vouched(), "root", NOW).err(),
+            door.set_password(&who, &password("correct horse"), "root", NOW).err(),
+            door.set_email(&who, &"a@example.org".parse().unwrap(), "root", NOW).err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, Some(AdministrationError::OtherSpelling(_))), "{spelling}: {error:?}");
+        }
+        assert_eq!(accounts(&mut home), ["alice"], "{spelling}");
+    }
+    home.enrols("bob");
+    let renamed = |home: &mut Home, to: &str, distinct| {
+        home.door.rename_account(&name("bob"), &name(to), distinct, "root", NOW)
+    };
+    assert!(matches!(renamed(&mut home, "ALICE", Distinct::No), Err(AdministrationError::OtherSpelling(_))));
+    renamed(&mut home, "Bob", Distinct::No).expect("a name may be spelled anew");
+    home.door.rename_account(&name("Bob"), &name("ALICE"), Distinct::Yes, "root", NOW).unwrap();
+    home.door.add_account(&name("aLICE"), Distinct::Yes, "root", NOW).unwrap();
+    assert_eq!(accounts(&mut home), ["ALICE", "aLICE", "alice"]);
+}
+
+#[test]
+fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
+    let (mut home, _) = alice("");
+    let url = |who: &str, seed| format!("otpauth://totp/{who}?secret={seed}\n");
+    let file = [
+        url("ALICE", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"),
+        url("bob", "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U"),
+        url("BOB", "ONSWG4TFOQQGW5DIMFXHK3TPON2GKZLE"),
+    ];
+    let import = read(Format::Otpauth, file.concat().as_bytes()).unwrap();
+    for trial in [Trial::Yes, Trial::No] {
+        let taken = home.door.import(&import.found, trial, Distinct::No, "root", NOW).unwrap();
+        let (app, other) = (Taken::As("app".parse().unwrap()), |of| Taken::OtherSpelling(name(of)));
+        assert_eq!(taken, [other("alice"), app, other("bob")], "{trial:?}");
+    }
+    let all = home.door.import(&import.found, Trial::No, Distinct::Yes, "root", NOW).unwrap();
+    assert_eq!(all.iter().filter(|taken| matches!(taken, Taken::As(_))).count(), 2, "{all:?}");
+    assert_eq!(accounts(&mut home), ["ALICE", "BOB", "alice", "bob"]);
+}
+
+/// Services whose users are none of the host's may take any spelling of a name for one: the second factor must not hang on
+/// how it was typed.
+#[test]
+fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
+    let (mut home, _) = alice("");
+    for (stage, spelling) in [Stage::Before, Stage::After].into_iter().flat_map(|s| SPELLINGS.map(|w| (s, w)))
+    {
+        let need = asks(&mut home, spelling, stage, Question::Need);
+        let is_open = matches!(&need, Ok(Judged::Need { need: Need::Nothing | Need::Exempt(_), .. }));
+        assert!(!is_open, "{stage:?} {spelling}");
+        // only whoever has passed the first factor is told
+        assert_eq!(need.is_err(), stage == Stage::After, "{stage:?} {spelling}");
+        let begun = asks(&mut home, spelling, stage, Question::Setup(AtPrompt::Begin(None)));
+        assert!(!matches!(begun, Ok(Judged::Setup { .. })), "{stage:?} {spelling}");
+    }
+    assert!(matches!(
+        asks(&mut home, "bob", Stage::After, Question::Need),
+        Ok(Judged::Need { need: Need::Nothing, .. })
+    ));
+}
+
+/// Waiting for the enrollment makes accounts, too.
+#[test]
+fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
+    let (mut home, _) = alice("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
+    assert!(asks(&mut home, "ALICE", Stage::After, Question::Waive).is_err());
+    assert_eq!(accounts(&mut home), ["alice"]);
+}
+
+fn asks(home: &mut Home, who: &str, stage: Stage, question: Question) -> Result<Judged, AdministrationError> {
+    let judging = Judging {
+        service: Service::named(b"ftp"),
+        origin: Origin::Unknown,
+        stage,
+        earlier: Earlier::default(),
+        question,
+    };
+    let errand = Errand { account: name(who), task: Task::Judge(judging) };
+    match home.door.run_errand(Caller::Root("root"), &errand, NOW)?.answer {
+        ErrandAnswer::Judged(judged) => Ok(judged),
+        other => panic!("{other:?}"),
+    }
+}

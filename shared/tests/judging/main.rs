@@ -152,7 +152,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
 fn a_service_that_is_named_is_believed_and_counted_by_address() {
     let (mut home, app) = alice(TRUSTING);
     for account in ["bob", "carol"] {
-        home.door.add_account(&name(account), "root", NOW).unwrap();
+        home.door.add_account(&name(account), shared::name::Distinct::No, "root", NOW).unwrap();
         for other in 50..55 {
             assert_eq!(DOVECOT.refused(&mut home, account, &code_of(&app, other)), "wrong");
         }

@@ -294,6 +294,7 @@ fn at_the_web(after: &AfterPassword) -> Meets {
         AfterPassword::Opened(_) => Meets::OpenDoor,
         AfterPassword::Code(_) | AfterPassword::Setup(_) => Meets::NextPage,
         AfterPassword::Refused(refusal) => refused(*refusal),
+        AfterPassword::OtherSpelling(other) => panic!("every name here is one of its own: {other}"),
     }
 }
 

@@ -1,1 +1,385 @@
 //! Strangers who take places, workers or memory from the owner.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use testhost::{
+    AUTH, Disk, Front, Gate, Host, PROOF, PasswordHelper, Person, Phone, Place, SOCKET, STORE_FOLDER,
+    Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
+};
+
+const PAM_SOCKET: &str = "/run/postern/pam.sock";
+
+/// Alice, who has signed in from here in a browser that she trusts.
+fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, Visitor) {
+    let web = Web::start(host, Front::Nginx, Place::OwnHost, extra);
+    let alice = host.person("alice");
+    alice.has_a_password();
+    let phone = alice.enrols();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    (web, alice, phone, visitor)
+}
+
+/// What the gate answers to others while strangers keep so many connections busy with wrong passwords.
+fn flooded(
+    connections: usize,
+    from: impl Fn(usize, usize) -> String + Sync,
+    others: impl FnOnce(),
+) -> Vec<u16> {
+    let (over, tries) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let statuses = thread::scope(|scope| {
+        let strangers: Vec<_> = (0..connections)
+            .map(|number| {
+                let (over, tries, from) = (&over, &tries, &from);
+                scope.spawn(move || {
+                    let (mut wire, mut statuses) = (Wire::open(), Vec::new());
+                    while !over.load(Ordering::SeqCst) {
+                        let count = tries.fetch_add(1, Ordering::SeqCst);
+                        let name = format!("nobody{count}");
+                        statuses.push(wire.password(&name, "wrong", &from(number, count)).status);
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        // they all wait before anybody else comes
+        patiently("the flood has begun", || {
+            Ok((tries.load(Ordering::SeqCst) > connections + connections / 2).then_some(()))
+        });
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(others));
+        over.store(true, Ordering::SeqCst);
+        let statuses = strangers.into_iter().flat_map(|one| one.join().unwrap_or_default()).collect();
+        if let Err(panic) = ended {
+            std::panic::resume_unwind(panic);
+        }
+        statuses
+    });
+    println!("the strangers were answered {} times", tries.load(Ordering::SeqCst));
+    statuses
+}
+
+/// Who got in, of so many tries each.
+#[track_caller]
+fn all_get_in(what: &str, tries: usize, mut one: impl FnMut() -> u16, right: u16) {
+    let began = Instant::now();
+    let statuses: Vec<_> = (0..tries).map(|_| one()).collect();
+    let got_in = statuses.iter().filter(|status| **status == right).count();
+    println!(
+        "{what}: {got_in} of {tries}, each in {:?}",
+        began.elapsed() / u32::try_from(tries).unwrap_or(1)
+    );
+    assert_eq!(got_in, tries, "{what}: {statuses:?}");
+}
+
+fn made_up(_: usize, count: usize) -> String {
+    format!("198.18.{}.{}", count / 250 % 250, count % 250)
+}
+
+/// 300 connections with wrong passwords from made-up addresses: every sign-in of the owner's was told "busy", from a
+/// trusted browser too, and every page of an account with a valid session.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
+    let host = Host::fresh();
+    let (web, alice, _, visitor) = trusted(&host, "");
+    let signed_in = visitor.robbed();
+    let statuses = flooded(300, made_up, || {
+        let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+        all_get_in("a page of the account", 20, || signed_in.loads(&web.pages).status, 200);
+        all_get_in("a trusted browser", 15, || password(&visitor), 303);
+        all_get_in("a familiar address", 10, || password(&Visitor::new()), 303);
+        let mut last = 60;
+        all_get_in(
+            "a new address",
+            5,
+            || {
+                last += 1;
+                password(&Visitor::new().from(&format!("127.0.0.{last}")))
+            },
+            303,
+        );
+        let out = signed_in.sends(&format!("{AUTH}/sign-out"), &[]);
+        assert_eq!(out.status, 200, "signing out needs no worker of the hashes: {out:?}");
+    });
+    assert!(statuses.iter().all(|status| [401, 429, 503].contains(status)));
+    let refused = statuses.iter().filter(|status| **status == 503).count();
+    println!("{refused} of {} tries of strangers found no place", statuses.len());
+}
+
+/// One address that is refused already, on 100 connections: it took the workers of everybody else.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_address_that_is_delayed_anyway_takes_no_worker() {
+    let host = Host::fresh();
+    let (web, alice, _, visitor) = trusted(&host, "");
+    let signed_in = visitor.robbed();
+    for _ in 0..12 {
+        Wire::open().password("nobody", "wrong", "203.0.113.9");
+    }
+    let statuses = flooded(
+        100,
+        |_, _| "203.0.113.9".to_owned(),
+        || {
+            let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+            all_get_in("a page of the account", 20, || signed_in.loads(&web.pages).status, 200);
+            all_get_in("a trusted browser", 10, || password(&visitor), 303);
+            let mut last = 60;
+            all_get_in(
+                "a new address",
+                10,
+                || {
+                    last += 1;
+                    password(&Visitor::new().from(&format!("127.0.0.{last}")))
+                },
+                303,
+            );
+        },
+    );
+    let let_in: Vec<_> = statuses.iter().filter(|status| ![429, 503].contains(*status)).collect();
+    assert!(let_in.is_empty(), "it was delayed all the time: {let_in:?}");
+}
+
+/// Passwords of this host are asked one by one, 2 s each after a wrong one.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    reconfigure("[gate]\n", "[gate]\nfirst_factor = \"pam\"\n");
+    let mut web = web;
+    web.gate.restart();
+    let _helper = PasswordHelper::start();
+    let visitor = Visitor::new();
+    visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
+    flooded(120, made_up, || {
+        let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+        all_get_in("a trusted browser", 5, || password(&visitor), 303);
+        all_get_in("a familiar address", 5, || password(&Visitor::new()), 303);
+        let mut last = 60;
+        all_get_in(
+            "a new address",
+            2,
+            || {
+                last += 1;
+                password(&Visitor::new().from(&format!("127.0.0.{last}")))
+            },
+            303,
+        );
+    });
+}
+
+/// Connections to pam.sock of a user of any number, held open.
+fn holding(uid: u32, count: usize) -> (Child, Vec<String>) {
+    let script = "use IO::Socket::UNIX; my @s = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) or die } 1..$ARGV[1]; \
+         for my $s (@s) { my $said = ''; $s->blocking(0); select(undef, undef, undef, 0.3); \
+         sysread($s, $said, 4096); $said =~ s/\\n/ /g; print \"[$said]\\n\"; } $| = 1; print \"held\\n\"; sleep 120;";
+    let mut perl = Command::new("setpriv");
+    perl.args([&format!("--reuid={uid}"), "--regid=65534", "--clear-groups", "perl", "-e", script]);
+    let mut child =
+        perl.args([PAM_SOCKET, &count.to_string()]).stdout(Stdio::piped()).spawn().expect("perl runs");
+    let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let said = lines.map_while(Result::ok).take_while(|line| line != "held").collect();
+    (child, said)
+}
+
+/// One user with a range of numbers that have no names (subuid) took every place of pam.sock.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn users_without_a_name_take_no_place_of_those_with_one() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let _gate = Gate::without_web();
+    let mut held: Vec<_> = (0..20).map(|number| holding(100_000 + number, 3)).collect();
+    held.push(holding(65534, 3));
+    for (_, said) in &held {
+        assert!(said.iter().all(|line| line.contains("no name for the user")), "{said:?}");
+        assert!(!said.iter().any(|line| line.contains("yours")), "{said:?}");
+    }
+    for _ in 0..5 {
+        alice.postern("status --json").does();
+    }
+    for (mut child, _) in held {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// Standard error that somebody holds and nobody reads: checks and /healthz stood still.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_log_that_nobody_reads_holds_nobody_up() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    reconfigure("[gate]\n", "[gate]\naccess_log = true\noperations = \"tcp:127.0.0.1:9092\"\n");
+    let mut web = web;
+    let read =
+        "while IFS= read -r line; do echo \"$line\" >&2; case $line in *'listens on'*) break;; esac; done";
+    let through = format!("exec \"$@\" 2> >({read}; exec sleep 600)");
+    web.gate.restart_through(&["bash", "-c", &through, "bash"]);
+    let mut wire = Wire::open();
+    let began = Instant::now();
+    // a pipe takes 64 KiB, the queue 2 MiB
+    for _ in 0..20_000 {
+        assert_eq!(wire.checks(&["Sec-Fetch-Mode: navigate"]).status, 401);
+    }
+    println!("20,000 checks in {:?}", began.elapsed());
+    assert_eq!(wire.asks("GET /healthz", &["Host: x"], "").map(|answer| answer.status), Some(200));
+    let metrics = tcp_reply(9092, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("it answers");
+    let dropped = metrics.body.lines().find(|line| line.starts_with("postern_gate_log_lines_dropped_total "));
+    let dropped: u64 = dropped.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("it is counted");
+    assert!(dropped > 1000, "{dropped}");
+    let took = web.gate.stop();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// Requests that no proxy would send made a line each, as fast as they came.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn lines_that_strangers_cause_are_written_now_and_then() {
+    let host = Host::fresh();
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    let mut wire = Wire::open();
+    for _ in 0..1000 {
+        let answer = wire.asks("GET /check/nginx", &["Host: x"], "").expect("an answer");
+        assert_eq!(answer.status, 403);
+        let proof = format!("X-Postern-Proxy: {PROOF}");
+        let lines = ["Host: x", &proof, "X-Original-Method: A_B", "X-Real-IP: 192.0.2.7"];
+        assert_eq!(wire.asks("GET /check/nginx", &lines, "").expect("an answer").status, 401);
+    }
+    for (kind, cause) in
+        [("contract", "cause=contract"), ("not-a-trusted-proxy", "cause=not-a-trusted-proxy")]
+    {
+        let lines = web.gate.log().matches(cause).count();
+        assert!((1..60).contains(&lines), "{lines} lines of {cause}");
+        web.gate.says(&format!("log of={kind} left-out="));
+    }
+}
+
+/// Memory of a process now, in MiB.
+fn resident(process: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap_or(0) / 1024
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a frame is small").to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// A header field without indexing, by HPACK (RFC 7541, section 6.2.2).
+fn literal(name: &str, value: &str) -> Vec<u8> {
+    let mut bytes = vec![0];
+    for text in [name, value] {
+        bytes.push(u8::try_from(text.len()).ok().filter(|length| *length < 127).expect("it is short"));
+        bytes.extend(text.as_bytes());
+    }
+    bytes
+}
+
+/// A connection with so many requests under way, each with so many fields of one byte on the wire.
+fn many_fields(streams: u32, fields: usize) -> UnixStream {
+    let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
+    stream.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(4, 0, 0, &[]));
+    for number in 0..streams {
+        // POST, https; "a: b" goes into the table once, and is named by one byte after that
+        let mut block = vec![0x83, 0x87];
+        for (name, value) in [
+            (":path", "/sign-in"),
+            (":authority", "auth.example.test:8443"),
+            ("x-postern-proxy", PROOF),
+            ("x-real-ip", "192.0.2.7"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("content-length", "10"),
+        ] {
+            block.extend(literal(name, value));
+        }
+        if number == 0 {
+            block.extend([0x40, 1, b'a', 1, b'b']);
+        }
+        block.extend(vec![0xbe; fields]);
+        bytes.extend(frame(1, 4, 2 * number + 1, &block));
+    }
+    // it may be refused on the way
+    let _ = stream.write_all(&bytes);
+    stream
+}
+
+/// 0.6 MiB that one connection sent made the gate hold 40 MiB.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn small_fields_in_great_numbers_hold_little_memory() {
+    let host = Host::fresh();
+    let (web, _, _, visitor) = trusted(&host, "");
+    let before = resident(web.gate.process());
+    let most = AtomicUsize::new(before);
+    for fields in [2700, 1200, 80] {
+        let held: Vec<_> = (0..30).map(|_| many_fields(200, fields)).collect();
+        for _ in 0..20 {
+            most.fetch_max(resident(web.gate.process()), Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(100));
+        }
+        let answer = visitor.loads(&web.pages);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        drop(held);
+    }
+    let most = most.load(Ordering::SeqCst);
+    println!("{before} MiB before, {most} MiB at most");
+    assert!(most < before + 160, "{before} MiB before, {most} MiB at most");
+    // heads in HTTP/1 that never end
+    let held: Vec<_> = (0..500)
+        .map(|_| {
+            let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
+            stream.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+            let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(60_000));
+            let _ = stream.write_all(head.as_bytes());
+            stream
+        })
+        .collect();
+    thread::sleep(Duration::from_secs(1));
+    let now = resident(web.gate.process());
+    println!("{now} MiB with 500 heads of 60 kB");
+    assert!(now < most + 120, "{most} MiB before, {now} MiB now");
+    drop(held);
+}
+
+/// A disk without room: nobody can sign in, and the gate said that it was ready.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_gate_whose_store_takes_no_writes_is_not_ready() {
+    let host = Host::fresh();
+    let (mut web, alice, _, _) = trusted(&host, "");
+    reconfigure("[gate]\n", "[gate]\noperations = \"tcp:127.0.0.1:9092\"\n");
+    web.gate.restart();
+    let ready = || tcp_reply(9092, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").expect("it answers");
+    assert_eq!(ready().status, 200, "{:?}", ready());
+    let disk = Disk::over(STORE_FOLDER, "4m");
+    web.gate.restart();
+    assert_eq!(ready().status, 200, "{:?}", ready());
+    let filler = format!("{STORE_FOLDER}/filler");
+    let _ = fs::write(&filler, vec![0; 8 << 20]);
+    // what the log of the store has room for already can still be written
+    patiently("nobody can sign in", || {
+        Ok((Wire::open().password("nobody", "wrong", "198.18.0.1").status == 503).then_some(()))
+    });
+    patiently("it is not ready", || Ok((ready().status == 503).then_some(())));
+    assert!(ready().body.contains("write"), "{:?}", ready());
+    fs::remove_file(&filler).expect("it can be removed");
+    patiently("it is ready again", || Ok((ready().status == 200).then_some(())));
+    assert_eq!(Visitor::new().password(&web.pages, "alice", &alice.password).status, 303);
+    drop(web);
+    drop(disk);
+}

@@ -1,7 +1,7 @@
 //! Groups, guards and names through real PAM hosts.
 
 use crate::guest_process::PAM_HOST;
-use testhost::{Answer, Host, PamHost};
+use testhost::{Answer, Host, PamHost, Postern, Store};
 
 /// A host may authenticate several times on one handle; what was accepted first does not make up for a refusal.
 #[test]
@@ -24,4 +24,28 @@ fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
     }
     host.journal
         .says("pam_totp(twice:account): refused cause=not-asked address=- service=twice user=\"alice\"");
+}
+
+/// A person types a name in any case or width; a service that takes all of them for one must not come by another account.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn another_spelling_of_a_name_opens_nothing_and_makes_no_account() {
+    let host = Host::fresh();
+    host.person("alice").enrols();
+    let lines =
+        "auth required pam_totp.so first_factor=passed unenrolled=enroll\naccount required pam_totp.so\n";
+    host.pam("virtual", lines);
+    for spelling in ["ALICE", "\u{FF41}lice"] {
+        let ended = PamHost::start(PAM_HOST, "virtual", spelling.as_bytes(), &[]).ends();
+        assert!(!ended.entered() && ended.all("prompt").is_empty(), "{ended:?}");
+        host.journal
+            .says(&format!("refused cause=other-spelling address=- service=virtual user={spelling:?}"));
+        for command in [format!("account add {spelling}"), format!("enroll {spelling} --no-confirm")] {
+            let refused = Postern::call(&command).refuses();
+            assert!(refused.err.contains("another spelling of the account \"alice\""), "{}", refused.err);
+        }
+    }
+    assert_eq!(Store::open().number("SELECT count(*) FROM account"), 1);
+    Postern::call("account add --distinct-name ALICE").does();
+    assert_eq!(Store::open().number("SELECT count(*) FROM account"), 2);
 }

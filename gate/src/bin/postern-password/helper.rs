@@ -62,7 +62,7 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     let helper = Arc::new(Helper {
         config,
         gate: gate.uid.as_raw(),
-        turns: Turns::default(),
+        turns: Turns::new(),
         tries: Mutex::default(),
         started: Instant::now(),
     });
@@ -141,7 +141,7 @@ impl Helper {
             return Some(Said::Unasked);
         };
         let give_back = || self.with_tries(|tries, _| tries.give_back(name, taken));
-        let Some(_turn) = seated.turn(name, WAITED) else {
+        let Some(_turn) = seated.turn(question, WAITED) else {
             log("busy", &"too many questions at once");
             give_back();
             return Some(Said::Unasked);

@@ -53,7 +53,7 @@ impl Conversation for Answering {
 
 /// Asks PAM.
 pub(crate) fn judge(question: Question, service: &PamServiceFile) -> Result<(), No> {
-    let Question { name, address, password } = question;
+    let Question { name, address, password, .. } = question;
     let known = User::from_name(name.as_str()).ok().flatten();
     if known.as_ref().is_some_and(|user| user.uid.is_root()) {
         return Err(No::Root);

@@ -1,137 +1,141 @@
-//! How many questions there are at once: connections, and among them those that PAM is asked.
+//! How many questions there are at once: connections, and among them those that PAM is asked, by whose account they are
+//! about and where they come from.
 
+use shared::admission::{Admission, Class, ClassLimits, Limits, Place};
+use shared::host_password::{QUESTIONS, Question};
 use shared::name::UserName;
-use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Connections.
-const PLACES: usize = 48;
-/// Questions to PAM: after a wrong password most of their time is pam_unix's pause.
-const AT_ONCE: usize = 16;
-/// Of those, about one account: whoever makes a module hang keeps few turns.
-const OF_ONE: usize = 2;
+/// Connections; the gate is the only one that opens any, and bounds them by what their people have proven.
+const CONNECTIONS: usize = 64;
+/// Whoever makes a module hang for an account keeps few turns. Whoever has proven more has others.
+const OF_ACCOUNT: ClassLimits =
+    ClassLimits { own: CONNECTIONS, per_key: 2, waiting_per_key: 16, waiting: CONNECTIONS };
+/// All connections alike.
+const OF_GATE: ClassLimits =
+    ClassLimits { own: CONNECTIONS, per_key: CONNECTIONS, waiting_per_key: 0, waiting: 0 };
 
 /// All of them.
-#[derive(Clone, Default)]
-pub(crate) struct Turns(Arc<(Mutex<Counts>, Condvar)>);
-
-#[derive(Default)]
-struct Counts {
-    places: usize,
-    turns: usize,
-    of_one: HashMap<UserName, usize>,
-}
-
-impl Counts {
-    fn has_turn(&self, name: &UserName) -> bool {
-        self.turns < AT_ONCE && self.of_one.get(name).is_none_or(|count| *count < OF_ONE)
-    }
+#[derive(Clone)]
+pub(crate) struct Turns {
+    connections: Admission<()>,
+    /// By address; questions without one are of this host.
+    origins: Admission<Option<String>>,
+    accounts: Admission<UserName>,
 }
 
 /// One connection's place; it is free again when this is dropped.
-pub(crate) struct Seated(Turns);
+pub(crate) struct Seated {
+    turns: Turns,
+    _place: Place<()>,
+}
 
 /// One question's turn; it is over when this is dropped.
-pub(crate) struct Turn<'a>(&'a Turns, UserName);
+pub(crate) struct Turn {
+    _origin: Place<Option<String>>,
+    _account: Place<UserName>,
+}
 
 impl Turns {
+    /// Nobody asks yet.
+    pub(crate) fn new() -> Turns {
+        let all = |class| Limits { shared: 0, proven: class, known: class, stranger: class };
+        Turns {
+            connections: Admission::new(all(OF_GATE)),
+            origins: Admission::new(QUESTIONS),
+            accounts: Admission::new(all(OF_ACCOUNT)),
+        }
+    }
+
     /// A place, if there is one.
     pub(crate) fn place(&self) -> Option<Seated> {
-        let mut counts = self.counts();
-        if counts.places >= PLACES {
-            return None;
-        }
-        counts.places += 1;
-        Some(Seated(self.clone()))
+        let place = self.connections.try_enter(Class::Stranger, ()).ok()?;
+        Some(Seated { turns: self.clone(), _place: place })
     }
 
     /// Whether nobody is here.
     pub(crate) fn is_empty(&self) -> bool {
-        self.counts().places == 0
-    }
-
-    /// Each change is one number at a time: a panic cannot leave it half done.
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.taken() == 0
     }
 }
 
 impl Seated {
-    /// Waits for a turn.
-    pub(crate) fn turn(&self, name: &UserName, within: Duration) -> Option<Turn<'_>> {
-        let Seated(turns) = self;
-        let waited = turns.0.1.wait_timeout_while(turns.counts(), within, |counts| !counts.has_turn(name));
-        let (mut counts, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if !counts.has_turn(name) {
-            return None;
-        }
-        counts.turns += 1;
-        *counts.of_one.entry(name.clone()).or_default() += 1;
-        Some(Turn(turns, name.clone()))
-    }
-}
-
-impl Drop for Seated {
-    fn drop(&mut self) {
-        self.0.counts().places -= 1;
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let Turn(turns, name) = self;
-        let mut counts = turns.counts();
-        counts.turns -= 1;
-        match counts.of_one.get(name).map_or(0, |count| count.saturating_sub(1)) {
-            0 => counts.of_one.remove(name),
-            left => counts.of_one.insert(name.clone(), left),
-        };
-        // whoever waits may wait for this account or for any
-        turns.0.1.notify_all();
+    /// Waits for a turn: for the account's first, so that whoever waits for it holds no turn of others.
+    pub(crate) fn turn(&self, question: &Question, within: Duration) -> Option<Turn> {
+        let over = Instant::now() + within;
+        let account =
+            self.turns.accounts.enter(question.class, question.name.clone()).ok()?.wait(within).ok()?;
+        let origin = question.address.map(|address| address.key());
+        let origin = self.turns.origins.enter(question.class, origin).ok()?;
+        let origin = origin.wait(over.saturating_duration_since(Instant::now())).ok()?;
+        Some(Turn { _origin: origin, _account: account })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::host_password::Candidate;
+    use shared::place::Address;
 
-    fn name(text: &str) -> UserName {
-        text.parse().unwrap()
+    fn question(name: &str, address: &str, class: Class) -> Question {
+        let password = Candidate::typed(b"secret").unwrap();
+        Question { name: name.parse().unwrap(), address: Address::parse(address), class, password }
+    }
+
+    fn now(seated: &Seated, question: &Question) -> Option<Turn> {
+        seated.turn(question, Duration::ZERO)
     }
 
     #[test]
     fn there_are_so_many_places_and_a_free_one_is_taken_again() {
-        let turns = Turns::default();
+        let turns = Turns::new();
         let mut seated: Vec<_> = (0..1000).map_while(|_| turns.place()).collect();
-        assert_eq!(seated.len(), PLACES);
+        assert_eq!(seated.len(), CONNECTIONS);
         seated.pop();
         seated.extend(turns.place());
-        assert_eq!((seated.len(), turns.place().is_some()), (PLACES, false));
+        assert_eq!((seated.len(), turns.place().is_some()), (CONNECTIONS, false));
         drop(seated);
         assert!(turns.is_empty());
     }
 
     #[test]
     fn one_account_keeps_no_other_waiting() {
-        let turns = Turns::default();
+        let turns = Turns::new();
         let seated = turns.place().unwrap();
-        let mut taken: Vec<_> = (0..9).map_while(|_| seated.turn(&name("alice"), Duration::ZERO)).collect();
-        assert_eq!(taken.len(), OF_ONE);
-        let others = (0..100).map_while(|n| seated.turn(&name(&format!("u{n}")), Duration::ZERO));
-        taken.extend(others);
-        assert_eq!(taken.len(), AT_ONCE);
+        let of_alice = |n: usize| question("alice", &format!("192.0.2.{n}"), Class::Stranger);
+        let taken: Vec<_> = (0..9).map_while(|n| now(&seated, &of_alice(n))).collect();
+        assert_eq!(taken.len(), OF_ACCOUNT.per_key);
+        assert!(now(&seated, &question("bob", "192.0.2.9", Class::Stranger)).is_some());
+        assert!(now(&seated, &question("alice", "192.0.2.9", Class::Proven)).is_some(), "nor its owner");
         drop(taken);
-        assert!(turns.counts().of_one.is_empty() && seated.turn(&name("alice"), Duration::ZERO).is_some());
+        assert!(now(&seated, &of_alice(0)).is_some());
+    }
+
+    /// Sixteen wrong passwords of 2 s each from a few addresses were all that PAM was asked at once.
+    #[test]
+    fn a_few_addresses_do_not_take_every_question_to_the_host() {
+        let turns = Turns::new();
+        let seated = turns.place().unwrap();
+        let asked =
+            |n: usize, address: &str, class| now(&seated, &question(&format!("u{n}"), address, class));
+        let of_one: Vec<_> = (0..100).filter_map(|n| asked(n, "192.0.2.1", Class::Stranger)).collect();
+        assert_eq!(of_one.len(), QUESTIONS.stranger.per_key);
+        let all: Vec<_> =
+            (0..200).filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Stranger)).collect();
+        assert_eq!(all.len() + of_one.len(), QUESTIONS.stranger.own + QUESTIONS.shared);
+        assert!(asked(500, "192.0.2.1", Class::Known).is_some());
+        assert!(asked(501, "192.0.2.1", Class::Proven).is_some());
     }
 
     #[test]
     fn who_waits_gets_the_turn_that_ends() {
-        let turns = Turns::default();
+        let turns = Turns::new();
         let seated = turns.place().unwrap();
-        let taken: Vec<_> = (0..OF_ONE).filter_map(|_| seated.turn(&name("alice"), Duration::ZERO)).collect();
+        let alice = question("alice", "192.0.2.1", Class::Stranger);
+        let taken: Vec<_> = (0..9).map_while(|_| now(&seated, &alice)).collect();
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| seated.turn(&name("alice"), Duration::from_secs(60)).is_some());
+            let waits = scope.spawn(|| seated.turn(&alice, Duration::from_secs(60)).is_some());
             drop(taken);
             assert!(waits.join().unwrap());
         });

@@ -3,7 +3,7 @@
 use crate::decision::Refusal;
 use crate::door::{DoorError, NotMailed};
 use crate::groups::GroupsError;
-use crate::name::{Label, UserName};
+use crate::name::{Label, OtherSpelling, UserName};
 use crate::password::PasswordError;
 use crate::scope::ScopeName;
 use crate::secret::SecretError;
@@ -19,6 +19,8 @@ pub enum AdministrationError {
     UnknownAccount(UserName),
     /// There is one already.
     AccountExists(UserName),
+    /// There is one with another spelling of its name.
+    OtherSpelling(OtherSpelling),
     /// It has a second factor already.
     AlreadyEnrolled(UserName),
     /// It has none.
@@ -102,6 +104,7 @@ impl fmt::Display for AdministrationError {
                 write!(f, "there is no account {name}; postern status lists them")
             }
             AdministrationError::AccountExists(name) => write!(f, "there is an account {name} already"),
+            AdministrationError::OtherSpelling(error) => error.fmt(f),
             AdministrationError::AlreadyEnrolled(name) => write!(
                 f,
                 "{name} has a second factor already; postern authenticator add {name} adds to it, postern disable {name} turns it off"
@@ -201,6 +204,7 @@ impl fmt::Display for AdministrationError {
 impl std::error::Error for AdministrationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            AdministrationError::OtherSpelling(error) => Some(error),
             AdministrationError::NotScrubbed(error) => Some(error),
             AdministrationError::NotMailed(error) => Some(error),
             AdministrationError::Groups(error) => Some(error),

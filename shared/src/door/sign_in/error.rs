@@ -3,6 +3,7 @@
 use crate::clock::ClockError;
 use crate::door::DoorError;
 use crate::groups::GroupsError;
+use crate::name::OtherSpelling;
 use crate::password::PasswordError;
 use std::fmt;
 
@@ -17,6 +18,8 @@ pub enum SignInError {
     Clock(ClockError),
     /// The host's name service.
     Groups(GroupsError),
+    /// The name is another spelling of an account's.
+    OtherSpelling(OtherSpelling),
 }
 
 impl<E: Into<DoorError>> From<E> for SignInError {
@@ -38,6 +41,7 @@ impl fmt::Display for SignInError {
             SignInError::Password(error) => error.fmt(f),
             SignInError::Clock(error) => error.fmt(f),
             SignInError::Groups(error) => error.fmt(f),
+            SignInError::OtherSpelling(error) => error.fmt(f),
         }
     }
 }
@@ -49,6 +53,7 @@ impl std::error::Error for SignInError {
             SignInError::Password(error) => Some(error),
             SignInError::Clock(error) => Some(error),
             SignInError::Groups(error) => Some(error),
+            SignInError::OtherSpelling(error) => Some(error),
         }
     }
 }

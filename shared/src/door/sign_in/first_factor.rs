@@ -12,16 +12,18 @@ use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::gate::FirstFactor;
 use crate::decision::{Refusal, Verdict};
+use crate::door::new_name::new_name;
 use crate::door::proof::FirstFactorPassed;
 use crate::door::visit::Visit;
 use crate::door::{Door, Visitor, load, waiver};
 use crate::event::What;
+use crate::groups;
 use crate::guess::Stage;
 use crate::host_password::Said;
-use crate::name::UserName;
+use crate::name::{Distinct, OtherSpelling, UserName};
 use crate::password::{Hash, Password, PasswordError};
 use crate::policy::Enrolling;
-use crate::store::{AccountId, FailureId, Intent, Wrong};
+use crate::store::{AccountId, AccountRecord, FailureId, Intent, Wrong};
 use crate::token::{MayEnroll, Parent, TokenId};
 
 /// A password that is charged, and to be judged.
@@ -70,12 +72,32 @@ impl Door {
         now: Timestamp,
     ) -> Result<AfterPassword, SignInError> {
         match self.config.gate.first_factor {
-            FirstFactor::Header => {
-                let first = FirstFactorPassed::established(self.config.gate.first_factor, now);
-                self.enter(browser, name, None, first, &Answer::Unfit, now)
-            }
+            FirstFactor::Header => match self.name_on_host(name)? {
+                Some(other) => Ok(AfterPassword::OtherSpelling(other)),
+                None => {
+                    let first = FirstFactorPassed::established(self.config.gate.first_factor, now);
+                    self.enter(browser, name, None, first, &Answer::Unfit, now)
+                }
+            },
             FirstFactor::Password | FirstFactor::Pam => Ok(AfterPassword::Refused(Refusal::Unfit)),
         }
+    }
+
+    /// The account that an unknown identity is on this host, if the host knows it by another name: some name services take
+    /// `alice@example.com` for alice.
+    fn name_on_host(&mut self, name: &UserName) -> Result<Option<OtherSpelling>, SignInError> {
+        if self.config.declared(name).is_some() || self.record(name)?.is_some() {
+            return Ok(None);
+        }
+        let Some(of) = groups::name_of(name).map_err(SignInError::Groups)?.filter(|of| of != name) else {
+            return Ok(None);
+        };
+        let is_account = self.config.declared(&of).is_some() || self.record(&of)?.is_some();
+        Ok(is_account.then(|| OtherSpelling { name: name.clone(), of }))
+    }
+
+    fn record(&mut self, name: &UserName) -> Result<Option<AccountRecord>, SignInError> {
+        Ok(self.store.begin(&mut self.vault, Intent::Read)?.account(name)?)
     }
 
     /// Charges a password, before it is judged. A valid recovery or one-time code along with it passes every delay, of the
@@ -191,8 +213,16 @@ impl Door {
         }
         if visit.record.is_none() && config.gate.first_factor.makes_accounts() {
             drop(visit);
+            let new = match new_name(config, tx, name, Distinct::No)? {
+                Ok(new) => new,
+                Err(other) => {
+                    // the first factor was right, and costs nothing
+                    transaction.commit()?;
+                    return Ok(AfterPassword::OtherSpelling(other));
+                }
+            };
             waiver::log(tx, &visitor, What::AccountAdded, "first-sign-in", now)?;
-            tx.add_account(name, now)?;
+            tx.add_account(&new, now)?;
             visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
         }
         let Some(record) = &visit.record else { return Ok(AfterPassword::Refused(Refusal::Expired)) };
@@ -217,7 +247,7 @@ impl Door {
                 };
                 Ok(AfterPassword::Setup(Box::new(token.that_may(may))))
             }
-            AfterPassword::Code(_) | AfterPassword::Refused(_) => Ok(next),
+            AfterPassword::Code(_) | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => Ok(next),
         }
     }
 }

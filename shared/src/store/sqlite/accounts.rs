@@ -3,7 +3,7 @@
 use super::mail::address;
 use super::rows::{Rows, damaged, signed, time, unsigned};
 use crate::clock::Timestamp;
-use crate::name::{Group, UserName};
+use crate::name::{Group, NameKey, NewName, UserName};
 use crate::store::{AccountId, AccountRecord, Accounts, Addresses, StoreError, Tally};
 use rusqlite::{OptionalExtension, Row};
 
@@ -23,12 +23,12 @@ fn record((id, name, created, last, generation, groups): Columns) -> Result<Acco
 }
 
 pub(super) fn account_name(text: &str) -> Result<UserName> {
-    UserName::parse(text.as_bytes()).map_err(|_| damaged("an account's name"))
+    UserName::kept(text).map_err(|_| damaged("an account's name"))
 }
 
 /// Names of groups, one a line.
 pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
-    let read = |group: &str| Group::try_from(group.to_owned()).map_err(|_| damaged("an account's groups"));
+    let read = |group: &str| Group::kept(group.to_owned()).map_err(|_| damaged("an account's groups"));
     text.lines().map(read).collect()
 }
 
@@ -96,12 +96,18 @@ impl Accounts for Rows<'_> {
         found.iter().map(|name| account_name(name)).collect()
     }
 
-    fn add_account(&mut self, name: &UserName, now: Timestamp) -> Result<AccountRecord> {
-        let sql = "INSERT INTO account (name, created) VALUES (?1, ?2)";
-        self.execute(sql, (name.as_str(), signed(now.0)))?;
+    fn spelled_like(&mut self, key: &NameKey) -> Result<Vec<UserName>> {
+        let sql = "SELECT name FROM account WHERE name_key = ?1 ORDER BY id";
+        let found: Vec<String> = self.all(sql, [key.as_str()], |row: &Row<'_>| row.get(0))?;
+        found.iter().map(|name| account_name(name)).collect()
+    }
+
+    fn add_account(&mut self, name: &NewName, now: Timestamp) -> Result<AccountRecord> {
+        let sql = "INSERT INTO account (name, name_key, created) VALUES (?1, ?2, ?3)";
+        self.execute(sql, (name.name().as_str(), name.key().as_str(), signed(now.0)))?;
         Ok(AccountRecord {
             id: AccountId(self.0.last_insert_rowid()),
-            name: name.clone(),
+            name: name.name().clone(),
             created: now,
             last_sign_in: None,
             generation: 0,
@@ -119,8 +125,9 @@ impl Accounts for Rows<'_> {
         self.execute("DELETE FROM account WHERE id = ?1", [account.0])
     }
 
-    fn rename_account(&mut self, account: AccountId, name: &UserName) -> Result<()> {
-        self.execute("UPDATE account SET name = ?2 WHERE id = ?1", (account.0, name.as_str()))?;
+    fn rename_account(&mut self, account: AccountId, name: &NewName) -> Result<()> {
+        let sql = "UPDATE account SET name = ?2, name_key = ?3 WHERE id = ?1";
+        self.execute(sql, (account.0, name.name().as_str(), name.key().as_str()))?;
         self.app_passwords_changed_of(account)
     }
 

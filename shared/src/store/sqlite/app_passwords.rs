@@ -83,7 +83,7 @@ impl AppPasswords for Rows<'_> {
             Ok(AppPasswordRecord {
                 number,
                 account: account_name(&account)?,
-                name: Label::try_from(name).map_err(|_| damaged("an app password's name"))?,
+                name: Label::kept(name).map_err(|_| damaged("an app password's name"))?,
                 scope: read_scope(&scope)?,
                 created,
                 expires: at(expires),

@@ -67,7 +67,7 @@ impl Rows<'_> {
         let (account, what, door, since, until) = meant(filter);
         let found = self.all(&sql, (account, what, door, since, until, border, limit), read)?;
         let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
-            let account = UserName::parse(account.as_bytes()).map_err(|_| damaged("an event"))?;
+            let account = UserName::kept(&account).map_err(|_| damaged("an event"))?;
             let what = What::from_name(&what).ok_or_else(|| damaged("an event"))?;
             Ok((id, Event { at, account, what, door, origin, actor, cause }))
         };

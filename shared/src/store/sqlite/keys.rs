@@ -93,7 +93,7 @@ fn sealed_letter(
 }
 
 fn account_name(name: &str) -> Result<UserName> {
-    UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))
+    UserName::kept(name).map_err(|_| damaged("an account's name"))
 }
 
 impl Keys for Rows<'_> {

@@ -114,7 +114,7 @@ impl Mails for Rows<'_> {
                 Ok(Waiting {
                     number,
                     account: AccountId(account),
-                    name: UserName::parse(name.as_bytes()).map_err(|_| damaged("an account's name"))?,
+                    name: UserName::kept(&name).map_err(|_| damaged("an account's name"))?,
                     to: address(to)?,
                     purpose: purpose(&meant)?,
                     expires,

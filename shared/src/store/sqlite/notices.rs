@@ -35,7 +35,7 @@ impl Notices for Rows<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let found = self.all(sql, (signed(now.0), signed(latest.0), limit), read)?;
         let notice = |(number, to, at, account, what, door, origin, actor, cause): Columns| {
-            let account = UserName::parse(account.as_bytes()).map_err(|_| damaged("a notice"))?;
+            let account = UserName::kept(&account).map_err(|_| damaged("a notice"))?;
             let what = What::from_name(&what).ok_or_else(|| damaged("a notice"))?;
             let event = Event { at, account, what, door, origin, actor, cause };
             Ok(Notice { number, to: address(to)?, event })

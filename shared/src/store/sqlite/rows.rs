@@ -104,7 +104,7 @@ impl Transaction for Rows<'_> {
             .into_iter()
             .map(|(number, name, algorithm, digits, period, sealed, created)| {
                 let parameters = parameters(&algorithm, digits, period)?;
-                let name = Label::try_from(name).map_err(|_| damaged("an authenticator"))?;
+                let name = Label::kept(name).map_err(|_| damaged("an authenticator"))?;
                 Ok(AuthenticatorRecord { number, name, parameters, sealed, created })
             })
             .collect()

@@ -1,0 +1,262 @@
+//! Work at the store, off the threads that serve checks: opened doors, each used by one thread at a time. What takes a
+//! password hash has workers of its own, and so has whatever is looked up before it is known whose share it takes.
+//!
+//! MUST take a hash's worker for nothing but a hash: signing out, and what a session does, waits for none of them.
+
+use crate::metrics::METRICS;
+use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use shared::config::Config;
+use shared::door::{AdministrationError, Door, DoorError};
+use shared::errand::Reply;
+use shared::name::UserName;
+use shared::place::Address;
+use shared::session::SessionId;
+use shared::store;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// Whoever has shown a session, a token or a trusted browser.
+const PROVEN: ClassLimits = ClassLimits { own: 2, per_key: 2, waiting_per_key: 64, waiting: 512 };
+/// Familiar addresses.
+const KNOWN: ClassLimits = ClassLimits { own: 1, per_key: 1, waiting_per_key: 16, waiting: 256 };
+/// Each address of strangers has one worker at most, and people behind it wait for one another.
+const STRANGER: ClassLimits = ClassLimits { own: 1, per_key: 1, waiting_per_key: 32, waiting: 1024 };
+
+/// Work without a hash: five at once.
+const ACTS: Limits = Limits { shared: 1, proven: PROVEN, known: KNOWN, stranger: STRANGER };
+/// Work with one: five at once, 19 MiB each, which stay with the door.
+const HASHES: Limits = ACTS;
+/// Reading where a sign-in comes from: nobody has proven anything yet.
+const LOOK_UPS: Limits = Limits {
+    shared: 0,
+    proven: ClassLimits { own: 0, ..PROVEN },
+    known: ClassLimits { own: 0, ..KNOWN },
+    stranger: ClassLimits { own: 2, per_key: 1, waiting_per_key: 64, waiting: 2048 },
+};
+/// How long work waits for a worker: proxies give an answer a minute.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whose share of the workers some work takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// Of a valid session.
+    Session(SessionId),
+    /// Of whoever has passed an account's first factor, by a valid token.
+    Account(UserName),
+    /// Of browsers that an account trusts.
+    Browser(UserName),
+    /// Of an address; of IPv6 its /64.
+    Address(String),
+    /// Of a user of this host.
+    User(u32),
+    /// Of the program that administers.
+    Program,
+    /// The gate's own.
+    Gate,
+}
+
+/// Who asks for work.
+#[derive(Clone, Debug)]
+pub(crate) struct Applicant {
+    pub(crate) class: Class,
+    pub(crate) key: Key,
+}
+
+impl Applicant {
+    pub(crate) fn proven(key: Key) -> Applicant {
+        Applicant { class: Class::Proven, key }
+    }
+
+    /// From an address that is familiar to the account.
+    pub(crate) fn known(address: Address) -> Applicant {
+        Applicant { class: Class::Known, key: Key::Address(address.key()) }
+    }
+
+    pub(crate) fn stranger(address: Address) -> Applicant {
+        Applicant { class: Class::Stranger, key: Key::Address(address.key()) }
+    }
+}
+
+/// The workers of one configuration.
+pub(crate) struct Workers {
+    config: Config,
+    acts: Pool,
+    hashes: Pool,
+    look_ups: Pool,
+    took: fn(Duration),
+}
+
+#[derive(Clone)]
+struct Pool {
+    name: &'static str,
+    admission: Admission<Key>,
+    idle: Arc<Mutex<Vec<Door>>>,
+}
+
+impl Pool {
+    fn of(name: &'static str, limits: Limits) -> Pool {
+        Pool { name, admission: Admission::new(limits), idle: Arc::default() }
+    }
+}
+
+impl Workers {
+    pub(crate) fn new(config: &Config) -> Arc<Workers> {
+        Workers::counted(config, |_| {})
+    }
+
+    /// The same, for what people wait for: how long they do is counted.
+    pub(crate) fn of_pages(config: &Config) -> Arc<Workers> {
+        Workers::counted(config, |took| METRICS.judged(took))
+    }
+
+    fn counted(config: &Config, took: fn(Duration)) -> Arc<Workers> {
+        Arc::new(Workers {
+            config: config.clone(),
+            acts: Pool::of("acts", ACTS),
+            hashes: Pool::of("hashes", HASHES),
+            look_ups: Pool::of("look-ups", LOOK_UPS),
+            took,
+        })
+    }
+
+    /// These workers, for whoever asks for work.
+    pub(crate) fn serving(self: &Arc<Workers>, applicant: Applicant) -> Judge {
+        Judge { workers: Arc::clone(self), applicant }
+    }
+}
+
+/// Workers, and whose share of them is taken.
+#[derive(Clone)]
+pub(crate) struct Judge {
+    workers: Arc<Workers>,
+    pub(crate) applicant: Applicant,
+}
+
+/// Work could not be done.
+#[derive(Debug)]
+pub(crate) enum NotJudged {
+    /// Too many wait already.
+    Busy(Busy),
+    /// For the log.
+    Failed {
+        /// The word for it.
+        cause: &'static str,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+}
+
+impl fmt::Display for NotJudged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotJudged::Busy(busy) => busy.fmt(f),
+            NotJudged::Failed { why, .. } => f.write_str(why),
+        }
+    }
+}
+
+/// What comes of an errand at a door.
+pub(crate) type Ran = Result<Reply, AdministrationError>;
+
+impl Judge {
+    /// Runs `work` with an opened door. One that failed is not used again.
+    pub(crate) fn run<T, E, F>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = Result<T, NotJudged>> + Send + use<T, E, F>
+    where
+        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: std::error::Error + 'static,
+    {
+        self.run_at(&self.workers.acts, work)
+    }
+
+    /// The same, for work that hashes a password.
+    pub(crate) fn run_hash<T, E, F>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = Result<T, NotJudged>> + Send + use<T, E, F>
+    where
+        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: std::error::Error + 'static,
+    {
+        self.run_at(&self.workers.hashes, work)
+    }
+
+    /// The same, for what only reads, to know whose share the rest takes.
+    pub(crate) fn look_up<T, E, F>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = Result<T, NotJudged>> + Send + use<T, E, F>
+    where
+        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: std::error::Error + 'static,
+    {
+        self.run_at(&self.workers.look_ups, work)
+    }
+
+    fn run_at<T, E, F>(
+        &self,
+        pool: &Pool,
+        work: F,
+    ) -> impl Future<Output = Result<T, NotJudged>> + Send + use<T, E, F>
+    where
+        F: FnOnce(&mut Door) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: std::error::Error + 'static,
+    {
+        let began = Instant::now();
+        let Applicant { class, key } = self.applicant.clone();
+        let entered = pool.admission.enter(class, key);
+        let (pool, workers) = (pool.clone(), Arc::clone(&self.workers));
+        async move {
+            let busy = |busy| {
+                METRICS.busy(pool.name, busy);
+                NotJudged::Busy(busy)
+            };
+            let waited = timeout(PATIENCE, entered.map_err(busy)?).await;
+            let place = waited.unwrap_or(Err(Busy::All)).map_err(busy)?;
+            let (config, took, idle) = (workers.config.clone(), workers.took, pool.idle);
+            let done = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
+                let mut door = match kept {
+                    Some(door) => door,
+                    None => Door::open(config).map_err(|error| failed(&error))?,
+                };
+                let result = work(&mut door).map_err(|error| failed(&error))?;
+                if let Ok(mut idle) = idle.lock() {
+                    idle.push(door);
+                }
+                Ok(result)
+            });
+            let done = done.await;
+            took(began.elapsed());
+            done.unwrap_or_else(|_| {
+                Err(NotJudged::Failed {
+                    cause: "panic",
+                    why: "internal error while judging an answer; please report it".to_owned(),
+                })
+            })
+        }
+    }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> NotJudged {
+    NotJudged::Failed { cause: store::cause(error), why: error.to_string() }
+}
+
+/// What the door says. What only the administrator can mend is kept apart: it is for the log.
+pub(crate) fn at_door<T>(
+    ran: Result<T, AdministrationError>,
+) -> Result<Result<T, AdministrationError>, DoorError> {
+    match ran {
+        Err(AdministrationError::Door(error)) => Err(error),
+        ran => Ok(ran),
+    }
+}

@@ -1,0 +1,264 @@
+//! The state behind an [`Admission`](super::Admission): who has a place, and who comes next.
+//!
+//! After each change, no class has a free place while one of its keys could take it.
+
+use super::{Busy, Class, ClassLimits, Limits};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::task::Waker;
+
+/// Keys that wait for turns strictly in turn.
+const MANY: usize = 64;
+
+const CLASSES: [Class; 3] = [Class::Proven, Class::Known, Class::Stranger];
+
+pub(super) struct State<K> {
+    limits: Limits,
+    classes: [Queue<K>; 3],
+    requests: HashMap<u64, Request>,
+    next: u64,
+}
+
+/// One class.
+struct Queue<K> {
+    running: usize,
+    waiting: usize,
+    keys: HashMap<K, Share>,
+    /// Keys that wait and have not their share yet, each once, by when that began: those that have had no turn yet.
+    new: VecDeque<(u64, K)>,
+    /// Those that have had one.
+    others: VecDeque<(u64, K)>,
+    /// Turns so far, and keys that became ready.
+    turns: u64,
+    readied: u64,
+}
+
+/// What one key has.
+#[derive(Default)]
+struct Share {
+    running: usize,
+    /// By number, oldest first.
+    waiting: VecDeque<u64>,
+    is_ready: bool,
+}
+
+enum Request {
+    Waits(Option<Waker>),
+    Admitted,
+    Displaced,
+}
+
+impl<K: Clone + Eq + Hash> State<K> {
+    pub(super) fn new(limits: Limits) -> State<K> {
+        let queue = || Queue {
+            running: 0,
+            waiting: 0,
+            keys: HashMap::new(),
+            new: VecDeque::new(),
+            others: VecDeque::new(),
+            turns: 0,
+            readied: 0,
+        };
+        State { limits, classes: [queue(), queue(), queue()], requests: HashMap::new(), next: 0 }
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.classes.iter().map(|queue| queue.running).sum()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.classes.iter().map(|queue| queue.waiting).sum()
+    }
+
+    /// Requests that something is kept of.
+    #[cfg(test)]
+    pub(super) fn requests(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Takes a place without waiting.
+    pub(super) fn take_now(&mut self, class: Class, key: &K) -> Result<(), Busy> {
+        let most = self.limits.of(class).per_key;
+        let queue = &self.classes[class as usize];
+        if queue.keys.get(key).is_some_and(|share| share.running >= most) {
+            return Err(Busy::Own);
+        }
+        if !self.has_place(class) {
+            return Err(Busy::All);
+        }
+        let queue = &mut self.classes[class as usize];
+        queue.running += 1;
+        queue.keys.entry(key.clone()).or_default().running += 1;
+        Ok(())
+    }
+
+    /// Takes a place or waits; the number to ask with.
+    pub(super) fn enter(&mut self, class: Class, key: &K, woken: &mut Vec<Waker>) -> Result<u64, Busy> {
+        let number = self.next;
+        self.next += 1;
+        if self.take_now(class, key).is_ok() {
+            self.requests.insert(number, Request::Admitted);
+            return Ok(number);
+        }
+        let limits = *self.limits.of(class);
+        let queue = &mut self.classes[class as usize];
+        let waits = queue.keys.get(key).map_or(0, |share| share.waiting.len());
+        if waits >= limits.waiting_per_key {
+            return Err(Busy::Own);
+        }
+        if queue.waiting >= limits.waiting {
+            let displaced = queue.displace(waits + 1).ok_or(Busy::All)?;
+            let before = self.requests.insert(displaced, Request::Displaced);
+            woken.extend(before.and_then(Request::waker));
+        }
+        queue.waiting += 1;
+        let share = queue.keys.entry(key.clone()).or_default();
+        let is_new = share.running == 0 && share.waiting.is_empty();
+        share.waiting.push_back(number);
+        queue.make_ready(key, is_new, &limits);
+        self.requests.insert(number, Request::Waits(None));
+        Ok(number)
+    }
+
+    /// What became of a request, if it is known.
+    pub(super) fn answer(&mut self, number: u64, waker: &Waker) -> Option<Result<(), Busy>> {
+        let answer = match self.requests.get_mut(&number) {
+            Some(Request::Waits(kept)) => {
+                match kept {
+                    Some(kept) => kept.clone_from(waker),
+                    None => *kept = Some(waker.clone()),
+                }
+                return None;
+            }
+            Some(Request::Admitted) => Ok(()),
+            Some(Request::Displaced) | None => Err(Busy::Own),
+        };
+        self.requests.remove(&number);
+        Some(answer)
+    }
+
+    /// A request that nobody waits for any more.
+    pub(super) fn forget(&mut self, class: Class, key: &K, number: u64, woken: &mut Vec<Waker>) {
+        match self.requests.remove(&number) {
+            Some(Request::Waits(_)) => self.classes[class as usize].remove(key, number),
+            Some(Request::Admitted) => self.leave(class, key, woken),
+            Some(Request::Displaced) | None => {}
+        }
+    }
+
+    /// Gives a place back, to whoever comes next.
+    pub(super) fn leave(&mut self, class: Class, key: &K, woken: &mut Vec<Waker>) {
+        let limits = *self.limits.of(class);
+        let queue = &mut self.classes[class as usize];
+        queue.running = queue.running.saturating_sub(1);
+        if let Some(share) = queue.keys.get_mut(key) {
+            share.running = share.running.saturating_sub(1);
+        }
+        queue.make_ready(key, false, &limits);
+        queue.drop_empty(key);
+        for class in CLASSES {
+            while self.has_place(class) {
+                let limits = *self.limits.of(class);
+                let Some(number) = self.classes[class as usize].next(&limits) else { break };
+                let before = self.requests.insert(number, Request::Admitted);
+                woken.extend(before.and_then(Request::waker));
+            }
+        }
+    }
+
+    /// Whether a class may take one more: one of its own, or a shared one.
+    fn has_place(&self, class: Class) -> bool {
+        let beyond_own =
+            |class: Class| self.classes[class as usize].running.saturating_sub(self.limits.of(class).own);
+        self.classes[class as usize].running < self.limits.of(class).own
+            || CLASSES.into_iter().map(beyond_own).sum::<usize>() < self.limits.shared
+    }
+}
+
+impl<K: Clone + Eq + Hash> Queue<K> {
+    /// A key that waits and has not its share yet comes after all others that do.
+    fn make_ready(&mut self, key: &K, is_new: bool, limits: &ClassLimits) {
+        let Some(share) = self.keys.get_mut(key) else { return };
+        if !share.is_ready && !share.waiting.is_empty() && share.running < limits.per_key {
+            share.is_ready = true;
+            self.readied += 1;
+            let line = if is_new { &mut self.new } else { &mut self.others };
+            line.push_back((self.readied, key.clone()));
+        }
+    }
+
+    /// The request that is admitted next: of the key that waits longest. Where very many keys wait, each second turn is
+    /// that of the newest: strangers in any number make nobody wait for all of them, and longer than anybody would.
+    fn next(&mut self, limits: &ClassLimits) -> Option<u64> {
+        self.turns += 1;
+        let of_newest = self.new.len() > MANY && self.turns % 2 == 0;
+        let first = |line: &VecDeque<(u64, K)>| line.front().map_or(u64::MAX, |(since, _)| *since);
+        let (_, key) = if of_newest {
+            self.new.pop_back()
+        } else if first(&self.new) < first(&self.others) {
+            self.new.pop_front()
+        } else {
+            self.others.pop_front()
+        }?;
+        let share = self.keys.get_mut(&key)?;
+        share.is_ready = false;
+        let number = share.waiting.pop_front()?;
+        share.running += 1;
+        self.running += 1;
+        self.waiting -= 1;
+        self.make_ready(&key, false, limits);
+        Some(number)
+    }
+
+    /// Takes the newest request of the key that waits most often out, if that is more often than so.
+    fn displace(&mut self, more_than: usize) -> Option<u64> {
+        let (key, share) = self.keys.iter().max_by_key(|(_, share)| share.waiting.len())?;
+        let newest = *share.waiting.back().filter(|_| share.waiting.len() > more_than)?;
+        let key = key.clone();
+        self.remove(&key, newest);
+        Some(newest)
+    }
+
+    /// Takes a request that waits out.
+    fn remove(&mut self, key: &K, number: u64) {
+        let Some(share) = self.keys.get_mut(key) else { return };
+        let before = share.waiting.len();
+        share.waiting.retain(|waits| *waits != number);
+        self.waiting -= before - share.waiting.len();
+        if share.is_ready && share.waiting.is_empty() {
+            share.is_ready = false;
+            self.new.retain(|(_, ready)| ready != key);
+            self.others.retain(|(_, ready)| ready != key);
+        }
+        self.drop_empty(key);
+    }
+
+    /// Keeps nothing of a key that has nothing.
+    fn drop_empty(&mut self, key: &K) {
+        if let Entry::Occupied(entry) = self.keys.entry(key.clone()) {
+            if entry.get().running == 0 && entry.get().waiting.is_empty() {
+                entry.remove();
+            }
+        }
+    }
+}
+
+impl Request {
+    fn waker(self) -> Option<Waker> {
+        match self {
+            Request::Waits(waker) => waker,
+            Request::Admitted | Request::Displaced => None,
+        }
+    }
+}
+
+impl Limits {
+    fn of(&self, class: Class) -> &ClassLimits {
+        match class {
+            Class::Proven => &self.proven,
+            Class::Known => &self.known,
+            Class::Stranger => &self.stranger,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Which spellings are one name: those that differ only in case, in width or other compatibility forms, in composition, or
+//! in characters that nobody sees. This is the one place that decides it. Two spellings stay two accounts where root says
+//! so, since Unix takes `bob` and `Bob` for two users; no sign-in makes the second.
+
+use super::{UserName, is_invisible};
+use std::fmt;
+use unicode_normalization::UnicodeNormalization;
+
+/// How often a name is folded until nothing changes; the tests show that 4 times suffice for every character.
+const MOST_FOLDS: usize = 8;
+
+/// What all spellings of a name have in common. It is compared and indexed, never shown.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NameKey(String);
+
+impl NameKey {
+    /// The key as the store keeps it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl UserName {
+    /// What this name has in common with its other spellings.
+    pub fn key(&self) -> NameKey {
+        NameKey(fold(self.as_str()))
+    }
+
+    /// Whether the other name is this one, in another spelling.
+    pub fn is_spelled_otherwise(&self, other: &UserName) -> bool {
+        self != other && self.key() == other.key()
+    }
+}
+
+/// Unicode's caseless compatibility matching (The Unicode Standard, 3.13, D146), a little coarser: letters count as one if
+/// they have one capital letter, so that a dotless i is an i.
+fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut folded = text.to_owned();
+    for _ in 0..MOST_FOLDS {
+        let next: String = folded
+            .nfkc()
+            .filter(|c| !is_invisible(*c))
+            .flat_map(char::to_uppercase)
+            .flat_map(char::to_lowercase)
+            .nfkc()
+            .collect();
+        if next == folded {
+            break;
+        }
+        folded = next;
+    }
+    folded
+}
+
+/// A name that a new account may have: no other account has another spelling of it, or root said that this one is another
+/// account. Only this file makes one.
+#[derive(Debug)]
+pub struct NewName {
+    name: UserName,
+    key: NameKey,
+}
+
+impl NewName {
+    /// The name, if none of the accounts there are has another spelling of it.
+    pub fn among<'a>(
+        name: &UserName,
+        accounts: impl IntoIterator<Item = &'a UserName>,
+    ) -> Result<NewName, OtherSpelling> {
+        let key = name.key();
+        let is_other = |other: &&UserName| *other != name && other.key() == key;
+        match accounts.into_iter().find(is_other) {
+            Some(of) => Err(OtherSpelling { name: name.clone(), of: of.clone() }),
+            None => Ok(NewName { name: name.clone(), key }),
+        }
+    }
+
+    /// The name of an account of its own, by root's word: a command with `--distinct-name`, or a declaration in the
+    /// configuration.
+    pub fn by_root(name: &UserName) -> NewName {
+        NewName { name: name.clone(), key: name.key() }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &UserName {
+        &self.name
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &NameKey {
+        &self.key
+    }
+}
+
+/// Whether root says that a name is one of its own, though another account has another spelling of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distinct {
+    /// Root says so.
+    Yes,
+    /// Nobody does.
+    No,
+}
+
+/// A name that is another spelling of an account's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherSpelling {
+    /// That name.
+    pub name: UserName,
+    /// The account's.
+    pub of: UserName,
+}
+
+impl fmt::Display for OtherSpelling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OtherSpelling { name, of } = self;
+        write!(
+            f,
+            "{:?} is another spelling of the account {:?}; if they are two persons, root makes the second account with postern account add --distinct-name",
+            name.as_str(),
+            of.as_str()
+        )
+    }
+}
+
+impl std::error::Error for OtherSpelling {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> UserName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn spellings_that_look_alike_are_one_name() {
+        for (one, others) in [
+            (
+                "alice",
+                &[
+                    "ALICE",
+                    "Alice",
+                    "\u{FF41}\u{FF4C}\u{FF49}\u{FF43}\u{FF45}",
+                    "\u{1D41A}lice",
+                    "al\u{131}ce",
+                ][..],
+            ),
+            ("zo\u{EB}", &["zoe\u{308}", "ZO\u{CB}", "Zoe\u{308}"]),
+            ("stra\u{DF}e", &["STRASSE", "stra\u{1E9E}e", "strasse"]),
+            ("\u{3C3}\u{3BF}\u{3C6}\u{3CC}\u{3C2}", &["\u{3A3}\u{39F}\u{3A6}\u{38C}\u{3A3}"]),
+            ("a b", &["a\u{A0}b", "A\u{3000}b"]),
+            ("fi", &["\u{FB01}"]),
+        ] {
+            for other in others {
+                assert!(name(one).is_spelled_otherwise(&name(other)), "{one} {other}");
+            }
+        }
+        // such a name may lie in a store of earlier versions
+        assert_eq!(fold("ali\u{200B}ce\u{FE0F}"), "alice");
+    }
+
+    #[test]
+    fn other_names_are_others() {
+        for (one, other) in
+            [("alice", "alise"), ("alice", "alice@example.com"), ("zoe", "zo\u{EB}"), ("a b", "ab")]
+        {
+            assert!(!name(one).is_spelled_otherwise(&name(other)), "{one} {other}");
+        }
+        assert!(!name("alice").is_spelled_otherwise(&name("alice")));
+    }
+
+    /// Otherwise two spellings could have two keys. Beyond the two planes there are letters without other forms, and
+    /// compatibility ideographs.
+    #[test]
+    fn folding_ends_and_capitals_small_letters_and_compositions_have_one_key() {
+        let all = ('\0'..='\u{1FFFF}').chain('\u{2F800}'..='\u{2FA1F}');
+        for character in all.filter(|c| !is_invisible(*c)) {
+            let text = character.to_string();
+            let forms = [
+                character.to_uppercase().collect(),
+                character.to_lowercase().collect(),
+                text.nfc().collect(),
+                text.nfd().collect(),
+                text.nfkc().collect(),
+                text.nfkd().collect::<String>(),
+            ];
+            for other in forms.into_iter().filter(|other| *other != text) {
+                let key = fold(&text);
+                assert_eq!(fold(&other), key, "{character:?} {other:?}");
+                assert_eq!(fold(&key), key, "{character:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_name_is_none_that_another_account_has_in_another_spelling() {
+        let (alice, bob) = (name("alice"), name("bob"));
+        assert!(NewName::among(&name("carol"), [&alice, &bob]).is_ok());
+        assert!(NewName::among(&alice, [&alice, &bob]).is_ok());
+        let refused = NewName::among(&name("ALICE"), [&bob, &alice]).unwrap_err();
+        assert_eq!(refused, OtherSpelling { name: name("ALICE"), of: alice });
+        assert!(refused.to_string().starts_with("\"ALICE\" is another spelling of the account \"alice\""));
+    }
+}

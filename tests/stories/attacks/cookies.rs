@@ -219,7 +219,8 @@ fn a_path_that_can_be_read_in_two_ways_evades_no_rule() {
         let web = Web::start(&host, front, Place::OwnHost, rules);
         let visitor = Visitor::new();
         assert_eq!(visitor.loads(&format!("{APP}/public")).status, 200, "{front:?}");
-        web.application.got();
+        // and what Traefik was asked to see whether it is ready
+        web.application.arrived();
         for evading in [
             "/admin%3fx",
             "/admin%3Fx",

@@ -1,29 +1,26 @@
-//! What most commands begin with: the configuration, the last valid copy refreshed, the door opened.
+//! What most commands begin with: the configuration, its valid copy kept, the store opened.
 
 use crate::arguments::Arguments;
 use crate::output::{Failure, Output};
 use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
-use shared::config::file;
+use shared::config::file::{self, ConfigError};
 use shared::door::Door;
 use std::path::Path;
 
-/// Reads postern.toml; a command of root's that reads a valid one refreshes the last valid copy.
+/// Reads postern.toml; a command of root's keeps a valid one before it goes by it.
 pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Failure> {
     let path = Path::new(&arguments.config);
-    let valid = file::read(path).map_err(|error| match error {
-        file::ConfigError::File(error) if error.is_missing() => {
-            Failure::new(format_args!("{error}; postern init makes one"))
-        }
-        error => Failure::new(format_args!("{error}; mend it with postern edit")),
-    })?;
-    if geteuid().is_root() {
-        if let Err(error) = file::keep(path, &valid) {
+    let read = if geteuid().is_root() { file::keep_current(path) } else { file::read(path) };
+    match read {
+        Ok(valid) => Ok(valid.config),
+        Err(ConfigError::NotKept { valid, error }) => {
             // The command itself can still be done.
-            let _ = output.warn(format_args!("the last valid copy cannot be refreshed: {error}"));
+            let _ = output.warn(format_args!("the valid copy cannot be kept: {error}"));
+            Ok(valid.config)
         }
+        Err(error) => Err(Failure::new(error.with_remedy())),
     }
-    Ok(valid.config)
 }
 
 /// Opens the door that the configuration names.

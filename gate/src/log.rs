@@ -10,8 +10,10 @@ pub(crate) use queue::{begin, flush};
 
 use serde_json::{Map, Value};
 use shared::clock::{self, Timestamp};
+use shared::config::file::{self, InForce};
 use shared::config::gate::{Gate, LogFormat};
 use std::fmt::{Display, Write as _};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// There is one standard error, and so one manner in which it is written to.
@@ -32,6 +34,17 @@ pub(crate) fn has_access() -> bool {
 /// A line of words alone.
 pub(crate) fn says(words: impl Display) {
     Line { said: Some(words.to_string()), ..Line::of(None) }.write();
+}
+
+/// A line if root has not kept the configuration that is in force.
+pub(crate) fn kept(path: &Path, in_force: &InForce) {
+    if !in_force.is_kept {
+        let copy = file::copy_path(path);
+        says(format_args!(
+            "{}: is not the configuration that is in force; keep it as root, as the unit does: postern check --keep",
+            copy.display()
+        ));
+    }
 }
 
 /// A line about something that has a name.

@@ -2,6 +2,7 @@
 //! disk, no lock.
 
 use crate::site::Site;
+use shared::account::Enrolled;
 use shared::config::rule::Access;
 use shared::door::{Page, SERVICE};
 use shared::name::{Group, UserName};
@@ -55,8 +56,13 @@ pub(crate) fn of_session(site: &Site, request: &Request<'_>, session: &Session) 
 /// Whether a session is good where the code is asked, by the policy of now. One without a second factor is where an
 /// exemption holds, or the policy asks none of that person.
 pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) -> bool {
-    if !matches!(session.passed.second, PassedSecond::None(_)) {
+    let mut passed = session.passed;
+    if !matches!(passed.second, PassedSecond::None(_)) {
         return true;
+    }
+    // one that the configuration has declared since has no other sign
+    if site.config.declared(&session.name).is_some() {
+        passed.second = PassedSecond::None(Enrolled::Yes);
     }
     let policy = &site.config.policy;
     let groups: Vec<String> = match (policy.asks_groups(), session.host_groups.answer(&site.asked_groups)) {
@@ -75,7 +81,7 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
         address,
         earlier: site.gate().first_factor.earlier(),
     };
-    session.passed.is_full(policy, &subject)
+    passed.is_full(policy, &subject)
 }
 
 fn declared<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {

@@ -64,8 +64,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn run(path: &Path) -> Result<(), String> {
     let in_force = file::in_force(path).map_err(|error| error.to_string())?;
     if let Some(problem) = &in_force.problem {
-        log::says(format_args!("{problem}; going by {} until it is mended", file::copy_path(path).display()));
+        log::says(problem);
     }
+    log::kept(path, &in_force);
     metrics::begin();
     let health = Arc::new(Health::default());
     if in_force.problem.is_none() {
@@ -238,7 +239,12 @@ async fn accept(
 
 async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> std::io::Result<()> {
     let accepted = listener.accept().await?;
-    let seat = host.connections.seat().await?;
+    let from = match &accepted {
+        Accepted::Unix(_) => None,
+        Accepted::Tcp(_, address) | Accepted::Tls(_, address, _) => Some(*address),
+    };
+    let from = from.filter(|address| !host.sites.load().believed.is_proxy(*address));
+    let seat = host.connections.seat(from).await?;
     let (sites, watcher) = (Arc::clone(&host.sites), graceful.watcher());
     tokio::spawn(async move {
         tokio::select! {

@@ -16,6 +16,7 @@ use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply,
 use shared::guess::Stage;
 use shared::name::Service;
 use shared::policy::{Need, Waiver};
+use shared::words;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -41,16 +42,28 @@ pub(crate) enum Desk {
 pub(crate) enum Ruled {
     /// It opens.
     Accepted {
-        /// By what, as logs name it.
-        by: String,
+        granted: Granted,
         /// What the success brings, told at once.
         told: Vec<String>,
-        /// What is left to do when the first factor has passed too.
-        left: Left,
         taken: usize,
     },
     /// It does not.
     Refused { refusal: Refusal, taken: usize },
+}
+
+/// Access is granted, as far as this line goes: what lets a line pass asks for it. Only this file makes one, from what was
+/// decided.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    by: String,
+    left: Left,
+}
+
+impl Granted {
+    /// By what, as logs name it; and what is left to do when the first factor has passed too.
+    pub(crate) fn into_parts(self) -> (String, Left) {
+        (self.by, self.left)
+    }
 }
 
 /// Why an answer opens nothing, or what was asked for is not done.
@@ -97,13 +110,14 @@ impl Desk {
     ) -> Result<Ruled, DeskError> {
         let typed = text(typed, reading);
         match self.ask(visitor, Question::Answer { typed, reading })? {
-            (Judged::Accepted { by, ticket, taken }, told) => Ok(match (ticket, visitor.stage) {
-                (Some(ticket), _) => Ruled::Accepted { by, told, left: Left::Book(ticket), taken },
-                (None, Stage::After) => Ruled::Accepted { by, told, left: Left::Nothing, taken },
-                (None, Stage::Before) => {
-                    Ruled::Accepted { by, told: Vec::new(), left: Left::Tell(told), taken }
-                }
-            }),
+            (Judged::Accepted { by, ticket, taken }, told) => {
+                let (told, left) = match (ticket, visitor.stage) {
+                    (Some(ticket), _) => (told, Left::Book(ticket)),
+                    (None, Stage::After) => (told, Left::Nothing),
+                    (None, Stage::Before) => (Vec::new(), Left::Tell(told)),
+                };
+                Ok(Ruled::Accepted { granted: Granted { by, left }, told, taken })
+            }
             (Judged::Refused { cause, words, taken }, _) => {
                 Ok(Ruled::Refused { refusal: Refusal { cause, words }, taken })
             }
@@ -133,9 +147,12 @@ impl Desk {
     }
 
     /// Whether an earlier code spares the next.
-    pub(crate) fn grace(&self, visitor: &Visitor<'_>, grace: Grace) -> Result<Spared, DeskError> {
+    pub(crate) fn grace(&self, visitor: &Visitor<'_>, grace: Grace) -> Result<Option<Granted>, DeskError> {
         match self.ask(visitor, Question::Grace(grace))? {
-            (Judged::Grace(spared), _) => Ok(spared),
+            (Judged::Grace(Spared::Yes), _) => {
+                Ok(Some(Granted { by: "grace".to_owned(), left: Left::Nothing }))
+            }
+            (Judged::Grace(Spared::No), _) => Ok(None),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -201,9 +218,9 @@ impl Desk {
         &self,
         visitor: &Visitor<'_>,
         ticket: &Typed,
-    ) -> Result<Vec<String>, DeskError> {
+    ) -> Result<(Granted, Vec<String>), DeskError> {
         match self.ask(visitor, Question::Setup(AtPrompt::Activate(ticket.clone())))? {
-            (Judged::Done, told) => Ok(told),
+            (Judged::Done, told) => Ok((Granted { by: words::SET_UP.to_owned(), left: Left::Nothing }, told)),
             _ => Err(DeskError::Nonsense),
         }
     }

@@ -184,9 +184,7 @@ impl<'a> Line<'a> {
 fn configuration(host: &dyn Host, path: &Path) -> Result<Config, ConfigError> {
     let in_force = file::in_force(path)?;
     if let Some(problem) = in_force.problem {
-        let copy = file::copy_path(path);
-        let detail = format_args!("{problem}; going by {} until it is mended: postern edit", copy.display());
-        LogFields::of_host(host).write(host, Severity::Error, "warning", "misconfigured", Some(&detail));
+        LogFields::of_host(host).write(host, Severity::Error, "warning", "misconfigured", Some(&problem));
     }
     Ok(in_force.config)
 }

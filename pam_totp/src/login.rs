@@ -3,7 +3,7 @@
 
 use crate::answers::{Answers, Source, Typed, hand_on};
 use crate::caller;
-use crate::desk::{Refusal, Ruled};
+use crate::desk::{Granted, Refusal, Ruled};
 use crate::entry::{Denial, Entry};
 use crate::host::{Host, NoAnswer, Severity};
 use crate::line::{Front, Line, misconfigured};
@@ -15,7 +15,6 @@ use shared::answer::Reading;
 use shared::app_password::AppPassword;
 use shared::config::file;
 use shared::config::{FirstFactor, Pam, Unenrolled};
-use shared::decision::Spared;
 use shared::earlier::Earlier;
 use shared::guess::Stage;
 use shared::policy::Need;
@@ -129,10 +128,10 @@ impl Line<'_> {
             }
             let refusal = match self.judge(Stage::After, &typed) {
                 Err(denied) => return denied,
-                Ok(Ruled::Accepted { by, told, left, taken }) => {
+                Ok(Ruled::Accepted { granted, told, taken }) => {
                     hand_on(self.host, &self.settings, &typed, taken);
                     self.tell(&told);
-                    return self.passed(&by, left);
+                    return self.passed(granted);
                 }
                 Ok(Ruled::Refused { refusal, .. }) => refusal,
             };
@@ -202,9 +201,9 @@ impl Line<'_> {
         // asked for everyone, so that it takes everyone as long
         let need = self.desk.need(&visitor, &Earlier::default());
         match (ruled, need) {
-            (Ruled::Accepted { by, left, taken, .. }, _) => {
+            (Ruled::Accepted { granted, taken, .. }, _) => {
                 hand_on(self.host, &self.settings, &typed, taken);
-                self.passed(&by, left)
+                self.passed(granted)
             }
             (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
             (Ruled::Refused { refusal, taken }, Ok((need, _))) => {
@@ -235,7 +234,7 @@ impl Line<'_> {
         };
         match ruled {
             Err(denied) => denied,
-            Ok(Ruled::Accepted { by, left, .. }) => self.passed(&by, left),
+            Ok(Ruled::Accepted { granted, .. }) => self.passed(granted),
             // another line would judge it again
             Ok(Ruled::Refused { refusal, .. }) if is_one || self.settings.reading == Reading::Whole => {
                 self.refused(&refusal);
@@ -289,13 +288,9 @@ impl Line<'_> {
         }
         match self.desk.grace(&self.visitor(Stage::After), self.settings.grace) {
             Err(error) => Some(self.unavailable(&error)),
-            Ok(Spared::No) => None,
-            Ok(Spared::Yes) => {
-                self.log(Severity::Info, "not needed", "grace");
-                self.mark(Left::Nothing);
-                // not PAM_IGNORE: this person needs a code here, and gave it earlier
-                Some(Entry::Passed)
-            }
+            Ok(None) => None,
+            // not PAM_IGNORE: this person needs a code here, and gave it earlier
+            Ok(Some(granted)) => Some(self.passed_as("not needed", granted)),
         }
     }
 
@@ -305,8 +300,14 @@ impl Line<'_> {
         Entry::NotNeeded
     }
 
-    pub(crate) fn passed(&self, by: &str, left: Left) -> Entry {
-        self.log(Severity::Info, "accepted", by);
+    /// The line passes, by what was decided and nothing else.
+    pub(crate) fn passed(&self, granted: Granted) -> Entry {
+        self.passed_as("accepted", granted)
+    }
+
+    fn passed_as(&self, result: &str, granted: Granted) -> Entry {
+        let (by, left) = granted.into_parts();
+        self.log(Severity::Info, result, &by);
         self.mark(left);
         Entry::Passed
     }

@@ -2,11 +2,10 @@
 //! stands in prompts, since hosts show messages late or never. It becomes active in the `auth` line, once a code has
 //! confirmed it and the recovery codes are saved; until then nothing keeps it.
 
-use crate::desk::{Begun, Refusal};
+use crate::desk::{Begun, Granted, Refusal};
 use crate::entry::{Denial, Entry};
 use crate::host::{Echo, NoAnswer, Severity};
 use crate::line::{Line, misconfigured};
-use crate::mark::Left;
 use shared::errand::Typed;
 use shared::guess::Stage;
 use shared::qr;
@@ -39,17 +38,18 @@ impl Line<'_> {
             self.activate(&confirmed)
         });
         match ended {
-            Ok(()) => self.passed(words::SET_UP, Left::Nothing),
+            Ok(granted) => self.passed(granted),
             Err(denied) => denied,
         }
     }
 
     /// The authenticator counts from here on, whatever becomes of the rest of the stack.
-    fn activate(&self, confirmed: &Typed) -> Result<(), Entry> {
-        let told = self.desk.activate_setup(&self.visitor(Stage::After), confirmed);
-        self.tell(&told.map_err(|error| self.unavailable(&error))?);
+    fn activate(&self, confirmed: &Typed) -> Result<Granted, Entry> {
+        let activated = self.desk.activate_setup(&self.visitor(Stage::After), confirmed);
+        let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
+        self.tell(&told);
         self.host.tell(words::IS_SET_UP);
-        Ok(())
+        Ok(granted)
     }
 
     fn begin(&self) -> Result<Shown, Entry> {

@@ -120,7 +120,7 @@ impl Changing {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lock = folder.join(format!(".{name}.lock"));
         let io = |error| KeyError::File(FileError::io(&lock, error));
-        files::trust_folder(folder)?;
+        files::Folder::open(folder)?;
         let mut options = File::options();
         options.write(true).create(true).truncate(false).mode(0o600);
         let opened = options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(&lock).map_err(io)?;

@@ -278,6 +278,10 @@ pub enum StoreError {
         /// What this program knows.
         known: i64,
     },
+    /// A store of this version, and of another shape.
+    Shape(String),
+    /// The engine was at work for longer than the time limit.
+    TooLong,
     /// Another file stands at its path, or none, since it was opened.
     Moved,
     /// Something in the store is not as it was written.
@@ -324,9 +328,20 @@ impl fmt::Display for StoreError {
             StoreError::ReadOnly => f.write_str(
                 "the store cannot be written: make its folder, its files and the file system writable for this user",
             ),
-            StoreError::Version { found, known } => write!(
+            StoreError::Version { found, known } => {
+                let install = if found > known { "that made it or a newer one" } else { "that made it" };
+                write!(
+                    f,
+                    "the store has version {found}, this program knows version {known}; install the Postern {install}"
+                )
+            }
+            StoreError::Shape(what) => write!(
                 f,
-                "the store has version {found}, this program knows version {known}; install the Postern that made it or a newer one"
+                "the store is not of this program's shape: {what}; an earlier build or another hand made it: \
+                 install the Postern that made it, or restore the store from its backup"
+            ),
+            StoreError::TooLong => f.write_str(
+                "the store's engine was stopped at its time limit; it holds more than belongs there, or the disk is too slow",
             ),
             StoreError::Damaged(what) => {
                 write!(f, "the store is damaged ({what}); restore it from its backup")

@@ -1,6 +1,7 @@
 //! The store from outside: what stands in it, whether it is sound. For what commands do not show.
 
 use crate::folder::{STORE, STORE_FOLDER};
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
@@ -11,7 +12,12 @@ impl Store {
     /// Opens it.
     #[track_caller]
     pub fn open() -> Store {
-        Store(Connection::open_with_flags(STORE, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("the store opens"))
+        let opened = Connection::open_with_flags(STORE, OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let connection = opened.expect("the store opens");
+        // else the last one to close it removes files that the gate's user cannot make
+        let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        kept.expect("a setting");
+        Store(connection)
     }
 
     /// What one column of one statement gives.

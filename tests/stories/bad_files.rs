@@ -98,7 +98,7 @@ fn a_store_that_may_not_be_trusted_closes_every_door() {
     closed_while(&host, &alice, &phone, &format!("{STORE}: belongs to uid 4321"), || owner(STORE, 4321));
     closed_while(&host, &alice, &phone, &format!("{STORE}: has mode 0664"), || mode(STORE, 0o664, 0o660));
     closed_while(&host, &alice, &phone, &format!("{STORE}: is a symbolic link"), || linked(STORE));
-    closed_while(&host, &alice, &phone, STORE_FOLDER, || mode(STORE_FOLDER, 0o2777, 0o2770));
+    closed_while(&host, &alice, &phone, STORE_FOLDER, || mode(STORE_FOLDER, 0o777, 0o750));
     closed_while(&host, &alice, &phone, STORE_FOLDER, || owner(STORE_FOLDER, 4321));
     closed_while(&host, &alice, &phone, "postern.db-journal: does not belong there", || {
         symlink("/etc/passwd", "/var/lib/postern/postern.db-journal").expect("a link can be made");

@@ -52,10 +52,10 @@ fn a_typo_without_a_valid_copy_denies() {
     bob.with_password().is_turned_away();
 }
 
-/// A configuration that others could have written is no typo: nobody is in, whatever it says.
+/// A configuration that others could have written is not used, whatever it says: the copy of the last one is in force.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_configuration_that_may_not_be_trusted_closes_every_door() {
+fn a_configuration_that_may_not_be_trusted_is_not_used() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();
@@ -67,9 +67,10 @@ fn a_configuration_that_may_not_be_trusted_closes_every_door() {
         ("belongs to uid 4321; chown it to root", || {
             chown(CONFIG, Some(4321), None).expect("an owner can be set");
         }),
-        ("is a symbolic link", || {
-            fs::rename(CONFIG, "/etc/postern/elsewhere.toml").expect("a file can be renamed");
-            symlink("/etc/postern/elsewhere.toml", CONFIG).expect("a link can be made");
+        ("the folder has mode 1777, too open", || {
+            fs::copy(CONFIG, "/tmp/elsewhere.toml").expect("a file can be copied");
+            fs::remove_file(CONFIG).expect("a file can be removed");
+            symlink("/tmp/elsewhere.toml", CONFIG).expect("a link can be made");
         }),
         ("No such file", || fs::remove_file(CONFIG).expect("a file can be removed")),
         ("is not a plain file", || {
@@ -78,17 +79,30 @@ fn a_configuration_that_may_not_be_trusted_closes_every_door() {
         }),
     ];
     for (named, spoil) in evils {
-        host.write_configuration(inviting);
+        // in the place of the file when nobody can have read it
+        let new = "/etc/postern/new";
+        fs::write(new, inviting).expect("/etc can be written");
+        fs::rename(new, CONFIG).expect("/etc can be written");
         spoil();
-        alice.with_password().is_turned_away();
+        alice.with_key().enters_with(&phone.code());
         let line = host.journal.says(named);
-        assert!(line.contains(&format!("{REFUSED} {CONFIG}")), "{line}");
+        assert!(
+            line.contains("/etc/postern/postern.toml.valid is in force, the configuration of "),
+            "{line}"
+        );
         let said = Postern::call("status").refuses();
-        assert!(said.err.contains(CONFIG) && said.err.contains(named), "{}", said.err);
+        assert!(said.err.contains(named), "{}", said.err);
+        host.clock.forward(30);
         // the next text is written anew, not through a link or onto a foreign file
         let _ = fs::remove_file(CONFIG);
     }
+    // and without a copy that can be trusted nobody is in
+    fs::set_permissions(COPY, PermissionsExt::from_mode(0o666)).expect("a mode can be set");
+    alice.with_key().is_turned_away();
+    let line = host.journal.says(&format!("{REFUSED} {CONFIG}: is not a plain file"));
+    assert!(line.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"), "{line}");
     fs::remove_dir(CONFIG).expect("a folder can be removed");
+    fs::set_permissions(COPY, PermissionsExt::from_mode(0o644)).expect("a mode can be set");
     host.configure("# defaults\n");
     alice.with_key().enters_with(&phone.code());
 }

@@ -197,18 +197,22 @@ fn nothing_is_sent_where_anyone_could_have_planted_the_socket() {
     assert!(host.log_text().contains("belongs to neither root nor the gate"), "{}", host.log_text());
 }
 
+/// Any process of a person's could say so of the own account, and would end all that is open.
 #[test]
-fn a_changed_password_is_for_the_gate_to_know_and_only_of_its_own_user() {
-    let apart = Apart::new("").opens_for("alice");
+fn a_changed_password_is_for_the_gate_to_know_and_only_of_a_service_that_is_named() {
+    let apart = Apart::new("[pam]\nsocket_users = [\"kdc\"]").opens_for("kdc");
     let host = apart.host("kpasswd", "alice", &[]);
     password::changed(&host, &apart.words(""));
     assert_eq!(host.log_text(), "ended cause=host-password address=- service=kpasswd user=\"alice\"");
 
-    let host = apart.host("kpasswd", "bob", &[]);
-    password::changed(&host, &apart.words(""));
-    let log = host.log_text();
-    assert!(log.contains("not ended cause=unavailable") && log.contains("the account alice alone"), "{log}");
-    assert_eq!(host.told.borrow().len(), 1);
+    let apart = Apart::new("").opens_for("alice");
+    for user in ["alice", "bob"] {
+        let host = apart.host("kpasswd", user, &[]);
+        password::changed(&host, &apart.words(""));
+        let log = host.log_text();
+        assert!(log.contains("not ended cause=unavailable") && log.contains("alice"), "{log}");
+        assert_eq!(host.told.borrow().len(), 1);
+    }
 }
 
 /// Of a process of one's own no address is believed.

@@ -1,87 +1,204 @@
-//! Reading postern.toml from disk. A typo locks nobody out: a door falls back to the last valid copy and has
-//! a line for the log; a command refuses and names file, line and key.
+//! Reading postern.toml from disk. A file in doubt, whatever the doubt, locks nobody out: what is in force then is the
+//! copy of the last one that was. Root keeps that copy before a configuration comes into force, so that no doubt brings
+//! back an older one; a command refuses a file in doubt, and names file, line and key.
 
 use super::{Config, locate};
-use crate::files::{self, Existing, FileError, Follow, Privacy};
+use crate::clock::Timestamp;
+use crate::files::{self, FileError, Folder, Follow, Privacy};
+use crate::name::UserName;
+use nix::unistd::geteuid;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// The most that is read of one configuration file, in bytes.
 pub const LARGEST: u64 = 4 * 1024 * 1024;
+/// How often a configuration is read again that changes while it is kept.
+const TRIES: u32 = 5;
+/// How a copy begins that was not one file; the SHA-256 of all of them follows.
+const TOGETHER: &str = "# postern.toml and accounts.d together, ";
 
-/// A configuration that validated, and the text it came from: postern.toml and all of accounts.d.
+/// A configuration that validated, and what it came from: postern.toml and all of accounts.d.
 pub struct Valid {
     /// The configuration.
     pub config: Config,
-    /// The text that made it, fit to be kept as the last valid copy.
-    pub text: String,
+    /// The text of postern.toml.
+    text: String,
+    source: Source,
 }
 
-/// What a door goes by.
+/// Names the exact bytes that a configuration was read from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Source {
+    hash: [u8; 32],
+    /// Whether files of accounts.d are part of it.
+    has_extras: bool,
+}
+
+/// The configuration that a process goes by.
 pub struct InForce {
     /// The configuration.
     pub config: Config,
-    /// Why it is the last valid copy instead of the file itself.
-    pub problem: Option<ConfigError>,
+    /// Why it is the copy instead of the file itself.
+    pub problem: Option<Fallback>,
+    /// Whether root has kept it: if not, a doubt would bring back an older one, or none.
+    pub is_kept: bool,
 }
 
 /// Reads and validates postern.toml and the files of accounts.d beside it.
 pub fn read(path: &Path) -> Result<Valid, ConfigError> {
-    let text = text_of(path)?;
-    together(path, text)
+    together(path, text_of(path, Follow::Yes)?)
 }
 
 /// Validates text as if it stood in `path`, together with the files of accounts.d beside it.
 pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
     let mut config = validate(path, &text)?;
-    let extras = accounts_d(path)?;
-    for extra in &extras {
-        config.account.append(&mut accounts(extra, &text_of(extra)?)?);
+    let mut hash = Sha256::new_with_prefix(text.as_bytes());
+    let mut names: BTreeSet<UserName> = config.account.iter().map(|a| a.name.clone()).collect();
+    let mut has_extras = false;
+    for (extra, text) in accounts_d(path)? {
+        let content = |message| ConfigError::Content { path: extra.clone(), line: 1, key: None, message };
+        hash.update(extra.as_os_str().as_encoded_bytes());
+        hash.update([0]);
+        hash.update(text.as_bytes());
+        has_extras = true;
+        for account in accounts(&extra, &text)? {
+            if !names.insert(account.name.clone()) {
+                return Err(content(format!("the account {} is declared twice", account.name)));
+            }
+            config.account.push(account);
+        }
+    }
+    if has_extras {
         config.check().map_err(|conflict| ConfigError::Content {
-            path: extra.clone(),
+            path: path.to_owned(),
             line: 1,
             key: None,
             message: conflict.message,
         })?;
     }
-    // Texts cannot be joined in every case; what they say together can be written anew.
-    let text = match extras.as_slice() {
-        [] => text,
-        _ => format!(
-            "# postern.toml and accounts.d together\n{}",
-            toml::to_string(&config).unwrap_or_default()
-        ),
-    };
-    Ok(Valid { config, text })
+    Ok(Valid { config, text, source: Source { hash: hash.finalize().into(), has_extras } })
 }
 
-/// What a door goes by at this moment: the file, or if what stands in it does not validate, the last valid copy.
-/// A file that is missing or not to be trusted is no typo: nobody enters.
+/// The configuration in force at this moment: what the files say, or, if they are in any doubt, the copy of the last one
+/// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
+/// last stays in force.
 pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
-    let problem = match read(path) {
-        Ok(valid) => return Ok(InForce { config: valid.config, problem: None }),
-        Err(problem @ ConfigError::File(_)) => return Err(problem),
-        Err(problem) => problem,
+    let reason = match current(path) {
+        Ok((valid, is_kept)) => return Ok(InForce { config: valid.config, problem: None, is_kept }),
+        Err(reason) => reason,
     };
     let copy = copy_path(path);
-    match text_of(&copy).and_then(|text| validate(&copy, &text)) {
-        Ok(config) => Ok(InForce { config, problem: Some(problem) }),
-        Err(_) => Err(problem),
+    match text_of(&copy, Follow::No).and_then(|text| validate(&copy, &text)) {
+        Ok(config) => {
+            let changed = copy.metadata().and_then(|metadata| metadata.modified()).ok();
+            let since = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let since = since.map(|time| Timestamp(time.as_secs()));
+            Ok(InForce { config, problem: Some(Fallback { reason, copy, since }), is_kept: true })
+        }
+        Err(no_copy) => match (reason, no_copy) {
+            // nothing older could come back
+            (ConfigError::NotKept { valid, .. }, ConfigError::File(error)) if error.is_missing() => {
+                Ok(InForce { config: valid.config, problem: None, is_kept: false })
+            }
+            (reason, no_copy) => {
+                Err(ConfigError::NoCopy { reason: Box::new(reason), copy: Box::new(no_copy) })
+            }
+        },
     }
 }
 
-/// Refreshes the last valid copy, if it differs.
-pub fn keep(path: &Path, valid: &Valid) -> Result<(), FileError> {
+/// What the files say, and whether root has kept it, which root does now.
+fn current(path: &Path) -> Result<(Valid, bool), ConfigError> {
+    if geteuid().is_root() {
+        return keep_current(path).map(|valid| (valid, true));
+    }
+    let valid = read(path)?;
+    let is_kept = valid.is_kept_as(&copy_path(path));
+    Ok((valid, is_kept))
+}
+
+/// Reads the configuration and keeps it as the copy that is in force when the files are in doubt. A writer may come in
+/// between: what is kept is what the files said last.
+pub fn keep_current(path: &Path) -> Result<Valid, ConfigError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let valid = read(path)?;
+        match keep(path, &valid) {
+            Ok(Kept::Already) => return Ok(valid),
+            // it may have been exchanged at the last moment
+            Ok(Kept::Now) if tries < TRIES => {}
+            Ok(Kept::Now) => return Ok(valid),
+            Err(error) if error.is_changed() && tries < TRIES => {}
+            Err(error) => return Err(ConfigError::NotKept { valid: Box::new(valid), error }),
+        }
+    }
+}
+
+/// Whether the copy had to be written.
+enum Kept {
+    Already,
+    Now,
+}
+
+fn keep(path: &Path, valid: &Valid) -> Result<Kept, FileError> {
     let copy = copy_path(path);
-    match text_of(&copy) {
-        Ok(kept) if kept == valid.text => Ok(()),
-        // never a copy that would not validate when it is needed
-        _ if validate(&copy, &valid.text).ok().as_ref() != Some(&valid.config) => Err(FileError::io(
-            &copy,
-            std::io::Error::other("the configuration cannot be written down as it was understood"),
-        )),
-        _ => files::write(&copy, valid.text.as_bytes(), 0o644, None, Existing::Replace),
+    if valid.is_kept_as(&copy) {
+        return Ok(Kept::Already);
+    }
+    let text = valid.copy();
+    // never a copy that would not validate when it is needed
+    if validate(&copy, &text).ok().as_ref() != Some(&valid.config) {
+        let message = "the configuration cannot be written down as it was understood";
+        return Err(FileError::io(&copy, std::io::Error::other(message)));
+    }
+    let is_current = || read(path).is_ok_and(|now| now.source == valid.source);
+    files::replace_if(&copy, text.as_bytes(), 0o644, is_current)?;
+    Ok(Kept::Now)
+}
+
+impl Valid {
+    /// What is kept. Texts cannot be joined in every case; what they say together can be written anew.
+    fn copy(&self) -> String {
+        match self.source.has_extras {
+            false => self.text.clone(),
+            true => format!("{}{}", self.head(), toml::to_string(&self.config).unwrap_or_default()),
+        }
+    }
+
+    fn head(&self) -> String {
+        let hash = data_encoding::HEXLOWER.encode(&self.source.hash);
+        format!("{TOGETHER}{} {hash}\n", env!("CARGO_PKG_VERSION"))
+    }
+
+    fn is_kept_as(&self, copy: &Path) -> bool {
+        text_of(copy, Follow::No).is_ok_and(|kept| match self.source.has_extras {
+            false => kept == self.text,
+            true => kept.starts_with(&self.head()),
+        })
+    }
+}
+
+/// Why the copy is in force.
+#[derive(Debug)]
+pub struct Fallback {
+    /// What is wrong with the file itself.
+    pub reason: ConfigError,
+    copy: PathBuf,
+    since: Option<Timestamp>,
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; until then {} is in force", self.reason.with_remedy(), self.copy.display())?;
+        match self.since {
+            Some(since) => write!(f, ", the configuration of {since}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -136,42 +253,52 @@ pub fn copy_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn text_of(path: &Path) -> Result<String, ConfigError> {
-    let bytes = files::read(path, Privacy::Public, Follow::No, LARGEST)?;
-    String::from_utf8(bytes.to_vec()).map_err(|error| {
-        let position = error.utf8_error().valid_up_to();
-        ConfigError::Content {
-            path: path.to_owned(),
-            line: 1 + error.as_bytes()[..position].iter().filter(|b| **b == b'\n').count(),
-            key: None,
-            message: "not UTF-8".to_owned(),
-        }
+fn text_of(path: &Path, follow: Follow) -> Result<String, ConfigError> {
+    text(path, &files::read(path, Privacy::Public, follow, LARGEST)?)
+}
+
+fn text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| ConfigError::Content {
+        path: path.to_owned(),
+        line: 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count(),
+        key: None,
+        message: "not UTF-8".to_owned(),
     })
 }
 
-/// The files of accounts.d, in the order of their names.
-fn accounts_d(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let folder = path.with_file_name("accounts.d");
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(FileError::io(&folder, error).into()),
+/// The files of accounts.d and what they hold, in the order of their names. The folder is checked once.
+fn accounts_d(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
+    let path = path.with_file_name("accounts.d");
+    let folder = match Folder::open(&path) {
+        Ok(folder) => folder,
+        Err(error) if error.is_missing() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
     };
-    files::trust_folder(&folder)?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| FileError::io(&folder, error))?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
+    let read = |name: PathBuf| {
+        let path = path.join(&name);
+        let text = text(&path, &folder.read(&name, Privacy::Public, LARGEST)?)?;
+        Ok((path, text))
+    };
+    folder.names("toml")?.into_iter().map(read).collect()
 }
 
-/// Why there is no configuration.
+/// Why a configuration is not in force.
 #[derive(Debug)]
 pub enum ConfigError {
+    /// It is valid, and cannot be kept.
+    NotKept {
+        /// The configuration.
+        valid: Box<Valid>,
+        /// Why not.
+        error: FileError,
+    },
+    /// The file is in doubt, and there is no copy that could be in force.
+    NoCopy {
+        /// What is wrong with the file.
+        reason: Box<ConfigError>,
+        /// And with the copy.
+        copy: Box<ConfigError>,
+    },
     /// The file cannot be read, or may not be trusted.
     File(FileError),
     /// What stands in it is refused.
@@ -193,9 +320,37 @@ impl From<FileError> for ConfigError {
     }
 }
 
+impl fmt::Debug for Valid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Valid").finish_non_exhaustive()
+    }
+}
+
+impl ConfigError {
+    /// With what to do about it, where the message does not say that already.
+    pub fn with_remedy(&self) -> String {
+        match self {
+            ConfigError::File(error) if error.is_missing() => {
+                format!("{error}; put it back, or have postern init make one")
+            }
+            ConfigError::Content { .. } => format!("{self}; mend it with postern edit"),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ConfigError::NotKept { error, .. } => {
+                write!(
+                    f,
+                    "{error}; a new configuration is in force once root has kept its copy: postern check --keep"
+                )
+            }
+            ConfigError::NoCopy { reason, copy } => {
+                write!(f, "{}; no copy of an earlier one can be in force: {copy}", reason.with_remedy())
+            }
             ConfigError::File(error) => error.fmt(f),
             ConfigError::Content { path, line, key, message } => {
                 write!(f, "{}:{line}: ", path.display())?;
@@ -211,7 +366,8 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ConfigError::File(error) => Some(error),
+            ConfigError::File(error) | ConfigError::NotKept { error, .. } => Some(error),
+            ConfigError::NoCopy { reason, .. } => Some(&**reason),
             ConfigError::Content { .. } => None,
         }
     }
@@ -278,7 +434,7 @@ mod tests {
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let declared = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n";
         fs::write(folder.path().join("accounts.d/bob.toml"), declared).unwrap();
-        keep(&path, &read(&path).unwrap()).unwrap();
+        keep_current(&path).unwrap();
 
         fs::write(&path, "[totp]\nperiod = 6\n").unwrap();
         let in_force = in_force(&path).unwrap();
@@ -301,16 +457,6 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_no_typo() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("postern.toml");
-        fs::write(&path, "# defaults\n").unwrap();
-        keep(&path, &read(&path).unwrap()).unwrap();
-        fs::remove_file(&path).unwrap();
-        assert!(in_force(&path).is_err());
-    }
-
-    #[test]
     fn inline_accounts_and_those_of_accounts_d_make_one_valid_copy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
@@ -318,7 +464,7 @@ mod tests {
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let extra = "account = [{ name = \"b\", secret_file = \"/run/b\" }]\n";
         fs::write(folder.path().join("accounts.d/b.toml"), extra).unwrap();
-        keep(&path, &read(&path).unwrap()).unwrap();
+        keep_current(&path).unwrap();
         fs::write(&path, "typo\n").unwrap();
         assert_eq!(in_force(&path).unwrap().config.account.len(), 2);
     }

@@ -86,7 +86,7 @@ impl Door {
                 // of the own account too: any process of the person's would end all that is open, and no password is shown
                 if let Caller::Owner { name, .. } = caller {
                     if !self.config.pam.socket_users.contains(name) {
-                        return Err(AdministrationError::NotTrusted(name.clone()));
+                        return Err(AdministrationError::NotBelieved(name.clone()));
                     }
                 }
                 let actor = Actor::Service(caller.name(), &origin, service);

@@ -1,85 +1,92 @@
-//! Where the embedded store lies: which folder and files may be trusted before an engine opens them. The gate's
-//! user can write the folder, so nothing in it is taken on its name alone.
+//! Where the embedded store lies: a folder in which nobody but root makes or removes files, and in it the store's three
+//! files, which its group may write. A group that could write the folder could plant files that root's engine obeys.
 
-use crate::files::FileError;
+use crate::files::{FileError, Folder};
+use nix::sys::stat::{FileStat, SFlag};
 use nix::unistd::geteuid;
-use std::fs::Metadata;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+
+/// Mode of the folder.
+const FOLDER: u32 = 0o750;
+/// Mode of each file.
+pub(super) const FILE: u32 = 0o660;
+/// What SQLite keeps beside the store in WAL mode.
+pub(super) const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// A name with something at its end.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
 
 /// Checks the folder and the store's files; returns the path with every link above the file resolved.
 pub(super) fn trusted(path: &Path) -> Result<PathBuf, FileError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let real = folder.canonicalize().map_err(|error| FileError::io(folder, error))?;
-    let of_folder = real.metadata().map_err(|error| FileError::io(&real, error))?;
-    refuse_strangers(&real, &of_folder, None)?;
-    let path = real.join(path.file_name().unwrap_or_default());
-
-    let of_store = path.symlink_metadata().map_err(|error| FileError::io(&path, error))?;
-    refuse_other_than_file(&path, &of_store)?;
-    refuse_strangers(&path, &of_store, None)?;
-    let beside = |suffix: &str| {
-        let mut name = path.clone().into_os_string();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    // A store in WAL mode never has one, and the engine would obey it, up to removing files that it names.
-    let journal = beside("-journal");
-    if journal.symlink_metadata().is_ok() {
+    let folder = open(path.parent().unwrap_or(Path::new("/")))?;
+    let name = path.file_name().unwrap_or_default();
+    let path = folder.path().join(name);
+    match folder.look(name)? {
+        Some(stat) => check(&path, &stat)?,
+        None => return Err(FileError::io(&path, std::io::ErrorKind::NotFound.into())),
+    }
+    // A store in WAL mode never has one, and the engine would obey it, up to removing files that it names. Nobody but root
+    // can make one here, but for a folder that was open to others before.
+    let journal = with_suffix(&path, "-journal");
+    if folder.look(journal.file_name().unwrap_or_default())?.is_some() {
         return Err(FileError::planted(&journal));
     }
-    for suffix in ["-wal", "-shm"] {
-        let beside = beside(suffix);
-        match beside.symlink_metadata() {
-            Ok(metadata) => {
-                refuse_other_than_file(&beside, &metadata)?;
-                // whoever shares the store makes these, and passes the folder's group on
-                refuse_strangers(&beside, &metadata, Some(of_folder.gid()))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(FileError::io(&beside, error)),
+    for suffix in BESIDE {
+        let beside = with_suffix(&path, suffix);
+        match folder.look(beside.file_name().unwrap_or_default())? {
+            Some(stat) => check(&beside, &stat)?,
+            // the engine makes it, with the store's owner, group and mode
+            None if folder.owner() == geteuid().as_raw() => {}
+            None => return Err(FileError::missing(&beside)),
         }
     }
     Ok(path)
 }
 
-/// Makes the folder for root and the group that shares the store. One that exists is taken only if it is that
-/// already, or nobody else's: the owner and mode of a folder like /tmp are not ours to change.
-pub(super) fn prepare(folder: &Path, group: Option<u32>) -> Result<(), FileError> {
+/// Makes the folder for root and the group that shares the store, if it is missing.
+pub(super) fn prepare(folder: &Path, group: Option<u32>) -> Result<Folder, FileError> {
     let io = |error| FileError::io(folder, error);
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {
-            std::os::unix::fs::chown(folder, None, group).map_err(io)?;
-            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o2770)).map_err(io)
+            chown(folder, None, group).map_err(io)?;
+            std::fs::set_permissions(folder, Permissions::from_mode(FOLDER)).map_err(io)?;
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let metadata = folder.metadata().map_err(io)?;
-            refuse_strangers(folder, &metadata, None)
-        }
-        Err(error) => Err(io(error)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(io(error)),
+    }
+    open(folder)
+}
+
+/// Opens the folder. The owner and mode of one that exists, such as /tmp, are not ours to change.
+fn open(folder: &Path) -> Result<Folder, FileError> {
+    let opened = Folder::open(folder).map_err(|error| error.with_folder_mode(folder, FOLDER))?;
+    match opened.mode() & !FOLDER & 0o777 {
+        0 => Ok(opened),
+        _ => Err(FileError::folder_mode(opened.path(), opened.mode(), FOLDER)),
     }
 }
 
-fn refuse_other_than_file(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
-    if metadata.file_type().is_symlink() {
+/// A plain file with one name, of root or of who runs this, closed to everyone but its group.
+fn check(path: &Path, stat: &FileStat) -> Result<(), FileError> {
+    let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
+    if kind == SFlag::S_IFLNK {
         return Err(FileError::link(path));
     }
-    if !metadata.is_file() || metadata.nlink() > 1 {
+    if kind != SFlag::S_IFREG || stat.st_nlink > 1 {
         return Err(FileError::not_a_file(path));
     }
-    Ok(())
-}
-
-/// Owned by root or by who runs this, or made by a member of `shared_by`; closed to everyone else.
-fn refuse_strangers(path: &Path, metadata: &Metadata, shared_by: Option<u32>) -> Result<(), FileError> {
-    let owner = metadata.uid();
-    let trusted = owner == 0 || owner == geteuid().as_raw() || shared_by == Some(metadata.gid());
-    if !trusted {
-        return Err(FileError::owner(path, owner));
+    if stat.st_uid != 0 && stat.st_uid != geteuid().as_raw() {
+        return Err(FileError::owner(path, stat.st_uid));
     }
-    if metadata.mode() & 0o007 != 0 {
-        return Err(FileError::mode(path, metadata.mode() & 0o7777, metadata.mode() & 0o7770));
+    if stat.st_mode & 0o007 != 0 {
+        return Err(FileError::mode(path, stat.st_mode & 0o7777, FILE));
     }
     Ok(())
 }

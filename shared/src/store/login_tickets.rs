@@ -17,7 +17,7 @@ pub struct Trials {
 pub trait LoginTickets {
     /// What became of a sign-in.
     fn trials(&mut self, token: TokenId) -> Result<Trials, StoreError>;
-    /// Keeps what became of it until its life ends, and forgets those whose life ended before `now`.
+    /// Keeps what became of it, and forgets those whose life ended long before `now`.
     fn keep_trials(
         &mut self,
         account: AccountId,

@@ -14,18 +14,25 @@ mod notices;
 mod place;
 mod rows;
 mod sessions;
+mod shape;
+mod tail;
 
 use super::{Intent, Store, StoreError, Transaction, location};
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, Folder};
 use crate::vault::WrappedKey;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use place::Place;
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
-use std::time::Duration;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tail::Tail;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
@@ -38,9 +45,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// connection open reads it once.
 const CHECKPOINT_PAGES: i64 = 200;
 
+/// How long the engine may work on a transaction that writes, and that others wait for; and on one that reads.
+const WRITING: Duration = Duration::from_secs(10);
+const READING: Duration = Duration::from_secs(30);
+/// How long it may work on what no transaction waits for.
+const SCRUBBING: Duration = Duration::from_secs(300);
+/// Instructions of the engine between two looks at the clock: some milliseconds at most.
+const INSTRUCTIONS: i32 = 10_000;
+/// The largest value and the longest statement, in bytes.
+const LONGEST_VALUE: i32 = 1024 * 1024;
+const LONGEST_STATEMENT: i32 = 64 * 1024;
+
 pub(super) struct Sqlite {
     connection: Connection,
     place: Place,
+    deadline: Deadline,
+    tail: Tail,
 }
 
 impl Sqlite {
@@ -50,8 +70,17 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(&path, flags)?;
+        Sqlite::open_at(&path, flags).map_err(|error| match out_of_files(&path) {
+            Some(reason) => reason,
+            None => error,
+        })
+    }
+
+    fn open_at(path: &Path, flags: OpenFlags) -> Result<Sqlite, StoreError> {
+        let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
+        let deadline = Deadline::of(&connection)?;
+        deadline.is_in(READING);
         harden(&connection)?;
         let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -61,36 +90,56 @@ impl Sqlite {
         if found != VERSION {
             return Err(StoreError::Version { found, known: VERSION });
         }
+        shape::check(&connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
             // a backup that VACUUM INTO made
             connection.pragma_update(None, "journal_mode", "WAL")?;
         }
-        Ok(Sqlite { connection, place: Place::of(&path)? })
+        Ok(Sqlite { connection, place: Place::of(path)?, deadline, tail: Tail::of(path) })
     }
 
-    /// Made in a folder of its own beside the store's, where nobody else can plant anything, and moved when
-    /// whole: a cut-off leaves no half store.
+    /// Makes the store under another name in its folder, and renames it when it is whole: a cut-off leaves no half
+    /// store, and what it leaves the next one removes.
     pub(super) fn create(path: &Path, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        location::prepare(folder, group)?;
-        let mut name = folder.as_os_str().to_owned();
-        name.push(format!(".{}.new", std::process::id()));
-        let aside = Path::new(&name);
-        let io = |error| StoreError::File(FileError::io(aside, error));
-        std::fs::DirBuilder::new().mode(0o700).create(aside).map_err(io)?;
-        let new = aside.join("store");
-        let made = Self::fill(&new, keys).and_then(|()| {
-            std::os::unix::fs::chown(&new, None, group).map_err(io)?;
-            std::fs::set_permissions(&new, PermissionsExt::from_mode(0o660)).map_err(io)?;
+        let folder = location::prepare(path.parent().unwrap_or(Path::new("/")), group)?;
+        let path = folder.path().join(path.file_name().unwrap_or_default());
+        if folder.look(path.file_name().unwrap_or_default())?.is_some() {
+            return Err(FileError::io(&path, std::io::ErrorKind::AlreadyExists.into()).into());
+        }
+        files::remove_abandoned(&path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let new = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
+        let mut made: Vec<PathBuf> = ["", "-journal", "-wal", "-shm"]
+            .iter()
+            .map(|suffix| location::with_suffix(&new, suffix))
+            .collect();
+        let io = |error| StoreError::File(FileError::io(&path, error));
+        let make = |made: &mut Vec<PathBuf>| -> Result<(), StoreError> {
+            empty(&new, None)?;
+            Self::fill(&new, keys)?;
+            share(&new, group).map_err(io)?;
+            for suffix in location::BESIDE {
+                let beside = location::with_suffix(&path, suffix);
+                if is_left(&folder, &beside, group)? {
+                    continue;
+                }
+                empty(&beside, group)?;
+                made.push(beside);
+            }
             // never in place of a store that appeared meanwhile
-            renameat2(AT_FDCWD, &new, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)
-                .map_err(|errno| StoreError::File(FileError::io(path, errno.into())))?;
-            files::sync_folder(path).map_err(io)
-        });
-        // best effort: the error that matters is the first one
-        let _ = std::fs::remove_dir_all(aside);
-        made
+            renameat2(AT_FDCWD, &new, AT_FDCWD, &path, RenameFlags::RENAME_NOREPLACE)
+                .map_err(|errno| StoreError::File(FileError::io(&path, errno.into())))?;
+            // whole from now on
+            made.truncate(4);
+            files::sync_folder(&path).map_err(io)
+        };
+        let result = make(&mut made);
+        for file in made {
+            // best effort: the error that matters is the first one
+            let _ = std::fs::remove_file(file);
+        }
+        result
     }
 
     /// Those whose secret is not overwritten yet.
@@ -103,7 +152,7 @@ impl Sqlite {
     }
 
     fn fill(path: &Path, keys: &[WrappedKey]) -> Result<(), StoreError> {
-        let connection = Connection::open(path)?;
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let statements = format!(
@@ -129,6 +178,64 @@ fn limits() -> Result<(), StoreError> {
     }
 }
 
+/// Opens a file to the group, and to nobody else.
+fn share(path: &Path, group: Option<u32>) -> std::io::Result<()> {
+    chown(path, None, group)?;
+    std::fs::set_permissions(path, Permissions::from_mode(location::FILE))
+}
+
+/// Makes an empty file that only the group shares. Nothing is there.
+fn empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
+    let make = || -> std::io::Result<()> {
+        let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        share(path, group)?;
+        file.sync_all()
+    };
+    Ok(make().map_err(|error| FileError::io(path, error))?)
+}
+
+/// Whether a file beside the store is there already. One that holds something belongs to a store that is gone: its
+/// content would be taken for this one's.
+fn is_left(folder: &Folder, beside: &Path, group: Option<u32>) -> Result<bool, StoreError> {
+    match folder.look(beside.file_name().unwrap_or_default())? {
+        None => Ok(false),
+        Some(stat) if stat.st_size == 0 => {
+            share(beside, group).map_err(|error| FileError::io(beside, error))?;
+            Ok(true)
+        }
+        Some(_) => Err(FileError::left_over(beside).into()),
+    }
+}
+
+/// SQLite says of a process without file descriptors that the store cannot be opened.
+fn out_of_files(path: &Path) -> Option<StoreError> {
+    // never the store: to close it would give up the locks of this process's other connections
+    let error = File::open("/").err()?;
+    Some(FileError::io(path, error).into())
+}
+
+/// When the engine has to give up what it works on.
+struct Deadline {
+    began: Instant,
+    /// Milliseconds since then.
+    ends: Arc<AtomicU64>,
+}
+
+impl Deadline {
+    fn of(connection: &Connection) -> Result<Deadline, StoreError> {
+        let deadline = Deadline { began: Instant::now(), ends: Arc::new(AtomicU64::new(u64::MAX)) };
+        let (began, ends) = (deadline.began, Arc::clone(&deadline.ends));
+        let is_over = move || began.elapsed().as_millis() > u128::from(ends.load(Ordering::Relaxed));
+        connection.progress_handler(INSTRUCTIONS, Some(is_over))?;
+        Ok(deadline)
+    }
+
+    fn is_in(&self, patience: Duration) {
+        let ends = (self.began.elapsed() + patience).as_millis();
+        self.ends.store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
 fn harden(connection: &Connection) -> Result<(), StoreError> {
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -140,6 +247,23 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
     ] {
         connection.set_db_config(setting, on)?;
+    }
+    // before the schema is read, which whoever can write the store may have made
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT),
+        (Limit::SQLITE_LIMIT_COLUMN, 64),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 64),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 8),
+        (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, 8),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 64),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 64),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, most)?;
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -155,13 +279,22 @@ impl Store for Sqlite {
             Intent::Read => TransactionBehavior::Deferred,
             Intent::Write => TransactionBehavior::Immediate,
         };
-        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let Sqlite { connection, place, deadline, tail } = self;
+        // its turn is waited for by another limit
+        deadline.is_in(PATIENCE + WRITING);
+        if intent == Intent::Write {
+            tail.is_sure(connection)?;
+        }
+        let transaction = connection.transaction_with_behavior(behavior)?;
         // after its beginning: from now on it stays with what it has
-        self.place.is_the_same()?;
-        Ok(Box::new(rows::Rows(transaction)))
+        place.is_the_same()?;
+        deadline.is_in(if intent == Intent::Write { WRITING } else { READING });
+        Ok(Box::new(rows::Rows(transaction, tail)))
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
+        self.deadline.is_in(SCRUBBING);
+        self.tail.is_sure(&self.connection)?;
         // found without the write lock, which others wait for
         for authenticator in self.removed_authenticators()? {
             let sql = "UPDATE secret SET sealed = zeroblob(length(sealed)) WHERE authenticator = ?1";
@@ -177,6 +310,8 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
             Some(ErrorCode::DiskFull) => StoreError::Full,
+            Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
+            Some(ErrorCode::TooBig) => StoreError::Damaged("it holds a value that is too long".to_owned()),
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 StoreError::ReadOnly
             }
@@ -185,5 +320,52 @@ impl From<rusqlite::Error> for StoreError {
             }
             _ => StoreError::Engine(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever a table holds, the engine gives up at its time limit.
+    #[test]
+    fn a_statement_without_end_is_stopped_at_the_deadline() {
+        let connection = Connection::open_in_memory().unwrap();
+        let deadline = Deadline::of(&connection).unwrap();
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        deadline.is_in(Duration::from_millis(50));
+        let began = Instant::now();
+        let stopped = connection.query_row(endless, [], |row| row.get::<_, i64>(0)).unwrap_err();
+        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(matches!(StoreError::from(stopped), StoreError::TooLong));
+        deadline.is_in(Duration::from_secs(60));
+        connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).unwrap();
+    }
+
+    /// Virtual tables of text search, spatial search and the like are not there at all; nothing is loaded from elsewhere.
+    #[test]
+    fn only_the_features_that_are_used_are_compiled_in() {
+        let connection = Connection::open_in_memory().unwrap();
+        let mut statement = connection.prepare("PRAGMA compile_options").unwrap();
+        let options = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let options: Vec<String> = options.collect::<rusqlite::Result<_>>().unwrap();
+        let has = |wanted: &str| options.iter().any(|option| option.starts_with(wanted));
+        for unused in
+            ["ENABLE_FTS", "ENABLE_RTREE", "ENABLE_DBSTAT", "ENABLE_LOAD_EXTENSION", "SOUNDEX", "USE_URI"]
+        {
+            assert!(
+                !has(unused),
+                "{unused}: build in the checkout, where .cargo/config.toml counts: {options:?}"
+            );
+        }
+        for set in ["OMIT_LOAD_EXTENSION", "OMIT_JSON", "TEMP_STORE=3", "DQS=0", "MAX_MMAP_SIZE=0"] {
+            assert!(has(set), "{set}: build in the checkout, where .cargo/config.toml counts: {options:?}");
+        }
+        let modules: i64 = connection
+            .query_row("SELECT count(*) FROM pragma_module_list WHERE name NOT LIKE 'pragma%'", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(modules, 0);
     }
 }

@@ -1,1 +1,236 @@
 //! Configuration in doubt: links, owners, modes, the last valid copy.
+
+use shared::config::file::{self, ConfigError};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// /etc/postern of a test.
+struct Etc(TempDir);
+
+const FIRST: &str = "# the first day\n";
+const SECOND: &str = "[policy]\nrequired = \"all\"\n";
+
+impl Etc {
+    /// As `postern init` leaves it: the copy is that of the first day.
+    fn new() -> Etc {
+        let etc = Etc(tempfile::tempdir().unwrap());
+        etc.writes("postern.toml", FIRST);
+        file::keep_current(&etc.at("postern.toml")).unwrap();
+        etc
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn writes(&self, name: &str, text: &str) {
+        fs::write(self.at(name), text).unwrap();
+        mode(&self.at(name), 0o644);
+    }
+
+    fn in_force(&self) -> file::InForce {
+        file::in_force(&self.at("postern.toml")).unwrap()
+    }
+
+    /// Whether everyone is required now.
+    fn requires_all(&self) -> bool {
+        let required = format!("{:?}", self.in_force().config.policy.required);
+        required != format!("{:?}", shared::config::Config::default().policy.required)
+    }
+
+    /// What the log says while the copy is in force.
+    #[track_caller]
+    fn problem(&self) -> String {
+        self.in_force().problem.expect("the copy is in force").to_string()
+    }
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// A typo brought back the policy of the day on which a command of root's ran last.
+#[test]
+fn a_typo_brings_back_what_was_in_force_last_and_nothing_older() {
+    if !is_root() {
+        return;
+    }
+    let etc = Etc::new();
+    etc.writes("postern.toml", SECOND);
+    assert!(etc.requires_all());
+    etc.writes("postern.toml", "[policy]\nrequired = \"alll\"\n");
+    assert!(etc.requires_all(), "a login of root's has kept it");
+    assert_eq!(fs::read_to_string(etc.at("postern.toml.valid")).unwrap(), SECOND);
+
+    etc.writes("postern.toml", FIRST);
+    etc.writes("accounts.d", "");
+    fs::remove_file(etc.at("accounts.d")).unwrap();
+    fs::create_dir(etc.at("accounts.d")).unwrap();
+    etc.writes("accounts.d/bob.toml", "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n");
+    assert_eq!(etc.in_force().config.account.len(), 1);
+    etc.writes("accounts.d/bob.toml", "[[account]]\nname = \"bob\"\n");
+    assert_eq!(etc.in_force().config.account.len(), 1, "{}", etc.problem());
+}
+
+/// What cannot be kept does not come into force: a doubt would bring back an older one.
+#[test]
+fn a_configuration_that_cannot_be_kept_is_not_in_force() {
+    if !is_root() {
+        return;
+    }
+    let etc = Etc::new();
+    etc.writes("postern.toml", SECOND);
+    // in the place of the new copy there is something else
+    let new = etc.at(&format!(".postern.toml.valid.{}.new", std::process::id()));
+    fs::create_dir(&new).unwrap();
+    assert!(!etc.requires_all());
+    assert!(etc.problem().contains("is in force once root has kept its copy: postern check --keep"));
+    fs::remove_dir(&new).unwrap();
+    assert!(etc.requires_all());
+}
+
+/// One chmod closed every service, though a trusted copy was beside the file.
+#[test]
+fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force() {
+    let etc = Etc::new();
+    etc.writes("postern.toml", SECOND);
+    fs::create_dir(etc.at("accounts.d")).unwrap();
+    etc.writes("accounts.d/a.toml", "[[account]]\nname = \"a\"\nsecret_file = \"/run/a\"\n");
+    file::keep_current(&etc.at("postern.toml")).unwrap();
+    let since = fs::metadata(etc.at("postern.toml.valid")).unwrap().modified().unwrap();
+    let since = since.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let since = shared::clock::Timestamp(since).to_string();
+
+    let (toml, folder, extra) = (etc.at("postern.toml"), etc.at("accounts.d"), etc.at("accounts.d/a.toml"));
+    let is_in_doubt = |named: &str| {
+        assert!(etc.requires_all(), "{named}");
+        assert_eq!(etc.in_force().config.account.len(), 1);
+        let (problem, copy) = (etc.problem(), etc.at("postern.toml.valid"));
+        assert!(problem.contains(named), "{problem}");
+        let of_copy = format!("until then {} is in force, the configuration of {since}", copy.display());
+        assert!(problem.contains(&of_copy), "{problem}");
+    };
+    for (path, open, should, named) in [
+        (&toml, 0o664, 0o644, "postern.toml: has mode 0664, too open; chmod it to 0644"),
+        (&extra, 0o664, 0o644, "a.toml: has mode 0664, too open; chmod it to 0644"),
+        (&folder, 0o775, 0o755, "accounts.d: the folder has mode 0775, too open; chmod it to 0755"),
+    ] {
+        mode(path, open);
+        is_in_doubt(named);
+        mode(path, should);
+        assert!(etc.in_force().problem.is_none(), "{named}");
+        if is_root() {
+            chown(path, Some(4321), None).unwrap();
+            is_in_doubt("belongs to uid 4321; chown it to root");
+            chown(path, Some(0), None).unwrap();
+            assert!(etc.in_force().problem.is_none(), "{named}");
+        }
+    }
+    fs::rename(&toml, etc.at("aside")).unwrap();
+    is_in_doubt(
+        "postern.toml: No such file or directory (os error 2); put it back, or have postern init make one",
+    );
+}
+
+/// Without a copy that can be trusted nobody enters, and the message says what to do.
+#[test]
+fn a_doubt_without_a_trusted_copy_is_refused_with_a_remedy() {
+    let etc = Etc::new();
+    fs::remove_file(etc.at("postern.toml")).unwrap();
+    mode(&etc.at("postern.toml.valid"), 0o666);
+    let refused = file::in_force(&etc.at("postern.toml")).err().unwrap();
+    assert!(matches!(refused, ConfigError::NoCopy { .. }));
+    let refused = refused.to_string();
+    assert!(refused.contains("put it back, or have postern init make one"), "{refused}");
+    assert!(refused.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"), "{refused}");
+    // and a copy is no link
+    fs::rename(etc.at("postern.toml.valid"), etc.at("elsewhere")).unwrap();
+    mode(&etc.at("elsewhere"), 0o644);
+    symlink(etc.at("elsewhere"), etc.at("postern.toml.valid")).unwrap();
+    assert!(file::in_force(&etc.at("postern.toml")).is_err());
+}
+
+/// NixOS and stow put links there.
+#[test]
+fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
+    let etc = Etc::new();
+    let store = etc.at("store");
+    fs::create_dir_all(store.join("a/b")).unwrap();
+    fs::write(store.join("a/b/real.toml"), SECOND).unwrap();
+    mode(&store.join("a/b/real.toml"), 0o644);
+    // a link to a folder, in it a link upwards, and a link to that
+    symlink(store.join("a"), store.join("profile")).unwrap();
+    symlink("../a/b/real.toml", store.join("a/current")).unwrap();
+    let toml = etc.at("postern.toml");
+    fs::remove_file(&toml).unwrap();
+    symlink(store.join("profile/../profile/current"), &toml).unwrap();
+    assert!(file::read(&toml).is_ok());
+    fs::create_dir(etc.at("accounts.d")).unwrap();
+    fs::write(store.join("x.toml"), "[[account]]\nname = \"x\"\nsecret_file = \"/run/x\"\n").unwrap();
+    symlink(store.join("x.toml"), etc.at("accounts.d/x.toml")).unwrap();
+    assert_eq!(file::read(&toml).unwrap().config.account.len(), 1);
+
+    for (folder, named) in
+        [(store.clone(), "store"), (store.join("a"), "store/a"), (store.join("a/b"), "store/a/b")]
+    {
+        mode(&folder, 0o775);
+        let refused = file::read(&toml).err().unwrap().to_string();
+        assert!(refused.contains("has mode 0775, too open; chmod it to 0755"), "{refused}");
+        mode(&folder, 0o755);
+        if is_root() {
+            chown(&folder, Some(4321), None).unwrap();
+            let refused = file::read(&toml).err().unwrap().to_string();
+            assert!(refused.contains(&format!("{named}: belongs to uid 4321")), "{refused}");
+            chown(&folder, Some(0), None).unwrap();
+        }
+        assert!(file::read(&toml).is_ok());
+    }
+    if is_root() {
+        std::os::unix::fs::lchown(&toml, Some(4321), None).unwrap();
+        let refused = file::read(&toml).err().unwrap().to_string();
+        assert!(
+            refused.contains("the symbolic link belongs to uid 4321; chown --no-dereference"),
+            "{refused}"
+        );
+        std::os::unix::fs::lchown(&toml, Some(0), None).unwrap();
+    }
+    mode(&store.join("a/b/real.toml"), 0o666);
+    assert!(file::read(&toml).err().unwrap().to_string().contains("has mode 0666, too open"));
+
+    fs::remove_file(&toml).unwrap();
+    symlink(&toml, &toml).unwrap();
+    assert!(file::read(&toml).err().unwrap().to_string().contains("too many symbolic links"));
+}
+
+/// 4000 files took 1.75 s, since all of them were compared after each.
+#[test]
+fn many_files_of_accounts_are_read_in_time() {
+    let etc = Etc::new();
+    fs::create_dir(etc.at("accounts.d")).unwrap();
+    let write = |count: std::ops::Range<u32>| {
+        for number in count {
+            let text = format!("[[account]]\nname = \"a{number}\"\nsecret_file = \"/run/a\"\n");
+            fs::write(etc.at(&format!("accounts.d/{number}.toml")), text).unwrap();
+        }
+    };
+    let time = || {
+        let begun = Instant::now();
+        file::read(&etc.at("postern.toml")).unwrap();
+        begun.elapsed()
+    };
+    write(0..100);
+    let few = (0..3).map(|_| time()).min().unwrap();
+    write(100..800);
+    let many = (0..3).map(|_| time()).min().unwrap();
+    assert!(many < few * 14 + Duration::from_millis(20), "100: {few:?}, 800: {many:?}");
+    etc.writes("accounts.d/9999.toml", "[[account]]\nname = \"a7\"\nsecret_file = \"/run/a\"\n");
+    let refused = file::read(&etc.at("postern.toml")).err().unwrap().to_string();
+    assert!(refused.contains("9999.toml:1: the account a7 is declared twice"), "{refused}");
+}

@@ -1,1 +1,162 @@
 //! Stores that somebody crafted, or that an error of the disk left behind.
+
+use crate::home::{Home, NOW, alice, name};
+use shared::door::Door;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, Instant};
+
+/// Has somebody change the store by an engine of their own, and opens it.
+#[track_caller]
+fn refusal_after(crafted: &str) -> String {
+    let (home, _) = alice("");
+    let Home { folder, config, door } = home;
+    drop(door);
+    let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
+    engine.execute_batch(crafted).unwrap();
+    drop(engine);
+    let began = Instant::now();
+    let refused = Door::open(config).err().map(|error| error.to_string());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    refused.unwrap_or_else(|| panic!("opened after {crafted}"))
+}
+
+/// What lies in a schema runs in the process that opens the store, root's included.
+#[test]
+fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
+    let virtual_table = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema \
+         VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE words USING fts5(a)');";
+    for (crafted, named) in [
+        ("CREATE TABLE more (a)", "table more is not one of its own"),
+        ("CREATE VIEW seen AS SELECT * FROM account", "view seen is not one of its own"),
+        (
+            "CREATE TRIGGER twice AFTER INSERT ON event BEGIN DELETE FROM floor; END",
+            "trigger twice is not one of its own",
+        ),
+        ("CREATE INDEX by_what ON event (what)", "index by_what is not one of its own"),
+        ("ANALYZE", "table sqlite_stat1 is not one of its own"),
+        (virtual_table, "table words is not one of its own"),
+        ("DROP INDEX event_at", "index event_at is missing"),
+        ("DROP INDEX event_at; CREATE INDEX event_at ON event (id)", "index event_at is another one"),
+        (
+            "DROP TABLE revision; CREATE VIEW revision AS SELECT 1 AS number",
+            "view revision is another one than this program's",
+        ),
+        (
+            "ALTER TABLE account RENAME TO a; CREATE TABLE account AS SELECT * FROM a; DROP TABLE a",
+            "table account is another one",
+        ),
+    ] {
+        let refused = refusal_after(crafted);
+        assert!(refused.contains(named), "{crafted}: {refused}");
+        assert!(refused.contains("install the Postern that made it"), "{refused}");
+    }
+}
+
+/// Builds of one version had three other shapes; on those this program failed at some acts, and went on at others.
+#[test]
+fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
+    for (earlier, named) in [
+        ("DROP TABLE login_ticket", "table login_ticket is missing"),
+        ("ALTER TABLE session DROP COLUMN refreshed", "table session is another one"),
+        ("ALTER TABLE familiar_address DROP COLUMN code_at", "table familiar_address is another one"),
+    ] {
+        let refused = refusal_after(earlier);
+        assert!(refused.contains(named), "{earlier}: {refused}");
+    }
+}
+
+/// Millions of rows where a few belong took a login half a minute and a gigabyte.
+#[test]
+fn a_small_table_with_many_rows_is_refused_at_once() {
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)";
+    for (table, insert) in [
+        ("data_key", "INSERT INTO data_key SELECT 'p' || i, x'00', x'00' FROM n"),
+        ("revision", "INSERT INTO revision SELECT i FROM n"),
+        ("app_password_revision", "INSERT INTO app_password_revision SELECT i FROM n"),
+        ("gate", "INSERT INTO gate SELECT cast(i AS BLOB), i FROM n"),
+        ("sqlite_sequence", "INSERT INTO sqlite_sequence SELECT 't' || i, i FROM n"),
+    ] {
+        let refused = refusal_after(&format!("{many} {insert}"));
+        assert!(refused.contains(&format!("table {table} holds more than")), "{refused}");
+    }
+}
+
+/// A value of half a gigabyte is not read into a login's memory.
+#[test]
+fn a_value_that_is_too_long_is_refused() {
+    let refused = refusal_after("UPDATE data_key SET wrapped = zeroblob(50000000)");
+    assert!(refused.contains("holds a value that is too long"), "{refused}");
+}
+
+/// Whoever can write the folder can exchange the files that root opens, and have root remove others.
+#[test]
+fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
+    let (home, _) = alice("");
+    let store = home.folder.path().join("store");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!(mode(&store), 0o750);
+    for file in ["db", "db-wal", "db-shm"] {
+        assert_eq!(mode(&store.join(file)), 0o660, "{file}");
+    }
+    assert_eq!(fs::read_dir(&store).unwrap().count(), 3);
+
+    for (open, named) in [(0o2770, "has mode 2770, too open; chmod it to 0750"), (0o755, "chmod it to 0750")]
+    {
+        fs::set_permissions(&store, PermissionsExt::from_mode(open)).unwrap();
+        let refused = Door::open(home.config.clone()).err().unwrap().to_string();
+        assert!(refused.contains(named), "{refused}");
+    }
+    fs::set_permissions(&store, PermissionsExt::from_mode(0o750)).unwrap();
+    fs::set_permissions(store.join("db-shm"), PermissionsExt::from_mode(0o666)).unwrap();
+    let refused = Door::open(home.config.clone()).err().unwrap().to_string();
+    assert!(refused.contains("db-shm: has mode 0666, too open; chmod it to 0660"), "{refused}");
+}
+
+/// The group that shares the store cannot make these files again.
+#[test]
+fn closing_the_store_leaves_its_files_in_place() {
+    let mut home = Home::new("");
+    let store = home.folder.path().join("store");
+    let inode = |file: &str| fs::metadata(store.join(file)).unwrap().ino();
+    let before = ["db", "db-wal", "db-shm"].map(inode);
+    home.door.set_password(&name("alice"), &crate::home::password("a password"), "root", NOW).unwrap();
+    let (config, another) = (home.config.clone(), home.another());
+    drop((home.door, another));
+    drop(Door::open(config).unwrap());
+    assert_eq!(["db", "db-wal", "db-shm"].map(inode), before);
+}
+
+/// A store is made inside its folder, which may be a mount of its own; what is left of another one is not taken over.
+#[test]
+fn a_store_is_made_in_its_folder_alone_and_whole() {
+    let (home, _) = alice("");
+    let folder = home.folder.path().join("mount");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, PermissionsExt::from_mode(0o750)).unwrap();
+    let (masters, _) = shared::key::MasterKeys::generate().unwrap();
+    let keys = shared::vault::Vault::create(&masters).unwrap();
+    let url: shared::config::StoreUrl = format!("sqlite:{}", folder.join("db").display()).try_into().unwrap();
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    // a process that was killed; process numbers are never that high
+    for left in [".db.99999999.new", ".db.99999999.new-wal", ".db.99999999.new-shm", "db-wal"] {
+        fs::write(folder.join(left), "").unwrap();
+    }
+    let beside = || fs::read_dir(home.folder.path()).unwrap().count();
+    let before = beside();
+    shared::store::create(&url, None, &keys).unwrap();
+    assert_eq!(names(), ["db", "db-shm", "db-wal"]);
+    assert_eq!(beside(), before);
+
+    // not over one that is there, and not with what is left of one
+    assert!(shared::store::create(&url, None, &keys).is_err());
+    fs::remove_file(folder.join("db")).unwrap();
+    fs::write(folder.join("db-wal"), "frames").unwrap();
+    let refused = shared::store::create(&url, None, &keys).unwrap_err().to_string();
+    assert!(refused.contains("db-wal: was left by another store"), "{refused}");
+    assert_eq!(names(), ["db-shm", "db-wal"]);
+}

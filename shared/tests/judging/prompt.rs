@@ -72,7 +72,7 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     assert!(home.door.status(&name("bob")).is_err());
     for (host, account) in [(&bob, "bob"), (&LOCKER, "alice")] {
         let refused = says(&mut home, host, account);
-        assert!(matches!(refused, Err(AdministrationError::NotTrusted(_))), "{refused:?}");
+        assert!(matches!(refused, Err(AdministrationError::NotBelieved(_))), "{refused:?}");
     }
     assert!(matches!(judged(says(&mut home, &DOVECOT, "alice")), Judged::Done));
     let only = Filter { what: Some(What::HostPasswordChanged), ..Filter::default() };

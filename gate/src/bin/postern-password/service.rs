@@ -49,7 +49,7 @@ enum Type {
 pub(crate) fn configured(config: &Path) -> Result<PamServiceFile, ServiceError> {
     let in_force = file::in_force(config).map_err(ServiceError::Config)?;
     if let Some(problem) = in_force.problem {
-        eprintln!("postern-password: {problem}; the last valid copy counts");
+        eprintln!("postern-password: {problem}");
     }
     let service = in_force.config.gate.pam_service;
     let folders = FOLDERS.map(PathBuf::from).to_vec();

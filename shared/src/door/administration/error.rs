@@ -41,6 +41,8 @@ pub enum AdministrationError {
     NotOwn(UserName),
     /// A PAM host that is not root, and that the configuration does not name, asks about another account.
     NotTrusted(UserName),
+    /// A process of this user says that a password was changed, and no such process is believed in that.
+    NotBelieved(UserName),
     /// Only root may.
     OnlyRoot,
     /// The code that a change needs was refused.
@@ -138,6 +140,10 @@ impl fmt::Display for AdministrationError {
             AdministrationError::NotTrusted(own) => write!(
                 f,
                 "a process of the user {own} may ask about the account {own} alone; for a service that asks about others, see pam.socket_users in postern.toml(5)"
+            ),
+            AdministrationError::NotBelieved(own) => write!(
+                f,
+                "a process of the user {own} is not believed that a password was changed; for a service that changes them, see pam.socket_users in postern.toml(5)"
             ),
             AdministrationError::OnlyRoot => f.write_str("only root may do this; try sudo"),
             AdministrationError::Code(refusal) => {

@@ -1,6 +1,7 @@
 //! The statements of [`LoginTickets`] in SQL, and nothing else.
 
 use super::rows::{Rows, signed};
+use super::sessions::REVOCATIONS_KEPT;
 use crate::clock::Timestamp;
 use crate::store::{AccountId, LoginTickets, StoreError, Trials};
 use crate::token::{LoginToken, TokenId};
@@ -23,7 +24,9 @@ impl LoginTickets for Rows<'_> {
         trials: Trials,
         now: Timestamp,
     ) -> Result<()> {
-        self.execute("DELETE FROM login_ticket WHERE expires < ?1", [signed(now.0)])?;
+        // later than its life ends, so that a clock that ran ahead and comes back makes none good again
+        let over = signed(now.minus(REVOCATIONS_KEPT).0);
+        self.execute("DELETE FROM login_ticket WHERE expires < ?1", [over])?;
         let sql = "INSERT INTO login_ticket (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, ?4, ?5) \
                    ON CONFLICT (id) DO UPDATE SET wrong = excluded.wrong, used = excluded.used";
         let id = token.id();

@@ -1,12 +1,13 @@
 //! The statements: each method of [`Transaction`] in SQL, and nothing else.
 
 use super::super::*;
+use super::tail::Tail;
 use crate::name::Label;
 use crate::totp::{Algorithm, Moving};
 use crate::vault::OneTimeHash;
 use rusqlite::{OptionalExtension, Row};
 
-pub(super) struct Rows<'a>(pub(super) rusqlite::Transaction<'a>);
+pub(super) struct Rows<'a>(pub(super) rusqlite::Transaction<'a>, pub(super) &'a Tail);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -83,7 +84,8 @@ impl Rows<'_> {
 
 impl Transaction for Rows<'_> {
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>> {
-        let sql = "SELECT purpose, master, wrapped FROM data_key";
+        // more than there are is for `Vault::open` to refuse
+        let sql = "SELECT purpose, master, wrapped FROM data_key LIMIT 65";
         self.all(sql, [], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?)))?
             .into_iter()
             .map(|(purpose, master, wrapped)| {
@@ -339,6 +341,10 @@ impl Transaction for Rows<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
-        Ok(self.0.commit()?)
+        let Rows(transaction, tail) = *self;
+        transaction.execute_batch("COMMIT").map_err(|error| {
+            tail.failed(&transaction, &error);
+            error.into()
+        })
     }
 }

@@ -20,7 +20,7 @@ const TOKENS_KEPT: i64 = 64;
 
 /// How long revocations are known, in seconds: a session lasts 30 days at most (`gate.session`), so that none that was
 /// opened before one that is forgotten is still good.
-const REVOCATIONS_KEPT: u64 = 31 * 86_400;
+pub(super) const REVOCATIONS_KEPT: u64 = 31 * 86_400;
 /// How far the times of two revisions that are noted lie apart, in seconds.
 const REVISION_TIMES: i64 = 6 * 3600;
 
@@ -155,7 +155,9 @@ impl Sessions for Rows<'_> {
 
     fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> Result<()> {
         let created = signed(session.created.0);
-        self.execute("DELETE FROM session WHERE account = ?1 AND expires < ?2", (account.0, created))?;
+        // a clock that ran ahead and comes back finds every session that is good then in the list
+        let over = signed(session.created.minus(REVOCATIONS_KEPT).0);
+        self.execute("DELETE FROM session WHERE account = ?1 AND expires < ?2", (account.0, over))?;
         let sql = "INSERT INTO session (id, account, name, address, created, last_seen, expires, \
                    trusted_browser, by_trust) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let SessionRecord { id, browser, address, last_seen, expires, trusted_browser, .. } = session;

@@ -1,0 +1,78 @@
+//! A folder that is trusted: checked once, however many files are read in it.
+
+use super::{FileError, Follow, Privacy, read, read_at, walk};
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{FileStat, Mode, fstatat};
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A folder of root's, or of the user who runs this, that nobody else can write.
+pub struct Folder {
+    open: OwnedFd,
+    stat: FileStat,
+    path: PathBuf,
+    asked: PathBuf,
+}
+
+impl Folder {
+    /// Opens it; links on the way are followed where they can be trusted.
+    pub fn open(path: &Path) -> Result<Folder, FileError> {
+        let (open, stat, real) = walk::find_folder(path)?;
+        Ok(Folder { open, stat, path: real, asked: path.to_owned() })
+    }
+
+    /// Where it is, without links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its mode, without the kind.
+    pub fn mode(&self) -> u32 {
+        self.stat.st_mode & 0o7777
+    }
+
+    /// Who owns it.
+    pub fn owner(&self) -> u32 {
+        self.stat.st_uid
+    }
+
+    /// What is in it, as it is, links not followed; `None` if there is nothing by that name.
+    pub fn look(&self, name: &OsStr) -> Result<Option<FileStat>, FileError> {
+        match fstatat(&self.open, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(FileError::io(&self.path.join(name), errno.into())),
+        }
+    }
+
+    /// The names in it that end in `extension`, in their order.
+    pub fn names(&self, extension: &str) -> Result<Vec<PathBuf>, FileError> {
+        let io = |errno: Errno| FileError::io(&self.asked, errno.into());
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut open = Dir::openat(&self.open, ".", flags, Mode::empty()).map_err(io)?;
+        let mut names = Vec::new();
+        for entry in open.iter() {
+            let entry = entry.map_err(io)?;
+            let name = PathBuf::from(OsStr::from_bytes(entry.file_name().to_bytes()));
+            if name.extension().is_some_and(|found| found == extension) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Reads a trusted file in it, of at most `largest` bytes; a link is followed where it can be trusted.
+    pub fn read(&self, name: &Path, privacy: Privacy, largest: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+        let path = self.asked.join(name);
+        match read_at(&self.open, name, &path, privacy, largest) {
+            Err(error) if error.is_link() => read(&path, privacy, Follow::Yes, largest),
+            read => read,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The way to a file, one folder after the other: each is opened from the one above it without following a link, and
+//! checked before anything below it is looked at. Links are read and walked in the same manner.
+
+use super::error::Problem;
+use super::{FileError, Follow, is_ours};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path, PathBuf};
+
+/// Links that are followed on one way.
+const MOST_LINKS: u32 = 16;
+/// Folders and links on one way.
+const MOST_STEPS: u32 = 256;
+/// A folder or link is opened to look at it alone.
+const LOOK: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// A checked folder, and the name in it that a path leads to. What has that name, if anything, is no link.
+pub(super) struct Place {
+    pub(super) folder: OwnedFd,
+    pub(super) name: PathBuf,
+    /// The same as a path without links.
+    pub(super) path: PathBuf,
+}
+
+/// Walks to a file. Nobody but root, or the user who runs this, can make the path lead elsewhere afterwards.
+pub(super) fn find(path: &Path, follow: Follow) -> Result<Place, FileError> {
+    let (way, name) = walk(path, Wanted::File(follow))?;
+    way.is_closed(path.parent().filter(|folder| !folder.as_os_str().is_empty()))?;
+    let path = way.path.join(&name);
+    Ok(Place { folder: way.folder, name: name.into(), path })
+}
+
+/// Walks to a folder, which is checked too.
+pub(super) fn find_folder(path: &Path) -> Result<(OwnedFd, FileStat, PathBuf), FileError> {
+    let (way, _) = walk(path, Wanted::Folder)?;
+    way.is_closed(Some(path))?;
+    let stat = fstat(&way.folder).map_err(|errno| FileError::io(path, errno.into()))?;
+    Ok((way.folder, stat, way.path))
+}
+
+/// What is at the end of a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    File(Follow),
+    Folder,
+}
+
+/// The last folder on the way, and the name in it of the file that is wanted.
+fn walk(path: &Path, wanted: Wanted) -> Result<(Way, OsString), FileError> {
+    let io = |path: &Path, errno: Errno| FileError::io(path, errno.into());
+    let whole = std::path::absolute(path).map_err(|error| FileError::io(path, error))?;
+    let mut at = Way::begin()?;
+    let mut rest = reversed(&whole);
+    let (mut links, mut steps) = (0, 0);
+    while let Some(name) = rest.pop() {
+        steps += 1;
+        if steps > MOST_STEPS {
+            return Err(FileError::new(path, Problem::Links));
+        }
+        let is_last = rest.is_empty() && wanted != Wanted::Folder;
+        let here = at.path.join(&name);
+        if name == ".." {
+            at.enter(&name, at.path.parent().unwrap_or(Path::new("/")).to_owned())?;
+            continue;
+        }
+        let found = match openat(&at.folder, name.as_os_str(), LOOK, Mode::empty()) {
+            Ok(found) => found,
+            // to be made, or for the caller to say that it is missing
+            Err(Errno::ENOENT) if is_last => return Ok((at, name)),
+            Err(errno) => return Err(io(if is_last { path } else { &here }, errno)),
+        };
+        let stat = fstat(&found).map_err(|errno| io(&here, errno))?;
+        match kind(&stat) {
+            SFlag::S_IFLNK => {
+                if is_last && wanted == Wanted::File(Follow::No) {
+                    return Err(FileError::link(path));
+                }
+                if !is_ours(stat.st_uid) {
+                    return Err(FileError::new(&here, Problem::LinkOwner(stat.st_uid)));
+                }
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(FileError::new(path, Problem::Links));
+                }
+                let target = readlinkat(&found, c"").map_err(|errno| io(&here, errno))?;
+                let target = PathBuf::from(target);
+                if target.is_absolute() {
+                    at = Way::begin()?;
+                }
+                rest.extend(reversed(&target));
+            }
+            _ if is_last => return Ok((at, name)),
+            SFlag::S_IFDIR => at.take(found, &stat, here)?,
+            _ => return Err(io(&here, Errno::ENOTDIR)),
+        }
+    }
+    match wanted {
+        Wanted::Folder => Ok((at, OsString::new())),
+        Wanted::File(_) => Err(FileError::not_a_file(path)),
+    }
+}
+
+/// How far a walk has come.
+struct Way {
+    folder: OwnedFd,
+    mode: u32,
+    path: PathBuf,
+}
+
+impl Way {
+    fn begin() -> Result<Way, FileError> {
+        let path = PathBuf::from("/");
+        let io = |errno: Errno| FileError::io(Path::new("/"), errno.into());
+        let folder = open("/", LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
+        let stat = fstat(&folder).map_err(io)?;
+        check(&path, &stat)?;
+        Ok(Way { folder, mode: stat.st_mode, path })
+    }
+
+    fn enter(&mut self, name: &OsStr, path: PathBuf) -> Result<(), FileError> {
+        let io = |errno: Errno| FileError::io(&path, errno.into());
+        let folder = openat(&self.folder, name, LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
+        let stat = fstat(&folder).map_err(io)?;
+        self.take(folder, &stat, path)
+    }
+
+    fn take(&mut self, folder: OwnedFd, stat: &FileStat, path: PathBuf) -> Result<(), FileError> {
+        check(&path, stat)?;
+        *self = Way { folder, mode: stat.st_mode, path };
+        Ok(())
+    }
+
+    /// Only a folder that nobody else can write holds what is trusted.
+    fn is_closed(&self, asked: Option<&Path>) -> Result<(), FileError> {
+        match self.mode & 0o022 {
+            0 => Ok(()),
+            _ => Err(FileError::folder_mode(asked.unwrap_or(&self.path), self.mode & 0o7777, 0o755)),
+        }
+    }
+}
+
+/// A folder on the way: of root or of the user who runs this, and nobody else can exchange what is ours in it. In one
+/// with the sticky bit, such as /tmp, nobody can.
+fn check(path: &Path, stat: &FileStat) -> Result<(), FileError> {
+    if !is_ours(stat.st_uid) {
+        return Err(FileError::owner(path, stat.st_uid));
+    }
+    if stat.st_mode & 0o022 != 0 && stat.st_mode & 0o1000 == 0 {
+        return Err(FileError::folder_mode(path, stat.st_mode & 0o7777, 0o755));
+    }
+    Ok(())
+}
+
+fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}
+
+/// The names of a path, the last one first.
+fn reversed(path: &Path) -> Vec<OsString> {
+    let named = |component: Component<'_>| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsString::from("..")),
+        _ => None,
+    };
+    path.components().rev().filter_map(named).collect()
+}

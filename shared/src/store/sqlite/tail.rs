@@ -1,0 +1,162 @@
+//! What an I/O error leaves at the end of the WAL. A commit whose frames were written and could not be synced is
+//! reported as failed, but the next process that recovers the WAL finds those frames whole, takes them as committed and
+//! appends to them; what never reached the disk then lies in the middle, and a power cut loses all that comes after it,
+//! accepted codes included. So whoever meets the error cuts the frames off before anybody appends, and writes nothing
+//! more until that is done.
+
+use super::location::with_suffix;
+use crate::store::StoreError;
+use rusqlite::{Connection, ErrorCode};
+use std::cell::Cell;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Bytes of the WAL before its first frame, and of a frame before its page.
+const WAL_HEADER: u64 = 32;
+const FRAME_HEADER: u64 = 24;
+/// How often another process may come in between.
+const TRIES: u32 = 5;
+
+/// The WAL of an open store.
+pub(super) struct Tail {
+    wal: PathBuf,
+    is_in_doubt: Cell<bool>,
+}
+
+impl Tail {
+    pub(super) fn of(path: &Path) -> Tail {
+        Tail { wal: with_suffix(path, "-wal"), is_in_doubt: Cell::new(false) }
+    }
+
+    /// To be called before anything is written.
+    pub(super) fn is_sure(&self, connection: &Connection) -> Result<(), StoreError> {
+        match self.is_in_doubt.get() {
+            false => Ok(()),
+            true => self.cut(connection),
+        }
+    }
+
+    /// A commit has failed. Whether the end of the WAL can be made good is seen now, and else before the next write.
+    pub(super) fn failed(&self, connection: &Connection, error: &rusqlite::Error) {
+        if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) {
+            return;
+        }
+        self.is_in_doubt.set(true);
+        // the error that is reported is the commit's
+        let _ = self.cut(connection);
+    }
+
+    /// Cuts off what lies behind the last commit, under the write lock, so that nobody is appending.
+    fn cut(&self, connection: &Connection) -> Result<(), StoreError> {
+        if !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        for _ in 0..TRIES {
+            let before = changes(connection)?;
+            let frames: i64 = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            let cut = match changes(connection) {
+                Ok(now) if now == before => Some(self.cut_after(connection, frames)),
+                Ok(_) => None,
+                Err(error) => Some(Err(error)),
+            };
+            let ended = connection.execute_batch("ROLLBACK");
+            if let Some(cut) = cut {
+                cut?;
+                ended?;
+                self.is_in_doubt.set(false);
+                return Ok(());
+            }
+            ended?;
+        }
+        Err(StoreError::Busy)
+    }
+
+    fn cut_after(&self, connection: &Connection, frames: i64) -> Result<(), StoreError> {
+        let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let length = match u64::try_from(frames) {
+            Ok(0) | Err(_) => 0,
+            Ok(frames) => WAL_HEADER + frames * (FRAME_HEADER + u64::from(page)),
+        };
+        let cut = || -> std::io::Result<()> {
+            let wal = File::options().write(true).open(&self.wal)?;
+            match wal.metadata()?.len() > length {
+                true => wal.set_len(length),
+                false => Ok(()),
+            }
+        };
+        cut().map_err(|error| StoreError::Engine(format!("{}: {error}", self.wal.display())))
+    }
+}
+
+/// Changes whenever another connection has committed.
+fn changes(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::config::DbConfig;
+    use rusqlite::ffi;
+    use std::fs;
+
+    fn opened(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection
+    }
+
+    fn rows(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap()
+    }
+
+    /// A commit that was reported as failed must not be there for the process that comes next: it would append to frames
+    /// that never reached the disk, and a power cut would lose both.
+    #[test]
+    fn a_commit_that_could_not_be_synced_is_not_recovered() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let connection = opened(&at("db"));
+        connection.execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1)").unwrap();
+        // what a commit writes, on a copy
+        fs::copy(at("db"), at("copy")).unwrap();
+        fs::copy(at("db-wal"), at("copy-wal")).unwrap();
+        opened(&at("copy")).execute_batch("INSERT INTO a VALUES (2)").unwrap();
+        let length = fs::metadata(at("db-wal")).unwrap().len();
+        fs::copy(at("copy-wal"), at("written")).unwrap();
+        assert!(fs::metadata(at("written")).unwrap().len() > length);
+
+        // written and not synced: the engine says that it failed
+        let wal = fs::read(at("written")).unwrap();
+        fs::write(at("db-wal"), wal).unwrap();
+        let tail = Tail::of(&at("db"));
+        let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
+        tail.failed(&connection, &failed);
+        assert_eq!(fs::metadata(at("db-wal")).unwrap().len(), length);
+        tail.is_sure(&connection).unwrap();
+        assert_eq!(rows(&connection), 1);
+        drop(connection);
+
+        let next = opened(&at("db"));
+        assert_eq!(rows(&next), 1);
+        next.execute_batch("INSERT INTO a VALUES (3)").unwrap();
+        drop(next);
+        assert_eq!(rows(&opened(&at("db"))), 2);
+    }
+
+    /// While the end of the WAL is in doubt, nothing is appended to it.
+    #[test]
+    fn nothing_is_written_after_an_end_that_cannot_be_made_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = opened(&folder.path().join("db"));
+        connection.execute_batch("CREATE TABLE a (b)").unwrap();
+        let tail = Tail::of(&folder.path().join("other"));
+        let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
+        tail.failed(&connection, &failed);
+        assert!(tail.is_sure(&connection).is_err());
+        fs::write(folder.path().join("other-wal"), "").unwrap();
+        tail.is_sure(&connection).unwrap();
+    }
+}

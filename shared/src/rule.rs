@@ -7,6 +7,7 @@
 //! anybody: where that matters, they are asked.
 
 use crate::config::rule::{Access, Rule};
+use crate::groups::InGroup;
 use crate::host_groups::Answered;
 use crate::name::{Group, UserName};
 use crate::place::Address;
@@ -60,6 +61,8 @@ pub enum Why {
     Nobody,
     /// It is the strictest that could fit: it hangs on groups of the host, and which the person is in is not known.
     Groups,
+    /// The same: it hangs on a group that no source knows, or whose source did not answer at the sign-in.
+    GroupsInDoubt,
 }
 
 impl Why {
@@ -70,6 +73,9 @@ impl Why {
             Why::Alike => "whichever fits first, it is the same",
             Why::TwoReadings => "host, path or method can be read in two ways; the strictest that could fit",
             Why::Nobody => "hangs on who it is, and nobody has signed in",
+            Why::GroupsInDoubt => {
+                "hangs on a group that no source knows or answers for; the strictest that could fit"
+            }
             Why::Groups => "hangs on groups of the host that are not known; the strictest that could fit",
         }
     }
@@ -251,7 +257,14 @@ impl Rule {
             return Fit::Yes;
         }
         match person.of_host {
-            Some(of_host) => Fit::when(self.groups.iter().any(|group| of_host.holds(group.as_str()))),
+            Some(of_host) => {
+                let of = |wanted| self.groups.iter().any(|group| of_host.in_group(group.as_str()) == wanted);
+                match (of(InGroup::Yes), of(InGroup::Unknown)) {
+                    (true, _) => Fit::Yes,
+                    (false, true) => Fit::Perhaps(Why::GroupsInDoubt),
+                    (false, false) => Fit::No,
+                }
+            }
             None => Fit::Perhaps(Why::Groups),
         }
     }

@@ -44,7 +44,7 @@ impl Someone {
 
 fn in_groups(groups: &[&str]) -> Option<KnownGroups> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    Some(KnownGroups::among(&ASKED, &groups))
+    Some(KnownGroups::among(&ASKED, &crate::groups::PersonGroups::known(groups)))
 }
 
 #[track_caller]

@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::output::{Failure, Output};
 use crate::{context, terminal};
 use nix::fcntl::{Flock, FlockArg};
-use shared::config::file;
+use shared::config::{check_gate, file};
 use shared::files::{self, Existing, FileError};
 use std::fs::{self, File};
 use std::io::IsTerminal;
@@ -27,10 +27,13 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         if after == before {
             return output.done(format_args!("{} is unchanged", path.display()));
         }
-        let checked =
-            std::str::from_utf8(&after).map_err(|_| format!("{}: not UTF-8", path.display())).and_then(
-                |text| file::together(&arguments.config, text.to_owned()).map_err(|error| error.to_string()),
-            );
+        let checked = std::str::from_utf8(&after)
+            .map_err(|_| format!("{}: not UTF-8", path.display()))
+            .and_then(|text| {
+                let valid = file::together(&arguments.config, text.to_owned());
+                let checked = valid.and_then(|valid| check_gate(path, Some(text), &valid.config).map(|_| ()));
+                checked.map_err(|error| error.to_string())
+            });
         match checked {
             Ok(_) => {
                 let is_current = || fs::read(path).is_ok_and(|now| now == before);

@@ -58,13 +58,17 @@ impl Door {
         now: Timestamp,
         confirm: impl FnOnce(Seen),
     ) -> Result<(), DoorError> {
-        let revision = self.store.begin(&mut self.vault, Intent::Read)?.revision()?;
+        let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
+        let revision = transaction.revision()?;
         if goes_by.is_some_and(|goes_by| goes_by.revision == revision) {
             return Ok(());
         }
+        // there may be many: what was revoked while they were read is all that is read while nobody else writes
+        let most = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+        drop(transaction);
         let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
         transaction.forget_revocations(now)?;
-        let revoked = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+        let revoked = most.with(transaction.revoked(most.revision)?);
         let revision = revoked.revision;
         let of_app_passwords = transaction.app_passwords_revision()?;
         // there may be many, and most revisions are about something else

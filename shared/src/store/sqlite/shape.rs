@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const SMALL: [(&str, u32); 5] = [
     ("data_key", 64),
     ("revision", 1),
+    ("revision_time", 10_000),
     ("app_password_revision", 1),
     ("gate", 1000),
     ("sqlite_sequence", 64),

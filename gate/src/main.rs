@@ -42,6 +42,7 @@ mod secretary;
 mod server;
 mod setup;
 mod sign_in;
+mod sign_out;
 mod signals;
 mod site;
 mod sockets;

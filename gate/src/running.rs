@@ -10,7 +10,7 @@ use crate::secretary::Secretary;
 use crate::site::Site;
 use crate::watch::Watch;
 use crate::workers::{Applicant, Key, Workers};
-use shared::config::Config;
+use shared::config::{Config, check_gate};
 use shared::enrolment;
 use shared::host_groups::AskedGroups;
 use std::path::Path;
@@ -36,16 +36,8 @@ impl Running {
         let Some(url) = config.gate.url.clone() else {
             return Err(format!("{}: gate.url is missing, where browsers find the gate", path.display()));
         };
-        if url.has_own_host()
-            && config.gate.cookie_domain.as_ref().is_none_or(|domain| !domain.covers(url.host()))
-        {
-            return Err(format!(
-                "{}: gate.cookie_domain: a gate on a host of its own needs the parent domain of its host {}",
-                path.display(),
-                url.host()
-            ));
-        }
-        let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
+        let secrets = check_gate(path, None, &config).map_err(|error| error.to_string())?;
+        let believed = Believed::new(&config.gate, secrets);
         let look = Look::read(&config)?;
         let administration = Administration::read(&config)?;
         let mailer = mailer(&config)?;
@@ -57,6 +49,7 @@ impl Running {
             look: Arc::new(look),
             administration: Arc::new(administration),
             believed: Arc::new(believed),
+            uncovered: Arc::default(),
             watch: Arc::new(watch),
             workers: Workers::of_pages(&config),
             mailer: Arc::clone(&mailer),

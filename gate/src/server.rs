@@ -239,7 +239,12 @@ async fn accept(
 
 async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> std::io::Result<()> {
     let accepted = listener.accept().await?;
-    let seat = host.connections.seat().await?;
+    let from = match &accepted {
+        Accepted::Unix(_) => None,
+        Accepted::Tcp(_, address) | Accepted::Tls(_, address, _) => Some(*address),
+    };
+    let from = from.filter(|address| !host.sites.load().believed.is_proxy(*address));
+    let seat = host.connections.seat(from).await?;
     let (sites, watcher) = (Arc::clone(&host.sites), graceful.watcher());
     tokio::spawn(async move {
         tokio::select! {
@@ -255,16 +260,36 @@ async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> s
 async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, accepted: Accepted) {
     match accepted {
         Accepted::Unix(stream) => {
-            talk(sites, seat, watcher, stream, Connected { address: None, certificate: false }).await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: None, certificate: false, encrypted: false },
+            )
+            .await;
         }
         Accepted::Tcp(stream, address) => {
-            talk(sites, seat, watcher, stream, Connected { address: Some(address), certificate: false })
-                .await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: Some(address), certificate: false, encrypted: false },
+            )
+            .await;
         }
         Accepted::Tls(stream, address, acceptor) => {
             let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
             let certificate = stream.get_ref().1.peer_certificates().is_some();
-            talk(sites, seat, watcher, stream, Connected { address: Some(address), certificate }).await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: Some(address), certificate, encrypted: true },
+            )
+            .await;
         }
     }
 }
@@ -282,7 +307,7 @@ fn holding(
     if !has_few_fields(request.headers()) {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let is_proxy = site.believed.proxy(connected, request.headers()).is_some();
+    let is_proxy = site.believed.proxy(connected, request.headers(), None).is_ok();
     let address = connected.address.filter(|_| !is_proxy);
     let held = seat.holds(address, request).ok_or_else(|| {
         METRICS.busy("memory", Busy::Own);

@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::output::{Failure, Output};
 use crate::{context, terminal};
 use nix::fcntl::{Flock, FlockArg};
-use shared::config::file;
+use shared::config::{check_gate, file};
 use shared::files::{self, Existing, FileError};
 use std::fs::{self, File};
 use std::io::IsTerminal;
@@ -27,7 +27,11 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         }
         let checked = std::str::from_utf8(&after)
             .map_err(|_| format!("{}: not UTF-8", path.display()))
-            .and_then(|text| file::together(path, text.to_owned()).map_err(|error| error.to_string()));
+            .and_then(|text| {
+                let valid = file::together(path, text.to_owned());
+                let checked = valid.and_then(|valid| check_gate(path, Some(text), &valid.config).map(|_| ()));
+                checked.map_err(|error| error.to_string())
+            });
         match checked {
             Ok(_) => {
                 files::write(path, &after, 0o644, None, Existing::Replace)?;

@@ -29,6 +29,14 @@ CREATE TABLE account (
 CREATE INDEX account_generation ON account (generation_revision) WHERE generation_revision > 0;
 CREATE INDEX account_name_key ON account (name_key);
 
+-- The groups of account.member_of again, to find whether any account is in one.
+CREATE TABLE account_group (
+    name    TEXT NOT NULL,
+    account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    PRIMARY KEY (name, account)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX account_group_account ON account_group (account);
+
 -- Accounts that are gone: their sessions are over. revision: as of a revoked session.
 CREATE TABLE removed_account (
     id       INTEGER PRIMARY KEY,

@@ -5,6 +5,7 @@ mod exceptions;
 mod fairness;
 mod files;
 mod policy;
+mod readme;
 mod samples;
 mod throttle;
 mod tokens;

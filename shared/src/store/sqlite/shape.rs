@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables with a bounded number of rows, which are read whole.
-const SMALL: [(&str, u32); 5] = [
+const SMALL: [(&str, u32); 6] = [
     ("data_key", 64),
     ("revision", 1),
     ("revision_time", 10_000),

@@ -47,6 +47,7 @@ mod signals;
 mod site;
 mod sockets;
 mod step_up;
+mod stopped;
 mod watch;
 mod workers;
 
@@ -74,8 +75,8 @@ fn main() -> ExitCode {
     let code = match server::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::says(error);
-            ExitCode::FAILURE
+            log::says(&error);
+            error.status()
         }
     };
     log::flush(LAST_LINES);

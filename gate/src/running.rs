@@ -8,6 +8,7 @@ use crate::look::Look;
 use crate::mailer::{self, Mailer};
 use crate::secretary::Secretary;
 use crate::site::Site;
+use crate::stopped::Stopped;
 use crate::watch::Watch;
 use crate::workers::{Applicant, Key, Workers};
 use shared::config::{Config, check_gate};
@@ -32,15 +33,19 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts it. MUST be called within the runtime.
-    pub(crate) fn start(path: &Path, config: Config) -> Result<Running, String> {
-        let Some(url) = config.gate.url.clone() else {
-            return Err(format!("{}: gate.url is missing, where browsers find the gate", path.display()));
+    pub(crate) fn start(path: &Path, config: Config) -> Result<Running, Stopped> {
+        let read = || -> Result<_, String> {
+            let Some(url) = config.gate.url.clone() else {
+                return Err(format!("{}: gate.url is missing, where browsers find the gate", path.display()));
+            };
+            let secrets = check_gate(path, None, &config).map_err(|error| error.to_string())?;
+            let believed = Believed::new(&config.gate, secrets);
+            let look = Look::read(&config)?;
+            let administration = Administration::read(&config)?;
+            let mailer = mailer(&config)?;
+            Ok((url, believed, look, administration, mailer))
         };
-        let secrets = check_gate(path, None, &config).map_err(|error| error.to_string())?;
-        let believed = Believed::new(&config.gate, secrets);
-        let look = Look::read(&config)?;
-        let administration = Administration::read(&config)?;
-        let mailer = mailer(&config)?;
+        let (url, believed, look, administration, mailer) = read().map_err(Stopped::Configuration)?;
         let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
         let site = Site {
             jar: Jar::new(&config.gate, &url.path),

@@ -13,6 +13,7 @@ mod locate;
 pub mod look;
 mod pam;
 mod policy;
+mod recent;
 pub mod rule;
 pub mod value;
 

@@ -6,6 +6,7 @@ use crate::context;
 use crate::output::{Failure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
+use shared::config::file;
 use shared::config::gate::{Gate, GateUrl};
 use shared::config::rule::{Access, Hosts};
 use shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
@@ -17,6 +18,14 @@ use shared::scope::Method;
 use shared::web_address::split_url;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
+    if what.keep {
+        let path = &arguments.config;
+        let valid = file::keep_current(path).map_err(|error| Failure::new(error.with_remedy()))?;
+        // a reload that the gate would not do fails here
+        gate(arguments, output, &valid.config)?;
+        let copy = file::copy_path(path);
+        return output.done(format_args!("{} is valid, and kept as {}", path.display(), copy.display()));
+    }
     let config = context::config(arguments, output)?;
     match what.rule.as_deref() {
         Some([method, url]) => rule(output, config, method, url, what),

@@ -75,18 +75,22 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        Sqlite::open_at(&path, flags).map_err(|error| match out_of_files(&path) {
-            Some(reason) => reason,
-            None => error,
-        })
+        let connection = Connection::open_with_flags(&path, flags)
+            .map_err(|error| out_of_files(&path).unwrap_or(error.into()))?;
+        match Sqlite::check(&connection) {
+            Ok(deadline) => {
+                Ok(Sqlite { connection, place: Place::of(&path)?, deadline, tail: Tail::of(&path) })
+            }
+            Err(error) => Err(out_of_files(&path).unwrap_or(error)),
+        }
     }
 
-    fn open_at(path: &Path, flags: OpenFlags) -> Result<Sqlite, StoreError> {
-        let connection = Connection::open_with_flags(path, flags)?;
+    /// Prepares a connection, and refuses what is no store of this program's.
+    fn check(connection: &Connection) -> Result<Deadline, StoreError> {
         connection.busy_handler(Some(turn::wait))?;
-        let deadline = Deadline::of(&connection)?;
+        let deadline = Deadline::of(connection)?;
         deadline.is_in(READING);
-        harden(&connection)?;
+        harden(connection)?;
         let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if application != APPLICATION {
@@ -95,13 +99,13 @@ impl Sqlite {
         if found != VERSION {
             return Err(StoreError::Version { found, known: VERSION });
         }
-        shape::check(&connection)?;
+        shape::check(connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
             // a backup that VACUUM INTO made
             connection.pragma_update(None, "journal_mode", "WAL")?;
         }
-        Ok(Sqlite { connection, place: Place::of(path)?, deadline, tail: Tail::of(path) })
+        Ok(deadline)
     }
 
     /// Makes the store under another name in its folder, and renames it when it is whole: a cut-off leaves no half
@@ -205,9 +209,10 @@ fn is_left(folder: &Folder, beside: &Path, group: Option<u32>) -> Result<bool, S
 
 /// SQLite says of a process without file descriptors that the store cannot be opened.
 fn out_of_files(path: &Path) -> Option<StoreError> {
-    // never the store: to close it would give up the locks of this process's other connections
-    let error = File::open("/").err()?;
-    Some(FileError::io(path, error).into())
+    // as many as the engine opens at once, and never the store's: to close one of those would give up the locks of this
+    // process's other connections
+    let open: Result<Vec<File>, _> = (0..3).map(|_| File::open("/")).collect();
+    Some(FileError::io(path, open.err()?).into())
 }
 
 /// When the engine has to give up what it works on.

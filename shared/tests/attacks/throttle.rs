@@ -16,6 +16,8 @@ use shared::place::Origin;
 use shared::totp::{Moving, Step};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// A code that is wrong for everyone in these tests.
 const WRONG: &str = "000000";
@@ -355,4 +357,40 @@ fn commands_that_are_run_at_once_all_get_their_turn() {
             scope.spawn(move || door.disable(&name(&format!("user{number}")), "root", NOW).unwrap());
         }
     });
+}
+
+/// A gate read all app passwords under the write lock, whenever one was added.
+#[test]
+fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
+    let (mut home, _) = alice("");
+    app_password(&mut home);
+    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
+               INSERT INTO app_password (hash, account, name, scope, created, revision) \
+               SELECT randomblob(32), account, 'n' || i, scope, created, revision FROM n, app_password";
+    home.engine().execute_batch(sql).unwrap();
+    let (ended, store) = (AtomicBool::new(false), home.folder.path().join("store/db"));
+    let (looked, longest) = std::thread::scope(|scope| {
+        // how long the write lock is held at most, as someone sees it who wants it all the time
+        let polls = scope.spawn(|| {
+            let engine = rusqlite::Connection::open(&store).unwrap();
+            engine.busy_timeout(Duration::ZERO).unwrap();
+            let (mut free, mut longest) = (Instant::now(), Duration::ZERO);
+            while !ended.load(Ordering::SeqCst) {
+                if engine.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+                    longest = longest.max(free.elapsed());
+                    free = Instant::now();
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            longest.max(free.elapsed())
+        });
+        let began = Instant::now();
+        let mut told = 0;
+        home.door.look(&[7; 16], None, NOW, |seen| told = seen.app_passwords[0].all.len()).unwrap();
+        let looked = began.elapsed();
+        ended.store(true, Ordering::SeqCst);
+        assert_eq!(told, 60_001);
+        (looked, polls.join().unwrap())
+    });
+    assert!(longest < looked / 2, "held for {longest:?} of {looked:?}");
 }

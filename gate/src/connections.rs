@@ -19,20 +19,31 @@ const MOST: usize = 4096;
 const OTHERS: usize = 256;
 /// Room is made by one in so many of them, so that looking for the oldest is worth it.
 const SHARE: usize = 64;
+/// One address has one in so many of them, unless it is a proxy's.
+const OF_ADDRESS: usize = 8;
 
 /// All of them.
 pub(crate) struct Connections {
     most: usize,
     room: Arc<Semaphore>,
-    open: Mutex<HashMap<u64, Arc<Activity>>>,
+    open: Mutex<Open>,
     memory: Arc<Memory>,
     numbers: AtomicU64,
     began: Instant,
     crowded: AtomicBool,
 }
 
+/// Those that are open, and how many of them each address has.
+#[derive(Default)]
+struct Open {
+    activities: HashMap<u64, Arc<Activity>>,
+    addresses: HashMap<String, usize>,
+}
+
 /// What one of them does.
 struct Activity {
+    /// Its address; none of proxies.
+    from: Option<String>,
     /// When it came, or asked last, in nanoseconds since the gate began.
     heard: AtomicU64,
     /// Requests that are not answered yet.
@@ -77,9 +88,15 @@ impl Connections {
         }
     }
 
-    /// A seat for one more. If all are taken, those go that have asked nothing for longest: idle connections cannot
-    /// keep others waiting, and a new one has its seat for as long as it takes thousands of newer ones to come.
-    pub(crate) async fn seat(self: &Arc<Connections>) -> std::io::Result<Seat> {
+    /// A seat for one more, from an address that is no proxy's, or from a proxy. If all are taken, those go that have
+    /// asked nothing for longest, and none that waits for its answer before one that does not: idle connections cannot
+    /// keep others waiting, and a new one has its seat for as long as it takes thousands of newer ones to come. An
+    /// address that has more than its share ends its own.
+    pub(crate) async fn seat(self: &Arc<Connections>, from: Option<Address>) -> std::io::Result<Seat> {
+        let from = from.map(Address::key);
+        if let Some(from) = &from {
+            self.make_room_of(from);
+        }
         let permit = match Arc::clone(&self.room).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -93,6 +110,7 @@ impl Connections {
         }
         let came = self.now();
         let activity = Arc::new(Activity {
+            from: from.clone(),
             heard: AtomicU64::new(came),
             asking: AtomicU32::new(0),
             leave: Notify::new(),
@@ -102,7 +120,12 @@ impl Connections {
             held: OfConnection::default(),
         });
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        self.open().insert(number, Arc::clone(&activity));
+        let mut open = self.open();
+        open.activities.insert(number, Arc::clone(&activity));
+        if let Some(from) = from {
+            *open.addresses.entry(from).or_default() += 1;
+        }
+        drop(open);
         Ok(Seat { all: Arc::clone(self), number, came, activity, _permit: permit })
     }
 
@@ -113,14 +136,13 @@ impl Connections {
 
     fn make_room(&self) {
         let mut open = self.open();
-        let mut oldest: Vec<_> =
-            open.iter().map(|(number, one)| (one.heard.load(Ordering::Relaxed), *number)).collect();
+        let mut oldest: Vec<_> = open.activities.iter().map(|(number, one)| (one.age(), *number)).collect();
         let few = oldest.len() / SHARE;
         // none are left if all are about to go
         if few < oldest.len() {
             oldest.select_nth_unstable(few);
             for (_, number) in &oldest[..=few] {
-                if let Some(one) = open.remove(number) {
+                if let Some(one) = open.activities.remove(number) {
                     one.leave.notify_one();
                 }
             }
@@ -133,9 +155,22 @@ impl Connections {
         }
     }
 
+    /// Ends the oldest of an address that has its share.
+    fn make_room_of(&self, from: &str) {
+        let mut open = self.open();
+        if open.addresses.get(from).is_none_or(|count| *count < self.most / OF_ADDRESS) {
+            return;
+        }
+        let own = open.activities.iter().filter(|(_, one)| one.from.as_deref() == Some(from));
+        let oldest = own.min_by_key(|(_, one)| one.age()).map(|(number, _)| *number);
+        if let Some(one) = oldest.and_then(|number| open.activities.remove(&number)) {
+            one.leave.notify_one();
+        }
+    }
+
     /// The gate ends: whoever asks nothing right now goes at once.
     pub(crate) fn end_idle(&self) {
-        for one in self.open().values() {
+        for one in self.open().activities.values() {
             if one.asking.load(Ordering::Acquire) == 0 {
                 one.leave.notify_one();
             }
@@ -143,12 +178,19 @@ impl Connections {
     }
 
     /// Each change is one insertion or removal: a panic cannot leave it half done.
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Activity>>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Activity {
+    /// Whoever waits for an answer goes last, and else who asked longest ago goes first.
+    fn age(&self) -> (bool, u64) {
+        (self.asking.load(Ordering::Acquire) > 0, self.heard.load(Ordering::Relaxed))
     }
 }
 
@@ -215,7 +257,13 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.all.open().remove(&self.number);
+        let mut open = self.all.open();
+        open.activities.remove(&self.number);
+        let Some(from) = &self.activity.from else { return };
+        match open.addresses.get_mut(from) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(open.addresses.remove(from)),
+        }
     }
 }
 
@@ -258,11 +306,11 @@ mod tests {
     fn whoever_asked_nothing_for_longest_makes_room() {
         run(async {
             let all = Arc::new(Connections::of(3));
-            let first = all.seat().await.unwrap();
-            let second = all.seat().await.unwrap();
-            let _third = all.seat().await.unwrap();
+            let first = all.seat(None).await.unwrap();
+            let second = all.seat(None).await.unwrap();
+            let _third = all.seat(None).await.unwrap();
             drop(first.asks());
-            let (new, ()) = tokio::join!(timeout(SOON, all.seat()), async {
+            let (new, ()) = tokio::join!(timeout(SOON, all.seat(None)), async {
                 second.ends(NEVER).await;
                 drop(second);
             });
@@ -276,10 +324,10 @@ mod tests {
     fn nobody_goes_while_there_is_room() {
         run(async {
             let all = Arc::new(Connections::of(2));
-            let first = all.seat().await.unwrap();
-            let second = all.seat().await.unwrap();
+            let first = all.seat(None).await.unwrap();
+            let second = all.seat(None).await.unwrap();
             drop(second);
-            let _third = all.seat().await.unwrap();
+            let _third = all.seat(None).await.unwrap();
             assert!(!has_to_go(&first).await && !all.crowded.load(Ordering::Relaxed));
         });
     }
@@ -288,7 +336,7 @@ mod tests {
     fn whoever_never_asks_goes_after_a_while() {
         run(async {
             let all = Arc::new(Connections::of(2));
-            let (silent, other) = (all.seat().await.unwrap(), all.seat().await.unwrap());
+            let (silent, other) = (all.seat(None).await.unwrap(), all.seat(None).await.unwrap());
             drop(other.asks());
             assert!(timeout(SOON, silent.ends(Duration::ZERO)).await.is_ok());
             let kept = timeout(Duration::from_millis(1), other.ends(Duration::ZERO)).await;
@@ -296,11 +344,47 @@ mod tests {
         });
     }
 
+    /// Thousands of connections ended the one that waited for its answer.
+    #[test]
+    fn whoever_waits_for_an_answer_goes_after_whoever_does_not() {
+        run(async {
+            let all = Arc::new(Connections::of(2));
+            let waits = all.seat(None).await.unwrap();
+            let asking = waits.asks();
+            let idle = all.seat(None).await.unwrap();
+            drop(idle.asks());
+            let (new, ()) = tokio::join!(timeout(SOON, all.seat(None)), async {
+                idle.ends(NEVER).await;
+                drop(idle);
+            });
+            assert!(new.unwrap().is_ok() && !has_to_go(&waits).await);
+            drop(asking);
+        });
+    }
+
+    #[test]
+    fn an_address_with_more_than_its_share_ends_its_own() {
+        run(async {
+            let all = Arc::new(Connections::of(8 * OF_ADDRESS));
+            let address = |text: &str| Address::parse(text);
+            let other = all.seat(address("192.0.2.1")).await.unwrap();
+            let mut own = Vec::new();
+            for host in 0..9 {
+                // one /64
+                own.push(all.seat(address(&format!("2001:db8::{host}"))).await.unwrap());
+            }
+            assert!(has_to_go(&own[0]).await && !has_to_go(&own[1]).await && !has_to_go(&other).await);
+            own.clear();
+            drop(other);
+            assert!(all.open().addresses.is_empty());
+        });
+    }
+
     #[test]
     fn whoever_takes_no_answer_goes_after_a_while() {
         run(async {
             let all = Arc::new(Connections::of(2));
-            let (stuck, reads) = (all.seat().await.unwrap(), all.seat().await.unwrap());
+            let (stuck, reads) = (all.seat(None).await.unwrap(), all.seat(None).await.unwrap());
             let unsent = stuck.sends(Duration::from_millis(5));
             drop(reads.sends(Duration::from_millis(5)));
             assert!(timeout(SOON, stuck.ends(NEVER)).await.is_ok());
@@ -313,7 +397,7 @@ mod tests {
     fn at_the_end_whoever_waits_for_an_answer_stays() {
         run(async {
             let all = Arc::new(Connections::of(2));
-            let (idle, other) = (all.seat().await.unwrap(), all.seat().await.unwrap());
+            let (idle, other) = (all.seat(None).await.unwrap(), all.seat(None).await.unwrap());
             let asking = other.asks();
             all.end_idle();
             assert!(has_to_go(&idle).await && !has_to_go(&other).await);

@@ -35,6 +35,10 @@ pub(crate) async fn begin(
     let question = Question { name: name.clone(), address: None, class: Class::Known, password };
     let said = match host_password::ask(Key::User(uid), &question).await {
         Ok(said) => said,
+        Err(Silent::Busy(busy)) => {
+            log::says(format_args!("no password of this host can be checked now: {busy}"));
+            shared::host_password::Said::Unasked
+        }
         Err(Silent::Absent(why)) => {
             log::says(why);
             shared::host_password::Said::Unasked

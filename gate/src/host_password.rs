@@ -27,6 +27,8 @@ static AT_ONCE: LazyLock<Admission<Key>> = LazyLock::new(|| Admission::new(QUEST
 
 /// Nothing was said.
 pub(crate) enum Silent {
+    /// There was no place for the question.
+    Busy(Busy),
     /// The helper was not reached: it knows nothing of the question.
     Absent(String),
     /// It has the question.
@@ -37,7 +39,7 @@ pub(crate) enum Silent {
 pub(crate) async fn ask(key: Key, question: &Question) -> Result<Said, Silent> {
     let _turn = turn(key, question).await.map_err(|busy| {
         METRICS.busy("host-passwords", busy);
-        Silent::Absent(format!("no password of this host can be checked now: {busy}"))
+        Silent::Busy(busy)
     })?;
     let reached = timeout(GREETED, reach(Path::new(SOCKET))).await;
     let mut stream = reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|error| {

@@ -5,6 +5,7 @@ use crate::site::Site;
 use shared::account::Enrolled;
 use shared::config::rule::Access;
 use shared::door::{Page, SERVICE};
+use shared::groups::{Doubt, PersonGroups};
 use shared::name::{Group, UserName};
 use shared::place::Address;
 use shared::policy::Subject;
@@ -65,13 +66,14 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
         passed.second = PassedSecond::None(Enrolled::Yes);
     }
     let policy = &site.config.policy;
-    let groups: Vec<String> = match (policy.asks_groups(), session.host_groups.answer(&site.asked_groups)) {
-        (false, _) => Vec::new(),
+    let asks_groups = !policy.groups_asked().is_empty();
+    let groups = match (asks_groups, session.host_groups.answer(&site.asked_groups)) {
+        (false, _) => PersonGroups::default(),
         // other groups were asked about when it began: whether the policy means this person, a new session knows
         (true, None) => return false,
         (true, Some(of_host)) => {
             let ours = site.config.memberships(&session.name, &session.groups).map(Group::as_str);
-            ours.chain(of_host.held()).map(str::to_owned).collect()
+            PersonGroups::known(ours.chain(of_host.held())).in_doubt(of_host.in_doubt(), Doubt::Earlier)
         }
     };
     let subject = Subject {

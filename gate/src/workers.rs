@@ -3,6 +3,7 @@
 //!
 //! MUST take a hash's worker for nothing but a hash: signing out, and what a session does, waits for none of them.
 
+use crate::log;
 use crate::metrics::METRICS;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
@@ -229,7 +230,11 @@ impl Judge {
                     Some(door) => door,
                     None => Door::open(config).map_err(|error| failed(&error))?,
                 };
-                let result = work(&mut door).map_err(|error| failed(&error))?;
+                let result = work(&mut door).map_err(|error| failed(&error));
+                for doubt in door.take_doubts() {
+                    log::event("warning").with("cause", "group-in-doubt").because(doubt);
+                }
+                let result = result?;
                 if let Ok(mut idle) = idle.lock() {
                     idle.push(door);
                 }

@@ -17,6 +17,8 @@ use shared::guess::Stage;
 use shared::name::Service;
 use shared::policy::{Need, Waiver};
 use shared::words;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -34,7 +36,11 @@ pub(crate) enum Reach {
 
 /// Where a line asks.
 pub(crate) enum Desk {
-    Store(Box<Config>),
+    Store {
+        config: Box<Config>,
+        /// What nobody knew of groups, for the log.
+        doubts: RefCell<Vec<String>>,
+    },
     Gate(Gate),
 }
 
@@ -88,8 +94,16 @@ pub(crate) enum Begun {
 impl Desk {
     pub(crate) fn of(reach: Reach, config: &Config) -> Desk {
         match reach {
-            Reach::Store => Desk::Store(Box::new(config.clone())),
+            Reach::Store => Desk::Store { config: Box::new(config.clone()), doubts: RefCell::default() },
             Reach::Gate(gate) => Desk::Gate(gate),
+        }
+    }
+
+    /// What nobody knew of groups since this was asked last; a gate logs its own.
+    pub(crate) fn take_doubts(&self) -> BTreeSet<String> {
+        match self {
+            Desk::Store { doubts, .. } => doubts.take().into_iter().collect(),
+            Desk::Gate(_) => BTreeSet::new(),
         }
     }
 
@@ -249,9 +263,12 @@ impl Desk {
         let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
         let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer } = match self {
-            Desk::Store(config) => {
+            Desk::Store { config, doubts } => {
                 let now = clock::now()?;
-                Door::open((**config).clone())?.run_errand(root, &errand, now)?
+                let mut door = Door::open((**config).clone())?;
+                let ran = door.run_errand(root, &errand, now);
+                doubts.borrow_mut().extend(door.take_doubts());
+                ran?
             }
             Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
             Desk::Gate(gate) => gate.judge(&errand)?,

@@ -159,6 +159,10 @@ impl<'a> Line<'a> {
     /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
     /// comes quoted.
     pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
+        for doubt in self.desk.take_doubts() {
+            let fields = self.log_fields(Some(self.user.clone()));
+            fields.write(self.host, Severity::Error, "warning", "group-in-doubt", Some(&doubt));
+        }
         if self.settings.quiet && severity == Severity::Info {
             return;
         }

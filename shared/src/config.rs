@@ -7,20 +7,22 @@ mod conflict;
 pub mod email;
 pub mod file;
 pub mod gate;
+mod gate_check;
 mod listen;
 mod locate;
 pub mod look;
 mod pam;
 mod policy;
+mod recent;
 pub mod rule;
 pub mod value;
 
 pub use app_passwords::{AppPasswords, OnChange};
+pub use gate_check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use pam::{FirstFactor, Grace, Pam, PamService, Unenrolled};
 pub use policy::{Administrators, After, AfterWord, Exempt, Policy, Required, SelfEnroll};
 
 use crate::email::EmailAddress;
-use crate::groups::{self, GroupsError};
 use crate::name::{Group, UserName};
 use crate::recovery::RecoveryCode;
 use crate::secret::RandomError;
@@ -262,26 +264,23 @@ impl From<StoreUrl> for String {
 }
 
 impl Config {
-    /// The groups of a user that the policy speaks of: those of the host, those declared for the account, and those
-    /// that the store keeps for it.
-    pub fn groups_of(&self, name: &UserName, kept: &[Group]) -> Result<Vec<String>, GroupsError> {
-        let mut groups = match self.policy.asks_groups() {
-            true => groups::of(name)?,
-            false => Vec::new(),
-        };
-        groups.extend(self.memberships(name, kept).map(|group| group.as_str().to_owned()));
-        Ok(groups)
-    }
-
-    /// Whether an account administers.
-    pub fn is_administrator(&self, name: &UserName, kept: &[Group]) -> Result<bool, GroupsError> {
-        let mut known: Vec<String> =
-            self.memberships(name, kept).map(|group| group.as_str().to_owned()).collect();
-        if self.policy.is_administrator(name, &known) || !self.policy.administrators_by_group() {
-            return Ok(self.policy.is_administrator(name, &known));
+    /// The keys that name a group, as logs name them.
+    pub fn keys_that_name(&self, group: &str) -> Vec<String> {
+        let is_it = |word: &str| word.trim_start_matches('!').strip_prefix('%') == Some(group);
+        let mut keys = Vec::new();
+        if matches!(&self.policy.required, Required::Listed(words) if words.iter().any(|word| is_it(word))) {
+            keys.push("policy.required".to_owned());
         }
-        known.extend(groups::of(name)?);
-        Ok(self.policy.is_administrator(name, &known))
+        let exempt = self.policy.exempt.iter().zip(1..);
+        let exempt = exempt.filter(|(exempt, _)| exempt.groups.iter().any(|named| named == group));
+        keys.extend(exempt.map(|(_, position)| format!("policy.exempt-{position}")));
+        if self.policy.administrators.words().any(is_it) {
+            keys.push("policy.administrators".to_owned());
+        }
+        let rules = self.gate.rule.iter().zip(1..);
+        let rules = rules.filter(|(rule, _)| rule.groups.iter().any(|named| named.as_str() == group));
+        keys.extend(rules.map(|(_, position)| format!("gate.rule-{position}")));
+        keys
     }
 
     /// The groups of an account that Postern knows of, without those of the host.

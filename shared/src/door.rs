@@ -25,6 +25,7 @@ mod notice;
 mod one_time_code;
 mod opening;
 mod password_change;
+mod person_groups;
 mod probe;
 mod program;
 mod proof;
@@ -101,13 +102,15 @@ pub struct Door {
     vault: Vault,
     store: KeyedStore,
     hashing: HashingMemory,
+    /// What nobody knew of groups, for the log.
+    doubts: Vec<String>,
 }
 
 impl Door {
     /// Opens the store, reads the key, and unwraps the data keys.
     pub fn open(config: Config) -> Result<Door, DoorError> {
         let (store, vault) = KeyedStore::open(&config.store)?;
-        Ok(Door { config, vault, store, hashing: HashingMemory::default() })
+        Ok(Door { config, vault, store, hashing: HashingMemory::default(), doubts: Vec::new() })
     }
 
     /// The configuration it was opened with.

@@ -4,7 +4,8 @@
 //! They MUST be known or not known, never guessed: whoever is in no group that was asked about then may well be in
 //! one that is asked about now.
 
-use crate::config::{Config, Required};
+use crate::config::Config;
+use crate::groups::{InGroup, PersonGroups};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
@@ -26,8 +27,10 @@ type Mark = [u8; 8];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownGroups {
     mark: Mark,
-    /// One for each, in order; the first is the lowest of the first byte.
+    /// One for each, in order; the first is the lowest of the first byte. Of the same length: those of which nothing was
+    /// known.
     bits: Vec<u8>,
+    doubts: Vec<u8>,
 }
 
 /// The same, beside the names.
@@ -35,6 +38,7 @@ pub struct KnownGroups {
 pub struct Answered<'a> {
     names: &'a [String],
     bits: &'a [u8],
+    doubts: &'a [u8],
 }
 
 impl AskedGroups {
@@ -60,61 +64,81 @@ impl AskedGroups {
 /// The groups that rules, exemptions and `policy.required` name.
 pub(crate) fn groups_asked(config: &Config) -> BTreeSet<&str> {
     let rules = config.gate.rule.iter().flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
-    let exempt = config.policy.exempt.iter().flat_map(|exempt| exempt.groups.iter().map(String::as_str));
-    let required = match &config.policy.required {
-        Required::Listed(words) => words.as_slice(),
-        Required::Enrolled | Required::All => &[],
-    };
-    let required = required.iter().filter_map(|word| word.trim_start_matches('!').strip_prefix('%'));
-    rules.chain(exempt).chain(required).collect()
+    rules.chain(config.policy.groups_asked()).collect()
 }
 
 impl KnownGroups {
-    /// Those that were asked about, of someone who is in all of `groups` and in no others.
-    pub fn among(asked: &AskedGroups, groups: &[String]) -> KnownGroups {
+    /// Those that were asked about, of someone who is in these.
+    pub fn among(asked: &AskedGroups, groups: &PersonGroups) -> KnownGroups {
         let mut bits = vec![0; asked.names.len().div_ceil(8)];
+        let mut doubts = bits.clone();
         for (position, name) in asked.names.iter().enumerate() {
-            if groups.contains(name) {
-                bits[position / 8] |= 1 << (position % 8);
-            }
+            let list = match groups.in_group(name) {
+                InGroup::Yes => &mut bits,
+                InGroup::Unknown => &mut doubts,
+                InGroup::No => continue,
+            };
+            list[position / 8] |= 1 << (position % 8);
         }
-        KnownGroups { mark: asked.mark, bits }
+        KnownGroups { mark: asked.mark, bits, doubts }
     }
 
     /// The answer, if it was these that were asked about.
     pub fn answer<'a>(&'a self, asked: &'a AskedGroups) -> Option<Answered<'a>> {
-        (self.mark == asked.mark).then_some(Answered { names: &asked.names, bits: &self.bits })
+        (self.mark == asked.mark).then_some(Answered {
+            names: &asked.names,
+            bits: &self.bits,
+            doubts: &self.doubts,
+        })
     }
 
     /// As a cookie holds it.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        [&self.mark, self.bits.as_slice()].concat()
+        [&self.mark, self.bits.as_slice(), self.doubts.as_slice()].concat()
     }
 
     /// Reads what [`KnownGroups::to_bytes`] wrote.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<KnownGroups> {
-        let (mark, bits) = bytes.split_first_chunk()?;
-        Some(KnownGroups { mark: *mark, bits: bits.to_vec() })
+        let (mark, rest) = bytes.split_first_chunk()?;
+        let (bits, doubts) = rest.split_at(rest.len() / 2);
+        let (bits, doubts) = (bits.to_vec(), doubts.to_vec());
+        (bits.len() == doubts.len()).then_some(KnownGroups { mark: *mark, bits, doubts })
     }
 }
 
 impl<'a> Answered<'a> {
     /// Whether someone was in a group that was asked about.
-    pub fn holds(&self, group: &str) -> bool {
-        let position = self.names.binary_search_by(|name| name.as_str().cmp(group));
-        position.is_ok_and(|position| self.has(position))
+    pub fn in_group(&self, group: &str) -> InGroup {
+        match self.names.binary_search_by(|name| name.as_str().cmp(group)) {
+            Ok(position) if has(self.bits, position) => InGroup::Yes,
+            Ok(position) if has(self.doubts, position) => InGroup::Unknown,
+            Ok(_) | Err(_) => InGroup::No,
+        }
     }
 
     /// All that someone was in.
     pub fn held(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let answered = *self;
-        let all = answered.names.iter().enumerate();
-        all.filter(move |(position, _)| answered.has(*position)).map(|(_, name)| name.as_str())
+        let Answered { names, bits, .. } = *self;
+        names
+            .iter()
+            .enumerate()
+            .filter(move |(position, _)| has(bits, *position))
+            .map(|(_, name)| name.as_str())
     }
 
-    fn has(&self, position: usize) -> bool {
-        self.bits.get(position / 8).is_some_and(|byte| byte >> (position % 8) & 1 == 1)
+    /// All of which nothing was known.
+    pub fn in_doubt(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let Answered { names, doubts, .. } = *self;
+        names
+            .iter()
+            .enumerate()
+            .filter(move |(position, _)| has(doubts, *position))
+            .map(|(_, name)| name.as_str())
     }
+}
+
+fn has(bits: &[u8], position: usize) -> bool {
+    bits.get(position / 8).is_some_and(|byte| byte >> (position % 8) & 1 == 1)
 }
 
 #[cfg(test)]
@@ -129,21 +153,32 @@ mod tests {
     fn of_the_hosts_groups_those_that_were_asked_about_are_known() {
         let rules = "[[gate.rule]]\ngroups = [\"ops\", \"staff\"]\nthen = \"deny\"\n[[policy.exempt]]\ngroups = [\"away\"]";
         let asked = asked(rules);
-        let known = KnownGroups::among(&asked, &["users", "staff", "away"].map(str::to_owned));
+        let known = KnownGroups::among(&asked, &PersonGroups::known(["users", "staff", "away"]));
         let answered = known.answer(&asked).unwrap();
         assert_eq!(answered.held().collect::<Vec<_>>(), ["away", "staff"]);
-        assert!(answered.holds("staff") && !answered.holds("ops") && !answered.holds("users"));
+        let is_in = |group: &str| answered.in_group(group) == InGroup::Yes;
+        assert!(is_in("staff") && !is_in("ops") && !is_in("users"));
         assert_eq!(KnownGroups::from_bytes(&known.to_bytes()), Some(known));
+    }
+
+    #[test]
+    fn what_was_in_doubt_stays_so_in_the_session() {
+        let asked = AskedGroups::named(["ops", "staff"].into_iter());
+        let groups = PersonGroups::known(["ops"]).in_doubt(["staff"], crate::groups::Doubt::NoSuchGroup);
+        let known = KnownGroups::from_bytes(&KnownGroups::among(&asked, &groups).to_bytes()).unwrap();
+        let answered = known.answer(&asked).unwrap();
+        assert_eq!((answered.in_group("ops"), answered.in_group("staff")), (InGroup::Yes, InGroup::Unknown));
+        assert_eq!(answered.in_doubt().collect::<Vec<_>>(), ["staff"]);
     }
 
     #[test]
     fn as_many_as_there_may_be_take_few_bytes() {
         let names: Vec<String> = (0..MOST_GROUPS).map(|number| format!("group {number}")).collect();
         let asked = AskedGroups::named(names.iter().map(String::as_str));
-        let known = KnownGroups::among(&asked, &names[3..]);
-        assert!(known.to_bytes().len() <= 40);
+        let known = KnownGroups::among(&asked, &PersonGroups::known(&names[3..]));
+        assert!(known.to_bytes().len() <= 72);
         for (number, name) in names.iter().enumerate() {
-            assert_eq!(known.answer(&asked).unwrap().holds(name), number >= 3, "{name}");
+            assert_eq!(known.answer(&asked).unwrap().in_group(name) == InGroup::Yes, number >= 3, "{name}");
         }
     }
 
@@ -153,9 +188,9 @@ mod tests {
         let [ab, a_b] = [["ab", "c"], ["a", "bc"]].map(|[one, other]| {
             asked(&format!("[[gate.rule]]\ngroups = [\"{one}\", \"{other}\"]\nthen = \"deny\""))
         });
-        let known = KnownGroups::among(&nothing, &[]);
+        let known = KnownGroups::among(&nothing, &PersonGroups::default());
         assert!(known.answer(&nothing).is_some() && known.answer(&ab).is_none());
-        assert!(KnownGroups::among(&ab, &[]).answer(&a_b).is_none());
+        assert!(KnownGroups::among(&ab, &PersonGroups::default()).answer(&a_b).is_none());
         assert!(KnownGroups::default().answer(&nothing).is_none(), "what was never asked is not known");
     }
 }

@@ -4,16 +4,18 @@ use crate::account::Enrolled;
 use crate::clock::Timestamp;
 use crate::config::{After, AfterWord, Exempt, Policy, Required, SelfEnroll};
 use crate::earlier::{Earlier, Factor, Key, Method};
+use crate::groups::{InGroup, PersonGroups};
 use crate::name::UserName;
 use crate::place::Address;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A person at a door.
 pub struct Subject<'a> {
     /// The account's name.
     pub name: &'a UserName,
-    /// Names of all groups the person is in: the host's and those declared for the account.
-    pub groups: &'a [String],
+    /// What is known of the person's groups: the host's, those declared for the account, and those that the store keeps.
+    pub groups: &'a PersonGroups,
     /// The PAM service, or the name of another door.
     pub service: &'a str,
     /// The remote address, if there is one.
@@ -85,7 +87,8 @@ impl Policy {
     /// yet.
     pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
         let covers = |exempt: &Exempt| {
-            exempt.groups.is_empty() && exempt.covers(&[], service, address, &Earlier::default())
+            exempt.groups.is_empty()
+                && exempt.covers(&PersonGroups::default(), service, address, &Earlier::default())
         };
         self.exempt.iter().position(covers).map(|position| position + 1)
     }
@@ -106,53 +109,65 @@ impl Policy {
         (now < until).then_some(until)
     }
 
-    /// Whether a person of that name and in these groups administers.
-    pub fn is_administrator(&self, name: &UserName, groups: &[String]) -> bool {
-        self.administrators.words().any(|word| means(word, name, groups))
+    /// Whether a person of that name and in these groups administers; a doubt does not make one.
+    pub fn is_administrator(&self, name: &UserName, groups: &PersonGroups) -> bool {
+        self.administrators.words().any(|word| means(word, name, groups) == InGroup::Yes)
     }
 
-    /// Whether who administers depends on groups.
-    pub fn administrators_by_group(&self) -> bool {
-        self.administrators.words().any(|word| word.starts_with('%'))
+    /// The groups whose members administer.
+    pub fn administrating_groups(&self) -> impl Iterator<Item = &str> {
+        self.administrators.words().filter_map(|word| word.strip_prefix('%'))
     }
 
-    /// Whether any answer depends on the person's groups, so that they are worth looking up.
-    pub fn asks_groups(&self) -> bool {
+    /// The groups that `required` and the exemptions name: of whoever is asked about, these are worth looking up.
+    pub fn groups_asked(&self) -> BTreeSet<&str> {
         let required = match &self.required {
-            Required::Enrolled | Required::All => false,
-            Required::Listed(words) => words.iter().any(|w| w.trim_start_matches('!').starts_with('%')),
+            Required::Enrolled | Required::All => &[],
+            Required::Listed(words) => words.as_slice(),
         };
-        required || self.exempt.iter().any(|exempt| !exempt.groups.is_empty())
+        let required = required.iter().filter_map(|word| word.trim_start_matches('!').strip_prefix('%'));
+        let exempt = self.exempt.iter().flat_map(|exempt| exempt.groups.iter().map(String::as_str));
+        required.chain(exempt).collect()
     }
 }
 
 impl Required {
     /// A name or `%group`; with `!` an exception, which wins wherever it stands.
     fn covers(&self, subject: &Subject<'_>) -> bool {
-        let is = |word: &str| means(word, subject.name, subject.groups);
+        // of what is not known the stricter reading holds: required, and not excepted
+        let means = |word: &str| means(word, subject.name, subject.groups);
+        let is = |word: &str| means(word) == InGroup::Yes;
+        let could_be = |word: &str| means(word) != InGroup::No;
         match self {
             Required::Enrolled => false,
             Required::All => true,
             Required::Listed(words) => {
                 let excepted = words.iter().filter_map(|w| w.strip_prefix('!')).any(is);
-                !excepted && words.iter().filter(|w| !w.starts_with('!')).any(|w| w == "all" || is(w))
+                !excepted && words.iter().filter(|w| !w.starts_with('!')).any(|w| w == "all" || could_be(w))
             }
         }
     }
 }
 
 /// Whether a name or `%group` means this person.
-fn means(word: &str, name: &UserName, groups: &[String]) -> bool {
+fn means(word: &str, name: &UserName, groups: &PersonGroups) -> InGroup {
     match word.strip_prefix('%') {
-        Some(group) => groups.iter().any(|g| g == group),
-        None => word == name.as_str(),
+        Some(group) => groups.in_group(group),
+        None if word == name.as_str() => InGroup::Yes,
+        None => InGroup::No,
     }
 }
 
 impl Exempt {
-    /// Every condition that is given must hold; of each, one alternative.
-    fn covers(&self, groups: &[String], service: &str, address: Option<Address>, earlier: &Earlier) -> bool {
-        let in_group = self.groups.is_empty() || self.groups.iter().any(|g| groups.contains(g));
+    /// Every condition that is given must hold for certain; of each, one alternative.
+    fn covers(
+        &self,
+        groups: &PersonGroups,
+        service: &str,
+        address: Option<Address>,
+        earlier: &Earlier,
+    ) -> bool {
+        let in_group = self.groups.is_empty() || self.groups.iter().any(|group| groups.is_in(group));
         let at_service = self.services.is_empty() || self.services.iter().any(|s| s == service);
         let in_network = self.networks.is_empty()
             || address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
@@ -199,13 +214,14 @@ impl AfterWord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::groups::Doubt;
 
     const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
     const OTHER: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
     fn need(policy: &str, groups: &[&str], service: &str, address: &str, enrolled: Enrolled) -> Need {
         let policy: Policy = toml::from_str(policy).unwrap();
-        let groups: Vec<String> = groups.iter().map(|g| (*g).to_owned()).collect();
+        let groups = PersonGroups::known(groups.iter().copied());
         let name = "alice".parse().unwrap();
         let (address, earlier) = (Address::parse(address), &Earlier::PASSWORD);
         policy.need(&Subject { name: &name, groups: &groups, service, address, earlier }, enrolled)
@@ -215,7 +231,8 @@ mod tests {
     fn exempt_after(after: &str, said: &str) -> bool {
         let policy: Policy = toml::from_str(&format!("[[exempt]]\nafter = {after}")).unwrap();
         let (name, earlier) = (&"alice".parse().unwrap(), &Earlier::of_sshd(said.as_bytes()));
-        let subject = Subject { name, groups: &[], service: "sshd", address: None, earlier };
+        let groups = &PersonGroups::default();
+        let subject = Subject { name, groups, service: "sshd", address: None, earlier };
         policy.need(&subject, Enrolled::Yes) == Need::Exempt(1)
     }
 
@@ -236,6 +253,25 @@ mod tests {
         let but_alice = "required = [\"all\", \"!alice\"]";
         assert_eq!(need(but_alice, &[], "sshd", "", Enrolled::No), Need::Nothing);
         assert_eq!(need(but_alice, &[], "sshd", "", Enrolled::Yes), Need::Code);
+    }
+
+    #[test]
+    fn of_a_group_in_doubt_the_stricter_reading_holds() {
+        let doubtful = PersonGroups::default().in_doubt(["staff", "robots"], Doubt::NoSuchGroup);
+        let need = |policy: &str, groups: &PersonGroups, enrolled| {
+            let policy: Policy = toml::from_str(policy).unwrap();
+            let (name, earlier) = (&"alice".parse().unwrap(), &Earlier::PASSWORD);
+            policy.need(&Subject { name, groups, service: "sshd", address: None, earlier }, enrolled)
+        };
+        assert_eq!(need("required = [\"%staff\"]", &doubtful, Enrolled::No), Need::Enrolment);
+        assert_eq!(need("required = [\"all\", \"!%robots\"]", &doubtful, Enrolled::No), Need::Enrolment);
+        assert_eq!(need("required = [\"%staff\", \"!alice\"]", &doubtful, Enrolled::No), Need::Nothing);
+        assert_eq!(need("required = [\"%sudo\"]", &doubtful, Enrolled::No), Need::Nothing);
+        assert_eq!(need("[[exempt]]\ngroups = [\"staff\"]", &doubtful, Enrolled::Yes), Need::Code);
+        let also = doubtful.clone().and(["staff"]);
+        assert_eq!(need("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes), Need::Exempt(1));
+        let policy: Policy = toml::from_str("administrators = [\"%staff\"]").unwrap();
+        assert!(!policy.is_administrator(&"alice".parse().unwrap(), &doubtful));
     }
 
     #[test]
@@ -359,8 +395,7 @@ mod tests {
     fn administrators_are_names_and_groups_and_no_exceptions() {
         let policy: Policy = toml::from_str("administrators = [\"alice\", \"%sudo\"]").unwrap();
         let is = |name: &str, groups: &[&str]| {
-            let groups: Vec<String> = groups.iter().map(|g| (*g).to_owned()).collect();
-            policy.is_administrator(&name.parse().unwrap(), &groups)
+            policy.is_administrator(&name.parse().unwrap(), &PersonGroups::known(groups.iter().copied()))
         };
         assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
         assert!(!is("bob", &["alice"]) && !is("sudo", &[]));
@@ -369,7 +404,7 @@ mod tests {
 
     #[test]
     fn groups_are_looked_up_only_where_they_matter() {
-        let asks = |text: &str| toml::from_str::<Policy>(text).unwrap().asks_groups();
+        let asks = |text: &str| !toml::from_str::<Policy>(text).unwrap().groups_asked().is_empty();
         assert!(!asks("required = [\"alice\"]"));
         assert!(asks("required = [\"!%robots\", \"all\"]"));
         assert!(asks("[[exempt]]\ngroups = [\"ops\"]"));

@@ -7,6 +7,7 @@
 //! anybody: where that matters, they are asked.
 
 use crate::config::rule::{Access, Rule};
+use crate::groups::InGroup;
 use crate::host_groups::Answered;
 use crate::name::{Group, UserName};
 use crate::place::Address;
@@ -52,7 +53,7 @@ pub struct Decision {
 pub enum Why {
     /// It is the first that fits.
     First,
-    /// It is the strictest that could fit: host or path can be read in two ways.
+    /// It is the strictest that could fit: host, path or method can be read in two ways.
     TwoReadings,
     /// Which is the first that fits cannot be said, and all that could be take the same.
     Alike,
@@ -60,6 +61,8 @@ pub enum Why {
     Nobody,
     /// It is the strictest that could fit: it hangs on groups of the host, and which the person is in is not known.
     Groups,
+    /// The same: it hangs on a group that no source knows, or whose source did not answer at the sign-in.
+    GroupsInDoubt,
 }
 
 impl Why {
@@ -68,8 +71,11 @@ impl Why {
         match self {
             Why::First => "the first that fits",
             Why::Alike => "whichever fits first, it is the same",
-            Why::TwoReadings => "host or path can be read in two ways; the strictest that could fit",
+            Why::TwoReadings => "host, path or method can be read in two ways; the strictest that could fit",
             Why::Nobody => "hangs on who it is, and nobody has signed in",
+            Why::GroupsInDoubt => {
+                "hangs on a group that no source knows or answers for; the strictest that could fit"
+            }
             Why::Groups => "hangs on groups of the host that are not known; the strictest that could fit",
         }
     }
@@ -194,16 +200,25 @@ impl Rule {
     /// Whether it fits a request, whoever makes it.
     fn fits(&self, reading: &Reading<'_>) -> Fit {
         let request = reading.request;
-        let by_method =
-            || self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == request.method);
         let in_network = || {
             let inside = |address| self.networks.iter().any(|network| network.contains(address));
             self.networks.is_empty() || request.address.is_some_and(inside)
         };
         self.at_host(reading)
-            .and(|| Fit::when(by_method()))
+            .and(|| self.by_method(request.method))
             .and(|| Fit::when(in_network()))
             .and(|| self.on_path(reading))
+    }
+
+    /// Methods are compared as they are; an application may take `get` for GET.
+    fn by_method(&self, method: &str) -> Fit {
+        match () {
+            () if self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == method) => Fit::Yes,
+            () if self.methods.iter().any(|m| m.as_str().eq_ignore_ascii_case(method)) => {
+                Fit::Perhaps(Why::TwoReadings)
+            }
+            () => Fit::No,
+        }
     }
 
     fn at_host(&self, Reading { request, is_host, .. }: &Reading<'_>) -> Fit {
@@ -242,7 +257,14 @@ impl Rule {
             return Fit::Yes;
         }
         match person.of_host {
-            Some(of_host) => Fit::when(self.groups.iter().any(|group| of_host.holds(group.as_str()))),
+            Some(of_host) => {
+                let of = |wanted| self.groups.iter().any(|group| of_host.in_group(group.as_str()) == wanted);
+                match (of(InGroup::Yes), of(InGroup::Unknown)) {
+                    (true, _) => Fit::Yes,
+                    (false, true) => Fit::Perhaps(Why::GroupsInDoubt),
+                    (false, false) => Fit::No,
+                }
+            }
             None => Fit::Perhaps(Why::Groups),
         }
     }

@@ -23,7 +23,7 @@ use subtle::ConstantTimeEq;
 /// The longest scope: a host name or a domain.
 const LONGEST_SCOPE: usize = 253;
 /// The first byte of every session cookie.
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 /// How far a clock may stand behind the one that a session was opened by, in seconds.
 const CLOCKS_APART: u64 = 60;
 /// The longest cookie that is read, in characters: browsers keep 4096 bytes, its name included.
@@ -209,7 +209,7 @@ mod tests {
             host_groups: {
                 let rule = "[[gate.rule]]\ngroups = [\"sudo\", \"users\"]\nthen = \"deny\"";
                 let asked = AskedGroups::of(&toml::from_str(rule).unwrap());
-                KnownGroups::among(&asked, &["sudo", "adm"].map(str::to_owned))
+                KnownGroups::among(&asked, &crate::groups::PersonGroups::known(["sudo", "adm"]))
             },
             email: Some("alice@example.org".to_owned().try_into().unwrap()),
         }

@@ -214,9 +214,10 @@ impl Guest<'_> {
         });
         let next = run.await?;
         if said == Said::Unasked {
-            let why =
-                unasked.unwrap_or_else(|| "postern-password did not ask PAM; its log says why".to_owned());
-            return Err(NotJudged::Failed { cause: "password-unasked", why });
+            return Err(unasked.unwrap_or_else(|| {
+                let why = "postern-password did not ask PAM; its log says why".to_owned();
+                NotJudged::Failed { cause: "password-unasked", why }
+            }));
         }
         if let AfterPassword::Refused(_) = next {
             pace(came).await;
@@ -230,14 +231,15 @@ impl Guest<'_> {
         applicant: &Applicant,
         name: &UserName,
         typed: &str,
-    ) -> Result<Result<Said, String>, NotJudged> {
+    ) -> Result<Result<Said, NotJudged>, NotJudged> {
         // no password can be so: it is as wrong as any
         let Some(password) = Candidate::typed(typed.as_bytes()) else { return Ok(Ok(Said::Wrong)) };
         let question =
             Question { name: name.clone(), address: Some(self.address), class: applicant.class, password };
         match host_password::ask(applicant.key.clone(), &question).await {
             Ok(said) => Ok(Ok(said)),
-            Err(Silent::Absent(why)) => Ok(Err(why)),
+            Err(Silent::Busy(busy)) => Ok(Err(NotJudged::Busy(busy))),
+            Err(Silent::Absent(why)) => Ok(Err(NotJudged::Failed { cause: "password-unasked", why })),
             Err(Silent::Unanswered(why)) => Err(NotJudged::Failed { cause: "password-unanswered", why }),
         }
     }

@@ -151,7 +151,7 @@ impl Door {
                 (Stage::After, Err(error)) => return Err(PolicyError::Groups(error)),
             }
         }
-        let groups = self.config.groups_of(visitor.name, &membership.groups).map_err(PolicyError::Groups)?;
+        let groups = self.policy_groups(visitor.name, &membership.groups)?;
         let subject = Subject {
             name: visitor.name,
             groups: &groups,

@@ -39,7 +39,7 @@ impl Door {
         opens: OpensSession,
         now: Timestamp,
     ) -> Result<Option<Opened>, SignInError> {
-        let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
+        let host = self.host_groups(name)?;
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();

@@ -1,6 +1,5 @@
 //! What the rules and the policy would say of someone's request, told beforehand.
 
-use super::sign_in::HostGroups;
 use super::{Door, PolicyError, SERVICE};
 use crate::config::rule::Access;
 use crate::host_groups::AskedGroups;
@@ -24,7 +23,7 @@ impl Door {
     pub fn rehearse(&mut self, name: &UserName, request: &Request<'_>) -> Result<Rehearsed, PolicyError> {
         let membership = self.membership(name)?;
         let asked = AskedGroups::of(&self.config);
-        let host = HostGroups::look_up(&self.config, name).map_err(PolicyError::Groups)?;
+        let host = self.host_groups(name)?;
         let known = host.known(&asked);
         let declared = self.config.declared(name).map_or(&[][..], |declared| &declared.groups);
         let of_host = known.answer(&asked);
@@ -32,7 +31,7 @@ impl Door {
         let decision = rule::decide(&self.config.gate.rule, request, Some(&person));
         let need = match decision.access {
             Access::Code => {
-                let groups = self.config.groups_of(name, &membership.groups).map_err(PolicyError::Groups)?;
+                let groups = self.policy_groups(name, &membership.groups)?;
                 let earlier = self.config.gate.first_factor.earlier();
                 let address = request.address;
                 let subject = Subject { name, groups: &groups, service: SERVICE, address, earlier };

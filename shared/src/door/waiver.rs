@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::earlier::Earlier;
 use crate::event::{Event, What};
 use crate::groups::GroupsError;
-use crate::name::{Distinct, Group, OtherSpelling, UserName};
+use crate::name::{Distinct, OtherSpelling, UserName};
 use crate::policy::{Enrolling, Need, Subject, Waiver};
 use crate::store::{Intent, StoreError, Transaction};
 use std::fmt;
@@ -70,7 +70,7 @@ impl Door {
     /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.membership(name)?.groups;
-        let groups = self.config.groups_of(name, &kept).map_err(PolicyError::Groups)?;
+        let groups = self.policy_groups(name, &kept)?;
         let subject =
             Subject { name, groups: &groups, service: COMMAND, address: None, earlier: &Earlier::default() };
         Ok(self.config.policy.need(&subject, Enrolled::No) == Need::Enrolment)
@@ -86,21 +86,7 @@ impl Door {
         if enrolled.len() > MOST {
             return Ok(false);
         }
-        for (name, kept) in &enrolled {
-            if self.is_administrator(name, kept)? {
-                return Ok(false);
-            }
-        }
-        for declared in &self.config.account {
-            if self.is_administrator(&declared.name, &[])? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn is_administrator(&self, name: &UserName, kept: &[Group]) -> Result<bool, PolicyError> {
-        self.config.is_administrator(name, kept).map_err(PolicyError::Groups)
+        Ok(!self.an_administrator_is_enrolled(&enrolled)?)
     }
 }
 

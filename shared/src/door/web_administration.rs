@@ -28,8 +28,7 @@ impl Door {
     /// Whether an account administers at the web, which takes a second factor of its own.
     pub fn administers(&mut self, name: &UserName) -> Result<Administers, AdministrationError> {
         let known = self.membership(name)?;
-        let is_one =
-            self.config.is_administrator(name, &known.groups).map_err(AdministrationError::Groups)?;
+        let is_one = self.is_administrator(name, &known.groups)?;
         Ok(match (is_one, known.enrolled) {
             (false, _) => Administers::No,
             (true, Enrolled::No) => Administers::OnceEnrolled,

@@ -144,7 +144,8 @@ mod tests {
             let parsed: Policy = toml::from_str(policy).unwrap();
             let name = "alice".parse().unwrap();
             let (address, earlier) = (Address::parse(address), &Earlier::PASSWORD);
-            let subject = Subject { name: &name, groups: &[], service: "web", address, earlier };
+            let groups = &crate::groups::PersonGroups::default();
+            let subject = Subject { name: &name, groups, service: "web", address, earlier };
             let passed = Passed { first: PassedFirst::Password, second };
             assert_eq!(passed.is_full(&parsed, &subject), full, "{policy} {second:?} {address:?}");
         }

@@ -62,6 +62,8 @@ pub trait Accounts {
     fn remove_account(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Gives an account another name. What is sealed for it must be sealed anew.
     fn rename_account(&mut self, account: AccountId, name: &NewName) -> Result<(), StoreError>;
+    /// Whether any account is in a group of this name.
+    fn is_group_kept(&mut self, group: &str) -> Result<bool, StoreError>;
     /// Sets an account's groups.
     fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<(), StoreError>;
     /// The accounts that have an authenticator or a confirmed address, with their groups; of more than `most` the first.

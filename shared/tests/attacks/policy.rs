@@ -1,1 +1,84 @@
 //! Groups that no source knows, and PAM hosts that try to avoid the code.
+
+use super::home::{Home, alice, name};
+use shared::door::Caller;
+use shared::earlier::Earlier;
+use shared::errand::{Answer, Errand, Judged, Judging, Question, Task};
+use shared::guess::Stage;
+use shared::name::{Group, Service};
+use shared::place::Origin;
+use shared::policy::Need;
+
+use super::home::NOW;
+
+/// What a person needs at a prompt after the first factor.
+fn need(home: &mut Home, who: &str) -> Need {
+    let judging = Judging {
+        service: Service::named(b"sshd"),
+        origin: Origin::Unknown,
+        stage: Stage::After,
+        earlier: Earlier::default(),
+        question: Question::Need,
+    };
+    let errand = Errand { account: name(who), task: Task::Judge(judging) };
+    match home.door.run_errand(Caller::Root("root"), &errand, NOW).unwrap().answer {
+        Answer::Judged(Judged::Need { need, .. }) => need,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A group of LDAP's while LDAP is down, or a name with a typo: the requirement must not stop silently.
+#[test]
+fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so() {
+    let mut home = Home::new("[policy]\nrequired = [\"%staf\", \"!bob\"]\n");
+    assert_eq!(need(&mut home, "root"), Need::Enrolment);
+    assert_eq!(need(&mut home, "bob"), Need::Nothing);
+    let doubts = home.door.take_doubts();
+    assert_eq!(doubts.len(), 1, "{doubts:?}");
+    assert!(
+        doubts[0].starts_with("the group \"staf\" that policy.required names: no source knows it"),
+        "{doubts:?}"
+    );
+    assert!(home.door.take_doubts().is_empty());
+}
+
+#[test]
+fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_that_no_source_knows() {
+    let mut home = Home::new("[policy]\nrequired = [\"all\", \"!%robts\"]\n");
+    assert_eq!(need(&mut home, "root"), Need::Enrolment);
+    let (mut home, _) =
+        alice("[policy]\nadministrators = [\"%sudoo\"]\n[[policy.exempt]]\ngroups = [\"robts\"]\n");
+    assert_eq!(need(&mut home, "alice"), Need::Code);
+    assert!(home.door.take_doubts()[0].contains("\"robts\" that policy.exempt-1 names"));
+    let administers = home.door.administers(&name("alice")).unwrap();
+    assert_eq!(administers, shared::door::Administers::No);
+    assert!(home.door.take_doubts()[0].contains("\"sudoo\" that policy.administrators names"));
+}
+
+/// Postern keeps groups of its own, which no name service knows.
+#[test]
+fn a_group_of_posterns_own_is_no_doubt() {
+    let mut home = Home::new("[policy]\nrequired = [\"%ours-alone\"]\n");
+    home.enrols("bob");
+    let ours: [Group; 1] = ["ours-alone".parse().unwrap()];
+    home.door.change_groups(&name("bob"), &ours, &[], "root", NOW).unwrap();
+    assert_eq!(need(&mut home, "root"), Need::Nothing);
+    assert!(home.door.take_doubts().is_empty());
+    home.door.change_groups(&name("bob"), &[], &ours, "root", NOW).unwrap();
+    assert_eq!(need(&mut home, "root"), Need::Enrolment, "nobody is in it: the name may be wrong");
+    let mut home = Home::new(
+        "[policy]\nrequired = [\"%declared-alone\"]\n\
+         [[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\ngroups = [\"declared-alone\"]\n",
+    );
+    assert_eq!(need(&mut home, "root"), Need::Nothing);
+}
+
+/// A group of this host that is there, whoever is in it.
+#[test]
+fn a_group_of_this_host_is_asked_about_each_person() {
+    let mut home = Home::new("[policy]\nrequired = [\"%root\"]\n");
+    assert_eq!(need(&mut home, "root"), Need::Enrolment);
+    assert_eq!(need(&mut home, "daemon"), Need::Nothing);
+    assert_eq!(need(&mut home, "no-such-user-here"), Need::Nothing);
+    assert!(home.door.take_doubts().is_empty());
+}

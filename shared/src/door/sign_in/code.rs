@@ -2,7 +2,7 @@
 
 use super::next::step_up;
 use super::recognised::{Recognised, recognise};
-use super::{AfterCode, Browser, HostGroups, Opened, SERVICE, SignInError, Trust};
+use super::{AfterCode, Browser, Opened, SERVICE, SignInError, Trust};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::decision::{Refusal, Verdict};
@@ -31,7 +31,7 @@ impl Door {
         }
         let name = token.account();
         self.end_stolen_browser(browser, name, now)?;
-        let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
+        let host = self.host_groups(name)?;
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();

@@ -7,7 +7,7 @@
 
 use super::next::Entering;
 use super::recognised::{Recognised, recognise};
-use super::{AfterPassword, Browser, HostGroups, SERVICE, SignInError};
+use super::{AfterPassword, Browser, SERVICE, SignInError};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::gate::FirstFactor;
@@ -192,7 +192,7 @@ impl Door {
     ) -> Result<AfterPassword, SignInError> {
         let Some(first) = first else { return Ok(AfterPassword::Refused(Refusal::Unfit)) };
         self.end_stolen_browser(browser, name, now)?;
-        let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
+        let host = self.host_groups(name)?;
         let Door { config, vault, store, .. } = self;
         let declared = || load::declared(config, name);
         let mut transaction = store.begin(vault, Intent::Write)?;

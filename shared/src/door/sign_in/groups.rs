@@ -2,34 +2,43 @@
 
 use crate::config::Config;
 use crate::config::gate::FirstFactor;
-use crate::groups::{self, GroupsError};
-use crate::host_groups::{AskedGroups, KnownGroups};
+use crate::door::{Door, PolicyError};
+use crate::groups::{self, GroupsError, NamedGroups, PersonGroups};
+use crate::host_groups::{AskedGroups, KnownGroups, groups_asked};
 use crate::name::{Group, UserName};
 use crate::session::LONGEST_GROUPS;
 use crate::store::AccountRecord;
 
-/// Their names; none where nothing asks for them.
-pub(in crate::door) struct HostGroups(Vec<String>);
+/// What is known of them; nothing where nothing asks for them.
+pub(in crate::door) struct HostGroups {
+    /// Of those that the policy or a rule names.
+    named: PersonGroups,
+    /// All of them, where accounts are the host's.
+    all: Vec<String>,
+}
+
+impl Door {
+    /// Looks up those that the policy or a rule names, and all where accounts are the host's.
+    pub(in crate::door) fn host_groups(&mut self, name: &UserName) -> Result<HostGroups, PolicyError> {
+        let named = NamedGroups::look_up(groups_asked(&self.config)).of(name);
+        let named = self.settled(named)?;
+        let all = match self.config.gate.first_factor {
+            FirstFactor::Pam => groups::of(name).map_err(PolicyError::Groups)?,
+            FirstFactor::Password | FirstFactor::Header => Vec::new(),
+        };
+        Ok(HostGroups { named, all })
+    }
+}
 
 impl HostGroups {
-    /// Looks them up, where the policy or a rule speaks of groups, or where accounts are the host's.
-    pub(in crate::door) fn look_up(config: &Config, name: &UserName) -> Result<HostGroups, GroupsError> {
-        let by_rule = config.gate.rule.iter().any(|rule| !rule.groups.is_empty());
-        match config.policy.asks_groups() || by_rule || config.gate.first_factor == FirstFactor::Pam {
-            true => groups::of(name).map(HostGroups),
-            false => Ok(HostGroups(Vec::new())),
-        }
-    }
-
-    /// Of those that rules and exemptions ask about: for these they were looked up.
+    /// Of those that rules and the policy ask about: for these they were looked up.
     pub(in crate::door) fn known(&self, asked: &AskedGroups) -> KnownGroups {
-        KnownGroups::among(asked, &self.0)
+        KnownGroups::among(asked, &self.named)
     }
 
     /// All groups that the policy is asked about.
-    pub(super) fn for_policy(&self, config: &Config, record: &AccountRecord) -> Vec<String> {
-        let known = config.memberships(&record.name, &record.groups).map(|group| group.as_str().to_owned());
-        self.0.iter().cloned().chain(known).collect()
+    pub(super) fn for_policy(&self, config: &Config, record: &AccountRecord) -> PersonGroups {
+        self.named.clone().and(config.memberships(&record.name, &record.groups).map(Group::as_str))
     }
 
     /// What a session carries: those that the store keeps, and the host's where PAM judged the password. What no list of
@@ -41,7 +50,7 @@ impl HostGroups {
     ) -> Result<Vec<Group>, GroupsError> {
         let mut carried = record.groups.clone();
         if config.gate.first_factor == FirstFactor::Pam {
-            for group in self.0.iter().filter_map(|name| name.parse::<Group>().ok()) {
+            for group in self.all.iter().filter_map(|name| name.parse::<Group>().ok()) {
                 let is_known = carried.contains(&group)
                     || config.memberships(&record.name, &[]).any(|declared| *declared == group);
                 if !is_known {

@@ -4,7 +4,7 @@
 use super::first_factor::before;
 use super::next::Entering;
 use super::recognised::recognise;
-use super::{AfterPassword, Browser, HostGroups, Opened, SignInError};
+use super::{AfterPassword, Browser, Opened, SignInError};
 use crate::account::Enrolled;
 use crate::answer::Answer;
 use crate::clock::Timestamp;
@@ -27,7 +27,7 @@ impl Door {
     ) -> Result<Option<AfterPassword>, SignInError> {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
-        let host = HostGroups::look_up(&self.config, name).map_err(SignInError::Groups)?;
+        let host = self.host_groups(name)?;
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();

@@ -120,7 +120,8 @@ impl Accounts for Rows<'_> {
         self.execute(sql, [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
-        self.app_passwords_changed_of(account)?;
+        self.forget_app_passwords_of(account)?;
+        self.erase_secrets(account)?;
         // all else goes with it
         self.execute("DELETE FROM account WHERE id = ?1", [account.0])
     }
@@ -131,7 +132,17 @@ impl Accounts for Rows<'_> {
         self.app_passwords_changed_of(account)
     }
 
+    fn is_group_kept(&mut self, group: &str) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM account_group WHERE name = ?1)";
+        Ok(self.0.query_row(sql, [group], |row| row.get(0))?)
+    }
+
     fn set_groups(&mut self, account: AccountId, groups: &[Group]) -> Result<()> {
+        self.execute("DELETE FROM account_group WHERE account = ?1", [account.0])?;
+        for group in groups {
+            let sql = "INSERT INTO account_group (name, account) VALUES (?1, ?2)";
+            self.execute(sql, (group.as_str(), account.0))?;
+        }
         let lines: Vec<_> = groups.iter().map(Group::as_str).collect();
         self.execute("UPDATE account SET member_of = ?2 WHERE id = ?1", (account.0, lines.join("\n")))?;
         self.app_passwords_changed_of(account)

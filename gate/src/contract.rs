@@ -105,10 +105,10 @@ fn is_target(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Whether text is a method: a token (RFC 9110, section 5.6.2).
+/// Whether text is a method as applications know them: of a token (RFC 9110, section 5.6.2) letters, digits, `-` and `_`.
 fn is_method(text: &str) -> bool {
-    let is_of_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    (1..=32).contains(&text.len()) && text.bytes().all(is_of_token)
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
         while let Some(cookie) = rest.take() {
             let (first, after) = until_comma(cookie);
             let (key, value) = key_and_value(first);
-            if !is_ours(key) {
+            if !is_ours(trimmed(key)) {
                 let values = joined(cookie, name).map(|(_, value)| value);
                 scanned.values.extend(values.filter(|value| seen.insert(*value)));
                 scanned.has_ours |= !scanned.values.is_empty();
@@ -88,6 +88,7 @@ pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
                 continue;
             }
             scanned.has_ours = true;
+            // no browser puts a blank behind a name: such a cookie is taken out, and counts for nothing
             if key == name.as_bytes() {
                 scanned.values.extend(as_ours(value).filter(|value| seen.insert(*value)));
             }
@@ -124,9 +125,11 @@ impl<'a> Scanned<'a> {
     }
 }
 
+/// The blanks after a semicolon are no part of a name.
 fn key_and_value(cookie: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr(b'=', cookie).unwrap_or(cookie.len());
-    (trimmed(&cookie[..equals]), cookie.get(equals + 1..).unwrap_or_default())
+    let blanks = cookie[..equals].iter().take_while(|byte| is_blank(**byte)).count();
+    (&cookie[blanks..equals], cookie.get(equals + 1..).unwrap_or_default())
 }
 
 fn until_comma(value: &[u8]) -> (&[u8], Option<&[u8]>) {

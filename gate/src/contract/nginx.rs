@@ -80,7 +80,7 @@ mod tests {
             pairs[0].1 = odd;
             assert_eq!(asked(&headers(&pairs)), Err(Broken::Client(URL, client)), "{odd}");
         }
-        for odd in ["A B", "G\u{e4}T", "A/B", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        for odd in ["A B", "%zz", "G\u{e4}T", "A/B", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
             let mut pairs = GOOD;
             pairs[1].1 = odd;
             assert_eq!(asked(&headers(&pairs)), Err(Broken::Client(METHOD, client)), "{odd}");

@@ -73,10 +73,12 @@ impl Door {
                 Some(changed) => changed,
                 None => transaction.live_app_passwords(now)?,
             };
+            // what is revoked while these are read is all that is read while nobody else writes
+            let most = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
             drop(transaction);
             let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
             transaction.forget_revocations(now)?;
-            let revoked = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+            let revoked = most.with(transaction.revoked(most.revision)?);
             let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
                 // all keys were made anew meanwhile
                 known = None;

@@ -21,10 +21,12 @@ CREATE TABLE account (
     member_of    TEXT NOT NULL DEFAULT '',
     -- raised by whatever ends all sessions; sessions of an older one are over
     generation   INTEGER NOT NULL DEFAULT 0,
-    -- the revision with which it was raised last
-    generation_revision INTEGER NOT NULL DEFAULT 0
+    -- the revision with which it was raised last, since the account had a session
+    generation_revision INTEGER NOT NULL DEFAULT 0,
+    -- 1 once it had one: of the others gates need to know nothing
+    had_session  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX account_generation ON account (generation_revision);
+CREATE INDEX account_generation ON account (generation_revision) WHERE generation_revision > 0;
 CREATE INDEX account_name_key ON account (name_key);
 
 -- The groups of account.member_of again, to find whether any account is in one.

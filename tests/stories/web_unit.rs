@@ -86,10 +86,10 @@ fn the_gate_does_without_what_its_unit_forbids() {
     let alice = host.person("alice");
     alice.has_a_password();
     let phone = alice.enrols();
-    // whoever opens the store first makes its log: now it is the gate, and root writes to it all the same
+    // nobody who closes the store last takes its log away: the gate could not make it again
     web.gate.stop();
     Store::open().is_sound();
-    assert!(!Path::new(&log).exists(), "closing it last took it away");
+    assert!(Path::new(&log).exists(), "closing it last took it away");
     web.gate.restart_through(&[
         "strace",
         "--daemonize",
@@ -119,7 +119,7 @@ fn the_gate_does_without_what_its_unit_forbids() {
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");
     let (_, trace) = trace.split_once("execve(\"/usr/bin/postern-gate\"").expect("the gate was started");
-    forbids_nothing_of(UNIT, trace, &["accept4", "fchmod"]);
+    forbids_nothing_of(UNIT, trace, &["accept4", "fsync"]);
 }
 
 /// Holds what a traced process did against what its unit allows; some calls it must have made.

@@ -71,8 +71,16 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Resul
             output.done(done.message)
         }
         Command::OneTimeCode(what) => {
-            let issued: Issued = open(&arguments.afar, url)?.does(&of(&what.user, "/one-time-code"))?;
-            one_time_code::show(output, &issued)
+            output.is_seen()?;
+            let gate = open(&arguments.afar, url)?;
+            let act = of(&what.user, "/one-time-code");
+            let issued: Issued = gate.does(&act)?;
+            let shown = one_time_code::show(output, &issued);
+            if shown.is_err() {
+                // nobody has seen it
+                let _: Done = gate.undoes(&act)?;
+            }
+            shown
         }
         _ => Err(Failure::Usage(
             "only status, disable, unlock and one-time-code are done at a gate; run this on its own host, without --gate",

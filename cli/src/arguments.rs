@@ -93,6 +93,21 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it changes nothing: whoever reads its output may stop at any line.
+    pub(crate) fn only_shows(&self) -> bool {
+        matches!(
+            self,
+            Command::Status(_)
+                | Command::Log(_)
+                | Command::Check(_)
+                | Command::PrintConfig(_)
+                | Command::Authenticator(Authenticator::List(_))
+                | Command::AppPassword(AppPassword::List(_))
+                | Command::Browser(Browsers::List(_))
+                | Command::Session(List::List(_))
+        )
+    }
+
     /// Whether it is one that people run for their own account without root.
     pub(crate) fn is_for_everyone(&self) -> bool {
         match self {

@@ -19,6 +19,8 @@ fn main() -> ExitCode {
     let output = output::Output::new(arguments.json);
     match commands::run(&arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
+        // such as head: it has read all that it wants
+        Err(output::Failure::Closed) if arguments.command.only_shows() => ExitCode::SUCCESS,
         Err(failure) => output.fail(&failure),
     }
 }

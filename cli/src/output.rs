@@ -1,10 +1,13 @@
 //! What is printed: text for people, JSON for scripts, and why something was refused.
 
+use nix::sys::stat::fstat;
 use serde::Serialize;
 use serde_json::json;
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::process::ExitCode;
+use zeroize::Zeroizing;
 
 /// Why a command ends with exit status 1, or 2 for a wrong command line.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(crate) enum Failure {
     Message(String),
     /// The command line was wrong.
     Usage(&'static str),
+    /// Whoever read the output has closed it.
+    Closed,
 }
 
 impl Failure {
@@ -27,6 +32,37 @@ impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Failure {
         Failure::new(error)
     }
+}
+
+/// What may stand beside it has a meaning of its own on a terminal, or for who reads: line ends, escape sequences, and
+/// marks that turn the direction of writing.
+fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Text that moves no terminal's cursor: odd characters are written as escapes.
+fn shown(text: &str, is_odd: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+    match text.contains(&is_odd) {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(text.chars().fold(String::with_capacity(text.len() + 16), |mut shown, c| {
+            match is_odd(c) {
+                false => shown.push(c),
+                true => shown.push_str(&escape(c)),
+            }
+            shown
+        })),
+    }
+}
+
+/// One line of text for people.
+fn line(text: &str) -> Cow<'_, str> {
+    shown(text, is_odd, |c| c.escape_unicode().to_string())
+}
+
+/// Lines of text for people.
+fn lines(text: &str) -> Cow<'_, str> {
+    shown(text, |c| is_odd(c) && c != '\n' && c != '\t', |c| c.escape_unicode().to_string())
 }
 
 /// Where a command prints to, and how.
@@ -46,15 +82,28 @@ impl Output {
 
     /// Prints one JSON value on a line.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
-        let line = serde_json::to_string(value)?;
-        self.text(format_args!("{line}\n"))
+        let text = Zeroizing::new(serde_json::to_string(value)?);
+        // those beyond JSON's own are odd only inside its strings
+        let text = shown(&text, is_odd, |c| format!("\\u{:04x}", u32::from(c)));
+        write_out(&format!("{text}\n"))
     }
 
-    /// Prints text as it is, at once.
+    /// Prints text at once. What would move a terminal's cursor is shown as an escape: it may be somebody else's.
     pub(crate) fn text(self, text: impl Display) -> Result<(), Failure> {
-        let mut stdout = io::stdout().lock();
-        write!(stdout, "{text}")?;
-        Ok(stdout.flush()?)
+        write_out(&lines(&Zeroizing::new(text.to_string())))
+    }
+
+    /// Refuses to show a secret where nobody can see it, before it is one. A standard output that was closed is
+    /// /dev/null by the time that this program begins.
+    pub(crate) fn is_seen(self) -> Result<(), Failure> {
+        let seen = fstat(io::stdout())
+            .is_ok_and(|stat| stat.st_rdev != NULL_DEVICE || stat.st_mode & S_IFMT != S_IFCHR);
+        match seen {
+            true => Ok(()),
+            false => Err(Failure::new(
+                "standard output is closed or /dev/null, and a secret is shown once: nothing was changed",
+            )),
+        }
     }
 
     /// Says that an act is done.
@@ -67,12 +116,12 @@ impl Output {
 
     /// Says what did not go well, on stderr, and goes on.
     pub(crate) fn warn(self, message: impl Display) -> io::Result<()> {
-        writeln!(io::stderr(), "postern: {message}")
+        writeln!(io::stderr(), "postern: {}", lines(&message.to_string()))
     }
 
     /// Says on stderr what was done besides what is printed.
     pub(crate) fn note(self, message: impl Display) -> io::Result<()> {
-        writeln!(io::stderr(), "postern: {message}")
+        writeln!(io::stderr(), "postern: {}", lines(&message.to_string()))
     }
 
     /// Says the failure; gives the exit status.
@@ -81,6 +130,7 @@ impl Output {
             Failure::Said => return ExitCode::from(1),
             Failure::Message(message) => (message.as_str(), 1),
             Failure::Usage(message) => (*message, 2),
+            Failure::Closed => ("standard output was closed before everything was written", 1),
         };
         if self.json {
             // Nobody is left to tell if this fails too.
@@ -88,6 +138,19 @@ impl Output {
         }
         let _ = self.warn(message);
         ExitCode::from(status)
+    }
+}
+
+/// Device number of /dev/null: major 1, minor 3.
+const NULL_DEVICE: u64 = (1 << 8) | 3;
+const S_IFMT: u32 = 0o170_000;
+const S_IFCHR: u32 = 0o020_000;
+
+fn write_out(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Closed),
+        written => Ok(written?),
     }
 }
 
@@ -105,6 +168,8 @@ impl<const N: usize> Table<N> {
     }
 
     pub(crate) fn row(&mut self, cells: [String; N]) {
+        // one cell is one line, whoever wrote it
+        let cells = cells.map(|cell| line(&cell).into_owned());
         let wider = |column: usize| self.widths[column].max(cells[column].chars().count());
         self.widths = std::array::from_fn(wider);
         self.rows.push(cells);
@@ -112,7 +177,7 @@ impl<const N: usize> Table<N> {
 
     /// A row by itself, for below the printed table.
     pub(crate) fn line(&self, cells: &[String; N]) -> String {
-        let padded = cells.iter().zip(self.widths).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = cells.iter().zip(self.widths).map(|(cell, width)| format!("{:width$}", line(cell)));
         let line = padded.collect::<Vec<_>>().join(" | ");
         format!("{}\n", line.trim_end())
     }
@@ -134,6 +199,26 @@ impl<const N: usize> Display for Table<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A name in the store wrote to root's terminal.
+    #[test]
+    fn text_from_the_store_moves_no_terminals_cursor() {
+        let evil = "\u{1b}]0;owned\u{7}\r\n\u{9b}2J\u{202e}txt";
+        let mut table = Table::new(["name"]);
+        table.row([evil.into()]);
+        let printed = lines(&table.to_string()).into_owned();
+        assert_eq!(printed.lines().count(), 3, "{printed:?}");
+        assert!(printed.contains("\\u{1b}]0;owned\\u{7}\\u{d}\\u{a}\\u{9b}2J\\u{202e}txt"), "{printed:?}");
+        assert!(!printed.chars().any(|c| is_odd(c) && c != '\n'));
+        assert_eq!(lines("a\n\tb ü\n"), "a\n\tb ü\n");
+        assert!(!lines(evil).chars().any(|c| is_odd(c) && c != '\n'));
+
+        let json = serde_json::to_string(&json!({ "name": evil })).unwrap();
+        let shown = shown(&json, is_odd, |c| format!("\\u{:04x}", u32::from(c)));
+        assert!(!shown.chars().any(is_odd), "{shown:?}");
+        let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read["name"], evil);
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

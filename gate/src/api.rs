@@ -42,6 +42,8 @@ pub(crate) use tokens::into_cookies;
 pub(crate) const PLACE: &str = "api/v1/";
 /// Below which programs administer.
 const ADMINISTRATION: &str = "administration/";
+/// The endpoint that ends sessions.
+const SIGN_OUT: &str = "sign-out";
 /// The most segments that a path is looked at with.
 const DEEPEST: usize = 8;
 
@@ -89,7 +91,13 @@ pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: I
         Ok(bytes) => bytes,
         Err(refused) => return closing(problem(&refused)),
     };
-    let reply = run(guest, parts, found, bytes).await.unwrap_or_else(|refused| problem(&refused));
+    let (endpoint, _) = &found;
+    let signs_out = endpoint.path == SIGN_OUT;
+    let reply = run(guest, parts, found, bytes).await.unwrap_or_else(|refused| match signs_out {
+        // the cookies go, whatever could not be ended; but for another site's asking
+        true if refused.status != StatusCode::FORBIDDEN => guest.without_cookies(problem(&refused)),
+        _ => problem(&refused),
+    });
     tokens::with_challenge(guest, reply)
 }
 

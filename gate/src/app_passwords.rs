@@ -8,19 +8,23 @@ use shared::place::Address;
 use shared::scope::{NamedScopes, WebRequest};
 use shared::store::{FoundAppPassword, LiveAppPasswords};
 use shared::vault::{AppPasswordHash, TokenKeys};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Wrong ones that are remembered until they are written down; more are too many to count.
 const MOST_WRONG: usize = 10_000;
 
+/// Parts in which they are kept, by their hash: a change copies one part and not a million of them.
+const PARTS: usize = 1024;
+
 /// Those that are live.
-#[derive(Default)]
 pub(crate) struct AppPasswords {
-    live: ArcSwap<HashMap<AppPasswordHash, Kept>>,
+    parts: Box<[ArcSwap<Part>]>,
     seen: Mutex<Seen>,
 }
+
+type Part = HashMap<AppPasswordHash, Arc<Kept>>;
 
 struct Kept {
     found: Arc<FoundAppPassword>,
@@ -58,12 +62,44 @@ impl Refused {
     }
 }
 
+impl Default for AppPasswords {
+    fn default() -> AppPasswords {
+        let parts = (0..PARTS).map(|_| ArcSwap::from_pointee(Part::default()));
+        AppPasswords { parts: parts.collect(), seen: Mutex::default() }
+    }
+}
+
+/// The part in which one is kept. The hash is keyed: nobody chooses it.
+fn part_of(hash: &AppPasswordHash) -> usize {
+    usize::from(u16::from_be_bytes([hash.0[0], hash.0[1]])) % PARTS
+}
+
 impl AppPasswords {
-    /// Goes by these from now on.
-    pub(crate) fn replace(&self, live: LiveAppPasswords) {
-        let keep = |(hash, found)| (hash, Kept { found: Arc::new(found), used: AtomicU64::new(0) });
-        let before = self.live.swap(Arc::new(live.all.into_iter().map(keep).collect()));
-        self.seen().collect(&before);
+    /// Goes by these from now on: by all that there are, or by what changed.
+    pub(crate) fn take_over(&self, live: LiveAppPasswords) {
+        let mut changes: BTreeMap<usize, (Vec<AppPasswordHash>, Vec<_>)> = BTreeMap::new();
+        if live.is_whole {
+            changes = (0..PARTS).map(|part| (part, Default::default())).collect();
+        }
+        for hash in live.removed {
+            changes.entry(part_of(&hash)).or_default().0.push(hash);
+        }
+        for (hash, found) in live.all {
+            changes.entry(part_of(&hash)).or_default().1.push((hash, found));
+        }
+        for (number, (removed, changed)) in changes {
+            let before = self.parts[number].load_full();
+            let mut part = if live.is_whole { Part::default() } else { (*before).clone() };
+            for hash in removed {
+                part.remove(&hash);
+            }
+            for (hash, found) in changed {
+                part.insert(hash, Arc::new(Kept { found: Arc::new(found), used: AtomicU64::new(0) }));
+            }
+            self.parts[number].store(Arc::new(part));
+            // uses of those that are there no longer
+            self.seen().collect(&before);
+        }
     }
 
     /// Whose request it is, if an app password lets it through.
@@ -77,8 +113,8 @@ impl AppPasswords {
         now: Timestamp,
     ) -> Result<Arc<FoundAppPassword>, Refused> {
         let hash = keys.app_password_hash(&claim.password);
-        let live = self.live.load();
-        let of_name = |kept: &&Kept| claim.name.as_ref().is_none_or(|name| *name == kept.found.account);
+        let live = self.parts[part_of(&hash)].load();
+        let of_name = |kept: &&Arc<Kept>| claim.name.as_ref().is_none_or(|name| *name == kept.found.account);
         let Some(kept) = live.get(&hash).filter(of_name) else {
             self.wrong(address, hash);
             return Err(Refused::Wrong);
@@ -106,9 +142,10 @@ impl AppPasswords {
 
     /// What was seen since the last call: which were used in which minute, and addresses that sent wrong ones.
     pub(crate) fn take_seen(&self) -> (Vec<(i64, Timestamp)>, Vec<Address>) {
-        let live = self.live.load_full();
         let mut seen = self.seen();
-        seen.collect(&live);
+        for part in &self.parts {
+            seen.collect(&part.load());
+        }
         let Seen { used, wrong } = std::mem::take(&mut *seen);
         let used = used.into_iter().map(|(number, minute)| (number, Timestamp(minute * 60)));
         (used.collect(), wrong.into_iter().map(|(address, _)| address).collect())
@@ -129,7 +166,7 @@ impl AppPasswords {
 }
 
 impl Seen {
-    fn collect(&mut self, live: &HashMap<AppPasswordHash, Kept>) {
+    fn collect(&mut self, live: &Part) {
         for kept in live.values() {
             match kept.used.swap(0, Ordering::Relaxed) {
                 0 => {}
@@ -178,7 +215,13 @@ mod tests {
                 };
                 (self.keys.app_password_hash(password), found)
             };
-            self.passwords.replace(LiveAppPasswords { revision: 1, all: all.iter().map(one).collect() });
+            let all = all.iter().map(one).collect();
+            self.passwords.take_over(LiveAppPasswords {
+                revision: 1,
+                is_whole: true,
+                all,
+                removed: Vec::new(),
+            });
         }
 
         fn judges(&self, name: Option<&str>, typed: &AppPassword, target: &str) -> Result<i64, Refused> {

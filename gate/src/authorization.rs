@@ -31,8 +31,9 @@ pub(crate) struct Claim {
 }
 
 impl Authorization {
-    /// Takes a value apart (RFC 7617, RFC 6750).
-    pub(crate) fn read(value: &str) -> Authorization {
+    /// Takes a value apart (RFC 7617, RFC 6750). What is no text is for the application.
+    pub(crate) fn read(value: &[u8]) -> Authorization {
+        let Ok(value) = std::str::from_utf8(value) else { return Authorization::Foreign };
         let Some((scheme, rest)) = value.split_once(' ') else { return Authorization::Foreign };
         let rest = rest.trim_matches(' ');
         if scheme.eq_ignore_ascii_case("basic") {
@@ -107,7 +108,7 @@ mod tests {
             (format!("Bearer {}", *shown), None),
             (format!("bearer  {plain}"), None),
         ] {
-            match Authorization::read(&value) {
+            match Authorization::read(value.as_bytes()) {
                 Authorization::AppPassword(claim) => {
                     assert_eq!(claim.name.as_ref().map(UserName::as_str), name, "{value}");
                     assert_eq!(*claim.password.grouped(), *shown, "{value}");
@@ -118,26 +119,33 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_text_are_for_the_application() {
+        for value in [&b"Basic \xeb"[..], b"\xff", b"Bearer \xc0\xaf"] {
+            assert!(matches!(Authorization::read(value), Authorization::Foreign), "{value:?}");
+        }
+    }
+
+    #[test]
     fn a_slip_is_ours_and_every_other_basic_is_not() {
         let shown = AppPassword::random().unwrap().grouped();
         let slip = if shown.ends_with('2') { "3" } else { "2" };
         let slip = format!("{}{slip}", &shown[..shown.len() - 1]);
         let nobodys = basic_of(&format!("a/b:{}", *shown));
         for value in [basic_of(&format!("alice:{slip}")), format!("Bearer {slip}"), nobodys] {
-            let read = Authorization::read(&value);
+            let read = Authorization::read(value.as_bytes());
             assert!(matches!(read, Authorization::Mistyped) && read.is_ours(), "{value}");
         }
         let long = basic_of(&format!("{}:{}", "a".repeat(4096), *shown));
         for value in
             [basic_of("alice:correct horse"), basic_of("alice"), basic_of(""), "Basic %%".to_owned(), long]
         {
-            let read = Authorization::read(&value);
+            let read = Authorization::read(value.as_bytes());
             assert!(matches!(read, Authorization::OtherBasic) && !read.is_ours(), "{value}");
         }
         for value in
             ["", "Basic", "Bearer", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", "Digest username=\"a\"", "x y z"]
         {
-            assert!(matches!(Authorization::read(value), Authorization::Foreign), "{value}");
+            assert!(matches!(Authorization::read(value.as_bytes()), Authorization::Foreign), "{value}");
         }
     }
 }

@@ -3,14 +3,16 @@
 use crate::app_passwords::Refused;
 use crate::authorization::Authorization;
 use crate::contract::Asked;
-use crate::cookies::{Scanned, scan};
+use crate::cookies::{MOST, Shown, Unclear};
 use crate::identity::Identity;
 use crate::log;
 use crate::metrics::Answered;
 use crate::rules::{self, Reach};
 use crate::site::Site;
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE};
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
+use memchr::memmem;
 use shared::clock::{self, Timestamp};
 use shared::config::rule::Access;
 use shared::door::SERVICE;
@@ -21,10 +23,13 @@ use shared::rule::{Decision, Request};
 use shared::scope::WebRequest;
 use shared::session::Session;
 use shared::store::FoundAppPassword;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The most of cookies that is looked at, in bytes.
 const LONGEST: usize = 48 * 1024;
+/// What stands for a header that is not there.
+static EMPTY: HeaderValue = HeaderValue::from_static("");
 
 /// What the proxy is told.
 pub(crate) enum Ruling {
@@ -34,8 +39,12 @@ pub(crate) enum Ruling {
     SignIn(Wants),
     /// Signed in, and it takes more than what has passed.
     Rise(Wants),
-    /// Ambiguous or malformed: not a request of a browser's.
+    /// Malformed: not a request of a browser's.
     Refuse,
+    /// It cannot be said which session it is of.
+    Unclear(Wants),
+    /// Not signed in, at a host that no session is good for.
+    NotCovered(Wants),
     /// Basic, or an app password, and not one that is good: another may be.
     AppPassword,
     /// A rule that denies, or an app password that is good elsewhere.
@@ -47,9 +56,9 @@ impl Ruling {
     pub(crate) fn answered(&self) -> Answered {
         match self {
             Ruling::Allow(_) => Answered::Allow,
-            Ruling::SignIn(_) => Answered::SignIn,
+            Ruling::SignIn(_) | Ruling::NotCovered(_) => Answered::SignIn,
             Ruling::Rise(_) => Answered::Rise,
-            Ruling::Refuse => Answered::Refuse,
+            Ruling::Refuse | Ruling::Unclear(_) => Answered::Refuse,
             Ruling::AppPassword => Answered::AppPasswordWrong,
             Ruling::Forbid => Answered::Forbid,
         }
@@ -57,13 +66,12 @@ impl Ruling {
 }
 
 /// What the application may see.
-#[derive(Default)]
 pub(crate) struct Allowed {
     pub(crate) user: String,
     pub(crate) groups: String,
     pub(crate) email: String,
-    pub(crate) cookie: String,
-    pub(crate) authorization: String,
+    pub(crate) cookie: HeaderValue,
+    pub(crate) authorization: HeaderValue,
 }
 
 /// Whether the request loads a page, so that sending it elsewhere makes sense.
@@ -78,28 +86,36 @@ pub(crate) enum Wants {
 /// An identity that the proxy brings opens nothing: it ends a session of someone else's.
 pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identity: &Identity) -> Ruling {
     let Ok(now) = clock::now() else { return Ruling::Refuse };
-    let Ok(scanned) =
-        cookie_line(headers).and_then(|line| scan(line, site.jar.names.session).map_err(|_| ()))
-    else {
-        return Ruling::Refuse;
+    let Ok(authorization) = one(headers, &AUTHORIZATION) else { return Ruling::Refuse };
+    let line = match cookie_line(headers) {
+        Ok(line) => line,
+        Err(unclear) => return cannot_say(&unclear, asked, headers),
     };
-    let authorization = match one(headers, AUTHORIZATION.as_str()) {
-        Ok(value) => value,
-        Err(()) => return Ruling::Refuse,
-    };
-    let said = Authorization::read(authorization);
     let host = asked.host();
+    let shown = Shown::read(line.as_bytes(), site.jar.names.session, &site.watch.keys(), MOST);
+    let session = match shown.session(|session| {
+        is_live(site, session, now) && site.is_good_at(session, &host) && !identity.contradicts(&session.name)
+    }) {
+        Ok(session) => session,
+        Err(unclear) => return cannot_say(&unclear, asked, headers),
+    };
+    // the usual line goes on as it is, without a copy
+    let cookie = || match shown.others() {
+        Cow::Borrowed(_) => line.clone(),
+        Cow::Owned(others) => {
+            HeaderValue::from_maybe_shared(Bytes::from(others)).unwrap_or_else(|_| EMPTY.clone())
+        }
+    };
+    let said = Authorization::read(authorization.as_bytes());
     let request =
         Request { host: &host, target: asked.target, method: asked.method, address: Some(asked.address) };
-    let good = |session: &Session| site.is_good_at(session, &host) && !identity.contradicts(&session.name);
-    let session = session(site, &scanned, now).filter(good);
-    if let Some(session) = &session {
+    if let Some(session) = session {
         match rules::of_session(site, &request, session) {
             (_, Reach::Enough) => {
                 // an application never sees an app password, needed or not
-                let authorization = if said.is_ours() { "" } else { authorization };
+                let authorization = if said.is_ours() { &EMPTY } else { authorization };
                 let who = Who { name: &session.name, groups: &session.groups, email: session.email.as_ref() };
-                return Ruling::Allow(allowed(site, &who, scanned.others, authorization.to_owned()));
+                return Ruling::Allow(allowed(site, &who, cookie(), authorization.clone()));
             }
             (decision, Reach::Never) => return deny(&decision, Some(&session.name), asked.address),
             (_, Reach::TooLittle) => {}
@@ -110,11 +126,12 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identit
             Access::Deny => return deny(&decision, None, asked.address),
             // whoever shows an app password wants to be somebody
             Access::Open if !said.is_ours() => {
-                let authorization = authorization.to_owned();
                 return Ruling::Allow(Allowed {
-                    cookie: scanned.others,
-                    authorization,
-                    ..Allowed::default()
+                    user: String::new(),
+                    groups: String::new(),
+                    email: String::new(),
+                    cookie: cookie(),
+                    authorization: authorization.clone(),
                 });
             }
             Access::Open | Access::Password | Access::Code => {}
@@ -127,16 +144,26 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identit
                 return deny(&decision, Some(&found.account), asked.address);
             }
             let who = Who { name: &found.account, groups: &found.groups, email: found.email.as_ref() };
-            Ruling::Allow(allowed(site, &who, scanned.others, String::new()))
+            Ruling::Allow(allowed(site, &who, cookie(), EMPTY.clone()))
         }
         Err(NoEntry::Scope) => Ruling::Forbid,
         Err(NoEntry::Basic) if !navigates(headers) => Ruling::AppPassword,
         // a browser that sends what an application asked for may still sign in
         Err(NoEntry::Basic | NoEntry::Nothing) => match session {
             Some(_) => Ruling::Rise(wants(asked.method, headers)),
+            None if !site.covers(&host) => {
+                site.uncovered.note(site, &host);
+                Ruling::NotCovered(wants(asked.method, headers))
+            }
             None => Ruling::SignIn(wants(asked.method, headers)),
         },
     }
+}
+
+/// Whose session it is cannot be said; the log has a line.
+fn cannot_say(unclear: &Unclear, asked: &Asked<'_>, headers: &HeaderMap) -> Ruling {
+    unclear.log(asked.address);
+    Ruling::Unclear(wants(asked.method, headers))
 }
 
 fn deny(decision: &Decision, name: Option<&UserName>, address: Address) -> Ruling {
@@ -203,7 +230,7 @@ struct Who<'a> {
     email: Option<&'a EmailAddress>,
 }
 
-fn allowed(site: &Site, who: &Who<'_>, cookie: String, authorization: String) -> Allowed {
+fn allowed(site: &Site, who: &Who<'_>, cookie: HeaderValue, authorization: HeaderValue) -> Allowed {
     // a declaration stands in place of what the store keeps
     let email = match site.config.declared(who.name) {
         Some(declared) => declared.email.as_ref(),
@@ -230,43 +257,103 @@ fn list<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     text
 }
 
-/// The session of a request, if it is signed, in time, and not revoked.
-fn session(site: &Site, scanned: &Scanned<'_>, now: Timestamp) -> Option<Session> {
-    let session = Session::from_cookie(scanned.value?, &site.watch.keys())?;
-    is_live(site, &session, now).then_some(session)
-}
-
 /// Whether a session is in time and not revoked.
 pub(crate) fn is_live(site: &Site, session: &Session, now: Timestamp) -> bool {
     session.is_in_time(site.gate().session.seconds(), now) && !site.watch.refuses(session)
 }
 
-/// The one Cookie line, empty if there is none.
-pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&str, ()> {
-    one(headers, COOKIE.as_str()).and_then(|line| if line.len() > LONGEST { Err(()) } else { Ok(line) })
+/// The Cookie line, empty if there is none. Several were joined when the request came.
+pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, Unclear> {
+    match one(headers, &COOKIE) {
+        Ok(line) if line.len() <= LONGEST => Ok(line),
+        _ => Err(Unclear::TooLong),
+    }
 }
 
-fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, ()> {
+/// The one value of a header, empty if there is none.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (None, _) => Ok(""),
-        // scripts of applications put more than ASCII into their cookies
-        (Some(value), None) => std::str::from_utf8(value.as_bytes()).map_err(|_| ()),
+        (None, _) => Ok(&EMPTY),
+        (Some(value), None) => Ok(value),
         _ => Err(()),
     }
 }
 
+/// What a 401 asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// Basic, which a client that shows no pages waits for before it sends an app password.
+    Basic,
+    /// Bearer, which opens no dialog in a browser.
+    Quiet,
+    /// A form of the gate's own: no scheme of HTTP's, so that nobody opens a dialog.
+    Form,
+}
+
+/// What a 401 asks of whoever made a request. Browsers say how they ask, and older ones accept HTML.
+pub(crate) fn challenge(method: &str, headers: &HeaderMap) -> Challenge {
+    let is_there = |name: &str| headers.get_all(name).iter().any(|value| !value.is_empty());
+    let is_browser = is_there("sec-fetch-mode") || is_there("x-requested-with");
+    match is_browser || wants(method, headers) == Wants::Page {
+        true => Challenge::Quiet,
+        false => Challenge::Basic,
+    }
+}
+
 /// Whether a browser is on its way to a page. Clients that can show none do not say so.
-fn navigates(headers: &HeaderMap) -> bool {
+pub(crate) fn navigates(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-mode").is_some_and(|mode| mode.as_bytes() == b"navigate")
 }
 
 /// Fetch metadata says it; older browsers accept HTML for pages only.
 fn wants(method: &str, headers: &HeaderMap) -> Wants {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let page = match text("sec-fetch-mode") {
-        "" => text(ACCEPT.as_str()).contains("text/html") && text("x-requested-with").is_empty(),
-        mode => mode == "navigate",
+    let is_empty = |name: &str| headers.get_all(name).iter().all(HeaderValue::is_empty);
+    let accepts_html = |value: &HeaderValue| memmem::find(value.as_bytes(), b"text/html").is_some();
+    let page = match is_empty("sec-fetch-mode") {
+        true => headers.get_all(ACCEPT).iter().any(accepts_html) && is_empty("x-requested-with"),
+        false => navigates(headers),
     };
     if page && method != "OPTIONS" { Wants::Page } else { Wants::Data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::headers;
+
+    const PAGE: (&str, &str) = ("accept", "text/html,*/*;q=0.8");
+
+    /// Browsers are led to pages and see no dialog; git, wget and DAV clients wait for Basic.
+    #[test]
+    fn clients_that_show_no_pages_are_asked_for_basic_and_browsers_are_not() {
+        for (pairs, asked, led) in [
+            (vec![], Challenge::Basic, Wants::Data),
+            (vec![("accept", "*/*")], Challenge::Basic, Wants::Data),
+            (vec![("sec-fetch-mode", "")], Challenge::Basic, Wants::Data),
+            (vec![("sec-fetch-mode", "cors")], Challenge::Quiet, Wants::Data),
+            (vec![("x-requested-with", "XMLHttpRequest"), PAGE], Challenge::Quiet, Wants::Data),
+            (vec![PAGE], Challenge::Quiet, Wants::Page),
+            (vec![("accept", "application/xml"), PAGE], Challenge::Quiet, Wants::Page),
+            (vec![("sec-fetch-mode", "navigate")], Challenge::Quiet, Wants::Page),
+        ] {
+            let headers = headers(&pairs);
+            assert_eq!((challenge("GET", &headers), wants("GET", &headers)), (asked, led), "{pairs:?}");
+        }
+        let mut latin = headers(&[PAGE]);
+        latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
+        assert_eq!(wants("GET", &latin), Wants::Page, "bytes that are no text hide nothing");
+    }
+
+    #[test]
+    fn a_cookie_line_is_opaque_and_a_doubled_header_is_none() {
+        let mut lines = HeaderMap::new();
+        assert_eq!(cookie_line(&lines), Ok(&EMPTY));
+        lines.append(COOKIE, HeaderValue::from_bytes(b"n=Zo\xeb").unwrap());
+        assert_eq!(cookie_line(&lines).unwrap().as_bytes(), b"n=Zo\xeb");
+        lines.insert(COOKIE, HeaderValue::from_bytes(&vec![b'a'; LONGEST + 1]).unwrap());
+        assert_eq!(cookie_line(&lines), Err(Unclear::TooLong));
+        let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);
+        assert_eq!(one(&doubled, &AUTHORIZATION), Err(()));
+    }
 }

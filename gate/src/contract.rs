@@ -1,10 +1,12 @@
 //! The contracts of the proxies: which headers say what was asked. Each reads only its own, never falls back to
-//! another's, and refuses one that is missing, empty, doubled or over-long.
+//! another's, and refuses one that is missing, empty, doubled or over-long. What the client chose of
+//! them is told apart from what the proxy sets.
 
 mod nginx;
 mod traefik;
 
 use hyper::HeaderMap;
+use hyper::header::HeaderValue;
 use shared::config::gate::Proxy;
 use shared::place::Address;
 use shared::web_address::host_of;
@@ -36,9 +38,14 @@ impl Asked<'_> {
     }
 }
 
-/// A header of the contract that is missing, empty, doubled, over-long or makes no sense.
+/// A check that makes no sense.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Broken(pub(crate) &'static str);
+pub(crate) enum Broken {
+    /// The proxy does not keep to its contract: this header is missing, empty, doubled or not what it sets.
+    Proxy(&'static str),
+    /// The client's request is malformed: the header that says so, and the client's address.
+    Client(&'static str, Address),
+}
 
 /// Reads a check.
 pub(crate) fn asked<'a>(
@@ -64,19 +71,32 @@ pub(crate) fn address(
     }
 }
 
-/// The one value of a header, as visible text.
-fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Broken> {
+/// The one value of a header.
+fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a HeaderValue, Broken> {
     let mut values = headers.get_all(name).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(Broken(name)) };
-    match value.to_str() {
-        Ok(text) if !text.is_empty() && text.len() <= LONGEST => Ok(text),
-        _ => Err(Broken(name)),
+    match (values.next(), values.next()) {
+        (Some(value), None) if !value.is_empty() => Ok(value),
+        _ => Err(Broken::Proxy(name)),
     }
 }
 
-/// Whether text is an authority that may stand in a URL: letters, digits, dots, dashes, a port, brackets.
+/// The one value of a header that the proxy makes, as visible text.
+fn own<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Broken> {
+    visible(one(headers, name)?).ok_or(Broken::Proxy(name))
+}
+
+/// The one value of a header that the proxy takes from the client, as visible text.
+fn clients<'a>(headers: &'a HeaderMap, name: &'static str, client: Address) -> Result<&'a str, Broken> {
+    visible(one(headers, name)?).ok_or(Broken::Client(name, client))
+}
+
+fn visible(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().filter(|text| text.len() <= LONGEST)
+}
+
+/// Whether text is an authority that may stand in a URL: letters, digits, dots, dashes, underscores, a port, brackets.
 fn is_authority(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:[]".contains(c);
     !text.is_empty() && text.len() <= 260 && text.chars().all(plain)
 }
 
@@ -85,8 +105,10 @@ fn is_target(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
+/// Whether text is a method as applications know them: of a token (RFC 9110, section 5.6.2) letters, digits, `-` and `_`.
 fn is_method(text: &str) -> bool {
-    text.len() <= 32 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a form comes from one of our own pages, as every browser says in one of two headers.
 pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("-"));
-    let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
-    let origin_fits = text(ORIGIN.as_str()).is_none_or(|said| said == origin);
-    site && origin_fits
+    let all = |name: &str, said: &str| {
+        headers.get_all(name).iter().all(|value| value.as_bytes() == said.as_bytes())
+    };
+    all("sec-fetch-site", "same-origin") && all(ORIGIN.as_str(), origin)
 }
 
 /// A form, or nothing, within its limits.

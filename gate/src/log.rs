@@ -74,7 +74,7 @@ impl Line {
         Line { event, fields: Vec::new(), said: None, kind: None }
     }
 
-    /// A line that strangers can cause as fast as they like, and that names no address: of each kind so many are
+    /// A line that strangers can cause as fast as they like, and that nobody is banned by: of each kind so many are
     /// written, and then how many were not.
     pub(crate) fn seldom(mut self, kind: &'static str) -> Line {
         self.kind = Some(kind);

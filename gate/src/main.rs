@@ -42,10 +42,12 @@ mod secretary;
 mod server;
 mod setup;
 mod sign_in;
+mod sign_out;
 mod signals;
 mod site;
 mod sockets;
 mod step_up;
+mod stopped;
 mod watch;
 mod workers;
 
@@ -73,8 +75,8 @@ fn main() -> ExitCode {
     let code = match server::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::says(error);
-            ExitCode::FAILURE
+            log::says(&error);
+            error.status()
         }
     };
     log::flush(LAST_LINES);

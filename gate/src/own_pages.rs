@@ -10,10 +10,12 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 /// What the gate shows at its own address.
-const SHOWN: [&str; 20] = [
+const SHOWN: [&str; 22] = [
     "",
     "sign-in",
     "rise",
+    "cookies",
+    "not-covered",
     "code",
     "setup",
     "style.css",
@@ -33,11 +35,12 @@ const SHOWN: [&str; 20] = [
     "password",
 ];
 /// The forms that it takes there.
-const FORMS: [&str; 22] = [
+const FORMS: [&str; 23] = [
     "sign-in",
     "code",
     "mail",
     "sign-out",
+    "cookies",
     "setup/one-time-code",
     "setup/code",
     "setup/finish",
@@ -110,9 +113,17 @@ async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
         let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == field);
         found.map_or_else(String::new, |(_, value)| value.into_owned())
     };
+    // these are shown to whomever
+    let is_anyones = ["style.css", "code.js", "keep.js", "logo", "not-covered"].contains(&page);
+    if let Some(unclear) = guest.unclear().filter(|_| !is_anyones) {
+        unclear.log(guest.address);
+        return guest.clear_cookies();
+    }
     match page {
         "" => guest.home().await,
         "sign-in" => guest.sign_in_page(&asked_for("rd")).await,
+        "cookies" => guest.cookies_page(),
+        "not-covered" => guest.not_covered_page(&asked_for("host")),
         "rise" => guest.rise_page(&asked_for("rd")).await,
         "code" => guest.code_page(query == "other"),
         "setup" => guest.setup_page().await,
@@ -144,6 +155,7 @@ async fn take(guest: &Guest<'_>, page: &str, form: &Form) -> Reply {
         "code" => guest.enter_code(form).await,
         "mail" => guest.mail_code().await,
         "sign-out" => guest.sign_out().await,
+        "cookies" => guest.clear_cookies(),
         "setup/one-time-code" => guest.enter_invitation(form).await,
         "setup/code" => guest.confirm_setup(form).await,
         "setup/finish" => guest.finish_setup(form).await,

@@ -93,6 +93,13 @@ pub(crate) struct SetupCodes<'a> {
     pub(crate) turns_off: bool,
 }
 
+/// Cookies that are not clear, and the button that takes them away.
+#[derive(Template)]
+#[template(path = "cookies.html")]
+pub(crate) struct Cookies<'a> {
+    pub(crate) frame: Frame<'a>,
+}
+
 /// Something to read, and where to go on.
 #[derive(Template)]
 #[template(path = "notice.html")]

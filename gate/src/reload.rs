@@ -57,7 +57,7 @@ impl Reload {
             (Some(_), Some(tls)) => Some(Certificate::read(tls)?),
             (Some(_), None) => return Err("[gate.tls] is gone, and gate.listen needs it".to_owned()),
         };
-        let next = Running::start(&self.path, config)?;
+        let next = Running::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
         // from here on nothing can fail
         log::goes_by(next.site.gate());
         self.sites.store(Arc::clone(&next.site));

@@ -1,6 +1,6 @@
 //! Answers in HTTP: what each proxy contract wants to hear, and the gate's own pages.
 
-use crate::check::{Allowed, Ruling, Wants};
+use crate::check::{Allowed, Challenge, Ruling, Wants};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
@@ -20,6 +20,10 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 /// What a client is told that may not sign in with a password.
 const HINT: &str =
     "Basic realm=\"Use an app password here; your own password does not work\", charset=\"UTF-8\"";
+
+/// What opens no dialog in a browser.
+const QUIET: &str = "Bearer realm=\"sign-in\"";
+const FORM: &str = "Postern realm=\"sign-in\"";
 
 /// What a page may do. Chromium holds all redirects after a form to form-action: to the application, and wherever it
 /// may send the browser next, to a sign-on of its own for example.
@@ -46,22 +50,59 @@ pub(crate) fn closing(mut reply: Reply) -> Reply {
     reply
 }
 
-/// The answer to a check, as its contract wants it. `way` tells the address of a page of the gate's from which the browser
-/// comes back; most answers have no need of it.
-pub(crate) fn ruling(ruling: Ruling, proxy: Proxy, method: &str, way: impl FnOnce(&str) -> String) -> Reply {
+/// A page of the gate's that a browser is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// To sign in, and come back.
+    SignIn,
+    /// To give the code, and come back.
+    Rise,
+    /// To have unclear cookies taken away.
+    Cookies,
+    /// To read that no session is good there.
+    NotCovered,
+}
+
+/// An answer of 401, which asks for something (RFC 9110, section 15.5.2).
+pub(crate) fn unauthorized(challenge: Challenge) -> Reply {
+    challenging(bare(StatusCode::UNAUTHORIZED), challenge)
+}
+
+/// The same, if it is a 401 and does not ask for something already.
+pub(crate) fn challenging(mut reply: Reply, challenge: Challenge) -> Reply {
+    let value = match challenge {
+        Challenge::Basic => HINT,
+        Challenge::Quiet => QUIET,
+        Challenge::Form => FORM,
+    };
+    if reply.status() == StatusCode::UNAUTHORIZED {
+        reply.headers_mut().entry(WWW_AUTHENTICATE).or_insert(HeaderValue::from_static(value));
+    }
+    reply
+}
+
+/// The answer to a check, as its contract wants it. `way` tells the address of a page of the gate's; most answers have no
+/// need of it.
+pub(crate) fn ruling(
+    ruling: Ruling,
+    proxy: Proxy,
+    method: &str,
+    challenge: Challenge,
+    way: impl FnOnce(Page) -> String,
+) -> Reply {
     let page = match ruling {
         Ruling::Allow(allowed) => return allow(allowed),
-        Ruling::Refuse | Ruling::SignIn(Wants::Data) | Ruling::Rise(Wants::Data) => {
-            return bare(StatusCode::UNAUTHORIZED);
-        }
+        Ruling::Refuse
+        | Ruling::AppPassword
+        | Ruling::SignIn(Wants::Data)
+        | Ruling::Rise(Wants::Data)
+        | Ruling::Unclear(Wants::Data)
+        | Ruling::NotCovered(Wants::Data) => return unauthorized(challenge),
         Ruling::Forbid => return bare(StatusCode::FORBIDDEN),
-        Ruling::AppPassword => {
-            let mut reply = bare(StatusCode::UNAUTHORIZED);
-            reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(HINT));
-            return reply;
-        }
-        Ruling::SignIn(Wants::Page) => "sign-in",
-        Ruling::Rise(Wants::Page) => "rise",
+        Ruling::SignIn(Wants::Page) => Page::SignIn,
+        Ruling::Rise(Wants::Page) => Page::Rise,
+        Ruling::Unclear(Wants::Page) => Page::Cookies,
+        Ruling::NotCovered(Wants::Page) => Page::NotCovered,
     };
     let status = match (proxy, method) {
         // nginx knows 401 and 403 only; the sample turns this one into a redirect
@@ -69,7 +110,7 @@ pub(crate) fn ruling(ruling: Ruling, proxy: Proxy, method: &str, way: impl FnOnc
         (Proxy::Traefik, "GET" | "HEAD") => StatusCode::FOUND,
         (Proxy::Traefik, _) => StatusCode::SEE_OTHER,
     };
-    let mut reply = bare(status);
+    let mut reply = challenging(bare(status), challenge);
     if let Ok(value) = HeaderValue::try_from(way(page)) {
         reply.headers_mut().insert(LOCATION, value);
     }
@@ -94,14 +135,14 @@ fn allow(allowed: Allowed) -> Reply {
         (HeaderName::from_static("remote-user"), allowed.user),
         (HeaderName::from_static("remote-groups"), allowed.groups),
         (HeaderName::from_static("remote-email"), allowed.email),
-        (COOKIE, allowed.cookie),
-        (AUTHORIZATION, allowed.authorization),
     ] {
         match HeaderValue::from_maybe_shared(Bytes::from(value)) {
             Ok(value) => headers.insert(name, value),
-            Err(_) => return bare(StatusCode::UNAUTHORIZED),
+            Err(_) => return unauthorized(Challenge::Quiet),
         };
     }
+    headers.insert(COOKIE, allowed.cookie);
+    headers.insert(AUTHORIZATION, allowed.authorization);
     reply
 }
 
@@ -148,6 +189,12 @@ pub(crate) fn with_cookie(mut reply: Reply, cookie: &str) -> Reply {
         reply.headers_mut().append(SET_COOKIE, value);
     }
     reply
+}
+
+/// Takes all cookies of the domain away, also those that the gate did not set (W3C, Clear Site Data), and these.
+pub(crate) fn without_any_cookie(mut reply: Reply, expired: &[String]) -> Reply {
+    reply.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cookies\""));
+    expired.iter().fold(reply, |reply, cookie| with_cookie(reply, cookie))
 }
 
 /// Says when another try makes sense.

@@ -3,34 +3,33 @@
 use crate::access;
 use crate::api;
 use crate::authorization::Authorization;
-use crate::belief::{Connected, Through};
-use crate::check;
+use crate::belief::{Connected, Through, Unproven};
+use crate::check::{self, Challenge};
 use crate::contract::{self, Broken};
 use crate::identity::Identity;
 use crate::language::Language;
 use crate::log;
 use crate::metrics::{Answered, METRICS};
 use crate::own_pages;
-use crate::reply::{self, Reply, bare};
+use crate::reply::{self, Page, Reply, bare};
 use crate::sign_in::Guest;
 use crate::site::Site;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
-use hyper::{HeaderMap, Request, StatusCode, Version};
+use hyper::{HeaderMap, Request, StatusCode};
 use shared::config::gate::Proxy;
+use shared::door::SERVICE;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Answers one request.
 pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: Request<Incoming>) -> Reply {
-    if request.version() == Version::HTTP_2 {
-        join_crumbs(request.headers_mut());
-    }
+    join_crumbs(request.headers_mut());
     // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
     if request.headers().contains_key(TRANSFER_ENCODING) {
         return reply::last(StatusCode::BAD_REQUEST);
     }
-    match request.uri().path() {
+    let reply = match request.uri().path() {
         "/check/nginx" => check(site, connected, request.headers(), Proxy::Nginx),
         "/check/traefik" => check(site, connected, request.headers(), Proxy::Traefik),
         "/healthz" => match site.watch.is_sure() {
@@ -38,7 +37,8 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
         },
         _ => own_page(site, connected, request).await,
-    }
+    };
+    reply::challenging(reply, Challenge::Form)
 }
 
 /// Whether a request is answered without waiting for anything, a body included.
@@ -46,7 +46,7 @@ pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
     matches!(request.uri().path(), "/check/nginx" | "/check/traefik" | "/healthz")
 }
 
-/// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), as Traefik does.
+/// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), and Traefik passes them on so over HTTP/1, too.
 fn join_crumbs(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_some() {
         let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
@@ -58,18 +58,16 @@ fn join_crumbs(headers: &mut HeaderMap) {
 
 fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -> Reply {
     let began = Instant::now();
-    let through = match site.believed.proxy(connected, headers) {
-        Some(through) if through.proxy == proxy => through,
-        _ => return stranger(connected),
+    let through = match site.believed.proxy(connected, headers, Some(proxy)) {
+        Ok(through) => through,
+        Err(unproven) => return stranger(&unproven),
     };
     let asked = match contract::asked(proxy, headers, |address| site.believed.is_proxy(address)) {
         Ok(asked) => asked,
-        Err(Broken(name)) => {
-            log::event("refused").with("cause", "contract").seldom("contract").because(format_args!(
-                "a check of {proxy:?} came with {name} missing, doubled or malformed; compare the proxy's configuration with postern print-config"
-            ));
+        Err(broken) => {
+            malformed(proxy, &broken, connected);
             METRICS.checked(proxy, Answered::Malformed, began.elapsed());
-            return bare(StatusCode::UNAUTHORIZED);
+            return reply::unauthorized(check::challenge("", headers));
         }
     };
     let site = match site.own_paths.is_empty() {
@@ -81,43 +79,66 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
     if log::has_access() {
         access::check(&asked, &ruling, began.elapsed());
     }
-    reply::ruling(ruling, proxy, asked.method, |page| {
-        let page = format!("{}{}{page}", site.url.origin(), site.url.path);
-        reply::to_sign_in(&page, site.back_to(&asked.url()))
+    reply::ruling(ruling, proxy, asked.method, check::challenge(asked.method, headers), |page| {
+        let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
+        match page {
+            Page::SignIn => reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url())),
+            Page::Rise => reply::to_sign_in(&at("rise"), site.back_to(&asked.url())),
+            Page::Cookies => at("cookies"),
+            Page::NotCovered => at(&format!("not-covered?host={}", asked.host())),
+        }
     })
 }
 
-fn stranger(connected: Connected) -> Reply {
+fn stranger(unproven: &Unproven) -> Reply {
     METRICS.turned_away();
-    let peer = connected.address.map_or_else(|| "the unix socket".to_owned(), |address| address.to_string());
     let line = log::event("refused").with("cause", "not-a-trusted-proxy").seldom("not-a-trusted-proxy");
-    line.because(format_args!(
-        "a request from {peer} proves no proxy; see gate.trusted_proxies and secret_file in postern.toml"
-    ));
+    line.because(unproven);
     bare(StatusCode::FORBIDDEN)
+}
+
+/// A request that makes no sense, by whoever's fault it is.
+fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
+    match broken {
+        Broken::Client(name, address) => {
+            let line = log::event("refused").with("cause", "malformed-request").with("address", address);
+            line.with("service", SERVICE).seldom("malformed-request").because(format_args!(
+                "the client's request has a method, host or path that makes no sense, see {name}"
+            ));
+        }
+        Broken::Proxy(name) => {
+            let peer = connected.address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
+            log::event("refused").with("cause", "contract").with("peer", peer).seldom("contract").because(format_args!(
+                "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
+                proxy.name()
+            ));
+        }
+    }
 }
 
 async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incoming>) -> Reply {
     let headers = request.headers();
-    let through = site.believed.proxy(connected, headers);
-    let address = match (through, connected.address) {
-        (Some(Through { proxy, .. }), _) => {
+    let (address, identity) = match site.believed.proxy(connected, headers, None) {
+        Ok(through @ Through { proxy, .. }) => {
             match contract::address(proxy, headers, |address| site.believed.is_proxy(address)) {
-                Ok(address) => address,
-                Err(Broken(name)) => {
-                    let line = log::event("refused").with("cause", "contract").seldom("contract");
-                    line.because(format_args!("{proxy:?} sent {name} missing, doubled or malformed"));
+                Ok(address) => (address, through.identity(headers)),
+                Err(broken) => {
+                    malformed(proxy, &broken, connected);
                     return bare(StatusCode::BAD_REQUEST);
                 }
             }
         }
-        // A browser of its own accord; whoever stands on loopback could be any local process.
-        (None, Some(address)) if !address.is_loopback() || site.gate().insecure_loopback => address,
-        (None, _) => return stranger(connected),
+        Err(unproven) => match unproven.as_browser(site.gate().insecure_loopback) {
+            Some(address) => (address, Identity::NotBrought),
+            None => return stranger(&unproven),
+        },
     };
-    let identity = through.map_or(Identity::NotBrought, |through| through.identity(headers));
     let authority = request.uri().authority().map(|authority| authority.as_str());
-    let host = authority.or_else(|| headers.get(HOST).and_then(|value| value.to_str().ok()));
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return bare(StatusCode::BAD_REQUEST),
+        (host, None) => authority.or_else(|| host.and_then(|value| value.to_str().ok())),
+    };
     // as gate.url leaves it out
     let host = host.map(|host| host.strip_suffix(":443").unwrap_or(host));
     let Some(site) = host.and_then(|host| site.at(host)) else {
@@ -148,5 +169,5 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
 }
 
 fn is_app_password(value: &HeaderValue) -> bool {
-    value.to_str().is_ok_and(|text| Authorization::read(text).is_ours())
+    Authorization::read(value.as_bytes()).is_ours()
 }

@@ -8,9 +8,10 @@ use crate::look::Look;
 use crate::mailer::{self, Mailer};
 use crate::secretary::Secretary;
 use crate::site::Site;
+use crate::stopped::Stopped;
 use crate::watch::Watch;
 use crate::workers::{Applicant, Key, Workers};
-use shared::config::Config;
+use shared::config::{Config, check_gate};
 use shared::enrolment;
 use shared::host_groups::AskedGroups;
 use std::path::Path;
@@ -32,23 +33,19 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts it. MUST be called within the runtime.
-    pub(crate) fn start(path: &Path, config: Config) -> Result<Running, String> {
-        let Some(url) = config.gate.url.clone() else {
-            return Err(format!("{}: gate.url is missing, where browsers find the gate", path.display()));
+    pub(crate) fn start(path: &Path, config: Config) -> Result<Running, Stopped> {
+        let read = || -> Result<_, String> {
+            let Some(url) = config.gate.url.clone() else {
+                return Err(format!("{}: gate.url is missing, where browsers find the gate", path.display()));
+            };
+            let secrets = check_gate(path, None, &config).map_err(|error| error.to_string())?;
+            let believed = Believed::new(&config.gate, secrets);
+            let look = Look::read(&config)?;
+            let administration = Administration::read(&config)?;
+            let mailer = mailer(&config)?;
+            Ok((url, believed, look, administration, mailer))
         };
-        if url.has_own_host()
-            && config.gate.cookie_domain.as_ref().is_none_or(|domain| !domain.covers(url.host()))
-        {
-            return Err(format!(
-                "{}: gate.cookie_domain: a gate on a host of its own needs the parent domain of its host {}",
-                path.display(),
-                url.host()
-            ));
-        }
-        let believed = Believed::read(&config.gate).map_err(|error| error.to_string())?;
-        let look = Look::read(&config)?;
-        let administration = Administration::read(&config)?;
-        let mailer = mailer(&config)?;
+        let (url, believed, look, administration, mailer) = read().map_err(Stopped::Configuration)?;
         let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
         let site = Site {
             jar: Jar::new(&config.gate, &url.path),
@@ -57,6 +54,7 @@ impl Running {
             look: Arc::new(look),
             administration: Arc::new(administration),
             believed: Arc::new(believed),
+            uncovered: Arc::default(),
             watch: Arc::new(watch),
             workers: Workers::of_pages(&config),
             mailer: Arc::clone(&mailer),

@@ -1,4 +1,4 @@
-//! Writes down once a minute, and at the end, what checks saw of app passwords. In a thread and with a door of its own,
+//! Writes down once a minute, and at the end, what checks saw of app passwords, and clears what is too old. In a thread and with a door of its own,
 //! so that a busy store holds up neither checks nor the watch.
 
 use crate::app_passwords::AppPasswords;
@@ -44,11 +44,11 @@ impl Secretary {
 fn write_down(config: &Config, passwords: &AppPasswords) {
     let (used, wrong) = passwords.take_seen();
     let Ok(now) = clock::now() else { return passwords.give_back(&used) };
-    if used.is_empty() && wrong.is_empty() {
-        return;
-    }
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
-    let written = Door::open(config.clone()).and_then(|mut door| door.note_app_passwords(&used, &wrong));
+    let written = Door::open(config.clone()).and_then(|mut door| {
+        door.note_app_passwords(&used, &wrong)?;
+        door.clear(now)
+    });
     if let Err(error) = written {
         log::says(format_args!("the last uses of app passwords cannot be written down yet: {error}"));
         passwords.give_back(&used);

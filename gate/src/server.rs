@@ -16,6 +16,7 @@ use crate::running::{Mailing, Running, mailer};
 use crate::signals::{Order, Orders};
 use crate::site::Site;
 use crate::sockets::Sockets;
+use crate::stopped::Stopped;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -61,8 +62,8 @@ const LAST: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the gate until a signal ends it.
-pub(crate) fn run(path: &Path) -> Result<(), String> {
-    let in_force = file::in_force(path).map_err(|error| error.to_string())?;
+pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
+    let in_force = file::in_force(path).map_err(|error| Stopped::Configuration(error.to_string()))?;
     if let Some(problem) = &in_force.problem {
         log::says(problem);
     }
@@ -93,9 +94,9 @@ pub(crate) fn run(path: &Path) -> Result<(), String> {
 }
 
 /// On a host that protects no web application there are still its own users.
-fn without_web(path: &Path, config: &Config) -> Result<(), String> {
+fn without_web(path: &Path, config: &Config) -> Result<(), Stopped> {
     Door::open(config.clone()).map_err(|error| error.to_string())?;
-    let mailer = mailer(config)?;
+    let mailer = mailer(config).map_err(Stopped::Configuration)?;
     let runtime = threads()?;
     let served = runtime.block_on(async {
         let mut orders = Orders::listen()?;
@@ -128,7 +129,7 @@ fn threads() -> Result<Runtime, String> {
 }
 
 /// Serves until a signal ends it; what ran last.
-async fn serve(path: &Path, running: Running, health: Arc<Health>) -> (Result<(), String>, Running) {
+async fn serve(path: &Path, running: Running, health: Arc<Health>) -> (Result<(), Stopped>, Running) {
     let bound = bind(&running.site).await;
     let Bound { listeners, operations, certificate, mut orders } = match bound {
         Ok(bound) => bound,
@@ -187,9 +188,9 @@ struct Bound {
     orders: Orders,
 }
 
-async fn bind(site: &Site) -> Result<Bound, String> {
+async fn bind(site: &Site) -> Result<Bound, Stopped> {
     let gate = site.gate();
-    let certificate = gate.tls.as_ref().map(Certificate::read).transpose()?;
+    let certificate = gate.tls.as_ref().map(Certificate::read).transpose().map_err(Stopped::Configuration)?;
     let mut sockets = Sockets::handed_over();
     let mut listeners = Vec::new();
     let wrong = |why| format!("gate.listen: {why}");
@@ -260,16 +261,36 @@ async fn one(host: &Host, listener: &Listener, graceful: &GracefulShutdown) -> s
 async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, accepted: Accepted) {
     match accepted {
         Accepted::Unix(stream) => {
-            talk(sites, seat, watcher, stream, Connected { address: None, certificate: false }).await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: None, certificate: false, encrypted: false },
+            )
+            .await;
         }
         Accepted::Tcp(stream, address) => {
-            talk(sites, seat, watcher, stream, Connected { address: Some(address), certificate: false })
-                .await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: Some(address), certificate: false, encrypted: false },
+            )
+            .await;
         }
         Accepted::Tls(stream, address, acceptor) => {
             let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
             let certificate = stream.get_ref().1.peer_certificates().is_some();
-            talk(sites, seat, watcher, stream, Connected { address: Some(address), certificate }).await;
+            talk(
+                sites,
+                seat,
+                watcher,
+                stream,
+                Connected { address: Some(address), certificate, encrypted: true },
+            )
+            .await;
         }
     }
 }
@@ -287,7 +308,7 @@ fn holding(
     if !has_few_fields(request.headers()) {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let is_proxy = site.believed.proxy(connected, request.headers()).is_some();
+    let is_proxy = site.believed.proxy(connected, request.headers(), None).is_ok();
     let address = connected.address.filter(|_| !is_proxy);
     let held = seat.holds(address, request).ok_or_else(|| {
         METRICS.busy("memory", Busy::Own);

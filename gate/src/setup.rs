@@ -176,8 +176,9 @@ impl Guest<'_> {
 
     /// The setup that has begun.
     pub(crate) fn setup_ticket(&self) -> Option<EnrollmentToken> {
-        let value = self.cookie(self.site.jar.names.setup)?;
-        let ticket = EnrollmentToken::read(value, &self.site.watch.keys(), clock::now().ok()?)?;
+        let (keys, now) = (self.site.watch.keys(), clock::now().ok()?);
+        let read = |value: &str| EnrollmentToken::read(value, &keys, now);
+        let ticket = self.token(self.site.jar.names.setup, read).ok()??;
         self.may_go_on(ticket.account()).then_some(ticket)
     }
 

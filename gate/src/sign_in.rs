@@ -7,7 +7,7 @@ mod mail;
 pub(crate) use mail::Posted;
 
 use crate::check;
-use crate::cookies::scan;
+use crate::cookies::{MOST, Shown, Unclear, scan};
 use crate::identity::Identity;
 use crate::language::Language;
 use crate::log;
@@ -132,23 +132,6 @@ impl Guest<'_> {
         Ok(next)
     }
 
-    /// POST sign-out
-    pub(crate) async fn sign_out(&self) -> Reply {
-        if let Err(error) = self.end_session().await {
-            return self.not_judged(&error);
-        }
-        let page = self.notice(StatusCode::OK, &self.t.say("signed-out"), &[self.t.say("signed-out-line")]);
-        self.without_cookies(page)
-    }
-
-    /// Ends the session, if there is one.
-    pub(crate) async fn end_session(&self) -> Result<(), NotJudged> {
-        match self.any_session() {
-            Some(session) => self.judge().run(move |door| door.sign_out(session.id)).await,
-            None => Ok(()),
-        }
-    }
-
     /// Takes back what only a sign-in gives; the browser stays trusted.
     pub(crate) fn without_cookies(&self, page: Reply) -> Reply {
         let jar = &self.site.jar;
@@ -160,10 +143,21 @@ impl Guest<'_> {
 
     /// The session, also one that the first factor alone opened.
     pub(crate) fn any_session(&self) -> Option<Session> {
-        let line = check::cookie_line(self.headers).ok()?;
-        let scanned = scan(line, self.site.jar.names.session).ok()?;
-        let session = Session::from_cookie(scanned.value?, &self.site.watch.keys())?;
-        self.is_good(&session).then_some(session)
+        self.clear_session().ok().flatten()
+    }
+
+    /// The same, if it is clear which one counts.
+    fn clear_session(&self) -> Result<Option<Session>, Unclear> {
+        let line = check::cookie_line(self.headers)?;
+        let shown = Shown::read(line.as_bytes(), self.site.jar.names.session, &self.site.watch.keys(), MOST);
+        shown.session(|session| self.is_good(session)).map(|session| session.cloned())
+    }
+
+    /// What is unclear about the cookies of whoever is here.
+    pub(crate) fn unclear(&self) -> Option<Unclear> {
+        self.clear_session()
+            .err()
+            .or_else(|| self.token(self.site.jar.names.login, |value| self.read_ticket(value)).err())
     }
 
     /// Whether a session is good here and now. One that checks refuse is none here either, or the browser would be sent to
@@ -184,13 +178,38 @@ impl Guest<'_> {
 
     /// The sign-in that waits for its code.
     pub(crate) fn ticket(&self) -> Option<LoginToken> {
-        let value = self.cookie(self.site.jar.names.login)?;
+        self.token(self.site.jar.names.login, |value| self.read_ticket(value)).ok().flatten()
+    }
+
+    fn read_ticket(&self, value: &str) -> Option<LoginToken> {
         let token = LoginToken::read(value, &self.site.watch.keys(), clock::now().ok()?)?;
         self.may_go_on(token.account()).then_some(token)
     }
 
-    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        scan(check::cookie_line(self.headers).ok()?, name).ok()?.value
+    /// What one of our cookies holds: of several under its name the valid one counts, and two that disagree are none.
+    pub(crate) fn token<T: PartialEq>(
+        &self,
+        name: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Unclear> {
+        let line = check::cookie_line(self.headers)?;
+        let values = scan(line.as_bytes(), name).values;
+        if values.len() > MOST {
+            return Err(Unclear::TooMany);
+        }
+        let mut valid = values.into_iter().filter_map(read);
+        let first = valid.next();
+        match valid.any(|other| Some(&other) != first.as_ref()) {
+            true => Err(Unclear::Tokens),
+            false => Ok(first),
+        }
+    }
+
+    /// The value of a trusted browser's cookie. Only the store knows which of several is good, and a wrong one could end
+    /// the trust: several are none.
+    fn browser_cookie(&self) -> Option<Zeroizing<String>> {
+        let read = |value: &str| Some(Zeroizing::new(value.to_owned()));
+        self.token(self.site.jar.names.browser, read).ok().flatten()
     }
 
     /// The session has begun: its cookies, and the way back.
@@ -366,7 +385,7 @@ impl Visit {
         Visit {
             origin: Origin::Remote(guest.address),
             name: agent.chars().take(160).collect(),
-            cookie: guest.cookie(guest.site.jar.names.browser).map(|value| Zeroizing::new(value.to_owned())),
+            cookie: guest.browser_cookie(),
             scope: guest.site.scope().to_owned(),
             page: None,
             session: guest.any_session().map(|session| session.id),

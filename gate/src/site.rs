@@ -3,6 +3,7 @@
 use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
+use crate::log;
 use crate::look::Look;
 use crate::mailer::Mailer;
 use crate::watch::Watch;
@@ -11,11 +12,41 @@ use shared::config::Config;
 use shared::config::gate::{Gate, GateUrl};
 use shared::host_groups::AskedGroups;
 use shared::session::Session;
-use shared::web_address::WebPath;
-use std::sync::Arc;
+use shared::web_address::{WebPath, is_host};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The longest page to come back to, in bytes: browsers keep cookies of up to 4096, sealed and in Base64.
 const LONGEST: usize = 2048;
+
+/// The hosts that no session is good for, and that the log has said so of.
+#[derive(Default)]
+pub(crate) struct Uncovered(Mutex<HashSet<String>>);
+
+impl Uncovered {
+    /// The most of them: strangers choose names.
+    const MOST: usize = 64;
+
+    /// Says once of a host, in lower case, that somebody asked there who must sign in, and which key to set.
+    pub(crate) fn note(&self, site: &Site, host: &str) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_host(host) || noted.len() >= Uncovered::MOST || !noted.insert(host.to_owned()) {
+            return;
+        }
+        let last = if noted.len() == Uncovered::MOST { "; more such hosts are not logged" } else { "" };
+        let line = log::event("refused").with("cause", "host-not-covered").quoted("host", host);
+        match &site.gate().cookie_domain {
+            Some(domain) if site.url.has_own_host() => line.because(format_args!(
+                "gate.cookie_domain = \"{}\" does not cover {host}, so that nobody can sign in there: widen it, or give the host a path in gate.own_paths{last}",
+                domain.as_str()
+            )),
+            _ => line.because(format_args!(
+                "gate.url is a path of {}, and sessions are good there alone: nobody can sign in at {host}{last}",
+                site.url.host()
+            )),
+        }
+    }
+}
 
 /// The gate at one place: at `gate.url`, or at one of `gate.own_paths`.
 #[derive(Clone)]
@@ -27,6 +58,7 @@ pub(crate) struct Site {
     pub(crate) look: Arc<Look>,
     pub(crate) administration: Arc<Administration>,
     pub(crate) believed: Arc<Believed>,
+    pub(crate) uncovered: Arc<Uncovered>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) mailer: Arc<Mailer>,
@@ -106,7 +138,7 @@ impl Site {
         };
         let sound = url.bytes().all(|b| b.is_ascii_graphic())
             && port.parse::<u16>().is_ok()
-            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
         let whole = if url.len() <= LONGEST { url } else { &url[..url.len() - rest.len() + end] };
         (sound && self.covers(&host.trim_end_matches('.').to_ascii_lowercase())).then_some(whole)
     }

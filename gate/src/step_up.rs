@@ -5,6 +5,8 @@
 //! On a path of the protected host no proof is remembered, since the application's scripts share the gate's origin
 //! there: each critical act takes its own.
 
+use crate::check;
+use crate::cookies::{MOST, scan};
 use crate::log;
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
@@ -77,8 +79,12 @@ impl Guest<'_> {
     /// The session, if a fresh proof was given in it.
     pub(crate) fn stepped_up(&self) -> Option<Proven> {
         let (session, now) = (self.session()?, clock::now().ok()?);
-        let value = self.cookie(self.site.jar.names.step_up)?;
-        let ticket = StepUpToken::read(value, &self.site.watch.keys(), &session, now)?;
+        // it is for this session alone, so that one is as good as another
+        let line = check::cookie_line(self.headers).ok()?;
+        let values = scan(line.as_bytes(), self.site.jar.names.step_up).values;
+        let keys = self.site.watch.keys();
+        let read = |value| StepUpToken::read(value, &keys, &session, now);
+        let ticket = values.into_iter().take(MOST).find_map(read)?;
         self.site.url.has_own_host().then_some(Proven { session, ticket })
     }
 

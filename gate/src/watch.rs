@@ -126,7 +126,7 @@ impl Watcher {
         let goes_on = goes_by.is_some();
         door.look(&self.gate, self.goes_by, now, |seen| {
             let Seen { revoked, keys, app_passwords } = seen;
-            let of_app_passwords = match (&app_passwords, goes_by) {
+            let of_app_passwords = match (app_passwords.last(), goes_by) {
                 (Some(live), _) => live.revision,
                 (None, before) => before.map_or(0, |before| before.app_passwords),
             };
@@ -137,8 +137,8 @@ impl Watcher {
                 false => revoked,
             };
             shared.revoked.store(Arc::new(revoked));
-            if let Some(live) = app_passwords {
-                shared.app_passwords.replace(live);
+            for live in app_passwords {
+                shared.app_passwords.take_over(live);
             }
         })?;
         self.goes_by = goes_by;

@@ -1638,7 +1638,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__check)
-            opts="-h --rule --user --from --config --json --gate --admin-secret-file --gate-ca --help"
+            opts="-h --keep --rule --user --from --config --json --gate --admin-secret-file --gate-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

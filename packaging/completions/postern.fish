@@ -417,6 +417,7 @@ complete -c postern -n "__fish_postern_using_subcommand check" -l config -d 'Ano
 complete -c postern -n "__fish_postern_using_subcommand check" -l gate -d 'Do it at a gate: status, disable, unlock and one-time-code' -r
 complete -c postern -n "__fish_postern_using_subcommand check" -l admin-secret-file -d 'Holds that gate\'s secret for administration' -r -F
 complete -c postern -n "__fish_postern_using_subcommand check" -l gate-ca -d 'The authority of that gate\'s certificate, PEM, instead of those of this host' -r -F
+complete -c postern -n "__fish_postern_using_subcommand check" -l keep -d 'Keep it as the copy that is in force when it cannot be used; root only'
 complete -c postern -n "__fish_postern_using_subcommand check" -l json -d 'Print JSON instead of text'
 complete -c postern -n "__fish_postern_using_subcommand check" -s h -l help -d 'Print help'
 complete -c postern -n "__fish_postern_using_subcommand help; and not __fish_seen_subcommand_from init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit check help" -f -a "init" -d 'Make the master key and the store'

@@ -17,6 +17,8 @@ pub struct Authenticator {
     pub fingerprint: Fingerprint,
     /// The last accepted step: it and every older one are used.
     pub floor: Option<Step>,
+    /// Used steps above the floor: accepted under a clock that ran ahead, before an administrator lowered the floor.
+    pub used_above: Vec<Step>,
 }
 
 /// One recovery code, as the store keeps it.

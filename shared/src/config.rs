@@ -7,15 +7,18 @@ mod conflict;
 pub mod email;
 pub mod file;
 pub mod gate;
+mod gate_check;
 mod listen;
 mod locate;
 pub mod look;
 mod pam;
 mod policy;
+mod recent;
 pub mod rule;
 pub mod value;
 
 pub use app_passwords::{AppPasswords, OnChange};
+pub use gate_check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use pam::{FirstFactor, Grace, Pam, PamService, Unenrolled};
 pub use policy::{Administrators, After, AfterWord, Exempt, Policy, Required, SelfEnroll};
 

@@ -41,7 +41,7 @@ impl TryFrom<String> for EmailAddress {
         // a dash at the begin could be taken for an option by whatever is handed the address
         let sound = local.len() <= LONGEST_LOCAL && !local.starts_with('-') && local.split('.').all(is_atom);
         let labels = domain.split('.').all(|label| label.len() <= 63 && !label.starts_with('-'));
-        match text.len() <= LONGEST && sound && labels && is_host(domain) {
+        match text.len() <= LONGEST && sound && labels && is_host(domain) && !domain.contains('_') {
             true => Ok(EmailAddress(text)),
             false => Err(EmailError),
         }

@@ -228,6 +228,7 @@ impl Pending {
                 parameters: self.parameters,
                 fingerprint: Fingerprint([0; 32]),
                 floor: self.before_first(),
+                used_above: Vec::new(),
             }],
             decoy: None,
             mail: Mail::Off,

@@ -20,14 +20,14 @@ pub const LONGEST_PASSWORD: usize = 512;
 /// The longest question, in bytes: four fields, each with its end.
 pub const LONGEST_QUESTION: usize = name::LONGEST + LONGEST_ADDRESS + LONGEST_CLASS + LONGEST_PASSWORD + 4;
 /// Questions that PAM is asked at once: after a wrong password most of their time is pam_unix's pause of 2 s. One origin
-/// has two, one account has two, and whoever has proven more has some of their own.
+/// has four, one account has two, and whoever has proven more has some of their own.
 pub const QUESTIONS: Limits = Limits {
     shared: 8,
     proven: ClassLimits { own: 4, ..OF_ONE },
     known: ClassLimits { own: 4, ..OF_ONE },
     stranger: ClassLimits { own: 32, ..OF_ONE },
 };
-const OF_ONE: ClassLimits = ClassLimits { own: 0, per_key: 2, waiting_per_key: 16, waiting: 512 };
+const OF_ONE: ClassLimits = ClassLimits { own: 0, per_key: 4, waiting_per_key: 16, waiting: 512 };
 /// The longest word, in bytes.
 pub const LONGEST_WORD: usize = 16;
 /// How long PAM may take for one question.

@@ -53,7 +53,7 @@ pub struct Decision {
 pub enum Why {
     /// It is the first that fits.
     First,
-    /// It is the strictest that could fit: host or path can be read in two ways.
+    /// It is the strictest that could fit: host, path or method can be read in two ways.
     TwoReadings,
     /// Which is the first that fits cannot be said, and all that could be take the same.
     Alike,
@@ -71,7 +71,7 @@ impl Why {
         match self {
             Why::First => "the first that fits",
             Why::Alike => "whichever fits first, it is the same",
-            Why::TwoReadings => "host or path can be read in two ways; the strictest that could fit",
+            Why::TwoReadings => "host, path or method can be read in two ways; the strictest that could fit",
             Why::Nobody => "hangs on who it is, and nobody has signed in",
             Why::GroupsInDoubt => {
                 "hangs on a group that no source knows or answers for; the strictest that could fit"
@@ -200,16 +200,25 @@ impl Rule {
     /// Whether it fits a request, whoever makes it.
     fn fits(&self, reading: &Reading<'_>) -> Fit {
         let request = reading.request;
-        let by_method =
-            || self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == request.method);
         let in_network = || {
             let inside = |address| self.networks.iter().any(|network| network.contains(address));
             self.networks.is_empty() || request.address.is_some_and(inside)
         };
         self.at_host(reading)
-            .and(|| Fit::when(by_method()))
+            .and(|| self.by_method(request.method))
             .and(|| Fit::when(in_network()))
             .and(|| self.on_path(reading))
+    }
+
+    /// Methods are compared as they are; an application may take `get` for GET.
+    fn by_method(&self, method: &str) -> Fit {
+        match () {
+            () if self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == method) => Fit::Yes,
+            () if self.methods.iter().any(|m| m.as_str().eq_ignore_ascii_case(method)) => {
+                Fit::Perhaps(Why::TwoReadings)
+            }
+            () => Fit::No,
+        }
     }
 
     fn at_host(&self, Reading { request, is_host, .. }: &Reading<'_>) -> Fit {

@@ -107,8 +107,8 @@ pub trait Store: Send {
     /// Begins a transaction. Dropping it leaves nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
-    /// Makes sure that no secret of a removed authenticator is left in the store's bytes, journals included. Waits for
-    /// every transaction that still sees what was there.
+    /// Makes sure that nothing that was overwritten or removed is left in the journal. Waits for every transaction that
+    /// still sees what was there.
     fn scrub(&mut self) -> Result<(), StoreError>;
 }
 
@@ -129,16 +129,20 @@ pub trait Transaction:
     ) -> Result<(), StoreError>;
     /// Keeps another sealing of the same secret.
     fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<(), StoreError>;
-    /// Removes one authenticator; its floor stays, and its secret until [`Store::scrub`].
+    /// Removes one authenticator and overwrites its secret; its floor stays.
     fn remove_authenticator(&mut self, number: i64) -> Result<(), StoreError>;
-    /// Removes every authenticator and code of an account; floors stay, secrets until [`Store::scrub`], and its address
-    /// is to be confirmed anew.
+    /// Removes every authenticator and code of an account and overwrites the secrets; floors stay, and its address is to be
+    /// confirmed anew.
     fn remove_second_factor(&mut self, account: AccountId) -> Result<(), StoreError>;
 
     /// The last accepted step under a fingerprint.
     fn floor(&mut self, fingerprint: &Fingerprint) -> Result<Option<Step>, StoreError>;
-    /// Sets the floor, also to a lower step.
-    fn set_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<(), StoreError>;
+    /// A step was accepted: it and every older one are used.
+    fn raise_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<(), StoreError>;
+    /// Lowers a floor that a clock that ran ahead has raised. That step, which was accepted last, stays marked.
+    fn lower_floor(&mut self, fingerprint: &Fingerprint, from: Step, to: Step) -> Result<(), StoreError>;
+    /// Steps above the floor that were accepted before it was lowered.
+    fn accepted_steps(&mut self, fingerprint: &Fingerprint) -> Result<Vec<Step>, StoreError>;
 
     /// An account's recovery codes, used ones too.
     fn recovery_codes(&mut self, account: AccountId) -> Result<Vec<KeptRecoveryCode>, StoreError>;
@@ -194,15 +198,17 @@ pub trait Transaction:
     /// Wrong codes of an account in all rows after `since`; wrong passwords are none.
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>, StoreError>;
 
-    /// When an address failed, over all accounts, since `since`; newest first.
+    /// When an address failed, over all accounts, since `since`; newest first, at most a thousand.
     fn address_failures(&mut self, from: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
-    /// Adds a failure of an address, and forgets those of all addresses before `since`.
+    /// Adds a failure of an address, unless `limit` of them are kept already since `since`: more would say nothing more.
+    /// Forgets those of the address before `since`, and a few of others.
     fn add_address_failure(
         &mut self,
         from: &str,
         at: Timestamp,
         since: Timestamp,
-    ) -> Result<FailureId, StoreError>;
+        limit: u32,
+    ) -> Result<Option<FailureId>, StoreError>;
 
     /// Whether access was granted to the account from an address between `since` and `until`.
     fn is_familiar(
@@ -239,6 +245,13 @@ pub trait Transaction:
     /// Ends an account's grace everywhere; whether it had any.
     fn end_grace(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
+    /// Removes what is too old to count: failures and familiar addresses after 30 days, failures of addresses after
+    /// `window` seconds, locks of addresses that are familiar no longer; at most `most` of each. How many rows that were.
+    ///
+    /// Floors are never removed: however old one is, a clock that is set back would open its codes again. Neither are other
+    /// locks, which only a recovery code, a one-time code or an administrator opens.
+    fn clear(&mut self, now: Timestamp, window: u64, most: u32) -> Result<u64, StoreError>;
+
     /// Makes everything durable. Whatever opens a door waits for this.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
@@ -265,6 +278,8 @@ pub enum StoreError {
     File(FileError),
     /// Another process held the store for longer than the time limit.
     Busy,
+    /// The same, and it is known which.
+    Held(Holder),
     /// The disk is full.
     Full,
     /// The store can be read but not written.
@@ -294,12 +309,38 @@ pub enum StoreError {
 pub fn cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
     let word = chain.find_map(|error| match error.downcast_ref() {
-        Some(StoreError::Busy) => Some("store-busy"),
+        Some(StoreError::Busy | StoreError::Held(_)) => Some("store-busy"),
         Some(StoreError::Full) => Some("disk-full"),
         Some(_) => Some("unavailable"),
         None => error.is::<OtherSpelling>().then_some("other-spelling"),
     });
     word.unwrap_or("unavailable")
+}
+
+/// A process that holds the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// What it runs, if that can be seen.
+    pub name: Option<String>,
+    /// Who runs it (the real user), if that can be seen.
+    pub user: Option<String>,
+    /// Whether it is stopped (SIGSTOP, a terminal's ^Z, a debugger).
+    pub is_stopped: bool,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.pid)?;
+        let user = self.user.as_ref().map(|user| format!("user {user}"));
+        let state = self.is_stopped.then(|| "stopped".to_owned());
+        let known: Vec<String> = [self.name.clone(), user, state].into_iter().flatten().collect();
+        match known.is_empty() {
+            true => Ok(()),
+            false => write!(f, " ({})", known.join(", ")),
+        }
+    }
 }
 
 impl From<FileError> for StoreError {
@@ -315,6 +356,13 @@ impl fmt::Display for StoreError {
                 write!(f, "{error}; restore the store from its backup, or run postern init on a new host")
             }
             StoreError::File(error) => error.fmt(f),
+            StoreError::Held(holder) => {
+                write!(f, "the store stayed busy for 5 seconds: held by {holder}")?;
+                match holder.is_stopped {
+                    true => write!(f, "; let it go on (kill -CONT {}) or end it", holder.pid),
+                    false => Ok(()),
+                }
+            }
             StoreError::Busy => {
                 f.write_str("the store stayed busy for 5 seconds; look for a stopped process that holds it")
             }

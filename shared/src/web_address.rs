@@ -58,13 +58,14 @@ pub fn split_url(url: &str) -> Option<(String, String)> {
     Some((host_of(authority), format!("{slash}{target}")))
 }
 
-/// Letters, digits, dashes and dots, as host names have them.
-pub(crate) fn is_host(text: &str) -> bool {
+/// Whether text is a host's name: letters, digits, dashes and dots, and the underscore, which RFC 1123 lacks and which
+/// DNS and browsers take all the same.
+pub fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
-        && text
-            .split('.')
-            .all(|label| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
+        && text.split('.').all(|label| {
+            !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        })
 }
 
 /// The longest target that is looked at, in bytes.
@@ -88,8 +89,9 @@ pub struct Ambiguous;
 impl WebPath {
     /// Reads the target of a request: a path, perhaps with a query.
     ///
-    /// Ambiguous are segments that are empty or dots, and in any spelling `/` or `\` within one, `;`, what looks
-    /// encoded twice, control characters, and bytes that are no UTF-8.
+    /// Ambiguous are segments that are empty or dots or end in a dot or a blank, which Windows drops; and within one, in
+    /// any spelling, what separates something for whoever decodes first (`/`, `\`, `;`, `?`, `#`), what looks encoded
+    /// twice, control characters, and bytes that are no UTF-8.
     pub fn read(target: &str) -> Result<WebPath, Ambiguous> {
         if target.len() > LONGEST || target.contains('#') {
             return Err(Ambiguous);
@@ -108,7 +110,8 @@ impl WebPath {
             }
             let segment = percent_decode(segment.as_bytes()).decode_utf8().map_err(|_| Ambiguous)?;
             if matches!(&*segment, "" | "." | "..")
-                || segment.contains(['/', '\\', ';'])
+                || segment.ends_with(['.', ' '])
+                || segment.contains(['/', '\\', ';', '?', '#'])
                 || segment.chars().any(char::is_control)
                 || has_escape(segment.as_bytes())
             {
@@ -191,7 +194,7 @@ mod tests {
             ("/dav", "/dav"),
             ("/dav/", "/dav"),
             ("/d%61v/%C3%BC%20b?x", "/dav/ü b"),
-            ("/a.b/..c/d..", "/a.b/..c/d.."),
+            ("/a.b/..c/d..e", "/a.b/..c/d..e"),
             ("/100%25", "/100%"),
         ] {
             let read = WebPath::read(target).unwrap();
@@ -239,6 +242,20 @@ mod tests {
             "/dav/%252e%252e/x",
             "/dav%252fx",
             "/dav#/x",
+            "/dav%3fx",
+            "/dav/%3F/x",
+            "/dav%23x",
+            "/dav./x",
+            "/dav/x..",
+            "/dav%20",
+            "/dav%20/x",
+            "/dav%2e/x",
+            "/dav%09/x",
+            "/dav%0d%0ax",
+            "/dav%u002fx",
+            "/dav/%e0%80%af/x",
+            "/dav/%f0%80%80%af",
+            "/dav%C2%85x",
         ] {
             assert_eq!(WebPath::read(target), Err(Ambiguous), "{target}");
         }

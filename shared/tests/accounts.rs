@@ -12,6 +12,11 @@ use shared::name::Group;
 use shared::session::{Passed, PassedFirst, PassedSecond, Revoked, Session, SessionId};
 use std::time::{Duration, Instant};
 
+/// As if alice had signed in at the web.
+fn had_a_session(home: &Home) {
+    home.engine().execute("UPDATE account SET had_session = 1", []).unwrap();
+}
+
 /// A session that alice would have from before.
 fn session(account: i64) -> Session {
     Session {
@@ -71,6 +76,7 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
 #[test]
 fn a_renamed_account_keeps_its_second_factor() {
     let (mut home, app) = alice("");
+    had_a_session(&home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     home.door.rename_account(&name("alice"), &name("ünal"), shared::name::Distinct::No, "root", NOW).unwrap();
     refused(&home.attempt("alice", &code_of(&app, 1), NOW), Refusal::NotEnrolled);
@@ -88,6 +94,11 @@ fn a_renamed_account_keeps_its_second_factor() {
 #[test]
 fn groups_come_and_go_and_end_sessions() {
     let (mut home, _) = alice("");
+    // of an account that never had one gates need to know nothing
+    home.door.change_groups(&name("alice"), &groups(&["first"]), &[], "root", NOW).unwrap();
+    home.door.change_groups(&name("alice"), &[], &groups(&["first"]), "root", NOW).unwrap();
+    assert!(!revoked(&mut home).covers(&session(1)));
+    had_a_session(&home);
     let mut change = |add: &[&str], remove: &[&str]| {
         home.door.change_groups(&name("alice"), &groups(add), &groups(remove), "root", NOW)
     };

@@ -123,7 +123,7 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     // an impostor's socket, where someone got to put one
     fs::remove_file(SOCKET).expect("/run can be written");
     let script = "use IO::Socket::UNIX; umask 0; my $l = IO::Socket::UNIX->new(Local => shift, Listen => 9) or die; \
-         while (my $s = $l->accept) { print $s \"postern-password 1\\n\"; print $s \"yes\\n\"; }";
+         while (my $s = $l->accept) { print $s \"postern-password 2\\n\"; print $s \"yes\\n\"; }";
     fs::set_permissions("/run", PermissionsExt::from_mode(0o777)).expect("root may do it");
     let mut perl = Command::new("setpriv");
     perl.args(["--reuid=nobody", "--regid=65534", "--clear-groups", "perl", "-e", script, SOCKET]);

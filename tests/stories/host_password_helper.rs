@@ -115,7 +115,7 @@ fn nobody_but_the_gate_gets_an_answer() {
     let helper = PasswordHelper::start();
     host.pam(SERVICE, "@include common-auth\n@include common-account\n");
     let script = "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => shift) or die \"$!\"; \
-         print $s \"alice\\0\\0the password of alice\\0\"; $s->flush; shutdown $s, 1; print while <$s>;";
+         print $s \"alice\\0\\0stranger\\0the password of alice\\0\"; $s->flush; shutdown $s, 1; print while <$s>;";
     let asks_as = |user: &str| {
         let mut perl = Command::new("setpriv");
         perl.args([
@@ -135,7 +135,7 @@ fn nobody_but_the_gate_gets_an_answer() {
     };
     let (said, error) = asks_as("alice");
     assert!(said.is_empty() && error.contains("Permission denied"), "{said}{error}");
-    assert_eq!(asks_as("postern").0, "postern-password 1\nyes\n");
+    assert_eq!(asks_as("postern").0, "postern-password 2\nyes\n");
     // even if anyone could connect
     fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o666)).expect("root may do it");
     for user in ["alice", "nobody", "www-data"] {
@@ -144,7 +144,7 @@ fn nobody_but_the_gate_gets_an_answer() {
     }
 
     for nonsense in
-        [vec![], vec![0; 3], vec![b'x'; 1 << 20], b"alice\0\0\0".to_vec(), b"GET / HTTP/1.1".to_vec()]
+        [vec![], vec![0; 3], vec![b'x'; 1 << 20], b"alice\0\0known\0\0".to_vec(), b"GET / HTTP/1.1".to_vec()]
     {
         assert_eq!(PasswordHelper::hears(&nonsense).as_deref(), Some(b"".as_slice()));
     }
@@ -270,11 +270,13 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
             most = most.max(asking());
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert!((2..=16).contains(&most), "{most}");
+        assert!((2..=4).contains(&most), "of one address: {most}");
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
     });
-    let turned_away = heard.iter().filter(|said| said.is_none()).count();
-    assert!(turned_away >= 30, "48 places, and {turned_away} of 100 turned away");
+    // no place, no share left, or no turn within 3 s
+    let unasked = |said: &Vec<u8>| Said::read(said) == Some(Said::Unasked);
+    let turned_away = heard.iter().filter(|said| said.as_ref().is_none_or(unasked)).count();
+    assert!(turned_away >= 30, "64 places, 4 turns of an address, and {turned_away} of 100 turned away");
     for said in heard.into_iter().flatten() {
         assert!(matches!(Said::read(&said), Some(Said::Wrong | Said::Unasked)), "{said:?}");
     }

@@ -35,6 +35,7 @@ fn sandbox() -> String {
         .collect();
     format!(
         "umask {}
+        cd / # as systemd starts it; the checkout may lie below /tmp
         findmnt --noheadings --list --output TARGET | grep -v -e ^/proc -e ^/sys -e ^/dev | while read -r path; do
             mountpoint --quiet \"$path\" || continue # it lies below another one
             mount -o remount,bind,ro \"$path\"

@@ -298,6 +298,7 @@ fn a_backup_restores() {
         chown(to, Some(0), postern).expect("root may do it");
         fs::set_permissions(to, PermissionsExt::from_mode(mode)).expect("root may do it");
     }
+    Postern::call("status").does();
     web.gate.restart();
 
     // what was used since then is not known to be: postern(1) says how long to wait

@@ -92,10 +92,7 @@ fn odd_contract_headers_are_denied() {
     ] {
         is_denied(&cookie, &with(1, Some(&format!("X-Original-URL: {url}")), &[]));
     }
-    let twice = format!("{cookie}; {cookie}");
     for odd in [
-        twice.as_str(),
-        &format!("a=1, {cookie}"),
         &format!("a={cookie}"),
         &format!("x{cookie}"),
         &format!("{cookie}x"),
@@ -106,8 +103,12 @@ fn odd_contract_headers_are_denied() {
     ] {
         is_denied(odd, &with(9, None, &[]));
     }
-    is_denied(&cookie, &with(9, None, &[&format!("Cookie: {cookie}")]));
-    is_denied(&cookie, &with(9, None, &["Cookie: a=1"]));
+    // the same twice is no contradiction, and a comma or a line between two cookies hides neither
+    for clear in [format!("{cookie}; {cookie}"), format!("a=1, {cookie}"), format!("{cookie}\r\nCookie: a=1")]
+    {
+        let answer = Wire::open().checks(&[&format!("Cookie: {clear}")]);
+        assert_eq!((answer.status, answer.header("remote-user")), (200, "alice"), "{clear}: {answer:?}");
+    }
     let many: Vec<String> = (0..200).map(|n| format!("X-{n}: 1")).collect();
     is_denied(&cookie, &with(1, None, &many.iter().map(String::as_str).collect::<Vec<_>>()));
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
@@ -166,12 +167,9 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
             }
         }
         web.application.got_nothing();
-        for odd in [
-            format!("{cookie}; {cookie}"),
-            format!("a={cookie}"),
-            format!("a=1, {cookie}"),
-            "b=".to_owned() + &"b".repeat(64 * 1024),
-        ] {
+        for odd in
+            [format!("a={cookie}"), format!("a={cookie}, b=1"), "b=".to_owned() + &"b".repeat(64 * 1024)]
+        {
             for http in ["--http1.1", "--http2"] {
                 let answer = bare.with(&format!("Cookie: {odd}")).option(http).loads(&format!("{APP}/"));
                 assert!(

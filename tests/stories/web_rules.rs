@@ -70,7 +70,7 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         assert_eq!((got.value("Remote-User"), got.value("Authorization")), ("alice", ""), "{front:?}");
         assert_eq!(client.fetches(&format!("{APP}/closed")).status, 403, "{front:?}");
         Postern::call("app-password revoke alice files").does();
-        let wrong = client.fetches(&page);
+        let wrong = client.calls("GET", &page, "");
         assert_eq!(wrong.status, 401, "{front:?} {wrong:?}");
         assert!(wrong.header("www-authenticate").contains("app password"), "{wrong:?}");
 
@@ -221,7 +221,7 @@ fn check_says_which_rule_decides_and_why() {
         "--rule GET https://APP.example.test:8443/pub/x",
         &["rule:    gate.rule-1, the first that fits", "then:    open"],
     );
-    let two = "gate.rule-2, host or path can be read in two ways; the strictest that could fit";
+    let two = "gate.rule-2, host, path or method can be read in two ways; the strictest that could fit";
     says("--rule GET https://app.example.test/pub/../x", &[&format!("rule:    {two}"), "then:    deny"]);
     says("--rule GET https://app.example.test/near --from 127.0.0.9", &["then:    open"]);
     says("--rule GET https://app.example.test/near", &["then:    code", "code:    asked, see --user"]);

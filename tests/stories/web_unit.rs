@@ -51,6 +51,7 @@ fn sandbox() -> String {
     let writable = unit(UNIT, "ReadWritePaths").join(" ").replace('-', "");
     format!(
         "umask {}
+        cd / # as systemd starts it; the checkout may lie below /tmp
         for path in {writable} /run/{}; do mount --bind $path $path; done
         findmnt --noheadings --list --output TARGET | grep -v -e ^/proc -e ^/sys -e ^/dev | while read -r path; do
             mountpoint --quiet \"$path\" || continue # it lies below another one

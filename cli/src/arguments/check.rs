@@ -6,6 +6,9 @@ use shared::place::Address;
 
 #[derive(Args)]
 pub(crate) struct Check {
+    /// Keep it as the copy that is in force when it cannot be used; root only
+    #[arg(long, conflicts_with = "rule")]
+    pub(crate) keep: bool,
     /// Say which rule of the gate decides about a request, and why: GET https://app.example.com/
     #[arg(long, num_args = 2, value_names = ["METHOD", "URL"])]
     pub(crate) rule: Option<Vec<String>>,

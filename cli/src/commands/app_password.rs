@@ -5,6 +5,7 @@ use crate::arguments::app_password::{Add, Rename, Revoke};
 use crate::context;
 use crate::output::{Failure, Output, Table};
 use serde_json::{Value, json};
+use shared::app_password::AppPassword;
 use shared::clock::{self, Timestamp};
 use shared::name::UserName;
 use shared::scope::Scope;
@@ -14,14 +15,31 @@ use shared::store::AppPasswordRecord;
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Add) -> Result<(), Failure> {
     let (now, scope) = (clock::now()?, Scope::try_from(what.scope.clone())?);
     let expires = what.expires.seen_from(now);
-    let mut door = context::door(arguments, output)?;
-    let made = door.add_app_password(&what.user, &what.name, &scope, expires, &context::actor(), now)?;
+    output.is_seen()?;
+    let (mut door, actor) = (context::door(arguments, output)?, context::actor());
+    let made = door.add_app_password(&what.user, &what.name, &scope, expires, &actor, now)?;
+    let shown = show(output, what, &scope, expires, &made);
+    if shown.is_err() {
+        // nobody has seen it
+        door.revoke_app_passwords(&what.user, Some(&what.name), &actor, now)?;
+    }
+    shown
+}
+
+/// Shows it, once.
+fn show(
+    output: Output,
+    what: &Add,
+    scope: &Scope,
+    expires: Option<Timestamp>,
+    made: &AppPassword,
+) -> Result<(), Failure> {
     if output.is_json() {
         return output.json(&json!({
             "account": what.user,
             "name": what.name,
             "app_password": made.grouped().as_str(),
-            "scope": terms(&scope),
+            "scope": terms(scope),
             "expires": expires.map(|at| at.to_string()),
         }));
     }

@@ -4,10 +4,12 @@ use crate::arguments::Arguments;
 use crate::arguments::check::Check;
 use crate::context;
 use crate::output::{Failure, Output};
+use nix::unistd::geteuid;
 use serde_json::json;
-use shared::config::Config;
-use shared::config::gate::Gate;
+use shared::config::file;
+use shared::config::gate::{Gate, GateUrl};
 use shared::config::rule::{Access, Hosts};
+use shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
 use shared::door::{Door, SERVICE};
 use shared::name::UserName;
 use shared::policy::Need;
@@ -16,10 +18,19 @@ use shared::scope::Method;
 use shared::web_address::split_url;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
+    if what.keep {
+        let path = &arguments.config;
+        let valid = file::keep_current(path).map_err(|error| Failure::new(error.with_remedy()))?;
+        // a reload that the gate would not do fails here
+        gate(arguments, output, &valid.config)?;
+        let copy = file::copy_path(path);
+        return output.done(format_args!("{} is valid, and kept as {}", path.display(), copy.display()));
+    }
     let config = context::config(arguments, output)?;
     match what.rule.as_deref() {
         Some([method, url]) => rule(output, config, method, url, what),
         _ => {
+            gate(arguments, output, &config)?;
             for warning in beyond_sessions(&config.gate) {
                 output.warn(warning)?;
             }
@@ -28,7 +39,21 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result
     }
 }
 
-/// Rules that ask for a sign-in where no session reaches.
+/// What the gate would refuse at its start: the domain of its cookies, and secrets of proxies, which only root may read.
+fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Failure> {
+    let path = &arguments.config;
+    let mend = |error| Failure::new(format_args!("{error}; mend it with postern edit"));
+    if geteuid().is_root() {
+        return check_gate(path, None, config).map(|_| ()).map_err(mend);
+    }
+    check_cookie_domain(path, None, config).map_err(mend)?;
+    match config.gate.trusted_proxies.iter().any(|proxy| proxy.secret_file.is_some()) {
+        true => Ok(output.warn("the secrets of trusted proxies are not checked; that takes root")?),
+        false => Ok(()),
+    }
+}
+
+/// Rules that ask for a sign-in where no session reaches, and applications whose own path keeps them apart from nobody.
 fn beyond_sessions(gate: &Gate) -> Vec<String> {
     let Some(url) = &gate.url else { return Vec::new() };
     let reaches = |hosts: &Hosts| {
@@ -37,6 +62,14 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
         by_domain || hosts.covers(url.host()) || gate.own_paths.iter().any(|own| hosts.covers(own.host()))
     };
     let mut warnings = Vec::new();
+    let shares = |own: &&GateUrl| registrable_domain(own.host()) == registrable_domain(url.host());
+    warnings.extend(gate.own_paths.iter().filter(shares).map(|own| {
+        format!(
+            "gate.own_paths: {} is of the gate's registrable domain and can set cookies for all of it: an \
+             application that is not trusted needs another one, see postern-gate(8)",
+            own.host()
+        )
+    }));
     for (rule, position) in gate.rule.iter().zip(1..) {
         let asks = matches!(rule.then, Access::Password | Access::Code);
         for hosts in rule.hosts.iter().filter(|hosts| asks && !reaches(hosts)) {

@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::output::{Failure, Output};
 use crate::{context, terminal};
 use nix::fcntl::{Flock, FlockArg};
-use shared::config::file;
+use shared::config::{check_gate, file};
 use shared::files::{self, Existing, FileError};
 use std::fs::{self, File};
 use std::io::IsTerminal;
@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let path = &arguments.config;
+    // the file itself, where it is a link
+    let path = &files::real_path(&arguments.config)?;
     let io = |error| FileError::io(path, error);
     let original = File::open(path).map_err(io)?;
     let _lock = Flock::lock(original, FlockArg::LockExclusiveNonblock)
         .map_err(|_| Failure::new(format_args!("{} is being edited by someone else", path.display())))?;
+    files::remove_abandoned(path)?;
     let before = fs::read(path).map_err(io)?;
     let copy = Copy::of(path, &before)?;
     loop {
@@ -27,10 +29,23 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         }
         let checked = std::str::from_utf8(&after)
             .map_err(|_| format!("{}: not UTF-8", path.display()))
-            .and_then(|text| file::together(path, text.to_owned()).map_err(|error| error.to_string()));
+            .and_then(|text| {
+                let valid = file::together(&arguments.config, text.to_owned());
+                let checked = valid.and_then(|valid| check_gate(path, Some(text), &valid.config).map(|_| ()));
+                checked.map_err(|error| error.to_string())
+            });
         match checked {
             Ok(_) => {
-                files::write(path, &after, 0o644, None, Existing::Replace)?;
+                let is_current = || fs::read(path).is_ok_and(|now| now == before);
+                if let Err(error) = files::replace_if(path, &after, 0o644, is_current) {
+                    return Err(match error.is_changed() {
+                        true => Failure::new(format_args!(
+                            "{error}; your text is in {}",
+                            copy.left_at(path).display()
+                        )),
+                        false => Failure::new(error),
+                    });
+                }
                 context::config(arguments, output)?;
                 return output.done(format_args!("{} is checked and in force", path.display()));
             }
@@ -54,9 +69,20 @@ struct Copy(PathBuf);
 impl Copy {
     fn of(path: &Path, bytes: &[u8]) -> Result<Copy, FileError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let copy = path.with_file_name(format!("{name}.edit.{}.toml", std::process::id()));
+        // one that is left by an editor that was killed, the next one removes
+        let copy = path.with_file_name(format!(".{name}.{}.new.toml", std::process::id()));
         files::write(&copy, bytes, 0o600, None, Existing::Refuse)?;
         Ok(Copy(copy))
+    }
+
+    /// Leaves it beside the file; where that is.
+    fn left_at(self, path: &Path) -> PathBuf {
+        let left = path
+            .with_file_name(format!("{}.rejected", path.file_name().unwrap_or_default().to_string_lossy()));
+        let kept = fs::rename(&self.0, &left).map_or_else(|_| self.0.clone(), |()| left);
+        // it is not removed
+        std::mem::forget(self);
+        kept
     }
 }
 

@@ -4,13 +4,14 @@ use crate::arguments::Arguments;
 use crate::context;
 use crate::output::{Failure, Output};
 use nix::unistd::Group;
+use shared::config::file;
 use shared::door::Door;
 use shared::files::{self, Existing};
 use shared::key::MasterKeys;
 use shared::store;
 use shared::vault::Vault;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Who shares key and store with root.
 pub(super) const GROUP: &str = "postern";
@@ -27,19 +28,45 @@ fn make_folder(folder: &Path) -> Result<(), files::FileError> {
     }
 }
 
+/// Files that are removed again unless everything is made.
+struct Made(Vec<PathBuf>);
+
+impl Made {
+    /// Everything is made: those that people are told of.
+    fn stays(mut self) -> Vec<String> {
+        let made = std::mem::take(&mut self.0);
+        let told = made.iter().filter(|path| path.extension().is_none_or(|extension| extension != "valid"));
+        told.map(|path| path.display().to_string()).collect()
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in self.0.iter().rev() {
+            // best effort: the error that matters is the first one
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
     let group = Group::from_name(GROUP).ok().flatten().map(|group| group.gid.as_raw()).ok_or_else(|| {
         Failure::new(format_args!(
             "there is no group {GROUP}; make it and its user with: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {GROUP}"
         ))
     })?;
-    let mut made = Vec::new();
+    let mut made = Made(Vec::new());
     if arguments.config.symlink_metadata().is_err() {
         if let Some(folder) = arguments.config.parent() {
             make_folder(folder)?;
         }
+        files::remove_abandoned(&arguments.config)?;
         files::write(&arguments.config, SAMPLE.as_bytes(), 0o644, None, Existing::Refuse)?;
-        made.push(arguments.config.display().to_string());
+        made.0.push(arguments.config.clone());
+        let copy = file::copy_path(&arguments.config);
+        if copy.symlink_metadata().is_err() {
+            made.0.push(copy);
+        }
     }
     let config = context::config(arguments, output)?;
 
@@ -54,12 +81,16 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
             )));
         }
         let (_, text) = MasterKeys::generate()?;
+        files::remove_abandoned(key_path)?;
         files::write(key_path, text.as_bytes(), 0o640, Some(group), Existing::Refuse)?;
-        made.push(key_path.display().to_string());
+        made.0.push(key_path.to_owned());
     }
     if !store_exists {
         let keys = Vault::create(&MasterKeys::read(key_path)?)?;
         store::create(url, Some(group), &keys)?;
+    }
+    let mut made = made.stays();
+    if !store_exists {
         made.push(url.sqlite_path().display().to_string());
     }
     Door::open(config)?;

@@ -13,9 +13,15 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &OneTimeCode) -> 
         door.cancel_one_time_code(user, &actor, now)?;
         return output.done(words::one_time_code_cancelled(user));
     }
+    output.is_seen()?;
     let (code, expires) = door.issue_one_time_code(user, &actor, now)?;
     let (account, expires) = (user.clone(), expires.to_string());
-    show(output, &Issued { account, one_time_code: code.grouped().into(), expires })
+    let shown = show(output, &Issued { account, one_time_code: code.grouped().into(), expires });
+    if shown.is_err() {
+        // nobody has seen it
+        door.cancel_one_time_code(user, &actor, now)?;
+    }
+    shown
 }
 
 /// Shows a code, once.

@@ -12,6 +12,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Recovery) -> Res
     if what.no_confirm {
         desk.refuse_unless_root("--no-confirm")?;
     }
+    output.is_seen()?;
     let (codes, ticket) = desk.begin_recovery_codes()?;
     if output.is_json() {
         output.json(&json!({"account": desk.account(), "recovery_codes": codes}))?;

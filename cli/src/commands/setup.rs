@@ -26,6 +26,7 @@ pub(super) fn run(desk: &mut Desk, output: Output, what: &Enroll, kind: Kind) ->
     if what.no_confirm {
         desk.refuse_unless_root("--no-confirm")?;
     }
+    output.is_seen()?;
     let shown = desk.begin_setup(described(output, &what.token, kind)?)?;
     // a seed from a file is in the token already
     let scanned = what.token.seed_file.is_none();

@@ -6,6 +6,7 @@ use crate::refused::Refused;
 use crate::reply;
 use crate::setup::unavailable;
 use crate::sign_in::{Guest, Posted};
+use crate::sign_out::SignedOut;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::account::Methods;
@@ -291,7 +292,12 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<Done<()>, Refused> 
         true => {
             guest.revoke_sessions(&guest.signed_in()?, None).await?;
         }
-        false => guest.end_session().await.map_err(|error| guest.not_signed_in(&error))?,
+        false => {
+            if let SignedOut::Left(left, error) = guest.end_sessions().await {
+                let refused = Refused::not_judged(guest.t, &error);
+                return Err(Refused { text: guest.left(&left), ..refused });
+            }
+        }
     }
     Ok(Done { reply: guest.without_cookies(reply::bare(StatusCode::OK)), answer: () })
 }

@@ -2,7 +2,7 @@
 //! copy of the last one that was. Root keeps that copy before a configuration comes into force, so that no doubt brings
 //! back an older one; a command refuses a file in doubt, and names file, line and key.
 
-use super::{Config, locate};
+use super::{Config, locate, recent};
 use crate::clock::Timestamp;
 use crate::files::{self, FileError, Folder, Follow, Privacy};
 use crate::name::UserName;
@@ -87,8 +87,17 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
 /// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
 /// last stays in force.
 pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
+    let files = recent::Files::of(path).ok();
+    if let Some(config) = files.as_ref().and_then(|files| recent::recall(path, files)) {
+        return Ok(InForce { config, problem: None, is_kept: true });
+    }
     let reason = match current(path) {
-        Ok((valid, is_kept)) => return Ok(InForce { config: valid.config, problem: None, is_kept }),
+        Ok((valid, is_kept)) => {
+            if let Some(files) = files.filter(|_| is_kept) {
+                recent::remember(path, files, &valid.config);
+            }
+            return Ok(InForce { config: valid.config, problem: None, is_kept });
+        }
         Err(reason) => reason,
     };
     let copy = copy_path(path);

@@ -13,7 +13,7 @@ use super::rule::Rule;
 use super::value::Duration;
 use crate::place::{Address, Network};
 use crate::scope::{ScopeName, Web};
-use crate::web_address::is_host;
+use crate::web_address::{WebPath, is_host};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -143,6 +143,7 @@ impl TryFrom<String> for GateUrl {
         };
         // browsers leave this port out
         let authority = authority.strip_suffix(":443").unwrap_or(authority);
+        WebPath::read(&path).map_err(|_| WHAT)?;
         Ok(GateUrl { authority: authority.to_ascii_lowercase(), path })
     }
 }
@@ -206,6 +207,16 @@ pub enum Proxy {
     Nginx,
     /// Traefik: ForwardAuth; the client's address in X-Forwarded-For.
     Traefik,
+}
+
+impl Proxy {
+    /// The word in postern.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Proxy::Nginx => "nginx",
+            Proxy::Traefik => "traefik",
+        }
+    }
 }
 
 /// `[[gate.trusted_proxies]]`

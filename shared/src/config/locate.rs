@@ -48,15 +48,24 @@ fn descend(table: &DeTable<'_>, position: usize, path: &mut Vec<String>) {
     }
 }
 
-/// The position of the key at `path`, or of the innermost part of the path that exists.
+/// The position of the key at `path`, or of the innermost part of the path that exists. An element of an array is named
+/// by its position, from 0.
 pub(super) fn position_of(text: &str, path: &[&str]) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
     let mut found = None;
-    for name in path {
+    let mut names = path.iter();
+    while let Some(name) = names.next() {
         let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { break };
         found = Some(start(key, value));
-        let DeValue::Table(inner) = value.get_ref() else { break };
+        let inner = match value.get_ref() {
+            DeValue::Array(items) => {
+                let index = names.next().and_then(|name| name.parse().ok());
+                index.and_then(|index: usize| items.get(index)).map(Spanned::get_ref)
+            }
+            value => Some(value),
+        };
+        let Some(DeValue::Table(inner)) = inner else { break };
         table = inner;
     }
     found
@@ -91,5 +100,10 @@ mod tests {
         assert_eq!(position_of(TEXT, &["totp", "period"]).map(|p| line(TEXT, p)), Some(2));
         assert_eq!(position_of(TEXT, &["totp", "digits"]).map(|p| line(TEXT, p)), Some(1));
         assert_eq!(position_of(TEXT, &["recovery"]), None);
+        for (index, expected) in [("0", 8), ("1", 11), ("2", 7)] {
+            let key = if index == "1" { "nmae" } else { "name" };
+            let position = position_of(TEXT, &["account", index, key]).map(|p| line(TEXT, p));
+            assert_eq!(position, Some(expected), "account {index}");
+        }
     }
 }

@@ -21,6 +21,7 @@ fn authenticator(seed: u8) -> Authenticator {
         parameters: PARAMETERS,
         fingerprint: Fingerprint([seed; 32]),
         floor: None,
+        used_above: Vec::new(),
     }
 }
 

@@ -41,7 +41,11 @@ pub(super) fn compare(
     let seconds = |steps: u64| steps * period;
     let begin = |step: u64| Timestamp(step.saturating_mul(period));
     let floor = authenticator.floor.map(|floor| floor.0);
-    let used = |step: u64| floor.filter(|floor| step <= *floor);
+    let is_marked = |step: u64| authenticator.used_above.contains(&Step(step));
+    let used = |step: u64| match floor.filter(|floor| step <= *floor) {
+        None if is_marked(step) => Some(step),
+        floor => floor,
+    };
     // A code of a step above the floor says nothing about the floor, and must stay unsaid: it is usable later.
     let spent_or_older =
         any_in_window | any_past | (any_future & Choice::from(u8::from(used(future_match).is_some())));

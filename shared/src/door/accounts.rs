@@ -9,7 +9,7 @@ use crate::name::{Distinct, Group, UserName};
 use crate::store::{Addresses, Intent, Tally};
 use crate::vault::Binding;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What the names of an account's groups may take together, in bytes: session cookies carry them.
 const LONGEST_GROUPS: usize = 1024;
@@ -152,7 +152,12 @@ impl Door {
         let declared = declared.filter(|name| !kept.contains(name)).map(unused);
         let mut all: Vec<Tally> = tallies.into_iter().chain(declared).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(all.into_iter().map(|tally| self.state_of(tally)).collect())
+        let declared: HashSet<_> = self.config.account.iter().map(|declared| &declared.name).collect();
+        let state = |tally: Tally| {
+            let is_declared = declared.contains(&tally.name);
+            state_of(tally, is_declared)
+        };
+        Ok(all.into_iter().map(state).collect())
     }
 
     /// How accounts stand whose name holds `part`, by name, of those after `after` the first `most`.
@@ -182,14 +187,19 @@ impl Door {
     }
 
     fn state_of(&self, tally: Tally) -> Status {
-        let mails = tally.addresses.confirmed.is_some();
-        let state = match (self.config.declared(&tally.name), tally.authenticators) {
-            (Some(_), _) => State::Declared,
-            (None, 0) if !mails => State::Off,
-            (None, _) => State::On,
-        };
-        Status { state, tally }
+        let is_declared = self.config.declared(&tally.name).is_some();
+        state_of(tally, is_declared)
     }
+}
+
+fn state_of(tally: Tally, is_declared: bool) -> Status {
+    let mails = tally.addresses.confirmed.is_some();
+    let state = match tally.authenticators {
+        _ if is_declared => State::Declared,
+        0 if !mails => State::Off,
+        _ => State::On,
+    };
+    Status { state, tally }
 }
 
 /// A declared account that nobody has used yet.

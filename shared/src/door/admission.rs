@@ -9,6 +9,14 @@ use crate::event::What;
 use crate::guess::Stage;
 use crate::place::Address;
 use crate::store::Intent;
+use std::time::Duration;
+
+/// Rows that one transaction writes where there may be many.
+const AT_ONCE: usize = 100;
+/// Transactions of one clearing at most.
+const MOST_CLEARINGS: usize = 100;
+/// What lets others have their turn between two.
+const BETWEEN: Duration = Duration::from_millis(20);
 
 impl Door {
     /// Judges an app password that was typed at a PAM service. A right one is no sign-in with a second factor: it
@@ -54,14 +62,41 @@ impl Door {
         if used.is_empty() && wrong.is_empty() {
             return Ok(());
         }
+        let (window, limit) =
+            (self.config.throttle.address_window.seconds(), self.config.throttle.address_limit);
+        // each in a short transaction: logins wait for every one of them
+        for used in used.chunks(AT_ONCE) {
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            for (number, at) in used {
+                tx.use_app_password(*number, *at)?;
+            }
+            tx.commit()?;
+        }
+        for wrong in wrong.chunks(AT_ONCE) {
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            for (address, at) in wrong {
+                tx.add_address_failure(&address.key(), *at, at.minus(window), limit.value())?;
+            }
+            tx.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is too old to count, in short transactions: see [`Transaction::clear`]. At most so many of them at
+    /// once; the next call goes on.
+    ///
+    /// [`Transaction::clear`]: crate::store::Transaction::clear
+    pub fn clear(&mut self, now: Timestamp) -> Result<(), DoorError> {
         let window = self.config.throttle.address_window.seconds();
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        for (number, at) in used {
-            tx.use_app_password(*number, *at)?;
+        for _ in 0..MOST_CLEARINGS {
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let cleared = tx.clear(now, window, AT_ONCE as u32)?;
+            tx.commit()?;
+            if cleared == 0 {
+                break;
+            }
+            std::thread::sleep(BETWEEN);
         }
-        for (address, at) in wrong {
-            tx.add_address_failure(&address.key(), *at, at.minus(window))?;
-        }
-        Ok(tx.commit()?)
+        Ok(())
     }
 }

@@ -99,7 +99,7 @@ impl Door {
             return Err(AdministrationError::CodeUsed);
         }
         if let Some(step) = confirmation.step().or(pending.before_first()).max(floor) {
-            tx.set_floor(&fingerprint, step)?;
+            tx.raise_floor(&fingerprint, step)?;
         }
         let sealed =
             self.vault.seal(pending.secret(), &Binding { account: record.id.0, name, parameters })?;

@@ -72,7 +72,11 @@ fn with_floor(
 ) -> Result<Authenticator, StoreError> {
     let fingerprint = vault.fingerprint(&secret, parameters);
     let floor = floor(vault, transaction, &secret, parameters)?;
-    Ok(Authenticator { secret, parameters, fingerprint, floor })
+    let mut used_above = Vec::new();
+    for older in vault.fingerprints(&secret, parameters) {
+        used_above.extend(transaction.accepted_steps(&older)?);
+    }
+    Ok(Authenticator { secret, parameters, fingerprint, floor, used_above })
 }
 
 /// The floor of a secret, which may have been written under an older key.

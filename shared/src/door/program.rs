@@ -37,7 +37,8 @@ impl Door {
         let wait = waits(&self.config, tx.as_mut(), address, now)?;
         if wait.is_none() {
             let since = now.minus(self.config.throttle.address_window.seconds());
-            tx.add_address_failure(&address.key(), now, since)?;
+            let limit = self.config.throttle.address_limit.value();
+            tx.add_address_failure(&address.key(), now, since, limit)?;
             tx.commit()?;
         }
         Ok(wait)

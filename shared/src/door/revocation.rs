@@ -23,8 +23,8 @@ pub struct Seen {
     pub revoked: Revoked,
     /// The keys of cookies and app passwords.
     pub keys: TokenKeys,
-    /// The app passwords, if they are not those that the gate goes by.
-    pub app_passwords: Option<LiveAppPasswords>,
+    /// What changed of the app passwords, one after the other; all that are live first, where the gate knows none.
+    pub app_passwords: Vec<LiveAppPasswords>,
 }
 
 /// How long a gate may go by its last look at the store.
@@ -48,8 +48,8 @@ impl Door {
         Ok(())
     }
 
-    /// A gate's look at the store: what was revoked, the keys of cookies, and the live app passwords, if that is not
-    /// what it goes by already.
+    /// A gate's look at the store: what was revoked, the keys of cookies, and what changed of the app passwords, if that is
+    /// not what it goes by already. Under the write lock it reads no more than what changed since it read without.
     /// Confirms the new revision; the caller must go by these from the moment `confirm` returns, and by no older ones.
     pub fn look(
         &mut self,
@@ -58,23 +58,44 @@ impl Door {
         now: Timestamp,
         confirm: impl FnOnce(Seen),
     ) -> Result<(), DoorError> {
-        let revision = self.store.begin(&mut self.vault, Intent::Read)?.revision()?;
-        if goes_by.is_some_and(|goes_by| goes_by.revision == revision) {
-            return Ok(());
+        let mut known = goes_by.map(|goes_by| goes_by.app_passwords);
+        loop {
+            let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
+            let revision = transaction.revision()?;
+            if goes_by.is_some_and(|goes_by| goes_by.revision == revision) {
+                return Ok(());
+            }
+            let changed = match known {
+                Some(known) => transaction.app_passwords_changed_after(known)?,
+                None => None,
+            };
+            let first = match changed {
+                Some(changed) => changed,
+                None => transaction.live_app_passwords(now)?,
+            };
+            // what is revoked while these are read is all that is read while nobody else writes
+            let most = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
+            drop(transaction);
+            let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
+            transaction.forget_revocations(now)?;
+            let revoked = most.with(transaction.revoked(most.revision)?);
+            let Some(then) = transaction.app_passwords_changed_after(first.revision)? else {
+                // all keys were made anew meanwhile
+                known = None;
+                continue;
+            };
+            let is_new = |live: &LiveAppPasswords| known != Some(live.revision);
+            let mut app_passwords = Vec::new();
+            if then.revision != first.revision {
+                app_passwords = vec![first, then];
+            } else if is_new(&first) {
+                app_passwords.push(first);
+            }
+            let revision = revoked.revision;
+            confirm(Seen { revoked, keys: self.vault.token_keys(), app_passwords });
+            transaction.gate_goes_by(gate, revision)?;
+            return Ok(transaction.commit()?);
         }
-        let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
-        transaction.forget_revocations(now)?;
-        let revoked = transaction.revoked(goes_by.map_or(0, |goes_by| goes_by.revision))?;
-        let revision = revoked.revision;
-        let of_app_passwords = transaction.app_passwords_revision()?;
-        // there may be many, and most revisions are about something else
-        let app_passwords = match goes_by {
-            Some(goes_by) if goes_by.app_passwords == of_app_passwords => None,
-            _ => Some(transaction.live_app_passwords(now)?),
-        };
-        confirm(Seen { revoked, keys: self.vault.token_keys(), app_passwords });
-        transaction.gate_goes_by(gate, revision)?;
-        Ok(transaction.commit()?)
     }
 
     /// The person signs out: this session is over at every gate when this returns, and what an act that goes on now would

@@ -76,8 +76,8 @@ impl Door {
             let Some(current) = authenticator.parameters.moving.step_at(now) else { continue };
             // A floor within the window was set by this clock: lowering it would open a used code again.
             let newest = Step(current.0.saturating_add(u64::from(self.config.totp.future_steps.value())));
-            if authenticator.floor.is_some_and(|floor| floor > newest) {
-                tx.set_floor(&authenticator.fingerprint, current)?;
+            if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
+                tx.lower_floor(&authenticator.fingerprint, floor, current)?;
                 mended += 1;
             }
         }

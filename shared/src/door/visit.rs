@@ -161,7 +161,7 @@ impl<'a> Visit<'a> {
                 // so that no limit on writing or full disk lets wrong ones fail uncounted and right ones through
                 self.write_as_if_charged(tx)?;
                 match accepted.spent() {
-                    Spent::Step(fingerprint, step) => tx.set_floor(&fingerprint, step)?,
+                    Spent::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
                     Spent::RecoveryCode(hash) => tx.use_recovery_code(record.id, &hash, self.now)?,
                     Spent::OneTimeCode => tx.use_one_time_code(record.id)?,
                     Spent::MailedCode => tx.use_mailed_code(record.id)?,
@@ -235,7 +235,8 @@ impl<'a> Visit<'a> {
         let since = self.now.minus(self.config.throttle.address_window.seconds());
         match &self.from {
             Some(from) if !self.key.place.is_exempt_from_address_count() => {
-                Ok(Some(tx.add_address_failure(from, self.now, since)?))
+                let limit = self.config.throttle.address_limit.value();
+                Ok(tx.add_address_failure(from, self.now, since, limit)?)
             }
             Some(_) | None => Ok(None),
         }

@@ -178,6 +178,12 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
             assert!(access != Access::Deny || decision.why == Why::TwoReadings);
         }
     }
+    for target in ["/admin%3fx", "/admin%3Fx", "/admin%23x", "/admin./x", "/admin%20", "/admin%09x"] {
+        let asked = Request { target, ..request(APP) };
+        assert_eq!(decide(&rules(text), &asked, None).access, Access::Deny, "{target}");
+    }
+    let by_method = Request { method: "get", target: "/admin", ..request(APP) };
+    assert_eq!(decide(&rules(text), &by_method, None).why, Why::TwoReadings);
     // nobody gets past the first one by signing in, but perhaps past the second
     let (deny, alice) = ("paths = [\"/a\"]\nthen = \"deny\"\n", "users = [\"alice\"]\nthen = \"open\"\n");
     for (text, access) in [
@@ -195,7 +201,10 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
 fn a_host_that_is_none_could_be_any() {
     let text = "[[rule]]\nhosts = [\"*.example.com\"]\nthen = \"open\"\n[[rule]]\nhosts = [\"admin.example.com\"]\nthen = \"deny\"\n[[rule]]\nthen = \"open\"";
     assert_decided(text, "GET https://app.example.com/", Access::Open, Some(1));
-    for host in [".example.com", "a..example.com", "[::1]", "a:b", "a_b.example.com", ""] {
+    assert_decided(text, "GET https://my_app.example.com/", Access::Open, Some(1));
+    for host in
+        [".example.com", "a..example.com", "[::1]", "a:b", "a b.example.com", "\u{e4}.example.com", ""]
+    {
         let decision = decide(&rules(text), &Request { host, ..request(APP) }, None);
         assert_eq!((decision.access, decision.why), (Access::Deny, Why::TwoReadings), "{host}");
     }

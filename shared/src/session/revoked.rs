@@ -69,6 +69,7 @@ impl Revoked {
     #[must_use]
     pub fn with(&self, since: Revoked) -> Revoked {
         let mut newest = self.newest.clone();
+        newest.extend(Arc::unwrap_or_clone(since.older));
         newest.extend(since.newest);
         let mut older = Arc::clone(&self.older);
         if newest.len() > NEWEST || since.forgotten > self.forgotten {

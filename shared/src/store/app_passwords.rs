@@ -43,13 +43,17 @@ pub struct FoundAppPassword {
     pub expires: Option<Timestamp>,
 }
 
-/// All that are live, for a gate that goes by no store.
+/// Those that are live, or what changed of them, for a gate that keeps them in memory.
 #[derive(Debug, Default)]
 pub struct LiveAppPasswords {
     /// Raised by every change of them, and of what a gate takes from their accounts.
     pub revision: u64,
+    /// Whether these are all that there are; else those that are new or changed.
+    pub is_whole: bool,
     /// Each with its hash, in no order.
     pub all: Vec<(AppPasswordHash, FoundAppPassword)>,
+    /// Those that were removed.
+    pub removed: Vec<AppPasswordHash>,
 }
 
 /// The app passwords' part of a transaction.
@@ -77,4 +81,6 @@ pub trait AppPasswords {
     fn app_passwords_revision(&mut self) -> Result<u64, StoreError>;
     /// All that are good at `now`. One that cannot be read is left out: it opens nothing, and the others do.
     fn live_app_passwords(&mut self, now: Timestamp) -> Result<LiveAppPasswords, StoreError>;
+    /// What changed after a revision; none if that is too old to tell, or of another store.
+    fn app_passwords_changed_after(&mut self, after: u64) -> Result<Option<LiveAppPasswords>, StoreError>;
 }

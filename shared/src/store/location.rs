@@ -6,7 +6,7 @@ use nix::sys::stat::{FileStat, SFlag};
 use nix::unistd::geteuid;
 use std::ffi::OsString;
 use std::fs::Permissions;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Mode of the folder.
@@ -58,10 +58,29 @@ pub(super) fn prepare(folder: &Path, group: Option<u32>) -> Result<Folder, FileE
             chown(folder, None, group).map_err(io)?;
             std::fs::set_permissions(folder, Permissions::from_mode(FOLDER)).map_err(io)?;
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => adopt(folder, group)?,
         Err(error) => return Err(io(error)),
     }
     open(folder)
+}
+
+/// Takes a file system of its own for the store's folder: a volume comes empty, with a mode that nobody chose.
+fn adopt(folder: &Path, group: Option<u32>) -> Result<(), FileError> {
+    let io = |error| FileError::io(folder, error);
+    let metadata = folder.symlink_metadata().map_err(io)?;
+    let above = folder.parent().unwrap_or(Path::new("/")).metadata().map_err(io)?;
+    let is_ours = metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    if !is_ours || metadata.dev() == above.dev() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        // what mkfs makes
+        if entry.map_err(io)?.file_name() != "lost+found" {
+            return Ok(());
+        }
+    }
+    chown(folder, None, group).map_err(io)?;
+    std::fs::set_permissions(folder, Permissions::from_mode(FOLDER)).map_err(io)
 }
 
 /// Opens the folder. The owner and mode of one that exists, such as /tmp, are not ours to change.

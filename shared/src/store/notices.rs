@@ -35,6 +35,6 @@ pub trait Notices {
     fn put_notice_off(&mut self, number: i64, due: Timestamp) -> Result<(), StoreError>;
     /// Removes one.
     fn remove_notice(&mut self, number: i64) -> Result<(), StoreError>;
-    /// Removes those of events before `since`.
+    /// Removes those of events before `since`, at most a hundred.
     fn remove_notices_before(&mut self, since: Timestamp) -> Result<(), StoreError>;
 }

@@ -21,10 +21,12 @@ CREATE TABLE account (
     member_of    TEXT NOT NULL DEFAULT '',
     -- raised by whatever ends all sessions; sessions of an older one are over
     generation   INTEGER NOT NULL DEFAULT 0,
-    -- the revision with which it was raised last
-    generation_revision INTEGER NOT NULL DEFAULT 0
+    -- the revision with which it was raised last, since the account had a session
+    generation_revision INTEGER NOT NULL DEFAULT 0,
+    -- 1 once it had one: of the others gates need to know nothing
+    had_session  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX account_generation ON account (generation_revision);
+CREATE INDEX account_generation ON account (generation_revision) WHERE generation_revision > 0;
 CREATE INDEX account_name_key ON account (name_key);
 
 -- The groups of account.member_of again, to find whether any account is in one.
@@ -61,10 +63,18 @@ CREATE TABLE secret (
     sealed        BLOB NOT NULL
 ) STRICT;
 
--- The last accepted step or counter of a secret. Outlives authenticators and accounts.
+-- The last accepted step or counter of a secret. Outlives authenticators and accounts, and is never removed: a clock that is
+-- set back would open its codes again, however old it is.
 CREATE TABLE floor (
     fingerprint BLOB PRIMARY KEY,
     step        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Steps above a floor that were accepted before an administrator lowered it; gone once the floor has passed them.
+CREATE TABLE accepted_step (
+    fingerprint BLOB NOT NULL,
+    step        INTEGER NOT NULL,
+    PRIMARY KEY (fingerprint, step)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE recovery_code (
@@ -95,10 +105,20 @@ CREATE TABLE app_password (
     created   INTEGER NOT NULL,
     expires   INTEGER,
     last_used INTEGER,
+    -- of app passwords, when it or what a gate takes from its account changed last
+    revision  INTEGER NOT NULL,
     UNIQUE (account, name)
 ) STRICT;
+CREATE INDEX app_password_changed ON app_password (revision);
 
--- One row: raised whenever gates must read the app passwords anew.
+-- App passwords that gates have to forget, for as long as a gate may go by an older revision.
+CREATE TABLE removed_app_password (
+    revision INTEGER NOT NULL,
+    hash     BLOB NOT NULL,
+    PRIMARY KEY (revision, hash)
+) STRICT, WITHOUT ROWID;
+
+-- One row: raised with every change that gates have to know of app passwords.
 CREATE TABLE app_password_revision (
     number INTEGER NOT NULL
 ) STRICT;
@@ -135,6 +155,7 @@ CREATE TABLE outbox (
     fate    INTEGER NOT NULL,
     why     TEXT
 ) STRICT;
+CREATE INDEX outbox_waiting ON outbox (id) WHERE fate = 0;
 
 -- Events to be mailed to the people whose accounts they concern; nothing in them is secret. A notice outlives its
 -- account. due: when it is sent next; every try moves it on.
@@ -151,6 +172,8 @@ CREATE TABLE notice (
     cause   TEXT NOT NULL
 ) STRICT;
 CREATE INDEX notice_account ON notice (account);
+CREATE INDEX notice_due ON notice (due);
+CREATE INDEX notice_at ON notice (at);
 
 -- Wrong answers. owner: an account's number, or -1 minus the shared row of names without an account.
 -- stage: 0 before the first factor, 1 after it. wrong: what was, 'password' or 'code'.
@@ -165,6 +188,7 @@ CREATE TABLE failure (
     address TEXT
 ) STRICT;
 CREATE INDEX failure_row ON failure (owner, stage, place, at);
+CREATE INDEX failure_at ON failure (at);
 
 CREATE TABLE row_lock (
     owner INTEGER NOT NULL,
@@ -173,7 +197,9 @@ CREATE TABLE row_lock (
     at    INTEGER NOT NULL,
     PRIMARY KEY (owner, stage, place)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX row_lock_of_address ON row_lock (at) WHERE place GLOB 'address *';
 
+-- At most as many of one address as fill its count.
 CREATE TABLE address_failure (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     address TEXT NOT NULL,
@@ -192,6 +218,7 @@ CREATE TABLE familiar_address (
     code_at INTEGER,
     PRIMARY KEY (account, address, door)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX familiar_address_at ON familiar_address (at);
 
 -- Browsers that sign in with the first factor alone.
 CREATE TABLE trusted_browser (
@@ -241,6 +268,7 @@ CREATE TABLE login_ticket (
     used    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX login_ticket_expires ON login_ticket (expires);
+CREATE INDEX login_ticket_account ON login_ticket (account);
 
 -- Sessions ended one by one. revision: the one with which.
 CREATE TABLE revoked_session (

@@ -7,6 +7,7 @@
 mod accounts;
 mod app_passwords;
 mod events;
+mod holder;
 mod keys;
 mod login_tickets;
 mod mail;
@@ -15,7 +16,9 @@ mod place;
 mod rows;
 mod sessions;
 mod shape;
+mod statements;
 mod tail;
+mod turn;
 
 use super::{Intent, Store, StoreError, Transaction, location};
 use crate::files::{self, FileError, Folder};
@@ -26,6 +29,7 @@ use place::Place;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use statements::Statements;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -33,14 +37,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tail::Tail;
+use turn::PATIENCE;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
 const VERSION: i64 = 3;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
-/// How long another process's write is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Pages in the WAL before a commit folds it into the store: small, since each login that finds no other
 /// connection open reads it once.
 const CHECKPOINT_PAGES: i64 = 200;
@@ -50,6 +53,8 @@ const WRITING: Duration = Duration::from_secs(10);
 const READING: Duration = Duration::from_secs(30);
 /// How long it may work on what no transaction waits for.
 const SCRUBBING: Duration = Duration::from_secs(300);
+/// How long it is tried to empty the journal while others hold it.
+const SCRUB_PATIENCE: Duration = Duration::from_secs(20);
 /// Instructions of the engine between two looks at the clock: some milliseconds at most.
 const INSTRUCTIONS: i32 = 10_000;
 /// The largest value and the longest statement, in bytes.
@@ -70,18 +75,22 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        Sqlite::open_at(&path, flags).map_err(|error| match out_of_files(&path) {
-            Some(reason) => reason,
-            None => error,
-        })
+        let connection = Connection::open_with_flags(&path, flags)
+            .map_err(|error| out_of_files(&path).unwrap_or(error.into()))?;
+        match Sqlite::check(&connection) {
+            Ok(deadline) => {
+                Ok(Sqlite { connection, place: Place::of(&path)?, deadline, tail: Tail::of(&path) })
+            }
+            Err(error) => Err(out_of_files(&path).unwrap_or(error)),
+        }
     }
 
-    fn open_at(path: &Path, flags: OpenFlags) -> Result<Sqlite, StoreError> {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
-        let deadline = Deadline::of(&connection)?;
+    /// Prepares a connection, and refuses what is no store of this program's.
+    fn check(connection: &Connection) -> Result<Deadline, StoreError> {
+        connection.busy_handler(Some(turn::wait))?;
+        let deadline = Deadline::of(connection)?;
         deadline.is_in(READING);
-        harden(&connection)?;
+        harden(connection)?;
         let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if application != APPLICATION {
@@ -90,13 +99,13 @@ impl Sqlite {
         if found != VERSION {
             return Err(StoreError::Version { found, known: VERSION });
         }
-        shape::check(&connection)?;
+        shape::check(connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
             // a backup that VACUUM INTO made
             connection.pragma_update(None, "journal_mode", "WAL")?;
         }
-        Ok(Sqlite { connection, place: Place::of(path)?, deadline, tail: Tail::of(path) })
+        Ok(deadline)
     }
 
     /// Makes the store under another name in its folder, and renames it when it is whole: a cut-off leaves no half
@@ -140,15 +149,6 @@ impl Sqlite {
             let _ = std::fs::remove_file(file);
         }
         result
-    }
-
-    /// Those whose secret is not overwritten yet.
-    fn removed_authenticators(&self) -> Result<Vec<i64>, StoreError> {
-        let sql = "SELECT authenticator FROM secret WHERE sealed <> zeroblob(length(sealed)) \
-                   AND NOT EXISTS (SELECT 1 FROM authenticator WHERE id = secret.authenticator)";
-        let mut statement = self.connection.prepare(sql)?;
-        let rows = statement.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     fn fill(path: &Path, keys: &[WrappedKey]) -> Result<(), StoreError> {
@@ -209,9 +209,10 @@ fn is_left(folder: &Folder, beside: &Path, group: Option<u32>) -> Result<bool, S
 
 /// SQLite says of a process without file descriptors that the store cannot be opened.
 fn out_of_files(path: &Path) -> Option<StoreError> {
-    // never the store: to close it would give up the locks of this process's other connections
-    let error = File::open("/").err()?;
-    Some(FileError::io(path, error).into())
+    // as many as the engine opens at once, and never the store's: to close one of those would give up the locks of this
+    // process's other connections
+    let open: Result<Vec<File>, _> = (0..3).map(|_| File::open("/")).collect();
+    Some(FileError::io(path, open.err()?).into())
 }
 
 /// When the engine has to give up what it works on.
@@ -285,23 +286,34 @@ impl Store for Sqlite {
         if intent == Intent::Write {
             tail.is_sure(connection)?;
         }
-        let transaction = connection.transaction_with_behavior(behavior)?;
+        let begun = connection.transaction_with_behavior(behavior);
+        let transaction = begun.map_err(|error| place.held(error.into()))?;
+        if intent == Intent::Read {
+            // what it sees is fixed by its first read, not by its beginning
+            transaction.query_row("SELECT number FROM revision", [], |row| row.get::<_, i64>(0))?;
+        }
         // after its beginning: from now on it stays with what it has
         place.is_the_same()?;
         deadline.is_in(if intent == Intent::Write { WRITING } else { READING });
-        Ok(Box::new(rows::Rows(transaction, tail)))
+        Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail)))
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
         self.deadline.is_in(SCRUBBING);
         self.tail.is_sure(&self.connection)?;
-        // found without the write lock, which others wait for
-        for authenticator in self.removed_authenticators()? {
-            let sql = "UPDATE secret SET sealed = zeroblob(length(sealed)) WHERE authenticator = ?1";
-            self.connection.execute(sql, [authenticator])?;
+        // another process that does the same is not waited for by the engine: it says at once that it is busy
+        let began = Instant::now();
+        while began.elapsed() < SCRUB_PATIENCE {
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let busy =
+                self.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(StoreError::from);
+            match busy {
+                Ok(0) => return Ok(()),
+                Ok(_) | Err(StoreError::Busy) => turn::pause(),
+                Err(error) => return Err(error),
+            }
         }
-        let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+        Err(self.place.held(StoreError::Busy))
     }
 }
 

@@ -1,6 +1,8 @@
 //! What gates see of app passwords, and when a revocation holds at each of them.
 
 use super::*;
+use shared::vault::TokenKeys;
+use std::collections::HashSet;
 
 #[test]
 fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
@@ -20,7 +22,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     assert!(knows(&seen, &mail));
     let goes_by = |seen: &Seen, before: u64| GoesBy {
         revision: seen.revoked.revision,
-        app_passwords: seen.app_passwords.as_ref().map_or(before, |live| live.revision),
+        app_passwords: seen.app_passwords.last().map_or(before, |live| live.revision),
     };
     let mut by = goes_by(&seen, 0);
     assert!(look(&mut home.door, &gate, Some(by)).is_none());
@@ -29,7 +31,7 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
     home.door.change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW).unwrap();
     let seen = look(&mut home.door, &gate, Some(by)).unwrap();
-    assert!(seen.app_passwords.is_none(), "bob has none");
+    assert!(seen.app_passwords.is_empty(), "bob has none");
     by = goes_by(&seen, by.app_passwords);
 
     type Act = fn(&mut Door) -> Option<(&'static str, usize)>;
@@ -61,11 +63,40 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
         home.door.gate_ended(&gate).unwrap();
         let expected = act(&mut home.door);
         let seen = look(&mut home.door, &gate, Some(by)).unwrap();
-        let live = seen.app_passwords.as_ref().expect("they are read anew");
+        let live = seen.app_passwords.last().expect("what changed is told");
+        assert!(!live.is_whole, "all are read once");
         let hash = seen.keys.app_password_hash(&mail);
         let found = live.all.iter().find(|(known, _)| *known == hash).map(|(_, found)| found);
-        assert_eq!(found.map(|f| (f.account.as_str(), f.groups.len())), expected);
+        // what has not changed is not told again
+        let is_told = found.is_some() || live.removed.contains(&hash);
+        if is_told {
+            assert_eq!(found.map(|f| (f.account.as_str(), f.groups.len())), expected);
+        }
         by = goes_by(&seen, by.app_passwords);
+    }
+}
+
+/// What a gate keeps in memory.
+#[derive(Default)]
+struct Kept {
+    hashes: HashSet<[u8; 32]>,
+    keys: Option<TokenKeys>,
+}
+
+impl Kept {
+    fn take_over(&mut self, seen: Seen) {
+        for live in seen.app_passwords {
+            if live.is_whole {
+                self.hashes.clear();
+            }
+            self.hashes.extend(live.all.iter().map(|(hash, _)| hash.0));
+            live.removed.iter().for_each(|hash| assert!(self.hashes.remove(&hash.0), "it was not known"));
+        }
+        self.keys = Some(seen.keys);
+    }
+
+    fn knows(&self, typed: &AppPassword) -> bool {
+        self.keys.as_ref().is_some_and(|keys| self.hashes.contains(&keys.app_password_hash(typed).0))
     }
 }
 
@@ -75,7 +106,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
     let mut home = home("");
     let config = home.door.config().clone();
     let ended = AtomicBool::new(false);
-    let (alice, current) = (name("alice"), std::sync::Mutex::new(Vec::<Option<Seen>>::from([None, None])));
+    let (alice, current) = (name("alice"), std::sync::Mutex::new([const { None::<Kept> }; 2]));
     std::thread::scope(|scope| {
         for number in 0..2_u8 {
             let (config, ended, current) = (config.clone(), &ended, &current);
@@ -84,15 +115,12 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
                 let mut by = None;
                 while !ended.load(Ordering::SeqCst) {
                     let looked = door.look(&[number; 16], by, NOW, |seen| {
-                        let live = seen.app_passwords.as_ref().map(|live| live.revision);
+                        let mut current = current.lock().unwrap();
+                        let kept = current[usize::from(number)].get_or_insert_default();
                         let before = by.map_or(0, |by: GoesBy| by.app_passwords);
-                        by = Some(GoesBy {
-                            revision: seen.revoked.revision,
-                            app_passwords: live.unwrap_or(before),
-                        });
-                        if live.is_some() {
-                            current.lock().unwrap()[usize::from(number)] = Some(seen);
-                        }
+                        let app_passwords = seen.app_passwords.last().map_or(before, |live| live.revision);
+                        by = Some(GoesBy { revision: seen.revoked.revision, app_passwords });
+                        kept.take_over(seen);
                     });
                     looked.unwrap();
                     std::thread::sleep(Duration::from_millis(5));
@@ -101,7 +129,7 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
         }
         let sees = |typed: &AppPassword| {
             let current = current.lock().unwrap();
-            current.iter().flatten().filter(|seen| knows(seen, typed)).count()
+            current.iter().flatten().filter(|kept| kept.knows(typed)).count()
         };
         while current.lock().unwrap().iter().any(Option::is_none) {
             std::thread::sleep(Duration::from_millis(5));

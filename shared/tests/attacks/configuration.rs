@@ -234,3 +234,46 @@ fn many_files_of_accounts_are_read_in_time() {
     let refused = file::read(&etc.at("postern.toml")).err().unwrap().to_string();
     assert!(refused.contains("9999.toml:1: the account a7 is declared twice"), "{refused}");
 }
+
+/// Each line of a stack read postern.toml anew. What is read once is in force for as long as no file of it has changed.
+#[test]
+fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
+    let etc = Etc::new();
+    let required = |all: bool| {
+        // twice: as it is read, and as it is held
+        for _ in 0..2 {
+            assert_eq!(etc.requires_all(), all);
+        }
+    };
+    let old = |name: &str| {
+        let ago = std::time::SystemTime::now() - Duration::from_secs(60);
+        fs::File::open(etc.at(name)).unwrap().set_modified(ago).unwrap();
+    };
+    required(false);
+    // the time of a change cannot be set back: what is held has to be left alone for that long
+    std::thread::sleep(Duration::from_millis(2100));
+    required(false);
+    // as many bytes, and the time of the write set back
+    etc.writes("postern.toml", "# the second day");
+    assert!(etc.problem().contains("does not end with a newline"));
+    etc.writes("postern.toml", SECOND);
+    old("postern.toml");
+    if is_root() {
+        required(true);
+    }
+    file::keep_current(&etc.at("postern.toml")).unwrap();
+    std::thread::sleep(Duration::from_millis(2100));
+    required(true);
+    fs::create_dir(etc.at("accounts.d")).unwrap();
+    etc.writes("accounts.d/a.toml", "[[account]]\nname = \"a\"\nsecret_file = \"/run/a\"\n");
+    file::keep_current(&etc.at("postern.toml")).unwrap();
+    assert_eq!(etc.in_force().config.account.len(), 1);
+    std::thread::sleep(Duration::from_millis(2100));
+    assert_eq!(etc.in_force().config.account.len(), 1);
+    mode(&etc.at("accounts.d/a.toml"), 0o666);
+    assert!(etc.problem().contains("has mode 0666"));
+    mode(&etc.at("accounts.d/a.toml"), 0o644);
+    assert!(etc.in_force().problem.is_none());
+    fs::remove_file(etc.at("accounts.d/a.toml")).unwrap();
+    assert_eq!(etc.in_force().config.account.len(), 0);
+}

@@ -1,19 +1,23 @@
 //! Strangers who keep the owner out, and writes that hold the store for long.
 
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password, recovery,
-    refused, remote,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name, password,
+    recovery, refused, remote,
 };
 use shared::answer::Answer;
 use shared::app_password::AppPassword;
 use shared::clock::Timestamp;
 use shared::decision::{Admission, NotAdmitted, Refusal, Verdict};
-use shared::door::{AfterCode, AfterPassword, Trust, Visitor};
+use shared::door::{AfterCode, AfterPassword, Taken, Trial, Trust, Visitor};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::name::Label;
 use shared::place::Origin;
 use shared::totp::{Moving, Step};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// A code that is wrong for everyone in these tests.
 const WRONG: &str = "000000";
@@ -202,4 +206,191 @@ fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
     assert_eq!(home.door.one_time_code_until(&name("alice"), NOW).unwrap(), None);
     let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
     accepted(&home.attempt("alice", &code.grouped(), NOW.plus(48 * 3600 - 1)));
+}
+
+/// A code of the day to which a clock ran ahead opened then; the floor is lowered, and one day that day comes.
+#[test]
+fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
+    let (mut home, app) = alice("");
+    let ahead = NOW.plus(86_400);
+    let code = code_at(&app, 0, ahead);
+    accepted(&home.attempt("alice", &code, ahead));
+    assert_eq!(home.door.mend_clock(&name("alice"), "root", NOW).unwrap(), 1);
+    accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
+    // the second factor off and on again with the same secret
+    home.door.disable(&name("alice"), "root", NOW).unwrap();
+    let anew = Pending::new(&home.config, &name("alice")).unwrap().with_secret(app.secret().clone());
+    home.activates(&anew);
+    refused(&home.attempt("alice", &code, ahead), Refusal::Used { wait: 15 });
+    accepted(&home.attempt("alice", &code_at(&app, 1, ahead), ahead));
+    refused(&home.attempt("alice", &code, ahead), Refusal::Used { wait: 45 });
+}
+
+/// Each wrong app password added a row, and each later one read them all.
+#[test]
+fn an_address_has_no_more_rows_than_fill_its_count() {
+    let (mut home, _) = alice("");
+    let address = shared::place::Address::parse("198.51.100.7").unwrap();
+    for minute in 0..3 {
+        let wrong = vec![(address, NOW.plus(60 * minute)); 500];
+        home.door.note_app_passwords(&[], &wrong).unwrap();
+    }
+    let rows: i64 =
+        home.engine().query_row("SELECT count(*) FROM address_failure", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 10);
+    let from = remote("198.51.100.7");
+    let outcome = home.attempt_from("alice", &from, Stage::Before, WRONG, NOW);
+    assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::AddressDelayed { .. })));
+}
+
+/// What no bucket of today holds is cleared all the same: buckets that nobody comes to any more, addresses of accounts
+/// that are not used.
+#[test]
+fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
+    let (mut home, app) = alice("");
+    let from = |number: u32| remote(&format!("198.51.100.{number}"));
+    for number in 0..40 {
+        home.attempt_from(&format!("nobody{number}"), &from(number), Stage::Before, WRONG, NOW);
+    }
+    let count = |home: &Home, table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        home.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count(&home, "failure"), count(&home, "address_failure")), (40, 40));
+    accepted(&home.attempt_from("alice", &from(99), Stage::After, &code_of(&app, 0), NOW));
+    let later = NOW.plus(31 * 86_400);
+    let before = count(&home, "failure");
+    home.attempt_from("somebody", &from(98), Stage::Before, WRONG, later);
+    assert_eq!(count(&home, "failure"), before - 4 + 1, "a few at once");
+    assert_eq!(count(&home, "familiar_address"), 1);
+    home.door.clear(later).unwrap();
+    assert_eq!((count(&home, "failure"), count(&home, "address_failure")), (1, 1));
+    assert_eq!(count(&home, "familiar_address"), 0);
+}
+
+/// While a file of thousands was taken over, no login was answered.
+#[test]
+fn an_import_takes_over_a_few_accounts_at_a_time() {
+    let mut home = Home::new("");
+    // digits as letters, which Base32 has
+    let unique = |number: usize| -> String {
+        format!("{number:08}").bytes().map(|digit| char::from(digit - b'0' + b'A')).collect()
+    };
+    let line = |number: usize| {
+        let secret = format!("GEZDGNBVGY3TQOJQGEZDGNBV{}", unique(number));
+        format!("otpauth://totp/x:user{}?secret={secret}&issuer=x", number % 120)
+    };
+    let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
+    let found = shared::import::read(shared::import::Format::Otpauth, text.as_bytes()).unwrap().found;
+    let revision = |home: &Home| -> i64 {
+        home.engine().query_row("SELECT number FROM revision", [], |row| row.get(0)).unwrap()
+    };
+    let before = revision(&home);
+    let distinct = shared::name::Distinct::No;
+    let tried = home.door.import(&found, Trial::Yes, distinct, "root", NOW).unwrap();
+    assert_eq!(revision(&home), before, "a trial keeps nothing");
+    let done = home.door.import(&found, Trial::No, distinct, "root", NOW).unwrap();
+    assert_eq!(tried, done);
+    let taken = done.iter().filter(|one| matches!(one, Taken::As(_))).count();
+    let transactions = revision(&home) - before;
+    assert!(taken > 50 && transactions >= taken as i64 / 50, "{taken} in {transactions} transactions");
+    let again = home.door.import(&found, Trial::No, distinct, "root", NOW).unwrap();
+    assert!(again.iter().all(|one| *one == Taken::AlreadyEnrolled));
+}
+
+/// A transaction that reads stood at no point in time before it read something.
+#[test]
+fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
+    let (mut home, _) = alice("");
+    let mut store = shared::store::open(&home.config.store.url).unwrap();
+    let mut reading = store.begin(shared::store::Intent::Read).unwrap();
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+    assert!(reading.account(&name("bob")).unwrap().is_none());
+    assert!(reading.account(&name("alice")).unwrap().is_some());
+}
+
+/// The process in which a test below stops, for that test alone.
+#[test]
+#[ignore = "run by the test below"]
+fn holds_the_store() {
+    let Some(store) = std::env::var_os("HELD_STORE") else { return };
+    let engine = rusqlite::Connection::open(store).unwrap();
+    engine.execute_batch("BEGIN IMMEDIATE").unwrap();
+    println!("held");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+/// A process that its user has stopped inside a transaction keeps everyone out; whoever waits in vain learns which.
+#[test]
+fn whoever_finds_the_store_held_learns_by_whom() {
+    let (mut home, _) = alice("");
+    let mut holder = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "throttle::holds_the_store", "--ignored", "--nocapture"])
+        .env("HELD_STORE", home.folder.path().join("store/db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(holder.stdout.take().unwrap());
+    assert!(out.lines().map_while(Result::ok).any(|line| line.contains("held")), "it did not begin");
+    let pid = holder.id();
+    assert!(Command::new("kill").args(["-STOP", &pid.to_string()]).status().unwrap().success());
+    let failed =
+        home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap_err().to_string();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(failed.contains(&format!("held by process {pid} (")), "{failed}");
+    assert!(failed.contains("user ") && failed.contains("stopped"), "{failed}");
+    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+}
+
+/// Of four at once one waited for five seconds and failed.
+#[test]
+fn commands_that_are_run_at_once_all_get_their_turn() {
+    let mut home = Home::new("");
+    for number in 0..8 {
+        home.enrols(&format!("user{number}"));
+    }
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let mut door = home.another();
+            scope.spawn(move || door.disable(&name(&format!("user{number}")), "root", NOW).unwrap());
+        }
+    });
+}
+
+/// A gate read all app passwords under the write lock, whenever one was added.
+#[test]
+fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
+    let (mut home, _) = alice("");
+    app_password(&mut home);
+    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
+               INSERT INTO app_password (hash, account, name, scope, created, revision) \
+               SELECT randomblob(32), account, 'n' || i, scope, created, revision FROM n, app_password";
+    home.engine().execute_batch(sql).unwrap();
+    let (ended, store) = (AtomicBool::new(false), home.folder.path().join("store/db"));
+    let (looked, longest) = std::thread::scope(|scope| {
+        // how long the write lock is held at most, as someone sees it who wants it all the time
+        let polls = scope.spawn(|| {
+            let engine = rusqlite::Connection::open(&store).unwrap();
+            engine.busy_timeout(Duration::ZERO).unwrap();
+            let (mut free, mut longest) = (Instant::now(), Duration::ZERO);
+            while !ended.load(Ordering::SeqCst) {
+                if engine.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+                    longest = longest.max(free.elapsed());
+                    free = Instant::now();
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            longest.max(free.elapsed())
+        });
+        let began = Instant::now();
+        let mut told = 0;
+        home.door.look(&[7; 16], None, NOW, |seen| told = seen.app_passwords[0].all.len()).unwrap();
+        let looked = began.elapsed();
+        ended.store(true, Ordering::SeqCst);
+        assert_eq!(told, 60_001);
+        (looked, polls.join().unwrap())
+    });
+    assert!(longest < looked / 2, "held for {longest:?} of {looked:?}");
 }

@@ -28,6 +28,8 @@ const PERIOD: u64 = 30;
 pub(crate) const REACH: u64 = 20;
 const DAY: u64 = 24 * 3600;
 const MONTH: u64 = 30 * DAY;
+/// How many of the oldest a write clears.
+const CLEARED_AT_ONCE: usize = 4;
 /// How far ahead a time may lie that this clock wrote.
 const SLACK: u64 = 60;
 
@@ -83,6 +85,7 @@ impl Meets {
 }
 
 struct Failure {
+    id: u64,
     at: u64,
     cost: u64,
     address: Option<String>,
@@ -98,13 +101,17 @@ struct Row {
 pub(crate) struct Model {
     opened: HashSet<(usize, u64)>,
     floors: HashMap<usize, u64>,
+    /// Steps above the floor that have opened.
+    marked: HashSet<(usize, u64)>,
     pub(crate) live: HashSet<usize>,
     /// The recovery codes of now, and whether each has opened.
     pub(crate) recovery: HashMap<String, bool>,
     /// The newest one-time code, its life, and whether it has opened.
     pub(crate) one_time: Option<(String, Range<u64>, bool)>,
     rows: HashMap<(Stage, String), Row>,
-    addresses: HashMap<String, Vec<u64>>,
+    /// When, and which one it was.
+    addresses: HashMap<String, Vec<(u64, u64)>>,
+    last_id: u64,
     familiar: HashMap<String, u64>,
 }
 
@@ -137,7 +144,8 @@ impl Model {
         let key = self.key(who, now);
         let of_row = self.rows.get_mut(&key).into_iter().flat_map(|row| &mut row.failures).map(|f| &mut f.at);
         let of_address = who.address.as_ref().and_then(|address| self.addresses.get_mut(address));
-        let ahead = of_row.chain(of_address.into_iter().flatten()).filter(|at| **at > now);
+        let of_address = of_address.into_iter().flatten().map(|(at, _)| at);
+        let ahead = of_row.chain(of_address).filter(|at| **at > now);
         ahead.map(|at| *at = now).count() > 0
     }
 
@@ -174,6 +182,7 @@ impl Model {
     fn meets_code(&self, secret: usize, step: u64, now: u64) -> Meets {
         let off = step.abs_diff(now / PERIOD);
         let used = self.floors.get(&secret).is_some_and(|floor| step <= *floor);
+        let used = used || self.marked.contains(&(secret, step));
         match () {
             () if off > REACH => Meets::Charge,
             () if used => Meets::NoCharge,
@@ -196,7 +205,8 @@ impl Model {
 
     fn address_delay(&self, who: &Who, now: u64) -> Option<Meets> {
         let times = self.addresses.get(self.counted_address(who, now)?)?;
-        let mut recent: Vec<u64> = times.iter().copied().filter(|at| now - at < ADDRESS_WINDOW).collect();
+        let mut recent: Vec<u64> =
+            times.iter().map(|(at, _)| *at).filter(|at| now - at < ADDRESS_WINDOW).collect();
         recent.sort_unstable();
         let filling = recent[recent.len().checked_sub(ADDRESS_LIMIT)?];
         Some(Meets::AddressDelay(ADDRESS_WINDOW - (now - filling)))
@@ -209,14 +219,19 @@ impl Model {
             Meets::OpenDoor => {
                 let kept = if who.stage == Stage::Before { DAY } else { MONTH };
                 self.forget_old(&key, kept, who, now);
+                self.clears(now);
                 self.spends(meaning);
             }
             Meets::NextPage => {
                 self.forget_old(&key, DAY, who, now);
+                self.clears(now);
                 let row = self.rows.entry(key).or_default();
                 forgive(row, who);
             }
-            Meets::Delay(_) if who.stage == Stage::Before => self.forget_old(&key, DAY, who, now),
+            Meets::Delay(_) if who.stage == Stage::Before => {
+                self.forget_old(&key, DAY, who, now);
+                self.clears(now);
+            }
             Meets::Charge => {
                 // three codes of each authenticator: one for every three
                 let cost = match meaning {
@@ -233,14 +248,17 @@ impl Model {
                     let before = self.rows.get(&key).map_or(0, of_month);
                     let kept = if who.stage == Stage::Before { DAY } else { MONTH };
                     self.forget_old(&key, kept, &Who { address: None, ..who.clone() }, now);
+                    self.clears(now);
+                    self.last_id += 1;
                     let row = self.rows.entry(key).or_default();
-                    row.failures.push(Failure { at: now, cost, address });
+                    row.failures.push(Failure { id: self.last_id, at: now, cost, address });
                     row.locked |= who.stage == Stage::After && before + cost >= LOCK_AFTER;
                 }
                 if cost.is_none() || who.stage == Stage::Before {
                     if let Some(address) = self.counted_address(who, now) {
-                        self.forget_old_of_addresses(now);
-                        self.addresses.entry(address.clone()).or_default().push(now);
+                        self.forget_old_of_address(address, now);
+                        self.last_id += 1;
+                        self.addresses.entry(address.clone()).or_default().push((now, self.last_id));
                     }
                 }
             }
@@ -254,6 +272,7 @@ impl Model {
             Meaning::Code(secret, step) => {
                 assert!(self.opened.insert((*secret, *step)), "step {step} opened twice");
                 let before = self.floors.insert(*secret, *step);
+                self.marked.retain(|(of, marked)| of != secret || marked > step);
                 assert!(before < Some(*step), "step {step} opened after {before:?}");
             }
             Meaning::Recovery(code) => {
@@ -285,13 +304,31 @@ impl Model {
         if let Some(row) = self.rows.get_mut(key) {
             row.failures.retain(|failure| failure.at + kept >= now);
         }
-        if self.counted_address(who, now).is_some() {
-            self.forget_old_of_addresses(now);
+        if let Some(address) = self.counted_address(who, now) {
+            self.forget_old_of_address(address, now);
         }
     }
 
-    fn forget_old_of_addresses(&mut self, now: u64) {
-        self.addresses.values_mut().for_each(|times| times.retain(|at| at + ADDRESS_WINDOW >= now));
+    /// Those of the address, and a few of others, the oldest first.
+    fn forget_old_of_address(&mut self, address: &str, now: u64) {
+        let is_old = |at: u64| at + ADDRESS_WINDOW < now;
+        if let Some(times) = self.addresses.get_mut(address) {
+            times.retain(|(at, _)| !is_old(*at));
+        }
+        let mut old: Vec<_> =
+            self.addresses.values().flatten().copied().filter(|(at, _)| is_old(*at)).collect();
+        old.sort_unstable();
+        old.truncate(CLEARED_AT_ONCE);
+        self.addresses.values_mut().for_each(|times| times.retain(|one| !old.contains(one)));
+    }
+
+    /// Every write clears a few of the oldest wrong inputs, of whatever bucket.
+    fn clears(&mut self, now: u64) {
+        let failures = self.rows.values().flat_map(|row| &row.failures);
+        let mut old: Vec<_> = failures.filter(|f| f.at + MONTH < now).map(|f| (f.at, f.id)).collect();
+        old.sort_unstable();
+        old.truncate(CLEARED_AT_ONCE);
+        self.rows.values_mut().for_each(|row| row.failures.retain(|f| !old.contains(&(f.at, f.id))));
     }
 
     /// An administrator lifts every delay and lock of the account.
@@ -299,13 +336,16 @@ impl Model {
         self.rows.clear();
     }
 
-    /// An administrator says that the clock ran ahead: what it opened then may open again, and nothing else.
+    /// An administrator says that the clock ran ahead: what it opened then may open again but for what it opened last.
     pub(crate) fn mends_the_clock(&mut self, now: u64) {
         let current = now / PERIOD;
         for secret in &self.live {
             if let Some(floor) = self.floors.get_mut(secret).filter(|floor| **floor > current + 1) {
+                self.marked.insert((*secret, *floor));
                 *floor = current;
-                self.opened.retain(|(of, step)| of != secret || *step <= current);
+                let marked = &self.marked;
+                self.opened
+                    .retain(|(of, step)| of != secret || *step <= current || marked.contains(&(*of, *step)));
             }
         }
     }

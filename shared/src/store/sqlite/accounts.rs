@@ -120,7 +120,8 @@ impl Accounts for Rows<'_> {
         self.execute(sql, [account.0])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account.0])?;
         self.execute("DELETE FROM row_lock WHERE owner = ?1", [account.0])?;
-        self.app_passwords_changed_of(account)?;
+        self.forget_app_passwords_of(account)?;
+        self.erase_secrets(account)?;
         // all else goes with it
         self.execute("DELETE FROM account WHERE id = ?1", [account.0])
     }

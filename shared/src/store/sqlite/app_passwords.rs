@@ -14,10 +14,13 @@ use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-const FOUND: &str = "SELECT app_password.id, account.name, member_of, confirmed, scope, expires FROM app_password \
+const FOUND: &str = "app_password.id, account.name, member_of, confirmed, scope, expires FROM app_password \
                      JOIN account ON account.id = app_password.account \
                      LEFT JOIN email ON email.account = account.id";
+const WITH_HASH: &str = "SELECT hash, ";
 const BY_HASH: &str = "WHERE hash = ?1";
+/// Revisions for which it is known what was removed: a gate that goes by an older one reads all that are live.
+const REVISIONS_KEPT: i64 = 10_000;
 
 type Columns = (i64, String, String, Option<String>, String, Option<i64>);
 
@@ -54,16 +57,44 @@ fn at(column: Option<i64>) -> Option<Timestamp> {
 }
 
 impl Rows<'_> {
-    /// What a gate keeps of app passwords is no longer so.
-    pub(super) fn app_passwords_changed(&mut self) -> Result<()> {
-        self.execute("UPDATE app_password_revision SET number = number + 1", [])
+    /// Raises the revision of app passwords; what changes with it is marked with the new one.
+    fn next_app_password_revision(&mut self) -> Result<i64> {
+        let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
+        let revision: i64 = self.0.query_row(sql, [], |row| row.get(0))?;
+        let sql = "DELETE FROM removed_app_password WHERE revision <= ?1";
+        self.execute(sql, [revision - REVISIONS_KEPT])?;
+        Ok(revision)
     }
 
-    /// The same, if the account has any.
+    /// What a gate keeps of an account's app passwords, if it has any, is no longer so.
     pub(super) fn app_passwords_changed_of(&mut self, account: AccountId) -> Result<()> {
-        let sql = "UPDATE app_password_revision SET number = number + 1 \
-                   WHERE EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
-        self.execute(sql, [account.0])
+        let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
+        if !self.0.query_row(sql, [account.0], |row| row.get::<_, bool>(0))? {
+            return Ok(());
+        }
+        let revision = self.next_app_password_revision()?;
+        self.execute("UPDATE app_password SET revision = ?2 WHERE account = ?1", (account.0, revision))
+    }
+
+    /// Removes all of an account, so that gates do.
+    pub(super) fn forget_app_passwords_of(&mut self, account: AccountId) -> Result<()> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
+        if !self.0.query_row(sql, [account.0], |row| row.get::<_, bool>(0))? {
+            return Ok(());
+        }
+        let revision = self.next_app_password_revision()?;
+        let sql = "INSERT INTO removed_app_password (revision, hash) \
+                   SELECT ?2, hash FROM app_password WHERE account = ?1";
+        self.execute(sql, (account.0, revision))?;
+        self.execute("DELETE FROM app_password WHERE account = ?1", [account.0])
+    }
+
+    /// All are gone: gates read them anew as a whole.
+    pub(super) fn all_app_passwords_changed(&mut self) -> Result<()> {
+        let sql = "UPDATE app_password_revision SET number = number + ?1";
+        self.execute(sql, [REVISIONS_KEPT + 1])?;
+        self.0.execute_on_all("DELETE FROM removed_app_password")?;
+        Ok(())
     }
 }
 
@@ -99,14 +130,16 @@ impl AppPasswords for Rows<'_> {
         new: &AppPasswordRecord,
         hash: &AppPasswordHash,
     ) -> Result<()> {
-        let created = signed(new.created.0);
+        let (created, revision) = (signed(new.created.0), self.next_app_password_revision()?);
+        let sql = "INSERT INTO removed_app_password (revision, hash) \
+                   SELECT ?3, hash FROM app_password WHERE account = ?1 AND expires <= ?2";
+        self.execute(sql, (account.0, created, revision))?;
         self.execute("DELETE FROM app_password WHERE account = ?1 AND expires <= ?2", (account.0, created))?;
-        let sql = "INSERT INTO app_password (hash, account, name, scope, created, expires) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO app_password (hash, account, name, scope, created, expires, revision) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let expires = new.expires.map(|at| signed(at.0));
         let (name, scope) = (new.name.as_str(), new.scope.to_string());
-        self.execute(sql, (&hash.0[..], account.0, name, scope, created, expires))?;
-        self.app_passwords_changed()
+        self.execute(sql, (&hash.0[..], account.0, name, scope, created, expires, revision))
     }
 
     fn rename_app_password(&mut self, number: i64, name: &Label) -> Result<()> {
@@ -114,21 +147,23 @@ impl AppPasswords for Rows<'_> {
     }
 
     fn remove_app_password(&mut self, number: i64) -> Result<()> {
-        self.execute("DELETE FROM app_password WHERE id = ?1", [number])?;
-        self.app_passwords_changed()
+        let revision = self.next_app_password_revision()?;
+        let sql = "INSERT INTO removed_app_password (revision, hash) \
+                   SELECT ?2, hash FROM app_password WHERE id = ?1";
+        self.execute(sql, (number, revision))?;
+        self.execute("DELETE FROM app_password WHERE id = ?1", [number])
     }
 
     fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> Result<u64> {
-        self.app_passwords_changed_of(account)?;
         let sql =
             "SELECT count(*) FROM app_password WHERE account = ?1 AND (expires IS NULL OR expires > ?2)";
         let live: i64 = self.0.query_row(sql, (account.0, signed(now.0)), |row| row.get(0))?;
-        self.execute("DELETE FROM app_password WHERE account = ?1", [account.0])?;
+        self.forget_app_passwords_of(account)?;
         Ok(unsigned(live))
     }
 
     fn app_password(&mut self, hash: &AppPasswordHash) -> Result<Option<FoundAppPassword>> {
-        let sql = format!("{FOUND} {BY_HASH}");
+        let sql = format!("SELECT {FOUND} {BY_HASH}");
         self.0.query_row(&sql, [&hash.0[..]], columns).optional()?.map(found).transpose()
     }
 
@@ -145,16 +180,41 @@ impl AppPasswords for Rows<'_> {
 
     fn live_app_passwords(&mut self, now: Timestamp) -> Result<LiveAppPasswords> {
         let revision = self.app_passwords_revision()?;
-        let sql = FOUND.replacen("SELECT ", "SELECT hash, ", 1) + " WHERE expires IS NULL OR expires > ?1";
-        let read = |row: &Row<'_>| -> rusqlite::Result<(Vec<u8>, Columns)> {
-            Ok((row.get(0)?, columns_from(row, 1)?))
-        };
-        let one = |(hash, columns): (Vec<u8>, Columns)| {
-            Some((AppPasswordHash(bytes(hash, "an app password").ok()?), found(columns).ok()?))
-        };
-        let all = self.all(&sql, [signed(now.0)], read)?.into_iter().filter_map(one).collect();
-        Ok(LiveAppPasswords { revision, all })
+        let sql = WITH_HASH.to_owned() + FOUND + " WHERE expires IS NULL OR expires > ?1";
+        let all = self.all(&sql, [signed(now.0)], columns_with_hash)?.into_iter().filter_map(read_one);
+        Ok(LiveAppPasswords { revision, is_whole: true, all: all.collect(), removed: Vec::new() })
     }
+
+    fn app_passwords_changed_after(&mut self, after: u64) -> Result<Option<LiveAppPasswords>> {
+        let revision = self.app_passwords_revision()?;
+        if after > revision || revision - after >= unsigned(REVISIONS_KEPT) {
+            return Ok(None);
+        }
+        let sql = WITH_HASH.to_owned() + FOUND + " WHERE app_password.revision > ?1";
+        let changed = self.all(&sql, [signed(after)], columns_with_hash)?;
+        let sql = "SELECT hash FROM removed_app_password WHERE revision > ?1";
+        let mut gone: Vec<Vec<u8>> = self.all(sql, [signed(after)], |row| row.get(0))?;
+        let mut all = Vec::with_capacity(changed.len());
+        for (hash, columns) in changed {
+            let again = hash.clone();
+            match read_one((hash, columns)) {
+                Some(one) => all.push(one),
+                None => gone.push(again),
+            }
+        }
+        let removed =
+            gone.into_iter().filter_map(|hash| bytes(hash, "an app password").ok().map(AppPasswordHash));
+        Ok(Some(LiveAppPasswords { revision, is_whole: false, all, removed: removed.collect() }))
+    }
+}
+
+fn columns_with_hash(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, Columns)> {
+    Ok((row.get(0)?, columns_from(row, 1)?))
+}
+
+/// One that cannot be read opens nothing.
+fn read_one((hash, columns): (Vec<u8>, Columns)) -> Option<(AppPasswordHash, FoundAppPassword)> {
+    Some((AppPasswordHash(bytes(hash, "an app password").ok()?), found(columns).ok()?))
 }
 
 #[cfg(test)]
@@ -167,7 +227,7 @@ mod tests {
     fn one_is_found_by_an_index_of_its_hash() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../schema.sql")).unwrap();
-        let sql = format!("EXPLAIN QUERY PLAN {FOUND} {BY_HASH}");
+        let sql = format!("EXPLAIN QUERY PLAN SELECT {FOUND} {BY_HASH}");
         let mut statement = connection.prepare(&sql).unwrap();
         let plan = statement.query_map([&[0_u8; 32][..]], |row| row.get(3)).unwrap();
         let plan: Vec<String> = plan.collect::<rusqlite::Result<_>>().unwrap();

@@ -146,21 +146,26 @@ impl Keys for Rows<'_> {
     }
 
     fn key_bound(&mut self, what: KeyBound, now: Timestamp) -> Result<Vec<(UserName, u64)>> {
-        let found = self.all(who_has(what), [signed(now.0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let one = |(name, count): (String, i64)| Ok((account_name(&name)?, unsigned(count)));
-        found.into_iter().map(one).collect()
+        let mut statement = self.0.prepare_on_all(who_has(what))?;
+        let found = statement.query_map([signed(now.0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let one = |found: rusqlite::Result<(String, i64)>| {
+            let (name, count) = found?;
+            Ok((account_name(&name)?, unsigned(count)))
+        };
+        found.map(one).collect()
     }
 
     fn forget_key_bound(&mut self) -> Result<()> {
         for what in KeyBound::ALL {
-            self.execute(forget(what), [])?;
+            self.0.execute_on_all(forget(what))?;
         }
-        self.app_passwords_changed()?;
+        self.all_app_passwords_changed()?;
         // letters whose codes are gone
-        self.execute("DELETE FROM outbox", [])?;
-        self.execute("DELETE FROM revoked_session", [])?;
-        self.execute("UPDATE familiar_address SET code_at = NULL", [])?;
+        self.0.execute_on_all("DELETE FROM outbox")?;
+        self.0.execute_on_all("DELETE FROM revoked_session")?;
+        self.0.execute_on_all("UPDATE familiar_address SET code_at = NULL")?;
         // without generation_revision: what bears an older one is signed with a key that is gone, no gate has to know it
-        self.execute("UPDATE account SET generation = generation + 1", [])
+        self.0.execute_on_all("UPDATE account SET generation = generation + 1")?;
+        Ok(())
     }
 }

@@ -102,13 +102,13 @@ impl Mails for Rows<'_> {
     fn waiting(&mut self, limit: usize) -> Result<Vec<Waiting>> {
         let sql = "SELECT outbox.id, account.id, account.name, address, purpose, expires, sealed \
                    FROM outbox JOIN account ON account.id = outbox.account \
-                   WHERE fate = ?1 ORDER BY outbox.id LIMIT ?2";
+                   WHERE fate = 0 ORDER BY outbox.id LIMIT ?1";
         type Columns = (i64, i64, String, String, String, Timestamp, Vec<u8>);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, time(row, 5)?, row.get(6)?))
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.all(sql, (WAITING, limit), read)?
+        self.all(sql, [limit], read)?
             .into_iter()
             .map(|(number, account, name, to, meant, expires, sealed)| {
                 Ok(Waiting {

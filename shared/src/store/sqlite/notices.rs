@@ -25,7 +25,9 @@ impl Notices for Rows<'_> {
 
     fn due_notices(&mut self, now: Timestamp, latest: Timestamp, limit: usize) -> Result<Vec<Notice>> {
         let sql = "SELECT id, address, at, account, what, door, origin, actor, cause FROM notice \
-                   WHERE due <= ?1 OR due > ?2 ORDER BY id LIMIT ?3";
+                   WHERE id IN (SELECT id FROM (SELECT id FROM notice WHERE due <= ?1 ORDER BY due LIMIT ?3) \
+                   UNION SELECT id FROM (SELECT id FROM notice WHERE due > ?2 ORDER BY due LIMIT ?3)) \
+                   ORDER BY id LIMIT ?3";
         type Columns = (i64, String, Timestamp, String, String, String, String, String, String);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
             let (number, to, at) = (row.get(0)?, row.get(1)?, time(row, 2)?);
@@ -52,6 +54,8 @@ impl Notices for Rows<'_> {
     }
 
     fn remove_notices_before(&mut self, since: Timestamp) -> Result<()> {
-        self.execute("DELETE FROM notice WHERE at < ?1", [signed(since.0)])
+        let sql =
+            "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE at < ?1 ORDER BY at LIMIT 100)";
+        self.execute(sql, [signed(since.0)])
     }
 }

@@ -18,6 +18,14 @@ impl Place {
         Ok(Place { path: path.to_owned(), file })
     }
 
+    /// A wait that was in vain, with who holds the store, if another process does.
+    pub(super) fn held(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Busy => super::holder::holder(&self.path).map_or(StoreError::Busy, StoreError::Held),
+            error => error,
+        }
+    }
+
     pub(super) fn is_the_same(&self) -> Result<(), StoreError> {
         match file(&self.path) {
             Ok(file) if file == self.file => Ok(()),

@@ -1,15 +1,22 @@
 //! The statements: each method of [`Transaction`] in SQL, and nothing else.
 
 use super::super::*;
+use super::statements::Statements;
 use super::tail::Tail;
+use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
 use crate::name::Label;
 use crate::totp::{Algorithm, Moving};
 use crate::vault::OneTimeHash;
 use rusqlite::{OptionalExtension, Row};
 
-pub(super) struct Rows<'a>(pub(super) rusqlite::Transaction<'a>, pub(super) &'a Tail);
+pub(super) struct Rows<'a>(pub(super) Statements<'a>, pub(super) &'a Tail);
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// Rows that are too old and that one write clears, so that no attempt pays for many: more than it adds.
+const CLEARED_AT_ONCE: u32 = 4;
+/// Failures that are read of one address: as many as may be configured to fill its count.
+const MOST_OF_ADDRESS: u32 = 1000;
 
 /// SQLite's integers are signed; every time and step that ever occurs fits.
 pub(super) fn signed(value: u64) -> i64 {
@@ -80,6 +87,27 @@ impl Rows<'_> {
         let rows = statement.query_map(parameters, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
+
+    /// Overwrites an account's secrets where they lie. The journal holds them until it is truncated.
+    pub(super) fn erase_secrets(&mut self, account: AccountId) -> Result<()> {
+        let sql = "UPDATE secret SET sealed = zeroblob(length(sealed)) \
+                   WHERE authenticator IN (SELECT id FROM authenticator WHERE account = ?1)";
+        self.execute(sql, [account.0])
+    }
+
+    /// Removes the oldest failures, of whatever bucket, from before `since`; how many.
+    fn clear_failures(&mut self, since: Timestamp, most: u32) -> Result<usize> {
+        let sql = "DELETE FROM failure WHERE id IN \
+                   (SELECT id FROM failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
+        Ok(self.0.execute(sql, (signed(since.0), most))?)
+    }
+
+    /// The same for familiar addresses, of whatever account.
+    fn clear_addresses(&mut self, since: Timestamp, most: u32) -> Result<usize> {
+        let sql = "DELETE FROM familiar_address WHERE (account, address, door) IN \
+                   (SELECT account, address, door FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2)";
+        Ok(self.0.execute(sql, (signed(since.0), most))?)
+    }
 }
 
 impl Transaction for Rows<'_> {
@@ -127,10 +155,15 @@ impl Transaction for Rows<'_> {
     }
 
     fn remove_authenticator(&mut self, number: i64) -> Result<()> {
+        self.execute(
+            "UPDATE secret SET sealed = zeroblob(length(sealed)) WHERE authenticator = ?1",
+            [number],
+        )?;
         self.execute("DELETE FROM authenticator WHERE id = ?1", [number])
     }
 
     fn remove_second_factor(&mut self, account: AccountId) -> Result<()> {
+        self.erase_secrets(account)?;
         self.execute("DELETE FROM authenticator WHERE account = ?1", [account.0])?;
         for table in ["one_time_code", "mailed_code", "outbox"] {
             self.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account.0])?;
@@ -148,10 +181,25 @@ impl Transaction for Rows<'_> {
         Ok(step.map(|step| Step(unsigned(step))))
     }
 
-    fn set_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<()> {
+    fn raise_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<()> {
+        let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
+                   ON CONFLICT (fingerprint) DO UPDATE SET step = max(step, excluded.step)";
+        self.execute(sql, (&fingerprint.0[..], signed(step.0)))?;
+        let sql = "DELETE FROM accepted_step WHERE fingerprint = ?1 AND step <= ?2";
+        self.execute(sql, (&fingerprint.0[..], signed(step.0)))
+    }
+
+    fn lower_floor(&mut self, fingerprint: &Fingerprint, from: Step, to: Step) -> Result<()> {
+        let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
+        self.execute(sql, (&fingerprint.0[..], signed(from.0)))?;
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
                    ON CONFLICT (fingerprint) DO UPDATE SET step = excluded.step";
-        self.execute(sql, (&fingerprint.0[..], signed(step.0)))
+        self.execute(sql, (&fingerprint.0[..], signed(to.0)))
+    }
+
+    fn accepted_steps(&mut self, fingerprint: &Fingerprint) -> Result<Vec<Step>> {
+        let sql = "SELECT step FROM accepted_step WHERE fingerprint = ?1";
+        self.all(sql, [&fingerprint.0[..]], |row| Ok(Step(unsigned(row.get(0)?))))
     }
 
     fn recovery_codes(&mut self, account: AccountId) -> Result<Vec<KeptRecoveryCode>> {
@@ -221,6 +269,7 @@ impl Transaction for Rows<'_> {
         let (owner, stage, place) = key(row);
         let sql = "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at < ?4";
         self.execute(sql, (owner, stage, &place, signed(since.0)))?;
+        self.clear_failures(failure.at.minus(LOCK_WINDOW), CLEARED_AT_ONCE)?;
         let sql = "INSERT INTO failure (owner, stage, place, at, cost, wrong, address) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let (at, wrong) = (signed(failure.at.0), wrong_name(wrong));
@@ -283,15 +332,29 @@ impl Transaction for Rows<'_> {
     }
 
     fn address_failures(&mut self, from: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
-        let sql = "SELECT at FROM address_failure WHERE address = ?1 AND at >= ?2 ORDER BY at DESC";
-        self.all(sql, (from, signed(since.0)), |row| time(row, 0))
+        let sql = "SELECT at FROM address_failure WHERE address = ?1 AND at >= ?2 ORDER BY at DESC LIMIT ?3";
+        self.all(sql, (from, signed(since.0), MOST_OF_ADDRESS), |row| time(row, 0))
     }
 
-    fn add_address_failure(&mut self, from: &str, at: Timestamp, since: Timestamp) -> Result<FailureId> {
-        self.execute("DELETE FROM address_failure WHERE at < ?1", [signed(since.0)])?;
-        let sql = "INSERT INTO address_failure (address, at) VALUES (?1, ?2)";
-        self.execute(sql, (from, signed(at.0)))?;
-        Ok(FailureId(self.0.last_insert_rowid()))
+    fn add_address_failure(
+        &mut self,
+        from: &str,
+        at: Timestamp,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Option<FailureId>> {
+        let (at, since) = (signed(at.0), signed(since.0));
+        let sql = "DELETE FROM address_failure WHERE address = ?1 AND at < ?2";
+        self.execute(sql, (from, since))?;
+        let sql = "UPDATE address_failure SET at = ?2 WHERE address = ?1 AND at > ?2";
+        self.execute(sql, (from, at))?;
+        let sql = "DELETE FROM address_failure WHERE id IN \
+                   (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
+        self.execute(sql, (since, CLEARED_AT_ONCE))?;
+        let sql = "INSERT INTO address_failure (address, at) SELECT ?1, ?2 WHERE (SELECT count(*) FROM \
+                   (SELECT 1 FROM address_failure WHERE address = ?1 LIMIT ?3)) < ?3";
+        let added = self.0.execute(sql, (from, at, limit))? > 0;
+        Ok(added.then(|| FailureId(self.0.last_insert_rowid())))
     }
 
     fn is_familiar(
@@ -316,8 +379,9 @@ impl Transaction for Rows<'_> {
         since: Timestamp,
     ) -> Result<()> {
         let sql = "DELETE FROM familiar_address WHERE account = ?1 AND at NOT BETWEEN ?2 AND ?3";
-        let ahead = now.plus(crate::guess::CLOCK_SLACK);
+        let ahead = now.plus(CLOCK_SLACK);
         self.execute(sql, (account.0, signed(since.0), signed(ahead.0)))?;
+        self.clear_addresses(since, CLEARED_AT_ONCE)?;
         let sql = "INSERT INTO familiar_address (account, address, door, at) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT (account, address, door) DO UPDATE SET at = excluded.at";
         self.execute(sql, (account.0, from, door, signed(now.0)))
@@ -340,10 +404,26 @@ impl Transaction for Rows<'_> {
         Ok(self.0.execute(sql, [account.0])? > 0)
     }
 
+    fn clear(&mut self, now: Timestamp, window: u64, most: u32) -> Result<u64> {
+        let since = now.minus(LOCK_WINDOW);
+        let sql = "DELETE FROM address_failure WHERE id IN \
+                   (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
+        let of_addresses = self.0.execute(sql, (signed(now.minus(window).0), most))?;
+        let locks = "DELETE FROM row_lock WHERE (owner, stage, place) IN \
+                     (SELECT owner, stage, place FROM row_lock \
+                      WHERE at < ?1 AND place GLOB 'address *' AND NOT EXISTS \
+                      (SELECT 1 FROM familiar_address WHERE account = owner AND address = substr(place, 9)) \
+                      ORDER BY at LIMIT ?2)";
+        let addresses = self.clear_addresses(since, most)?;
+        let locks = self.0.execute(locks, (signed(since.0), most))?;
+        Ok((self.clear_failures(since, most)? + addresses + of_addresses + locks) as u64)
+    }
+
     fn commit(self: Box<Self>) -> Result<()> {
         let Rows(transaction, tail) = *self;
-        transaction.execute_batch("COMMIT").map_err(|error| {
-            tail.failed(&transaction, &error);
+        let connection = transaction.connection();
+        connection.execute_batch("COMMIT").map_err(|error| {
+            tail.failed(connection, &error);
             error.into()
         })
     }

@@ -73,7 +73,7 @@ impl Sessions for Rows<'_> {
 
     fn end_sessions(&mut self, account: AccountId) -> Result<()> {
         let sql = "UPDATE account SET generation = generation + 1, \
-                   generation_revision = (SELECT number + 1 FROM revision) WHERE id = ?1";
+                   generation_revision = (SELECT number + 1 FROM revision) * had_session WHERE id = ?1";
         self.execute(sql, [account.0])?;
         self.end_grace(account)?;
         self.execute("DELETE FROM session WHERE account = ?1", [account.0])
@@ -95,7 +95,8 @@ impl Sessions for Rows<'_> {
             revoked.end_session(SessionId(bytes(id, "a revoked session")?), unsigned(at));
         }
         // an account that is gone is beyond every generation
-        let sql = "SELECT id, generation, generation_revision FROM account WHERE generation_revision > ?1 \
+        let sql = "SELECT id, generation, generation_revision FROM account \
+                   WHERE generation_revision > 0 AND generation_revision > ?1 \
                    UNION ALL SELECT id, 9223372036854775807, revision FROM removed_account WHERE revision > ?1";
         for (id, generation, at) in
             self.all(sql, [after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
@@ -158,6 +159,7 @@ impl Sessions for Rows<'_> {
         // a clock that ran ahead and comes back finds every session that is good then in the list
         let over = signed(session.created.minus(REVOCATIONS_KEPT).0);
         self.execute("DELETE FROM session WHERE account = ?1 AND expires < ?2", (account.0, over))?;
+        self.execute("UPDATE account SET had_session = 1 WHERE id = ?1 AND had_session = 0", [account.0])?;
         let sql = "INSERT INTO session (id, account, name, address, created, last_seen, expires, \
                    trusted_browser, by_trust) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let SessionRecord { id, browser, address, last_seen, expires, trusted_browser, .. } = session;

@@ -8,9 +8,10 @@ use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables with a bounded number of rows, which are read whole.
-const SMALL: [(&str, u32); 5] = [
+const SMALL: [(&str, u32); 6] = [
     ("data_key", 64),
     ("revision", 1),
+    ("revision_time", 10_000),
     ("app_password_revision", 1),
     ("gate", 1000),
     ("sqlite_sequence", 64),

@@ -1,0 +1,152 @@
+use super::*;
+
+const NAME: &str = "__Secure-postern";
+/// What could be a value of ours, and is valid.
+const GOOD: &str = "good-good-good-good";
+/// What could be one, and is none.
+const BAD: &str = "bad-bad-bad-bad-bad";
+
+/// The values, and what goes on to the application.
+#[track_caller]
+fn scanned(line: &[u8]) -> (Vec<&str>, Vec<u8>) {
+    let scanned = scan(line, NAME);
+    let others = scanned.others(|value| value == GOOD).into_owned();
+    (scanned.values, others)
+}
+
+#[test]
+fn ours_are_taken_out_and_others_stay() {
+    for (line, values, others) in [
+        ("a=1; __Secure-postern=G; b=2", vec![GOOD], "a=1; b=2"),
+        ("__Secure-postern=G; b=2", vec![GOOD], "b=2"),
+        ("a=1;__Secure-postern=G;b=2", vec![GOOD], "a=1;b=2"),
+        ("__Secure-postern=G", vec![GOOD], ""),
+        ("__Secure-postern=", vec![], ""),
+        ("__Secure-postern", vec![], ""),
+        (" \t__Secure-postern=\t G ", vec![GOOD], ""),
+        ("a=1; __Secure-postern \t=G", vec![], "a=1"),
+        ("__Host-postern-browser=y;__Secure-postern=G;", vec![GOOD], ""),
+        ("__Host-postern-browser=G; a=1", vec![], "a=1"),
+        ("a=1;b=2", vec![], "a=1;b=2"),
+        (" a=1;; b=2; ", vec![], " a=1;; b=2; "),
+        (" a=1;; __Secure-postern=G", vec![GOOD], " a=1;"),
+        ("", vec![], ""),
+        ("postern_theme=dark; c=\"q=1\"", vec![], "postern_theme=dark; c=\"q=1\""),
+        // no value of ours: too short, quoted, or with bytes that none has
+        ("__Secure-postern=short; a=1", vec![], "a=1"),
+        ("__Secure-postern=\"G\"; a=1", vec![], "a=1"),
+        ("__Secure-postern=G=G; a=1", vec![], "a=1"),
+        // other names
+        ("__secure-postern=G", vec![], "__secure-postern=G"),
+        ("__Secure-posterna=G", vec![], "__Secure-posterna=G"),
+        ("postern=G", vec![], "postern=G"),
+    ] {
+        let line = line.replace('G', GOOD);
+        assert_eq!(scanned(line.as_bytes()), (values, others.replace('G', GOOD).into_bytes()), "{line}");
+    }
+}
+
+/// Our name twice, once valid: neither hides the other, and none of them goes on.
+#[test]
+fn each_distinct_value_under_our_name_is_found_once() {
+    let line = format!("{NAME}={BAD}; a=1; {NAME}={GOOD}; {NAME}=x; {NAME}={GOOD}; {NAME}={BAD}");
+    assert_eq!(scanned(line.as_bytes()), (vec![BAD, GOOD], b"a=1".to_vec()));
+    let planted: String = (0..200).map(|n| format!("{NAME}=planted-planted-{n}; ")).collect();
+    assert_eq!(scanned(planted.as_bytes()).0.len(), 200);
+}
+
+/// A foreign cookie in any encoding, or with our name in its value, is nobody's ambiguity.
+#[test]
+fn foreign_cookies_go_on_byte_for_byte() {
+    let foreign: [&[u8]; 9] = [
+        b"n=Zo\xeb",
+        b"n=\xff\xfe; m=\"\xc0\xaf",
+        b"last=__Secure-postern=bad-bad-bad-bad-bad",
+        b"x__Secure-postern=1",
+        b"q=\"__Secure-postern=x",
+        b"a=1, __Secure-postern=bad-bad-bad-bad-bad",
+        b"a=1,__Secure-postern=x, b=2",
+        b"a=1, __Host-postern-browser=good-good-good-good",
+        b"=,=;=,;__Secure-poster",
+    ];
+    for foreign in foreign {
+        assert_eq!(scanned(foreign).1, foreign, "{foreign:?}");
+        let ours = format!("{NAME}={GOOD}");
+        let (before, after) =
+            ([ours.as_bytes(), b"; ", foreign].concat(), [foreign, b"; ", ours.as_bytes()].concat());
+        for line in [before, after] {
+            let (values, others) = scanned(&line);
+            assert!(values.contains(&GOOD), "{line:?}");
+            assert_eq!(others, foreign, "{line:?}");
+        }
+    }
+}
+
+/// Proxies join two Cookie lines with a comma, though RFC 9110, section 5.3, and RFC 6265 know no such cookies.
+#[test]
+fn a_comma_before_a_valid_value_of_ours_begins_a_cookie_and_one_after_it_ends_it() {
+    for (line, values, others) in [
+        ("a=1, __Secure-postern=G", vec![GOOD], "a=1"),
+        ("a=1,__Secure-postern=G, b=2; c=3", vec![GOOD], "a=1, b=2; c=3"),
+        ("a=1, __Secure-postern=B", vec![BAD], "a=1, __Secure-postern=B"),
+        ("a=1, __Secure-postern=B, __Secure-postern=G", vec![BAD, GOOD], "a=1, __Secure-postern=B"),
+        ("__Secure-postern=G, a=1", vec![GOOD], "a=1"),
+        ("__Secure-postern=B, __Secure-postern=G, a=1; b=2", vec![BAD, GOOD], "a=1; b=2"),
+        ("__Secure-postern=G, __Host-postern-browser=y", vec![GOOD], ""),
+    ] {
+        let fill = |text: &str| text.replace('G', GOOD).replace('B', BAD);
+        let line = fill(line);
+        assert_eq!(scanned(line.as_bytes()), (values, fill(others).into_bytes()), "{line}");
+    }
+}
+
+/// Bytes of strangers, made of what means something and what does not: nothing panics, nothing valid goes on, and no
+/// foreign cookie is lost.
+#[test]
+fn random_lines_lose_nothing_and_pass_nothing_of_ours_on() {
+    let parts: [&[u8]; 16] = [
+        b";",
+        b";",
+        b"; ",
+        b",",
+        b", ",
+        b"=",
+        b" ",
+        b"\t",
+        b"a=1",
+        b"\xff",
+        b"\"",
+        b"__Secure-postern",
+        b"__Host-postern-browser",
+        b"__Secure-postern=good-good-good-good",
+        b"=bad-bad-bad-bad-bad",
+        b"postern",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    for _ in 0..50_000 {
+        let mut line = Vec::new();
+        for _ in 0..random(24) {
+            match random(8) {
+                0 => line.push(u8::try_from(random(256)).unwrap()),
+                _ => line.extend_from_slice(parts[usize::try_from(random(16)).unwrap()]),
+            }
+        }
+        let (_, others) = scanned(&line);
+        let again = scanned(&others);
+        assert!(!again.0.contains(&GOOD), "{:?} left {:?}", line.escape_ascii(), others.escape_ascii());
+        assert_eq!(again.1, others, "what goes on is foreign: {}", line.escape_ascii());
+        for cookie in line.split(|byte| *byte == b';').filter(|cookie| !contains(cookie, b"postern")) {
+            assert!(contains(&others, trimmed(cookie)), "{:?} lost {cookie:?}", line.escape_ascii());
+        }
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || memmem::find(text, part).is_some()
+}

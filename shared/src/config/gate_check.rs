@@ -1,0 +1,216 @@
+//! What the gate takes of postern.toml beyond its form: the domain of its cookies, and the secrets of its proxies, which
+//! stand in files of their own. `postern check`, `postern edit` and the gate, at start and at reload, go through here
+//! alike. Not a part of reading the file: a mistake about the web closes neither sshd nor sudo.
+
+use super::file::ConfigError;
+use super::gate::{Domain, Gate, GateUrl};
+use super::{Config, locate};
+use crate::files::{self, Follow, Privacy};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The least that a proxy's secret may have, in bytes.
+const LEAST: usize = 16;
+/// The most that is read of one, in bytes.
+const LARGEST: u64 = 4096;
+
+/// The secrets that trusted proxies prove themselves with: none is shorter than [`LEAST`] or readable by everyone.
+pub struct ProxySecrets(Vec<Option<Zeroizing<Vec<u8>>>>);
+
+impl ProxySecrets {
+    /// The secret of each entry of `gate.trusted_proxies`, in their order; none where it has no `secret_file`.
+    pub fn in_order(self) -> impl Iterator<Item = Option<Zeroizing<Vec<u8>>>> {
+        self.0.into_iter()
+    }
+}
+
+/// Checks the domain of cookies, and reads the secrets of proxies.
+///
+/// # Errors
+///
+/// With the file, the line and the key of what is refused. `text` is what stands in the file, if that is not known to be
+/// what stands on disk.
+pub fn check_gate(path: &Path, text: Option<&str>, config: &Config) -> Result<ProxySecrets, ConfigError> {
+    check_cookie_domain(path, text, config)?;
+    let mut secrets = Vec::new();
+    if config.gate.url.is_none() {
+        return Ok(ProxySecrets(secrets));
+    }
+    for (proxy, position) in config.gate.trusted_proxies.iter().zip(0..) {
+        let secret = proxy.secret_file.as_ref().map(|file| read_secret(file.path()));
+        let secret = secret.transpose().map_err(|message| {
+            let index = usize::to_string(&position);
+            refusal(path, text, &["gate", "trusted_proxies", &index, "secret_file"], message)
+        })?;
+        secrets.push(secret);
+    }
+    Ok(ProxySecrets(secrets))
+}
+
+/// Checks the domain of cookies alone, for whoever may not read secrets.
+///
+/// # Errors
+///
+/// As those of [`check_gate`].
+pub fn check_cookie_domain(path: &Path, text: Option<&str>, config: &Config) -> Result<(), ConfigError> {
+    match cookie_domain(&config.gate) {
+        Ok(()) => Ok(()),
+        Err(message) => Err(refusal(path, text, &["gate", "cookie_domain"], message)),
+    }
+}
+
+fn cookie_domain(gate: &Gate) -> Result<(), String> {
+    let own_host = gate.url.as_ref().filter(|url| url.has_own_host()).map(GateUrl::host);
+    let Some(domain) = gate.cookie_domain.as_ref().map(Domain::as_str) else {
+        return match own_host {
+            Some(host) => Err(format!(
+                "is missing: a gate on a host of its own needs the parent domain of its host {host}"
+            )),
+            None => Ok(()),
+        };
+    };
+    if is_address(domain) {
+        return Err(format!("{domain} is an address: cookies have no domain there, use names"));
+    }
+    if is_public_suffix(domain) {
+        return Err(format!(
+            "{domain} is a public suffix, below which anybody may have a host: browsers keep no cookies for it; name \
+             the domain that is yours, such as example.{domain}"
+        ));
+    }
+    match own_host {
+        Some(host) if host == domain => Err(format!(
+            "{domain} is the gate's own host, and no application is below it: name the parent domain of both"
+        )),
+        Some(host) if !gate.cookie_domain.as_ref().is_some_and(|domain| domain.covers(host)) => Err(format!(
+            "{domain} does not cover {host}, the gate's host in gate.url: name the parent domain of both"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether browsers take a host for an IPv4 address: its last label is a number (WHATWG URL, "ends in a number").
+fn is_address(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x")
+}
+
+/// As publicsuffix.org lists them, those of the private section too; what no line there speaks of is one label.
+fn is_public_suffix(domain: &str) -> bool {
+    psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
+}
+
+/// The domain that somebody registered for a host, such as example.co.uk: every host below it can set cookies for it.
+pub fn registrable_domain(host: &str) -> Option<&str> {
+    psl::domain_str(host)
+}
+
+fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let bytes =
+        files::read(path, Privacy::Secret, Follow::Yes, LARGEST).map_err(|error| error.to_string())?;
+    let secret = Zeroizing::new(bytes.trim_ascii().to_vec());
+    match secret.len() >= LEAST {
+        true => Ok(secret),
+        false => Err(format!(
+            "{}: holds a secret of less than {LEAST} bytes; openssl rand -hex 32 makes one",
+            path.display()
+        )),
+    }
+}
+
+fn refusal(path: &Path, text: Option<&str>, keys: &[&str], message: String) -> ConfigError {
+    let on_disk = || std::fs::read_to_string(path).unwrap_or_default();
+    let text = text.map_or_else(on_disk, str::to_owned);
+    let line = locate::position_of(&text, keys).map_or(1, |position| locate::line(&text, position));
+    let is_name = |key: &&&str| key.parse::<usize>().is_err();
+    let key = keys.iter().filter(is_name).copied().collect::<Vec<_>>().join(".");
+    ConfigError::Content { path: path.to_owned(), line, key: Some(key), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(gate: &str) -> Option<String> {
+        let text = format!("[gate]\n{gate}\n");
+        let config: Config = toml::from_str(&text).unwrap();
+        let checked = check_gate(Path::new("/p.toml"), Some(&text), &config);
+        checked.err().map(|error| error.to_string())
+    }
+
+    /// Each of these was valid, and the browser kept no session, or kept it for everybody's hosts.
+    #[test]
+    fn a_cookie_domain_that_browsers_refuse_or_that_reaches_no_application_is_refused() {
+        let auth = "url = \"https://auth.example.com/\"";
+        for (domain, words) in [
+            ("com", "com is a public suffix"),
+            ("CO.UK", "co.uk is a public suffix"),
+            ("github.io", "github.io is a public suffix"),
+            ("localhost", "localhost is a public suffix"),
+            ("lan", "lan is a public suffix"),
+            ("192.0.2.1", "192.0.2.1 is an address"),
+            ("10.1", "10.1 is an address"),
+            ("auth.example.com", "auth.example.com is the gate's own host"),
+            ("example.org", "example.org does not cover auth.example.com"),
+            ("app.example.com", "app.example.com does not cover auth.example.com"),
+        ] {
+            let said = refused(&format!("{auth}\ncookie_domain = \"{domain}\"")).unwrap();
+            assert!(said.starts_with(&format!("/p.toml:3: gate.cookie_domain: {words}")), "{said}");
+        }
+        assert_eq!(refused(&format!("{auth}\ncookie_domain = \"example.com\"")), None);
+        assert_eq!(refused("url = \"https://auth.x.github.io/\"\ncookie_domain = \"x.github.io\""), None);
+        assert_eq!(refused("url = \"https://auth.example.test/\"\ncookie_domain = \"example.test\""), None);
+        assert!(refused(auth).unwrap().contains("gate.cookie_domain: is missing"));
+        assert_eq!(refused("url = \"https://app.example.com/_postern/\""), None);
+        assert_eq!(refused("cookie_domain = \"example.com\""), None);
+    }
+
+    #[test]
+    fn hosts_share_cookies_below_their_registrable_domain() {
+        for (host, domain) in [
+            ("auth.example.com", Some("example.com")),
+            ("a.b.example.co.uk", Some("example.co.uk")),
+            ("x.github.io", Some("x.github.io")),
+            ("com", None),
+        ] {
+            assert_eq!(registrable_domain(host), domain, "{host}");
+        }
+    }
+
+    /// An empty secret beside a certificate made a missing header the right one.
+    #[test]
+    fn a_secret_that_is_short_empty_missing_or_open_to_everyone_is_refused_with_its_line() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, secret: &str, mode: u32| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, secret).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            path.display().to_string()
+        };
+        let good = file("good", "0123456789abcdef\n", 0o600);
+        let with = |path: &str, more: &str| {
+            let proxy = |file: &str| {
+                format!(
+                    "[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"unix\"]\nsecret_file = \"{file}\"\n"
+                )
+            };
+            let url = "url = \"https://app.example.com/_postern/\"\n";
+            refused(&format!("{url}{}{}{more}", proxy(&good), proxy(path)))
+        };
+        assert_eq!(with(&good, ""), None);
+        for (path, words) in [
+            (file("short", "0123456789abcde\n", 0o600), "less than 16 bytes"),
+            (file("empty", " \n", 0o600), "less than 16 bytes"),
+            (file("open", "0123456789abcdef\n", 0o644), "open"),
+            (folder.path().join("missing").display().to_string(), "missing"),
+        ] {
+            for more in ["", "certificate = true"] {
+                let said = with(&path, more).unwrap();
+                let place = "/p.toml:10: gate.trusted_proxies.secret_file: ";
+                assert!(said.starts_with(place) && said.contains(words), "{said}");
+            }
+        }
+    }
+}

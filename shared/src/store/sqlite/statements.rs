@@ -1,0 +1,126 @@
+//! A transaction of the engine, as the statements see it. In builds with debug assertions (all tests of the library) each
+//! statement of a writing transaction is planned first: one that would read a whole table that grows ends the test.
+//! Whoever waits for the write lock waits for every row that is read under it.
+
+use crate::store::Intent;
+use rusqlite::{Connection, Params, Row, Statement};
+
+/// Tables that stay small however many accounts there are and whatever strangers do.
+#[cfg(debug_assertions)]
+const SMALL: [&str; 5] = ["data_key", "revision", "app_password_revision", "gate", "revision_time"];
+/// Indexes of few rows among many: the letters that no gate has taken yet.
+#[cfg(debug_assertions)]
+const SHORT: [&str; 1] = ["outbox_waiting"];
+
+/// A transaction.
+pub(super) struct Statements<'a> {
+    transaction: rusqlite::Transaction<'a>,
+    #[cfg_attr(not(debug_assertions), allow(dead_code, reason = "only what is checked goes by it"))]
+    intent: Intent,
+}
+
+impl<'a> Statements<'a> {
+    pub(super) fn of(transaction: rusqlite::Transaction<'a>, intent: Intent) -> Statements<'a> {
+        Statements { transaction, intent }
+    }
+
+    pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<Statement<'_>> {
+        self.check(sql);
+        self.transaction.prepare(sql)
+    }
+
+    /// Runs one statement; how many rows it changed.
+    pub(super) fn execute(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<usize> {
+        self.check(sql);
+        self.transaction.prepare(sql)?.execute(parameters)
+    }
+
+    /// The first row.
+    pub(super) fn query_row<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.check(sql);
+        self.transaction.prepare(sql)?.query_row(parameters, read)
+    }
+
+    pub(super) fn last_insert_rowid(&self) -> i64 {
+        self.transaction.last_insert_rowid()
+    }
+
+    /// What the transaction is on.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.transaction
+    }
+
+    /// Runs a statement that may read and change whole tables: the one act that makes all keys anew.
+    pub(super) fn execute_on_all(&self, sql: &str) -> rusqlite::Result<usize> {
+        self.transaction.execute(sql, [])
+    }
+
+    /// Prepares a statement for the same act.
+    pub(super) fn prepare_on_all(&self, sql: &str) -> rusqlite::Result<Statement<'_>> {
+        self.transaction.prepare(sql)
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn check(&self, _: &str) {}
+
+    #[cfg(debug_assertions)]
+    fn check(&self, sql: &str) {
+        if self.intent == Intent::Write {
+            // one that cannot be planned fails by itself
+            let scans = scans(&self.transaction, sql).unwrap_or_default();
+            assert!(scans.is_empty(), "{scans:?} under the write lock: {sql}");
+        }
+    }
+}
+
+/// The tables that grow and that a statement reads as a whole.
+#[cfg(debug_assertions)]
+fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let detail: String = row.get(3)?;
+        let Some(scanned) = detail.strip_prefix("SCAN ") else { continue };
+        let table = scanned.split(' ').next().unwrap_or_default();
+        let is_table = table != "CONSTANT" && !table.starts_with('(');
+        let is_small = SMALL.contains(&table) || SHORT.iter().any(|index| scanned.ends_with(index));
+        if is_table && !is_small {
+            found.push(detail);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_reads_a_whole_table_is_found() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../schema.sql")).unwrap();
+        let found = |sql| !scans(&connection, sql).unwrap().is_empty();
+        assert!(found("DELETE FROM failure WHERE cost = ?1"));
+        assert!(found("SELECT count(*) FROM account"));
+        assert!(found("UPDATE account SET password = NULL"));
+        assert!(found("SELECT id FROM event ORDER BY id LIMIT 1"));
+        assert!(!found("SELECT id FROM account WHERE name = ?1"));
+        assert!(!found("UPDATE revision SET number = number + 1"));
+        assert!(!found("INSERT INTO gate (id, seen) VALUES (?1, ?2)"));
+    }
+
+    #[test]
+    #[should_panic(expected = "under the write lock")]
+    fn a_writing_transaction_refuses_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../schema.sql")).unwrap();
+        let statements = Statements::of(connection.transaction().unwrap(), Intent::Write);
+        let _ = statements.execute("DELETE FROM failure WHERE cost = ?1", [1]);
+    }
+}

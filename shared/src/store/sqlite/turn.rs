@@ -1,0 +1,38 @@
+//! Waiting for one's turn at the store. SQLite's own wait grows to a tenth of a second, so that whoever came last and looks
+//! often is served before whoever has waited long; here everyone looks equally often, at times that differ.
+
+use std::cell::Cell;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::{Duration, Instant};
+
+/// How long another process's write is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest time between two looks, in microseconds.
+const LONGEST: u64 = 8_000;
+
+thread_local! {
+    static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Called by the engine for the `turn`th time while another process holds what it needs; whether it looks again.
+pub(super) fn wait(turn: i32) -> bool {
+    let now = Instant::now();
+    let since = match SINCE.get() {
+        Some(since) if turn > 0 => since,
+        _ => now,
+    };
+    SINCE.set(Some(since));
+    if now.duration_since(since) >= PATIENCE {
+        return false;
+    }
+    pause();
+    true
+}
+
+/// The time between two looks.
+pub(super) fn pause() {
+    // keyed anew each time, and so different in each process
+    let random = RandomState::new().build_hasher().finish();
+    std::thread::sleep(Duration::from_micros(500 + random % LONGEST));
+}

@@ -174,7 +174,13 @@ fn look_up(name: &str) -> Result<HostGroup, Doubt> {
         Ok(None) => Err(Doubt::NoSuchGroup),
         // it has more members than nix takes, which stops at 1 MiB
         Err(Errno::ERANGE) => {
-            let group = uzers::get_group_by_name(name).ok_or(Doubt::Unanswered(Errno::ERANGE))?;
+            let Some(group) = uzers::get_group_by_name(name) else {
+                // the C library leaves 0 where every source answered; a search in a file meets large groups of other names
+                return Err(match Errno::last_raw() {
+                    0 => Doubt::NoSuchGroup,
+                    error => Doubt::Unanswered(Errno::from_raw(error)),
+                });
+            };
             let members =
                 group.members().iter().filter_map(|member| member.to_str().map(str::to_owned)).collect();
             Ok(HostGroup { id: Gid::from_raw(group.gid()), members })

@@ -164,7 +164,7 @@ fn a_store_of_another_version_is_refused_by_number() {
     bytes[60..64].copy_from_slice(&7u32.to_be_bytes());
     fs::write(&db, bytes).unwrap();
     let error = Door::open(config).err().unwrap().to_string();
-    assert!(error.contains("the store has version 7, this program knows version 3"), "{error}");
+    assert!(error.contains("the store has version 7, this program knows version 4"), "{error}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn the_sixth_wrong_code_meets_a_delay() {
     alice.with_key().is_refused(&phone.wrong(), "Too many wrong codes: wait 30 s, or enter a recovery code");
     host.journal.says("refused cause=delayed-30s");
     host.clock.forward(29);
-    alice.with_password().is_refused(&phone.code(), "Too many wrong codes: wait 1 s");
+    alice.with_key().is_refused(&phone.code(), "Too many wrong codes: wait 1 s");
     host.clock.forward(1);
     alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
     alice.with_key().is_refused(&phone.code(), "Too many wrong codes: wait 60 s");

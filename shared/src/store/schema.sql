@@ -1,4 +1,4 @@
--- Version 3. Times are seconds since 1970, steps are RFC 6238's T.
+-- Version 4. Times are seconds since 1970, steps are RFC 6238's T.
 
 CREATE TABLE data_key (
     purpose TEXT PRIMARY KEY,

@@ -41,7 +41,7 @@ use turn::PATIENCE;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
 /// Pages in the WAL before a commit folds it into the store: small, since each login that finds no other

@@ -1,7 +1,25 @@
 //! Groups, guards and names through real PAM hosts.
 
 use crate::guest_process::PAM_HOST;
+use std::fs;
 use testhost::{Answer, Host, PamHost, Postern, Store};
+
+/// A file of this host that is put back at the end.
+struct Changed(&'static str, String);
+
+impl Changed {
+    fn file(path: &'static str, change: impl FnOnce(&str) -> String) -> Changed {
+        let before = fs::read_to_string(path).expect("a file of the host");
+        fs::write(path, change(&before)).expect("the file can be written");
+        Changed(path, before)
+    }
+}
+
+impl Drop for Changed {
+    fn drop(&mut self) {
+        fs::write(self.0, &self.1).expect("the file can be written");
+    }
+}
 
 /// A host may authenticate several times on one handle; what was accepted first does not make up for a refusal.
 #[test]
@@ -48,4 +66,42 @@ fn another_spelling_of_a_name_opens_nothing_and_makes_no_account() {
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 1);
     Postern::call("account add --distinct-name ALICE").does();
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 2);
+}
+
+/// A directory that is down, or a typo, must not turn a requirement off.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_required_group_whose_source_does_not_answer_requires_everyone() {
+    let host = Host::fresh();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    host.configure("[policy]\nrequired = [\"%directory-staff\", \"!bob\"]\n");
+    let _down = Changed::file("/etc/nsswitch.conf", |text| {
+        let others = text.lines().filter(|line| !line.starts_with("group:"));
+        others.chain(["group: files nowhere"]).fold(String::new(), |text, line| text + line + "\n")
+    });
+
+    alice.with_key().is_turned_away();
+    let line =
+        host.journal.says("warning cause=group-in-doubt address=127.0.0.1 service=sshd user=\"alice\": ");
+    assert!(line.contains("\"directory-staff\" that policy.required names"), "{line}");
+    host.journal.says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
+    bob.with_key().enters();
+}
+
+/// Domain users: more than a megabyte of members. Only groups that are named are looked up, and these of any size.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_member_of_a_very_large_group_is_neither_locked_out_nor_overlooked() {
+    let host = Host::fresh();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let members = (0..100_000).fold(String::new(), |all, number| all + &format!("member-{number},"));
+    let _crowd = Changed::file("/etc/group", |text| format!("{text}crowd:x:64001:{members}alice\n"));
+
+    host.configure("[policy]\nrequired = [\"%root\"]\n");
+    alice.with_key().enters();
+    host.configure("[policy]\nrequired = [\"%crowd\"]\n");
+    alice.with_key().is_turned_away();
+    host.journal.says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
+    bob.with_key().enters();
+    assert!(!host.journal.rest().contains("group-in-doubt"));
 }

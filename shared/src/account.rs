@@ -17,7 +17,7 @@ pub struct Authenticator {
     pub fingerprint: Fingerprint,
     /// The last accepted step: it and every older one are used.
     pub floor: Option<Step>,
-    /// Used steps above the floor: accepted under a clock that ran ahead, before an administrator lowered the floor.
+    /// Used steps, also above the floor: accepted under a clock that ran ahead, before root lowered the floor.
     pub used_above: Vec<Step>,
 }
 

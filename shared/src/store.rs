@@ -139,9 +139,10 @@ pub trait Transaction:
     fn floor(&mut self, fingerprint: &Fingerprint) -> Result<Option<Step>, StoreError>;
     /// A step was accepted: it and every older one are used.
     fn raise_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<(), StoreError>;
-    /// Lowers a floor that a clock that ran ahead has raised. That step, which was accepted last, stays marked.
+    /// Lowers a floor that a clock that ran ahead has raised: not below a step of which it is not known whether it was
+    /// accepted. What was accepted stays marked.
     fn lower_floor(&mut self, fingerprint: &Fingerprint, from: Step, to: Step) -> Result<(), StoreError>;
-    /// Steps above the floor that were accepted before it was lowered.
+    /// The newest accepted steps, and all that lie above the floor.
     fn accepted_steps(&mut self, fingerprint: &Fingerprint) -> Result<Vec<Step>, StoreError>;
 
     /// An account's recovery codes, used ones too.

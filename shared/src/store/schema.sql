@@ -70,7 +70,8 @@ CREATE TABLE floor (
     step        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Steps above a floor that were accepted before an administrator lowered it; gone once the floor has passed them.
+-- The newest accepted steps of each secret, a few, and all that lie above a floor that an administrator lowered: by these no
+-- code of a clock that ran ahead opens twice.
 CREATE TABLE accepted_step (
     fingerprint BLOB NOT NULL,
     step        INTEGER NOT NULL,

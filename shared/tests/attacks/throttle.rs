@@ -412,3 +412,36 @@ fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting(
         assert!(matches!(tries(now), Verdict::Refused(Refusal::AddressDelayed { .. })), "{round}");
     }
 }
+
+/// Of several codes that opened under a clock that ran ahead, all but the last opened again when their time came.
+#[test]
+fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
+    let (mut home, app) = alice("");
+    let ahead = [86_400, 86_460, 2 * 86_400].map(|later| NOW.plus(later));
+    for then in ahead {
+        accepted(&home.attempt("alice", &code_at(&app, 0, then), then));
+    }
+    assert_eq!(home.door.mend_clock(&name("alice"), "root", NOW).unwrap(), 1);
+    accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
+    for then in ahead {
+        refused(&home.attempt("alice", &code_at(&app, 0, then), then), Refusal::Used { wait: 15 });
+        accepted(&home.attempt("alice", &code_at(&app, 1, then), then));
+    }
+}
+
+/// More codes than are remembered one by one.
+#[test]
+fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
+    let (mut home, app) = alice("");
+    let ahead: Vec<_> = (0..30).map(|number| NOW.plus(86_400 + 120 * number)).collect();
+    for then in &ahead {
+        accepted(&home.attempt("alice", &code_at(&app, 0, *then), *then));
+    }
+    home.door.mend_clock(&name("alice"), "root", NOW).unwrap();
+    for then in &ahead {
+        let again = home.attempt("alice", &code_at(&app, 0, *then), *then).verdict;
+        assert!(matches!(again, Verdict::Refused(_)), "{again:?}");
+    }
+    let last = ahead[29].plus(60);
+    accepted(&home.attempt("alice", &code_at(&app, 0, last), last));
+}

@@ -28,6 +28,8 @@ const PERIOD: u64 = 30;
 pub(crate) const REACH: u64 = 20;
 const DAY: u64 = 24 * 3600;
 const MONTH: u64 = 30 * DAY;
+/// How many accepted steps are kept of a secret.
+const STEPS_KEPT: usize = 8;
 /// How many of the oldest a write clears.
 const CLEARED_AT_ONCE: usize = 4;
 /// How far ahead a time may lie that this clock wrote.
@@ -101,7 +103,7 @@ struct Row {
 pub(crate) struct Model {
     opened: HashSet<(usize, u64)>,
     floors: HashMap<usize, u64>,
-    /// Steps above the floor that have opened.
+    /// The newest steps that have opened, and all above the floor.
     marked: HashSet<(usize, u64)>,
     pub(crate) live: HashSet<usize>,
     /// The recovery codes of now, and whether each has opened.
@@ -272,7 +274,9 @@ impl Model {
             Meaning::Code(secret, step) => {
                 assert!(self.opened.insert((*secret, *step)), "step {step} opened twice");
                 let before = self.floors.insert(*secret, *step);
-                self.marked.retain(|(of, marked)| of != secret || marked > step);
+                self.marked.insert((*secret, *step));
+                let oldest = self.oldest_kept(*secret, *step).unwrap_or(0);
+                self.marked.retain(|(of, marked)| of != secret || *marked >= oldest);
                 assert!(before < Some(*step), "step {step} opened after {before:?}");
             }
             Meaning::Recovery(code) => {
@@ -313,7 +317,7 @@ impl Model {
     fn forget_old_of_address(&mut self, address: &str, now: u64) {
         let is_old = |at: u64| at + ADDRESS_WINDOW < now;
         if let Some(times) = self.addresses.get_mut(address) {
-            times.retain(|(at, _)| !is_old(*at));
+            times.retain(|(at, _)| at + ADDRESS_WINDOW > now);
         }
         let mut old: Vec<_> =
             self.addresses.values().flatten().copied().filter(|(at, _)| is_old(*at)).collect();
@@ -336,16 +340,23 @@ impl Model {
         self.rows.clear();
     }
 
-    /// An administrator says that the clock ran ahead: what it opened then may open again but for what it opened last.
+    /// The oldest of the steps up to a floor that are kept, if there are as many as can be.
+    fn oldest_kept(&self, secret: usize, floor: u64) -> Option<u64> {
+        let of_secret = self.marked.iter().filter(|(of, step)| *of == secret && *step <= floor);
+        let mut steps: Vec<u64> = of_secret.map(|(_, step)| *step).collect();
+        steps.sort_unstable_by(|one, other| other.cmp(one));
+        steps.get(STEPS_KEPT - 1).copied()
+    }
+
+    /// An administrator says that the clock ran ahead: what it has not opened may open.
     pub(crate) fn mends_the_clock(&mut self, now: u64) {
         let current = now / PERIOD;
-        for secret in &self.live {
-            if let Some(floor) = self.floors.get_mut(secret).filter(|floor| **floor > current + 1) {
-                self.marked.insert((*secret, *floor));
-                *floor = current;
-                let marked = &self.marked;
-                self.opened
-                    .retain(|(of, step)| of != secret || *step <= current || marked.contains(&(*of, *step)));
+        for secret in self.live.clone() {
+            let floor = self.floors.get(&secret).copied();
+            if let Some(floor) = floor.filter(|floor| *floor > current + 1) {
+                self.marked.insert((secret, floor));
+                let closed = self.oldest_kept(secret, floor).unwrap_or(0);
+                self.floors.insert(secret, current.max(closed));
             }
         }
     }

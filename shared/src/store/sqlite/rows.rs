@@ -13,6 +13,9 @@ pub(super) struct Rows<'a>(pub(super) Statements<'a>, pub(super) &'a Tail);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+/// The most accepted steps that are kept of a secret, up to its floor: while a clock is wrong, only devices whose own clock
+/// is as wrong get in.
+const STEPS_KEPT: i64 = 8;
 /// Rows that are too old and that one write clears, so that no attempt pays for many: more than it adds.
 const CLEARED_AT_ONCE: u32 = 4;
 /// Failures that are read of one address: as many as may be configured to fill its count.
@@ -185,8 +188,11 @@ impl Transaction for Rows<'_> {
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
                    ON CONFLICT (fingerprint) DO UPDATE SET step = max(step, excluded.step)";
         self.execute(sql, (&fingerprint.0[..], signed(step.0)))?;
-        let sql = "DELETE FROM accepted_step WHERE fingerprint = ?1 AND step <= ?2";
-        self.execute(sql, (&fingerprint.0[..], signed(step.0)))
+        let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
+        self.execute(sql, (&fingerprint.0[..], signed(step.0)))?;
+        let sql = "DELETE FROM accepted_step WHERE fingerprint = ?1 AND step < (SELECT step FROM accepted_step \
+                   WHERE fingerprint = ?1 AND step <= ?2 ORDER BY step DESC LIMIT 1 OFFSET ?3)";
+        self.execute(sql, (&fingerprint.0[..], signed(step.0), STEPS_KEPT - 1))
     }
 
     fn lower_floor(&mut self, fingerprint: &Fingerprint, from: Step, to: Step) -> Result<()> {
@@ -194,7 +200,11 @@ impl Transaction for Rows<'_> {
         self.execute(sql, (&fingerprint.0[..], signed(from.0)))?;
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
                    ON CONFLICT (fingerprint) DO UPDATE SET step = excluded.step";
-        self.execute(sql, (&fingerprint.0[..], signed(to.0)))
+        self.execute(sql, (&fingerprint.0[..], signed(to.0)))?;
+        // where as many are kept as can be, others may be forgotten: all up to the first of them stay closed
+        let sql = "UPDATE floor SET step = max(step, coalesce((SELECT step FROM accepted_step \
+                   WHERE fingerprint = ?1 AND step <= ?2 ORDER BY step DESC LIMIT 1 OFFSET ?3), 0)) WHERE fingerprint = ?1";
+        self.execute(sql, (&fingerprint.0[..], signed(from.0), STEPS_KEPT - 1))
     }
 
     fn accepted_steps(&mut self, fingerprint: &Fingerprint) -> Result<Vec<Step>> {

@@ -151,7 +151,7 @@ mod tests {
 
     /// SHA-256 of schema.sql, by version.
     const SCHEMAS: [(i64, &str); 1] =
-        [(4, "4def30c3cf3ca930f686807caad75f121ad5e9ccdd800f1e4f45b61aa595124e")];
+        [(4, "250077c84564cb56a9997c19f0e7614fa7328f902b7ea45a157bcc3ad486e567")];
 
     /// A program that opens a store of another shape fails by halves.
     #[test]

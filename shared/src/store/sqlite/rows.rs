@@ -9,6 +9,10 @@ use crate::totp::{Algorithm, Moving};
 use crate::vault::OneTimeHash;
 use rusqlite::{OptionalExtension, Row};
 
+/// What hangs on keys that were renewed counts no more: `?1` is the account that something is of.
+pub(super) const IS_UP_TO_DATE: &str =
+    "(SELECT at_renewal FROM account WHERE id = ?1) = (SELECT number FROM renewal)";
+
 pub(super) struct Rows<'a>(pub(super) Statements<'a>, pub(super) &'a Tail);
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -394,9 +398,11 @@ impl Transaction for Rows<'_> {
     }
 
     fn last_code(&mut self, account: AccountId, from: &str, door: &str) -> Result<Option<Timestamp>> {
-        let sql = "SELECT code_at FROM familiar_address \
-                   WHERE account = ?1 AND address = ?2 AND door = ?3 AND code_at IS NOT NULL";
-        Ok(self.0.query_row(sql, (account.0, from, door), |row| time(row, 0)).optional()?)
+        let sql = format!(
+            "SELECT code_at FROM familiar_address \
+             WHERE account = ?1 AND address = ?2 AND door = ?3 AND code_at IS NOT NULL AND {IS_UP_TO_DATE}"
+        );
+        Ok(self.0.query_row(&sql, (account.0, from, door), |row| time(row, 0)).optional()?)
     }
 
     fn end_grace(&mut self, account: AccountId) -> Result<bool> {

@@ -5,7 +5,7 @@ use super::endpoint::{Access, Call, Done, Endpoint};
 use super::nowhere;
 use super::tokens::{self, Tokens};
 use crate::refused::Refused;
-use crate::workers::{Applicant, Key};
+use crate::workers::Applicant;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::clock;

@@ -208,22 +208,6 @@ fn a_claimed_address_takes_nothing_from_who_is_there() {
     accepted(&home.attempt_from("alice", &there, Stage::After, &code_of(&app, 0), NOW));
 }
 
-/// In the second in which its wait was over, what filled the count counted no more and left no room for others: an address
-/// had any number of tries then.
-#[test]
-fn wrong_inputs_count_in_the_second_in_which_a_wait_ends() {
-    let (mut home, _) = alice("");
-    let from = remote("198.51.100.7");
-    for round in 0..3 {
-        let now = NOW.plus(300 * round);
-        let mut guess = || home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", now);
-        for _ in 0..10 {
-            refused(&guess(), Refusal::Wrong);
-        }
-        refused(&guess(), Refusal::AddressDelayed { wait: 300 });
-    }
-}
-
 /// Digits in the field for a recovery code were compared with the authenticators, and counted for nothing: while the
 /// address had to wait, the answer told which were right.
 #[test]
@@ -509,4 +493,22 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
         (looked, polls.join().unwrap())
     });
     assert!(longest < looked / 2, "held for {longest:?} of {looked:?}");
+}
+
+/// In the second in which the oldest tries of an address were exactly as old as the window, they no longer counted and took
+/// the places of new ones: whatever came in that second was counted nowhere.
+#[test]
+fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting() {
+    let (mut home, _) = alice("");
+    let from = remote("192.0.2.7");
+    let window = home.config.throttle.address_window.seconds();
+    let limit = home.config.throttle.address_limit.value();
+    let mut tries = |now| home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", now).verdict;
+    for round in 0..3 {
+        let now = NOW.plus(round * window);
+        for number in 0..limit {
+            assert_eq!(tries(now), Verdict::Refused(Refusal::Wrong), "{round} {number}");
+        }
+        assert!(matches!(tries(now), Verdict::Refused(Refusal::AddressDelayed { .. })), "{round}");
+    }
 }

@@ -394,3 +394,21 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
     });
     assert!(longest < looked / 2, "held for {longest:?} of {looked:?}");
 }
+
+/// In the second in which the oldest tries of an address were exactly as old as the window, they no longer counted and took
+/// the places of new ones: whatever came in that second was counted nowhere.
+#[test]
+fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting() {
+    let (mut home, _) = alice("");
+    let from = remote("192.0.2.7");
+    let window = home.config.throttle.address_window.seconds();
+    let limit = home.config.throttle.address_limit.value();
+    let mut tries = |now| home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", now).verdict;
+    for round in 0..3 {
+        let now = NOW.plus(round * window);
+        for number in 0..limit {
+            assert_eq!(tries(now), Verdict::Refused(Refusal::Wrong), "{round} {number}");
+        }
+        assert!(matches!(tries(now), Verdict::Refused(Refusal::AddressDelayed { .. })), "{round}");
+    }
+}

@@ -344,7 +344,8 @@ impl Transaction for Rows<'_> {
         limit: u32,
     ) -> Result<Option<FailureId>> {
         let (at, since) = (signed(at.0), signed(since.0));
-        let sql = "DELETE FROM address_failure WHERE address = ?1 AND at < ?2";
+        // one that is as old as the window counts no more, and must not take the place of one that does
+        let sql = "DELETE FROM address_failure WHERE address = ?1 AND at <= ?2";
         self.execute(sql, (from, since))?;
         let sql = "UPDATE address_failure SET at = ?2 WHERE address = ?1 AND at > ?2";
         self.execute(sql, (from, at))?;

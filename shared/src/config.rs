@@ -283,6 +283,18 @@ impl Config {
         keys
     }
 
+    /// The people whom rules and the policy name, with an account or without.
+    pub fn people_named(&self) -> Vec<UserName> {
+        let required = match &self.policy.required {
+            Required::Enrolled | Required::All => &[][..],
+            Required::Listed(words) => words,
+        };
+        let required = required.iter().map(|word| word.trim_start_matches('!')).filter(|word| *word != "all");
+        let words = required.chain(self.policy.administrators.words());
+        let words = words.filter(|word| !word.starts_with('%')).filter_map(|word| word.parse().ok());
+        self.gate.rule.iter().flat_map(|rule| rule.users.iter().cloned()).chain(words).collect()
+    }
+
     /// The groups of an account that Postern knows of, without those of the host.
     pub fn memberships<'a>(&'a self, name: &UserName, kept: &'a [Group]) -> impl Iterator<Item = &'a Group> {
         let declared = self.declared(name).map_or(&[][..], |declared| &declared.groups);

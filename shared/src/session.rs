@@ -25,7 +25,7 @@ const LONGEST_SCOPE: usize = 253;
 /// The first byte of every session cookie.
 const FORMAT: u8 = 6;
 /// How far a clock may stand behind the one that a session was opened by, in seconds.
-const CLOCKS_APART: u64 = 60;
+pub(crate) const CLOCKS_APART: u64 = 60;
 /// The longest cookie that is read, in characters: browsers keep 4096 bytes, its name included.
 const LONGEST: usize = 3900;
 /// The most that the names of a session's groups may have together, in bytes, with one more for each.

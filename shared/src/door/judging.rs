@@ -339,21 +339,14 @@ pub fn not_mailed(refusal: MailRefusal) -> Judged {
     Judged::Refused { cause: refusal.to_string(), words: words::mail_refusal(refusal), taken: 0 }
 }
 
-/// Whether a revocation came between the answer and now. A recovery code that is booked is one itself.
+/// Whether a revocation came between the answer and now. The use of a recovery code is one itself, so that such a ticket is
+/// good for once.
 fn has_ended(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
-    let signed_in = record.last_sign_in.is_some_and(|last| last >= accepted.at);
-    let ended_it_itself = accepted.means == Means::RecoveryCode && signed_in;
-    match accepted.footing.account {
-        Some((id, _)) if id == record.id && ended_it_itself => false,
-        account => account != Some((record.id, record.generation)),
-    }
+    accepted.footing.account != Some((record.id, record.generation))
 }
 
 /// Otherwise a ticket could forgive wrong codes over and over. A recovery code ends what the account had open, whatever
 /// sign-ins there were meanwhile.
 fn is_booked(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
-    match accepted.means {
-        Means::RecoveryCode => accepted.footing.account != Some((record.id, record.generation)),
-        _ => record.last_sign_in.is_some_and(|last| last >= accepted.at),
-    }
+    accepted.means != Means::RecoveryCode && record.last_sign_in.is_some_and(|last| last >= accepted.at)
 }

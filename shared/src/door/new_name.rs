@@ -6,7 +6,7 @@ use crate::name::{Distinct, NewName, OtherSpelling, UserName};
 use crate::store::{StoreError, Transaction};
 
 /// The name for a new account or, of an account that there is, a new name; refused if another account, stored or declared,
-/// has another spelling of it. A declaration is root's word.
+/// or a person whom the configuration names has another spelling of it. A declaration is root's word.
 pub(super) fn new_name(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -17,11 +17,10 @@ pub(super) fn new_name(
         return Ok(Ok(NewName::by_root(name)));
     }
     let stored = tx.spelled_like(&name.key())?;
-    let declared = config.account.iter().map(|declared| &declared.name);
-    Ok(NewName::among(name, stored.iter().chain(declared)))
+    Ok(among(config, &stored, name))
 }
 
-/// The account, stored or declared, of which a name that is none itself is another spelling.
+/// The account, stored, declared or named by the configuration, of which a name that is none itself is another spelling.
 pub(super) fn spelled_otherwise(
     config: &Config,
     tx: &mut dyn Transaction,
@@ -31,6 +30,16 @@ pub(super) fn spelled_otherwise(
     if config.declared(name).is_some() || stored.contains(name) {
         return Ok(None);
     }
+    Ok(among(config, &stored, name).err())
+}
+
+/// Rules and policies name people who may have no account yet, and must mean them in every spelling; unless root has
+/// named this one, too.
+fn among(config: &Config, stored: &[UserName], name: &UserName) -> Result<NewName, OtherSpelling> {
     let declared = config.account.iter().map(|declared| &declared.name);
-    Ok(NewName::among(name, stored.iter().chain(declared)).err())
+    let mut named = config.people_named();
+    if named.contains(name) {
+        named.clear();
+    }
+    NewName::among(name, stored.iter().chain(declared).chain(&named))
 }

@@ -11,7 +11,8 @@ use crate::name::UserName;
 use crate::password::PasswordError;
 use crate::secret::fill_random;
 use crate::session::{PassedSecond, Session, SessionId};
-use crate::store::{AccountRecord, BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
+use crate::store::{AccountId, AccountRecord, BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
+use crate::token::AccountAt;
 use crate::vault::Vault;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
@@ -26,16 +27,17 @@ impl Door {
         before: &Session,
         now: Timestamp,
     ) -> Result<Option<Opened>, SignInError> {
-        let whose = (&before.name, before.generation, Some(before.id));
+        let at = AccountAt { id: AccountId(before.account), generation: before.generation };
+        let whose = (&before.name, at, Some(before.id));
         self.open_after(browser, whose, OpensSession::going_on(before), now)
     }
 
-    /// A session for the browser of someone who just did what ends all sessions of the account. The generation is the
-    /// account's before that, the session the one in which it was done.
+    /// A session for the browser of someone who just did what ends all sessions of the account: the account as it was before
+    /// that, and the session in which it was done. None in another account that has the name meanwhile.
     pub(super) fn open_after(
         &mut self,
         browser: &Browser<'_>,
-        (name, generation, before): (&UserName, u64, Option<SessionId>),
+        (name, at, before): (&UserName, AccountAt, Option<SessionId>),
         opens: OpensSession,
         now: Timestamp,
     ) -> Result<Option<Opened>, SignInError> {
@@ -43,7 +45,8 @@ impl Door {
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let record = tx.account(name)?.filter(|record| record.generation == generation + 1);
+        let is_after = |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
+        let record = tx.account(name)?.filter(is_after);
         let Some(record) = record else { return Ok(None) };
         // signed out meanwhile, elsewhere
         if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {

@@ -13,6 +13,7 @@ use crate::errand::{Answer, AtPrompt, Judged, Reply, Typed};
 use crate::guess::Stage;
 use crate::policy::Enrolling;
 use crate::recovery::RecoveryCode;
+use crate::store::AccountRecord;
 use crate::token::{Confirmed, Draft, Token};
 use crate::vault::VaultError;
 use crate::words;
@@ -106,8 +107,18 @@ impl Door {
         let pending = self.pending(&ticket.payload().draft, &ticket)?;
         let confirmation = Confirmation::given(ticket.payload().step);
         let actor = Actor::Service(visitor.name.as_str(), visitor.origin, visitor.service);
+        let before = ticket.at();
         let after = self.activate(&pending, &confirmation, actor, now)?;
-        self.entered(visitor, Means::Code, now)?;
+        // of an account that came into being with it
+        let generation = before.map_or(0, |before| before.generation) + 1;
+        let is_over = |record: &AccountRecord| {
+            record.generation != generation || before.is_some_and(|before| before.id != record.id)
+        };
+        // gates were told of it meanwhile, and whatever ended all sessions since ended this one too
+        match self.entered_unless(visitor, Means::Code, now, is_over)? {
+            Some(_) => {}
+            None => return Err(AdministrationError::Stale),
+        }
         let told = words::app_passwords(after).into_iter().collect();
         Ok(Reply { told, answer: Answer::Judged(Judged::Done) })
     }

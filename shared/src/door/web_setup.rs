@@ -242,7 +242,7 @@ impl Door {
         };
         let Some(second) = SecondFactorPassed::confirmed(&confirmation) else { return Ok(AfterSetup::Over) };
         let opens = OpensSession::by(&first, &second);
-        Ok(match self.open_after(browser, (account, at.generation, before), opens, now)? {
+        Ok(match self.open_after(browser, (account, at, before), opens, now)? {
             None => AfterSetup::Over,
             Some(opened) => AfterSetup::Opened(Box::new(Opened { app_passwords, ..opened })),
         })

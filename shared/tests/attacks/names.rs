@@ -95,6 +95,36 @@ fn a_declared_account_has_one_spelling_too() {
     assert!(home.door.add_account(&name("CAROL"), Distinct::No, "root", NOW).is_err());
 }
 
+/// A rule or a policy that names somebody who has not signed in yet: in capitals they were somebody else, whom it did not mean.
+#[test]
+fn whoever_the_configuration_names_is_named_in_every_spelling() {
+    for named in [
+        "[[gate.rule]]\nusers = [\"carol\"]\nthen = \"deny\"",
+        "[policy]\nrequired = [\"carol\"]",
+        "[policy]\nrequired = [\"all\", \"!carol\"]",
+        "[policy]\nadministrators = [\"carol\"]",
+    ] {
+        let mut home = Home::new(&format!("{HEADER}\n{named}\n"));
+        let other = is_brought(&mut home.door, "CAROL");
+        assert!(matches!(other, AfterPassword::OtherSpelling(_)), "{named}: an account of its own");
+        assert_eq!(accounts(&mut home).len(), 0, "{named}");
+        // strangers need not learn whom the configuration names
+        let need = asks(&mut home, "CAROL", Stage::Before, Question::Need);
+        assert!(matches!(need, Ok(Judged::Need { need: Need::Code, .. })), "{named}: {need:?}");
+        assert!(asks(&mut home, "CAROL", Stage::After, Question::Need).is_err(), "{named}");
+        assert!(!matches!(is_brought(&mut home.door, "carol"), AfterPassword::OtherSpelling(_)), "{named}");
+        // root may say that they are two
+        home.door.add_account(&name("CAROL"), Distinct::Yes, "root", NOW).unwrap();
+        assert!(!matches!(is_brought(&mut home.door, "CAROL"), AfterPassword::OtherSpelling(_)), "{named}");
+    }
+    let both = "[policy]\nrequired = [\"dave\", \"Dave\"]";
+    let mut home = Home::new(&format!("{HEADER}\n{both}\n"));
+    for spelling in ["Dave", "dave"] {
+        let after = is_brought(&mut home.door, spelling);
+        assert_eq!(matches!(after, AfterPassword::OtherSpelling(_)), spelling == "dave", "{spelling}");
+    }
+}
+
 /// Each of these makes an account where there is none.
 #[test]
 fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {

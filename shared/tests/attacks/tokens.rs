@@ -8,12 +8,12 @@ use shared::clock::Timestamp;
 use shared::config::Config;
 use shared::decision::Refusal;
 use shared::door::{
-    AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Browser, Caller,
-    Door, GoesBy, Page, Trust,
+    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Browser,
+    Caller, Door, GoesBy, Page, Trust,
 };
-use shared::errand::{Errand, Judging, Question, Task};
+use shared::errand::{Answer as ErrandAnswer, AtPrompt, Errand, Judged, Judging, Question, Task};
 use shared::guess::Stage;
-use shared::name::Service;
+use shared::name::{Distinct, Service};
 use shared::otpauth;
 use shared::place::Origin;
 use shared::session::{Revoked, Session};
@@ -322,4 +322,95 @@ fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_anothe
     let answer = Answer::read(code_at(&app, 0, late).as_bytes());
     let over = door.enter_code(&browser(&from), &token, &answer, Trust::NotAsked, late).unwrap();
     assert!(matches!(over, AfterCode::Refused(Refusal::Expired)));
+}
+
+/// Someone's last act in a session, the account removed, and another of the same name: the session went on in that one.
+#[test]
+fn no_session_goes_on_in_another_account_of_the_same_name() {
+    let from = remote("192.0.2.7");
+    let mut home = Home::new("");
+    let session = bob_signs_in(&mut home, &from);
+    let bob = name("bob");
+    home.door.set_password(&bob, &password(PASSWORD), "bob", NOW).unwrap();
+    let mut root = home.another();
+    root.remove_account(&bob, "root", NOW).unwrap();
+    root.add_account(&bob, Distinct::No, "root", NOW).unwrap();
+    for _ in 0..=session.generation {
+        root.set_password(&bob, &password("another's password"), "root", NOW).unwrap();
+    }
+    assert!(home.door.go_on(&browser(&from), &session, NOW).unwrap().is_none());
+}
+
+/// At a clock that ran ahead a browser was trusted until a time that is far away once the clock is right again.
+#[test]
+fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
+    let from = remote("192.0.2.7");
+    let (mut home, app) = alice_at_the_web("");
+    let given = password(PASSWORD);
+    let enters = |home: &mut Home, cookie: Option<&str>, now| {
+        let browser = Browser { cookie, ..browser(&from) };
+        home.door.enter_password(&browser, &name("alice"), Some(&given), &Answer::Unfit, now).unwrap()
+    };
+    for ahead in [0, 60, HOUR, 400 * 24 * HOUR] {
+        let then = NOW.plus(ahead);
+        let AfterPassword::Code(token) = enters(&mut home, None, then) else { panic!("no code is asked") };
+        let answer = Answer::read(code_at(&app, 0, then).as_bytes());
+        let entered = home.door.enter_code(&browser(&from), &token, &answer, Trust::Asked, then).unwrap();
+        let AfterCode::Opened(opened) = entered else { panic!("not opened") };
+        let cookie = opened.browser_cookie.as_ref().map(|cookie| cookie.as_str());
+        let is_trusted = matches!(enters(&mut home, cookie, NOW), AfterPassword::Opened(_));
+        assert_eq!(is_trusted, ahead <= 60, "{ahead}");
+    }
+}
+
+/// A first setup at a prompt: all ended while gates were told of it, the prompt let in all the same, and a grace began.
+#[test]
+fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
+    let mut home = Home::new("");
+    let asks = |door: &mut Door, step: AtPrompt| {
+        let judging = Judging {
+            service: Service::named(b"sshd"),
+            origin: remote("192.0.2.7"),
+            stage: Stage::After,
+            earlier: Default::default(),
+            question: Question::Setup(step),
+        };
+        let errand = Errand { account: name("bob"), task: Task::Judge(judging) };
+        door.run_errand(Caller::Root("root"), &errand, NOW).map(|reply| reply.answer)
+    };
+    let begun = asks(&mut home.door, AtPrompt::Begin(None)).unwrap();
+    let ErrandAnswer::Judged(Judged::Setup { secret, ticket, .. }) = begun else { panic!("{begun:?}") };
+    let (secret, parameters) = otpauth::read(&secret).unwrap();
+    let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
+    let confirmed = asks(&mut home.door, AtPrompt::Confirm { ticket, code: shows.into() }).unwrap();
+    let ErrandAnswer::Judged(Judged::Confirmed { ticket }) = confirmed else { panic!("{confirmed:?}") };
+    // a gate that is slow to confirm: what the setup ended is not reported before
+    let mut gate = home.another();
+    gate.look(&[7; 16], None, NOW, |_| ()).unwrap();
+    let mut prompt = home.another();
+    let after = std::thread::scope(|scope| {
+        let prompt = scope.spawn(move || asks(&mut prompt, AtPrompt::Activate(ticket)));
+        while home.door.authenticators(&name("bob")).map_or(true, |all| all.is_empty()) {
+            std::thread::yield_now();
+        }
+        let mut root = home.another();
+        let revoked =
+            scope.spawn(move || root.host_password_changed(&name("bob"), Actor::Command("root"), NOW));
+        while generation(&home, "bob") < 2 {
+            std::thread::yield_now();
+        }
+        gate.gate_ended(&[7; 16]).unwrap();
+        revoked.join().unwrap().unwrap();
+        prompt.join().unwrap()
+    });
+    assert!(matches!(after, Err(AdministrationError::Stale)), "{after:?}");
+    let sql = "SELECT count(*) FROM familiar_address WHERE code_at IS NOT NULL";
+    let graces: i64 = home.engine().query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(graces, 0, "a grace that outlives the revocation");
+}
+
+fn generation(home: &Home, who: &str) -> i64 {
+    home.engine()
+        .query_row("SELECT generation FROM account WHERE name = ?1", [who], |row| row.get(0))
+        .unwrap()
 }

@@ -5,6 +5,7 @@ use super::statements::Statements;
 use super::tail::Tail;
 use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
 use crate::name::Label;
+use crate::place::KEY;
 use crate::totp::{Algorithm, Moving};
 use crate::vault::OneTimeHash;
 use rusqlite::{OptionalExtension, Row};
@@ -262,6 +263,16 @@ impl Transaction for Rows<'_> {
         })
     }
 
+    fn other_keys(&mut self, row: &RowKey, most: u32, since: Timestamp) -> Result<u32> {
+        let (owner, stage, place) = key(row);
+        // as a range, which the index of the rows fits
+        let (from, to) = (format!("{KEY} "), format!("{KEY}!"));
+        let sql = "SELECT count(*) FROM (SELECT DISTINCT place FROM failure \
+                   WHERE owner = ?1 AND stage = ?2 AND place > ?3 AND place < ?4 AND place <> ?5 AND at >= ?6 LIMIT ?7)";
+        let row = (owner, stage, from, to, place, signed(since.0), most);
+        Ok(self.0.query_row(sql, row, |row| row.get(0))?)
+    }
+
     fn add_failure(
         &mut self,
         row: &RowKey,
@@ -348,7 +359,8 @@ impl Transaction for Rows<'_> {
         limit: u32,
     ) -> Result<Option<FailureId>> {
         let (at, since) = (signed(at.0), signed(since.0));
-        let sql = "DELETE FROM address_failure WHERE address = ?1 AND at < ?2";
+        // one that is as old as the window counts no more, and must not take the place of one that does
+        let sql = "DELETE FROM address_failure WHERE address = ?1 AND at <= ?2";
         self.execute(sql, (from, since))?;
         let sql = "UPDATE address_failure SET at = ?2 WHERE address = ?1 AND at > ?2";
         self.execute(sql, (from, at))?;

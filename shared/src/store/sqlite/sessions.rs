@@ -3,7 +3,7 @@
 use super::rows::{IS_UP_TO_DATE, Rows, bytes, signed, time, unsigned};
 use crate::clock::Timestamp;
 use crate::password::Hash;
-use crate::session::{Revoked, SessionId};
+use crate::session::{CLOCKS_APART, Revoked, SessionId};
 use crate::store::{
     AccountId, BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token, Transaction,
 };
@@ -254,11 +254,15 @@ impl Sessions for Rows<'_> {
         let sql = format!(
             "SELECT {BROWSER}, state FROM trusted_browser \
              JOIN browser_token ON browser_token.browser = trusted_browser.id \
-             WHERE browser_token.hash = ?1 AND expires > ?2"
+             WHERE browser_token.hash = ?1 AND expires > ?2 AND created <= ?3"
         );
+        // trusted in the future: the clock ran ahead and was set back
+        let of_the_past = signed(now.plus(CLOCKS_APART).0);
         let found = self
             .0
-            .query_row(&sql, (&token.0[..], signed(now.0)), |row| Ok((browser(row)?, row.get::<_, i64>(7)?)))
+            .query_row(&sql, (&token.0[..], signed(now.0), of_the_past), |row| {
+                Ok((browser(row)?, row.get::<_, i64>(7)?))
+            })
             .optional()?;
         Ok(found.map(|(record, state)| {
             let token = match state {

@@ -6,8 +6,8 @@
 
 mod queue;
 
-pub(crate) use queue::{begin, flush};
-
+use crate::metrics::METRICS;
+use queue::{Lost, Queue};
 use serde_json::{Map, Value};
 use shared::clock::{self, Timestamp};
 use shared::config::file::{self, InForce};
@@ -15,10 +15,37 @@ use shared::config::gate::{Gate, LogFormat};
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// There is one standard error, and so one manner in which it is written to.
 static JSON: AtomicBool = AtomicBool::new(false);
 static ACCESS: AtomicBool = AtomicBool::new(false);
+static QUEUE: Queue = Queue::new(told, || METRICS.line_dropped());
+
+/// Has lines written by a thread of their own.
+pub(crate) fn begin() {
+    QUEUE.begin();
+    // a panic says so here, too, and its thread waits for nobody
+    std::panic::set_hook(Box::new(|panic| says(panic)));
+}
+
+/// Waits until all is written, but no longer than so.
+pub(crate) fn flush(within: Duration) {
+    QUEUE.flush(within);
+}
+
+/// The line that tells of lost ones.
+fn told(lost: &Lost) -> String {
+    match lost {
+        Lost::Dropped(lines) => event("log")
+            .number("dropped", *lines)
+            .saying(format_args!("{lines} lines were dropped, for nobody read the log fast enough")),
+        Lost::LeftOut { kind, lines, seconds } => event("log")
+            .with("of", kind)
+            .number("left-out", *lines)
+            .saying(format_args!("{lines} more lines of this kind in {seconds} s were left out")),
+    }
+}
 
 /// Writes as a configuration says from now on.
 pub(crate) fn goes_by(gate: &Gate) {
@@ -113,7 +140,7 @@ impl Line {
 
     /// Ends the line.
     pub(crate) fn write(self) {
-        queue::QUEUE.push(self.written(), self.kind);
+        QUEUE.push(self.written(), self.kind);
     }
 
     fn written(&self) -> String {
@@ -222,6 +249,18 @@ mod tests {
                 r#""service":"web","user":"alice","micros":12,"message":"why"}"#,
                 "\n"
             )
+        );
+    }
+
+    #[test]
+    fn lines_that_are_lost_are_told_of() {
+        assert_eq!(
+            told(&Lost::Dropped(7)),
+            "postern-gate: log dropped=7: 7 lines were dropped, for nobody read the log fast enough\n"
+        );
+        assert_eq!(
+            told(&Lost::LeftOut { kind: "contract", lines: 990, seconds: 10 }),
+            "postern-gate: log of=contract left-out=990: 990 more lines of this kind in 10 s were left out\n"
         );
     }
 

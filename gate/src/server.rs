@@ -64,6 +64,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the gate until a signal ends it.
 pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
     let in_force = file::in_force(path).map_err(|error| Stopped::Configuration(error.to_string()))?;
+    log::goes_by(&in_force.config.gate);
     if let Some(problem) = &in_force.problem {
         log::says(problem);
     }
@@ -74,7 +75,6 @@ pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
         health.goes_by_the_file();
     }
     let config = in_force.config;
-    log::goes_by(&config.gate);
     if config.gate.url.is_none() {
         log::says(format_args!(
             "{}: gate.url is missing, where browsers find the gate: serves users of this host alone",

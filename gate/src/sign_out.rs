@@ -12,7 +12,7 @@ use crate::sign_in::Guest;
 use crate::workers::{Applicant, Key, NotJudged};
 use hyper::StatusCode;
 use shared::admission::Busy;
-use shared::session::{Session, SessionId};
+use shared::session::Session;
 
 /// The most sessions that one request ends.
 const MOST: usize = 16;
@@ -61,7 +61,7 @@ impl Guest<'_> {
         let (mut left, mut why) = (Vec::new(), None);
         for (number, session) in sessions.into_iter().enumerate() {
             let ended = match number < MOST {
-                true => self.end(session.id).await,
+                true => self.end(&session).await,
                 false => Err(NotJudged::Busy(Busy::Own)),
             };
             if let Err(error) = ended {
@@ -78,9 +78,10 @@ impl Guest<'_> {
     }
 
     /// Its signature is right, so that it takes the share of those who have proven something, whether it is good here or not.
-    async fn end(&self, session: SessionId) -> Result<(), NotJudged> {
-        let workers = self.site.workers.serving(Applicant::proven(Key::Session(session)));
-        workers.run(move |door| door.sign_out(session)).await
+    async fn end(&self, session: &Session) -> Result<(), NotJudged> {
+        let workers = self.site.workers.serving(Applicant::proven(Key::SignOut(session.name.clone())));
+        let id = session.id;
+        workers.run(move |door| door.sign_out(id)).await
     }
 
     /// GET cookies: clears them where it is clear that this is wanted: they are not clear, or the way led here from a page

@@ -11,7 +11,7 @@ use shared::door::{AdministrationError, Door, DoorError};
 use shared::errand::Reply;
 use shared::name::UserName;
 use shared::place::Address;
-use shared::session::SessionId;
+use shared::session::{PassedSecond, Session};
 use shared::store;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -42,8 +42,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Whose share of the workers some work takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
-    /// Of a valid session.
-    Session(SessionId),
+    /// Of an account's valid sessions, however many: those that a second factor opened apart from those of whoever has
+    /// the first alone.
+    Session(UserName, HasSecondFactor),
+    /// Of what ends an account's sessions, by cookies that may be good no longer.
+    SignOut(UserName),
     /// Of whoever has passed an account's first factor, by a valid token.
     Account(UserName),
     /// Of browsers that an account trusts.
@@ -58,6 +61,13 @@ pub(crate) enum Key {
     Gate,
 }
 
+/// Whether a second factor opened a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum HasSecondFactor {
+    Yes,
+    No,
+}
+
 /// Who asks for work.
 #[derive(Clone, Debug)]
 pub(crate) struct Applicant {
@@ -68,6 +78,15 @@ pub(crate) struct Applicant {
 impl Applicant {
     pub(crate) fn proven(key: Key) -> Applicant {
         Applicant { class: Class::Proven, key }
+    }
+
+    /// With a valid session. Whoever signs in over and over has no more of the workers than who did so once.
+    pub(crate) fn of_session(session: &Session) -> Applicant {
+        let second = match session.passed.second {
+            PassedSecond::None(_) => HasSecondFactor::No,
+            _ => HasSecondFactor::Yes,
+        };
+        Applicant::proven(Key::Session(session.name.clone(), second))
     }
 
     /// From an address that is familiar to the account.
@@ -263,5 +282,54 @@ pub(crate) fn at_door<T>(
     match ran {
         Err(AdministrationError::Door(error)) => Err(error),
         ran => Ok(ran),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::account::Enrolled;
+    use shared::clock::Timestamp;
+    use shared::host_groups::KnownGroups;
+    use shared::session::{Passed, PassedFirst, SessionId};
+
+    fn session(name: &str, second: PassedSecond) -> Session {
+        Session {
+            id: SessionId::random().unwrap(),
+            account: 1,
+            generation: 0,
+            revision: 0,
+            passed: Passed { first: PassedFirst::Password, second },
+            issued: Timestamp(1_000_000),
+            expires: Timestamp(1_000_000 + 12 * 3600),
+            name: name.parse().unwrap(),
+            scope: "example.com".to_owned(),
+            groups: Vec::new(),
+            host_groups: KnownGroups::default(),
+            email: None,
+        }
+    }
+
+    /// Each session had a share of its own: someone with hundreds of them filled the queue of all who have one.
+    #[test]
+    fn an_account_with_many_sessions_keeps_no_other_out() {
+        let pool = Pool::of("acts", ACTS);
+        let enter = |session: &Session| {
+            let Applicant { class, key } = Applicant::of_session(session);
+            pool.admission.enter(class, key)
+        };
+        let held: Vec<_> =
+            (0..1000).filter_map(|_| enter(&session("mallory", PassedSecond::Code)).ok()).collect();
+        assert_eq!(held.len(), PROVEN.per_key + PROVEN.waiting_per_key);
+        let alice = enter(&session("alice", PassedSecond::Code)).unwrap();
+        assert!(alice.wait(Duration::ZERO).is_ok(), "she has a worker at once");
+    }
+
+    /// Whoever has an account's password alone takes nothing of who has shown more.
+    #[test]
+    fn sessions_of_the_first_factor_alone_have_a_share_of_their_own() {
+        let key = |second| Applicant::of_session(&session("alice", second)).key;
+        assert_eq!(key(PassedSecond::Code), key(PassedSecond::TrustedBrowser));
+        assert_ne!(key(PassedSecond::Code), key(PassedSecond::None(Enrolled::Yes)));
     }
 }

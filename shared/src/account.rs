@@ -2,9 +2,10 @@
 
 use crate::clock::Timestamp;
 use crate::guess::Row;
+use crate::recovery::RecoveryCode;
 use crate::secret::Secret;
 use crate::totp::{Parameters, Step};
-use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash};
+use crate::vault::{Fingerprint, MailedHash, OneTimeHash, RecoveryHash, Vault};
 use serde::{Deserialize, Serialize};
 
 /// One live authenticator with its secret opened.
@@ -29,6 +30,18 @@ pub struct KeptRecoveryCode {
     pub length: u32,
     /// Whether it has opened once.
     pub used: bool,
+}
+
+impl KeptRecoveryCode {
+    /// What is kept of a new set of codes.
+    pub fn all_of(codes: &[RecoveryCode], account: i64, vault: &Vault) -> Vec<KeptRecoveryCode> {
+        let kept = |code: &RecoveryCode| KeptRecoveryCode {
+            hash: vault.recovery_hash(account, code.plain()),
+            length: u32::try_from(code.plain().len()).unwrap_or(u32::MAX),
+            used: false,
+        };
+        codes.iter().map(kept).collect()
+    }
 }
 
 /// An administrator's one-time code, as the store keeps it.

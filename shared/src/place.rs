@@ -114,6 +114,9 @@ impl From<Network> for String {
     }
 }
 
+/// How the text of each [`Place::VerifiedKey`] begins, before a blank.
+pub(crate) const KEY: &str = "key";
+
 /// Where a person stands, as far as guesses are concerned: each place of an account has a row of its own, so
 /// that whoever guesses elsewhere cannot use up the tries of the owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -122,10 +125,19 @@ pub enum Place {
     TrustedBrowser(i64),
     /// An address the account got in from during the last 30 days.
     Familiar(Address),
+    /// The same of an address as far as the host says, apart: whoever may choose it must not use up the tries of who is
+    /// there.
+    ClaimedFamiliar(Address),
     /// A key that sshd has verified.
     VerifiedKey(Key),
+    /// Every further key, where several were wrong already: whoever may add keys to an account gets no more tries.
+    FurtherKeys,
+    /// Whoever shows a right recovery or one-time code together with a password.
+    RecoveryCode,
     /// A user of this host (the real user of the PAM host's process, or who runs the command).
     LocalUser(String),
+    /// Users of this host without a name together: one user may have thousands of such numbers (subuid).
+    NamelessUsers,
     /// A terminal of this host, where the process is root's.
     Terminal(String),
     /// Everywhere else together.
@@ -137,8 +149,13 @@ impl Place {
     /// from here before, or a key was verified.
     pub fn is_exempt_from_address_count(&self) -> bool {
         match self {
-            Place::TrustedBrowser(_) | Place::Familiar(_) | Place::VerifiedKey(_) => true,
-            Place::LocalUser(_) | Place::Terminal(_) | Place::Elsewhere => false,
+            Place::TrustedBrowser(_)
+            | Place::Familiar(_)
+            | Place::ClaimedFamiliar(_)
+            | Place::VerifiedKey(_)
+            | Place::FurtherKeys
+            | Place::RecoveryCode => true,
+            Place::LocalUser(_) | Place::NamelessUsers | Place::Terminal(_) | Place::Elsewhere => false,
         }
     }
 
@@ -147,8 +164,12 @@ impl Place {
         match self {
             Place::TrustedBrowser(number) => format!("browser {number}"),
             Place::Familiar(address) => format!("address {}", address.key()),
-            Place::VerifiedKey(key) => format!("key {key}"),
+            Place::ClaimedFamiliar(address) => format!("claimed {}", address.key()),
+            Place::VerifiedKey(key) => format!("{KEY} {key}"),
+            Place::FurtherKeys => "further keys".to_owned(),
+            Place::RecoveryCode => "recovery code".to_owned(),
             Place::LocalUser(name) => format!("user {name}"),
+            Place::NamelessUsers => "user #".to_owned(),
             Place::Terminal(name) => format!("terminal {name}"),
             Place::Elsewhere => "elsewhere".to_owned(),
         }
@@ -180,12 +201,22 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The address for which wrong inputs are counted, if there is one.
+    /// The address where someone is, or is said to be, if there is one.
     pub fn address(&self) -> Option<Address> {
         match self {
             Origin::Remote(address) | Origin::Claimed(address) => Some(*address),
             Origin::Key { address, .. } => *address,
             Origin::Local(_) | Origin::Terminal(_) | Origin::Unknown => None,
+        }
+    }
+
+    /// The text under which wrong inputs for all accounts together are counted. An address as far as the host says has a
+    /// count of its own, so that whoever may choose it delays nobody who is there.
+    pub fn count_key(&self) -> Option<String> {
+        let key = self.address()?.key();
+        match self {
+            Origin::Claimed(_) => Some(format!("claimed {key}")),
+            _ => Some(key),
         }
     }
 

@@ -199,10 +199,13 @@ pub trait Transaction:
     /// Wrong codes of an account in all rows after `since`; wrong passwords are none.
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>, StoreError>;
 
+    /// Of the same owner and stage, how many other keys have failed since `since`; counts to `most`.
+    fn other_keys(&mut self, row: &RowKey, most: u32, since: Timestamp) -> Result<u32, StoreError>;
+
     /// When an address failed, over all accounts, since `since`; newest first, at most a thousand.
     fn address_failures(&mut self, from: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
     /// Adds a failure of an address, unless `limit` of them are kept already since `since`: more would say nothing more.
-    /// Forgets those of the address before `since`, and a few of others.
+    /// Forgets those of the address up to `since`, and a few of others.
     fn add_address_failure(
         &mut self,
         from: &str,

@@ -7,11 +7,9 @@ mod mail;
 pub use data_keys::{Purpose, Renewal, WrappedKey};
 pub use mail::{LetterBinding, MailedFor, MailedHash};
 
-use crate::account::KeptRecoveryCode;
 use crate::app_password::AppPassword;
 use crate::key::{Key, MasterKeys};
 use crate::name::UserName;
-use crate::recovery::RecoveryCode;
 use crate::secret::{RandomError, Secret, SecretError, fill_random};
 use crate::totp::Parameters;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -233,16 +231,6 @@ impl Vault {
             self.keys.of(Purpose::Recovery),
             &[b"one-time", &account.to_be_bytes(), plain.as_bytes()],
         ))
-    }
-
-    /// What is kept of a new set of codes.
-    pub fn recovery_hashes(&self, account: i64, codes: &[RecoveryCode]) -> Vec<KeptRecoveryCode> {
-        let kept = |code: &RecoveryCode| KeptRecoveryCode {
-            hash: self.recovery_hash(account, code.plain()),
-            length: u32::try_from(code.plain().len()).unwrap_or(u32::MAX),
-            used: false,
-        };
-        codes.iter().map(kept).collect()
     }
 
     /// The pepper that passwords are hashed with.

@@ -6,8 +6,9 @@ mod home;
 use home::{Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
-use shared::decision::{Refusal, Verdict};
-use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust};
+use shared::config::Grace;
+use shared::decision::{Refusal, Spared, Verdict};
+use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust, Visitor};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::key::MasterKeys;
@@ -203,6 +204,107 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
     let trusted = opened.browser_cookie.as_deref().map(String::as_str);
     assert!(signs_in(&mut after, "alice", trusted, None).is_none(), "the browser is trusted no longer");
     assert!(signs_in(&mut after, "alice", None, Some(&code_of(&alice, 1))).is_some());
+}
+
+/// Accounts that are older than alice's, and what is removed of how many at once.
+const OTHERS: i64 = 120;
+const AT_ONCE: i64 = 50;
+const HERE: &str = "192.0.2.7";
+
+/// Alice, who has all that hangs on keys, comes after many others, and a renewal of all keys that ends before it reaches
+/// her: one of the others has a row that no process reads.
+fn cut_off() -> (Home, Pending, Opened) {
+    let mut home = Home::new("");
+    let others = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {OTHERS}) \
+         INSERT INTO account (name, name_key, created) SELECT 'other' || i, 'other' || i, 0 FROM n; \
+         INSERT INTO recovery_code (account, hash, length) SELECT id, randomblob(32), 16 FROM account"
+    );
+    home.engine().execute_batch(&others).unwrap();
+    let alice = home.enrols("alice");
+    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    let label = "mail".parse().unwrap();
+    let scope = "pam:dovecot".parse().unwrap();
+    home.door.add_app_password(&name("alice"), &label, &scope, None, "root", NOW).unwrap();
+    let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
+    let here = attempt_at(&mut home.door, "alice", &remote(HERE), Stage::After, &code_of(&alice, 0), NOW);
+    assert!(matches!(here.verdict, Verdict::Accepted(_)) && spares(&mut home.door));
+    home.engine()
+        .execute_batch("UPDATE account SET member_of = hex(zeroblob(25000000)) WHERE name = 'other110'")
+        .unwrap();
+    let error = home.door.rotate_keys(Renewal::All, "root", NOW).unwrap_err();
+    assert!(matches!(error, RotationError::Door(_)), "{error}");
+    home.engine().execute_batch("UPDATE account SET member_of = '' WHERE name = 'other110'").unwrap();
+    (home, alice, opened)
+}
+
+fn spares(door: &mut Door) -> bool {
+    let (alice, origin) = (name("alice"), remote(HERE));
+    let visitor =
+        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+    door.grace(&visitor, Grace::of(3600), NOW).unwrap() == Spared::Yes
+}
+
+impl Home {
+    fn count(&self, what: &str) -> i64 {
+        self.engine().query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get(0)).unwrap()
+    }
+}
+
+/// All logins waited while the rows of every account were read and removed.
+#[test]
+fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_time() {
+    let (mut home, alice, opened) = cut_off();
+    let of_alice = "recovery_code JOIN account ON account.id = account WHERE name = 'alice'";
+    let (all, hers) = (home.count("recovery_code"), home.count(of_alice));
+    let left = OTHERS % AT_ONCE;
+    assert_eq!((all - hers, hers), (left, 6), "what was removed before the end stays removed, hers is there");
+
+    let status = home.door.status(&name("alice")).unwrap();
+    assert_eq!(status.tally.recovery_codes, 0, "and not told of");
+    assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
+    assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
+    assert!(home.door.app_passwords(None).unwrap().is_empty());
+    assert!(!spares(&mut home.door), "grace");
+    let cookie = opened.session.to_cookie(&opened.keys);
+    assert_eq!(Session::from_cookie(&cookie, &home.door.token_keys()), None);
+    assert!(signs_in(&mut home.door, "alice", None, None).is_none(), "the password");
+    refuses(&mut home.door, "alice", &alice.recovery_codes()[0].grouped(), Refusal::Unfit);
+    refuses(&mut home.another(), "alice", &code_of(&alice, 0), Refusal::Used { wait: 15 });
+}
+
+#[test]
+fn a_renewal_that_was_cut_off_is_finished_by_the_next_rotation_and_leaves_what_is_newer() {
+    let (mut home, alice, opened) = cut_off();
+    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    assert_eq!(home.master_keys(), 2);
+    home.rotates(Renewal::Seal);
+    assert_eq!(home.master_keys(), 1);
+    for (table, left) in [("recovery_code", 0), ("app_password", 0), ("session", 0), ("one_time_code", 1)] {
+        assert_eq!(home.count(table), left, "{table}");
+    }
+    assert_eq!(home.count("account WHERE at_renewal < (SELECT number FROM renewal)"), 0);
+    let trusted = opened.browser_cookie.as_deref().map(String::as_str);
+    assert!(signs_in(&mut home.door, "alice", trusted, None).is_none(), "the browser is trusted no longer");
+    assert!(signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, 1))).is_some());
+}
+
+#[test]
+fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_there() {
+    let (mut home, ..) = cut_off();
+    let ended = home.rotates(Renewal::All).ended;
+    assert_eq!(ended.len() as i64, OTHERS % AT_ONCE + 1);
+    assert_eq!(ended[&name("alice")].len(), 5, "{:?}", ended[&name("alice")]);
+}
+
+/// No rotation has to come.
+#[test]
+fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
+    let (mut home, ..) = cut_off();
+    home.door.clear(NOW).unwrap();
+    assert_eq!(home.count("recovery_code") + home.count("app_password") + home.count("session"), 0);
+    assert_eq!(home.count("account WHERE password IS NOT NULL"), 0);
 }
 
 /// Promise 1: used steps of secrets that are not in the store cannot get a new fingerprint, so the old one counts.

@@ -11,10 +11,15 @@ pub const WRITES: &str =
 
 /// The `when`-th write to the store kills whoever does it, as `kill -9` would.
 fn deadly(strace: &mut Command, when: u32) {
+    at_the_store(strace, "KILL", when);
+}
+
+/// The `when`-th write to the store brings a signal.
+fn at_the_store(strace: &mut Command, signal: &str, when: u32) {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         strace.arg(format!("--trace-path={STORE}{suffix}"));
     }
-    struck(strace, WRITES, "KILL", when);
+    struck(strace, WRITES, signal, when);
 }
 
 /// The `when`-th of these calls, to whatever file, brings a signal.
@@ -72,6 +77,14 @@ impl Ambush {
     pub fn laid(process: u32, when: u32) -> Ambush {
         let mut strace = Command::new("strace");
         deadly(&mut strace, when);
+        Ambush::attach(strace, process)
+    }
+
+    /// Attaches to a process, to stop it at a write to the store.
+    #[track_caller]
+    pub fn stops_at(process: u32, when: u32) -> Ambush {
+        let mut strace = Command::new("strace");
+        at_the_store(&mut strace, "STOP", when);
         Ambush::attach(strace, process)
     }
 

@@ -1,7 +1,7 @@
 //! A person's terminal: a real pty of 80 × 24 with a program on it. What the program writes is kept whole; what
 //! is typed goes in as keys would.
 
-use crate::processes::ended;
+use crate::processes::{below, ended};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{Winsize, openpty};
 use std::fs::File;
@@ -108,6 +108,18 @@ impl Terminal {
         self.expect("\n");
         let text = String::from_utf8_lossy(&self.transcript[from..self.read]).into_owned();
         text.trim().parse().unwrap_or_else(|error| panic!("{error}: {text:?}"))
+    }
+
+    /// The process of a program that was started here, by its name.
+    #[track_caller]
+    pub fn process_of(&self, name: &str) -> u32 {
+        let started = self.program.id();
+        let is_named = |process: &u32| {
+            let found = std::fs::read_to_string(format!("/proc/{process}/comm"));
+            found.is_ok_and(|found| found.trim_end() == name)
+        };
+        let mut all = below(started).into_iter().chain([started]);
+        all.find(is_named).unwrap_or_else(|| panic!("no {name} runs at:\n{}", self.shown()))
     }
 
     /// What has stood on the screen so far.

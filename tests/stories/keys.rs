@@ -202,7 +202,7 @@ fn after_a_compromise_only_authenticators_open() {
     assert_eq!(ended["renew"], serde_json::json!(["postern password", "postern recovery"]));
 
     alice.with_key().is_refused(&phone.code(), "That code was used already");
-    alice.with_key().is_refused(&recovery[0], "That code is wrong");
+    alice.with_key().is_refused(&recovery[0], "That is no code");
     host.clock.forward(30);
     assert_eq!(waiting.code(&web.pages, &phone.code(), "").status, 401, "a sign-in under way is over");
     assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 401, "the password");
@@ -245,7 +245,7 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
     terminal.expect("Type \"renew\" to go on: ").types("renew");
     terminal.expect("all keys are new").expect("postern password alice, postern recovery alice");
     terminal.ends();
-    alice.with_key().is_refused(&recovery[0], "That code is wrong");
+    alice.with_key().is_refused(&recovery[0], "That is no code");
 }
 
 /// C2

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use testhost::{APP, Front, Host, Place, Visitor, Web, Wire, reconfigure};
+use testhost::{APP, Front, Host, Place, Postern, Visitor, Web, Wire, reconfigure};
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -13,6 +13,8 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     alice.has_a_password();
     let phone = alice.enrols();
     reconfigure("[gate]\n", "[gate]\naccess_log = true\nlog = \"json\"\n");
+    // as the unit has root do it before each start and reload
+    Postern::call("check --keep").does();
     web.gate.restart();
     let visitor = Visitor::new();
     assert_eq!(visitor.password(&web.pages, "alice", "not the password").status, 401);
@@ -24,6 +26,8 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     let proof = format!("X-Postern-Proxy: {}", testhost::PROOF);
     lines.extend([proof.as_str(), "X-Original-URL: https://app.example.test:8443/a%0ab?q=1"]);
     Wire::open().asks("GET /check/nginx", &lines, "").expect("an answer");
+    // a line is written after the answer
+    web.gate.says("malformed-request");
 
     let log = web.gate.log();
     let objects: Vec<Value> = log
@@ -51,6 +55,7 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     // and as text again, by a reload
     let before = log.len();
     reconfigure("log = \"json\"\n", "log = \"text\"\n");
+    Postern::call("check --keep").does();
     web.gate.signal(Signal::SIGHUP);
     web.gate.says("reloaded");
     assert_eq!(visitor.loads(&format!("{APP}/?token=of-the-query")).status, 200);

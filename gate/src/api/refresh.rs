@@ -5,7 +5,7 @@ use super::endpoint::{Access, Call, Done, Endpoint};
 use super::nowhere;
 use super::tokens::{self, Tokens};
 use crate::refused::Refused;
-use crate::workers::{Applicant, Key};
+use crate::workers::Applicant;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::clock;
@@ -48,7 +48,7 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Ref
     let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
     let shown = token.ok_or_else(over)?;
     let session = shown.session(&keys).filter(|session| guest.is_good(session)).ok_or_else(over)?;
-    let judge = guest.site.workers.serving(Applicant::proven(Key::Session(session.id)));
+    let judge = guest.site.workers.serving(Applicant::of_session(&session));
     let (name, origin) = (session.name, Origin::Remote(guest.address));
     let run = judge.run(move |door| {
         let now = clock::now().map_err(SignInError::Clock)?;

@@ -1,10 +1,8 @@
 //! The lines that wait to be written, and the one thread that writes them: a log that nobody reads holds nobody up.
 //!
-//! What does not fit is dropped and counted: in the metrics, and in a line of its own once there is room. Of lines that
-//! strangers cause at full speed, each kind has so many in a while.
+//! What does not fit is dropped and counted, and told in a line of its own once there is room. Of lines that strangers
+//! cause at full speed, each kind has so many in a while. postern-gate and postern-password both write by this.
 
-use super::event;
-use crate::metrics::METRICS;
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,30 +17,22 @@ const WHILE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// A pause where the reader of a pipe that does not block is behind.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// There is one standard error, and so one queue.
-pub(super) static QUEUE: Queue = Queue::new();
-
-/// Starts the thread that writes. Until then each line is written by whoever says it.
-pub(crate) fn begin() {
-    QUEUE.lines().has_writer = true;
-    let started =
-        std::thread::Builder::new().name("log".to_owned()).spawn(|| QUEUE.write_all(std::io::stderr()));
-    if started.is_err() {
-        QUEUE.lines().has_writer = false;
-    }
-    // a panic says so here, too, and its thread waits for nobody
-    std::panic::set_hook(Box::new(|panic| super::says(panic)));
-}
-
-/// Waits until all is written, but no longer than so.
-pub(crate) fn flush(within: Duration) {
-    QUEUE.flush(within);
+/// What a queue has to tell itself.
+pub(super) enum Lost {
+    /// So many lines did not fit.
+    Dropped(u64),
+    /// So many more of a kind came in so many seconds.
+    LeftOut { kind: &'static str, lines: u64, seconds: u64 },
 }
 
 pub(super) struct Queue {
     lines: Mutex<Lines>,
     /// There is something to write, or nothing any more.
     changed: Condvar,
+    /// The line that tells it.
+    tell: fn(&Lost) -> String,
+    /// Called for each line that is dropped.
+    count: fn(),
 }
 
 struct Lines {
@@ -62,7 +52,7 @@ struct Kind {
 }
 
 impl Queue {
-    const fn new() -> Queue {
+    pub(super) const fn new(tell: fn(&Lost) -> String, count: fn()) -> Queue {
         let lines = Lines {
             waiting: VecDeque::new(),
             bytes: 0,
@@ -71,7 +61,17 @@ impl Queue {
             dropped: 0,
             kinds: None,
         };
-        Queue { lines: Mutex::new(lines), changed: Condvar::new() }
+        Queue { lines: Mutex::new(lines), changed: Condvar::new(), tell, count }
+    }
+
+    /// Starts the thread that writes to standard error. Until then each line is written by whoever says it.
+    pub(super) fn begin(&'static self) {
+        self.lines().has_writer = true;
+        let started =
+            std::thread::Builder::new().name("log".to_owned()).spawn(|| self.write_all(std::io::stderr()));
+        if started.is_err() {
+            self.lines().has_writer = false;
+        }
     }
 
     /// Takes a line, or drops it; never waits for the reader.
@@ -93,7 +93,7 @@ impl Queue {
         if lines.waiting.len() >= LINES || lines.bytes + line.len() > BYTES {
             lines.dropped += 1;
             drop(lines);
-            METRICS.line_dropped();
+            (self.count)();
             return;
         }
         lines.bytes += line.len();
@@ -131,18 +131,16 @@ impl Queue {
             }
             let mut own = due;
             if dropped > 0 {
-                let line = event("log").number("dropped", dropped);
-                own.push(line.saying(format_args!(
-                    "{dropped} lines were dropped, for nobody read the log fast enough"
-                )));
+                own.push(Lost::Dropped(dropped));
             }
-            for line in own {
-                write(&mut to, line.as_bytes());
+            for lost in own {
+                write(&mut to, (self.tell)(&lost).as_bytes());
             }
         }
     }
 
-    fn flush(&self, within: Duration) {
+    /// Waits until all is written, but no longer than so.
+    pub(super) fn flush(&self, within: Duration) {
         let lines = self.lines();
         let is_busy = |lines: &mut Lines| lines.has_writer && (lines.is_writing || !lines.waiting.is_empty());
         // whatever is left then is lost
@@ -171,17 +169,12 @@ impl Lines {
     }
 
     /// What is to be said of kinds whose while is over.
-    fn left_out(&mut self, now: Instant) -> Vec<String> {
+    fn left_out(&mut self, now: Instant) -> Vec<Lost> {
         let mut said = Vec::new();
         for (name, kind) in self.kinds.iter_mut().flatten() {
             if kind.left_out > 0 && now.duration_since(kind.began) >= WHILE {
-                let (left_out, seconds) = (kind.left_out, now.duration_since(kind.began).as_secs());
-                let line = event("log").with("of", name).number("left-out", left_out);
-                said.push(
-                    line.saying(format_args!(
-                        "{left_out} more lines of this kind in {seconds} s were left out"
-                    )),
-                );
+                let seconds = now.duration_since(kind.began).as_secs();
+                said.push(Lost::LeftOut { kind: name, lines: kind.left_out, seconds });
                 *kind = Kind { began: now, written: 0, left_out: 0 };
             }
         }
@@ -215,7 +208,11 @@ mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     fn queue() -> &'static Queue {
-        let queue: &'static Queue = Box::leak(Box::new(Queue::new()));
+        let tell = |lost: &Lost| match lost {
+            Lost::Dropped(lines) => format!("dropped={lines}"),
+            Lost::LeftOut { kind, lines, seconds } => format!("of={kind} left-out={lines} in {seconds}"),
+        };
+        let queue: &'static Queue = Box::leak(Box::new(Queue::new(tell, || ())));
         queue.lines().has_writer = true;
         queue
     }
@@ -245,19 +242,19 @@ mod tests {
     fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_it_lost() {
         let queue = queue();
         let reader = pipe(queue);
-        for number in 0..LINES + 1000 {
+        queue.push("0\n".to_owned(), None);
+        // from now on it waits for the reader
+        while !queue.lines().is_writing {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for number in 1..LINES + 1001 {
             queue.push(format!("{number}\n"), None);
         }
         queue.flush(Duration::from_millis(10));
-        let mut read = vec![reader.recv().unwrap()];
-        while !read.last().unwrap().contains("dropped=") {
-            read.push(reader.recv().unwrap());
+        for number in 0..LINES + 1 {
+            assert_eq!(reader.recv().unwrap(), format!("{number}\n"));
         }
-        let last = read.pop().unwrap();
-        let dropped: usize =
-            last.split("dropped=").nth(1).and_then(|rest| rest.split(':').next()?.parse().ok()).unwrap();
-        assert_eq!(read.len() + dropped, LINES + 1000, "{last}");
-        assert!(read.iter().enumerate().all(|(number, line)| *line == format!("{number}\n")));
+        assert_eq!(reader.recv().unwrap(), "dropped=1000");
         for _ in 0..OF_KIND + 5 {
             queue.push("kind\n".to_owned(), Some("kind"));
         }
@@ -281,7 +278,7 @@ mod tests {
         assert!(lines.may_write("another", began));
         assert!(lines.left_out(began).is_empty() && lines.next_due(began) == Some(WHILE));
         let said = lines.left_out(began + WHILE);
-        assert!(said.len() == 1 && said[0].contains("of=contract left-out=990: 990 more lines"), "{said:?}");
+        assert!(matches!(said[..], [Lost::LeftOut { kind: "contract", lines: 990, seconds: 1.. }]));
         assert!(lines.may_write("contract", began + WHILE) && lines.next_due(began + WHILE).is_none());
     }
 }

@@ -11,7 +11,7 @@ impl Guest<'_> {
     /// The workers, for this request: of a valid session or token that it carries, else of its address.
     pub(crate) fn judge(&self) -> Judge {
         let applicant = if let Some(session) = self.any_session() {
-            Applicant::proven(Key::Session(session.id))
+            Applicant::of_session(&session)
         } else if let Some(ticket) = self.ticket() {
             Applicant::proven(Key::Account(ticket.account().clone()))
         } else if let Some(ticket) = self.setup_ticket() {
@@ -33,7 +33,7 @@ impl Guest<'_> {
         let (who, visit) = (name.clone(), Visit::of(self));
         let looked = stranger.look_up(move |door| door.sign_in_scope(&visit.browser(), &who, visit.now()?));
         let applicant = match looked.await? {
-            SignInScope::AddressDelayed { wait } if matches!(recovery, Answer::Unfit) => {
+            SignInScope::AddressDelayed { wait } if matches!(recovery, Answer::Unfit | Answer::Digits(_)) => {
                 return Ok(Err(Refusal::AddressDelayed { wait }));
             }
             SignInScope::TrustedBrowser => Applicant::proven(Key::Browser(name.clone())),

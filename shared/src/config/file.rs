@@ -87,7 +87,7 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
 /// that was in force. Root keeps a new one before it comes into force; where that cannot be done, the one that was kept
 /// last stays in force.
 pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
-    let files = recent::Files::of(path).ok();
+    let files = recent::Files::of(path, copy_path(path)).ok();
     if let Some(config) = files.as_ref().and_then(|files| recent::recall(path, files)) {
         return Ok(InForce { config, problem: None, is_kept: true });
     }

@@ -4,7 +4,6 @@
 //! MUST NOT hold one that a change within the resolution of time stamps could have followed unseen.
 
 use super::Config;
-use super::file::copy_path;
 use crate::clock;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -31,7 +30,7 @@ type State = [i128; 9];
 
 impl Files {
     /// As they are now. MUST be taken before they are read.
-    pub(super) fn of(path: &Path) -> io::Result<Files> {
+    pub(super) fn of(path: &Path, copy: PathBuf) -> io::Result<Files> {
         let mut files = Vec::new();
         let mut add = |path: PathBuf| -> io::Result<()> {
             let metadata = path.metadata()?;
@@ -50,7 +49,7 @@ impl Files {
             Ok(())
         };
         add(path.to_owned())?;
-        add(copy_path(path))?;
+        add(copy)?;
         let folder = path.with_file_name("accounts.d");
         match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

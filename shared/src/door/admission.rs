@@ -82,7 +82,7 @@ impl Door {
         Ok(())
     }
 
-    /// Removes what is too old to count, in short transactions: see [`Transaction::clear`]. At most so many of them at
+    /// Removes what is too old to count and what ended with keys that were renewed, in short transactions: see [`Transaction::clear`]. At most so many of them at
     /// once; the next call goes on.
     ///
     /// [`Transaction::clear`]: crate::store::Transaction::clear
@@ -90,7 +90,8 @@ impl Door {
         let window = self.config.throttle.address_window.seconds();
         for _ in 0..MOST_CLEARINGS {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-            let cleared = tx.clear(now, window, AT_ONCE as u32)?;
+            // a renewal of all keys that was cut off leaves something behind
+            let cleared = tx.clear(now, window, AT_ONCE as u32)? + tx.forget_key_bound(AT_ONCE as u32)?;
             tx.commit()?;
             if cleared == 0 {
                 break;

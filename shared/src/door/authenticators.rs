@@ -7,7 +7,7 @@ use super::alive::parent_is_alive;
 use super::app_passwords::{self, AppPasswordsAfter};
 use super::new_name::new_name;
 use super::{Door, DoorError, is_enrolled, load};
-use crate::account::Enrolled;
+use crate::account::{Enrolled, KeptRecoveryCode};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::enrolment::{Confirmation, EnrolmentKind, Footing, Pending};
@@ -115,7 +115,7 @@ impl Door {
         let what = match pending.kind() {
             EnrolmentKind::Further => What::AuthenticatorAdded,
             EnrolmentKind::First | EnrolmentKind::Replacement => {
-                let hashes = self.vault.recovery_hashes(record.id.0, pending.recovery_codes());
+                let hashes = KeptRecoveryCode::all_of(pending.recovery_codes(), record.id.0, &self.vault);
                 tx.replace_recovery_codes(record.id, &hashes)?;
                 What::Enrolled
             }
@@ -240,7 +240,7 @@ impl Door {
         if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        tx.replace_recovery_codes(record.id, &self.vault.recovery_hashes(record.id.0, codes))?;
+        tx.replace_recovery_codes(record.id, &KeptRecoveryCode::all_of(codes, record.id.0, &self.vault))?;
         log(&self.config, tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
         Ok(tx.commit()?)
     }

@@ -4,9 +4,11 @@
 //! 1. a new master key joins the old one in the file;
 //! 2. one transaction wraps all data keys with it and renews those that are to be; the old sealing key stays beside
 //!    the new one;
-//! 3. what lies sealed is sealed anew, a few rows at a time; then the old sealing key goes;
-//! 4. the store's journal is emptied, which waits for whoever still sees what the old master key wrapped;
-//! 5. the old master key leaves the file.
+//! 3. where all were renewed, what hung on the old ones has ended with that transaction, and its rows are removed, a few
+//!    accounts at a time;
+//! 4. what lies sealed is sealed anew, a few rows at a time; then the old sealing key goes;
+//! 5. the store's journal is emptied, which waits for whoever still sees what the old master key wrapped;
+//! 6. the old master key leaves the file.
 //!
 //! Every other transaction begins with the data keys that the store has at that moment ([`super::keyed_store`]).
 
@@ -16,7 +18,7 @@ use crate::event::{Event, What};
 use crate::key::{Changing, KeyError, MasterKeys};
 use crate::name::UserName;
 use crate::secret::RandomError;
-use crate::store::{Intent, KeyBound, Sealed, StoreError, Transaction};
+use crate::store::{self, Intent, KeyBound, Sealed, StoreError, Transaction};
 use crate::vault::{Renewal, Resealed, VaultError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,6 +27,8 @@ use std::time::{Duration, Instant};
 
 /// Rows that are sealed anew in one transaction.
 const BATCH: u32 = 200;
+/// Accounts of which one transaction removes what ended with the keys.
+const ACCOUNTS_AT_ONCE: u32 = 50;
 /// The shortest pause between two of them.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -64,24 +68,48 @@ impl Door {
         if self.vault.is_unsettled() {
             self.seal_anew(&masters)?;
         }
+        let mut other = match renewal {
+            Renewal::Seal => None,
+            Renewal::All => Some(store::open(&self.config.store.url)?),
+        };
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.replace_data_keys(&self.vault.renewed(renewal, &masters)?)?;
         tx.log(&event(renewal, actor, now))?;
-        match renewal {
-            Renewal::Seal => tx.commit()?,
-            Renewal::All => {
-                rotated.ended = key_bound(tx.as_mut(), now)?;
-                tx.forget_key_bound()?;
+        match &mut other {
+            None => tx.commit()?,
+            Some(other) => {
+                // begun while nobody else writes, it sees exactly what ends, and holds nobody up
+                let mut before = other.begin(Intent::Read)?;
+                tx.end_key_bound()?;
                 let revision = tx.revise()?;
                 tx.commit()?;
+                let ended = key_bound(before.as_mut(), now);
                 self.await_gates(revision)?;
+                rotated.ended = ended?;
             }
         }
+        drop(other);
+        self.forget_key_bound()?;
         rotated.damaged = self.seal_anew(&masters)?;
         self.store.scrub().map_err(|error| RotationError::OldKeyStays(path.clone(), error))?;
         let (newest, _) = masters.newest();
         masters.only(&[newest]).replace(&path)?;
         Ok(rotated)
+    }
+
+    /// Removes what ended with the keys, also that of a renewal that was cut off.
+    fn forget_key_bound(&mut self) -> Result<(), DoorError> {
+        loop {
+            let began = Instant::now();
+            let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+            let accounts = tx.forget_key_bound(ACCOUNTS_AT_ONCE)?;
+            if accounts == 0 {
+                return Ok(());
+            }
+            tx.commit()?;
+            // as below
+            std::thread::sleep(began.elapsed().max(PAUSE));
+        }
     }
 
     /// Seals anew whatever the key of before sealed, and forgets that key. Returns whose secrets open with neither.

@@ -11,11 +11,14 @@ use crate::decision::{Attempt, Invitation, Refusal, Ruling, Spent, Verdict, deci
 use crate::event::{Event, What};
 use crate::guess::{self, Failure, Row, Stage, Standing};
 use crate::name::NewName;
-use crate::place::{Origin, Place};
+use crate::place::{Address, Origin, Place};
 use crate::secret::Secret;
 use crate::store::{AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction, Wrong};
 use crate::totp::Parameters;
 use crate::vault::{MailedFor, Vault};
+
+/// Keys of an account that have a bucket each. Those with wrong codes count; all further keys share one.
+const KEYS: u32 = 8;
 
 /// A visit, loaded.
 pub(super) struct Visit<'a> {
@@ -29,6 +32,8 @@ pub(super) struct Visit<'a> {
     pub(super) account: Account,
     key: RowKey,
     from: Option<String>,
+    /// Under which its wrong inputs for all accounts are counted.
+    count_key: Option<String>,
     /// Whether something was mended that is worth a commit of its own.
     pub(super) mended: bool,
 }
@@ -66,16 +71,17 @@ impl<'a> Visit<'a> {
             Some(record) => Owner::Account(record.id),
             None => Owner::Stranger(vault.bucket(visitor.name)),
         };
-        let key = RowKey { owner, stage: visitor.stage, place: place(tx, id, visitor, now)? };
+        let key = RowKey { owner, stage: visitor.stage, place: place(tx, id, owner, visitor, now)? };
         let from = visitor.origin.address().map(|address| address.key());
+        let count_key = visitor.origin.count_key();
 
         let mut mended = false;
         let mut failures = tx.failures(&key, Door::memory(now))?;
-        let mut of_address = address_failures(tx, config, from.as_deref(), now)?;
+        let mut of_address = address_failures(tx, config, count_key.as_deref(), now)?;
         let ahead = |at: Timestamp| at > now;
         if failures.iter().any(|f| ahead(f.at)) || of_address.iter().any(|at| ahead(*at)) {
             // The clock ran ahead and was set back: no delay may end later than max_delay from now.
-            tx.clamp(&key, from.as_deref(), now)?;
+            tx.clamp(&key, count_key.as_deref(), now)?;
             failures.iter_mut().for_each(|f| f.at = f.at.min(now));
             of_address.iter_mut().for_each(|at| *at = (*at).min(now));
             mended = true;
@@ -94,19 +100,46 @@ impl<'a> Visit<'a> {
                 false => address_wait(config, &of_address, now),
             },
         };
-        Ok(Visit { config, vault, visitor, now, record, account, key, from, mended })
+        Ok(Visit { config, vault, visitor, now, record, account, key, from, count_key, mended })
+    }
+
+    /// The same, counted in the bucket of whoever has a right recovery or one-time code. No delay of others' making holds
+    /// there, and none of an address.
+    pub(super) fn with_recovery_code(mut self, tx: &mut dyn Transaction) -> Result<Visit<'a>, StoreError> {
+        self.key.place = Place::RecoveryCode;
+        let mut failures = tx.failures(&self.key, Door::memory(self.now))?;
+        failures.iter_mut().for_each(|failure| failure.at = failure.at.min(self.now));
+        self.account.row = Row { failures, locked: tx.is_locked(&self.key)? };
+        self.account.address_wait = None;
+        Ok(self)
     }
 
     /// Has an answer decided, and writes what the ruling says.
     pub(super) fn judge(&self, tx: &mut dyn Transaction, answer: &Answer) -> Result<Outcome, StoreError> {
-        let ruling = self.decide(answer, self.visitor.stage);
+        let ruling = self.decide(answer);
         self.apply(tx, ruling)
     }
 
-    /// Has an answer decided, and writes nothing.
-    pub(super) fn decide(&self, answer: &Answer, stage: Stage) -> Ruling {
+    /// Has an answer decided, and writes nothing. What comes of it MUST be applied: a guess that is told and not counted
+    /// is one of any number.
+    pub(super) fn decide(&self, answer: &Answer) -> Ruling {
+        self.decide_at(answer, self.visitor.stage)
+    }
+
+    fn decide_at(&self, answer: &Answer, stage: Stage) -> Ruling {
         let attempt = self.attempt(answer, stage);
         decide(&self.account, &attempt, &self.config.totp, &self.config.throttle, self.now)
+    }
+
+    /// Whether an answer is a right recovery or one-time code, as which nothing is used up yet. Digits are not looked at:
+    /// this counts no try, and they can be guessed.
+    pub(super) fn has_recovery_code(&self, answer: &Answer) -> bool {
+        match answer {
+            Answer::Recovery(_) | Answer::OneTime(_) => {
+                matches!(self.decide_at(answer, Stage::After).verdict, Verdict::Accepted(_))
+            }
+            Answer::Digits(_) | Answer::Unfit => false,
+        }
     }
 
     /// Has decided whether an answer invites to a first setup; what is wrong leaves an event.
@@ -233,7 +266,7 @@ impl<'a> Visit<'a> {
     /// Adds a failure to the address, if there is one.
     pub(super) fn charge_address(&self, tx: &mut dyn Transaction) -> Result<Option<FailureId>, StoreError> {
         let since = self.now.minus(self.config.throttle.address_window.seconds());
-        match &self.from {
+        match &self.count_key {
             Some(from) if !self.key.place.is_exempt_from_address_count() => {
                 let limit = self.config.throttle.address_limit.value();
                 Ok(tx.add_address_failure(from, self.now, since, limit)?)
@@ -247,6 +280,14 @@ impl<'a> Visit<'a> {
     pub(super) fn forgive(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
         match &self.from {
             Some(from) => tx.forgive(&self.key, from),
+            None => Ok(()),
+        }
+    }
+
+    /// The same of the bucket of [`Visit::with_recovery_code`].
+    pub(super) fn forgive_with_recovery_code(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+        match &self.from {
+            Some(from) => tx.forgive(&RowKey { place: Place::RecoveryCode, ..self.key.clone() }, from),
             None => Ok(()),
         }
     }
@@ -336,26 +377,42 @@ impl<'a> Visit<'a> {
 fn place(
     tx: &mut dyn Transaction,
     account: AccountId,
+    owner: Owner,
     visitor: &Visitor<'_>,
     now: Timestamp,
 ) -> Result<Place, StoreError> {
     Ok(match (visitor.browser, visitor.origin) {
         (Some(number), _) => Place::TrustedBrowser(number),
-        (None, Origin::Key { key, .. }) => Place::VerifiedKey(key.clone()),
+        (None, Origin::Key { key, address }) => {
+            let own = RowKey { owner, stage: visitor.stage, place: Place::VerifiedKey(key.clone()) };
+            match tx.other_keys(&own, KEYS, Door::memory(now))? < KEYS {
+                true => own.place,
+                false => match address {
+                    Some(address) if is_familiar(tx, account, *address, now)? => Place::Familiar(*address),
+                    _ => Place::FurtherKeys,
+                },
+            }
+        }
+        (None, Origin::Local(name)) if name.starts_with('#') => Place::NamelessUsers,
         (None, Origin::Local(name)) => Place::LocalUser(name.clone()),
         (None, Origin::Terminal(name)) => Place::Terminal(name.clone()),
-        (None, Origin::Remote(address) | Origin::Claimed(address))
-            if tx.is_familiar(
-                account,
-                &address.key(),
-                Door::memory(now),
-                now.plus(guess::CLOCK_SLACK),
-            )? =>
-        {
+        (None, Origin::Remote(address)) if is_familiar(tx, account, *address, now)? => {
             Place::Familiar(*address)
+        }
+        (None, Origin::Claimed(address)) if is_familiar(tx, account, *address, now)? => {
+            Place::ClaimedFamiliar(*address)
         }
         _ => Place::Elsewhere,
     })
+}
+
+fn is_familiar(
+    tx: &mut dyn Transaction,
+    account: AccountId,
+    address: Address,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    tx.is_familiar(account, &address.key(), Door::memory(now), now.plus(guess::CLOCK_SLACK))
 }
 
 /// When an address failed within its window, newest first.

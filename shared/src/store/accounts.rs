@@ -43,7 +43,7 @@ pub struct Tally {
 
 /// The accounts' part of a transaction.
 pub trait Accounts {
-    /// One account.
+    /// One account. In a transaction that writes, what of it ended with the keys is removed first.
     fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>, StoreError>;
     /// How all accounts stand, or one, by name.
     fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<Tally>, StoreError>;

@@ -6,6 +6,13 @@ CREATE TABLE data_key (
     wrapped BLOB NOT NULL
 ) STRICT;
 
+-- One row: how often all data keys were renewed. It counts in the generation of every account. Of an account that is
+-- behind, whatever hangs on keys has ended, and its rows are still to be removed.
+CREATE TABLE renewal (
+    number INTEGER NOT NULL
+) STRICT;
+INSERT INTO renewal (number) VALUES (0);
+
 -- AUTOINCREMENT: a number is never given twice, since sealed secrets and hashes are bound to it.
 CREATE TABLE account (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -24,9 +31,12 @@ CREATE TABLE account (
     -- the revision with which it was raised last, since the account had a session
     generation_revision INTEGER NOT NULL DEFAULT 0,
     -- 1 once it had one: of the others gates need to know nothing
-    had_session  INTEGER NOT NULL DEFAULT 0
+    had_session  INTEGER NOT NULL DEFAULT 0,
+    -- renewal.number when it was made, or when what hung on older keys was removed last
+    at_renewal   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX account_generation ON account (generation_revision) WHERE generation_revision > 0;
+CREATE INDEX account_renewal ON account (at_renewal);
 CREATE INDEX account_name_key ON account (name_key);
 
 -- The groups of account.member_of again, to find whether any account is in one.

@@ -81,6 +81,8 @@ impl Sqlite {
             Ok(deadline) => {
                 Ok(Sqlite { connection, place: Place::of(&path)?, deadline, tail: Tail::of(&path) })
             }
+            // whoever is stopped while it makes the WAL's index ready holds up already whoever opens the store
+            Err(StoreError::Busy) => Err(holder::held(&path)),
             Err(error) => Err(out_of_files(&path).unwrap_or(error)),
         }
     }
@@ -290,7 +292,8 @@ impl Store for Sqlite {
         let transaction = begun.map_err(|error| place.held(error.into()))?;
         if intent == Intent::Read {
             // what it sees is fixed by its first read, not by its beginning
-            transaction.query_row("SELECT number FROM revision", [], |row| row.get::<_, i64>(0))?;
+            let seen = transaction.query_row("SELECT number FROM revision", [], |row| row.get::<_, i64>(0));
+            seen.map_err(|error| place.held(error.into()))?;
         }
         // after its beginning: from now on it stays with what it has
         place.is_the_same()?;
@@ -320,7 +323,10 @@ impl Store for Sqlite {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+            // the last is said where another process recovers the WAL for too long
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+            ) => StoreError::Busy,
             Some(ErrorCode::DiskFull) => StoreError::Full,
             Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
             Some(ErrorCode::TooBig) => StoreError::Damaged("it holds a value that is too long".to_owned()),

@@ -94,6 +94,7 @@ fn a_small_table_with_many_rows_is_refused_at_once() {
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)";
     for (table, insert) in [
         ("data_key", "INSERT INTO data_key SELECT 'p' || i, x'00', x'00' FROM n"),
+        ("renewal", "INSERT INTO renewal SELECT i FROM n"),
         ("revision", "INSERT INTO revision (number) SELECT i FROM n"),
         ("app_password_revision", "INSERT INTO app_password_revision SELECT i FROM n"),
         ("gate", "INSERT INTO gate SELECT cast(i AS BLOB), i FROM n"),

@@ -9,10 +9,11 @@ use shared::app_password::AppPassword;
 use shared::clock::Timestamp;
 use shared::decision::{Admission, NotAdmitted, Refusal, Verdict};
 use shared::door::{AfterCode, AfterPassword, Taken, Trial, Trust, Visitor};
+use shared::earlier::{Fingerprint, Key};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::name::Label;
-use shared::place::Origin;
+use shared::place::{Address, Origin};
 use shared::totp::{Moving, Step};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -146,6 +147,105 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     let typed = Answer::read(code_of(&app, 1).as_bytes());
     let after = door.enter_code(&browser(&from), &pass, &typed, Trust::NotAsked, NOW).unwrap();
     assert!(matches!(after, AfterCode::Opened(_)));
+}
+
+/// A user with a range of numbers that have no names (subuid) had a bucket for each of them.
+#[test]
+fn users_without_a_name_share_one_bucket() {
+    let (mut home, _) = alice("");
+    let local = |name: &str| Origin::Local(name.to_owned());
+    for uid in 100_000..100_005 {
+        let outcome = home.attempt_from("alice", &local(&format!("#{uid}")), Stage::After, WRONG, NOW);
+        refused(&outcome, Refusal::Wrong);
+    }
+    let outcome = home.attempt_from("alice", &local("#100005"), Stage::After, WRONG, NOW);
+    refused(&outcome, Refusal::Delayed { wait: 30 });
+    refused(&home.attempt_from("alice", &local("bob"), Stage::After, WRONG, NOW), Refusal::Wrong);
+}
+
+/// Whoever may add keys to an account had a bucket for each of them, and so as many tries as keys.
+#[test]
+fn many_keys_of_one_account_buy_no_more_tries() {
+    let (mut home, app) = alice("");
+    let address = Address::parse("198.51.100.7");
+    let with_key = |number: u8, address: Option<Address>| {
+        let print = data_encoding::BASE64_NOPAD.encode(&[number; 32]);
+        let key = Key::Known(Fingerprint::try_from(format!("SHA256:{print}")).unwrap());
+        Origin::Key { address, key }
+    };
+    accepted(&home.attempt_from("alice", &with_key(0, address), Stage::After, &code_of(&app, -1), NOW));
+    let mut looked_at = 0;
+    for number in 1..40 {
+        for _ in 0..6 {
+            let outcome = home.attempt_from("alice", &with_key(number, None), Stage::After, WRONG, NOW);
+            looked_at += u32::from(outcome.verdict == Verdict::Refused(Refusal::Wrong));
+        }
+    }
+    assert_eq!(looked_at, 5 * 9);
+    // the first ones keep theirs, a new one has the bucket of a familiar address
+    refused(
+        &home.attempt_from("alice", &with_key(1, None), Stage::After, WRONG, NOW.plus(30)),
+        Refusal::Wrong,
+    );
+    accepted(&home.attempt_from("alice", &with_key(0, address), Stage::After, &code_of(&app, 0), NOW));
+}
+
+/// What a host says of the address may be a name of somebody's choice: it used up the tries of who is there, and the
+/// count of the address.
+#[test]
+fn a_claimed_address_takes_nothing_from_who_is_there() {
+    let (mut home, app) = alice("");
+    let address = Address::parse("198.51.100.7").unwrap();
+    let (there, claimed) = (Origin::Remote(address), Origin::Claimed(address));
+    accepted(&home.attempt_from("alice", &there, Stage::After, &code_of(&app, -1), NOW));
+    for _ in 0..5 {
+        refused(&home.attempt_from("alice", &claimed, Stage::After, WRONG, NOW), Refusal::Wrong);
+    }
+    let outcome = home.attempt_from("alice", &claimed, Stage::After, WRONG, NOW);
+    refused(&outcome, Refusal::Delayed { wait: 30 });
+    fills_the_count_of(&mut home, &claimed, NOW);
+    refused(&home.attempt_from("somebody", &there, Stage::Before, WRONG, NOW), Refusal::Wrong);
+    accepted(&home.attempt_from("alice", &there, Stage::After, &code_of(&app, 0), NOW));
+}
+
+/// Digits in the field for a recovery code were compared with the authenticators, and counted for nothing: while the
+/// address had to wait, the answer told which were right.
+#[test]
+fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
+    let (mut home, app) = alice_at_the_web("");
+    let (who, wrong, from) = (name("alice"), password("a guess"), remote("198.51.100.7"));
+    fills_the_count_of(&mut home, &from, NOW);
+    for typed in [WRONG.to_owned(), code_of(&app, 0)] {
+        let typed = Answer::read(typed.as_bytes());
+        let after = home.door.enter_password(&browser(&from), &who, Some(&wrong), &typed, NOW).unwrap();
+        let AfterPassword::Refused(refusal) = after else { panic!("the password is wrong") };
+        assert_eq!(refusal, Refusal::AddressDelayed { wait: 300 });
+    }
+}
+
+/// A found recovery code let a thief guess the password without any delay, for it is used up by a right one alone.
+#[test]
+fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
+    let (mut home, app) = alice_at_the_web("");
+    let (who, right, wrong) = (name("alice"), password(PASSWORD), password("a guess at the password"));
+    let (stranger, thief) = (remote("198.51.100.7"), remote("198.51.100.8"));
+    let mut enter = |from: &Origin, password: &_, recovery: &str, now| {
+        let recovery = Answer::read(recovery.as_bytes());
+        home.door.enter_password(&browser(from), &who, Some(password), &recovery, now).unwrap()
+    };
+    let is = |after: AfterPassword, refusal| matches!(after, AfterPassword::Refused(r) if r == refusal);
+    for _ in 0..5 {
+        assert!(is(enter(&stranger, &wrong, "", NOW), Refusal::Wrong));
+    }
+    assert!(is(enter(&stranger, &right, "", NOW), Refusal::Delayed { wait: 30 }));
+    for _ in 0..5 {
+        assert!(is(enter(&thief, &wrong, &recovery(&app, 0), NOW), Refusal::Wrong));
+    }
+    for password in [&wrong, &right] {
+        assert!(is(enter(&thief, password, &recovery(&app, 0), NOW), Refusal::Delayed { wait: 30 }));
+    }
+    let after = enter(&thief, &right, &recovery(&app, 1), NOW.plus(30));
+    assert!(matches!(after, AfterPassword::Opened(_)));
 }
 
 /// Where no address is known everyone has the same one, so a success there says nothing about who was wrong before.

@@ -4,6 +4,7 @@
 //! MUST take who asks from the kernel (SO_PEERCRED).
 
 use crate::asking::{self, read_until};
+use crate::log;
 use crate::service;
 use crate::tries::Tries;
 use crate::turns::{Seated, Turns};
@@ -55,8 +56,9 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     let gate = User::from_name(GATE)?.ok_or_else(|| {
         io::Error::other(format_args!("there is no user {GATE}, who runs the gate").to_string())
     })?;
-    if let Err(error) = service::configured(&config) {
-        eprintln!("postern-password: {error}; until then nobody is let in by a password");
+    match service::configured(&config) {
+        Ok(found) => found.problem.into_iter().for_each(log::says),
+        Err(error) => log::says(format_args!("{error}; until then nobody is let in by a password")),
     }
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
     let helper = Arc::new(Helper {
@@ -86,7 +88,7 @@ impl Helper {
                 Ok((stream, _)) => self.meet(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    eprintln!("postern-password: a connection cannot be accepted: {error}");
+                    log::seldom("accept", format_args!("a connection cannot be accepted: {error}"));
                     std::thread::sleep(PAUSE);
                 }
             }
@@ -97,11 +99,14 @@ impl Helper {
     fn meet(self: &Arc<Helper>, stream: UnixStream) {
         let Ok(peer) = getsockopt(&stream, PeerCredentials) else { return };
         if peer.uid() != self.gate && peer.uid() != 0 {
-            eprintln!("postern-password: refused cause=peer uid={}: only the gate asks here", peer.uid());
+            log::seldom(
+                "peer",
+                format_args!("refused cause=peer uid={}: only the gate asks here", peer.uid()),
+            );
             return;
         }
         let Some(seated) = self.turns.place() else {
-            eprintln!("postern-password: refused cause=busy: too many questions at once");
+            log::seldom("busy", "refused cause=busy: too many questions at once");
             return;
         };
         let helper = Arc::clone(self);
@@ -110,7 +115,7 @@ impl Helper {
             let _ = helper.talk(stream, &seated);
         });
         if let Err(error) = begun {
-            eprintln!("postern-password: refused cause=busy: {error}");
+            log::seldom("busy", format_args!("refused cause=busy: {error}"));
         }
     }
 
@@ -119,7 +124,7 @@ impl Helper {
         stream.write_all(GREETING)?;
         let bytes = read_until(&mut stream, LONGEST_QUESTION + 1, Instant::now() + HEARD, |_| false)?;
         let Some(question) = Question::read(&bytes) else {
-            eprintln!("postern-password: refused cause=no-question: the gate may be of another version");
+            log::seldom("no-question", "refused cause=no-question: the gate may be of another version");
             return Ok(());
         };
         if let Some(said) = self.say(&question, &bytes, seated) {
@@ -131,18 +136,18 @@ impl Helper {
     /// Says it, or nothing where PAM was asked and did not answer.
     fn say(&self, question: &Question, bytes: &[u8], seated: &Seated) -> Option<Said> {
         let name = &question.name;
-        let log = |cause: &str, why: &dyn Display| {
+        let refused = |cause: &str, why: &dyn Display| {
             let address = question.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
             let name = name.as_str();
-            eprintln!("postern-password: refused cause={cause} address={address} user={name:?}: {why}");
+            log::says(format_args!("refused cause={cause} address={address} user={name:?}: {why}"));
         };
         let Some(taken) = self.with_tries(|tries, now| tries.take(name, now)) else {
-            log("limited", &"too many wrong passwords; the gate should have counted them");
+            refused("limited", &"too many wrong passwords; the gate should have counted them");
             return Some(Said::Unasked);
         };
         let give_back = || self.with_tries(|tries, _| tries.give_back(name, taken));
         let Some(_turn) = seated.turn(question, WAITED) else {
-            log("busy", &"too many questions at once");
+            refused("busy", &"too many questions at once");
             give_back();
             return Some(Said::Unasked);
         };
@@ -154,7 +159,7 @@ impl Helper {
                 Some(said)
             }
             Err(error) => {
-                log("unanswered", &format_args!("PAM gave no answer: {error}"));
+                refused("unanswered", &format_args!("PAM gave no answer: {error}"));
                 None
             }
         }
@@ -163,5 +168,69 @@ impl Helper {
     fn with_tries<T>(&self, act: impl FnOnce(&mut Tries, Duration) -> T) -> T {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         act(&mut tries, self.started.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::turns::Turns;
+    use std::io::{BufRead, BufReader};
+    use std::os::fd::OwnedFd;
+    use std::process::{Command, Stdio};
+    use std::sync::mpsc::channel;
+
+    /// The process of which nobody reads the log, for the test below alone.
+    #[test]
+    #[ignore = "run by the test below"]
+    fn says_more_than_anybody_reads() {
+        if std::env::var_os("LOG_UNREAD").is_none() {
+            return;
+        }
+        log::begin();
+        let turns = Turns::new();
+        let _seated: Vec<_> = (0..1000).map_while(|_| turns.place()).collect();
+        let helper = Arc::new(Helper {
+            config: PathBuf::new(),
+            gate: geteuid().as_raw(),
+            turns,
+            tries: Mutex::default(),
+            started: Instant::now(),
+        });
+        for _ in 0..100 {
+            let (_ours, theirs) = UnixStream::pair().unwrap();
+            helper.meet(theirs);
+        }
+        log::flush(Duration::from_millis(10));
+        println!("met all of them");
+    }
+
+    /// A journal that stood still stopped the passwords of the host.
+    #[test]
+    fn a_log_that_nobody_reads_keeps_no_connection_waiting() {
+        let (mut unread, _kept) = UnixStream::pair().unwrap();
+        unread.set_nonblocking(true).unwrap();
+        // in small pieces at the end, so that not one line has room
+        for piece in [4096, 1] {
+            while unread.write_all(&vec![b'x'; piece]).is_ok() {}
+        }
+        unread.set_nonblocking(false).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "helper::tests::says_more_than_anybody_reads", "--ignored", "--nocapture"])
+            .env("LOG_UNREAD", "1")
+            .stdout(Stdio::piped())
+            .stderr(OwnedFd::from(unread))
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            let said = lines.map_while(Result::ok).any(|line| line.contains("met all of them"));
+            let _ = sender.send(said);
+        });
+        let said = receiver.recv_timeout(Duration::from_secs(20));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(said, Ok(true));
     }
 }

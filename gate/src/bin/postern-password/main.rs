@@ -10,6 +10,7 @@
 mod asking;
 mod helper;
 mod judgement;
+mod log;
 mod question;
 mod service;
 mod tries;
@@ -19,6 +20,7 @@ use clap::Parser;
 use shared::config;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Says to Postern's gate whether a password of this host is right; postern-password.socket starts it
 #[derive(Parser)]
@@ -32,17 +34,25 @@ struct Arguments {
     one_question: bool,
 }
 
+/// How long the last lines have to be read.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
     let Arguments { config, one_question } = Arguments::parse();
     let ran = match one_question {
         true => question::run(&config),
-        false => helper::run(config),
+        false => {
+            log::begin();
+            helper::run(config)
+        }
     };
-    match ran {
+    let code = match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("postern-password: {error}");
+            log::says(error);
             ExitCode::FAILURE
         }
-    }
+    };
+    log::flush(LAST_LINES);
+    code
 }

@@ -1,7 +1,8 @@
 //! The process of one question: reads it from its standard input, has PAM judge it, and says one word.
 
 use crate::judgement;
-use crate::service;
+use crate::log;
+use crate::service::{self, Configured};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stdin;
@@ -11,7 +12,11 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// How long lines may keep the word waiting.
+const LINES: Duration = Duration::from_millis(200);
 
 /// Says it.
 pub(crate) fn run(config: &Path) -> io::Result<()> {
@@ -23,34 +28,38 @@ pub(crate) fn run(config: &Path) -> io::Result<()> {
     dup2_stdin(File::open("/dev/null")?)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_QUESTION + 1));
     Read::by_ref(&mut stream).take(LONGEST_QUESTION as u64 + 1).read_to_end(&mut bytes)?;
-    let said = match Question::read(&bytes) {
+    let (said, lines) = match Question::read(&bytes) {
         Some(question) => say(question, config),
-        None => Said::Unasked,
+        None => (Said::Unasked, Vec::new()),
     };
+    if !lines.is_empty() {
+        // not before: PAM is asked in a process of one thread. And before the word, with which this process ends.
+        log::begin();
+        lines.into_iter().for_each(log::says);
+        log::flush(LINES);
+    }
     stream.write_all(said.word())
 }
 
-fn say(question: Question, config: &Path) -> Said {
+/// What it says, and what is to be logged.
+fn say(question: Question, config: &Path) -> (Said, Vec<String>) {
     let address = question.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
     let name = question.name.clone();
-    let log = |cause: &dyn std::fmt::Display| {
+    let refused = |cause: &dyn std::fmt::Display| {
         // the same format as the PAM module's
         let name = name.as_str();
-        eprintln!("postern-password: refused cause={cause} address={address} user={name:?}");
+        format!("refused cause={cause} address={address} user={name:?}")
     };
-    let service = match service::configured(config) {
-        Ok(service) => service,
-        Err(error) => {
-            log(&"service");
-            eprintln!("postern-password: {error}");
-            return Said::Unasked;
-        }
+    let Configured { service, problem } = match service::configured(config) {
+        Ok(configured) => configured,
+        Err(error) => return (Said::Unasked, vec![refused(&"service"), error.to_string()]),
     };
+    let mut lines: Vec<String> = problem.iter().map(ToString::to_string).collect();
     match judgement::judge(question, &service) {
-        Ok(()) => Said::Right,
+        Ok(()) => (Said::Right, lines),
         Err(no) => {
-            log(&no);
-            Said::Wrong
+            lines.push(refused(&no));
+            (Said::Wrong, lines)
         }
     }
 }

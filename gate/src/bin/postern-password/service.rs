@@ -1,7 +1,7 @@
 //! The service file that PAM is asked by, read before PAM reads it: it must be there, since PAM would go by `other`
 //! instead, and must not hold pam_totp.so, which would ask for a code that nobody can give here.
 
-use shared::config::file::{self, ConfigError};
+use shared::config::file::{self, ConfigError, Fallback};
 use shared::config::gate::PamServiceFile;
 use shared::files::{self, FileError, Follow, Privacy};
 use std::fmt;
@@ -30,6 +30,12 @@ pub(crate) enum ServiceError {
     TooMany(PamServiceFile),
 }
 
+/// What the configuration says, and what is wrong with the file that was not gone by.
+pub(crate) struct Configured {
+    pub(crate) service: PamServiceFile,
+    pub(crate) problem: Option<Fallback>,
+}
+
 /// Which lines of a file count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lines {
@@ -46,16 +52,14 @@ enum Type {
 }
 
 /// The service that the configuration names, checked as this host has it.
-pub(crate) fn configured(config: &Path) -> Result<PamServiceFile, ServiceError> {
+pub(crate) fn configured(config: &Path) -> Result<Configured, ServiceError> {
     let in_force = file::in_force(config).map_err(ServiceError::Config)?;
-    if let Some(problem) = in_force.problem {
-        eprintln!("postern-password: {problem}");
-    }
+    let problem = in_force.problem;
     let service = in_force.config.gate.pam_service;
     let folders = FOLDERS.map(PathBuf::from).to_vec();
     let name = service.as_str().to_owned();
     Search { service: &service, folders, left: MOST_FILES }.check(&name, Lines::Both)?;
-    Ok(service)
+    Ok(Configured { service, problem })
 }
 
 struct Search<'a> {

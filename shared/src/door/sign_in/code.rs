@@ -46,7 +46,7 @@ impl Door {
             (Some(record), Some(first)) if !trials.used => (record, first),
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
-        let ruling = visit.decide(answer, Stage::After);
+        let ruling = visit.decide(answer);
         // Whoever waits learns how long, also where so many were wrong that waiting will not help.
         let waits = matches!(
             ruling.verdict,

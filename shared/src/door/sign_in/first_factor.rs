@@ -11,7 +11,7 @@ use super::{AfterPassword, Browser, SERVICE, SignInError};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::gate::FirstFactor;
-use crate::decision::{Refusal, Verdict};
+use crate::decision::Refusal;
 use crate::door::new_name::new_name;
 use crate::door::proof::FirstFactorPassed;
 use crate::door::visit::Visit;
@@ -100,8 +100,9 @@ impl Door {
         Ok(self.store.begin(&mut self.vault, Intent::Read)?.account(name)?)
     }
 
-    /// Charges a password, before it is judged. A valid recovery or one-time code along with it passes every delay, of the
-    /// account and of the address.
+    /// Charges a password, before it is judged. With a valid recovery or one-time code along with it no delay holds that
+    /// others have caused, of the account or of the address: it has a bucket of its own, in which whoever found such a code
+    /// guesses no more passwords than anybody else.
     pub fn try_first_factor(
         &mut self,
         browser: &Browser<'_>,
@@ -117,8 +118,12 @@ impl Door {
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
         let visit = Visit::load(config, vault, tx, &visitor, declared, now)?;
-        let with_recovery = matches!(visit.decide(recovery, Stage::After).verdict, Verdict::Accepted(_));
-        if let Some(refusal) = visit.standing().filter(|_| !with_recovery) {
+        let with_recovery = visit.has_recovery_code(recovery);
+        let visit = match with_recovery {
+            true => visit.with_recovery_code(tx)?,
+            false => visit,
+        };
+        if let Some(refusal) = visit.standing() {
             let delayed = matches!(refusal, Refusal::Delayed { .. });
             if delayed {
                 visit.write_as_if_charged(tx)?;
@@ -205,6 +210,7 @@ impl Door {
         let mut visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
         if tried.is_some() {
             visit.forgive(tx)?;
+            visit.forgive_with_recovery_code(tx)?;
         }
         // Whatever ended all sessions meanwhile (a new password, the second factor on or off) ended this too.
         let found = visit.record.as_ref().map(|record| record.generation);

@@ -4,7 +4,7 @@ use super::mail::address;
 use super::rows::{Rows, damaged, signed, time, unsigned};
 use crate::clock::Timestamp;
 use crate::name::{Group, NameKey, NewName, UserName};
-use crate::store::{AccountId, AccountRecord, Accounts, Addresses, StoreError, Tally};
+use crate::store::{AccountId, AccountRecord, Accounts, Addresses, Intent, StoreError, Tally};
 use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -34,12 +34,20 @@ pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
 
 impl Accounts for Rows<'_> {
     fn account(&mut self, name: &UserName) -> Result<Option<AccountRecord>> {
-        let sql =
-            "SELECT id, name, created, last_sign_in, generation, member_of FROM account WHERE name = ?1";
-        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, time(row, 2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        let sql = "SELECT id, name, created, last_sign_in, generation + number, member_of, at_renewal < number \
+             FROM account, renewal WHERE name = ?1";
+        let read = |row: &Row<'_>| -> rusqlite::Result<(Columns, bool)> {
+            let columns = (row.get(0)?, row.get(1)?, time(row, 2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+            Ok((columns, row.get(6)?))
         };
-        self.0.query_row(sql, [name.as_str()], read).optional()?.map(record).transpose()
+        let found = self.0.query_row(sql, [name.as_str()], read).optional()?;
+        let Some((columns, is_behind)) = found else { return Ok(None) };
+        let record = record(columns)?;
+        if is_behind && self.0.intent() == Intent::Write {
+            // before anything new is written beside it
+            self.forget_key_bound_of(record.id)?;
+        }
+        Ok(Some(record))
     }
 
     fn tallies(&mut self, name: Option<&UserName>) -> Result<Vec<Tally>> {
@@ -47,7 +55,8 @@ impl Accounts for Rows<'_> {
             "SELECT name, last_sign_in, \
              (SELECT count(*) FROM authenticator WHERE account = account.id), \
              (SELECT min(created) FROM authenticator WHERE account = account.id), \
-             (SELECT count(*) FROM recovery_code WHERE account = account.id AND used_at IS NULL), \
+             (SELECT count(*) FROM recovery_code WHERE account = account.id AND used_at IS NULL \
+              AND at_renewal = (SELECT number FROM renewal)), \
              (SELECT count(*) FROM row_lock WHERE owner = account.id), confirmed, pending \
              FROM account LEFT JOIN email ON email.account = account.id {} ORDER BY name",
             if name.is_some() { "WHERE name = ?1" } else { "WHERE ?1 IS NULL" }
@@ -103,14 +112,17 @@ impl Accounts for Rows<'_> {
     }
 
     fn add_account(&mut self, name: &NewName, now: Timestamp) -> Result<AccountRecord> {
-        let sql = "INSERT INTO account (name, name_key, created) VALUES (?1, ?2, ?3)";
-        self.execute(sql, (name.name().as_str(), name.key().as_str(), signed(now.0)))?;
+        let sql = "INSERT INTO account (name, name_key, created, at_renewal) \
+                   SELECT ?1, ?2, ?3, number FROM renewal RETURNING id, at_renewal";
+        let columns = (name.name().as_str(), name.key().as_str(), signed(now.0));
+        let (id, renewal): (i64, i64) =
+            self.0.query_row(sql, columns, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(AccountRecord {
-            id: AccountId(self.0.last_insert_rowid()),
+            id: AccountId(id),
             name: name.name().clone(),
             created: now,
             last_sign_in: None,
-            generation: 0,
+            generation: unsigned(renewal),
             groups: Vec::new(),
         })
     }

@@ -21,6 +21,9 @@ const WITH_HASH: &str = "SELECT hash, ";
 const BY_HASH: &str = "WHERE hash = ?1";
 /// Revisions for which it is known what was removed: a gate that goes by an older one reads all that are live.
 const REVISIONS_KEPT: i64 = 10_000;
+/// Removed ones that are too old and that one change clears: twice as many as an account has at most, so that no more come
+/// than go.
+const CLEARED_AT_ONCE: u32 = 200;
 
 type Columns = (i64, String, String, Option<String>, String, Option<i64>);
 
@@ -61,8 +64,10 @@ impl Rows<'_> {
     fn next_app_password_revision(&mut self) -> Result<i64> {
         let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
         let revision: i64 = self.0.query_row(sql, [], |row| row.get(0))?;
-        let sql = "DELETE FROM removed_app_password WHERE revision <= ?1";
-        self.execute(sql, [revision - REVISIONS_KEPT])?;
+        // a few at once: after a jump of the revision all of them are too old
+        let sql = "DELETE FROM removed_app_password WHERE (revision, hash) IN \
+                   (SELECT revision, hash FROM removed_app_password WHERE revision <= ?1 LIMIT ?2)";
+        self.execute(sql, (revision - REVISIONS_KEPT, CLEARED_AT_ONCE))?;
         Ok(revision)
     }
 
@@ -89,12 +94,10 @@ impl Rows<'_> {
         self.execute("DELETE FROM app_password WHERE account = ?1", [account.0])
     }
 
-    /// All are gone: gates read them anew as a whole.
+    /// All have ended: gates read them anew as a whole.
     pub(super) fn all_app_passwords_changed(&mut self) -> Result<()> {
         let sql = "UPDATE app_password_revision SET number = number + ?1";
-        self.execute(sql, [REVISIONS_KEPT + 1])?;
-        self.0.execute_on_all("DELETE FROM removed_app_password")?;
-        Ok(())
+        self.execute(sql, [REVISIONS_KEPT + 1])
     }
 }
 
@@ -103,8 +106,8 @@ impl AppPasswords for Rows<'_> {
         let sql = format!(
             "SELECT app_password.id, account.name, app_password.name, scope, app_password.created, expires, last_used \
              FROM app_password JOIN account ON account.id = app_password.account \
-             {} ORDER BY account.name, app_password.id",
-            if of.is_some() { "WHERE account = ?1" } else { "WHERE ?1 IS NULL" }
+             {} at_renewal = (SELECT number FROM renewal) ORDER BY account.name, app_password.id",
+            if of.is_some() { "WHERE account = ?1 AND" } else { "WHERE ?1 IS NULL AND" }
         );
         type Columns = (i64, String, String, String, Timestamp, Option<i64>, Option<i64>);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
@@ -180,7 +183,9 @@ impl AppPasswords for Rows<'_> {
 
     fn live_app_passwords(&mut self, now: Timestamp) -> Result<LiveAppPasswords> {
         let revision = self.app_passwords_revision()?;
-        let sql = WITH_HASH.to_owned() + FOUND + " WHERE expires IS NULL OR expires > ?1";
+        let sql = WITH_HASH.to_owned()
+            + FOUND
+            + " WHERE (expires IS NULL OR expires > ?1) AND at_renewal = (SELECT number FROM renewal)";
         let all = self.all(&sql, [signed(now.0)], columns_with_hash)?.into_iter().filter_map(read_one);
         Ok(LiveAppPasswords { revision, is_whole: true, all: all.collect(), removed: Vec::new() })
     }

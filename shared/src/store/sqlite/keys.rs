@@ -4,7 +4,7 @@ use super::mail;
 use super::rows::{Rows, damaged, parameters, signed, time, unsigned};
 use crate::clock::Timestamp;
 use crate::name::UserName;
-use crate::store::{KeyBound, Keys, Sealed, SealedRow, StoreError};
+use crate::store::{AccountId, KeyBound, Keys, Sealed, SealedRow, StoreError, Transaction};
 use crate::vault::{Binding, LetterBinding, WrappedKey};
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -56,15 +56,16 @@ fn who_has(what: KeyBound) -> &'static str {
     }
 }
 
+/// `?1` is the account's number.
 fn forget(what: KeyBound) -> &'static str {
     match what {
-        KeyBound::Password => "UPDATE account SET password = NULL WHERE password IS NOT NULL",
-        KeyBound::RecoveryCodes => "DELETE FROM recovery_code",
-        KeyBound::OneTimeCodes => "DELETE FROM one_time_code",
-        KeyBound::AppPasswords => "DELETE FROM app_password",
-        KeyBound::MailedCodes => "DELETE FROM mailed_code",
-        KeyBound::Browsers => "DELETE FROM trusted_browser",
-        KeyBound::Sessions => "DELETE FROM session",
+        KeyBound::Password => "UPDATE account SET password = NULL WHERE id = ?1 AND password IS NOT NULL",
+        KeyBound::RecoveryCodes => "DELETE FROM recovery_code WHERE account = ?1",
+        KeyBound::OneTimeCodes => "DELETE FROM one_time_code WHERE account = ?1",
+        KeyBound::AppPasswords => "DELETE FROM app_password WHERE account = ?1",
+        KeyBound::MailedCodes => "DELETE FROM mailed_code WHERE account = ?1",
+        KeyBound::Browsers => "DELETE FROM trusted_browser WHERE account = ?1",
+        KeyBound::Sessions => "DELETE FROM session WHERE account = ?1",
     }
 }
 
@@ -146,7 +147,7 @@ impl Keys for Rows<'_> {
     }
 
     fn key_bound(&mut self, what: KeyBound, now: Timestamp) -> Result<Vec<(UserName, u64)>> {
-        let mut statement = self.0.prepare_on_all(who_has(what))?;
+        let mut statement = self.0.prepare(who_has(what))?;
         let found = statement.query_map([signed(now.0)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let one = |found: rusqlite::Result<(String, i64)>| {
             let (name, count) = found?;
@@ -155,17 +156,34 @@ impl Keys for Rows<'_> {
         found.map(one).collect()
     }
 
-    fn forget_key_bound(&mut self) -> Result<()> {
-        for what in KeyBound::ALL {
-            self.0.execute_on_all(forget(what))?;
+    fn end_key_bound(&mut self) -> Result<()> {
+        // without generation_revision: what bears an older generation is signed with a key that is gone, no gate has to
+        // know it; for the same reason revoked sessions stay, until they are as old as all that are forgotten
+        self.execute("UPDATE renewal SET number = number + 1", [])?;
+        self.all_app_passwords_changed()
+    }
+
+    fn forget_key_bound(&mut self, most: u32) -> Result<u64> {
+        let sql = "SELECT id FROM account WHERE at_renewal < (SELECT number FROM renewal) \
+                   ORDER BY at_renewal, id LIMIT ?1";
+        let behind: Vec<i64> = self.all(sql, [most], |row| row.get(0))?;
+        for account in &behind {
+            self.forget_key_bound_of(AccountId(*account))?;
         }
-        self.all_app_passwords_changed()?;
+        Ok(behind.len() as u64)
+    }
+}
+
+impl Rows<'_> {
+    /// Removes what hung on keys that are renewed, of an account that is behind.
+    pub(super) fn forget_key_bound_of(&mut self, account: AccountId) -> Result<()> {
+        for what in KeyBound::ALL {
+            self.execute(forget(what), [account.0])?;
+        }
         // letters whose codes are gone
-        self.0.execute_on_all("DELETE FROM outbox")?;
-        self.0.execute_on_all("DELETE FROM revoked_session")?;
-        self.0.execute_on_all("UPDATE familiar_address SET code_at = NULL")?;
-        // without generation_revision: what bears an older one is signed with a key that is gone, no gate has to know it
-        self.0.execute_on_all("UPDATE account SET generation = generation + 1")?;
-        Ok(())
+        self.execute("DELETE FROM outbox WHERE account = ?1", [account.0])?;
+        self.end_grace(account)?;
+        let sql = "UPDATE account SET at_renewal = (SELECT number FROM renewal) WHERE id = ?1";
+        self.execute(sql, [account.0])
     }
 }

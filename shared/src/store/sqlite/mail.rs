@@ -102,7 +102,7 @@ impl Mails for Rows<'_> {
     fn waiting(&mut self, limit: usize) -> Result<Vec<Waiting>> {
         let sql = "SELECT outbox.id, account.id, account.name, address, purpose, expires, sealed \
                    FROM outbox JOIN account ON account.id = outbox.account \
-                   WHERE fate = 0 ORDER BY outbox.id LIMIT ?1";
+                   WHERE fate = 0 AND at_renewal = (SELECT number FROM renewal) ORDER BY outbox.id LIMIT ?1";
         type Columns = (i64, i64, String, String, String, Timestamp, Vec<u8>);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, time(row, 5)?, row.get(6)?))

@@ -21,7 +21,7 @@ impl Place {
     /// A wait that was in vain, with who holds the store, if another process does.
     pub(super) fn held(&self, error: StoreError) -> StoreError {
         match error {
-            StoreError::Busy => super::holder::holder(&self.path).map_or(StoreError::Busy, StoreError::Held),
+            StoreError::Busy => super::holder::held(&self.path),
             error => error,
         }
     }

@@ -5,9 +5,14 @@ use super::statements::Statements;
 use super::tail::Tail;
 use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
 use crate::name::Label;
+use crate::place::KEY;
 use crate::totp::{Algorithm, Moving};
 use crate::vault::OneTimeHash;
 use rusqlite::{OptionalExtension, Row};
+
+/// What hangs on keys that were renewed counts no more: `?1` is the account that something is of.
+pub(super) const IS_UP_TO_DATE: &str =
+    "(SELECT at_renewal FROM account WHERE id = ?1) = (SELECT number FROM renewal)";
 
 pub(super) struct Rows<'a>(pub(super) Statements<'a>, pub(super) &'a Tail);
 
@@ -268,6 +273,16 @@ impl Transaction for Rows<'_> {
         })
     }
 
+    fn other_keys(&mut self, row: &RowKey, most: u32, since: Timestamp) -> Result<u32> {
+        let (owner, stage, place) = key(row);
+        // as a range, which the index of the rows fits
+        let (from, to) = (format!("{KEY} "), format!("{KEY}!"));
+        let sql = "SELECT count(*) FROM (SELECT DISTINCT place FROM failure \
+                   WHERE owner = ?1 AND stage = ?2 AND place > ?3 AND place < ?4 AND place <> ?5 AND at >= ?6 LIMIT ?7)";
+        let row = (owner, stage, from, to, place, signed(since.0), most);
+        Ok(self.0.query_row(sql, row, |row| row.get(0))?)
+    }
+
     fn add_failure(
         &mut self,
         row: &RowKey,
@@ -405,9 +420,11 @@ impl Transaction for Rows<'_> {
     }
 
     fn last_code(&mut self, account: AccountId, from: &str, door: &str) -> Result<Option<Timestamp>> {
-        let sql = "SELECT code_at FROM familiar_address \
-                   WHERE account = ?1 AND address = ?2 AND door = ?3 AND code_at IS NOT NULL";
-        Ok(self.0.query_row(sql, (account.0, from, door), |row| time(row, 0)).optional()?)
+        let sql = format!(
+            "SELECT code_at FROM familiar_address \
+             WHERE account = ?1 AND address = ?2 AND door = ?3 AND code_at IS NOT NULL AND {IS_UP_TO_DATE}"
+        );
+        Ok(self.0.query_row(&sql, (account.0, from, door), |row| time(row, 0)).optional()?)
     }
 
     fn end_grace(&mut self, account: AccountId) -> Result<bool> {

@@ -1,6 +1,6 @@
 //! The web's statements: each method of [`Sessions`] in SQL, and nothing else.
 
-use super::rows::{Rows, bytes, signed, time, unsigned};
+use super::rows::{IS_UP_TO_DATE, Rows, bytes, signed, time, unsigned};
 use crate::clock::Timestamp;
 use crate::password::Hash;
 use crate::session::{CLOCKS_APART, Revoked, SessionId};
@@ -95,7 +95,7 @@ impl Sessions for Rows<'_> {
             revoked.end_session(SessionId(bytes(id, "a revoked session")?), unsigned(at));
         }
         // an account that is gone is beyond every generation
-        let sql = "SELECT id, generation, generation_revision FROM account \
+        let sql = "SELECT id, generation + number, generation_revision FROM account, renewal \
                    WHERE generation_revision > 0 AND generation_revision > ?1 \
                    UNION ALL SELECT id, 9223372036854775807, revision FROM removed_account WHERE revision > ?1";
         for (id, generation, at) in
@@ -172,7 +172,8 @@ impl Sessions for Rows<'_> {
 
     fn sessions(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
         let sql = format!(
-            "SELECT {SESSION} FROM session WHERE account = ?1 AND expires > ?2 ORDER BY created DESC, id"
+            "SELECT {SESSION} FROM session WHERE account = ?1 AND expires > ?2 AND {IS_UP_TO_DATE} \
+             ORDER BY created DESC, id"
         );
         self.all(&sql, (account.0, signed(now.0)), session)?.into_iter().map(named).collect()
     }
@@ -243,7 +244,8 @@ impl Sessions for Rows<'_> {
 
     fn browsers(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<BrowserRecord>> {
         let sql = format!(
-            "SELECT {BROWSER} FROM trusted_browser WHERE account = ?1 AND expires > ?2 ORDER BY id DESC"
+            "SELECT {BROWSER} FROM trusted_browser WHERE account = ?1 AND expires > ?2 AND {IS_UP_TO_DATE} \
+             ORDER BY id DESC"
         );
         self.all(&sql, (account.0, signed(now.0)), browser)
     }

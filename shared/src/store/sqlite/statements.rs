@@ -7,7 +7,8 @@ use rusqlite::{Connection, Params, Row, Statement};
 
 /// Tables that stay small however many accounts there are and whatever strangers do.
 #[cfg(debug_assertions)]
-const SMALL: [&str; 5] = ["data_key", "revision", "app_password_revision", "gate", "revision_time"];
+const SMALL: [&str; 6] =
+    ["data_key", "renewal", "revision", "app_password_revision", "gate", "revision_time"];
 /// Indexes of few rows among many: the letters that no gate has taken yet.
 #[cfg(debug_assertions)]
 const SHORT: [&str; 1] = ["outbox_waiting"];
@@ -15,13 +16,16 @@ const SHORT: [&str; 1] = ["outbox_waiting"];
 /// A transaction.
 pub(super) struct Statements<'a> {
     transaction: rusqlite::Transaction<'a>,
-    #[cfg_attr(not(debug_assertions), allow(dead_code, reason = "only what is checked goes by it"))]
     intent: Intent,
 }
 
 impl<'a> Statements<'a> {
     pub(super) fn of(transaction: rusqlite::Transaction<'a>, intent: Intent) -> Statements<'a> {
         Statements { transaction, intent }
+    }
+
+    pub(super) fn intent(&self) -> Intent {
+        self.intent
     }
 
     pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<Statement<'_>> {
@@ -53,16 +57,6 @@ impl<'a> Statements<'a> {
     /// What the transaction is on.
     pub(super) fn connection(&self) -> &Connection {
         &self.transaction
-    }
-
-    /// Runs a statement that may read and change whole tables: the one act that makes all keys anew.
-    pub(super) fn execute_on_all(&self, sql: &str) -> rusqlite::Result<usize> {
-        self.transaction.execute(sql, [])
-    }
-
-    /// Prepares a statement for the same act.
-    pub(super) fn prepare_on_all(&self, sql: &str) -> rusqlite::Result<Statement<'_>> {
-        self.transaction.prepare(sql)
     }
 
     #[cfg(not(debug_assertions))]

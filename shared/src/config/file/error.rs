@@ -1,0 +1,111 @@
+//! Why a configuration is not in force, and why its copy is: each names file, line and key, and what to do.
+
+use super::Valid;
+use crate::clock::Timestamp;
+use crate::files::FileError;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why the copy is in force.
+#[derive(Debug)]
+pub struct Fallback {
+    /// What is wrong with the file itself.
+    pub reason: ConfigError,
+    pub(super) copy: PathBuf,
+    pub(super) since: Option<Timestamp>,
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; until then {} is in force", self.reason.with_remedy(), self.copy.display())?;
+        match self.since {
+            Some(since) => write!(f, ", the configuration of {since}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a configuration is not in force.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// It is valid, and cannot be kept.
+    NotKept {
+        /// The configuration.
+        valid: Box<Valid>,
+        /// Why not.
+        error: FileError,
+    },
+    /// The file is in doubt, and there is no copy that could be in force.
+    NoCopy {
+        /// What is wrong with the file.
+        reason: Box<ConfigError>,
+        /// And with the copy.
+        copy: Box<ConfigError>,
+    },
+    /// The file cannot be read, or may not be trusted.
+    File(FileError),
+    /// What stands in it is refused.
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The dotted key, where there is one.
+        key: Option<String>,
+        /// What is wrong and what is allowed.
+        message: String,
+    },
+}
+
+impl From<FileError> for ConfigError {
+    fn from(error: FileError) -> ConfigError {
+        ConfigError::File(error)
+    }
+}
+
+impl ConfigError {
+    /// With what to do about it, where the message does not say that already.
+    pub fn with_remedy(&self) -> String {
+        match self {
+            ConfigError::File(error) if error.is_missing() => {
+                format!("{error}; put it back, or have postern init make one")
+            }
+            ConfigError::Content { .. } => format!("{self}; mend it with postern edit"),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::NotKept { error, .. } => {
+                write!(
+                    f,
+                    "{error}; a new configuration is in force once root has kept its copy: postern check --keep"
+                )
+            }
+            ConfigError::NoCopy { reason, copy } => {
+                write!(f, "{}; no copy of an earlier one can be in force: {copy}", reason.with_remedy())
+            }
+            ConfigError::File(error) => error.fmt(f),
+            ConfigError::Content { path, line, key, message } => {
+                write!(f, "{}:{line}: ", path.display())?;
+                if let Some(key) = key {
+                    write!(f, "{key}: ")?;
+                }
+                f.write_str(message)
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ConfigError::File(error) | ConfigError::NotKept { error, .. } => Some(error),
+            ConfigError::NoCopy { reason, .. } => Some(&**reason),
+            ConfigError::Content { .. } => None,
+        }
+    }
+}

@@ -3,9 +3,12 @@
 //! MUST NOT read, wait or look anything up on the thread that accepts.
 
 use crate::conversation;
+use crate::conversation::Reach;
 use crate::conversations::Conversations;
+use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use shared::admission::Class;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Opening, State, Transaction, VERSIONS, receive, send,
 };
@@ -55,6 +58,7 @@ impl From<io::Error> for Ended {
 pub fn serve_hosts(listener: &UnixListener) -> io::Error {
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS));
     let opening = Arc::new(AtomicUsize::new(0));
+    let engines = Engines::new();
     loop {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
@@ -71,10 +75,11 @@ pub fn serve_hosts(listener: &UnixListener) -> io::Error {
         }
         opening.fetch_add(1, Ordering::Relaxed);
         let (conversations, counted) = (Arc::clone(&conversations), Counted(Arc::clone(&opening)));
+        let engines = Arc::clone(&engines);
         let started = thread::Builder::new()
             .name("conversation".to_owned())
             .stack_size(STACK)
-            .spawn(move || report(converse(&stream, &conversations, counted)));
+            .spawn(move || report(converse(&stream, &conversations, engines, counted)));
         if let Err(error) = started {
             eprintln!("posternd: a thread cannot be started: {error}");
         }
@@ -106,7 +111,12 @@ fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
 }
 
 /// A conversation, from the greeting to the result.
-fn converse(stream: &UnixStream, all: &Conversations<Origin>, opening: Counted) -> Result<(), Ended> {
+fn converse(
+    stream: &UnixStream,
+    all: &Conversations<Origin>,
+    engines: Arc<Engines>,
+    opening: Counted,
+) -> Result<(), Ended> {
     let peer = getsockopt(stream, PeerCredentials).map_err(io::Error::from)?;
     if peer.uid() != 0 {
         return Err(Ended::Peer(peer.uid()));
@@ -120,6 +130,8 @@ fn converse(stream: &UnixStream, all: &Conversations<Origin>, opening: Counted) 
     drop(opening);
     let (origin, proven) = (Origin::of(&transaction), has_proven(&transaction));
     let connection = stream.try_clone()?;
+    let class = if proven { Class::Proven } else { Class::Stranger };
+    let worker = Worker { engines, origin: origin.clone(), class };
     let place = all.enter(origin, proven, move || {
         // it may have ended by itself
         let _ = connection.shutdown(Shutdown::Both);
@@ -127,20 +139,12 @@ fn converse(stream: &UnixStream, all: &Conversations<Origin>, opening: Counted) 
     let Some(_place) = place else { return Err(Ended::Busy) };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
-    let host = RemoteHost::new(stream, *transaction);
+    let host = RemoteHost::new(stream, *transaction, Reach::Worker(worker));
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     // the panic's own message stands in the log of the daemon
     host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))?;
     Ok(())
-}
-
-/// By what places are counted: the real user of the host process, else the remote address, else the service.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Origin {
-    User(u32),
-    Remote(Vec<u8>),
-    Service(Vec<u8>),
 }
 
 impl Origin {

@@ -4,4 +4,5 @@
 pub mod conversation;
 pub mod conversations;
 pub mod daemon;
+pub mod engines;
 pub mod remote_host;

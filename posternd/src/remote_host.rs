@@ -19,6 +19,7 @@ const TEXT: usize = 32 * 1024;
 /// A PAM host that a connection leads to.
 pub struct RemoteHost<S> {
     transaction: Transaction,
+    reach: Reach,
     connection: RefCell<Connection<S>>,
 }
 
@@ -45,8 +46,8 @@ impl<S: Read + Write> Connection<S> {
 
 impl<S: Read + Write> RemoteHost<S> {
     /// The host of a transaction, at the other end of `stream`.
-    pub fn new(stream: S, transaction: Transaction) -> RemoteHost<S> {
-        RemoteHost { transaction, connection: RefCell::new(Connection { stream, failed: None }) }
+    pub fn new(stream: S, transaction: Transaction, reach: Reach) -> RemoteHost<S> {
+        RemoteHost { transaction, reach, connection: RefCell::new(Connection { stream, failed: None }) }
     }
 
     /// What the transaction is about.
@@ -83,7 +84,7 @@ impl<S: Read + Write> RemoteHost<S> {
 
 impl<S: Read + Write> Host for RemoteHost<S> {
     fn reach(&self) -> Reach {
-        Reach::Store
+        self.reach.clone()
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {

@@ -4,7 +4,9 @@
 //! MUST NOT open store or key where the gate judges.
 
 use super::mark::Left;
+use crate::engines::{Worker, WorkerError};
 use shared::account::Mail;
+use shared::admission::Busy;
 use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError};
 use shared::config::{Config, Grace};
@@ -26,10 +28,12 @@ use zeroize::Zeroizing;
 const ROOT: Caller<'static> = Caller::Root("root");
 
 /// How far a host process reaches.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Reach {
     /// It is root's, and opens the store.
     Store,
+    /// It is a worker of posternd's.
+    Worker(Worker),
     /// It asks the gate.
     Gate(Gate),
 }
@@ -38,6 +42,8 @@ pub enum Reach {
 pub(crate) enum Desk {
     Store {
         config: Box<Config>,
+        /// Whose engine it is; one of its own if it is nobody's.
+        worker: Option<Worker>,
         /// What nobody knew of groups, for the log.
         doubts: RefCell<Vec<String>>,
     },
@@ -94,9 +100,14 @@ pub(crate) enum Begun {
 impl Desk {
     pub(crate) fn of(reach: Reach, config: &Config) -> Desk {
         match reach {
-            Reach::Store => Desk::Store { config: Box::new(config.clone()), doubts: RefCell::default() },
+            Reach::Store => Desk::with_store(config, None),
+            Reach::Worker(worker) => Desk::with_store(config, Some(worker)),
             Reach::Gate(gate) => Desk::Gate(gate),
         }
+    }
+
+    fn with_store(config: &Config, worker: Option<Worker>) -> Desk {
+        Desk::Store { config: Box::new(config.clone()), worker, doubts: RefCell::default() }
     }
 
     /// What nobody knew of groups since this was asked last; a gate logs its own.
@@ -263,12 +274,17 @@ impl Desk {
         let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
         let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer } = match self {
-            Desk::Store { config, doubts } => {
-                let now = clock::now()?;
-                let mut door = Door::open((**config).clone())?;
-                let ran = door.run_errand(root, &errand, now);
-                doubts.borrow_mut().extend(door.take_doubts());
-                ran?
+            Desk::Store { config, worker, doubts } => {
+                let act = |door: &mut Door| {
+                    let ran = clock::now().map(|now| door.run_errand(root, &errand, now));
+                    doubts.borrow_mut().extend(door.take_doubts());
+                    ran
+                };
+                let ran = match worker {
+                    None => act(&mut Door::open((**config).clone())?),
+                    Some(worker) => worker.run(config, act)?,
+                };
+                ran??
             }
             Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
             Desk::Gate(gate) => gate.judge(&errand)?,
@@ -300,6 +316,8 @@ pub(crate) enum DeskError {
     Store(AdministrationError),
     /// The clock.
     Clock(ClockError),
+    /// posternd's workers have too much to do.
+    Busy(Busy),
     /// The gate cannot be asked.
     Gate(ClientError),
     /// The gate judges nobody for this host.
@@ -320,6 +338,15 @@ impl From<DoorError> for DeskError {
     }
 }
 
+impl From<WorkerError> for DeskError {
+    fn from(error: WorkerError) -> DeskError {
+        match error {
+            WorkerError::Busy(busy) => DeskError::Busy(busy),
+            WorkerError::Open(error) => error.into(),
+        }
+    }
+}
+
 impl From<ClockError> for DeskError {
     fn from(error: ClockError) -> DeskError {
         DeskError::Clock(error)
@@ -337,6 +364,7 @@ impl fmt::Display for DeskError {
         match self {
             DeskError::Store(error) => error.fmt(f),
             DeskError::Clock(error) => error.fmt(f),
+            DeskError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
             DeskError::Gate(ClientError::Absent { socket, error }) => write!(
                 f,
                 "{}: {error}; a service that does not run as root asks postern-gate there: start postern-gate",
@@ -359,6 +387,7 @@ impl std::error::Error for DeskError {
         match self {
             DeskError::Store(error) => Some(error),
             DeskError::Clock(error) => Some(error),
+            DeskError::Busy(busy) => Some(busy),
             DeskError::Gate(error) => Some(error),
             DeskError::Refused(_) | DeskError::Nonsense => None,
         }

@@ -1,7 +1,10 @@
 //! The same conversations with the protocol in between: what a module would be told to do.
 
 use super::Home;
+use crate::conversation::Reach;
+use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
+use shared::admission::Class;
 use shared::protocol::{Hook, HookResult, Instruction, Message, Reply, Transaction, receive, send};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -30,10 +33,14 @@ fn transaction(home: &Home, hook: Hook, mark: Option<Zeroizing<Vec<u8>>>) -> Tra
     }
 }
 
+fn worker() -> Reach {
+    Reach::Worker(Worker { engines: Engines::new(), origin: Origin::User(1000), class: Class::Proven })
+}
+
 fn runs(transaction: Transaction, typed: &str) -> Ended {
     let (mut module, daemon) = UnixStream::pair().unwrap();
     let conversation = thread::spawn(move || {
-        let host = RemoteHost::new(daemon, transaction);
+        let host = RemoteHost::new(daemon, transaction, worker());
         let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
         let result = crate::conversation::run(hook, &host, &options);
         host.end(result).unwrap();
@@ -85,7 +92,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
     let transaction = transaction(&home, Hook::Auth, None);
     let code = home.code(0);
     let conversation = thread::spawn(move || {
-        let host = RemoteHost::new(daemon, transaction);
+        let host = RemoteHost::new(daemon, transaction, worker());
         let options = host.transaction().options.clone();
         let result = crate::conversation::run(Hook::Auth, &host, &options);
         (result, host.end(result).is_err())
@@ -124,4 +131,34 @@ fn refuses_all_but_whole<M: Message + PartialEq + std::fmt::Debug>(message: &M) 
     let length = u32::try_from(frame.len() - 4).unwrap();
     frame[..4].copy_from_slice(&length.to_le_bytes());
     assert!(receive::<M>(&mut frame.as_slice()).is_err(), "one byte more");
+}
+
+/// An engine that was opened before serves nobody once its key is readable by others, is gone, or its store is.
+#[test]
+fn an_engine_is_not_used_once_its_files_are_in_doubt() {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new("");
+    let engines = Engines::new();
+    let worker = || Worker { engines: engines.clone(), origin: Origin::User(1000), class: Class::Proven };
+    let config = || shared::config::file::read(&home.path("postern.toml")).unwrap().config;
+    let reads = || worker().run(&config(), |door| door.membership(&"alice".parse().unwrap()).is_ok());
+    let (key, store) = (home.path("postern.key"), home.path("store/postern.db"));
+    assert!(matches!(reads(), Ok(true)));
+
+    fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(reads().is_err(), "a key that everyone can read");
+    fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    assert!(matches!(reads(), Ok(true)));
+    let bytes = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    assert!(reads().is_err(), "no key");
+    fs::write(&key, bytes).unwrap();
+    fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    assert!(matches!(reads(), Ok(true)));
+
+    fs::set_permissions(&store, PermissionsExt::from_mode(0o666)).unwrap();
+    assert!(reads().is_err(), "a store that everyone can write");
+    fs::remove_file(&store).unwrap();
+    assert!(reads().is_err(), "no store");
 }

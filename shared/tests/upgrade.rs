@@ -200,7 +200,11 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
             assert!(refused.contains(&named), "{refused}");
             assert!(refused.contains("run postern init and enroll everyone again"), "{refused}");
         }
-        assert_eq!(fs::read(folder.path().join("store/db")).unwrap(), before, "{commit}: nothing was written");
+        assert_eq!(
+            fs::read(folder.path().join("store/db")).unwrap(),
+            before,
+            "{commit}: nothing was written"
+        );
         assert!(!folder.path().join("store/db.before-4").exists());
     }
 }
@@ -215,7 +219,10 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
             "trigger twice is not one of its own",
         ),
         ("DROP TABLE floor", "table floor is missing"),
-        ("PRAGMA user_version = 2", "version 2, this program knows version 4; install the Postern that made it"),
+        (
+            "PRAGMA user_version = 2",
+            "version 2, this program knows version 4; install the Postern that made it",
+        ),
         (
             "PRAGMA user_version = 9",
             "version 9, this program knows version 4; install the Postern that made it or a newer one",

@@ -7,8 +7,7 @@ use shared::store::{self, Upgraded};
 
 /// By the configuration that is in force, as the gate goes by it: one that is being edited holds no upgrade up.
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let in_force =
-        file::in_force(&arguments.config).map_err(|error| Failure::new(error.with_remedy()))?;
+    let in_force = file::in_force(&arguments.config).map_err(|error| Failure::new(error.with_remedy()))?;
     if let Some(problem) = &in_force.problem {
         output.warn(problem)?;
     }

@@ -7,6 +7,7 @@ mod unreleased;
 mod version_3;
 
 use super::place::Place;
+use super::tail::Tail;
 use super::{APPLICATION, Deadline, SCHEMA, VERSION, files, harden, holder, limits, location, shape, turn};
 use crate::files::FileError;
 use crate::store::{StoreError, Upgraded};
@@ -87,16 +88,19 @@ fn under_lock(path: &Path) -> Result<Upgraded> {
     let backup = back_up(path)?;
     migrate(&connection, found)?;
     place.is_the_same()?;
-    connection.execute_batch("COMMIT")?;
+    connection.execute_batch("COMMIT").map_err(|error| {
+        // whoever opens the store next must not go on behind what may not have reached the disk
+        Tail::of(path).failed(&connection, &error);
+        StoreError::from(error)
+    })?;
     // best effort: what the journal holds is folded in by whoever writes next
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     Ok(Upgraded::Now { from: found, to: VERSION, backup })
 }
 
 fn open(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(turn::wait))?;
     Deadline::of(&connection)?.is_in(UPGRADING);
@@ -179,8 +183,7 @@ fn back_up(path: &Path) -> Result<PathBuf> {
 fn copy(path: &Path, new: &Path) -> Result<()> {
     let io = |error| StoreError::File(FileError::io(new, error));
     let text = new.to_str().ok_or_else(|| io(std::io::ErrorKind::InvalidFilename.into()))?;
-    let file: File =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(io)?;
+    let file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(io)?;
     let connection = open(path)?;
     // the copy is what it attaches
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;

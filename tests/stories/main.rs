@@ -44,6 +44,7 @@ mod mail_at_prompt;
 mod one_field;
 mod password_change;
 mod policy;
+mod posternd;
 mod qr;
 mod races;
 mod recovery;

@@ -1,15 +1,14 @@
 //! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
 //! prompt, and nothing is held across it.
 
-use crate::answers::{Answers, Source, Typed, hand_on};
-use crate::caller;
-use crate::desk::{Granted, Refusal, Ruled};
-use crate::entry::{Denial, Entry};
-use crate::host::{Host, NoAnswer, Severity};
-use crate::line::{Front, Line, misconfigured};
-use crate::log::LogFields;
-use crate::mark::Left;
-use crate::options::{Options, Takes};
+use super::answers::{Answers, Source, Typed, hand_on};
+use super::caller;
+use super::desk::{Granted, Refusal, Ruled};
+use super::host::{Host, NoAnswer};
+use super::line::{Front, Line, misconfigured};
+use super::log::LogFields;
+use super::mark::Left;
+use super::options::{Options, Takes};
 use shared::account::Mail;
 use shared::answer::Reading;
 use shared::app_password::AppPassword;
@@ -18,6 +17,8 @@ use shared::config::{FirstFactor, Pam, Unenrolled};
 use shared::earlier::Earlier;
 use shared::guess::Stage;
 use shared::policy::Need;
+use shared::protocol::Severity;
+use shared::protocol::{Denial, HookResult};
 use shared::words;
 
 /// The letter that asks for a code by mail.
@@ -25,10 +26,10 @@ const MAIL: &[u8] = b"m";
 
 /// `auth … pam_totp.so`. What an earlier one of the same transaction left is removed first: a host may authenticate
 /// several times on one handle.
-pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
+pub(super) fn authenticate(host: &dyn Host, words: &[String]) -> HookResult {
     if let Err(error) = host.forget() {
         LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
-        return Entry::Denied(Denial::Unavailable);
+        return HookResult::Denied(Denial::Unavailable);
     }
     let options = match Options::read(words) {
         Ok(options) => options,
@@ -39,7 +40,7 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
     }
     let front = match Front::open(host, &options) {
         Ok(front) => front,
-        Err(denial) => return Entry::Denied(denial),
+        Err(denial) => return HookResult::Denied(denial),
     };
     if let Some(seconds) = front.settings.fail_delay {
         host.delay_failure(seconds);
@@ -57,7 +58,7 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
                 let _ = Answers::one(host, &front.settings).next(&front.settings.prompt);
                 host.tell(words::BEFORE_FIRST_FACTOR);
             }
-            return Entry::Denied(denial);
+            return HookResult::Denied(denial);
         }
     };
     match (front.settings.takes, stage) {
@@ -69,18 +70,18 @@ pub(crate) fn authenticate(host: &dyn Host, words: &[String]) -> Entry {
 
 /// `auth … pam_totp.so proven`: asks nothing. A configuration that cannot be read is for the line that asks to
 /// refuse and to log; here the service's name decides.
-fn prove(host: &dyn Host, options: &Options) -> Entry {
+fn prove(host: &dyn Host, options: &Options) -> HookResult {
     let service = caller::service(host);
     let pam = file::in_force(&options.config_path()).map_or_else(|_| Pam::default(), |file| file.config.pam);
     match caller::earlier(host, options.settings(&pam, service.as_str()).sshd).is_nothing() {
-        true => Entry::NotNeeded,
-        false => Entry::Passed,
+        true => HookResult::NotNeeded,
+        false => HookResult::Passed,
     }
 }
 
 impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
-    fn ask_kindly(&self) -> Entry {
+    fn ask_kindly(&self) -> HookResult {
         let earlier = caller::earlier_behind(self.host, self.settings.sshd);
         let (need, mail) = match self.desk.need(&self.visitor(Stage::After), &earlier) {
             Ok(found) => found,
@@ -93,19 +94,19 @@ impl Line<'_> {
         match self.without_code(need, Stage::After) {
             None => match self.by_grace() {
                 None => self.ask_for_code(mail),
-                Some(Entry::Denied(denial)) => Entry::Denied(denial),
+                Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
                 Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
             },
-            Some(Entry::Denied(Denial::Refused)) => {
+            Some(HookResult::Denied(Denial::Refused)) => {
                 self.host.tell(words::NOT_ENROLLED);
-                Entry::Denied(Denial::Refused)
+                HookResult::Denied(Denial::Refused)
             }
-            Some(Entry::Denied(denial)) => Entry::Denied(denial),
+            Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
             Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
         }
     }
 
-    fn ask_for_code(&self, mail: Mail) -> Entry {
+    fn ask_for_code(&self, mail: Mail) -> HookResult {
         let mut answers = Answers::several(self.host, &self.settings);
         let mut mails = 0;
         let mut said: Option<String> = None;
@@ -150,7 +151,7 @@ impl Line<'_> {
             Some(said) => self.host.tell(&said),
             None => self.log(Severity::Notice, "refused", "no-answer: no earlier module asked for a code"),
         }
-        Entry::Denied(denial)
+        HookResult::Denied(denial)
     }
 
     /// What was said of the last answer, what else may be typed, and the prompt.
@@ -164,7 +165,7 @@ impl Line<'_> {
     }
 
     /// Has a code mailed; what there is to say.
-    fn mail(&self) -> Result<String, Entry> {
+    fn mail(&self) -> Result<String, HookResult> {
         match self.desk.mail(&self.visitor(Stage::After)) {
             Err(error) => Err(self.unavailable(&error)),
             Ok(Ok(told)) => Ok(told),
@@ -176,7 +177,7 @@ impl Line<'_> {
     }
 
     /// Before the first factor: one prompt, one text, one timing for everyone.
-    fn ask_everyone_alike(&self) -> Entry {
+    fn ask_everyone_alike(&self) -> HookResult {
         let visitor = self.visitor(Stage::Before);
         if let Some(rule) =
             self.config.policy.exempts_everyone(self.service.as_str(), self.origin.certain_address())
@@ -211,14 +212,14 @@ impl Line<'_> {
                 hand_on(self.host, &self.settings, &typed, if entry.is_some() { 0 } else { taken });
                 entry.unwrap_or_else(|| {
                     self.refused(&refusal);
-                    Entry::Denied(Denial::Refused)
+                    HookResult::Denied(Denial::Refused)
                 })
             }
         }
     }
 
     /// An app password and nothing else, whoever stands there; what is none is not looked at any further.
-    fn ask_for_app_password(&self) -> Entry {
+    fn ask_for_app_password(&self) -> HookResult {
         let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
             Some(Ok(typed)) => typed,
             Some(Err(NoAnswer)) => return self.cancelled(),
@@ -238,23 +239,23 @@ impl Line<'_> {
             // another line would judge it again
             Ok(Ruled::Refused { refusal, .. }) if is_one || self.settings.reading == Reading::Whole => {
                 self.refused(&refusal);
-                Entry::Denied(Denial::Refused)
+                HookResult::Denied(Denial::Refused)
             }
             // what goes on to another line is for that one to refuse
             Ok(Ruled::Refused { .. }) => {
                 hand_on(self.host, &self.settings, &typed, 0);
-                Entry::Denied(Denial::Refused)
+                HookResult::Denied(Denial::Refused)
             }
         }
     }
 
-    fn judge(&self, stage: Stage, typed: &Typed) -> Result<Ruled, Entry> {
+    fn judge(&self, stage: Stage, typed: &Typed) -> Result<Ruled, HookResult> {
         let ruled = self.desk.judge(&self.visitor(stage), &typed.text, self.settings.reading);
         ruled.map_err(|error| self.unavailable(&error))
     }
 
     /// Nobody needs a code here, but the next module wants a password of this line.
-    fn hand_on_alone(&self) -> Result<(), Entry> {
+    fn hand_on_alone(&self) -> Result<(), HookResult> {
         if self.settings.reading == Reading::Ending && self.host.stacked().is_none() {
             match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
                 Some(Ok(typed)) => hand_on(self.host, &self.settings, &typed, 0),
@@ -266,14 +267,14 @@ impl Line<'_> {
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, need: Need, stage: Stage) -> Option<Entry> {
+    fn without_code(&self, need: Need, stage: Stage) -> Option<HookResult> {
         match (need, self.settings.unenrolled) {
             (Need::Exempt(rule), _) => Some(self.exempt(rule)),
             (Need::Code, _) => None,
             (_, Some(Unenrolled::Allow)) | (Need::Nothing, None) => {
                 self.log(Severity::Info, "not needed", "not-enrolled");
                 self.mark(Left::Nothing);
-                Some(Entry::NotNeeded)
+                Some(HookResult::NotNeeded)
             }
             // Only someone who has passed the first factor signs in for the first time.
             (Need::Enrolment, None) if stage == Stage::After => Some(self.waived()),
@@ -282,7 +283,7 @@ impl Line<'_> {
     }
 
     /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
-    fn by_grace(&self) -> Option<Entry> {
+    fn by_grace(&self) -> Option<HookResult> {
         if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
             return None;
         }
@@ -294,22 +295,22 @@ impl Line<'_> {
         }
     }
 
-    fn exempt(&self, rule: usize) -> Entry {
+    fn exempt(&self, rule: usize) -> HookResult {
         self.log(Severity::Info, "not needed", &format!("policy.exempt-{rule}"));
         self.mark(Left::Nothing);
-        Entry::NotNeeded
+        HookResult::NotNeeded
     }
 
     /// The line passes, by what was decided and nothing else.
-    pub(crate) fn passed(&self, granted: Granted) -> Entry {
+    pub(crate) fn passed(&self, granted: Granted) -> HookResult {
         self.passed_as("accepted", granted)
     }
 
-    fn passed_as(&self, result: &str, granted: Granted) -> Entry {
+    fn passed_as(&self, result: &str, granted: Granted) -> HookResult {
         let (by, left) = granted.into_parts();
         self.log(Severity::Info, result, &by);
         self.mark(left);
-        Entry::Passed
+        HookResult::Passed
     }
 
     fn refused(&self, refusal: &Refusal) {

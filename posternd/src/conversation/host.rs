@@ -1,12 +1,13 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
-use crate::desk::Reach;
+use super::desk::Reach;
+use shared::protocol::{Echo, Severity};
 use std::fmt;
 use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Item {
+pub enum Item {
     /// PAM_SERVICE
     Service,
     /// PAM_USER
@@ -17,40 +18,20 @@ pub(crate) enum Item {
     Terminal,
 }
 
-/// Whether typing shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Echo {
-    /// Yes.
-    On,
-    /// No.
-    Off,
-}
-
-/// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Severity {
-    /// Someone must mend something.
-    Error,
-    /// A refusal.
-    Notice,
-    /// An entry.
-    Info,
-    /// For whoever looks for a fault.
-    Debug,
-}
-
 /// The conversation failed or was cancelled.
 #[derive(Debug)]
-pub(crate) struct NoAnswer;
+pub struct NoAnswer;
 
 /// The host process, as one hook sees it.
-pub(crate) trait Host {
+pub trait Host {
     /// Whether it opens the store itself.
     fn reach(&self) -> Reach;
     /// An item, if it is set and not empty.
     fn item(&self, item: Item) -> Option<Vec<u8>>;
     /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.
     fn real_user(&self) -> Option<String>;
+    /// The user who runs the process, for the log; root also for whoever signs in.
+    fn runs_as(&self) -> String;
     /// A variable of the transaction's own environment (pam_getenv), never the process's.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
     /// Asks and waits. An answer beyond [`shared::answer::LONGEST`] comes cut just above it.
@@ -77,7 +58,7 @@ pub(crate) trait Host {
 
 /// The host keeps a mark that it was to remove.
 #[derive(Debug)]
-pub(crate) struct NotForgotten;
+pub struct NotForgotten;
 
 impl fmt::Display for NotForgotten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -173,6 +154,10 @@ pub(crate) mod fake {
 
         fn real_user(&self) -> Option<String> {
             self.real_user.map(str::to_owned)
+        }
+
+        fn runs_as(&self) -> String {
+            self.real_user.map_or_else(super::super::caller::runs_as, str::to_owned)
         }
 
         fn variable(&self, name: &str) -> Option<Vec<u8>> {

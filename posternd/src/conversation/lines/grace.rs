@@ -1,10 +1,10 @@
 //! `grace=`: whoever gave a code from the same address a while ago is not asked.
 
 use super::Home;
-use crate::entry::{Denial, Entry};
-use crate::host::Item;
-use crate::host::fake::Fake;
+use crate::conversation::host::Item;
+use crate::conversation::host::fake::Fake;
 use shared::clock;
+use shared::protocol::{Denial, HookResult};
 use std::fs;
 
 const PASSED: &str = "first_factor=passed grace=1h";
@@ -18,19 +18,19 @@ fn from(address: &str) -> Fake {
 fn entered(config: &str) -> Home {
     let home = Home::new(config);
     let host = from("192.0.2.7").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, PASSED), Entry::Passed);
+    assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
     home
 }
 
 #[track_caller]
 fn asked(home: &Home, host: &Fake, words: &str) {
-    assert_eq!(home.auth(host, words), Entry::Denied(Denial::Conversation), "{}", host.log_text());
+    assert_eq!(home.auth(host, words), HookResult::Denied(Denial::Conversation), "{}", host.log_text());
     assert_eq!(host.prompts.borrow().len(), 1);
 }
 
 #[track_caller]
 fn spared(home: &Home, host: &Fake, words: &str) {
-    assert_eq!(home.auth(host, words), Entry::Passed, "{}", host.log_text());
+    assert_eq!(home.auth(host, words), HookResult::Passed, "{}", host.log_text());
     assert!(host.prompts.borrow().is_empty());
     let line = "not needed cause=grace address=192.0.2.7 service=sshd user=\"alice\"";
     assert!(host.log_text().contains(line), "{}", host.log_text());
@@ -41,7 +41,7 @@ fn within_its_time_nobody_is_asked_and_the_guard_lets_in() {
     let home = entered("");
     let host = from("192.0.2.7");
     spared(&home, &host, PASSED);
-    assert_eq!(home.account(&host, ""), Entry::Passed);
+    assert_eq!(home.account(&host, ""), HookResult::Passed);
     spared(&home, &from("192.0.2.7").with_variable("SSH_AUTH_INFO_0", KEY), "grace=1h");
 }
 
@@ -60,8 +60,8 @@ fn elsewhere_and_without_the_option_everyone_is_asked() {
 fn a_service_whose_remote_host_is_an_address_has_it_too() {
     let home = Home::new("[pam.service.ftp]\nrhost_is_address = true");
     let ftp = || Fake::at("ftp", "alice").with(Item::RemoteHost, "192.0.2.7");
-    assert_eq!(home.auth(&ftp().who_types(&[&home.code(0)]), PASSED), Entry::Passed);
-    assert_eq!(home.auth(&ftp(), PASSED), Entry::Passed);
+    assert_eq!(home.auth(&ftp().who_types(&[&home.code(0)]), PASSED), HookResult::Passed);
+    assert_eq!(home.auth(&ftp(), PASSED), HookResult::Passed);
 }
 
 /// Whoever was not asked before must be told nothing by that.
@@ -75,7 +75,7 @@ fn before_the_first_factor_it_has_no_effect() {
 fn the_guard_spares_nobody_who_was_not_at_the_line() {
     let home = entered("[pam]\ngrace = \"1h\"");
     let host = from("192.0.2.7");
-    assert_eq!(home.account(&host, "grace=1h"), Entry::Denied(Denial::NotAsked));
+    assert_eq!(home.account(&host, "grace=1h"), HookResult::Denied(Denial::NotAsked));
     spared(&home, &host, "first_factor=passed");
 }
 
@@ -88,5 +88,5 @@ fn a_revocation_ends_it_and_a_store_that_cannot_be_read_spares_nobody() {
 
     let home = entered("");
     fs::rename(home.path("postern.key"), home.path("aside")).unwrap();
-    assert_eq!(home.auth(&from("192.0.2.7"), PASSED), Entry::Denied(Denial::Unavailable));
+    assert_eq!(home.auth(&from("192.0.2.7"), PASSED), HookResult::Denied(Denial::Unavailable));
 }

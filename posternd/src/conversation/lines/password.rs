@@ -1,10 +1,10 @@
 //! `password` lines: what a changed password ends, and what is said where that cannot be.
 
 use super::Home;
-use crate::caller;
-use crate::host::Item;
-use crate::host::fake::Fake;
-use crate::password;
+use crate::conversation::caller;
+use crate::conversation::host::Item;
+use crate::conversation::host::fake::Fake;
+use crate::conversation::password;
 use shared::clock;
 use shared::event::{Event, Filter, What};
 use shared::words;

@@ -1,18 +1,18 @@
 //! A first setup at the prompt, from the QR to the activation.
 
 use super::Home;
-use crate::entry::{Denial, Entry};
-use crate::host::fake::Fake;
+use crate::conversation::host::fake::Fake;
 use shared::clock;
 use shared::config::file;
 use shared::door::Door;
 use shared::otpauth;
+use shared::protocol::{Denial, HookResult};
 use shared::totp::code;
 use shared::words;
 use std::cell::RefCell;
 
 const ENROLL: &str = "first_factor=passed unenrolled=enroll";
-const DENIED: Entry = Entry::Denied(Denial::Refused);
+const DENIED: HookResult = HookResult::Denied(Denial::Refused);
 
 impl Home {
     /// A host where bob types; `{code}` is what his phone shows.
@@ -47,7 +47,7 @@ fn whoever_has_none_sets_one_up_and_is_in() {
     for policy in ["", "[policy]\nrequired = \"all\""] {
         let home = Home::new(policy);
         let host = home.bob(&["000000", "{code}", "", "Saved"]);
-        assert_eq!(home.auth(&host, ENROLL), Entry::Passed, "{}", host.log_text());
+        assert_eq!(home.auth(&host, ENROLL), HookResult::Passed, "{}", host.log_text());
         let prompts = host.prompts.borrow().clone();
         let rows: Vec<&str> = prompts[0].lines().collect();
         assert!(rows.iter().all(|row| row.chars().count() <= 134), "{rows:?}");
@@ -58,7 +58,7 @@ fn whoever_has_none_sets_one_up_and_is_in() {
         assert_eq!(prompts[2].lines().filter(|line| line.starts_with("    ")).count(), 6);
         assert_eq!(prompts[3], "Type saved when you have them: ");
         assert!(home.bob_is_enrolled());
-        assert_eq!(home.account(&host, ENROLL), Entry::Passed);
+        assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
         assert!(host.told.borrow().iter().any(|told| told.contains("is on, at every door")));
         assert!(!host.log_text().contains("otpauth"));
     }
@@ -69,7 +69,7 @@ fn whoever_has_none_sets_one_up_and_is_in() {
 fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), Entry::Passed, "{}", host.log_text());
+    assert_eq!(home.auth(&host, ENROLL), HookResult::Passed, "{}", host.log_text());
     assert!(home.bob_is_enrolled(), "bob believes in a second factor that nothing asks for");
 }
 
@@ -78,21 +78,21 @@ fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
 fn the_code_that_confirmed_it_opens_nothing_more() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), Entry::Passed);
-    assert_eq!(home.account(&host, ENROLL), Entry::Passed);
+    assert_eq!(home.auth(&host, ENROLL), HookResult::Passed);
+    assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
     let shown = phone(&host.prompts.borrow()[0]).unwrap();
     let again = home.bob(&[&shown]);
-    assert_eq!(home.auth(&again, "first_factor=passed tries=1"), Entry::Denied(Denial::TooManyTries));
+    assert_eq!(home.auth(&again, "first_factor=passed tries=1"), HookResult::Denied(Denial::TooManyTries));
     assert!(again.log_text().contains("cause=used"), "{}", again.log_text());
-    assert_eq!(home.account(&again, ENROLL), Entry::Denied(Denial::NotAsked));
+    assert_eq!(home.account(&again, ENROLL), HookResult::Denied(Denial::NotAsked));
 }
 
 /// E4, promise 7
 #[test]
 fn a_setup_that_is_not_finished_leaves_nothing() {
     let home = Home::new("");
-    let (again, tries) = (Entry::Denied(Denial::Conversation), Entry::Denied(Denial::TooManyTries));
-    let wrong: [(&[&str], Entry); 4] = [
+    let (again, tries) = (HookResult::Denied(Denial::Conversation), HookResult::Denied(Denial::TooManyTries));
+    let wrong: [(&[&str], HookResult); 4] = [
         (&[], again),
         (&["{code}"], again),
         (&["000000", "000000", "000000"], tries),
@@ -120,20 +120,20 @@ fn where_a_first_setup_takes_a_one_time_code_it_is_asked_for_first() {
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     let right = home.one_time_code();
     let host = home.bob(&["hello", "P-2345-6789-ABCD", &right, "{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), Entry::Passed, "{}", host.log_text());
+    assert_eq!(home.auth(&host, ENROLL), HookResult::Passed, "{}", host.log_text());
     let prompts = host.prompts.borrow().clone();
     assert!(prompts[0].contains("one-time code from the administrator"));
     assert!(prompts[..3].iter().all(|prompt| !prompt.contains("otpauth")), "{prompts:?}");
-    assert_eq!(home.account(&host, ENROLL), Entry::Passed);
+    assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
     // it was spent with the setup
     let host = home.bob(&[]);
     assert!(home.bob_is_enrolled());
-    assert_eq!(home.auth(&host, ENROLL), Entry::Denied(Denial::Conversation));
+    assert_eq!(home.auth(&host, ENROLL), HookResult::Denied(Denial::Conversation));
 
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     home.one_time_code();
     let host = home.bob(&["P-2345-6789-ABCD", "P-2345-6789-ABCD", "P-2345-6789-ABCD", "x"]);
-    assert_eq!(home.auth(&host, ENROLL), Entry::Denied(Denial::TooManyTries));
+    assert_eq!(home.auth(&host, ENROLL), HookResult::Denied(Denial::TooManyTries));
     assert_eq!(host.prompts.borrow().len(), 3);
 }
 
@@ -151,9 +151,9 @@ fn a_setup_does_not_outlive_a_change_of_the_account() {
                 .unwrap();
         }
     }));
-    assert_eq!(home.auth(&host, ENROLL), Entry::Denied(Denial::Unavailable), "{}", host.log_text());
+    assert_eq!(home.auth(&host, ENROLL), HookResult::Denied(Denial::Unavailable), "{}", host.log_text());
     assert!(!home.bob_is_enrolled());
-    assert_eq!(home.account(&host, ENROLL), Entry::Denied(Denial::NotAsked));
+    assert_eq!(home.account(&host, ENROLL), HookResult::Denied(Denial::NotAsked));
 }
 
 #[test]
@@ -161,6 +161,6 @@ fn nobody_sets_up_another_accounts_second_factor() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
     let words = format!("{ENROLL} user=carol");
-    assert_eq!(home.auth(&host, &words), Entry::Denied(Denial::Misconfigured));
+    assert_eq!(home.auth(&host, &words), HookResult::Denied(Denial::Misconfigured));
     assert!(host.prompts.borrow().is_empty());
 }

@@ -3,15 +3,15 @@
 //! MUST NOT change what comes of the stack: the password is changed already, and a success of ours could make up for
 //! a module that refused.
 
-use crate::caller;
-use crate::entry::Denial;
-use crate::host::{Host, Severity};
-use crate::line::{Front, misconfigured};
-use crate::log::LogFields;
-use crate::options::Options;
+use super::host::Host;
+use super::line::{Front, misconfigured};
+use super::log::LogFields;
+use super::options::Options;
 use shared::door::Visitor;
 use shared::guess::Stage;
 use shared::place::Origin;
+use shared::protocol::Denial;
+use shared::protocol::Severity;
 use shared::store;
 use shared::words;
 
@@ -20,7 +20,7 @@ const REMEDY: &str =
     "end what is open with postern session revoke USER --all and postern browser revoke USER --all";
 
 /// `password … pam_totp.so`, once everything above it has changed the password.
-pub(crate) fn changed(host: &dyn Host, words: &[String]) {
+pub(super) fn changed(host: &dyn Host, words: &[String]) {
     let front = match Options::read(words) {
         Ok(options) => Front::open(host, &options),
         Err(error) => {
@@ -38,7 +38,7 @@ pub(crate) fn changed(host: &dyn Host, words: &[String]) {
         Err(Denial::BadName) => return,
         Err(_) => return not_ended(host),
     };
-    let actor = caller::runs_as();
+    let actor = host.runs_as();
     let origin = match &front.origin {
         Origin::Unknown => Origin::Local(actor.clone()),
         known => known.clone(),

@@ -3,7 +3,7 @@
 //!
 //! MUST NOT open store or key where the gate judges.
 
-use crate::mark::Left;
+use super::mark::Left;
 use shared::account::Mail;
 use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError};
@@ -27,7 +27,7 @@ const ROOT: Caller<'static> = Caller::Root("root");
 
 /// How far a host process reaches.
 #[derive(Clone, Debug)]
-pub(crate) enum Reach {
+pub enum Reach {
     /// It is root's, and opens the store.
     Store,
     /// It asks the gate.

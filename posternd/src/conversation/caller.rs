@@ -1,7 +1,7 @@
 //! Who stands at the line: user, service, where from, and whether an earlier factor is proven. Believes only
 //! what the host process itself set.
 
-use crate::host::{Host, Item};
+use super::host::{Host, Item};
 use nix::errno::Errno;
 use nix::unistd::{User, getuid};
 use shared::earlier::Earlier;
@@ -76,13 +76,13 @@ fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
 }
 
 /// The user who runs the host process, for the log; root also for whoever signs in.
-pub(crate) fn runs_as() -> String {
+pub fn runs_as() -> String {
     let user = User::from_uid(getuid()).ok().flatten();
     user.map_or_else(|| format!("uid {}", getuid()), |user| user.name)
 }
 
 /// The user who runs the host process, by name or else by number; none for root.
-pub(crate) fn real_user() -> Option<String> {
+pub fn real_user() -> Option<String> {
     let uid = getuid();
     let name = || User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name));
     (!uid.is_root()).then(|| name().unwrap_or_else(|| format!("#{uid}")))
@@ -111,8 +111,8 @@ pub(crate) fn earlier(host: &dyn Host, sshd: bool) -> Earlier {
 
 #[cfg(test)]
 mod tests {
+    use super::super::host::fake::Fake;
     use super::*;
-    use crate::host::fake::Fake;
 
     fn remote(text: &str) -> Origin {
         Origin::Remote(Address::parse(text).unwrap())

@@ -2,12 +2,13 @@
 //! stands in prompts, since hosts show messages late or never. It becomes active in the `auth` line, once a code has
 //! confirmed it and the recovery codes are saved; until then nothing keeps it.
 
-use crate::desk::{Begun, Granted, Refusal};
-use crate::entry::{Denial, Entry};
-use crate::host::{Echo, NoAnswer, Severity};
-use crate::line::{Line, misconfigured};
+use super::desk::{Begun, Granted, Refusal};
+use super::host::NoAnswer;
+use super::line::{Line, misconfigured};
 use shared::errand::Typed;
 use shared::guess::Stage;
+use shared::protocol::{Denial, HookResult};
+use shared::protocol::{Echo, Severity};
 use shared::qr;
 use shared::words;
 use zeroize::Zeroizing;
@@ -25,7 +26,7 @@ struct Shown {
 
 impl Line<'_> {
     /// From the QR to the recovery codes; each part asks as often as `tries` allows.
-    pub(crate) fn set_up(&self) -> Entry {
+    pub(crate) fn set_up(&self) -> HookResult {
         if self.account != self.user {
             return misconfigured(
                 self.host,
@@ -44,7 +45,7 @@ impl Line<'_> {
     }
 
     /// The authenticator counts from here on, whatever becomes of the rest of the stack.
-    fn activate(&self, confirmed: &Typed) -> Result<Granted, Entry> {
+    fn activate(&self, confirmed: &Typed) -> Result<Granted, HookResult> {
         let activated = self.desk.activate_setup(&self.visitor(Stage::After), confirmed);
         let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
         self.tell(&told);
@@ -52,7 +53,7 @@ impl Line<'_> {
         Ok(granted)
     }
 
-    fn begin(&self) -> Result<Shown, Entry> {
+    fn begin(&self) -> Result<Shown, HookResult> {
         let visitor = self.visitor(Stage::After);
         let mut code: Option<Zeroizing<Vec<u8>>> = None;
         let mut said: Option<String> = None;
@@ -77,7 +78,7 @@ impl Line<'_> {
     }
 
     /// What confirms the authenticator: a ticket to its activation.
-    fn confirm(&self, shown: &Shown) -> Result<Typed, Entry> {
+    fn confirm(&self, shown: &Shown) -> Result<Typed, HookResult> {
         let Some(picture) = qr::half_blocks(&shown.url) else {
             return Err(misconfigured(
                 self.host,
@@ -111,7 +112,7 @@ impl Line<'_> {
         Err(self.too_many(said))
     }
 
-    fn wait_until_saved(&self, codes: &[Typed]) -> Result<(), Entry> {
+    fn wait_until_saved(&self, codes: &[Typed]) -> Result<(), HookResult> {
         let mut prompt = Zeroizing::new(format!("{}\n", words::RECOVERY_CODES));
         for code in codes {
             prompt.push_str("    ");
@@ -128,7 +129,7 @@ impl Line<'_> {
         Err(self.too_many(None))
     }
 
-    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, Entry> {
+    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, HookResult> {
         self.host.ask(prompt, echo).map_err(|NoAnswer| self.cancelled())
     }
 
@@ -138,13 +139,13 @@ impl Line<'_> {
         refusal.words
     }
 
-    fn too_many(&self, said: Option<String>) -> Entry {
+    fn too_many(&self, said: Option<String>) -> HookResult {
         if let Some(said) = said {
             self.host.tell(&said);
         }
         self.host.tell(words::NOT_SET_UP);
         self.not_enrolled();
-        Entry::Denied(Denial::TooManyTries)
+        HookResult::Denied(Denial::TooManyTries)
     }
 }
 

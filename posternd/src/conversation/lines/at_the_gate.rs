@@ -2,10 +2,9 @@
 //! configuration says of store and key leads nowhere.
 
 use super::Home;
-use crate::entry::{Denial, Entry};
-use crate::host::Item;
-use crate::host::fake::Fake;
-use crate::{guard, login, password};
+use crate::conversation::host::Item;
+use crate::conversation::host::fake::Fake;
+use crate::conversation::{guard, login, password};
 use nix::unistd::{User, geteuid};
 use shared::clock;
 use shared::config::file;
@@ -13,6 +12,7 @@ use shared::door::{Caller, Door};
 use shared::errand::client::Gate;
 use shared::errand::wire::{self, GREETING};
 use shared::errand::{Answer, Errand};
+use shared::protocol::{Denial, HookResult};
 use shared::words::BEFORE_FIRST_FACTOR;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -72,11 +72,11 @@ impl Apart {
         std::iter::once(config).chain(words.split_whitespace().map(str::to_owned)).collect()
     }
 
-    fn auth(&self, host: &Fake, words: &str) -> Entry {
+    fn auth(&self, host: &Fake, words: &str) -> HookResult {
         login::authenticate(host, &self.words(words))
     }
 
-    fn account(&self, host: &Fake) -> Entry {
+    fn account(&self, host: &Fake) -> HookResult {
         guard::account(host, &self.words(""))
     }
 }
@@ -85,17 +85,17 @@ impl Apart {
 fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
     let apart = Apart::new("").opens_for("alice");
     let code = apart.home.code(0);
-    assert_eq!(apart.account(&apart.host("locker", "alice", &[])), Entry::Denied(Denial::NotAsked));
+    assert_eq!(apart.account(&apart.host("locker", "alice", &[])), HookResult::Denied(Denial::NotAsked));
     let host = apart.host("locker", "alice", &["hello", &code]);
-    assert_eq!(apart.auth(&host, "first_factor=passed"), Entry::Passed);
+    assert_eq!(apart.auth(&host, "first_factor=passed"), HookResult::Passed);
     assert!(host.prompts.borrow()[1].starts_with("That is no code: "));
     let log = host.log_text();
     assert!(log.contains("refused cause=unfit address=- service=locker user=\"alice\""), "{log}");
     assert!(log.contains("accepted cause=code address=- service=locker user=\"alice\""), "{log}");
-    assert_eq!(apart.account(&host), Entry::Passed);
+    assert_eq!(apart.account(&host), HookResult::Passed);
 
     let again = apart.host("locker", "alice", &[&code]);
-    assert_eq!(apart.auth(&again, "first_factor=passed tries=1"), Entry::Denied(Denial::TooManyTries));
+    assert_eq!(apart.auth(&again, "first_factor=passed tries=1"), HookResult::Denied(Denial::TooManyTries));
     assert!(again.told.borrow()[0].starts_with("That code was used already"));
 }
 
@@ -103,13 +103,13 @@ fn a_right_code_passes_once_and_leaves_a_mark_for_the_guard() {
 fn before_the_first_factor_the_text_is_one_and_the_guard_tells_the_rest() {
     let apart = Apart::new("").opens_for("alice");
     let recovery = apart.home.recovery_code();
-    for (typed, entry) in [("000000", Entry::Denied(Denial::Refused)), (&recovery, Entry::Passed)] {
+    for (typed, entry) in [("000000", HookResult::Denied(Denial::Refused)), (&recovery, HookResult::Passed)] {
         let host = apart.host("locker", "alice", &[typed]);
         assert_eq!(apart.auth(&host, ""), entry);
         assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
         assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
-        if entry == Entry::Passed {
-            assert_eq!(apart.account(&host), Entry::Passed);
+        if entry == HookResult::Passed {
+            assert_eq!(apart.account(&host), HookResult::Passed);
             let told = host.told.borrow();
             assert!(told.contains(&"5 recovery codes are left".to_owned()), "{told:?}");
             assert!(told[1].starts_with("1 wrong code since"), "{told:?}");
@@ -122,11 +122,11 @@ fn a_service_that_is_trusted_names_person_and_address() {
     let apart = Apart::new("[pam]\nsocket_users = [\"dovecot\"]").opens_for("dovecot");
     let at = |typed: &str| apart.host("imap", "alice", &[typed]).with(Item::RemoteHost, "192.0.2.7");
     let wrong = at("000000");
-    assert_eq!(apart.auth(&wrong, ""), Entry::Denied(Denial::Refused));
+    assert_eq!(apart.auth(&wrong, ""), HookResult::Denied(Denial::Refused));
     assert!(wrong.log_text().contains("refused cause=wrong address=192.0.2.7 service=imap"));
     let right = at(&apart.home.code(0));
-    assert_eq!(apart.auth(&right, ""), Entry::Passed);
-    assert_eq!(apart.account(&right), Entry::Passed);
+    assert_eq!(apart.auth(&right, ""), HookResult::Passed);
+    assert_eq!(apart.account(&right), HookResult::Passed);
     let told = right.told.borrow();
     assert_eq!(*told, [BEFORE_FIRST_FACTOR, "1 wrong code since your last sign-in, last from 192.0.2.7"]);
 }
@@ -136,16 +136,16 @@ fn whoever_asks_for_another_is_refused_and_the_log_says_what_to_set() {
     let apart = Apart::new("").opens_for("bob");
     for user in ["alice", "nobody-here"] {
         let host = apart.host("locker", user, &[&apart.home.code(0)]);
-        assert_eq!(apart.auth(&host, "first_factor=passed"), Entry::Denied(Denial::Unavailable));
+        assert_eq!(apart.auth(&host, "first_factor=passed"), HookResult::Denied(Denial::Unavailable));
         assert!(host.prompts.borrow().is_empty());
         assert!(host.log_text().contains("pam.socket_users"), "{}", host.log_text());
-        assert_eq!(apart.account(&host), Entry::Denied(Denial::Unavailable));
+        assert_eq!(apart.account(&host), HookResult::Denied(Denial::Unavailable));
     }
     let host = apart.host("locker", "alice", &[&apart.home.code(0)]);
-    assert_eq!(apart.auth(&host, ""), Entry::Denied(Denial::Unavailable));
+    assert_eq!(apart.auth(&host, ""), HookResult::Denied(Denial::Unavailable));
     assert_eq!(*host.told.borrow(), [BEFORE_FIRST_FACTOR]);
     // whoever is not enrolled needs no code of the own
-    assert_eq!(apart.auth(&apart.host("locker", "bob", &[]), "first_factor=passed"), Entry::NotNeeded);
+    assert_eq!(apart.auth(&apart.host("locker", "bob", &[]), "first_factor=passed"), HookResult::NotNeeded);
 }
 
 #[track_caller]
@@ -153,7 +153,7 @@ fn refused_in_time(apart: &Apart, why: &str) {
     for words in ["first_factor=passed", ""] {
         let host = apart.host("locker", "alice", &["000000"]);
         let began = Instant::now();
-        assert_eq!(apart.auth(&host, words), Entry::Denied(Denial::Unavailable), "{why}");
+        assert_eq!(apart.auth(&host, words), HookResult::Denied(Denial::Unavailable), "{why}");
         assert!(began.elapsed() < Duration::from_millis(2500), "{why}: {:?}", began.elapsed());
         let log = host.log_text();
         assert!(log.contains("refused cause=unavailable address=- service=locker user=\"alice\": "), "{log}");
@@ -193,7 +193,7 @@ fn nothing_is_sent_where_anyone_could_have_planted_the_socket() {
     fs::rename(apart.folder.path().join("postern.toml"), apart.home.path("apart.toml")).unwrap();
     let words = [format!("config={}", apart.home.path("apart.toml").display())];
     let host = apart.host("locker", "alice", &["000000"]);
-    assert_eq!(login::authenticate(&host, &words), Entry::Denied(Denial::Unavailable));
+    assert_eq!(login::authenticate(&host, &words), HookResult::Denied(Denial::Unavailable));
     assert!(host.log_text().contains("belongs to neither root nor the gate"), "{}", host.log_text());
 }
 
@@ -223,9 +223,9 @@ fn grace_is_for_services_that_are_trusted() {
         let imap = "[pam]\nsocket_users = [\"dovecot\"]\n[pam.service.imap]\nrhost_is_address = true";
         let apart = Apart::new(imap).opens_for(user);
         let at = |typed: &[&str]| apart.host("imap", "alice", typed).with(Item::RemoteHost, "192.0.2.7");
-        assert_eq!(apart.auth(&at(&[&apart.home.code(0)]), line), Entry::Passed);
+        assert_eq!(apart.auth(&at(&[&apart.home.code(0)]), line), HookResult::Passed);
         let again = at(&[]);
-        let entry = if spared { Entry::Passed } else { Entry::Denied(Denial::Conversation) };
+        let entry = if spared { HookResult::Passed } else { HookResult::Denied(Denial::Conversation) };
         assert_eq!(apart.auth(&again, line), entry, "{user}");
         assert_eq!(again.log_text().contains("not needed cause=grace address=192.0.2.7"), spared, "{user}");
     }

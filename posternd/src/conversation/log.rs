@@ -2,14 +2,15 @@
 //! `RESULT cause=CAUSE address=ADDRESS service=SERVICE user="USER": DETAIL`. What a stranger typed stands behind all of
 //! them, quoted and escaped, and a name that no account can have not at all: it may be a password typed too early.
 
-use crate::caller;
-use crate::host::{Host, Severity};
+use super::caller;
+use super::host::Host;
 use shared::name::{Service, UserName};
 use shared::place::Address;
+use shared::protocol::Severity;
 use std::fmt::Display;
 
 /// Whom a line of the log is about.
-pub(crate) struct LogFields {
+pub struct LogFields {
     pub(crate) address: Option<Address>,
     pub(crate) service: Service,
     pub(crate) user: Option<UserName>,
@@ -18,7 +19,7 @@ pub(crate) struct LogFields {
 impl LogFields {
     /// What the host says, where the configuration cannot be read or was not read yet: an sshd is one by its name. Asks
     /// nobody for a name.
-    pub(crate) fn of_host(host: &dyn Host) -> LogFields {
+    pub fn of_host(host: &dyn Host) -> LogFields {
         let service = caller::service(host);
         let address = caller::origin(host, service.as_str() == "sshd", false).address();
         let user = host.known_user().and_then(|name| UserName::parse(&name).ok());
@@ -26,7 +27,7 @@ impl LogFields {
     }
 
     /// One line of the log.
-    pub(crate) fn line(&self, result: &str, cause: &str, detail: Option<&dyn Display>) -> String {
+    pub fn line(&self, result: &str, cause: &str, detail: Option<&dyn Display>) -> String {
         let LogFields { address, service, user } = self;
         let address = address.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let user = user.as_ref().map_or("-", UserName::as_str);
@@ -35,7 +36,7 @@ impl LogFields {
     }
 
     /// Writes it.
-    pub(crate) fn write(
+    pub fn write(
         &self,
         host: &dyn Host,
         severity: Severity,

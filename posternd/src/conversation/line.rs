@@ -1,13 +1,12 @@
 //! A line of a service file at work: what it knows of the host and of who stands there, what it logs, and the mark
 //! that it leaves. What kinds of lines do is in [`crate::login`] and [`crate::guard`].
 
-use crate::caller::{self, UserError};
-use crate::desk::Desk;
-use crate::entry::{Denial, Entry};
-use crate::host::{Host, Severity};
-use crate::log::LogFields;
-use crate::mark::{Left, Mark};
-use crate::options::{Options, Settings};
+use super::caller::{self, UserError};
+use super::desk::Desk;
+use super::host::Host;
+use super::log::LogFields;
+use super::mark::{Left, Mark};
+use super::options::{Options, Settings};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
 use shared::door::Visitor;
@@ -15,6 +14,8 @@ use shared::earlier::Earlier;
 use shared::guess::Stage;
 use shared::name::{Service, UserName};
 use shared::place::Origin;
+use shared::protocol::Severity;
+use shared::protocol::{Denial, HookResult};
 use shared::store;
 use shared::words;
 use std::error::Error;
@@ -51,9 +52,9 @@ impl<'a> Deref for Line<'a> {
     }
 }
 
-pub(crate) fn misconfigured(host: &dyn Host, error: &dyn Display) -> Entry {
+pub(crate) fn misconfigured(host: &dyn Host, error: &dyn Display) -> HookResult {
     LogFields::of_host(host).write(host, Severity::Error, "refused", "misconfigured", Some(error));
-    Entry::Denied(Denial::Misconfigured)
+    HookResult::Denied(Denial::Misconfigured)
 }
 
 impl<'a> Front<'a> {
@@ -128,7 +129,7 @@ impl<'a> Line<'a> {
     }
 
     /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
-    pub(crate) fn waived(&self) -> Entry {
+    pub(crate) fn waived(&self) -> HookResult {
         match self.desk.waive(&self.visitor(Stage::After)) {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
@@ -136,24 +137,24 @@ impl<'a> Line<'a> {
                 self.host.tell(&words::waived(waiver));
                 self.log(Severity::Notice, "not needed", waiver.name());
                 self.mark(Left::Nothing);
-                Entry::NotNeeded
+                HookResult::NotNeeded
             }
         }
     }
 
-    pub(crate) fn not_enrolled(&self) -> Entry {
+    pub(crate) fn not_enrolled(&self) -> HookResult {
         self.log(Severity::Notice, "refused", "not-enrolled");
-        Entry::Denied(Denial::Refused)
+        HookResult::Denied(Denial::Refused)
     }
 
-    pub(crate) fn cancelled(&self) -> Entry {
+    pub(crate) fn cancelled(&self) -> HookResult {
         self.log(Severity::Notice, "refused", "cancelled");
-        Entry::Denied(Denial::Conversation)
+        HookResult::Denied(Denial::Conversation)
     }
 
-    pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> Entry {
+    pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> HookResult {
         self.log(Severity::Error, "refused", &format!("{}: {error}", store::cause(error)));
-        Entry::Denied(Denial::Unavailable)
+        HookResult::Denied(Denial::Unavailable)
     }
 
     /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user

@@ -1,8 +1,8 @@
 //! Where a line's answers come from: the password that an earlier module has asked for, and the prompt. And where a
 //! password goes that stands before the code: to the modules that come after.
 
-use crate::host::{Host, NoAnswer};
-use crate::options::{FirstPass, Settings};
+use super::host::{Host, NoAnswer};
+use super::options::{FirstPass, Settings};
 use shared::answer::{LONGEST, Reading};
 use zeroize::Zeroizing;
 

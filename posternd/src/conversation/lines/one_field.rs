@@ -2,14 +2,14 @@
 //! and app passwords in place of both.
 
 use super::{Home, sudo};
-use crate::entry::{Denial, Entry};
-use crate::host::Item;
-use crate::host::fake::Fake;
+use crate::conversation::host::Item;
+use crate::conversation::host::fake::Fake;
 use shared::clock;
 use shared::config::file;
 use shared::door::Door;
+use shared::protocol::{Denial, HookResult};
 
-const DENIED: Entry = Entry::Denied(Denial::Refused);
+const DENIED: HookResult = HookResult::Denied(Denial::Refused);
 
 fn vpn() -> Fake {
     Fake::at("openvpn", "alice").with(Item::RemoteHost, "192.0.2.7")
@@ -23,10 +23,10 @@ fn the_code_is_split_off_and_the_password_goes_on() {
         {
             let home = Home::new("");
             let host = vpn().who_types(&[&typed.replace("{}", &home.code(0))]);
-            assert_eq!(home.auth(&host, words), Entry::Passed, "{words} {typed}");
+            assert_eq!(home.auth(&host, words), HookResult::Passed, "{words} {typed}");
             assert_eq!(host.password().as_deref(), Some(password), "{words} {typed}");
             assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
-            assert_eq!(home.account(&host, words), Entry::Passed);
+            assert_eq!(home.account(&host, words), HookResult::Passed);
         }
     }
 }
@@ -35,10 +35,10 @@ fn the_code_is_split_off_and_the_password_goes_on() {
 fn a_recovery_code_and_an_app_password_are_taken_there_too() {
     let home = Home::new("");
     let host = vpn().who_types(&[&format!("hunter2 {}", home.recovery_code())]);
-    assert_eq!(home.auth(&host, "forward_pass"), Entry::Passed);
+    assert_eq!(home.auth(&host, "forward_pass"), HookResult::Passed);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     let host = vpn().who_types(&[&home.app_password("pam:openvpn")]);
-    assert_eq!(home.auth(&host, "forward_pass"), Entry::Passed);
+    assert_eq!(home.auth(&host, "forward_pass"), HookResult::Passed);
     assert_eq!(host.password().as_deref(), Some(""));
 }
 
@@ -62,13 +62,13 @@ fn of_whoever_needs_no_code_the_whole_is_the_password() {
     let home = Home::new("[[policy.exempt]]\nservices = [\"backup\"]");
     for words in ["forward_pass", "forward_pass first_factor=passed"] {
         let bob = Fake::at("openvpn", "bob").who_types(&["hunter123456"]);
-        assert_eq!(home.auth(&bob, words), Entry::NotNeeded, "{words}");
+        assert_eq!(home.auth(&bob, words), HookResult::NotNeeded, "{words}");
         assert_eq!(bob.password().as_deref(), Some("hunter123456"));
         let exempt = Fake::at("backup", "alice").who_types(&["hunter123456"]);
-        assert_eq!(home.auth(&exempt, words), Entry::NotNeeded, "{words}");
+        assert_eq!(home.auth(&exempt, words), HookResult::NotNeeded, "{words}");
         assert_eq!(exempt.password().as_deref(), Some("hunter123456"));
         let gone = Fake::at("openvpn", "bob");
-        assert_eq!(home.auth(&gone, words), Entry::Denied(Denial::Conversation), "{words}");
+        assert_eq!(home.auth(&gone, words), HookResult::Denied(Denial::Conversation), "{words}");
     }
 }
 
@@ -78,7 +78,7 @@ fn before_the_first_factor_a_password_and_code_meet_one_text_too() {
     let home = Home::new("[policy]\nrequired = \"all\"");
     for user in ["alice", "bob", "nobody here", "../x"] {
         let host = Fake::at("openvpn", user).who_types(&["hunter2000000", "again"]);
-        assert!(matches!(home.auth(&host, "forward_pass"), Entry::Denied(_)), "{user}");
+        assert!(matches!(home.auth(&host, "forward_pass"), HookResult::Denied(_)), "{user}");
         assert_eq!(host.prompts.borrow().len(), 1, "{user}");
         assert_eq!(*host.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR], "{user}");
     }
@@ -96,9 +96,9 @@ fn what_was_cut_off_is_not_handed_on() {
 fn a_code_that_an_earlier_module_asked_for_is_used() {
     let home = Home::new("");
     let host = sudo().with_password(&home.code(0));
-    assert_eq!(home.auth(&host, "first_factor=passed use_first_pass"), Entry::Passed);
+    assert_eq!(home.auth(&host, "first_factor=passed use_first_pass"), HookResult::Passed);
     let host = sudo().with_password(&format!("hunter2{}", home.code(1)));
-    assert_eq!(home.auth(&host, "first_factor=passed use_first_pass forward_pass"), Entry::Passed);
+    assert_eq!(home.auth(&host, "first_factor=passed use_first_pass forward_pass"), HookResult::Passed);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert!(host.prompts.borrow().is_empty());
 }
@@ -121,12 +121,12 @@ fn try_first_pass_asks_where_the_password_was_no_code() {
     let home = Home::new("");
     let passed = "first_factor=passed try_first_pass";
     let host = sudo().with_password("hunter2").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, passed), Entry::Passed);
+    assert_eq!(home.auth(&host, passed), HookResult::Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
     assert!(!host.log_text().contains("unfit"), "a password alone is no guess: {}", host.log_text());
 
     let host = sudo().with_password("000000").who_types(&[&home.code(1)]);
-    assert_eq!(home.auth(&host, passed), Entry::Passed);
+    assert_eq!(home.auth(&host, passed), HookResult::Passed);
     assert!(host.prompts.borrow()[0].starts_with("That code is wrong"));
 }
 
@@ -140,7 +140,7 @@ fn before_the_first_factor_no_prompt_follows_a_password_that_is_there() {
         assert!(host.prompts.borrow().is_empty(), "{stacked}");
     }
     let host = sudo().who_types(&[&home.code(1)]);
-    assert_eq!(home.auth(&host, "try_first_pass"), Entry::Passed);
+    assert_eq!(home.auth(&host, "try_first_pass"), HookResult::Passed);
 }
 
 #[test]
@@ -149,9 +149,9 @@ fn a_line_for_app_passwords_takes_nothing_else() {
     let right = home.app_password("pam:dovecot");
     let dovecot = |typed: &str| Fake::at("dovecot", "alice").who_types(&[typed]);
     let host = dovecot(&right);
-    assert_eq!(home.auth(&host, "app_password"), Entry::Passed);
+    assert_eq!(home.auth(&host, "app_password"), HookResult::Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
-    assert_eq!(home.account(&host, "app_password"), Entry::Passed);
+    assert_eq!(home.account(&host, "app_password"), HookResult::Passed);
     for typed in [home.code(0), home.recovery_code(), "hunter2".to_owned(), String::new()] {
         for words in ["app_password", "app_password first_factor=passed", "app_password nullok"] {
             let host = dovecot(&typed);
@@ -164,7 +164,7 @@ fn a_line_for_app_passwords_takes_nothing_else() {
     let bob = Fake::at("dovecot", "bob").who_types(&[&right]);
     assert_eq!(home.auth(&bob, "app_password"), DENIED);
     // nothing of that was spent
-    assert_eq!(home.auth(&sudo().who_types(&[&home.code(0)]), "first_factor=passed"), Entry::Passed);
+    assert_eq!(home.auth(&sudo().who_types(&[&home.code(0)]), "first_factor=passed"), HookResult::Passed);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
     assert_eq!(home.auth(&host, "app_password forward_pass"), DENIED);
     assert_eq!(host.password(), Some(typed));
     assert_eq!(host.log_text(), "", "nothing was refused yet");
-    assert_eq!(home.auth(&host, "use_first_pass forward_pass"), Entry::Passed);
+    assert_eq!(home.auth(&host, "use_first_pass forward_pass"), HookResult::Passed);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert_eq!(host.prompts.borrow().len(), 1);
     // a wrong one would count twice

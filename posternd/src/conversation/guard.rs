@@ -1,42 +1,43 @@
 //! The `account` line: refuses an entry for which the `auth` line of the same transaction never passed, such
 //! as a key alone at an sshd without AuthenticationMethods.
 
-use crate::entry::{Denial, Entry};
-use crate::host::{Host, Severity};
-use crate::line::{Front, Line, misconfigured};
-use crate::log::LogFields;
-use crate::mark::{Left, Mark};
-use crate::options::Options;
+use super::host::Host;
+use super::line::{Front, Line, misconfigured};
+use super::log::LogFields;
+use super::mark::{Left, Mark};
+use super::options::Options;
 use shared::config::Unenrolled;
 use shared::guess::Stage;
 use shared::policy::Need;
+use shared::protocol::Severity;
+use shared::protocol::{Denial, HookResult};
 
 /// `account … pam_totp.so`. One that has passed removes the mark: it is good for one entry.
-pub(crate) fn account(host: &dyn Host, words: &[String]) -> Entry {
+pub(super) fn account(host: &dyn Host, words: &[String]) -> HookResult {
     match check(host, words) {
-        Entry::Passed => match host.forget() {
-            Ok(()) => Entry::Passed,
+        HookResult::Passed => match host.forget() {
+            Ok(()) => HookResult::Passed,
             Err(error) => {
                 LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
-                Entry::Denied(Denial::Unavailable)
+                HookResult::Denied(Denial::Unavailable)
             }
         },
         refused => refused,
     }
 }
 
-fn check(host: &dyn Host, words: &[String]) -> Entry {
+fn check(host: &dyn Host, words: &[String]) -> HookResult {
     let options = match Options::read(words) {
         Ok(options) => options,
         Err(error) => return misconfigured(host, &error),
     };
     let front = match Front::open(host, &options) {
         Ok(front) => front,
-        Err(denial) => return Entry::Denied(denial),
+        Err(denial) => return HookResult::Denied(denial),
     };
     let line = match front.line() {
         Ok(line) => line,
-        Err(denial) => return Entry::Denied(denial),
+        Err(denial) => return HookResult::Denied(denial),
     };
     let mark = host.recall().and_then(|bytes| Mark::from_bytes(&bytes));
     match mark.filter(|mark| mark.user == line.user) {
@@ -46,16 +47,16 @@ fn check(host: &dyn Host, words: &[String]) -> Entry {
 }
 
 /// The `auth` line has passed; what it left is done now that the first factor has passed too.
-fn finish(line: &Line<'_>, left: &Left) -> Entry {
+fn finish(line: &Line<'_>, left: &Left) -> HookResult {
     match line.desk.finish(&line.visitor(Stage::Before), left) {
         Ok(told) => line.tell(&told),
         Err(error) => return line.unavailable(&error),
     }
-    Entry::Passed
+    HookResult::Passed
 }
 
 /// Nobody asked for a code in this transaction: that is right only where none is needed.
-fn ask_policy(line: &Line<'_>) -> Entry {
+fn ask_policy(line: &Line<'_>) -> HookResult {
     let need = match line.desk.need(&line.visitor(Stage::After), &line.earlier) {
         Ok((need, _)) => need,
         Err(error) => return line.unavailable(&error),
@@ -66,13 +67,13 @@ fn ask_policy(line: &Line<'_>) -> Entry {
         (_, Some(Unenrolled::Allow)) => false,
         (_, Some(Unenrolled::Deny | Unenrolled::Enroll)) => true,
         (Need::Enrolment, None) => match line.waived() {
-            Entry::NotNeeded => false,
+            HookResult::NotNeeded => false,
             denied => return denied,
         },
         (Need::Nothing, None) => false,
     };
     if !needed {
-        return Entry::Passed;
+        return HookResult::Passed;
     }
     let cause = if line.settings.sshd {
         "not-asked: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
@@ -80,5 +81,5 @@ fn ask_policy(line: &Line<'_>) -> Entry {
         "not-asked: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"
     };
     line.log(Severity::Notice, "refused", cause);
-    Entry::Denied(Denial::NotAsked)
+    HookResult::Denied(Denial::NotAsked)
 }

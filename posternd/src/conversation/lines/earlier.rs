@@ -1,9 +1,9 @@
 //! Exemptions that depend on what passed before the line.
 
 use super::Home;
-use crate::entry::{Denial, Entry};
-use crate::host::Item;
-use crate::host::fake::Fake;
+use crate::conversation::host::Item;
+use crate::conversation::host::fake::Fake;
+use shared::protocol::{Denial, HookResult};
 
 const KEY: &str =
     "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
@@ -24,14 +24,14 @@ fn sshd(said: &'static str) -> Fake {
 #[track_caller]
 fn asks(home: &Home, host: &Fake, words: &str) -> bool {
     match home.auth(host, words) {
-        Entry::NotNeeded => {
+        HookResult::NotNeeded => {
             assert!(host.log_text().contains("not needed cause=policy.exempt-1"), "{}", host.log_text());
             assert!(host.prompts.borrow().is_empty());
-            assert_eq!(home.account(host, ""), Entry::Passed);
+            assert_eq!(home.account(host, ""), HookResult::Passed);
             false
         }
         // nothing is typed
-        Entry::Denied(Denial::Conversation) => true,
+        HookResult::Denied(Denial::Conversation) => true,
         other => panic!("{other:?}"),
     }
 }
@@ -81,16 +81,16 @@ fn before_the_first_factor_everyone_is_asked() {
     let home = home("[\"publickey\", \"password\"]");
     assert!(asks(&home, &sshd(""), ""));
     let host = sshd("").who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&host, ""), Entry::Passed);
+    assert_eq!(home.auth(&host, ""), HookResult::Passed);
 }
 
 /// What stands in postern.toml of the stack is said of the line that asks: where that was skipped it proves nothing.
 #[test]
 fn the_guard_goes_by_sshd_alone() {
     let home = Home::new("[pam]\nfirst_factor = \"passed\"\n[[policy.exempt]]\nafter = [\"password\"]");
-    assert_eq!(home.account(&sshd(""), PASSED), Entry::Denied(Denial::NotAsked));
-    assert_eq!(home.account(&sshd(KEY), ""), Entry::Denied(Denial::NotAsked));
-    assert_eq!(home.account(&sshd("password\n"), ""), Entry::Passed);
+    assert_eq!(home.account(&sshd(""), PASSED), HookResult::Denied(Denial::NotAsked));
+    assert_eq!(home.account(&sshd(KEY), ""), HookResult::Denied(Denial::NotAsked));
+    assert_eq!(home.account(&sshd("password\n"), ""), HookResult::Passed);
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn a_verified_key_is_not_made_to_wait_behind_strangers() {
     let from = |address: &'static str, said| sshd(said).with_variable("SSH_CONNECTION", address);
     for _ in 0..2 {
         let stranger = from("198.51.100.7 1 192.0.2.1 22", "password\n").who_types(&["000000"; 3]);
-        assert!(matches!(home.auth(&stranger, PASSED), Entry::Denied(_)));
+        assert!(matches!(home.auth(&stranger, PASSED), HookResult::Denied(_)));
     }
     let delayed = from("203.0.113.9 1 192.0.2.1 22", "password\n").who_types(&["000000"]);
     home.auth(&delayed, PASSED);
     assert!(delayed.log_text().contains("cause=delayed-"), "{}", delayed.log_text());
     for (said, offset) in [(KEY, 0), ("publickey ssh-ed25519-cert-v01@openssh.com AAAA\n", 1)] {
         let owner = from("203.0.113.9 1 192.0.2.1 22", said).who_types(&[&home.code(offset)]);
-        assert_eq!(home.auth(&owner, PASSED), Entry::Passed, "{}", owner.log_text());
+        assert_eq!(home.auth(&owner, PASSED), HookResult::Passed, "{}", owner.log_text());
     }
 }
 
@@ -126,9 +126,9 @@ fn strangers_without_an_address_do_not_delay_the_console() {
     let home = Home::new("");
     for _ in 0..2 {
         let stranger = sshd("password\n").who_types(&["000000"; 3]);
-        assert!(matches!(home.auth(&stranger, PASSED), Entry::Denied(_)));
+        assert!(matches!(home.auth(&stranger, PASSED), HookResult::Denied(_)));
     }
     let console = || Fake::at("login", "alice").with(Item::Terminal, "/dev/tty1");
     let owner = console().who_types(&[&home.code(0)]);
-    assert_eq!(home.auth(&owner, PASSED), Entry::Passed, "{}", owner.log_text());
+    assert_eq!(home.auth(&owner, PASSED), HookResult::Passed, "{}", owner.log_text());
 }

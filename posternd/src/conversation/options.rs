@@ -1,11 +1,11 @@
 //! The words after pam_totp.so in a service file, and what they mean together with postern.toml: options
 //! override `[pam.service.NAME]`, which overrides `[pam]`.
 
-use crate::host::Echo;
 use shared::answer::Reading;
 use shared::config::value::{Duration, Line, Whole};
 use shared::config::{self, FirstFactor, Grace, Pam, PamService, Unenrolled};
 use shared::name::UserName;
+use shared::protocol::Echo;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -304,7 +304,7 @@ mod tests {
     /// Every option that the reader knows, from its own source, stands in the man page.
     #[test]
     fn every_option_stands_in_the_man_page() {
-        let manual = include_str!("../../packaging/man/pam_totp.8");
+        let manual = include_str!("../../../packaging/man/pam_totp.8");
         let source = include_str!("options.rs");
         let reader = source.split("match (name, value) {").nth(1).unwrap().split("_ =>").next().unwrap();
         let names: Vec<_> = reader.split(" (\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

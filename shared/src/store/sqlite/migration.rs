@@ -182,7 +182,7 @@ fn back_up(path: &Path) -> Result<PathBuf> {
 
 fn copy(path: &Path, new: &Path) -> Result<()> {
     let io = |error| StoreError::File(FileError::io(new, error));
-    let text = new.to_str().ok_or_else(|| io(std::io::ErrorKind::InvalidFilename.into()))?;
+    let text = new.to_str().ok_or_else(|| io(std::io::ErrorKind::InvalidInput.into()))?;
     let file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(io)?;
     let connection = open(path)?;
     // the copy is what it attaches

@@ -56,6 +56,7 @@ mod strangers;
 mod su;
 mod sudo;
 mod traps;
+mod upgrade;
 mod web_account;
 mod web_account_refusals;
 mod web_activation;

@@ -11,6 +11,7 @@ mod holder;
 mod keys;
 mod login_tickets;
 mod mail;
+mod migration;
 mod notices;
 mod place;
 mod rows;
@@ -20,7 +21,7 @@ mod statements;
 mod tail;
 mod turn;
 
-use super::{Intent, Store, StoreError, Transaction, location};
+use super::{Intent, Store, StoreError, Transaction, Upgraded, location};
 use crate::files::{self, FileError, Folder};
 use crate::vault::WrappedKey;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
@@ -99,7 +100,7 @@ impl Sqlite {
             return Err(StoreError::Damaged("it is no store of Postern's".to_owned()));
         }
         if found != VERSION {
-            return Err(StoreError::Version { found, known: VERSION });
+            return Err(migration::refusal(connection, found));
         }
         shape::check(connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
@@ -108,6 +109,15 @@ impl Sqlite {
             connection.pragma_update(None, "journal_mode", "WAL")?;
         }
         Ok(deadline)
+    }
+
+    /// Takes the store to this program's version.
+    pub(super) fn upgrade(path: &Path) -> Result<Upgraded, StoreError> {
+        migration::upgrade(path).map_err(|error| match error {
+            // what else the engine says where it cannot open one more file
+            StoreError::ReadOnly => out_of_files(path).unwrap_or(error),
+            error => error,
+        })
     }
 
     /// Makes the store under another name in its folder, and renames it when it is whole: a cut-off leaves no half

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod app_passwords;
+mod checkpoint;
 mod events;
 mod holder;
 mod keys;
@@ -45,9 +46,6 @@ const SCHEMA: &str = include_str!("schema.sql");
 const VERSION: i64 = 4;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
-/// Pages in the WAL before a commit folds it into the store: small, since each login that finds no other
-/// connection open reads it once.
-const CHECKPOINT_PAGES: i64 = 200;
 
 /// How long the engine may work on a transaction that writes, and that others wait for; and on one that reads.
 const WRITING: Duration = Duration::from_secs(10);
@@ -282,7 +280,9 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // checkpoint::before_write does it
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", checkpoint::KEPT)?;
     Ok(())
 }
 
@@ -297,6 +297,7 @@ impl Store for Sqlite {
         deadline.is_in(PATIENCE + WRITING);
         if intent == Intent::Write {
             tail.is_sure(connection)?;
+            checkpoint::before_write(connection);
         }
         let begun = connection.transaction_with_behavior(behavior);
         let transaction = begun.map_err(|error| place.held(error.into()))?;

@@ -1,10 +1,13 @@
 //! posternd and the gate as processes of their own users, by the machine's own clock.
 
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use testhost::{HOST_SOCKET, patiently};
 
 /// Where the socket is while nobody is to find it.
@@ -31,6 +34,13 @@ impl Posternd {
 
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The processor time that it has taken so far, the threads that have ended included.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let process = Pid::from_raw(i32::try_from(self.process()).expect("a process"));
+        let clock = clock_getcpuclockid(process).expect("posternd runs");
+        clock.now().expect("a clock").into()
     }
 
     /// Runs something while nobody finds its socket.

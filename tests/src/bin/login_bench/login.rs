@@ -3,6 +3,8 @@
 use crate::contestants::{Contestant, Kind};
 use crate::daemons::Posternd;
 use crate::people::Person;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +19,8 @@ const SIDE_BY_SIDE: usize = 4;
 pub(crate) struct Timings {
     pub(crate) kind: Kind,
     pub(crate) took: Vec<Duration>,
+    /// Processor time of all its hosts, and what it cost posternd meanwhile.
+    pub(crate) processor: Duration,
 }
 
 /// How many logins without a daemon went.
@@ -52,15 +56,26 @@ pub(crate) fn interleaved(
     posternd: &Posternd,
     rounds: usize,
 ) -> Vec<Timings> {
-    let mut timings: Vec<Timings> =
-        all.iter().map(|one| Timings { kind: one.kind, took: Vec::with_capacity(rounds) }).collect();
+    let mut timings: Vec<Timings> = all
+        .iter()
+        .map(|one| Timings { kind: one.kind, took: Vec::new(), processor: Duration::ZERO })
+        .collect();
     for round in 0..rounds {
         for turn in 0..all.len() {
             let at = (round + turn) % all.len();
+            let before = posternd.processor_time() + of_children();
             timings[at].took.push(one_login(pam_host, all[at], posternd, &[]).0);
+            timings[at].processor += posternd.processor_time() + of_children() - before;
         }
     }
     timings
+}
+
+/// The processor time of all processes that were started and have ended.
+fn of_children() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("it is known of one's own children");
+    let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Duration::from_micros(microseconds.unsigned_abs())
 }
 
 /// A login of the contestant's next person, with posternd or without it.

@@ -58,11 +58,18 @@ pub(crate) fn table(title: &str, all: &[Timings]) {
     let above = |median: Duration| median.as_secs_f64() - of(Kind::Permit).as_secs_f64();
     let google = above(of(Kind::Google));
     println!("{title}, {} logins each:\n", all.first().map_or(0, |one| one.took.len()));
-    println!("| module | median | above pam_permit | ÷ google's |\n|---|---:|---:|---:|");
-    for (kind, median) in &medians {
+    println!(
+        "| module | median | above pam_permit | ÷ google's | processor time |\n|---|---:|---:|---:|---:|"
+    );
+    for ((kind, median), one) in medians.iter().zip(all) {
+        let processor = one.processor.as_secs_f64() * 1e3 / one.took.len() as f64;
         let more = above(*median);
         let (title, median) = (kind.title(), median.as_secs_f64() * 1e3);
-        println!("| {title} | {median:.2} ms | {:.2} ms | {:.2} |", more * 1e3, more / google);
+        println!(
+            "| {title} | {median:.2} ms | {:.2} ms | {:.2} | {processor:.2} ms |",
+            more * 1e3,
+            more / google
+        );
     }
     println!();
 }

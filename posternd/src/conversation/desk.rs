@@ -275,16 +275,15 @@ impl Desk {
         let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer } = match self {
             Desk::Store { config, worker, doubts } => {
-                let act = |door: &mut Door| {
-                    let ran = clock::now().map(|now| door.run_errand(root, &errand, now));
+                let act = |door: &mut Door| -> Result<Reply, DeskError> {
+                    let ran = door.run_errand(root, &errand, clock::now()?);
                     doubts.borrow_mut().extend(door.take_doubts());
-                    ran
+                    Ok(ran?)
                 };
-                let ran = match worker {
-                    None => act(&mut Door::open((**config).clone())?),
-                    Some(worker) => worker.run(config, act)?,
-                };
-                ran??
+                match worker {
+                    None => act(&mut Door::open((**config).clone())?)?,
+                    Some(worker) => worker.run(config, act)??,
+                }
             }
             Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
             Desk::Gate(gate) => gate.judge(&errand)?,

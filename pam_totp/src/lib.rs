@@ -10,6 +10,8 @@ mod desk;
 mod entry;
 mod ffi;
 mod guard;
+#[cfg_attr(not(test), expect(dead_code, reason = "the relay starts it"))]
+mod helper;
 mod host;
 mod line;
 #[cfg(test)]

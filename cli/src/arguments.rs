@@ -84,6 +84,8 @@ pub(crate) enum Command {
     /// The master key and the keys that it wraps
     #[command(subcommand)]
     Key(Key),
+    /// Take the store of an older Postern to this one's version, after a copy of it is made
+    Upgrade,
     /// Show what happened
     Log(Log),
     /// Edit postern.toml and check it before it counts
@@ -128,6 +130,7 @@ impl Command {
             | Command::Session(_)
             | Command::Import(_)
             | Command::Key(_)
+            | Command::Upgrade
             | Command::PrintConfig(_)
             | Command::Log(_)
             | Command::Edit

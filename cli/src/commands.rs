@@ -21,6 +21,7 @@ mod session;
 mod setup;
 pub(crate) mod status;
 mod unlock;
+mod upgrade;
 mod verify;
 
 use crate::afar;
@@ -74,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::PrintConfig(what) => print_config::run(arguments, output, what),
         Command::Key(Key::Rotate(what)) => key::rotate(arguments, output, what),
         Command::Log(what) => log::run(arguments, output, what),
+        Command::Upgrade => upgrade::run(arguments, output),
         Command::Edit => edit::run(arguments, output),
         Command::Check(what) => check::run(arguments, output, what),
     }

@@ -79,6 +79,9 @@ _postern() {
             postern,unlock)
                 cmd="postern__subcmd__unlock"
                 ;;
+            postern,upgrade)
+                cmd="postern__subcmd__upgrade"
+                ;;
             postern,verify)
                 cmd="postern__subcmd__verify"
                 ;;
@@ -271,6 +274,9 @@ _postern() {
             postern__subcmd__help,unlock)
                 cmd="postern__subcmd__help__subcmd__unlock"
                 ;;
+            postern__subcmd__help,upgrade)
+                cmd="postern__subcmd__help__subcmd__upgrade"
+                ;;
             postern__subcmd__help,verify)
                 cmd="postern__subcmd__help__subcmd__verify"
                 ;;
@@ -368,7 +374,7 @@ _postern() {
 
     case "${cmd}" in
         postern)
-            opts="-h -V --config --json --gate --admin-secret-file --gate-ca --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit check help"
+            opts="-h -V --config --json --gate --admin-secret-file --gate-ca --help --version init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key upgrade log edit check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2160,7 +2166,7 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help)
-            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key log edit check help"
+            opts="init enroll verify status disable recovery one-time-code authenticator email unlock account password app-password browser session import print-config key upgrade log edit check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2720,6 +2726,20 @@ _postern() {
             return 0
             ;;
         postern__subcmd__help__subcmd__unlock)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__help__subcmd__upgrade)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3563,6 +3583,58 @@ _postern() {
             ;;
         postern__subcmd__unlock)
             opts="-h --clock --config --json --gate --admin-secret-file --gate-ca --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin-secret-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --gate-ca)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        postern__subcmd__upgrade)
+            opts="-h --config --json --gate --admin-secret-file --gate-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

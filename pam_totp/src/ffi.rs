@@ -5,18 +5,17 @@
 //! MUST NOT keep a pointer of libpam's beyond the call that gave it.
 #![allow(unsafe_code)]
 
-use crate::desk::Reach;
-use crate::entry::{Denial, Entry};
-use crate::host::{Echo, Host, Item, NoAnswer, NotForgotten, Severity};
-use crate::log::LogFields;
-use crate::{caller, guard, login, password};
+use crate::relay::{self, Relayed};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
+use posternd::conversation::{self, Host, Item, LogFields, NoAnswer, NotForgotten, Reach};
 use shared::answer;
 use shared::errand::client::Gate;
+use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, Severity};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::Once;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -27,11 +26,11 @@ struct Module;
 
 impl PamServiceModule for Module {
     fn authenticate(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
-        hook(&Libpam { pam, flags }, |host| login::authenticate(host, &words))
+        hook(&Libpam { pam, flags }, |host| run(Hook::Auth, host, &words))
     }
 
     fn acct_mgmt(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
-        hook(&Libpam { pam, flags }, |host| guard::account(host, &words))
+        hook(&Libpam { pam, flags }, |host| run(Hook::Account, host, &words))
     }
 
     fn setcred(_: Pam, _: PamFlags, _: Vec<String>) -> PamError {
@@ -48,10 +47,7 @@ impl PamServiceModule for Module {
 
     fn chauthtok(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
         if flags.bits() & UPDATE_AUTHTOK != 0 {
-            hook(&Libpam { pam, flags }, |host| {
-                password::changed(host, &words);
-                Entry::NotNeeded
-            });
+            hook(&Libpam { pam, flags }, |host| run(Hook::Password, host, &words));
         }
         // Whatever came of it: a success of ours could make up for a module that refused the change, and a failure
         // would call one failed that is done.
@@ -61,8 +57,19 @@ impl PamServiceModule for Module {
 
 pam_module!(Module);
 
+/// Has posternd run a hook where it listens; else runs it here. A configuration of its own never goes to the daemon.
+fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
+    let is_own = options.iter().any(|option| option.starts_with("config="));
+    if nix::unistd::geteuid().is_root() && !is_own {
+        if let Relayed::Ended(result) = relay::relay(Path::new(HOST_SOCKET), hook, host, options) {
+            return result;
+        }
+    }
+    conversation::run(hook, host, options)
+}
+
 /// Runs a hook; a panic denies, and leaves a line that says where.
-fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> Entry) -> PamError {
+fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> HookResult) -> PamError {
     thread_local! {
         static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
     }
@@ -90,17 +97,17 @@ fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> Entry) -> PamError {
 }
 
 /// The one translation into libpam's numbers.
-fn number(entry: Entry) -> PamError {
+fn number(entry: HookResult) -> PamError {
     match entry {
-        Entry::Passed => PamError::SUCCESS,
-        Entry::NotNeeded => PamError::IGNORE,
-        Entry::Denied(Denial::Refused) => PamError::AUTH_ERR,
-        Entry::Denied(Denial::TooManyTries) => PamError::MAXTRIES,
-        Entry::Denied(Denial::Conversation) => PamError::CONV_ERR,
-        Entry::Denied(Denial::BadName) => PamError::USER_UNKNOWN,
-        Entry::Denied(Denial::Unavailable) => PamError::AUTHINFO_UNAVAIL,
-        Entry::Denied(Denial::Misconfigured) => PamError::SERVICE_ERR,
-        Entry::Denied(Denial::NotAsked) => PamError::PERM_DENIED,
+        HookResult::Passed => PamError::SUCCESS,
+        HookResult::NotNeeded => PamError::IGNORE,
+        HookResult::Denied(Denial::Refused) => PamError::AUTH_ERR,
+        HookResult::Denied(Denial::TooManyTries) => PamError::MAXTRIES,
+        HookResult::Denied(Denial::Conversation) => PamError::CONV_ERR,
+        HookResult::Denied(Denial::BadName) => PamError::USER_UNKNOWN,
+        HookResult::Denied(Denial::Unavailable) => PamError::AUTHINFO_UNAVAIL,
+        HookResult::Denied(Denial::Misconfigured) => PamError::SERVICE_ERR,
+        HookResult::Denied(Denial::NotAsked) => PamError::PERM_DENIED,
     }
 }
 
@@ -254,7 +261,11 @@ impl Host for Libpam {
     }
 
     fn real_user(&self) -> Option<String> {
-        caller::real_user()
+        conversation::real_user()
+    }
+
+    fn runs_as(&self) -> String {
+        conversation::runs_as()
     }
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
@@ -348,7 +359,7 @@ mod tests {
             (Denial::NotAsked, PamError::PERM_DENIED),
         ];
         for (denial, meant) in denials {
-            assert_eq!(number(Entry::Denied(denial)) as i32, meant as i32, "{denial:?}");
+            assert_eq!(number(HookResult::Denied(denial)) as i32, meant as i32, "{denial:?}");
         }
     }
 }

@@ -30,6 +30,7 @@ pub mod otpauth;
 pub mod password;
 pub mod place;
 pub mod policy;
+pub mod protocol;
 pub mod qr;
 pub mod recovery;
 pub mod remote;

@@ -32,6 +32,7 @@ use crate::totp::{Parameters, Step};
 use crate::vault::{Fingerprint, RecoveryHash, WrappedKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 
 /// An account's number: never used twice, stays when the account is renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -265,6 +266,27 @@ pub fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(sqlite::Sqlite::open(url.sqlite_path())?))
 }
 
+/// What an upgrade came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upgraded {
+    /// The store has this program's version already.
+    Already(i64),
+    /// It has it now.
+    Now {
+        /// The version that it had.
+        from: i64,
+        /// This program's.
+        to: i64,
+        /// A copy of the store as it was, beside it.
+        backup: PathBuf,
+    },
+}
+
+/// Takes the store that the configuration names to this program's version, whole or not at all.
+pub fn upgrade(url: &StoreUrl) -> Result<Upgraded, StoreError> {
+    sqlite::Sqlite::upgrade(url.sqlite_path())
+}
+
 /// Makes a new store that holds these data keys, for `group` to share. Refuses if there is one.
 pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
     sqlite::Sqlite::create(url.sqlite_path(), group, keys)
@@ -296,6 +318,15 @@ pub enum StoreError {
         found: i64,
         /// What this program knows.
         known: i64,
+        /// Whether there is a way from that one to this one.
+        is_upgradable: bool,
+    },
+    /// A store of a shape that no release had.
+    Unreleased {
+        /// The version that it says.
+        found: i64,
+        /// The commit that made it.
+        commit: &'static str,
     },
     /// A store of this version, and of another shape.
     Shape(String),
@@ -380,13 +411,20 @@ impl fmt::Display for StoreError {
             StoreError::ReadOnly => f.write_str(
                 "the store cannot be written: make its folder, its files and the file system writable for this user",
             ),
-            StoreError::Version { found, known } => {
-                let install = if found > known { "that made it or a newer one" } else { "that made it" };
-                write!(
-                    f,
-                    "the store has version {found}, this program knows version {known}; install the Postern {install}"
-                )
+            StoreError::Version { found, known, is_upgradable } => {
+                write!(f, "the store has version {found}, this program knows version {known}; ")?;
+                f.write_str(match (is_upgradable, found > known) {
+                    (true, _) => "run postern upgrade as root",
+                    (false, true) => "install the Postern that made it or a newer one",
+                    (false, false) => "install the Postern that made it",
+                })
             }
+            StoreError::Unreleased { found, commit } => write!(
+                f,
+                "the store has the shape of commit {commit}, which calls itself version {found} and was never released: \
+                 it cannot be upgraded; go on with a build of that commit, or move the store away, run postern init and \
+                 enroll everyone again"
+            ),
             StoreError::Shape(what) => write!(
                 f,
                 "the store is not of this program's shape: {what}; an earlier build or another hand made it: \

@@ -10,6 +10,17 @@ use std::time::Duration;
 const PORT: u16 = 9515;
 /// The key under which an element's reference stands (WebDriver, section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// Whether a click on an element loads another page.
+const LOADS_A_PAGE: &str = "
+    const hit = arguments[0].closest('a[href], button, input, summary');
+    if (!hit || hit.matches('summary, [type=button], [type=reset]')) return false;
+    if (hit.matches('a')) {
+        const same = hit.href.split('#')[0] === location.href.split('#')[0] && hit.hash !== '';
+        return hit.protocol.startsWith('http') && hit.target !== '_blank' && !hit.download && !same;
+    }
+    if (!hit.matches('button, [type=submit], [type=image]') || !hit.form || hit.disabled) return false;
+    return hit.formNoValidate || hit.form.noValidate || hit.form.checkValidity();
+";
 
 /// A browser with an empty profile; it ends when this goes.
 pub struct Chromium {
@@ -80,11 +91,18 @@ impl Chromium {
         self
     }
 
-    /// Clicks.
+    /// Clicks, and waits until the page has gone if the click loads another: chromedriver may return before the
+    /// navigation begins, and the next page may have the same heading and the same fields.
     #[track_caller]
     pub fn clicks(&self, selector: &str) -> &Chromium {
         let element = self.finds(selector);
+        let page = self.finds(":root");
+        let arguments = json!([{ELEMENT: element}]);
+        let loads = self.does("execute/sync", &json!({"script": LOADS_A_PAGE, "args": arguments}));
         self.does(&format!("element/{element}/click"), &json!({}));
+        if loads == Value::Bool(true) {
+            self.waits_until_gone(&page, &format!("the page is left by a click on {selector}"));
+        }
         self
     }
 
@@ -118,10 +136,7 @@ impl Chromium {
     pub fn types_the_last_digit(&self, code: &str) -> &Chromium {
         let field = self.finds("[name=code]");
         self.types("[name=code]", code);
-        patiently("the page has submitted itself", || {
-            let seen = call("GET", &self.at(&format!("element/{field}/name")), &Value::Null);
-            Ok((!seen["error"].is_null()).then_some(()))
-        });
+        self.waits_until_gone(&field, "the page has submitted itself");
         self
     }
 
@@ -215,6 +230,15 @@ impl Chromium {
         let found = call("POST", &self.at("element"), &json!({"using": "css selector", "value": selector}));
         let element = found[ELEMENT].as_str()?;
         call("GET", &self.at(&format!("element/{element}/text")), &Value::Null).as_str().map(str::to_owned)
+    }
+
+    /// Waits until an element's page is no longer the one shown.
+    #[track_caller]
+    fn waits_until_gone(&self, element: &str, what: &str) {
+        patiently(what, || {
+            let seen = call("GET", &self.at(&format!("element/{element}/name")), &Value::Null);
+            Ok((!seen["error"].is_null()).then_some(()))
+        });
     }
 
     #[track_caller]

@@ -9,6 +9,7 @@ use crate::journal::Journal;
 use crate::limit::Limit;
 use crate::person::Person;
 use crate::postern::Postern;
+use crate::posternd::Posternd;
 use crate::processes::{below, finished};
 use crate::sshd::{Sshd, put};
 use std::fs;
@@ -26,6 +27,7 @@ pub struct Host {
     pub clock: Clock,
     /// Its log.
     pub journal: Journal,
+    _posternd: Option<Posternd>,
     _limit: Limit,
 }
 
@@ -51,7 +53,9 @@ impl Host {
         Postern::call("init").does();
         Sshd::configure();
         put_service("sudo");
-        Host { sshd: Some(Sshd::start()), clock, journal, _limit: limit }
+        // every story of PAM hosts holds with posternd and without
+        let posternd = std::env::var_os("POSTERN_TEST_POSTERND").map(|_| Posternd::start());
+        Host { sshd: Some(Sshd::start()), clock, journal, _posternd: posternd, _limit: limit }
     }
 
     /// Someone with an account, a password and a key.

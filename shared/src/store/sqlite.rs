@@ -6,11 +6,13 @@
 
 mod accounts;
 mod app_passwords;
+mod checkpoint;
 mod events;
 mod holder;
 mod keys;
 mod login_tickets;
 mod mail;
+mod migration;
 mod notices;
 mod place;
 mod rows;
@@ -20,7 +22,7 @@ mod statements;
 mod tail;
 mod turn;
 
-use super::{Intent, Store, StoreError, Transaction, location};
+use super::{Intent, Store, StoreError, Transaction, Upgraded, location};
 use crate::files::{self, FileError, Folder};
 use crate::vault::WrappedKey;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
@@ -44,9 +46,6 @@ const SCHEMA: &str = include_str!("schema.sql");
 const VERSION: i64 = 4;
 /// `application_id`, so that file(1) and a wrong path are told apart: "Post".
 const APPLICATION: i64 = 0x506f_7374;
-/// Pages in the WAL before a commit folds it into the store: small, since each login that finds no other
-/// connection open reads it once.
-const CHECKPOINT_PAGES: i64 = 200;
 
 /// How long the engine may work on a transaction that writes, and that others wait for; and on one that reads.
 const WRITING: Duration = Duration::from_secs(10);
@@ -99,7 +98,7 @@ impl Sqlite {
             return Err(StoreError::Damaged("it is no store of Postern's".to_owned()));
         }
         if found != VERSION {
-            return Err(StoreError::Version { found, known: VERSION });
+            return Err(migration::refusal(connection, found));
         }
         shape::check(connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
@@ -108,6 +107,15 @@ impl Sqlite {
             connection.pragma_update(None, "journal_mode", "WAL")?;
         }
         Ok(deadline)
+    }
+
+    /// Takes the store to this program's version.
+    pub(super) fn upgrade(path: &Path) -> Result<Upgraded, StoreError> {
+        migration::upgrade(path).map_err(|error| match error {
+            // what else the engine says where it cannot open one more file
+            StoreError::ReadOnly => out_of_files(path).unwrap_or(error),
+            error => error,
+        })
     }
 
     /// Makes the store under another name in its folder, and renames it when it is whole: a cut-off leaves no half
@@ -272,7 +280,9 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // checkpoint::before_write does it
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", checkpoint::KEPT)?;
     Ok(())
 }
 
@@ -287,6 +297,7 @@ impl Store for Sqlite {
         deadline.is_in(PATIENCE + WRITING);
         if intent == Intent::Write {
             tail.is_sure(connection)?;
+            checkpoint::before_write(connection);
         }
         let begun = connection.transaction_with_behavior(behavior);
         let transaction = begun.map_err(|error| place.held(error.into()))?;

@@ -4,7 +4,6 @@ use crate::home::{Home, NOW, alice, name};
 use shared::door::Door;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Has somebody change the store by an engine of their own, and opens it.
@@ -65,27 +64,6 @@ fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
         let refused = refusal_after(earlier);
         assert!(refused.contains(named), "{earlier}: {refused}");
     }
-}
-
-/// What it would read and write there has changed its meaning. `stores/version-3/CONTENTS.md` says what it holds.
-#[test]
-fn a_store_of_version_3_is_refused_by_name() {
-    let (home, _) = alice("");
-    let Home { folder, config, door } = home;
-    drop(door);
-    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/version-3");
-    let store = folder.path().join("store/db");
-    for suffix in ["-wal", "-shm"] {
-        fs::File::create(format!("{}{suffix}", store.display())).unwrap();
-    }
-    for (from, to) in [("postern.db", store.clone()), ("postern.key", folder.path().join("etc/key"))] {
-        fs::write(to, fs::read(made.join(from)).unwrap()).unwrap();
-    }
-    let before = fs::read(&store).unwrap();
-    let refused = Door::open(config).err().expect("the store is not opened").to_string();
-    assert!(refused.contains("the store has version 3, this program knows version 4"), "{refused}");
-    assert!(refused.contains("install the Postern that made it"), "{refused}");
-    assert_eq!(fs::read(&store).unwrap(), before, "nothing was written");
 }
 
 /// Millions of rows where a few belong took a login half a minute and a gigabyte.

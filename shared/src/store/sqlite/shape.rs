@@ -4,7 +4,9 @@
 
 use super::SCHEMA;
 use crate::store::StoreError;
+use data_encoding::HEXLOWER;
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables with a bounded number of rows, which are read whole.
@@ -25,8 +27,21 @@ type Object = (String, String, String, Option<String>);
 
 /// Refuses a store of any other shape than this program's, by name.
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    compare(connection, SCHEMA)?;
+    for (table, most) in SMALL {
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {})", u64::from(most) + 1);
+        let rows: u32 = connection.query_row(&sql, [], |row| row.get(0))?;
+        if rows > most {
+            return Err(StoreError::Shape(format!("table {table} holds more than {most} rows")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a store that another schema made than this one, and names what differs.
+pub(super) fn compare(connection: &Connection, schema: &str) -> Result<(), StoreError> {
     let found = read(connection)?;
-    let known = expected();
+    let known = expected(schema);
     let wrong = |what: String| Err(StoreError::Shape(what));
     for (name, object) in &found {
         match known.get(name) {
@@ -43,14 +58,31 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     if let Some((name, object)) = missing.first() {
         return wrong(format!("{} {name} is missing", object.0));
     }
-    for (table, most) in SMALL {
-        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {})", u64::from(most) + 1);
-        let rows: u32 = connection.query_row(&sql, [], |row| row.get(0))?;
-        if rows > most {
-            return wrong(format!("table {table} holds more than {most} rows"));
+    Ok(())
+}
+
+/// What tells the schema of a store from all others, in hexadecimal.
+pub(super) fn mark(connection: &Connection) -> Result<String, StoreError> {
+    let mut hash = Sha256::new();
+    for (kind, name, table, sql) in read(connection)?.into_values() {
+        for text in [kind, name, table, sql.unwrap_or_default()] {
+            hash.update(text);
+            hash.update([0]);
         }
     }
-    Ok(())
+    Ok(HEXLOWER.encode(&hash.finalize()))
+}
+
+/// The tables and indexes that a schema makes: the name, and the statement.
+pub(super) fn created_by(schema: &str) -> impl Iterator<Item = (&str, &str)> {
+    statements(schema).into_iter().filter_map(|sql| {
+        let mut words = sql.split([' ', '(', '\n']).filter(|word| !word.is_empty());
+        match (words.next()?, words.next()?, words.next()?) {
+            ("CREATE", "TABLE" | "INDEX", name) => Some((name, sql)),
+            ("CREATE", "UNIQUE", "INDEX") => Some((words.next()?, sql)),
+            _ => None,
+        }
+    })
 }
 
 fn read(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError> {
@@ -68,16 +100,16 @@ fn read(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError>
     Ok(found)
 }
 
-/// What SQLite keeps of this program's schema. It keeps each statement from CREATE to before the semicolon as it was
+/// What SQLite keeps of a schema. It keeps each statement from CREATE to before the semicolon as it was
 /// typed, and makes an index of its own for each key that is not a rowid.
-fn expected() -> BTreeMap<String, Object> {
+fn expected(schema: &str) -> BTreeMap<String, Object> {
     let mut objects = BTreeMap::new();
     let mut put = |kind: &str, name: &str, table: &str, sql: Option<&str>| {
         let object = (kind.to_owned(), name.to_owned(), table.to_owned(), sql.map(str::to_owned));
         objects.insert(name.to_owned(), object);
     };
     let mut numbered = BTreeSet::new();
-    for sql in statements(SCHEMA) {
+    for sql in statements(schema) {
         let words: Vec<&str> = sql.split([' ', '(', '\n']).filter(|word| !word.is_empty()).collect();
         match words.as_slice() {
             ["CREATE", "TABLE", name, ..] => {
@@ -147,8 +179,6 @@ fn without_comments(sql: &str) -> String {
 mod tests {
     use super::super::VERSION;
     use super::*;
-    use data_encoding::HEXLOWER;
-    use sha2::{Digest, Sha256};
 
     /// SHA-256 of schema.sql, by version.
     const SCHEMAS: [(i64, &str); 1] =
@@ -166,7 +196,7 @@ mod tests {
     fn the_expected_shape_is_what_the_schema_makes() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
-        assert_eq!(read(&connection).unwrap(), expected());
+        assert_eq!(read(&connection).unwrap(), expected(SCHEMA));
         check(&connection).unwrap();
     }
 

@@ -1,6 +1,7 @@
 //! Waiting for one's turn at the store. SQLite's own wait grows to a tenth of a second, so that whoever came last and looks
 //! often is served before whoever has waited long; here everyone looks equally often, at times that differ.
 
+use super::checkpoint;
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -17,13 +18,22 @@ thread_local! {
 
 /// Called by the engine for the `turn`th time while another process holds what it needs; whether it looks again.
 pub(super) fn wait(turn: i32) -> bool {
+    wait_for(PATIENCE, turn)
+}
+
+/// The same, in order to restart the WAL.
+pub(super) fn wait_briefly(turn: i32) -> bool {
+    wait_for(checkpoint::PATIENCE, turn)
+}
+
+fn wait_for(patience: Duration, turn: i32) -> bool {
     let now = Instant::now();
     let since = match SINCE.get() {
         Some(since) if turn > 0 => since,
         _ => now,
     };
     SINCE.set(Some(since));
-    if now.duration_since(since) >= PATIENCE {
+    if now.duration_since(since) >= patience {
         return false;
     }
     pause();

@@ -1,0 +1,23 @@
+//! `postern upgrade`: takes the store to this program's version.
+
+use crate::arguments::Arguments;
+use crate::output::{Failure, Output};
+use shared::config::file;
+use shared::store::{self, Upgraded};
+
+/// By the configuration that is in force, as the gate goes by it: one that is being edited holds no upgrade up.
+pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
+    let in_force = file::in_force(&arguments.config).map_err(|error| Failure::new(error.with_remedy()))?;
+    if let Some(problem) = &in_force.problem {
+        output.warn(problem)?;
+    }
+    match store::upgrade(&in_force.config.store.url)? {
+        Upgraded::Already(version) => {
+            output.done(format_args!("the store has version {version} already; nothing was changed"))
+        }
+        Upgraded::Now { from, to, backup } => output.done(format_args!(
+            "the store had version {from} and has version {to} now; {} is a copy of it as it was: remove that once all is well",
+            backup.display()
+        )),
+    }
+}

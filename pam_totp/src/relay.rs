@@ -1,0 +1,246 @@
+//! The module's side of the protocol with posternd: connects, says what the transaction is about, and does what it is
+//! told within bounds of its own.
+//!
+//! MUST believe no socket on which another user than root listens.
+//! MUST NOT let the stacked password leave the host process unless the line's own options ask for it.
+
+use crate::connection::{ConnectError, Connection};
+use posternd::conversation::{Host, Item, LogFields};
+use shared::protocol::{
+    Denial, FrameError, Greeting, Hook, HookResult, Instruction, Malformed, Opening, Reply, Severity, State,
+    Transaction, common_version, receive, send,
+};
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// Prompts of one hook.
+const PROMPTS: u32 = 32;
+/// Instructions of one hook, prompts included.
+const INSTRUCTIONS: u32 = 512;
+/// How long posternd may take to accept and greet, and to have room.
+const GREETED: Duration = Duration::from_secs(2);
+const ADMITTED: Duration = Duration::from_secs(10);
+/// The pause before a busy posternd is asked again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long posternd may be silent, and how long it may take in all, while it verifies.
+const SILENT: Duration = Duration::from_secs(10);
+const VERIFIED: Duration = Duration::from_secs(30);
+
+/// How a hook that was to be relayed went.
+pub(crate) enum Relayed {
+    /// posternd decided, or was to and did not: access is denied then.
+    Ended(HookResult),
+    /// Nobody who may be believed listens there.
+    NobodyListens,
+}
+
+/// Why posternd did not decide.
+#[derive(Debug)]
+enum RelayError {
+    /// Every place is taken.
+    Busy,
+    /// The connection failed, or a frame came that has no place there.
+    Frame(FrameError),
+    /// An instruction beyond the module's bounds.
+    Bounds(&'static str),
+    /// It took longer than it may.
+    TooLong,
+}
+
+impl fmt::Display for RelayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
+            RelayError::Frame(FrameError::Stream(error)) => {
+                write!(f, "posternd ended the conversation: {error}; see its log")
+            }
+            RelayError::Frame(error) => {
+                write!(f, "posternd is of another version than pam_totp.so ({error}); restart posternd")
+            }
+            RelayError::Bounds(what) => write!(f, "posternd asked for what it may not: {what}"),
+            RelayError::TooLong => f.write_str("posternd did not answer in time; see its log"),
+        }
+    }
+}
+
+impl From<FrameError> for RelayError {
+    fn from(error: FrameError) -> RelayError {
+        match error {
+            FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => RelayError::TooLong,
+            error => RelayError::Frame(error),
+        }
+    }
+}
+
+/// Relays a hook to whoever listens at `socket`.
+pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> Relayed {
+    let until = Instant::now() + ADMITTED;
+    let (connection, version) = loop {
+        match greeted(socket, until) {
+            Ok(Some(greeted)) => break greeted,
+            // a full backlog, or no room
+            Ok(None) if Instant::now() + PAUSE < until => std::thread::sleep(PAUSE),
+            Ok(None) => return Relayed::Ended(denied(host, &RelayError::Busy, false)),
+            Err(NobodyListens) => return Relayed::NobodyListens,
+        }
+    };
+    if hook == Hook::Auth {
+        if let Err(error) = host.forget() {
+            return Relayed::Ended(unavailable(host, &error));
+        }
+    }
+    let mut conversation = Conversation { host, hook, options, connection, sent_input: false, mark: None };
+    let result = match conversation.run(version) {
+        Err(error) => denied(host, &error, conversation.sent_input),
+        Ok(HookResult::Passed) if hook == Hook::Account => match host.forget() {
+            Ok(()) => HookResult::Passed,
+            Err(error) => unavailable(host, &error),
+        },
+        Ok(result) => result,
+    };
+    Relayed::Ended(result)
+}
+
+fn unavailable(host: &dyn Host, why: &dyn fmt::Display) -> HookResult {
+    LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(why));
+    HookResult::Denied(Denial::Unavailable)
+}
+
+fn denied(host: &dyn Host, error: &RelayError, sent_input: bool) -> HookResult {
+    match sent_input {
+        true => unavailable(host, &format_args!("{error}; a code that was entered may be used up")),
+        false => unavailable(host, error),
+    }
+}
+
+struct NobodyListens;
+
+/// A connection to a posternd that has room, and the version to speak; `None` if it has none now.
+fn greeted(socket: &Path, until: Instant) -> Result<Option<(Connection, u16)>, NobodyListens> {
+    let mut connection = match Connection::open(socket, until) {
+        Ok(connection) => connection,
+        Err(ConnectError::Full) => return Ok(None),
+        Err(ConnectError::Nobody | ConnectError::NotRoot) => return Err(NobodyListens),
+    };
+    connection.wait_until(Instant::now() + GREETED);
+    let greeting: Greeting = receive(&mut connection).map_err(|_| NobodyListens)?;
+    let version = common_version(&greeting.versions).ok_or(NobodyListens)?;
+    Ok(match greeting.state {
+        State::Ready => Some((connection, version)),
+        State::Busy => None,
+    })
+}
+
+struct Conversation<'a> {
+    host: &'a dyn Host,
+    hook: Hook,
+    options: &'a [String],
+    connection: Connection,
+    /// Whether anything was sent that a code may be in.
+    sent_input: bool,
+    /// What to keep once posternd has granted access, and not before: a connection that is lost in between denies.
+    mark: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Conversation<'_> {
+    fn run(&mut self, version: u16) -> Result<HookResult, RelayError> {
+        let transaction = Box::new(self.transaction());
+        self.connection.wait_until(Instant::now() + SILENT);
+        send(&mut self.connection, &Opening::Host { version, transaction })?;
+        let (mut prompts, mut verifying) = (0, Instant::now());
+        for _ in 0..INSTRUCTIONS {
+            let latest = verifying + VERIFIED;
+            self.connection.wait_until(latest.min(Instant::now() + SILENT));
+            let instruction = receive(&mut self.connection)?;
+            if Instant::now() >= latest {
+                return Err(RelayError::TooLong);
+            }
+            match instruction {
+                Instruction::Ask { prompt, echo } => {
+                    prompts += 1;
+                    if prompts > PROMPTS || self.hook != Hook::Auth {
+                        return Err(RelayError::Bounds("a prompt"));
+                    }
+                    let reply = self.host.ask(&prompt, echo).map_or(Reply::NoInput, Reply::Typed);
+                    self.reply(&reply)?;
+                    verifying = Instant::now();
+                }
+                Instruction::GetStacked => {
+                    if !self.may_read_stacked() {
+                        return Err(RelayError::Bounds("the password of an earlier module"));
+                    }
+                    self.reply(&Reply::Stacked(self.host.stacked()))?;
+                }
+                Instruction::SetStacked(password) if self.may_read_stacked() => {
+                    self.host.hand_on(&password);
+                }
+                Instruction::SetStacked(_) => {
+                    return Err(RelayError::Bounds("to set the password for later modules"));
+                }
+                Instruction::Tell(text) => self.host.tell(&text),
+                Instruction::Log { severity, line } => self.host.log(severity, &printable(&line)),
+                Instruction::DelayFailure(seconds) => self.host.delay_failure(u64::from(seconds.min(60))),
+                Instruction::KeepMark(mark) if self.hook == Hook::Auth => self.mark = Some(mark),
+                Instruction::KeepMark(_) => return Err(RelayError::Bounds("a mark")),
+                Instruction::StillWorking => {}
+                Instruction::End(result) if self.hook.may_end(result) => {
+                    let mark = self.mark.take().filter(|_| !matches!(result, HookResult::Denied(_)));
+                    if let Some(mark) = mark {
+                        self.host.remember(mark.to_vec());
+                    }
+                    return Ok(result);
+                }
+                Instruction::End(_) => return Err(RelayError::Bounds("the result of another hook")),
+            }
+        }
+        Err(RelayError::Bounds("more than anybody needs"))
+    }
+
+    fn reply(&mut self, reply: &Reply) -> Result<(), RelayError> {
+        self.sent_input |= matches!(reply, Reply::Typed(_) | Reply::Stacked(Some(_)));
+        self.connection.wait_until(Instant::now() + SILENT);
+        send(&mut self.connection, reply).map_err(|error| match error {
+            FrameError::TooLong { .. } => RelayError::Frame(Malformed("an input that is too long").into()),
+            error => error.into(),
+        })
+    }
+
+    fn may_read_stacked(&self) -> bool {
+        let words = ["try_first_pass", "use_first_pass", "forward_pass"];
+        self.hook == Hook::Auth && self.options.iter().any(|option| words.contains(&option.as_str()))
+    }
+
+    fn transaction(&self) -> Transaction {
+        let asks_nobody = self.options.iter().any(|option| option == "proven");
+        let mark = match self.hook {
+            Hook::Account => self.host.recall().map(Zeroizing::new),
+            Hook::Auth | Hook::Password => None,
+        };
+        Transaction {
+            hook: self.hook,
+            options: self.options.to_vec(),
+            service: self.host.item(Item::Service),
+            user: match asks_nobody {
+                true => self.host.known_user(),
+                false => self.host.item(Item::User),
+            },
+            remote_host: self.host.item(Item::RemoteHost),
+            terminal: self.host.item(Item::Terminal),
+            ssh_connection: self.host.variable("SSH_CONNECTION"),
+            ssh_auth_info: self.host.variable("SSH_AUTH_INFO_0"),
+            real_uid: nix::unistd::getuid().as_raw(),
+            mark,
+        }
+    }
+}
+
+/// A log line without control characters, whatever posternd sent.
+fn printable(line: &str) -> String {
+    line.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! A posternd that is hostile to the module, and a socket that is not root's: access is denied, and the host goes on.
+
+use super::*;
+use nix::unistd::{Uid, chown};
+use posternd::conversation::{NoAnswer, NotForgotten, Reach};
+use shared::protocol::Echo;
+use std::cell::RefCell;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+use tempfile::TempDir;
+
+/// A PAM host that types "123456" at each prompt.
+#[derive(Default)]
+struct FakeHost {
+    prompts: RefCell<u32>,
+    logged: RefCell<Vec<String>>,
+    mark: RefCell<Option<Vec<u8>>>,
+    stacked: RefCell<Option<Vec<u8>>>,
+}
+
+impl super::Host for FakeHost {
+    fn reach(&self) -> Reach {
+        Reach::Store
+    }
+    fn item(&self, item: Item) -> Option<Vec<u8>> {
+        match item {
+            Item::Service => Some(b"sshd".to_vec()),
+            Item::User => Some(b"alice".to_vec()),
+            Item::RemoteHost | Item::Terminal => None,
+        }
+    }
+    fn real_user(&self) -> Option<String> {
+        None
+    }
+    fn runs_as(&self) -> String {
+        "root".to_owned()
+    }
+    fn variable(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+    fn ask(&self, _: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+        *self.prompts.borrow_mut() += 1;
+        Ok(Zeroizing::new(b"123456".to_vec()))
+    }
+    fn tell(&self, _: &str) {}
+    fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.stacked.borrow().clone().map(Zeroizing::new)
+    }
+    fn hand_on(&self, password: &[u8]) {
+        self.stacked.replace(Some(password.to_vec()));
+    }
+    fn delay_failure(&self, _: u64) {}
+    fn log(&self, _: Severity, line: &str) {
+        self.logged.borrow_mut().push(line.to_owned());
+    }
+    fn known_user(&self) -> Option<Vec<u8>> {
+        self.item(Item::User)
+    }
+    fn remember(&self, mark: Vec<u8>) {
+        self.mark.replace(Some(mark));
+    }
+    fn recall(&self) -> Option<Vec<u8>> {
+        self.mark.borrow().clone()
+    }
+    fn forget(&self) -> Result<(), NotForgotten> {
+        self.mark.replace(None);
+        Ok(())
+    }
+}
+
+/// A socket at which a test plays posternd, for one connection.
+struct Played {
+    _folder: TempDir,
+    path: PathBuf,
+    thread: JoinHandle<()>,
+}
+
+fn posternd(play: impl FnOnce(UnixStream) + Send + 'static) -> Played {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("host.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let thread = thread::spawn(move || play(listener.accept().unwrap().0));
+    Played { _folder: folder, path, thread }
+}
+
+/// Greets, takes the opening, and sends what it is given; reads replies until the module has gone.
+fn sends(instructions: Vec<Instruction>) -> Played {
+    posternd(move |mut stream| {
+        send(&mut stream, &ready()).unwrap();
+        let _: Opening = receive(&mut stream).unwrap();
+        for instruction in &instructions {
+            if send(&mut stream, instruction).is_err() {
+                return;
+            }
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+fn ready() -> Greeting {
+    Greeting { versions: shared::protocol::VERSIONS.to_vec(), state: State::Ready }
+}
+
+fn prompt() -> Instruction {
+    Instruction::Ask { prompt: Zeroizing::new("Verification code: ".to_owned()), echo: Echo::Off }
+}
+
+fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> Option<HookResult> {
+    let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+    let relayed = relay(&played.path, hook, host, &options);
+    played.thread.join().unwrap();
+    match relayed {
+        Relayed::Ended(result) => Some(result),
+        Relayed::NobodyListens => None,
+    }
+}
+
+const UNAVAILABLE: Option<HookResult> = Some(HookResult::Denied(Denial::Unavailable));
+
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn what_posternd_says_within_bounds_is_done() {
+    let host = FakeHost::default();
+    let mark = Zeroizing::new(b"mark".to_vec());
+    let steps = vec![prompt(), Instruction::KeepMark(mark), Instruction::End(HookResult::Passed)];
+    assert_eq!(relays(sends(steps), Hook::Auth, &host, &[]), Some(HookResult::Passed));
+    assert_eq!((*host.prompts.borrow(), host.recall().unwrap()), (1, b"mark".to_vec()));
+
+    let played = sends(vec![Instruction::End(HookResult::Passed)]);
+    assert_eq!(relays(played, Hook::Account, &host, &[]), Some(HookResult::Passed));
+    assert_eq!(host.recall(), None, "a mark is good for one account");
+}
+
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn what_is_beyond_bounds_denies() {
+    let tell = || Instruction::Tell("x".repeat(30_000));
+    let password = || Instruction::SetStacked(Zeroizing::new(b"x".to_vec()));
+    let passed = || Instruction::End(HookResult::Passed);
+    let cases: Vec<(&str, Hook, Vec<Instruction>)> = vec![
+        ("endless prompts", Hook::Auth, (0..200).map(|_| prompt()).collect()),
+        ("endless texts", Hook::Auth, (0..2_000).map(|_| tell()).collect()),
+        ("the stacked password without the word", Hook::Auth, vec![Instruction::GetStacked, passed()]),
+        ("another stacked password", Hook::Auth, vec![password(), passed()]),
+        ("a prompt in account", Hook::Account, vec![prompt(), passed()]),
+        ("account ignores", Hook::Account, vec![Instruction::End(HookResult::NotNeeded)]),
+        ("the result of another hook", Hook::Password, vec![passed()]),
+    ];
+    for (case, hook, instructions) in cases {
+        let host = FakeHost { stacked: RefCell::new(Some(b"secret".to_vec())), ..FakeHost::default() };
+        assert_eq!(relays(sends(instructions), hook, &host, &[]), UNAVAILABLE, "{case}");
+        assert_eq!(host.logged.borrow().len(), 1, "{case}: {:?}", host.logged);
+        assert!(*host.prompts.borrow() <= PROMPTS, "{case}");
+        assert_eq!(host.stacked.borrow().as_deref(), Some(&b"secret"[..]), "{case}");
+    }
+}
+
+/// The mark of a conversation that was cut off let `account` pass.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn a_mark_without_a_result_is_not_kept() {
+    for last in [None, Some(Instruction::End(HookResult::Denied(Denial::Refused)))] {
+        let host = FakeHost::default();
+        let played = posternd(move |mut stream| {
+            send(&mut stream, &ready()).unwrap();
+            let _: Opening = receive(&mut stream).unwrap();
+            send(&mut stream, &Instruction::KeepMark(Zeroizing::new(b"mark".to_vec()))).unwrap();
+            if let Some(last) = last {
+                send(&mut stream, &last).unwrap();
+            }
+        });
+        assert!(matches!(relays(played, Hook::Auth, &host, &[]), Some(HookResult::Denied(_))));
+        assert_eq!(host.recall(), None);
+    }
+}
+
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn frames_that_cannot_be_read_deny_and_say_that_the_code_may_be_used_up() {
+    let cases: [(&str, &[u8]); 5] = [
+        ("4 GiB", &[255, 255, 255, 255, 64]),
+        ("empty", &[0, 0, 0, 0]),
+        ("unknown kind", &[1, 0, 0, 0, 200]),
+        ("unknown result", &[2, 0, 0, 0, 72, 0x54]),
+        ("cut off", &[9, 0, 0, 0, 65, 1]),
+    ];
+    for (case, bytes) in cases {
+        let host = FakeHost::default();
+        let played = posternd(move |mut stream| {
+            send(&mut stream, &ready()).unwrap();
+            let _: Opening = receive(&mut stream).unwrap();
+            send(&mut stream, &prompt()).unwrap();
+            let _: Reply = receive(&mut stream).unwrap();
+            stream.write_all(bytes).unwrap();
+        });
+        assert_eq!(relays(played, Hook::Auth, &host, &[]), UNAVAILABLE, "{case}");
+        let logged = host.logged.borrow().join("\n");
+        assert!(logged.contains("may be used up") && logged.lines().count() == 1, "{case}: {logged}");
+        assert!(!logged.contains("123456"), "{logged}");
+    }
+}
+
+/// Nothing is sent to a socket on which another user than root listens, such as the gate's.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn an_impostors_socket_is_nobodys() {
+    let folder = tempfile::tempdir().unwrap();
+    chown(folder.path(), Some(Uid::from_raw(1)), None).unwrap();
+    let path = folder.path().join("host.sock");
+    let mut listening = std::process::Command::new("setpriv")
+        .args(["--reuid", "1", "--clear-groups", "/usr/bin/python3", "-c"])
+        .arg(
+            "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\n\
+             print('ready',flush=True)\nc,_=s.accept()\ntry:\n c.send(bytes([8,0,0,0,1,0,2,0,0,0,1,0]))\n\
+             except OSError:\n pass\nprint(len(c.recv(9)))",
+        )
+        .arg(&path)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 6];
+    let mut output = listening.stdout.take().unwrap();
+    output.read_exact(&mut said).unwrap();
+    let host = FakeHost::default();
+    assert!(matches!(relay(&path, Hook::Auth, &host, &[]), Relayed::NobodyListens));
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    listening.wait().unwrap();
+    assert_eq!(rest, "0\n", "it was sent something");
+}
+
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = FakeHost::default();
+    assert!(matches!(relay(&folder.path().join("none"), Hook::Auth, &host, &[]), Relayed::NobodyListens));
+    let greets = |greeting: Greeting| posternd(move |mut stream| send(&mut stream, &greeting).unwrap());
+    let strange = Greeting { versions: vec![9_999], state: State::Ready };
+    assert_eq!(relays(greets(strange), Hook::Auth, &host, &[]), None);
+}

@@ -1,0 +1,395 @@
+//! Who judges: a door to the store, which only root opens, or for any other host the gate, which has one open. Lines
+//! ask, and do not know which of the two it is.
+//!
+//! MUST NOT open store or key where the gate judges.
+
+use super::mark::Left;
+use crate::engines::{Worker, WorkerError};
+use shared::account::Mail;
+use shared::admission::Busy;
+use shared::answer::{LONGEST, Reading};
+use shared::clock::{self, ClockError};
+use shared::config::{Config, Grace};
+use shared::decision::Spared;
+use shared::door::{AdministrationError, Caller, Door, DoorError, Visitor};
+use shared::earlier::Earlier;
+use shared::errand::client::{ClientError, Gate};
+use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed};
+use shared::guess::Stage;
+use shared::name::Service;
+use shared::policy::{Need, Waiver};
+use shared::words;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// Who asks, where root's own hosts ask.
+const ROOT: Caller<'static> = Caller::Root("root");
+
+/// How far a host process reaches.
+#[derive(Clone)]
+pub enum Reach {
+    /// It is root's, and opens the store.
+    Store,
+    /// It is a worker of posternd's.
+    Worker(Worker),
+    /// It asks the gate.
+    Gate(Gate),
+}
+
+/// Where a line asks.
+pub(crate) enum Desk {
+    Store {
+        config: Box<Config>,
+        /// Whose engine it is; one of its own if it is nobody's.
+        worker: Option<Worker>,
+        /// What nobody knew of groups, for the log.
+        doubts: RefCell<Vec<String>>,
+    },
+    Gate(Gate),
+}
+
+/// What came of an answer; each with the bytes at the end of what was typed that it took.
+pub(crate) enum Ruled {
+    /// It opens.
+    Accepted {
+        granted: Granted,
+        /// What the success brings, told at once.
+        told: Vec<String>,
+        taken: usize,
+    },
+    /// It does not.
+    Refused { refusal: Refusal, taken: usize },
+}
+
+/// Access is granted, as far as this line goes: what lets a line pass asks for it. Only this file makes one, from what was
+/// decided.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    by: String,
+    left: Left,
+}
+
+impl Granted {
+    /// By what, as logs name it; and what is left to do when the first factor has passed too.
+    pub(crate) fn into_parts(self) -> (String, Left) {
+        (self.by, self.left)
+    }
+}
+
+/// Why an answer opens nothing, or what was asked for is not done.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// As logs name it.
+    pub(crate) cause: String,
+    /// As people read it.
+    pub(crate) words: String,
+}
+
+/// What came of the first step of a setup.
+pub(crate) enum Begun {
+    /// A new authenticator, shown once.
+    Setup { secret: Typed, url: Typed, recovery_codes: Vec<Typed>, ticket: Typed },
+    /// It takes an administrator's one-time code.
+    OneTimeCodeNeeded,
+    /// That was none.
+    Refused(Refusal),
+}
+
+impl Desk {
+    pub(crate) fn of(reach: Reach, config: &Config) -> Desk {
+        match reach {
+            Reach::Store => Desk::with_store(config, None),
+            Reach::Worker(worker) => Desk::with_store(config, Some(worker)),
+            Reach::Gate(gate) => Desk::Gate(gate),
+        }
+    }
+
+    fn with_store(config: &Config, worker: Option<Worker>) -> Desk {
+        Desk::Store { config: Box::new(config.clone()), worker, doubts: RefCell::default() }
+    }
+
+    /// What nobody knew of groups since this was asked last; a gate logs its own.
+    pub(crate) fn take_doubts(&self) -> BTreeSet<String> {
+        match self {
+            Desk::Store { doubts, .. } => doubts.take().into_iter().collect(),
+            Desk::Gate(_) => BTreeSet::new(),
+        }
+    }
+
+    /// What the policy says, and whether codes are mailed to the account.
+    pub(crate) fn need(&self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<(Need, Mail), DeskError> {
+        match self.ask_as(ROOT, visitor, earlier.clone(), Question::Need)? {
+            (Judged::Need { need, mail }, _) => Ok((need, mail)),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Has an answer judged. One that opens is spent when this returns.
+    pub(crate) fn judge(
+        &self,
+        visitor: &Visitor<'_>,
+        typed: &[u8],
+        reading: Reading,
+    ) -> Result<Ruled, DeskError> {
+        let typed = text(typed, reading);
+        match self.ask(visitor, Question::Answer { typed, reading })? {
+            (Judged::Accepted { by, ticket, taken }, told) => {
+                let (told, left) = match (ticket, visitor.stage) {
+                    (Some(ticket), _) => (told, Left::Book(ticket)),
+                    (None, Stage::After) => (told, Left::Nothing),
+                    (None, Stage::Before) => (Vec::new(), Left::Tell(told)),
+                };
+                Ok(Ruled::Accepted { granted: Granted { by, left }, told, taken })
+            }
+            (Judged::Refused { cause, words, taken }, _) => {
+                Ok(Ruled::Refused { refusal: Refusal { cause, words }, taken })
+            }
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// The whole entry has passed: what is left is done; what there is to tell.
+    pub(crate) fn finish(&self, visitor: &Visitor<'_>, left: &Left) -> Result<Vec<String>, DeskError> {
+        let question = match left {
+            Left::Nothing => return Ok(Vec::new()),
+            Left::Tell(told) => return Ok(told.clone()),
+            Left::Book(ticket) => Question::Book(ticket.clone()),
+        };
+        match self.ask(visitor, question)? {
+            (Judged::Done, told) => Ok(told),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Whether someone who must have a second factor, and has none, may come in without.
+    pub(crate) fn waive(&self, visitor: &Visitor<'_>) -> Result<Option<Waiver>, DeskError> {
+        match self.ask(visitor, Question::Waive)? {
+            (Judged::Waived(waiver), _) => Ok(waiver),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Whether an earlier code spares the next.
+    pub(crate) fn grace(&self, visitor: &Visitor<'_>, grace: Grace) -> Result<Option<Granted>, DeskError> {
+        match self.ask(visitor, Question::Grace(grace))? {
+            (Judged::Grace(Spared::Yes), _) => {
+                Ok(Some(Granted { by: "grace".to_owned(), left: Left::Nothing }))
+            }
+            (Judged::Grace(Spared::No), _) => Ok(None),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Ends what a new password of the host's ends, at every gate when this returns; what there is to tell, if there is
+    /// an account.
+    pub(crate) fn password_changed(
+        &self,
+        visitor: &Visitor<'_>,
+        actor: &str,
+    ) -> Result<Option<Vec<String>>, DeskError> {
+        match self.ask_as(Caller::Root(actor), visitor, Earlier::default(), Question::PasswordChanged)? {
+            (Judged::Done, told) => Ok(Some(told)),
+            (Judged::NothingToEnd, _) => Ok(None),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Has a code mailed; what there is to tell. It waits until the letter is sent.
+    pub(crate) fn mail(&self, visitor: &Visitor<'_>) -> Result<Result<String, Refusal>, DeskError> {
+        match self.ask(visitor, Question::Mail)? {
+            (Judged::Mailed(told), _) => Ok(Ok(told)),
+            (Judged::Refused { cause, words, .. }, _) => Ok(Err(Refusal { cause, words })),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Begins a first setup.
+    pub(crate) fn begin_setup(
+        &self,
+        visitor: &Visitor<'_>,
+        one_time_code: Option<&[u8]>,
+    ) -> Result<Begun, DeskError> {
+        let code = one_time_code.map(|typed| text(typed, Reading::Whole));
+        match self.ask(visitor, Question::Setup(AtPrompt::Begin(code)))? {
+            (Judged::Setup { secret, url, recovery_codes, ticket }, _) => {
+                Ok(Begun::Setup { secret, url, recovery_codes, ticket })
+            }
+            (Judged::OneTimeCodeNeeded, _) => Ok(Begun::OneTimeCodeNeeded),
+            (Judged::Refused { cause, words, .. }, _) => Ok(Begun::Refused(Refusal { cause, words })),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// A code confirms it: what activates it.
+    pub(crate) fn confirm_setup(
+        &self,
+        visitor: &Visitor<'_>,
+        ticket: &Typed,
+        typed: &[u8],
+    ) -> Result<Result<Typed, Refusal>, DeskError> {
+        let code = text(typed, Reading::Whole);
+        let step = AtPrompt::Confirm { ticket: ticket.clone(), code };
+        match self.ask(visitor, Question::Setup(step))? {
+            (Judged::Confirmed { ticket }, _) => Ok(Ok(ticket)),
+            (Judged::Refused { cause, words, .. }, _) => Ok(Err(Refusal { cause, words })),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// Makes a confirmed authenticator active; what there is to tell.
+    pub(crate) fn activate_setup(
+        &self,
+        visitor: &Visitor<'_>,
+        ticket: &Typed,
+    ) -> Result<(Granted, Vec<String>), DeskError> {
+        match self.ask(visitor, Question::Setup(AtPrompt::Activate(ticket.clone())))? {
+            (Judged::Done, told) => Ok((Granted { by: words::SET_UP.to_owned(), left: Left::Nothing }, told)),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    /// One question: the answer, and what there is to tell beside it.
+    fn ask(&self, visitor: &Visitor<'_>, question: Question) -> Result<(Judged, Vec<String>), DeskError> {
+        self.ask_as(ROOT, visitor, Earlier::default(), question)
+    }
+
+    /// The same, where it matters who asks, or what passed before.
+    fn ask_as(
+        &self,
+        root: Caller<'_>,
+        visitor: &Visitor<'_>,
+        earlier: Earlier,
+        question: Question,
+    ) -> Result<(Judged, Vec<String>), DeskError> {
+        let judging = Judging {
+            service: Service::named(visitor.service.as_bytes()),
+            origin: visitor.origin.clone(),
+            stage: visitor.stage,
+            earlier,
+            question,
+        };
+        // a letter is sent, or a revocation waits for other gates
+        let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
+        let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
+        let Reply { told, answer } = match self {
+            Desk::Store { config, worker, doubts } => {
+                let act = |door: &mut Door| {
+                    let ran = clock::now().map(|now| door.run_errand(root, &errand, now));
+                    doubts.borrow_mut().extend(door.take_doubts());
+                    ran
+                };
+                let ran = match worker {
+                    None => act(&mut Door::open((**config).clone())?),
+                    Some(worker) => worker.run(config, act)?,
+                };
+                ran??
+            }
+            Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
+            Desk::Gate(gate) => gate.judge(&errand)?,
+        };
+        match answer {
+            Answer::Judged(judged) => Ok((judged, told)),
+            Answer::Refused(why) => Err(DeskError::Refused(why)),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+}
+
+/// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code
+/// it does not matter here what it says.
+fn text(typed: &[u8], reading: Reading) -> Typed {
+    let text = match (std::str::from_utf8(typed), reading) {
+        _ if typed.len() > LONGEST => String::new(),
+        (Ok(text), _) => text.to_owned(),
+        (Err(_), Reading::Whole) => String::new(),
+        (Err(_), Reading::Ending) => String::from_utf8_lossy(typed).into_owned(),
+    };
+    Typed::from(Zeroizing::new(text))
+}
+
+/// Why nobody was judged.
+#[derive(Debug)]
+pub(crate) enum DeskError {
+    /// The store, the key, or what the host knows of groups.
+    Store(AdministrationError),
+    /// The clock.
+    Clock(ClockError),
+    /// posternd's workers have too much to do.
+    Busy(Busy),
+    /// The gate cannot be asked.
+    Gate(ClientError),
+    /// The gate judges nobody for this host.
+    Refused(String),
+    /// It answered something else than was asked.
+    Nonsense,
+}
+
+impl From<AdministrationError> for DeskError {
+    fn from(error: AdministrationError) -> DeskError {
+        DeskError::Store(error)
+    }
+}
+
+impl From<DoorError> for DeskError {
+    fn from(error: DoorError) -> DeskError {
+        DeskError::Store(error.into())
+    }
+}
+
+impl From<WorkerError> for DeskError {
+    fn from(error: WorkerError) -> DeskError {
+        match error {
+            WorkerError::Busy(busy) => DeskError::Busy(busy),
+            WorkerError::Open(error) => error.into(),
+        }
+    }
+}
+
+impl From<ClockError> for DeskError {
+    fn from(error: ClockError) -> DeskError {
+        DeskError::Clock(error)
+    }
+}
+
+impl From<ClientError> for DeskError {
+    fn from(error: ClientError) -> DeskError {
+        DeskError::Gate(error)
+    }
+}
+
+impl fmt::Display for DeskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeskError::Store(error) => error.fmt(f),
+            DeskError::Clock(error) => error.fmt(f),
+            DeskError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
+            DeskError::Gate(ClientError::Absent { socket, error }) => write!(
+                f,
+                "{}: {error}; a service that does not run as root asks postern-gate there: start postern-gate",
+                socket.display()
+            ),
+            DeskError::Gate(ClientError::Unanswered(error)) => {
+                write!(f, "postern-gate did not answer in time: {error}; see its log")
+            }
+            DeskError::Gate(error) => error.fmt(f),
+            DeskError::Refused(why) => write!(f, "postern-gate: {why}"),
+            DeskError::Nonsense => f.write_str(
+                "postern-gate is of another version than pam_totp.so; restart postern-gate and this service",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for DeskError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            DeskError::Store(error) => Some(error),
+            DeskError::Clock(error) => Some(error),
+            DeskError::Busy(busy) => Some(busy),
+            DeskError::Gate(error) => Some(error),
+            DeskError::Refused(_) | DeskError::Nonsense => None,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A line of a service file at work: what it knows of the host and of who stands there, what it logs, and the mark
+//! that it leaves. What kinds of lines do is in [`crate::login`] and [`crate::guard`].
+
+use super::caller::{self, UserError};
+use super::desk::Desk;
+use super::host::Host;
+use super::log::LogFields;
+use super::mark::{Left, Mark};
+use super::options::{Options, Settings};
+use shared::config::Config;
+use shared::config::file::{self, ConfigError};
+use shared::door::Visitor;
+use shared::earlier::Earlier;
+use shared::guess::Stage;
+use shared::name::{Service, UserName};
+use shared::place::Origin;
+use shared::protocol::Severity;
+use shared::protocol::{Denial, HookResult};
+use shared::store;
+use shared::words;
+use std::error::Error;
+use std::fmt::Display;
+use std::ops::Deref;
+use std::path::Path;
+
+/// What is known before it is known who stands there.
+pub(crate) struct Front<'a> {
+    pub(crate) host: &'a dyn Host,
+    pub(crate) config: Config,
+    pub(crate) desk: Desk,
+    pub(crate) settings: Settings,
+    pub(crate) service: Service,
+    pub(crate) origin: Origin,
+    /// What sshd says has passed before.
+    pub(crate) earlier: Earlier,
+}
+
+/// A line, and who stands there.
+pub(crate) struct Line<'a> {
+    front: &'a Front<'a>,
+    /// Who signs in.
+    pub(crate) user: UserName,
+    /// Whose code is asked for.
+    pub(crate) account: UserName,
+}
+
+impl<'a> Deref for Line<'a> {
+    type Target = Front<'a>;
+
+    fn deref(&self) -> &Front<'a> {
+        self.front
+    }
+}
+
+pub(crate) fn misconfigured(host: &dyn Host, error: &dyn Display) -> HookResult {
+    LogFields::of_host(host).write(host, Severity::Error, "refused", "misconfigured", Some(error));
+    HookResult::Denied(Denial::Misconfigured)
+}
+
+impl<'a> Front<'a> {
+    /// Reads the configuration and where the host stands.
+    pub(crate) fn open(host: &'a dyn Host, options: &Options) -> Result<Front<'a>, Denial> {
+        let service = caller::service(host);
+        let config = configuration(host, &options.config_path()).map_err(|error| {
+            misconfigured(host, &error);
+            Denial::Misconfigured
+        })?;
+        let settings = options.settings(&config.pam, service.as_str());
+        let origin = caller::origin(host, settings.sshd, settings.rhost_is_address);
+        let earlier = caller::earlier(host, settings.sshd);
+        let desk = Desk::of(host.reach(), &config);
+        Ok(Front { host, config, desk, settings, service, origin, earlier })
+    }
+
+    fn log_fields(&self, user: Option<UserName>) -> LogFields {
+        LogFields { address: self.origin.address(), service: self.service.clone(), user }
+    }
+
+    /// Finds out who stands there.
+    pub(crate) fn line(&self) -> Result<Line<'_>, Denial> {
+        match caller::user(self.host) {
+            Ok(user) => {
+                let account = self.settings.user.clone().unwrap_or_else(|| user.clone());
+                Ok(Line { front: self, user, account })
+            }
+            Err(error) => {
+                let (severity, cause, denial) = match error {
+                    UserError::Name(_) => (Severity::Notice, "bad-name", Denial::BadName),
+                    UserError::Lookup(_) => (Severity::Error, "unavailable", Denial::Unavailable),
+                };
+                let named = match denial {
+                    Denial::BadName => None,
+                    _ => LogFields::of_host(self.host).user,
+                };
+                self.log_fields(named).write(self.host, severity, "refused", cause, Some(&error));
+                Err(denial)
+            }
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The same line, for the account whose code an earlier one asked for.
+    pub(crate) fn about(self, account: &UserName) -> Line<'a> {
+        Line { account: account.clone(), ..self }
+    }
+
+    pub(crate) fn visitor(&self, stage: Stage) -> Visitor<'_> {
+        Visitor {
+            name: &self.account,
+            stage,
+            origin: &self.origin,
+            browser: None,
+            service: self.service.as_str(),
+        }
+    }
+
+    /// Leaves the mark of a line that has passed.
+    pub(crate) fn mark(&self, left: Left) {
+        let (user, account) = (self.user.clone(), self.account.clone());
+        self.host.remember(Mark { user, account, left }.to_bytes());
+    }
+
+    /// What a success brings, told to whoever got in.
+    pub(crate) fn tell(&self, told: &[String]) {
+        for text in told {
+            self.host.tell(text);
+        }
+    }
+
+    /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
+    pub(crate) fn waived(&self) -> HookResult {
+        match self.desk.waive(&self.visitor(Stage::After)) {
+            Err(error) => self.unavailable(&error),
+            Ok(None) => self.not_enrolled(),
+            Ok(Some(waiver)) => {
+                self.host.tell(&words::waived(waiver));
+                self.log(Severity::Notice, "not needed", waiver.name());
+                self.mark(Left::Nothing);
+                HookResult::NotNeeded
+            }
+        }
+    }
+
+    pub(crate) fn not_enrolled(&self) -> HookResult {
+        self.log(Severity::Notice, "refused", "not-enrolled");
+        HookResult::Denied(Denial::Refused)
+    }
+
+    pub(crate) fn cancelled(&self) -> HookResult {
+        self.log(Severity::Notice, "refused", "cancelled");
+        HookResult::Denied(Denial::Conversation)
+    }
+
+    pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> HookResult {
+        self.log(Severity::Error, "refused", &format!("{}: {error}", store::cause(error)));
+        HookResult::Denied(Denial::Unavailable)
+    }
+
+    /// One line in a fixed format: the words before the user never hold what a stranger typed, and the user
+    /// comes quoted.
+    pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
+        for doubt in self.desk.take_doubts() {
+            let fields = self.log_fields(Some(self.user.clone()));
+            fields.write(self.host, Severity::Error, "warning", "group-in-doubt", Some(&doubt));
+        }
+        if self.settings.quiet && severity == Severity::Info {
+            return;
+        }
+        let (cause, detail) = match cause.split_once(": ") {
+            Some((cause, detail)) => (cause, Some(detail)),
+            None => (cause, None),
+        };
+        let fields = self.log_fields(Some(self.user.clone()));
+        let detail = detail.as_ref().map(|detail| detail as &dyn Display);
+        fields.write(self.host, severity, result, cause, detail);
+        if self.settings.debug {
+            let Front { origin, earlier, settings, .. } = self.front;
+            let (first_factor, account) = (settings.first_factor, self.account.as_str());
+            let detail = format_args!(
+                "origin={origin} first_factor={first_factor:?} earlier={earlier} account={account:?}"
+            );
+            fields.write(self.host, Severity::Debug, "details", cause, Some(&detail));
+        }
+    }
+}
+
+/// postern.toml, or its last valid copy with a line in the log.
+fn configuration(host: &dyn Host, path: &Path) -> Result<Config, ConfigError> {
+    let in_force = file::in_force(path)?;
+    if let Some(problem) = in_force.problem {
+        LogFields::of_host(host).write(host, Severity::Error, "warning", "misconfigured", Some(&problem));
+    }
+    Ok(in_force.config)
+}

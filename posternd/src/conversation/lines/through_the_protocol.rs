@@ -1,0 +1,164 @@
+//! The same conversations with the protocol in between: what a module would be told to do.
+
+use super::Home;
+use crate::conversation::Reach;
+use crate::engines::{Engines, Origin, Worker};
+use crate::remote_host::RemoteHost;
+use shared::admission::Class;
+use shared::protocol::{Hook, HookResult, Instruction, Message, Reply, Transaction, receive, send};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use zeroize::Zeroizing;
+
+/// What a hook did at a host whose user types this at each prompt.
+struct Ended {
+    result: HookResult,
+    prompts: Vec<String>,
+    log: String,
+    mark: Option<Zeroizing<Vec<u8>>>,
+}
+
+fn transaction(home: &Home, hook: Hook, mark: Option<Zeroizing<Vec<u8>>>) -> Transaction {
+    Transaction {
+        hook,
+        options: home.words("first_factor=passed"),
+        service: Some(b"x".to_vec()),
+        user: Some(b"alice".to_vec()),
+        remote_host: None,
+        terminal: None,
+        ssh_connection: None,
+        ssh_auth_info: None,
+        real_uid: 0,
+        mark,
+    }
+}
+
+fn worker() -> Reach {
+    Reach::Worker(Worker { engines: Engines::new(), origin: Origin::User(1000), class: Class::Proven })
+}
+
+fn runs(transaction: Transaction, typed: &str) -> Ended {
+    let (mut module, daemon) = UnixStream::pair().unwrap();
+    let conversation = thread::spawn(move || {
+        let host = RemoteHost::new(daemon, transaction, worker());
+        let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
+        let result = crate::conversation::run(hook, &host, &options);
+        host.end(result).unwrap();
+    });
+    let (mut prompts, mut log, mut mark) = (Vec::new(), String::new(), None);
+    loop {
+        match receive(&mut module).unwrap() {
+            Instruction::Ask { prompt, .. } => {
+                prompts.push(prompt.to_string());
+                send(&mut module, &Reply::Typed(Zeroizing::new(typed.as_bytes().to_vec()))).unwrap();
+            }
+            Instruction::Log { line, .. } => log.push_str(&(line + "\n")),
+            Instruction::KeepMark(bytes) => mark = Some(bytes),
+            Instruction::End(result) => {
+                conversation.join().unwrap();
+                return Ended { result, prompts, log, mark };
+            }
+            Instruction::Tell(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
+    let home = Home::new("");
+    let code = home.code(0);
+    let entered = runs(transaction(&home, Hook::Auth, None), &code);
+    assert_eq!(entered.result, HookResult::Passed, "{}", entered.log);
+    assert_eq!(entered.prompts.len(), 1);
+    assert!(entered.log.starts_with("accepted cause=code "), "{}", entered.log);
+    assert!(entered.mark.is_some());
+
+    let account = runs(transaction(&home, Hook::Account, entered.mark), "");
+    assert_eq!((account.result, account.prompts.len()), (HookResult::Passed, 0), "{}", account.log);
+    let unasked = runs(transaction(&home, Hook::Account, None), "");
+    assert!(matches!(unasked.result, HookResult::Denied(_)) && unasked.log.contains("not-asked"));
+
+    let again = runs(transaction(&home, Hook::Auth, None), &code);
+    assert!(matches!(again.result, HookResult::Denied(_)), "{}", again.log);
+    assert_eq!(again.mark, None);
+}
+
+/// Frames of a module that keeps no order end the conversation; nothing is accepted after them.
+#[test]
+fn a_reply_to_another_instruction_ends_the_conversation() {
+    let home = Home::new("");
+    let (mut module, daemon) = UnixStream::pair().unwrap();
+    let transaction = transaction(&home, Hook::Auth, None);
+    let code = home.code(0);
+    let conversation = thread::spawn(move || {
+        let host = RemoteHost::new(daemon, transaction, worker());
+        let options = host.transaction().options.clone();
+        let result = crate::conversation::run(Hook::Auth, &host, &options);
+        (result, host.end(result).is_err())
+    });
+    let asked: Instruction = receive(&mut module).unwrap();
+    assert!(matches!(asked, Instruction::Ask { .. }));
+    send(&mut module, &Reply::Stacked(Some(Zeroizing::new(code.into_bytes())))).unwrap();
+    let (result, failed) = conversation.join().unwrap();
+    assert!(matches!(result, HookResult::Denied(_)) && failed);
+}
+
+/// Every message comes back as it was sent, and every shorter or longer frame of it is refused.
+#[test]
+fn frames_that_are_cut_or_longer_are_no_messages() {
+    let home = Home::new("");
+    let mark = Some(Zeroizing::new(b"mark".to_vec()));
+    let opening = shared::protocol::Opening::Host {
+        version: 1,
+        transaction: Box::new(transaction(&home, Hook::Account, mark)),
+    };
+    refuses_all_but_whole(&opening);
+    refuses_all_but_whole(&Reply::Typed(Zeroizing::new(b"123456".to_vec())));
+    refuses_all_but_whole(&Instruction::End(HookResult::Passed));
+}
+
+fn refuses_all_but_whole<M: Message + PartialEq + std::fmt::Debug>(message: &M) {
+    let mut frame = Vec::new();
+    send(&mut frame, message).unwrap();
+    assert_eq!(&receive::<M>(&mut frame.as_slice()).unwrap(), message);
+    for end in 4..frame.len() {
+        let mut cut = frame[..end].to_vec();
+        cut[..4].copy_from_slice(&u32::try_from(end - 4).unwrap().to_le_bytes());
+        assert!(receive::<M>(&mut cut.as_slice()).is_err(), "{end} of {}", frame.len());
+    }
+    frame.push(0);
+    let length = u32::try_from(frame.len() - 4).unwrap();
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    assert!(receive::<M>(&mut frame.as_slice()).is_err(), "one byte more");
+}
+
+/// An engine that was opened before serves nobody once its key is readable by others, is gone, or its store is.
+#[test]
+fn an_engine_is_not_used_once_its_files_are_in_doubt() {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new("");
+    let engines = Engines::new();
+    let worker = || Worker { engines: engines.clone(), origin: Origin::User(1000), class: Class::Proven };
+    let config = || shared::config::file::read(&home.path("postern.toml")).unwrap().config;
+    let reads = || worker().run(&config(), |door| door.membership(&"alice".parse().unwrap()).is_ok());
+    let (key, store) = (home.path("postern.key"), home.path("store/postern.db"));
+    assert!(matches!(reads(), Ok(true)));
+
+    fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(reads().is_err(), "a key that everyone can read");
+    fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    assert!(matches!(reads(), Ok(true)));
+    let bytes = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    assert!(reads().is_err(), "no key");
+    fs::write(&key, bytes).unwrap();
+    fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    assert!(matches!(reads(), Ok(true)));
+
+    fs::set_permissions(&store, PermissionsExt::from_mode(0o666)).unwrap();
+    assert!(reads().is_err(), "a store that everyone can write");
+    fs::remove_file(&store).unwrap();
+    assert!(reads().is_err(), "no store");
+}

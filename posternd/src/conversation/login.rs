@@ -1,0 +1,319 @@
+//! The `auth` line: asks for the code. From the prompt to the desk that judges and back; it is gone to after the
+//! prompt, and nothing is held across it.
+
+use super::answers::{Answers, Source, Typed, hand_on};
+use super::caller;
+use super::desk::{Granted, Refusal, Ruled};
+use super::host::{Host, NoAnswer};
+use super::line::{Front, Line, misconfigured};
+use super::log::LogFields;
+use super::mark::Left;
+use super::options::{Options, Takes};
+use shared::account::Mail;
+use shared::answer::Reading;
+use shared::app_password::AppPassword;
+use shared::config::file;
+use shared::config::{FirstFactor, Pam, Unenrolled};
+use shared::earlier::Earlier;
+use shared::guess::Stage;
+use shared::policy::Need;
+use shared::protocol::Severity;
+use shared::protocol::{Denial, HookResult};
+use shared::words;
+
+/// The letter that asks for a code by mail.
+const MAIL: &[u8] = b"m";
+
+/// `auth … pam_totp.so`. What an earlier one of the same transaction left is removed first: a host may authenticate
+/// several times on one handle.
+pub(super) fn authenticate(host: &dyn Host, words: &[String]) -> HookResult {
+    if let Err(error) = host.forget() {
+        LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
+        return HookResult::Denied(Denial::Unavailable);
+    }
+    let options = match Options::read(words) {
+        Ok(options) => options,
+        Err(error) => return misconfigured(host, &error),
+    };
+    if options.proven() {
+        return prove(host, &options);
+    }
+    let front = match Front::open(host, &options) {
+        Ok(front) => front,
+        Err(denial) => return HookResult::Denied(denial),
+    };
+    if let Some(seconds) = front.settings.fail_delay {
+        host.delay_failure(seconds);
+    }
+    let stage = match front.settings.first_factor {
+        FirstFactor::Passed => Stage::After,
+        FirstFactor::Unknown if !front.earlier.is_nothing() => Stage::After,
+        FirstFactor::Unknown => Stage::Before,
+    };
+    let line = match front.line() {
+        Ok(line) => line,
+        Err(denial) => {
+            // Where anyone may be typing, a name that nobody can have meets the same prompt and text.
+            if stage == Stage::Before {
+                let _ = Answers::one(host, &front.settings).next(&front.settings.prompt);
+                host.tell(words::BEFORE_FIRST_FACTOR);
+            }
+            return HookResult::Denied(denial);
+        }
+    };
+    match (front.settings.takes, stage) {
+        (Takes::AppPasswords, _) => line.ask_for_app_password(),
+        (Takes::Anything, Stage::After) => line.ask_kindly(),
+        (Takes::Anything, Stage::Before) => line.ask_everyone_alike(),
+    }
+}
+
+/// `auth … pam_totp.so proven`: asks nothing. A configuration that cannot be read is for the line that asks to
+/// refuse and to log; here the service's name decides.
+fn prove(host: &dyn Host, options: &Options) -> HookResult {
+    let service = caller::service(host);
+    let pam = file::in_force(&options.config_path()).map_or_else(|_| Pam::default(), |file| file.config.pam);
+    match caller::earlier(host, options.settings(&pam, service.as_str()).sshd).is_nothing() {
+        true => HookResult::NotNeeded,
+        false => HookResult::Passed,
+    }
+}
+
+impl Line<'_> {
+    /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
+    fn ask_kindly(&self) -> HookResult {
+        let earlier = caller::earlier_behind(self.host, self.settings.sshd);
+        let (need, mail) = match self.desk.need(&self.visitor(Stage::After), &earlier) {
+            Ok(found) => found,
+            Err(error) => return self.unavailable(&error),
+        };
+        let nobody_enrolled = matches!(need, Need::Enrolment | Need::Nothing);
+        if nobody_enrolled && self.settings.unenrolled == Some(Unenrolled::Enroll) {
+            return self.set_up();
+        }
+        match self.without_code(need, Stage::After) {
+            None => match self.by_grace() {
+                None => self.ask_for_code(mail),
+                Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
+                Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
+            },
+            Some(HookResult::Denied(Denial::Refused)) => {
+                self.host.tell(words::NOT_ENROLLED);
+                HookResult::Denied(Denial::Refused)
+            }
+            Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
+            Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
+        }
+    }
+
+    fn ask_for_code(&self, mail: Mail) -> HookResult {
+        let mut answers = Answers::several(self.host, &self.settings);
+        let mut mails = 0;
+        let mut said: Option<String> = None;
+        let mut denial = Denial::Refused;
+        while let Some(typed) = answers.next(&self.prompt(said.as_deref(), mail)) {
+            let typed = match typed {
+                Ok(typed) => typed,
+                Err(NoAnswer) => return self.cancelled(),
+            };
+            if mail == Mail::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
+                said = match self.mail() {
+                    Ok(said) => Some(said),
+                    Err(denied) => return denied,
+                };
+                mails += 1;
+                if mails < self.settings.tries {
+                    answers.give_back();
+                }
+                continue;
+            }
+            let refusal = match self.judge(Stage::After, &typed) {
+                Err(denied) => return denied,
+                Ok(Ruled::Accepted { granted, told, taken }) => {
+                    hand_on(self.host, &self.settings, &typed, taken);
+                    self.tell(&told);
+                    return self.passed(granted);
+                }
+                Ok(Ruled::Refused { refusal, .. }) => refusal,
+            };
+            // What an earlier module asked for may be a password alone, where the code is asked for here.
+            if typed.source == Source::Stacked && refusal.cause == "unfit" {
+                said = None;
+                continue;
+            }
+            if typed.source == Source::Prompt {
+                denial = Denial::TooManyTries;
+            }
+            self.refused(&refusal);
+            said = Some(refusal.words);
+        }
+        match said {
+            Some(said) => self.host.tell(&said),
+            None => self.log(Severity::Notice, "refused", "no-answer: no earlier module asked for a code"),
+        }
+        HookResult::Denied(denial)
+    }
+
+    /// What was said of the last answer, what else may be typed, and the prompt.
+    fn prompt(&self, said: Option<&str>, mail: Mail) -> String {
+        let offer = match mail {
+            Mail::On => Some(words::MAIL_OFFER),
+            Mail::Off => None,
+        };
+        let lines: Vec<&str> = said.into_iter().chain(offer).chain([self.settings.prompt.as_str()]).collect();
+        lines.join("\n")
+    }
+
+    /// Has a code mailed; what there is to say.
+    fn mail(&self) -> Result<String, HookResult> {
+        match self.desk.mail(&self.visitor(Stage::After)) {
+            Err(error) => Err(self.unavailable(&error)),
+            Ok(Ok(told)) => Ok(told),
+            Ok(Err(Refusal { cause, words })) => {
+                self.log(Severity::Notice, "not mailed", &cause);
+                Ok(words)
+            }
+        }
+    }
+
+    /// Before the first factor: one prompt, one text, one timing for everyone.
+    fn ask_everyone_alike(&self) -> HookResult {
+        let visitor = self.visitor(Stage::Before);
+        if let Some(rule) =
+            self.config.policy.exempts_everyone(self.service.as_str(), self.origin.certain_address())
+        {
+            // A store that cannot be read closes this door too.
+            return match self.desk.need(&visitor, &Earlier::default()) {
+                Err(error) => self.unavailable(&error),
+                Ok(_) => self.hand_on_alone().map_or_else(|denied| denied, |()| self.exempt(rule)),
+            };
+        }
+        let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+            Some(Ok(typed)) => typed,
+            Some(Err(NoAnswer)) => return self.cancelled(),
+            None => Typed { text: Default::default(), source: Source::Stacked },
+        };
+        let ruled = self.judge(Stage::Before, &typed);
+        self.host.tell(words::BEFORE_FIRST_FACTOR);
+        let ruled = match ruled {
+            Ok(ruled) => ruled,
+            Err(denied) => return denied,
+        };
+        // asked for everyone, so that it takes everyone as long
+        let need = self.desk.need(&visitor, &Earlier::default());
+        match (ruled, need) {
+            (Ruled::Accepted { granted, taken, .. }, _) => {
+                hand_on(self.host, &self.settings, &typed, taken);
+                self.passed(granted)
+            }
+            (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
+            (Ruled::Refused { refusal, taken }, Ok((need, _))) => {
+                let entry = self.without_code(need, Stage::Before);
+                hand_on(self.host, &self.settings, &typed, if entry.is_some() { 0 } else { taken });
+                entry.unwrap_or_else(|| {
+                    self.refused(&refusal);
+                    HookResult::Denied(Denial::Refused)
+                })
+            }
+        }
+    }
+
+    /// An app password and nothing else, whoever stands there; what is none is not looked at any further.
+    fn ask_for_app_password(&self) -> HookResult {
+        let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+            Some(Ok(typed)) => typed,
+            Some(Err(NoAnswer)) => return self.cancelled(),
+            None => Typed { text: Default::default(), source: Source::Stacked },
+        };
+        let is_one = std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
+        let ruled = match is_one {
+            true => self.judge(Stage::Before, &typed),
+            false => Ok(Ruled::Refused {
+                refusal: Refusal { cause: "unfit".to_owned(), words: String::new() },
+                taken: 0,
+            }),
+        };
+        match ruled {
+            Err(denied) => denied,
+            Ok(Ruled::Accepted { granted, .. }) => self.passed(granted),
+            // another line would judge it again
+            Ok(Ruled::Refused { refusal, .. }) if is_one || self.settings.reading == Reading::Whole => {
+                self.refused(&refusal);
+                HookResult::Denied(Denial::Refused)
+            }
+            // what goes on to another line is for that one to refuse
+            Ok(Ruled::Refused { .. }) => {
+                hand_on(self.host, &self.settings, &typed, 0);
+                HookResult::Denied(Denial::Refused)
+            }
+        }
+    }
+
+    fn judge(&self, stage: Stage, typed: &Typed) -> Result<Ruled, HookResult> {
+        let ruled = self.desk.judge(&self.visitor(stage), &typed.text, self.settings.reading);
+        ruled.map_err(|error| self.unavailable(&error))
+    }
+
+    /// Nobody needs a code here, but the next module wants a password of this line.
+    fn hand_on_alone(&self) -> Result<(), HookResult> {
+        if self.settings.reading == Reading::Ending && self.host.stacked().is_none() {
+            match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
+                Some(Ok(typed)) => hand_on(self.host, &self.settings, &typed, 0),
+                Some(Err(NoAnswer)) => return Err(self.cancelled()),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
+    fn without_code(&self, need: Need, stage: Stage) -> Option<HookResult> {
+        match (need, self.settings.unenrolled) {
+            (Need::Exempt(rule), _) => Some(self.exempt(rule)),
+            (Need::Code, _) => None,
+            (_, Some(Unenrolled::Allow)) | (Need::Nothing, None) => {
+                self.log(Severity::Info, "not needed", "not-enrolled");
+                self.mark(Left::Nothing);
+                Some(HookResult::NotNeeded)
+            }
+            // Only someone who has passed the first factor signs in for the first time.
+            (Need::Enrolment, None) if stage == Stage::After => Some(self.waived()),
+            (Need::Enrolment | Need::Nothing, _) => Some(self.not_enrolled()),
+        }
+    }
+
+    /// Whoever gave a code from this address a while ago passes; `None` if one is asked.
+    fn by_grace(&self) -> Option<HookResult> {
+        if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
+            return None;
+        }
+        match self.desk.grace(&self.visitor(Stage::After), self.settings.grace) {
+            Err(error) => Some(self.unavailable(&error)),
+            Ok(None) => None,
+            // not PAM_IGNORE: this person needs a code here, and gave it earlier
+            Ok(Some(granted)) => Some(self.passed_as("not needed", granted)),
+        }
+    }
+
+    fn exempt(&self, rule: usize) -> HookResult {
+        self.log(Severity::Info, "not needed", &format!("policy.exempt-{rule}"));
+        self.mark(Left::Nothing);
+        HookResult::NotNeeded
+    }
+
+    /// The line passes, by what was decided and nothing else.
+    pub(crate) fn passed(&self, granted: Granted) -> HookResult {
+        self.passed_as("accepted", granted)
+    }
+
+    fn passed_as(&self, result: &str, granted: Granted) -> HookResult {
+        let (by, left) = granted.into_parts();
+        self.log(Severity::Info, result, &by);
+        self.mark(left);
+        HookResult::Passed
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        self.log(Severity::Notice, "refused", &refusal.cause);
+    }
+}

@@ -1,0 +1,162 @@
+//! `unenrolled=enroll`: a first setup at the prompt, by someone who has passed the first factor. All that is to be read
+//! stands in prompts, since hosts show messages late or never. It becomes active in the `auth` line, once a code has
+//! confirmed it and the recovery codes are saved; until then nothing keeps it.
+
+use super::desk::{Begun, Granted, Refusal};
+use super::host::NoAnswer;
+use super::line::{Line, misconfigured};
+use shared::errand::Typed;
+use shared::guess::Stage;
+use shared::protocol::{Denial, HookResult};
+use shared::protocol::{Echo, Severity};
+use shared::qr;
+use shared::words;
+use zeroize::Zeroizing;
+
+/// What the person types when the recovery codes are saved.
+const SAVED: &[u8] = b"saved";
+
+/// A new authenticator, as it is shown once.
+struct Shown {
+    secret: Typed,
+    url: Typed,
+    recovery_codes: Vec<Typed>,
+    ticket: Typed,
+}
+
+impl Line<'_> {
+    /// From the QR to the recovery codes; each part asks as often as `tries` allows.
+    pub(crate) fn set_up(&self) -> HookResult {
+        if self.account != self.user {
+            return misconfigured(
+                self.host,
+                &"unenrolled=enroll sets up one's own second factor; take it or user= away",
+            );
+        }
+        let ended = self.begin().and_then(|shown| {
+            let confirmed = self.confirm(&shown)?;
+            self.wait_until_saved(&shown.recovery_codes)?;
+            self.activate(&confirmed)
+        });
+        match ended {
+            Ok(granted) => self.passed(granted),
+            Err(denied) => denied,
+        }
+    }
+
+    /// The authenticator counts from here on, whatever becomes of the rest of the stack.
+    fn activate(&self, confirmed: &Typed) -> Result<Granted, HookResult> {
+        let activated = self.desk.activate_setup(&self.visitor(Stage::After), confirmed);
+        let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
+        self.tell(&told);
+        self.host.tell(words::IS_SET_UP);
+        Ok(granted)
+    }
+
+    fn begin(&self) -> Result<Shown, HookResult> {
+        let visitor = self.visitor(Stage::After);
+        let mut code: Option<Zeroizing<Vec<u8>>> = None;
+        let mut said: Option<String> = None;
+        let mut tries = self.settings.tries;
+        // the first time without a code, which may not be needed
+        loop {
+            let begun = self.desk.begin_setup(&visitor, code.as_ref().map(|code| code.as_slice()));
+            match begun.map_err(|error| self.unavailable(&error))? {
+                Begun::Setup { secret, url, recovery_codes, ticket } => {
+                    return Ok(Shown { secret, url, recovery_codes, ticket });
+                }
+                Begun::OneTimeCodeNeeded => {}
+                Begun::Refused(refusal) => said = Some(self.not_this(refusal)),
+            }
+            tries = match tries.checked_sub(1) {
+                Some(left) => left,
+                None => return Err(self.too_many(said)),
+            };
+            let above = said.as_deref().unwrap_or(words::SET_UP_BY_INVITATION);
+            code = Some(self.ask(&format!("{above}\n{}", words::ONE_TIME_CODE_PROMPT), Echo::Off)?);
+        }
+    }
+
+    /// What confirms the authenticator: a ticket to its activation.
+    fn confirm(&self, shown: &Shown) -> Result<Typed, HookResult> {
+        let Some(picture) = qr::half_blocks(&shown.url) else {
+            return Err(misconfigured(
+                self.host,
+                &"the setup's URL is too long for a QR code; shorten totp.issuer",
+            ));
+        };
+        let (secret, url) = (in_fours(&shown.secret), &*shown.url);
+        // secret and URL stand above the picture, whose last row the prompt follows: 24 rows show it whole
+        let mut prompt = Zeroizing::new(format!(
+            "{}\nSecret: {}\n{url}\n{}{}",
+            words::SET_UP_AT_PROMPT,
+            *secret,
+            *picture,
+            words::CODE_PROMPT
+        ));
+        let visitor = self.visitor(Stage::After);
+        let mut said = None;
+        for _ in 0..self.settings.tries {
+            let typed = self.ask(&prompt, Echo::On)?;
+            let confirmed = self.desk.confirm_setup(&visitor, &shown.ticket, &typed);
+            match confirmed.map_err(|error| self.unavailable(&error))? {
+                Ok(ticket) => return Ok(ticket),
+                Err(refusal) => {
+                    let why = self.not_this(refusal);
+                    // it is shown once, and still stands above
+                    prompt = Zeroizing::new(format!("{why}\n{}", words::CODE_PROMPT));
+                    said = Some(why);
+                }
+            }
+        }
+        Err(self.too_many(said))
+    }
+
+    fn wait_until_saved(&self, codes: &[Typed]) -> Result<(), HookResult> {
+        let mut prompt = Zeroizing::new(format!("{}\n", words::RECOVERY_CODES));
+        for code in codes {
+            prompt.push_str("    ");
+            prompt.push_str(code);
+            prompt.push('\n');
+        }
+        prompt.push_str(words::SAVED_PROMPT);
+        for _ in 0..self.settings.tries {
+            if self.ask(&prompt, Echo::On)?.trim_ascii().eq_ignore_ascii_case(SAVED) {
+                return Ok(());
+            }
+            prompt = Zeroizing::new(words::SAVED_PROMPT.to_owned());
+        }
+        Err(self.too_many(None))
+    }
+
+    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, HookResult> {
+        self.host.ask(prompt, echo).map_err(|NoAnswer| self.cancelled())
+    }
+
+    /// Notes a refusal; why, for the next prompt.
+    fn not_this(&self, refusal: Refusal) -> String {
+        self.log(Severity::Notice, "not set up", &refusal.cause);
+        refusal.words
+    }
+
+    fn too_many(&self, said: Option<String>) -> HookResult {
+        if let Some(said) = said {
+            self.host.tell(&said);
+        }
+        self.host.tell(words::NOT_SET_UP);
+        self.not_enrolled();
+        HookResult::Denied(Denial::TooManyTries)
+    }
+}
+
+/// The secret in groups of four, as people type it.
+fn in_fours(secret: &str) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(secret.len() * 2));
+    for (at, letter) in secret.chars().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            text.push(' ');
+        }
+        text.push(letter);
+    }
+    text
+}

@@ -1,0 +1,178 @@
+//! The conversations that are open: a thread each, counted by origin. When all places are taken, the conversation of
+//! the origin that holds most which has waited longest for its person ends; one whose first factor has passed ends
+//! only for its like.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The conversations of one socket.
+pub struct Conversations<K> {
+    most: usize,
+    state: Arc<Mutex<State<K>>>,
+}
+
+struct State<K> {
+    next: u64,
+    open: HashMap<u64, Open<K>>,
+}
+
+struct Open<K> {
+    origin: K,
+    proven: bool,
+    end: Box<dyn Fn() + Send>,
+}
+
+/// A conversation's place, until this is dropped.
+pub struct Place<K: Eq + Hash> {
+    number: u64,
+    state: Arc<Mutex<State<K>>>,
+}
+
+impl<K: Clone + Eq + Hash> Conversations<K> {
+    /// Room for `most` conversations.
+    pub fn with_room_for(most: usize) -> Conversations<K> {
+        Conversations { most, state: Arc::new(Mutex::new(State { next: 0, open: HashMap::new() })) }
+    }
+
+    /// Takes a place for a conversation of an origin; `proven` if its first factor has passed. `end` shuts its connection
+    /// down, and may be called at any time. `None` if no other conversation may be ended for it.
+    pub fn enter(&self, origin: K, proven: bool, end: impl Fn() + Send + 'static) -> Option<Place<K>> {
+        let mut state = lock(&self.state);
+        while state.open.len() >= self.most {
+            let evicted = state.evict(&origin, proven)?;
+            (evicted.end)();
+        }
+        let number = state.next;
+        state.next += 1;
+        state.open.insert(number, Open { origin, proven, end: Box::new(end) });
+        Some(Place { number, state: Arc::clone(&self.state) })
+    }
+
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        lock(&self.state).open.len()
+    }
+}
+
+impl<K: Clone + Eq + Hash> State<K> {
+    /// Removes the oldest conversation of the greediest origin. One more of `origin` counts as held already: whoever holds
+    /// most by it makes room for it. Proven ones are touched only where none else is left.
+    fn evict(&mut self, origin: &K, proven: bool) -> Option<Open<K>> {
+        let any_stranger = self.open.values().any(|open| !open.proven);
+        if !any_stranger && !proven {
+            return None;
+        }
+        let mut held: HashMap<&K, usize> = HashMap::new();
+        for open in self.open.values().filter(|open| open.proven != any_stranger) {
+            *held.entry(&open.origin).or_default() += 1;
+        }
+        if proven != any_stranger {
+            *held.entry(origin).or_default() += 1;
+        }
+        let most = held.values().copied().max()?;
+        let number = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.proven != any_stranger && held[&open.origin] == most)
+            .map(|(number, _)| *number)
+            .min()?;
+        self.open.remove(&number)
+    }
+}
+
+impl<K: Eq + Hash> Drop for Place<K> {
+    fn drop(&mut self) {
+        lock(&self.state).open.remove(&self.number);
+    }
+}
+
+fn lock<K>(state: &Mutex<State<K>>) -> MutexGuard<'_, State<K>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Hall {
+        all: Conversations<String>,
+        ended: Arc<Mutex<Vec<String>>>,
+        places: Vec<Place<String>>,
+    }
+
+    impl Hall {
+        fn of(most: usize) -> Hall {
+            Hall { all: Conversations::with_room_for(most), ended: Arc::default(), places: Vec::new() }
+        }
+
+        fn enters(&mut self, origin: &str, name: &str, proven: bool) -> bool {
+            let (ended, name) = (Arc::clone(&self.ended), name.to_owned());
+            let end = move || ended.lock().unwrap().push(name.clone());
+            let place = self.all.enter(origin.to_owned(), proven, end);
+            let entered = place.is_some();
+            self.places.extend(place);
+            entered
+        }
+
+        fn ended(&self) -> Vec<String> {
+            self.ended.lock().unwrap().clone()
+        }
+    }
+
+    #[test]
+    fn the_oldest_conversation_of_the_greediest_origin_makes_room() {
+        let mut hall = Hall::of(5);
+        hall.enters("alice", "a1", false);
+        for name in ["m1", "m2", "m3", "m4"] {
+            assert!(hall.enters("mallory", name, false));
+        }
+        assert!(hall.enters("bob", "b1", false));
+        assert_eq!(hall.ended(), ["m1"]);
+        assert!(hall.enters("mallory", "m5", false), "it takes the place of its own oldest one");
+        assert_eq!(hall.ended(), ["m1", "m2"]);
+        assert_eq!(hall.all.open(), 5);
+    }
+
+    /// Five thousand conversations from made-up addresses, each of which holds one place, end one another and nobody who
+    /// has passed the first factor.
+    #[test]
+    fn conversations_from_made_up_addresses_end_none_whose_first_factor_has_passed() {
+        let mut hall = Hall::of(64);
+        assert!(hall.enters("alice", "a1", true));
+        for number in 0..5_000 {
+            assert!(hall.enters(&format!("2001:db8::{number}"), &format!("m{number}"), false));
+        }
+        assert!(hall.enters("bob", "b1", true));
+        let ended = hall.ended();
+        assert!(!ended.contains(&"a1".to_owned()) && !ended.contains(&"b1".to_owned()), "{ended:?}");
+        assert_eq!(hall.all.open(), 64);
+    }
+
+    #[test]
+    fn strangers_take_no_place_of_those_whose_first_factor_has_passed() {
+        let mut hall = Hall::of(3);
+        for name in ["a1", "a2", "a3"] {
+            assert!(hall.enters("alice", name, true));
+        }
+        assert!(!hall.enters("mallory", "m1", false));
+        assert!(hall.enters("bob", "b1", true), "the greediest of its like makes room");
+        assert_eq!(hall.ended(), ["a1"]);
+    }
+
+    #[test]
+    fn a_place_is_given_back() {
+        let all = Conversations::with_room_for(1);
+        let ended = Arc::new(AtomicUsize::new(0));
+        for _ in 0..3 {
+            let ended = Arc::clone(&ended);
+            let place = all.enter("alice", false, move || {
+                ended.fetch_add(1, Ordering::SeqCst);
+            });
+            assert_eq!(all.open(), 1);
+            drop(place);
+        }
+        assert_eq!((all.open(), ended.load(Ordering::SeqCst)), (0, 0));
+    }
+}

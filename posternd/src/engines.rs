@@ -1,0 +1,147 @@
+//! The engines that conversations share: opened once, used by one worker at a time. Who waits for one waits by origin,
+//! and whoever has passed the first factor never behind whoever has not.
+//!
+//! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
+//! or a mode that anyone can write by, is a doubt, and the next opening says which.
+
+use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
+use shared::config::Config;
+use shared::door::{Door, DoorError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Acts at once. One that reads is short; one that writes waits for the disk, and then shares it.
+const WORKERS: Limits = Limits {
+    shared: 4,
+    proven: ClassLimits { own: 4, per_key: 4, waiting_per_key: 64, waiting: 512 },
+    known: ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 },
+    stranger: ClassLimits { own: 4, per_key: 4, waiting_per_key: 16, waiting: 256 },
+};
+/// How long an act waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Engines that are kept open while nobody uses them.
+const IDLE: usize = 8;
+
+/// By what places are counted: the real user of the host process, else the remote address, else the service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Whoever runs the host process, where that is not root.
+    User(u32),
+    /// The remote host, as the host process names it.
+    Remote(Vec<u8>),
+    /// The service.
+    Service(Vec<u8>),
+}
+
+/// The engines of this process.
+pub struct Engines {
+    workers: Admission<Origin>,
+    idle: Mutex<Vec<Engine>>,
+}
+
+/// The engines, for one conversation.
+#[derive(Clone)]
+pub struct Worker {
+    /// The engines.
+    pub engines: Arc<Engines>,
+    /// Where the conversation comes from.
+    pub origin: Origin,
+    /// What it has proven.
+    pub class: Class,
+}
+
+struct Engine {
+    door: Door,
+    opened: Files,
+}
+
+/// What an engine was opened from, as the file system tells one state from another.
+#[derive(PartialEq, Eq)]
+struct Files {
+    /// Device, number, size, mode, owner, group and last change of the key file.
+    key: [i64; 8],
+    /// Device, number, mode, owner and group of the store and of its folder.
+    store: [[u64; 5]; 2],
+}
+
+/// Why no act was run.
+#[derive(Debug)]
+pub enum WorkerError {
+    /// Others have all workers.
+    Busy(Busy),
+    /// The engine cannot be opened.
+    Open(DoorError),
+}
+
+impl Engines {
+    /// None is open yet.
+    pub fn new() -> Arc<Engines> {
+        Arc::new(Engines { workers: Admission::new(WORKERS), idle: Mutex::default() })
+    }
+
+    /// An engine under this configuration, opened before if it can still be used.
+    fn take(&self, config: &Config) -> Result<Engine, DoorError> {
+        let now = Files::of(config);
+        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match (kept, now) {
+            (Some(engine), Ok(now)) if engine.opened == now && engine.door.config() == config => Ok(engine),
+            // opening says what is wrong with the files
+            (_, Err(_)) => Door::open(config.clone()).map(|door| Engine { door, opened: Files::unknown() }),
+            (_, Ok(opened)) => Door::open(config.clone()).map(|door| Engine { door, opened }),
+        }
+    }
+
+    fn keep(&self, engine: Engine) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE {
+            idle.push(engine);
+        }
+    }
+}
+
+impl Worker {
+    /// Runs an act, when it is its turn. One that panics takes its engine along.
+    pub fn run<R>(&self, config: &Config, act: impl FnOnce(&mut Door) -> R) -> Result<R, WorkerError> {
+        let turn = self.engines.workers.enter(self.class, self.origin.clone()).map_err(WorkerError::Busy)?;
+        let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
+        let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
+        let ran = act(&mut engine.door);
+        self.engines.keep(engine);
+        Ok(ran)
+    }
+}
+
+impl Files {
+    /// As they are now. MUST be taken before they are read.
+    fn of(config: &Config) -> io::Result<Files> {
+        let key = config.store.key_file.path().metadata()?;
+        let signed = |value: u64| i64::from_ne_bytes(value.to_ne_bytes());
+        let path = config.store.url.sqlite_path();
+        let place = |path: &Path| -> io::Result<[u64; 5]> {
+            let metadata = path.symlink_metadata()?;
+            let (mode, uid, gid) = (metadata.mode(), metadata.uid(), metadata.gid());
+            Ok([metadata.dev(), metadata.ino(), mode.into(), uid.into(), gid.into()])
+        };
+        Ok(Files {
+            key: [
+                signed(key.dev()),
+                signed(key.ino()),
+                signed(key.len()),
+                key.mode().into(),
+                key.uid().into(),
+                key.gid().into(),
+                key.ctime(),
+                key.ctime_nsec(),
+            ],
+            store: [place(path)?, place(path.parent().unwrap_or(Path::new("/")))?],
+        })
+    }
+
+    /// Equal to those of no file.
+    fn unknown() -> Files {
+        Files { key: [-1; 8], store: [[u64::MAX; 5]; 2] }
+    }
+}

@@ -1,0 +1,8 @@
+//! posternd: runs PAM conversations for the module, which only relays.
+#![forbid(unsafe_code)]
+
+pub mod conversation;
+pub mod conversations;
+pub mod daemon;
+pub mod engines;
+pub mod remote_host;

@@ -1,0 +1,184 @@
+//! The PAM host at the other end of a connection, as a conversation sees it.
+//!
+//! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
+
+use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
+use nix::unistd::{Uid, User};
+use shared::name::is_plain;
+use shared::protocol::{
+    Echo, FrameError, HookResult, Instruction, Reply, Severity, Transaction, receive, send,
+};
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use zeroize::Zeroizing;
+
+/// The longest log line and the longest text, in bytes: what is longer is cut.
+const LINE: usize = 8 * 1024;
+const TEXT: usize = 32 * 1024;
+
+/// A PAM host that a connection leads to.
+pub struct RemoteHost<S> {
+    transaction: Transaction,
+    reach: Reach,
+    connection: RefCell<Connection<S>>,
+}
+
+struct Connection<S> {
+    stream: S,
+    failed: Option<FrameError>,
+}
+
+impl<S: Read + Write> Connection<S> {
+    fn send(&mut self, instruction: &Instruction) {
+        if self.failed.is_none() {
+            self.failed = send(&mut self.stream, instruction).err();
+        }
+    }
+
+    fn ask(&mut self, instruction: &Instruction) -> Option<Reply> {
+        self.send(instruction);
+        if self.failed.is_some() {
+            return None;
+        }
+        receive(&mut self.stream).map_err(|error| self.failed = Some(error)).ok()
+    }
+}
+
+impl<S: Read + Write> RemoteHost<S> {
+    /// The host of a transaction, at the other end of `stream`.
+    pub fn new(stream: S, transaction: Transaction, reach: Reach) -> RemoteHost<S> {
+        RemoteHost { transaction, reach, connection: RefCell::new(Connection { stream, failed: None }) }
+    }
+
+    /// What the transaction is about.
+    pub fn transaction(&self) -> &Transaction {
+        &self.transaction
+    }
+
+    /// Ends the hook. The result counts only if it arrives.
+    ///
+    /// # Errors
+    /// What went wrong with the connection first, at any time.
+    pub fn end(self, result: HookResult) -> Result<(), FrameError> {
+        let mut connection = self.connection.into_inner();
+        connection.send(&Instruction::End(result));
+        connection.failed.map_or(Ok(()), Err)
+    }
+
+    fn send(&self, instruction: &Instruction) {
+        self.connection.borrow_mut().send(instruction);
+    }
+
+    fn ask(&self, instruction: &Instruction) -> Option<Reply> {
+        self.connection.borrow_mut().ask(instruction)
+    }
+
+    /// Refuses a reply to something else than what was asked, and all that comes after it.
+    fn out_of_order(&self, reply: Option<Reply>) {
+        if reply.is_some() {
+            let error = shared::protocol::Malformed("a reply to another instruction");
+            self.connection.borrow_mut().failed.get_or_insert(error.into());
+        }
+    }
+}
+
+impl<S: Read + Write> Host for RemoteHost<S> {
+    fn reach(&self) -> Reach {
+        self.reach.clone()
+    }
+
+    fn item(&self, item: Item) -> Option<Vec<u8>> {
+        let Transaction { service, user, remote_host, terminal, .. } = &self.transaction;
+        match item {
+            Item::Service => service.clone(),
+            Item::User => user.clone(),
+            Item::RemoteHost => remote_host.clone(),
+            Item::Terminal => terminal.clone(),
+        }
+    }
+
+    fn real_user(&self) -> Option<String> {
+        let uid = Uid::from_raw(self.transaction.real_uid);
+        (!uid.is_root()).then(|| user_of(uid).unwrap_or_else(|| format!("#{uid}")))
+    }
+
+    fn runs_as(&self) -> String {
+        let uid = Uid::from_raw(self.transaction.real_uid);
+        user_of(uid).unwrap_or_else(|| format!("uid {uid}"))
+    }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        match name {
+            "SSH_CONNECTION" => self.transaction.ssh_connection.clone(),
+            "SSH_AUTH_INFO_0" => self.transaction.ssh_auth_info.clone(),
+            _ => None,
+        }
+    }
+
+    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+        match self.ask(&Instruction::Ask { prompt: Zeroizing::new(prompt.to_owned()), echo }) {
+            Some(Reply::Typed(typed)) => Ok(typed),
+            Some(Reply::NoInput) => Err(NoAnswer),
+            other => {
+                self.out_of_order(other);
+                Err(NoAnswer)
+            }
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        self.send(&Instruction::Tell(cut(text, TEXT).to_owned()));
+    }
+
+    fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
+        match self.ask(&Instruction::GetStacked) {
+            Some(Reply::Stacked(password)) => password,
+            other => {
+                self.out_of_order(other);
+                None
+            }
+        }
+    }
+
+    fn hand_on(&self, password: &[u8]) {
+        self.send(&Instruction::SetStacked(Zeroizing::new(password.to_vec())));
+    }
+
+    fn delay_failure(&self, seconds: u64) {
+        self.send(&Instruction::DelayFailure(u32::try_from(seconds).unwrap_or(u32::MAX)));
+    }
+
+    fn log(&self, severity: Severity, line: &str) {
+        self.send(&Instruction::Log { severity, line: cut(line, LINE).to_owned() });
+    }
+
+    fn known_user(&self) -> Option<Vec<u8>> {
+        self.transaction.user.clone()
+    }
+
+    fn remember(&self, mark: Vec<u8>) {
+        self.send(&Instruction::KeepMark(Zeroizing::new(mark)));
+    }
+
+    fn recall(&self) -> Option<Vec<u8>> {
+        self.transaction.mark.as_ref().map(|mark| mark.to_vec())
+    }
+
+    /// Does nothing: the module removes the mark before every `auth`, and when `account` has passed.
+    fn forget(&self) -> Result<(), NotForgotten> {
+        Ok(())
+    }
+}
+
+fn user_of(uid: Uid) -> Option<String> {
+    User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
+}
+
+/// The beginning of a text, of at most `most` bytes.
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

@@ -1,0 +1,35 @@
+//! The protocol between the PAM module and posternd, over a local stream socket: frames with a length and a kind,
+//! fields in a small binary codec, every size bounded. posternd drives the conversation, the module relays.
+//!
+//! posternd sends a [`Greeting`] as soon as it accepts. The module answers with an [`Opening`]. Then posternd sends one
+//! [`Instruction`] after the other; those that ask for something are answered with one [`Reply`] each. The last
+//! instruction is [`Instruction::End`].
+//!
+//! MUST NOT hold anything that the module has no use for: it is linked into sshd and sudo.
+
+mod codec;
+mod frame;
+mod greeting;
+mod hook;
+mod instruction;
+mod opening;
+mod reply;
+
+pub use codec::{Decoder, Encoder, Malformed};
+pub use frame::{FrameError, Message, receive, send};
+pub use greeting::{Greeting, State};
+pub use hook::{Denial, Hook, HookResult};
+pub use instruction::{Echo, Instruction, Severity};
+pub use opening::{Opening, Transaction};
+pub use reply::Reply;
+
+/// Protocol versions that this build speaks, newest first: its own and the one before.
+pub const VERSIONS: &[u16] = &[1];
+
+/// Where posternd listens for PAM hosts of effective user 0.
+pub const HOST_SOCKET: &str = "/run/postern/host.sock";
+
+/// Returns the newest version that both sides speak.
+pub fn common_version(theirs: &[u16]) -> Option<u16> {
+    VERSIONS.iter().copied().find(|version| theirs.contains(version))
+}

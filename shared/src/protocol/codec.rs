@@ -1,0 +1,121 @@
+//! Fields of a frame: numbers in little-endian order, byte strings behind their length. A decoder never reads beyond
+//! its frame, never allocates more than the frame holds, and refuses bytes that are left over.
+
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// A frame that does not hold what its kind says; the field that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed(pub &'static str);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed frame: {}", self.0)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// The fields of a frame that is being written. Wiped when dropped: they may hold codes and passwords.
+pub struct Encoder(Zeroizing<Vec<u8>>);
+
+impl Encoder {
+    /// Makes one with room for `capacity` bytes, so that nothing moves and leaves a copy behind.
+    pub(super) fn with_capacity(capacity: usize) -> Encoder {
+        Encoder(Zeroizing::new(Vec::with_capacity(capacity)))
+    }
+
+    pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
+        self.0
+    }
+
+    pub(super) fn u8(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    pub(super) fn u16(&mut self, value: u16) {
+        self.0.extend(value.to_le_bytes());
+    }
+
+    pub(super) fn u32(&mut self, value: u32) {
+        self.0.extend(value.to_le_bytes());
+    }
+
+    /// Writes a byte string. One of 4 GiB or more exceeds every frame, and is refused there.
+    pub(super) fn bytes(&mut self, value: &[u8]) {
+        self.u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
+        self.0.extend_from_slice(value);
+    }
+
+    pub(super) fn optional_bytes(&mut self, value: Option<&[u8]>) {
+        match value {
+            None => self.u8(0),
+            Some(value) => {
+                self.u8(1);
+                self.bytes(value);
+            }
+        }
+    }
+}
+
+/// The fields of a frame that is being read.
+pub struct Decoder<'a>(&'a [u8]);
+
+impl<'a> Decoder<'a> {
+    pub(super) fn new(fields: &'a [u8]) -> Decoder<'a> {
+        Decoder(fields)
+    }
+
+    fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed(field))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn u8(&mut self, field: &'static str) -> Result<u8, Malformed> {
+        Ok(self.take(1, field)?[0])
+    }
+
+    pub(super) fn u16(&mut self, field: &'static str) -> Result<u16, Malformed> {
+        let bytes = self.take(2, field)?;
+        Ok(u16::from_le_bytes(bytes.try_into().map_err(|_| Malformed(field))?))
+    }
+
+    pub(super) fn u32(&mut self, field: &'static str) -> Result<u32, Malformed> {
+        let bytes = self.take(4, field)?;
+        Ok(u32::from_le_bytes(bytes.try_into().map_err(|_| Malformed(field))?))
+    }
+
+    /// Reads a byte string of at most `limit` bytes.
+    pub(super) fn bytes(&mut self, limit: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
+        let length = usize::try_from(self.u32(field)?).map_err(|_| Malformed(field))?;
+        if length > limit {
+            return Err(Malformed(field));
+        }
+        self.take(length, field)
+    }
+
+    pub(super) fn text(&mut self, limit: usize, field: &'static str) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(self.bytes(limit, field)?).map_err(|_| Malformed(field))
+    }
+
+    pub(super) fn optional_bytes(
+        &mut self,
+        limit: usize,
+        field: &'static str,
+    ) -> Result<Option<&'a [u8]>, Malformed> {
+        match self.u8(field)? {
+            0 => Ok(None),
+            1 => self.bytes(limit, field).map(Some),
+            _ => Err(Malformed(field)),
+        }
+    }
+
+    /// Refuses what is left over: a frame that can be read two ways is none.
+    pub(super) fn end(self) -> Result<(), Malformed> {
+        match self.0 {
+            [] => Ok(()),
+            _ => Err(Malformed("bytes are left over")),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! One frame on a stream: the length of what follows (4 bytes, little-endian), the kind (1 byte), the fields. The
+//! receiver says how long a frame may be, before it sets anything aside for it.
+
+use super::codec::{Decoder, Encoder, Malformed};
+use std::fmt;
+use std::io::{self, Read, Write};
+use zeroize::Zeroizing;
+
+/// What one side sends to the other.
+pub trait Message: Sized {
+    /// The longest frame of such a message: its kind and fields, in bytes.
+    const LIMIT: usize;
+
+    /// The kind; no two kinds of message have the same number, in either direction.
+    fn kind(&self) -> u8;
+    /// Writes the fields.
+    fn encode(&self, fields: &mut Encoder);
+    /// Reads the fields of a kind.
+    fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Self, FrameError>;
+}
+
+/// Why no frame was received or sent.
+#[derive(Debug)]
+pub enum FrameError {
+    /// The stream: closed, cut off in the middle of a frame, or silent for longer than its time limit.
+    Stream(io::Error),
+    /// The frame is longer than such a message may be.
+    TooLong {
+        /// What it says or is, in bytes.
+        length: usize,
+        /// What is allowed, in bytes.
+        limit: usize,
+    },
+    /// The kind has no place here.
+    Kind(u8),
+    /// A field is wrong.
+    Malformed(Malformed),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameError::Stream(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                f.write_str("the connection was closed in the middle of a conversation")
+            }
+            FrameError::Stream(error) => error.fmt(f),
+            FrameError::TooLong { length, limit } => {
+                write!(f, "a frame of {length} bytes, of which {limit} are allowed")
+            }
+            FrameError::Kind(kind) => write!(f, "unexpected frame of kind {kind} (another version?)"),
+            FrameError::Malformed(malformed) => malformed.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            FrameError::Stream(error) => Some(error),
+            FrameError::Malformed(malformed) => Some(malformed),
+            FrameError::TooLong { .. } | FrameError::Kind(_) => None,
+        }
+    }
+}
+
+impl From<io::Error> for FrameError {
+    fn from(error: io::Error) -> FrameError {
+        FrameError::Stream(error)
+    }
+}
+
+impl From<Malformed> for FrameError {
+    fn from(malformed: Malformed) -> FrameError {
+        FrameError::Malformed(malformed)
+    }
+}
+
+/// Sends one message, by one write where the stream takes it whole.
+pub fn send<M: Message>(stream: &mut impl Write, message: &M) -> Result<(), FrameError> {
+    let mut frame = Encoder::with_capacity(M::LIMIT + 4);
+    frame.u32(0);
+    frame.u8(message.kind());
+    message.encode(&mut frame);
+    let mut frame = frame.into_bytes();
+    let length = frame.len() - 4;
+    let too_long = || FrameError::TooLong { length, limit: M::LIMIT };
+    if length > M::LIMIT {
+        return Err(too_long());
+    }
+    frame[..4].copy_from_slice(&u32::try_from(length).map_err(|_| too_long())?.to_le_bytes());
+    stream.write_all(&frame)?;
+    stream.flush()?;
+    Ok(())
+}
+
+/// Receives one message; never reads beyond its frame.
+pub fn receive<M: Message>(stream: &mut impl Read) -> Result<M, FrameError> {
+    let mut head = [0; 4];
+    stream.read_exact(&mut head)?;
+    let length = usize::try_from(u32::from_le_bytes(head)).unwrap_or(usize::MAX);
+    if length > M::LIMIT {
+        return Err(FrameError::TooLong { length, limit: M::LIMIT });
+    }
+    let mut frame = Zeroizing::new(vec![0; length]);
+    stream.read_exact(&mut frame)?;
+    let (kind, fields) = frame.split_first().ok_or(Malformed("an empty frame"))?;
+    let mut fields = Decoder::new(fields);
+    let message = M::decode(*kind, &mut fields)?;
+    fields.end()?;
+    Ok(message)
+}

@@ -1,0 +1,60 @@
+//! What posternd sends first.
+
+use super::codec::{Decoder, Encoder, Malformed};
+use super::frame::{FrameError, Message};
+
+const GREETING: u8 = 1;
+/// The most versions that a greeting lists.
+const MOST: usize = 16;
+
+/// Whether posternd takes one more conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Ready,
+    /// The connection limit is reached; no reason to do without posternd.
+    Busy,
+}
+
+/// The versions that posternd speaks, and whether it has room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Newest first.
+    pub versions: Vec<u16>,
+    /// Whether there is room.
+    pub state: State,
+}
+
+impl Message for Greeting {
+    const LIMIT: usize = 1 + 1 + 4 + 2 * MOST;
+
+    fn kind(&self) -> u8 {
+        GREETING
+    }
+
+    fn encode(&self, fields: &mut Encoder) {
+        fields.u8(match self.state {
+            State::Ready => 0,
+            State::Busy => 1,
+        });
+        let versions = self.versions.iter().take(MOST);
+        fields.bytes(&versions.flat_map(|version| version.to_le_bytes()).collect::<Vec<u8>>());
+    }
+
+    fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Greeting, FrameError> {
+        if kind != GREETING {
+            return Err(FrameError::Kind(kind));
+        }
+        let state = match fields.u8("state")? {
+            0 => State::Ready,
+            1 => State::Busy,
+            _ => return Err(Malformed("state").into()),
+        };
+        let bytes = fields.bytes(2 * MOST, "versions")?;
+        if bytes.len() % 2 != 0 {
+            return Err(Malformed("versions").into());
+        }
+        let pairs = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        Ok(Greeting { versions: pairs.collect(), state })
+    }
+}

@@ -1,0 +1,163 @@
+//! What posternd tells the module to do. The module does it within bounds of its own.
+
+use super::codec::{Decoder, Encoder, Malformed};
+use super::frame::{FrameError, Message};
+use super::hook::HookResult;
+use crate::answer;
+use zeroize::Zeroizing;
+
+const ASK: u8 = 64;
+const TELL: u8 = 65;
+const LOG: u8 = 66;
+const DELAY_FAILURE: u8 = 67;
+const GET_STACKED: u8 = 68;
+const SET_STACKED: u8 = 69;
+const KEEP_MARK: u8 = 70;
+const STILL_WORKING: u8 = 71;
+const END: u8 = 72;
+
+/// The longest prompt or text: a setup's, with its QR code, has some 12 KiB.
+const TEXT: usize = 32 * 1024;
+/// The longest line of the log.
+const LINE: usize = 8 * 1024;
+const MARK: usize = 4 * 1024;
+
+/// Whether typing shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Echo {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Someone must mend something.
+    Error,
+    /// A refusal.
+    Notice,
+    /// Access was granted.
+    Info,
+    /// For whoever looks for a fault.
+    Debug,
+}
+
+/// One step of the conversation.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// Ask a prompt; a [`super::Reply::Typed`] or [`super::Reply::NoInput`] answers.
+    Ask {
+        /// It may show a secret, during enrollment.
+        prompt: Zeroizing<String>,
+        /// Whether typing shows.
+        echo: Echo,
+    },
+    /// Show a text that needs no answer.
+    Tell(String),
+    /// Write a line to the system log.
+    Log {
+        /// How much it matters.
+        severity: Severity,
+        /// Without control bytes.
+        line: String,
+    },
+    /// Have libpam wait so many seconds, more or less, if the transaction fails.
+    DelayFailure(u32),
+    /// Send the stacked password (PAM_AUTHTOK); a [`super::Reply::Stacked`] answers.
+    GetStacked,
+    /// Set the stacked password, for later modules.
+    SetStacked(Zeroizing<Vec<u8>>),
+    /// Keep these bytes with the transaction, for its next hook.
+    KeepMark(Zeroizing<Vec<u8>>),
+    /// Go on waiting: the act takes its time.
+    StillWorking,
+    /// The hook ends.
+    End(HookResult),
+}
+
+impl Severity {
+    fn number(self) -> u8 {
+        match self {
+            Severity::Error => 3,
+            Severity::Notice => 5,
+            Severity::Info => 6,
+            Severity::Debug => 7,
+        }
+    }
+}
+
+impl Message for Instruction {
+    const LIMIT: usize = TEXT + 64;
+
+    fn kind(&self) -> u8 {
+        match self {
+            Instruction::Ask { .. } => ASK,
+            Instruction::Tell(_) => TELL,
+            Instruction::Log { .. } => LOG,
+            Instruction::DelayFailure(_) => DELAY_FAILURE,
+            Instruction::GetStacked => GET_STACKED,
+            Instruction::SetStacked(_) => SET_STACKED,
+            Instruction::KeepMark(_) => KEEP_MARK,
+            Instruction::StillWorking => STILL_WORKING,
+            Instruction::End(_) => END,
+        }
+    }
+
+    fn encode(&self, fields: &mut Encoder) {
+        match self {
+            Instruction::Ask { prompt, echo } => {
+                fields.u8(match echo {
+                    Echo::On => 1,
+                    Echo::Off => 0,
+                });
+                fields.bytes(prompt.as_bytes());
+            }
+            Instruction::Tell(text) => fields.bytes(text.as_bytes()),
+            Instruction::Log { severity, line } => {
+                fields.u8(severity.number());
+                fields.bytes(line.as_bytes());
+            }
+            Instruction::DelayFailure(seconds) => fields.u32(*seconds),
+            Instruction::SetStacked(bytes) | Instruction::KeepMark(bytes) => fields.bytes(bytes),
+            Instruction::GetStacked | Instruction::StillWorking => {}
+            Instruction::End(result) => fields.u8(result.number()),
+        }
+    }
+
+    fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Instruction, FrameError> {
+        Ok(match kind {
+            ASK => Instruction::Ask {
+                echo: match fields.u8("echo")? {
+                    0 => Echo::Off,
+                    1 => Echo::On,
+                    _ => return Err(Malformed("echo").into()),
+                },
+                prompt: Zeroizing::new(fields.text(TEXT, "prompt")?.to_owned()),
+            },
+            TELL => Instruction::Tell(fields.text(TEXT, "text")?.to_owned()),
+            LOG => {
+                let number = fields.u8("severity")?;
+                let all = [Severity::Error, Severity::Notice, Severity::Info, Severity::Debug];
+                let severity = all.into_iter().find(|severity| severity.number() == number);
+                Instruction::Log {
+                    severity: severity.ok_or(Malformed("severity"))?,
+                    line: fields.text(LINE, "log line")?.to_owned(),
+                }
+            }
+            DELAY_FAILURE => Instruction::DelayFailure(fields.u32("seconds")?),
+            GET_STACKED => Instruction::GetStacked,
+            SET_STACKED => Instruction::SetStacked(Zeroizing::new(
+                fields.bytes(answer::LONGEST + 1, "stacked password")?.to_vec(),
+            )),
+            KEEP_MARK => Instruction::KeepMark(Zeroizing::new(fields.bytes(MARK, "mark")?.to_vec())),
+            STILL_WORKING => Instruction::StillWorking,
+            END => {
+                let result = HookResult::of_number(fields.u8("result")?);
+                Instruction::End(result.ok_or(Malformed("result"))?)
+            }
+            _ => return Err(FrameError::Kind(kind)),
+        })
+    }
+}

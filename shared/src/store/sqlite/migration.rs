@@ -1,0 +1,279 @@
+//! `postern upgrade`: takes a store of an older version to this program's, in one transaction, after a copy of it was
+//! made beside it. Whatever interrupts it leaves the old store whole.
+//!
+//! MUST NOT write to a store whose schema is not, letter by letter, the one of its version.
+
+mod unreleased;
+mod version_3;
+
+use super::place::Place;
+use super::tail::Tail;
+use super::{APPLICATION, Deadline, SCHEMA, VERSION, files, harden, holder, limits, location, shape, turn};
+use crate::files::FileError;
+use crate::store::{StoreError, Upgraded};
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// How long the engine may work on one statement and all that came before it.
+const UPGRADING: Duration = Duration::from_secs(3600);
+
+/// One step, from a version to the one after it.
+struct Migration {
+    from: i64,
+    /// The schema that a store of that version has.
+    schema: &'static str,
+    /// Makes the next schema of it, and fills that. Its version is set by the caller.
+    migrate: fn(&Connection, next: &str) -> Result<()>,
+}
+
+/// The steps, each beginning where the one before ends. A new version moves the present schema into a file here.
+const MIGRATIONS: [Migration; 1] =
+    [Migration { from: 3, schema: version_3::SCHEMA, migrate: version_3::migrate }];
+
+/// Whether there is a way from that version to this program's.
+fn is_upgradable(version: i64) -> bool {
+    MIGRATIONS.iter().any(|step| step.from == version)
+}
+
+/// Why a store of another version is not opened.
+pub(super) fn refusal(connection: &Connection, found: i64) -> StoreError {
+    match unreleased::find(connection) {
+        Ok(Some(commit)) => StoreError::Unreleased { found, commit },
+        Ok(None) => StoreError::Version { found, known: VERSION, is_upgradable: is_upgradable(found) },
+        Err(error) => error,
+    }
+}
+
+/// Upgrades the store at a path, unless it has this program's version already.
+pub(super) fn upgrade(path: &Path) -> Result<Upgraded> {
+    limits()?;
+    let path = location::trusted(path)?;
+    let upgraded = under_lock(&path);
+    match upgraded {
+        Err(StoreError::Busy) => Err(holder::held(&path)),
+        upgraded => upgraded,
+    }
+}
+
+fn under_lock(path: &Path) -> Result<Upgraded> {
+    let connection = open(path)?;
+    let place = Place::of(path)?;
+    // refused before anything is waited for
+    let found = version(&connection)?;
+    if found == VERSION {
+        shape::check(&connection)?;
+        return Ok(Upgraded::Already(VERSION));
+    }
+    check(&connection, found)?;
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    place.is_the_same()?;
+    // another upgrade may have been first
+    let found = version(&connection)?;
+    if found == VERSION {
+        return Ok(Upgraded::Already(VERSION));
+    }
+    check(&connection, found)?;
+    // nobody writes meanwhile: what is copied is what the migration begins with
+    let backup = back_up(path)?;
+    migrate(&connection, found)?;
+    place.is_the_same()?;
+    connection.execute_batch("COMMIT").map_err(|error| {
+        // whoever opens the store next must not go on behind what may not have reached the disk
+        Tail::of(path).failed(&connection, &error);
+        StoreError::from(error)
+    })?;
+    // best effort: what the journal holds is folded in by whoever writes next
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    Ok(Upgraded::Now { from: found, to: VERSION, backup })
+}
+
+fn open(path: &Path) -> Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(turn::wait))?;
+    Deadline::of(&connection)?.is_in(UPGRADING);
+    harden(&connection)?;
+    // A table that others refer to is made again under its own name: the references stay as they are written.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, true)?;
+    Ok(connection)
+}
+
+fn version(connection: &Connection) -> Result<i64> {
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application != APPLICATION {
+        return Err(StoreError::Damaged("it is no store of Postern's".to_owned()));
+    }
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Refuses a store that no step begins with.
+fn check(connection: &Connection, found: i64) -> Result<()> {
+    match MIGRATIONS.iter().find(|step| step.from == found) {
+        Some(step) => match shape::compare(connection, step.schema) {
+            Err(StoreError::Shape(what)) => match unreleased::find(connection)? {
+                Some(commit) => Err(StoreError::Unreleased { found, commit }),
+                None => Err(StoreError::Shape(what)),
+            },
+            compared => compared,
+        },
+        None => Err(refusal(connection, found)),
+    }
+}
+
+/// Takes every step from a version on, within the caller's transaction.
+fn migrate(connection: &Connection, found: i64) -> Result<()> {
+    let steps = MIGRATIONS.iter().skip_while(|step| step.from != found);
+    let next = MIGRATIONS.iter().map(|step| step.schema).skip(1).chain([SCHEMA]);
+    let next = next.skip(MIGRATIONS.iter().take_while(|step| step.from != found).count());
+    for (step, next) in steps.zip(next) {
+        (step.migrate)(connection, next)?;
+        connection.pragma_update(None, "user_version", step.from + 1)?;
+    }
+    let is_torn = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
+    if is_torn {
+        return Err(StoreError::Damaged("a row refers to an account that is gone".to_owned()));
+    }
+    shape::check(connection)
+}
+
+/// Makes whatever of a schema is missing. What its tables hold at first is for the step to say.
+fn set_up(connection: &Connection, schema: &str) -> Result<()> {
+    let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
+    for (name, sql) in shape::created_by(schema) {
+        if !connection.query_row(exists, [name], |row| row.get::<_, bool>(0))? {
+            connection.execute_batch(sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the store as its last commit left it, journal included, to `postern.db.before-4` beside it; who may read the
+/// store may read the copy. One that an interrupted upgrade made is replaced, once the new one is whole.
+fn back_up(path: &Path) -> Result<PathBuf> {
+    let backup = location::with_suffix(path, &format!(".before-{VERSION}"));
+    files::remove_abandoned(&backup)?;
+    let name = backup.file_name().unwrap_or_default().to_string_lossy();
+    let new = backup.with_file_name(format!(".{name}.{}.new", std::process::id()));
+    let copied = copy(path, &new).and_then(|()| {
+        let renamed = std::fs::rename(&new, &backup).and_then(|()| files::sync_folder(&backup));
+        renamed.map_err(|error| FileError::io(&backup, error).into())
+    });
+    if copied.is_err() {
+        for suffix in ["", "-journal"] {
+            // best effort: the error that matters is the first one
+            let _ = std::fs::remove_file(location::with_suffix(&new, suffix));
+        }
+    }
+    copied.map(|()| backup)
+}
+
+fn copy(path: &Path, new: &Path) -> Result<()> {
+    let io = |error| StoreError::File(FileError::io(new, error));
+    let text = new.to_str().ok_or_else(|| io(std::io::ErrorKind::InvalidInput.into()))?;
+    let file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(io)?;
+    let connection = open(path)?;
+    // the copy is what it attaches
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
+    connection.execute("VACUUM INTO ?1", [text])?;
+    let store = path.metadata().map_err(io)?;
+    fchown(&file, Some(store.uid()), Some(store.gid())).map_err(io)?;
+    file.set_permissions(Permissions::from_mode(store.mode() & 0o7777)).map_err(io)?;
+    file.sync_all().map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// The fixture in a folder of its own.
+    fn version_3() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o750)).unwrap();
+        let path = folder.path().join("postern.db");
+        let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/version-3/postern.db");
+        fs::write(&path, fs::read(made).unwrap()).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o660)).unwrap();
+        (folder, path)
+    }
+
+    fn version_at(path: &Path) -> i64 {
+        version(&open(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_steps_lead_to_this_version_without_a_gap() {
+        let from: Vec<i64> = MIGRATIONS.iter().map(|step| step.from).collect();
+        let expected: Vec<i64> = (from[0]..VERSION).collect();
+        assert_eq!(from, expected);
+    }
+
+    /// What a kill leaves at any moment before the commit is what lies on the disk then.
+    #[test]
+    fn an_upgrade_that_is_cut_off_before_its_commit_leaves_the_old_store_whole() {
+        let (folder, path) = version_3();
+        let connection = open(&path).unwrap();
+        connection.execute_batch("PRAGMA cache_size = 2; PRAGMA cache_spill = ON; BEGIN IMMEDIATE").unwrap();
+        let backup = back_up(&path).unwrap();
+        migrate(&connection, 3).unwrap();
+        let wal = location::with_suffix(&path, "-wal");
+        assert!(wal.metadata().unwrap().len() > 0, "some of it is on the disk already");
+
+        let after = tempfile::tempdir().unwrap();
+        fs::set_permissions(after.path(), Permissions::from_mode(0o750)).unwrap();
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), after.path().join(entry.file_name())).unwrap();
+        }
+        drop(connection);
+        let left = after.path().join("postern.db");
+        assert_eq!(version_at(&left), 3);
+        check(&open(&left).unwrap(), 3).unwrap();
+        assert_eq!(version_at(&after.path().join(backup.file_name().unwrap())), 3);
+
+        let again = upgrade(&left).unwrap();
+        assert!(matches!(again, Upgraded::Now { from: 3, to: 4, .. }));
+        assert_eq!(upgrade(&left).unwrap(), Upgraded::Already(4));
+    }
+
+    #[test]
+    fn a_full_disk_leaves_the_old_store_whole() {
+        let (_folder, path) = version_3();
+        let connection = open(&path).unwrap();
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        // there is room for no more than a page
+        connection.execute_batch(&format!("PRAGMA max_page_count = {}; BEGIN IMMEDIATE", pages + 1)).unwrap();
+        assert!(matches!(migrate(&connection, 3), Err(StoreError::Full)));
+        drop(connection);
+        assert_eq!(version_at(&path), 3);
+        assert!(matches!(upgrade(&path).unwrap(), Upgraded::Now { .. }));
+    }
+
+    #[test]
+    fn an_upgrade_waits_for_who_writes_and_then_gives_up() {
+        let (_folder, path) = version_3();
+        let writer = open(&path).unwrap();
+        writer.execute_batch("BEGIN IMMEDIATE; UPDATE revision SET number = 9").unwrap();
+        assert!(matches!(upgrade(&path), Err(StoreError::Busy)));
+        writer.execute_batch("COMMIT").unwrap();
+        // what is in the journal alone is upgraded, and backed up
+        let Upgraded::Now { backup, .. } = upgrade(&path).unwrap() else { panic!("not upgraded") };
+        let number = "SELECT number FROM revision";
+        let backup = Connection::open(backup).unwrap();
+        assert_eq!(backup.query_row(number, [], |row| row.get::<_, i64>(0)).unwrap(), 9);
+        assert_eq!(open(&path).unwrap().query_row(number, [], |row| row.get::<_, i64>(0)).unwrap(), 10);
+    }
+}

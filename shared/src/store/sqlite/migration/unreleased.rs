@@ -1,0 +1,38 @@
+//! Shapes that stores had before any version was one to keep. They are told by name: some call themselves version 3.
+
+use super::shape;
+use crate::store::StoreError;
+use rusqlite::Connection;
+
+/// The commits, by the mark of the shape that each made.
+const SHAPES: [(&str, &str); 4] = [
+    ("a537922", "2b47c701cda5cf40663cd027396b70ad16af3954eb56ff869a0ec11975f491b0"),
+    ("7d66434", "5e9655837fcd84fa5993099bb61beffaf4d162149adaf50d658ec50e1b402392"),
+    ("c4ca64a", "2f9fcb55716f64e8ad11ca890453d9cfffcbc25f5939f894ec86a49b4a0391ab"),
+    ("7ea6c5b", "65ea4ae8b77a9037b29d302cc72a1fa510ae74bcc405ea2732cc1c04fd4a94a3"),
+];
+
+/// The commit that made a store of an unreleased shape.
+pub(super) fn find(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
+    let mark = shape::mark(connection)?;
+    Ok(SHAPES.iter().find(|(_, known)| *known == mark).map(|(commit, _)| *commit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// `tests/stores/unreleased` holds each schema as its commit made it.
+    #[test]
+    fn each_unreleased_shape_is_told_by_its_commit() {
+        for (commit, known) in SHAPES {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/unreleased");
+            let schema = std::fs::read_to_string(folder.join(format!("{commit}.sql"))).unwrap();
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(&schema).unwrap();
+            assert_eq!(shape::mark(&connection).unwrap(), known, "{commit}");
+            assert_eq!(find(&connection).unwrap(), Some(commit));
+        }
+    }
+}

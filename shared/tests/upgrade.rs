@@ -1,0 +1,253 @@
+//! `postern upgrade` on stores that earlier programs made: what they hold goes on working.
+//! `stores/version-3/CONTENTS.md` says what the store of version 3 holds.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod home;
+
+use home::{Home, attempt_at, name};
+use shared::clock::Timestamp;
+use shared::config::Config;
+use shared::decision::{Refusal, Verdict};
+use shared::door::{Door, State};
+use shared::event::Filter;
+use shared::guess::Stage;
+use shared::name::Distinct;
+use shared::place::Origin;
+use shared::secret::Secret;
+use shared::store::{self, Upgraded};
+use shared::totp::{Algorithm, Moving, Parameters, Step, code};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// When the store was made.
+const MADE: Timestamp = Timestamp(1_795_913_156);
+/// A minute and a half later.
+const NOW: Timestamp = Timestamp(MADE.0 + 90);
+
+fn stores() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores")
+}
+
+/// A home whose store is one of version 3; nobody has it open.
+fn version_3(extra: &str) -> (TempDir, Config) {
+    let Home { folder, config, door } = Home::new(extra);
+    drop(door);
+    for suffix in ["-wal", "-shm"] {
+        fs::File::create(folder.path().join(format!("store/db{suffix}"))).unwrap();
+    }
+    let made = stores().join("version-3");
+    fs::write(folder.path().join("store/db"), fs::read(made.join("postern.db")).unwrap()).unwrap();
+    fs::write(folder.path().join("etc/key"), fs::read(made.join("postern.key")).unwrap()).unwrap();
+    (folder, config)
+}
+
+/// A home with a store that some schema makes.
+fn made_by(schema: &str, version: i64) -> (TempDir, Config) {
+    let Home { folder, config, door } = Home::new("");
+    drop(door);
+    let path = folder.path().join("store/db");
+    for suffix in ["", "-wal", "-shm"] {
+        fs::File::create(folder.path().join(format!("store/db{suffix}"))).unwrap();
+    }
+    let engine = rusqlite::Connection::open(&path).unwrap();
+    let of = "PRAGMA journal_mode = DELETE; PRAGMA application_id = 0x506f7374";
+    engine.execute_batch(&format!("{of}; PRAGMA user_version = {version}; {schema}")).unwrap();
+    (folder, config)
+}
+
+fn refused_open(config: &Config) -> String {
+    Door::open(config.clone()).err().expect("the store is not opened").to_string()
+}
+
+fn refused_upgrade(config: &Config) -> String {
+    store::upgrade(&config.store.url).expect_err("the store is not upgraded").to_string()
+}
+
+#[track_caller]
+fn upgraded(config: &Config) -> PathBuf {
+    let Upgraded::Now { from: 3, to: 4, backup } = store::upgrade(&config.store.url).unwrap() else {
+        panic!("not from version 3 to version 4")
+    };
+    backup
+}
+
+fn verdict(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> Verdict {
+    attempt_at(door, who, &Origin::Unknown, Stage::After, typed, now).verdict
+}
+
+fn is_accepted(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> bool {
+    matches!(verdict(door, who, typed, now), Verdict::Accepted { .. })
+}
+
+fn totp(secret: &str, now: Timestamp) -> String {
+    let secret = Secret::from_base32(secret).unwrap();
+    let parameters =
+        Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Time { period: 30 } };
+    code(&secret, parameters, Step(now.0 / 30)).to_string()
+}
+
+#[test]
+fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
+    let (folder, config) = version_3("");
+    let path = folder.path().join("store/db");
+    let before = fs::read(&path).unwrap();
+    let refused = refused_open(&config);
+    assert!(refused.contains("the store has version 3, this program knows version 4"), "{refused}");
+    assert!(refused.contains("run postern upgrade as root"), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), before, "nothing was written");
+
+    let backup = upgraded(&config);
+    assert_eq!(backup, path.canonicalize().unwrap().with_file_name("db.before-4"));
+    let (store, copy) = (path.metadata().unwrap(), backup.metadata().unwrap());
+    assert_eq!((copy.mode(), copy.uid(), copy.gid()), (store.mode(), store.uid(), store.gid()));
+    Door::open(config.clone()).unwrap();
+    assert_eq!(store::upgrade(&config.store.url).unwrap(), Upgraded::Already(4));
+    let names = fs::read_dir(folder.path().join("store")).unwrap();
+    assert_eq!(names.count(), 4, "the store, what is beside it, and the copy");
+
+    // the copy is the old store, which can be put back and upgraded again
+    fs::copy(&backup, &path).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        fs::File::create(format!("{}{suffix}", path.display())).unwrap();
+    }
+    assert!(refused_open(&config).contains("run postern upgrade as root"));
+    upgraded(&config);
+    Door::open(config).unwrap();
+}
+
+#[test]
+fn what_a_store_of_version_3_holds_goes_on_working() {
+    const ALICE: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let (folder, config) = version_3("");
+    upgraded(&config);
+    let mut door = Door::open(config).unwrap();
+
+    // the accepted step stays closed, and the next ones open
+    let used = verdict(&mut door, "alice", &totp(ALICE, MADE), MADE);
+    assert!(matches!(used, Verdict::Refused(Refusal::Used { .. })), "{used:?}");
+    assert!(is_accepted(&mut door, "alice", &totp(ALICE, NOW), NOW));
+    assert!(is_accepted(&mut door, "bob", &totp("OJWCBJZLH7BOYSRDMK3PFYNS5E7SCCVH", NOW), NOW));
+    let seed = Secret::from_seed("3132333435363738393031323334353637383941").unwrap();
+    let parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Counter };
+    let by_counter = code(&seed, parameters, Step(0));
+    assert!(is_accepted(&mut door, "alice", &by_counter, NOW), "the token by counter");
+    let recovery = ["KXPED-KFJGX", "ESZDN-XVN5X", "AMV8U-A9BD8", "3SB9Q-RTUDR", "NVVVQ-YDWRS", "HG4XT-EBJN6"];
+    for typed in recovery {
+        assert!(is_accepted(&mut door, "alice", typed, NOW), "{typed}");
+        let again = verdict(&mut door, "alice", typed, NOW);
+        assert!(matches!(again, Verdict::Refused(Refusal::Used { .. })), "{again:?}");
+    }
+
+    let carol = door.status(&name("carol")).unwrap();
+    assert!(!matches!(carol.state, State::On));
+    assert!(door.one_time_code_until(&name("carol"), NOW).unwrap().is_some());
+    let groups = door.change_groups(&name("carol"), &[], &[], "root", NOW).unwrap();
+    assert_eq!(groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(), ["staff"]);
+    let app_passwords = door.app_passwords(None).unwrap();
+    assert_eq!(app_passwords.len(), 1);
+    assert_eq!(app_passwords[0].scope.to_string(), "web:cloud.example.com/dav");
+    assert_eq!(door.unconfirmed_email(&name("alice")).unwrap().as_str(), "alice@example.com");
+    assert!(door.events(&Filter::default(), 0, 100).unwrap().len() >= 13);
+
+    // another spelling is known for one, and a number is not given twice
+    assert!(door.add_account(&name("Bob"), Distinct::No, "root", NOW).is_err());
+    door.add_account(&name("dora"), Distinct::No, "root", NOW).unwrap();
+    let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
+    let number = |sql: &str| engine.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("SELECT id FROM account WHERE name = 'dora'"), 4);
+    assert_eq!(number("SELECT account FROM account_group WHERE name = 'staff'"), 3);
+    assert_eq!(number("SELECT issued FROM one_time_code"), MADE.0 as i64);
+}
+
+/// Numbers of accounts that are gone stay taken: sealed secrets and hashes are bound to them.
+#[test]
+fn numbers_that_were_given_before_are_not_given_again() {
+    let (folder, config) = version_3("");
+    let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
+    engine.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM account; DELETE FROM app_password").unwrap();
+    drop(engine);
+    upgraded(&config);
+    let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
+    for (table, last) in [("account", 3), ("app_password", 1)] {
+        assert_eq!(engine.query_row(sql, [table], |row| row.get::<_, i64>(0)).unwrap(), last, "{table}");
+    }
+}
+
+#[test]
+fn a_copy_of_an_interrupted_upgrade_is_replaced() {
+    let (folder, config) = version_3("");
+    let store = folder.path().join("store");
+    fs::write(store.join("db.before-4"), "half").unwrap();
+    fs::write(store.join(".db.before-4.4194304.new"), "half").unwrap();
+    let backup = upgraded(&config);
+    let copy = rusqlite::Connection::open(backup).unwrap();
+    assert_eq!(copy.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    assert!(!store.join(".db.before-4.4194304.new").exists());
+}
+
+/// Some of them call themselves version 3.
+#[test]
+fn stores_that_were_never_released_are_refused_by_their_commit() {
+    for (commit, version) in [("a537922", 1), ("7d66434", 2), ("c4ca64a", 3), ("7ea6c5b", 3)] {
+        let schema = fs::read_to_string(stores().join(format!("unreleased/{commit}.sql"))).unwrap();
+        let (folder, config) = made_by(&schema, version);
+        let before = fs::read(folder.path().join("store/db")).unwrap();
+        for refused in [refused_upgrade(&config), refused_open(&config)] {
+            let named = format!("the shape of commit {commit}, which calls itself version {version}");
+            assert!(refused.contains(&named), "{refused}");
+            assert!(refused.contains("run postern init and enroll everyone again"), "{refused}");
+        }
+        assert_eq!(
+            fs::read(folder.path().join("store/db")).unwrap(),
+            before,
+            "{commit}: nothing was written"
+        );
+        assert!(!folder.path().join("store/db.before-4").exists());
+    }
+}
+
+/// A view or a trigger would run as root.
+#[test]
+fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
+    for (crafted, named) in [
+        ("CREATE VIEW seen AS SELECT * FROM account", "view seen is not one of its own"),
+        (
+            "CREATE TRIGGER twice AFTER INSERT ON event BEGIN DELETE FROM floor; END",
+            "trigger twice is not one of its own",
+        ),
+        ("DROP TABLE floor", "table floor is missing"),
+        (
+            "PRAGMA user_version = 2",
+            "version 2, this program knows version 4; install the Postern that made it",
+        ),
+        (
+            "PRAGMA user_version = 9",
+            "version 9, this program knows version 4; install the Postern that made it or a newer one",
+        ),
+        ("PRAGMA application_id = 1", "it is no store of Postern's"),
+        (
+            "PRAGMA foreign_keys = OFF; DELETE FROM account WHERE name = 'bob'",
+            "a row refers to an account that is gone",
+        ),
+    ] {
+        let (folder, config) = version_3("");
+        let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
+        engine.execute_batch(crafted).unwrap();
+        drop(engine);
+        let refused = refused_upgrade(&config);
+        assert!(refused.contains(named), "{crafted}: {refused}");
+    }
+}
+
+/// Nobody but root makes files there, and root's engine obeys them.
+#[test]
+fn a_folder_that_others_can_write_is_no_place_for_an_upgrade() {
+    let (folder, config) = version_3("");
+    fs::set_permissions(folder.path().join("store"), PermissionsExt::from_mode(0o770)).unwrap();
+    assert!(refused_upgrade(&config).contains("chmod it to 0750"));
+    fs::set_permissions(folder.path().join("store"), PermissionsExt::from_mode(0o750)).unwrap();
+    upgraded(&config);
+}

@@ -1,0 +1,94 @@
+//! posternd: a real process of user postern at a socket that root listens on, as systemd hands it over, on the story's
+//! clock.
+
+use crate::clock::on_the_clock;
+use crate::processes::{Running, patiently};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+
+/// Where PAM hosts of effective user 0 find it.
+pub const HOST_SOCKET: &str = "/run/postern/host.sock";
+
+/// A running posternd; it ends, and its socket goes, when this goes.
+pub struct Posternd {
+    running: Option<Running>,
+    socket: UnixListener,
+}
+
+impl Posternd {
+    /// Makes the socket, and starts it.
+    #[track_caller]
+    pub fn start() -> Posternd {
+        fs::create_dir_all("/run/postern").expect("/run can be written");
+        let _ = fs::remove_file(HOST_SOCKET);
+        let socket = UnixListener::bind(HOST_SOCKET).expect("/run/postern can be written");
+        fs::set_permissions(HOST_SOCKET, PermissionsExt::from_mode(0o600)).expect("root may do it");
+        let mut posternd = Posternd { running: None, socket };
+        posternd.restart();
+        posternd
+    }
+
+    /// Starts it again at the same socket, as systemd does.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.crash();
+        self.running = Some(launch(&self.socket));
+    }
+
+    /// Ends it at once, as a crash would; its socket stays.
+    pub fn crash(&mut self) {
+        if let Some(running) = self.running.as_mut() {
+            crate::processes::end(running.process());
+            patiently("posternd has ended", || Ok((!running.is_running()).then_some(())));
+        }
+        self.running = None;
+    }
+
+    /// Sends it a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        let process = self.running.as_ref().map_or(0, Running::process);
+        kill(Pid::from_raw(i32::try_from(process).expect("a process")), signal).expect("posternd runs");
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.running.as_ref().map_or(0, Running::process)
+    }
+
+    /// Everything that it said since it started.
+    pub fn log(&self) -> String {
+        self.running.as_ref().map(Running::said).unwrap_or_default()
+    }
+}
+
+impl Drop for Posternd {
+    fn drop(&mut self) {
+        self.running = None;
+        // a story may have taken it away
+        let _ = fs::remove_file(HOST_SOCKET);
+    }
+}
+
+/// Starts it as systemd would: the socket is descriptor 3.
+#[track_caller]
+fn launch(socket: &UnixListener) -> Running {
+    let target = std::env::var("CARGO_TARGET_DIR").expect("tests/run says where the builds lie");
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3<&0; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", "sh"]);
+    command.args(["setpriv", "--reuid=postern", "--regid=postern", "--init-groups", "env"]);
+    for (name, value) in on_the_clock(Command::new("posternd")).get_envs() {
+        let mut setting = name.to_owned();
+        setting.push("=");
+        setting.push(value.unwrap_or_default());
+        command.arg(setting);
+    }
+    command.arg(format!("{target}/release/posternd"));
+    let input = Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor")));
+    Running::start_at(command, input, "posternd.log")
+}

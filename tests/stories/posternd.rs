@@ -1,0 +1,156 @@
+//! posternd decides for the PAM hosts of effective user 0; the module relays. Where it is not there, or not root's, the
+//! module decides itself.
+
+use nix::sys::signal::Signal;
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use testhost::{HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, finished, patiently};
+
+fn alice(host: &Host) -> (Person, Phone) {
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    (alice, phone)
+}
+
+/// L1, L5: key and code, password and code; a used code is refused, also after posternd was restarted.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn posternd_decides_and_remembers() {
+    let host = Host::fresh();
+    let mut posternd = Posternd::start();
+    let (alice, phone) = alice(&host);
+    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
+    alice.with_key().enters_with(&phone.code());
+    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    alice.with_password().is_refused(&phone.code(), "That code was used already");
+    posternd.restart();
+    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    host.clock.forward(30);
+    alice.with_password().enters_with(&phone.code());
+    assert_eq!(posternd.log(), "");
+}
+
+/// The module opens neither configuration nor key nor store while posternd decides.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
+    let mut host = Host::fresh();
+    let _posternd = Posternd::start();
+    let (alice, phone) = alice(&host);
+    host.restart_sshd();
+    let trace = "/run/postern-relay.trace";
+    let process = host.sshd().to_string();
+    let mut tracer = Command::new("strace")
+        .args(["-f", "-qq", "-e", "trace=open,openat,connect", "-o", trace, "-p", &process])
+        .spawn()
+        .expect("strace is installed");
+    patiently("it is traced", || {
+        let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+        Ok((!status.contains("TracerPid:\t0")).then_some(()))
+    });
+    alice.with_key().enters_with(&phone.code());
+    tracer.kill().expect("it runs");
+    tracer.wait().expect("it ends");
+    let calls = fs::read_to_string(trace).expect("strace has written");
+    assert!(calls.contains(HOST_SOCKET), "{calls}");
+    for path in ["/etc/postern", "/var/lib/postern"] {
+        assert!(!calls.contains(path), "{path}: {calls}");
+    }
+}
+
+/// Killed at the prompt: denied, and the log says so. Gone or stopped: the module decides itself.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
+    let host = Host::fresh();
+    let mut posternd = Posternd::start();
+    let (alice, phone) = alice(&host);
+
+    let mut terminal = alice.with_key().up_to_the_code();
+    posternd.crash();
+    terminal.types(&phone.code());
+    assert!(!terminal.ends().entered());
+    host.journal
+        .says("refused cause=unavailable address=127.0.0.1 service=sshd user=\"alice\": posternd ended");
+    assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
+
+    posternd.restart();
+    posternd.signal(Signal::SIGSTOP);
+    alice.with_key().enters_with(&phone.code());
+    posternd.signal(Signal::SIGCONT);
+    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    host.clock.forward(30);
+    drop(posternd);
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// A socket of the gate's user is nobody's: nothing is sent to it, and the module decides itself.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_impostor_of_the_gates_user_is_told_nothing() {
+    let host = Host::fresh();
+    let (alice, phone) = alice(&host);
+    finished(Command::new("install").args(["-d", "-o", "postern", "-g", "postern", "/run/postern"]));
+    let _ = fs::remove_file(HOST_SOCKET);
+    let heard = "/run/postern/heard";
+    let mut impostor = Command::new("setpriv")
+        .args(["--reuid=postern", "--regid=postern", "--init-groups", "/usr/bin/python3", "-c"])
+        .arg(
+            "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\n\
+             while True:\n c,_=s.accept()\n try:\n  c.send(bytes([8,0,0,0,1,0,2,0,0,0,1,0]))\n\
+             \x20 got=c.recv(4096)\n except OSError:\n  got=b''\n open(sys.argv[2],'ab').write(b'%d;'%len(got))",
+        )
+        .args([HOST_SOCKET, heard])
+        .spawn()
+        .expect("it starts");
+    patiently("the impostor listens", || Ok(fs::exists(HOST_SOCKET)?.then_some(())));
+    alice.with_key().enters_with(&phone.code());
+    impostor.kill().expect("it runs");
+    impostor.wait().expect("it ends");
+    let heard = fs::read_to_string(heard).expect("it has written");
+    assert!(!heard.is_empty() && heard.split_terminator(';').all(|bytes| bytes == "0"), "{heard}");
+    fs::remove_file(HOST_SOCKET).expect("it is there");
+}
+
+/// A first enrollment at the prompt, and sudo by its password and code.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn sudo_and_a_full_backlog() {
+    let host = Host::fresh();
+    host.sudoers("alice ALL=(ALL) ALL");
+    host.clock.as_setuid_programs_see_it();
+    host.configure("[totp]\nperiod = \"2m\"\n");
+    let posternd = Posternd::start();
+    let (alice, phone) = alice(&host);
+    let mut sudo = Terminal::run(alice.on_this_host("sudo id -un"));
+    sudo.expect("password for alice: ").types(&alice.password);
+    sudo.expect("Verification code: ").types(&phone.code()).expect("root");
+    assert!(sudo.ends().status.success());
+    host.journal.says("pam_totp(sudo:auth): accepted cause=code");
+    let last = Postern::call("log alice --lines 1 --json").does().json();
+    assert_eq!((&last["door"], &last["origin"]), (&"sudo".into(), &"local user alice".into()));
+    assert_eq!(posternd.log(), "");
+    drop(posternd);
+
+    // nobody accepts: the module waits for its time, and then denies
+    let listener = UnixListener::bind(HOST_SOCKET).expect("/run/postern can be written");
+    let _full: Vec<_> = (0..).map_while(|_| nonblocking(HOST_SOCKET)).collect();
+    let mut sudo = Terminal::run(alice.on_this_host("sudo id -un"));
+    sudo.expect("password for alice: ").types(&alice.password);
+    sudo.expect("try again");
+    assert!(!sudo.is_interrupted().status.success());
+    host.journal
+        .says("refused cause=unavailable address=- service=sudo user=\"alice\": posternd has no room");
+    drop(listener);
+    fs::remove_file(HOST_SOCKET).expect("it is there");
+}
+
+/// One more connection in the backlog; none if it is full.
+fn nonblocking(path: &str) -> Option<std::os::fd::OwnedFd> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let one = socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("a socket");
+    let address = UnixAddr::new(path).expect("a path");
+    connect(std::os::fd::AsRawFd::as_raw_fd(&one), &address).ok().map(|()| one)
+}

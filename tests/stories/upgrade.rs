@@ -1,0 +1,120 @@
+//! A host whose store an older Postern made: nobody is in until `postern upgrade`, which loses nothing, whatever
+//! interrupts it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+use testhost::{Disk, Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, killed_at, was_killed};
+
+/// Of alice, as `shared/tests/stores/version-3/CONTENTS.md` says.
+const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+/// Puts the store of version 3 and its key in place of the host's.
+#[track_caller]
+fn puts_version_3() {
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/stores/version-3");
+    let group = fs::metadata(STORE_FOLDER).expect("the store's folder").gid();
+    let put = |to: String, bytes: Vec<u8>, mode: u32| {
+        fs::write(&to, bytes).expect("the host can be changed");
+        chown(&to, Some(0), Some(group)).expect("root may do it");
+        fs::set_permissions(&to, PermissionsExt::from_mode(mode)).expect("root may do it");
+    };
+    let read = |name: &str| fs::read(made.join(name)).expect("the fixture");
+    put(STORE.to_owned(), read("postern.db"), 0o660);
+    put(format!("{STORE}-wal"), Vec::new(), 0o660);
+    put(format!("{STORE}-shm"), Vec::new(), 0o660);
+    put(KEY.to_owned(), read("postern.key"), 0o640);
+}
+
+#[track_caller]
+fn version() -> i64 {
+    Store::open().number("PRAGMA user_version")
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
+    const REMEDY: &str = "run postern upgrade as root";
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = Phone::scans(SECRET);
+    puts_version_3();
+
+    alice.with_key().is_turned_away();
+    let line = host.journal.says("refused cause=unavailable");
+    assert!(line.contains(REMEDY), "{line}");
+    let mut gate = Command::new("setpriv");
+    gate.args(["--reuid=postern", "--regid=postern", "--init-groups", "/usr/bin/postern-gate"]);
+    let said = gate.output().expect("the gate runs");
+    assert!(!said.status.success());
+    assert!(String::from_utf8_lossy(&said.stderr).contains(REMEDY), "{said:?}");
+    assert!(Postern::call("status").refuses().err.contains(REMEDY));
+
+    let said = Postern::call("upgrade").does();
+    let backup = format!("{STORE}.before-4");
+    assert!(
+        said.out.contains("had version 3 and has version 4 now") && said.out.contains(&backup),
+        "{}",
+        said.out
+    );
+    let (store, copy) = (fs::metadata(STORE), fs::metadata(&backup));
+    let (store, copy) = (store.expect("the store"), copy.expect("the copy"));
+    assert_eq!((store.mode(), store.uid(), store.gid()), (copy.mode(), copy.uid(), copy.gid()));
+    assert_eq!(copy.mode() & 0o7777, 0o660);
+    assert!(Postern::call("upgrade").does().out.contains("has version 4 already"));
+
+    alice.with_key().enters_with(&phone.code());
+    alice.with_key().is_refused(&phone.code(), "used already");
+    Store::open().is_sound();
+}
+
+/// Whatever lies on the disk at that moment is the old store or the new one.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_upgrade_killed_at_any_write_leaves_a_whole_store() {
+    let _host = Host::fresh();
+    let (mut at, mut old) = (0, 0);
+    loop {
+        at += 1;
+        puts_version_3();
+        let said = Postern::under(killed_at(at, Postern::call("upgrade").command())).run();
+        if !was_killed() {
+            assert!(said.out.contains("has version 4 now"), "{}", said.all());
+            break;
+        }
+        let left = version();
+        assert!(left == 3 || left == 4, "version {left}, killed at write {at}");
+        old += u32::from(left == 3);
+        Store::open().is_sound();
+        Postern::call("upgrade").does();
+        Postern::call("status alice").does();
+        Store::open().is_sound();
+    }
+    assert!(old >= 4, "of {at} kills {old} came before the commit");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_upgrade_on_a_full_disk_or_of_a_store_that_is_held_changes_nothing() {
+    let _host = Host::fresh();
+    puts_version_3();
+    // room for the store, and for nothing besides; then for its copy, and for no journal
+    for size in ["260k", "480k"] {
+        let disk = Disk::over(STORE_FOLDER, size);
+        let said = Postern::call("upgrade").refuses();
+        assert!(said.err.contains("the disk is full; make room"), "{size}: {}", said.err);
+        assert_eq!(version(), 3, "{size}");
+        Store::open().is_sound();
+        drop(disk);
+    }
+    let held = Store::open();
+    held.changes("BEGIN IMMEDIATE");
+    let said = Postern::call("upgrade").refuses();
+    let named = format!("held by process {}", std::process::id());
+    assert!(said.err.contains(&named), "{}", said.err);
+    held.changes("ROLLBACK");
+    drop(held);
+    assert_eq!(version(), 3);
+    Postern::call("upgrade").does();
+}

@@ -7,6 +7,7 @@
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
 use shared::door::{Door, DoorError};
+use shared::store;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -84,10 +85,13 @@ impl Engines {
 
     /// An engine under this configuration, opened before if it can still be used.
     fn take(&self, config: &Config) -> Result<Engine, DoorError> {
+        let trusted = store::check_files(&config.store.url).is_ok();
         let now = Files::of(config);
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match (kept, now) {
-            (Some(engine), Ok(now)) if engine.opened == now && engine.door.config() == config => Ok(engine),
+            (Some(engine), Ok(now)) if trusted && engine.opened == now && engine.door.config() == config => {
+                Ok(engine)
+            }
             // opening says what is wrong with the files
             (_, Err(_)) => Door::open(config.clone()).map(|door| Engine { door, opened: Files::unknown() }),
             (_, Ok(opened)) => Door::open(config.clone()).map(|door| Engine { door, opened }),

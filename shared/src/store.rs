@@ -261,6 +261,13 @@ pub trait Transaction:
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
 
+/// Checks again what is checked when a store is opened: owners, modes and links of the store, of what lies beside it and
+/// of its folder.
+pub fn check_files(url: &StoreUrl) -> Result<(), StoreError> {
+    location::trusted(url.sqlite_path())?;
+    Ok(())
+}
+
 /// Opens the store that the configuration names.
 pub fn open(url: &StoreUrl) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(sqlite::Sqlite::open(url.sqlite_path())?))

@@ -159,6 +159,12 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
 
     fs::set_permissions(&store, PermissionsExt::from_mode(0o666)).unwrap();
     assert!(reads().is_err(), "a store that everyone can write");
+    fs::set_permissions(&store, PermissionsExt::from_mode(0o660)).unwrap();
+    assert!(matches!(reads(), Ok(true)));
+    let second = home.path("store/second");
+    fs::hard_link(&store, &second).unwrap();
+    assert!(reads().is_err(), "a second name of the store");
+    fs::remove_file(&second).unwrap();
     fs::remove_file(&store).unwrap();
     assert!(reads().is_err(), "no store");
 }

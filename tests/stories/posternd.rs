@@ -3,7 +3,6 @@
 
 use nix::sys::signal::Signal;
 use std::fs;
-use std::os::unix::net::UnixListener;
 use std::process::Command;
 use testhost::{HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, finished, patiently};
 
@@ -113,7 +112,7 @@ fn an_impostor_of_the_gates_user_is_told_nothing() {
     fs::remove_file(HOST_SOCKET).expect("it is there");
 }
 
-/// A first enrollment at the prompt, and sudo by its password and code.
+/// sudo by password and code; and where nobody accepts, a denial after the module's time.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sudo_and_a_full_backlog() {
@@ -134,7 +133,7 @@ fn sudo_and_a_full_backlog() {
     drop(posternd);
 
     // nobody accepts: the module waits for its time, and then denies
-    let listener = UnixListener::bind(HOST_SOCKET).expect("/run/postern can be written");
+    let _listening = never_accepting(HOST_SOCKET);
     let _full: Vec<_> = (0..).map_while(|_| nonblocking(HOST_SOCKET)).collect();
     let mut sudo = Terminal::run(alice.on_this_host("sudo id -un"));
     sudo.expect("password for alice: ").types(&alice.password);
@@ -142,8 +141,17 @@ fn sudo_and_a_full_backlog() {
     assert!(!sudo.is_interrupted().status.success());
     host.journal
         .says("refused cause=unavailable address=- service=sudo user=\"alice\": posternd has no room");
-    drop(listener);
     fs::remove_file(HOST_SOCKET).expect("it is there");
+}
+
+/// A socket with a short backlog, from which nobody accepts.
+fn never_accepting(path: &str) -> std::os::fd::OwnedFd {
+    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+    let one = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    let address = UnixAddr::new(path).expect("a path");
+    bind(std::os::fd::AsRawFd::as_raw_fd(&one), &address).expect("/run/postern can be written");
+    listen(&one, Backlog::new(4).expect("a number")).expect("it listens");
+    one
 }
 
 /// One more connection in the backlog; none if it is full.

@@ -1,4 +1,4 @@
-//! posternd: a real process of user postern at a socket that root listens on, as systemd hands it over, on the story's
+//! posternd: a real process of user posternd at a socket that root listens on, as systemd hands it over, on the story's
 //! clock.
 
 use crate::clock::on_the_clock;
@@ -78,17 +78,16 @@ impl Drop for Posternd {
 /// Starts it as systemd would: the socket is descriptor 3.
 #[track_caller]
 fn launch(socket: &UnixListener) -> Running {
-    let target = std::env::var("CARGO_TARGET_DIR").expect("tests/run says where the builds lie");
     let mut command = Command::new("sh");
     command.args(["-c", "exec 3<&0; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", "sh"]);
-    command.args(["setpriv", "--reuid=postern", "--regid=postern", "--init-groups", "env"]);
+    command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups", "env"]);
     for (name, value) in on_the_clock(Command::new("posternd")).get_envs() {
         let mut setting = name.to_owned();
         setting.push("=");
         setting.push(value.unwrap_or_default());
         command.arg(setting);
     }
-    command.arg(format!("{target}/release/posternd"));
+    command.arg("/usr/libexec/postern/posternd");
     let input = Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor")));
     Running::start_at(command, input, "posternd.log")
 }

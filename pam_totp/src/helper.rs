@@ -15,6 +15,7 @@ mod sys;
 #[cfg(test)]
 mod tests;
 
+use crate::connection::Timed;
 use child::{ARGUMENTS, Failure, Launch, REPORT, Step};
 use nix::errno::Errno;
 use std::ffi::CStr;
@@ -156,10 +157,9 @@ fn errno_of(error: io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
-impl Helper {
-    /// Sets when reads and writes end with `TimedOut`.
-    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
-        self.deadline = deadline;
+impl Timed for Helper {
+    fn wait_until(&mut self, until: Instant) {
+        self.deadline = until;
     }
 }
 

@@ -433,7 +433,7 @@ fn use_helper(case: &str, helper: Helper) -> String {
         }
     }
     if ["stopped", "silent", "flood"].contains(&case) {
-        helper_socket.set_deadline(Instant::now() + Duration::from_millis(300));
+        helper_socket.wait_until(Instant::now() + Duration::from_millis(300));
         let mut bytes = [0; 16];
         let error = loop {
             if let Err(error) = helper_socket.read(&mut bytes) {

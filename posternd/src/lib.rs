@@ -5,4 +5,6 @@ pub mod conversation;
 pub mod conversations;
 pub mod daemon;
 pub mod engines;
+pub mod privileges;
 pub mod remote_host;
+pub mod stdio;

@@ -4,12 +4,14 @@
 
 use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
 use nix::unistd::{Uid, User};
+use shared::config::file::{self, ConfigError, InForce};
 use shared::name::is_plain;
 use shared::protocol::{
     Echo, FrameError, HookResult, Instruction, Reply, Severity, Transaction, receive, send,
 };
 use std::cell::RefCell;
 use std::io::{Read, Write};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The longest log line and the longest text, in bytes: what is longer is cut.
@@ -20,6 +22,7 @@ const TEXT: usize = 32 * 1024;
 pub struct RemoteHost<S> {
     transaction: Transaction,
     reach: Reach,
+    configuration: RefCell<Option<Result<InForce, ConfigError>>>,
     connection: RefCell<Connection<S>>,
 }
 
@@ -47,7 +50,13 @@ impl<S: Read + Write> Connection<S> {
 impl<S: Read + Write> RemoteHost<S> {
     /// The host of a transaction, at the other end of `stream`.
     pub fn new(stream: S, transaction: Transaction, reach: Reach) -> RemoteHost<S> {
-        RemoteHost { transaction, reach, connection: RefCell::new(Connection { stream, failed: None }) }
+        let connection = RefCell::new(Connection { stream, failed: None });
+        RemoteHost { transaction, reach, configuration: RefCell::default(), connection }
+    }
+
+    /// The same, with a configuration that was read before; for one hook, which asks once.
+    pub fn with_configuration(self, configuration: Result<InForce, ConfigError>) -> RemoteHost<S> {
+        RemoteHost { configuration: RefCell::new(Some(configuration)), ..self }
     }
 
     /// What the transaction is about.
@@ -85,6 +94,10 @@ impl<S: Read + Write> RemoteHost<S> {
 impl<S: Read + Write> Host for RemoteHost<S> {
     fn reach(&self) -> Reach {
         self.reach.clone()
+    }
+
+    fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
+        self.configuration.take().unwrap_or_else(|| file::in_force(path))
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {

@@ -9,7 +9,7 @@ use crate::journal::Journal;
 use crate::limit::Limit;
 use crate::person::Person;
 use crate::postern::Postern;
-use crate::posternd::Posternd;
+use crate::posternd::{self, Posternd};
 use crate::processes::{below, finished};
 use crate::sshd::{Sshd, put};
 use std::fs;
@@ -169,6 +169,7 @@ fn put_service(service: &str) {
 /// Puts command, module and configuration in place; copies of the last story's are as good.
 fn install() {
     finished(Command::new(checkout("packaging/install")).current_dir(checkout("")));
+    posternd::live_by_the_clock();
 }
 
 fn remove(path: &str) {

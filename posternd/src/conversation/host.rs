@@ -1,8 +1,10 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
 use super::desk::Reach;
+use shared::config::file::{self, ConfigError, InForce};
 use shared::protocol::{Echo, Severity};
 use std::fmt;
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are looked at.
@@ -26,6 +28,10 @@ pub struct NoAnswer;
 pub trait Host {
     /// Whether it opens the store itself.
     fn reach(&self) -> Reach;
+    /// The configuration in force.
+    fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
+        file::in_force(path)
+    }
     /// An item, if it is set and not empty.
     fn item(&self, item: Item) -> Option<Vec<u8>>;
     /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.

@@ -9,6 +9,7 @@ use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
+use shared::host_process::HostProcess;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Opening, State, Transaction, VERSIONS, receive, send,
 };
@@ -139,7 +140,7 @@ fn converse(
     let Some(_place) = place else { return Err(Ended::Busy) };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
-    let host = RemoteHost::new(stream, *transaction, Reach::Worker(worker));
+    let host = RemoteHost::new(stream, *transaction, HostProcess::find(peer.pid()), Reach::Worker(worker));
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     // the panic's own message stands in the log of the daemon

@@ -11,6 +11,7 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::getresuid;
 use shared::admission::Class;
 use shared::config::file::{self, ConfigError, InForce};
+use shared::host_process::HostProcess;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity, State,
     VERSIONS, receive, send,
@@ -81,7 +82,10 @@ fn converse(stream: &UnixStream, configuration: Result<InForce, ConfigError>) ->
     // the only conversation: it waits behind nobody
     let origin = Origin::Service(Vec::new());
     let worker = Worker { engines: Engines::new(), origin, class: Class::Proven };
-    let host = RemoteHost::new(stream, *transaction, Reach::Worker(worker)).with_configuration(configuration);
+    // the module made both ends of the socket: the peer is the host process
+    let process = HostProcess::find(getsockopt(stream, PeerCredentials).map_err(io::Error::from)?.pid());
+    let host = RemoteHost::new(stream, *transaction, process, Reach::Worker(worker))
+        .with_configuration(configuration);
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     let result = ran.unwrap_or_else(|_| {
         let detail = "internal error of posternd --stdio; please report it";

@@ -4,5 +4,9 @@
 pub mod conversation;
 pub mod conversations;
 pub mod daemon;
+pub mod drain;
 pub mod engines;
 pub mod remote_host;
+pub mod service;
+pub mod sockets;
+pub mod watchdog;

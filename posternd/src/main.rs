@@ -1,21 +1,35 @@
-//! posternd: listens at host.sock, which systemd hands over.
+//! posternd: serves PAM hosts and local users at the sockets that systemd hands over.
 #![forbid(unsafe_code)]
 
+use posternd::service::Service;
+use posternd::{daemon, sockets};
+use std::io;
 use std::process::ExitCode;
 
+/// EX_CONFIG of sysexits(3): started again it fails again.
+const CONFIGURATION: u8 = 78;
+
 fn main() -> ExitCode {
-    let listener = match listenfd::ListenFd::from_env().take_unix_listener(0) {
-        Ok(Some(listener)) => listener,
-        Ok(None) => {
-            eprintln!("posternd: no socket was handed over; start posternd.socket");
-            return ExitCode::from(78);
-        }
+    let sockets = match sockets::handed_over() {
+        Ok(sockets) => sockets,
         Err(error) => {
-            eprintln!("posternd: the socket that was handed over cannot be used: {error}");
-            return ExitCode::from(78);
+            eprintln!("posternd: {error}");
+            return ExitCode::from(CONFIGURATION);
         }
     };
-    let error = posternd::daemon::serve_hosts(&listener);
-    eprintln!("posternd: {error}");
-    ExitCode::FAILURE
+    match serve(sockets) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("posternd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(sockets: sockets::Sockets) -> io::Result<()> {
+    let mut service = Service::prepare()?;
+    if let Some(listener) = sockets.host {
+        daemon::serve_hosts(&mut service, listener)?;
+    }
+    service.run()
 }

@@ -90,11 +90,11 @@ fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
 fn an_impostor_of_the_gates_user_is_told_nothing() {
     let host = Host::without_posternd();
     let (alice, phone) = alice(&host);
-    finished(Command::new("install").args(["-d", "-o", "postern", "-g", "postern", "/run/postern"]));
+    finished(Command::new("install").args(["-d", "-o", "postern-gate", "-g", "postern", "/run/postern"]));
     let _ = fs::remove_file(HOST_SOCKET);
     let heard = "/run/postern/heard";
     let mut impostor = Command::new("setpriv")
-        .args(["--reuid=postern", "--regid=postern", "--init-groups", "/usr/bin/python3", "-c"])
+        .args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "/usr/bin/python3", "-c"])
         .arg(
             "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\n\
              while True:\n c,_=s.accept()\n try:\n  c.send(bytes([8,0,0,0,1,0,2,0,0,0,1,0]))\n\

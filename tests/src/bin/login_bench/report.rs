@@ -103,8 +103,8 @@ pub(crate) fn rates(hosts: usize, all: &[(Kind, f64)]) {
 pub(crate) fn idle(name: &str, process: u32) {
     let size = |file, name| field(process, file, name).unwrap_or(0);
     let (rss, pss) = (size("status", "VmRSS"), size("smaps_rollup", "Pss"));
-    let private = size("smaps_rollup", "Private_Dirty");
-    println!("{name}, idle: {rss} KiB resident, {pss} KiB of it by its share, {private} KiB its own\n");
+    let anonymous = size("smaps_rollup", "Anonymous");
+    println!("{name}, idle: {rss} KiB resident, {pss} KiB of it by its share, {anonymous} KiB of it no file's\n");
 }
 
 /// Many logins without a daemon.

@@ -244,7 +244,9 @@ fn silence_in_the_middle_of_a_frame_denies_in_time() {
 fn instructions_with_changed_bytes_end_within_bounds() {
     let mut whole = Vec::new();
     let texts = ["one", "two"].map(|text| Instruction::Tell(text.to_owned()));
-    for instruction in texts.iter().chain([&prompt(), &Instruction::DelayFailure(3), &Instruction::StillWorking]) {
+    for instruction in
+        texts.iter().chain([&prompt(), &Instruction::DelayFailure(3), &Instruction::StillWorking])
+    {
         send(&mut whole, instruction).unwrap();
     }
     let body = whole.len();

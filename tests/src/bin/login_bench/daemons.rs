@@ -25,7 +25,11 @@ impl Posternd {
         let socket = UnixListener::bind(HOST_SOCKET).expect("/run/postern can be written");
         fs::set_permissions(HOST_SOCKET, PermissionsExt::from_mode(0o600)).expect("root may do it");
         let mut command = Command::new("sh");
-        command.args(["-c", "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=host LISTEN_PID=$$; exec \"$@\"", "sh"]);
+        command.args([
+            "-c",
+            "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=host LISTEN_PID=$$; exec \"$@\"",
+            "sh",
+        ]);
         command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups"]);
         command.arg("/usr/libexec/postern/posternd");
         command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor"))));

@@ -52,6 +52,7 @@ mod recovery;
 mod service_files;
 mod setup_at_prompt;
 mod sign_in;
+mod sizes;
 mod sshd_modes;
 mod strangers;
 mod su;

@@ -84,10 +84,12 @@ impl Drop for Posternd {
 /// its own.
 pub(crate) fn live_by_the_clock() {
     let clock = on_the_clock(Command::new("posternd"));
-    let settings = clock
-        .get_envs()
-        .map(|(name, value)| format!("{}='{}' ", name.display(), value.unwrap_or_default().display()));
-    let script = format!("#!/bin/sh\n{}exec {REAL_PROGRAM} \"$@\"\n", settings.collect::<String>());
+    let mut script = "#!/bin/sh\n".to_owned();
+    for (name, value) in clock.get_envs() {
+        let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());
+        script += &format!("export {name}='{value}'\n");
+    }
+    script += &format!("exec {REAL_PROGRAM} \"$@\"\n");
     fs::rename(PROGRAM, REAL_PROGRAM).expect("it is installed");
     fs::write(PROGRAM, script).expect("/usr can be written");
     fs::set_permissions(PROGRAM, PermissionsExt::from_mode(0o755)).expect("root may do it");

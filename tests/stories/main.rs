@@ -46,6 +46,7 @@ mod one_field;
 mod password_change;
 mod policy;
 mod posternd;
+mod posternd_crowds;
 mod qr;
 mod races;
 mod recovery;

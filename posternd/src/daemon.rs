@@ -11,6 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
 use shared::host_process::{self, HostProcess};
+use shared::name_service::NameService;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Opening, State, Transaction, VERSIONS, receive, send,
 };
@@ -65,7 +66,7 @@ pub fn serve_hosts(listener: &UnixListener) -> io::Error {
     raise_descriptor_limit();
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
     let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
-    let engines = Engines::new();
+    let (engines, names) = (Engines::new(), NameService::default());
     loop {
         let stream = match listener.accept() {
             Ok((stream, _)) => Arc::new(stream),
@@ -81,12 +82,13 @@ pub fn serve_hosts(listener: &UnixListener) -> io::Error {
             let _ = greet(&stream, State::Busy);
             continue;
         };
-        let (conversations, engines) = (Arc::clone(&conversations), Arc::clone(&engines));
+        let (conversations, engines, names) =
+            (Arc::clone(&conversations), Arc::clone(&engines), names.clone());
         let connection = Arc::clone(&stream);
         let started = thread::Builder::new()
             .name("conversation".to_owned())
             .stack_size(STACK)
-            .spawn(move || report(converse(&connection, peer, &conversations, engines, place)));
+            .spawn(move || report(converse(&connection, peer, &conversations, (engines, names), place)));
         if let Err(error) = started {
             eprintln!("posternd: a thread cannot be started: {error}");
             let _ = greet(&stream, State::Busy);
@@ -158,7 +160,7 @@ fn converse(
     stream: &Arc<UnixStream>,
     peer: Peer,
     all: &Conversations<Origin>,
-    engines: Arc<Engines>,
+    (engines, names): (Arc<Engines>, NameService),
     opening: Place<u32>,
 ) -> Result<(), Ended> {
     if peer.effective_uid != 0 {
@@ -174,6 +176,7 @@ fn converse(
     let (origin, proven) = (Origin::of(&transaction, peer.real_uid), has_proven(&transaction));
     let class = if proven { Class::Proven } else { Class::Stranger };
     let worker = Worker { engines, origin: origin.clone(), class };
+    let _entered = names.enter(class, format!("{origin:?}"));
     let Some(_place) = all.enter(origin, proven, ends(stream)) else { return Err(Ended::Busy) };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;

@@ -3,7 +3,8 @@
 //! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
 
 use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
+use shared::groups;
 use shared::host_process::HostProcess;
 use shared::name::is_plain;
 use shared::protocol::{
@@ -182,7 +183,7 @@ impl<S: Read + Write> Host for RemoteHost<S> {
 }
 
 fn user_of(uid: Uid) -> Option<String> {
-    User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
+    groups::user_numbered(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
 }
 
 /// The beginning of a text, of at most `most` bytes.

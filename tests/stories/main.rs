@@ -42,6 +42,7 @@ mod log;
 mod mail;
 mod mail_at_prompt;
 mod marks;
+mod name_service;
 mod one_field;
 mod password_change;
 mod policy;

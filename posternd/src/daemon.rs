@@ -5,8 +5,10 @@
 use crate::conversation;
 use crate::conversation::Reach;
 use crate::conversations::{Conversations, Place};
+use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
+use crate::service::Service;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
@@ -34,8 +36,6 @@ const OF_ONE_USER: usize = 64;
 const OTHER_DESCRIPTORS: u64 = 256;
 /// How long such a connection may stay silent, and how long a module may take to accept a frame.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The pause after an accept that failed, so that a lack of descriptors costs no processor time.
-const PAUSE: Duration = Duration::from_millis(100);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
 const STACK: usize = 1024 * 1024;
 
@@ -61,39 +61,35 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// Accepts PAM hosts of effective user 0 until the listener fails for good.
-pub fn serve_hosts(listener: &UnixListener) -> io::Error {
+/// Has a service accept PAM hosts of effective user 0.
+///
+/// # Errors
+/// Those of [`Service::accept`].
+pub fn serve_hosts(service: &mut Service, listener: UnixListener) -> io::Result<()> {
     raise_descriptor_limit();
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
     let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
     let (engines, names) = (Engines::new(), NameService::default());
-    loop {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => Arc::new(stream),
-            Err(error) if error.raw_os_error() == Some(nix::libc::EBADF) => return error,
-            Err(error) => {
-                eprintln!("posternd: a connection cannot be accepted: {error}");
-                thread::sleep(PAUSE);
-                continue;
-            }
-        };
-        let Ok(peer) = Peer::of(&stream) else { continue };
+    service.accept(listener, move |stream| {
+        let stream = Arc::new(stream);
+        let Ok(peer) = Peer::of(&stream) else { return };
         let Some(place) = opening.enter_or_wait(peer.real_uid, ends(&stream)) else {
             let _ = greet(&stream, State::Busy);
-            continue;
+            return;
         };
         let (conversations, engines, names) =
             (Arc::clone(&conversations), Arc::clone(&engines), names.clone());
         let connection = Arc::clone(&stream);
-        let started = thread::Builder::new()
-            .name("conversation".to_owned())
-            .stack_size(STACK)
-            .spawn(move || report(converse(&connection, peer, &conversations, (engines, names), place)));
+        let started =
+            thread::Builder::new().name("conversation".to_owned()).stack_size(STACK).spawn(move || {
+                let _connection = CONNECTIONS.enter(&connection);
+                report(converse(&connection, peer, &conversations, (engines, names), place));
+            });
         if let Err(error) = started {
             eprintln!("posternd: a thread cannot be started: {error}");
             let _ = greet(&stream, State::Busy);
         }
-    }
+    })
 }
 
 /// A process at the other end of a connection, as the kernel says.
@@ -168,7 +164,7 @@ fn converse(
     }
     greet(stream, State::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let Opening::Host { version, transaction } = receive(&mut &**stream)?;
+    let Opening::Host { version, transaction } = receive(&mut stream.as_ref())?;
     if !VERSIONS.contains(&version) {
         return Err(Ended::Stream(shared::protocol::Malformed("version").into()));
     }
@@ -180,8 +176,12 @@ fn converse(
     let Some(_place) = all.enter(origin, proven, ends(stream)) else { return Err(Ended::Busy) };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
-    let host =
-        RemoteHost::new(&**stream, *transaction, HostProcess::find(peer.process), Reach::Worker(worker));
+    let host = RemoteHost::new(
+        stream.as_ref(),
+        *transaction,
+        HostProcess::find(peer.process),
+        Reach::Worker(worker),
+    );
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     // the panic's own message stands in the log of the daemon

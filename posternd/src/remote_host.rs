@@ -4,6 +4,7 @@
 
 use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
 use nix::unistd::Uid;
+use shared::config::file::{self, ConfigError, InForce};
 use shared::groups;
 use shared::host_process::HostProcess;
 use shared::name::is_plain;
@@ -12,6 +13,7 @@ use shared::protocol::{
 };
 use std::cell::RefCell;
 use std::io::{Read, Write};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The longest log line and the longest text, in bytes: what is longer is cut.
@@ -23,6 +25,7 @@ pub struct RemoteHost<S> {
     transaction: Transaction,
     process: HostProcess,
     reach: Reach,
+    configuration: RefCell<Option<Result<InForce, ConfigError>>>,
     connection: RefCell<Connection<S>>,
 }
 
@@ -50,12 +53,13 @@ impl<S: Read + Write> Connection<S> {
 impl<S: Read + Write> RemoteHost<S> {
     /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
     pub fn new(stream: S, transaction: Transaction, process: HostProcess, reach: Reach) -> RemoteHost<S> {
-        RemoteHost {
-            transaction,
-            process,
-            reach,
-            connection: RefCell::new(Connection { stream, failed: None }),
-        }
+        let connection = RefCell::new(Connection { stream, failed: None });
+        RemoteHost { transaction, process, reach, configuration: RefCell::default(), connection }
+    }
+
+    /// The same, with a configuration that was read before; for one hook, which asks once.
+    pub fn with_configuration(self, configuration: Result<InForce, ConfigError>) -> RemoteHost<S> {
+        RemoteHost { configuration: RefCell::new(Some(configuration)), ..self }
     }
 
     /// What the transaction is about.
@@ -93,6 +97,10 @@ impl<S: Read + Write> RemoteHost<S> {
 impl<S: Read + Write> Host for RemoteHost<S> {
     fn reach(&self) -> Reach {
         self.reach.clone()
+    }
+
+    fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
+        self.configuration.take().unwrap_or_else(|| file::in_force(path))
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {

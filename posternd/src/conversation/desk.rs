@@ -334,18 +334,17 @@ impl Desk {
             Desk::Store { config, worker, doubts, .. } => {
                 // where nobody waits for the worker that is taken then
                 let foreknown = worker.as_ref().and_then(|_| policy_groups(config, &errand));
-                let act = |door: &mut Door| {
+                let act = |door: &mut Door| -> Result<Reply, DeskError> {
                     door.foreknow(foreknown);
-                    let ran = clock::now().map(|now| door.run_errand(root, &errand, now));
+                    let ran = door.run_errand(root, &errand, clock::now()?);
                     door.foreknow(None);
                     doubts.borrow_mut().extend(door.take_doubts());
-                    ran
+                    Ok(ran?)
                 };
-                let ran = match worker {
-                    None => act(&mut Door::open((**config).clone())?),
-                    Some(worker) => worker.run(config, act)?,
-                };
-                ran??
+                match worker {
+                    None => act(&mut Door::open((**config).clone())?)?,
+                    Some(worker) => worker.run(config, act)??,
+                }
             }
             Desk::Gate { gate, .. } if takes_its_time => gate.run(&errand)?,
             Desk::Gate { gate, .. } => gate.judge(&errand)?,

@@ -2,9 +2,11 @@
 
 use super::desk::Reach;
 use nix::unistd::getpid;
+use shared::config::file::{self, ConfigError, InForce};
 use shared::host_process::HostProcess;
 use shared::protocol::{Echo, Severity};
 use std::fmt;
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The items of a PAM transaction that are looked at.
@@ -28,6 +30,10 @@ pub struct NoAnswer;
 pub trait Host {
     /// Whether it opens the store itself.
     fn reach(&self) -> Reach;
+    /// The configuration in force.
+    fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
+        file::in_force(path)
+    }
     /// An item, if it is set and not empty.
     fn item(&self, item: Item) -> Option<Vec<u8>>;
     /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.

@@ -8,7 +8,7 @@ use super::log::LogFields;
 use super::mark::Mark;
 use super::options::{Options, Settings};
 use shared::config::Config;
-use shared::config::file::{self, ConfigError};
+use shared::config::file::ConfigError;
 use shared::door::Visitor;
 use shared::earlier::Earlier;
 use shared::guess::Stage;
@@ -185,7 +185,7 @@ impl Line<'_> {
 
 /// postern.toml, or its last valid copy with a line in the log.
 fn configuration(host: &dyn Host, path: &Path) -> Result<Config, ConfigError> {
-    let in_force = file::in_force(path)?;
+    let in_force = host.configuration(path)?;
     if let Some(problem) = in_force.problem {
         LogFields::of_host(host).write(host, Severity::Error, "warning", "misconfigured", Some(&problem));
     }

@@ -12,7 +12,6 @@ use super::options::{Options, Takes};
 use shared::account::Mail;
 use shared::answer::Reading;
 use shared::app_password::AppPassword;
-use shared::config::file;
 use shared::config::{FirstFactor, Pam, Unenrolled};
 use shared::earlier::Earlier;
 use shared::guess::Stage;
@@ -72,7 +71,8 @@ pub(super) fn authenticate(host: &dyn Host, words: &[String]) -> HookResult {
 /// refuse and to log; here the service's name decides.
 fn prove(host: &dyn Host, options: &Options) -> HookResult {
     let service = caller::service(host);
-    let pam = file::in_force(&options.config_path()).map_or_else(|_| Pam::default(), |file| file.config.pam);
+    let in_force = host.configuration(&options.config_path());
+    let pam = in_force.map_or_else(|_| Pam::default(), |file| file.config.pam);
     match caller::earlier(host, options.settings(&pam, service.as_str()).sshd).is_nothing() {
         true => HookResult::NotNeeded,
         false => HookResult::Passed,

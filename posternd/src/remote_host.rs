@@ -3,8 +3,9 @@
 //! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
 
 use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
+use crate::service::CONFIGURATION;
 use nix::unistd::Uid;
-use shared::config::file::{self, ConfigError, InForce};
+use shared::config::file::{ConfigError, InForce};
 use shared::groups;
 use shared::host_process::HostProcess;
 use shared::name::is_plain;
@@ -100,7 +101,7 @@ impl<S: Read + Write> Host for RemoteHost<S> {
     }
 
     fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
-        self.configuration.take().unwrap_or_else(|| file::in_force(path))
+        self.configuration.take().unwrap_or_else(|| CONFIGURATION.in_force(path))
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {

@@ -15,6 +15,7 @@ use shared::door::{AdministrationError, Caller, Door, DoorError, Visitor};
 use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
 use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, MarkRefusal, Question, Reply, Task, Typed};
+use shared::groups::{NamedGroups, PersonGroups};
 use shared::guess::Stage;
 use shared::host_process::HostProcess;
 use shared::name::{Service, UserName};
@@ -331,8 +332,12 @@ impl Desk {
         let errand = Errand { account: person.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer, mark } = match self {
             Desk::Store { config, worker, doubts, .. } => {
+                // where nobody waits for the worker that is taken then
+                let foreknown = worker.as_ref().and_then(|_| policy_groups(config, &errand));
                 let act = |door: &mut Door| -> Result<Reply, DeskError> {
+                    door.foreknow(foreknown);
                     let ran = door.run_errand(root, &errand, clock::now()?);
+                    door.foreknow(None);
                     doubts.borrow_mut().extend(door.take_doubts());
                     Ok(ran?)
                 };
@@ -350,6 +355,17 @@ impl Desk {
             _ => Err(DeskError::Nonsense),
         }
     }
+}
+
+/// What the host knows of the groups that the policy names, where a question turns on them.
+fn policy_groups(config: &Config, errand: &Errand) -> Option<(UserName, PersonGroups)> {
+    let Task::Judge(Judging { question: Question::Need | Question::Waive | Question::Setup(_), .. }) =
+        &errand.task
+    else {
+        return None;
+    };
+    let groups = NamedGroups::look_up(config.policy.groups_asked()).of(&errand.account);
+    Some((errand.account.clone(), groups))
 }
 
 /// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code

@@ -1,6 +1,7 @@
 //! posternd: listens at host.sock, which systemd hands over.
 #![forbid(unsafe_code)]
 
+use shared::config::DEFAULT_PATH;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -15,6 +16,9 @@ fn main() -> ExitCode {
             return ExitCode::from(78);
         }
     };
+    if let Err(error) = posternd::mail::start(DEFAULT_PATH.into()) {
+        eprintln!("posternd: no mail is sent: {error}");
+    }
     let error = posternd::daemon::serve_hosts(&listener);
     eprintln!("posternd: {error}");
     ExitCode::FAILURE

@@ -61,6 +61,12 @@ impl Posternd {
         self.running.as_ref().map_or(0, Running::process)
     }
 
+    /// Waits until its log holds some words.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        patiently(&format!("posternd says {words:?}"), || Ok(self.log().contains(words).then_some(())));
+    }
+
     /// Everything that it said since it started.
     pub fn log(&self) -> String {
         self.running.as_ref().map(Running::said).unwrap_or_default()

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Reply, Store,
-    Visitor, Web, Webhook, hanging_server, reconfigure,
+    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Posternd,
+    Reply, Store, Visitor, Web, Webhook, hanging_server, reconfigure,
 };
 
 pub(crate) const PLAIN: &str =
@@ -19,12 +19,13 @@ fn by_tls(url: &str) -> String {
     )
 }
 
-/// The web, and alice with a password.
-fn web(host: &Host, email: &str) -> (Web, Person) {
+/// The web, posternd, and alice with a password.
+pub(crate) fn web(host: &Host, email: &str) -> (Web, Posternd, Person) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, email);
+    let posternd = Posternd::start();
     let alice = host.person("alice");
     alice.has_a_password();
-    (web, alice)
+    (web, posternd, alice)
 }
 
 /// Her address, set and confirmed; the cooldown is over.
@@ -39,13 +40,13 @@ pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     mail
 }
 
-fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
+pub(crate) fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
     let visitor = Visitor::new();
     assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
     visitor
 }
 
-fn asks(web: &Web, visitor: &Visitor) -> Reply {
+pub(crate) fn asks(web: &Web, visitor: &Visitor) -> Reply {
     visitor.sends(&format!("{}mail", web.pages), &[])
 }
 
@@ -61,7 +62,7 @@ fn with_app_and_mail(host: &Host, web: &Web, server: &MailServer, alice: &Person
 fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, alice) = web(&host, &by_tls("smtp://mail.example.test:2587"));
+    let (web, posternd, alice) = web(&host, &by_tls("smtp://mail.example.test:2587"));
     let phone = alice.enrols();
     let first = confirmed(&host, &server);
     assert_eq!((first.header("Way"), first.header("From")), ("starttls", "postern@example.test"));
@@ -108,7 +109,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     alice.with_key().enters_with(&third.code());
     host.journal.says("accepted cause=mailed-code");
 
-    let (log, events) = (web.gate.log(), Postern::call("log --json").does().out);
+    let (log, events) = (web.gate.log() + &posternd.log(), Postern::call("log --json").does().out);
     let (journal, kept) = (host.journal.rest(), Store::open().dump());
     for code in [first, mail, newer, third].map(|mail| mail.code()) {
         for text in [&log, &events, &journal] {
@@ -126,7 +127,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
 fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, alice) = web(&host, PLAIN);
+    let (web, _posternd, alice) = web(&host, PLAIN);
     confirmed(&host, &server);
     for (after, status) in [(899, 303), (901, 401)] {
         assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 200);
@@ -145,7 +146,7 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
 fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, alice) = web(&host, &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"));
+    let (web, _posternd, alice) = web(&host, &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"));
     let refused = Visitor::new().password(&web.pages, "alice", &alice.password);
     assert_eq!(refused.status, 403, "required, and nothing set up");
     let said = Postern::call("email set alice alice@example.test").does();
@@ -177,7 +178,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
 fn nobody_sends_mail_without_the_password() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, alice) = web(&host, PLAIN);
+    let (web, _posternd, alice) = web(&host, PLAIN);
     let (_, visitor) = with_app_and_mail(&host, &web, &server, &alice);
     assert_eq!(asks(&web, &Visitor::new()).status, 401);
     let foreign = visitor.with("Origin: https://evil.example.test");
@@ -196,7 +197,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     let host = Host::fresh();
     let server = MailServer::start();
     let tls = by_tls("smtps://mail.example.test:2465");
-    let (mut web, alice) = web(&host, &tls);
+    let (mut web, _posternd, alice) = web(&host, &tls);
     assert_eq!(confirmed(&host, &server).header("Way"), "tls");
 
     let hook = Webhook::start(8025, "204 No Content");
@@ -241,7 +242,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
 fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (mut web, alice) = web(&host, PLAIN);
+    let (mut web, mut posternd, alice) = web(&host, PLAIN);
     let (phone, _) = with_app_and_mail(&host, &web, &server, &alice);
     let _silent = hanging_server(2526);
     let _hook = Webhook::start(8026, "500 Internal Server Error");
@@ -275,7 +276,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         let failed = asks(&web, &visitor);
         assert_eq!(failed.status, 503, "{why}: {failed:?}");
         assert!(failed.body.contains("could not be mailed"), "{failed:?}");
-        web.gate.says(why);
+        posternd.says(why);
         let said = Postern::call("email set alice other@example.test").refuses();
         assert!(said.err.contains("no mail was sent") && said.err.contains(why), "{why}: {}", said.err);
         assert!(began.elapsed() < Duration::from_secs(12), "{why}: {:?}", began.elapsed());
@@ -283,15 +284,15 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     }
     server.got_nothing();
 
-    web.gate.crash();
+    posternd.crash();
     let began = Instant::now();
     let said = Postern::call("email set alice other@example.test").refuses();
-    assert!(said.err.contains("start postern-gate"), "{}", said.err);
+    assert!(said.err.contains("start posternd"), "{}", said.err);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     reconfigure(&now, "");
     let said = Postern::call("email set alice other@example.test").refuses();
     assert!(said.err.contains("[email]"), "{}", said.err);
-    assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 0);
+    assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 1, "what waits goes out later");
 }
 
 /// Trap 8, and beyond: what a server quotes is no way into a log either.
@@ -300,13 +301,13 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
 fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, _) = web(&host, PLAIN);
+    let (_web, posternd, _) = web(&host, PLAIN);
     for (address, why) in [("echo@example.test", "554"), ("nobody@example.test", "550")] {
         let said = Postern::call(&format!("email set alice {address}")).refuses();
         assert!(said.err.contains(why), "{}", said.err);
         let digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() == 6);
         assert!(!digits(&said.err), "{}", said.err);
-        let log = web.gate.log();
+        let log = posternd.log();
         assert!(log.lines().filter(|line| line.contains("not mailed")).all(|line| !digits(line)), "{log}");
     }
     server.got_nothing();
@@ -314,13 +315,13 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     assert_eq!(said.exit, Some(2), "{}", said.all());
 }
 
-/// N4: with its actor; no act waits for a gate, and one without a web mails too, also with new keys.
+/// N4: with its actor; no act waits for posternd, which mails without a gate too, also with new keys.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn people_are_told_what_was_done_to_their_account() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (mut web, alice) = web(&host, PLAIN);
+    let (mut web, mut posternd, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
     confirmed(&host, &server);
     let visitor = passes_the_password(&web, &alice);
@@ -331,12 +332,12 @@ fn people_are_told_what_was_done_to_their_account() {
         assert!(notice.text.contains(words), "{words}: {notice:?}");
     }
     assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
-    web.gate.says("notice=unlocked");
+    posternd.says("mailed user=\"alice\" notice=unlocked");
 
     web.gate.crash();
+    posternd.crash();
     Postern::call("authenticator add alice --no-confirm --name tablet").does();
-    host.configure(PLAIN);
-    web.gate.restart_without_web();
+    posternd.restart();
     assert!(server.told().text.contains("an authenticator was added"));
     Postern::call("key rotate").does();
     Postern::call("email set alice other@example.test").does();
@@ -353,17 +354,15 @@ fn people_are_told_what_was_done_to_their_account() {
 fn a_notice_that_failed_is_sent_again_later() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (mut web, _) = web(&host, PLAIN);
+    let (_web, posternd, _) = web(&host, PLAIN);
     confirmed(&host, &server);
     let down = PLAIN.replace("2525", "2");
     reconfigure(PLAIN, &down);
-    web.gate.restart();
     Postern::call("unlock alice").does();
-    web.gate.says("not mailed cause=mail user=\"alice\" notice=unlocked");
+    posternd.says("not mailed cause=mail user=\"alice\" notice=unlocked");
     reconfigure(&down, PLAIN);
-    web.gate.restart();
     host.clock.forward(301);
-    // the one before may come again: the gate was ended when it had hardly gone out
+    // the one before may come again: the server was down when it had hardly gone out
     assert!((0..2).any(|_| server.told().text.contains("were lifted")));
 }
 
@@ -373,7 +372,7 @@ fn a_notice_that_failed_is_sent_again_later() {
 fn an_application_is_told_the_confirmed_address() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, alice) = web(&host, PLAIN);
+    let (web, _posternd, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
     let made =
         Postern::call("app-password add alice files --scope web:app.example.test --json").does().json();

@@ -41,6 +41,7 @@ mod lockers;
 mod log;
 mod mail;
 mod mail_at_prompt;
+mod mail_waits;
 mod one_field;
 mod password_change;
 mod policy;

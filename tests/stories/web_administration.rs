@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
 use testhost::{
-    APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Reply, Visitor, Web,
-    finished, on_the_clock, reconfigure,
+    APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Posternd, Reply, Visitor,
+    Web, finished, on_the_clock, reconfigure,
 };
 
 pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
@@ -295,6 +295,7 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
     let host = Host::fresh();
     let server = MailServer::start();
     let office = Office::open_with(&host, PLAIN);
+    let _posternd = Posternd::start();
     confirmed(&host, &server);
     let done = asks(&program(SECRET), "POST", "accounts/alice/one-time-code");
     assert_eq!(done.status, 200, "{done:?}");

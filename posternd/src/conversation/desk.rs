@@ -11,7 +11,7 @@ use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError};
 use shared::config::{Config, Grace};
 use shared::decision::Spared;
-use shared::door::{AdministrationError, Caller, Door, DoorError, Visitor};
+use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, Visitor, not_mailed};
 use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
 use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed};
@@ -22,10 +22,15 @@ use shared::words;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// Who asks, where root's own hosts ask.
 const ROOT: Caller<'static> = Caller::Root("root");
+
+/// How often it is looked what became of a letter.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How far a host process reaches.
 #[derive(Clone)]
@@ -272,6 +277,10 @@ impl Desk {
         };
         // a letter is sent, or a revocation waits for other gates
         let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
+        if let (Desk::Store { config, worker: Some(worker), .. }, Question::Mail) = (self, &judging.question)
+        {
+            return Ok((mail_by(worker, config, visitor, &judging)?, Vec::new()));
+        }
         let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer } = match self {
             Desk::Store { config, worker, doubts } => {
@@ -293,6 +302,31 @@ impl Desk {
             Answer::Judged(judged) => Ok((judged, told)),
             Answer::Refused(why) => Err(DeskError::Refused(why)),
             _ => Err(DeskError::Nonsense),
+        }
+    }
+}
+
+/// Has a code mailed; no worker is held while the letter is on its way.
+fn mail_by(
+    worker: &Worker,
+    config: &Config,
+    visitor: &Visitor<'_>,
+    judging: &Judging,
+) -> Result<Judged, DeskError> {
+    let post = |door: &mut Door| clock::now().map(|now| door.post_code_for(ROOT, visitor.name, judging, now));
+    let posted = match worker.run(config, post)??? {
+        Asked::For(posted) => posted,
+        Asked::Refused(refusal) => return Ok(not_mailed(refusal)),
+    };
+    let began = Instant::now();
+    loop {
+        thread::sleep(LOOK);
+        let look = |door: &mut Door| {
+            let sent = door.look_after(&posted, began.elapsed())?;
+            Some(door.mailed(&posted, sent))
+        };
+        if let Some(judged) = worker.run(config, look)? {
+            return Ok(judged?);
         }
     }
 }

@@ -132,3 +132,18 @@ fn more_codes_than_there_are_places_wait_and_go_out_later() {
         home.door.await_letter(posted).unwrap();
     }
 }
+
+/// A notice that cannot be read is a doubt of its own.
+#[test]
+fn a_damaged_notice_keeps_no_code_waiting() {
+    let mut home = Home::new("cat > $1/code.$$", "10s");
+    let now = clock::now().unwrap();
+    let alice = name("alice");
+    let posted = home.door.set_email(&alice, &address("alice@example.com"), "root", now).unwrap();
+    home.door.unlock(&alice, "root", now).unwrap();
+    let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    assert_eq!(store.execute("UPDATE notice SET what = 'nothing known'", []).unwrap(), 1);
+    posternd::mail::start(home.path()).unwrap();
+    until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
+    assert_eq!(home.sent("code").len(), 1);
+}

@@ -16,7 +16,7 @@ use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
 use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed};
 use shared::guess::Stage;
-use shared::name::Service;
+use shared::name::{Service, UserName};
 use shared::policy::{Need, Waiver};
 use shared::words;
 use std::cell::RefCell;
@@ -279,7 +279,7 @@ impl Desk {
         let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
         if let (Desk::Store { config, worker: Some(worker), .. }, Question::Mail) = (self, &judging.question)
         {
-            return Ok((mail_by(worker, config, visitor, &judging)?, Vec::new()));
+            return Ok((mail_code(worker, config, (root, visitor.name), &judging)?, Vec::new()));
         }
         let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer } = match self {
@@ -306,14 +306,14 @@ impl Desk {
     }
 }
 
-/// Has a code mailed; no worker is held while the letter is on its way.
-fn mail_by(
+/// Has a code mailed, for whoever asks about an account; no worker is held while the letter is on its way.
+pub(crate) fn mail_code(
     worker: &Worker,
     config: &Config,
-    visitor: &Visitor<'_>,
+    (caller, account): (Caller<'_>, &UserName),
     judging: &Judging,
 ) -> Result<Judged, DeskError> {
-    let post = |door: &mut Door| clock::now().map(|now| door.post_code_for(ROOT, visitor.name, judging, now));
+    let post = |door: &mut Door| clock::now().map(|now| door.post_code_for(caller, account, judging, now));
     let posted = match worker.run(config, post)??? {
         Asked::For(posted) => posted,
         Asked::Refused(refusal) => return Ok(not_mailed(refusal)),

@@ -55,6 +55,8 @@ struct Found {
     notices: Vec<Notice>,
     /// Whose letters have expired before they were sent.
     expired: Vec<UserName>,
+    /// Why there may be more.
+    problem: Option<String>,
 }
 
 impl Found {
@@ -88,20 +90,15 @@ impl Outbox {
                 looked = Instant::now();
                 self.goes_by(configuration.in_force());
             }
-            match taken {
-                Ok(found) => {
-                    self.unread = false;
-                    self.send(found).await;
-                }
-                Err(why) => {
-                    if !self.unread {
-                        log(format_args!("the store cannot be searched for mail, none of it is sent: {why}"));
-                    }
-                    self.unread = true;
-                    sleep(CONFIGURATION).await;
-                }
+            let problem = match taken {
+                Ok(found) => self.send(found).await,
+                Err(why) => Some(why),
+            };
+            if let (Some(why), false) = (&problem, self.unread) {
+                log(format_args!("the store cannot be searched for mail, not all of it is sent: {why}"));
             }
-            sleep(INTERVAL).await;
+            self.unread = problem.is_some();
+            sleep(if self.unread { CONFIGURATION } else { INTERVAL }).await;
         }
         for (places, all) in [(&self.letters, LETTERS), (&self.notices, NOTICES)] {
             // each ends within the time limit
@@ -122,22 +119,27 @@ impl Outbox {
         if removes {
             self.removed = Some(Instant::now());
         }
+        // what was taken is sent, whatever becomes of the rest
         let taken = self.store.act(move |door, now| {
-            let expired = if removes { door.remove_expired_letters(now)? } else { Vec::new() };
             let letters = door.take_letters(letters, now)?;
-            Ok(Found { letters, notices: door.take_notices(notices, now)?, expired })
+            let notices = door.take_notices(notices, now);
+            let expired = if removes { door.remove_expired_letters(now) } else { Ok(Vec::new()) };
+            let problem = notices.as_ref().err().or(expired.as_ref().err()).map(ToString::to_string);
+            let (notices, expired) = (notices.unwrap_or_default(), expired.unwrap_or_default());
+            Ok(Found { letters, notices, expired, problem })
         });
         taken.await
     }
 
-    async fn send(&self, found: Found) {
+    /// Has what was found sent; why there may be more.
+    async fn send(&self, found: Found) -> Option<String> {
         for name in &found.expired {
             sent(name, None, &Err("its code expired before it was sent".to_owned()));
         }
         if !found.has_mail() {
-            return;
+            return found.problem;
         }
-        let Found { letters, notices, .. } = found;
+        let Found { letters, notices, problem, .. } = found;
         let email = self.store.config.email.clone();
         // certificates are read from files
         let mailer = tokio::task::spawn_blocking(move || Mailer::read(&email)).await;
@@ -153,6 +155,7 @@ impl Outbox {
             let place = Arc::clone(&self.notices).acquire_owned().await;
             tokio::spawn(async move { store.send_notice(mailer, notice, place.ok()).await });
         }
+        problem
     }
 }
 

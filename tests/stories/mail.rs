@@ -283,6 +283,8 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303, "{why}: the app's code opens");
     }
     server.got_nothing();
+    // by every way that there is
+    assert!(posternd.memory() <= 10 * 1024, "{} KiB", posternd.memory());
 
     posternd.crash();
     let began = Instant::now();

@@ -13,6 +13,7 @@ mod outbox;
 mod smtp;
 mod webhook;
 
+use crate::drain::CONNECTIONS;
 use letter::Written;
 use log::log;
 use outbox::Outbox;
@@ -22,27 +23,50 @@ use shared::email::EmailAddress;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// How often it is looked whether the configuration has changed.
 const CONFIGURATION: Duration = Duration::from_millis(500);
+/// How long what is on its way has at the end, and how often it is looked whether it is done. Conversations, which end
+/// first, have had time already.
+const LAST: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
 /// The longest reason that is kept of why a letter was not sent, in characters.
 const LONGEST_REASON: usize = 300;
 
-/// Starts the thread that sends mail, by the configuration in force as it changes.
-pub fn start(path: PathBuf) -> io::Result<()> {
-    let mut configuration = Configuration { path, last: None, doubt: None };
-    let run = move || {
-        loop {
-            if let Some(config) = configuration.in_force().filter(|config| config.email.is_on()) {
-                // its message stands in the log; what was taken and not noted is told when its time is over
-                let _ = panic::catch_unwind(AssertUnwindSafe(|| send_while_on(&mut configuration, config)));
-            }
-            thread::sleep(CONFIGURATION);
+/// The thread that sends mail.
+#[must_use]
+pub struct Mail(JoinHandle<()>);
+
+impl Mail {
+    /// Starts it: it goes by the configuration in force, as that changes, until the process drains.
+    ///
+    /// # Errors
+    /// Those of starting a thread.
+    pub fn start(path: PathBuf) -> io::Result<Mail> {
+        let configuration = Configuration { path, last: None, doubt: None };
+        let thread = thread::Builder::new().name("mail".to_owned());
+        thread.spawn(move || send_until_drained(configuration)).map(Mail)
+    }
+
+    /// Waits a while for what is on its way, once the process drains.
+    pub fn end(self) {
+        let began = Instant::now();
+        while !self.0.is_finished() && began.elapsed() < LAST {
+            thread::sleep(LOOK);
         }
-    };
-    thread::Builder::new().name("mail".to_owned()).spawn(run).map(drop)
+    }
+}
+
+fn send_until_drained(mut configuration: Configuration) {
+    while !CONNECTIONS.is_draining() {
+        if let Some(config) = configuration.in_force().filter(|config| config.email.is_on()) {
+            // its message stands in the log; what was taken and not noted is told when its time is over
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| send_while_on(&mut configuration, config)));
+        }
+        thread::sleep(CONFIGURATION);
+    }
 }
 
 fn send_while_on(configuration: &mut Configuration, config: Config) {

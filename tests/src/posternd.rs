@@ -14,6 +14,11 @@ use std::process::{Command, Stdio};
 /// Where PAM hosts of effective user 0 find it.
 pub const HOST_SOCKET: &str = "/run/postern/host.sock";
 
+/// Where the module finds the fallback.
+pub(crate) const PROGRAM: &str = "/usr/libexec/postern/posternd";
+/// Where the program itself is, on the test host.
+pub(crate) const REAL_PROGRAM: &str = "/usr/libexec/postern/posternd.real";
+
 /// A running posternd; it ends, and its socket goes, when this goes.
 pub struct Posternd {
     running: Option<Running>,
@@ -89,11 +94,28 @@ impl Drop for Posternd {
     }
 }
 
+/// Puts a script in the program's place that has it live by the story's clock: the module runs it with an environment of
+/// its own.
+pub(crate) fn live_by_the_clock() {
+    let clock = on_the_clock(Command::new("posternd"));
+    let settings = clock
+        .get_envs()
+        .map(|(name, value)| format!("{}='{}' ", name.display(), value.unwrap_or_default().display()));
+    let script = format!("#!/bin/sh\n{}exec {REAL_PROGRAM} \"$@\"\n", settings.collect::<String>());
+    fs::rename(PROGRAM, REAL_PROGRAM).expect("it is installed");
+    fs::write(PROGRAM, script).expect("/usr can be written");
+    fs::set_permissions(PROGRAM, PermissionsExt::from_mode(0o755)).expect("root may do it");
+}
+
 /// Starts it as systemd would: the socket is descriptor 3.
 #[track_caller]
 fn launch(socket: &UnixListener) -> Running {
     let mut command = Command::new("sh");
-    command.args(["-c", "exec 3<&0; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", "sh"]);
+    command.args([
+        "-c",
+        "exec 3<&0; export LISTEN_FDS=1 LISTEN_FDNAMES=host LISTEN_PID=$$; exec \"$@\"",
+        "sh",
+    ]);
     command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups", "env"]);
     for (name, value) in on_the_clock(Command::new("posternd")).get_envs() {
         let mut setting = name.to_owned();
@@ -101,7 +123,7 @@ fn launch(socket: &UnixListener) -> Running {
         setting.push(value.unwrap_or_default());
         command.arg(setting);
     }
-    command.arg("/usr/libexec/postern/posternd");
+    command.arg(PROGRAM);
     let input = Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor")));
     Running::start_at(command, input, "posternd.log")
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Posternd,
-    Reply, Store, Visitor, Web, Webhook, hanging_server, reconfigure,
+    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Reply, Store,
+    Visitor, Web, Webhook, give_to_daemons, hanging_server, reconfigure,
 };
 
 pub(crate) const PLAIN: &str =
@@ -19,13 +19,12 @@ fn by_tls(url: &str) -> String {
     )
 }
 
-/// The web, posternd, and alice with a password.
-pub(crate) fn web(host: &Host, email: &str) -> (Web, Posternd, Person) {
+/// The web, and alice with a password.
+pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, email);
-    let posternd = Posternd::start();
     let alice = host.person("alice");
     alice.has_a_password();
-    (web, posternd, alice)
+    (web, alice)
 }
 
 /// Her address, set and confirmed; the cooldown is over.
@@ -62,7 +61,7 @@ fn with_app_and_mail(host: &Host, web: &Web, server: &MailServer, alice: &Person
 fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, posternd, alice) = web(&host, &by_tls("smtp://mail.example.test:2587"));
+    let (web, alice) = web(&host, &by_tls("smtp://mail.example.test:2587"));
     let phone = alice.enrols();
     let first = confirmed(&host, &server);
     assert_eq!((first.header("Way"), first.header("From")), ("starttls", "postern@example.test"));
@@ -109,7 +108,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     alice.with_key().enters_with(&third.code());
     host.journal.says("accepted cause=mailed-code");
 
-    let (log, events) = (web.gate.log() + &posternd.log(), Postern::call("log --json").does().out);
+    let (log, events) = (web.gate.log() + &host.posternd().log(), Postern::call("log --json").does().out);
     let (journal, kept) = (host.journal.rest(), Store::open().dump());
     for code in [first, mail, newer, third].map(|mail| mail.code()) {
         for text in [&log, &events, &journal] {
@@ -127,7 +126,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
 fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, _posternd, alice) = web(&host, PLAIN);
+    let (web, alice) = web(&host, PLAIN);
     confirmed(&host, &server);
     for (after, status) in [(899, 303), (901, 401)] {
         assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 200);
@@ -146,7 +145,7 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
 fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, _posternd, alice) = web(&host, &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"));
+    let (web, alice) = web(&host, &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"));
     let refused = Visitor::new().password(&web.pages, "alice", &alice.password);
     assert_eq!(refused.status, 403, "required, and nothing set up");
     let said = Postern::call("email set alice alice@example.test").does();
@@ -178,7 +177,7 @@ fn mail_alone_is_a_second_factor_until_it_is_removed() {
 fn nobody_sends_mail_without_the_password() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, _posternd, alice) = web(&host, PLAIN);
+    let (web, alice) = web(&host, PLAIN);
     let (_, visitor) = with_app_and_mail(&host, &web, &server, &alice);
     assert_eq!(asks(&web, &Visitor::new()).status, 401);
     let foreign = visitor.with("Origin: https://evil.example.test");
@@ -197,14 +196,13 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     let host = Host::fresh();
     let server = MailServer::start();
     let tls = by_tls("smtps://mail.example.test:2465");
-    let (mut web, _posternd, alice) = web(&host, &tls);
+    let (mut web, alice) = web(&host, &tls);
     assert_eq!(confirmed(&host, &server).header("Way"), "tls");
 
     let hook = Webhook::start(8025, "204 No Content");
     let secret = "/etc/postern/webhook.secret";
     fs::copy(MAIL_PASSWORD, secret).expect("/etc can be written");
-    let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
-    std::os::unix::fs::chown(secret, Some(0), postern).expect("root may do it");
+    give_to_daemons(secret, 0o640);
     let by_hook = format!(
         "[email]\nwebhook_url = \"http://127.0.0.1:8025/mail?to=all\"\nwebhook_secret_file = \"{secret}\"\n"
     );
@@ -240,9 +238,9 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let server = MailServer::start();
-    let (mut web, mut posternd, alice) = web(&host, PLAIN);
+    let (mut web, alice) = web(&host, PLAIN);
     let (phone, _) = with_app_and_mail(&host, &web, &server, &alice);
     let _silent = hanging_server(2526);
     let _hook = Webhook::start(8026, "500 Internal Server Error");
@@ -276,7 +274,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         let failed = asks(&web, &visitor);
         assert_eq!(failed.status, 503, "{why}: {failed:?}");
         assert!(failed.body.contains("could not be mailed"), "{failed:?}");
-        posternd.says(why);
+        host.posternd().says(why);
         let said = Postern::call("email set alice other@example.test").refuses();
         assert!(said.err.contains("no mail was sent") && said.err.contains(why), "{why}: {}", said.err);
         assert!(began.elapsed() < Duration::from_secs(12), "{why}: {:?}", began.elapsed());
@@ -284,9 +282,9 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     }
     server.got_nothing();
     // by every way that there is
-    assert!(posternd.memory() <= 10 * 1024, "{} KiB", posternd.memory());
+    assert!(host.posternd().memory() <= 10 * 1024, "{} KiB", host.posternd().memory());
 
-    posternd.crash();
+    host.posternd_mut().crash();
     let began = Instant::now();
     let said = Postern::call("email set alice other@example.test").refuses();
     assert!(said.err.contains("start posternd"), "{}", said.err);
@@ -303,13 +301,13 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
 fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (_web, posternd, _) = web(&host, PLAIN);
+    let (_web, _) = web(&host, PLAIN);
     for (address, why) in [("echo@example.test", "554"), ("nobody@example.test", "550")] {
         let said = Postern::call(&format!("email set alice {address}")).refuses();
         assert!(said.err.contains(why), "{}", said.err);
         let digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() == 6);
         assert!(!digits(&said.err), "{}", said.err);
-        let log = posternd.log();
+        let log = host.posternd().log();
         assert!(log.lines().filter(|line| line.contains("not mailed")).all(|line| !digits(line)), "{log}");
     }
     server.got_nothing();
@@ -321,9 +319,9 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn people_are_told_what_was_done_to_their_account() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let server = MailServer::start();
-    let (mut web, mut posternd, alice) = web(&host, PLAIN);
+    let (mut web, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
     confirmed(&host, &server);
     let visitor = passes_the_password(&web, &alice);
@@ -334,12 +332,12 @@ fn people_are_told_what_was_done_to_their_account() {
         assert!(notice.text.contains(words), "{words}: {notice:?}");
     }
     assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
-    posternd.says("mailed user=\"alice\" notice=unlocked");
+    host.posternd().says("mailed user=\"alice\" notice=unlocked");
 
     web.gate.crash();
-    posternd.crash();
+    host.posternd_mut().crash();
     Postern::call("authenticator add alice --no-confirm --name tablet").does();
-    posternd.restart();
+    host.posternd_mut().restart();
     assert!(server.told().text.contains("an authenticator was added"));
     Postern::call("key rotate").does();
     Postern::call("email set alice other@example.test").does();
@@ -356,12 +354,12 @@ fn people_are_told_what_was_done_to_their_account() {
 fn a_notice_that_failed_is_sent_again_later() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (_web, posternd, _) = web(&host, PLAIN);
+    let (_web, _) = web(&host, PLAIN);
     confirmed(&host, &server);
     let down = PLAIN.replace("2525", "2");
     reconfigure(PLAIN, &down);
     Postern::call("unlock alice").does();
-    posternd.says("not mailed cause=mail user=\"alice\" notice=unlocked");
+    host.posternd().says("not mailed cause=mail user=\"alice\" notice=unlocked");
     reconfigure(&down, PLAIN);
     host.clock.forward(301);
     // the one before may come again: the server was down when it had hardly gone out
@@ -374,7 +372,7 @@ fn a_notice_that_failed_is_sent_again_later() {
 fn an_application_is_told_the_confirmed_address() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, _posternd, alice) = web(&host, PLAIN);
+    let (web, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
     let made =
         Postern::call("app-password add alice files --scope web:app.example.test --json").does().json();

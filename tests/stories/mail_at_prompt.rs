@@ -1,7 +1,7 @@
 //! Codes by mail at ssh's prompt: `m` asks for one, and posternd sends it.
 
 use crate::mail::{PLAIN, confirmed};
-use testhost::{Gate, Host, MailServer, Postern, Posternd, Terminal};
+use testhost::{Gate, Host, MailServer, Postern, Terminal};
 
 const OFFER: &str = "Type m for a code by mail.";
 
@@ -9,12 +9,11 @@ const OFFER: &str = "Type m for a code by mail.";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn m_asks_for_a_code_by_mail() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let (phone, bobs) = (alice.enrols(), bob.enrols());
     let server = MailServer::start();
     host.configure(PLAIN);
-    let mut posternd = Posternd::start();
     confirmed(&host, &server);
 
     let mut terminal = alice.with_key().dials();
@@ -46,8 +45,7 @@ fn m_asks_for_a_code_by_mail() {
     host.journal
         .says("not mailed cause=not-mailed address=127.0.0.1 service=sshd user=\"alice\": no mail was sent");
     // the module decides by itself, and the mail waits
-    posternd.crash();
-    drop(posternd);
+    host.posternd = None;
     let mut terminal = alice.with_key().dials();
     terminal.expect(OFFER).types("m").expect("The mail waits").expect("Verification code: ");
     host.journal.says("the mail waits: posternd, which sends all mail");
@@ -65,7 +63,6 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
     let server = MailServer::start();
     host.configure(PLAIN);
     let _gate = Gate::without_web();
-    let _posternd = Posternd::start();
     confirmed(&host, &server);
     let codes = "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n";
     host.pam("locker", codes);

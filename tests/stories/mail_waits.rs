@@ -17,9 +17,9 @@ fn readyz() -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let server = MailServer::start();
-    let (mut web, mut posternd, alice) = web(&host, PLAIN);
+    let (mut web, alice) = web(&host, PLAIN);
     reconfigure("[gate]\n", &format!("[gate]\noperations = \"tcp:127.0.0.1:{PORT}\"\n"));
     web.gate.restart();
     confirmed(&host, &server);
@@ -27,7 +27,7 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     let check = || Postern::call("check").does().err;
     assert!(!check().contains("mail waits"));
 
-    posternd.crash();
+    host.posternd_mut().crash();
     let visitor = passes_the_password(&web, &alice);
     let page = asks(&web, &visitor);
     assert!(page.status == 503 && page.body.contains("The mail waits"), "{page:?}");
@@ -43,29 +43,29 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     assert!(check().contains("mail waits: start posternd"), "{}", check());
     server.got_nothing();
 
-    posternd.restart();
+    host.posternd_mut().restart();
     let codes = [server.got(), server.got()];
     let hers = codes.iter().find(|mail| mail.header("Rcpt") == "alice@example.test").expect("her mail");
-    posternd.says("mailed user=\"bob\"");
+    host.posternd().says("mailed user=\"bob\"");
     assert_eq!(visitor.code(&web.pages, &hers.code(), "").status, 303);
     patiently("nothing waits", || Ok((readyz() == "ready\n").then_some(())));
     assert!(!check().contains("mail waits"));
-    assert!(!posternd.log().contains(&hers.code()));
+    assert!(!host.posternd().log().contains(&hers.code()));
 }
 
 /// A code whose time is over while posternd is stopped is never sent.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_that_expires_while_posternd_is_stopped_is_not_sent() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let server = MailServer::start();
-    let (web, mut posternd, alice) = web(&host, PLAIN);
+    let (web, alice) = web(&host, PLAIN);
     confirmed(&host, &server);
-    posternd.crash();
+    host.posternd_mut().crash();
     assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 503);
     host.clock.forward(900);
-    posternd.restart();
-    posternd.says("not mailed cause=mail user=\"alice\": its code expired before it was sent");
+    host.posternd_mut().restart();
+    host.posternd().says("not mailed cause=mail user=\"alice\": its code expired before it was sent");
     assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 0);
     assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 200);
     server.got();
@@ -77,9 +77,9 @@ fn a_code_that_expires_while_posternd_is_stopped_is_not_sent() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let server = MailServer::start();
-    let (web, mut posternd, alice) = web(&host, PLAIN);
+    let (web, alice) = web(&host, PLAIN);
     confirmed(&host, &server);
     let _silent = hanging_server(2526);
     let hanging = PLAIN.replace("2525", "2526");
@@ -90,9 +90,9 @@ fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
         patiently("posternd has taken the letter", || {
             Ok((Store::open().number("SELECT count(*) FROM outbox WHERE fate = 1") == 1).then_some(()))
         });
-        posternd.crash();
+        host.posternd_mut().crash();
         reconfigure(&hanging, PLAIN);
-        posternd.restart();
+        host.posternd_mut().restart();
         asking.join().expect("the page answers")
     });
     assert!(page.status == 503 && page.body.contains("could not be mailed"), "{page:?}");
@@ -108,7 +108,7 @@ fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
 fn posternd_takes_up_a_changed_configuration_of_mail() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (_web, posternd, _) = web(&host, "");
+    let (_web, _) = web(&host, "");
     let before = std::fs::read_to_string(CONFIG).expect("postern.toml is in place");
     host.write_configuration(&(before.clone() + PLAIN));
     confirmed(&host, &server);
@@ -119,5 +119,5 @@ fn posternd_takes_up_a_changed_configuration_of_mail() {
     host.write_configuration(&(before.clone() + PLAIN));
     Postern::call("status").does();
     host.write_configuration(&(before + "[email]\nsmtp = 1\n"));
-    posternd.says("unknown field `smtp`");
+    host.posternd().says("unknown field `smtp`");
 }

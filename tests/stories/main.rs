@@ -27,6 +27,7 @@ mod earlier;
 mod enrolment;
 mod every_service;
 mod fail2ban;
+mod fallback;
 mod grace;
 mod guard;
 mod guesses;

@@ -3,7 +3,7 @@
 use crate::mail::PLAIN;
 use data_encoding::BASE64;
 use testhost::{
-    APP, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Posternd, Visitor, Web, patiently,
+    APP, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Visitor, Web, patiently,
 };
 
 /// The gate behind nginx on a host of its own, and alice with a password.
@@ -259,7 +259,6 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
     let host = Host::fresh();
     let server = MailServer::start();
     let (web, alice) = web(&host, PLAIN);
-    let _posternd = Posternd::start();
     let phone = alice.enrols();
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);

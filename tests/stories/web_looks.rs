@@ -4,7 +4,7 @@
 use crate::mail::PLAIN;
 use serde_json::{Value, json};
 use std::fs;
-use testhost::{APP, Chromium, Front, Host, MailServer, Phone, Place, Postern, Posternd, Web, keep_picture};
+use testhost::{APP, Chromium, Front, Host, MailServer, Phone, Place, Postern, Web, keep_picture};
 
 /// axe-core, as its Python package holds it.
 const AXE: &str = "/usr/local/lib/python3.11/dist-packages/axe_playwright_python/axe.min.js";
@@ -62,7 +62,6 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         "[policy]\nrequired = [\"bob\"]\nadministrators = [\"alice\"]\n{PLAIN}[gate.administration]\npages = true\n[gate.scope.webdav]\nhosts = [\"app.example.test\"]\n"
     );
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, &extra);
-    let _posternd = Posternd::start();
     let alice = host.person("alice");
     alice.has_a_password();
     let (phone, recovery) = alice.enrols_with_recovery_codes();

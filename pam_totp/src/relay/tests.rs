@@ -1,9 +1,9 @@
 //! A posternd that is hostile to the module, and a socket that is not root's: access is denied, and the host goes on.
 
 use super::*;
+use crate::host::{MarkStays, NoInput};
 use nix::unistd::{Uid, chown};
-use posternd::conversation::{NoAnswer, NotForgotten, Reach};
-use shared::protocol::Echo;
+use shared::protocol::{Echo, Severity};
 use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -21,9 +21,6 @@ struct FakeHost {
 }
 
 impl super::Host for FakeHost {
-    fn reach(&self) -> Reach {
-        Reach::Store
-    }
     fn item(&self, item: Item) -> Option<Vec<u8>> {
         match item {
             Item::Service => Some(b"sshd".to_vec()),
@@ -31,16 +28,10 @@ impl super::Host for FakeHost {
             Item::RemoteHost | Item::Terminal => None,
         }
     }
-    fn real_user(&self) -> Option<String> {
-        None
-    }
-    fn runs_as(&self) -> String {
-        "root".to_owned()
-    }
     fn variable(&self, _: &str) -> Option<Vec<u8>> {
         None
     }
-    fn ask(&self, _: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+    fn ask(&self, _: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoInput> {
         *self.prompts.borrow_mut() += 1;
         Ok(Zeroizing::new(b"123456".to_vec()))
     }
@@ -48,7 +39,7 @@ impl super::Host for FakeHost {
     fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
         self.stacked.borrow().clone().map(Zeroizing::new)
     }
-    fn hand_on(&self, password: &[u8]) {
+    fn set_stacked(&self, password: &[u8]) {
         self.stacked.replace(Some(password.to_vec()));
     }
     fn delay_failure(&self, _: u64) {}
@@ -58,13 +49,13 @@ impl super::Host for FakeHost {
     fn known_user(&self) -> Option<Vec<u8>> {
         self.item(Item::User)
     }
-    fn remember(&self, mark: Vec<u8>) {
+    fn keep_mark(&self, mark: Vec<u8>) {
         self.mark.replace(Some(mark));
     }
-    fn recall(&self) -> Option<Vec<u8>> {
+    fn mark(&self) -> Option<Vec<u8>> {
         self.mark.borrow().clone()
     }
-    fn forget(&self) -> Result<(), NotForgotten> {
+    fn remove_mark(&self) -> Result<(), MarkStays> {
         self.mark.replace(None);
         Ok(())
     }
@@ -107,17 +98,19 @@ fn prompt() -> Instruction {
     Instruction::Ask { prompt: Zeroizing::new("Verification code: ".to_owned()), echo: Echo::Off }
 }
 
-fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> Option<HookResult> {
+fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> HookResult {
     let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-    let relayed = relay(&played.path, hook, host, &options);
+    let result = relay(&played.path, hook, host, &options);
     played.thread.join().unwrap();
-    match relayed {
-        Relayed::Ended(result) => Some(result),
-        Relayed::NobodyListens => None,
-    }
+    result
 }
 
-const UNAVAILABLE: Option<HookResult> = Some(HookResult::Denied(Denial::Unavailable));
+/// Whether whoever listens there is to decide.
+fn is_believed(path: &Path) -> bool {
+    greeted(path, Instant::now() + ADMITTED).is_ok()
+}
+
+const UNAVAILABLE: HookResult = HookResult::Denied(Denial::Unavailable);
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
@@ -125,12 +118,12 @@ fn what_posternd_says_within_bounds_is_done() {
     let host = FakeHost::default();
     let mark = Zeroizing::new(b"mark".to_vec());
     let steps = vec![prompt(), Instruction::KeepMark(mark), Instruction::End(HookResult::Passed)];
-    assert_eq!(relays(sends(steps), Hook::Auth, &host, &[]), Some(HookResult::Passed));
-    assert_eq!((*host.prompts.borrow(), host.recall().unwrap()), (1, b"mark".to_vec()));
+    assert_eq!(relays(sends(steps), Hook::Auth, &host, &[]), HookResult::Passed);
+    assert_eq!((*host.prompts.borrow(), host.mark().unwrap()), (1, b"mark".to_vec()));
 
     let played = sends(vec![Instruction::End(HookResult::Passed)]);
-    assert_eq!(relays(played, Hook::Account, &host, &[]), Some(HookResult::Passed));
-    assert_eq!(host.recall(), None, "a mark is good for one account");
+    assert_eq!(relays(played, Hook::Account, &host, &[]), HookResult::Passed);
+    assert_eq!(host.mark(), None, "a mark is good for one account");
 }
 
 #[test]
@@ -171,8 +164,8 @@ fn a_mark_without_a_result_is_not_kept() {
                 send(&mut stream, &last).unwrap();
             }
         });
-        assert!(matches!(relays(played, Hook::Auth, &host, &[]), Some(HookResult::Denied(_))));
-        assert_eq!(host.recall(), None);
+        assert!(matches!(relays(played, Hook::Auth, &host, &[]), HookResult::Denied(_)));
+        assert_eq!(host.mark(), None);
     }
 }
 
@@ -223,8 +216,7 @@ fn an_impostors_socket_is_nobodys() {
     let mut said = [0; 6];
     let mut output = listening.stdout.take().unwrap();
     output.read_exact(&mut said).unwrap();
-    let host = FakeHost::default();
-    assert!(matches!(relay(&path, Hook::Auth, &host, &[]), Relayed::NobodyListens));
+    assert!(!is_believed(&path));
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     listening.wait().unwrap();
@@ -235,9 +227,9 @@ fn an_impostors_socket_is_nobodys() {
 #[ignore = "only root's socket is believed: tests/run"]
 fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
     let folder = tempfile::tempdir().unwrap();
-    let host = FakeHost::default();
-    assert!(matches!(relay(&folder.path().join("none"), Hook::Auth, &host, &[]), Relayed::NobodyListens));
-    let greets = |greeting: Greeting| posternd(move |mut stream| send(&mut stream, &greeting).unwrap());
+    assert!(!is_believed(&folder.path().join("none")));
     let strange = Greeting { versions: vec![9_999], state: State::Ready };
-    assert_eq!(relays(greets(strange), Hook::Auth, &host, &[]), None);
+    let played = posternd(move |mut stream| send(&mut stream, &strange).unwrap());
+    assert!(!is_believed(&played.path));
+    played.thread.join().unwrap();
 }

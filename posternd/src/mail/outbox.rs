@@ -6,6 +6,7 @@
 
 use super::log::{log, sent};
 use super::{CONFIGURATION, Configuration, Mailer, Written};
+use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker, WorkerError};
 use shared::admission::Class;
 use shared::clock::{self, Timestamp};
@@ -79,10 +80,10 @@ impl Outbox {
         }
     }
 
-    /// Sends until mail is off, and then what was taken before.
+    /// Sends until mail is off or the process drains, and then what was taken before.
     pub(super) async fn serve(mut self, configuration: &mut Configuration) {
         let mut looked = Instant::now();
-        while self.store.config.email.is_on() {
+        while self.store.config.email.is_on() && !CONNECTIONS.is_draining() {
             let taken = self.take().await;
             let is_due = taken.as_ref().is_ok_and(Found::has_mail);
             // a letter goes by what the files say when it is sent

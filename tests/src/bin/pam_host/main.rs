@@ -1,7 +1,7 @@
 //! A PAM host under the stories' control: it asks libpam, answers as it is told, and says what it sees, a line of
 //! JSON each.
 //!
-//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory]
+//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory] [--peak]
 //!
 //!   --cycles N      so many transactions, one after the other
 //!   --auths N       pam_authenticate so many times in each transaction, before pam_acct_mgmt
@@ -9,6 +9,7 @@
 //!   --barrier FILE  every reply waits until nobody holds a lock on the file
 //!   --state         what a guest could leave changed, before and after each cycle
 //!   --memory        where the reply stands in memory: as it is handed over, and after pam_authenticate
+//!   --peak          the most memory that this process had, at its end, in KiB
 
 mod ffi;
 mod memory;
@@ -33,6 +34,7 @@ struct Host {
     barrier: Option<OsString>,
     state: Watch,
     memory: Option<Memory>,
+    peak: Watch,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,9 @@ fn main() {
         }
         host.describe();
     }
+    if host.peak == Watch::Yes {
+        say(json!({ "peak": memory::peak() }));
+    }
 }
 
 fn read_arguments() -> Host {
@@ -76,6 +81,7 @@ fn read_arguments() -> Host {
         barrier: None,
         state: Watch::No,
         memory: None,
+        peak: Watch::No,
     };
     while let Some(word) = words.next() {
         let number = |word: Option<OsString>| {
@@ -87,6 +93,7 @@ fn read_arguments() -> Host {
             Some("--threads") => host.threads = number(words.next()),
             Some("--barrier") => host.barrier = words.next(),
             Some("--state") => host.state = Watch::Yes,
+            Some("--peak") => host.peak = Watch::Yes,
             Some("--memory") => host.memory = Some(Memory::open()),
             _ => panic!("no option: {word:?}"),
         }

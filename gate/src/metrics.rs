@@ -70,19 +70,19 @@ impl Answered {
 
 /// What became of a code that a sign-in asked for by mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mailed {
+pub(crate) enum MailResult {
     Sent,
     /// posternd has not taken it.
     Waits,
     NotSent,
 }
 
-impl Mailed {
+impl MailResult {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Mailed::Sent => "sent",
-            Mailed::Waits => "waits",
-            Mailed::NotSent => "failed",
+            MailResult::Sent => "sent",
+            MailResult::Waits => "waits",
+            MailResult::NotSent => "failed",
         }
     }
 }
@@ -263,7 +263,7 @@ impl Metrics {
     }
 
     /// A code that was asked for by mail went out, or not.
-    pub(crate) fn mailed(&self, mailed: Mailed) {
+    pub(crate) fn mailed(&self, mailed: MailResult) {
         self.mails.get_or_create(&Mail { result: mailed.name() }).inc();
     }
 

@@ -47,12 +47,12 @@ pub(crate) struct Health {
     own_configuration: AtomicBool,
     ends: AtomicBool,
     /// What came of the last try of the store, and when that was.
-    tried: Mutex<Option<(Instant, Tried)>>,
+    tried: Mutex<Option<(Instant, StoreTry)>>,
 }
 
 /// What came of a try of the store.
 #[derive(Clone, Copy)]
-struct Tried {
+struct StoreTry {
     takes_writes: bool,
     /// Whether mail waits for a posternd that does not send it.
     mail_waits: bool,
@@ -166,7 +166,7 @@ impl Gate {
 
     /// Whether the store takes writes, and mail waits. That is tried, a few times a minute at most: it costs a durable
     /// commit.
-    async fn try_store(&self) -> Tried {
+    async fn try_store(&self) -> StoreTry {
         let mut tried = self.health.tried.lock().await;
         if let Some((_, came)) = tried.filter(|(at, _)| at.elapsed() < FRESH) {
             return came;
@@ -189,7 +189,7 @@ impl Gate {
             let line = log::event("failed").with("cause", "not-ready").seldom("not-ready");
             line.because(format_args!("the store takes no writes: {why}"));
         }
-        let came = Tried { takes_writes: why.is_none(), mail_waits };
+        let came = StoreTry { takes_writes: why.is_none(), mail_waits };
         *tried = Some((Instant::now(), came));
         came
     }

@@ -37,17 +37,17 @@ const LONGEST_REASON: usize = 300;
 
 /// The thread that sends mail.
 #[must_use]
-pub struct Mail(JoinHandle<()>);
+pub struct MailThread(JoinHandle<()>);
 
-impl Mail {
+impl MailThread {
     /// Starts it: it goes by the configuration in force, as that changes, until the process drains.
     ///
     /// # Errors
     /// Those of starting a thread.
-    pub fn start(path: PathBuf) -> io::Result<Mail> {
+    pub fn start(path: PathBuf) -> io::Result<MailThread> {
         let configuration = Configuration { path, last: None, doubt: None };
         let thread = thread::Builder::new().name("mail".to_owned());
-        thread.spawn(move || send_until_drained(configuration)).map(Mail)
+        thread.spawn(move || send_until_drained(configuration)).map(MailThread)
     }
 
     /// Waits a while for what is on its way, once the process drains.
@@ -100,7 +100,8 @@ impl Configuration {
             Err(error) => Some(error.to_string()),
         };
         if doubt != self.doubt {
-            if let Some(doubt) = &doubt {
+            let is_on = self.last.as_ref().is_some_and(|config| config.email.is_on());
+            if let (Some(doubt), true) = (&doubt, is_on) {
                 log(format_args!("mail: {doubt}"));
             }
             self.doubt = doubt;

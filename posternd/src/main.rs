@@ -2,7 +2,7 @@
 //! for the PAM module that started it.
 #![forbid(unsafe_code)]
 
-use posternd::mail::Mail;
+use posternd::mail::MailThread;
 use posternd::service::Service;
 use posternd::{daemon, sockets, stdio};
 use shared::config::DEFAULT_PATH;
@@ -45,7 +45,7 @@ fn report(served: Result<(), impl Display>) -> ExitCode {
 
 fn serve(sockets: sockets::Sockets) -> io::Result<()> {
     let mut service = Service::prepare()?;
-    let mail = Mail::start(DEFAULT_PATH.into())?;
+    let mail = MailThread::start(DEFAULT_PATH.into())?;
     if let Some(listener) = sockets.host {
         daemon::serve_hosts(&mut service, listener)?;
     }

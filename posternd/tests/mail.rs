@@ -1,7 +1,7 @@
 //! The thread that sends mail, on a real store in a folder of its own; a program takes what is sent.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use posternd::mail::Mail;
+use posternd::mail::MailThread;
 use shared::answer::Answer;
 use shared::clock;
 use shared::config::file;
@@ -100,7 +100,7 @@ fn notices_that_hang_keep_no_code_waiting() {
     for _ in 0..20 {
         home.door.unlock(&alice, "root", now).unwrap();
     }
-    let _mail = Mail::start(home.path()).unwrap();
+    let _mail = MailThread::start(home.path()).unwrap();
     until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
     until("notices were taken", || home.sent("notice").len() == 4);
     let typed = code(&home.sent("code")[0]);
@@ -123,7 +123,7 @@ fn more_codes_than_there_are_places_wait_and_go_out_later() {
             home.door.set_email(&who, &to, "root", now).unwrap()
         })
         .collect();
-    let _mail = Mail::start(home.path()).unwrap();
+    let _mail = MailThread::start(home.path()).unwrap();
     until("sixteen were taken", || home.sent("code").len() == 16);
     assert!(matches!(home.door.await_letter(&posted[19]), Err(NotMailed::Waits)));
     assert_eq!(home.sent("code").len(), 16);
@@ -144,7 +144,7 @@ fn a_damaged_notice_keeps_no_code_waiting() {
     home.door.unlock(&alice, "root", now).unwrap();
     let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     assert_eq!(store.execute("UPDATE notice SET what = 'nothing known'", []).unwrap(), 1);
-    let _mail = Mail::start(home.path()).unwrap();
+    let _mail = MailThread::start(home.path()).unwrap();
     until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
     assert_eq!(home.sent("code").len(), 1);
 }

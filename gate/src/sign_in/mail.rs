@@ -2,7 +2,7 @@
 
 use super::{Guest, Said, Visit};
 use crate::log;
-use crate::metrics::{METRICS, Mailed};
+use crate::metrics::{METRICS, MailResult};
 use crate::outbox;
 use crate::reply::{self, Reply};
 use crate::workers::NotJudged;
@@ -83,9 +83,9 @@ impl Guest<'_> {
         };
         let fate = outbox::fate(&self.judge(), &posted).await?;
         let (mailed, became) = match &fate {
-            Ok(()) => (Mailed::Sent, Posted::Sent(posted.to.clone())),
-            Err(NotMailed::Waits) => (Mailed::Waits, Posted::Waits),
-            Err(_) => (Mailed::NotSent, Posted::NotSent),
+            Ok(()) => (MailResult::Sent, Posted::Sent(posted.to.clone())),
+            Err(NotMailed::Waits) => (MailResult::Waits, Posted::Waits),
+            Err(_) => (MailResult::NotSent, Posted::NotSent),
         };
         METRICS.mailed(mailed);
         if let Err(why) = fate {

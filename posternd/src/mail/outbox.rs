@@ -33,7 +33,7 @@ const EXPIRED: Duration = Duration::from_secs(5);
 
 /// What is sent, by one configuration after the other.
 pub(super) struct Outbox {
-    store: Arc<Store>,
+    store: Arc<OutboxStore>,
     letters: Arc<Semaphore>,
     notices: Arc<Semaphore>,
     /// When expired letters were removed last.
@@ -43,7 +43,7 @@ pub(super) struct Outbox {
 }
 
 /// The store, by an engine that nothing else uses.
-struct Store {
+struct OutboxStore {
     config: Config,
     worker: Worker,
     /// One act at a time: one engine is enough.
@@ -70,7 +70,7 @@ impl Outbox {
     pub(super) fn of(config: Config) -> Outbox {
         let (origin, class) = (Origin::Service(b"mail".to_vec()), Class::Proven);
         let worker = Worker { engines: Engines::new(), origin, class };
-        let store = Store { config, worker, turn: Arc::new(Semaphore::new(1)) };
+        let store = OutboxStore { config, worker, turn: Arc::new(Semaphore::new(1)) };
         Outbox {
             store: Arc::new(store),
             letters: Arc::new(Semaphore::new(LETTERS)),
@@ -160,10 +160,10 @@ impl Outbox {
     }
 }
 
-impl Store {
+impl OutboxStore {
     /// The same store, by another configuration.
-    fn under(&self, config: Config) -> Arc<Store> {
-        Arc::new(Store { config, worker: self.worker.clone(), turn: Arc::clone(&self.turn) })
+    fn under(&self, config: Config) -> Arc<OutboxStore> {
+        Arc::new(OutboxStore { config, worker: self.worker.clone(), turn: Arc::clone(&self.turn) })
     }
 
     async fn act<T: Send + 'static>(

@@ -14,7 +14,7 @@ use crate::event::What;
 use crate::guess::{Stage, Standing};
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
-use crate::store::{AccountId, Expired, Fate, Intent, StoreError, Transaction, Waiting};
+use crate::store::{AccountId, ExpiredLetter, Fate, Intent, StoreError, Transaction, Waiting};
 use crate::token::{Login, LoginToken};
 use crate::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use std::fmt;
@@ -212,7 +212,7 @@ impl Door {
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let mut unsent = Vec::new();
-        for Expired { number, name, fate } in tx.expired(MOST_EXPIRED, now)? {
+        for ExpiredLetter { number, name, fate } in tx.expired(MOST_EXPIRED, now)? {
             tx.withdraw(number)?;
             if matches!(fate, Fate::Waiting | Fate::Taken) {
                 unsent.push(name);

@@ -37,7 +37,7 @@ pub struct Waiting {
 }
 
 /// A letter whose code has expired.
-pub struct Expired {
+pub struct ExpiredLetter {
     /// Its number.
     pub number: i64,
     /// The account's name.
@@ -91,7 +91,7 @@ pub trait Mails {
     /// Letters that wait and whose codes have not expired, oldest first, at most `limit`.
     fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Waiting>, StoreError>;
     /// Letters whose codes have expired, whatever became of them, at most `limit`.
-    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Expired>, StoreError>;
+    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredLetter>, StoreError>;
     /// When the oldest letter that waits was left.
     fn oldest_letter(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Letters that are to confirm an address and were not sent yet.

@@ -5,7 +5,7 @@ use crate::account::KeptMailedCode;
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::name::UserName;
-use crate::store::{AccountId, Addresses, Expired, Fate, Mails, StoreError, Waiting};
+use crate::store::{AccountId, Addresses, ExpiredLetter, Fate, Mails, StoreError, Waiting};
 use crate::vault::{MailedFor, MailedHash};
 use rusqlite::{OptionalExtension, Row};
 
@@ -135,7 +135,7 @@ impl Mails for Rows<'_> {
             .collect()
     }
 
-    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Expired>> {
+    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredLetter>> {
         let sql = "SELECT outbox.id, account.name, fate, why \
                    FROM outbox JOIN account ON account.id = outbox.account \
                    WHERE expires <= ?2 ORDER BY expires LIMIT ?1";
@@ -148,7 +148,7 @@ impl Mails for Rows<'_> {
             .into_iter()
             .map(|(number, name, fate, why)| {
                 let name = UserName::kept(&name).map_err(|_| damaged("an account's name"))?;
-                Ok(Expired { number, name, fate: fate_of(fate, why) })
+                Ok(ExpiredLetter { number, name, fate: fate_of(fate, why) })
             })
             .collect()
     }

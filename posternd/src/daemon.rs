@@ -26,11 +26,11 @@ const CONVERSATIONS: usize = 1024;
 /// Connections that have not said yet what they are about.
 const OPENING: usize = 256;
 /// How long such a connection may stay silent, and how long a module may take to accept a frame.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause after an accept that failed, so that a lack of descriptors costs no processor time.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
-const STACK: usize = 1024 * 1024;
+pub(crate) const STACK: usize = 1024 * 1024;
 
 /// Why a conversation ended without a result.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ enum Ended {
     Stream(FrameError),
     /// The peer is not root's.
     Peer(u32),
+    /// What it sent is for pam.sock.
+    OtherSocket,
     /// Every place is taken by conversations that none may be ended for.
     Busy,
 }
@@ -60,14 +62,9 @@ pub fn serve_hosts(listener: &UnixListener) -> io::Error {
     let opening = Arc::new(AtomicUsize::new(0));
     let engines = Engines::new();
     loop {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error) if error.raw_os_error() == Some(nix::libc::EBADF) => return error,
-            Err(error) => {
-                eprintln!("posternd: a connection cannot be accepted: {error}");
-                thread::sleep(PAUSE);
-                continue;
-            }
+        let stream = match next_connection(listener) {
+            Ok(stream) => stream,
+            Err(error) => return error,
         };
         if opening.load(Ordering::Relaxed) >= OPENING {
             let _ = greet(&stream, State::Busy);
@@ -82,6 +79,20 @@ pub fn serve_hosts(listener: &UnixListener) -> io::Error {
             .spawn(move || report(converse(&stream, &conversations, engines, counted)));
         if let Err(error) = started {
             eprintln!("posternd: a thread cannot be started: {error}");
+        }
+    }
+}
+
+/// The next connection, however often accepting one fails; an error only where none will ever come.
+pub(crate) fn next_connection(listener: &UnixListener) -> io::Result<UnixStream> {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error) if error.raw_os_error() == Some(nix::libc::EBADF) => return Err(error),
+            Err(error) => {
+                eprintln!("posternd: a connection cannot be accepted: {error}");
+                thread::sleep(PAUSE);
+            }
         }
     }
 }
@@ -101,11 +112,14 @@ fn report(ended: Result<(), Ended>) {
         // a host that was killed, or a conversation that made room for another
         Err(Ended::Stream(FrameError::Stream(_))) => {}
         Err(Ended::Stream(error)) => eprintln!("posternd: a PAM host sent what cannot be read: {error}"),
+        Err(Ended::OtherSocket) => {
+            eprintln!("posternd: refused on host.sock: a frame of a kind that belongs to pam.sock");
+        }
         Err(Ended::Peer(uid)) => eprintln!("posternd: uid {uid} connected to the socket of root's PAM hosts"),
     }
 }
 
-fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
+pub(crate) fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
     stream.set_write_timeout(Some(PATIENCE))?;
     send(&mut &*stream, &Greeting { versions: VERSIONS.to_vec(), state })
 }
@@ -123,7 +137,9 @@ fn converse(
     }
     greet(stream, State::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let Opening::Host { version, transaction } = receive(&mut &*stream)?;
+    let Opening::Host { version, transaction } = receive(&mut &*stream)? else {
+        return Err(Ended::OtherSocket);
+    };
     if !VERSIONS.contains(&version) {
         return Err(Ended::Stream(shared::protocol::Malformed("version").into()));
     }

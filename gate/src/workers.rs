@@ -8,7 +8,6 @@ use crate::metrics::METRICS;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
 use shared::door::{AdministrationError, Door, DoorError};
-use shared::errand::Reply;
 use shared::name::UserName;
 use shared::place::Address;
 use shared::session::{PassedSecond, Session};
@@ -53,8 +52,6 @@ pub(crate) enum Key {
     Browser(UserName),
     /// Of an address; of IPv6 its /64.
     Address(String),
-    /// Of a user of this host.
-    User(u32),
     /// Of the program that administers.
     Program,
     /// The gate's own.
@@ -176,9 +173,6 @@ impl fmt::Display for NotJudged {
         }
     }
 }
-
-/// What comes of an errand at a door.
-pub(crate) type Ran = Result<Reply, AdministrationError>;
 
 impl Judge {
     /// Runs `work` with an opened door. One that failed is not used again.

@@ -10,8 +10,7 @@ use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use posternd::conversation::{self, Host, Item, LogFields, NoAnswer, NotForgotten, Reach};
 use shared::answer;
-use shared::errand::client::Gate;
-use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, Severity};
+use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
@@ -57,10 +56,17 @@ impl PamServiceModule for Module {
 
 pam_module!(Module);
 
-/// Has posternd run a hook where it listens; else runs it here. A configuration of its own never goes to the daemon.
+/// Has posternd run a hook where it listens; else runs it here, where the effective user is root. A configuration of its
+/// own never goes to the daemon.
 fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
     let is_own = options.iter().any(|option| option.starts_with("config="));
-    if nix::unistd::geteuid().is_root() && !is_own {
+    if !nix::unistd::geteuid().is_root() {
+        return match is_own {
+            true => conversation::refuse_config(host, hook),
+            false => relay::relay_of_user(Path::new(PAM_SOCKET), hook, host, options),
+        };
+    }
+    if !is_own {
         if let Relayed::Ended(result) = relay::relay(Path::new(HOST_SOCKET), hook, host, options) {
             return result;
         }
@@ -244,10 +250,7 @@ fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
 
 impl Host for Libpam {
     fn reach(&self) -> Reach {
-        match nix::unistd::geteuid().is_root() {
-            true => Reach::Store,
-            false => Reach::Gate(Gate::of_this_host()),
-        }
+        Reach::Store
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {

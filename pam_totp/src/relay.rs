@@ -75,33 +75,61 @@ impl From<FrameError> for RelayError {
     }
 }
 
-/// Relays a hook to whoever listens at `socket`.
+/// How a connection begins: the kind that is for the socket.
+type Open = fn(u16, Box<Transaction>) -> Opening;
+
+/// Relays a hook of a host whose effective user is root to whoever listens at `socket`.
 pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> Relayed {
+    let open: Open = |version, transaction| Opening::Host { version, transaction };
+    match relay_by(open, socket, hook, host, options) {
+        Ok(result) => Relayed::Ended(result),
+        Err(_) => Relayed::NobodyListens,
+    }
+}
+
+/// Relays a hook of any other host. Where nobody listens who may be believed, access is denied: such a host can read
+/// neither store nor key.
+pub(crate) fn relay_of_user(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
+    let open: Open = |version, transaction| Opening::UserHost { version, transaction };
+    relay_by(open, socket, hook, host, options).unwrap_or_else(|absent| {
+        let remedy = absent.remedy();
+        unavailable(host, &format_args!("{}: {absent}; {remedy}", socket.display()))
+    })
+}
+
+fn relay_by(
+    open: Open,
+    socket: &Path,
+    hook: Hook,
+    host: &dyn Host,
+    options: &[String],
+) -> Result<HookResult, Absent> {
     let until = Instant::now() + ADMITTED;
     let (connection, version) = loop {
         match greeted(socket, until) {
             Ok(Some(greeted)) => break greeted,
-            // a full backlog, or no room
-            Ok(None) if Instant::now() + PAUSE < until => std::thread::sleep(PAUSE),
-            Ok(None) => return Relayed::Ended(denied(host, &RelayError::Busy, false)),
-            Err(NobodyListens) => return Relayed::NobodyListens,
+            // a full backlog, or no room; or a name service that takes its time
+            Ok(None) | Err(Absent::NameUnavailable) if Instant::now() + PAUSE < until => {
+                std::thread::sleep(PAUSE);
+            }
+            Ok(None) => return Ok(denied(host, &RelayError::Busy, false)),
+            Err(absent) => return Err(absent),
         }
     };
     if hook == Hook::Auth {
         if let Err(error) = host.forget() {
-            return Relayed::Ended(unavailable(host, &error));
+            return Ok(unavailable(host, &error));
         }
     }
     let mut conversation = Conversation { host, hook, options, connection, sent_input: false, mark: None };
-    let result = match conversation.run(version) {
+    Ok(match conversation.run(open, version) {
         Err(error) => denied(host, &error, conversation.sent_input),
         Ok(HookResult::Passed) if hook == Hook::Account => match host.forget() {
             Ok(()) => HookResult::Passed,
             Err(error) => unavailable(host, &error),
         },
         Ok(result) => result,
-    };
-    Relayed::Ended(result)
+    })
 }
 
 fn unavailable(host: &dyn Host, why: &dyn fmt::Display) -> HookResult {
@@ -116,22 +144,60 @@ fn denied(host: &dyn Host, error: &RelayError, sent_input: bool) -> HookResult {
     }
 }
 
-struct NobodyListens;
+/// Why nobody listens at a socket who may be believed and has a greeting for this host.
+enum Absent {
+    Nobody,
+    NotRoot,
+    /// It did not greet, or not in time.
+    NoGreeting(FrameError),
+    OtherVersion,
+    /// The host's user has no name that an account could have.
+    NoAccount,
+    NameUnavailable,
+}
+
+impl Absent {
+    fn remedy(&self) -> &'static str {
+        match self {
+            Absent::Nobody => "start posternd.socket, or bind-mount the socket where the service runs",
+            Absent::NotRoot => "see who made it, and start posternd.socket",
+            Absent::NoGreeting(_) | Absent::OtherVersion => "restart posternd and this service",
+            Absent::NoAccount => "run the service as a user of this host",
+            Absent::NameUnavailable => "see getent passwd",
+        }
+    }
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Absent::Nobody => f.write_str("posternd does not listen there"),
+            Absent::NotRoot => f.write_str("not root's; nothing was sent"),
+            Absent::NoGreeting(error) => write!(f, "posternd does not answer ({error})"),
+            Absent::OtherVersion => f.write_str("posternd is of another version than pam_totp.so"),
+            Absent::NoAccount => f.write_str("posternd finds no name for the user that runs this service"),
+            Absent::NameUnavailable => f.write_str("posternd cannot look up the user that runs this service"),
+        }
+    }
+}
 
 /// A connection to a posternd that has room, and the version to speak; `None` if it has none now.
-fn greeted(socket: &Path, until: Instant) -> Result<Option<(Connection, u16)>, NobodyListens> {
+fn greeted(socket: &Path, until: Instant) -> Result<Option<(Connection, u16)>, Absent> {
     let mut connection = match Connection::open(socket, until) {
         Ok(connection) => connection,
         Err(ConnectError::Full) => return Ok(None),
-        Err(ConnectError::Nobody | ConnectError::NotRoot) => return Err(NobodyListens),
+        Err(ConnectError::Nobody) => return Err(Absent::Nobody),
+        Err(ConnectError::NotRoot) => return Err(Absent::NotRoot),
     };
     connection.wait_until(Instant::now() + GREETED);
-    let greeting: Greeting = receive(&mut connection).map_err(|_| NobodyListens)?;
-    let version = common_version(&greeting.versions).ok_or(NobodyListens)?;
-    Ok(match greeting.state {
-        State::Ready => Some((connection, version)),
-        State::Busy => None,
-    })
+    let greeting: Greeting = receive(&mut connection).map_err(Absent::NoGreeting)?;
+    let version = common_version(&greeting.versions).ok_or(Absent::OtherVersion)?;
+    match greeting.state {
+        State::Ready => Ok(Some((connection, version))),
+        State::Busy => Ok(None),
+        State::NoAccount => Err(Absent::NoAccount),
+        State::NameUnavailable => Err(Absent::NameUnavailable),
+    }
 }
 
 struct Conversation<'a> {
@@ -146,10 +212,10 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    fn run(&mut self, version: u16) -> Result<HookResult, RelayError> {
+    fn run(&mut self, open: Open, version: u16) -> Result<HookResult, RelayError> {
         let transaction = Box::new(self.transaction());
         self.connection.wait_until(Instant::now() + SILENT);
-        send(&mut self.connection, &Opening::Host { version, transaction })?;
+        send(&mut self.connection, &open(version, transaction))?;
         let (mut prompts, mut verifying) = (0, Instant::now());
         for _ in 0..INSTRUCTIONS {
             let latest = verifying + VERIFIED;

@@ -1,4 +1,6 @@
-//! posternd: runs PAM conversations for the module, which only relays.
+//! posternd: runs PAM conversations for the module, which only relays, and does what commands of users ask.
+//!
+//! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`.
 #![forbid(unsafe_code)]
 
 pub mod conversation;
@@ -9,4 +11,5 @@ pub mod engines;
 pub mod remote_host;
 pub mod service;
 pub mod sockets;
+pub mod users;
 pub mod watchdog;

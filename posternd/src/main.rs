@@ -1,9 +1,13 @@
-//! posternd: serves PAM hosts and local users at the sockets that systemd hands over.
+//! posternd: serves host.sock and pam.sock, which systemd hands over.
 #![forbid(unsafe_code)]
 
+use posternd::daemon;
 use posternd::service::Service;
-use posternd::{daemon, sockets};
+use posternd::sockets::{self, Sockets};
+use posternd::users::UserSocket;
+use shared::config::DEFAULT_PATH;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// EX_CONFIG of sysexits(3): started again it fails again.
@@ -26,10 +30,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(sockets: sockets::Sockets) -> io::Result<()> {
+fn serve(sockets: Sockets) -> io::Result<()> {
     let mut service = Service::prepare()?;
     if let Some(listener) = sockets.host {
         daemon::serve_hosts(&mut service, listener)?;
+    }
+    if let Some(listener) = sockets.pam {
+        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut service, listener)?;
     }
     service.run()
 }

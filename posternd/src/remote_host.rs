@@ -2,8 +2,9 @@
 //!
 //! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
 
-use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
-use nix::unistd::{Uid, User};
+use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach, User};
+use crate::engines::Worker;
+use nix::unistd::{self, Uid};
 use shared::name::is_plain;
 use shared::protocol::{
     Echo, FrameError, HookResult, Instruction, Reply, Severity, Transaction, receive, send,
@@ -16,10 +17,15 @@ use zeroize::Zeroizing;
 const LINE: usize = 8 * 1024;
 const TEXT: usize = 32 * 1024;
 
+/// Writes a line of the log.
+pub type WriteLog<'a> = Box<dyn Fn(Severity, &str) + 'a>;
+
 /// A PAM host that a connection leads to.
-pub struct RemoteHost<S> {
+pub struct RemoteHost<'a, S> {
     transaction: Transaction,
     reach: Reach,
+    /// What writes log lines; the module, if this is not given.
+    log: Option<WriteLog<'a>>,
     connection: RefCell<Connection<S>>,
 }
 
@@ -44,10 +50,44 @@ impl<S: Read + Write> Connection<S> {
     }
 }
 
-impl<S: Read + Write> RemoteHost<S> {
+impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// The host of a transaction, at the other end of `stream`.
-    pub fn new(stream: S, transaction: Transaction, reach: Reach) -> RemoteHost<S> {
-        RemoteHost { transaction, reach, connection: RefCell::new(Connection { stream, failed: None }) }
+    pub fn new(stream: S, transaction: Transaction, reach: Reach) -> RemoteHost<'a, S> {
+        let connection = RefCell::new(Connection { stream, failed: None });
+        RemoteHost { transaction, reach, log: None, connection }
+    }
+
+    /// The host of a transaction that `user` runs. What it says of where the person is and of what has passed counts only
+    /// where `pam.socket_users` names the user; `log` writes the lines, since a user's process may write what it likes.
+    pub fn of_user(
+        stream: S,
+        claimed: Transaction,
+        worker: Worker,
+        user: User,
+        log: WriteLog<'a>,
+    ) -> RemoteHost<'a, S> {
+        let real_uid = user.uid;
+        let transaction = match user.is_service {
+            true => Transaction { real_uid, ..claimed },
+            false => Transaction {
+                real_uid,
+                remote_host: None,
+                terminal: None,
+                ssh_connection: None,
+                ssh_auth_info: None,
+                ..claimed
+            },
+        };
+        let host = RemoteHost::new(stream, transaction, Reach::User(worker, user));
+        RemoteHost { log: Some(log), ..host }
+    }
+
+    /// The user whom the kernel names, where it is not root.
+    fn user(&self) -> Option<&User> {
+        match &self.reach {
+            Reach::User(_, user) => Some(user),
+            Reach::Store | Reach::Worker(_) => None,
+        }
     }
 
     /// What the transaction is about.
@@ -82,7 +122,7 @@ impl<S: Read + Write> RemoteHost<S> {
     }
 }
 
-impl<S: Read + Write> Host for RemoteHost<S> {
+impl<S: Read + Write> Host for RemoteHost<'_, S> {
     fn reach(&self) -> Reach {
         self.reach.clone()
     }
@@ -98,11 +138,17 @@ impl<S: Read + Write> Host for RemoteHost<S> {
     }
 
     fn real_user(&self) -> Option<String> {
+        if let Some(user) = self.user() {
+            return Some(user.name.to_string());
+        }
         let uid = Uid::from_raw(self.transaction.real_uid);
         (!uid.is_root()).then(|| user_of(uid).unwrap_or_else(|| format!("#{uid}")))
     }
 
     fn runs_as(&self) -> String {
+        if let Some(user) = self.user() {
+            return user.name.to_string();
+        }
         let uid = Uid::from_raw(self.transaction.real_uid);
         user_of(uid).unwrap_or_else(|| format!("uid {uid}"))
     }
@@ -149,7 +195,10 @@ impl<S: Read + Write> Host for RemoteHost<S> {
     }
 
     fn log(&self, severity: Severity, line: &str) {
-        self.send(&Instruction::Log { severity, line: cut(line, LINE).to_owned() });
+        match &self.log {
+            Some(log) => log(severity, cut(line, LINE)),
+            None => self.send(&Instruction::Log { severity, line: cut(line, LINE).to_owned() }),
+        }
     }
 
     fn known_user(&self) -> Option<Vec<u8>> {
@@ -171,7 +220,7 @@ impl<S: Read + Write> Host for RemoteHost<S> {
 }
 
 fn user_of(uid: Uid) -> Option<String> {
-    User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
+    unistd::User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
 }
 
 /// The beginning of a text, of at most `most` bytes.

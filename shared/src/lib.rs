@@ -25,6 +25,7 @@ pub mod host_groups;
 pub mod host_password;
 pub mod import;
 pub mod key;
+pub mod local_stream;
 pub mod name;
 pub mod otpauth;
 pub mod password;

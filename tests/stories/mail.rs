@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Reply, Store,
-    Visitor, Web, Webhook, hanging_server, reconfigure,
+    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Posternd,
+    Reply, Store, Visitor, Web, Webhook, hanging_server, reconfigure,
 };
 
 pub(crate) const PLAIN: &str =
@@ -336,7 +336,7 @@ fn people_are_told_what_was_done_to_their_account() {
     web.gate.crash();
     Postern::call("authenticator add alice --no-confirm --name tablet").does();
     host.configure(PLAIN);
-    web.gate.restart_without_web();
+    let _posternd = Posternd::start();
     assert!(server.told().text.contains("an authenticator was added"));
     Postern::call("key rotate").does();
     Postern::call("email set alice other@example.test").does();

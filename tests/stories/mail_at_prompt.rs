@@ -1,7 +1,7 @@
 //! Codes by mail at ssh's prompt: `m` asks for one, and the gate sends it.
 
 use crate::mail::{PLAIN, confirmed};
-use testhost::{Gate, Host, MailServer, Postern, Terminal};
+use testhost::{Host, MailServer, Postern, Posternd, Terminal};
 
 const OFFER: &str = "Type m for a code by mail.";
 
@@ -14,7 +14,7 @@ fn m_asks_for_a_code_by_mail() {
     let (phone, bobs) = (alice.enrols(), bob.enrols());
     let server = MailServer::start();
     host.configure(PLAIN);
-    let gate = Gate::without_web();
+    let posternd = Posternd::start();
     confirmed(&host, &server);
 
     let mut terminal = alice.with_key().dials();
@@ -45,7 +45,7 @@ fn m_asks_for_a_code_by_mail() {
     assert!(terminal.ends().entered());
     host.journal
         .says("not mailed cause=not-mailed address=127.0.0.1 service=sshd user=\"alice\": no mail was sent");
-    drop(gate);
+    drop(posternd);
     let mut terminal = alice.with_key().dials();
     terminal.expect(OFFER).types("m").expect("The code could not be mailed").expect("Verification code: ");
     host.journal.says("start postern-gate, which sends all mail");
@@ -62,7 +62,7 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
     alice.enrols();
     let server = MailServer::start();
     host.configure(PLAIN);
-    let _gate = Gate::without_web();
+    let posternd = Posternd::start();
     confirmed(&host, &server);
     let codes = "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n";
     host.pam("locker", codes);
@@ -74,5 +74,5 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
     locker.types("m").expect("A code was mailed just now").expect("Verification code: ");
     locker.types(&mail.code()).expect("successfully authenticated");
     assert!(locker.ends().status.success());
-    host.journal.says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
+    posternd.says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
 }

@@ -1,53 +1,66 @@
-//! Who judges: a door to the store, which only root opens, or for any other host the gate, which has one open. Lines
-//! ask, and do not know which of the two it is.
+//! What a conversation asks of the engine, and as whom: as root where the PAM host is root's, else as the user whom the
+//! kernel names.
 //!
-//! MUST NOT open store or key where the gate judges.
+//! MUST take who asks from the kernel, and nothing about it from the host.
 
 use super::mark::Left;
 use crate::engines::{Worker, WorkerError};
 use shared::account::Mail;
 use shared::admission::Busy;
 use shared::answer::{LONGEST, Reading};
-use shared::clock::{self, ClockError};
+use shared::clock::{self, ClockError, Timestamp};
 use shared::config::{Config, Grace};
 use shared::decision::Spared;
-use shared::door::{AdministrationError, Caller, Door, DoorError, Visitor};
+use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, Visitor, not_mailed};
 use shared::earlier::Earlier;
-use shared::errand::client::{ClientError, Gate};
-use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed};
+use shared::errand::{Answer, AtPrompt, Judged, Judging, Question, Reply, Typed};
 use shared::guess::Stage;
-use shared::name::Service;
+use shared::name::{Service, UserName};
 use shared::policy::{Need, Waiver};
 use shared::words;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// Who asks, where root's own hosts ask.
 const ROOT: Caller<'static> = Caller::Root("root");
+/// How often it is looked what became of a mail.
+const LOOK: Duration = Duration::from_millis(50);
 
-/// How far a host process reaches.
+/// Which engine decides for a PAM host, and who the host is.
 #[derive(Clone)]
 pub enum Reach {
-    /// It is root's, and opens the store.
+    /// One of its own, for a host of root's.
     Store,
-    /// It is a worker of posternd's.
+    /// One of posternd's, for a host of root's.
     Worker(Worker),
-    /// It asks the gate.
-    Gate(Gate),
+    /// One of posternd's, for a host of this user's.
+    User(Worker, User),
+}
+
+/// A user of this host, as the kernel says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The user's number.
+    pub uid: u32,
+    /// The user's name.
+    pub name: UserName,
+    /// Whether `pam.socket_users` names it.
+    pub is_service: bool,
 }
 
 /// Where a line asks.
-pub(crate) enum Desk {
-    Store {
-        config: Box<Config>,
-        /// Whose engine it is; one of its own if it is nobody's.
-        worker: Option<Worker>,
-        /// What nobody knew of groups, for the log.
-        doubts: RefCell<Vec<String>>,
-    },
-    Gate(Gate),
+pub(crate) struct Desk {
+    config: Box<Config>,
+    /// Whose engine it is; one of its own if it is nobody's.
+    worker: Option<Worker>,
+    /// Who the host is, if not root.
+    user: Option<User>,
+    /// What nobody knew of groups, for the log.
+    doubts: RefCell<Vec<String>>,
 }
 
 /// What came of an answer; each with the bytes at the end of what was typed that it took.
@@ -99,23 +112,22 @@ pub(crate) enum Begun {
 
 impl Desk {
     pub(crate) fn of(reach: Reach, config: &Config) -> Desk {
-        match reach {
-            Reach::Store => Desk::with_store(config, None),
-            Reach::Worker(worker) => Desk::with_store(config, Some(worker)),
-            Reach::Gate(gate) => Desk::Gate(gate),
-        }
+        let (worker, user) = match reach {
+            Reach::Store => (None, None),
+            Reach::Worker(worker) => (Some(worker), None),
+            Reach::User(worker, user) => (Some(worker), Some(user)),
+        };
+        Desk { config: Box::new(config.clone()), worker, user, doubts: RefCell::default() }
     }
 
-    fn with_store(config: &Config, worker: Option<Worker>) -> Desk {
-        Desk::Store { config: Box::new(config.clone()), worker, doubts: RefCell::default() }
+    /// Whether an exemption may go by what the host says of itself: its service, and where the person is.
+    pub(crate) fn believes_claims(&self) -> bool {
+        self.user.as_ref().is_none_or(|user| user.is_service)
     }
 
-    /// What nobody knew of groups since this was asked last; a gate logs its own.
+    /// What nobody knew of groups since this was asked last.
     pub(crate) fn take_doubts(&self) -> BTreeSet<String> {
-        match self {
-            Desk::Store { doubts, .. } => doubts.take().into_iter().collect(),
-            Desk::Gate(_) => BTreeSet::new(),
-        }
+        self.doubts.take().into_iter().collect()
     }
 
     /// What the policy says, and whether codes are mailed to the account.
@@ -196,11 +208,28 @@ impl Desk {
         }
     }
 
-    /// Has a code mailed; what there is to tell. It waits until the letter is sent.
+    /// Has a code mailed; what there is to tell. Waits until the mail is sent, and holds no worker meanwhile.
     pub(crate) fn mail(&self, visitor: &Visitor<'_>) -> Result<Result<String, Refusal>, DeskError> {
-        match self.ask(visitor, Question::Mail)? {
-            (Judged::Mailed(told), _) => Ok(Ok(told)),
-            (Judged::Refused { cause, words, .. }, _) => Ok(Err(Refusal { cause, words })),
+        let judging = judging(visitor, Earlier::default(), Question::Mail);
+        let asked = self.act(|door, now| {
+            door.post_code_for(self.caller(ROOT), visitor.name, &judging, now).map_err(DeskError::from)
+        })?;
+        let judged = match asked {
+            Asked::Refused(refusal) => not_mailed(refusal),
+            Asked::For(posted) => {
+                let began = Instant::now();
+                let sent = loop {
+                    thread::sleep(LOOK);
+                    if let Some(sent) = self.act(|door, _| Ok(door.look_after(&posted, began.elapsed())))? {
+                        break sent;
+                    }
+                };
+                self.act(|door, _| Ok(door.mailed(&posted, sent)?))?
+            }
+        };
+        match judged {
+            Judged::Mailed(told) => Ok(Ok(told)),
+            Judged::Refused { cause, words, .. } => Ok(Err(Refusal { cause, words })),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -263,37 +292,45 @@ impl Desk {
         earlier: Earlier,
         question: Question,
     ) -> Result<(Judged, Vec<String>), DeskError> {
-        let judging = Judging {
-            service: Service::named(visitor.service.as_bytes()),
-            origin: visitor.origin.clone(),
-            stage: visitor.stage,
-            earlier,
-            question,
-        };
-        // a letter is sent, or a revocation waits for other gates
-        let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
-        let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
-        let Reply { told, answer } = match self {
-            Desk::Store { config, worker, doubts } => {
-                let act = |door: &mut Door| {
-                    let ran = clock::now().map(|now| door.run_errand(root, &errand, now));
-                    doubts.borrow_mut().extend(door.take_doubts());
-                    ran
-                };
-                let ran = match worker {
-                    None => act(&mut Door::open((**config).clone())?),
-                    Some(worker) => worker.run(config, act)?,
-                };
-                ran??
-            }
-            Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
-            Desk::Gate(gate) => gate.judge(&errand)?,
-        };
+        let judging = judging(visitor, earlier, question);
+        let Reply { told, answer } = self.act(|door, now| {
+            door.judge_for(self.caller(root), visitor.name, &judging, now).map_err(DeskError::from)
+        })?;
         match answer {
             Answer::Judged(judged) => Ok((judged, told)),
-            Answer::Refused(why) => Err(DeskError::Refused(why)),
             _ => Err(DeskError::Nonsense),
         }
+    }
+
+    /// Who asks: root under the name that the host goes by, or the user that the host runs as.
+    fn caller<'a>(&'a self, root: Caller<'a>) -> Caller<'a> {
+        match &self.user {
+            None => root,
+            Some(User { uid, name, .. }) => Caller::Owner { name, uid: *uid },
+        }
+    }
+
+    /// An act at the engine, when it is its turn.
+    fn act<R>(&self, act: impl FnOnce(&mut Door, Timestamp) -> Result<R, DeskError>) -> Result<R, DeskError> {
+        let act = |door: &mut Door| {
+            let acted = clock::now().map_err(DeskError::from).and_then(|now| act(door, now));
+            self.doubts.borrow_mut().extend(door.take_doubts());
+            acted
+        };
+        match &self.worker {
+            None => act(&mut Door::open((*self.config).clone())?),
+            Some(worker) => worker.run(&self.config, act)?,
+        }
+    }
+}
+
+fn judging(visitor: &Visitor<'_>, earlier: Earlier, question: Question) -> Judging {
+    Judging {
+        service: Service::named(visitor.service.as_bytes()),
+        origin: visitor.origin.clone(),
+        stage: visitor.stage,
+        earlier,
+        question,
     }
 }
 
@@ -309,7 +346,7 @@ fn text(typed: &[u8], reading: Reading) -> Typed {
     Typed::from(Zeroizing::new(text))
 }
 
-/// Why nobody was judged.
+/// Why nothing was decided.
 #[derive(Debug)]
 pub(crate) enum DeskError {
     /// The store, the key, or what the host knows of groups.
@@ -318,11 +355,7 @@ pub(crate) enum DeskError {
     Clock(ClockError),
     /// posternd's workers have too much to do.
     Busy(Busy),
-    /// The gate cannot be asked.
-    Gate(ClientError),
-    /// The gate judges nobody for this host.
-    Refused(String),
-    /// It answered something else than was asked.
+    /// The engine answered something else than was asked.
     Nonsense,
 }
 
@@ -353,31 +386,13 @@ impl From<ClockError> for DeskError {
     }
 }
 
-impl From<ClientError> for DeskError {
-    fn from(error: ClientError) -> DeskError {
-        DeskError::Gate(error)
-    }
-}
-
 impl fmt::Display for DeskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeskError::Store(error) => error.fmt(f),
             DeskError::Clock(error) => error.fmt(f),
             DeskError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
-            DeskError::Gate(ClientError::Absent { socket, error }) => write!(
-                f,
-                "{}: {error}; a service that does not run as root asks postern-gate there: start postern-gate",
-                socket.display()
-            ),
-            DeskError::Gate(ClientError::Unanswered(error)) => {
-                write!(f, "postern-gate did not answer in time: {error}; see its log")
-            }
-            DeskError::Gate(error) => error.fmt(f),
-            DeskError::Refused(why) => write!(f, "postern-gate: {why}"),
-            DeskError::Nonsense => f.write_str(
-                "postern-gate is of another version than pam_totp.so; restart postern-gate and this service",
-            ),
+            DeskError::Nonsense => f.write_str("unexpected answer of the engine; please report it"),
         }
     }
 }
@@ -388,8 +403,7 @@ impl std::error::Error for DeskError {
             DeskError::Store(error) => Some(error),
             DeskError::Clock(error) => Some(error),
             DeskError::Busy(busy) => Some(busy),
-            DeskError::Gate(error) => Some(error),
-            DeskError::Refused(_) | DeskError::Nonsense => None,
+            DeskError::Nonsense => None,
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct NoAnswer;
 
 /// The host process, as one hook sees it.
 pub trait Host {
-    /// Whether it opens the store itself.
+    /// Which engine decides for it, and who it is.
     fn reach(&self) -> Reach;
     /// An item, if it is set and not empty.
     fn item(&self, item: Item) -> Option<Vec<u8>>;
@@ -70,7 +70,6 @@ impl fmt::Display for NotForgotten {
 #[cfg(test)]
 pub(crate) mod fake {
     use super::*;
-    use shared::errand::client::Gate;
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
@@ -90,7 +89,8 @@ pub(crate) mod fake {
         pub(crate) mark: RefCell<Option<Vec<u8>>>,
         /// Whether marks cannot be removed.
         pub(crate) keeps_marks: bool,
-        pub(crate) gate: Option<Gate>,
+        /// The engine that decides, and the user that the host runs as; root with an engine of its own if not given.
+        pub(crate) reach: Option<Reach>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
         pub(crate) delay: Cell<u64>,
         /// What a phone makes of a prompt; it stays what it was until another one can be read.
@@ -145,7 +145,7 @@ pub(crate) mod fake {
 
     impl Host for Fake {
         fn reach(&self) -> Reach {
-            self.gate.clone().map_or(Reach::Store, Reach::Gate)
+            self.reach.clone().unwrap_or(Reach::Store)
         }
 
         fn item(&self, item: Item) -> Option<Vec<u8>> {

@@ -8,7 +8,7 @@ use crate::conversations::Conversations;
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
-use crate::service::Service;
+use crate::service::Daemon;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
 use shared::protocol::{
@@ -56,15 +56,15 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// Has a service accept PAM hosts of effective user 0.
+/// Has the daemon accept PAM hosts of effective user 0.
 ///
 /// # Errors
-/// Those of [`Service::accept`].
-pub fn serve_hosts(service: &mut Service, listener: UnixListener) -> io::Result<()> {
+/// Those of [`Daemon::accept`].
+pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS));
     let opening = Arc::new(AtomicUsize::new(0));
     let engines = Engines::new();
-    service.accept(listener, move |stream| {
+    daemon.accept(listener, move |stream| {
         if opening.load(Ordering::Relaxed) >= OPENING {
             let _ = greet(&stream, State::Busy);
             return;

@@ -1,8 +1,8 @@
 //! posternd: serves host.sock and pam.sock, which systemd hands over.
 #![forbid(unsafe_code)]
 
-use posternd::daemon;
-use posternd::service::Service;
+use posternd::daemon::serve_hosts;
+use posternd::service::Daemon;
 use posternd::sockets::{self, Sockets};
 use posternd::users::UserSocket;
 use shared::config::DEFAULT_PATH;
@@ -31,12 +31,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(sockets: Sockets) -> io::Result<()> {
-    let mut service = Service::prepare()?;
+    let mut daemon = Daemon::prepare()?;
     if let Some(listener) = sockets.host {
-        daemon::serve_hosts(&mut service, listener)?;
+        serve_hosts(&mut daemon, listener)?;
     }
     if let Some(listener) = sockets.pam {
-        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut service, listener)?;
+        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut daemon, listener)?;
     }
-    service.run()
+    daemon.run()
 }

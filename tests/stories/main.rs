@@ -45,6 +45,7 @@ mod one_field;
 mod password_change;
 mod policy;
 mod posternd;
+mod posternd_unit;
 mod qr;
 mod races;
 mod recovery;

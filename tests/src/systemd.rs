@@ -2,7 +2,7 @@
 //! the units are those that packaging/install put in place, and nothing else is started.
 
 use crate::folder::WORK;
-use crate::processes::{Running, below, finished, patiently};
+use crate::processes::{Running, below, patiently};
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
@@ -35,7 +35,7 @@ const INSIDE: &str = "
         printf '[Service]\\nStandardOutput=append:/run/postern-tests/%s.unit.log\\nStandardError=inherit\\n' $unit \\
             >/mnt/units/$unit.service.d/tests.conf
     done
-    mount --move /mnt /run
+    mount -n --move /mnt /run
     export container=tests SYSTEMD_UNIT_PATH=/run/units
     exec /lib/systemd/systemd --system --unit=tests.target --log-target=console --show-status=0";
 
@@ -61,10 +61,12 @@ impl Systemd {
         let unshare = running.process();
         let first = patiently("systemd is started", || {
             assert!(running.is_running(), "{}", running.said());
-            Ok(below(unshare).first().copied())
+            Ok(numbered(unshare, 1))
         });
-        let systemd = Systemd { running: Some(running), first, cgroup };
+        let mut systemd = Systemd { running: Some(running), first, cgroup };
         patiently("systemd is up", || {
+            let runs = systemd.running.as_mut().is_some_and(Running::is_running);
+            assert!(runs, "{}", systemd.said());
             let said = systemd.call("is-system-running");
             Ok(matches!(said.as_str(), "running" | "degraded").then_some(()))
         });
@@ -100,11 +102,7 @@ impl Systemd {
     #[track_caller]
     pub fn process(&self, service: &str) -> Option<u32> {
         let inside: u32 = self.property(service, "MainPID").parse().ok().filter(|process| *process > 0)?;
-        below(self.first).into_iter().find(|process| {
-            let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-            let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-            numbers.and_then(|numbers| numbers.split_whitespace().last()?.parse().ok()) == Some(inside)
-        })
+        numbered(self.first, inside)
     }
 
     /// Everything that a service said since systemd started.
@@ -128,11 +126,25 @@ impl Systemd {
 impl Drop for Systemd {
     fn drop(&mut self) {
         self.running = None;
-        if !std::thread::panicking() {
-            let remove = "mount -t cgroup2 none /mnt; find /mnt/$1 -depth -type d -exec rmdir {} +";
-            finished(Command::new("unshare").args(["--mount", "sh", "-ec", remove, "sh", &self.cgroup]));
+        // a process that ends leaves its cgroup a little later
+        let remove = "mount -t cgroup2 none /mnt; find /mnt/$1 -depth -type d -exec rmdir {} +";
+        for _ in 0..100 {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--mount", "sh", "-ec", remove, "sh", &self.cgroup]).stderr(Stdio::null());
+            if unshare.status().is_ok_and(|status| status.success()) {
+                return;
+            }
         }
     }
+}
+
+/// The process below another whose number in its own namespace is this one.
+fn numbered(above: u32, inside: u32) -> Option<u32> {
+    below(above).into_iter().find(|process| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        numbers.and_then(|numbers| numbers.split_whitespace().last()?.parse().ok()) == Some(inside)
+    })
 }
 
 fn log(service: &str) -> String {

@@ -117,9 +117,11 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     });
     let _held = std::os::unix::net::UnixStream::connect(HOST_SOCKET).expect("systemd listens");
     patiently("it is found out", || Ok(systemd.log("posternd").contains("makes no progress").then_some(())));
-    patiently("systemd has killed it", || Ok(is_gone(second).then_some(())));
+    patiently("systemd kills it", || Ok((systemd.property(POSTERND, "Result") == "watchdog").then_some(())));
+    // until then the tracer keeps what it traces
     let _ = tracer.kill();
     let _ = tracer.wait();
+    patiently("it is gone", || Ok(is_gone(second).then_some(())));
     patiently("it serves", || Ok((systemd.property(POSTERND, "NRestarts") == "2").then_some(())));
     assert_eq!(socket(HOST_SOCKET), before);
     enters(&host, &people[2]);
@@ -197,7 +199,7 @@ fn posternd_reloads_and_drains() {
     host.write_configuration("[pam]\nnonsense = 1\n");
     systemd.refuses("reload posternd.service");
     assert_eq!(systemd.process(POSTERND), process);
-    host.configure("");
+    host.configure("# every default\n");
 
     host.clock.as_setuid_programs_see_it();
     let mut quick = people[0].0.with_key().up_to_the_code();

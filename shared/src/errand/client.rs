@@ -42,10 +42,10 @@ fn run_at(path: &Path, errand: &Errand) -> Result<Reply, ClientError> {
         return Err(ClientError::NotReady(greeting.state));
     }
     connection.wait_until(Instant::now() + REPLIED);
-    match send(&mut connection, &Opening::Command { version, request }) {
-        Err(FrameError::TooLong { .. }) => return Err(ClientError::TooLong),
-        // what it says before it closes the connection tells more
-        Ok(()) | Err(_) => {}
+    let sent = send(&mut connection, &Opening::Command { version, request });
+    // after any other error, what it said before it closed the connection tells more
+    if let Err(FrameError::TooLong { .. }) = sent {
+        return Err(ClientError::TooLong);
     }
     match receive(&mut connection) {
         Ok(CommandReply(reply)) => wire::read(&reply).ok_or(ClientError::OtherVersion),

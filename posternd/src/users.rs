@@ -83,8 +83,8 @@ impl UserSocket {
         }
     }
 
-    /// Has a connection served on a thread of its own, unless it is turned away at once.
-    fn meet(self: &Arc<UserSocket>, stream: UnixStream) {
+    /// Has a connection served on a thread of its own, unless it is turned away at once. Does not block.
+    pub fn meet(self: &Arc<UserSocket>, stream: UnixStream) {
         let Ok(uid) = getsockopt(&stream, PeerCredentials).map(|peer| peer.uid()) else { return };
         let arriving = match self.peers.meet(uid) {
             Ok(arriving) => arriving,

@@ -297,7 +297,7 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
          [\"192.0.2.0/24\"]\n[[policy.exempt]]\nafter = [\"publickey\"]\n[pam.service.imap]\nrhost_is_address = true\n",
     );
     let posternd = Posternd::start();
-    alice.with_key().enters_with(&phone.code());
+    alice.with_password().enters_with(&phone.code());
     let mut peer = PamPeer::start(PAM_PEER, uid_of("alice"), SOCKET);
     for claims in [
         json!({ "service": "cron", "user": "alice", "options": ["first_factor=passed"] }),
@@ -342,6 +342,7 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
     let host = Host::fresh();
     let (alice, mallory) = (host.person("alice"), host.person("mallory"));
     let phone = alice.enrols();
+    Postern::call("account add mallory").does();
     host.pam("codes", "auth required pam_totp.so first_factor=passed\nauth required pam_permit.so\n");
     let posternd = Posternd::start();
 

@@ -18,6 +18,12 @@ pub(crate) enum ConnectError {
     Full,
 }
 
+/// A stream whose reads and writes end at a time, with `TimedOut`.
+pub(crate) trait Timed: Read + Write {
+    /// Sets when.
+    fn wait_until(&mut self, until: Instant);
+}
+
 /// A connection, and until when what is read and written next may take.
 pub(crate) struct Connection {
     socket: Socket,
@@ -45,9 +51,10 @@ impl Connection {
             Ok(_) | Err(_) => Err(ConnectError::NotRoot),
         }
     }
+}
 
-    /// Sets until when what follows may take.
-    pub(crate) fn wait_until(&mut self, until: Instant) {
+impl Timed for Connection {
+    fn wait_until(&mut self, until: Instant) {
         self.until = until;
     }
 }

@@ -5,10 +5,11 @@
 //! MUST NOT keep a pointer of libpam's beyond the call that gave it.
 #![allow(unsafe_code)]
 
-use crate::relay::{self, Relayed};
+use crate::fallback;
+use crate::host::{Host, Item, MarkStays, NoInput};
+use crate::{log, relay};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
-use posternd::conversation::{self, Host, Item, LogFields, NoAnswer, NotForgotten, Reach};
 use shared::answer;
 use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity};
 use std::cell::RefCell;
@@ -56,22 +57,17 @@ impl PamServiceModule for Module {
 
 pam_module!(Module);
 
-/// Has posternd run a hook where it listens; else runs it here, where the effective user is root. A configuration of its
-/// own never goes to the daemon.
+/// Has a hook run by posternd.
 fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
-    let is_own = options.iter().any(|option| option.starts_with("config="));
-    if !nix::unistd::geteuid().is_root() {
-        return match is_own {
-            true => conversation::refuse_config(host, hook),
-            false => relay::relay_of_user(Path::new(PAM_SOCKET), hook, host, options),
-        };
+    if nix::unistd::geteuid().is_root() {
+        return relay::relay(Path::new(HOST_SOCKET), hook, host, options);
     }
-    if !is_own {
-        if let Relayed::Ended(result) = relay::relay(Path::new(HOST_SOCKET), hook, host, options) {
-            return result;
-        }
+    if fallback::own_configuration(options).is_some() {
+        let why = "config= is for services that run as root; remove it, this service goes by /etc/postern/postern.toml";
+        log::denied(host, "misconfigured", &why);
+        return HookResult::Denied(Denial::Misconfigured);
     }
-    conversation::run(hook, host, options)
+    relay::relay_of_user(Path::new(PAM_SOCKET), hook, host, options)
 }
 
 /// Runs a hook; a panic denies, and leaves a line that says where.
@@ -95,7 +91,7 @@ fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> HookResult) -> PamError {
             // what panicked may do so again
             let _ = panic::catch_unwind(AssertUnwindSafe(|| {
                 let detail = format_args!("internal error at {place}; please report it");
-                LogFields::of_host(host).write(host, Severity::Error, "refused", "panic", Some(&detail));
+                log::denied(host, "panic", &detail);
             }));
             PamError::AUTH_ERR
         }
@@ -196,11 +192,11 @@ impl Libpam {
     }
 
     /// One message, one reply: copied up to just above the longest answer, then wiped and freed.
-    fn converse(&self, style: c_int, text: &str) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
-        let conversation = self.conversation().ok_or(NoAnswer)?;
-        let converse = conversation.converse.ok_or(NoAnswer)?;
+    fn converse(&self, style: c_int, text: &str) -> Result<Zeroizing<Vec<u8>>, NoInput> {
+        let conversation = self.conversation().ok_or(NoInput)?;
+        let converse = conversation.converse.ok_or(NoInput)?;
         // prompts of a setup hold its secret
-        let text = Zeroizing::new(CString::new(text).map_err(|_| NoAnswer)?);
+        let text = Zeroizing::new(CString::new(text).map_err(|_| NoInput)?);
         let message = Message { style, text: text.as_ptr() };
         let mut messages: *const Message = &raw const message;
         let mut responses: *mut Response = std::ptr::null_mut();
@@ -209,7 +205,7 @@ impl Libpam {
         // SAFETY: on success libpam's contract gives null or a malloced array of one response, which is ours.
         // After a failure it gives nothing, and what `responses` holds is not looked at.
         let reply = unsafe { if status == 0 { take_reply(responses) } else { None } };
-        reply.ok_or(NoAnswer)
+        reply.ok_or(NoInput)
     }
 }
 
@@ -249,10 +245,6 @@ fn owned(item: pamsm::PamResult<Option<&CStr>>) -> Option<Vec<u8>> {
 }
 
 impl Host for Libpam {
-    fn reach(&self) -> Reach {
-        Reach::Store
-    }
-
     fn item(&self, item: Item) -> Option<Vec<u8>> {
         let item = match item {
             Item::Service => self.pam.get_service(),
@@ -263,21 +255,13 @@ impl Host for Libpam {
         owned(item)
     }
 
-    fn real_user(&self) -> Option<String> {
-        conversation::real_user()
-    }
-
-    fn runs_as(&self) -> String {
-        conversation::runs_as()
-    }
-
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
         let bytes = self.pam.getenv(name).ok().flatten()?.to_bytes();
         // one that is set and empty says something too
         Some(bytes[..bytes.len().min(shared::earlier::LONGEST + 1)].to_vec())
     }
 
-    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+    fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoInput> {
         let style = match echo {
             Echo::On => PROMPT_ECHO_ON,
             Echo::Off => PROMPT_ECHO_OFF,
@@ -297,7 +281,7 @@ impl Host for Libpam {
         Some(Zeroizing::new(bytes[..bytes.len().min(answer::LONGEST + 1)].to_vec()))
     }
 
-    fn hand_on(&self, password: &[u8]) {
+    fn set_stacked(&self, password: &[u8]) {
         // it came from C, and has no NUL
         if let Ok(password) = CString::new(password).map(Zeroizing::new) {
             // a later module that finds none asks for itself, or refuses
@@ -323,21 +307,21 @@ impl Host for Libpam {
         let _ = self.pam.syslog(level, line);
     }
 
-    fn remember(&self, mark: Vec<u8>) {
+    fn keep_mark(&self, mark: Vec<u8>) {
         // If libpam cannot keep it the guard finds none, and refuses.
         let _ = self.pam.send_bytes(MARK, mark, None);
     }
 
-    fn recall(&self) -> Option<Vec<u8>> {
+    fn mark(&self) -> Option<Vec<u8>> {
         self.pam.retrieve_bytes(MARK).ok()
     }
 
-    fn forget(&self) -> Result<(), NotForgotten> {
+    fn remove_mark(&self) -> Result<(), MarkStays> {
         match self.pam.retrieve_bytes(MARK) {
             // libpam drops no data before the end of the transaction; no bytes are no mark
-            Ok(_) => self.pam.send_bytes(MARK, Vec::new(), None).map_err(|_| NotForgotten),
+            Ok(_) => self.pam.send_bytes(MARK, Vec::new(), None).map_err(|_| MarkStays),
             Err(PamError::NO_MODULE_DATA) => Ok(()),
-            Err(_) => Err(NotForgotten),
+            Err(_) => Err(MarkStays),
         }
     }
 

@@ -1,18 +1,21 @@
-//! The module's side of the protocol with posternd: connects, says what the transaction is about, and does what it is
-//! told within bounds of its own.
+//! The module's side of the protocol with posternd: connects to the daemon, or starts `posternd --stdio` where none listens,
+//! says what the transaction is about, and does what it is told within bounds of its own. A host whose effective user is not
+//! root has no fallback: it can read neither store nor key.
 //!
 //! MUST believe no socket on which another user than root listens.
 //! MUST NOT let the stacked password leave the host process unless the line's own options ask for it.
 
-use crate::connection::{ConnectError, Connection};
-use posternd::conversation::{Host, Item, LogFields};
+use crate::connection::{ConnectError, Connection, Timed};
+use crate::fallback::{self, FallbackError};
+use crate::host::{Host, Item};
+use crate::log;
 use shared::protocol::{
-    Denial, FrameError, Greeting, Hook, HookResult, Instruction, Malformed, Opening, Reply, Severity, State,
+    Denial, FrameError, Greeting, Hook, HookResult, Instruction, Malformed, Opening, Reply, State,
     Transaction, common_version, receive, send,
 };
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -29,111 +32,129 @@ const PAUSE: Duration = Duration::from_millis(200);
 const SILENT: Duration = Duration::from_secs(10);
 const VERIFIED: Duration = Duration::from_secs(30);
 
-/// How a hook that was to be relayed went.
-pub(crate) enum Relayed {
-    /// posternd decided, or was to and did not: access is denied then.
-    Ended(HookResult),
-    /// Nobody who may be believed listens there.
-    NobodyListens,
+/// Who decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    /// The daemon, at its socket.
+    Daemon,
+    /// `posternd --stdio`.
+    Stdio,
 }
 
-/// Why posternd did not decide.
-#[derive(Debug)]
-enum RelayError {
-    /// Every place is taken.
-    Busy,
-    /// The connection failed, or a frame came that has no place there.
-    Frame(FrameError),
-    /// An instruction beyond the module's bounds.
-    Bounds(&'static str),
-    /// It took longer than it may.
-    TooLong,
-}
-
-impl fmt::Display for RelayError {
+impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
-            RelayError::Frame(FrameError::Stream(error)) => {
-                write!(f, "posternd ended the conversation: {error}; see its log")
-            }
-            RelayError::Frame(error) => {
-                write!(f, "posternd is of another version than pam_totp.so ({error}); restart posternd")
-            }
-            RelayError::Bounds(what) => write!(f, "posternd asked for what it may not: {what}"),
-            RelayError::TooLong => f.write_str("posternd did not answer in time; see its log"),
-        }
-    }
-}
-
-impl From<FrameError> for RelayError {
-    fn from(error: FrameError) -> RelayError {
-        match error {
-            FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => RelayError::TooLong,
-            error => RelayError::Frame(error),
-        }
+        f.write_str(match self {
+            Server::Daemon => "posternd",
+            Server::Stdio => "posternd --stdio",
+        })
     }
 }
 
 /// How a connection begins: the kind that is for the socket.
 type Open = fn(u16, Box<Transaction>) -> Opening;
 
-/// Relays a hook of a host whose effective user is root to whoever listens at `socket`.
-pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> Relayed {
-    let open: Open = |version, transaction| Opening::Host { version, transaction };
-    match relay_by(open, socket, hook, host, options) {
-        Ok(result) => Relayed::Ended(result),
-        Err(_) => Relayed::NobodyListens,
+/// Why nobody decided.
+#[derive(Debug)]
+enum RelayError {
+    /// No daemon that may be believed, and that has a greeting for this host, listens at the socket.
+    Absent(PathBuf, Absent),
+    /// No daemon listens, and the fallback does not start.
+    Fallback(FallbackError),
+    /// Every place is taken.
+    Busy,
+    /// No protocol version is shared with the fallback.
+    Version,
+    /// The connection failed, or a frame came that has no place there.
+    Frame(Server, FrameError),
+    /// An instruction beyond the module's bounds.
+    Bounds(Server, &'static str),
+    /// It took longer than it may.
+    TooLong(Server),
+}
+
+impl fmt::Display for RelayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RelayError::Absent(socket, absent) => {
+                write!(f, "{}: {absent}; {}", socket.display(), absent.remedy())
+            }
+            RelayError::Fallback(error) => error.fmt(f),
+            RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
+            RelayError::Version => f.write_str(
+                "posternd --stdio is of another version than pam_totp.so; install both of one version",
+            ),
+            RelayError::Frame(Server::Daemon, FrameError::Stream(error)) => {
+                write!(f, "posternd ended the conversation: {error}; see its log")
+            }
+            RelayError::Frame(Server::Stdio, FrameError::Stream(error)) => {
+                write!(f, "posternd --stdio ended the conversation: {error}; was it killed?")
+            }
+            RelayError::Frame(server, error) => write!(
+                f,
+                "{server} is of another version than pam_totp.so ({error}); install both of one version, and restart posternd"
+            ),
+            RelayError::Bounds(server, what) => write!(f, "{server} asked for what it may not: {what}"),
+            RelayError::TooLong(Server::Daemon) => {
+                f.write_str("posternd did not answer in time; see its log")
+            }
+            RelayError::TooLong(Server::Stdio) => {
+                f.write_str("posternd --stdio did not answer in time; is it stopped, or the disk slow?")
+            }
+        }
     }
 }
 
-/// Relays a hook of any other host. Where nobody listens who may be believed, access is denied: such a host can read
-/// neither store nor key.
-pub(crate) fn relay_of_user(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
-    let open: Open = |version, transaction| Opening::UserHost { version, transaction };
-    relay_by(open, socket, hook, host, options).unwrap_or_else(|absent| {
-        let remedy = absent.remedy();
-        unavailable(host, &format_args!("{}: {absent}; {remedy}", socket.display()))
-    })
+impl RelayError {
+    fn of_frame(server: Server, error: FrameError) -> RelayError {
+        match error {
+            FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => RelayError::TooLong(server),
+            error => RelayError::Frame(server, error),
+        }
+    }
 }
 
-fn relay_by(
+/// Has a hook of a host whose effective user is root decided by whoever listens at `socket`, else by the fallback.
+pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
+    let open: Open = |version, transaction| Opening::Host { version, transaction };
+    converse(open, connect(socket, options), hook, host, options)
+}
+
+/// Has a hook of any other host decided by whoever listens at `socket`.
+pub(crate) fn relay_of_user(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
+    let open: Open = |version, transaction| Opening::UserHost { version, transaction };
+    converse(open, connect_to_daemon(socket), hook, host, options)
+}
+
+fn converse(
     open: Open,
-    socket: &Path,
+    connected: Result<Connected, RelayError>,
     hook: Hook,
     host: &dyn Host,
     options: &[String],
-) -> Result<HookResult, Absent> {
-    let until = Instant::now() + ADMITTED;
-    let (connection, version) = loop {
-        match greeted(socket, until) {
-            Ok(Some(greeted)) => break greeted,
-            // a full backlog, or no room; or a name service that takes its time
-            Ok(None) | Err(Absent::NameUnavailable) if Instant::now() + PAUSE < until => {
-                std::thread::sleep(PAUSE);
-            }
-            Ok(None) => return Ok(denied(host, &RelayError::Busy, false)),
-            Err(absent) => return Err(absent),
-        }
+) -> HookResult {
+    let (server, connection, version) = match connected {
+        Ok(connected) => connected,
+        Err(error) => return unavailable(host, &error),
     };
     if hook == Hook::Auth {
-        if let Err(error) = host.forget() {
-            return Ok(unavailable(host, &error));
+        if let Err(error) = host.remove_mark() {
+            return unavailable(host, &error);
         }
     }
-    let mut conversation = Conversation { host, hook, options, connection, sent_input: false, mark: None };
-    Ok(match conversation.run(open, version) {
+    let mut conversation =
+        Conversation { host, hook, options, server, connection, sent_input: false, mark: None };
+    match conversation.run(open, version) {
         Err(error) => denied(host, &error, conversation.sent_input),
-        Ok(HookResult::Passed) if hook == Hook::Account => match host.forget() {
+        Ok(HookResult::Passed) if hook == Hook::Account => match host.remove_mark() {
             Ok(()) => HookResult::Passed,
             Err(error) => unavailable(host, &error),
         },
         Ok(result) => result,
-    })
+    }
 }
 
 fn unavailable(host: &dyn Host, why: &dyn fmt::Display) -> HookResult {
-    LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(why));
+    log::denied(host, "unavailable", why);
     HookResult::Denied(Denial::Unavailable)
 }
 
@@ -144,7 +165,54 @@ fn denied(host: &dyn Host, error: &RelayError, sent_input: bool) -> HookResult {
     }
 }
 
+/// One type for whatever the stream is, so that the codec is compiled once.
+type Stream = Box<dyn Timed>;
+type Connected = (Server, Stream, u16);
+
+/// Whoever decides, and the version to speak. A full backlog, or a daemon without room, is no reason for the fallback; a
+/// configuration of the line's own is.
+fn connect(socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
+    let until = Instant::now() + ADMITTED;
+    if fallback::own_configuration(options).is_some() {
+        return start_fallback(options, until);
+    }
+    match connect_until(socket, until) {
+        Err(RelayError::Absent(..)) => start_fallback(options, until),
+        connected => connected,
+    }
+}
+
+fn connect_to_daemon(socket: &Path) -> Result<Connected, RelayError> {
+    connect_until(socket, Instant::now() + ADMITTED)
+}
+
+/// The daemon at a socket, once it has room.
+fn connect_until(socket: &Path, until: Instant) -> Result<Connected, RelayError> {
+    loop {
+        match greeted(socket, until) {
+            Ok(Some((connection, version))) => return Ok((Server::Daemon, Box::new(connection), version)),
+            // a full backlog, or no room; or a name service that takes its time
+            Ok(None) | Err(Absent::NameUnavailable) if Instant::now() + PAUSE < until => {
+                std::thread::sleep(PAUSE);
+            }
+            Ok(None) => return Err(RelayError::Busy),
+            Err(absent) => return Err(RelayError::Absent(socket.to_owned(), absent)),
+        }
+    }
+}
+
+fn start_fallback(options: &[String], until: Instant) -> Result<Connected, RelayError> {
+    let helper = fallback::start(options, until).map_err(RelayError::Fallback)?;
+    let mut helper: Stream = Box::new(helper);
+    helper.wait_until(until);
+    let greeting =
+        receive::<Greeting>(&mut helper).map_err(|error| RelayError::of_frame(Server::Stdio, error))?;
+    let version = common_version(&greeting.versions).ok_or(RelayError::Version)?;
+    Ok((Server::Stdio, helper, version))
+}
+
 /// Why nobody listens at a socket who may be believed and has a greeting for this host.
+#[derive(Debug)]
 enum Absent {
     Nobody,
     NotRoot,
@@ -204,7 +272,8 @@ struct Conversation<'a> {
     host: &'a dyn Host,
     hook: Hook,
     options: &'a [String],
-    connection: Connection,
+    server: Server,
+    connection: Stream,
     /// Whether anything was sent that a code may be in.
     sent_input: bool,
     /// What to keep once posternd has granted access, and not before: a connection that is lost in between denies.
@@ -215,20 +284,22 @@ impl Conversation<'_> {
     fn run(&mut self, open: Open, version: u16) -> Result<HookResult, RelayError> {
         let transaction = Box::new(self.transaction());
         self.connection.wait_until(Instant::now() + SILENT);
-        send(&mut self.connection, &open(version, transaction))?;
+        send(&mut self.connection, &open(version, transaction))
+            .map_err(|error| RelayError::of_frame(self.server, error))?;
         let (mut prompts, mut verifying) = (0, Instant::now());
         for _ in 0..INSTRUCTIONS {
             let latest = verifying + VERIFIED;
             self.connection.wait_until(latest.min(Instant::now() + SILENT));
-            let instruction = receive(&mut self.connection)?;
+            let instruction =
+                receive(&mut self.connection).map_err(|error| RelayError::of_frame(self.server, error))?;
             if Instant::now() >= latest {
-                return Err(RelayError::TooLong);
+                return Err(RelayError::TooLong(self.server));
             }
             match instruction {
                 Instruction::Ask { prompt, echo } => {
                     prompts += 1;
                     if prompts > PROMPTS || self.hook != Hook::Auth {
-                        return Err(RelayError::Bounds("a prompt"));
+                        return Err(self.beyond_bounds("a prompt"));
                     }
                     let reply = self.host.ask(&prompt, echo).map_or(Reply::NoInput, Reply::Typed);
                     self.reply(&reply)?;
@@ -236,42 +307,48 @@ impl Conversation<'_> {
                 }
                 Instruction::GetStacked => {
                     if !self.may_read_stacked() {
-                        return Err(RelayError::Bounds("the password of an earlier module"));
+                        return Err(self.beyond_bounds("the password of an earlier module"));
                     }
                     self.reply(&Reply::Stacked(self.host.stacked()))?;
                 }
                 Instruction::SetStacked(password) if self.may_read_stacked() => {
-                    self.host.hand_on(&password);
+                    self.host.set_stacked(&password);
                 }
                 Instruction::SetStacked(_) => {
-                    return Err(RelayError::Bounds("to set the password for later modules"));
+                    return Err(self.beyond_bounds("to set the password for later modules"));
                 }
                 Instruction::Tell(text) => self.host.tell(&text),
                 Instruction::Log { severity, line } => self.host.log(severity, &printable(&line)),
                 Instruction::DelayFailure(seconds) => self.host.delay_failure(u64::from(seconds.min(60))),
                 Instruction::KeepMark(mark) if self.hook == Hook::Auth => self.mark = Some(mark),
-                Instruction::KeepMark(_) => return Err(RelayError::Bounds("a mark")),
+                Instruction::KeepMark(_) => return Err(self.beyond_bounds("a mark")),
                 Instruction::StillWorking => {}
                 Instruction::End(result) if self.hook.may_end(result) => {
                     let mark = self.mark.take().filter(|_| !matches!(result, HookResult::Denied(_)));
                     if let Some(mark) = mark {
-                        self.host.remember(mark.to_vec());
+                        self.host.keep_mark(mark.to_vec());
                     }
                     return Ok(result);
                 }
-                Instruction::End(_) => return Err(RelayError::Bounds("the result of another hook")),
+                Instruction::End(_) => return Err(self.beyond_bounds("the result of another hook")),
             }
         }
-        Err(RelayError::Bounds("more than anybody needs"))
+        Err(self.beyond_bounds("more than anybody needs"))
     }
 
     fn reply(&mut self, reply: &Reply) -> Result<(), RelayError> {
         self.sent_input |= matches!(reply, Reply::Typed(_) | Reply::Stacked(Some(_)));
         self.connection.wait_until(Instant::now() + SILENT);
         send(&mut self.connection, reply).map_err(|error| match error {
-            FrameError::TooLong { .. } => RelayError::Frame(Malformed("an input that is too long").into()),
-            error => error.into(),
+            FrameError::TooLong { .. } => {
+                RelayError::Frame(self.server, Malformed("an input that is too long").into())
+            }
+            error => RelayError::of_frame(self.server, error),
         })
+    }
+
+    fn beyond_bounds(&self, what: &'static str) -> RelayError {
+        RelayError::Bounds(self.server, what)
     }
 
     fn may_read_stacked(&self) -> bool {
@@ -282,7 +359,7 @@ impl Conversation<'_> {
     fn transaction(&self) -> Transaction {
         let asks_nobody = self.options.iter().any(|option| option == "proven");
         let mark = match self.hook {
-            Hook::Account => self.host.recall().map(Zeroizing::new),
+            Hook::Account => self.host.mark().map(Zeroizing::new),
             Hook::Auth | Hook::Password => None,
         };
         Transaction {

@@ -1,41 +1,55 @@
-//! posternd: serves host.sock and pam.sock, which systemd hands over.
+//! posternd: serves PAM hosts and local users at the sockets that systemd hands over; with `--stdio` it runs one conversation
+//! for the PAM module that started it.
 #![forbid(unsafe_code)]
 
-use posternd::sockets;
+use posternd::service::Service;
 use posternd::users::UserSocket;
+use posternd::{daemon, sockets, stdio};
 use shared::config::DEFAULT_PATH;
+use std::ffi::OsString;
+use std::fmt::Display;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
+
+/// EX_CONFIG of sysexits(3): started again it fails again.
+const CONFIGURATION: u8 = 78;
+
+const USAGE: &str = "usage: posternd, at sockets that systemd hands over
+       posternd --stdio [--config PATH], for pam_totp.so";
 
 fn main() -> ExitCode {
-    let sockets = match sockets::handed_over() {
-        Ok(sockets) => sockets,
-        Err(error) => {
-            eprintln!("posternd: {error}");
-            return ExitCode::from(78);
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match arguments.iter().map(|word| word.to_str()).collect::<Vec<_>>()[..] {
+        [] => match sockets::handed_over() {
+            Ok(sockets) => report(serve(sockets)),
+            Err(error) => {
+                eprintln!("posternd: {error}");
+                ExitCode::from(CONFIGURATION)
+            }
+        },
+        [Some("--stdio")] => report(stdio::serve(Path::new(DEFAULT_PATH))),
+        [Some("--stdio"), Some("--config"), _] => report(stdio::serve(Path::new(&arguments[2]))),
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
         }
-    };
-    let (failed, failures) = channel();
-    if let Some(listener) = sockets.host {
-        accept(failed.clone(), move || posternd::daemon::serve_hosts(&listener));
     }
-    if let Some(listener) = sockets.pam {
-        let users = UserSocket::new(Path::new(DEFAULT_PATH));
-        accept(failed, move || users.serve(&listener));
-    }
-    // one that accepts no more is started anew, with both
-    match failures.recv() {
-        Ok(Some(error)) => eprintln!("posternd: a socket fails: {error}"),
-        Ok(None) | Err(_) => eprintln!("posternd: a thread that accepts has panicked; please report it"),
-    }
+}
+
+fn report(served: Result<(), impl Display>) -> ExitCode {
+    let Err(error) = served else { return ExitCode::SUCCESS };
+    eprintln!("posternd: {error}");
     ExitCode::FAILURE
 }
 
-/// Runs what accepts connections on a thread of its own, and reports how it ends: by an error or by a panic.
-fn accept(ended: Sender<Option<io::Error>>, serve: impl FnOnce() -> io::Error + Send + 'static) {
-    thread::spawn(move || ended.send(panic::catch_unwind(AssertUnwindSafe(serve)).ok()));
+fn serve(sockets: sockets::Sockets) -> io::Result<()> {
+    let mut service = Service::prepare()?;
+    if let Some(listener) = sockets.host {
+        daemon::serve_hosts(&mut service, listener)?;
+    }
+    if let Some(listener) = sockets.pam {
+        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut service, listener)?;
+    }
+    service.run()
 }

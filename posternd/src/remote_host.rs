@@ -4,13 +4,18 @@
 
 use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach, User};
 use crate::engines::Worker;
-use nix::unistd::{self, Uid};
+use crate::service::CONFIGURATION;
+use nix::unistd::Uid;
+use shared::config::file::{ConfigError, InForce};
+use shared::groups;
+use shared::host_process::HostProcess;
 use shared::name::is_plain;
 use shared::protocol::{
     Echo, FrameError, HookResult, Instruction, Reply, Severity, Transaction, receive, send,
 };
 use std::cell::RefCell;
 use std::io::{Read, Write};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The longest log line and the longest text, in bytes: what is longer is cut.
@@ -23,9 +28,11 @@ pub type WriteLog<'a> = Box<dyn Fn(Severity, &str) + 'a>;
 /// A PAM host that a connection leads to.
 pub struct RemoteHost<'a, S> {
     transaction: Transaction,
+    process: HostProcess,
     reach: Reach,
     /// What writes log lines; the module, if this is not given.
     log: Option<WriteLog<'a>>,
+    configuration: RefCell<Option<Result<InForce, ConfigError>>>,
     connection: RefCell<Connection<S>>,
 }
 
@@ -51,10 +58,15 @@ impl<S: Read + Write> Connection<S> {
 }
 
 impl<'a, S: Read + Write> RemoteHost<'a, S> {
-    /// The host of a transaction, at the other end of `stream`.
-    pub fn new(stream: S, transaction: Transaction, reach: Reach) -> RemoteHost<'a, S> {
+    /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
+    pub fn new(stream: S, transaction: Transaction, process: HostProcess, reach: Reach) -> RemoteHost<'a, S> {
         let connection = RefCell::new(Connection { stream, failed: None });
-        RemoteHost { transaction, reach, log: None, connection }
+        RemoteHost { transaction, process, reach, log: None, configuration: RefCell::default(), connection }
+    }
+
+    /// The same, with a configuration that was read before; for one hook, which asks once.
+    pub fn with_configuration(self, configuration: Result<InForce, ConfigError>) -> RemoteHost<'a, S> {
+        RemoteHost { configuration: RefCell::new(Some(configuration)), ..self }
     }
 
     /// The host of a transaction that `user` runs. What it says of where the person is and of what has passed counts only
@@ -62,8 +74,8 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     pub fn of_user(
         stream: S,
         claimed: Transaction,
-        worker: Worker,
-        user: User,
+        process: HostProcess,
+        (worker, user): (Worker, User),
         log: WriteLog<'a>,
     ) -> RemoteHost<'a, S> {
         let real_uid = user.uid;
@@ -78,7 +90,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
                 ..claimed
             },
         };
-        let host = RemoteHost::new(stream, transaction, Reach::User(worker, user));
+        let host = RemoteHost::new(stream, transaction, process, Reach::User(worker, user));
         RemoteHost { log: Some(log), ..host }
     }
 
@@ -127,6 +139,10 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
         self.reach.clone()
     }
 
+    fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
+        self.configuration.take().unwrap_or_else(|| CONFIGURATION.in_force(path))
+    }
+
     fn item(&self, item: Item) -> Option<Vec<u8>> {
         let Transaction { service, user, remote_host, terminal, .. } = &self.transaction;
         match item {
@@ -143,6 +159,10 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
         }
         let uid = Uid::from_raw(self.transaction.real_uid);
         (!uid.is_root()).then(|| user_of(uid).unwrap_or_else(|| format!("#{uid}")))
+    }
+
+    fn process(&self) -> HostProcess {
+        self.process.clone()
     }
 
     fn runs_as(&self) -> String {
@@ -220,7 +240,7 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
 }
 
 fn user_of(uid: Uid) -> Option<String> {
-    unistd::User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
+    groups::user_numbered(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
 }
 
 /// The beginning of a text, of at most `most` bytes.

@@ -20,6 +20,7 @@ mod keyed_store;
 mod load;
 mod log;
 mod mail;
+mod marks;
 mod new_name;
 mod notice;
 mod one_time_code;
@@ -52,6 +53,7 @@ pub use first_setup::Asking;
 pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
 pub use judging::not_mailed;
+pub use load::read_secret;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use program::Shown as ShownSecret;
 pub(crate) use proof::SteppedUp;
@@ -70,6 +72,7 @@ pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 use crate::account::{Enrolled, Mail};
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::groups::PersonGroups;
 use crate::key::KeyError;
 use crate::name::{Group, OtherSpelling, UserName};
 use crate::otpauth::OtpauthError;
@@ -104,13 +107,22 @@ pub struct Door {
     hashing: HashingMemory,
     /// What nobody knew of groups, for the log.
     doubts: Vec<String>,
+    /// What the host knows of the policy's groups of one person, looked up before this engine was taken.
+    foreknown: Option<(UserName, PersonGroups)>,
 }
 
 impl Door {
     /// Opens the store, reads the key, and unwraps the data keys.
     pub fn open(config: Config) -> Result<Door, DoorError> {
         let (store, vault) = KeyedStore::open(&config.store)?;
-        Ok(Door { config, vault, store, hashing: HashingMemory::default(), doubts: Vec::new() })
+        Ok(Door {
+            config,
+            vault,
+            store,
+            hashing: HashingMemory::default(),
+            doubts: Vec::new(),
+            foreknown: None,
+        })
     }
 
     /// The configuration it was opened with.

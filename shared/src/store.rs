@@ -422,7 +422,7 @@ impl fmt::Display for StoreError {
                 write!(f, "the store has version {found}, this program knows version {known}; ")?;
                 f.write_str(match (is_upgradable, found > known) {
                     (true, _) => "run postern upgrade as root",
-                    (false, true) => "install the Postern that made it or a newer one",
+                    (false, true) => "restart this program, or install the Postern that made the store or a newer one",
                     (false, false) => "install the Postern that made it",
                 })
             }

@@ -16,6 +16,11 @@ pub const HOST_SOCKET: &str = "/run/postern/host.sock";
 /// Where all other PAM hosts and the commands of users find it.
 pub const PAM_SOCKET: &str = "/run/postern/pam.sock";
 
+/// Where the module finds the fallback.
+pub const PROGRAM: &str = "/usr/libexec/postern/posternd";
+/// Where the program itself is, on the test host.
+pub const REAL_PROGRAM: &str = "/usr/libexec/postern/posternd.real";
+
 /// A running posternd; it ends, and its sockets go, when this goes.
 pub struct Posternd {
     running: Option<Running>,
@@ -100,6 +105,21 @@ impl Drop for Posternd {
     }
 }
 
+/// Puts a script in the program's place that has it live by the story's clock: the module runs it with an environment of
+/// its own.
+pub(crate) fn live_by_the_clock() {
+    let clock = on_the_clock(Command::new("posternd"));
+    let mut script = "#!/bin/sh\n".to_owned();
+    for (name, value) in clock.get_envs() {
+        let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());
+        script += &format!("export {name}='{value}'\n");
+    }
+    script += &format!("exec {REAL_PROGRAM} \"$@\"\n");
+    fs::rename(PROGRAM, REAL_PROGRAM).expect("it is installed");
+    fs::write(PROGRAM, script).expect("/usr can be written");
+    fs::set_permissions(PROGRAM, PermissionsExt::from_mode(0o755)).expect("root may do it");
+}
+
 /// Starts it as systemd would: the sockets are descriptors 3 and 4.
 #[track_caller]
 fn launch(sockets: &[(&'static str, &'static str, UnixListener)]) -> Running {
@@ -119,7 +139,7 @@ fn launch(sockets: &[(&'static str, &'static str, UnixListener)]) -> Running {
         setting.push(value.unwrap_or_default());
         command.arg(setting);
     }
-    command.arg("/usr/libexec/postern/posternd");
+    command.arg(PROGRAM);
     let lent =
         |number: usize| sockets.get(number).map(|(.., socket)| socket.try_clone().expect("a descriptor"));
     let input = Stdio::from(OwnedFd::from(lent(0).expect("a socket")));

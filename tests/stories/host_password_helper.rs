@@ -135,7 +135,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
     };
     let (said, error) = asks_as("alice", "nogroup");
     assert!(said.is_empty() && error.contains("Permission denied"), "{said}{error}");
-    for daemon in ["postern", "posternd"] {
+    for daemon in ["postern-gate", "posternd"] {
         assert_eq!(asks_as(daemon, "postern").0, "postern-password 2\nyes\n", "{daemon}");
     }
     // even if anyone could connect

@@ -312,7 +312,7 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
     let impostor = Impostor::of("bob");
     is_told_nothing("in a folder of its own");
     drop(impostor);
-    owner("postern");
+    owner("root");
     let _posternd = Posternd::start();
     enters("alice", &["codes"], "alice", &[&phone.code()]);
 }

@@ -16,7 +16,7 @@ fn alice(host: &Host) -> (Person, Phone) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn posternd_decides_and_remembers() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let mut posternd = Posternd::start();
     let (alice, phone) = alice(&host);
     alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
@@ -34,7 +34,7 @@ fn posternd_decides_and_remembers() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
-    let mut host = Host::fresh();
+    let mut host = Host::without_posternd();
     let _posternd = Posternd::start();
     let (alice, phone) = alice(&host);
     host.restart_sshd();
@@ -62,7 +62,7 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let mut posternd = Posternd::start();
     let (alice, phone) = alice(&host);
 
@@ -84,17 +84,42 @@ fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
     alice.with_key().enters_with(&phone.code());
 }
 
+/// A change counts at the next conversation; a typo, without any copy, brings back nothing older and keeps nobody out.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn posternd_goes_by_the_last_valid_configuration() {
+    const COPY: &str = "/etc/postern/postern.toml.valid";
+    let host = Host::fresh();
+    let mut posternd = Posternd::start();
+    let (alice, phone) = alice(&host);
+    let bob = host.person("bob");
+    bob.with_key().enters();
+    host.configure("[policy]\nrequired = \"all\"\n");
+    bob.with_key().is_turned_away();
+    host.journal.says("refused cause=not-enrolled");
+    // as root's daemonless commands would have kept it
+    let _ = fs::remove_file(COPY);
+    host.write_configuration("[policy]\nrequired = \"alll\"\n");
+    alice.with_key().enters_with(&phone.code());
+    let line = host.journal.says("warning cause=misconfigured");
+    assert!(line.contains("policy.required") && line.contains("stays in force"), "{line}");
+    bob.with_key().is_turned_away();
+    posternd.restart();
+    bob.with_key().is_turned_away();
+    host.journal.says("refused cause=misconfigured");
+}
+
 /// A socket of the gate's user is nobody's: nothing is sent to it, and the module decides itself.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_impostor_of_the_gates_user_is_told_nothing() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, phone) = alice(&host);
-    finished(Command::new("install").args(["-d", "-o", "postern", "-g", "postern", "/run/postern"]));
+    finished(Command::new("install").args(["-d", "-o", "postern-gate", "-g", "postern", "/run/postern"]));
     let _ = fs::remove_file(HOST_SOCKET);
     let heard = "/run/postern/heard";
     let mut impostor = Command::new("setpriv")
-        .args(["--reuid=postern", "--regid=postern", "--init-groups", "/usr/bin/python3", "-c"])
+        .args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "/usr/bin/python3", "-c"])
         .arg(
             "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\n\
              while True:\n c,_=s.accept()\n try:\n  c.send(bytes([8,0,0,0,1,0,2,0,0,0,1,0]))\n\
@@ -116,7 +141,7 @@ fn an_impostor_of_the_gates_user_is_told_nothing() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sudo_and_a_full_backlog() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     host.sudoers("alice ALL=(ALL) ALL");
     host.clock.as_setuid_programs_see_it();
     host.configure("[totp]\nperiod = \"2m\"\n");

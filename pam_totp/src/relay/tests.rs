@@ -1,9 +1,9 @@
 //! A posternd that is hostile to the module, and a socket that is not root's: access is denied, and the host goes on.
 
 use super::*;
+use crate::host::{MarkStays, NoInput};
 use nix::unistd::{Uid, chown};
-use posternd::conversation::{NoAnswer, NotForgotten, Reach};
-use shared::protocol::Echo;
+use shared::protocol::{Echo, Severity};
 use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -21,9 +21,6 @@ struct FakeHost {
 }
 
 impl super::Host for FakeHost {
-    fn reach(&self) -> Reach {
-        Reach::Store
-    }
     fn item(&self, item: Item) -> Option<Vec<u8>> {
         match item {
             Item::Service => Some(b"sshd".to_vec()),
@@ -31,16 +28,10 @@ impl super::Host for FakeHost {
             Item::RemoteHost | Item::Terminal => None,
         }
     }
-    fn real_user(&self) -> Option<String> {
-        None
-    }
-    fn runs_as(&self) -> String {
-        "root".to_owned()
-    }
     fn variable(&self, _: &str) -> Option<Vec<u8>> {
         None
     }
-    fn ask(&self, _: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
+    fn ask(&self, _: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoInput> {
         *self.prompts.borrow_mut() += 1;
         Ok(Zeroizing::new(b"123456".to_vec()))
     }
@@ -48,7 +39,7 @@ impl super::Host for FakeHost {
     fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
         self.stacked.borrow().clone().map(Zeroizing::new)
     }
-    fn hand_on(&self, password: &[u8]) {
+    fn set_stacked(&self, password: &[u8]) {
         self.stacked.replace(Some(password.to_vec()));
     }
     fn delay_failure(&self, _: u64) {}
@@ -58,13 +49,13 @@ impl super::Host for FakeHost {
     fn known_user(&self) -> Option<Vec<u8>> {
         self.item(Item::User)
     }
-    fn remember(&self, mark: Vec<u8>) {
+    fn keep_mark(&self, mark: Vec<u8>) {
         self.mark.replace(Some(mark));
     }
-    fn recall(&self) -> Option<Vec<u8>> {
+    fn mark(&self) -> Option<Vec<u8>> {
         self.mark.borrow().clone()
     }
-    fn forget(&self) -> Result<(), NotForgotten> {
+    fn remove_mark(&self) -> Result<(), MarkStays> {
         self.mark.replace(None);
         Ok(())
     }
@@ -107,17 +98,19 @@ fn prompt() -> Instruction {
     Instruction::Ask { prompt: Zeroizing::new("Verification code: ".to_owned()), echo: Echo::Off }
 }
 
-fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> Option<HookResult> {
+fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> HookResult {
     let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-    let relayed = relay(&played.path, hook, host, &options);
+    let result = relay(&played.path, hook, host, &options);
     played.thread.join().unwrap();
-    match relayed {
-        Relayed::Ended(result) => Some(result),
-        Relayed::NobodyListens => None,
-    }
+    result
 }
 
-const UNAVAILABLE: Option<HookResult> = Some(HookResult::Denied(Denial::Unavailable));
+/// Whether whoever listens there is to decide.
+fn is_believed(path: &Path) -> bool {
+    greeted(path, Instant::now() + ADMITTED).is_ok()
+}
+
+const UNAVAILABLE: HookResult = HookResult::Denied(Denial::Unavailable);
 
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
@@ -125,12 +118,12 @@ fn what_posternd_says_within_bounds_is_done() {
     let host = FakeHost::default();
     let mark = Zeroizing::new(b"mark".to_vec());
     let steps = vec![prompt(), Instruction::KeepMark(mark), Instruction::End(HookResult::Passed)];
-    assert_eq!(relays(sends(steps), Hook::Auth, &host, &[]), Some(HookResult::Passed));
-    assert_eq!((*host.prompts.borrow(), host.recall().unwrap()), (1, b"mark".to_vec()));
+    assert_eq!(relays(sends(steps), Hook::Auth, &host, &[]), HookResult::Passed);
+    assert_eq!((*host.prompts.borrow(), host.mark().unwrap()), (1, b"mark".to_vec()));
 
     let played = sends(vec![Instruction::End(HookResult::Passed)]);
-    assert_eq!(relays(played, Hook::Account, &host, &[]), Some(HookResult::Passed));
-    assert_eq!(host.recall(), None, "a mark is good for one account");
+    assert_eq!(relays(played, Hook::Account, &host, &[]), HookResult::Passed);
+    assert_eq!(host.mark(), None, "a mark is good for one account");
 }
 
 #[test]
@@ -171,8 +164,8 @@ fn a_mark_without_a_result_is_not_kept() {
                 send(&mut stream, &last).unwrap();
             }
         });
-        assert!(matches!(relays(played, Hook::Auth, &host, &[]), Some(HookResult::Denied(_))));
-        assert_eq!(host.recall(), None);
+        assert!(matches!(relays(played, Hook::Auth, &host, &[]), HookResult::Denied(_)));
+        assert_eq!(host.mark(), None);
     }
 }
 
@@ -202,6 +195,85 @@ fn frames_that_cannot_be_read_deny_and_say_that_the_code_may_be_used_up() {
     }
 }
 
+/// Sends these bytes once it has a code, and then no more, with the connection open.
+fn falls_silent_after(bytes: Vec<u8>) -> Played {
+    posternd(move |mut stream| {
+        send(&mut stream, &ready()).unwrap();
+        let _: Opening = receive(&mut stream).unwrap();
+        send(&mut stream, &prompt()).unwrap();
+        let _: Reply = receive(&mut stream).unwrap();
+        // the module may have seen enough
+        let _ = stream.write_all(&bytes);
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+/// A text of 1 MiB is refused by its length alone: nothing is set aside for it, and nothing waited for.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn a_text_of_1_mib_denies_at_once() {
+    let text = vec![b'x'; 1 << 20];
+    for kind in [64, 65, 66, 69, 70] {
+        let length = u32::try_from(text.len() + 1).unwrap().to_le_bytes();
+        let frame = [&length[..], &[kind], &text].concat();
+        let host = FakeHost::default();
+        let begin = Instant::now();
+        assert_eq!(relays(falls_silent_after(frame), Hook::Auth, &host, &[]), UNAVAILABLE, "kind {kind}");
+        assert!(begin.elapsed() < SILENT, "kind {kind}");
+        assert_eq!(host.logged.borrow().len(), 1, "kind {kind}: {:?}", host.logged);
+    }
+}
+
+/// The module waits for a rest of a frame as long as for a frame, and denies.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn silence_in_the_middle_of_a_frame_denies_in_time() {
+    let host = FakeHost::default();
+    let begin = Instant::now();
+    let cut_off = falls_silent_after(vec![6, 0, 0, 0, 65, 1]);
+    assert_eq!(relays(cut_off, Hook::Auth, &host, &[]), UNAVAILABLE);
+    assert!(begin.elapsed() < SILENT + GREETED, "{:?}", begin.elapsed());
+    let logged = host.logged.borrow().join("\n");
+    assert!(logged.contains("may be used up") && logged.lines().count() == 1, "{logged}");
+}
+
+/// A conversation with some bytes changed, by a posternd that then hangs up: it ends, within the bounds, and access is
+/// granted only where the last instruction came as it was sent.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn instructions_with_changed_bytes_end_within_bounds() {
+    let mut whole = Vec::new();
+    let texts = ["one", "two"].map(|text| Instruction::Tell(text.to_owned()));
+    for instruction in
+        texts.iter().chain([&prompt(), &Instruction::DelayFailure(3), &Instruction::StillWorking])
+    {
+        send(&mut whole, instruction).unwrap();
+    }
+    let body = whole.len();
+    send(&mut whole, &Instruction::End(HookResult::Denied(Denial::Refused))).unwrap();
+    // the same numbers in every run
+    let mut number: u32 = 1;
+    for _ in 0..500 {
+        let mut bytes = whole.clone();
+        for _ in 0..2 {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let at = number as usize % body;
+            bytes[at] = number.to_le_bytes()[3];
+        }
+        let host = FakeHost { stacked: RefCell::new(Some(b"secret".to_vec())), ..FakeHost::default() };
+        let played = posternd(move |mut stream| {
+            send(&mut stream, &ready()).unwrap();
+            let _: Opening = receive(&mut stream).unwrap();
+            let _ = stream.write_all(&bytes);
+        });
+        let result = relays(played, Hook::Auth, &host, &[]);
+        let is_denial = result == UNAVAILABLE || format!("{result:?}").contains("Denied(");
+        assert!(is_denial, "{result:?} after a denial with other bytes changed");
+        assert!(*host.prompts.borrow() <= PROMPTS && host.logged.borrow().len() <= INSTRUCTIONS as usize);
+        assert_eq!(host.stacked.borrow().as_deref(), Some(&b"secret"[..]));
+    }
+}
+
 /// Nothing is sent to a socket on which another user than root listens, such as the gate's.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
@@ -223,8 +295,7 @@ fn an_impostors_socket_is_nobodys() {
     let mut said = [0; 6];
     let mut output = listening.stdout.take().unwrap();
     output.read_exact(&mut said).unwrap();
-    let host = FakeHost::default();
-    assert!(matches!(relay(&path, Hook::Auth, &host, &[]), Relayed::NobodyListens));
+    assert!(!is_believed(&path));
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     listening.wait().unwrap();
@@ -235,11 +306,11 @@ fn an_impostors_socket_is_nobodys() {
 #[ignore = "only root's socket is believed: tests/run"]
 fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
     let folder = tempfile::tempdir().unwrap();
-    let host = FakeHost::default();
-    assert!(matches!(relay(&folder.path().join("none"), Hook::Auth, &host, &[]), Relayed::NobodyListens));
-    let greets = |greeting: Greeting| posternd(move |mut stream| send(&mut stream, &greeting).unwrap());
+    assert!(!is_believed(&folder.path().join("none")));
     let strange = Greeting { versions: vec![9_999], state: State::Ready };
-    assert_eq!(relays(greets(strange), Hook::Auth, &host, &[]), None);
+    let played = posternd(move |mut stream| send(&mut stream, &strange).unwrap());
+    assert!(!is_believed(&played.path));
+    played.thread.join().unwrap();
 }
 
 /// A host of another effective user than root has no fallback: access is denied, and one line names the socket and what to
@@ -250,7 +321,7 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
     let denied = |path: &Path, words: [&str; 2]| {
         let host = FakeHost::default();
         let result = relay_of_user(path, Hook::Auth, &host, &[]);
-        assert_eq!(Some(result), UNAVAILABLE, "{words:?}");
+        assert_eq!(result, UNAVAILABLE, "{words:?}");
         let logged = host.logged.borrow().join("\n");
         assert!(logged.contains(&path.display().to_string()) && logged.lines().count() == 1, "{logged}");
         assert!(words.iter().all(|word| logged.contains(word)), "{words:?}: {logged}");

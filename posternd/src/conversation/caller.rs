@@ -3,9 +3,10 @@
 
 use super::host::{Host, Item};
 use nix::errno::Errno;
-use nix::unistd::{User, getuid};
 use shared::earlier::Earlier;
+use shared::groups;
 use shared::name::{NameError, Service, UserName, is_plain};
+use shared::name_service;
 use shared::place::{Address, Origin};
 use std::fmt;
 
@@ -19,7 +20,7 @@ pub(crate) fn service(host: &dyn Host) -> Service {
 /// name as it is.
 pub(crate) fn user(host: &dyn Host) -> Result<UserName, UserError> {
     let typed = UserName::parse(&host.item(Item::User).unwrap_or_default()).map_err(UserError::Name)?;
-    match User::from_name(typed.as_str()) {
+    match groups::user_named(&typed) {
         Ok(Some(entry)) => UserName::parse(entry.name.as_bytes()).map_err(UserError::Name),
         Ok(None) => Ok(typed),
         Err(error) => Err(UserError::Lookup(error)),
@@ -39,7 +40,10 @@ impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             UserError::Name(error) => error.fmt(f),
-            UserError::Lookup(error) => write!(f, "the user cannot be looked up: {error}; see getent passwd"),
+            UserError::Lookup(error) => {
+                let why = name_service::reason(*error, "passwd");
+                write!(f, "the user cannot be looked up: {why}; see getent passwd")
+            }
         }
     }
 }
@@ -75,17 +79,12 @@ fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
     }
 }
 
-/// The user who runs the host process, for the log; root also for whoever signs in.
-pub fn runs_as() -> String {
-    let user = User::from_uid(getuid()).ok().flatten();
-    user.map_or_else(|| format!("uid {}", getuid()), |user| user.name)
-}
-
-/// The user who runs the host process, by name or else by number; none for root.
-pub fn real_user() -> Option<String> {
-    let uid = getuid();
-    let name = || User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name));
-    (!uid.is_root()).then(|| name().unwrap_or_else(|| format!("#{uid}")))
+/// The user who runs this process.
+#[cfg(test)]
+pub(crate) fn runs_as() -> String {
+    let uid = nix::unistd::getuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| format!("uid {uid}"), |user| user.name)
 }
 
 /// The variable in which sshd says what has passed before.

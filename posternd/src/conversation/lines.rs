@@ -4,6 +4,7 @@
 mod attacks;
 mod earlier;
 mod grace;
+mod marks;
 mod one_field;
 mod password;
 mod setups;

@@ -26,6 +26,11 @@ impl LogFields {
         LogFields { address, service, user }
     }
 
+    /// Nobody, where the host cannot be asked.
+    pub fn unknown() -> LogFields {
+        LogFields { address: None, service: Service::named(b""), user: None }
+    }
+
     /// One line of the log.
     pub fn line(&self, result: &str, cause: &str, detail: Option<&dyn Display>) -> String {
         let LogFields { address, service, user } = self;

@@ -8,7 +8,7 @@ use testhost::{CONFIG, Disk, Host, KEY, Postern, Posternd, STORE, STORE_FOLDER, 
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
 /// Runs what follows as the gate's user.
-const AS_GATE: &str = "setpriv --reuid postern --regid postern --init-groups";
+const AS_GATE: &str = "setpriv --reuid postern-gate --regid postern --init-groups";
 
 /// Exit status and everything that a shell says.
 fn shell(script: &str) -> (i32, String) {

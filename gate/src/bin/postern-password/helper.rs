@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The users of the gate and of posternd.
-const ASKERS: [&str; 2] = ["postern", "posternd"];
+const ASKERS: [&str; 2] = ["postern-gate", "posternd"];
 /// How long a question may take to arrive, and a word to be taken.
 const HEARD: Duration = Duration::from_secs(3);
 /// After so long without a question it ends.

@@ -1,0 +1,77 @@
+//! `posternd --stdio`, for where no daemon listens, and for a line with a configuration of its own.
+//!
+//! MUST run no program but one that root alone can write, at the one path where packages put it.
+
+use crate::helper::{self, Helper, HelperError};
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::time::Instant;
+
+const FOLDER: &str = "/usr/libexec/postern";
+const PROGRAM: &str = "/usr/libexec/postern/posternd";
+const PROGRAM_C: &CStr = c"/usr/libexec/postern/posternd";
+
+/// The configuration that a line's options name, if they do. The last one counts, as in posternd.
+pub(crate) fn own_configuration(options: &[String]) -> Option<&str> {
+    options.iter().rev().find_map(|option| option.strip_prefix("config="))
+}
+
+/// Starts it, for the configuration that the options name or else the host's. It must have begun by `until`.
+pub(crate) fn start(options: &[String], until: Instant) -> Result<Helper, FallbackError> {
+    check(FOLDER)?;
+    check(PROGRAM)?;
+    // a relative path is refused with the options, which are sent
+    let path = own_configuration(options).filter(|path| path.starts_with('/'));
+    let path = path.map(CString::new).transpose().map_err(|_| FallbackError::Configuration)?;
+    let helper = match &path {
+        None => helper::start(PROGRAM_C, &[c"--stdio"], until),
+        Some(path) => helper::start(PROGRAM_C, &[c"--stdio", c"--config", path], until),
+    };
+    helper.map_err(FallbackError::Helper)
+}
+
+/// Checks that root alone can write what lies at a path.
+fn check(path: &'static str) -> Result<(), FallbackError> {
+    let metadata = fs::metadata(path).map_err(|error| FallbackError::Missing { path, error })?;
+    match (metadata.uid(), metadata.mode() & 0o022) {
+        (0, 0) => Ok(()),
+        _ => Err(FallbackError::NotRoots(path)),
+    }
+}
+
+/// Why it was not started.
+#[derive(Debug)]
+pub(crate) enum FallbackError {
+    /// It is not installed.
+    Missing { path: &'static str, error: io::Error },
+    /// Another user than root owns it, or may write it.
+    NotRoots(&'static str),
+    /// The path of the configuration holds a NUL.
+    Configuration,
+    /// It could not be started.
+    Helper(HelperError),
+}
+
+impl fmt::Display for FallbackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FallbackError::Missing { path, error } => write!(
+                f,
+                "no posternd listens, and posternd --stdio cannot be run: {path}: {error}; start posternd.socket, or install \
+                 it, or bind-mount it where the PAM host runs"
+            ),
+            FallbackError::NotRoots(path) => write!(
+                f,
+                "posternd --stdio is not run: {path} is not root's, or others may write it; chown it to root, and chmod it to \
+                 0755"
+            ),
+            FallbackError::Configuration => f.write_str("the path after config= holds a NUL"),
+            FallbackError::Helper(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FallbackError {}

@@ -1,0 +1,305 @@
+//! The helper: starts `posternd --stdio` out of reach of the user, as pam_unix runs unix_chkpwd, and talks with it.
+//!
+//! A PAM host's effective user is root, but the host may be the user's in all else: the user stops it, freezes its cgroup,
+//! limits its CPU time, and has chosen its descriptors, signals and priority. None of that reaches the helper, which may
+//! hold the store's write lock: `child` resets it, `cgroup` leaves the user's cgroup, and what cannot be reset is an error
+//! that names it. The user can stop the copies only before they become root, when they hold nothing; the host then ends them
+//! at its deadline.
+//!
+//! MUST leave the host as it was: no SIGCHLD, no zombie, no descriptor, no allocation that a limit could refuse. (A host that
+//! is a child subreaper, or process 1, adopts the helper like any orphan, and is told of its end like of any other's.)
+
+mod cgroup;
+mod child;
+mod sys;
+#[cfg(test)]
+mod tests;
+
+use crate::connection::Timed;
+use child::{ARGUMENTS, Failure, Launch, REPORT, Step};
+use nix::errno::Errno;
+use std::ffi::CStr;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::ptr;
+use std::time::{Duration, Instant};
+use sys::SignalsBlocked;
+
+/// How long a helper that is ready may take to begin with its program, and one whose socket was closed to end.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A running helper, connected by its descriptors 0 and 1. Dropped, it has ended: by itself when its socket closes, or killed.
+pub(crate) struct Helper {
+    socket: UnixStream,
+    /// A pidfd; none before Linux 5.3, where a helper that does not end when its socket closes stays.
+    process: Option<OwnedFd>,
+    deadline: Instant,
+}
+
+/// Starts a program as root and apart from this process and its user. Both the start and later reads and writes end at the
+/// deadline, on CLOCK_MONOTONIC.
+pub(crate) fn start(program: &CStr, arguments: &[&CStr], deadline: Instant) -> Result<Helper, HelperError> {
+    if !sys::is_root() {
+        return Err(HelperError::NotRoot);
+    }
+    let mut list = [ptr::null(); ARGUMENTS];
+    if arguments.len() > ARGUMENTS - 2 {
+        return Err(HelperError::TooManyArguments);
+    }
+    for (slot, argument) in list.iter_mut().zip([&program].into_iter().chain(arguments)) {
+        *slot = argument.as_ptr();
+    }
+    let (socket, helpers_socket) = socket_pair().map_err(HelperError::Descriptors)?;
+    let (report, helpers_report) = socket_pair().map_err(HelperError::Descriptors)?;
+    let launch = Launch {
+        program,
+        arguments: list,
+        socket: helpers_socket.as_raw_fd(),
+        report: helpers_report.as_raw_fd(),
+    };
+    // the host's handlers must not run in the copy, which is told of a signal like the host when a terminal sends it
+    let blocked = SignalsBlocked::new().map_err(HelperError::Process)?;
+    let copy = sys::run_in_copy(child::detach, &launch);
+    drop(blocked);
+    let copy = copy.map_err(HelperError::Process)?;
+    drop((helpers_socket, helpers_report));
+    let process = wait_for_program(&report, deadline);
+    sys::end_copy(copy);
+    Ok(Helper { socket, process: process?, deadline })
+}
+
+/// Waits until the helper has run its program, which closes the other end; returns the pidfd that came before.
+fn wait_for_program(report: &UnixStream, deadline: Instant) -> Result<Option<OwnedFd>, HelperError> {
+    let (ready, process) = match next_report(report, deadline)? {
+        Some(Report(failure, process)) => (failure, process),
+        None => return Err(HelperError::Ended),
+    };
+    if ready.step != Step::Ready {
+        return Err(HelperError::Step(ready));
+    }
+    let soon = deadline.min(Instant::now() + PATIENCE);
+    match next_report(report, soon) {
+        Ok(Some(Report(failure, _))) => Err(HelperError::Step(failure)),
+        // Also where nothing happens: another thread of the host may have forked meanwhile and so keep that end open, or the
+        // disk is slow. If the program does not run, the socket says so.
+        Ok(None) | Err(HelperError::Silent) => Ok(process),
+        Err(error) => Err(error),
+    }
+}
+
+struct Report(Failure, Option<OwnedFd>);
+
+/// The next report; none at the end.
+fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>, HelperError> {
+    let mut bytes = [0; REPORT];
+    let received =
+        retry_until(report, libc::POLLIN, deadline, || sys::receive_with(report.as_fd(), &mut bytes));
+    let (length, process) = match received {
+        Ok(received) => received,
+        Err(Errno::ETIMEDOUT) => return Err(HelperError::Silent),
+        Err(errno) => return Err(HelperError::Descriptors(errno)),
+    };
+    // one that came as 0, 1 or 2 would be written to by whatever the host prints
+    let process = process.map(above_standard).transpose().map_err(HelperError::Descriptors)?;
+    match length {
+        0 => Ok(None),
+        REPORT => Failure::from_report(bytes)
+            .map(|failure| Some(Report(failure, process)))
+            .ok_or(HelperError::Ended),
+        _ => Err(HelperError::Ended),
+    }
+}
+
+/// Repeats a call that does not wait, until it succeeds, fails, or the deadline is over (ETIMEDOUT).
+fn retry_until<T>(
+    socket: &UnixStream,
+    events: i16,
+    deadline: Instant,
+    mut call: impl FnMut() -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    loop {
+        // looked at each time: a helper that never stops sending must not keep the host
+        if Instant::now() >= deadline {
+            return Err(Errno::ETIMEDOUT);
+        }
+        match call() {
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                sys::wait_until(socket.as_fd(), events, deadline)?;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// A pair of sockets, close-on-exec, above 2: a host that closed its standard descriptors must not print into one of them.
+fn socket_pair() -> Result<(UnixStream, UnixStream), Errno> {
+    let (one, other) = UnixStream::pair().map_err(errno_of)?;
+    Ok((above_standard(one.into())?.into(), above_standard(other.into())?.into()))
+}
+
+fn above_standard(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+    match fd.as_raw_fd() {
+        // std duplicates to 3 or above
+        0..=2 => match fd.try_clone().map_err(errno_of) {
+            // how fcntl calls a limit at or below 3
+            Err(Errno::EINVAL) => Err(Errno::EMFILE),
+            result => result,
+        },
+        _ => Ok(fd),
+    }
+}
+
+fn errno_of(error: io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}
+
+impl Timed for Helper {
+    fn wait_until(&mut self, until: Instant) {
+        self.deadline = until;
+    }
+}
+
+impl Read for Helper {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let receive = || sys::receive(self.socket.as_fd(), buffer);
+        retry_until(&self.socket, libc::POLLIN, self.deadline, receive).map_err(io::Error::from)
+    }
+}
+
+impl Write for Helper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let send = || sys::send(self.socket.as_fd(), bytes);
+        retry_until(&self.socket, libc::POLLOUT, self.deadline, send).map_err(io::Error::from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // also where another process has inherited the descriptor
+        let _ = self.socket.shutdown(Shutdown::Both);
+        let Some(process) = self.process.as_ref().map(AsFd::as_fd) else { return };
+        if !matches!(sys::wait_until(process, libc::POLLIN, Instant::now() + PATIENCE), Ok(true)) {
+            sys::kill_process(process);
+            let _ = sys::wait_until(process, libc::POLLIN, Instant::now() + PATIENCE);
+        }
+        sys::reap_process(process);
+    }
+}
+
+/// Why there is no helper.
+#[derive(Debug)]
+pub(crate) enum HelperError {
+    /// The effective user of the host is not root.
+    NotRoot,
+    /// More than [`ARGUMENTS`] has room for.
+    TooManyArguments,
+    /// The host may have no more descriptors.
+    Descriptors(Errno),
+    /// The host may have no more processes.
+    Process(Errno),
+    /// A step on the way to the program failed.
+    Step(Failure),
+    /// It ended before it ran its program.
+    Ended,
+    /// It did nothing until the deadline.
+    Silent,
+}
+
+impl fmt::Display for HelperError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HelperError::NotRoot => {
+                f.write_str("posternd --stdio is started by root only; start posternd.socket")
+            }
+            HelperError::TooManyArguments => f.write_str("posternd --stdio has too many arguments"),
+            HelperError::Descriptors(Errno::EMFILE) => f.write_str(
+                "no descriptor is left for posternd --stdio; raise RLIMIT_NOFILE (ulimit -n, LimitNOFILE=) of the PAM host",
+            ),
+            HelperError::Descriptors(Errno::ENFILE) => {
+                f.write_str("no descriptor is left for posternd --stdio; raise fs.file-max")
+            }
+            HelperError::Descriptors(errno) => write!(f, "no socket for posternd --stdio: {errno}"),
+            HelperError::Process(errno) => no_process(f, *errno),
+            HelperError::Step(failure) => failure.fmt(f),
+            HelperError::Ended => {
+                f.write_str("posternd --stdio was ended before it began; see the kernel's log (out of memory?)")
+            }
+            HelperError::Silent => f.write_str(
+                "posternd --stdio did not begin in time; is a process of the PAM host stopped, or its cgroup frozen?",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for HelperError {}
+
+fn no_process(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
+    match errno {
+        Errno::EAGAIN => f.write_str(
+            "no process is left for posternd --stdio; raise RLIMIT_NPROC (ulimit -u), pids.max of the cgroup (TasksMax=), or \
+             kernel.pid_max",
+        ),
+        Errno::ENOMEM => f.write_str("no memory is left for posternd --stdio"),
+        errno => write!(f, "no process for posternd --stdio: {errno}"),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errno = self.errno;
+        match self.step {
+            Step::Root => {
+                write!(
+                    f,
+                    "posternd --stdio cannot become root ({errno}); give the PAM host CAP_SETUID and CAP_SETGID"
+                )
+            }
+            Step::CgroupUnknown => write!(
+                f,
+                "/proc/self/cgroup cannot be read ({errno}), so that a user might freeze posternd --stdio; mount /proc where \
+                 the PAM host runs"
+            ),
+            Step::CgroupOfUser => write!(
+                f,
+                "posternd --stdio cannot leave the cgroup of a user, who could freeze it ({errno}); mount /sys/fs/cgroup \
+                 writable where the PAM host runs, or start posternd.socket"
+            ),
+            Step::Process => no_process(f, errno),
+            Step::Limit => {
+                let name = self.limit_name();
+                write!(
+                    f,
+                    "posternd --stdio cannot raise {name} ({errno}); raise its hard limit, or give CAP_SYS_RESOURCE"
+                )
+            }
+            Step::OutOfMemoryScore => write!(
+                f,
+                "posternd --stdio cannot set its oom_score_adj to 0 ({errno}); set OOMScoreAdjust=0, or give CAP_SYS_RESOURCE"
+            ),
+            Step::Scheduling => write!(
+                f,
+                "posternd --stdio cannot reset its scheduling ({errno}); run the PAM host with nice 0, or give CAP_SYS_NICE"
+            ),
+            Step::Null => write!(
+                f,
+                "posternd --stdio cannot open /dev/null ({errno}); bind-mount it where the PAM host runs"
+            ),
+            Step::Program => write!(
+                f,
+                "posternd --stdio cannot be run ({errno}); install it, or bind-mount /usr/libexec/postern where the PAM host \
+                 runs"
+            ),
+            Step::Session | Step::Descriptors | Step::Directory | Step::Signals | Step::Ready => {
+                write!(f, "posternd --stdio cannot be prepared ({:?}: {errno}); please report it", self.step)
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Takes the helper out of cgroups in which a user could freeze, kill or starve it.
+//!
+//! Three kinds of cgroup, by what its path and its files say:
+//!
+//! - **a user's**: below `user.slice`, where logind lets users signal whatever runs in their sessions, or with a file on the
+//!   way to it that someone other than root can write (delegation). It must be left; else the helper is not started.
+//! - **a session's, perhaps**: in the hierarchy that the manager tracks, neither the root nor below `system.slice` or
+//!   `init.scope` (elogind calls its sessions `/5`). It is left where that works: in a container it may not, and need not.
+//! - **root's**: it stays.
+//!
+//! The way out is the root of the hierarchy, or `init.scope` where the root takes no processes (a container's root that has
+//! controllers enabled). Hierarchies of version 1 are handled one by one, so that `freezer` and `name=systemd` count too. A
+//! hierarchy that is mounted nowhere under /sys/fs/cgroup can be written by nobody: there only `user.slice` counts.
+
+use super::child::{Failure, Step};
+use super::sys;
+use nix::errno::Errno;
+use std::ffi::CStr;
+
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
+
+/// Files of a cgroup with which whoever may write them moves, freezes or kills what runs in it.
+const CONTROLS: [&[u8]; 6] =
+    [b"", b"/cgroup.procs", b"/cgroup.freeze", b"/cgroup.kill", b"/tasks", b"/freezer.state"];
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Root,
+    PerhapsSession,
+    User,
+}
+
+/// Moves this process out of every cgroup of a user's.
+pub(super) fn leave_cgroups_of_users() -> Result<(), Failure> {
+    let mut last = Errno::EPERM;
+    each_cgroup(|hierarchy, path| {
+        if judge(hierarchy, path) != Owner::Root
+            && let Some(Err(errno)) = mount_of(hierarchy).map(|mount| move_out(&mount))
+        {
+            last = errno;
+        }
+        Ok(())
+    })?;
+    // looked at anew: what counts is where the process is, not what a write returned
+    each_cgroup(|hierarchy, path| match judge(hierarchy, path) {
+        Owner::User => Err(Failure::new(Step::CgroupOfUser, last)),
+        Owner::Root | Owner::PerhapsSession => Ok(()),
+    })
+}
+
+/// Calls with the controllers (nothing: version 2) and the path of each of this process's cgroups.
+fn each_cgroup(mut act: impl FnMut(&[u8], &[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+    let unknown = |errno| Failure::new(Step::CgroupUnknown, errno);
+    let mut text = [0; 8192];
+    let length = match sys::read_file(c"/proc/self/cgroup", &mut text) {
+        Ok(length) => length,
+        // a kernel without cgroups; without /proc nothing is known
+        Err(Errno::ENOENT) if sys::owner_and_mode(c"/proc/self/status").is_ok() => return Ok(()),
+        Err(errno) => return Err(unknown(errno)),
+    };
+    if length == text.len() {
+        return Err(unknown(Errno::E2BIG));
+    }
+    for line in text.get(..length).unwrap_or_default().split(|byte| *byte == b'\n') {
+        let mut fields = line.splitn(3, |byte| *byte == b':').skip(1);
+        if let (Some(hierarchy), Some(path)) = (fields.next(), fields.next()) {
+            act(hierarchy, path)?;
+        }
+    }
+    Ok(())
+}
+
+fn judge(hierarchy: &[u8], path: &[u8]) -> Owner {
+    let tracked = hierarchy.is_empty() || hierarchy.starts_with(b"name=");
+    let mut components = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+    let by_path = match components.clone().next() {
+        _ if !tracked => Owner::Root,
+        _ if components.any(|name| name == b"user.slice") => Owner::User,
+        None | Some(b"system.slice" | b"init.scope") => Owner::Root,
+        Some(_) => Owner::PerhapsSession,
+    };
+    match mount_of(hierarchy) {
+        Some(mount) if by_path != Owner::User && is_writable_by_users(&mount, path) => Owner::User,
+        _ => by_path,
+    }
+}
+
+/// Whether someone other than root can write a file of the cgroup or of one above it.
+fn is_writable_by_users(mount: &Path, path: &[u8]) -> bool {
+    let mut folder = *mount;
+    for name in path.split(|byte| *byte == b'/') {
+        // the first is empty: the mount itself
+        let fits = name.is_empty() || (folder.push(b"/") && folder.push(name));
+        if !fits {
+            // too long to be looked at: not root's doing
+            return true;
+        }
+        for control in CONTROLS {
+            let mut file = folder;
+            if !file.push(control) {
+                return true;
+            }
+            // what is not there, or not seen from this namespace, is nobody's
+            if let Ok((user, group, mode)) = file.as_c_str().map_or(Err(Errno::EINVAL), sys::owner_and_mode)
+                && (user != 0 || mode & 0o002 != 0 || (group != 0 && mode & 0o020 != 0))
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+fn move_out(mount: &Path) -> Result<(), Errno> {
+    let write = |way: &[u8]| {
+        let mut file = *mount;
+        let file = file.push(way).then(|| file.as_c_str()).flatten().ok_or(Errno::ENAMETOOLONG)?;
+        // "0" is whoever writes
+        sys::write_file(file, b"0")
+    };
+    write(b"/cgroup.procs").or_else(|root| write(b"/init.scope/cgroup.procs").map_err(|_| root))
+}
+
+/// Where a hierarchy is mounted, at the places that systemd, elogind and the distributions' scripts use.
+fn mount_of(hierarchy: &[u8]) -> Option<Path> {
+    let at = |folder: &[u8], kind| {
+        let mut path = Path::new(b"/sys/fs/cgroup");
+        let is_there = path.push(folder) && path.as_c_str().map(sys::file_system) == Some(Ok(kind));
+        is_there.then_some(path)
+    };
+    if hierarchy.is_empty() {
+        return at(b"", CGROUP2_SUPER_MAGIC).or_else(|| at(b"/unified", CGROUP2_SUPER_MAGIC));
+    }
+    let name = hierarchy.strip_prefix(b"name=").unwrap_or(hierarchy);
+    let mut folder = Path::new(b"/");
+    if folder.push(name) { at(folder.bytes(), CGROUP_SUPER_MAGIC) } else { None }
+}
+
+/// A path without allocation. A cgroup's own is at most PATH_MAX long; whatever is longer is not looked at.
+#[derive(Clone, Copy)]
+struct Path {
+    bytes: [u8; 4224],
+    length: usize,
+}
+
+impl Path {
+    fn new(start: &[u8]) -> Path {
+        let mut path = Path { bytes: [0; 4224], length: 0 };
+        path.push(start);
+        path
+    }
+
+    /// `false`: it does not fit, and the path is as before.
+    fn push(&mut self, more: &[u8]) -> bool {
+        // one byte stays 0
+        let end = self.length.saturating_add(more.len());
+        match self.bytes.get_mut(self.length..end) {
+            Some(room) if end < 4224 => {
+                room.copy_from_slice(more);
+                self.length = end;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn as_c_str(&self) -> Option<&CStr> {
+        CStr::from_bytes_until_nul(&self.bytes).ok()
+    }
+}

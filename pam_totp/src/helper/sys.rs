@@ -1,0 +1,437 @@
+//! The system calls that start the helper, each as a function that is safe to call.
+//!
+//! MUST NOT allocate, lock or touch what libc keeps for its threads: most of this runs in a copy of a PAM host that may
+//! have had threads, where a lock that another thread held stays locked for ever.
+//! MUST NOT change the host process: the signal mask of the calling thread is restored before a function returns.
+#![allow(unsafe_code)]
+
+use libc::{c_char, c_int, c_long, c_uint, c_void};
+use nix::errno::Errno;
+use std::ffi::CStr;
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Instant;
+
+/// The size of the kernel's signal set, in bytes.
+const SIGNAL_SET: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 8 };
+
+type SignalSet = [u64; 2];
+
+fn check(result: c_long) -> Result<c_long, Errno> {
+    if result == -1 { Err(Errno::last()) } else { Ok(result) }
+}
+
+fn done(result: c_int) -> Result<(), Errno> {
+    check(c_long::from(result)).map(drop)
+}
+
+/// Ends a wait at this time, however many signals interrupt it. `Ok(false)`: the time has come.
+pub(super) fn wait_until(fd: BorrowedFd<'_>, events: i16, deadline: Instant) -> Result<bool, Errno> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // rounded up: a wait of 0 ms would spin through the last millisecond
+        let left = c_int::try_from(left.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX);
+        let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+        // SAFETY: one pollfd, which outlives the call.
+        match check(c_long::from(unsafe { libc::poll(&raw mut poll, 1, left) })) {
+            Ok(0) if Instant::now() >= deadline => return Ok(false),
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Sends without SIGPIPE and without waiting.
+pub(super) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: pointer and length are those of one slice.
+    let sent = unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+    usize::try_from(sent).map_err(|_| Errno::last())
+}
+
+/// Receives without waiting; 0 at the end.
+pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: pointer and length are those of one slice, which nobody else refers to.
+    let got =
+        unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT) };
+    usize::try_from(got).map_err(|_| Errno::last())
+}
+
+/// Room for one descriptor beside a message, aligned as its header must be.
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+/// Sends bytes, and beside them a descriptor.
+pub(super) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Result<(), Errno> {
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let mut control = Control([0; 64]);
+    // SAFETY: a msghdr of zeros is an empty message.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    if let Some(passed) = passed {
+        message.msg_control = (&raw mut control).cast();
+        // SAFETY: the three macros compute sizes and places inside `control`, which is longer than one header with one
+        // descriptor (24 bytes), and msg_controllen is set before CMSG_FIRSTHDR reads it.
+        unsafe {
+            message.msg_controllen = libc::CMSG_SPACE(size_of::<RawFd>() as c_uint) as _;
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as c_uint) as _;
+            ptr::write_unaligned(libc::CMSG_DATA(header).cast::<RawFd>(), passed);
+        }
+    }
+    // SAFETY: every pointer in the message is to something on this frame.
+    check(unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) } as c_long).map(drop)
+}
+
+/// Receives bytes, and the one descriptor that may come beside them, close-on-exec.
+pub(super) fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>), Errno> {
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut control = Control([0; 64]);
+    // SAFETY: a msghdr of zeros is an empty message.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    // SAFETY: computes a size. Room for one descriptor only: the kernel closes what does not fit.
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<RawFd>() as c_uint) } as _;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: every pointer in the message is to something that outlives the call.
+    let got = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) };
+    let got = usize::try_from(got).map_err(|_| Errno::last())?;
+    // SAFETY: the kernel wrote the header and its length; a header for SCM_RIGHTS that is long enough holds a descriptor,
+    // which is nobody else's.
+    let passed = unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        let is_descriptor = !header.is_null()
+            && (*header).cmsg_level == libc::SOL_SOCKET
+            && (*header).cmsg_type == libc::SCM_RIGHTS
+            && (*header).cmsg_len as usize >= libc::CMSG_LEN(size_of::<RawFd>() as c_uint) as usize;
+        is_descriptor
+            .then(|| OwnedFd::from_raw_fd(ptr::read_unaligned(libc::CMSG_DATA(header).cast::<RawFd>())))
+    };
+    Ok((got, passed))
+}
+
+/// Keeps every signal from the calling thread until it is dropped.
+pub(super) struct SignalsBlocked(SignalSet);
+
+impl SignalsBlocked {
+    pub(super) fn new() -> Result<SignalsBlocked, Errno> {
+        let mut before = [0; 2];
+        set_signal_mask(&[u64::MAX; 2], &mut before)?;
+        Ok(SignalsBlocked(before))
+    }
+}
+
+impl Drop for SignalsBlocked {
+    fn drop(&mut self) {
+        // cannot fail: the same call with a valid set has just succeeded
+        let _ = set_signal_mask(&self.0, &mut [0; 2]);
+    }
+}
+
+/// The kernel's own call: libc's leaves out the signals that it uses itself, whose handlers must not run in the copy.
+fn set_signal_mask(mask: &SignalSet, before: &mut SignalSet) -> Result<(), Errno> {
+    let (mask, before) = (mask.as_ptr(), before.as_mut_ptr());
+    // SAFETY: both sets are at least SIGNAL_SET bytes long.
+    check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask, before, SIGNAL_SET) })
+        .map(drop)
+}
+
+/// Gives every signal its default action, also the two that libc keeps for itself, then delivers all of them.
+pub(super) fn reset_signals() -> Result<(), Errno> {
+    // longer than the kernel's struct on any architecture; zeros are SIG_DFL, no flags, an empty mask
+    let default = [0u64; 8];
+    for signal in (1..=SIGNAL_SET * 8).filter(|n| ![libc::SIGKILL, libc::SIGSTOP].contains(&(*n as c_int))) {
+        let nothing = ptr::null_mut::<c_void>();
+        // SAFETY: `default` is read and outlives the call; nothing is written.
+        check(unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal as c_long, default.as_ptr(), nothing, SIGNAL_SET)
+        })?;
+    }
+    set_signal_mask(&[0; 2], &mut [0; 2])
+}
+
+/// Runs `child` in a copy of this process, as fork does, but without the handlers that libc would run, and with no signal to
+/// the parent when the copy ends (exit signal 0). Returns its number.
+///
+/// `child` runs with one thread; it must do as the head of this file says.
+pub(super) fn run_in_copy<T>(child: fn(&T) -> !, argument: &T) -> Result<libc::pid_t, Errno> {
+    let zero: c_long = 0;
+    // SAFETY: no CLONE_VM and no stack: both processes go on from here, each with memory of its own. All arguments are 0, so
+    // their order, which differs by architecture, does not matter.
+    match check(unsafe { libc::syscall(libc::SYS_clone, zero, zero, zero, zero, zero) })? {
+        0 => child(argument),
+        process => Ok(process as libc::pid_t),
+    }
+}
+
+/// Kills a process that [`run_in_copy`] made, and takes its exit status, so that no zombie stays.
+pub(super) fn end_copy(process: libc::pid_t) {
+    let mut flags = libc::__WCLONE | libc::WNOHANG;
+    loop {
+        // SAFETY: no status is asked for.
+        match check(c_long::from(unsafe { libc::waitpid(process, ptr::null_mut(), flags) })) {
+            Ok(0) => {
+                // SAFETY: the number is still that of our child, for nobody has taken its status.
+                unsafe { libc::kill(process, libc::SIGKILL) };
+                // killed, even if someone has stopped or frozen it: this ends
+                flags = libc::__WCLONE;
+            }
+            Err(Errno::EINTR) => {}
+            // ECHILD: another thread of the host waits for whatever there is
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// Ends this process, without what libc would do at its exit.
+pub(super) fn exit() -> ! {
+    // SAFETY: touches no memory.
+    unsafe { libc::_exit(127) }
+}
+
+/// Root in every id, without groups. The kernel's own calls: libc's would have the same done in threads that the copy does
+/// not have.
+pub(super) fn become_root() -> Result<(), Errno> {
+    let (zero, none): (c_long, *const libc::gid_t) = (0, ptr::null());
+    // SAFETY: numbers and a null list of no groups. The user ids come first: from then on the user can send no signal.
+    unsafe {
+        check(libc::syscall(libc::SYS_setresuid, zero, zero, zero))?;
+        check(libc::syscall(libc::SYS_setgroups, zero, none))?;
+        check(libc::syscall(libc::SYS_setresgid, zero, zero, zero))?;
+    }
+    Ok(())
+}
+
+/// Whether the effective user is root.
+pub(super) fn is_root() -> bool {
+    // SAFETY: cannot fail, and touches no memory.
+    unsafe { libc::geteuid() == 0 }
+}
+
+pub(super) fn new_session() -> Result<(), Errno> {
+    // SAFETY: touches no memory.
+    done(unsafe { libc::setsid() })
+}
+
+/// A descriptor that stands for this process, whatever becomes of its number; none before Linux 5.3.
+pub(super) fn own_pidfd() -> Option<RawFd> {
+    // SAFETY: numbers only. The kernel's own getpid, for the copy was not made by libc.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::syscall(libc::SYS_getpid), 0) };
+    RawFd::try_from(fd).ok().filter(|fd| *fd >= 0)
+}
+
+/// Kills the process that the descriptor stands for.
+pub(super) fn kill_process(process: BorrowedFd<'_>) {
+    let none = ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo makes the kernel fill in one as for kill.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, none, 0) };
+}
+
+/// Takes the exit status of the process, if it has become a child of this one.
+pub(super) fn reap_process(process: BorrowedFd<'_>) {
+    // SAFETY: siginfo_t is plain data, and the kernel writes it.
+    unsafe {
+        let mut status: libc::siginfo_t = mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG | libc::__WALL;
+        libc::waitid(libc::P_PIDFD, process.as_raw_fd() as libc::id_t, &raw mut status, flags);
+    }
+}
+
+/// Soft and hard limit of a resource.
+pub(super) fn limits(resource: c_int) -> Result<(u64, u64), Errno> {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one rlimit64.
+    done(unsafe { libc::prlimit64(0, resource as _, ptr::null(), &raw mut limit) })?;
+    Ok((limit.rlim_cur, limit.rlim_max))
+}
+
+pub(super) fn set_limits(resource: c_int, soft: u64, hard: u64) -> Result<(), Errno> {
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    // SAFETY: the kernel reads one rlimit64.
+    done(unsafe { libc::prlimit64(0, resource as _, &raw const limit, ptr::null_mut()) })
+}
+
+/// SCHED_OTHER, nice 0, the I/O priority that follows from it, every processor, memory of every node.
+pub(super) fn reset_scheduling() -> Result<(), Errno> {
+    const IOPRIO_WHO_PROCESS: c_long = 1;
+    const TIMER_SLACK_NANOSECONDS: c_long = 50_000;
+    let zero: c_long = 0;
+    // 8192 processors; the kernel takes the ones that there are
+    let every = [u64::MAX; 128];
+    // SAFETY: a sched_param of zeros is that of SCHED_OTHER; the mask is as long as is said; the rest are numbers and a null
+    // list of nodes.
+    unsafe {
+        let parameters: libc::sched_param = mem::zeroed();
+        check(libc::syscall(
+            libc::SYS_sched_setscheduler,
+            zero,
+            c_long::from(libc::SCHED_OTHER),
+            &raw const parameters,
+        ))?;
+        done(libc::setpriority(libc::PRIO_PROCESS, 0, 0))?;
+        check(libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, zero, zero))?;
+        check(libc::syscall(libc::SYS_sched_setaffinity, zero, size_of_val(&every), every.as_ptr()))?;
+        // these make it slower at most, and containers forbid the first of them
+        libc::syscall(libc::SYS_set_mempolicy, zero, ptr::null::<c_void>(), zero);
+        libc::syscall(libc::SYS_prctl, c_long::from(libc::PR_SET_TIMERSLACK), TIMER_SLACK_NANOSECONDS, zero);
+    }
+    Ok(())
+}
+
+pub(super) fn reset_directory_and_umask() -> Result<(), Errno> {
+    // SAFETY: a constant string.
+    unsafe {
+        libc::umask(0o077);
+        done(libc::chdir(c"/".as_ptr()))
+    }
+}
+
+/// Opens a file, close-on-exec.
+pub(super) fn open(path: &CStr, flags: c_int) -> Result<RawFd, Errno> {
+    loop {
+        // SAFETY: a string that ends with 0; no mode is needed without O_CREAT.
+        match check(c_long::from(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })) {
+            Err(Errno::EINTR) => {}
+            Ok(fd) => return Ok(fd as RawFd),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+pub(super) fn close(fd: RawFd) {
+    // SAFETY: only descriptors of a copy that is about to run another program, in which nothing else uses them.
+    unsafe { libc::close(fd) };
+}
+
+/// Makes `to` the same as `from`; a descriptor that is kept when a program is run, unless `flags` say otherwise.
+pub(super) fn duplicate(from: RawFd, to: RawFd, flags: c_int) -> Result<(), Errno> {
+    // SAFETY: only in a copy that is about to run another program, in which nothing else uses the descriptor `to`.
+    done(unsafe { libc::dup3(from, to, flags) })
+}
+
+/// Has the descriptor stay open when a program is run.
+pub(super) fn keep_open(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: numbers only.
+    done(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })
+}
+
+/// Reads until the end or until the buffer is full; returns how much.
+pub(super) fn read_file(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let fd = open(path, libc::O_RDONLY)?;
+    let mut length = 0;
+    let result = loop {
+        let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) else { break Ok(length) };
+        // SAFETY: pointer and length are those of one slice.
+        let got = unsafe { libc::read(fd, rest.as_mut_ptr().cast(), rest.len()) };
+        match check(got as c_long) {
+            Ok(0) => break Ok(length),
+            Ok(got) => length += got as usize,
+            Err(Errno::EINTR) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    close(fd);
+    result
+}
+
+/// Writes to a file that is there.
+pub(super) fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
+    let fd = open(path, libc::O_WRONLY)?;
+    // SAFETY: pointer and length are those of one slice.
+    let result = check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as c_long).map(drop);
+    close(fd);
+    result
+}
+
+/// Owner and mode of a file.
+pub(super) fn owner_and_mode(path: &CStr) -> Result<(libc::uid_t, libc::gid_t, libc::mode_t), Errno> {
+    // SAFETY: the kernel writes one stat; zeros are a valid one.
+    unsafe {
+        let mut stat: libc::stat = mem::zeroed();
+        done(libc::stat(path.as_ptr(), &raw mut stat))?;
+        Ok((stat.st_uid, stat.st_gid, stat.st_mode))
+    }
+}
+
+/// The kind of file system at a path, as statfs(2) numbers them.
+pub(super) fn file_system(path: &CStr) -> Result<i64, Errno> {
+    // SAFETY: the kernel writes one statfs; zeros are a valid one.
+    unsafe {
+        let mut stat: libc::statfs = mem::zeroed();
+        done(libc::statfs(path.as_ptr(), &raw mut stat))?;
+        Ok(stat.f_type as i64)
+    }
+}
+
+/// Closes every descriptor from this one on.
+pub(super) fn close_from(first: RawFd) -> Result<(), Errno> {
+    let last = c_long::from(c_uint::MAX);
+    // SAFETY: only in a copy that is about to run another program, in which nothing uses these descriptors.
+    match check(unsafe { libc::syscall(libc::SYS_close_range, c_long::from(first), last, 0 as c_long) }) {
+        // before Linux 5.9, or a filter that does not know the call
+        Err(Errno::ENOSYS | Errno::EPERM) => close_listed_from(first),
+        result => result.map(drop),
+    }
+}
+
+/// The same by /proc/self/fd.
+pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
+    /// Where a linux_dirent64 has its length and its name.
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let list = open(c"/proc/self/fd", libc::O_RDONLY | libc::O_DIRECTORY)?;
+    let mut entries = [0u64; 128];
+    loop {
+        // SAFETY: pointer and length are those of one array.
+        let got = check(unsafe {
+            libc::syscall(libc::SYS_getdents64, list, entries.as_mut_ptr(), size_of_val(&entries))
+        });
+        // SAFETY: the bytes of an array of integers, which lives longer.
+        let bytes: &[u8] =
+            unsafe { std::slice::from_raw_parts(entries.as_ptr().cast(), size_of_val(&entries)) };
+        let mut rest = match got {
+            Ok(0) => break,
+            Ok(got) => bytes.get(..got as usize).unwrap_or_default(),
+            Err(error) => {
+                close(list);
+                return Err(error);
+            }
+        };
+        // procfs lists by number, so that closing what was listed hides nothing that follows
+        while let (Some(&[a, b]), Some(name)) = (rest.get(LENGTH..LENGTH + 2), rest.get(NAME..)) {
+            let mut digits = name.iter().take_while(|byte| **byte != 0);
+            let number = digits.try_fold(0 as RawFd, |number, digit| {
+                let digit = RawFd::from(digit.wrapping_sub(b'0'));
+                number.checked_mul(10)?.checked_add(digit).filter(|_| digit < 10)
+            });
+            if let Some(fd) = number.filter(|fd| *fd >= first && *fd != list) {
+                close(fd);
+            }
+            rest = rest.get(usize::from(u16::from_ne_bytes([a, b])).max(1)..).unwrap_or_default();
+        }
+    }
+    close(list);
+    Ok(())
+}
+
+/// Runs a program in place of this one; returns only if that fails. Both lists end with null, and hold strings that end with 0.
+pub(super) fn run_program<const A: usize, const E: usize>(
+    program: &CStr,
+    arguments: &[*const c_char; A],
+    environment: &[*const c_char; E],
+) -> Errno {
+    if arguments.last() != Some(&ptr::null()) || environment.last() != Some(&ptr::null()) {
+        return Errno::EINVAL;
+    }
+    // SAFETY: the lists end with null, as was checked; their strings live in the caller of `start`, whose memory this is a
+    // copy of.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    Errno::last()
+}

@@ -1,6 +1,6 @@
-//! posternd: runs PAM conversations for the module, which only relays, and does what commands of users ask.
+//! posternd: runs PAM conversations for the module, which only relays, does what commands of users ask, and sends mail.
 //!
-//! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`.
+//! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`. `mail` sends.
 #![forbid(unsafe_code)]
 
 pub mod conversation;
@@ -8,6 +8,7 @@ pub mod conversations;
 pub mod daemon;
 pub mod drain;
 pub mod engines;
+pub mod mail;
 pub mod privileges;
 pub mod remote_host;
 pub mod service;

@@ -2,6 +2,7 @@
 //! for the PAM module that started it.
 #![forbid(unsafe_code)]
 
+use posternd::mail::MailThread;
 use posternd::service::Service;
 use posternd::users::UserSocket;
 use posternd::{daemon, sockets, stdio};
@@ -45,11 +46,14 @@ fn report(served: Result<(), impl Display>) -> ExitCode {
 
 fn serve(sockets: sockets::Sockets) -> io::Result<()> {
     let mut service = Service::prepare()?;
+    let mail = MailThread::start(DEFAULT_PATH.into())?;
     if let Some(listener) = sockets.host {
         daemon::serve_hosts(&mut service, listener)?;
     }
     if let Some(listener) = sockets.pam {
         UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut service, listener)?;
     }
-    service.run()
+    let served = service.run();
+    mail.end();
+    served
 }

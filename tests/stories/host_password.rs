@@ -13,7 +13,7 @@ use testhost::{Host, PasswordHelper, Phone, Postern, Store, Terminal, ended, pat
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
@@ -61,7 +61,7 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
@@ -96,7 +96,7 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let posternd = start_posternd(&host);
     let refused_at_once = |why: &str| {

@@ -54,7 +54,7 @@ fn through_script(host: &Host, script: &str) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
@@ -163,7 +163,7 @@ fn nobody_but_the_daemons_gets_an_answer() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_module_that_hangs_or_crashes_stops_nobody_else() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
@@ -225,7 +225,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();

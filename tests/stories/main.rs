@@ -42,6 +42,7 @@ mod lockers;
 mod log;
 mod mail;
 mod mail_at_prompt;
+mod mail_waits;
 mod marks;
 mod name_service;
 mod one_field;

@@ -117,11 +117,7 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
             "[store]\nurl = \"sqlite:/tmp/x.db\"\n[gate]\n",
             "[store] has changed; that takes a restart",
         ),
-        (
-            "[gate]\n",
-            "[email]\nsmtp_url = \"smtp://127.0.0.1\"\nfrom = \"a@example.test\"\nsmtp_user = \"a\"\nsmtp_password_file = \"/none\"\n[gate]\n",
-            "/none",
-        ),
+        ("[gate]\n", "[gate.administration]\nsecret_file = \"/none\"\n[gate]\n", "/none"),
     ] {
         reconfigure(from, to);
         reload(&web.gate, says);

@@ -225,8 +225,8 @@ fn either_unit_stopped_leaves_the_others_sockets() {
     assert_eq!(sockets(), before);
     assert_eq!(systemd.process(POSTERND), posternd);
     // without its sockets nothing starts it again, and the module finds nothing that listens
-    systemd.does("stop posternd.socket");
-    assert!(!fs::exists(HOST_SOCKET).expect("a folder"));
+    systemd.does("stop posternd.socket posternd-pam.socket posternd.service");
+    assert!(!fs::exists(HOST_SOCKET).expect("a folder") && !fs::exists(PAM_SOCKET).expect("a folder"));
     assert_eq!(systemd.property(POSTERND, "ActiveState"), "inactive");
     assert_eq!(socket(GATE_SOCKET), before[2]);
 }

@@ -7,11 +7,11 @@
 
 use crate::fallback;
 use crate::host::{Host, Item, MarkStays, NoInput};
-use crate::{in_process, log, relay};
+use crate::{log, relay};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
-use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, Severity};
+use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
@@ -67,7 +67,7 @@ fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
         log::denied(host, "misconfigured", &why);
         return HookResult::Denied(Denial::Misconfigured);
     }
-    in_process::run(hook, host, options)
+    relay::relay_of_user(Path::new(PAM_SOCKET), hook, host, options)
 }
 
 /// Runs a hook; a panic denies, and leaves a line that says where.

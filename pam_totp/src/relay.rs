@@ -1,5 +1,6 @@
 //! The module's side of the protocol with posternd: connects to the daemon, or starts `posternd --stdio` where none listens,
-//! says what the transaction is about, and does what it is told within bounds of its own.
+//! says what the transaction is about, and does what it is told within bounds of its own. A host whose effective user is not
+//! root has no fallback: it can read neither store nor key.
 //!
 //! MUST believe no socket on which another user than root listens.
 //! MUST NOT let the stacked password leave the host process unless the line's own options ask for it.
@@ -14,7 +15,7 @@ use shared::protocol::{
 };
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -49,9 +50,14 @@ impl fmt::Display for Server {
     }
 }
 
+/// How a connection begins: the kind that is for the socket.
+type Open = fn(u16, Box<Transaction>) -> Opening;
+
 /// Why nobody decided.
 #[derive(Debug)]
 enum RelayError {
+    /// No daemon that may be believed, and that has a greeting for this host, listens at the socket.
+    Absent(PathBuf, Absent),
     /// No daemon listens, and the fallback does not start.
     Fallback(FallbackError),
     /// Every place is taken.
@@ -69,6 +75,9 @@ enum RelayError {
 impl fmt::Display for RelayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            RelayError::Absent(socket, absent) => {
+                write!(f, "{}: {absent}; {}", socket.display(), absent.remedy())
+            }
             RelayError::Fallback(error) => error.fmt(f),
             RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
             RelayError::Version => f.write_str(
@@ -104,9 +113,26 @@ impl RelayError {
     }
 }
 
-/// Has a hook decided by whoever listens at `socket`, else by the fallback.
+/// Has a hook of a host whose effective user is root decided by whoever listens at `socket`, else by the fallback.
 pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
-    let (server, connection, version) = match connect(socket, options) {
+    let open: Open = |version, transaction| Opening::Host { version, transaction };
+    converse(open, connect(socket, options), hook, host, options)
+}
+
+/// Has a hook of any other host decided by whoever listens at `socket`.
+pub(crate) fn relay_of_user(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
+    let open: Open = |version, transaction| Opening::UserHost { version, transaction };
+    converse(open, connect_to_daemon(socket), hook, host, options)
+}
+
+fn converse(
+    open: Open,
+    connected: Result<Connected, RelayError>,
+    hook: Hook,
+    host: &dyn Host,
+    options: &[String],
+) -> HookResult {
+    let (server, connection, version) = match connected {
         Ok(connected) => connected,
         Err(error) => return unavailable(host, &error),
     };
@@ -117,7 +143,7 @@ pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[Strin
     }
     let mut conversation =
         Conversation { host, hook, options, server, connection, sent_input: false, mark: None };
-    match conversation.run(version) {
+    match conversation.run(open, version) {
         Err(error) => denied(host, &error, conversation.sent_input),
         Ok(HookResult::Passed) if hook == Hook::Account => match host.remove_mark() {
             Ok(()) => HookResult::Passed,
@@ -150,12 +176,27 @@ fn connect(socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
     if fallback::own_configuration(options).is_some() {
         return start_fallback(options, until);
     }
+    match connect_until(socket, until) {
+        Err(RelayError::Absent(..)) => start_fallback(options, until),
+        connected => connected,
+    }
+}
+
+fn connect_to_daemon(socket: &Path) -> Result<Connected, RelayError> {
+    connect_until(socket, Instant::now() + ADMITTED)
+}
+
+/// The daemon at a socket, once it has room.
+fn connect_until(socket: &Path, until: Instant) -> Result<Connected, RelayError> {
     loop {
         match greeted(socket, until) {
-            Ok(Some((connection, version))) => return Ok((Server::Daemon, connection, version)),
-            Ok(None) if Instant::now() + PAUSE < until => std::thread::sleep(PAUSE),
+            Ok(Some((connection, version))) => return Ok((Server::Daemon, Box::new(connection), version)),
+            // a full backlog, or no room; or a name service that takes its time
+            Ok(None) | Err(Absent::NameUnavailable) if Instant::now() + PAUSE < until => {
+                std::thread::sleep(PAUSE);
+            }
             Ok(None) => return Err(RelayError::Busy),
-            Err(NobodyListens) => return start_fallback(options, until),
+            Err(absent) => return Err(RelayError::Absent(socket.to_owned(), absent)),
         }
     }
 }
@@ -170,23 +211,61 @@ fn start_fallback(options: &[String], until: Instant) -> Result<Connected, Relay
     Ok((Server::Stdio, helper, version))
 }
 
-/// Nobody who may be believed, or who speaks a shared version, listens there.
-struct NobodyListens;
+/// Why nobody listens at a socket who may be believed and has a greeting for this host.
+#[derive(Debug)]
+enum Absent {
+    Nobody,
+    NotRoot,
+    /// It did not greet, or not in time.
+    NoGreeting(FrameError),
+    OtherVersion,
+    /// The host's user has no name that an account could have.
+    NoAccount,
+    NameUnavailable,
+}
+
+impl Absent {
+    fn remedy(&self) -> &'static str {
+        match self {
+            Absent::Nobody => "start posternd.socket, or bind-mount the socket where the service runs",
+            Absent::NotRoot => "see who made it, and start posternd.socket",
+            Absent::NoGreeting(_) | Absent::OtherVersion => "restart posternd and this service",
+            Absent::NoAccount => "run the service as a user of this host",
+            Absent::NameUnavailable => "see getent passwd",
+        }
+    }
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Absent::Nobody => f.write_str("posternd does not listen there"),
+            Absent::NotRoot => f.write_str("not root's; nothing was sent"),
+            Absent::NoGreeting(error) => write!(f, "posternd does not answer ({error})"),
+            Absent::OtherVersion => f.write_str("posternd is of another version than pam_totp.so"),
+            Absent::NoAccount => f.write_str("posternd finds no name for the user that runs this service"),
+            Absent::NameUnavailable => f.write_str("posternd cannot look up the user that runs this service"),
+        }
+    }
+}
 
 /// A connection to a posternd that has room, and the version to speak; `None` if it has none now.
-fn greeted(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, NobodyListens> {
-    let mut connection: Stream = match Connection::open(socket, until) {
-        Ok(connection) => Box::new(connection),
+fn greeted(socket: &Path, until: Instant) -> Result<Option<(Connection, u16)>, Absent> {
+    let mut connection = match Connection::open(socket, until) {
+        Ok(connection) => connection,
         Err(ConnectError::Full) => return Ok(None),
-        Err(ConnectError::Nobody | ConnectError::NotRoot) => return Err(NobodyListens),
+        Err(ConnectError::Nobody) => return Err(Absent::Nobody),
+        Err(ConnectError::NotRoot) => return Err(Absent::NotRoot),
     };
     connection.wait_until(Instant::now() + GREETED);
-    let greeting: Greeting = receive(&mut connection).map_err(|_| NobodyListens)?;
-    let version = common_version(&greeting.versions).ok_or(NobodyListens)?;
-    Ok(match greeting.state {
-        State::Ready => Some((connection, version)),
-        State::Busy => None,
-    })
+    let greeting: Greeting = receive(&mut connection).map_err(Absent::NoGreeting)?;
+    let version = common_version(&greeting.versions).ok_or(Absent::OtherVersion)?;
+    match greeting.state {
+        State::Ready => Ok(Some((connection, version))),
+        State::Busy => Ok(None),
+        State::NoAccount => Err(Absent::NoAccount),
+        State::NameUnavailable => Err(Absent::NameUnavailable),
+    }
 }
 
 struct Conversation<'a> {
@@ -202,10 +281,10 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    fn run(&mut self, version: u16) -> Result<HookResult, RelayError> {
+    fn run(&mut self, open: Open, version: u16) -> Result<HookResult, RelayError> {
         let transaction = Box::new(self.transaction());
         self.connection.wait_until(Instant::now() + SILENT);
-        send(&mut self.connection, &Opening::Host { version, transaction })
+        send(&mut self.connection, &open(version, transaction))
             .map_err(|error| RelayError::of_frame(self.server, error))?;
         let (mut prompts, mut verifying) = (0, Instant::now());
         for _ in 0..INSTRUCTIONS {

@@ -4,6 +4,7 @@
 
 use posternd::mail::MailThread;
 use posternd::service::Service;
+use posternd::users::UserSocket;
 use posternd::{daemon, sockets, stdio};
 use shared::config::DEFAULT_PATH;
 use std::ffi::OsString;
@@ -48,6 +49,9 @@ fn serve(sockets: sockets::Sockets) -> io::Result<()> {
     let mail = MailThread::start(DEFAULT_PATH.into())?;
     if let Some(listener) = sockets.host {
         daemon::serve_hosts(&mut service, listener)?;
+    }
+    if let Some(listener) = sockets.pam {
+        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut service, listener)?;
     }
     let served = service.run();
     mail.end();

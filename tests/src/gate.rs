@@ -29,14 +29,6 @@ impl Gate {
         Gate { running: Some(launch_with_socket(Command::new("setpriv"))) }
     }
 
-    /// Starts it for the users of the host alone, where postern.toml has no URL for it.
-    pub fn without_web() -> Gate {
-        make_folder();
-        let mut gate = Gate { running: None };
-        gate.restart_without_web();
-        gate
-    }
-
     /// Everything that it said since it started.
     pub fn log(&self) -> String {
         self.running.as_ref().map(Running::said).unwrap_or_default()
@@ -80,13 +72,6 @@ impl Gate {
     pub fn restart(&mut self) {
         self.crash();
         self.running = Some(launch_with_socket(Command::new("setpriv")));
-    }
-
-    /// Starts it again where postern.toml has no URL for it, and waits until users of the host reach it.
-    pub fn restart_without_web(&mut self) {
-        self.crash();
-        self.running = Some(launch(Command::new("setpriv"), Stdio::null(), "users of this host alone"));
-        patiently("the gate listens", || UnixStream::connect("/run/postern/pam.sock").map(Some));
     }
 
     /// Starts it again through a command that goes on with the one after it, such as prlimit.

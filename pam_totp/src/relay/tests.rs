@@ -312,3 +312,43 @@ fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
     assert!(!is_believed(&played.path));
     played.thread.join().unwrap();
 }
+
+/// A host of another effective user than root has no fallback: access is denied, and one line names the socket and what to
+/// do.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn a_users_host_is_denied_where_no_posternd_answers() {
+    let denied = |path: &Path, words: [&str; 2]| {
+        let host = FakeHost::default();
+        let result = relay_of_user(path, Hook::Auth, &host, &[]);
+        assert_eq!(result, UNAVAILABLE, "{words:?}");
+        let logged = host.logged.borrow().join("\n");
+        assert!(logged.contains(&path.display().to_string()) && logged.lines().count() == 1, "{logged}");
+        assert!(words.iter().all(|word| logged.contains(word)), "{words:?}: {logged}");
+        assert_eq!(*host.prompts.borrow(), 0);
+    };
+    let folder = tempfile::tempdir().unwrap();
+    denied(&folder.path().join("none"), ["does not listen there", "start posternd.socket"]);
+    let greets = |state, versions: &[u16]| {
+        let greeting = Greeting { versions: versions.to_vec(), state };
+        posternd(move |mut stream| send(&mut stream, &greeting).unwrap())
+    };
+    let versions = shared::protocol::VERSIONS;
+    denied(&greets(State::Ready, &[9_999]).path, ["of another version", "restart posternd"]);
+    denied(&greets(State::NoAccount, versions).path, ["finds no name", "as a user of this host"]);
+}
+
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn a_users_host_says_that_it_is_one() {
+    let played = posternd(|mut stream| {
+        send(&mut stream, &ready()).unwrap();
+        let opening: Opening = receive(&mut stream).unwrap();
+        let is_users = matches!(opening, Opening::UserHost { .. });
+        let result = if is_users { HookResult::Passed } else { HookResult::Denied(Denial::Refused) };
+        send(&mut stream, &Instruction::End(result)).unwrap();
+    });
+    let host = FakeHost::default();
+    assert_eq!(relay_of_user(&played.path, Hook::Auth, &host, &[]), HookResult::Passed);
+    played.thread.join().unwrap();
+}

@@ -8,10 +8,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use testhost::{HOST_SOCKET, Host, Person, Phone, Systemd, finished, patiently};
+use testhost::{HOST_SOCKET, Host, PAM_SOCKET, Person, Phone, Systemd, finished, patiently};
 
 const UNITS: &str = "/usr/lib/systemd/system";
-const PAM_SOCKET: &str = "/run/postern/pam.sock";
 const GATE_SOCKET: &str = "/run/postern/gate.sock";
 
 #[test]

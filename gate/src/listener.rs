@@ -10,6 +10,7 @@ use rustls::{RootCertStore, ServerConfig};
 use shared::config::gate::{Listen, Tls};
 use shared::place::Address;
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::path::Path;
@@ -19,6 +20,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// Whoever may reach the socket: the group of the proxies on this host.
 const GROUP: &str = "postern-proxy";
+/// The folder in which no daemon makes a socket.
+const RUN: &str = "/run/postern";
 
 /// A bound listener.
 pub(crate) enum Listener {
@@ -50,14 +53,20 @@ impl Listener {
         })
     }
 
-    /// Listens as an entry says; where it names systemd, at those of its sockets that it names.
+    /// Listens as an entry says; where it names systemd, at those of its sockets that it names. A path that systemd
+    /// listens at is systemd's.
     pub(crate) async fn bind(
         listen: &Listen,
         certificate: Option<&Certificate>,
         sockets: &mut Sockets,
     ) -> Result<Vec<Listener>, String> {
         Ok(match listen {
-            Listen::Unix(path) => vec![Listener::Unix(unix(path)?)],
+            Listen::Unix(path) => vec![match sockets.take_at(path) {
+                Some(socket) => UnixListener::from_std(socket)
+                    .map(Listener::Unix)
+                    .map_err(|error| format!("{}: {error}", path.display()))?,
+                None => Listener::Unix(unix(path)?),
+            }],
             Listen::Tcp(address) => vec![Listener::Tcp(tcp(address).await?)],
             Listen::Tls(address) => {
                 let certificate =
@@ -90,7 +99,12 @@ fn unix(path: &Path) -> Result<UnixListener, String> {
             "there is no group {GROUP} to give it to; make it with groupadd --system {GROUP}, and the gate's user and the proxy's members of it"
         ))
     })?;
-    let listener = UnixListener::bind(path).map_err(|error| wrong(&error))?;
+    let listener = UnixListener::bind(path).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied if path.starts_with(RUN) => wrong(&format_args!(
+            "{error}; {RUN} is root's, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
+        )),
+        _ => wrong(&error),
+    })?;
     chown(path, None, Some(group.gid.as_raw())).map_err(|error| {
         wrong(&format_args!(
             "cannot be given to group {GROUP} ({error}); make the gate's user a member of it"

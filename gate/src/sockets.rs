@@ -7,6 +7,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 /// One of them.
 pub(crate) enum Socket {
@@ -15,51 +16,68 @@ pub(crate) enum Socket {
 }
 
 /// What systemd handed over, until an entry of gate.listen takes it.
-pub(crate) struct Sockets {
-    descriptors: ListenFd,
-    /// By number; empty once taken.
-    names: Vec<Option<String>>,
+pub(crate) struct Sockets(Vec<HandedOver>);
+
+struct HandedOver {
+    name: String,
+    /// Why it cannot be served, where it is no listening socket.
+    socket: io::Result<Socket>,
 }
 
 impl Sockets {
     /// Those of this process. Reads the environment.
     pub(crate) fn handed_over() -> Sockets {
-        let descriptors = ListenFd::from_env();
+        let mut descriptors = ListenFd::from_env();
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':').filter(|name| !name.is_empty());
-        let names = (0..descriptors.len()).map(|_| Some(names.next().unwrap_or("unknown").to_owned()));
-        Sockets { names: names.collect(), descriptors }
+        let taken = (0..descriptors.len()).map(|number| HandedOver {
+            name: names.next().unwrap_or("unknown").to_owned(),
+            socket: socket(&mut descriptors, number),
+        });
+        Sockets(taken.collect())
     }
 
     /// Those of a name, or all that are left.
     pub(crate) fn take(&mut self, name: Option<&str>) -> Result<Vec<Socket>, String> {
-        let wanted = |has: &Option<String>| match (has, name) {
-            (Some(has), Some(name)) => has == name,
-            (has, _) => has.is_some(),
-        };
-        let numbers: Vec<_> = (0..self.names.len()).filter(|number| wanted(&self.names[*number])).collect();
-        if numbers.is_empty() {
+        let wanted = |one: &HandedOver| name.is_none_or(|name| one.name == name);
+        let (taken, left): (Vec<_>, _) = std::mem::take(&mut self.0).into_iter().partition(wanted);
+        self.0 = left;
+        if taken.is_empty() {
             return Err(self.none(name));
         }
-        let taken = numbers.into_iter().map(|number| {
-            let name = self.names[number].take().unwrap_or_default();
-            self.socket(number).map_err(|error| format!("the socket {name} of systemd: {error}"))
+        let usable = taken.into_iter().map(|HandedOver { name, socket }| {
+            socket.map_err(|error| format!("the socket {name} of systemd: {error}"))
         });
-        taken.collect()
+        usable.collect()
+    }
+
+    /// The one that listens at a path, if there is one: where the folder is root's, the gate cannot make it.
+    pub(crate) fn take_at(&mut self, path: &Path) -> Option<UnixListener> {
+        let listens_there = |one: &HandedOver| match &one.socket {
+            Ok(Socket::Unix(socket)) => {
+                socket.local_addr().is_ok_and(|address| address.as_pathname() == Some(path))
+            }
+            _ => false,
+        };
+        let number = self.0.iter().position(listens_there)?;
+        match self.0.remove(number).socket {
+            Ok(Socket::Unix(socket)) => Some(socket),
+            _ => None,
+        }
     }
 
     /// Whoever connects to a socket that nobody takes would wait for ever.
     pub(crate) fn are_all_taken(&self) -> Result<(), String> {
-        match self.names.iter().flatten().next() {
+        match self.0.first() {
             None => Ok(()),
-            Some(name) => Err(format!(
-                "systemd hands over a socket {name} that no entry takes; add \"systemd:{name}\", or end its socket unit"
+            Some(HandedOver { name, .. }) => Err(format!(
+                "systemd hands over a socket {name} that no entry takes; add \"systemd:{name}\", or end its socket unit for good: systemctl mask --now postern-gate.socket"
             )),
         }
     }
 
     fn none(&self, name: Option<&str>) -> String {
-        let left: Vec<_> = self.names.iter().flatten().map(String::as_str).collect();
+        let left: Vec<_> = self.0.iter().map(|one| one.name.as_str()).collect();
         match name {
             Some(name) if !left.is_empty() => format!(
                 "systemd hands over no socket {name}, but {}; see FileDescriptorName= in the socket unit",
@@ -69,23 +87,22 @@ impl Sockets {
                 .to_owned(),
         }
     }
+}
 
-    fn socket(&mut self, number: usize) -> io::Result<Socket> {
-        let unix = self.descriptors.take_unix_listener(number);
-        if let Ok(Some(listener)) = unix {
+fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
+    if let Ok(Some(listener)) = descriptors.take_unix_listener(number) {
+        listens(&listener)?;
+        listener.set_nonblocking(true)?;
+        return Ok(Socket::Unix(listener));
+    }
+    match descriptors.take_tcp_listener(number) {
+        Ok(Some(listener)) => {
             listens(&listener)?;
             listener.set_nonblocking(true)?;
-            return Ok(Socket::Unix(listener));
+            Ok(Socket::Tcp(listener))
         }
-        match self.descriptors.take_tcp_listener(number) {
-            Ok(Some(listener)) => {
-                listens(&listener)?;
-                listener.set_nonblocking(true)?;
-                Ok(Socket::Tcp(listener))
-            }
-            _ => Err(io::Error::other(
-                "it is neither TCP nor a unix stream; set ListenStream= in the socket unit",
-            )),
+        _ => {
+            Err(io::Error::other("it is neither TCP nor a unix stream; set ListenStream= in the socket unit"))
         }
     }
 }

@@ -5,10 +5,13 @@
 use crate::conversation;
 use crate::conversation::Reach;
 use crate::conversations::Conversations;
+use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
+use crate::service::Service;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
+use shared::host_process::HostProcess;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Opening, State, Transaction, VERSIONS, receive, send,
 };
@@ -27,8 +30,6 @@ const CONVERSATIONS: usize = 1024;
 const OPENING: usize = 256;
 /// How long such a connection may stay silent, and how long a module may take to accept a frame.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The pause after an accept that failed, so that a lack of descriptors costs no processor time.
-const PAUSE: Duration = Duration::from_millis(100);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
 const STACK: usize = 1024 * 1024;
 
@@ -54,36 +55,32 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// Accepts PAM hosts of effective user 0 until the listener fails for good.
-pub fn serve_hosts(listener: &UnixListener) -> io::Error {
+/// Has a service accept PAM hosts of effective user 0.
+///
+/// # Errors
+/// Those of [`Service::accept`].
+pub fn serve_hosts(service: &mut Service, listener: UnixListener) -> io::Result<()> {
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS));
     let opening = Arc::new(AtomicUsize::new(0));
     let engines = Engines::new();
-    loop {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error) if error.raw_os_error() == Some(nix::libc::EBADF) => return error,
-            Err(error) => {
-                eprintln!("posternd: a connection cannot be accepted: {error}");
-                thread::sleep(PAUSE);
-                continue;
-            }
-        };
+    service.accept(listener, move |stream| {
         if opening.load(Ordering::Relaxed) >= OPENING {
             let _ = greet(&stream, State::Busy);
-            continue;
+            return;
         }
         opening.fetch_add(1, Ordering::Relaxed);
         let (conversations, counted) = (Arc::clone(&conversations), Counted(Arc::clone(&opening)));
         let engines = Arc::clone(&engines);
-        let started = thread::Builder::new()
-            .name("conversation".to_owned())
-            .stack_size(STACK)
-            .spawn(move || report(converse(&stream, &conversations, engines, counted)));
+        let stream = Arc::new(stream);
+        let started =
+            thread::Builder::new().name("conversation".to_owned()).stack_size(STACK).spawn(move || {
+                let _connection = CONNECTIONS.enter(&stream);
+                report(converse(&stream, &conversations, engines, counted));
+            });
         if let Err(error) = started {
             eprintln!("posternd: a thread cannot be started: {error}");
         }
-    }
+    })
 }
 
 /// One of the connections that have not said yet what they are about.
@@ -112,24 +109,24 @@ fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
 
 /// A conversation, from the greeting to the result.
 fn converse(
-    stream: &UnixStream,
+    stream: &Arc<UnixStream>,
     all: &Conversations<Origin>,
     engines: Arc<Engines>,
     opening: Counted,
 ) -> Result<(), Ended> {
-    let peer = getsockopt(stream, PeerCredentials).map_err(io::Error::from)?;
+    let peer = getsockopt(stream.as_ref(), PeerCredentials).map_err(io::Error::from)?;
     if peer.uid() != 0 {
         return Err(Ended::Peer(peer.uid()));
     }
     greet(stream, State::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let Opening::Host { version, transaction } = receive(&mut &*stream)?;
+    let Opening::Host { version, transaction } = receive(&mut stream.as_ref())?;
     if !VERSIONS.contains(&version) {
         return Err(Ended::Stream(shared::protocol::Malformed("version").into()));
     }
     drop(opening);
     let (origin, proven) = (Origin::of(&transaction), has_proven(&transaction));
-    let connection = stream.try_clone()?;
+    let connection = Arc::clone(stream);
     let class = if proven { Class::Proven } else { Class::Stranger };
     let worker = Worker { engines, origin: origin.clone(), class };
     let place = all.enter(origin, proven, move || {
@@ -139,7 +136,8 @@ fn converse(
     let Some(_place) = place else { return Err(Ended::Busy) };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
-    let host = RemoteHost::new(stream, *transaction, Reach::Worker(worker));
+    let host =
+        RemoteHost::new(stream.as_ref(), *transaction, HostProcess::find(peer.pid()), Reach::Worker(worker));
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     // the panic's own message stands in the log of the daemon

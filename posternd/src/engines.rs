@@ -4,6 +4,7 @@
 //! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
 //! or a mode that anyone can write by, is a doubt, and the next opening says which.
 
+use crate::watchdog::TASKS;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
 use shared::door::{Door, DoorError};
@@ -23,6 +24,8 @@ const WORKERS: Limits = Limits {
 };
 /// How long an act waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long an act takes at most, by the time limits of what it does: longer than anyone waits for its result.
+const LONGEST: Duration = Duration::from_secs(40);
 /// Engines that are kept open while nobody uses them.
 const IDLE: usize = 8;
 
@@ -57,6 +60,9 @@ pub struct Worker {
 struct Engine {
     door: Door,
     opened: Files,
+    /// Bytes of the store when it was last used. One that has become shorter was overwritten from outside, and what the
+    /// engine remembers of it holds no longer.
+    length: u64,
 }
 
 /// What an engine was opened from, as the file system tells one state from another.
@@ -86,16 +92,22 @@ impl Engines {
     /// An engine under this configuration, opened before if it can still be used.
     fn take(&self, config: &Config) -> Result<Engine, DoorError> {
         let trusted = store::check_files(&config.store.url).is_ok();
+        let length = length_of_store(config);
         let now = Files::of(config);
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match (kept, now) {
-            (Some(engine), Ok(now)) if trusted && engine.opened == now && engine.door.config() == config => {
-                Ok(engine)
+        // where the files are not there, opening says what is wrong with them
+        let opened = match (kept, now) {
+            (Some(engine), Ok(now)) if trusted && engine.is_good_for(&now, length, config) => {
+                return Ok(Engine { length, ..engine });
             }
-            // opening says what is wrong with the files
-            (_, Err(_)) => Door::open(config.clone()).map(|door| Engine { door, opened: Files::unknown() }),
-            (_, Ok(opened)) => Door::open(config.clone()).map(|door| Engine { door, opened }),
-        }
+            (None, now) => now.unwrap_or_else(|_| Files::unknown()),
+            (Some(_), now) => {
+                // the others were opened from the same files, and hold what must not be held beside new ones
+                self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                now.unwrap_or_else(|_| Files::unknown())
+            }
+        };
+        Door::open(config.clone()).map(|door| Engine { door, opened, length })
     }
 
     fn keep(&self, engine: Engine) {
@@ -107,15 +119,33 @@ impl Engines {
 }
 
 impl Worker {
-    /// Runs an act, when it is its turn. One that panics takes its engine along.
-    pub fn run<R>(&self, config: &Config, act: impl FnOnce(&mut Door) -> R) -> Result<R, WorkerError> {
+    /// Runs an act, when it is its turn. One that fails or panics takes its engine along: a disk may have been read-only
+    /// while the engine was opened.
+    pub fn run<R, E>(
+        &self,
+        config: &Config,
+        act: impl FnOnce(&mut Door) -> Result<R, E>,
+    ) -> Result<Result<R, E>, WorkerError> {
         let turn = self.engines.workers.enter(self.class, self.origin.clone()).map_err(WorkerError::Busy)?;
         let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
+        let _task = TASKS.begin("an act on the store", LONGEST);
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
         let ran = act(&mut engine.door);
-        self.engines.keep(engine);
+        if ran.is_ok() {
+            self.engines.keep(engine);
+        }
         Ok(ran)
     }
+}
+
+impl Engine {
+    fn is_good_for(&self, files: &Files, length: u64, config: &Config) -> bool {
+        self.opened == *files && self.length <= length && self.door.config() == config
+    }
+}
+
+fn length_of_store(config: &Config) -> u64 {
+    config.store.url.sqlite_path().symlink_metadata().map_or(0, |metadata| metadata.len())
 }
 
 impl Files {

@@ -4,7 +4,11 @@
 pub mod conversation;
 pub mod conversations;
 pub mod daemon;
+pub mod drain;
 pub mod engines;
 pub mod privileges;
 pub mod remote_host;
+pub mod service;
+pub mod sockets;
 pub mod stdio;
+pub mod watchdog;

@@ -5,6 +5,7 @@
 use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
 use nix::unistd::{Uid, User};
 use shared::config::file::{self, ConfigError, InForce};
+use shared::host_process::HostProcess;
 use shared::name::is_plain;
 use shared::protocol::{
     Echo, FrameError, HookResult, Instruction, Reply, Severity, Transaction, receive, send,
@@ -21,6 +22,7 @@ const TEXT: usize = 32 * 1024;
 /// A PAM host that a connection leads to.
 pub struct RemoteHost<S> {
     transaction: Transaction,
+    process: HostProcess,
     reach: Reach,
     configuration: RefCell<Option<Result<InForce, ConfigError>>>,
     connection: RefCell<Connection<S>>,
@@ -48,10 +50,10 @@ impl<S: Read + Write> Connection<S> {
 }
 
 impl<S: Read + Write> RemoteHost<S> {
-    /// The host of a transaction, at the other end of `stream`.
-    pub fn new(stream: S, transaction: Transaction, reach: Reach) -> RemoteHost<S> {
+    /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
+    pub fn new(stream: S, transaction: Transaction, process: HostProcess, reach: Reach) -> RemoteHost<S> {
         let connection = RefCell::new(Connection { stream, failed: None });
-        RemoteHost { transaction, reach, configuration: RefCell::default(), connection }
+        RemoteHost { transaction, process, reach, configuration: RefCell::default(), connection }
     }
 
     /// The same, with a configuration that was read before; for one hook, which asks once.
@@ -113,6 +115,10 @@ impl<S: Read + Write> Host for RemoteHost<S> {
     fn real_user(&self) -> Option<String> {
         let uid = Uid::from_raw(self.transaction.real_uid);
         (!uid.is_root()).then(|| user_of(uid).unwrap_or_else(|| format!("#{uid}")))
+    }
+
+    fn process(&self) -> HostProcess {
+        self.process.clone()
     }
 
     fn runs_as(&self) -> String {

@@ -13,6 +13,7 @@ use shared::admission::Class;
 use shared::config::SecretText;
 use shared::config::file::{self, ConfigError, InForce};
 use shared::door::read_secret;
+use shared::host_process::HostProcess;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity, State,
     VERSIONS, receive, send,
@@ -100,7 +101,10 @@ fn converse(stream: &UnixStream, configuration: Result<InForce, ConfigError>) ->
     // the only conversation: it waits behind nobody
     let origin = Origin::Service(Vec::new());
     let worker = Worker { engines: Engines::new(), origin, class: Class::Proven };
-    let host = RemoteHost::new(stream, *transaction, Reach::Worker(worker)).with_configuration(configuration);
+    // the module made both ends of the socket: the peer is the host process
+    let process = HostProcess::find(getsockopt(stream, PeerCredentials).map_err(io::Error::from)?.pid());
+    let host = RemoteHost::new(stream, *transaction, process, Reach::Worker(worker))
+        .with_configuration(configuration);
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     let result = ran.unwrap_or_else(|_| {
         let detail = "internal error of posternd --stdio; please report it";

@@ -20,6 +20,7 @@ mod keyed_store;
 mod load;
 mod log;
 mod mail;
+mod marks;
 mod new_name;
 mod notice;
 mod one_time_code;

@@ -9,7 +9,7 @@ mod judging;
 mod typed;
 pub mod wire;
 
-pub use judging::{AtPrompt, Judged, Judging, Question};
+pub use judging::{AtPrompt, Judged, Judging, MarkRefusal, Question};
 pub use typed::Typed;
 
 use crate::decision::Refusal;
@@ -150,6 +150,9 @@ pub struct Reply {
     pub told: Vec<String>,
     /// The answer.
     pub answer: Answer,
+    /// What a PAM host keeps until its `account` hook, where this lets it pass.
+    #[serde(default)]
+    pub mark: Option<Typed>,
 }
 
 /// What came of an errand.
@@ -199,6 +202,6 @@ pub enum Answer {
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Reply {
-        Reply { told: Vec::new(), answer }
+        Reply { told: Vec::new(), answer, mark: None }
     }
 }

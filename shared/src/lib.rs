@@ -2,7 +2,7 @@
 //! sealed store, the configuration. No PAM, no HTTP, no async.
 //!
 //! The pure rooms (`decision`, `guess`, `policy`, `totp`, `answer`) take the time as an argument and touch
-//! nothing; the edges are `clock`, `files`, `groups`, `key`, `config` and `store`; `door` joins them for one login.
+//! nothing; the edges are `clock`, `files`, `groups`, `host_process`, `key`, `config` and `store`; `door` joins them for one login.
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -23,6 +23,7 @@ pub mod groups;
 pub mod guess;
 pub mod host_groups;
 pub mod host_password;
+pub mod host_process;
 pub mod import;
 pub mod key;
 pub mod name;

@@ -7,8 +7,8 @@
 mod enrollment;
 mod envelope;
 mod kind;
-mod local;
 mod login;
+mod mark;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -19,8 +19,8 @@ pub(crate) use envelope::{AccountAt, Holder, Parent, To};
 pub use envelope::{Token, TokenId};
 pub use kind::Kind;
 pub(crate) use kind::Payload;
-pub(crate) use local::AcceptedBefore;
 pub use login::Login;
+pub(crate) use mark::{AcceptedBefore, Mark};
 pub use session::{Access, Refresh, StepUp};
 
 /// From the first factor to the code.

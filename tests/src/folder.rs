@@ -1,5 +1,8 @@
 //! Where things lie on the test host, and in the checkout.
 
+use nix::unistd::{Gid, Group};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// postern.toml
@@ -17,4 +20,15 @@ pub(crate) const WORK: &str = "/run/postern-tests";
 /// A file of the checkout.
 pub(crate) fn checkout(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Gives a file to root and the group of Postern's daemons, as packages and manuals do; others may not read it.
+#[track_caller]
+pub fn give_to_daemons(path: &str, mode: u32) {
+    chown(path, Some(0), postern_group()).expect("root may do it");
+    fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("root may do it");
+}
+
+fn postern_group() -> Option<u32> {
+    Group::from_name("postern").ok().flatten().map(|group| group.gid).map(Gid::as_raw)
 }

@@ -1,16 +1,18 @@
-//! The gate: a real process of user postern, on the story's clock; and talking to its socket without a proxy.
+//! The gate: a real process of user postern-gate, on the story's clock; and talking to its socket without a proxy.
 
 use crate::clock::on_the_clock;
+use crate::folder::CONFIG;
 use crate::processes::{Running, patiently};
 use crate::web::PROOF;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Group, Pid, User};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Where nginx finds it.
@@ -24,7 +26,7 @@ pub struct Gate {
 impl Gate {
     pub(crate) fn start() -> Gate {
         make_folder();
-        Gate { running: Some(launch(Command::new("setpriv"), "listens on")) }
+        Gate { running: Some(launch_with_socket(Command::new("setpriv"))) }
     }
 
     /// Starts it for the users of the host alone, where postern.toml has no URL for it.
@@ -77,26 +79,26 @@ impl Gate {
     /// Starts it again, by what postern.toml says now.
     pub fn restart(&mut self) {
         self.crash();
-        self.running = Some(launch(Command::new("setpriv"), "listens on"));
+        self.running = Some(launch_with_socket(Command::new("setpriv")));
     }
 
     /// Starts it again where postern.toml has no URL for it, and waits until users of the host reach it.
     pub fn restart_without_web(&mut self) {
         self.crash();
-        self.running = Some(launch(Command::new("setpriv"), "users of this host alone"));
+        self.running = Some(launch(Command::new("setpriv"), Stdio::null(), "users of this host alone"));
         patiently("the gate listens", || UnixStream::connect("/run/postern/pam.sock").map(Some));
     }
 
     /// Starts it again through a command that goes on with the one after it, such as prlimit.
     pub fn restart_through(&mut self, command: &[&str]) {
         self.crash();
-        self.running = Some(launch(through(command), "listens on"));
+        self.running = Some(launch_with_socket(through(command)));
     }
 
     /// Starts it through one that waits for the first connection, as systemd does.
     pub fn restart_on_demand(&mut self, command: &[&str], words: &str) {
         self.crash();
-        self.running = Some(launch(through(command), words));
+        self.running = Some(launch(through(command), Stdio::null(), words));
     }
 
     /// Its process.
@@ -114,15 +116,39 @@ fn through(command: &[&str]) -> Command {
 
 /// As systemd makes it.
 fn make_folder() {
-    let user = nix::unistd::User::from_name("postern").ok().flatten().expect("postern is installed");
+    let user = User::from_name("postern-gate").ok().flatten().expect("postern is installed");
     fs::create_dir_all("/run/postern").expect("/run can be written");
     chown("/run/postern", Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may do it");
     fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may do it");
 }
 
+/// Starts it as systemd would, with gate.sock as descriptor 3, where postern.toml has it listen there. The socket is the
+/// gate's alone: it refuses connections once the gate has ended.
+fn launch_with_socket(gate: Command) -> Running {
+    let text = fs::read_to_string(CONFIG).expect("postern.toml");
+    if text.contains("\nlisten = ") && !text.contains(&format!("\"unix:{SOCKET}\"")) {
+        return launch(gate, Stdio::null(), "listens on");
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", "sh"]);
+    command.arg(gate.get_program()).args(gate.get_args());
+    launch(command, Stdio::from(OwnedFd::from(make_socket())), "listens on")
+}
+
+/// As postern-gate.socket makes it.
+fn make_socket() -> UnixListener {
+    let _ = fs::remove_file(SOCKET);
+    let socket = UnixListener::bind(SOCKET).expect("/run/postern can be written");
+    let user = User::from_name("postern-gate").ok().flatten().expect("postern is installed");
+    let group = Group::from_name("postern-proxy").ok().flatten().expect("postern is installed");
+    chown(SOCKET, Some(user.uid.as_raw()), Some(group.gid.as_raw())).expect("root may do it");
+    fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o660)).expect("root may do it");
+    socket
+}
+
 /// Starts it, and waits until it has said some words.
-fn launch(mut gate: Command, words: &str) -> Running {
-    gate.args(["--reuid=postern", "--regid=postern", "--init-groups", "env"]);
+fn launch(mut gate: Command, input: Stdio, words: &str) -> Running {
+    gate.args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "env"]);
     // the clock joins after the change of user: what root's libfaketime made, another user cannot open
     for (name, value) in on_the_clock(Command::new("postern-gate")).get_envs() {
         let mut setting = name.to_owned();
@@ -131,7 +157,7 @@ fn launch(mut gate: Command, words: &str) -> Running {
         gate.arg(setting);
     }
     gate.arg("/usr/bin/postern-gate");
-    let mut running = Running::start(gate, "gate.log");
+    let mut running = Running::start_at(gate, input, "gate.log");
     patiently("the gate listens", || {
         assert!(running.is_running(), "{}", running.said());
         let said = running.said();

@@ -27,16 +27,28 @@ pub struct Host {
     pub clock: Clock,
     /// Its log.
     pub journal: Journal,
-    _posternd: Option<Posternd>,
+    /// posternd, where it runs.
+    pub posternd: Option<Posternd>,
     _limit: Limit,
 }
 
 static PREPARED: Once = Once::new();
 
 impl Host {
-    /// A host on which nothing has happened yet.
+    /// A host on which nothing has happened yet; posternd runs there.
     #[track_caller]
     pub fn fresh() -> Host {
+        let mut host = Host::without_posternd();
+        // set for a run of the stories that also hold without it
+        if std::env::var_os("POSTERN_TEST_WITHOUT_POSTERND").is_none() {
+            host.posternd = Some(Posternd::start());
+        }
+        host
+    }
+
+    /// The same, where posternd is neither running nor listening.
+    #[track_caller]
+    pub fn without_posternd() -> Host {
         assert!(
             std::env::var_os("POSTERN_TEST_HOST").is_some_and(|value| value == "1"),
             "this story changes accounts, /etc and /var: run it with tests/run, on a throwaway copy of the host"
@@ -53,9 +65,7 @@ impl Host {
         Postern::call("init").does();
         Sshd::configure();
         put_service("sudo");
-        // every story of PAM hosts holds with posternd and without
-        let posternd = std::env::var_os("POSTERN_TEST_POSTERND").map(|_| Posternd::start());
-        Host { sshd: Some(Sshd::start()), clock, journal, _posternd: posternd, _limit: limit }
+        Host { sshd: Some(Sshd::start()), clock, journal, posternd: None, _limit: limit }
     }
 
     /// Someone with an account, a password and a key.

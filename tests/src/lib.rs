@@ -35,7 +35,7 @@ pub use chromium::{Chromium, keep_picture};
 pub use clock::{Clock, on_the_clock};
 pub use disk::Disk;
 pub use dovecot::Dovecot;
-pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER};
+pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER, give_to_daemons};
 pub use gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use host::Host;
 pub use journal::Journal;

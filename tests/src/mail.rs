@@ -2,12 +2,11 @@
 //! hang.
 
 use crate::clock::on_the_clock;
-use crate::folder::{WORK, checkout};
+use crate::folder::{WORK, checkout, give_to_daemons};
 use crate::processes::{Running, finished, patiently};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -50,9 +49,7 @@ impl MailServer {
         fs::create_dir_all(&folder).expect("the tests' folder can be written");
         certificates();
         fs::write(MAIL_PASSWORD, format!("{SECRET}\n")).expect("/etc can be written");
-        let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
-        chown(MAIL_PASSWORD, Some(0), postern).expect("root may do it");
-        fs::set_permissions(MAIL_PASSWORD, PermissionsExt::from_mode(0o640)).expect("root may do it");
+        give_to_daemons(MAIL_PASSWORD, 0o640);
         let mut server = Command::new("/usr/bin/python3");
         server.arg(checkout("tests/mail_server.py"));
         server.args([&folder, "/etc/ssl/private/mail.crt", "/etc/ssl/private/mail.key", "postern", SECRET]);

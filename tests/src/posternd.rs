@@ -99,7 +99,11 @@ pub(crate) fn live_by_the_clock() {
 #[track_caller]
 fn launch(socket: &UnixListener) -> Running {
     let mut command = Command::new("sh");
-    command.args(["-c", "exec 3<&0; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", "sh"]);
+    command.args([
+        "-c",
+        "exec 3<&0; export LISTEN_FDS=1 LISTEN_FDNAMES=host LISTEN_PID=$$; exec \"$@\"",
+        "sh",
+    ]);
     command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups", "env"]);
     for (name, value) in on_the_clock(Command::new("posternd")).get_envs() {
         let mut setting = name.to_owned();

@@ -2,14 +2,13 @@
 //! checkout as it stands, and the gate. All listen on loopback, the proxy on port 8443.
 
 use crate::application::Application;
-use crate::folder::{CONFIG, WORK, checkout};
+use crate::folder::{CONFIG, WORK, checkout, give_to_daemons};
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::postern::Postern;
 use crate::processes::{Running, finished, patiently};
 use std::fs;
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
@@ -69,9 +68,7 @@ impl Web {
         let sample = fs::read_to_string(checkout(&format!("config/{folder}/{name}.{ending}")))
             .expect("the sample is in the checkout");
         fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
-        let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
-        chown(PROOF_FILE, Some(0), postern).expect("root may do it");
-        fs::set_permissions(PROOF_FILE, PermissionsExt::from_mode(0o640)).expect("root may do it");
+        give_to_daemons(PROOF_FILE, 0o640);
         let with_port = |text: String| text.replace(".test/", ".test:8443/");
         let settings = needs(&sample, "postern.toml")
             .replace("@GATE_HOST@", "auth.example.test")

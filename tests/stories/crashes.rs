@@ -1,6 +1,6 @@
 //! kill -9 at every write to the store: no code is ever accepted twice, and the store stays sound.
 
-use testhost::{Ambush, Host, Phone, Postern, Store, killed_at, was_killed};
+use testhost::{Ambush, Host, Phone, Postern, Posternd, Store, killed_at, was_killed};
 
 const VERIFY_ROUNDS: u32 = 140;
 const SSH_ROUNDS: u32 = 60;
@@ -48,11 +48,24 @@ fn verify_killed_at_any_write_accepts_no_code_twice() {
     assert!(killed > VERIFY_ROUNDS / 2 && deepest >= 4, "killed {killed} times, at most at write {deepest}");
 }
 
-/// Promise 1
+/// Promise 1, where the process that sshd starts verifies.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn an_sshd_child_killed_at_any_write_accepts_no_code_twice() {
-    let host = Host::fresh();
+fn a_helper_killed_at_any_write_accepts_no_code_twice() {
+    accepts_no_code_twice(&mut Host::without_posternd());
+}
+
+/// Promise 1, where posternd verifies.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_posternd_killed_at_any_write_accepts_no_code_twice() {
+    let mut host = Host::without_posternd();
+    host.posternd = Some(Posternd::start());
+    accepts_no_code_twice(&mut host);
+}
+
+#[track_caller]
+fn accepts_no_code_twice(host: &mut Host) {
     let alice = host.person("alice");
     let phone = alice.enrols();
     let (mut killed, mut at) = (0, 0);
@@ -60,7 +73,7 @@ fn an_sshd_child_killed_at_any_write_accepts_no_code_twice() {
     for round in 0..SSH_ROUNDS {
         host.clock.forward(30);
         at += 1;
-        let ambush = Ambush::laid(host.sshd(), at);
+        let ambush = Ambush::laid(host.posternd.as_ref().map_or(host.sshd(), Posternd::process), at);
         let mut terminal = alice.with_key().dials();
         // opening the store writes too: some die before they ask, and sshd refuses or closes, whichever it sees first
         let next = ["Verification code: ", "Connection closed", "Permission denied"];
@@ -74,6 +87,9 @@ fn an_sshd_child_killed_at_any_write_accepts_no_code_twice() {
         Store::open().is_sound();
         if was_killed() {
             killed += 1;
+            if let Some(posternd) = host.posternd.as_mut() {
+                posternd.restart();
+            }
         } else {
             assert!(entered, "round {round}, write {at}: refused though nobody was killed");
             at = 0;

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use testhost::{Host, Phone, Postern};
+use testhost::{Host, Phone, Postern, give_to_daemons};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const FILE: &str = "/etc/postern/bob.secret";
 
 fn declare(host: &Host) {
     fs::write(FILE, SECRET).expect("a secret file can be written");
-    fs::set_permissions(FILE, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    give_to_daemons(FILE, 0o640);
     host.write_configuration(&format!("[[account]]\nname = \"bob\"\nsecret_file = \"{FILE}\"\n"));
 }
 

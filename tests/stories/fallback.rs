@@ -25,7 +25,7 @@ fn alice(host: &Host) -> (Person, Phone) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_a_daemon_people_enter_by_sshd() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, phone) = alice(&host);
     alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
     alice.with_key().enters_with(&phone.code());
@@ -36,7 +36,7 @@ fn without_a_daemon_people_enter_by_sshd() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_a_daemon_people_enter_by_sudo() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     host.sudoers("alice ALL=(ALL) ALL");
     host.clock.as_setuid_programs_see_it();
     host.configure("[totp]\nperiod = \"2m\"\n");
@@ -72,7 +72,7 @@ fn signal(process: u32, signal: Signal) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_fallback_has_given_root_up() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     a_service(&host);
     let (_, phone) = alice(&host);
     let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &[]);
@@ -107,7 +107,7 @@ fn the_fallback_has_given_root_up() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_fallback_serves_the_module_alone() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     host.person("alice");
     for user in ["root", "alice"] {
         let ran = Command::new("setpriv")
@@ -126,7 +126,7 @@ fn the_fallback_serves_the_module_alone() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_fallback_that_does_not_start_denies_and_is_named() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     a_service(&host);
     let (_, _) = alice(&host);
     let script = fs::read(PROGRAM).expect("it is installed");
@@ -178,7 +178,7 @@ fn a_fallback_that_does_not_start_denies_and_is_named() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     a_service(&host);
     let (_, phone) = alice(&host);
     for (by, line) in [
@@ -246,7 +246,7 @@ const CONDITIONS: &[Condition] = &[
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     a_service(&host);
     let (_, phone) = alice(&host);
     for condition in CONDITIONS {
@@ -284,7 +284,7 @@ fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not(
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_frozen_host_holds_nothing() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     a_service(&host);
     let (alice, phone) = alice(&host);
     let Some(cgroup) = Cgroup::of_a_user() else { return };
@@ -352,7 +352,7 @@ impl Drop for Cgroup {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     a_service(&host);
     let (_, phone) = alice(&host);
     let mut daemon = Some(Posternd::start());
@@ -377,7 +377,7 @@ fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let _daemon = Posternd::start();
     let phone = host.person("alice").enrols();
     let folder = "/root/postern-own";
@@ -428,7 +428,7 @@ fn denied_as_alice() -> PamEnded {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_module_opens_nothing_but_its_socket() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     a_service(&host);
     let (_, phone) = alice(&host);
     for with_daemon in [true, false] {

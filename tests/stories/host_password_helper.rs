@@ -135,7 +135,7 @@ fn nobody_but_the_gate_gets_an_answer() {
     };
     let (said, error) = asks_as("alice");
     assert!(said.is_empty() && error.contains("Permission denied"), "{said}{error}");
-    assert_eq!(asks_as("postern").0, "postern-password 2\nyes\n");
+    assert_eq!(asks_as("postern-gate").0, "postern-password 2\nyes\n");
     // even if anyone could connect
     fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o666)).expect("root may do it");
     for user in ["alice", "nobody", "www-data"] {

@@ -1,13 +1,13 @@
 //! New keys while people sign in, after a crash, after a compromise; and the way back from a backup.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use testhost::{
     APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web, finished,
-    killed_at_store_or_key, patiently, was_killed,
+    give_to_daemons, killed_at_store_or_key, patiently, was_killed,
 };
 
 const BROWSER: &str = "__Host-postern-browser";
@@ -265,7 +265,7 @@ fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
     alice.with_key().is_turned_away();
     host.journal.says(&format!("{KEY}: No such file"));
     fs::write(KEY, kept).expect("root may do it");
-    fs::set_permissions(KEY, PermissionsExt::from_mode(0o640)).expect("root may do it");
+    give_to_daemons(KEY, 0o640);
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -292,11 +292,9 @@ fn a_backup_restores() {
         let _ = fs::remove_file(format!("{STORE}{suffix}"));
     }
     alice.with_key().is_turned_away();
-    let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
     for (from, to, mode) in [(&copy, STORE, 0o660), (&of_key, KEY, 0o640)] {
         fs::copy(from, to).expect("root may do it");
-        chown(to, Some(0), postern).expect("root may do it");
-        fs::set_permissions(to, PermissionsExt::from_mode(mode)).expect("root may do it");
+        give_to_daemons(to, mode);
     }
     Postern::call("status").does();
     web.gate.restart();

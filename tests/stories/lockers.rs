@@ -304,7 +304,7 @@ fn an_impostor_in_the_gates_place_is_told_nothing_and_lets_nobody_in() {
     let impostor = Impostor::of("bob");
     is_told_nothing("in a folder of its own");
     drop(impostor);
-    owner("postern");
+    owner("postern-gate");
     let _gate = Gate::without_web();
     enters("alice", &["codes"], "alice", &[&phone.code()]);
 }

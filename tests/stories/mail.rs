@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
     APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Reply, Store,
-    Visitor, Web, Webhook, hanging_server, reconfigure,
+    Visitor, Web, Webhook, give_to_daemons, hanging_server, reconfigure,
 };
 
 pub(crate) const PLAIN: &str =
@@ -202,8 +202,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     let hook = Webhook::start(8025, "204 No Content");
     let secret = "/etc/postern/webhook.secret";
     fs::copy(MAIL_PASSWORD, secret).expect("/etc can be written");
-    let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
-    std::os::unix::fs::chown(secret, Some(0), postern).expect("root may do it");
+    give_to_daemons(secret, 0o640);
     let by_hook = format!(
         "[email]\nwebhook_url = \"http://127.0.0.1:8025/mail?to=all\"\nwebhook_secret_file = \"{secret}\"\n"
     );

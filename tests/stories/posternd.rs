@@ -1,5 +1,5 @@
 //! posternd decides for the PAM hosts of effective user 0; the module relays. Where it is not there, or not root's, the
-//! module decides itself.
+//! module starts the fallback.
 
 use nix::sys::signal::Signal;
 use std::fs;
@@ -16,7 +16,7 @@ fn alice(host: &Host) -> (Person, Phone) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn posternd_decides_and_remembers() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let mut posternd = Posternd::start();
     let (alice, phone) = alice(&host);
     alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
@@ -34,7 +34,7 @@ fn posternd_decides_and_remembers() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
-    let mut host = Host::fresh();
+    let mut host = Host::without_posternd();
     let _posternd = Posternd::start();
     let (alice, phone) = alice(&host);
     host.restart_sshd();
@@ -58,11 +58,11 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
     }
 }
 
-/// Killed at the prompt: denied, and the log says so. Gone or stopped: the module decides itself.
+/// Killed at the prompt: denied, and the log says so. Gone or stopped: the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let mut posternd = Posternd::start();
     let (alice, phone) = alice(&host);
 
@@ -84,17 +84,17 @@ fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// A socket of the gate's user is nobody's: nothing is sent to it, and the module decides itself.
+/// A socket of the gate's user is nobody's: nothing is sent to it, and the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_impostor_of_the_gates_user_is_told_nothing() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, phone) = alice(&host);
-    finished(Command::new("install").args(["-d", "-o", "postern", "-g", "postern", "/run/postern"]));
+    finished(Command::new("install").args(["-d", "-o", "postern-gate", "-g", "postern", "/run/postern"]));
     let _ = fs::remove_file(HOST_SOCKET);
     let heard = "/run/postern/heard";
     let mut impostor = Command::new("setpriv")
-        .args(["--reuid=postern", "--regid=postern", "--init-groups", "/usr/bin/python3", "-c"])
+        .args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "/usr/bin/python3", "-c"])
         .arg(
             "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\n\
              while True:\n c,_=s.accept()\n try:\n  c.send(bytes([8,0,0,0,1,0,2,0,0,0,1,0]))\n\
@@ -116,7 +116,7 @@ fn an_impostor_of_the_gates_user_is_told_nothing() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn sudo_and_a_full_backlog() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     host.sudoers("alice ALL=(ALL) ALL");
     host.clock.as_setuid_programs_see_it();
     host.configure("[totp]\nperiod = \"2m\"\n");

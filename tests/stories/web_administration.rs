@@ -3,11 +3,11 @@
 use crate::mail::{PLAIN, confirmed};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testhost::{
     APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Reply, Visitor, Web,
-    finished, on_the_clock, reconfigure,
+    finished, give_to_daemons, on_the_clock, reconfigure,
 };
 
 pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
@@ -57,9 +57,7 @@ impl Office {
 #[track_caller]
 pub(crate) fn takes_programs(web: &mut Web, keys: &str) {
     fs::write(SECRET_FILE, format!("{SECRET}\n")).expect("/etc can be written");
-    let postern = nix::unistd::Group::from_name("postern").ok().flatten().map(|group| group.gid.as_raw());
-    chown(SECRET_FILE, Some(0), postern).expect("root may do it");
-    fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o640)).expect("root may do it");
+    give_to_daemons(SECRET_FILE, 0o640);
     configure(web, &format!("{keys}secret_file = \"{SECRET_FILE}\"\n"));
 }
 

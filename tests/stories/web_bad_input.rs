@@ -283,7 +283,7 @@ fn a_gate_that_cannot_start_says_why() {
     fails("another gate listens there already");
     web.gate.crash();
     let mut stranger = within("10");
-    stranger.args(["setpriv", "--reuid=postern", "--regid=postern", "--clear-groups"]);
+    stranger.args(["setpriv", "--reuid=postern-gate", "--regid=postern", "--clear-groups"]);
     ends(stranger, 1, "make the gate's user a member of it");
     finished(Command::new("groupmod").args(["--new-name", "renamed", "postern-proxy"]));
     fails("make it with groupadd --system postern-proxy");

@@ -52,17 +52,15 @@ fn sandbox() -> String {
     format!(
         "umask {}
         cd / # as systemd starts it; the checkout may lie below /tmp
-        for path in {writable} /run/{}; do mount --bind $path $path; done
+        for path in {writable}; do mount --bind $path $path; done
         findmnt --noheadings --list --output TARGET | grep -v -e ^/proc -e ^/sys -e ^/dev | while read -r path; do
             mountpoint --quiet \"$path\" || continue # it lies below another one
-            case \" {writable} /run/{} \" in *\" $path \"*) ;; *) mount -o remount,bind,ro \"$path\" ;; esac
+            case \" {writable} \" in *\" $path \"*) ;; *) mount -o remount,bind,ro \"$path\" ;; esac
         done
         mount -t tmpfs none /tmp
         for home in /root /home; do mount -t tmpfs -o ro none $home; done
         exec setpriv --no-new-privs \"$@\"",
-        unit(UNIT, "UMask")[0],
-        unit(UNIT, "RuntimeDirectory")[0],
-        unit(UNIT, "RuntimeDirectory")[0]
+        unit(UNIT, "UMask")[0]
     )
 }
 

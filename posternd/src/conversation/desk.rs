@@ -3,7 +3,7 @@
 //!
 //! MUST NOT open store or key where the gate judges.
 
-use super::mark::Left;
+use super::mark::Mark;
 use crate::engines::{Worker, WorkerError};
 use shared::account::Mail;
 use shared::admission::Busy;
@@ -14,14 +14,16 @@ use shared::decision::Spared;
 use shared::door::{AdministrationError, Caller, Door, DoorError, Visitor};
 use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
-use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed};
+use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, MarkRefusal, Question, Reply, Task, Typed};
 use shared::guess::Stage;
-use shared::name::Service;
+use shared::host_process::HostProcess;
+use shared::name::{Service, UserName};
 use shared::policy::{Need, Waiver};
 use shared::words;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Deref;
 use zeroize::Zeroizing;
 
 /// Who asks, where root's own hosts ask.
@@ -41,13 +43,17 @@ pub enum Reach {
 /// Where a line asks.
 pub(crate) enum Desk {
     Store {
+        process: HostProcess,
         config: Box<Config>,
         /// Whose engine it is; one of its own if it is nobody's.
         worker: Option<Worker>,
         /// What nobody knew of groups, for the log.
         doubts: RefCell<Vec<String>>,
     },
-    Gate(Gate),
+    Gate {
+        process: HostProcess,
+        gate: Gate,
+    },
 }
 
 /// What came of an answer; each with the bytes at the end of what was typed that it took.
@@ -68,13 +74,36 @@ pub(crate) enum Ruled {
 #[derive(Debug)]
 pub(crate) struct Granted {
     by: String,
-    left: Left,
+    mark: Mark,
 }
 
 impl Granted {
-    /// By what, as logs name it; and what is left to do when the first factor has passed too.
-    pub(crate) fn into_parts(self) -> (String, Left) {
-        (self.by, self.left)
+    /// By what, as logs name it; and the mark for the guard.
+    pub(crate) fn into_parts(self) -> (String, Mark) {
+        (self.by, self.mark)
+    }
+}
+
+/// What the policy says of a person.
+pub(crate) struct Policy {
+    pub(crate) need: Need,
+    /// Whether codes are mailed to the account.
+    pub(crate) mail: Mail,
+    /// The mark for the guard, where no code is needed.
+    pub(crate) mark: Option<Mark>,
+}
+
+/// Who signs in, and as which visitor of an account.
+pub(crate) struct Person<'a> {
+    pub(crate) user: &'a UserName,
+    pub(crate) visitor: Visitor<'a>,
+}
+
+impl<'a> Deref for Person<'a> {
+    type Target = Visitor<'a>;
+
+    fn deref(&self) -> &Visitor<'a> {
+        &self.visitor
     }
 }
 
@@ -85,6 +114,15 @@ pub(crate) struct Refusal {
     pub(crate) cause: String,
     /// As people read it.
     pub(crate) words: String,
+}
+
+/// What came of a question.
+struct Answered {
+    judged: Judged,
+    /// What there is to tell beside it.
+    told: Vec<String>,
+    /// What lets the guard pass, where this lets the line pass.
+    mark: Option<Typed>,
 }
 
 /// What came of the first step of a setup.
@@ -98,30 +136,38 @@ pub(crate) enum Begun {
 }
 
 impl Desk {
-    pub(crate) fn of(reach: Reach, config: &Config) -> Desk {
+    /// For a host process.
+    pub(crate) fn of(reach: Reach, process: HostProcess, config: &Config) -> Desk {
+        let with_store = |worker| {
+            let config = Box::new(config.clone());
+            Desk::Store { process: process.clone(), config, worker, doubts: RefCell::default() }
+        };
         match reach {
-            Reach::Store => Desk::with_store(config, None),
-            Reach::Worker(worker) => Desk::with_store(config, Some(worker)),
-            Reach::Gate(gate) => Desk::Gate(gate),
+            Reach::Store => with_store(None),
+            Reach::Worker(worker) => with_store(Some(worker)),
+            Reach::Gate(gate) => Desk::Gate { process, gate },
         }
     }
 
-    fn with_store(config: &Config, worker: Option<Worker>) -> Desk {
-        Desk::Store { config: Box::new(config.clone()), worker, doubts: RefCell::default() }
+    fn process(&self) -> &HostProcess {
+        match self {
+            Desk::Store { process, .. } | Desk::Gate { process, .. } => process,
+        }
     }
 
     /// What nobody knew of groups since this was asked last; a gate logs its own.
     pub(crate) fn take_doubts(&self) -> BTreeSet<String> {
         match self {
             Desk::Store { doubts, .. } => doubts.take().into_iter().collect(),
-            Desk::Gate(_) => BTreeSet::new(),
+            Desk::Gate { .. } => BTreeSet::new(),
         }
     }
 
     /// What the policy says, and whether codes are mailed to the account.
-    pub(crate) fn need(&self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<(Need, Mail), DeskError> {
-        match self.ask_as(ROOT, visitor, earlier.clone(), Question::Need)? {
-            (Judged::Need { need, mail }, _) => Ok((need, mail)),
+    pub(crate) fn need(&self, person: &Person<'_>, earlier: &Earlier) -> Result<Policy, DeskError> {
+        let Answered { judged, mark, .. } = self.ask_as(ROOT, person, earlier.clone(), Question::Need)?;
+        match judged {
+            Judged::Need { need, mail } => Ok(Policy { need, mail, mark: mark.map(Mark::sealed) }),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -129,19 +175,17 @@ impl Desk {
     /// Has an answer judged. One that opens is spent when this returns.
     pub(crate) fn judge(
         &self,
-        visitor: &Visitor<'_>,
+        person: &Person<'_>,
         typed: &[u8],
         reading: Reading,
     ) -> Result<Ruled, DeskError> {
         let typed = text(typed, reading);
-        match self.ask(visitor, Question::Answer { typed, reading })? {
-            (Judged::Accepted { by, ticket, taken }, told) => {
-                let (told, left) = match (ticket, visitor.stage) {
-                    (Some(ticket), _) => (told, Left::Book(ticket)),
-                    (None, Stage::After) => (told, Left::Nothing),
-                    (None, Stage::Before) => (Vec::new(), Left::Tell(told)),
-                };
-                Ok(Ruled::Accepted { granted: Granted { by, left }, told, taken })
+        let Answered { judged, told, mark } = self.ask(person, Question::Answer { typed, reading })?;
+        match (judged, mark) {
+            (Judged::Accepted { by, taken }, Some(mark)) => {
+                // before the first factor the guard tells what it brings
+                let told = if person.stage == Stage::After { told } else { Vec::new() };
+                Ok(Ruled::Accepted { granted: Granted { by, mark: Mark::sealed(mark) }, told, taken })
             }
             (Judged::Refused { cause, words, taken }, _) => {
                 Ok(Ruled::Refused { refusal: Refusal { cause, words }, taken })
@@ -150,32 +194,36 @@ impl Desk {
         }
     }
 
-    /// The whole entry has passed: what is left is done; what there is to tell.
-    pub(crate) fn finish(&self, visitor: &Visitor<'_>, left: &Left) -> Result<Vec<String>, DeskError> {
-        let question = match left {
-            Left::Nothing => return Ok(Vec::new()),
-            Left::Tell(told) => return Ok(told.clone()),
-            Left::Book(ticket) => Question::Book(ticket.clone()),
-        };
-        match self.ask(visitor, question)? {
-            (Judged::Done, told) => Ok(told),
+    /// Whether a mark is good, now that the whole transaction has passed; what there is to tell.
+    pub(crate) fn check_mark(
+        &self,
+        person: &Person<'_>,
+        mark: &Mark,
+    ) -> Result<Result<Vec<String>, MarkRefusal>, DeskError> {
+        let Answered { judged, told, .. } = self.ask(person, Question::Account(mark.text().clone()))?;
+        match judged {
+            Judged::Marked => Ok(Ok(told)),
+            Judged::NotMarked(refusal) => Ok(Err(refusal)),
             _ => Err(DeskError::Nonsense),
         }
     }
 
-    /// Whether someone who must have a second factor, and has none, may come in without.
-    pub(crate) fn waive(&self, visitor: &Visitor<'_>) -> Result<Option<Waiver>, DeskError> {
-        match self.ask(visitor, Question::Waive)? {
-            (Judged::Waived(waiver), _) => Ok(waiver),
+    /// Whether someone who must have a second factor, and has none, may come in without; the mark for the guard.
+    pub(crate) fn waive(&self, person: &Person<'_>) -> Result<Option<(Waiver, Mark)>, DeskError> {
+        let Answered { judged, mark, .. } = self.ask(person, Question::Waive)?;
+        match (judged, mark) {
+            (Judged::Waived(None), _) => Ok(None),
+            (Judged::Waived(Some(waiver)), Some(mark)) => Ok(Some((waiver, Mark::sealed(mark)))),
             _ => Err(DeskError::Nonsense),
         }
     }
 
     /// Whether an earlier code spares the next.
-    pub(crate) fn grace(&self, visitor: &Visitor<'_>, grace: Grace) -> Result<Option<Granted>, DeskError> {
-        match self.ask(visitor, Question::Grace(grace))? {
-            (Judged::Grace(Spared::Yes), _) => {
-                Ok(Some(Granted { by: "grace".to_owned(), left: Left::Nothing }))
+    pub(crate) fn grace(&self, person: &Person<'_>, grace: Grace) -> Result<Option<Granted>, DeskError> {
+        let Answered { judged, mark, .. } = self.ask(person, Question::Grace(grace))?;
+        match (judged, mark) {
+            (Judged::Grace(Spared::Yes), Some(mark)) => {
+                Ok(Some(Granted { by: "grace".to_owned(), mark: Mark::sealed(mark) }))
             }
             (Judged::Grace(Spared::No), _) => Ok(None),
             _ => Err(DeskError::Nonsense),
@@ -186,21 +234,23 @@ impl Desk {
     /// an account.
     pub(crate) fn password_changed(
         &self,
-        visitor: &Visitor<'_>,
+        person: &Person<'_>,
         actor: &str,
     ) -> Result<Option<Vec<String>>, DeskError> {
-        match self.ask_as(Caller::Root(actor), visitor, Earlier::default(), Question::PasswordChanged)? {
-            (Judged::Done, told) => Ok(Some(told)),
-            (Judged::NothingToEnd, _) => Ok(None),
+        let passing =
+            self.ask_as(Caller::Root(actor), person, Earlier::default(), Question::PasswordChanged)?;
+        match passing.judged {
+            Judged::Done => Ok(Some(passing.told)),
+            Judged::NothingToEnd => Ok(None),
             _ => Err(DeskError::Nonsense),
         }
     }
 
     /// Has a code mailed; what there is to tell. It waits until the letter is sent.
-    pub(crate) fn mail(&self, visitor: &Visitor<'_>) -> Result<Result<String, Refusal>, DeskError> {
-        match self.ask(visitor, Question::Mail)? {
-            (Judged::Mailed(told), _) => Ok(Ok(told)),
-            (Judged::Refused { cause, words, .. }, _) => Ok(Err(Refusal { cause, words })),
+    pub(crate) fn mail(&self, person: &Person<'_>) -> Result<Result<String, Refusal>, DeskError> {
+        match self.ask(person, Question::Mail)?.judged {
+            Judged::Mailed(told) => Ok(Ok(told)),
+            Judged::Refused { cause, words, .. } => Ok(Err(Refusal { cause, words })),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -208,16 +258,16 @@ impl Desk {
     /// Begins a first setup.
     pub(crate) fn begin_setup(
         &self,
-        visitor: &Visitor<'_>,
+        person: &Person<'_>,
         one_time_code: Option<&[u8]>,
     ) -> Result<Begun, DeskError> {
         let code = one_time_code.map(|typed| text(typed, Reading::Whole));
-        match self.ask(visitor, Question::Setup(AtPrompt::Begin(code)))? {
-            (Judged::Setup { secret, url, recovery_codes, ticket }, _) => {
+        match self.ask(person, Question::Setup(AtPrompt::Begin(code)))?.judged {
+            Judged::Setup { secret, url, recovery_codes, ticket } => {
                 Ok(Begun::Setup { secret, url, recovery_codes, ticket })
             }
-            (Judged::OneTimeCodeNeeded, _) => Ok(Begun::OneTimeCodeNeeded),
-            (Judged::Refused { cause, words, .. }, _) => Ok(Begun::Refused(Refusal { cause, words })),
+            Judged::OneTimeCodeNeeded => Ok(Begun::OneTimeCodeNeeded),
+            Judged::Refused { cause, words, .. } => Ok(Begun::Refused(Refusal { cause, words })),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -225,15 +275,15 @@ impl Desk {
     /// A code confirms it: what activates it.
     pub(crate) fn confirm_setup(
         &self,
-        visitor: &Visitor<'_>,
+        person: &Person<'_>,
         ticket: &Typed,
         typed: &[u8],
     ) -> Result<Result<Typed, Refusal>, DeskError> {
         let code = text(typed, Reading::Whole);
         let step = AtPrompt::Confirm { ticket: ticket.clone(), code };
-        match self.ask(visitor, Question::Setup(step))? {
-            (Judged::Confirmed { ticket }, _) => Ok(Ok(ticket)),
-            (Judged::Refused { cause, words, .. }, _) => Ok(Err(Refusal { cause, words })),
+        match self.ask(person, Question::Setup(step))?.judged {
+            Judged::Confirmed { ticket } => Ok(Ok(ticket)),
+            Judged::Refused { cause, words, .. } => Ok(Err(Refusal { cause, words })),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -241,56 +291,61 @@ impl Desk {
     /// Makes a confirmed authenticator active; what there is to tell.
     pub(crate) fn activate_setup(
         &self,
-        visitor: &Visitor<'_>,
+        person: &Person<'_>,
         ticket: &Typed,
     ) -> Result<(Granted, Vec<String>), DeskError> {
-        match self.ask(visitor, Question::Setup(AtPrompt::Activate(ticket.clone())))? {
-            (Judged::Done, told) => Ok((Granted { by: words::SET_UP.to_owned(), left: Left::Nothing }, told)),
+        let activate = Question::Setup(AtPrompt::Activate(ticket.clone()));
+        let Answered { judged, told, mark } = self.ask(person, activate)?;
+        match (judged, mark) {
+            (Judged::Done, Some(mark)) => {
+                Ok((Granted { by: words::SET_UP.to_owned(), mark: Mark::sealed(mark) }, told))
+            }
             _ => Err(DeskError::Nonsense),
         }
     }
 
-    /// One question: the answer, and what there is to tell beside it.
-    fn ask(&self, visitor: &Visitor<'_>, question: Question) -> Result<(Judged, Vec<String>), DeskError> {
-        self.ask_as(ROOT, visitor, Earlier::default(), question)
+    /// One question.
+    fn ask(&self, person: &Person<'_>, question: Question) -> Result<Answered, DeskError> {
+        self.ask_as(ROOT, person, Earlier::default(), question)
     }
 
     /// The same, where it matters who asks, or what passed before.
     fn ask_as(
         &self,
         root: Caller<'_>,
-        visitor: &Visitor<'_>,
+        person: &Person<'_>,
         earlier: Earlier,
         question: Question,
-    ) -> Result<(Judged, Vec<String>), DeskError> {
+    ) -> Result<Answered, DeskError> {
         let judging = Judging {
-            service: Service::named(visitor.service.as_bytes()),
-            origin: visitor.origin.clone(),
-            stage: visitor.stage,
+            service: Service::named(person.service.as_bytes()),
+            user: person.user.clone(),
+            process: self.process().clone(),
+            origin: person.origin.clone(),
+            stage: person.stage,
             earlier,
             question,
         };
         // a letter is sent, or a revocation waits for other gates
         let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
-        let errand = Errand { account: visitor.name.clone(), task: Task::Judge(judging) };
-        let Reply { told, answer } = match self {
-            Desk::Store { config, worker, doubts } => {
-                let act = |door: &mut Door| {
-                    let ran = clock::now().map(|now| door.run_errand(root, &errand, now));
+        let errand = Errand { account: person.name.clone(), task: Task::Judge(judging) };
+        let Reply { told, answer, mark } = match self {
+            Desk::Store { config, worker, doubts, .. } => {
+                let act = |door: &mut Door| -> Result<Reply, DeskError> {
+                    let ran = door.run_errand(root, &errand, clock::now()?);
                     doubts.borrow_mut().extend(door.take_doubts());
-                    ran
+                    Ok(ran?)
                 };
-                let ran = match worker {
-                    None => act(&mut Door::open((**config).clone())?),
-                    Some(worker) => worker.run(config, act)?,
-                };
-                ran??
+                match worker {
+                    None => act(&mut Door::open((**config).clone())?)?,
+                    Some(worker) => worker.run(config, act)??,
+                }
             }
-            Desk::Gate(gate) if takes_its_time => gate.run(&errand)?,
-            Desk::Gate(gate) => gate.judge(&errand)?,
+            Desk::Gate { gate, .. } if takes_its_time => gate.run(&errand)?,
+            Desk::Gate { gate, .. } => gate.judge(&errand)?,
         };
         match answer {
-            Answer::Judged(judged) => Ok((judged, told)),
+            Answer::Judged(judged) => Ok(Answered { judged, told, mark }),
             Answer::Refused(why) => Err(DeskError::Refused(why)),
             _ => Err(DeskError::Nonsense),
         }

@@ -4,9 +4,10 @@
 use super::host::Host;
 use super::line::{Front, Line, misconfigured};
 use super::log::LogFields;
-use super::mark::{Left, Mark};
+use super::mark::Mark;
 use super::options::Options;
 use shared::config::Unenrolled;
+use shared::errand::MarkRefusal;
 use shared::guess::Stage;
 use shared::policy::Need;
 use shared::protocol::Severity;
@@ -39,26 +40,24 @@ fn check(host: &dyn Host, words: &[String]) -> HookResult {
         Ok(line) => line,
         Err(denial) => return HookResult::Denied(denial),
     };
-    let mark = host.recall().and_then(|bytes| Mark::from_bytes(&bytes));
-    match mark.filter(|mark| mark.user == line.user) {
-        Some(mark) => finish(&line.about(&mark.account), &mark.left),
-        None => ask_policy(&line),
+    match host.recall().and_then(Mark::from_bytes) {
+        Some(mark) => match line.desk.check_mark(&line.person(Stage::Before), &mark) {
+            Ok(Ok(told)) => {
+                line.tell(&told);
+                HookResult::Passed
+            }
+            Ok(Err(refusal)) => ask_policy(&line, Some(refusal)),
+            Err(error) => line.unavailable(&error),
+        },
+        None => ask_policy(&line, None),
     }
 }
 
-/// The `auth` line has passed; what it left is done now that the first factor has passed too.
-fn finish(line: &Line<'_>, left: &Left) -> HookResult {
-    match line.desk.finish(&line.visitor(Stage::Before), left) {
-        Ok(told) => line.tell(&told),
-        Err(error) => return line.unavailable(&error),
-    }
-    HookResult::Passed
-}
-
-/// Nobody asked for a code in this transaction: that is right only where none is needed.
-fn ask_policy(line: &Line<'_>) -> HookResult {
-    let need = match line.desk.need(&line.visitor(Stage::After), &line.earlier) {
-        Ok((need, _)) => need,
+/// Nobody was asked for a code in this transaction, or what `auth` decided counts no more: that is right only where none
+/// is needed.
+fn ask_policy(line: &Line<'_>, refusal: Option<MarkRefusal>) -> HookResult {
+    let need = match line.desk.need(&line.person(Stage::After), &line.earlier) {
+        Ok(policy) => policy.need,
         Err(error) => return line.unavailable(&error),
     };
     let needed = match (need, line.settings.unenrolled) {
@@ -75,7 +74,9 @@ fn ask_policy(line: &Line<'_>) -> HookResult {
     if !needed {
         return HookResult::Passed;
     }
-    let cause = if line.settings.sshd {
+    let cause = if let Some(refusal) = refusal {
+        &format!("not-asked: {refusal}")
+    } else if line.settings.sshd {
         "not-asked: no code was asked for; set KbdInteractiveAuthentication yes and AuthenticationMethods publickey,keyboard-interactive:pam in sshd_config"
     } else {
         "not-asked: no code was asked for; this service has no auth line with pam_totp.so that everyone passes"

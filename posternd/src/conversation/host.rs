@@ -1,7 +1,9 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
 use super::desk::Reach;
+use nix::unistd::getpid;
 use shared::config::file::{self, ConfigError, InForce};
+use shared::host_process::HostProcess;
 use shared::protocol::{Echo, Severity};
 use std::fmt;
 use std::path::Path;
@@ -36,6 +38,10 @@ pub trait Host {
     fn item(&self, item: Item) -> Option<Vec<u8>>;
     /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.
     fn real_user(&self) -> Option<String>;
+    /// The process, as the kernel says: this one, unless the host is at the other end of a connection.
+    fn process(&self) -> HostProcess {
+        HostProcess::find(getpid().as_raw())
+    }
     /// The user who runs the process, for the log; root also for whoever signs in.
     fn runs_as(&self) -> String;
     /// A variable of the transaction's own environment (pam_getenv), never the process's.
@@ -77,6 +83,7 @@ impl fmt::Display for NotForgotten {
 pub(crate) mod fake {
     use super::*;
     use shared::errand::client::Gate;
+    use shared::host_process::ProcessId;
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
@@ -96,6 +103,8 @@ pub(crate) mod fake {
         pub(crate) mark: RefCell<Option<Vec<u8>>>,
         /// Whether marks cannot be removed.
         pub(crate) keeps_marks: bool,
+        /// 0 is the first of them.
+        pub(crate) process: i32,
         pub(crate) gate: Option<Gate>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
         pub(crate) delay: Cell<u64>,
@@ -160,6 +169,10 @@ pub(crate) mod fake {
 
         fn real_user(&self) -> Option<String> {
             self.real_user.map(str::to_owned)
+        }
+
+        fn process(&self) -> HostProcess {
+            HostProcess::new(ProcessId::new(self.process, Some(1)), Vec::new())
         }
 
         fn runs_as(&self) -> String {

@@ -2,10 +2,10 @@
 //! that it leaves. What kinds of lines do is in [`crate::login`] and [`crate::guard`].
 
 use super::caller::{self, UserError};
-use super::desk::Desk;
+use super::desk::{Desk, Person};
 use super::host::Host;
 use super::log::LogFields;
-use super::mark::{Left, Mark};
+use super::mark::Mark;
 use super::options::{Options, Settings};
 use shared::config::Config;
 use shared::config::file::ConfigError;
@@ -68,7 +68,7 @@ impl<'a> Front<'a> {
         let settings = options.settings(&config.pam, service.as_str());
         let origin = caller::origin(host, settings.sshd, settings.rhost_is_address);
         let earlier = caller::earlier(host, settings.sshd);
-        let desk = Desk::of(host.reach(), &config);
+        let desk = Desk::of(host.reach(), host.process(), &config);
         Ok(Front { host, config, desk, settings, service, origin, earlier })
     }
 
@@ -99,26 +99,24 @@ impl<'a> Front<'a> {
     }
 }
 
-impl<'a> Line<'a> {
-    /// The same line, for the account whose code an earlier one asked for.
-    pub(crate) fn about(self, account: &UserName) -> Line<'a> {
-        Line { account: account.clone(), ..self }
-    }
-
-    pub(crate) fn visitor(&self, stage: Stage) -> Visitor<'_> {
-        Visitor {
-            name: &self.account,
-            stage,
-            origin: &self.origin,
-            browser: None,
-            service: self.service.as_str(),
+impl Line<'_> {
+    /// Who signs in, for the desk.
+    pub(crate) fn person(&self, stage: Stage) -> Person<'_> {
+        Person {
+            user: &self.user,
+            visitor: Visitor {
+                name: &self.account,
+                stage,
+                origin: &self.origin,
+                browser: None,
+                service: self.service.as_str(),
+            },
         }
     }
 
     /// Leaves the mark of a line that has passed.
-    pub(crate) fn mark(&self, left: Left) {
-        let (user, account) = (self.user.clone(), self.account.clone());
-        self.host.remember(Mark { user, account, left }.to_bytes());
+    pub(crate) fn mark(&self, mark: &Mark) {
+        self.host.remember(mark.to_bytes());
     }
 
     /// What a success brings, told to whoever got in.
@@ -130,13 +128,13 @@ impl<'a> Line<'a> {
 
     /// What whoever must have a second factor, and has none, gets where neither the line nor postern.toml says what.
     pub(crate) fn waived(&self) -> HookResult {
-        match self.desk.waive(&self.visitor(Stage::After)) {
+        match self.desk.waive(&self.person(Stage::After)) {
             Err(error) => self.unavailable(&error),
             Ok(None) => self.not_enrolled(),
-            Ok(Some(waiver)) => {
+            Ok(Some((waiver, mark))) => {
                 self.host.tell(&words::waived(waiver));
                 self.log(Severity::Notice, "not needed", waiver.name());
-                self.mark(Left::Nothing);
+                self.mark(&mark);
                 HookResult::NotNeeded
             }
         }

@@ -5,6 +5,7 @@ mod at_the_gate;
 mod attacks;
 mod earlier;
 mod grace;
+mod marks;
 mod one_field;
 mod password;
 mod setups;

@@ -3,11 +3,11 @@
 
 use super::answers::{Answers, Source, Typed, hand_on};
 use super::caller;
-use super::desk::{Granted, Refusal, Ruled};
+use super::desk::{Granted, Policy, Refusal, Ruled};
 use super::host::{Host, NoAnswer};
 use super::line::{Front, Line, misconfigured};
 use super::log::LogFields;
-use super::mark::Left;
+use super::mark::Mark;
 use super::options::{Options, Takes};
 use shared::account::Mail;
 use shared::answer::Reading;
@@ -83,15 +83,16 @@ impl Line<'_> {
     /// After the first factor: whoever needs no code passes, refusals say why, and there are several tries.
     fn ask_kindly(&self) -> HookResult {
         let earlier = caller::earlier_behind(self.host, self.settings.sshd);
-        let (need, mail) = match self.desk.need(&self.visitor(Stage::After), &earlier) {
+        let policy = match self.desk.need(&self.person(Stage::After), &earlier) {
             Ok(found) => found,
             Err(error) => return self.unavailable(&error),
         };
-        let nobody_enrolled = matches!(need, Need::Enrolment | Need::Nothing);
+        let nobody_enrolled = matches!(policy.need, Need::Enrolment | Need::Nothing);
         if nobody_enrolled && self.settings.unenrolled == Some(Unenrolled::Enroll) {
             return self.set_up();
         }
-        match self.without_code(need, Stage::After) {
+        let mail = policy.mail;
+        match self.without_code(policy, Stage::After) {
             None => match self.by_grace() {
                 None => self.ask_for_code(mail),
                 Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
@@ -166,7 +167,7 @@ impl Line<'_> {
 
     /// Has a code mailed; what there is to say.
     fn mail(&self) -> Result<String, HookResult> {
-        match self.desk.mail(&self.visitor(Stage::After)) {
+        match self.desk.mail(&self.person(Stage::After)) {
             Err(error) => Err(self.unavailable(&error)),
             Ok(Ok(told)) => Ok(told),
             Ok(Err(Refusal { cause, words })) => {
@@ -178,14 +179,16 @@ impl Line<'_> {
 
     /// Before the first factor: one prompt, one text, one timing for everyone.
     fn ask_everyone_alike(&self) -> HookResult {
-        let visitor = self.visitor(Stage::Before);
+        let person = self.person(Stage::Before);
         if let Some(rule) =
             self.config.policy.exempts_everyone(self.service.as_str(), self.origin.certain_address())
         {
             // A store that cannot be read closes this door too.
-            return match self.desk.need(&visitor, &Earlier::default()) {
+            return match self.desk.need(&person, &Earlier::default()) {
                 Err(error) => self.unavailable(&error),
-                Ok(_) => self.hand_on_alone().map_or_else(|denied| denied, |()| self.exempt(rule)),
+                Ok(policy) => {
+                    self.hand_on_alone().map_or_else(|denied| denied, |()| self.exempt(rule, policy.mark))
+                }
             };
         }
         let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
@@ -200,15 +203,15 @@ impl Line<'_> {
             Err(denied) => return denied,
         };
         // asked for everyone, so that it takes everyone as long
-        let need = self.desk.need(&visitor, &Earlier::default());
-        match (ruled, need) {
+        let policy = self.desk.need(&person, &Earlier::default());
+        match (ruled, policy) {
             (Ruled::Accepted { granted, taken, .. }, _) => {
                 hand_on(self.host, &self.settings, &typed, taken);
                 self.passed(granted)
             }
             (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
-            (Ruled::Refused { refusal, taken }, Ok((need, _))) => {
-                let entry = self.without_code(need, Stage::Before);
+            (Ruled::Refused { refusal, taken }, Ok(policy)) => {
+                let entry = self.without_code(policy, Stage::Before);
                 hand_on(self.host, &self.settings, &typed, if entry.is_some() { 0 } else { taken });
                 entry.unwrap_or_else(|| {
                     self.refused(&refusal);
@@ -250,7 +253,7 @@ impl Line<'_> {
     }
 
     fn judge(&self, stage: Stage, typed: &Typed) -> Result<Ruled, HookResult> {
-        let ruled = self.desk.judge(&self.visitor(stage), &typed.text, self.settings.reading);
+        let ruled = self.desk.judge(&self.person(stage), &typed.text, self.settings.reading);
         ruled.map_err(|error| self.unavailable(&error))
     }
 
@@ -267,14 +270,13 @@ impl Line<'_> {
     }
 
     /// What whoever needs no code gets, or whoever should have one and cannot; `None` if the code decides.
-    fn without_code(&self, need: Need, stage: Stage) -> Option<HookResult> {
-        match (need, self.settings.unenrolled) {
-            (Need::Exempt(rule), _) => Some(self.exempt(rule)),
+    fn without_code(&self, policy: Policy, stage: Stage) -> Option<HookResult> {
+        match (policy.need, self.settings.unenrolled) {
+            (Need::Exempt(rule), _) => Some(self.exempt(rule, policy.mark)),
             (Need::Code, _) => None,
             (_, Some(Unenrolled::Allow)) | (Need::Nothing, None) => {
                 self.log(Severity::Info, "not needed", "not-enrolled");
-                self.mark(Left::Nothing);
-                Some(HookResult::NotNeeded)
+                Some(self.not_needed(policy.mark))
             }
             // Only someone who has passed the first factor signs in for the first time.
             (Need::Enrolment, None) if stage == Stage::After => Some(self.waived()),
@@ -287,7 +289,7 @@ impl Line<'_> {
         if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
             return None;
         }
-        match self.desk.grace(&self.visitor(Stage::After), self.settings.grace) {
+        match self.desk.grace(&self.person(Stage::After), self.settings.grace) {
             Err(error) => Some(self.unavailable(&error)),
             Ok(None) => None,
             // not PAM_IGNORE: this person needs a code here, and gave it earlier
@@ -295,9 +297,16 @@ impl Line<'_> {
         }
     }
 
-    fn exempt(&self, rule: usize) -> HookResult {
+    fn exempt(&self, rule: usize, mark: Option<Mark>) -> HookResult {
         self.log(Severity::Info, "not needed", &format!("policy.exempt-{rule}"));
-        self.mark(Left::Nothing);
+        self.not_needed(mark)
+    }
+
+    /// No code is needed. Without a mark the guard asks the policy anew.
+    fn not_needed(&self, mark: Option<Mark>) -> HookResult {
+        if let Some(mark) = mark {
+            self.mark(&mark);
+        }
         HookResult::NotNeeded
     }
 
@@ -307,9 +316,9 @@ impl Line<'_> {
     }
 
     fn passed_as(&self, result: &str, granted: Granted) -> HookResult {
-        let (by, left) = granted.into_parts();
+        let (by, mark) = granted.into_parts();
         self.log(Severity::Info, result, &by);
-        self.mark(left);
+        self.mark(&mark);
         HookResult::Passed
     }
 

@@ -3,6 +3,7 @@
 //! MUST NOT change what comes of the stack: the password is changed already, and a success of ours could make up for
 //! a module that refused.
 
+use super::desk::Person;
 use super::host::Host;
 use super::line::{Front, misconfigured};
 use super::log::LogFields;
@@ -43,8 +44,10 @@ pub(super) fn changed(host: &dyn Host, words: &[String]) {
         Origin::Unknown => Origin::Local(actor.clone()),
         known => known.clone(),
     };
-    let visitor = Visitor { name: &line.user, origin: &origin, ..line.visitor(Stage::After) };
-    match line.desk.password_changed(&visitor, &actor) {
+    let person = line.person(Stage::After);
+    let visitor = Visitor { name: &line.user, origin: &origin, ..person.visitor };
+    let person = Person { visitor, ..person };
+    match line.desk.password_changed(&person, &actor) {
         Ok(Some(told)) => {
             line.log(Severity::Info, "ended", "host-password");
             line.tell(&told);

@@ -46,7 +46,7 @@ impl Line<'_> {
 
     /// The authenticator counts from here on, whatever becomes of the rest of the stack.
     fn activate(&self, confirmed: &Typed) -> Result<Granted, HookResult> {
-        let activated = self.desk.activate_setup(&self.visitor(Stage::After), confirmed);
+        let activated = self.desk.activate_setup(&self.person(Stage::After), confirmed);
         let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
         self.tell(&told);
         self.host.tell(words::IS_SET_UP);
@@ -54,13 +54,13 @@ impl Line<'_> {
     }
 
     fn begin(&self) -> Result<Shown, HookResult> {
-        let visitor = self.visitor(Stage::After);
+        let person = self.person(Stage::After);
         let mut code: Option<Zeroizing<Vec<u8>>> = None;
         let mut said: Option<String> = None;
         let mut tries = self.settings.tries;
         // the first time without a code, which may not be needed
         loop {
-            let begun = self.desk.begin_setup(&visitor, code.as_ref().map(|code| code.as_slice()));
+            let begun = self.desk.begin_setup(&person, code.as_ref().map(|code| code.as_slice()));
             match begun.map_err(|error| self.unavailable(&error))? {
                 Begun::Setup { secret, url, recovery_codes, ticket } => {
                     return Ok(Shown { secret, url, recovery_codes, ticket });
@@ -94,11 +94,11 @@ impl Line<'_> {
             *picture,
             words::CODE_PROMPT
         ));
-        let visitor = self.visitor(Stage::After);
+        let person = self.person(Stage::After);
         let mut said = None;
         for _ in 0..self.settings.tries {
             let typed = self.ask(&prompt, Echo::On)?;
-            let confirmed = self.desk.confirm_setup(&visitor, &shown.ticket, &typed);
+            let confirmed = self.desk.confirm_setup(&person, &shown.ticket, &typed);
             match confirmed.map_err(|error| self.unavailable(&error))? {
                 Ok(ticket) => return Ok(ticket),
                 Err(refusal) => {

@@ -43,7 +43,7 @@ pub(super) fn parent_is_alive(
     now: Timestamp,
 ) -> Result<Option<Alive>, StoreError> {
     let record = tx.account(account)?;
-    let found = record.as_ref().map(|record| AccountAt { id: record.id, generation: record.generation });
+    let found = record.as_ref().map(AccountAt::of);
     if found != at {
         return Ok(None);
     }
@@ -58,14 +58,21 @@ pub(super) fn parent_is_alive(
     Ok(Some(Alive { record, session, _made_here: () }))
 }
 
+/// An account as it is now, if there is one.
+pub(super) fn account_at(
+    tx: &mut dyn Transaction,
+    account: &UserName,
+) -> Result<Option<AccountAt>, StoreError> {
+    Ok(tx.account(account)?.as_ref().map(AccountAt::of))
+}
+
 /// Whether a session is alive.
 pub(super) fn session_is_alive(
     session: &Session,
     tx: &mut dyn Transaction,
     now: Timestamp,
 ) -> Result<Option<Alive>, StoreError> {
-    let at =
-        tx.account(&session.name)?.map(|record| AccountAt { id: record.id, generation: record.generation });
+    let at = account_at(tx, &session.name)?;
     let is_same = |at: AccountAt| at.id.0 == session.account && at.generation == session.generation;
     match at.is_some_and(is_same) {
         true => parent_is_alive(tx, &session.name, at, &Parent::session(session), now),

@@ -1,5 +1,6 @@
 //! One attempt, in one transaction: load, decide, mark, commit. Nothing is answered before the commit.
 
+use super::alive::account_at;
 use super::visit::Visit;
 use super::{AppPasswordsAfter, Door, DoorError, load};
 use crate::answer::Answer;
@@ -9,6 +10,7 @@ use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
 use crate::store::{AccountRecord, Intent, Missed};
+use crate::token::AccountAt;
 use serde::{Deserialize, Serialize};
 
 /// Who stands at which door.
@@ -98,6 +100,8 @@ pub struct Outcome {
     pub missed: Option<Missed>,
     /// What the use of a recovery code left.
     pub recovery: Option<Recovered>,
+    /// The account as what was accepted left it: whatever ends its sessions later raises its generation.
+    pub(super) at: Option<AccountAt>,
     /// Whether it opened nothing and wrote nothing, so that there is nothing to keep.
     pub(super) is_free: bool,
 }
@@ -115,7 +119,10 @@ impl Door {
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
-        let outcome = visit.judge(tx, answer)?;
+        let mut outcome = visit.judge(tx, answer)?;
+        if let Verdict::Accepted(_) = outcome.verdict {
+            outcome.at = account_at(tx, visitor.name)?;
+        }
         let worth_keeping = !outcome.is_free || visit.mended;
         drop(visit);
         match worth_keeping {

@@ -140,7 +140,7 @@ impl Door {
                         self.begin_recovery_codes(caller, account, proof.footing, now)?
                     }
                 };
-                Ok(Reply { told: proof.told, answer })
+                Ok(Reply { told: proof.told, ..answer.into() })
             }
         }
     }
@@ -363,7 +363,7 @@ impl Door {
 }
 
 fn activated(after: AppPasswordsAfter) -> Reply {
-    Reply { told: words::app_passwords(after).into_iter().collect(), answer: Answer::Done }
+    Reply { told: words::app_passwords(after).into_iter().collect(), ..Answer::Done.into() }
 }
 
 fn random(error: RandomError) -> AdministrationError {

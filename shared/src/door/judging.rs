@@ -7,6 +7,7 @@
 
 use super::errand::Caller;
 use super::mail::{MailRefusal, Posted};
+use super::marks::Passed;
 use super::{
     Actor, AdministrationError, Asked, Door, DoorError, Means, NotMailed, PolicyError, Visitor, load,
 };
@@ -14,7 +15,7 @@ use crate::account::Enrolled;
 use crate::answer::{Answer as Typing, LENGTHS, Reading, ending};
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
-use crate::decision::{Refusal, Verdict};
+use crate::decision::{Refusal, Spared, Verdict};
 use crate::earlier::Earlier;
 use crate::errand::{Answer, Judged, Judging, Question, Reply, Typed};
 use crate::groups;
@@ -22,9 +23,8 @@ use crate::guess::Stage;
 use crate::name::UserName;
 use crate::place::Origin;
 use crate::policy::{Need, Subject};
-use crate::store::{AccountId, AccountRecord, Intent};
-use crate::token::{AcceptedBefore, Token};
-use crate::vault::VaultError;
+use crate::store::{AccountId, Intent};
+use crate::token::{AcceptedBefore, AccountAt};
 use crate::words;
 
 /// By what someone got in, as logs name it.
@@ -38,6 +38,8 @@ enum Judgement {
         by: &'static str,
         /// What is booked when the first factor has passed too; an app password leaves nothing to book.
         means: Option<Means>,
+        /// The account as it was then.
+        at: Option<AccountAt>,
         /// What the success brings, as people read it.
         told: Vec<String>,
     },
@@ -64,6 +66,11 @@ impl Door {
         let (origin, stage) = self.stands(caller, account, judging)?;
         let service = judging.service.as_str();
         let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
+        // before it is looked at, so that no revocation comes between
+        let at = match &judging.question {
+            Question::Need | Question::Waive | Question::Grace(_) => self.account_at(account)?,
+            _ => None,
+        };
         let judged = match &judging.question {
             Question::Need => {
                 // of one's own account nobody else has seen it
@@ -79,7 +86,7 @@ impl Door {
             Question::Waive if stage == Stage::Before => Judged::Waived(None),
             Question::Waive => Judged::Waived(self.waive(&visitor, now)?),
             Question::Answer { typed, reading } => {
-                return self.judge_answer(caller, &visitor, typed, *reading, now);
+                return self.judge_answer(caller, &visitor, judging, (typed, *reading), now);
             }
             Question::Grace(grace) => Judged::Grace(self.grace(&visitor, *grace, now)?),
             Question::PasswordChanged => {
@@ -94,11 +101,11 @@ impl Door {
                     None => Answer::Judged(Judged::NothingToEnd).into(),
                     Some(after) => {
                         let told = words::app_passwords(after).into_iter().collect();
-                        Reply { told, answer: Answer::Judged(Judged::Done) }
+                        Reply { told, ..Answer::Judged(Judged::Done).into() }
                     }
                 });
             }
-            Question::Book(ticket) => return self.book(caller, &visitor, ticket, now),
+            Question::Account(mark) => return self.account_hook(caller, judging, mark, now),
             Question::Mail => match self.post_code(&visitor, now)? {
                 Asked::Refused(refusal) => not_mailed(refusal),
                 Asked::For(posted) => {
@@ -106,9 +113,24 @@ impl Door {
                     self.mailed(&posted, sent)?
                 }
             },
-            Question::Setup(step) => return self.set_up_at_prompt(caller, &visitor, step, now),
+            Question::Setup(step) => return self.set_up_at_prompt(caller, &visitor, judging, step, now),
         };
-        Ok(Answer::Judged(judged).into())
+        let at = match judged {
+            // with the first sign-in the account may have come into being
+            Judged::Waived(Some(_)) if at.is_none() => Some(self.account_at(account)?),
+            Judged::Waived(Some(_)) | Judged::Grace(Spared::Yes) => Some(at),
+            Judged::Need { need, .. } if need != Need::Code => Some(at),
+            _ => None,
+        };
+        let mark = match at {
+            None => None,
+            Some(at) => Some(self.seal_mark(
+                judging,
+                Passed { caller, account, at, accepted: None, told: Vec::new() },
+                now,
+            )?),
+        };
+        Ok(Reply { mark, ..Answer::Judged(judged).into() })
     }
 
     /// Where someone stands, and what they have passed.
@@ -166,21 +188,16 @@ impl Door {
         &mut self,
         caller: Caller<'_>,
         visitor: &Visitor<'_>,
-        typed: &Typed,
-        reading: Reading,
+        judging: &Judging,
+        (typed, reading): (&Typed, Reading),
         now: Timestamp,
     ) -> Result<Reply, AdministrationError> {
         let (code, taken) = match reading {
             Reading::Whole => (&**typed, typed.len()),
             Reading::Ending => self.ending(visitor.name, typed)?,
         };
-        // before it is judged, so that no revocation comes between
-        let footing = match visitor.stage {
-            Stage::Before => Some(self.footing(visitor.name)?),
-            Stage::After => None,
-        };
-        let (by, means, told) = match self.judge(visitor, code, now)? {
-            Judgement::Accepted { by, means, told } => (by.to_owned(), means, told),
+        let (by, means, at, told) = match self.judge(visitor, code, now)? {
+            Judgement::Accepted { by, means, at, told } => (by.to_owned(), means, at, told),
             Judgement::Refused { refusal, cause, words } => {
                 let cause = match (refusal, caller) {
                     // a hint about a future code would be usable later, and this process's user may be who guesses
@@ -190,21 +207,19 @@ impl Door {
                 return Ok(Answer::Judged(Judged::Refused { cause, words, taken }).into());
             }
         };
-        let ticket = match (footing, means) {
-            (None, _) | (_, None) => None,
-            (Some(footing), Some(means)) => {
-                let footing = match footing.account {
-                    Some(_) => footing,
-                    // a declared account comes into being with its first answer
-                    None => self.footing(visitor.name)?,
-                };
-                let (keys, to) = (self.token_keys(), caller.issues_to(visitor.name, &footing));
-                let accepted = AcceptedBefore { footing, means, at: now, from: visitor.origin.clone() };
-                let token = Token::issue(&keys, to, accepted, now).map_err(VaultError::Random)?;
-                Some(token.seal(&keys)?.into())
-            }
+        let accepted = means.filter(|_| visitor.stage == Stage::Before).map(|means| AcceptedBefore {
+            means,
+            at: now,
+            from: visitor.origin.clone(),
+        });
+        // a host that does not know that the first factor has passed tells it then
+        let told_later = match judging.stage {
+            Stage::Before if accepted.is_none() => told.clone(),
+            _ => Vec::new(),
         };
-        Ok(Reply { told, answer: Answer::Judged(Judged::Accepted { by, ticket, taken }) })
+        let passed = Passed { caller, account: visitor.name, at, accepted, told: told_later };
+        let mark = Some(self.seal_mark(judging, passed, now)?);
+        Ok(Reply { told, mark, answer: Answer::Judged(Judged::Accepted { by, taken }) })
     }
 
     /// The answer behind a password in one field, and how many bytes that takes of what was typed. An app password
@@ -244,8 +259,10 @@ impl Door {
     /// Judges an answer: an app password by its mark, or any kind of code.
     fn judge(&mut self, visitor: &Visitor<'_>, typed: &str, now: Timestamp) -> Result<Judgement, DoorError> {
         if let Ok(app_password) = AppPassword::read(typed) {
+            // before it is looked at, so that no revocation comes between
+            let at = self.account_at(visitor.name)?;
             return Ok(match self.admit(visitor, &app_password, now)? {
-                Ok(_) => Judgement::Accepted { by: APP_PASSWORD, means: None, told: Vec::new() },
+                Ok(_) => Judgement::Accepted { by: APP_PASSWORD, means: None, at, told: Vec::new() },
                 Err(refusal) => Judgement::Refused {
                     refusal: None,
                     cause: refusal.to_string(),
@@ -260,7 +277,7 @@ impl Door {
                 let told =
                     [outcome.missed.as_ref().map(words::missed), outcome.recovery.map(words::recovered)];
                 let told = told.into_iter().flatten().collect();
-                Judgement::Accepted { by: means.name(), means: Some(means), told }
+                Judgement::Accepted { by: means.name(), means: Some(means), at: outcome.at, told }
             }
             Verdict::Refused(refusal) => Judgement::Refused {
                 refusal: Some(refusal),
@@ -268,42 +285,6 @@ impl Door {
                 words: words::refusal(refusal),
             },
         })
-    }
-
-    /// What an answer brings that opened before the first factor; only once, however often the ticket comes. What has
-    /// ended the account's sessions since has ended this one too.
-    fn book(
-        &mut self,
-        caller: Caller<'_>,
-        visitor: &Visitor<'_>,
-        ticket: &Typed,
-        now: Timestamp,
-    ) -> Result<Reply, AdministrationError> {
-        // tickets are opened with the keys of now
-        self.footing(visitor.name)?;
-        let token = self.opened::<AcceptedBefore>(ticket, caller, visitor.name, now)?;
-        let accepted = token.payload();
-        let visitor = Visitor {
-            name: visitor.name,
-            stage: Stage::Before,
-            origin: &accepted.from,
-            browser: None,
-            service: visitor.service,
-        };
-        // so it stays where there is no account any more
-        let mut is_over = true;
-        let is_settled = |record: &AccountRecord| {
-            is_over = has_ended(record, accepted);
-            is_over || is_booked(record, accepted)
-        };
-        let entered = self.entered_unless(&visitor, accepted.means, now, is_settled)?;
-        if is_over {
-            return Err(AdministrationError::Stale);
-        }
-        let told = entered.map_or([None, None], |entered| {
-            [entered.missed.as_ref().map(words::missed), entered.recovery.map(words::recovered)]
-        });
-        Ok(Reply { told: told.into_iter().flatten().collect(), answer: Answer::Judged(Judged::Done) })
     }
 
     /// A gate is asked for a code by mail; [`Door::look_after`] tells what becomes of the letter.
@@ -337,16 +318,4 @@ impl Door {
 /// Why no code is mailed.
 pub fn not_mailed(refusal: MailRefusal) -> Judged {
     Judged::Refused { cause: refusal.to_string(), words: words::mail_refusal(refusal), taken: 0 }
-}
-
-/// Whether a revocation came between the answer and now. The use of a recovery code is one itself, so that such a ticket is
-/// good for once.
-fn has_ended(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
-    accepted.footing.account != Some((record.id, record.generation))
-}
-
-/// Otherwise a ticket could forgive wrong codes over and over. A recovery code ends what the account had open, whatever
-/// sign-ins there were meanwhile.
-fn is_booked(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
-    accepted.means != Means::RecoveryCode && record.last_sign_in.is_some_and(|last| last >= accepted.at)
 }

@@ -4,12 +4,13 @@
 //! MUST NOT begin one for a process that runs as the person: it could be anyone who found a terminal open, and such a
 //! host vouches for no password. `postern enroll` asks for it.
 
+use super::marks::Passed;
 use super::{Actor, AdministrationError, Caller, Door, Means, Visitor};
 use crate::answer;
 use crate::clock::Timestamp;
 use crate::decision::Refusal;
 use crate::enrolment::{Confirmation, Pending};
-use crate::errand::{Answer, AtPrompt, Judged, Reply, Typed};
+use crate::errand::{Answer, AtPrompt, Judged, Judging, Reply, Typed};
 use crate::guess::Stage;
 use crate::policy::Enrolling;
 use crate::recovery::RecoveryCode;
@@ -26,6 +27,7 @@ impl Door {
         &mut self,
         caller: Caller<'_>,
         visitor: &Visitor<'_>,
+        judging: &Judging,
         step: &AtPrompt,
         now: Timestamp,
     ) -> Done {
@@ -36,7 +38,7 @@ impl Door {
         match step {
             AtPrompt::Begin(code) => self.begin_at_prompt(caller, visitor, code.as_ref(), now),
             AtPrompt::Confirm { ticket, code } => self.confirm_at_prompt(caller, visitor, ticket, code, now),
-            AtPrompt::Activate(ticket) => self.activate_at_prompt(caller, visitor, ticket, now),
+            AtPrompt::Activate(ticket) => self.activate_at_prompt(caller, visitor, judging, ticket, now),
         }
     }
 
@@ -99,6 +101,7 @@ impl Door {
         &mut self,
         caller: Caller<'_>,
         visitor: &Visitor<'_>,
+        judging: &Judging,
         ticket: &Typed,
         now: Timestamp,
     ) -> Done {
@@ -119,8 +122,17 @@ impl Door {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
         }
+        let at = self.account_at(visitor.name)?.filter(|at| at.generation == generation);
+        let passed = Passed {
+            caller,
+            account: visitor.name,
+            at: Some(at.ok_or(AdministrationError::Stale)?),
+            accepted: None,
+            told: Vec::new(),
+        };
+        let mark = Some(self.seal_mark(judging, passed, now)?);
         let told = words::app_passwords(after).into_iter().collect();
-        Ok(Reply { told, answer: Answer::Judged(Judged::Done) })
+        Ok(Reply { told, mark, answer: Answer::Judged(Judged::Done) })
     }
 }
 

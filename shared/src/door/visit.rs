@@ -187,7 +187,8 @@ impl<'a> Visit<'a> {
     /// Writes what a ruling says.
     pub(super) fn apply(&self, tx: &mut dyn Transaction, ruling: Ruling) -> Result<Outcome, StoreError> {
         let free = ruling.is_free();
-        let mut outcome = Outcome { verdict: ruling.verdict, missed: None, recovery: None, is_free: free };
+        let mut outcome =
+            Outcome { verdict: ruling.verdict, missed: None, recovery: None, at: None, is_free: free };
         match &outcome.verdict {
             Verdict::Accepted(accepted) => {
                 let record = self.record.as_ref().expect("only an account with a second factor is accepted");

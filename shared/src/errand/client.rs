@@ -24,7 +24,7 @@ const ANSWERED: Duration = Duration::from_secs(40);
 const JUDGED: Duration = Duration::from_secs(2);
 
 /// The user that the gate runs as.
-const USER: &str = "postern";
+const USER: &str = "postern-gate";
 
 /// A gate, as others find it.
 #[derive(Clone, Debug)]

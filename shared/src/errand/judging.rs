@@ -10,10 +10,12 @@ use crate::config::Grace;
 use crate::decision::Spared;
 use crate::earlier::Earlier;
 use crate::guess::Stage;
-use crate::name::Service;
+use crate::host_process::HostProcess;
+use crate::name::{Service, UserName};
 use crate::place::Origin;
 use crate::policy::{Need, Waiver};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One question about the account that the errand names. Where the person stands is believed only of root's hosts and
 /// of those that `pam.socket_users` names.
@@ -22,6 +24,10 @@ use serde::{Deserialize, Serialize};
 pub struct Judging {
     /// The host's PAM service.
     pub service: Service,
+    /// Who signs in; the account's code may be another's.
+    pub user: UserName,
+    /// The host process.
+    pub process: HostProcess,
     /// Where the person comes from.
     pub origin: Origin,
     /// Whether the first factor has passed.
@@ -46,8 +52,9 @@ pub enum Question {
         /// How much of that is the answer.
         reading: Reading,
     },
-    /// The first factor has passed after an answer that opened: the ticket that came with that.
-    Book(Typed),
+    /// `account`, with the mark that `auth` left: whether it is of this transaction, and still good. What opened before the
+    /// first factor is booked.
+    Account(Typed),
     /// Whether someone who must have a second factor, and has none, may come in without.
     Waive,
     /// Whether an earlier code spares the next, where that counts for so long.
@@ -92,8 +99,6 @@ pub enum Judged {
     Accepted {
         /// By what, as logs name it.
         by: String,
-        /// What books it, where the first factor is still to pass.
-        ticket: Option<Typed>,
         /// How many bytes at the end of what was typed were the answer.
         taken: usize,
     },
@@ -106,8 +111,12 @@ pub enum Judged {
         /// How many bytes at the end of what was typed were the answer.
         taken: usize,
     },
-    /// It is done: booked, active, ended.
+    /// It is done: active, ended.
     Done,
+    /// The mark is of this transaction, and good.
+    Marked,
+    /// It is not.
+    NotMarked(MarkRefusal),
     /// There is no account, and so nothing that could end.
     NothingToEnd,
     /// What grace says.
@@ -134,4 +143,32 @@ pub enum Judged {
         /// What activates it.
         ticket: Typed,
     },
+}
+
+/// Why a mark does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarkRefusal {
+    /// It does not open: no mark, one of another store or peer, or one that has expired.
+    Invalid,
+    /// It is another user's.
+    User,
+    /// It is another service's.
+    Service,
+    /// It is of another host process.
+    Process,
+    /// Something has ended all that the account had open since.
+    Revoked,
+}
+
+impl fmt::Display for MarkRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MarkRefusal::Invalid => "the mark of its auth line has expired, or is none of this store's",
+            MarkRefusal::User => "the mark of its auth line is another user's",
+            MarkRefusal::Service => "the mark of its auth line is another service's",
+            MarkRefusal::Process => "the mark of its auth line is another process's",
+            MarkRefusal::Revoked => "what its auth line accepted was revoked since",
+        })
+    }
 }

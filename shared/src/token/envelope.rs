@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
 use crate::session::{PassedFirst, Session, SessionId};
-use crate::store::AccountId;
+use crate::store::{AccountId, AccountRecord};
 use crate::vault::{TokenKeys, VaultError};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -62,6 +62,13 @@ pub(crate) struct AccountAt {
     pub(crate) id: AccountId,
     /// Whatever ends all sessions raises it.
     pub(crate) generation: u64,
+}
+
+impl AccountAt {
+    /// As a record says.
+    pub(crate) fn of(record: &AccountRecord) -> AccountAt {
+        AccountAt { id: record.id, generation: record.generation }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,8 +23,8 @@ pub enum Kind {
     Access,
     /// What gets the next access token.
     Refresh,
-    /// A code that was accepted at a prompt before the first factor.
-    AcceptedBefore,
+    /// From the `auth` hook of a PAM transaction to its `account` hook.
+    Mark,
 }
 
 impl Kind {
@@ -38,20 +38,19 @@ impl Kind {
         Kind::StepUp,
         Kind::Access,
         Kind::Refresh,
-        Kind::AcceptedBefore,
+        Kind::Mark,
     ];
 
     /// The longest that one lives, in seconds. A refresh token lives as long as its session, which lasts 30 days at most.
     pub const fn life(self) -> u64 {
         match self {
-            Kind::Login => 600,
+            Kind::Login | Kind::Mark => 600,
             Kind::Enrollment
             | Kind::Draft
             | Kind::Confirmed
             | Kind::RecoveryCodes
             | Kind::StepUp
-            | Kind::Access
-            | Kind::AcceptedBefore => 900,
+            | Kind::Access => 900,
             Kind::Refresh => 30 * 86_400,
         }
     }
@@ -67,7 +66,7 @@ impl Kind {
             Kind::StepUp => "postern token: step-up",
             Kind::Access => "postern token: access",
             Kind::Refresh => "postern token: refresh",
-            Kind::AcceptedBefore => "postern token: accepted before the first factor",
+            Kind::Mark => "postern token: mark",
         }
     }
 }

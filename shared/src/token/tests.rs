@@ -5,6 +5,7 @@ use crate::account::Methods;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::enrolment::{Footing, Pending};
+use crate::host_process::ProcessId;
 use crate::name::{Label, UserName};
 use crate::place::Origin;
 use crate::recovery::RecoveryCode;
@@ -81,11 +82,16 @@ fn all(keys: &TokenKeys, holder: Holder) -> Vec<Sample> {
         sample(keys, holder, StepUp::for_tests),
         sample(keys, holder, || Access::for_tests("cookie")),
         sample(keys, holder, || Refresh::for_tests("cookie", 3)),
-        sample(keys, holder, || AcceptedBefore {
-            footing: footing(),
-            means: crate::door::Means::Code,
-            at: NOW,
-            from: Origin::Unknown,
+        sample(keys, holder, || Mark {
+            user: alice(),
+            service: "sshd".to_owned().try_into().unwrap(),
+            process: ProcessId::new(4711, Some(1)),
+            accepted: Some(AcceptedBefore {
+                means: crate::door::Means::Code,
+                at: NOW,
+                from: Origin::Unknown,
+            }),
+            told: Vec::new(),
         }),
     ]
 }

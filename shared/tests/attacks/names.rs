@@ -6,6 +6,7 @@ use shared::earlier::Earlier;
 use shared::enrolment::{Confirmation, Pending};
 use shared::errand::{Answer as ErrandAnswer, AtPrompt, Errand, Judged, Judging, Question, Task};
 use shared::guess::Stage;
+use shared::host_process::HostProcess;
 use shared::import::{Format, read};
 use shared::name::{Distinct, Service, UserName};
 use shared::place::Origin;
@@ -208,6 +209,8 @@ fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
 fn asks(home: &mut Home, who: &str, stage: Stage, question: Question) -> Result<Judged, AdministrationError> {
     let judging = Judging {
         service: Service::named(b"ftp"),
+        user: name(who),
+        process: HostProcess::find(1),
         origin: Origin::Unknown,
         stage,
         earlier: Earlier::default(),

@@ -5,6 +5,7 @@ use shared::door::Caller;
 use shared::earlier::Earlier;
 use shared::errand::{Answer, Errand, Judged, Judging, Question, Task};
 use shared::guess::Stage;
+use shared::host_process::HostProcess;
 use shared::name::{Group, Service};
 use shared::place::Origin;
 use shared::policy::Need;
@@ -15,6 +16,8 @@ use super::home::NOW;
 fn need(home: &mut Home, who: &str) -> Need {
     let judging = Judging {
         service: Service::named(b"sshd"),
+        user: name(who),
+        process: HostProcess::find(1),
         origin: Origin::Unknown,
         stage: Stage::After,
         earlier: Earlier::default(),

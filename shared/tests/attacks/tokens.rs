@@ -13,6 +13,7 @@ use shared::door::{
 };
 use shared::errand::{Answer as ErrandAnswer, AtPrompt, Errand, Judged, Judging, Question, Task};
 use shared::guess::Stage;
+use shared::host_process::HostProcess;
 use shared::name::{Distinct, Service};
 use shared::otpauth;
 use shared::place::Origin;
@@ -133,6 +134,8 @@ fn a_process_of_the_users_own_says_no_password_changed() {
     let bob = name("bob");
     let judging = Judging {
         service: Service::named(b"passwd"),
+        user: bob.clone(),
+        process: HostProcess::find(1),
         origin: Origin::Unknown,
         stage: Stage::After,
         earlier: Default::default(),
@@ -370,6 +373,8 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
     let asks = |door: &mut Door, step: AtPrompt| {
         let judging = Judging {
             service: Service::named(b"sshd"),
+            user: name("bob"),
+            process: HostProcess::find(1),
             origin: remote("192.0.2.7"),
             stage: Stage::After,
             earlier: Default::default(),

@@ -4,6 +4,7 @@
 
 #[path = "../home/mod.rs"]
 mod home;
+mod marks;
 mod prompt;
 
 use home::{Home, NOW, alice, code_of, name};
@@ -13,9 +14,12 @@ use shared::clock::Timestamp;
 use shared::door::{Actor, AdministrationError, Caller, Means, Visitor};
 use shared::earlier::Earlier;
 use shared::enrolment::Pending;
-use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, Question, Reply, Task, Typed, wire};
+use shared::errand::{
+    Answer, AtPrompt, Errand, Judged, Judging, MarkRefusal, Question, Reply, Task, Typed, wire,
+};
 use shared::event::{Filter, What};
 use shared::guess::Stage;
+use shared::host_process::{HostProcess, ProcessId};
 use shared::otpauth;
 use shared::place::Origin;
 use shared::policy::{Need, Waiver};
@@ -32,16 +36,29 @@ struct Host {
     address: Option<&'static str>,
     stage: Stage,
     earlier: &'static str,
+    service: &'static str,
+    process: &'static [ProcessId],
 }
 
-const LOCKER: Host = Host { who: "alice", uid: 1000, address: None, stage: Stage::After, earlier: "" };
+const PROCESS: ProcessId = ProcessId::new(4711, Some(1));
+const LOCKER: Host = Host {
+    who: "alice",
+    uid: 1000,
+    address: None,
+    stage: Stage::After,
+    earlier: "",
+    service: "test",
+    process: &[PROCESS],
+};
 const DOVECOT: Host =
-    Host { who: "dovecot", uid: 990, address: Some("192.0.2.7"), stage: Stage::Before, earlier: "" };
+    Host { who: "dovecot", uid: 990, address: Some("192.0.2.7"), stage: Stage::Before, ..LOCKER };
 
 impl Host {
     fn asks(&self, home: &mut Home, account: &str, question: Question, now: Timestamp) -> Done {
         let judging = Judging {
-            service: "test".to_owned().try_into().unwrap(),
+            service: self.service.to_owned().try_into().unwrap(),
+            user: name(account),
+            process: HostProcess::new(self.process[0], self.process[1..].to_vec()),
             origin: self.address.map_or(Origin::Unknown, home::remote),
             stage: self.stage,
             earlier: Earlier::of_sshd(self.earlier.as_bytes()),
@@ -65,13 +82,12 @@ impl Host {
         }
     }
 
-    /// The ticket of an answer that opens.
+    /// The mark of an answer that opens.
     #[track_caller]
-    fn opens(&self, home: &mut Home, account: &str, typed: &str) -> Option<Typed> {
-        match self.answers(home, account, typed) {
-            Judged::Accepted { ticket, .. } => ticket,
-            other => panic!("{other:?}"),
-        }
+    fn opens(&self, home: &mut Home, account: &str, typed: &str) -> Typed {
+        let reply = self.asks(home, account, answer(typed), NOW).unwrap();
+        assert!(matches!(reply.answer, Answer::Judged(Judged::Accepted { .. })), "{:?}", reply.answer);
+        reply.mark.unwrap()
     }
 
     fn need(&self, home: &mut Home, account: &str) -> Need {
@@ -81,8 +97,17 @@ impl Host {
         }
     }
 
-    fn books(&self, home: &mut Home, ticket: &Typed, now: Timestamp) -> Done {
-        self.asks(home, "alice", Question::Book(ticket.clone()), now)
+    fn books(&self, home: &mut Home, mark: &Typed, now: Timestamp) -> Done {
+        self.asks(home, "alice", Question::Account(mark.clone()), now)
+    }
+
+    /// Why a mark of alice's does not count, if it does not.
+    fn refuses(&self, home: &mut Home, mark: &Typed, now: Timestamp) -> Option<MarkRefusal> {
+        match judged(self.books(home, mark, now)) {
+            Judged::Marked => None,
+            Judged::NotMarked(refusal) => Some(refusal),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -105,7 +130,7 @@ fn last_sign_in(home: &mut Home) -> Option<Timestamp> {
 #[test]
 fn a_code_is_spent_at_every_door() {
     let (mut home, app) = alice(TRUSTING);
-    assert_eq!(LOCKER.opens(&mut home, "alice", &code_of(&app, 0)), None);
+    LOCKER.opens(&mut home, "alice", &code_of(&app, 0));
     assert_eq!(LOCKER.refused(&mut home, "alice", &code_of(&app, 0)), "used");
     assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 0)), "used");
     home::accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
@@ -138,7 +163,7 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     let bob = Host { who: "bob", uid: 1001, ..LOCKER };
     let of = |home: &mut Home, account: &str| {
         let code = Typed::from(code_of(&app, 0));
-        [Question::Need, Question::Waive, answer(&code), Question::Book(code)]
+        [Question::Need, Question::Waive, answer(&code), Question::Account(code)]
             .map(|question| bob.asks(home, account, question, NOW).unwrap_err().to_string())
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
@@ -160,56 +185,52 @@ fn a_service_that_is_named_is_believed_and_counted_by_address() {
     let delayed = DOVECOT.refused(&mut home, "alice", &code_of(&app, 0));
     assert!(delayed.starts_with("address-delayed-"), "{delayed}");
     let elsewhere = Host { address: Some("198.51.100.9"), ..DOVECOT };
-    assert!(elsewhere.opens(&mut home, "alice", &code_of(&app, 0)).is_some());
+    elsewhere.opens(&mut home, "alice", &code_of(&app, 0));
 
     // its own account is its own as anyone's
     let own = Host { stage: Stage::Before, ..DOVECOT };
     let app = Pending::new(home.door.config(), &name("dovecot")).unwrap();
     home.activates(&app);
-    assert_eq!(own.opens(&mut home, "dovecot", &code_of(&app, 0)), None);
+    own.opens(&mut home, "dovecot", &code_of(&app, 0));
+    let accepted = Filter { what: Some(What::Accepted), account: Some(name("dovecot")), ..Filter::default() };
+    assert_eq!(home.door.events(&accepted, 0, 1).unwrap()[0].1.origin, "local user dovecot");
 }
 
 #[test]
 fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
     let (mut home, app) = alice(TRUSTING);
     assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 98)), "wrong");
-    let ticket = DOVECOT.opens(&mut home, "alice", &code_of(&app, 0)).unwrap();
+    let mark = DOVECOT.opens(&mut home, "alice", &code_of(&app, 0));
     assert_eq!(last_sign_in(&mut home), None);
-
-    let stale = |done: Done| assert!(matches!(done, Err(AdministrationError::Stale)), "{done:?}");
-    stale(Host { uid: 989, ..DOVECOT }.books(&mut home, &ticket, NOW));
-    stale(DOVECOT.books(&mut home, &"forged".to_owned().into(), NOW));
-    stale(DOVECOT.books(&mut home, &ticket, NOW.plus(900)));
-    stale(DOVECOT.asks(&mut home, "bob", Question::Book(ticket.clone()), NOW));
 
     // whatever address the host names now
     let elsewhere = Host { address: Some("198.51.100.9"), ..DOVECOT };
-    let reply = elsewhere.books(&mut home, &ticket, NOW.plus(5)).unwrap();
+    let reply = elsewhere.books(&mut home, &mark, NOW.plus(5)).unwrap();
     assert_eq!(reply.told, ["1 wrong code since your last sign-in, last from 192.0.2.7"]);
     assert_eq!(last_sign_in(&mut home), Some(NOW.plus(5)));
     for other in 50..55 {
         DOVECOT.refused(&mut home, "alice", &code_of(&app, other));
-        assert!(DOVECOT.books(&mut home, &ticket, NOW.plus(6)).unwrap().told.is_empty());
+        assert!(DOVECOT.books(&mut home, &mark, NOW.plus(6)).unwrap().told.is_empty());
     }
     assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 1)), "delayed-30s", "nothing was forgiven");
-    assert!(elsewhere.opens(&mut home, "alice", &code_of(&app, 1)).is_some(), "it is not familiar");
+    // it is not familiar
+    elsewhere.opens(&mut home, "alice", &code_of(&app, 1));
 }
 
 #[test]
 fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_nothing_twice() {
     let (mut home, app) = alice(&format!("{TRUSTING}\n[recovery]\non_use = \"disable\""));
     let enrolled = |home: &mut Home| home.door.membership(&name("alice")).unwrap().enrolled;
-    let ticket = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped()).unwrap();
+    let mark = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped());
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
     // signing in elsewhere meanwhile does not keep it from what it does
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    DOVECOT.books(&mut home, &ticket, NOW).unwrap();
+    DOVECOT.books(&mut home, &mark, NOW).unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::No);
 
     let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&anew);
-    let again = DOVECOT.books(&mut home, &ticket, NOW);
-    assert!(matches!(again, Err(AdministrationError::Stale)), "{again:?}");
+    assert_eq!(DOVECOT.refuses(&mut home, &mark, NOW), Some(MarkRefusal::Revoked));
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
 }
 
@@ -275,7 +296,8 @@ fn what_is_no_question_is_not_read() {
     const UNKNOWN: &str = "\"unknown\"";
     let question = |service: &str, origin: &str| {
         format!(
-            "{{\"account\":\"alice\",\"task\":{{\"judge\":{{\"service\":\"{service}\",\"origin\":{origin},\
+            "{{\"account\":\"alice\",\"task\":{{\"judge\":{{\"service\":\"{service}\",\"user\":\"alice\",\
+             \"process\":{{\"itself\":{{\"number\":1,\"started\":2}},\"ancestors\":[]}},\"origin\":{origin},\
              \"stage\":\"after\",\"question\":\"need\"}}}}}}"
         )
     };
@@ -331,12 +353,12 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
     ];
     for (what, end) in ends {
         let (mut home, app) = alice(TRUSTING);
-        let code = DOVECOT.opens(&mut home, "alice", &code_of(&app, 0)).unwrap();
-        let recovery = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped()).unwrap();
+        let code = DOVECOT.opens(&mut home, "alice", &code_of(&app, 0));
+        let recovery = DOVECOT.opens(&mut home, "alice", &app.recovery_codes()[0].grouped());
         end(&mut home);
-        for ticket in [code, recovery] {
-            let booked = DOVECOT.books(&mut home, &ticket, NOW.plus(5));
-            assert!(matches!(booked, Err(AdministrationError::Stale)), "{what}: {booked:?}");
+        for mark in [code, recovery] {
+            let refusal = DOVECOT.refuses(&mut home, &mark, NOW.plus(5));
+            assert_eq!(refusal, Some(MarkRefusal::Revoked), "{what}");
         }
     }
 }
@@ -349,6 +371,8 @@ fn a_service_that_is_named_cannot_invent_local_users_to_guess_as() {
     for number in 0..20 {
         let judging = Judging {
             service: "test".to_owned().try_into().unwrap(),
+            user: name("alice"),
+            process: HostProcess::new(PROCESS, Vec::new()),
             origin: Origin::Local(format!("u{number}")),
             stage: Stage::After,
             earlier: Earlier::default(),

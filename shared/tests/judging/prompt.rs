@@ -124,7 +124,9 @@ fn an_app_password_opens_the_service_of_its_scope() {
         home.door.add_app_password(&name("alice"), &label, &scope, None, "root", NOW).unwrap()
     };
     let (mail, web) = (add("mail", "pam:test"), add("web", "web:app.example.com"));
-    assert!(DOVECOT.opens(&mut home, "alice", &mail.grouped()).is_none());
+    let mark = DOVECOT.opens(&mut home, "alice", &mail.grouped());
+    assert_eq!(DOVECOT.refuses(&mut home, &mark, NOW), None);
+    assert_eq!(last_sign_in(&mut home), None);
     assert_eq!(DOVECOT.refused(&mut home, "alice", &web.grouped()), "scope");
     let foreign = DOVECOT.asks(&mut home, "bob", answer(&mail.grouped()), NOW);
     assert!(matches!(judged(foreign), Judged::Refused { .. }));

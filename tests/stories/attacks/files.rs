@@ -7,7 +7,7 @@ use testhost::{CONFIG, Disk, Gate, Host, KEY, Postern, STORE, STORE_FOLDER, Stor
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
 /// Runs what follows as the gate's user.
-const AS_GATE: &str = "setpriv --reuid postern --regid postern --init-groups";
+const AS_GATE: &str = "setpriv --reuid postern-gate --regid postern --init-groups";
 
 /// Exit status and everything that a shell says.
 fn shell(script: &str) -> (i32, String) {

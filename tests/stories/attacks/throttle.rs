@@ -112,33 +112,30 @@ fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
     alice.with_password().from(NEW).enters_with(&recovery[0]);
 }
 
-/// A user's own sudo, stopped in the middle of its work, holds the store: whoever waits in vain learns which it is. Of one
-/// that was stopped at the beginning, commands said "locking protocol".
+/// A process that is stopped in the middle of its work holds the store: whoever waits in vain learns which it is. Of one
+/// that was stopped at the beginning, commands said "locking protocol". No user can stop posternd; root can.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_stopped_sudo_that_holds_the_store_is_named() {
+fn a_stopped_posternd_that_holds_the_store_is_named() {
     let host = Host::fresh();
-    host.clock.as_setuid_programs_see_it();
-    host.configure(SLOW);
-    host.sudoers("alice ALL=(ALL) ALL");
-    let alice = host.person("alice");
+    let (alice, posternd) = (host.person("alice"), host.posternd.as_ref().expect("it runs"));
     let phone = alice.enrols();
 
     // while it makes the index of the WAL ready, and while it syncs its commit
     for (steps, at) in [(0, None), (1, Some("fsync,fdatasync"))] {
-        is_named_while_stopped(&alice, &phone.code_in(steps), at);
+        is_named_while_stopped(&alice, &phone.code_in(steps), posternd.process(), at);
     }
 }
 
 #[track_caller]
-fn is_named_while_stopped(alice: &Person, code: &str, at: Option<&str>) {
-    let mut sudo = asks_sudo(alice);
-    let process = sudo.process_of("sudo");
+fn is_named_while_stopped(alice: &Person, code: &str, process: u32, at: Option<&str>) {
+    let mut ssh = alice.with_key().dials();
+    ssh.expect("Verification code: ");
     let ambush = match at {
         None => Ambush::stops_at(process, 1),
         Some(call) => Ambush::at_any_file(process, call, "STOP", 1),
     };
-    sudo.types(code);
+    ssh.types(code);
     patiently("it is stopped", || Ok(was_stopped().then_some(())));
     drop(ambush);
     let status = format!("/proc/{process}/status");
@@ -147,11 +144,10 @@ fn is_named_while_stopped(alice: &Person, code: &str, at: Option<&str>) {
     });
 
     let said = Postern::call("unlock alice").refuses().all();
-    for part in [&format!("held by process {process} ("), "sudo", "user alice", "stopped", "kill -CONT"] {
+    for part in [&format!("held by process {process} ("), "posternd", "stopped", "kill -CONT"] {
         assert!(said.contains(part), "{part} at {at:?}: {said}");
     }
     kill(Pid::from_raw(i32::try_from(process).expect("a process")), Signal::SIGCONT).expect("it is there");
-    sudo.expect("root");
-    assert!(sudo.ends().status.success());
+    assert!(ssh.ends().entered());
     Postern::call("unlock alice").does();
 }

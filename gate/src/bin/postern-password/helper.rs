@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The gate's user.
-const GATE: &str = "postern";
+const GATE: &str = "postern-gate";
 /// How long a question may take to arrive, and a word to be taken.
 const HEARD: Duration = Duration::from_secs(3);
 /// After so long without a question it ends.

@@ -5,7 +5,8 @@ use crate::conversation::Reach;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
 use shared::admission::Class;
-use shared::protocol::{Hook, HookResult, Instruction, Message, Reply, Transaction, receive, send};
+use shared::host_process::{HostProcess, ProcessId};
+use shared::protocol::{Denial, Hook, HookResult, Instruction, Message, Reply, Transaction, receive, send};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use zeroize::Zeroizing;
@@ -37,10 +38,18 @@ fn worker() -> Reach {
     Reach::Worker(Worker { engines: Engines::new(), origin: Origin::User(1000), class: Class::Proven })
 }
 
+fn own_process() -> i32 {
+    std::process::id().try_into().unwrap()
+}
+
 fn runs(transaction: Transaction, typed: &str) -> Ended {
+    runs_at(worker(), HostProcess::find(own_process()), transaction, typed)
+}
+
+fn runs_at(reach: Reach, process: HostProcess, transaction: Transaction, typed: &str) -> Ended {
     let (mut module, daemon) = UnixStream::pair().unwrap();
     let conversation = thread::spawn(move || {
-        let host = RemoteHost::new(daemon, transaction, worker());
+        let host = RemoteHost::new(daemon, transaction, process, reach);
         let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
         let result = crate::conversation::run(hook, &host, &options);
         host.end(result).unwrap();
@@ -84,6 +93,27 @@ fn a_code_is_accepted_once_and_its_mark_lets_account_pass() {
     assert_eq!(again.mark, None);
 }
 
+/// A daemon that was restarted and `--stdio` have the keys of the store alone.
+#[test]
+fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
+    let home = Home::new("");
+    let host = || HostProcess::find(own_process());
+    let marked = |at: Reach, code: &str| runs_at(at, host(), transaction(&home, Hook::Auth, None), code).mark;
+    let account = |at: Reach, process: HostProcess, mark: &Option<Zeroizing<Vec<u8>>>| {
+        let ended = runs_at(at, process, transaction(&home, Hook::Account, mark.clone()), "");
+        (ended.result, ended.log)
+    };
+    for (auth, other) in [(worker(), Reach::Store), (Reach::Store, worker())] {
+        let mark = marked(auth, &home.code(if matches!(other, Reach::Store) { 0 } else { 1 }));
+        assert!(mark.is_some());
+        assert_eq!(account(other.clone(), host(), &mark).0, HookResult::Passed);
+        let elsewhere = HostProcess::new(ProcessId::new(own_process(), Some(1)), Vec::new());
+        let (result, log) = account(other, elsewhere, &mark);
+        assert_eq!(result, HookResult::Denied(Denial::NotAsked));
+        assert!(log.contains("cause=not-asked") && log.contains("is another process's"), "{log}");
+    }
+}
+
 /// Frames of a module that keeps no order end the conversation; nothing is accepted after them.
 #[test]
 fn a_reply_to_another_instruction_ends_the_conversation() {
@@ -92,7 +122,7 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
     let transaction = transaction(&home, Hook::Auth, None);
     let code = home.code(0);
     let conversation = thread::spawn(move || {
-        let host = RemoteHost::new(daemon, transaction, worker());
+        let host = RemoteHost::new(daemon, transaction, HostProcess::find(own_process()), worker());
         let options = host.transaction().options.clone();
         let result = crate::conversation::run(Hook::Auth, &host, &options);
         (result, host.end(result).is_err())
@@ -142,7 +172,9 @@ fn an_engine_is_not_used_once_its_files_are_in_doubt() {
     let engines = Engines::new();
     let worker = || Worker { engines: engines.clone(), origin: Origin::User(1000), class: Class::Proven };
     let config = || shared::config::file::read(&home.path("postern.toml")).unwrap().config;
-    let reads = || worker().run(&config(), |door| door.membership(&"alice".parse().unwrap()).is_ok());
+    let reads = || {
+        worker().run(&config(), |door| door.membership(&"alice".parse().unwrap())).map(|read| read.is_ok())
+    };
     let (key, store) = (home.path("postern.key"), home.path("store/postern.db"));
     assert!(matches!(reads(), Ok(true)));
 

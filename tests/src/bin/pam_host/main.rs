@@ -1,7 +1,7 @@
 //! A PAM host under the stories' control: it asks libpam, answers as it is told, and says what it sees, a line of
 //! JSON each.
 //!
-//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory]
+//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory] [--peak]
 //!     [--pause] [--handler] [--closed]
 //!
 //!   --cycles N      so many transactions, one after the other
@@ -10,6 +10,7 @@
 //!   --barrier FILE  every reply waits until nobody holds a lock on the file
 //!   --state         what a guest could leave changed, before and after each cycle
 //!   --memory        where the reply stands in memory: as it is handed over, and after pam_authenticate
+//!   --peak          the most memory that this process had, at its end, in KiB
 //!   --pause         waits for a line before each pam_authenticate and before pam_acct_mgmt
 //!   --handler       handles SIGCHLD, and says how often it came
 //!   --closed        closes the descriptors 0, 1 and 2 when the transaction has begun
@@ -38,6 +39,7 @@ struct Host {
     barrier: Option<OsString>,
     state: Watch,
     memory: Option<Memory>,
+    peak: Watch,
     pause: bool,
     handler: bool,
     closed: bool,
@@ -69,6 +71,9 @@ fn main() {
         }
         host.describe();
     }
+    if host.peak == Watch::Yes {
+        say(json!({ "peak": memory::peak() }));
+    }
 }
 
 fn read_arguments() -> Host {
@@ -84,6 +89,7 @@ fn read_arguments() -> Host {
         barrier: None,
         state: Watch::No,
         memory: None,
+        peak: Watch::No,
         pause: false,
         handler: false,
         closed: false,
@@ -98,6 +104,7 @@ fn read_arguments() -> Host {
             Some("--threads") => host.threads = number(words.next()),
             Some("--barrier") => host.barrier = words.next(),
             Some("--state") => host.state = Watch::Yes,
+            Some("--peak") => host.peak = Watch::Yes,
             Some("--memory") => host.memory = Some(Memory::open()),
             Some("--pause") => host.pause = true,
             Some("--handler") => host.handler = true,

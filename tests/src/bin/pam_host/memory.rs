@@ -65,3 +65,9 @@ fn writable(line: &str) -> Option<(usize, usize, String)> {
     let name = words.nth(3).unwrap_or("anonymous");
     Some((usize::from_str_radix(from, 16).ok()?, usize::from_str_radix(to, 16).ok()?, name.to_owned()))
 }
+
+/// The most that was resident so far, in KiB.
+pub(crate) fn peak() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").expect("one's own status");
+    text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,83 @@
+//! The mark between `auth` and `account`: whatever is wrong with it, the policy is asked anew, and the log says what it was.
+
+use super::*;
+use shared::door::Actor;
+
+/// Alice has passed `auth` with a code.
+fn passed(home: &Home) -> Fake {
+    let host = sudo().who_types(&[&home.code(0)]);
+    assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+    host
+}
+
+/// Refused, with one line that says why.
+#[track_caller]
+fn is_refused(home: &Home, host: &Fake, why: &str) {
+    host.logged.borrow_mut().clear();
+    assert_eq!(home.account(host, ""), HookResult::Denied(Denial::NotAsked));
+    let log = host.log_text();
+    assert!(log.starts_with("refused cause=not-asked ") && log.contains(why), "{log}");
+    assert_eq!(host.logged.borrow().len(), 1);
+}
+
+#[test]
+fn a_mark_of_another_process_user_or_service_is_refused() {
+    let home = Home::new("");
+    let mark = passed(&home).mark;
+    let with_mark = |host: Fake| Fake { mark: mark.clone(), ..host };
+    is_refused(
+        &home,
+        &with_mark(Fake { process: 7, ..sudo() }),
+        "the mark of its auth line is another process's",
+    );
+    is_refused(&home, &with_mark(Fake::at("su", "alice")), "the mark of its auth line is another service's");
+    let shared = with_mark(Fake::at("sudo", "bob"));
+    assert_eq!(home.account(&shared, "unenrolled=deny"), HookResult::Denied(Denial::NotAsked));
+    assert!(shared.log_text().contains("another user's"), "{}", shared.log_text());
+    // the process that the mark is of
+    assert_eq!(home.account(&with_mark(sudo()), ""), HookResult::Passed);
+}
+
+#[test]
+fn a_mark_that_was_altered_is_refused() {
+    let home = Home::new("");
+    let host = passed(&home);
+    let whole = host.mark.borrow().clone().unwrap();
+    let mut altered = whole.clone();
+    altered[40] ^= 1;
+    for bytes in [altered, whole[1..].to_vec(), b"-alice\nalice\n".to_vec()] {
+        host.mark.replace(Some(bytes));
+        is_refused(&home, &host, "has expired, or is none of this store's");
+    }
+    // as the module leaves one that it removes
+    for bytes in [Vec::new(), vec![0xff]] {
+        host.mark.replace(Some(bytes));
+        is_refused(&home, &host, "no code was asked for");
+    }
+}
+
+#[test]
+fn a_mark_is_refused_after_a_revocation() {
+    let home = Home::new("");
+    let host = passed(&home);
+    let alice = "alice".parse().unwrap();
+    home.door().host_password_changed(&alice, Actor::Command("root"), clock::now().unwrap()).unwrap();
+    is_refused(&home, &host, "what its auth line accepted was revoked since");
+}
+
+/// C30: a host may authenticate several times on one handle.
+#[test]
+fn a_second_auth_that_is_refused_takes_the_mark_of_the_first() {
+    let home = Home::new("");
+    let host = passed(&home).who_types(&["junk!"]);
+    assert_eq!(home.auth(&host, "first_factor=passed tries=1"), HookResult::Denied(Denial::TooManyTries));
+    is_refused(&home, &host, "no code was asked for");
+}
+
+/// Nobody is kept out by a mark who needs none.
+#[test]
+fn whoever_needs_no_code_passes_whatever_the_mark_is() {
+    let home = Home::new("");
+    let host = Fake { mark: passed(&home).mark, ..Fake::at("sshd", "bob") };
+    assert_eq!(home.account(&host, ""), HookResult::Passed);
+}

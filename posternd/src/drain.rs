@@ -1,0 +1,124 @@
+//! A daemon that ends in good order: it accepts nothing more, conversations have a while to end by themselves, then those
+//! that wait for a person get no more input, and those that are being verified still send their result.
+
+use std::collections::BTreeMap;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The connections of this process.
+pub static CONNECTIONS: Connections = Connections::new();
+
+/// The connections that are open.
+pub struct Connections {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+struct State {
+    draining: bool,
+    next: u64,
+    open: BTreeMap<u64, Arc<UnixStream>>,
+}
+
+/// A connection, until this is dropped.
+#[must_use]
+pub struct Connection<'a> {
+    all: &'a Connections,
+    number: u64,
+}
+
+impl Connections {
+    /// None is open.
+    pub const fn new() -> Connections {
+        Connections {
+            state: Mutex::new(State { draining: false, next: 0, open: BTreeMap::new() }),
+            ended: Condvar::new(),
+        }
+    }
+
+    /// Counts a connection as open.
+    pub fn enter(&self, stream: &Arc<UnixStream>) -> Connection<'_> {
+        let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.open.insert(number, Arc::clone(stream));
+        Connection { all: self, number }
+    }
+
+    /// Has every thread that accepts end before its next connection.
+    pub fn begin_drain(&self) {
+        self.state().draining = true;
+    }
+
+    /// Whether nothing more is to be accepted.
+    pub fn is_draining(&self) -> bool {
+        self.state().draining
+    }
+
+    /// Waits until all have ended, at most `within`; how many are left.
+    pub fn wait(&self, within: Duration) -> usize {
+        let waited = self.ended.wait_timeout_while(self.state(), within, |state| !state.open.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.open.len()
+    }
+
+    /// Takes the input away: whoever waits for it, or asks for more, ends. What is sent still arrives.
+    pub fn end_input(&self) {
+        for stream in self.state().open.values() {
+            // the other end may have closed it
+            let _ = stream.shutdown(Shutdown::Read);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Connections {
+        Connections::new()
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.all.state().open.remove(&self.number);
+        self.all.ended.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::thread;
+
+    #[test]
+    fn one_that_waits_for_a_person_ends_and_one_that_is_verified_still_answers() {
+        let connections = Connections::new();
+        let (mut waits, mut person) = UnixStream::pair().unwrap();
+        let (verifies, mut host) = UnixStream::pair().unwrap();
+        let verifies = Arc::new(verifies);
+        thread::scope(|scope| {
+            let verifying = connections.enter(&verifies);
+            let waiting = connections.enter(&Arc::new(waits.try_clone().unwrap()));
+            scope.spawn(move || {
+                assert_eq!(waits.read(&mut [0]).unwrap(), 0, "no input comes");
+                drop(waiting);
+            });
+            assert_eq!(connections.wait(Duration::ZERO), 2);
+            connections.end_input();
+            while connections.wait(Duration::from_millis(10)) > 1 {}
+            (&*verifies).write_all(b"result").unwrap();
+            drop(verifying);
+            assert_eq!(connections.wait(Duration::from_secs(30)), 0);
+        });
+        drop(verifies);
+        let mut result = String::new();
+        host.read_to_string(&mut result).unwrap();
+        assert_eq!(result, "result");
+        assert_eq!(person.read(&mut [0]).unwrap(), 0);
+    }
+}

@@ -1,0 +1,107 @@
+//! What must make progress for the daemon to be alive: the threads that accept, and the acts of the workers. The service
+//! manager's watchdog is fed as long as none of them is late, so that a daemon in which one hangs is ended and started
+//! again.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The tasks of this process.
+pub static TASKS: Tasks = Tasks::new();
+
+/// Tasks under way, each with the time by which it makes progress.
+pub struct Tasks(Mutex<UnderWay>);
+
+struct UnderWay {
+    next: u64,
+    /// What each is, and when it is late.
+    due: BTreeMap<u64, (&'static str, Instant)>,
+}
+
+/// A task under way, until this is dropped.
+#[must_use]
+pub struct Task<'a> {
+    tasks: &'a Tasks,
+    number: u64,
+}
+
+impl Tasks {
+    /// Nothing is under way.
+    pub const fn new() -> Tasks {
+        Tasks(Mutex::new(UnderWay { next: 0, due: BTreeMap::new() }))
+    }
+
+    /// Begins a task that makes progress within `bound`.
+    pub fn begin(&self, what: &'static str, bound: Duration) -> Task<'_> {
+        let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.due.insert(number, (what, Instant::now() + bound));
+        Task { tasks: self, number }
+    }
+
+    /// A task that should have made progress before `now`.
+    pub fn late(&self, now: Instant) -> Option<&'static str> {
+        self.state().due.values().find(|(_, due)| *due < now).map(|(what, _)| *what)
+    }
+
+    fn state(&self) -> MutexGuard<'_, UnderWay> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Tasks {
+        Tasks::new()
+    }
+}
+
+impl Task<'_> {
+    /// Has made progress, and makes the next within `bound`.
+    pub fn goes_on(&self, bound: Duration) {
+        if let Some((_, due)) = self.tasks.state().due.get_mut(&self.number) {
+            *due = Instant::now() + bound;
+        }
+    }
+}
+
+impl Drop for Task<'_> {
+    fn drop(&mut self) {
+        self.tasks.state().due.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: Duration = Duration::from_secs(40);
+    const LATER: Duration = Duration::from_secs(41);
+
+    #[test]
+    fn one_task_that_hangs_is_late_whatever_the_others_do() {
+        let tasks = Tasks::new();
+        assert_eq!(tasks.late(Instant::now() + LATER), None);
+        let accepting = tasks.begin("accepting", BOUND);
+        let hanging = tasks.begin("an act", BOUND);
+        let began = Instant::now();
+        assert_eq!(tasks.late(began), None);
+        accepting.goes_on(2 * LATER);
+        drop(tasks.begin("an act", BOUND));
+        assert_eq!(tasks.late(began + LATER), Some("an act"));
+        drop(hanging);
+        assert_eq!(tasks.late(began + LATER), None);
+        assert_eq!(tasks.late(began + 3 * LATER), Some("accepting"), "it must go on, too");
+    }
+
+    #[test]
+    fn an_act_that_panics_is_not_late() {
+        let tasks = Tasks::new();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _act = tasks.begin("an act", BOUND);
+            panic!("in an act");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(tasks.late(Instant::now() + LATER), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Which process a PAM host is, as the kernel tells it from every other: by its number and the time it started. A number
+//! alone comes again.
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+/// How many ancestors of a host process are looked at.
+const ANCESTORS: usize = 8;
+
+/// One process of this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    number: i32,
+    /// Clock ticks after the host booted; none where /proc hides processes of others (hidepid).
+    started: Option<u64>,
+}
+
+/// A process and those that it descends from, nearest first: a host may fork between two hooks of a transaction, and the
+/// child goes on with what its parent began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostProcess {
+    itself: ProcessId,
+    ancestors: Vec<ProcessId>,
+}
+
+impl ProcessId {
+    /// One with this number and start time.
+    pub const fn new(number: i32, started: Option<u64>) -> ProcessId {
+        ProcessId { number, started }
+    }
+}
+
+impl HostProcess {
+    /// The process with this number, as /proc has it now.
+    pub fn find(number: i32) -> HostProcess {
+        let (started, mut parent) = start_and_parent(number).unzip();
+        let mut ancestors = Vec::new();
+        while let (Some(number), true) = (parent.filter(|parent| *parent > 1), ancestors.len() < ANCESTORS) {
+            let Some((started, next)) = start_and_parent(number) else { break };
+            ancestors.push(ProcessId { number, started: Some(started) });
+            parent = Some(next);
+        }
+        HostProcess { itself: ProcessId { number, started }, ancestors }
+    }
+
+    /// A process with these ancestors.
+    pub const fn new(itself: ProcessId, ancestors: Vec<ProcessId>) -> HostProcess {
+        HostProcess { itself, ancestors }
+    }
+
+    /// The process itself.
+    pub fn itself(&self) -> ProcessId {
+        self.itself
+    }
+
+    /// Whether it is that process, or descends from it.
+    pub fn descends_from(&self, other: ProcessId) -> bool {
+        self.itself == other || self.ancestors.contains(&other)
+    }
+}
+
+/// The start time of a process, and its parent.
+fn start_and_parent(number: i32) -> Option<(u64, i32)> {
+    parse(&fs::read(format!("/proc/{number}/stat")).ok()?)
+}
+
+/// Reads proc_pid_stat(5). The second field is the process's name, in which anything may stand; it ends at the last
+/// parenthesis.
+fn parse(stat: &[u8]) -> Option<(u64, i32)> {
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let fields: Vec<&str> = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace().collect();
+    // the fourth field of all is the parent, the twenty-second the start
+    Some((fields.get(19)?.parse().ok()?, fields.get(1)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_and_numbers_hides_no_field() {
+        let stat = b"812 (a) 1 2 (x\xff) S 77 812 812 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 1 2\n";
+        assert_eq!(parse(stat), Some((123_456, 77)));
+        for cut in
+            [&b"812 (a) S 77"[..], b"", b"812 (a", b"812 (a) S x 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 y"]
+        {
+            assert_eq!(parse(cut), None);
+        }
+    }
+
+    #[test]
+    fn a_process_is_itself_and_its_parents_child() {
+        let own = HostProcess::find(i32::try_from(std::process::id()).unwrap());
+        assert!(own.itself.started.is_some() && own.descends_from(own.itself));
+        let parent = own.ancestors.first().copied();
+        assert!(parent.is_none_or(|parent| own.descends_from(parent)));
+        let before = ProcessId { started: own.itself.started.map(|ticks| ticks - 1), ..own.itself };
+        assert!(!own.descends_from(before), "an earlier process of the same number");
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_seen_is_told_by_its_number() {
+        let hidden = HostProcess::find(-7);
+        assert_eq!(
+            hidden,
+            HostProcess { itself: ProcessId { number: -7, started: None }, ancestors: Vec::new() }
+        );
+    }
+}

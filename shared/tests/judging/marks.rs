@@ -1,0 +1,116 @@
+//! The mark that `auth` leaves for `account`: of one transaction, for ten minutes, and nothing that was revoked since.
+
+use super::*;
+
+/// A mark of alice's, left after the first factor.
+fn marked(home: &mut Home, app: &Pending) -> Typed {
+    LOCKER.opens(home, "alice", &code_of(app, 0))
+}
+
+#[test]
+fn a_mark_counts_for_its_own_transaction_for_ten_minutes() {
+    let (mut home, app) = alice(TRUSTING);
+    let mark = marked(&mut home, &app);
+    assert_eq!(LOCKER.refuses(&mut home, &mark, NOW), None);
+    assert_eq!(LOCKER.refuses(&mut home, &mark, NOW.plus(599)), None);
+    assert_eq!(LOCKER.refuses(&mut home, &mark, NOW.plus(600)), Some(MarkRefusal::Invalid));
+    assert_eq!(LOCKER.refuses(&mut home, &mark, NOW.minus(1)), Some(MarkRefusal::Invalid));
+    let forged = Typed::from("forged".to_owned());
+    assert_eq!(LOCKER.refuses(&mut home, &forged, NOW), Some(MarkRefusal::Invalid));
+}
+
+#[test]
+fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
+    let (mut home, app) = alice(TRUSTING);
+    let mark = marked(&mut home, &app);
+    const OTHERS: [&[ProcessId]; 3] =
+        [&[ProcessId::new(4711, Some(2))], &[ProcessId::new(4711, None)], &[ProcessId::new(4712, Some(1))]];
+    for process in OTHERS {
+        let host = Host { process, ..LOCKER };
+        assert_eq!(host.refuses(&mut home, &mark, NOW), Some(MarkRefusal::Process));
+    }
+    let service = Host { service: "other", ..LOCKER };
+    assert_eq!(service.refuses(&mut home, &mark, NOW), Some(MarkRefusal::Service));
+    assert_eq!(Host { uid: 1001, ..LOCKER }.refuses(&mut home, &mark, NOW), Some(MarkRefusal::Invalid));
+    let root = Judging {
+        service: "test".to_owned().try_into().unwrap(),
+        user: name("bob"),
+        process: HostProcess::new(PROCESS, Vec::new()),
+        origin: Origin::Unknown,
+        stage: Stage::After,
+        earlier: Earlier::default(),
+        question: answer(&code_of(&app, 1)),
+    };
+    let ask = |home: &mut Home, judging: Judging| {
+        let errand = Errand { account: name("alice"), task: Task::Judge(judging) };
+        home.door.run_errand(Caller::Root("root"), &errand, NOW).unwrap()
+    };
+    // bob passed with the code of an account that he shares
+    let mark = ask(&mut home, root).mark.unwrap();
+    assert_eq!(LOCKER.refuses(&mut home, &mark, NOW), Some(MarkRefusal::Invalid), "it is root's");
+    for (user, refusal) in [("bob", None), ("alice", Some(MarkRefusal::User))] {
+        let judging = Judging {
+            service: "test".to_owned().try_into().unwrap(),
+            user: name(user),
+            process: HostProcess::new(PROCESS, Vec::new()),
+            origin: Origin::Unknown,
+            stage: Stage::Before,
+            earlier: Earlier::default(),
+            question: Question::Account(mark.clone()),
+        };
+        let found = match ask(&mut home, judging).answer {
+            Answer::Judged(Judged::Marked) => None,
+            Answer::Judged(Judged::NotMarked(refusal)) => Some(refusal),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, refusal, "{user}");
+    }
+}
+
+/// Such as a server that authenticates, then forks a child for the rest.
+#[test]
+fn a_child_of_the_process_goes_on_with_its_mark() {
+    let (mut home, app) = alice(TRUSTING);
+    let mark = marked(&mut home, &app);
+    const SHELL: ProcessId = ProcessId::new(4700, Some(1));
+    const CHILD: &[ProcessId] = &[ProcessId::new(4800, Some(3)), PROCESS, SHELL];
+    const SIBLING: &[ProcessId] = &[ProcessId::new(4801, Some(3)), SHELL];
+    assert_eq!(Host { process: CHILD, ..LOCKER }.refuses(&mut home, &mark, NOW), None);
+    let refusal = Host { process: SIBLING, ..LOCKER }.refuses(&mut home, &mark, NOW);
+    assert_eq!(refusal, Some(MarkRefusal::Process));
+}
+
+#[test]
+fn a_mark_does_not_outlive_a_revocation_whatever_let_its_auth_pass() {
+    let policy =
+        "[policy]\nrequired = [\"bob\"]\nenroll_within = \"1h\"\n[[policy.exempt]]\nservices = [\"test\"]";
+    let (mut home, app) = alice(&format!("{TRUSTING}\n{policy}"));
+    let code = marked(&mut home, &app);
+    let exempt = LOCKER.asks(&mut home, "alice", Question::Need, NOW).unwrap().mark.unwrap();
+    for mark in [&code, &exempt] {
+        assert_eq!(LOCKER.refuses(&mut home, mark, NOW), None);
+    }
+    home.door.host_password_changed(&name("alice"), Actor::Command("root"), NOW).unwrap();
+    for mark in [&code, &exempt] {
+        assert_eq!(LOCKER.refuses(&mut home, mark, NOW), Some(MarkRefusal::Revoked));
+    }
+    // the use of a recovery code ends what was before it, not what it lets pass
+    let recovery = LOCKER.opens(&mut home, "alice", &app.recovery_codes()[0].grouped());
+    assert_eq!(LOCKER.refuses(&mut home, &recovery, NOW), None);
+
+    let bob = Host { who: "bob", uid: 1001, ..LOCKER };
+    let waived = bob.asks(&mut home, "bob", Question::Waive, NOW).unwrap().mark.unwrap();
+    let account = |home: &mut Home| judged(bob.asks(home, "bob", Question::Account(waived.clone()), NOW));
+    assert!(matches!(account(&mut home), Judged::Marked));
+    home.door.remove_account(&name("bob"), "root", NOW).unwrap();
+    assert!(matches!(account(&mut home), Judged::NotMarked(MarkRefusal::Revoked)));
+}
+
+/// What lets nobody pass leaves no mark.
+#[test]
+fn whoever_is_refused_or_asked_has_no_mark() {
+    let (mut home, app) = alice(TRUSTING);
+    for question in [Question::Need, answer(&code_of(&app, 99)), answer("junk!"), Question::Waive] {
+        assert!(LOCKER.asks(&mut home, "alice", question, NOW).unwrap().mark.is_none());
+    }
+}

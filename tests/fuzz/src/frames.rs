@@ -1,0 +1,112 @@
+//! What must hold of any bytes that come over a socket of posternd's, from either side. The fuzz targets call these, and
+//! so does shared/tests/frames.rs, which needs no nightly.
+
+use shared::protocol::{
+    FrameError, Greeting, Instruction, Message, Opening, Reply, common_version, receive, send,
+};
+use std::io::{self, ErrorKind, Read};
+
+/// Reads what posternd sends, as the module does: a greeting, then instructions up to the last one, which comes or not.
+pub fn module_reads(bytes: &[u8]) -> bool {
+    let mut stream = Stream::new(bytes);
+    let Some(greeting) = next::<Greeting>(&mut stream) else { return false };
+    // whatever it lists, only what both speak is spoken
+    let version = common_version(&greeting.versions);
+    assert!(version.is_none_or(|version| greeting.versions.contains(&version)));
+    while let Some(instruction) = next::<Instruction>(&mut stream) {
+        if matches!(instruction, Instruction::End(_)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Reads what a module sends, as posternd does: an opening, then replies; whether nothing else follows.
+pub fn posternd_reads(bytes: &[u8]) -> bool {
+    let mut stream = Stream::new(bytes);
+    if next::<Opening>(&mut stream).is_none() {
+        return false;
+    }
+    while next::<Reply>(&mut stream).is_some() {}
+    stream.rest.is_empty()
+}
+
+/// Receives a message, and insists on what holds of every one.
+fn next<M: Message + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Option<M> {
+    let rest = stream.rest;
+    stream.largest_read = 0;
+    let received = receive::<M>(stream);
+    let consumed = &rest[..rest.len() - stream.rest.len()];
+    assert!(consumed.len() <= 4 + M::LIMIT, "it read {} bytes", consumed.len());
+    assert!(stream.largest_read <= M::LIMIT.max(4), "it set {} bytes aside", stream.largest_read);
+
+    // in pieces it is the same
+    let piecemeal = receive::<M>(&mut Piecemeal { rest, interrupts: false });
+    match (&received, &piecemeal) {
+        (Ok(whole), Ok(pieces)) => assert_eq!(whole, pieces),
+        (Err(whole), Err(pieces)) => assert_eq!(whole.to_string(), pieces.to_string()),
+        (whole, pieces) => panic!("{whole:?}, but in pieces {pieces:?}"),
+    }
+    match received {
+        Ok(message) => {
+            // there is one way to write it, so that no two readers understand it differently
+            let mut again = Vec::new();
+            send(&mut again, &message).expect("what was received can be sent");
+            assert_eq!(again, consumed);
+            assert_eq!(kinds(consumed), 1, "a kind belongs to one message");
+            Some(message)
+        }
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            if let FrameError::TooLong { length, limit } = error {
+                assert!(length > limit && consumed.len() == 4, "it read on after a length that is refused");
+            }
+            None
+        }
+    }
+}
+
+/// As how many of the messages this frame can be read.
+fn kinds(frame: &[u8]) -> usize {
+    let [greeting, opening] =
+        [receive::<Greeting>(&mut &*frame).is_ok(), receive::<Opening>(&mut &*frame).is_ok()];
+    let [instruction, reply] =
+        [receive::<Instruction>(&mut &*frame).is_ok(), receive::<Reply>(&mut &*frame).is_ok()];
+    [greeting, opening, instruction, reply].into_iter().filter(|is_one| *is_one).count()
+}
+
+/// A stream that ends where the bytes do, and remembers how much was asked for at most.
+struct Stream<'a> {
+    rest: &'a [u8],
+    largest_read: usize,
+}
+
+impl<'a> Stream<'a> {
+    fn new(bytes: &'a [u8]) -> Stream<'a> {
+        Stream { rest: bytes, largest_read: 0 }
+    }
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.largest_read = self.largest_read.max(buffer.len());
+        self.rest.read(buffer)
+    }
+}
+
+/// A stream that gives a byte at a time, with a signal before each.
+struct Piecemeal<'a> {
+    rest: &'a [u8],
+    interrupts: bool,
+}
+
+impl Read for Piecemeal<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupts = !self.interrupts;
+        if self.interrupts {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let length = buffer.len().min(1);
+        self.rest.read(&mut buffer[..length])
+    }
+}

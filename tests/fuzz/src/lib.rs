@@ -1,0 +1,4 @@
+//! The checks that fuzz targets call, a file for each parser that meets strangers.
+#![forbid(unsafe_code)]
+
+pub mod frames;

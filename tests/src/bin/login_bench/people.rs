@@ -1,0 +1,101 @@
+//! The people who sign in, each with a secret, and the accounts that only fill the store.
+
+use shared::clock;
+use shared::secret::Secret;
+use shared::totp::{Algorithm, Moving, Parameters, Step, code};
+use std::sync::atomic::{AtomicU64, Ordering};
+use testhost::STORE;
+
+/// The first user number that people have.
+const FIRST_UID: usize = 30_000;
+
+/// Someone with a secret, and a code that nobody has used.
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) secret: Secret,
+    /// The next counter, of those who have no clock.
+    next: Option<AtomicU64>,
+}
+
+impl Person {
+    fn new(name: String, next: Option<AtomicU64>) -> Person {
+        Person { name, secret: Secret::random().expect("there is randomness"), next }
+    }
+
+    /// A fresh code: of the time step that is now, or of the next counter.
+    pub(crate) fn code(&self) -> String {
+        let parameters = |moving| Parameters { algorithm: Algorithm::Sha1, digits: 6, moving };
+        let text = match &self.next {
+            Some(next) => {
+                let step = Step(next.fetch_add(1, Ordering::Relaxed));
+                code(&self.secret, parameters(Moving::Counter), step)
+            }
+            None => {
+                let moving = Moving::Time { period: 30 };
+                let now = clock::now().expect("a clock after 1970");
+                code(&self.secret, parameters(moving), moving.step_at(now).expect("it has a period"))
+            }
+        };
+        text.to_string()
+    }
+
+    /// The secret, as apps take it.
+    pub(crate) fn otpauth_uri(&self) -> String {
+        let secret = self.secret.to_base32();
+        match self.next {
+            Some(_) => format!("otpauth://hotp/{}?secret={}&counter=0\n", self.name, secret.as_str()),
+            None => format!("otpauth://totp/{}?secret={}\n", self.name, secret.as_str()),
+        }
+    }
+}
+
+/// So many people, whose names begin with `name`.
+pub(crate) fn people(name: &str, count: usize) -> Vec<Person> {
+    (0..count).map(|number| Person::new(format!("{name}-{number}"), None)).collect()
+}
+
+/// So many people whose codes go by a counter: they have as many fresh codes as anybody wants.
+pub(crate) fn with_counters(count: usize) -> Vec<Person> {
+    let person = |number| Person::new(format!("counter-{number}"), Some(AtomicU64::new(0)));
+    (0..count).map(person).collect()
+}
+
+/// Makes users of the host of them, as useradd does, only faster.
+pub(crate) fn add_users<'a>(people: impl Iterator<Item = &'a Person>) {
+    let mut passwd = std::fs::read_to_string("/etc/passwd").expect("a file of users");
+    let mut shadow = std::fs::read_to_string("/etc/shadow").expect("a file of passwords");
+    for (number, Person { name, .. }) in people.enumerate() {
+        let uid = FIRST_UID + number;
+        passwd.push_str(&format!("{name}:x:{uid}:{uid}::/home/{name}:/bin/sh\n"));
+        shadow.push_str(&format!("{name}:!:19000:0:99999:7:::\n"));
+    }
+    std::fs::write("/etc/passwd", passwd).expect("/etc can be written");
+    std::fs::write("/etc/shadow", shadow).expect("/etc can be written");
+}
+
+/// Fills the store with accounts up to `count`: nobody signs in to those, and their secrets are those of no account.
+/// Written past the engine, which seals and logs each one.
+pub(crate) fn fill_store(count: usize) {
+    let connection = rusqlite::Connection::open(STORE).expect("the store opens");
+    let setting = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(setting, true).expect("a setting");
+    let last = "SELECT max(seq) FROM sqlite_sequence WHERE name IN ('account', 'authenticator')";
+    let first: i64 = connection.query_row(last, [], |row| row.get(0)).expect("there are accounts");
+    let numbers = format!(
+        "WITH RECURSIVE number(n) AS (SELECT {first} + 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count})"
+    );
+    let text = format!(
+        "BEGIN IMMEDIATE;
+         INSERT INTO account (id, name, created, first_sign_in, last_sign_in)
+             {numbers} SELECT n, 'filler-' || n, 1800000000, 1800000000, 1800000000 FROM number;
+         INSERT INTO authenticator (id, account, name, algorithm, digits, period, created)
+             {numbers} SELECT n, n, 'app', 'SHA1', 6, 30, 1800000000 FROM number;
+         INSERT INTO secret (authenticator, sealed)
+             {numbers} SELECT n, randomblob((SELECT length(sealed) FROM secret LIMIT 1)) FROM number;
+         INSERT INTO floor (fingerprint, step)
+             {numbers} SELECT randomblob((SELECT length(fingerprint) FROM floor LIMIT 1)), 60000000 FROM number;
+         COMMIT;
+         PRAGMA wal_checkpoint(TRUNCATE);"
+    );
+    connection.execute_batch(&text).expect("the store can be filled");
+}

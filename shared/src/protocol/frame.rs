@@ -120,3 +120,25 @@ pub fn receive<M: Message>(stream: &mut impl Read) -> Result<M, FrameError> {
     fields.end()?;
     Ok(message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A PAM host whose user has limited its memory was ended by a frame of 100 kB.
+    #[test]
+    fn too_little_memory_for_a_frame_is_an_error() {
+        let error = room_for(usize::MAX).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    }
+
+    /// What is measured is what is written: nothing moves, and leaves a copy of a code behind.
+    #[test]
+    fn a_frame_has_the_size_that_was_measured() {
+        let reply = super::super::Reply::Typed(Zeroizing::new(b"123456".to_vec()));
+        let mut stream = Vec::new();
+        send(&mut stream, &reply).unwrap();
+        assert_eq!(stream.len(), HEAD + 1 + 4 + 6);
+        assert_eq!(receive::<super::super::Reply>(&mut stream.as_slice()).unwrap(), reply);
+    }
+}

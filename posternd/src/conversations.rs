@@ -1,6 +1,6 @@
-//! The conversations that are open: a thread each, counted by origin. When all places are taken, the conversation of
-//! the origin that holds most which has waited longest for its person ends; one whose first factor has passed ends
-//! only for its like.
+//! Who holds the daemon's places: the conversations that are open, counted by origin, and the connections that have not
+//! sent their opening. When all places are taken, the conversation of the origin that holds most which has waited longest
+//! for its person ends; one whose first factor has passed ends only for its like.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The conversations of one socket.
 pub struct Conversations<K> {
     most: usize,
+    most_of_one: usize,
     state: Arc<Mutex<State<K>>>,
 }
 
@@ -30,23 +31,48 @@ pub struct Place<K: Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Conversations<K> {
-    /// Room for `most` conversations.
-    pub fn with_room_for(most: usize) -> Conversations<K> {
-        Conversations { most, state: Arc::new(Mutex::new(State { next: 0, open: HashMap::new() })) }
+    /// Room for `most` conversations, of which one origin has `most_of_one` before the first factor, and as many after it.
+    pub fn with_room_for(most: usize, most_of_one: usize) -> Conversations<K> {
+        let state = Arc::new(Mutex::new(State { next: 0, open: HashMap::new() }));
+        Conversations { most, most_of_one, state }
     }
 
     /// Takes a place for a conversation of an origin; `proven` if its first factor has passed. `end` shuts its connection
     /// down, and may be called at any time. `None` if no other conversation may be ended for it.
     pub fn enter(&self, origin: K, proven: bool, end: impl Fn() + Send + 'static) -> Option<Place<K>> {
         let mut state = lock(&self.state);
+        while let Some(oldest) = state.oldest_beyond(self.most_of_one, &origin, proven) {
+            state.end(oldest);
+        }
         while state.open.len() >= self.most {
             let evicted = state.evict(&origin, proven)?;
-            (evicted.end)();
+            state.end(evicted);
         }
+        Some(self.insert(&mut state, origin, proven, Box::new(end)))
+    }
+
+    /// The same for one that can come again soon: `None` also if its own origin holds more than every other, so that one
+    /// origin's crowd does not end its own.
+    pub fn enter_or_wait(&self, origin: K, end: impl Fn() + Send + 'static) -> Option<Place<K>> {
+        let mut state = lock(&self.state);
+        if state.held_by(&origin, false) >= self.most_of_one {
+            return None;
+        }
+        if state.open.len() >= self.most {
+            let evicted = state.evict(&origin, false)?;
+            if state.open[&evicted].origin == origin {
+                return None;
+            }
+            state.end(evicted);
+        }
+        Some(self.insert(&mut state, origin, false, Box::new(end)))
+    }
+
+    fn insert(&self, state: &mut State<K>, origin: K, proven: bool, end: Box<dyn Fn() + Send>) -> Place<K> {
         let number = state.next;
         state.next += 1;
-        state.open.insert(number, Open { origin, proven, end: Box::new(end) });
-        Some(Place { number, state: Arc::clone(&self.state) })
+        state.open.insert(number, Open { origin, proven, end });
+        Place { number, state: Arc::clone(&self.state) }
     }
 
     /// How many are open.
@@ -56,9 +82,28 @@ impl<K: Clone + Eq + Hash> Conversations<K> {
 }
 
 impl<K: Clone + Eq + Hash> State<K> {
-    /// Removes the oldest conversation of the greediest origin. One more of `origin` counts as held already: whoever holds
-    /// most by it makes room for it. Proven ones are touched only where none else is left.
-    fn evict(&mut self, origin: &K, proven: bool) -> Option<Open<K>> {
+    fn end(&mut self, number: u64) {
+        if let Some(open) = self.open.remove(&number) {
+            (open.end)();
+        }
+    }
+
+    fn held_by(&self, origin: &K, proven: bool) -> usize {
+        self.open.values().filter(|open| open.origin == *origin && open.proven == proven).count()
+    }
+
+    /// The oldest conversation of an origin that has as many already.
+    fn oldest_beyond(&self, most: usize, origin: &K, proven: bool) -> Option<u64> {
+        if self.held_by(origin, proven) < most {
+            return None;
+        }
+        let of_it = self.open.iter().filter(|(_, open)| open.origin == *origin && open.proven == proven);
+        of_it.map(|(number, _)| *number).min()
+    }
+
+    /// The oldest conversation of the greediest origin. One more of `origin` counts as held already: whoever holds most by
+    /// it makes room for it. Proven ones are touched only where none else is left.
+    fn evict(&self, origin: &K, proven: bool) -> Option<u64> {
         let any_stranger = self.open.values().any(|open| !open.proven);
         if !any_stranger && !proven {
             return None;
@@ -71,13 +116,9 @@ impl<K: Clone + Eq + Hash> State<K> {
             *held.entry(origin).or_default() += 1;
         }
         let most = held.values().copied().max()?;
-        let number = self
-            .open
-            .iter()
-            .filter(|(_, open)| open.proven != any_stranger && held[&open.origin] == most)
-            .map(|(number, _)| *number)
-            .min()?;
-        self.open.remove(&number)
+        let greediest =
+            self.open.iter().filter(|(_, open)| open.proven != any_stranger && held[&open.origin] == most);
+        greediest.map(|(number, _)| *number).min()
     }
 }
 
@@ -104,7 +145,11 @@ mod tests {
 
     impl Hall {
         fn of(most: usize) -> Hall {
-            Hall { all: Conversations::with_room_for(most), ended: Arc::default(), places: Vec::new() }
+            Hall {
+                all: Conversations::with_room_for(most, most.div_ceil(2) + 2),
+                ended: Arc::default(),
+                places: Vec::new(),
+            }
         }
 
         fn enters(&mut self, origin: &str, name: &str, proven: bool) -> bool {
@@ -161,9 +206,47 @@ mod tests {
         assert_eq!(hall.ended(), ["a1"]);
     }
 
+    /// The first factor may have passed, and still one person's crowd is bounded.
+    #[test]
+    fn an_origin_has_a_bounded_share_of_each_kind() {
+        let mut hall = Hall::of(64);
+        for number in 0..1_000 {
+            assert!(hall.enters("mallory", &format!("m{number}"), false));
+            assert!(hall.enters("mallory", &format!("p{number}"), true));
+        }
+        assert_eq!(hall.all.open(), 64);
+        assert!(hall.enters("alice", "a1", true));
+        for number in 1_000..2_000 {
+            assert!(hall.enters("mallory", &format!("p{number}"), true));
+        }
+        assert!(!hall.ended().contains(&"a1".to_owned()));
+    }
+
+    /// Connections that one user stops before they say what they are about: the user waits, and nobody else.
+    #[test]
+    fn whoever_holds_most_waits_and_others_enter() {
+        let all = Conversations::with_room_for(8, 8);
+        let ended = Arc::new(AtomicUsize::new(0));
+        let end = || {
+            let ended = Arc::clone(&ended);
+            move || {
+                ended.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let mut places: Vec<_> = (0..2_000).filter_map(|_| all.enter_or_wait("mallory", end())).collect();
+        assert_eq!((places.len(), ended.load(Ordering::SeqCst)), (8, 0));
+        for name in ["alice", "root", "root"] {
+            places.push(all.enter_or_wait(name, end()).unwrap());
+        }
+        assert_eq!((all.open(), ended.load(Ordering::SeqCst)), (8, 3));
+        let bounded = Conversations::with_room_for(8, 2);
+        let places: Vec<_> = (0..9).filter_map(|_| bounded.enter_or_wait("mallory", end())).collect();
+        assert_eq!(places.len(), 2);
+    }
+
     #[test]
     fn a_place_is_given_back() {
-        let all = Conversations::with_room_for(1);
+        let all = Conversations::with_room_for(1, 1);
         let ended = Arc::new(AtomicUsize::new(0));
         for _ in 0..3 {
             let ended = Arc::clone(&ended);

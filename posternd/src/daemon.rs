@@ -1,17 +1,19 @@
 //! The daemon's side of host.sock: greets whoever connects, and runs each conversation on a thread of its own.
 //!
-//! MUST NOT read, wait or look anything up on the thread that accepts.
+//! MUST NOT wait for a peer, or look a name up, on the thread that accepts. What it asks of the kernel, that answers at once.
 
 use crate::conversation;
 use crate::conversation::Reach;
-use crate::conversations::Conversations;
+use crate::conversations::{Conversations, Place};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
 use crate::service::Service;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
-use shared::host_process::HostProcess;
+use shared::host_process::{self, HostProcess};
+use shared::name_service::NameService;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Opening, State, Transaction, VERSIONS, receive, send,
 };
@@ -20,14 +22,18 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 /// Conversations at once, most of which wait for a person.
 const CONVERSATIONS: usize = 1024;
-/// Connections that have not said yet what they are about.
+/// Of these, those of one origin before the first factor; and as many after it.
+const OF_ONE_ORIGIN: usize = 256;
+/// Connections that have not said yet what they are about, and those of one user among them.
 const OPENING: usize = 256;
+const OF_ONE_USER: usize = 64;
+/// Descriptors besides those of connections: listener, log, and the engines' files.
+const OTHER_DESCRIPTORS: u64 = 256;
 /// How long such a connection may stay silent, and how long a module may take to accept a frame.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
@@ -60,35 +66,73 @@ impl From<io::Error> for Ended {
 /// # Errors
 /// Those of [`Service::accept`].
 pub fn serve_hosts(service: &mut Service, listener: UnixListener) -> io::Result<()> {
-    let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS));
-    let opening = Arc::new(AtomicUsize::new(0));
-    let engines = Engines::new();
+    raise_descriptor_limit();
+    let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
+    let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
+    let (engines, names) = (Engines::new(), NameService::default());
     service.accept(listener, move |stream| {
-        if opening.load(Ordering::Relaxed) >= OPENING {
+        let stream = Arc::new(stream);
+        let Ok(peer) = Peer::of(&stream) else { return };
+        let Some(place) = opening.enter_or_wait(peer.real_uid, ends(&stream)) else {
             let _ = greet(&stream, State::Busy);
             return;
-        }
-        opening.fetch_add(1, Ordering::Relaxed);
-        let (conversations, counted) = (Arc::clone(&conversations), Counted(Arc::clone(&opening)));
-        let engines = Arc::clone(&engines);
-        let stream = Arc::new(stream);
+        };
+        let (conversations, engines, names) =
+            (Arc::clone(&conversations), Arc::clone(&engines), names.clone());
+        let connection = Arc::clone(&stream);
         let started =
             thread::Builder::new().name("conversation".to_owned()).stack_size(STACK).spawn(move || {
-                let _connection = CONNECTIONS.enter(&stream);
-                report(converse(&stream, &conversations, engines, counted));
+                let _connection = CONNECTIONS.enter(&connection);
+                report(converse(&connection, peer, &conversations, (engines, names), place));
             });
         if let Err(error) = started {
             eprintln!("posternd: a thread cannot be started: {error}");
+            let _ = greet(&stream, State::Busy);
         }
     })
 }
 
-/// One of the connections that have not said yet what they are about.
-struct Counted(Arc<AtomicUsize>);
+/// A process at the other end of a connection, as the kernel says.
+#[derive(Clone, Copy)]
+struct Peer {
+    process: i32,
+    effective_uid: u32,
+    /// Whoever started it: the user of a set-user-ID program, who can stop it. The effective user where /proc hides it.
+    real_uid: u32,
+}
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Peer {
+    fn of(stream: &UnixStream) -> io::Result<Peer> {
+        let peer = getsockopt(stream, PeerCredentials)?;
+        let real_uid = host_process::real_uid(peer.pid()).unwrap_or(peer.uid());
+        Ok(Peer { process: peer.pid(), effective_uid: peer.uid(), real_uid })
+    }
+}
+
+/// What ends a connection, whoever waits for it.
+fn ends(stream: &Arc<UnixStream>) -> impl Fn() + Send + use<> {
+    let stream = Arc::clone(stream);
+    move || {
+        // it may have ended by itself
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// Makes room for a descriptor of every place: without one, connections would wait unaccepted, whoever they are of.
+fn raise_descriptor_limit() {
+    let needed = (CONVERSATIONS + OPENING) as u64 + OTHER_DESCRIPTORS;
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < needed {
+            setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard)?;
+        }
+        Ok(hard.max(soft))
+    });
+    match raised {
+        Ok(most) if most >= needed => {}
+        Ok(most) => {
+            eprintln!("posternd: the limit on open files is {most}; set LimitNOFILE={needed} or more")
+        }
+        Err(error) => eprintln!("posternd: the limit on open files cannot be raised: {error}"),
     }
 }
 
@@ -110,13 +154,13 @@ fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
 /// A conversation, from the greeting to the result.
 fn converse(
     stream: &Arc<UnixStream>,
+    peer: Peer,
     all: &Conversations<Origin>,
-    engines: Arc<Engines>,
-    opening: Counted,
+    (engines, names): (Arc<Engines>, NameService),
+    opening: Place<u32>,
 ) -> Result<(), Ended> {
-    let peer = getsockopt(stream.as_ref(), PeerCredentials).map_err(io::Error::from)?;
-    if peer.uid() != 0 {
-        return Err(Ended::Peer(peer.uid()));
+    if peer.effective_uid != 0 {
+        return Err(Ended::Peer(peer.effective_uid));
     }
     greet(stream, State::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -125,19 +169,19 @@ fn converse(
         return Err(Ended::Stream(shared::protocol::Malformed("version").into()));
     }
     drop(opening);
-    let (origin, proven) = (Origin::of(&transaction), has_proven(&transaction));
-    let connection = Arc::clone(stream);
+    let (origin, proven) = (Origin::of(&transaction, peer.real_uid), has_proven(&transaction));
     let class = if proven { Class::Proven } else { Class::Stranger };
     let worker = Worker { engines, origin: origin.clone(), class };
-    let place = all.enter(origin, proven, move || {
-        // it may have ended by itself
-        let _ = connection.shutdown(Shutdown::Both);
-    });
-    let Some(_place) = place else { return Err(Ended::Busy) };
+    let _entered = names.enter(class, format!("{origin:?}"));
+    let Some(_place) = all.enter(origin, proven, ends(stream)) else { return Err(Ended::Busy) };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
-    let host =
-        RemoteHost::new(stream.as_ref(), *transaction, HostProcess::find(peer.pid()), Reach::Worker(worker));
+    let host = RemoteHost::new(
+        stream.as_ref(),
+        *transaction,
+        HostProcess::find(peer.process),
+        Reach::Worker(worker),
+    );
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     // the panic's own message stands in the log of the daemon
@@ -146,12 +190,13 @@ fn converse(
 }
 
 impl Origin {
-    fn of(transaction: &Transaction) -> Origin {
-        let Transaction { real_uid, remote_host, service, .. } = transaction;
-        match (real_uid, remote_host) {
-            (0, Some(remote)) => Origin::Remote(remote.clone()),
-            (0, None) => Origin::Service(service.clone().unwrap_or_default()),
-            (uid, _) => Origin::User(*uid),
+    fn of(transaction: &Transaction, real_uid: u32) -> Origin {
+        let Transaction { real_uid: said, remote_host, service, .. } = transaction;
+        match (real_uid, said, remote_host) {
+            (0, 0, Some(remote)) => Origin::Remote(remote.clone()),
+            (0, 0, None) => Origin::Service(service.clone().unwrap_or_default()),
+            (0, uid, _) => Origin::User(*uid),
+            (uid, ..) => Origin::User(uid),
         }
     }
 }

@@ -3,8 +3,10 @@
 //! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
 
 use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
-use nix::unistd::{Uid, User};
-use shared::config::file::{self, ConfigError, InForce};
+use crate::service::CONFIGURATION;
+use nix::unistd::Uid;
+use shared::config::file::{ConfigError, InForce};
+use shared::groups;
 use shared::host_process::HostProcess;
 use shared::name::is_plain;
 use shared::protocol::{
@@ -99,7 +101,7 @@ impl<S: Read + Write> Host for RemoteHost<S> {
     }
 
     fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
-        self.configuration.take().unwrap_or_else(|| file::in_force(path))
+        self.configuration.take().unwrap_or_else(|| CONFIGURATION.in_force(path))
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {
@@ -190,7 +192,7 @@ impl<S: Read + Write> Host for RemoteHost<S> {
 }
 
 fn user_of(uid: Uid) -> Option<String> {
-    User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
+    groups::user_numbered(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
 }
 
 /// The beginning of a text, of at most `most` bytes.

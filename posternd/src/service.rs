@@ -11,7 +11,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sd_notify::NotifyState;
 use shared::config::DEFAULT_PATH;
-use shared::config::file;
+use shared::config::file::{self, LastInForce};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -30,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(10);
 const LAST: Duration = Duration::from_secs(20);
 /// The pause after an accept that failed, so that a lack of descriptors costs no processor time.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The configuration that this process goes by.
+pub static CONFIGURATION: LastInForce = LastInForce::new();
 
 /// A service that has not started yet: signals are blocked, and wait.
 pub struct Service {
@@ -183,7 +186,7 @@ fn reload() {
 /// A line for each doubt about the configuration; whether there is none.
 fn log_configuration() -> bool {
     let path = Path::new(DEFAULT_PATH);
-    match file::in_force(path) {
+    match CONFIGURATION.in_force(path) {
         Ok(in_force) => {
             if let Some(problem) = &in_force.problem {
                 eprintln!("posternd: {problem}");

@@ -14,6 +14,7 @@ use shared::config::SecretText;
 use shared::config::file::{self, ConfigError, InForce};
 use shared::door::read_secret;
 use shared::host_process::HostProcess;
+use shared::name_service::NameService;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity, State,
     VERSIONS, receive, send,
@@ -100,6 +101,7 @@ fn converse(stream: &UnixStream, configuration: Result<InForce, ConfigError>) ->
     let (hook, options) = (transaction.hook, transaction.options.clone());
     // the only conversation: it waits behind nobody
     let origin = Origin::Service(Vec::new());
+    let _entered = NameService::default().enter(Class::Proven, String::new());
     let worker = Worker { engines: Engines::new(), origin, class: Class::Proven };
     // the module made both ends of the socket: the peer is the host process
     let process = HostProcess::find(getsockopt(stream, PeerCredentials).map_err(io::Error::from)?.pid());

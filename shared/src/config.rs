@@ -15,6 +15,7 @@ mod pam;
 mod policy;
 mod recent;
 pub mod rule;
+pub mod secret_file;
 mod secret_text;
 pub mod value;
 

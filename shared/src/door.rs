@@ -72,6 +72,7 @@ pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 use crate::account::{Enrolled, Mail};
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::groups::PersonGroups;
 use crate::key::KeyError;
 use crate::name::{Group, OtherSpelling, UserName};
 use crate::otpauth::OtpauthError;
@@ -106,13 +107,22 @@ pub struct Door {
     hashing: HashingMemory,
     /// What nobody knew of groups, for the log.
     doubts: Vec<String>,
+    /// What the host knows of the policy's groups of one person, looked up before this engine was taken.
+    foreknown: Option<(UserName, PersonGroups)>,
 }
 
 impl Door {
     /// Opens the store, reads the key, and unwraps the data keys.
     pub fn open(config: Config) -> Result<Door, DoorError> {
         let (store, vault) = KeyedStore::open(&config.store)?;
-        Ok(Door { config, vault, store, hashing: HashingMemory::default(), doubts: Vec::new() })
+        Ok(Door {
+            config,
+            vault,
+            store,
+            hashing: HashingMemory::default(),
+            doubts: Vec::new(),
+            foreknown: None,
+        })
     }
 
     /// The configuration it was opened with.

@@ -5,8 +5,9 @@
 //! MUST NOT take silence for an answer: a group that no source knows, or whose source does not answer, is a doubt.
 
 use crate::name::UserName;
+use crate::name_service;
 use nix::errno::Errno;
-use nix::unistd::{Gid, Group, User, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::fmt;
@@ -38,7 +39,9 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Doubt::NoSuchGroup => f.write_str("no source knows it"),
-            Doubt::Unanswered(error) => write!(f, "its source does not answer ({error})"),
+            Doubt::Unanswered(error) => {
+                write!(f, "its source does not answer ({})", name_service::reason(*error, "group"))
+            }
             Doubt::Earlier => f.write_str("it was not known when the session began"),
         }
     }
@@ -116,7 +119,22 @@ pub struct NamedGroups(BTreeMap<String, Result<HostGroup, Doubt>>);
 impl NamedGroups {
     /// Looks these up.
     pub fn look_up<'a>(names: impl IntoIterator<Item = &'a str>) -> NamedGroups {
-        NamedGroups(names.into_iter().map(|name| (name.to_owned(), look_up(name))).collect())
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        if names.is_empty() {
+            return NamedGroups(BTreeMap::new());
+        }
+        let asked = names.clone();
+        let look_all_up = move || {
+            let found = |name: String| {
+                let group = look_up(&name);
+                (name, group)
+            };
+            Ok(asked.into_iter().map(found).collect())
+        };
+        let groups = name_service::look_up(look_all_up);
+        NamedGroups(groups.unwrap_or_else(|error| {
+            names.into_iter().map(|name| (name, Err(Doubt::Unanswered(error)))).collect()
+        }))
     }
 
     /// Which of them a user is in; none for certain if the host does not know the user.
@@ -191,9 +209,12 @@ fn look_up(name: &str) -> Result<HostGroup, Doubt> {
 
 /// The numbers of a user's groups, which come without members; `None` if the host does not know the user.
 fn ids_of(user: &UserName) -> Result<Option<Vec<Gid>>, Errno> {
-    let Some(entry) = User::from_name(user.as_str())? else { return Ok(None) };
-    let name = CString::new(user.as_str()).map_err(|_| Errno::EINVAL)?;
-    getgrouplist(&name, entry.gid).map(Some)
+    let user = user.clone();
+    name_service::look_up(move || {
+        let Some(entry) = User::from_name(user.as_str())? else { return Ok(None) };
+        let name = CString::new(user.as_str()).map_err(|_| Errno::EINVAL)?;
+        getgrouplist(&name, entry.gid).map(Some)
+    })
 }
 
 /// The names of all of the user's groups on this host, for applications; none if the host does not know the user.
@@ -209,14 +230,26 @@ pub fn of(user: &UserName) -> Result<Vec<String>, GroupsError> {
         Err(error) => Err(GroupsError::Lookup(error)),
     };
     let ids = ids_of(user).map_err(GroupsError::Lookup)?.unwrap_or_default();
+    // only the gate asks this, on workers of its own
     ids.into_iter().map(named).collect()
 }
 
 /// The name by which the host knows a user: some name services take other spellings too. `None` if it knows none, or by a
 /// name that no account can have.
 pub fn name_of(user: &UserName) -> Result<Option<UserName>, GroupsError> {
-    let entry = User::from_name(user.as_str()).map_err(GroupsError::Lookup)?;
+    let entry = user_named(user).map_err(GroupsError::Lookup)?;
     Ok(entry.and_then(|entry| UserName::parse(entry.name.as_bytes()).ok()))
+}
+
+/// A user of this host, by a name that may be spelled in another way there.
+pub fn user_named(name: &UserName) -> Result<Option<User>, Errno> {
+    let name = name.clone();
+    name_service::look_up(move || User::from_name(name.as_str()))
+}
+
+/// A user of this host, by number.
+pub fn user_numbered(uid: Uid) -> Result<Option<User>, Errno> {
+    name_service::look_up(move || User::from_uid(uid))
 }
 
 /// Why a user's groups are not known.
@@ -234,7 +267,8 @@ impl fmt::Display for GroupsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GroupsError::Lookup(error) => {
-                write!(f, "users and groups cannot be looked up: {error}; see getent passwd and getent group")
+                let why = name_service::reason(*error, "passwd");
+                write!(f, "users and groups cannot be looked up: {why}; see getent passwd and getent group")
             }
             GroupsError::TooMany(most) => write!(
                 f,

@@ -59,6 +59,17 @@ impl HostProcess {
     }
 }
 
+/// The real user of a process, whatever its effective user; none if it cannot be seen.
+pub fn real_uid(number: i32) -> Option<u32> {
+    parse_real_uid(&fs::read(format!("/proc/{number}/status")).ok()?)
+}
+
+/// Reads proc_pid_status(5). In the name, on the first line, the kernel escapes line breaks.
+fn parse_real_uid(status: &[u8]) -> Option<u32> {
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
+    std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// The start time of a process, and its parent.
 fn start_and_parent(number: i32) -> Option<(u64, i32)> {
     parse(&fs::read(format!("/proc/{number}/stat")).ok()?)
@@ -86,6 +97,15 @@ mod tests {
         {
             assert_eq!(parse(cut), None);
         }
+    }
+
+    #[test]
+    fn the_real_user_is_the_first_of_four() {
+        let status = b"Name:\tUid:\\n0\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nGid:\t5\t5\t5\t5\n";
+        assert_eq!(parse_real_uid(status), Some(1000));
+        assert_eq!(parse_real_uid(b"Name:\tsudo\nUid:\t"), None);
+        assert_eq!(real_uid(std::process::id().try_into().unwrap()), Some(nix::unistd::getuid().as_raw()));
+        assert_eq!(real_uid(-7), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use app_passwords::{AppPasswordRecord, AppPasswords, FoundAppPassword, LiveA
 pub use events::{Events, Logged};
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use login_tickets::{LoginTickets, Trials};
-pub use mail::{Addresses, Fate, Mails, Waiting};
+pub use mail::{Addresses, ExpiredLetter, Fate, Mails, Waiting};
 pub use notices::{MOST_NOTICES, Notice, Notices};
 pub use sessions::{BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, Token};
 
@@ -422,7 +422,7 @@ impl fmt::Display for StoreError {
                 write!(f, "the store has version {found}, this program knows version {known}; ")?;
                 f.write_str(match (is_upgradable, found > known) {
                     (true, _) => "run postern upgrade as root",
-                    (false, true) => "install the Postern that made it or a newer one",
+                    (false, true) => "restart this program, or install the Postern that made the store or a newer one",
                     (false, false) => "install the Postern that made it",
                 })
             }

@@ -225,7 +225,7 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
         ),
         (
             "PRAGMA user_version = 9",
-            "version 9, this program knows version 4; install the Postern that made it or a newer one",
+            "version 9, this program knows version 4; restart this program, or install the Postern that made the store or a newer one",
         ),
         ("PRAGMA application_id = 1", "it is no store of Postern's"),
         (
@@ -250,4 +250,43 @@ fn a_folder_that_others_can_write_is_no_place_for_an_upgrade() {
     assert!(refused_upgrade(&config).contains("chmod it to 0750"));
     fs::set_permissions(folder.path().join("store"), PermissionsExt::from_mode(0o750)).unwrap();
     upgraded(&config);
+}
+
+/// A daemon of this version goes on running while a newer `postern upgrade` changes its store.
+#[test]
+fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
+    let Home { folder, config, mut door } = Home::new("");
+    let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
+    let version: i64 = engine.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let found = |door: &mut Door| {
+        let read = door.membership(&name("alice")).map(|_| ());
+        let written = door.attempt(
+            &shared::door::Visitor {
+                name: &name("alice"),
+                stage: Stage::Before,
+                origin: &Origin::Unknown,
+                browser: None,
+                service: "test",
+            },
+            &shared::answer::Answer::read(b"123456"),
+            NOW,
+        );
+        [read, written.map(|_| ())].map(|result| result.err().map(|error| error.to_string()))
+    };
+    assert_eq!(found(&mut door), [None, None]);
+    let newer = version + 1;
+    let upgraded =
+        format!("BEGIN; ALTER TABLE account RENAME TO person; PRAGMA user_version = {newer}; COMMIT");
+    engine.execute_batch(&upgraded).unwrap();
+    for refused in found(&mut door) {
+        let refused = refused.unwrap();
+        let versions = [version, newer].map(|version| refused.contains(&format!("version {version}")));
+        assert_eq!(versions, [true, true], "{refused}");
+    }
+    assert!(refused_open(&config).contains(&format!("version {newer}")));
+    // as an upgrade that was undone from its copy leaves it
+    let undone =
+        format!("BEGIN; ALTER TABLE person RENAME TO account; PRAGMA user_version = {version}; COMMIT");
+    engine.execute_batch(&undone).unwrap();
+    assert_eq!(found(&mut door), [None, None]);
 }

@@ -61,9 +61,23 @@ impl Posternd {
         kill(Pid::from_raw(i32::try_from(process).expect("a process")), signal).expect("posternd runs");
     }
 
+    /// What it holds in memory, in KiB.
+    #[track_caller]
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).expect("posternd runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+        resident.and_then(|kib| kib.trim().parse().ok()).expect("a size")
+    }
+
     /// Its process.
     pub fn process(&self) -> u32 {
         self.running.as_ref().map_or(0, Running::process)
+    }
+
+    /// Waits until its log holds some words.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        patiently(&format!("posternd says {words:?}"), || Ok(self.log().contains(words).then_some(())));
     }
 
     /// Everything that it said since it started.

@@ -84,6 +84,31 @@ fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
     alice.with_key().enters_with(&phone.code());
 }
 
+/// A change counts at the next conversation; a typo, without any copy, brings back nothing older and keeps nobody out.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn posternd_goes_by_the_last_valid_configuration() {
+    const COPY: &str = "/etc/postern/postern.toml.valid";
+    let host = Host::fresh();
+    let mut posternd = Posternd::start();
+    let (alice, phone) = alice(&host);
+    let bob = host.person("bob");
+    bob.with_key().enters();
+    host.configure("[policy]\nrequired = \"all\"\n");
+    bob.with_key().is_turned_away();
+    host.journal.says("refused cause=not-enrolled");
+    // as root's daemonless commands would have kept it
+    let _ = fs::remove_file(COPY);
+    host.write_configuration("[policy]\nrequired = \"alll\"\n");
+    alice.with_key().enters_with(&phone.code());
+    let line = host.journal.says("warning cause=misconfigured");
+    assert!(line.contains("policy.required") && line.contains("stays in force"), "{line}");
+    bob.with_key().is_turned_away();
+    posternd.restart();
+    bob.with_key().is_turned_away();
+    host.journal.says("refused cause=misconfigured");
+}
+
 /// A socket of the gate's user is nobody's: nothing is sent to it, and the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]

@@ -5,7 +5,9 @@ use super::host::{Host, Item};
 use nix::errno::Errno;
 use nix::unistd::{User, getuid};
 use shared::earlier::Earlier;
+use shared::groups;
 use shared::name::{NameError, Service, UserName, is_plain};
+use shared::name_service;
 use shared::place::{Address, Origin};
 use std::fmt;
 
@@ -19,7 +21,7 @@ pub(crate) fn service(host: &dyn Host) -> Service {
 /// name as it is.
 pub(crate) fn user(host: &dyn Host) -> Result<UserName, UserError> {
     let typed = UserName::parse(&host.item(Item::User).unwrap_or_default()).map_err(UserError::Name)?;
-    match User::from_name(typed.as_str()) {
+    match groups::user_named(&typed) {
         Ok(Some(entry)) => UserName::parse(entry.name.as_bytes()).map_err(UserError::Name),
         Ok(None) => Ok(typed),
         Err(error) => Err(UserError::Lookup(error)),
@@ -39,7 +41,10 @@ impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             UserError::Name(error) => error.fmt(f),
-            UserError::Lookup(error) => write!(f, "the user cannot be looked up: {error}; see getent passwd"),
+            UserError::Lookup(error) => {
+                let why = name_service::reason(*error, "passwd");
+                write!(f, "the user cannot be looked up: {why}; see getent passwd")
+            }
         }
     }
 }

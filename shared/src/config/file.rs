@@ -3,8 +3,10 @@
 //! back an older one; a command refuses a file in doubt, and names file, line and key.
 
 mod error;
+mod last;
 
 pub use error::{ConfigError, Fallback};
+pub use last::LastInForce;
 
 use super::{Config, locate, recent};
 use crate::clock::Timestamp;
@@ -110,7 +112,7 @@ pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
             let changed = copy.metadata().and_then(|metadata| metadata.modified()).ok();
             let since = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             let since = since.map(|time| Timestamp(time.as_secs()));
-            Ok(InForce { config, problem: Some(Fallback { reason, copy, since }), is_kept: true })
+            Ok(InForce { config, problem: Some(Fallback { reason, copy: Some(copy), since }), is_kept: true })
         }
         Err(no_copy) => match (reason, no_copy) {
             // nothing older could come back

@@ -20,13 +20,22 @@ impl Door {
         std::mem::take(&mut self.doubts)
     }
 
+    /// Has the next acts go by what the host knows of someone's groups, which was looked up where nobody waits for it; by
+    /// nothing such from now on, if that is none.
+    pub fn foreknow(&mut self, groups: Option<(UserName, PersonGroups)>) {
+        self.foreknown = groups;
+    }
+
     /// Of the groups that the policy names, which a person is in.
     pub(super) fn policy_groups(
         &mut self,
         name: &UserName,
         kept: &[Group],
     ) -> Result<PersonGroups, DoorError> {
-        let host = NamedGroups::look_up(self.config.policy.groups_asked()).of(name);
+        let host = match &self.foreknown {
+            Some((known, groups)) if known == name => groups.clone(),
+            _ => NamedGroups::look_up(self.config.policy.groups_asked()).of(name),
+        };
         let ours = self.config.memberships(name, kept).map(Group::as_str);
         let groups = host.and(ours);
         self.settled(groups)

@@ -93,7 +93,7 @@ impl Sqlite {
         deadline.is_in(READING);
         harden(connection)?;
         let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let found = version_of(connection)?;
         if application != APPLICATION {
             return Err(StoreError::Damaged("it is no store of Postern's".to_owned()));
         }
@@ -286,6 +286,11 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The version that the store has now.
+fn version_of(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
 impl Store for Sqlite {
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError> {
         let behavior = match intent {
@@ -301,10 +306,11 @@ impl Store for Sqlite {
         }
         let begun = connection.transaction_with_behavior(behavior);
         let transaction = begun.map_err(|error| place.held(error.into()))?;
-        if intent == Intent::Read {
-            // what it sees is fixed by its first read, not by its beginning
-            let seen = transaction.query_row("SELECT number FROM revision", [], |row| row.get::<_, i64>(0));
-            seen.map_err(|error| place.held(error.into()))?;
+        // what a transaction that reads sees is fixed by this, not by its beginning; and no statement of this version runs on
+        // a store that was upgraded under its feet
+        let found = version_of(&transaction).map_err(|error| place.held(error))?;
+        if found != VERSION {
+            return Err(migration::refusal(&transaction, found));
         }
         // after its beginning: from now on it stays with what it has
         place.is_the_same()?;

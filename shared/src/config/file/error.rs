@@ -6,18 +6,23 @@ use crate::files::FileError;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why the copy is in force.
+/// Why an earlier configuration is in force.
 #[derive(Debug)]
 pub struct Fallback {
     /// What is wrong with the file itself.
     pub reason: ConfigError,
-    pub(super) copy: PathBuf,
+    /// The copy; none where it is the last one that was read.
+    pub(super) copy: Option<PathBuf>,
     pub(super) since: Option<Timestamp>,
 }
 
 impl fmt::Display for Fallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; until then {} is in force", self.reason.with_remedy(), self.copy.display())?;
+        write!(f, "{}; until then ", self.reason.with_remedy())?;
+        match &self.copy {
+            Some(copy) => write!(f, "{} is in force", copy.display())?,
+            None => f.write_str("the last one that was read stays in force")?,
+        }
         match self.since {
             Some(since) => write!(f, ", the configuration of {since}"),
             None => Ok(()),

@@ -3,6 +3,7 @@
 //!
 //! MUST NOT open a file of the store: closing one gives up every lock that this process has on it.
 
+use crate::name_service;
 use crate::store::{Holder, StoreError};
 use nix::unistd::{Uid, User};
 use std::fs;
@@ -50,7 +51,7 @@ fn describe(pid: u32) -> Holder {
     let name = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')'));
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_ascii_whitespace().next());
     let uid: Option<u32> = uid.and_then(|uid| uid.parse().ok());
-    let user = uid.map(|uid| match User::from_uid(Uid::from_raw(uid)) {
+    let user = uid.map(|uid| match name_service::look_up(move || User::from_uid(Uid::from_raw(uid))) {
         Ok(Some(user)) => user.name,
         _ => uid.to_string(),
     });

@@ -1,8 +1,8 @@
 //! A PAM host under the stories' control: it asks libpam, answers as it is told, and says what it sees, a line of
 //! JSON each.
 //!
-//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory] [--peak]
-//!     [--pause] [--handler] [--closed]
+//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory]
+//!     [--peak] [--pause] [--handler] [--closed]
 //!
 //!   --cycles N      so many transactions, one after the other
 //!   --auths N       pam_authenticate so many times in each transaction, before pam_acct_mgmt

@@ -1,0 +1,133 @@
+//! A name service that sleeps: whoever it is asked about is denied, and the log names it; nobody else waits.
+
+use shared::protocol::{
+    Denial, Greeting, Hook, HookResult, Instruction, Opening, Transaction, VERSIONS, receive, send,
+};
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use testhost::{HOST_SOCKET, Host, Posternd, finished, patiently};
+
+const LIBRARY: &str = "/usr/lib/libnss_slow.so.2";
+const SWITCH: &str = "/etc/nsswitch.conf";
+/// In posternd it sleeps, in every other program it knows nobody.
+const SOURCE: &str = r#"
+#include <nss.h>
+#include <pwd.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <errno.h>
+static enum nss_status slow(int *errnop) {
+    char name[32] = "";
+    FILE *comm = fopen("/proc/self/comm", "re");
+    if (comm) { fgets(name, sizeof name, comm); fclose(comm); }
+    if (!strncmp(name, "posternd", 8)) sleep(60);
+    *errnop = ENOENT;
+    return NSS_STATUS_NOTFOUND;
+}
+enum nss_status _nss_slow_getpwnam_r(const char *n, struct passwd *p, char *b, size_t l, int *e) { return slow(e); }
+enum nss_status _nss_slow_getpwuid_r(uid_t u, struct passwd *p, char *b, size_t l, int *e) { return slow(e); }
+enum nss_status _nss_slow_getgrnam_r(const char *n, struct group *g, char *b, size_t l, int *e) { return slow(e); }
+enum nss_status _nss_slow_getgrgid_r(gid_t i, struct group *g, char *b, size_t l, int *e) { return slow(e); }
+enum nss_status _nss_slow_initgroups_dyn(const char *n, gid_t g, long *s, long *z, gid_t **gs, long m, int *e) { return slow(e); }
+"#;
+
+/// The sources of users and groups, until this goes.
+struct Sleeping(String);
+
+impl Sleeping {
+    #[track_caller]
+    fn name_service() -> Sleeping {
+        let source = "/tmp/libnss_slow.c";
+        fs::write(source, SOURCE).expect("the copy of the host can be written");
+        finished(Command::new("gcc").args(["-shared", "-fPIC", "-o", LIBRARY, source]));
+        let before = fs::read_to_string(SWITCH).expect("a file of the host");
+        let others =
+            before.lines().filter(|line| !line.starts_with("passwd:") && !line.starts_with("group:"));
+        let ours = "passwd: files slow\ngroup: files slow\n".to_owned();
+        fs::write(SWITCH, others.fold(ours, |text, line| text + line + "\n")).expect("it can be written");
+        Sleeping(before)
+    }
+}
+
+impl Drop for Sleeping {
+    fn drop(&mut self) {
+        fs::write(SWITCH, &self.0).expect("it can be written");
+        let _ = fs::remove_file(LIBRARY);
+    }
+}
+
+/// A conversation about someone, behind the first factor.
+#[track_caller]
+fn begins(user: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
+    let _: Greeting = receive(&mut stream).expect("posternd greets");
+    let transaction = Transaction {
+        hook: Hook::Auth,
+        options: vec!["first_factor=passed".to_owned()],
+        service: Some(b"imap".to_vec()),
+        user: Some(user.as_bytes().to_vec()),
+        remote_host: None,
+        terminal: None,
+        ssh_connection: None,
+        ssh_auth_info: None,
+        real_uid: 0,
+        mark: None,
+    };
+    let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction) };
+    send(&mut stream, &opening).expect("posternd reads");
+    stream
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let _sleeping = Sleeping::name_service();
+    let posternd = Posternd::start();
+    patiently("posternd listens", || UnixStream::connect(HOST_SOCKET).map(Some));
+
+    let mut asked: Vec<UnixStream> = (0..40).map(|number| begins(&format!("carol{number}"))).collect();
+    // whom a file knows: the source that sleeps is not asked
+    let began = Instant::now();
+    alice.with_key().enters_with(&phone.code());
+    assert!(began.elapsed() < Duration::from_secs(3), "alice waited for {:?}", began.elapsed());
+    for stream in &mut asked {
+        let Instruction::Log { line, .. } = receive(stream).expect("posternd goes on") else {
+            panic!("no log line")
+        };
+        assert!(line.starts_with("refused cause=unavailable address=- service=imap user=\"carol"), "{line}");
+        let ended: Instruction = receive(stream).expect("posternd goes on");
+        assert_eq!(ended, Instruction::End(HookResult::Denied(Denial::Unavailable)));
+    }
+    // all of them in the time of one
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    let mut last = begins("dave");
+    let Ok(Instruction::Log { line, .. }) = receive(&mut last) else { panic!("no log line") };
+    let named = ["no answer within 3 s", "too many look-ups"].iter().any(|why| line.contains(why));
+    assert!(named && line.contains("/etc/nsswitch.conf: passwd: files slow"), "{line}");
+    assert_eq!(posternd.log(), "");
+}
+
+/// A group that the policy names, in a directory that sleeps: the stricter reading holds, and the log says so.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
+    let host = Host::fresh();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let phone = alice.enrols();
+    host.configure("[policy]\nrequired = [\"%directory-staff\"]\n");
+    let _sleeping = Sleeping::name_service();
+    let _posternd = Posternd::start();
+    patiently("posternd listens", || UnixStream::connect(HOST_SOCKET).map(Some));
+    alice.with_key().enters_with(&phone.code());
+    let line = host.journal.says("warning cause=group-in-doubt");
+    assert!(line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"), "{line}");
+    bob.with_key().is_turned_away();
+    host.journal.says("refused cause=not-enrolled");
+}

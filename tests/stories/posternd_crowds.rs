@@ -1,0 +1,192 @@
+//! Crowds at posternd: whoever they are of, others get in, and the module finds no reason to start another posternd.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use shared::protocol::{Greeting, Hook, Opening, State, Transaction, VERSIONS, receive, send};
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use testhost::{HOST_SOCKET, Host, Person, Phone, Posternd, Terminal, patiently};
+
+const DAEMON: &str = "/usr/libexec/postern/posternd";
+
+/// The daemon alone: what a module would run without it is out of the way until this goes.
+struct Alone(Posternd);
+
+impl Alone {
+    #[track_caller]
+    fn start() -> Alone {
+        let posternd = Posternd::start();
+        patiently("posternd listens", || UnixStream::connect(HOST_SOCKET).map(Some));
+        fs::rename(DAEMON, format!("{DAEMON}.aside")).expect("the copy of the host can be written");
+        Alone(posternd)
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        fs::rename(format!("{DAEMON}.aside"), DAEMON).expect("the copy of the host can be written");
+    }
+}
+
+/// A process that is ended when this goes, stopped or not.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Alice gets in by key and code, and root by sudo of hers: each with a code of its own.
+#[track_caller]
+fn alice_and_root_get_in(host: &Host, alice: &Person, phone: &Phone) {
+    alice.with_key().enters_with(&phone.code());
+    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    let mut sudo = Terminal::run(alice.on_this_host("sudo -k id -un"));
+    sudo.expect("password for alice: ").types(&alice.password);
+    sudo.expect("Verification code: ").types(&phone.code_in(1)).expect("root");
+    assert!(sudo.ends().status.success());
+}
+
+fn people(host: &Host) -> (Person, Phone, Person) {
+    host.sudoers("alice ALL=(ALL) ALL\nmallory ALL=(ALL) ALL");
+    host.clock.as_setuid_programs_see_it();
+    host.configure("[totp]\nperiod = \"2m\"\n");
+    let (alice, mallory) = (host.person("alice"), host.person("mallory"));
+    let phone = alice.enrols();
+    mallory.enrols();
+    (alice, phone, mallory)
+}
+
+/// Mallory's password is right, and each sudo of hers is stopped at the code.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
+    let host = Host::fresh();
+    let (alice, phone, mallory) = people(&host);
+    let posternd = Alone::start();
+    let sudo = |_| {
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--reuid=mallory",
+            "--regid=mallory",
+            "--init-groups",
+            "sudo",
+            "-S",
+            "-k",
+            "-p",
+            "",
+            "id",
+        ]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("sudo is installed");
+        let stdin = child.stdin.as_mut().expect("a pipe");
+        writeln!(stdin, "{}", mallory.password).expect("sudo reads");
+        Ending(child)
+    };
+    let mut sudos: Vec<Ending> = (0..200).map(sudo).collect();
+    for Ending(child) in &mut sudos {
+        let mut heard = Vec::new();
+        let mut stderr = child.stderr.take().expect("a pipe");
+        while !heard.ends_with(b"Verification code: ") {
+            let mut byte = [0];
+            assert_eq!(stderr.read(&mut byte).expect("sudo runs"), 1, "{}", String::from_utf8_lossy(&heard));
+            heard.push(byte[0]);
+        }
+        let process = Pid::from_raw(i32::try_from(child.id()).expect("a process"));
+        kill(process, Signal::SIGSTOP).expect("it runs");
+        child.stderr = Some(stderr);
+    }
+    alice_and_root_get_in(&host, &alice, &phone);
+    assert_eq!(posternd.0.log(), "");
+}
+
+/// As many connections as mallory can stop between two system calls of theirs; her set-user-ID processes are root's.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
+    let host = Host::fresh();
+    let (alice, phone, mallory) = people(&host);
+    let posternd = Alone::start();
+    let started = "/run/postern-crowd";
+    let _ = fs::remove_file(started);
+    let crowd = Command::new("/usr/bin/python3")
+        .arg("-c")
+        .arg(
+            "import os,pwd,resource,socket,sys,time\n\
+             resource.setrlimit(resource.RLIMIT_NOFILE,(4096,4096))\n\
+             os.setresuid(pwd.getpwnam(sys.argv[1]).pw_uid,0,0)\n\
+             held=[]\nmade=0\n\
+             while True:\n\
+             \x20 s=socket.socket(socket.AF_UNIX)\n s.settimeout(1)\n\
+             \x20 try:\n  s.connect(sys.argv[2])\n  held.append(s)\n  made+=1\n\
+             \x20 except OSError:\n  time.sleep(0.01)\n\
+             \x20 if made==2000: open(sys.argv[3],'w').close()\n\
+             \x20 if len(held)>2000: held.pop(0).close()\n\
+             \x20 if made>2000: time.sleep(0.002)\n",
+        )
+        .args([mallory.name.as_str(), HOST_SOCKET, started])
+        .spawn()
+        .expect("it starts");
+    let _crowd = Ending(crowd);
+    patiently("2,000 are connected", || Ok(fs::exists(started)?.then_some(())));
+    alice_and_root_get_in(&host, &alice, &phone);
+    assert_eq!(posternd.0.log(), "");
+}
+
+/// Conversations of strangers who are asked for a code and type none: from one address, and from as many as there are.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
+    let host = Host::fresh();
+    let (alice, phone, _mallory) = people(&host);
+    let posternd = Alone::start();
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is one");
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(4096), hard).expect("root may do it");
+    let mut held = Vec::new();
+    for number in 0..5_000 {
+        for address in ["192.0.2.66".to_owned(), format!("2001:db8::{number:x}")] {
+            held.push(stranger(&address));
+        }
+        // those that were ended for others
+        if held.len() > 3_000 {
+            held.drain(..1_000);
+        }
+    }
+    alice_and_root_get_in(&host, &alice, &phone);
+    assert_eq!(posternd.0.log(), "");
+}
+
+/// A stranger at a code prompt before the first factor.
+#[track_caller]
+fn stranger(address: &str) -> UnixStream {
+    for _ in 0..100 {
+        let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
+        let greeting: Greeting = receive(&mut stream).expect("posternd greets");
+        if greeting.state == State::Busy {
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        }
+        let transaction = Transaction {
+            hook: Hook::Auth,
+            options: Vec::new(),
+            service: Some(b"sshd".to_vec()),
+            user: Some(b"alice".to_vec()),
+            remote_host: Some(address.as_bytes().to_vec()),
+            terminal: None,
+            ssh_connection: Some(format!("{address} 4711 192.0.2.1 22").into_bytes()),
+            ssh_auth_info: None,
+            real_uid: 0,
+            mark: None,
+        };
+        let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction) };
+        send(&mut stream, &opening).expect("posternd reads");
+        return stream;
+    }
+    panic!("posternd stays busy");
+}

@@ -156,7 +156,7 @@ fn a_fallback_that_does_not_start_denies_and_is_named() {
     put(b"#!/bin/sh\n", 0o755);
     denied("ends at once", "posternd --stdio ended the conversation");
     put(b"#!/bin/sh\n", 0o644);
-    denied("cannot be run", "posternd --stdio cannot be run (EACCES");
+    denied("cannot be run", "posternd --stdio cannot be run (Permission denied");
     put(&script, 0o775);
     denied("others may write it", &format!("posternd --stdio is not run: {PROGRAM} is not root's"));
     put(&script, 0o755);

@@ -61,6 +61,8 @@ enum RelayError {
     Busy,
     /// No protocol version is shared with the fallback.
     Version,
+    /// The host may have no more memory.
+    Memory,
     /// The connection failed, or a frame came that has no place there.
     Frame(Server, FrameError),
     /// An instruction beyond the module's bounds.
@@ -79,6 +81,9 @@ impl fmt::Display for RelayError {
             RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
             RelayError::Version => f.write_str(
                 "posternd --stdio is of another version than pam_totp.so; install both of one version",
+            ),
+            RelayError::Memory => f.write_str(
+                "no memory is left in the PAM host; raise RLIMIT_AS and RLIMIT_DATA (ulimit -v, ulimit -d)",
             ),
             RelayError::Frame(Server::Daemon, FrameError::Stream(error)) => {
                 write!(f, "posternd ended the conversation: {error}; see its log")
@@ -105,6 +110,7 @@ impl RelayError {
     fn of_frame(server: Server, error: FrameError) -> RelayError {
         match error {
             FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => RelayError::TooLong(server),
+            FrameError::Stream(error) if error.kind() == ErrorKind::OutOfMemory => RelayError::Memory,
             error => RelayError::Frame(server, error),
         }
     }

@@ -8,8 +8,8 @@
 use crate::first_setup;
 use crate::listener;
 use crate::log;
-use crate::mailer;
 use crate::metrics::METRICS;
+use crate::outbox;
 use crate::peers::{self, Admitted, NotAdmitted, Peers};
 use crate::workers::{Applicant, Judge, Key, NotJudged, Ran, Workers, at_door};
 use arc_swap::ArcSwap;
@@ -223,7 +223,7 @@ async fn mail_at_prompt(
         Ok(Asked::Refused(refusal)) => return Ok(Ok(Answer::Judged(not_mailed(refusal)).into())),
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let sent = mailer::fate(judge, &posted).await?;
+    let sent = outbox::fate(judge, &posted).await?;
     let judged = judge.run(move |door| door.mailed(&posted, sent)).await?;
     Ok(Ok(Answer::Judged(judged).into()))
 }

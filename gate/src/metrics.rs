@@ -68,6 +68,25 @@ impl Answered {
     }
 }
 
+/// What became of a code that a sign-in asked for by mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MailResult {
+    Sent,
+    /// posternd has not taken it.
+    Waits,
+    NotSent,
+}
+
+impl MailResult {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            MailResult::Sent => "sent",
+            MailResult::Waits => "waits",
+            MailResult::NotSent => "failed",
+        }
+    }
+}
+
 /// How it stands at the moment of asking.
 pub(crate) struct Standing {
     /// Whether the store is sure, and how long ago it was seen last.
@@ -154,7 +173,7 @@ impl Metrics {
             metrics.strangers.clone(),
         );
         registry.register("sign_ins", "What came of sign-ins, by result and cause", metrics.sign_ins.clone());
-        registry.register("mails", "Mails and notices, by result", metrics.mails.clone());
+        registry.register("mails", "Codes that sign-ins asked for by mail, by result", metrics.mails.clone());
         registry.register(
             "busy",
             "Requests refused for want of a place, by resource and by whose share was taken",
@@ -243,10 +262,9 @@ impl Metrics {
         self.sign_ins.get_or_create(&labels).inc();
     }
 
-    /// A letter went out, or not.
-    pub(crate) fn mailed(&self, sent: &Result<(), String>) {
-        let result = if sent.is_ok() { "sent" } else { "failed" };
-        self.mails.get_or_create(&Mail { result }).inc();
+    /// A code that was asked for by mail went out, or not.
+    pub(crate) fn mailed(&self, mailed: MailResult) {
+        self.mails.get_or_create(&Mail { result: mailed.name() }).inc();
     }
 
     /// All of it in the text format of OpenMetrics 1.0, which Prometheus reads.

@@ -17,6 +17,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use shared::clock;
+use shared::door::DoorError;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +46,16 @@ const FRESH: Duration = Duration::from_secs(2);
 pub(crate) struct Health {
     own_configuration: AtomicBool,
     ends: AtomicBool,
-    /// Whether the store took a write, and when that was tried last.
-    tried: Mutex<Option<(Instant, bool)>>,
+    /// What came of the last try of the store, and when that was.
+    tried: Mutex<Option<(Instant, StoreTry)>>,
+}
+
+/// What came of a try of the store.
+#[derive(Clone, Copy)]
+struct StoreTry {
+    takes_writes: bool,
+    /// Whether mail waits for a posternd that does not send it.
+    mail_waits: bool,
 }
 
 impl Health {
@@ -122,7 +132,7 @@ impl Gate {
         match path {
             "/healthz" => said(StatusCode::OK, TEXT, "serves\n".to_owned()),
             "/readyz" => match self.is_ready().await {
-                Ok(word) => said(StatusCode::OK, TEXT, format!("{word}\n")),
+                Ok(words) => said(StatusCode::OK, TEXT, words),
                 Err(why) => said(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
             },
             "/metrics" => said(StatusCode::OK, OPEN_METRICS, METRICS.text(&self.standing())),
@@ -130,41 +140,58 @@ impl Gate {
         }
     }
 
-    /// Whether people are let in. A file that is wrong locks nobody out, and so takes no gate out of service either.
-    async fn is_ready(&self) -> Result<&'static str, &'static str> {
+    /// Whether people are let in. A file that is wrong locks nobody out, and so takes no gate out of service either; nor
+    /// does mail that waits, which another gate could not send.
+    async fn is_ready(&self) -> Result<String, &'static str> {
         let standing = self.standing();
         if self.health.ends.load(Ordering::Relaxed) {
-            Err("the gate ends")
-        } else if !standing.is_sure {
-            Err("the store cannot be watched, nobody enters: the gate's log says why")
-        } else if !self.takes_writes().await {
-            Err("the store takes no writes, nobody can sign in: the gate's log says why")
-        } else if !standing.own_configuration {
-            Ok("ready, by an older configuration than the file: the gate's log says why")
-        } else {
-            Ok("ready")
+            return Err("the gate ends");
         }
+        if !standing.is_sure {
+            return Err("the store cannot be watched, nobody enters: the gate's log says why");
+        }
+        let tried = self.try_store().await;
+        if !tried.takes_writes {
+            return Err("the store takes no writes, nobody can sign in: the gate's log says why");
+        }
+        let mut words = match standing.own_configuration {
+            true => "ready\n".to_owned(),
+            false => "ready, by an older configuration than the file: the gate's log says why\n".to_owned(),
+        };
+        if tried.mail_waits {
+            words.push_str("mail waits: start posternd, which sends it, or see its log\n");
+        }
+        Ok(words)
     }
 
-    /// Whether the store takes writes. That is tried, a few times a minute at most: it costs a durable commit.
-    async fn takes_writes(&self) -> bool {
+    /// Whether the store takes writes, and mail waits. That is tried, a few times a minute at most: it costs a durable
+    /// commit.
+    async fn try_store(&self) -> StoreTry {
         let mut tried = self.health.tried.lock().await;
-        if let Some((_, took)) = tried.filter(|(at, _)| at.elapsed() < FRESH) {
-            return took;
+        if let Some((_, came)) = tried.filter(|(at, _)| at.elapsed() < FRESH) {
+            return came;
         }
         let judge = self.sites.load().workers.serving(Applicant::proven(Key::Gate));
-        let result = timeout(TRY, judge.run(|door| door.try_write())).await;
-        let why = match result {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("a write took longer than {} s", TRY.as_secs())),
+        let try_it = judge.run(|door| {
+            door.try_write()?;
+            // a clock that cannot be read is told by whatever needs it
+            Ok::<_, DoorError>(match clock::now() {
+                Ok(now) => door.mail_is_overdue(now)?,
+                Err(_) => false,
+            })
+        });
+        let (mail_waits, why) = match timeout(TRY, try_it).await {
+            Ok(Ok(mail_waits)) => (mail_waits, None),
+            Ok(Err(error)) => (false, Some(error.to_string())),
+            Err(_) => (false, Some(format!("a write took longer than {} s", TRY.as_secs()))),
         };
         if let Some(why) = &why {
             let line = log::event("failed").with("cause", "not-ready").seldom("not-ready");
             line.because(format_args!("the store takes no writes: {why}"));
         }
-        *tried = Some((Instant::now(), why.is_none()));
-        why.is_none()
+        let came = StoreTry { takes_writes: why.is_none(), mail_waits };
+        *tried = Some((Instant::now(), came));
+        came
     }
 
     fn standing(&self) -> Standing {

@@ -4,7 +4,7 @@ use crate::language::Language;
 use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::decision::Refusal;
-use shared::door::{AdministrationError, AppPasswordError};
+use shared::door::{AdministrationError, AppPasswordError, NotMailed};
 use shared::password::PasswordError;
 
 /// Why nothing was done.
@@ -132,6 +132,9 @@ impl Refused {
                     t.say_of("mail-cooldown", "wait", shared::words::duration(*wait)),
                 )
             },
+            AdministrationError::NotMailed(NotMailed::Waits) => {
+                Refused::new(StatusCode::SERVICE_UNAVAILABLE, "mail_waits", t.say("mail-waits"))
+            }
             AdministrationError::NotMailed(_) => {
                 Refused::new(StatusCode::SERVICE_UNAVAILABLE, "not_mailed", t.say("address-not-mailed"))
             }

@@ -6,7 +6,7 @@ use crate::listener::Certificate;
 use crate::log;
 use crate::manager;
 use crate::operations::Health;
-use crate::running::{Mailing, Running, mailer};
+use crate::running::Running;
 use crate::site::Site;
 use arc_swap::ArcSwap;
 use shared::config::{Config, file};
@@ -77,7 +77,6 @@ impl Reload {
 pub(crate) struct ReloadWithoutWeb {
     pub(crate) path: PathBuf,
     pub(crate) desk: Arc<Desk>,
-    pub(crate) mailing: Mailing,
 }
 
 impl ReloadWithoutWeb {
@@ -91,10 +90,8 @@ impl ReloadWithoutWeb {
         if config.gate.url.is_some() {
             return Err("gate.url is new; to serve the web takes a restart".to_owned());
         }
-        let mailer = mailer(&config)?;
         log::goes_by(&config.gate);
         self.desk.reload(&config);
-        self.mailing = Mailing::start(mailer, &config);
         Ok(())
     }
 }

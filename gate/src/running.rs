@@ -1,24 +1,21 @@
-//! What runs by one configuration: the site, its watch over the store, what writes down and what mails. A reload starts
+//! What runs by one configuration: the site, its watch over the store, and what writes down. A reload starts
 //! the next one before it ends this.
 
 use crate::administration::secret::Administration;
 use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::look::Look;
-use crate::mailer::{self, Mailer};
 use crate::secretary::Secretary;
 use crate::site::Site;
 use crate::stopped::Stopped;
 use crate::watch::Watch;
-use crate::workers::{Applicant, Key, Workers};
+use crate::workers::Workers;
 use shared::config::{Config, check_gate};
-use shared::enrolment;
 use shared::host_groups::AskedGroups;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// How often it is looked whether the last request is done.
 const LOOK: Duration = Duration::from_millis(20);
@@ -28,7 +25,6 @@ pub(crate) struct Running {
     pub(crate) site: Arc<Site>,
     watching: JoinHandle<()>,
     secretary: Secretary,
-    mailing: Mailing,
 }
 
 impl Running {
@@ -42,10 +38,9 @@ impl Running {
             let believed = Believed::new(&config.gate, secrets);
             let look = Look::read(&config)?;
             let administration = Administration::read(&config)?;
-            let mailer = mailer(&config)?;
-            Ok((url, believed, look, administration, mailer))
+            Ok((url, believed, look, administration))
         };
-        let (url, believed, look, administration, mailer) = read().map_err(Stopped::Configuration)?;
+        let (url, believed, look, administration) = read().map_err(Stopped::Configuration)?;
         let (watch, watching) = Watch::start(&config).map_err(|error| error.to_string())?;
         let site = Site {
             jar: Jar::new(&config.gate, &url.path),
@@ -57,14 +52,12 @@ impl Running {
             uncovered: Arc::default(),
             watch: Arc::new(watch),
             workers: Workers::of_pages(&config),
-            mailer: Arc::clone(&mailer),
             asked_groups: Arc::new(AskedGroups::of(&config)),
             config: Arc::new(config),
         };
         let site = Arc::new(site.with_own_paths());
         let secretary = Secretary::start(&site.config, site.watch.app_passwords());
-        let mailing = Mailing::start(mailer, &site.config);
-        Ok(Running { site, watching, secretary, mailing })
+        Ok(Running { site, watching, secretary })
     }
 
     /// Ends it when nobody else has the site any more, or when that took too long.
@@ -74,29 +67,8 @@ impl Running {
             std::thread::sleep(LOOK);
         }
         self.site.watch.end();
-        drop(self.mailing);
         self.secretary.end();
         // A panic there has nothing left to spoil.
         let _ = self.watching.join();
     }
-}
-
-/// What sends mail; it ends, after the letters that it has taken, when this goes.
-pub(crate) struct Mailing {
-    _end: watch::Sender<()>,
-}
-
-impl Mailing {
-    /// Starts it. MUST be called within the runtime.
-    pub(crate) fn start(mailer: Arc<Mailer>, config: &Config) -> Mailing {
-        let (end, ended) = watch::channel(());
-        let judge = Workers::new(config).serving(Applicant::proven(Key::Gate));
-        tokio::spawn(mailer::serve(mailer, judge, ended));
-        Mailing { _end: end }
-    }
-}
-
-/// What `[email]` names.
-pub(crate) fn mailer(config: &Config) -> Result<Arc<Mailer>, String> {
-    Mailer::read(&config.email, enrolment::issuer(config)).map(Arc::new)
 }

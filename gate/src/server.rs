@@ -12,7 +12,7 @@ use crate::operations::{Gate, Health};
 use crate::reload::{Reload, ReloadWithoutWeb};
 use crate::reply;
 use crate::routes;
-use crate::running::{Mailing, Running, mailer};
+use crate::running::Running;
 use crate::signals::{Order, Orders};
 use crate::site::Site;
 use crate::sockets::Sockets;
@@ -96,13 +96,11 @@ pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
 /// On a host that protects no web application there are still its own users.
 fn without_web(path: &Path, config: &Config) -> Result<(), Stopped> {
     Door::open(config.clone()).map_err(|error| error.to_string())?;
-    let mailer = mailer(config).map_err(Stopped::Configuration)?;
     let runtime = threads()?;
     let served = runtime.block_on(async {
         let mut orders = Orders::listen()?;
         let errands = errands::listen(Path::new(SOCKET), config)?;
-        let mailing = Mailing::start(mailer, config);
-        let mut reload = ReloadWithoutWeb { path: path.to_owned(), desk: errands.desk(), mailing };
+        let mut reload = ReloadWithoutWeb { path: path.to_owned(), desk: errands.desk() };
         let (_end, ended) = watch::channel(());
         let mut serving = tokio::spawn(errands.serve(ended));
         manager::watch_over_us();

@@ -5,7 +5,6 @@ use crate::belief::Believed;
 use crate::cookies::Jar;
 use crate::log;
 use crate::look::Look;
-use crate::mailer::Mailer;
 use crate::watch::Watch;
 use crate::workers::Workers;
 use shared::config::Config;
@@ -61,7 +60,6 @@ pub(crate) struct Site {
     pub(crate) uncovered: Arc<Uncovered>,
     pub(crate) watch: Arc<Watch>,
     pub(crate) workers: Arc<Workers>,
-    pub(crate) mailer: Arc<Mailer>,
     pub(crate) asked_groups: Arc<AskedGroups>,
     pub(crate) config: Arc<Config>,
 }

@@ -240,6 +240,7 @@ code-expired = Die Zeit dieses Codes ist um; fordern Sie einen neuen an
 sign-in-expired = Diese Anmeldung ist vorbei; beginnen Sie neu
 no-mail = An dieses Konto werden keine Codes gemailt; geben Sie einen anderen Code ein
 mail-cooldown = Eben wurde ein Code gemailt; warten Sie { $wait }, bevor Sie einen weiteren anfordern
+mail-waits = Die E-Mail wartet, denn zurzeit wird keine verschickt; sie geht hinaus, sobald das wieder möglich ist. Nehmen Sie einen anderen Weg oder sagen Sie der Verwaltung Bescheid.
 not-mailed = Der Code konnte nicht gemailt werden. Geben Sie einen anderen Code ein oder versuchen Sie es noch einmal; wenn es so bleibt, sagen Sie der Verwaltung Bescheid.
 
 missed = { $count ->

@@ -256,6 +256,7 @@ code-expired = That code’s time is over; ask for a new one
 sign-in-expired = That sign-in is over; begin anew
 no-mail = No codes are mailed to this account; enter another kind of code
 mail-cooldown = A code was mailed just now; wait { $wait } before you ask for another
+mail-waits = The mail waits, since no mail is sent at the moment; it goes out when that works again. Use another way, or tell the administrator.
 not-mailed = The code could not be mailed. Enter another kind of code, or try again; if it stays so, tell the administrator.
 
 # what happened, told at a sign-in

@@ -139,7 +139,9 @@ fn denied(host: &dyn Host, error: &RelayError, sent_input: bool) -> HookResult {
     }
 }
 
-type Connected = (Server, Box<dyn Timed>, u16);
+/// One type for whatever the stream is, so that the codec is compiled once.
+type Stream = Box<dyn Timed>;
+type Connected = (Server, Stream, u16);
 
 /// Whoever decides, and the version to speak. A full backlog, or a daemon without room, is no reason for the fallback; a
 /// configuration of the line's own is.
@@ -150,7 +152,7 @@ fn connect(socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
     }
     loop {
         match greeted(socket, until) {
-            Ok(Some((connection, version))) => return Ok((Server::Daemon, Box::new(connection), version)),
+            Ok(Some((connection, version))) => return Ok((Server::Daemon, connection, version)),
             Ok(None) if Instant::now() + PAUSE < until => std::thread::sleep(PAUSE),
             Ok(None) => return Err(RelayError::Busy),
             Err(NobodyListens) => return start_fallback(options, until),
@@ -159,21 +161,22 @@ fn connect(socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
 }
 
 fn start_fallback(options: &[String], until: Instant) -> Result<Connected, RelayError> {
-    let mut helper = fallback::start(options, until).map_err(RelayError::Fallback)?;
+    let helper = fallback::start(options, until).map_err(RelayError::Fallback)?;
+    let mut helper: Stream = Box::new(helper);
     helper.wait_until(until);
     let greeting =
         receive::<Greeting>(&mut helper).map_err(|error| RelayError::of_frame(Server::Stdio, error))?;
     let version = common_version(&greeting.versions).ok_or(RelayError::Version)?;
-    Ok((Server::Stdio, Box::new(helper), version))
+    Ok((Server::Stdio, helper, version))
 }
 
 /// Nobody who may be believed, or who speaks a shared version, listens there.
 struct NobodyListens;
 
 /// A connection to a posternd that has room, and the version to speak; `None` if it has none now.
-fn greeted(socket: &Path, until: Instant) -> Result<Option<(Connection, u16)>, NobodyListens> {
-    let mut connection = match Connection::open(socket, until) {
-        Ok(connection) => connection,
+fn greeted(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, NobodyListens> {
+    let mut connection: Stream = match Connection::open(socket, until) {
+        Ok(connection) => Box::new(connection),
         Err(ConnectError::Full) => return Ok(None),
         Err(ConnectError::Nobody | ConnectError::NotRoot) => return Err(NobodyListens),
     };
@@ -191,7 +194,7 @@ struct Conversation<'a> {
     hook: Hook,
     options: &'a [String],
     server: Server,
-    connection: Box<dyn Timed>,
+    connection: Stream,
     /// Whether anything was sent that a code may be in.
     sent_input: bool,
     /// What to keep once posternd has granted access, and not before: a connection that is lost in between denies.

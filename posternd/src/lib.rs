@@ -1,4 +1,4 @@
-//! posternd: runs PAM conversations for the module, which only relays.
+//! posternd: runs PAM conversations for the module, which only relays, and sends mail.
 #![forbid(unsafe_code)]
 
 pub mod conversation;
@@ -6,6 +6,7 @@ pub mod conversations;
 pub mod daemon;
 pub mod drain;
 pub mod engines;
+pub mod mail;
 pub mod privileges;
 pub mod remote_host;
 pub mod service;

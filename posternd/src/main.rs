@@ -2,6 +2,7 @@
 //! for the PAM module that started it.
 #![forbid(unsafe_code)]
 
+use posternd::mail::MailThread;
 use posternd::service::Service;
 use posternd::{daemon, sockets, stdio};
 use shared::config::DEFAULT_PATH;
@@ -44,8 +45,11 @@ fn report(served: Result<(), impl Display>) -> ExitCode {
 
 fn serve(sockets: sockets::Sockets) -> io::Result<()> {
     let mut service = Service::prepare()?;
+    let mail = MailThread::start(DEFAULT_PATH.into())?;
     if let Some(listener) = sockets.host {
         daemon::serve_hosts(&mut service, listener)?;
     }
-    service.run()
+    let served = service.run();
+    mail.end();
+    served
 }

@@ -1,44 +1,72 @@
 //! Giving root up, for good.
 
 use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
 use nix::unistd::{
-    Gid, Group, Uid, User, getgroups, getresgid, getresuid, initgroups, setresgid, setresuid, setuid,
+    AccessFlags, Gid, Group, Uid, User, faccessat, getgroups, getresgid, getresuid, initgroups, seteuid,
+    setresgid, setresuid, setuid,
 };
 use std::ffi::CString;
 use std::fmt;
+use std::path::Path;
 
 /// Who runs conversations, and whose the store's files are.
 const USER: &str = "posternd";
 const GROUP: &str = "postern";
 
-/// Becomes user `posternd`, group `postern`, in every id and with that user's groups. No way leads back: neither ids nor
-/// capabilities nor a program that is run give anything more, and no process of the user's own can read this one.
-pub fn become_posternd() -> Result<(), PrivilegesError> {
-    let user = User::from_name(USER)?.ok_or(PrivilegesError::Missing("user", USER))?;
-    let group = Group::from_name(GROUP)?.ok_or(PrivilegesError::Missing("group", GROUP))?;
-    if user.uid.is_root() || group.gid.as_raw() == 0 {
-        return Err(PrivilegesError::StillRoot);
-    }
-    let name = CString::new(USER).map_err(|_| Errno::EINVAL)?;
-    set_no_new_privs()?;
-    initgroups(&name, group.gid)?;
-    setresgid(group.gid, group.gid, group.gid)?;
-    setresuid(user.uid, user.uid, user.uid)?;
-    // after the ids: their change sets it anew
-    set_dumpable(false)?;
-    check(user.uid, group.gid)
+/// A process that is root still, but in the groups of user `posternd`, whom it is about to become.
+pub struct Becoming {
+    user: Uid,
+    group: Gid,
 }
 
-/// Checks what the kernel says now, rather than what the calls returned.
-fn check(user: Uid, group: Gid) -> Result<(), PrivilegesError> {
-    let (users, groups) = (getresuid()?, getresgid()?);
-    let is_user = [users.real, users.effective, users.saved].iter().all(|id| *id == user);
-    let is_group = [groups.real, groups.effective, groups.saved].iter().all(|id| *id == group);
-    let keeps_root = getgroups()?.iter().any(|id| id.as_raw() == 0);
-    match is_user && is_group && !keeps_root && setuid(Uid::from_raw(0)).is_err() {
-        true => Ok(()),
-        false => Err(PrivilegesError::StillRoot),
+impl Becoming {
+    /// Takes the groups of the user.
+    pub fn begin() -> Result<Becoming, PrivilegesError> {
+        let user = User::from_name(USER)?.ok_or(PrivilegesError::Missing("user", USER))?.uid;
+        let group = Group::from_name(GROUP)?.ok_or(PrivilegesError::Missing("group", GROUP))?.gid;
+        if user.is_root() || group.as_raw() == 0 {
+            return Err(PrivilegesError::StillRoot);
+        }
+        let name = CString::new(USER).map_err(|_| Errno::EINVAL)?;
+        set_no_new_privs()?;
+        initgroups(&name, group)?;
+        setresgid(group, group, group)?;
+        Ok(Becoming { user, group })
+    }
+
+    /// Those of the paths that the user cannot read.
+    pub fn unreadable<'a, P>(
+        &self,
+        paths: impl Iterator<Item = (&'a Path, P)>,
+    ) -> Result<Vec<P>, PrivilegesError> {
+        seteuid(self.user)?;
+        let cannot = |path: &Path| faccessat(AT_FDCWD, path, AccessFlags::R_OK, AtFlags::AT_EACCESS).is_err();
+        let unreadable = paths.filter(|(path, _)| cannot(path)).map(|(_, of)| of).collect();
+        seteuid(Uid::from_raw(0))?;
+        Ok(unreadable)
+    }
+
+    /// Becomes the user in every id. No way leads back: neither ids nor capabilities nor a program that is run give anything
+    /// more, and no other process of the user's can read this one.
+    pub fn finish(self) -> Result<(), PrivilegesError> {
+        setresuid(self.user, self.user, self.user)?;
+        // after the ids: their change sets it anew
+        set_dumpable(false)?;
+        self.check()
+    }
+
+    /// Checks what the kernel says now, rather than what the calls returned.
+    fn check(&self) -> Result<(), PrivilegesError> {
+        let (users, groups) = (getresuid()?, getresgid()?);
+        let is_user = [users.real, users.effective, users.saved].iter().all(|id| *id == self.user);
+        let is_group = [groups.real, groups.effective, groups.saved].iter().all(|id| *id == self.group);
+        let keeps_root = getgroups()?.iter().any(|id| id.as_raw() == 0);
+        match is_user && is_group && !keeps_root && setuid(Uid::from_raw(0)).is_err() {
+            true => Ok(()),
+            false => Err(PrivilegesError::StillRoot),
+        }
     }
 }
 
@@ -67,7 +95,7 @@ impl fmt::Display for PrivilegesError {
             }
             PrivilegesError::StillRoot => write!(
                 f,
-                "root is not given up; user {USER} and group {GROUP} must be nobody's else, and CAP_SETUID must go with root"
+                "root is not given up; give user {USER} and group {GROUP} numbers other than 0, and have CAP_SETUID go with root"
             ),
             PrivilegesError::System(errno) => {
                 write!(

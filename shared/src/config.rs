@@ -15,12 +15,15 @@ mod pam;
 mod policy;
 mod recent;
 pub mod rule;
+pub mod secret_file;
+mod secret_text;
 pub mod value;
 
 pub use app_passwords::{AppPasswords, OnChange};
 pub use gate_check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use pam::{FirstFactor, Grace, Pam, PamService, Unenrolled};
 pub use policy::{Administrators, After, AfterWord, Exempt, Policy, Required, SelfEnroll};
+pub use secret_text::SecretText;
 
 use crate::email::EmailAddress;
 use crate::name::{Group, UserName};
@@ -200,6 +203,9 @@ pub struct Declared {
     pub name: UserName,
     /// Holds an otpauth:// URL or Base32.
     pub secret_file: AbsolutePath,
+    /// What the file held, where it was read before a program gave root up.
+    #[serde(skip)]
+    pub secret: SecretText,
     /// Groups for the policy, beside those of the host.
     #[serde(default)]
     pub groups: Vec<Group>,

@@ -17,7 +17,7 @@ pub use app_passwords::{AppPasswordRecord, AppPasswords, FoundAppPassword, LiveA
 pub use events::{Events, Logged};
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use login_tickets::{LoginTickets, Trials};
-pub use mail::{Addresses, Fate, Mails, Waiting};
+pub use mail::{Addresses, ExpiredLetter, Fate, Mails, Waiting};
 pub use notices::{MOST_NOTICES, Notice, Notices};
 pub use sessions::{BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, Token};
 

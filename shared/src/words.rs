@@ -174,6 +174,9 @@ pub fn mailed(to: &EmailAddress, life: u64) -> String {
     format!("A code is on its way to {to}. It is good for {life}; older ones open no more.")
 }
 
+/// The mail is in the outbox, and nobody takes it.
+pub const MAIL_WAITS: &str = "The mail waits, since no mail is sent at the moment; it goes out when that works again. Enter another kind of code, or tell the administrator.";
+
 /// No code was mailed.
 pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if it stays so, tell the administrator.";
 

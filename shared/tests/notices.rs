@@ -1,4 +1,4 @@
-//! What people are told by mail of what happened to their accounts, on a real store; the gate is played by the test.
+//! What people are told by mail of what happened to their accounts, on a real store; posternd is played by the test.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod home;
@@ -206,7 +206,7 @@ fn a_notice_that_is_not_sent_comes_again_for_three_days() {
     let (mut home, _) = alice("");
     home.door.unlock(&name("alice"), "root", NOW).unwrap();
     let takes = |home: &mut Home, now| home.door.take_notices(8, now).unwrap().len();
-    assert_eq!((takes(&mut home, NOW), takes(&mut home, NOW)), (1, 0), "one gate alone sends it");
+    assert_eq!((takes(&mut home, NOW), takes(&mut home, NOW)), (1, 0), "it is taken once");
     assert_eq!((takes(&mut home, NOW.plus(299)), takes(&mut home, NOW.plus(300))), (0, 1));
     // a clock that ran ahead puts nothing off for long
     assert_eq!(takes(&mut home, NOW.plus(2 * DAY)), 1);

@@ -68,6 +68,18 @@ impl Host {
         Host { sshd: Some(Sshd::start()), clock, journal, posternd: None, _limit: limit }
     }
 
+    /// The posternd that runs there.
+    #[track_caller]
+    pub fn posternd(&self) -> &Posternd {
+        self.posternd.as_ref().expect("posternd runs")
+    }
+
+    /// The same, to end it and to start it again.
+    #[track_caller]
+    pub fn posternd_mut(&mut self) -> &mut Posternd {
+        self.posternd.as_mut().expect("posternd runs")
+    }
+
     /// Someone with an account, a password and a key.
     pub fn person(&self, name: &str) -> Person {
         Person::called(name)

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Where the authority of its certificate lies, for everyone to read.
 pub const MAIL_CA: &str = "/etc/ssl/mail-ca.crt";
-/// Where the gate reads its password to the mail server.
+/// Where posternd reads its password to the mail server.
 pub const MAIL_PASSWORD: &str = "/etc/postern/smtp.password";
 
 const SECRET: &str = "the password of the gate";

@@ -107,6 +107,12 @@ impl PamHost {
         }
     }
 
+    /// Lets it go on from where it waits.
+    pub fn goes_on(&mut self) {
+        // it may have been ended already
+        let _ = writeln!(self.orders, "go on");
+    }
+
     /// Answers the next prompt.
     pub fn answers(&mut self, answer: &Answer) {
         let order = match answer {

@@ -61,9 +61,23 @@ impl Posternd {
         kill(Pid::from_raw(i32::try_from(process).expect("a process")), signal).expect("posternd runs");
     }
 
+    /// What it holds in memory, in KiB.
+    #[track_caller]
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).expect("posternd runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+        resident.and_then(|kib| kib.trim().parse().ok()).expect("a size")
+    }
+
     /// Its process.
     pub fn process(&self) -> u32 {
         self.running.as_ref().map_or(0, Running::process)
+    }
+
+    /// Waits until its log holds some words.
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        patiently(&format!("posternd says {words:?}"), || Ok(self.log().contains(words).then_some(())));
     }
 
     /// Everything that it said since it started.
@@ -84,10 +98,12 @@ impl Drop for Posternd {
 /// its own.
 pub(crate) fn live_by_the_clock() {
     let clock = on_the_clock(Command::new("posternd"));
-    let settings = clock
-        .get_envs()
-        .map(|(name, value)| format!("{}='{}' ", name.display(), value.unwrap_or_default().display()));
-    let script = format!("#!/bin/sh\n{}exec {REAL_PROGRAM} \"$@\"\n", settings.collect::<String>());
+    let mut script = "#!/bin/sh\n".to_owned();
+    for (name, value) in clock.get_envs() {
+        let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());
+        script += &format!("export {name}='{value}'\n");
+    }
+    script += &format!("exec {REAL_PROGRAM} \"$@\"\n");
     fs::rename(PROGRAM, REAL_PROGRAM).expect("it is installed");
     fs::write(PROGRAM, script).expect("/usr can be written");
     fs::set_permissions(PROGRAM, PermissionsExt::from_mode(0o755)).expect("root may do it");

@@ -95,6 +95,15 @@ pub(crate) fn below(parent: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
+/// The processes that run a program, which lies at this path.
+pub fn running(program: &str) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("there is a /proc").flatten();
+    let runs = entries.filter(|entry| {
+        fs::read_link(entry.path().join("exe")).is_ok_and(|link| link == std::path::Path::new(program))
+    });
+    runs.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
 /// Ends a process, at once.
 pub(crate) fn end(process: u32) {
     if let Ok(process) = i32::try_from(process) {

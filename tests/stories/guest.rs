@@ -55,6 +55,17 @@ fn the_module_exports_the_six_hooks_and_nothing_else() {
     assert_eq!(names, hooks.map(|hook| format!("pam_sm_{hook}")));
 }
 
+/// It only relays: neither engine nor floating point is linked. (As packages have it: what was not built for release is larger.)
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_module_is_small() {
+    let _host = Host::fresh();
+    let size = fs::metadata(module()).expect("it is installed").len();
+    assert!(size <= 400_000, "{size} bytes");
+    let dynamic = finished(Command::new("readelf").args(["--dynamic", "--wide", &module()]));
+    assert!(!dynamic.contains("libm.so"), "{dynamic}");
+}
+
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn no_descriptor_is_left_open_in_sshd() {

@@ -20,7 +20,7 @@ fn by_tls(url: &str) -> String {
 }
 
 /// The web, and alice with a password.
-fn web(host: &Host, email: &str) -> (Web, Person) {
+pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
     let web = Web::start(host, Front::Nginx, Place::OwnHost, email);
     let alice = host.person("alice");
     alice.has_a_password();
@@ -39,13 +39,13 @@ pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     mail
 }
 
-fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
+pub(crate) fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
     let visitor = Visitor::new();
     assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
     visitor
 }
 
-fn asks(web: &Web, visitor: &Visitor) -> Reply {
+pub(crate) fn asks(web: &Web, visitor: &Visitor) -> Reply {
     visitor.sends(&format!("{}mail", web.pages), &[])
 }
 
@@ -108,7 +108,7 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     alice.with_key().enters_with(&third.code());
     host.journal.says("accepted cause=mailed-code");
 
-    let (log, events) = (web.gate.log(), Postern::call("log --json").does().out);
+    let (log, events) = (web.gate.log() + &host.posternd().log(), Postern::call("log --json").does().out);
     let (journal, kept) = (host.journal.rest(), Store::open().dump());
     for code in [first, mail, newer, third].map(|mail| mail.code()) {
         for text in [&log, &events, &journal] {
@@ -238,7 +238,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let server = MailServer::start();
     let (mut web, alice) = web(&host, PLAIN);
     let (phone, _) = with_app_and_mail(&host, &web, &server, &alice);
@@ -274,23 +274,25 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         let failed = asks(&web, &visitor);
         assert_eq!(failed.status, 503, "{why}: {failed:?}");
         assert!(failed.body.contains("could not be mailed"), "{failed:?}");
-        web.gate.says(why);
+        host.posternd().says(why);
         let said = Postern::call("email set alice other@example.test").refuses();
         assert!(said.err.contains("no mail was sent") && said.err.contains(why), "{why}: {}", said.err);
         assert!(began.elapsed() < Duration::from_secs(12), "{why}: {:?}", began.elapsed());
         assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303, "{why}: the app's code opens");
     }
     server.got_nothing();
+    // by every way that there is
+    assert!(host.posternd().memory() <= 10 * 1024, "{} KiB", host.posternd().memory());
 
-    web.gate.crash();
+    host.posternd_mut().crash();
     let began = Instant::now();
     let said = Postern::call("email set alice other@example.test").refuses();
-    assert!(said.err.contains("start postern-gate"), "{}", said.err);
+    assert!(said.err.contains("start posternd"), "{}", said.err);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     reconfigure(&now, "");
     let said = Postern::call("email set alice other@example.test").refuses();
     assert!(said.err.contains("[email]"), "{}", said.err);
-    assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 0);
+    assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 1, "what waits goes out later");
 }
 
 /// Trap 8, and beyond: what a server quotes is no way into a log either.
@@ -299,13 +301,13 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
 fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, _) = web(&host, PLAIN);
+    let (_web, _) = web(&host, PLAIN);
     for (address, why) in [("echo@example.test", "554"), ("nobody@example.test", "550")] {
         let said = Postern::call(&format!("email set alice {address}")).refuses();
         assert!(said.err.contains(why), "{}", said.err);
         let digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() == 6);
         assert!(!digits(&said.err), "{}", said.err);
-        let log = web.gate.log();
+        let log = host.posternd().log();
         assert!(log.lines().filter(|line| line.contains("not mailed")).all(|line| !digits(line)), "{log}");
     }
     server.got_nothing();
@@ -313,11 +315,11 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     assert_eq!(said.exit, Some(2), "{}", said.all());
 }
 
-/// N4: with its actor; no act waits for a gate, and one without a web mails too, also with new keys.
+/// N4: with its actor; no act waits for posternd, which mails without a gate too, also with new keys.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn people_are_told_what_was_done_to_their_account() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let server = MailServer::start();
     let (mut web, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
@@ -330,12 +332,12 @@ fn people_are_told_what_was_done_to_their_account() {
         assert!(notice.text.contains(words), "{words}: {notice:?}");
     }
     assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
-    web.gate.says("notice=unlocked");
+    host.posternd().says("mailed user=\"alice\" notice=unlocked");
 
     web.gate.crash();
+    host.posternd_mut().crash();
     Postern::call("authenticator add alice --no-confirm --name tablet").does();
-    host.configure(PLAIN);
-    web.gate.restart_without_web();
+    host.posternd_mut().restart();
     assert!(server.told().text.contains("an authenticator was added"));
     Postern::call("key rotate").does();
     Postern::call("email set alice other@example.test").does();
@@ -352,17 +354,15 @@ fn people_are_told_what_was_done_to_their_account() {
 fn a_notice_that_failed_is_sent_again_later() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (mut web, _) = web(&host, PLAIN);
+    let (_web, _) = web(&host, PLAIN);
     confirmed(&host, &server);
     let down = PLAIN.replace("2525", "2");
     reconfigure(PLAIN, &down);
-    web.gate.restart();
     Postern::call("unlock alice").does();
-    web.gate.says("not mailed cause=mail user=\"alice\" notice=unlocked");
+    host.posternd().says("not mailed cause=mail user=\"alice\" notice=unlocked");
     reconfigure(&down, PLAIN);
-    web.gate.restart();
     host.clock.forward(301);
-    // the one before may come again: the gate was ended when it had hardly gone out
+    // the one before may come again: the server was down when it had hardly gone out
     assert!((0..2).any(|_| server.told().text.contains("were lifted")));
 }
 

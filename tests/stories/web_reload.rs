@@ -117,11 +117,7 @@ fn what_cannot_be_reloaded_leaves_the_gate_as_it_runs() {
             "[store]\nurl = \"sqlite:/tmp/x.db\"\n[gate]\n",
             "[store] has changed; that takes a restart",
         ),
-        (
-            "[gate]\n",
-            "[email]\nsmtp_url = \"smtp://127.0.0.1\"\nfrom = \"a@example.test\"\nsmtp_user = \"a\"\nsmtp_password_file = \"/none\"\n[gate]\n",
-            "/none",
-        ),
+        ("[gate]\n", "[gate.administration]\nsecret_file = \"/none\"\n[gate]\n", "/none"),
     ] {
         reconfigure(from, to);
         reload(&web.gate, says);
@@ -166,7 +162,7 @@ fn a_new_certificate_is_shown_after_a_reload() {
     assert!(shown().contains("new"));
 }
 
-/// pam.sock and mail go by the files of now too, also where there is no web.
+/// pam.sock goes by the files of now too, also where there is no web.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_without_web_reloads_too() {

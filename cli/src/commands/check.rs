@@ -6,6 +6,7 @@ use crate::context;
 use crate::output::{Failure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
+use shared::clock;
 use shared::config::file;
 use shared::config::gate::{Gate, GateUrl};
 use shared::config::rule::{Access, Hosts};
@@ -34,6 +35,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result
             for warning in beyond_sessions(&config.gate) {
                 output.warn(warning)?;
             }
+            mail(output, config)?;
             output.done(format_args!("{} is valid", arguments.config.display()))
         }
     }
@@ -49,6 +51,18 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Fa
     check_cookie_domain(path, None, config).map_err(mend)?;
     match config.gate.trusted_proxies.iter().any(|proxy| proxy.secret_file.is_some()) {
         true => Ok(output.warn("the secrets of trusted proxies are not checked; that takes root")?),
+        false => Ok(()),
+    }
+}
+
+/// Mail that nobody sends. Whoever cannot read the store is not told, nor where there is none yet.
+fn mail(output: Output, config: Config) -> Result<(), Failure> {
+    if !config.email.is_on() || !geteuid().is_root() {
+        return Ok(());
+    }
+    let Ok(mut door) = Door::open(config) else { return Ok(()) };
+    match door.mail_is_overdue(clock::now()?)? {
+        true => Ok(output.warn("mail waits: start posternd, which sends it, or see its log")?),
         false => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! `postern email`: the address that codes are mailed to. The gate sends; this command waits for what became of it.
+//! `postern email`: the address that codes are mailed to. posternd sends; this command waits for what became of it.
 
 use crate::arguments::Arguments;
 use crate::arguments::email::NewEmail;

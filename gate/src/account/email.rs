@@ -1,6 +1,6 @@
 //! The address that codes are mailed to: set, confirmed by a code that was mailed there, removed.
 
-use crate::mailer;
+use crate::outbox;
 use crate::pages::account::Asked;
 use crate::pages::{self, html};
 use crate::refused::Refused;
@@ -28,7 +28,7 @@ impl Guest<'_> {
         let account = proven.session.name.clone();
         let set = move |door: &mut Door, actor: Actor<'_>, now| door.set_email(&account, &to, actor, now);
         let posted = self.act(&proven.session, set).await?;
-        match mailer::fate(&self.judge(), &Arc::new(posted)).await {
+        match outbox::fate(&self.judge(), &Arc::new(posted)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(Refused::act(self.t, &AdministrationError::NotMailed(why))),
             Err(error) => Err(self.not_run(&error)),

@@ -1,8 +1,7 @@
 //! The secret that programs show.
 
-use crate::secret_file;
 use shared::app_password::{AppPassword, Misread};
-use shared::config::Config;
+use shared::config::{Config, secret_file};
 use shared::remote::{SHORTEST_SECRET, is_secret};
 use zeroize::Zeroizing;
 

@@ -25,6 +25,7 @@ const CODES: &[&str] = &[
     "last_authenticator",
     "locked",
     "mail_cooldown",
+    "mail_waits",
     "malformed",
     "method_not_allowed",
     "name_taken",

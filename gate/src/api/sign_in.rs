@@ -270,6 +270,9 @@ async fn mail(guest: &Guest<'_>) -> Result<Done<Mailed>, Refused> {
         Posted::NotSent => {
             Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "not_mailed", guest.t.say("not-mailed")))
         }
+        Posted::Waits => {
+            Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "mail_waits", guest.t.say("mail-waits")))
+        }
         Posted::Refused(refusal) => {
             let text = guest.t.mail_refusal(refusal);
             let (refused, wait) = match refusal {

@@ -58,7 +58,7 @@ fn the_text_is_open_metrics_and_counts_what_happened() {
     metrics.signed_in("refused", "password-delayed-60s");
     metrics.signed_in("accepted", "code");
     metrics.signed_in("disabled", "step-up");
-    metrics.mailed(&Err("why".to_owned()));
+    metrics.mailed(MailResult::NotSent);
     metrics.judged(Duration::from_secs(60));
     let text = metrics.text(&STANDING);
     let samples = read(&text);

@@ -1,22 +1,27 @@
 //! A code by mail, asked for on the code page. The page waits for what becomes of the letter, within its time limit.
 
 use super::{Guest, Said, Visit};
-use crate::mailer;
+use crate::log;
+use crate::metrics::{METRICS, MailResult};
+use crate::outbox;
 use crate::reply::{self, Reply};
 use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::decision::Refusal;
-use shared::door::{Asked, MailRefusal, SERVICE, SignInError, Visitor};
+use shared::door::{Asked, MailRefusal, NotMailed, SERVICE, SignInError, Visitor};
 use shared::email::EmailAddress;
 use shared::guess::Stage;
 use shared::token::LoginToken;
+use std::sync::Arc;
 
 /// What became of a code that was asked for.
 pub(crate) enum Posted {
     /// It is on its way to this address.
     Sent(EmailAddress),
-    /// The letter was not taken.
+    /// It was not sent.
     NotSent,
+    /// posternd has not taken it.
+    Waits,
     /// None is mailed.
     Refused(MailRefusal),
 }
@@ -48,14 +53,15 @@ impl Guest<'_> {
                 let text = self.t.mailed(&to, self.site.config.email.code_ttl.seconds());
                 self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
             }
-            Ok(Posted::NotSent) => {
-                let text = self.t.say("not-mailed");
+            Ok(not_sent @ (Posted::NotSent | Posted::Waits)) => {
+                let text =
+                    self.t.say(if matches!(not_sent, Posted::Waits) { "mail-waits" } else { "not-mailed" });
                 self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(&text), false)
             }
         }
     }
 
-    /// Mails a code for a sign-in, and waits for what becomes of the letter.
+    /// Leaves a code for a sign-in in the outbox, and waits for what becomes of the letter.
     pub(crate) async fn post_code(&self, ticket: &LoginToken) -> Result<Posted, NotJudged> {
         let (token, visit) = (ticket.clone(), Visit::of(self));
         let asked = self.judge().run(move |door| {
@@ -68,17 +74,24 @@ impl Guest<'_> {
             };
             door.mail_code(&visitor, Some(&token), visit.now()?).map_err(SignInError::Door)
         });
-        let letter = match asked.await? {
-            Asked::For(letter) => letter,
+        let posted = match asked.await? {
+            Asked::For(posted) => Arc::new(posted),
             Asked::Refused(refusal) => {
                 self.log(ticket.account(), "not mailed", &refusal.to_string());
                 return Ok(Posted::Refused(refusal));
             }
         };
-        let to = letter.to.clone();
-        let sent = self.site.mailer.send(&letter).await;
-        let is_sent = sent.is_ok();
-        mailer::note(&self.judge(), letter, sent).await;
-        Ok(if is_sent { Posted::Sent(to) } else { Posted::NotSent })
+        let fate = outbox::fate(&self.judge(), &posted).await?;
+        let (mailed, became) = match &fate {
+            Ok(()) => (MailResult::Sent, Posted::Sent(posted.to.clone())),
+            Err(NotMailed::Waits) => (MailResult::Waits, Posted::Waits),
+            Err(_) => (MailResult::NotSent, Posted::NotSent),
+        };
+        METRICS.mailed(mailed);
+        if let Err(why) = fate {
+            let line = log::event("not mailed").with("cause", mailed.name()).with("address", self.address);
+            line.with("service", SERVICE).quoted("user", ticket.account()).because(why);
+        }
+        Ok(became)
     }
 }

@@ -9,20 +9,23 @@ use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const CASE: &str = "POSTERN_HELPER_CASE";
 const RESULT: &str = "POSTERN_HELPER_RESULT";
 const NOBODY: libc::uid_t = 65534;
 
-/// Prints what a program inherits, then echoes until its input ends.
+/// Prints what a program inherits, then echoes until its input ends. (Its own status it reads itself: while the shell waits
+/// for another program it blocks signals.)
 const FACTS: &str = "
     echo env $(tr '\\0' ' ' < /proc/$$/environ)
     echo cwd $(pwd) umask $(umask)
     find /proc/$$/fd -mindepth 1 -printf 'fd %f\\n'
     echo null $(readlink /proc/$$/fd/2)
-    grep -E '^(Uid|Gid|Groups|SigBlk|SigIgn|SigCgt|PPid|Cpus_allowed):' /proc/$$/status
+    while IFS= read -r line; do echo \"$line\"; done < /proc/self/status
     sed 's/^/limit /' /proc/$$/limits
     sed 's/^/cgroup /' /proc/$$/cgroup
     echo oom $(cat /proc/$$/oom_score_adj)
@@ -35,6 +38,7 @@ const FACTS: &str = "
 fn host(case: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let result = folder.path().join("result");
+    let _cgroups = case.starts_with("cgroup").then(Cgroups::now);
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "helper::tests::hostile_host", "--ignored", "--nocapture", "--quiet"])
         .env(CASE, case)
@@ -44,6 +48,51 @@ fn host(case: &str) -> String {
         .unwrap();
     assert_eq!(status.signal(), None, "{case}: {status}");
     fs::read_to_string(&result).unwrap_or_else(|error| panic!("{case}: {status}, {error}"))
+}
+
+/// The cgroups that there were before a case; dropped, those that it made are removed.
+struct Cgroups {
+    before: Vec<PathBuf>,
+    _making: MutexGuard<'static, ()>,
+}
+
+/// One case at a time makes cgroups.
+static MAKING: Mutex<()> = Mutex::new(());
+
+impl Cgroups {
+    fn now() -> Cgroups {
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        Cgroups { before: Cgroups::all().collect(), _making }
+    }
+
+    /// Every folder in which a case may have made one, the innermost first.
+    fn all() -> impl Iterator<Item = PathBuf> {
+        let mounts = ["unified", "freezer", "systemd"].map(|name| format!("/sys/fs/cgroup/{name}"));
+        let folders = mounts.into_iter().flat_map(|mount| [format!("{mount}/user.slice"), mount]);
+        folders
+            .flat_map(fs::read_dir)
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir())
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        for new in Cgroups::all().filter(|path| !self.before.contains(path)) {
+            let name = new.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !name.starts_with("postern-test-") && name != "user.slice" {
+                continue;
+            }
+            // a process that has just ended is in it for a moment more
+            let until = Instant::now() + Duration::from_secs(10);
+            while fs::remove_dir(&new).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
+                assert!(Instant::now() < until, "{} is in use", new.display());
+                std::thread::yield_now();
+            }
+        }
+    }
 }
 
 fn assert_entered(case: &str, seen: &str) {
@@ -379,17 +428,14 @@ fn hostile_host() {
         seen += "host was in it\n";
     }
     let before = (SIGNALS.swap(0, Ordering::SeqCst), blocked_signals(), open_descriptors()).clone();
-    let stopper = (case == "stopped-copy").then(stop_copies);
-    let deadline = Instant::now() + Duration::from_secs(if case == "stopped-copy" { 1 } else { 10 });
+    let deadline = Instant::now() + Duration::from_secs(10);
     let started = match case.as_str() {
+        "stopped-copy" => start_stopped(),
         "missing" => start(c"/no/such/program", &[], deadline),
         "silent" => start(c"/bin/sleep", &[c"1000"], deadline),
         "flood" => start(c"/usr/bin/yes", &[], deadline),
         _ => start(c"/bin/sh", &[c"-c", &std::ffi::CString::new(FACTS).unwrap()], deadline),
     };
-    if let Some(stopper) = stopper {
-        stopper.join().unwrap();
-    }
     for resource in [libc::RLIMIT_AS, libc::RLIMIT_DATA, libc::RLIMIT_FSIZE, libc::RLIMIT_NOFILE] {
         let (_, hard) = sys::limits(resource as _).unwrap();
         limit(resource, hard, hard);
@@ -446,7 +492,7 @@ fn use_helper(case: &str, helper: Helper) -> String {
         helper.read_line(&mut seen).unwrap();
     }
     drop(helper);
-    let ended = sys::wait_until(process.as_fd(), libc::POLLIN, Instant::now());
+    let ended = sys::wait_until(process.as_fd(), libc::POLLIN, Instant::now() + Duration::from_secs(10));
     seen += if ended == Ok(true) { "left behind: nothing\n" } else { "left behind: the helper\n" };
     seen
 }
@@ -466,10 +512,22 @@ fn signal_as_nobody(pid: i32) -> String {
     }
 }
 
+/// Starts the helper until a copy was stopped on the way: a user needs luck, too.
+fn start_stopped() -> Result<Helper, HelperError> {
+    let once = || {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stopper = stop_copies(Arc::clone(&is_over));
+        let started = start(c"/bin/cat", &[], Instant::now() + Duration::from_millis(500));
+        is_over.store(true, Ordering::SeqCst);
+        stopper.join().unwrap();
+        started
+    };
+    (0..200).map(|_| once()).find(Result::is_err).expect("one of so many copies is stopped")
+}
+
 /// Stops every child of this process as soon as there is one, as a user may before it is root.
-fn stop_copies() -> std::thread::JoinHandle<()> {
-    std::thread::spawn(|| {
-        let until = Instant::now() + Duration::from_millis(700);
+fn stop_copies(is_over: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
         let children = || {
             let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
             let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
@@ -479,7 +537,7 @@ fn stop_copies() -> std::thread::JoinHandle<()> {
                 .filter_map(|pid| pid.parse().ok())
                 .collect::<Vec<i32>>()
         };
-        while Instant::now() < until {
+        while !is_over.load(Ordering::SeqCst) {
             for pid in children() {
                 // SAFETY: a child of this process.
                 unsafe { libc::kill(pid, libc::SIGSTOP) };

@@ -195,6 +195,85 @@ fn frames_that_cannot_be_read_deny_and_say_that_the_code_may_be_used_up() {
     }
 }
 
+/// Sends these bytes once it has a code, and then no more, with the connection open.
+fn falls_silent_after(bytes: Vec<u8>) -> Played {
+    posternd(move |mut stream| {
+        send(&mut stream, &ready()).unwrap();
+        let _: Opening = receive(&mut stream).unwrap();
+        send(&mut stream, &prompt()).unwrap();
+        let _: Reply = receive(&mut stream).unwrap();
+        // the module may have seen enough
+        let _ = stream.write_all(&bytes);
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+/// A text of 1 MiB is refused by its length alone: nothing is set aside for it, and nothing waited for.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn a_text_of_1_mib_denies_at_once() {
+    let text = vec![b'x'; 1 << 20];
+    for kind in [64, 65, 66, 69, 70] {
+        let length = u32::try_from(text.len() + 1).unwrap().to_le_bytes();
+        let frame = [&length[..], &[kind], &text].concat();
+        let host = FakeHost::default();
+        let begin = Instant::now();
+        assert_eq!(relays(falls_silent_after(frame), Hook::Auth, &host, &[]), UNAVAILABLE, "kind {kind}");
+        assert!(begin.elapsed() < SILENT, "kind {kind}");
+        assert_eq!(host.logged.borrow().len(), 1, "kind {kind}: {:?}", host.logged);
+    }
+}
+
+/// The module waits for a rest of a frame as long as for a frame, and denies.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn silence_in_the_middle_of_a_frame_denies_in_time() {
+    let host = FakeHost::default();
+    let begin = Instant::now();
+    let cut_off = falls_silent_after(vec![6, 0, 0, 0, 65, 1]);
+    assert_eq!(relays(cut_off, Hook::Auth, &host, &[]), UNAVAILABLE);
+    assert!(begin.elapsed() < SILENT + GREETED, "{:?}", begin.elapsed());
+    let logged = host.logged.borrow().join("\n");
+    assert!(logged.contains("may be used up") && logged.lines().count() == 1, "{logged}");
+}
+
+/// A conversation with some bytes changed, by a posternd that then hangs up: it ends, within the bounds, and access is
+/// granted only where the last instruction came as it was sent.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn instructions_with_changed_bytes_end_within_bounds() {
+    let mut whole = Vec::new();
+    let texts = ["one", "two"].map(|text| Instruction::Tell(text.to_owned()));
+    for instruction in
+        texts.iter().chain([&prompt(), &Instruction::DelayFailure(3), &Instruction::StillWorking])
+    {
+        send(&mut whole, instruction).unwrap();
+    }
+    let body = whole.len();
+    send(&mut whole, &Instruction::End(HookResult::Denied(Denial::Refused))).unwrap();
+    // the same numbers in every run
+    let mut number: u32 = 1;
+    for _ in 0..500 {
+        let mut bytes = whole.clone();
+        for _ in 0..2 {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let at = number as usize % body;
+            bytes[at] = number.to_le_bytes()[3];
+        }
+        let host = FakeHost { stacked: RefCell::new(Some(b"secret".to_vec())), ..FakeHost::default() };
+        let played = posternd(move |mut stream| {
+            send(&mut stream, &ready()).unwrap();
+            let _: Opening = receive(&mut stream).unwrap();
+            let _ = stream.write_all(&bytes);
+        });
+        let result = relays(played, Hook::Auth, &host, &[]);
+        let is_denial = result == UNAVAILABLE || format!("{result:?}").contains("Denied(");
+        assert!(is_denial, "{result:?} after a denial with other bytes changed");
+        assert!(*host.prompts.borrow() <= PROMPTS && host.logged.borrow().len() <= INSTRUCTIONS as usize);
+        assert_eq!(host.stacked.borrow().as_deref(), Some(&b"secret"[..]));
+    }
+}
+
 /// Nothing is sent to a socket on which another user than root listens, such as the gate's.
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]

@@ -11,7 +11,7 @@ use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError};
 use shared::config::{Config, Grace};
 use shared::decision::Spared;
-use shared::door::{AdministrationError, Caller, Door, DoorError, Visitor};
+use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, Visitor, not_mailed};
 use shared::earlier::Earlier;
 use shared::errand::client::{ClientError, Gate};
 use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, MarkRefusal, Question, Reply, Task, Typed};
@@ -25,10 +25,15 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
+use std::thread;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// Who asks, where root's own hosts ask.
 const ROOT: Caller<'static> = Caller::Root("root");
+
+/// How often it is looked what became of a letter.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How far a host process reaches.
 #[derive(Clone)]
@@ -329,6 +334,11 @@ impl Desk {
         };
         // a letter is sent, or a revocation waits for other gates
         let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
+        if let (Desk::Store { config, worker: Some(worker), .. }, Question::Mail) = (self, &judging.question)
+        {
+            let judged = mail_code(worker, config, (root, person.name), &judging)?;
+            return Ok(Answered { judged, told: Vec::new(), mark: None });
+        }
         let errand = Errand { account: person.name.clone(), task: Task::Judge(judging) };
         let Reply { told, answer, mark } = match self {
             Desk::Store { config, worker, doubts, .. } => {
@@ -366,6 +376,31 @@ fn policy_groups(config: &Config, errand: &Errand) -> Option<(UserName, PersonGr
     };
     let groups = NamedGroups::look_up(config.policy.groups_asked()).of(&errand.account);
     Some((errand.account.clone(), groups))
+}
+
+/// Has a code mailed, for whoever asks about an account; no worker is held while the letter is on its way.
+pub(crate) fn mail_code(
+    worker: &Worker,
+    config: &Config,
+    (caller, account): (Caller<'_>, &UserName),
+    judging: &Judging,
+) -> Result<Judged, DeskError> {
+    let post = |door: &mut Door| clock::now().map(|now| door.post_code_for(caller, account, judging, now));
+    let posted = match worker.run(config, post)??? {
+        Asked::For(posted) => posted,
+        Asked::Refused(refusal) => return Ok(not_mailed(refusal)),
+    };
+    let began = Instant::now();
+    loop {
+        thread::sleep(LOOK);
+        let look = |door: &mut Door| {
+            let sent = door.look_after(&posted, began.elapsed());
+            sent.map(|sent| door.mailed(&posted, sent)).transpose()
+        };
+        if let Some(judged) = worker.run(config, look)?? {
+            return Ok(judged);
+        }
+    }
 }
 
 /// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code

@@ -1,4 +1,4 @@
-//! `[email]`: by what the gate sends mail, and how long mailed codes live.
+//! `[email]`: by what posternd sends mail, and how long mailed codes live.
 
 use super::AbsolutePath;
 use super::conflict::Conflict;

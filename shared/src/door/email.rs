@@ -20,7 +20,7 @@ use crate::vault::MailedFor;
 const MOST_WRONG: u32 = 5;
 
 impl Door {
-    /// Notes a new address, and leaves a letter with a code for it: see [`Door::await_letter`].
+    /// Notes a new address, and leaves a letter with a code for it in the outbox: see [`Door::await_letter`].
     pub fn set_email<'a>(
         &mut self,
         name: &UserName,
@@ -38,12 +38,13 @@ impl Door {
             Some(_) => return Err(AdministrationError::NoMail),
             None => {}
         }
+        if mail::has_its_share(tx.as_mut(), to, now)? {
+            return Err(AdministrationError::MailCooldown(self.config.email.cooldown.seconds()));
+        }
         let addresses = tx.addresses(record.id)?;
         tx.set_addresses(record.id, &Addresses { pending: Some(to.clone()), ..addresses })?;
-        let whose = (record.id, name);
         let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
-        let letter = mail::write(email, &self.vault, tx.as_mut(), whose, to.clone(), purpose, now)?;
-        let posted = mail::post(&self.vault, tx.as_mut(), &letter)?;
+        let posted = mail::post(email, &self.vault, tx.as_mut(), record.id, to.clone(), purpose, now)?;
         log(&self.config, tx.as_mut(), name, What::EmailSet, actor, now)?;
         tx.commit()?;
         Ok(posted)

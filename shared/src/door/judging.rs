@@ -106,7 +106,7 @@ impl Door {
                 });
             }
             Question::Account(mark) => return self.account_hook(caller, judging, mark, now),
-            Question::Mail => match self.post_code(&visitor, now)? {
+            Question::Mail => match self.mail_code(&visitor, None, now)? {
                 Asked::Refused(refusal) => not_mailed(refusal),
                 Asked::For(posted) => {
                     let sent = self.await_letter(&posted);
@@ -287,7 +287,7 @@ impl Door {
         })
     }
 
-    /// A gate is asked for a code by mail; [`Door::look_after`] tells what becomes of the letter.
+    /// A code by mail is asked for; [`Door::look_after`] tells what becomes of the letter.
     pub fn post_code_for(
         &mut self,
         caller: Caller<'_>,
@@ -298,7 +298,7 @@ impl Door {
         let (origin, stage) = self.stands(caller, account, judging)?;
         let service = judging.service.as_str();
         let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
-        Ok(self.post_code(&visitor, now)?)
+        Ok(self.mail_code(&visitor, None, now)?)
     }
 
     /// What whoever waits for a mail is told.
@@ -306,6 +306,11 @@ impl Door {
         match sent {
             Ok(()) => Ok(Judged::Mailed(words::mailed(&posted.to, self.config.email.code_ttl.seconds()))),
             Err(NotMailed::Door(error)) => Err(error),
+            Err(error @ NotMailed::Waits) => Ok(Judged::Refused {
+                cause: format!("not-mailed: {error}"),
+                words: words::MAIL_WAITS.to_owned(),
+                taken: 0,
+            }),
             Err(error) => Ok(Judged::Refused {
                 cause: format!("not-mailed: {error}"),
                 words: words::NOT_MAILED.to_owned(),

@@ -3,15 +3,16 @@
 
 use super::{DeclaredError, DoorError};
 use crate::account::Authenticator;
-use crate::config::Config;
+use crate::config::{Config, Declared};
 use crate::email::EmailAddress;
-use crate::files::{self, Follow, Privacy};
+use crate::files::{self, FileError, Follow, Privacy};
 use crate::name::UserName;
 use crate::otpauth;
 use crate::secret::Secret;
 use crate::store::{AccountId, AccountRecord, Addresses, AuthenticatorRecord, StoreError, Transaction};
 use crate::totp::{Parameters, Step};
 use crate::vault::{Binding, Vault};
+use zeroize::Zeroizing;
 
 /// The most that is read of a secret file, in bytes.
 const LARGEST: u64 = 4096;
@@ -21,12 +22,23 @@ pub(super) fn declared(config: &Config, name: &UserName) -> Result<Option<(Secre
     let Some(declared) = config.declared(name) else { return Ok(None) };
     let path = declared.secret_file.path();
     let wrong = |error| DoorError::Declared { path: path.to_owned(), error };
-    let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)
-        .map_err(|error| wrong(DeclaredError::File(error)))?;
-    let text = std::str::from_utf8(&bytes)
+    let read;
+    let bytes = match declared.secret.bytes() {
+        Some(bytes) => bytes,
+        None => {
+            read = read_secret(declared).map_err(|error| wrong(DeclaredError::File(error)))?;
+            &read
+        }
+    };
+    let text = std::str::from_utf8(bytes)
         .map_err(|_| wrong(DeclaredError::Content(otpauth::OtpauthError::Malformed)))?;
     let read = otpauth::read(text).map_err(|error| wrong(DeclaredError::Content(error)))?;
     Ok(Some(read))
+}
+
+/// What the secret file of a declared account holds.
+pub fn read_secret(declared: &Declared) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    files::read(declared.secret_file.path(), Privacy::Secret, Follow::Yes, LARGEST)
 }
 
 /// All live authenticators of an account with their floors.

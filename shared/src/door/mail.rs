@@ -1,5 +1,5 @@
-//! Codes by mail: made here, kept as keyed hashes, and handed to the gate, which alone sends. The gate's own pages take
-//! the letter as it is; a command leaves it sealed in the store, and waits for what became of it.
+//! Codes by mail: made here, kept as keyed hashes, and left sealed in the outbox, in the transaction that made them.
+//! posternd takes them from there and sends them; whoever asked for one waits for what becomes of it.
 
 use super::alive::alive;
 use super::visit::Visit;
@@ -14,7 +14,7 @@ use crate::event::What;
 use crate::guess::{Stage, Standing};
 use crate::name::UserName;
 use crate::secret::{RandomError, fill_random};
-use crate::store::{AccountId, Fate, Intent, StoreError, Transaction, Waiting};
+use crate::store::{AccountId, ExpiredLetter, Fate, Intent, StoreError, Transaction, Waiting};
 use crate::token::{Login, LoginToken};
 use crate::vault::{LetterBinding, MailedFor, MailedHash, Vault, VaultError};
 use std::fmt;
@@ -31,14 +31,21 @@ pub(super) fn digits(mail: Mail) -> Option<u32> {
         Mail::Off => None,
     }
 }
-/// How long a gate may take to notice a letter: it looks five times a second.
+/// Letters to one address that is not confirmed, from whatever accounts, which may be in the outbox at once. A confirmed
+/// address needs no such bound: an account has one letter there at most.
+const MOST_CONFIRMATIONS: u32 = 4;
+/// Letters whose time is over that are removed at once.
+const MOST_EXPIRED: usize = 1000;
+/// How long whoever asked waits for posternd to take a letter: it looks five times a second.
 const NOTICED: Duration = Duration::from_secs(2);
-/// What a gate may take beyond the time limit of sending, to note that it is over.
+/// What posternd may take beyond the time limit of sending, to note that it is over.
 const NOTED: Duration = Duration::from_secs(2);
+/// Mail that has waited for longer than this, in seconds, waits for a posternd that does not run or cannot keep up.
+const OVERDUE: u64 = 10;
 /// How often whoever asked looks what became of the letter.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// A letter to send, with its code as it is shown once.
+/// A letter that posternd has taken to send it, with its code.
 pub struct Letter {
     /// Whose code it is.
     pub name: UserName,
@@ -52,12 +59,12 @@ pub struct Letter {
     pub expires: Timestamp,
     account: AccountId,
     hash: MailedHash,
-    /// Its number in the store, if it came from there.
-    number: Option<i64>,
+    /// Its number in the outbox.
+    number: i64,
 }
 
-/// A letter that was left for the gate.
-#[derive(Debug)]
+/// A letter in the outbox.
+#[derive(Clone, Debug)]
 pub struct Posted {
     number: i64,
     account: AccountId,
@@ -103,14 +110,17 @@ impl fmt::Display for MailRefusal {
 }
 
 impl Door {
-    /// Someone who has passed the first factor asks for a code, to be sent by whoever gets the letter: the gate. With
-    /// a `token`, the sign-in must not be over: whatever ended what it was born of ended it too.
+    /// Someone asks for a code: it is left in the outbox. Who has not passed the first factor is told nothing of addresses.
+    /// With a `token`, the sign-in must not be over: whatever ended what it was born of ended it too.
     pub fn mail_code(
         &mut self,
         visitor: &Visitor<'_>,
         token: Option<&LoginToken>,
         now: Timestamp,
-    ) -> Result<Asked<Letter>, DoorError> {
+    ) -> Result<Asked<Posted>, DoorError> {
+        if visitor.stage == Stage::Before {
+            return Ok(Asked::Refused(MailRefusal::NoAddress));
+        }
         let Door { config, vault, store, .. } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let asked = ask(config, vault, transaction.as_mut(), visitor, token, now)?;
@@ -120,27 +130,7 @@ impl Door {
         Ok(asked)
     }
 
-    /// The same, left for the gate.
-    pub(super) fn post_code(
-        &mut self,
-        visitor: &Visitor<'_>,
-        now: Timestamp,
-    ) -> Result<Asked<Posted>, DoorError> {
-        // Whoever has not passed the first factor learns nothing of addresses.
-        if visitor.stage == Stage::Before {
-            return Ok(Asked::Refused(MailRefusal::NoAddress));
-        }
-        let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(vault, Intent::Write)?;
-        let posted = match ask(config, vault, transaction.as_mut(), visitor, None, now)? {
-            Asked::Refused(refusal) => return Ok(Asked::Refused(refusal)),
-            Asked::For(letter) => post(vault, transaction.as_mut(), &letter)?,
-        };
-        transaction.commit()?;
-        Ok(Asked::For(posted))
-    }
-
-    /// Waits until a gate has sent a letter. One that was not sent is withdrawn, and its code opens nothing.
+    /// Waits for what becomes of a letter, as [`Door::look_after`] tells it.
     pub fn await_letter(&mut self, posted: &Posted) -> Result<(), NotMailed> {
         let began = clock::since_boot();
         loop {
@@ -153,8 +143,8 @@ impl Door {
         }
     }
 
-    /// What became of a letter after so long, if that is known. One that was not sent is withdrawn, and its code opens
-    /// nothing.
+    /// What became of a letter after so long, if that is known. One that posternd has not taken stays in the outbox, and its
+    /// code is good. One that was taken and not sent is removed, and its code opens nothing.
     pub fn look_after(&mut self, posted: &Posted, waited: Duration) -> Option<Result<(), NotMailed>> {
         let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
         let looked = self.store.begin(&mut self.vault, Intent::Read).map_err(NotMailed::from);
@@ -165,7 +155,7 @@ impl Door {
         let sent = match fate {
             Some(Fate::Waiting) if waited < NOTICED => return None,
             Some(Fate::Taken) if waited < NOTICED + limit => return None,
-            Some(Fate::Waiting) => Err(NotMailed::NoGate),
+            Some(Fate::Waiting) => return Some(Err(NotMailed::Waits)),
             Some(Fate::Taken) => Err(NotMailed::TooSlow),
             Some(Fate::Failed(why)) => Err(NotMailed::Failed(why)),
             Some(Fate::Sent) => Ok(()),
@@ -184,19 +174,19 @@ impl Door {
         sent
     }
 
-    /// A gate takes letters that wait, at most `limit`.
+    /// posternd takes letters that wait, at most `limit`. Each is given out once, whatever becomes of it: a code that may
+    /// have gone out does not go out a second time.
     pub fn take_letters(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Letter>, DoorError> {
-        if limit == 0 || self.store.begin(&mut self.vault, Intent::Read)?.waiting(1)?.is_empty() {
+        if limit == 0 || self.store.begin(&mut self.vault, Intent::Read)?.waiting(1, now)?.is_empty() {
             return Ok(Vec::new());
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let mut letters = Vec::new();
-        for waiting in tx.waiting(limit)? {
+        for waiting in tx.waiting(limit, now)? {
             let Waiting { account, purpose, ref to, expires, .. } = waiting;
             let binding = LetterBinding { account: account.0, purpose, to, expires };
-            let code = self.vault.unseal_code(&waiting.sealed, &binding).filter(|_| now < expires);
-            let Some(code) = code else {
-                // too old, or not of our making
+            let Some(code) = self.vault.unseal_code(&waiting.sealed, &binding) else {
+                // not of our making
                 tx.withdraw(waiting.number)?;
                 continue;
             };
@@ -209,28 +199,51 @@ impl Door {
                 purpose: waiting.purpose,
                 expires: waiting.expires,
                 account: waiting.account,
-                number: Some(waiting.number),
+                number: waiting.number,
             });
         }
         tx.commit()?;
         Ok(letters)
     }
 
-    /// A gate notes what became of a letter. The code of one that was not sent opens nothing, and another may be asked
-    /// for at once.
-    pub fn note_letter(&mut self, letter: &Letter, sent: &Result<(), String>) -> Result<(), DoorError> {
-        if letter.number.is_none() && sent.is_ok() {
-            return Ok(());
+    /// Removes letters whose codes have expired; whose were not sent, as far as it is known.
+    pub fn remove_expired_letters(&mut self, now: Timestamp) -> Result<Vec<UserName>, DoorError> {
+        if self.store.begin(&mut self.vault, Intent::Read)?.expired(1, now)?.is_empty() {
+            return Ok(Vec::new());
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        if let Some(number) = letter.number {
-            let fate = sent.as_ref().map_or_else(|why| Fate::Failed(why.clone()), |()| Fate::Sent);
-            tx.note_fate(number, &fate)?;
+        let mut unsent = Vec::new();
+        for ExpiredLetter { number, name, fate } in tx.expired(MOST_EXPIRED, now)? {
+            tx.withdraw(number)?;
+            if matches!(fate, Fate::Waiting | Fate::Taken) {
+                unsent.push(name);
+            }
         }
+        tx.commit()?;
+        Ok(unsent)
+    }
+
+    /// posternd notes what became of a letter. The code of one that was not sent opens nothing, and another may be asked
+    /// for at once.
+    pub fn note_letter(&mut self, letter: &Letter, sent: &Result<(), String>) -> Result<(), DoorError> {
+        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let fate = sent.as_ref().map_or_else(|why| Fate::Failed(why.clone()), |()| Fate::Sent);
+        tx.note_fate(letter.number, &fate)?;
         if sent.is_err() {
             kill(tx.as_mut(), letter.account, letter.hash)?;
         }
         Ok(tx.commit()?)
+    }
+
+    /// Whether mail waits that posternd should have sent long ago: it does not run, or cannot keep up. Nothing waits where
+    /// mail is off.
+    pub fn mail_is_overdue(&mut self, now: Timestamp) -> Result<bool, DoorError> {
+        if !self.config.email.is_on() {
+            return Ok(false);
+        }
+        let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
+        let oldest = [tx.oldest_letter(now)?, tx.oldest_due_notice(now)?];
+        Ok(oldest.into_iter().flatten().any(|since| now.since(since) > OVERDUE))
     }
 }
 
@@ -249,31 +262,35 @@ pub(super) fn refusal(
     Ok((wait > 0).then_some(MailRefusal::Cooldown { wait }))
 }
 
-/// Makes a new code, in place of an older one.
-pub(super) fn write(
+/// Makes a new code, in place of an older one, and leaves it in the outbox, sealed.
+pub(super) fn post(
     email: &Email,
     vault: &Vault,
     tx: &mut dyn Transaction,
-    (account, name): (AccountId, &UserName),
+    account: AccountId,
     to: EmailAddress,
     purpose: MailedFor,
     now: Timestamp,
-) -> Result<Letter, DoorError> {
+) -> Result<Posted, DoorError> {
     let code = random_code().map_err(VaultError::Random)?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
     let kept = KeptMailedCode { hash, sent: now, expires, used: false, wrong: 0 };
     tx.set_mailed_code(account, Some((purpose, &kept)))?;
-    Ok(Letter { name: name.clone(), to, code, purpose, expires, account, hash, number: None })
+    let binding = LetterBinding { account: account.0, purpose, to: &to, expires };
+    let sealed = vault.seal_code(&code, &binding)?;
+    let number = tx.post(account, &to, purpose, expires, &sealed)?;
+    Ok(Posted { number, account, hash, to })
 }
 
-/// Leaves a letter for the gate, its code sealed.
-pub(super) fn post(vault: &Vault, tx: &mut dyn Transaction, letter: &Letter) -> Result<Posted, DoorError> {
-    let Letter { account, hash, purpose, expires, .. } = *letter;
-    let binding = LetterBinding { account: account.0, purpose, to: &letter.to, expires };
-    let sealed = vault.seal_code(&letter.code, &binding)?;
-    let number = tx.post(account, &letter.to, purpose, expires, &sealed)?;
-    Ok(Posted { number, account, hash, to: letter.to.clone() })
+/// Whether so many letters are on their way to an address that no further one is left for it, which anyone may have named
+/// as theirs.
+pub(super) fn has_its_share(
+    tx: &mut dyn Transaction,
+    to: &EmailAddress,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(tx.unsent_confirmations(to, now)? >= MOST_CONFIRMATIONS)
 }
 
 fn ask(
@@ -283,7 +300,7 @@ fn ask(
     visitor: &Visitor<'_>,
     token: Option<&LoginToken>,
     now: Timestamp,
-) -> Result<Asked<Letter>, DoorError> {
+) -> Result<Asked<Posted>, DoorError> {
     let visit = Visit::load(config, vault, tx, visitor, load::declared(config, visitor.name)?, now)?;
     let Some(record) = &visit.record else { return Ok(Asked::Refused(MailRefusal::NoAddress)) };
     let standing = match visit.account.row.standing(&config.throttle, now) {
@@ -308,8 +325,7 @@ fn ask(
         return Ok(Asked::Refused(refusal));
     }
     visit.log(tx, What::CodeAsked, "")?;
-    let whose = (record.id, &record.name);
-    Ok(Asked::For(write(&config.email, vault, tx, whose, to, MailedFor::SignIn, now)?))
+    Ok(Asked::For(post(&config.email, vault, tx, record.id, to, MailedFor::SignIn, now)?))
 }
 
 /// Removes a code that never arrived, unless a newer one stands in its place.
@@ -337,9 +353,9 @@ fn random_code() -> Result<Zeroizing<String>, RandomError> {
 /// Why a letter was not sent.
 #[derive(Debug)]
 pub enum NotMailed {
-    /// No gate took it.
-    NoGate,
-    /// A gate took it, and did not say what became of it.
+    /// posternd has not taken it: it is sent when that happens, unless its code has expired by then.
+    Waits,
+    /// posternd took it, and did not say what became of it.
     TooSlow,
     /// A newer one took its place, the account is gone, or the keys were renewed.
     Replaced,
@@ -358,11 +374,11 @@ impl<E: Into<DoorError>> From<E> for NotMailed {
 impl fmt::Display for NotMailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotMailed::NoGate => f.write_str(
-                "no mail was sent: no gate took it within 2 seconds; start postern-gate, which sends all mail",
+            NotMailed::Waits => f.write_str(
+                "the mail waits: posternd, which sends all mail, has not taken it within 2 seconds; start posternd",
             ),
             NotMailed::TooSlow => f.write_str(
-                "no mail was sent within the time limit of [email]; the log of postern-gate says more",
+                "no mail was sent within the time limit of [email]; the log of posternd says more",
             ),
             NotMailed::Replaced => f.write_str("the mail was withdrawn, or a newer one took its place; ask for another"),
             NotMailed::Failed(why) => write!(f, "no mail was sent: {why}"),

@@ -1,5 +1,5 @@
 //! Every event goes through here on its way to the log. Those that a person should know of leave a notice as well, in the
-//! same transaction, for the gate to mail. No act waits for it.
+//! same transaction, for posternd to mail. No act waits for it.
 
 use super::{Door, DoorError, Means};
 use crate::clock::Timestamp;
@@ -80,7 +80,7 @@ fn address(
 }
 
 impl Door {
-    /// A gate takes notices that are due, at most `limit`. Each comes again later, unless [`Door::notice_sent`] follows.
+    /// posternd takes notices that are due, at most `limit`. Each comes again later, unless [`Door::notice_sent`] follows.
     pub fn take_notices(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Notice>, DoorError> {
         let again = now.plus(AGAIN);
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
@@ -98,7 +98,7 @@ impl Door {
         Ok(due)
     }
 
-    /// A gate has sent a notice.
+    /// posternd has sent a notice.
     pub fn notice_sent(&mut self, notice: &Notice) -> Result<(), DoorError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         tx.remove_notice(notice.number)?;

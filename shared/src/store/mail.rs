@@ -1,4 +1,5 @@
-//! What the store keeps of mail: addresses, the newest mailed code of each account, and letters that wait for the gate.
+//! What the store keeps of mail: addresses, the newest mailed code of each account, and the outbox, whose letters wait for
+//! posternd.
 
 use super::{AccountId, StoreError};
 use crate::account::KeptMailedCode;
@@ -17,7 +18,7 @@ pub struct Addresses {
     pub pending: Option<EmailAddress>,
 }
 
-/// A letter that waits for the gate.
+/// A letter that waits for posternd.
 pub struct Waiting {
     /// Its number.
     pub number: i64,
@@ -35,12 +36,22 @@ pub struct Waiting {
     pub sealed: Vec<u8>,
 }
 
+/// A letter whose code has expired.
+pub struct ExpiredLetter {
+    /// Its number.
+    pub number: i64,
+    /// The account's name.
+    pub name: UserName,
+    /// What became of it.
+    pub fate: Fate,
+}
+
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// No gate has taken it.
+    /// posternd has not taken it.
     Waiting,
-    /// A gate is sending it.
+    /// posternd is sending it.
     Taken,
     /// It is sent.
     Sent,
@@ -57,7 +68,7 @@ pub trait Mails {
 
     /// The newest code mailed to an account, and what it is for.
     fn mailed_code(&mut self, account: AccountId) -> Result<Option<(MailedFor, KeptMailedCode)>, StoreError>;
-    /// Sets it, in place of an older one, or removes it.
+    /// Sets it, in place of an older one, or removes it. A letter that waits with the older one goes with it.
     fn set_mailed_code(
         &mut self,
         account: AccountId,
@@ -68,7 +79,7 @@ pub trait Mails {
     /// Counts a wrong confirmation of the address that it was mailed to.
     fn count_wrong_confirmation(&mut self, account: AccountId) -> Result<(), StoreError>;
 
-    /// Leaves a letter for the gate, in place of an older one of the account's; its number.
+    /// Leaves a letter in the outbox, in place of an older one of the account's; its number.
     fn post(
         &mut self,
         account: AccountId,
@@ -77,8 +88,14 @@ pub trait Mails {
         expires: Timestamp,
         sealed: &[u8],
     ) -> Result<i64, StoreError>;
-    /// Letters that wait, oldest first, at most `limit`.
-    fn waiting(&mut self, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+    /// Letters that wait and whose codes have not expired, oldest first, at most `limit`.
+    fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Waiting>, StoreError>;
+    /// Letters whose codes have expired, whatever became of them, at most `limit`.
+    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredLetter>, StoreError>;
+    /// When the oldest letter that waits was left.
+    fn oldest_letter(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    /// Letters that are to confirm an address and were not sent yet.
+    fn unsent_confirmations(&mut self, to: &EmailAddress, now: Timestamp) -> Result<u32, StoreError>;
     /// Notes what became of a letter; its code is gone from it.
     fn note_fate(&mut self, number: i64, fate: &Fate) -> Result<(), StoreError>;
     /// What became of a letter, if it is still kept.

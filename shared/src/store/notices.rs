@@ -8,7 +8,7 @@ use crate::event::Event;
 /// Notices that one account keeps at most; the oldest stay.
 pub const MOST_NOTICES: u32 = 20;
 
-/// A notice that waits for the gate.
+/// A notice that waits for posternd.
 #[derive(Debug)]
 pub struct Notice {
     /// Its number.
@@ -21,7 +21,7 @@ pub struct Notice {
 
 /// The notices' part of a transaction.
 pub trait Notices {
-    /// Leaves one for the gate, unless the account has as many as it may. Those of an event before `since` go.
+    /// Leaves one for posternd, unless the account has as many as it may. Those of an event before `since` go.
     fn add_notice(&mut self, to: &EmailAddress, event: &Event, since: Timestamp) -> Result<(), StoreError>;
     /// Those that are due, oldest first, at most `limit`; also what is due later than `latest`, which a clock that ran
     /// ahead has put off.
@@ -31,6 +31,8 @@ pub trait Notices {
         latest: Timestamp,
         limit: usize,
     ) -> Result<Vec<Notice>, StoreError>;
+    /// When the one was due that is due longest.
+    fn oldest_due_notice(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Puts one off.
     fn put_notice_off(&mut self, number: i64, due: Timestamp) -> Result<(), StoreError>;
     /// Removes one.

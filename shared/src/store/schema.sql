@@ -154,7 +154,7 @@ CREATE TABLE mailed_code (
     wrong   INTEGER NOT NULL
 ) STRICT;
 
--- Letters with codes for the gate to send, one for each account at most. sealed: the code, until a gate takes it.
+-- Letters with codes for posternd to send, one for each account at most. sealed: the code, until posternd takes it.
 -- fate: 0 waiting, 1 taken, 2 sent, 3 failed.
 CREATE TABLE outbox (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -167,6 +167,8 @@ CREATE TABLE outbox (
     why     TEXT
 ) STRICT;
 CREATE INDEX outbox_waiting ON outbox (id) WHERE fate = 0;
+CREATE INDEX outbox_address ON outbox (address);
+CREATE INDEX outbox_expires ON outbox (expires);
 
 -- Events to be mailed to the people whose accounts they concern; nothing in them is secret. A notice outlives its
 -- account. due: when it is sent next; every try moves it on.

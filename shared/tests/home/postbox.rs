@@ -1,4 +1,4 @@
-//! Mail in tests: the gate is played, without a mail server.
+//! Mail in tests: posternd is played, without a mail server.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use crate::home::{Home, NOW, name};
@@ -16,15 +16,15 @@ pub(crate) fn address(text: &str) -> EmailAddress {
     text.parse().unwrap()
 }
 
-/// What a gate does, without a mail server.
-pub(crate) fn gate_takes(home: &mut Home, now: Timestamp) -> Letter {
+/// What posternd does, without a mail server.
+pub(crate) fn takes(home: &mut Home, now: Timestamp) -> Letter {
     let mut letters = home.door.take_letters(8, now).unwrap();
     assert_eq!(letters.len(), 1);
     letters.remove(0)
 }
 
-pub(crate) fn gate_sends(home: &mut Home, posted: &Posted, now: Timestamp) -> Letter {
-    let letter = gate_takes(home, now);
+pub(crate) fn sends(home: &mut Home, posted: &Posted, now: Timestamp) -> Letter {
+    let letter = takes(home, now);
     home.door.note_letter(&letter, &Ok(())).unwrap();
     home.door.await_letter(posted).unwrap();
     letter
@@ -33,17 +33,18 @@ pub(crate) fn gate_sends(home: &mut Home, posted: &Posted, now: Timestamp) -> Le
 /// Sets and confirms an address.
 pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
     let posted = home.door.set_email(&name(who), &address(to), "root", now).unwrap();
-    let letter = gate_sends(home, &posted, now);
+    let letter = sends(home, &posted, now);
     assert_eq!(letter.to, address(to));
     home.door.confirm_email(&name(who), &Answer::read(letter.code.as_bytes()), "root", now).unwrap();
 }
 
+/// Asks for a code; the letter as posternd takes it and sends it.
 pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<Letter, MailRefusal> {
     let (name, origin) = (name(who), Origin::Unknown);
     let visitor =
         Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
     match home.door.mail_code(&visitor, None, now).unwrap() {
-        Asked::For(letter) => Ok(letter),
+        Asked::For(posted) => Ok(sends(home, &posted, now)),
         Asked::Refused(refusal) => Err(refusal),
     }
 }

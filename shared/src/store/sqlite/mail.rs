@@ -5,7 +5,7 @@ use crate::account::KeptMailedCode;
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::name::UserName;
-use crate::store::{AccountId, Addresses, Fate, Mails, StoreError, Waiting};
+use crate::store::{AccountId, Addresses, ExpiredLetter, Fate, Mails, StoreError, Waiting};
 use crate::vault::{MailedFor, MailedHash};
 use rusqlite::{OptionalExtension, Row};
 
@@ -22,6 +22,15 @@ pub(super) fn address(text: String) -> Result<EmailAddress> {
 
 pub(super) fn purpose(name: &str) -> Result<MailedFor> {
     MailedFor::from_name(name).ok_or_else(|| damaged("a mailed code"))
+}
+
+fn fate_of(fate: i64, why: Option<String>) -> Fate {
+    match fate {
+        WAITING => Fate::Waiting,
+        TAKEN => Fate::Taken,
+        SENT => Fate::Sent,
+        _ => Fate::Failed(why.unwrap_or_default()),
+    }
 }
 
 impl Mails for Rows<'_> {
@@ -66,6 +75,7 @@ impl Mails for Rows<'_> {
         code: Option<(MailedFor, &KeptMailedCode)>,
     ) -> Result<()> {
         self.execute("DELETE FROM mailed_code WHERE account = ?1", [account.0])?;
+        self.execute("DELETE FROM outbox WHERE account = ?1 AND fate = ?2", [account.0, WAITING])?;
         let Some((purpose, KeptMailedCode { hash, sent, expires, used, wrong })) = code else {
             return Ok(());
         };
@@ -99,16 +109,17 @@ impl Mails for Rows<'_> {
         Ok(self.0.last_insert_rowid())
     }
 
-    fn waiting(&mut self, limit: usize) -> Result<Vec<Waiting>> {
+    fn waiting(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Waiting>> {
         let sql = "SELECT outbox.id, account.id, account.name, address, purpose, expires, sealed \
                    FROM outbox JOIN account ON account.id = outbox.account \
-                   WHERE fate = 0 AND at_renewal = (SELECT number FROM renewal) ORDER BY outbox.id LIMIT ?1";
+                   WHERE fate = 0 AND expires > ?2 AND at_renewal = (SELECT number FROM renewal) \
+                   ORDER BY outbox.id LIMIT ?1";
         type Columns = (i64, i64, String, String, String, Timestamp, Vec<u8>);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, time(row, 5)?, row.get(6)?))
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.all(sql, [limit], read)?
+        self.all(sql, [limit, signed(now.0)], read)?
             .into_iter()
             .map(|(number, account, name, to, meant, expires, sealed)| {
                 Ok(Waiting {
@@ -122,6 +133,40 @@ impl Mails for Rows<'_> {
                 })
             })
             .collect()
+    }
+
+    fn expired(&mut self, limit: usize, now: Timestamp) -> Result<Vec<ExpiredLetter>> {
+        let sql = "SELECT outbox.id, account.name, fate, why \
+                   FROM outbox JOIN account ON account.id = outbox.account \
+                   WHERE expires <= ?2 ORDER BY expires LIMIT ?1";
+        type Columns = (i64, String, i64, Option<String>);
+        let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(sql, [limit, signed(now.0)], read)?
+            .into_iter()
+            .map(|(number, name, fate, why)| {
+                let name = UserName::kept(&name).map_err(|_| damaged("an account's name"))?;
+                Ok(ExpiredLetter { number, name, fate: fate_of(fate, why) })
+            })
+            .collect()
+    }
+
+    fn oldest_letter(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let sql = "SELECT mailed_code.sent FROM outbox \
+                   JOIN account ON account.id = outbox.account \
+                   JOIN mailed_code ON mailed_code.account = outbox.account \
+                   WHERE fate = 0 AND outbox.expires > ?1 AND at_renewal = (SELECT number FROM renewal) \
+                   ORDER BY outbox.id LIMIT 1";
+        Ok(self.0.query_row(sql, [signed(now.0)], |row| time(row, 0)).optional()?)
+    }
+
+    fn unsent_confirmations(&mut self, to: &EmailAddress, now: Timestamp) -> Result<u32> {
+        let sql = "SELECT count(*) FROM outbox WHERE address = ?1 AND purpose = ?2 AND fate IN (?3, ?4) \
+                   AND expires > ?5";
+        let purpose = MailedFor::Confirmation.name();
+        Ok(self.0.query_row(sql, (to.as_str(), purpose, WAITING, TAKEN, signed(now.0)), |row| row.get(0))?)
     }
 
     fn note_fate(&mut self, number: i64, fate: &Fate) -> Result<()> {
@@ -139,12 +184,7 @@ impl Mails for Rows<'_> {
         let sql = "SELECT fate, why FROM outbox WHERE id = ?1";
         let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?));
         let found = self.0.query_row(sql, [number], read).optional()?;
-        Ok(found.map(|(fate, why)| match fate {
-            WAITING => Fate::Waiting,
-            TAKEN => Fate::Taken,
-            SENT => Fate::Sent,
-            _ => Fate::Failed(why.unwrap_or_default()),
-        }))
+        Ok(found.map(|(fate, why)| fate_of(fate, why)))
     }
 
     fn withdraw(&mut self, number: i64) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::email::EmailAddress;
 use crate::event::{Event, What};
 use crate::name::UserName;
 use crate::store::{MOST_NOTICES, Notice, Notices, StoreError};
-use rusqlite::Row;
+use rusqlite::{OptionalExtension, Row};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -43,6 +43,11 @@ impl Notices for Rows<'_> {
             Ok(Notice { number, to: address(to)?, event })
         };
         found.into_iter().map(notice).collect()
+    }
+
+    fn oldest_due_notice(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let sql = "SELECT due FROM notice WHERE due <= ?1 ORDER BY due LIMIT 1";
+        Ok(self.0.query_row(sql, [signed(now.0)], |row| time(row, 0)).optional()?)
     }
 
     fn put_notice_off(&mut self, number: i64, due: Timestamp) -> Result<()> {

@@ -25,7 +25,11 @@ impl Posternd {
         let socket = UnixListener::bind(HOST_SOCKET).expect("/run/postern can be written");
         fs::set_permissions(HOST_SOCKET, PermissionsExt::from_mode(0o600)).expect("root may do it");
         let mut command = Command::new("sh");
-        command.args(["-c", "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", "sh"]);
+        command.args([
+            "-c",
+            "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=host LISTEN_PID=$$; exec \"$@\"",
+            "sh",
+        ]);
         command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups"]);
         command.arg("/usr/libexec/postern/posternd");
         command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor"))));
@@ -70,7 +74,7 @@ impl Gate {
         let before = fs::read("/etc/postern/postern.toml").expect("a configuration");
         fs::write("/etc/postern/postern.toml", text).expect("/etc can be written");
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=postern", "--regid=postern", "--init-groups", "/usr/bin/postern-gate"]);
+        command.args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "/usr/bin/postern-gate"]);
         let gate = Gate(command.spawn().expect("the gate is installed"));
         patiently("the gate answers", || {
             Ok(std::net::TcpStream::connect("127.0.0.1:9091").is_ok().then_some(()))

@@ -19,8 +19,8 @@ const SIDE_BY_SIDE: usize = 4;
 pub(crate) struct Timings {
     pub(crate) kind: Kind,
     pub(crate) took: Vec<Duration>,
-    /// Processor time of all its hosts, and what it cost posternd meanwhile.
-    pub(crate) processor: Duration,
+    /// Processor time of all its hosts, and of posternd meanwhile.
+    pub(crate) processor: [Duration; 2],
 }
 
 /// How many logins without a daemon went.
@@ -58,14 +58,17 @@ pub(crate) fn interleaved(
 ) -> Vec<Timings> {
     let mut timings: Vec<Timings> = all
         .iter()
-        .map(|one| Timings { kind: one.kind, took: Vec::new(), processor: Duration::ZERO })
+        .map(|one| Timings { kind: one.kind, took: Vec::new(), processor: [Duration::ZERO; 2] })
         .collect();
     for round in 0..rounds {
         for turn in 0..all.len() {
             let at = (round + turn) % all.len();
-            let before = posternd.processor_time() + of_children();
+            let now = || [of_children(), posternd.processor_time()];
+            let before = now();
             timings[at].took.push(one_login(pam_host, all[at], posternd, &[]).0);
-            timings[at].processor += posternd.processor_time() + of_children() - before;
+            for (sum, (now, before)) in timings[at].processor.iter_mut().zip(now().iter().zip(before)) {
+                *sum += *now - before;
+            }
         }
     }
     timings

@@ -59,14 +59,14 @@ pub(crate) fn table(title: &str, all: &[Timings]) {
     let google = above(of(Kind::Google));
     println!("{title}, {} logins each:\n", all.first().map_or(0, |one| one.took.len()));
     println!(
-        "| module | median | above pam_permit | ÷ google's | processor time |\n|---|---:|---:|---:|---:|"
+        "| module | median | above pam_permit | ÷ google's | processor, host | posternd |\n|---|---:|---:|---:|---:|---:|"
     );
     for ((kind, median), one) in medians.iter().zip(all) {
-        let processor = one.processor.as_secs_f64() * 1e3 / one.took.len() as f64;
+        let [host, daemon] = one.processor.map(|sum| sum.as_secs_f64() * 1e3 / one.took.len() as f64);
         let more = above(*median);
         let (title, median) = (kind.title(), median.as_secs_f64() * 1e3);
         println!(
-            "| {title} | {median:.2} ms | {:.2} ms | {:.2} | {processor:.2} ms |",
+            "| {title} | {median:.2} ms | {:.2} ms | {:.2} | {host:.2} ms | {daemon:.2} ms |",
             more * 1e3,
             more / google
         );
@@ -103,8 +103,10 @@ pub(crate) fn rates(hosts: usize, all: &[(Kind, f64)]) {
 pub(crate) fn idle(name: &str, process: u32) {
     let size = |file, name| field(process, file, name).unwrap_or(0);
     let (rss, pss) = (size("status", "VmRSS"), size("smaps_rollup", "Pss"));
-    let private = size("smaps_rollup", "Private_Dirty");
-    println!("{name}, idle: {rss} KiB resident, {pss} KiB of it by its share, {private} KiB its own\n");
+    let anonymous = size("smaps_rollup", "Anonymous");
+    println!(
+        "{name}, idle: {rss} KiB resident, {pss} KiB of it by its share, {anonymous} KiB of it no file's\n"
+    );
 }
 
 /// Many logins without a daemon.

@@ -8,6 +8,7 @@ use libc::{c_char, c_int, c_void};
 use std::ffi::{CStr, OsStr};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const SUCCESS: c_int = 0;
 const CONV_ERR: c_int = 19;
@@ -183,6 +184,23 @@ pub(crate) fn signal_handlers() -> Vec<usize> {
         }
     };
     (1..=64).map(handler).collect()
+}
+
+static CHILD_SIGNALS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count(_: c_int) {
+    CHILD_SIGNALS.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Handles SIGCHLD from now on.
+pub(crate) fn count_child_signals() {
+    // SAFETY: the handler only adds to a number.
+    unsafe { libc::signal(libc::SIGCHLD, count as *const () as libc::sighandler_t) };
+}
+
+/// How often it came.
+pub(crate) fn child_signals() -> u32 {
+    CHILD_SIGNALS.load(Ordering::SeqCst)
 }
 
 /// Bytes as C takes them.

@@ -1,7 +1,8 @@
 //! A PAM host under the stories' control: it asks libpam, answers as it is told, and says what it sees, a line of
 //! JSON each.
 //!
-//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory] [--peak]
+//!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory]
+//!     [--peak] [--pause] [--handler] [--closed]
 //!
 //!   --cycles N      so many transactions, one after the other
 //!   --auths N       pam_authenticate so many times in each transaction, before pam_acct_mgmt
@@ -10,7 +11,11 @@
 //!   --state         what a guest could leave changed, before and after each cycle
 //!   --memory        where the reply stands in memory: as it is handed over, and after pam_authenticate
 //!   --peak          the most memory that this process had, at its end, in KiB
+//!   --pause         waits for a line before each pam_authenticate and before pam_acct_mgmt
+//!   --handler       handles SIGCHLD, and says how often it came
+//!   --closed        closes the descriptors 0, 1 and 2 when the transaction has begun
 
+mod channel;
 mod ffi;
 mod memory;
 mod orders;
@@ -35,6 +40,9 @@ struct Host {
     state: Watch,
     memory: Option<Memory>,
     peak: Watch,
+    pause: bool,
+    handler: bool,
+    closed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,6 +90,9 @@ fn read_arguments() -> Host {
         state: Watch::No,
         memory: None,
         peak: Watch::No,
+        pause: false,
+        handler: false,
+        closed: false,
     };
     while let Some(word) = words.next() {
         let number = |word: Option<OsString>| {
@@ -95,6 +106,9 @@ fn read_arguments() -> Host {
             Some("--state") => host.state = Watch::Yes,
             Some("--peak") => host.peak = Watch::Yes,
             Some("--memory") => host.memory = Some(Memory::open()),
+            Some("--pause") => host.pause = true,
+            Some("--handler") => host.handler = true,
+            Some("--closed") => host.closed = true,
             _ => panic!("no option: {word:?}"),
         }
     }
@@ -109,11 +123,29 @@ impl Host {
             Ok(transaction) => transaction,
             Err(number) => return say(json!({ "start": number })),
         };
+        if self.closed {
+            channel::close_standard_descriptors();
+        }
+        if self.handler {
+            ffi::count_child_signals();
+        }
         for _ in 0..self.auths {
+            self.pause("authenticate");
             say(json!({ "authenticate": transaction.authenticate() }));
         }
         self.look(last.borrow().as_ref(), "after");
+        self.pause("account");
         say(json!({ "account": transaction.account() }));
+        if self.handler {
+            say(json!({ "signals": ffi::child_signals() }));
+        }
+    }
+
+    fn pause(&self, before: &str) {
+        if self.pause {
+            say(json!({ "pause": before }));
+            channel::read_line();
+        }
     }
 
     fn describe(&self) {
@@ -161,5 +193,5 @@ impl Talk for Answers<'_> {
 }
 
 fn say(event: Value) {
-    println!("{event}");
+    channel::write_line(&event.to_string());
 }

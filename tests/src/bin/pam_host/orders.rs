@@ -4,8 +4,8 @@
 //! Replies come sealed, each byte XORed, so that the plain text stands nowhere in this process but in what the
 //! module is handed.
 
+use crate::channel;
 use data_encoding::HEXLOWER;
-use std::io;
 use testhost::SEAL;
 
 /// How a prompt is answered.
@@ -52,8 +52,7 @@ impl Sealed {
 
 /// Waits for the next line.
 pub(crate) fn next() -> Order {
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).expect("orders are text");
+    let line = channel::read_line();
     match line.trim_end().split_once(' ') {
         Some(("say", hex)) => Order::Say(Sealed(HEXLOWER.decode(hex.as_bytes()).expect("a reply in hex"))),
         Some(("null", "reply")) => Order::NullReply,

@@ -1,8 +1,8 @@
 //! Secrets that postern.toml names: from their files, or from the credentials that systemd passes on.
 
-use shared::config::AbsolutePath;
-use shared::config::email::Credential;
-use shared::files::{self, Follow, Privacy};
+use super::AbsolutePath;
+use super::email::Credential;
+use crate::files::{self, Follow, Privacy};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 const LARGEST: u64 = 4096;
 
 /// A secret on one line, if there is to be one; `key` with `_file` or `_credential` is what the configuration calls it.
-pub(crate) fn read(
+pub fn read(
     key: &str,
     file: Option<&AbsolutePath>,
     credential: Option<&Credential>,

@@ -1,4 +1,4 @@
-//! What becomes of a letter that waits in the store; no door is held while it is on its way.
+//! What becomes of a letter in the outbox, which posternd sends; no engine is held while it is on its way.
 
 use crate::workers::{Judge, NotJudged};
 use shared::door::{DoorError, NotMailed, Posted};
@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often it is looked for.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often it is looked for: at first often, since most letters are sent in a moment.
+const SOON: Duration = Duration::from_millis(50);
+const LATER: Duration = Duration::from_millis(250);
+const AT_FIRST: Duration = Duration::from_secs(1);
 
 /// Waits until that is known, within the time limit of `[email]`.
 pub(crate) async fn fate(judge: &Judge, posted: &Arc<Posted>) -> Result<Result<(), NotMailed>, NotJudged> {
     let began = Instant::now();
     loop {
-        sleep(LOOK).await;
+        sleep(if began.elapsed() < AT_FIRST { SOON } else { LATER }).await;
         let (posted, waited) = (Arc::clone(posted), began.elapsed());
         let looked = judge.run(move |door| Ok::<_, DoorError>(door.look_after(&posted, waited)));
         if let Some(sent) = looked.await? {

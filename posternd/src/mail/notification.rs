@@ -8,7 +8,7 @@ use std::fmt::Write;
 use zeroize::Zeroizing;
 
 impl<'a> Written<'a> {
-    pub(super) fn news(notice: &'a Notice, issuer: &str) -> Written<'a> {
+    pub(super) fn notification(notice: &'a Notice, issuer: &str) -> Written<'a> {
         let Notice { to, event, .. } = notice;
         let Event { at, account, door, origin, actor, .. } = event;
         let (headline, advice) = (headline(event), advice(event.what));
@@ -34,7 +34,7 @@ impl<'a> Written<'a> {
             to,
             subject: format!("{}{} ({account} at {issuer})", headline[..1].to_uppercase(), &headline[1..]),
             text: Zeroizing::new(text),
-            brings: Brings::News(event.what.name()),
+            brings: Brings::Event(event.what.name()),
         }
     }
 }
@@ -97,7 +97,7 @@ mod tests {
 
     fn written(event: Event) -> (String, String) {
         let notice = Notice { number: 1, to: "alice@example.com".parse().unwrap(), event };
-        let written = Written::news(&notice, "server-01");
+        let written = Written::notification(&notice, "server-01");
         (written.subject.clone(), written.text.to_string())
     }
 

@@ -25,8 +25,8 @@ pub(super) struct Written<'a> {
 pub(super) enum Brings<'a> {
     /// A code.
     Code(&'a str),
-    /// News of what happened: the event's name.
-    News(&'static str),
+    /// A notification of what happened: the event's name.
+    Event(&'static str),
 }
 
 impl<'a> Written<'a> {
@@ -84,7 +84,7 @@ impl<'a> Written<'a> {
         });
         match self.brings {
             Brings::Code(code) => value["code"] = code.into(),
-            Brings::News(event) => value["event"] = event.into(),
+            Brings::Event(event) => value["event"] = event.into(),
         }
         Zeroizing::new(value.to_string())
     }
@@ -93,7 +93,7 @@ impl<'a> Written<'a> {
     pub(super) fn secret(&self) -> Option<&str> {
         match self.brings {
             Brings::Code(code) => Some(code),
-            Brings::News(_) => None,
+            Brings::Event(_) => None,
         }
     }
 }

@@ -1,0 +1,22 @@
+//! The lines about mail in the log of posternd, with the fields that postern-gate(8) names for its own.
+//!
+//! MUST NOT be given a code, or a subject.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// One line.
+pub(super) fn log(words: impl Display) {
+    // nobody reads the log: no reason to send no mail
+    let _ = io::stderr().lock().write_all(format!("posternd: {words}\n").as_bytes());
+}
+
+/// What became of a letter, or of a notification of an event.
+pub(super) fn sent(user: &impl Display, notice: Option<&str>, sent: &Result<(), String>) {
+    let user = user.to_string();
+    let notice = notice.map_or_else(String::new, |event| format!(" notice={event}"));
+    match sent {
+        Ok(()) => log(format_args!("mailed user={user:?}{notice}")),
+        Err(why) => log(format_args!("not mailed cause=mail user={user:?}{notice}: {why}")),
+    }
+}

@@ -1,0 +1,228 @@
+//! The outbox of the store: takes what is due, has it sent, and notes what became of it. A letter that was taken is not
+//! taken again, whatever becomes of posternd: its code goes out once or not at all. A notification comes again until it is
+//! known to be sent.
+//!
+//! MUST NOT let notifications take the places of letters, which people wait for.
+
+use super::log::{log, sent};
+use super::{CONFIGURATION, Configuration, Mailer, Written};
+use crate::drain::CONNECTIONS;
+use crate::engines::{Engines, Origin, Worker, WorkerError};
+use shared::admission::Class;
+use shared::clock::{self, Timestamp};
+use shared::config::Config;
+use shared::door::{Door, DoorError, Letter};
+use shared::enrolment;
+use shared::name::UserName;
+use shared::store::Notice;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+/// Letters with codes that are on their way at the same time.
+const LETTERS: usize = 16;
+/// Notifications that are.
+const NOTICES: usize = 4;
+/// Threads that look up mail servers' addresses or work at the store.
+pub(super) const BLOCKING: usize = LETTERS + NOTICES + 1;
+/// How often mail is looked for.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// How often letters are removed whose codes have expired.
+const EXPIRED: Duration = Duration::from_secs(5);
+
+/// What is sent, by one configuration after the other.
+pub(super) struct Outbox {
+    store: Arc<OutboxStore>,
+    letters: Arc<Semaphore>,
+    notices: Arc<Semaphore>,
+    /// When expired letters were removed last.
+    removed: Option<Instant>,
+    /// Whether it was said already that the store cannot be read.
+    unread: bool,
+}
+
+/// The store, by an engine that nothing else uses.
+struct OutboxStore {
+    config: Config,
+    worker: Worker,
+    /// One act at a time: one engine is enough.
+    turn: Arc<Semaphore>,
+}
+
+/// What was found to do.
+struct Found {
+    letters: Vec<Letter>,
+    notices: Vec<Notice>,
+    /// Whose letters have expired before they were sent.
+    expired: Vec<UserName>,
+    /// Why there may be more.
+    problem: Option<String>,
+}
+
+impl Found {
+    fn has_mail(&self) -> bool {
+        !self.letters.is_empty() || !self.notices.is_empty()
+    }
+}
+
+impl Outbox {
+    pub(super) fn of(config: Config) -> Outbox {
+        let (origin, class) = (Origin::Service(b"mail".to_vec()), Class::Proven);
+        let worker = Worker { engines: Engines::new(), origin, class };
+        let store = OutboxStore { config, worker, turn: Arc::new(Semaphore::new(1)) };
+        Outbox {
+            store: Arc::new(store),
+            letters: Arc::new(Semaphore::new(LETTERS)),
+            notices: Arc::new(Semaphore::new(NOTICES)),
+            removed: None,
+            unread: false,
+        }
+    }
+
+    /// Sends until mail is off or the process drains, and then what was taken before.
+    pub(super) async fn serve(mut self, configuration: &mut Configuration) {
+        let mut looked = Instant::now();
+        while self.store.config.email.is_on() && !CONNECTIONS.is_draining() {
+            let taken = self.take().await;
+            let is_due = taken.as_ref().is_ok_and(Found::has_mail);
+            // a letter goes by what the files say when it is sent
+            if is_due || looked.elapsed() >= CONFIGURATION {
+                looked = Instant::now();
+                self.goes_by(configuration.in_force());
+            }
+            let problem = match taken {
+                Ok(found) => self.send(found).await,
+                Err(why) => Some(why),
+            };
+            if let (Some(why), false) = (&problem, self.unread) {
+                log(format_args!("the store cannot be searched for mail, not all of it is sent: {why}"));
+            }
+            self.unread = problem.is_some();
+            sleep(if self.unread { CONFIGURATION } else { INTERVAL }).await;
+        }
+        for (places, all) in [(&self.letters, LETTERS), (&self.notices, NOTICES)] {
+            // each ends within the time limit
+            let _ = places.acquire_many(u32::try_from(all).unwrap_or(u32::MAX)).await;
+        }
+    }
+
+    fn goes_by(&mut self, config: Option<Config>) {
+        if let Some(config) = config.filter(|config| *config != self.store.config) {
+            self.store = self.store.under(config);
+        }
+    }
+
+    /// Takes what is due, as far as there are places for it.
+    async fn take(&mut self) -> Result<Found, String> {
+        let (letters, notices) = (self.letters.available_permits(), self.notices.available_permits());
+        let removes = self.removed.is_none_or(|last| last.elapsed() >= EXPIRED);
+        if removes {
+            self.removed = Some(Instant::now());
+        }
+        // what was taken is sent, whatever becomes of the rest
+        let taken = self.store.act(move |door, now| {
+            let letters = door.take_letters(letters, now)?;
+            let notices = door.take_notices(notices, now);
+            let expired = if removes { door.remove_expired_letters(now) } else { Ok(Vec::new()) };
+            let problem = notices.as_ref().err().or(expired.as_ref().err()).map(ToString::to_string);
+            let (notices, expired) = (notices.unwrap_or_default(), expired.unwrap_or_default());
+            Ok(Found { letters, notices, expired, problem })
+        });
+        taken.await
+    }
+
+    /// Has what was found sent; why there may be more.
+    async fn send(&self, found: Found) -> Option<String> {
+        for name in &found.expired {
+            sent(name, None, &Err("its code expired before it was sent".to_owned()));
+        }
+        if !found.has_mail() {
+            return found.problem;
+        }
+        let Found { letters, notices, problem, .. } = found;
+        let email = self.store.config.email.clone();
+        // certificates are read from files
+        let mailer = tokio::task::spawn_blocking(move || Mailer::read(&email)).await;
+        let mailer = mailer.unwrap_or_else(|error| Err(error.to_string())).map(Arc::new);
+        // nothing else takes places, and no more was taken than there were
+        for letter in letters {
+            let (store, mailer) = (Arc::clone(&self.store), mailer.clone());
+            let place = Arc::clone(&self.letters).acquire_owned().await;
+            tokio::spawn(async move { store.send_letter(mailer, letter, place.ok()).await });
+        }
+        for notice in notices {
+            let (store, mailer) = (Arc::clone(&self.store), mailer.clone());
+            let place = Arc::clone(&self.notices).acquire_owned().await;
+            tokio::spawn(async move { store.send_notice(mailer, notice, place.ok()).await });
+        }
+        problem
+    }
+}
+
+impl OutboxStore {
+    /// The same store, by another configuration.
+    fn under(&self, config: Config) -> Arc<OutboxStore> {
+        Arc::new(OutboxStore { config, worker: self.worker.clone(), turn: Arc::clone(&self.turn) })
+    }
+
+    async fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Door, Timestamp) -> Result<T, DoorError> + Send + 'static,
+    ) -> Result<T, String> {
+        let _turn = self.turn.acquire().await.map_err(|error| error.to_string())?;
+        let (worker, config) = (self.worker.clone(), self.config.clone());
+        let ran = tokio::task::spawn_blocking(move || {
+            let now = clock::now().map_err(|error| error.to_string())?;
+            match worker.run(&config, |door| act(door, now)) {
+                Ok(ran) => ran.map_err(|error| error.to_string()),
+                Err(WorkerError::Open(error)) => Err(error.to_string()),
+                Err(WorkerError::Busy(busy)) => Err(busy.to_string()),
+            }
+        });
+        ran.await.map_err(|error| error.to_string())?
+    }
+
+    /// Sends a letter, notes what became of it, and tells the log.
+    async fn send_letter(
+        &self,
+        mailer: Result<Arc<Mailer>, String>,
+        letter: Letter,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
+        let issuer = enrolment::issuer(&self.config);
+        let result = match mailer {
+            Ok(mailer) => mailer.send(&Written::code(&letter, &issuer)).await,
+            Err(why) => Err(why),
+        };
+        let name = letter.name.clone();
+        sent(&name, None, &result);
+        // whoever waits for it gives up by itself
+        if let Err(error) = self.act(move |door, _| door.note_letter(&letter, &result)).await {
+            log(format_args!("what became of a mail to {:?} cannot be noted: {error}", name.as_str()));
+        }
+        drop(place);
+    }
+
+    /// The same of a notification. One that is not sent comes again.
+    async fn send_notice(
+        &self,
+        mailer: Result<Arc<Mailer>, String>,
+        notice: Notice,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
+        let issuer = enrolment::issuer(&self.config);
+        let result = match mailer {
+            Ok(mailer) => mailer.send(&Written::notification(&notice, &issuer)).await,
+            Err(why) => Err(why),
+        };
+        let name = notice.event.account.clone();
+        sent(&name, Some(notice.event.what.name()), &result);
+        if result.is_ok() {
+            if let Err(error) = self.act(move |door, _| door.notice_sent(&notice)).await {
+                log(format_args!("a notice to {:?} was mailed and may be again: {error}", name.as_str()));
+            }
+        }
+        drop(place);
+    }
+}

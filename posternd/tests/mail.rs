@@ -1,0 +1,150 @@
+//! The thread that sends mail, on a real store in a folder of its own; a program takes what is sent.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use posternd::mail::MailThread;
+use shared::answer::Answer;
+use shared::clock;
+use shared::config::file;
+use shared::door::{Door, NotMailed};
+use shared::email::EmailAddress;
+use shared::key::MasterKeys;
+use shared::name::UserName;
+use shared::vault::Vault;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+struct Home {
+    folder: TempDir,
+    door: Door,
+}
+
+impl Home {
+    /// A store, and `[email]` with a program that runs this script: `$1` is the folder that it may write to.
+    fn new(script: &str, time_limit: &str) -> Home {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (masters, key) = MasterKeys::generate().unwrap();
+        fs::write(at("key"), key.as_bytes()).unwrap();
+        fs::set_permissions(at("key"), PermissionsExt::from_mode(0o600)).unwrap();
+        for name in ["store", "sent"] {
+            fs::create_dir(at(name)).unwrap();
+            fs::set_permissions(at(name), PermissionsExt::from_mode(0o750)).unwrap();
+        }
+        fs::write(at("program"), format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(at("program"), PermissionsExt::from_mode(0o700)).unwrap();
+        let text = format!(
+            "[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n[email]\ncommand = [\"{}\", \"{}\"]\n\
+             from = \"postern@example.com\"\ntime_limit = \"{time_limit}\"\n",
+            at("store/db").display(),
+            at("key").display(),
+            at("program").display(),
+            at("sent").display(),
+        );
+        fs::write(at("postern.toml"), text).unwrap();
+        let config = file::read(&at("postern.toml")).unwrap().config;
+        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
+        Home { door: Door::open(config).unwrap(), folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("postern.toml")
+    }
+
+    /// What the program has written, by the names of its files.
+    fn sent(&self, beginning: &str) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.folder.path().join("sent")).unwrap().flatten();
+        let begins =
+            |path: &Path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(beginning));
+        files.map(|file| file.path()).filter(|path| begins(path)).collect()
+    }
+}
+
+fn name(text: &str) -> UserName {
+    text.parse().unwrap()
+}
+
+fn address(text: &str) -> EmailAddress {
+    text.parse().unwrap()
+}
+
+#[track_caller]
+fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is() {
+        assert!(began.elapsed() < Duration::from_secs(20), "never {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The code in what the program took.
+fn code(mail: &Path) -> String {
+    let text = fs::read_to_string(mail).unwrap();
+    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
+    text.lines().map(str::trim).find(is_code).unwrap().to_owned()
+}
+
+/// Codes and notices have places of their own: twenty notices that hang keep no code waiting.
+#[test]
+fn notices_that_hang_keep_no_code_waiting() {
+    let script = "cat > $1/new.$$\n\
+                  if grep -q 'The code that confirms' $1/new.$$; then\n\
+                  mv $1/new.$$ $1/code.$$; else mv $1/new.$$ $1/notice.$$; exec sleep 60; fi";
+    let mut home = Home::new(script, "30s");
+    let now = clock::now().unwrap();
+    let alice = name("alice");
+    let posted = home.door.set_email(&alice, &address("alice@example.com"), "root", now).unwrap();
+    for _ in 0..20 {
+        home.door.unlock(&alice, "root", now).unwrap();
+    }
+    let _mail = MailThread::start(home.path()).unwrap();
+    until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
+    until("notices were taken", || home.sent("notice").len() == 4);
+    let typed = code(&home.sent("code")[0]);
+    home.door.confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", now).unwrap();
+
+    let posted = home.door.set_email(&name("bob"), &address("bob@example.com"), "root", now).unwrap();
+    home.door.await_letter(&posted).unwrap();
+    assert_eq!(home.sent("notice").len(), 4, "no more than four at the same time");
+}
+
+/// Sixteen codes are on their way at most; what more there are waits, is told so, and goes out later.
+#[test]
+fn more_codes_than_there_are_places_wait_and_go_out_later() {
+    let script = "cat > $1/new.$$; mv $1/new.$$ $1/code.$$; while [ ! -e $1/go ]; do sleep 0.1; done";
+    let mut home = Home::new(script, "30s");
+    let now = clock::now().unwrap();
+    let posted: Vec<_> = (0..20)
+        .map(|number| {
+            let (who, to) = (name(&format!("p{number}")), address(&format!("p{number}@example.com")));
+            home.door.set_email(&who, &to, "root", now).unwrap()
+        })
+        .collect();
+    let _mail = MailThread::start(home.path()).unwrap();
+    until("sixteen were taken", || home.sent("code").len() == 16);
+    assert!(matches!(home.door.await_letter(&posted[19]), Err(NotMailed::Waits)));
+    assert_eq!(home.sent("code").len(), 16);
+    fs::write(home.folder.path().join("sent/go"), "").unwrap();
+    until("all were sent", || home.sent("code").len() == 20);
+    for posted in &posted {
+        home.door.await_letter(posted).unwrap();
+    }
+}
+
+/// A notice that cannot be read is a doubt of its own.
+#[test]
+fn a_damaged_notice_keeps_no_code_waiting() {
+    let mut home = Home::new("cat > $1/code.$$", "10s");
+    let now = clock::now().unwrap();
+    let alice = name("alice");
+    let posted = home.door.set_email(&alice, &address("alice@example.com"), "root", now).unwrap();
+    home.door.unlock(&alice, "root", now).unwrap();
+    let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
+    assert_eq!(store.execute("UPDATE notice SET what = 'nothing known'", []).unwrap(), 1);
+    let _mail = MailThread::start(home.path()).unwrap();
+    until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
+    assert_eq!(home.sent("code").len(), 1);
+}

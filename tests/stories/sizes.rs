@@ -1,0 +1,88 @@
+//! What is taken of disk and memory. No timing decides here: tests/benches/login measures those.
+
+use crate::guest_process::PAM_HOST;
+use shared::secret::Secret;
+use shared::totp::{Algorithm, Moving, Parameters, Step, code};
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+use testhost::{Answer, Front, Host, PamHost, Place, Postern, Posternd, STORE, Web};
+
+/// Logins of each of two people: the log is as long as it ever becomes after some tens.
+const LOGINS: u64 = 500;
+/// Far above what they take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The longest write-ahead log, and the most memory of a daemon that has nothing to do, in bytes and KiB.
+const LONGEST_WAL: u64 = 8 * 1024 * 1024;
+const IDLE: u64 = 10 * 1024;
+
+/// Nobody keeps the store open between two logins: each is decided by a process of its own.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_write_ahead_log_stays_short_without_a_daemon() {
+    let host = Host::without_posternd();
+    host.pam("sizes", "auth required pam_totp.so first_factor=passed\naccount required pam_permit.so\n");
+    let people = ["alice", "bob"].map(|name| (host.person(name), Secret::random().expect("randomness")));
+    let hosts: Vec<PamHost> = people
+        .iter()
+        .map(|(person, secret)| {
+            let uri =
+                format!("otpauth://hotp/{}?secret={}&counter=0\n", person.name, secret.to_base32().as_str());
+            fs::write("/run/sizes.uri", uri).expect("/run can be written");
+            Postern::call("import otpauth /run/sizes.uri --yes").does();
+            let cycles = LOGINS.to_string();
+            let mut pam = PamHost::start(PAM_HOST, "sizes", person.name.as_bytes(), &["--cycles", &cycles]);
+            let by_counter = Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Counter };
+            for counter in 0..LOGINS {
+                pam.answers(&Answer::from(code(secret, by_counter, Step(counter)).as_str()));
+            }
+            pam
+        })
+        .collect();
+
+    let ended = AtomicBool::new(false);
+    let longest = thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut longest = 0;
+            while !ended.load(Ordering::Relaxed) {
+                let length = fs::metadata(format!("{STORE}-wal")).map_or(0, |metadata| metadata.len());
+                longest = longest.max(length);
+                thread::sleep(Duration::from_millis(1));
+            }
+            longest
+        });
+        let ends: Vec<_> = hosts.into_iter().map(|pam| pam.ends_within(PATIENCE)).collect();
+        ended.store(true, Ordering::Relaxed);
+        for end in ends {
+            let end = end.expect("the logins end");
+            let entered = end.all("authenticate").into_iter().filter(|number| **number == 0).count();
+            assert_eq!(entered as u64, LOGINS, "{:?}", end.seen.last());
+        }
+        watching.join().expect("it only looks")
+    });
+    assert!(longest <= LONGEST_WAL, "the write-ahead log had {longest} bytes");
+}
+
+/// Memory by its share (PSS): pages of the C library that all processes have count for all of them together.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn posternd_and_the_gate_take_at_most_10_mib_each_while_idle() {
+    let host = Host::without_posternd();
+    let posternd = Posternd::start();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    alice.with_key().enters_with(&phone.code());
+    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
+    for (name, process) in [("posternd", posternd.process()), ("postern-gate", web.gate.process())] {
+        let size = share(process);
+        assert!(size <= IDLE, "{name} has {size} KiB");
+    }
+}
+
+#[track_caller]
+fn share(process: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("root may read it");
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("it has a share");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}

@@ -19,7 +19,7 @@ const STACK: usize = 1024 * 1024;
 const LIMITS: Limits = Limits {
     shared: 0,
     proven: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
-    known: ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 },
+    known: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
     stranger: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
 };
 

@@ -1,4 +1,4 @@
-//! Where errands are run: root's at the store's own door, anyone else's by the gate, for their own account and with a
+//! Where errands are run: root's at the store's own door, anyone else's by posternd, for their own account and with a
 //! code for every change. Commands say what they want, and not which of the two it is.
 
 use crate::arguments::Arguments;
@@ -9,7 +9,7 @@ use nix::unistd::{User, geteuid, getuid};
 use shared::answer;
 use shared::clock;
 use shared::door::{AuthenticatorState, Caller, Door, Status};
-use shared::errand::client::Gate;
+use shared::errand::client;
 use shared::errand::{Answer, Change, Errand, Finish, Kind, Look, Setup, Task, Typed};
 use shared::name::UserName;
 use shared::store::BrowserRecord;
@@ -26,7 +26,7 @@ pub(crate) struct Desk {
 
 enum Way {
     Door { door: Box<Door>, actor: String },
-    Gate,
+    Daemon,
 }
 
 /// A new authenticator, shown once.
@@ -54,7 +54,7 @@ impl Desk {
             Some(other) if *other != own => Err(Failure::new(format_args!(
                 "only root may do this for another account than your own, {own}; try sudo"
             ))),
-            _ => Ok(Desk { way: Way::Gate, account: own, output }),
+            _ => Ok(Desk { way: Way::Daemon, account: own, output }),
         }
     }
 
@@ -67,7 +67,7 @@ impl Desk {
     pub(crate) fn refuse_unless_root(&self, what: &str) -> Result<(), Failure> {
         match self.way {
             Way::Door { .. } => Ok(()),
-            Way::Gate => Err(Failure::new(format_args!("only root may use {what}"))),
+            Way::Daemon => Err(Failure::new(format_args!("only root may use {what}"))),
         }
     }
 
@@ -149,10 +149,10 @@ impl Desk {
     fn change(&mut self, change: Change) -> Result<Answer, Failure> {
         match (&self.way, change) {
             (Way::Door { .. }, change) => self.run(Task::Change { code: None, change }),
-            (Way::Gate, Change::BeginSetup(setup @ Setup { kind: Kind::First, .. })) => {
+            (Way::Daemon, Change::BeginSetup(setup @ Setup { kind: Kind::First, .. })) => {
                 self.begin_first_setup(setup)
             }
-            (Way::Gate, change) => {
+            (Way::Daemon, change) => {
                 let code = Some(terminal::ask(self.output, CODE)?.into());
                 self.run(Task::Change { code, change })
             }
@@ -176,7 +176,7 @@ impl Desk {
         let errand = Errand { account: self.account.clone(), task };
         let reply = match &mut self.way {
             Way::Door { door, actor } => door.run_errand(Caller::Root(actor), &errand, clock::now()?)?,
-            Way::Gate => Gate::of_this_host().run(&errand)?,
+            Way::Daemon => client::run(&errand)?,
         };
         for told in reply.told {
             match self.output.is_json() {
@@ -196,7 +196,7 @@ pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// The account of whoever runs this: the gate goes by the same name.
+/// The account of whoever runs this: posternd goes by the same name.
 fn own_name() -> Result<UserName, Failure> {
     let user = User::from_uid(geteuid())?;
     let user = user
@@ -207,6 +207,6 @@ fn own_name() -> Result<UserName, Failure> {
 /// The answer itself may hold what must not be printed.
 fn unexpected(_: Answer) -> Failure {
     Failure::new(
-        "the gate answered something else than was asked; ask the administrator to restart postern-gate",
+        "unexpected reply from posternd (another version?); ask the administrator to restart posternd",
     )
 }

@@ -1,7 +1,6 @@
 //! SIGHUP: postern.toml, certificates and secrets as they are now. Whatever is wrong with them leaves the gate as it runs.
 //! Connections stay; each request goes by what there is when it comes.
 
-use crate::errands::Desk;
 use crate::listener::Certificate;
 use crate::log;
 use crate::manager;
@@ -17,13 +16,12 @@ use std::time::Duration;
 /// How long requests that came before have, by what there was then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a reload of a web gate changes.
+/// What a reload changes.
 pub(crate) struct Reload {
     pub(crate) path: PathBuf,
     pub(crate) running: Running,
     pub(crate) sites: Arc<ArcSwap<Site>>,
     pub(crate) certificate: Option<Certificate>,
-    pub(crate) desk: Option<Arc<Desk>>,
     pub(crate) health: Arc<Health>,
 }
 
@@ -64,34 +62,8 @@ impl Reload {
         if let (Some(shown), Some(certificate)) = (&self.certificate, &certificate) {
             shown.becomes(certificate);
         }
-        if let Some(desk) = &self.desk {
-            desk.reload(&next.site.config);
-        }
         let before = std::mem::replace(&mut self.running, next);
         std::thread::spawn(move || before.end(PATIENCE));
-        Ok(())
-    }
-}
-
-/// The same, of a gate without web.
-pub(crate) struct ReloadWithoutWeb {
-    pub(crate) path: PathBuf,
-    pub(crate) desk: Arc<Desk>,
-}
-
-impl ReloadWithoutWeb {
-    /// Goes by the files of now. Blocks; MUST be called within the runtime.
-    pub(crate) fn run(&mut self) {
-        announced(&self.path.clone(), || self.renew());
-    }
-
-    fn renew(&mut self) -> Result<(), String> {
-        let config = read(&self.path)?;
-        if config.gate.url.is_some() {
-            return Err("gate.url is new; to serve the web takes a restart".to_owned());
-        }
-        log::goes_by(&config.gate);
-        self.desk.reload(&config);
         Ok(())
     }
 }

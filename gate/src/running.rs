@@ -51,7 +51,7 @@ impl Running {
             believed: Arc::new(believed),
             uncovered: Arc::default(),
             watch: Arc::new(watch),
-            workers: Workers::of_pages(&config),
+            workers: Workers::new(&config),
             asked_groups: Arc::new(AskedGroups::of(&config)),
             config: Arc::new(config),
         };

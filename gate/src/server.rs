@@ -2,14 +2,13 @@
 
 use crate::belief::Connected;
 use crate::connections::{Connections, Seat, Sending};
-use crate::errands;
 use crate::held::{Held, HeldBody, has_few_fields};
 use crate::listener::{Accepted, Certificate, Listener};
 use crate::log;
 use crate::manager;
 use crate::metrics::{self, METRICS};
 use crate::operations::{Gate, Health};
-use crate::reload::{Reload, ReloadWithoutWeb};
+use crate::reload::Reload;
 use crate::reply;
 use crate::routes;
 use crate::running::Running;
@@ -25,10 +24,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use shared::admission::Busy;
+use shared::config::file;
 use shared::config::gate::Listen;
-use shared::config::{Config, file};
-use shared::door::Door;
-use shared::errand::SOCKET;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,13 +72,6 @@ pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
         health.goes_by_the_file();
     }
     let config = in_force.config;
-    if config.gate.url.is_none() {
-        log::says(format_args!(
-            "{}: gate.url is missing, where browsers find the gate: serves users of this host alone",
-            path.display()
-        ));
-        return without_web(path, &config);
-    }
     let runtime = threads()?;
     let running = {
         let _inside = runtime.enter();
@@ -90,34 +80,6 @@ pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
     let (served, running) = runtime.block_on(serve(path, running, health));
     runtime.shutdown_timeout(LAST);
     running.end(Duration::ZERO);
-    served
-}
-
-/// On a host that protects no web application there are still its own users.
-fn without_web(path: &Path, config: &Config) -> Result<(), Stopped> {
-    Door::open(config.clone()).map_err(|error| error.to_string())?;
-    let runtime = threads()?;
-    let served = runtime.block_on(async {
-        let mut orders = Orders::listen()?;
-        let errands = errands::listen(Path::new(SOCKET), config)?;
-        let mut reload = ReloadWithoutWeb { path: path.to_owned(), desk: errands.desk() };
-        let (_end, ended) = watch::channel(());
-        let mut serving = tokio::spawn(errands.serve(ended));
-        manager::watch_over_us();
-        manager::is_ready();
-        loop {
-            tokio::select! {
-                _ = &mut serving => return Ok(()),
-                order = orders.next() => match order {
-                    Order::End => break,
-                    Order::Reload => tokio::task::block_in_place(|| reload.run()),
-                },
-            }
-        }
-        manager::is_stopping();
-        Ok(())
-    });
-    runtime.shutdown_timeout(LAST);
     served
 }
 
@@ -133,30 +95,20 @@ async fn serve(path: &Path, running: Running, health: Arc<Health>) -> (Result<()
         Ok(bound) => bound,
         Err(error) => return (Err(error), running),
     };
-    let errands = errands::listen(Path::new(SOCKET), &running.site.config);
     let (end, ended) = watch::channel(());
     let sites = Arc::new(ArcSwap::new(Arc::clone(&running.site)));
     let host = Host { sites: Arc::clone(&sites), connections: Connections::affordable() };
     let graceful = Arc::new(GracefulShutdown::new());
-    let mut accepting: Vec<_> = listeners
+    let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| tokio::spawn(accept(host.clone(), listener, Arc::clone(&graceful), ended.clone())))
         .collect();
-    let mut desk = None;
-    match errands {
-        Ok(errands) => {
-            desk = Some(errands.desk());
-            accepting.push(tokio::spawn(errands.serve(ended)));
-        }
-        // the web must not go down with it
-        Err(error) => log::says(format_args!("commands of users who are not root find no gate: {error}")),
-    }
     let gate = Gate { sites: Arc::clone(&sites), connections: Arc::clone(&host.connections), health };
     let health = Arc::clone(&gate.health);
     if let Some(listener) = operations {
         tokio::spawn(gate.answer_at(listener));
     }
-    let mut reload = Reload { path: path.to_owned(), running, sites, certificate, desk, health };
+    let mut reload = Reload { path: path.to_owned(), running, sites, certificate, health };
     manager::watch_over_us();
     manager::is_ready();
     while orders.next().await == Order::Reload {

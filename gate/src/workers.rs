@@ -8,7 +8,6 @@ use crate::metrics::METRICS;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
 use shared::door::{AdministrationError, Door, DoorError};
-use shared::errand::Reply;
 use shared::name::UserName;
 use shared::place::Address;
 use shared::session::{PassedSecond, Session};
@@ -53,8 +52,6 @@ pub(crate) enum Key {
     Browser(UserName),
     /// Of an address; of IPv6 its /64.
     Address(String),
-    /// Of a user of this host.
-    User(u32),
     /// Of the program that administers.
     Program,
     /// The gate's own.
@@ -105,7 +102,6 @@ pub(crate) struct Workers {
     acts: Pool,
     hashes: Pool,
     look_ups: Pool,
-    took: fn(Duration),
 }
 
 #[derive(Clone)]
@@ -123,21 +119,11 @@ impl Pool {
 
 impl Workers {
     pub(crate) fn new(config: &Config) -> Arc<Workers> {
-        Workers::counted(config, |_| {})
-    }
-
-    /// The same, for what people wait for: how long they do is counted.
-    pub(crate) fn of_pages(config: &Config) -> Arc<Workers> {
-        Workers::counted(config, |took| METRICS.judged(took))
-    }
-
-    fn counted(config: &Config, took: fn(Duration)) -> Arc<Workers> {
         Arc::new(Workers {
             config: config.clone(),
             acts: Pool::of("acts", ACTS),
             hashes: Pool::of("hashes", HASHES),
             look_ups: Pool::of("look-ups", LOOK_UPS),
-            took,
         })
     }
 
@@ -176,9 +162,6 @@ impl fmt::Display for NotJudged {
         }
     }
 }
-
-/// What comes of an errand at a door.
-pub(crate) type Ran = Result<Reply, AdministrationError>;
 
 impl Judge {
     /// Runs `work` with an opened door. One that failed is not used again.
@@ -241,7 +224,7 @@ impl Judge {
             };
             let waited = timeout(PATIENCE, entered.map_err(busy)?).await;
             let place = waited.unwrap_or(Err(Busy::All)).map_err(busy)?;
-            let (config, took, idle) = (workers.config.clone(), workers.took, pool.idle);
+            let (config, idle) = (workers.config.clone(), pool.idle);
             let done = tokio::task::spawn_blocking(move || {
                 let _place = place;
                 let kept = idle.lock().ok().and_then(|mut idle| idle.pop());
@@ -260,7 +243,7 @@ impl Judge {
                 Ok(result)
             });
             let done = done.await;
-            took(began.elapsed());
+            METRICS.judged(began.elapsed());
             done.unwrap_or_else(|_| {
                 Err(NotJudged::Failed {
                     cause: "panic",

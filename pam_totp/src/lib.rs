@@ -9,6 +9,5 @@ mod fallback;
 mod ffi;
 mod helper;
 mod host;
-mod in_process;
 mod log;
 mod relay;

@@ -14,7 +14,7 @@ use shared::protocol::{
 };
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -54,6 +54,8 @@ impl fmt::Display for Server {
 enum RelayError {
     /// No daemon listens, and the fallback does not start.
     Fallback(FallbackError),
+    /// Nobody who may be believed listens at the socket, and there is no fallback.
+    Absent(PathBuf, Absent),
     /// Every place is taken.
     Busy,
     /// No protocol version is shared with the fallback.
@@ -70,6 +72,9 @@ impl fmt::Display for RelayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RelayError::Fallback(error) => error.fmt(f),
+            RelayError::Absent(socket, absent) => {
+                write!(f, "{}: {absent}; {}", socket.display(), absent.remedy())
+            }
             RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
             RelayError::Version => f.write_str(
                 "posternd --stdio is of another version than pam_totp.so; install both of one version",
@@ -104,9 +109,33 @@ impl RelayError {
     }
 }
 
-/// Has a hook decided by whoever listens at `socket`, else by the fallback.
-pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
-    let (server, connection, version) = match connect(socket, options) {
+/// As whose host the module runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostOf {
+    /// Root's: posternd believes what it says, and the fallback decides where no daemon listens.
+    Root,
+    /// Another user's, who can read neither store nor key.
+    User,
+}
+
+impl HostOf {
+    fn open(self, version: u16, transaction: Box<Transaction>) -> Opening {
+        match self {
+            HostOf::Root => Opening::Host { version, transaction },
+            HostOf::User => Opening::UserHost { version, transaction },
+        }
+    }
+}
+
+/// Has a hook decided by whoever listens at `socket`; for a host of root's, else by the fallback.
+pub(crate) fn relay(
+    of: HostOf,
+    socket: &Path,
+    hook: Hook,
+    host: &dyn Host,
+    options: &[String],
+) -> HookResult {
+    let (server, connection, version) = match connect(of, socket, options) {
         Ok(connected) => connected,
         Err(error) => return unavailable(host, &error),
     };
@@ -117,7 +146,7 @@ pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[Strin
     }
     let mut conversation =
         Conversation { host, hook, options, server, connection, sent_input: false, mark: None };
-    match conversation.run(version) {
+    match conversation.run(of, version) {
         Err(error) => denied(host, &error, conversation.sent_input),
         Ok(HookResult::Passed) if hook == Hook::Account => match host.remove_mark() {
             Ok(()) => HookResult::Passed,
@@ -145,17 +174,21 @@ type Connected = (Server, Stream, u16);
 
 /// Whoever decides, and the version to speak. A full backlog, or a daemon without room, is no reason for the fallback; a
 /// configuration of the line's own is.
-fn connect(socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
+fn connect(of: HostOf, socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
     let until = Instant::now() + ADMITTED;
-    if fallback::own_configuration(options).is_some() {
+    if of == HostOf::Root && fallback::own_configuration(options).is_some() {
         return start_fallback(options, until);
     }
     loop {
         match greeted(socket, until) {
             Ok(Some((connection, version))) => return Ok((Server::Daemon, connection, version)),
-            Ok(None) if Instant::now() + PAUSE < until => std::thread::sleep(PAUSE),
+            // a full backlog, or no room; or a name service that takes its time
+            Ok(None) | Err(Absent::NameUnavailable) if Instant::now() + PAUSE < until => {
+                std::thread::sleep(PAUSE);
+            }
             Ok(None) => return Err(RelayError::Busy),
-            Err(NobodyListens) => return start_fallback(options, until),
+            Err(_) if of == HostOf::Root => return start_fallback(options, until),
+            Err(absent) => return Err(RelayError::Absent(socket.to_owned(), absent)),
         }
     }
 }
@@ -170,23 +203,61 @@ fn start_fallback(options: &[String], until: Instant) -> Result<Connected, Relay
     Ok((Server::Stdio, helper, version))
 }
 
-/// Nobody who may be believed, or who speaks a shared version, listens there.
-struct NobodyListens;
+/// Why nobody listens at a socket who may be believed and has a greeting for this host.
+#[derive(Debug)]
+enum Absent {
+    Nobody,
+    NotRoot,
+    /// It did not greet, or not in time.
+    NoGreeting(FrameError),
+    OtherVersion,
+    /// The host's user has no name that an account could have.
+    NoAccount,
+    NameUnavailable,
+}
+
+impl Absent {
+    fn remedy(&self) -> &'static str {
+        match self {
+            Absent::Nobody => "start posternd.socket, or bind-mount the socket where the service runs",
+            Absent::NotRoot => "see who made it, and start posternd.socket",
+            Absent::NoGreeting(_) | Absent::OtherVersion => "restart posternd and this service",
+            Absent::NoAccount => "run the service as a user of this host",
+            Absent::NameUnavailable => "see getent passwd",
+        }
+    }
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Absent::Nobody => f.write_str("posternd does not listen there"),
+            Absent::NotRoot => f.write_str("not root's; nothing was sent"),
+            Absent::NoGreeting(error) => write!(f, "posternd does not answer ({error})"),
+            Absent::OtherVersion => f.write_str("posternd is of another version than pam_totp.so"),
+            Absent::NoAccount => f.write_str("posternd finds no name for the user that runs this service"),
+            Absent::NameUnavailable => f.write_str("posternd cannot look up the user that runs this service"),
+        }
+    }
+}
 
 /// A connection to a posternd that has room, and the version to speak; `None` if it has none now.
-fn greeted(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, NobodyListens> {
+fn greeted(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, Absent> {
     let mut connection: Stream = match Connection::open(socket, until) {
         Ok(connection) => Box::new(connection),
         Err(ConnectError::Full) => return Ok(None),
-        Err(ConnectError::Nobody | ConnectError::NotRoot) => return Err(NobodyListens),
+        Err(ConnectError::Nobody) => return Err(Absent::Nobody),
+        Err(ConnectError::NotRoot) => return Err(Absent::NotRoot),
     };
     connection.wait_until(Instant::now() + GREETED);
-    let greeting: Greeting = receive(&mut connection).map_err(|_| NobodyListens)?;
-    let version = common_version(&greeting.versions).ok_or(NobodyListens)?;
-    Ok(match greeting.state {
-        State::Ready => Some((connection, version)),
-        State::Busy => None,
-    })
+    let greeting: Greeting = receive(&mut connection).map_err(Absent::NoGreeting)?;
+    let version = common_version(&greeting.versions).ok_or(Absent::OtherVersion)?;
+    match greeting.state {
+        State::Ready => Ok(Some((connection, version))),
+        State::Busy => Ok(None),
+        State::NoAccount => Err(Absent::NoAccount),
+        State::NameUnavailable => Err(Absent::NameUnavailable),
+    }
 }
 
 struct Conversation<'a> {
@@ -202,10 +273,10 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    fn run(&mut self, version: u16) -> Result<HookResult, RelayError> {
+    fn run(&mut self, of: HostOf, version: u16) -> Result<HookResult, RelayError> {
         let transaction = Box::new(self.transaction());
         self.connection.wait_until(Instant::now() + SILENT);
-        send(&mut self.connection, &Opening::Host { version, transaction })
+        send(&mut self.connection, &of.open(version, transaction))
             .map_err(|error| RelayError::of_frame(self.server, error))?;
         let (mut prompts, mut verifying) = (0, Instant::now());
         for _ in 0..INSTRUCTIONS {

@@ -1,6 +1,6 @@
 //! A PAM conversation: what each hook asks, tells, logs and decides. `login`, `guard` and `password` are the kinds of
 //! lines in a service file; what they need of the PAM host they ask through the trait in `host`, and what they ask of
-//! the store, or of the gate, at `desk`.
+//! the engine at `desk`.
 
 mod answers;
 mod caller;
@@ -9,7 +9,7 @@ mod guard;
 mod host;
 mod line;
 #[cfg(test)]
-mod lines;
+pub(crate) mod lines;
 mod log;
 mod login;
 mod mark;
@@ -18,10 +18,11 @@ mod password;
 mod setup;
 
 pub use caller::{real_user, runs_as};
-pub use desk::Reach;
+pub use desk::{Reach, User};
 pub use host::{Host, Item, NoAnswer, NotForgotten};
 pub use log::LogFields;
 
+use line::misconfigured;
 use shared::protocol::{Hook, HookResult};
 
 /// Runs a hook, from its first prompt to its result.
@@ -34,4 +35,10 @@ pub fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
             HookResult::NotNeeded
         }
     }
+}
+
+/// Refuses a hook whose line names a configuration of its own: only root's lines may.
+pub fn refuse_config(host: &dyn Host, hook: Hook) -> HookResult {
+    let denied = misconfigured(host, &"config= is for PAM hosts that run as root; take it away");
+    if hook.may_end(denied) { denied } else { HookResult::NotNeeded }
 }

@@ -8,7 +8,7 @@ use crate::conversations::{Conversations, Place};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
-use crate::service::Service;
+use crate::service::Daemon;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
@@ -35,9 +35,9 @@ const OF_ONE_USER: usize = 64;
 /// Descriptors besides those of connections: listener, log, and the engines' files.
 const OTHER_DESCRIPTORS: u64 = 256;
 /// How long such a connection may stay silent, and how long a module may take to accept a frame.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
-const STACK: usize = 1024 * 1024;
+pub(crate) const STACK: usize = 1024 * 1024;
 
 /// Why a conversation ended without a result.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ enum Ended {
     Stream(FrameError),
     /// The peer is not root's.
     Peer(u32),
+    /// What it sent is for pam.sock.
+    OtherSocket,
     /// Every place is taken by conversations that none may be ended for.
     Busy,
 }
@@ -61,16 +63,16 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// Has a service accept PAM hosts of effective user 0.
+/// Has the daemon accept PAM hosts of effective user 0.
 ///
 /// # Errors
-/// Those of [`Service::accept`].
-pub fn serve_hosts(service: &mut Service, listener: UnixListener) -> io::Result<()> {
+/// Those of [`Daemon::accept`].
+pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
     raise_descriptor_limit();
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
     let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
     let (engines, names) = (Engines::new(), NameService::default());
-    service.accept(listener, move |stream| {
+    daemon.accept(listener, move |stream| {
         let stream = Arc::new(stream);
         let Ok(peer) = Peer::of(&stream) else { return };
         let Some(place) = opening.enter_or_wait(peer.real_uid, ends(&stream)) else {
@@ -142,11 +144,14 @@ fn report(ended: Result<(), Ended>) {
         // a host that was killed, or a conversation that made room for another
         Err(Ended::Stream(FrameError::Stream(_))) => {}
         Err(Ended::Stream(error)) => eprintln!("posternd: a PAM host sent what cannot be read: {error}"),
+        Err(Ended::OtherSocket) => {
+            eprintln!("posternd: refused on host.sock: a frame of a kind that belongs to pam.sock");
+        }
         Err(Ended::Peer(uid)) => eprintln!("posternd: uid {uid} connected to the socket of root's PAM hosts"),
     }
 }
 
-fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
+pub(crate) fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
     stream.set_write_timeout(Some(PATIENCE))?;
     send(&mut &*stream, &Greeting { versions: VERSIONS.to_vec(), state })
 }
@@ -164,7 +169,9 @@ fn converse(
     }
     greet(stream, State::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let Opening::Host { version, transaction } = receive(&mut stream.as_ref())?;
+    let Opening::Host { version, transaction } = receive(&mut stream.as_ref())? else {
+        return Err(Ended::OtherSocket);
+    };
     if !VERSIONS.contains(&version) {
         return Err(Ended::Stream(shared::protocol::Malformed("version").into()));
     }

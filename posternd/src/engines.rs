@@ -4,7 +4,7 @@
 //! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
 //! or a mode that anyone can write by, is a doubt, and the next opening says which.
 
-use crate::watchdog::TASKS;
+use crate::watchdog::ACTIVITIES;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
 use shared::door::{Door, DoorError};
@@ -21,6 +21,13 @@ const WORKERS: Limits = Limits {
     proven: ClassLimits { own: 4, per_key: 4, waiting_per_key: 64, waiting: 512 },
     known: ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 },
     stranger: ClassLimits { own: 4, per_key: 4, waiting_per_key: 16, waiting: 256 },
+};
+/// The same for users of this host, each of whom has one: services that ask about others have some of their own.
+const WORKERS_OF_USERS: Limits = Limits {
+    shared: 1,
+    proven: ClassLimits { own: 2, per_key: 2, waiting_per_key: 64, waiting: 256 },
+    known: ClassLimits { own: 2, per_key: 1, waiting_per_key: 16, waiting: 256 },
+    stranger: ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 },
 };
 /// How long an act waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -86,7 +93,16 @@ pub enum WorkerError {
 impl Engines {
     /// None is open yet.
     pub fn new() -> Arc<Engines> {
-        Arc::new(Engines { workers: Admission::new(WORKERS), idle: Mutex::default() })
+        Engines::limited(WORKERS)
+    }
+
+    /// None is open yet; for hosts and commands of users, who keep no host of root's waiting.
+    pub fn of_users() -> Arc<Engines> {
+        Engines::limited(WORKERS_OF_USERS)
+    }
+
+    fn limited(limits: Limits) -> Arc<Engines> {
+        Arc::new(Engines { workers: Admission::new(limits), idle: Mutex::default() })
     }
 
     /// An engine under this configuration, opened before if it can still be used.
@@ -128,7 +144,7 @@ impl Worker {
     ) -> Result<Result<R, E>, WorkerError> {
         let turn = self.engines.workers.enter(self.class, self.origin.clone()).map_err(WorkerError::Busy)?;
         let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
-        let _task = TASKS.begin("an act on the store", LONGEST);
+        let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
         let ran = act(&mut engine.door);
         if ran.is_ok() {

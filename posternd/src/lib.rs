@@ -1,4 +1,6 @@
-//! posternd: runs PAM conversations for the module, which only relays, and sends mail.
+//! posternd: runs PAM conversations for the module, which only relays, does what commands of users ask, and sends mail.
+//!
+//! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`.
 #![forbid(unsafe_code)]
 
 pub mod conversation;
@@ -12,4 +14,5 @@ pub mod remote_host;
 pub mod service;
 pub mod sockets;
 pub mod stdio;
+pub mod users;
 pub mod watchdog;

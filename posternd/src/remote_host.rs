@@ -2,7 +2,8 @@
 //!
 //! MUST NOT run a conversation further once the connection has failed: whoever asks then gets no input.
 
-use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach};
+use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach, User};
+use crate::engines::Worker;
 use crate::service::CONFIGURATION;
 use nix::unistd::Uid;
 use shared::config::file::{ConfigError, InForce};
@@ -21,12 +22,17 @@ use zeroize::Zeroizing;
 const LINE: usize = 8 * 1024;
 const TEXT: usize = 32 * 1024;
 
+/// Writes a line of the log.
+pub type WriteLog<'a> = Box<dyn Fn(Severity, &str) + 'a>;
+
 /// A PAM host that a connection leads to.
-pub struct RemoteHost<S> {
+pub struct RemoteHost<'a, S> {
     transaction: Transaction,
     process: HostProcess,
     reach: Reach,
     configuration: RefCell<Option<Result<InForce, ConfigError>>>,
+    /// What writes log lines; the module, if this is not given.
+    log: Option<WriteLog<'a>>,
     connection: RefCell<Connection<S>>,
 }
 
@@ -51,16 +57,51 @@ impl<S: Read + Write> Connection<S> {
     }
 }
 
-impl<S: Read + Write> RemoteHost<S> {
+impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
-    pub fn new(stream: S, transaction: Transaction, process: HostProcess, reach: Reach) -> RemoteHost<S> {
+    pub fn new(stream: S, transaction: Transaction, process: HostProcess, reach: Reach) -> RemoteHost<'a, S> {
         let connection = RefCell::new(Connection { stream, failed: None });
-        RemoteHost { transaction, process, reach, configuration: RefCell::default(), connection }
+        let configuration = RefCell::default();
+        RemoteHost { transaction, process, reach, configuration, log: None, connection }
     }
 
     /// The same, with a configuration that was read before; for one hook, which asks once.
-    pub fn with_configuration(self, configuration: Result<InForce, ConfigError>) -> RemoteHost<S> {
+    pub fn with_configuration(self, configuration: Result<InForce, ConfigError>) -> RemoteHost<'a, S> {
         RemoteHost { configuration: RefCell::new(Some(configuration)), ..self }
+    }
+
+    /// The host of a transaction that `user` runs. What it says of where the person is and of what has passed counts only
+    /// where `pam.socket_users` names the user; `log` writes the lines, since a user's process may write what it likes.
+    pub fn of_user(
+        stream: S,
+        claimed: Transaction,
+        process: HostProcess,
+        worker: Worker,
+        user: User,
+        log: WriteLog<'a>,
+    ) -> RemoteHost<'a, S> {
+        let real_uid = user.uid;
+        let transaction = match user.is_service {
+            true => Transaction { real_uid, ..claimed },
+            false => Transaction {
+                real_uid,
+                remote_host: None,
+                terminal: None,
+                ssh_connection: None,
+                ssh_auth_info: None,
+                ..claimed
+            },
+        };
+        let host = RemoteHost::new(stream, transaction, process, Reach::User(worker, user));
+        RemoteHost { log: Some(log), ..host }
+    }
+
+    /// The user whom the kernel names, where it is not root.
+    fn user(&self) -> Option<&User> {
+        match &self.reach {
+            Reach::User(_, user) => Some(user),
+            Reach::Store | Reach::Worker(_) => None,
+        }
     }
 
     /// What the transaction is about.
@@ -95,7 +136,7 @@ impl<S: Read + Write> RemoteHost<S> {
     }
 }
 
-impl<S: Read + Write> Host for RemoteHost<S> {
+impl<S: Read + Write> Host for RemoteHost<'_, S> {
     fn reach(&self) -> Reach {
         self.reach.clone()
     }
@@ -115,6 +156,9 @@ impl<S: Read + Write> Host for RemoteHost<S> {
     }
 
     fn real_user(&self) -> Option<String> {
+        if let Some(user) = self.user() {
+            return Some(user.name.to_string());
+        }
         let uid = Uid::from_raw(self.transaction.real_uid);
         (!uid.is_root()).then(|| user_of(uid).unwrap_or_else(|| format!("#{uid}")))
     }
@@ -124,6 +168,9 @@ impl<S: Read + Write> Host for RemoteHost<S> {
     }
 
     fn runs_as(&self) -> String {
+        if let Some(user) = self.user() {
+            return user.name.to_string();
+        }
         let uid = Uid::from_raw(self.transaction.real_uid);
         user_of(uid).unwrap_or_else(|| format!("uid {uid}"))
     }
@@ -170,7 +217,10 @@ impl<S: Read + Write> Host for RemoteHost<S> {
     }
 
     fn log(&self, severity: Severity, line: &str) {
-        self.send(&Instruction::Log { severity, line: cut(line, LINE).to_owned() });
+        match &self.log {
+            Some(log) => log(severity, cut(line, LINE)),
+            None => self.send(&Instruction::Log { severity, line: cut(line, LINE).to_owned() }),
+        }
     }
 
     fn known_user(&self) -> Option<Vec<u8>> {

@@ -1,5 +1,5 @@
 //! Errands: what is asked about an account, and what is answered. Root's command runs them itself, at an opened
-//! door; whoever is not root sends them to the gate over pam.sock, for their own account only.
+//! door; whoever is not root sends them to posternd over pam.sock, for their own account only.
 //!
 //! The types say what needs what: a [`Look`] nothing, a [`Change`] a code, a [`Finish`] the ticket that a change gave;
 //! a first setup a password, where there is no code yet.
@@ -18,9 +18,6 @@ use crate::name::{Label, UserName};
 use crate::store::BrowserRecord;
 use crate::totp::Algorithm;
 use serde::{Deserialize, Serialize};
-
-/// Where the gate takes errands.
-pub const SOCKET: &str = "/run/postern/pam.sock";
 
 /// One errand.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,8 +52,6 @@ pub enum Task {
     },
     /// What a change began is finished.
     Finish(Finish),
-    /// Asked by a PAM host, at its prompt.
-    Judge(Judging),
 }
 
 /// What is shown.
@@ -169,7 +164,8 @@ pub enum Answer {
     Authenticators(Vec<AuthenticatorState>),
     /// The browsers that it trusts, newest first.
     Browsers(Vec<BrowserRecord>),
-    /// What a PAM host asked.
+    /// What a conversation asked; no command is answered so.
+    #[serde(skip)]
     Judged(Judged),
     /// So many browsers are trusted no longer.
     Revoked(usize),

@@ -26,6 +26,7 @@ pub mod host_password;
 pub mod host_process;
 pub mod import;
 pub mod key;
+pub mod local_stream;
 pub mod name;
 pub mod name_service;
 pub mod otpauth;

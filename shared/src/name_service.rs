@@ -116,8 +116,8 @@ pub fn reason(error: Errno, database: &str) -> String {
     };
     let text = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
     let line = text.lines().filter_map(|line| line.split('#').next()?.split_once(':'));
-    let sources = line.filter(|(name, _)| name.trim() == database).map(|(_, sources)| sources.trim());
-    match sources.last() {
+    let mut sources = line.filter(|(name, _)| name.trim() == database).map(|(_, sources)| sources.trim());
+    match sources.next_back() {
         Some(sources) => {
             let sources: Vec<&str> = sources.split_ascii_whitespace().collect();
             format!("{why} (/etc/nsswitch.conf: {database}: {})", sources.join(" "))

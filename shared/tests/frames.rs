@@ -1,4 +1,5 @@
 //! Frames from strangers: the corpus of the fuzz targets, and mutations of it. tests/fuzz does the same without end.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 // what the fuzz targets call
 #[allow(unreachable_pub)]

@@ -29,14 +29,6 @@ impl Gate {
         Gate { running: Some(launch_with_socket(Command::new("setpriv"))) }
     }
 
-    /// Starts it for the users of the host alone, where postern.toml has no URL for it.
-    pub fn without_web() -> Gate {
-        make_folder();
-        let mut gate = Gate { running: None };
-        gate.restart_without_web();
-        gate
-    }
-
     /// Everything that it said since it started.
     pub fn log(&self) -> String {
         self.running.as_ref().map(Running::said).unwrap_or_default()
@@ -82,13 +74,6 @@ impl Gate {
         self.running = Some(launch_with_socket(Command::new("setpriv")));
     }
 
-    /// Starts it again where postern.toml has no URL for it, and waits until users of the host reach it.
-    pub fn restart_without_web(&mut self) {
-        self.crash();
-        self.running = Some(launch(Command::new("setpriv"), Stdio::null(), "users of this host alone"));
-        patiently("the gate listens", || UnixStream::connect("/run/postern/pam.sock").map(Some));
-    }
-
     /// Starts it again through a command that goes on with the one after it, such as prlimit.
     pub fn restart_through(&mut self, command: &[&str]) {
         self.crash();
@@ -114,11 +99,10 @@ fn through(command: &[&str]) -> Command {
     through
 }
 
-/// As systemd makes it.
+/// As systemd-tmpfiles makes it: neither daemon can make a socket there.
 fn make_folder() {
-    let user = User::from_name("postern-gate").ok().flatten().expect("postern is installed");
     fs::create_dir_all("/run/postern").expect("/run can be written");
-    chown("/run/postern", Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may do it");
+    chown("/run/postern", Some(0), Some(0)).expect("root may do it");
     fs::set_permissions("/run/postern", PermissionsExt::from_mode(0o755)).expect("root may do it");
 }
 

@@ -34,9 +34,9 @@ impl PasswordHelper {
             fs::remove_file(SOCKET).expect("/run can be written");
         }
         let socket = UnixListener::bind(SOCKET).expect("/run can be written");
-        let user = nix::unistd::User::from_name("postern-gate").ok().flatten().expect("postern is installed");
-        chown(SOCKET, Some(user.uid.as_raw()), None).expect("root may do it");
-        fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o600)).expect("root may do it");
+        let group = nix::unistd::Group::from_name("postern").ok().flatten().expect("postern is installed");
+        chown(SOCKET, None, Some(group.gid.as_raw())).expect("root may do it");
+        fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o660)).expect("root may do it");
         let running = Some(launch(&socket, command));
         PasswordHelper { running, socket }
     }

@@ -1,4 +1,4 @@
-//! posternd: a real process of user posternd at a socket that root listens on, as systemd hands it over, on the story's
+//! posternd: a real process of user posternd at sockets that root listens on, as systemd hands them over, on the story's
 //! clock.
 
 use crate::clock::on_the_clock;
@@ -13,39 +13,54 @@ use std::process::{Command, Stdio};
 
 /// Where PAM hosts of effective user 0 find it.
 pub const HOST_SOCKET: &str = "/run/postern/host.sock";
+/// Where all other PAM hosts and the commands of users find it.
+pub const PAM_SOCKET: &str = "/run/postern/pam.sock";
 
 /// Where the module finds the fallback.
 pub const PROGRAM: &str = "/usr/libexec/postern/posternd";
 /// Where the program itself is, on the test host.
 pub const REAL_PROGRAM: &str = "/usr/libexec/postern/posternd.real";
 
-/// A running posternd; it ends, and its socket goes, when this goes.
+/// A running posternd; it ends, and its sockets go, when this goes.
 pub struct Posternd {
     running: Option<Running>,
-    socket: UnixListener,
+    sockets: Vec<(&'static str, &'static str, UnixListener)>,
 }
 
 impl Posternd {
-    /// Makes the socket, and starts it.
+    /// Makes both sockets, and starts it.
     #[track_caller]
     pub fn start() -> Posternd {
+        Posternd::start_at(&[("host", HOST_SOCKET, 0o600), ("pam", PAM_SOCKET, 0o666)])
+    }
+
+    /// The same for users of the host alone, who are not root.
+    #[track_caller]
+    pub fn for_users() -> Posternd {
+        Posternd::start_at(&[("pam", PAM_SOCKET, 0o666)])
+    }
+
+    fn start_at(sockets: &[(&'static str, &'static str, u32)]) -> Posternd {
         fs::create_dir_all("/run/postern").expect("/run can be written");
-        let _ = fs::remove_file(HOST_SOCKET);
-        let socket = UnixListener::bind(HOST_SOCKET).expect("/run/postern can be written");
-        fs::set_permissions(HOST_SOCKET, PermissionsExt::from_mode(0o600)).expect("root may do it");
-        let mut posternd = Posternd { running: None, socket };
+        let listen = |(name, path, mode): &(&'static str, &'static str, u32)| {
+            let _ = fs::remove_file(path);
+            let socket = UnixListener::bind(path).expect("/run/postern can be written");
+            fs::set_permissions(path, PermissionsExt::from_mode(*mode)).expect("root may do it");
+            (*name, *path, socket)
+        };
+        let mut posternd = Posternd { running: None, sockets: sockets.iter().map(listen).collect() };
         posternd.restart();
         posternd
     }
 
-    /// Starts it again at the same socket, as systemd does.
+    /// Starts it again at the same sockets, as systemd does.
     #[track_caller]
     pub fn restart(&mut self) {
         self.crash();
-        self.running = Some(launch(&self.socket));
+        self.running = Some(launch(&self.sockets));
     }
 
-    /// Ends it at once, as a crash would; its socket stays.
+    /// Ends it at once, as a crash would; its sockets stay.
     pub fn crash(&mut self) {
         if let Some(running) = self.running.as_mut() {
             crate::processes::end(running.process());
@@ -75,10 +90,12 @@ impl Posternd {
         self.running.as_ref().map_or(0, Running::process)
     }
 
-    /// Waits until its log holds some words.
+    /// Waits until a line of its log holds some words; the last one that does.
     #[track_caller]
-    pub fn says(&self, words: &str) {
-        patiently(&format!("posternd says {words:?}"), || Ok(self.log().contains(words).then_some(())));
+    pub fn says(&self, words: &str) -> String {
+        patiently(&format!("posternd says {words:?}"), || {
+            Ok(self.log().lines().rfind(|line| line.contains(words)).map(str::to_owned))
+        })
     }
 
     /// Everything that it said since it started.
@@ -90,8 +107,10 @@ impl Posternd {
 impl Drop for Posternd {
     fn drop(&mut self) {
         self.running = None;
-        // a story may have taken it away
-        let _ = fs::remove_file(HOST_SOCKET);
+        for (_, path, _) in &self.sockets {
+            // a story may have taken it away
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
@@ -110,15 +129,18 @@ pub(crate) fn live_by_the_clock() {
     fs::set_permissions(PROGRAM, PermissionsExt::from_mode(0o755)).expect("root may do it");
 }
 
-/// Starts it as systemd would: the socket is descriptor 3.
+/// Starts it as systemd would: the sockets are descriptors 3 and 4.
 #[track_caller]
-fn launch(socket: &UnixListener) -> Running {
+fn launch(sockets: &[(&'static str, &'static str, UnixListener)]) -> Running {
+    let names: Vec<_> = sockets.iter().map(|(name, ..)| *name).collect();
     let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "exec 3<&0; export LISTEN_FDS=1 LISTEN_FDNAMES=host LISTEN_PID=$$; exec \"$@\"",
-        "sh",
-    ]);
+    // one that is handed over as standard output is only lent: its own goes to the log
+    let script = match sockets {
+        [_] => "exec 3<&0",
+        _ => "exec 3<&0; exec 4<&1; exec 1>&2",
+    };
+    let variables = format!("LISTEN_FDS={} LISTEN_FDNAMES={} LISTEN_PID=$$", names.len(), names.join(":"));
+    command.args(["-c", &format!("{script}; export {variables}; exec \"$@\""), "sh"]);
     command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups", "env"]);
     for (name, value) in on_the_clock(Command::new("posternd")).get_envs() {
         let mut setting = name.to_owned();
@@ -127,6 +149,9 @@ fn launch(socket: &UnixListener) -> Running {
         command.arg(setting);
     }
     command.arg(PROGRAM);
-    let input = Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor")));
-    Running::start_at(command, input, "posternd.log")
+    let lent =
+        |number: usize| sockets.get(number).map(|(.., socket)| socket.try_clone().expect("a descriptor"));
+    let input = Stdio::from(OwnedFd::from(lent(0).expect("a socket")));
+    let output = lent(1).map(|socket| Stdio::from(OwnedFd::from(socket)));
+    Running::start_between(command, input, output, "posternd.log")
 }

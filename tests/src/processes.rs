@@ -127,11 +127,22 @@ impl Running {
 
     /// Starts it with something as its standard input.
     #[track_caller]
-    pub(crate) fn start_at(mut command: Command, input: Stdio, log: &str) -> Running {
+    pub(crate) fn start_at(command: Command, input: Stdio, log: &str) -> Running {
+        Running::start_between(command, input, None, log)
+    }
+
+    /// The same, with something as its standard output; what it says on standard error goes to the file.
+    #[track_caller]
+    pub(crate) fn start_between(
+        mut command: Command,
+        input: Stdio,
+        output: Option<Stdio>,
+        log: &str,
+    ) -> Running {
         let log = crate::web::log(log);
         let file = File::create(&log).expect("the tests' folder can be written");
         let errors = file.try_clone().expect("a descriptor");
-        command.stdin(input).stdout(file).stderr(errors);
+        command.stdin(input).stdout(output.unwrap_or_else(|| file.into())).stderr(errors);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Running { child, log }
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::Command;
-use testhost::{Gate, Host, Store, Terminal, on_the_clock};
+use testhost::{Host, Posternd, Store, Terminal, on_the_clock};
 
 /// A getty has opened the terminal and calls login.
 #[track_caller]
@@ -147,8 +147,8 @@ fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {
 
     assert!(!unlocks(&phone.code()));
     let line = host.journal.says("pam_totp(i3lock:auth): refused cause=unavailable");
-    assert!(line.contains("start postern-gate"), "{line}");
-    let _gate = Gate::without_web();
+    assert!(line.contains("start posternd.socket"), "{line}");
+    let posternd = Posternd::start();
     assert!(unlocks(&phone.code()));
-    host.journal.says("pam_totp(i3lock:auth): accepted cause=code address=- service=i3lock user=\"alice\"");
+    posternd.says("pam_totp(i3lock:auth): accepted cause=code address=- service=i3lock user=\"alice\"");
 }

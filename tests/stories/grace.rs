@@ -1,6 +1,6 @@
 //! Grace: for a while after a code none is asked, at the same service and from the same address.
 
-use testhost::{Front, Gate, Host, Person, Phone, Place, Postern, Visitor, Web};
+use testhost::{Front, Host, Person, Phone, Place, Postern, Posternd, Visitor, Web};
 
 const HERE: &str = "127.0.0.1";
 const ONE_HOUR: &str = "[pam.service.sshd]\ngrace = \"1h\"\n";
@@ -159,7 +159,7 @@ fn before_the_first_factor_everyone_is_asked() {
 /// A service that is not root, and that is trusted, over pam.sock.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn it_counts_for_a_service_that_the_gate_believes() {
+fn it_counts_for_a_service_that_is_named() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();
@@ -167,7 +167,7 @@ fn it_counts_for_a_service_that_the_gate_believes() {
     host.configure(
         "[pam]\ngrace = \"1h\"\nsocket_users = [\"bob\"]\n[pam.service.mail]\nrhost_is_address = true\n",
     );
-    let _gate = Gate::without_web();
+    let posternd = Posternd::start();
     host.pam("mail", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
     let enters = |user: &str, typed: &str| {
         let input = "/run/postern-tests/typed";
@@ -180,7 +180,7 @@ fn it_counts_for_a_service_that_the_gate_believes() {
     };
     assert!(enters("bob", &phone.code()));
     assert!(enters("bob", ""));
-    host.journal.says(&format!("pam_totp(mail:auth): not needed cause=grace address={HERE} service=mail"));
+    posternd.says(&format!("pam_totp(mail:auth): not needed cause=grace address={HERE} service=mail"));
     // of one's own account no address is believed
     assert!(enters("alice", &phone.code_in(1)));
     assert!(!enters("alice", ""));

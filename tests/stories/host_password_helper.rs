@@ -109,18 +109,18 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn nobody_but_the_gate_gets_an_answer() {
+fn nobody_but_the_daemons_gets_an_answer() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let helper = PasswordHelper::start();
     host.pam(SERVICE, "@include common-auth\n@include common-account\n");
     let script = "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => shift) or die \"$!\"; \
          print $s \"alice\\0\\0stranger\\0the password of alice\\0\"; $s->flush; shutdown $s, 1; print while <$s>;";
-    let asks_as = |user: &str| {
+    let asks_as = |user: &str, group: &str| {
         let mut perl = Command::new("setpriv");
         perl.args([
             &format!("--reuid={user}"),
-            "--regid=65534",
+            &format!("--regid={group}"),
             "--clear-groups",
             "perl",
             "-e",
@@ -133,13 +133,15 @@ fn nobody_but_the_gate_gets_an_answer() {
             String::from_utf8_lossy(&output.stderr).into_owned(),
         )
     };
-    let (said, error) = asks_as("alice");
+    let (said, error) = asks_as("alice", "nogroup");
     assert!(said.is_empty() && error.contains("Permission denied"), "{said}{error}");
-    assert_eq!(asks_as("postern-gate").0, "postern-password 2\nyes\n");
+    for daemon in ["postern-gate", "posternd"] {
+        assert_eq!(asks_as(daemon, "postern").0, "postern-password 2\nyes\n", "{daemon}");
+    }
     // even if anyone could connect
     fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o666)).expect("root may do it");
     for user in ["alice", "nobody", "www-data"] {
-        assert_eq!(asks_as(user).0, "", "{user}");
+        assert_eq!(asks_as(user, "nogroup").0, "", "{user}");
         helper.says("refused cause=peer uid=");
     }
 

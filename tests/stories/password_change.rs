@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testhost::{
-    APP, Front, Gate, Host, Person, Phone, Place, Postern, STORE, Terminal, Visitor, Web, outcome,
+    APP, Front, Host, Person, Phone, Place, Postern, Posternd, STORE, Terminal, Visitor, Web, outcome,
 };
 
 const PASSWD: &str = include_str!("../../config/pam.d/passwd");
@@ -169,7 +169,7 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
     host.person("bob");
     alice.enrols();
     host.configure("# for users\n");
-    let gate = Gate::without_web();
+    let posternd = Posternd::start();
     host.pam("kerberos", "password required pam_permit.so\npassword optional pam_totp.so\n");
     let changes = |user: &str| {
         let mut tester = Command::new("setpriv");
@@ -178,16 +178,16 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
         output.expect("pamtester runs").status.success()
     };
     assert!(changes("bob"));
-    let line = host.journal.says("pam_totp(kerberos:chauthtok): not ended cause=unavailable");
+    let line = posternd.says("pam_totp(kerberos:chauthtok): not ended cause=unavailable");
     assert!(line.contains("may ask about the account bob alone"), "{line}");
     let events = || Postern::call("log alice --event host-password-changed --json").does().out;
     assert!(changes("alice"));
-    host.journal.says("pam_totp(kerberos:chauthtok): not ended cause=unavailable");
+    posternd.says("pam_totp(kerberos:chauthtok): not ended cause=unavailable");
     assert_eq!(events(), "");
-    drop(gate);
+    drop(posternd);
     host.configure("[pam]\nsocket_users = [\"bob\"]\n");
-    let _gate = Gate::without_web();
+    let posternd = Posternd::start();
     assert!(changes("bob"));
-    host.journal.says("pam_totp(kerberos:chauthtok): ended cause=host-password address=- service=kerberos");
+    posternd.says("pam_totp(kerberos:chauthtok): ended cause=host-password address=- service=kerberos");
     assert_eq!(events().lines().count(), 1);
 }

@@ -161,29 +161,3 @@ fn a_new_certificate_is_shown_after_a_reload() {
     reload(&web.gate, "not reloaded, goes on as before: gate.tls: /etc/postern/gate.crt");
     assert!(shown().contains("new"));
 }
-
-/// pam.sock goes by the files of now too, also where there is no web.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn a_gate_without_web_reloads_too() {
-    let host = Host::fresh();
-    host.configure("# nothing yet\n");
-    let gate = Gate::without_web();
-    let service = "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n";
-    host.pam("asking", service);
-    let alice = host.person("alice");
-    let phone = alice.enrols();
-    let asks = || {
-        let mut asking =
-            alice.on_this_host(&format!("echo {} | pamtester asking bob authenticate", phone.code()));
-        asking.output().expect("pamtester runs").status.success()
-    };
-    host.person("bob");
-    assert!(!asks(), "alice's processes have no business with bob's account");
-    host.configure("[pam]\nsocket_users = [\"alice\"]\n");
-    reload(&gate, "reloaded /etc/postern/postern.toml");
-    host.journal.forget();
-    asks();
-    host.journal.says("not needed cause=not-enrolled address=- service=asking user=\"bob\"");
-    gate.signal(Signal::SIGTERM);
-}

@@ -100,7 +100,7 @@ fn prompt() -> Instruction {
 
 fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> HookResult {
     let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-    let result = relay(&played.path, hook, host, &options);
+    let result = relay(HostOf::Root, &played.path, hook, host, &options);
     played.thread.join().unwrap();
     result
 }

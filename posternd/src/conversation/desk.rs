@@ -1,20 +1,19 @@
-//! Who judges: a door to the store, which only root opens, or for any other host the gate, which has one open. Lines
-//! ask, and do not know which of the two it is.
+//! What a conversation asks of the engine, and as whom: as root where the PAM host is root's, else as the user whom the
+//! kernel names.
 //!
-//! MUST NOT open store or key where the gate judges.
+//! MUST take who asks from the kernel, and nothing about it from the host.
 
 use super::mark::Mark;
 use crate::engines::{Worker, WorkerError};
 use shared::account::Mail;
 use shared::admission::Busy;
 use shared::answer::{LONGEST, Reading};
-use shared::clock::{self, ClockError};
+use shared::clock::{self, ClockError, Timestamp};
 use shared::config::{Config, Grace};
 use shared::decision::Spared;
 use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, Visitor, not_mailed};
 use shared::earlier::Earlier;
-use shared::errand::client::{ClientError, Gate};
-use shared::errand::{Answer, AtPrompt, Errand, Judged, Judging, MarkRefusal, Question, Reply, Task, Typed};
+use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
 use shared::groups::{NamedGroups, PersonGroups};
 use shared::guess::Stage;
 use shared::host_process::HostProcess;
@@ -33,33 +32,41 @@ use zeroize::Zeroizing;
 const ROOT: Caller<'static> = Caller::Root("root");
 
 /// How often it is looked what became of a letter.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
-/// How far a host process reaches.
+/// Which engine decides for a PAM host, and who the host is.
 #[derive(Clone)]
 pub enum Reach {
-    /// It is root's, and opens the store.
+    /// One of its own, for a host of root's.
     Store,
-    /// It is a worker of posternd's.
+    /// One of posternd's, for a host of root's.
     Worker(Worker),
-    /// It asks the gate.
-    Gate(Gate),
+    /// One of posternd's, for a host of this user's.
+    User(Worker, User),
+}
+
+/// A user of this host, as the kernel says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The user's number.
+    pub uid: u32,
+    /// The user's name.
+    pub name: UserName,
+    /// Whether `pam.socket_users` names it.
+    pub is_service: bool,
 }
 
 /// Where a line asks.
-pub(crate) enum Desk {
-    Store {
-        process: HostProcess,
-        config: Box<Config>,
-        /// Whose engine it is; one of its own if it is nobody's.
-        worker: Option<Worker>,
-        /// What nobody knew of groups, for the log.
-        doubts: RefCell<Vec<String>>,
-    },
-    Gate {
-        process: HostProcess,
-        gate: Gate,
-    },
+pub(crate) struct Desk {
+    /// The host process.
+    process: HostProcess,
+    config: Box<Config>,
+    /// Whose engine it is; one of its own if it is nobody's.
+    worker: Option<Worker>,
+    /// Who the host is, if not root.
+    user: Option<User>,
+    /// What nobody knew of groups, for the log.
+    doubts: RefCell<Vec<String>>,
 }
 
 /// What came of an answer; each with the bytes at the end of what was typed that it took.
@@ -144,29 +151,22 @@ pub(crate) enum Begun {
 impl Desk {
     /// For a host process.
     pub(crate) fn of(reach: Reach, process: HostProcess, config: &Config) -> Desk {
-        let with_store = |worker| {
-            let config = Box::new(config.clone());
-            Desk::Store { process: process.clone(), config, worker, doubts: RefCell::default() }
+        let (worker, user) = match reach {
+            Reach::Store => (None, None),
+            Reach::Worker(worker) => (Some(worker), None),
+            Reach::User(worker, user) => (Some(worker), Some(user)),
         };
-        match reach {
-            Reach::Store => with_store(None),
-            Reach::Worker(worker) => with_store(Some(worker)),
-            Reach::Gate(gate) => Desk::Gate { process, gate },
-        }
+        Desk { process, config: Box::new(config.clone()), worker, user, doubts: RefCell::default() }
     }
 
-    fn process(&self) -> &HostProcess {
-        match self {
-            Desk::Store { process, .. } | Desk::Gate { process, .. } => process,
-        }
+    /// Whether an exemption may go by what the host says of itself: its service, and where the person is.
+    pub(crate) fn believes_claims(&self) -> bool {
+        self.user.as_ref().is_none_or(|user| user.is_service)
     }
 
-    /// What nobody knew of groups since this was asked last; a gate logs its own.
+    /// What nobody knew of groups since this was asked last.
     pub(crate) fn take_doubts(&self) -> BTreeSet<String> {
-        match self {
-            Desk::Store { doubts, .. } => doubts.take().into_iter().collect(),
-            Desk::Gate { .. } => BTreeSet::new(),
-        }
+        self.doubts.take().into_iter().collect()
     }
 
     /// What the policy says, and whether codes are mailed to the account.
@@ -252,9 +252,28 @@ impl Desk {
         }
     }
 
-    /// Has a code mailed; what there is to tell. It waits until the letter is sent.
+    /// Has a code mailed; what there is to tell. Waits until the letter is sent, and holds no worker meanwhile.
     pub(crate) fn mail(&self, person: &Person<'_>) -> Result<Result<String, Refusal>, DeskError> {
-        match self.ask(person, Question::Mail)?.judged {
+        let judging = self.judging(person, Earlier::default(), Question::Mail);
+        let asked =
+            self.act(|door, now| Ok(door.post_code_for(self.caller(ROOT), person.name, &judging, now)?))?;
+        let judged = match asked {
+            Asked::Refused(refusal) => not_mailed(refusal),
+            Asked::For(posted) => {
+                let began = Instant::now();
+                loop {
+                    thread::sleep(LOOK);
+                    let looked = self.act(|door, _| {
+                        let sent = door.look_after(&posted, began.elapsed());
+                        Ok(sent.map(|sent| door.mailed(&posted, sent)).transpose()?)
+                    })?;
+                    if let Some(judged) = looked {
+                        break judged;
+                    }
+                }
+            }
+        };
+        match judged {
             Judged::Mailed(told) => Ok(Ok(told)),
             Judged::Refused { cause, words, .. } => Ok(Err(Refusal { cause, words })),
             _ => Err(DeskError::Nonsense),
@@ -323,84 +342,65 @@ impl Desk {
         earlier: Earlier,
         question: Question,
     ) -> Result<Answered, DeskError> {
-        let judging = Judging {
+        let judging = self.judging(person, earlier, question);
+        // where nobody waits for the worker that is taken then
+        let groups =
+            self.worker.as_ref().and_then(|_| policy_groups(&self.config, person, &judging.question));
+        let Reply { told, answer, mark } = self.act(|door, now| {
+            door.foreknow(groups);
+            let judged = door.judge_for(self.caller(root), person.name, &judging, now);
+            door.foreknow(None);
+            Ok(judged?)
+        })?;
+        match answer {
+            Answer::Judged(judged) => Ok(Answered { judged, told, mark }),
+            _ => Err(DeskError::Nonsense),
+        }
+    }
+
+    fn judging(&self, person: &Person<'_>, earlier: Earlier, question: Question) -> Judging {
+        Judging {
             service: Service::named(person.service.as_bytes()),
             user: person.user.clone(),
-            process: self.process().clone(),
+            process: self.process.clone(),
             origin: person.origin.clone(),
             stage: person.stage,
             earlier,
             question,
-        };
-        // a letter is sent, or a revocation waits for other gates
-        let takes_its_time = matches!(judging.question, Question::Mail | Question::PasswordChanged);
-        if let (Desk::Store { config, worker: Some(worker), .. }, Question::Mail) = (self, &judging.question)
-        {
-            let judged = mail_code(worker, config, (root, person.name), &judging)?;
-            return Ok(Answered { judged, told: Vec::new(), mark: None });
         }
-        let errand = Errand { account: person.name.clone(), task: Task::Judge(judging) };
-        let Reply { told, answer, mark } = match self {
-            Desk::Store { config, worker, doubts, .. } => {
-                // where nobody waits for the worker that is taken then
-                let foreknown = worker.as_ref().and_then(|_| policy_groups(config, &errand));
-                let act = |door: &mut Door| -> Result<Reply, DeskError> {
-                    door.foreknow(foreknown);
-                    let ran = door.run_errand(root, &errand, clock::now()?);
-                    door.foreknow(None);
-                    doubts.borrow_mut().extend(door.take_doubts());
-                    Ok(ran?)
-                };
-                match worker {
-                    None => act(&mut Door::open((**config).clone())?)?,
-                    Some(worker) => worker.run(config, act)??,
-                }
-            }
-            Desk::Gate { gate, .. } if takes_its_time => gate.run(&errand)?,
-            Desk::Gate { gate, .. } => gate.judge(&errand)?,
+    }
+
+    /// Who asks: root under the name that the host goes by, or the user that the host runs as.
+    fn caller<'a>(&'a self, root: Caller<'a>) -> Caller<'a> {
+        match &self.user {
+            None => root,
+            Some(User { uid, name, .. }) => Caller::Owner { name, uid: *uid },
+        }
+    }
+
+    /// An act at the engine, when it is its turn.
+    fn act<R>(&self, act: impl FnOnce(&mut Door, Timestamp) -> Result<R, DeskError>) -> Result<R, DeskError> {
+        let act = |door: &mut Door| {
+            let acted = clock::now().map_err(DeskError::from).and_then(|now| act(door, now));
+            self.doubts.borrow_mut().extend(door.take_doubts());
+            acted
         };
-        match answer {
-            Answer::Judged(judged) => Ok(Answered { judged, told, mark }),
-            Answer::Refused(why) => Err(DeskError::Refused(why)),
-            _ => Err(DeskError::Nonsense),
+        match &self.worker {
+            None => act(&mut Door::open((*self.config).clone())?),
+            Some(worker) => worker.run(&self.config, act)?,
         }
     }
 }
 
 /// What the host knows of the groups that the policy names, where a question turns on them.
-fn policy_groups(config: &Config, errand: &Errand) -> Option<(UserName, PersonGroups)> {
-    let Task::Judge(Judging { question: Question::Need | Question::Waive | Question::Setup(_), .. }) =
-        &errand.task
-    else {
-        return None;
-    };
-    let groups = NamedGroups::look_up(config.policy.groups_asked()).of(&errand.account);
-    Some((errand.account.clone(), groups))
-}
-
-/// Has a code mailed, for whoever asks about an account; no worker is held while the letter is on its way.
-pub(crate) fn mail_code(
-    worker: &Worker,
+fn policy_groups(
     config: &Config,
-    (caller, account): (Caller<'_>, &UserName),
-    judging: &Judging,
-) -> Result<Judged, DeskError> {
-    let post = |door: &mut Door| clock::now().map(|now| door.post_code_for(caller, account, judging, now));
-    let posted = match worker.run(config, post)??? {
-        Asked::For(posted) => posted,
-        Asked::Refused(refusal) => return Ok(not_mailed(refusal)),
-    };
-    let began = Instant::now();
-    loop {
-        thread::sleep(LOOK);
-        let look = |door: &mut Door| {
-            let sent = door.look_after(&posted, began.elapsed());
-            sent.map(|sent| door.mailed(&posted, sent)).transpose()
-        };
-        if let Some(judged) = worker.run(config, look)?? {
-            return Ok(judged);
-        }
-    }
+    person: &Person<'_>,
+    question: &Question,
+) -> Option<(UserName, PersonGroups)> {
+    let (Question::Need | Question::Waive | Question::Setup(_)) = question else { return None };
+    let groups = NamedGroups::look_up(config.policy.groups_asked()).of(person.name);
+    Some((person.name.clone(), groups))
 }
 
 /// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code
@@ -415,7 +415,7 @@ fn text(typed: &[u8], reading: Reading) -> Typed {
     Typed::from(Zeroizing::new(text))
 }
 
-/// Why nobody was judged.
+/// Why nothing was decided.
 #[derive(Debug)]
 pub(crate) enum DeskError {
     /// The store, the key, or what the host knows of groups.
@@ -424,11 +424,7 @@ pub(crate) enum DeskError {
     Clock(ClockError),
     /// posternd's workers have too much to do.
     Busy(Busy),
-    /// The gate cannot be asked.
-    Gate(ClientError),
-    /// The gate judges nobody for this host.
-    Refused(String),
-    /// It answered something else than was asked.
+    /// The engine answered something else than was asked.
     Nonsense,
 }
 
@@ -459,31 +455,13 @@ impl From<ClockError> for DeskError {
     }
 }
 
-impl From<ClientError> for DeskError {
-    fn from(error: ClientError) -> DeskError {
-        DeskError::Gate(error)
-    }
-}
-
 impl fmt::Display for DeskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeskError::Store(error) => error.fmt(f),
             DeskError::Clock(error) => error.fmt(f),
             DeskError::Busy(busy) => write!(f, "posternd is busy: {busy}"),
-            DeskError::Gate(ClientError::Absent { socket, error }) => write!(
-                f,
-                "{}: {error}; a service that does not run as root asks postern-gate there: start postern-gate",
-                socket.display()
-            ),
-            DeskError::Gate(ClientError::Unanswered(error)) => {
-                write!(f, "postern-gate did not answer in time: {error}; see its log")
-            }
-            DeskError::Gate(error) => error.fmt(f),
-            DeskError::Refused(why) => write!(f, "postern-gate: {why}"),
-            DeskError::Nonsense => f.write_str(
-                "postern-gate is of another version than pam_totp.so; restart postern-gate and this service",
-            ),
+            DeskError::Nonsense => f.write_str("unexpected answer of the engine; please report it"),
         }
     }
 }
@@ -494,8 +472,7 @@ impl std::error::Error for DeskError {
             DeskError::Store(error) => Some(error),
             DeskError::Clock(error) => Some(error),
             DeskError::Busy(busy) => Some(busy),
-            DeskError::Gate(error) => Some(error),
-            DeskError::Refused(_) | DeskError::Nonsense => None,
+            DeskError::Nonsense => None,
         }
     }
 }

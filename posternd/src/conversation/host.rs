@@ -28,7 +28,7 @@ pub struct NoAnswer;
 
 /// The host process, as one hook sees it.
 pub trait Host {
-    /// Whether it opens the store itself.
+    /// Which engine decides for it, and who it is.
     fn reach(&self) -> Reach;
     /// The configuration in force.
     fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
@@ -82,7 +82,6 @@ impl fmt::Display for NotForgotten {
 #[cfg(test)]
 pub(crate) mod fake {
     use super::*;
-    use shared::errand::client::Gate;
     use shared::host_process::ProcessId;
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
@@ -105,7 +104,8 @@ pub(crate) mod fake {
         pub(crate) keeps_marks: bool,
         /// 0 is the first of them.
         pub(crate) process: i32,
-        pub(crate) gate: Option<Gate>,
+        /// The engine that decides, and the user that the host runs as; root with an engine of its own if not given.
+        pub(crate) reach: Option<Reach>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
         pub(crate) delay: Cell<u64>,
         /// What a phone makes of a prompt; it stays what it was until another one can be read.
@@ -160,7 +160,7 @@ pub(crate) mod fake {
 
     impl Host for Fake {
         fn reach(&self) -> Reach {
-            self.gate.clone().map_or(Reach::Store, Reach::Gate)
+            self.reach.clone().unwrap_or(Reach::Store)
         }
 
         fn item(&self, item: Item) -> Option<Vec<u8>> {

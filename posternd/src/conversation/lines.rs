@@ -1,7 +1,6 @@
 //! Tests of `auth` and `account` lines as a service file puts them together: a real store and key in a folder
 //! of their own, and a host process that the test plays.
 
-mod at_the_gate;
 mod attacks;
 mod earlier;
 mod grace;
@@ -10,6 +9,7 @@ mod one_field;
 mod password;
 mod setups;
 mod through_the_protocol;
+mod without_root;
 
 use super::host::Item;
 use super::host::fake::Fake;
@@ -29,13 +29,13 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A folder with configuration, key and store; alice is enrolled.
-struct Home {
+pub(crate) struct Home {
     folder: TempDir,
     pending: Pending,
 }
 
 impl Home {
-    fn new(config: &str) -> Home {
+    pub(crate) fn new(config: &str) -> Home {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let (_, key) = MasterKeys::generate().unwrap();
@@ -56,11 +56,11 @@ impl Home {
         Home { folder, pending }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn door(&self) -> Door {
+    pub(crate) fn door(&self) -> Door {
         Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap()
     }
 

@@ -71,6 +71,11 @@ impl Caller<'_> {
         }
     }
 
+    /// Whether it is a user of this host, and the account is the user's own.
+    pub(super) fn owns(&self, account: &UserName) -> bool {
+        matches!(self, Caller::Owner { name, .. } if *name == account)
+    }
+
     /// An owner goes by nothing but the own account.
     pub(super) fn refuse_others(&self, account: &UserName) -> Result<(), AdministrationError> {
         match self {
@@ -111,14 +116,10 @@ impl Door {
         now: Timestamp,
     ) -> Result<Reply, AdministrationError> {
         let account = &errand.account;
-        // a PAM host may speak for others
-        if !matches!(errand.task, Task::Judge(_)) {
-            caller.refuse_others(account)?;
-        }
+        caller.refuse_others(account)?;
         match &errand.task {
             Task::Look(look) => Ok(self.show(account, *look, now)?.into()),
             Task::Finish(finish) => self.finish(caller, account, finish, now),
-            Task::Judge(judging) => self.judge_for(caller, account, judging, now),
             // the host is to be asked between its steps: Door::ask_first_setup, Door::begin_first_setup
             Task::FirstSetup { .. } => Err(AdministrationError::PasswordUnasked(account.clone())),
             Task::Change { code, change } => {

@@ -1,6 +1,6 @@
-//! What the lines of PAM hosts ask: root's hosts at a door of their own, all others at the gate. For one's own account
-//! nothing that a host says of itself counts: whoever runs a process as this user has passed what lets in as this user,
-//! and stands on this host. Hosts that `pam.socket_users` names are believed as root's are, but for which key was verified and which user of this
+//! What the conversations of PAM hosts ask. For the account of a host that runs as its owner nothing that the host says
+//! of itself counts: whoever runs a process as this user has passed what lets in as this user, and stands on this host.
+//! Hosts that `pam.socket_users` names are believed as root's are, but for which key was verified and which user of this
 //! host someone is: each has a row of guesses of his own.
 //!
 //! MUST refuse others alike, whether or not there is such an account.
@@ -55,8 +55,8 @@ enum Judgement {
 }
 
 impl Door {
-    /// Answers a PAM host.
-    pub(super) fn judge_for(
+    /// Answers a question of a PAM conversation; the caller is the host's, as the kernel says.
+    pub fn judge_for(
         &mut self,
         caller: Caller<'_>,
         account: &UserName,
@@ -73,14 +73,13 @@ impl Door {
         };
         let judged = match &judging.question {
             Question::Need => {
+                let (nothing, own) = (Earlier::default(), caller.owns(account));
                 // of one's own account nobody else has seen it
-                let earlier = match (caller, stage) {
-                    (Caller::Owner { name, .. }, _) if name == account => &Earlier::default(),
-                    (_, Stage::Before) => &Earlier::default(),
-                    (_, Stage::After) => &judging.earlier,
-                };
+                let earlier = if own || stage == Stage::Before { &nothing } else { &judging.earlier };
+                // a process that calls itself any service is exempt as none
+                let service = if own { "" } else { service };
                 let mail = self.membership(account)?.mail;
-                Judged::Need { need: self.need(&visitor, earlier)?, mail }
+                Judged::Need { need: self.need(&Visitor { service, ..visitor }, earlier)?, mail }
             }
             // Only who has passed the first factor signs in for the first time.
             Question::Waive if stage == Stage::Before => Judged::Waived(None),

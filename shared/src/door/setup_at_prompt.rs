@@ -31,8 +31,7 @@ impl Door {
         step: &AtPrompt,
         now: Timestamp,
     ) -> Done {
-        let own = matches!(caller, Caller::Owner { name, .. } if name == visitor.name);
-        if own || visitor.stage == Stage::Before {
+        if caller.owns(visitor.name) || visitor.stage == Stage::Before {
             return Ok(refused(Refusal::NotEnrolled));
         }
         match step {

@@ -1,7 +1,5 @@
-//! What a PAM host's line asks: what the policy says of a person, whether an answer opens, what is left to do once the
-//! first factor has passed too. A host of root's asks at a door that it opens itself, any other asks the gate.
-//!
-//! MUST NOT answer with more than the person's prompt shows and the host's own log line holds.
+//! What a PAM conversation asks: what the policy says of a person, whether an answer opens, what is left to do once the
+//! first factor has passed too.
 
 use super::Typed;
 use crate::account::Mail;
@@ -14,13 +12,11 @@ use crate::host_process::HostProcess;
 use crate::name::{Service, UserName};
 use crate::place::Origin;
 use crate::policy::{Need, Waiver};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One question about the account that the errand names. Where the person stands is believed only of root's hosts and
+/// One question about an account. Where the person stands is believed only of root's hosts and
 /// of those that `pam.socket_users` names.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Judging {
     /// The host's PAM service.
     pub service: Service,
@@ -33,15 +29,13 @@ pub struct Judging {
     /// Whether the first factor has passed.
     pub stage: Stage,
     /// What passed before.
-    #[serde(default)]
     pub earlier: Earlier,
     /// The question.
     pub question: Question,
 }
 
 /// What is asked.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug)]
 pub enum Question {
     /// What the policy says.
     Need,
@@ -68,8 +62,7 @@ pub enum Question {
 }
 
 /// The steps of a first setup at a prompt.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug)]
 pub enum AtPrompt {
     /// A new authenticator, which nothing keeps yet; with an administrator's one-time code where one is needed.
     Begin(Option<Typed>),
@@ -85,8 +78,7 @@ pub enum AtPrompt {
 }
 
 /// What the answer is.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug)]
 pub enum Judged {
     /// What the policy says.
     Need {
@@ -146,8 +138,7 @@ pub enum Judged {
 }
 
 /// Why a mark does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkRefusal {
     /// It does not open: no mark, one of another store or peer, or one that has expired.
     Invalid,

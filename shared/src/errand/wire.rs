@@ -1,29 +1,22 @@
-//! The wire between a command and the gate: the gate greets, the command sends one line of JSON, the gate answers with
-//! one line and closes. Lines have a most; what is longer, or is no errand, is refused unread.
+//! Requests of commands and their replies as bytes: JSON inside one frame of [`crate::protocol`], which bounds both.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// What the gate says first: that it is there, and which wire it speaks.
-pub const GREETING: &[u8] = b"postern 1\n";
-/// The longest errand, in bytes with its end: tickets are the longest part, some 3 KiB.
-pub const LONGEST_ERRAND: usize = 16 * 1024;
-/// The longest answer, in bytes with its end.
-pub const LONGEST_ANSWER: usize = 256 * 1024;
+/// Room that is set aside for a message. What is longer may leave a copy of its beginning behind.
+const ROOM: usize = 16 * 1024;
 
-/// A message as a line. Nothing of it is left in memory when it is dropped, unless it is longer than what was set
-/// aside for it.
+/// Writes a message. It is wiped when dropped.
 pub fn write(message: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
-    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_ERRAND));
-    serde_json::to_writer(&mut *line, message).ok()?;
-    line.push(b'\n');
-    Some(line)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+    serde_json::to_writer(&mut *bytes, message).ok()?;
+    Some(bytes)
 }
 
-/// A message from a line.
-pub fn read<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
-    serde_json::from_slice(line).ok()
+/// Reads a message; `None` for what is none.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
 }
 
 #[cfg(test)]
@@ -32,14 +25,14 @@ mod tests {
     use crate::errand::{Change, Errand, Finish, Look, Task};
 
     #[test]
-    fn an_errand_is_one_line_and_is_read_back() {
+    fn a_request_is_read_back_and_not_printed() {
         let errand = Errand {
             account: "ü@x.org".parse().unwrap(),
             task: Task::Finish(Finish::Activate { ticket: "a\nb".to_owned().into() }),
         };
-        let line = write(&errand).unwrap();
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-        let Task::Finish(Finish::Activate { ticket }) = read::<Errand>(&line).unwrap().task else {
+        let Task::Finish(Finish::Activate { ticket }) =
+            read::<Errand>(&write(&errand).unwrap()).unwrap().task
+        else {
             panic!("another errand")
         };
         assert_eq!(&*ticket, "a\nb");
@@ -47,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_errand_is_not_read() {
+    fn what_is_no_request_is_not_read() {
         for line in [
             "",
             "null",
@@ -57,12 +50,13 @@ mod tests {
             r#"{"account":"../x","task":{"look":"status"}}"#,
             r#"{"account":"alice","task":{"look":"everything"}}"#,
             r#"{"account":"alice","task":{"look":"status"},"uid":0}"#,
+            r#"{"account":"alice","task":{"judge":{"service":"x","origin":"unknown","stage":"after","question":"need"}}}"#,
             r#"{"account":"alice","task":{"change":{"change":"begin-recovery-codes"}}}x"#,
             r#"{"account":"alice","task":{"change":{"code":1,"change":"begin-recovery-codes"}}}"#,
         ] {
             assert!(read::<Errand>(line.as_bytes()).is_none(), "{line}");
         }
-        let deep = "[".repeat(LONGEST_ERRAND - 1);
+        let deep = "[".repeat(ROOM - 1);
         assert!(read::<Errand>(deep.as_bytes()).is_none());
         let look = read::<Errand>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
         assert!(matches!(look.task, Task::Look(Look::Status)));

@@ -14,6 +14,23 @@ pub enum State {
     Ready,
     /// The connection limit is reached; no reason to do without posternd.
     Busy,
+    /// The peer is a user of pam.sock whose name this host does not have, or that no account can have.
+    NoAccount,
+    /// The name of the peer cannot be looked up now.
+    NameUnavailable,
+}
+
+impl State {
+    const ALL: [State; 4] = [State::Ready, State::Busy, State::NoAccount, State::NameUnavailable];
+
+    fn number(self) -> u8 {
+        match self {
+            State::Ready => 0,
+            State::Busy => 1,
+            State::NoAccount => 2,
+            State::NameUnavailable => 3,
+        }
+    }
 }
 
 /// The versions that posternd speaks, and whether it has room.
@@ -33,10 +50,7 @@ impl Message for Greeting {
     }
 
     fn encode(&self, fields: &mut Encoder) {
-        fields.u8(match self.state {
-            State::Ready => 0,
-            State::Busy => 1,
-        });
+        fields.u8(self.state.number());
         let versions = self.versions.iter().take(MOST);
         fields.bytes(&versions.flat_map(|version| version.to_le_bytes()).collect::<Vec<u8>>());
     }
@@ -45,11 +59,9 @@ impl Message for Greeting {
         if kind != GREETING {
             return Err(FrameError::Kind(kind));
         }
-        let state = match fields.u8("state")? {
-            0 => State::Ready,
-            1 => State::Busy,
-            _ => return Err(Malformed("state").into()),
-        };
+        let number = fields.u8("state")?;
+        let state = State::ALL.into_iter().find(|state| state.number() == number);
+        let state = state.ok_or(Malformed("state"))?;
         let bytes = fields.bytes(2 * MOST, "versions")?;
         if bytes.len() % 2 != 0 {
             return Err(Malformed("versions").into());

@@ -1,13 +1,16 @@
-//! What the module sends first: the version, and what the transaction is about. A kind for hosts of effective user 0 is
-//! refused where others connect, and the other way round.
+//! What is sent to posternd first: the version, and what the transaction or the request is about. A kind for hosts of
+//! effective user 0 is refused where others connect, and the other way round.
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::frame::{FrameError, Message};
 use super::hook::Hook;
 use crate::{earlier, name};
+use std::fmt;
 use zeroize::Zeroizing;
 
 const HOST: u8 = 16;
+const USER_HOST: u8 = 17;
+const COMMAND: u8 = 18;
 
 /// The most options of a line, and the longest of them, in bytes.
 const OPTIONS: usize = 32;
@@ -17,9 +20,11 @@ const ITEM: usize = name::LONGEST + 1;
 const VARIABLE: usize = earlier::LONGEST + 1;
 /// The longest mark.
 const MARK: usize = 4 * 1024;
+/// The longest request of a command: tokens are the longest part, some 3 KiB.
+const REQUEST: usize = 16 * 1024;
 
 /// How a conversation begins.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Opening {
     /// From a PAM host of effective user 0; only on host.sock.
     Host {
@@ -28,6 +33,42 @@ pub enum Opening {
         /// What it is about.
         transaction: Box<Transaction>,
     },
+    /// From a PAM host of any other effective user; only on pam.sock.
+    UserHost {
+        /// The protocol version that the module chose from the greeting.
+        version: u16,
+        /// What it is about.
+        transaction: Box<Transaction>,
+    },
+    /// From a command of a user; only on pam.sock. A [`super::CommandReply`] answers.
+    Command {
+        /// The protocol version that the command chose from the greeting.
+        version: u16,
+        /// What it asks; the module knows nothing of its format.
+        request: Zeroizing<Vec<u8>>,
+    },
+}
+
+impl Opening {
+    /// The protocol version of what follows.
+    pub fn version(&self) -> u16 {
+        match self {
+            Opening::Host { version, .. }
+            | Opening::UserHost { version, .. }
+            | Opening::Command { version, .. } => *version,
+        }
+    }
+}
+
+impl fmt::Debug for Opening {
+    /// Never prints a request, which may hold a code or a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Opening::Host { version, transaction } => write!(f, "Host({version}, {transaction:?})"),
+            Opening::UserHost { version, transaction } => write!(f, "UserHost({version}, {transaction:?})"),
+            Opening::Command { version, .. } => write!(f, "Command({version}, …)"),
+        }
+    }
 }
 
 /// What the module knows of a PAM transaction.
@@ -61,31 +102,57 @@ impl Message for Opening {
     fn kind(&self) -> u8 {
         match self {
             Opening::Host { .. } => HOST,
+            Opening::UserHost { .. } => USER_HOST,
+            Opening::Command { .. } => COMMAND,
         }
     }
 
     fn encode(&self, fields: &mut Encoder) {
-        let Opening::Host { version, transaction } = self;
-        fields.u16(*version);
-        fields.u8(transaction.hook.number());
-        fields.u32(u32::try_from(transaction.options.len()).unwrap_or(u32::MAX));
-        for option in &transaction.options {
-            fields.bytes(option.as_bytes());
+        fields.u16(self.version());
+        match self {
+            Opening::Host { transaction, .. } | Opening::UserHost { transaction, .. } => {
+                transaction.encode(fields);
+            }
+            Opening::Command { request, .. } => fields.bytes(request),
         }
-        let Transaction { service, user, remote_host, terminal, ssh_connection, ssh_auth_info, .. } =
-            &**transaction;
-        for item in [service, user, remote_host, terminal, ssh_connection, ssh_auth_info] {
-            fields.optional_bytes(item.as_deref());
-        }
-        fields.u32(transaction.real_uid);
-        fields.optional_bytes(transaction.mark.as_ref().map(|mark| mark.as_slice()));
     }
 
     fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Opening, FrameError> {
-        if kind != HOST {
-            return Err(FrameError::Kind(kind));
+        match kind {
+            HOST | USER_HOST => {
+                let version = fields.u16("version")?;
+                let transaction = Box::new(Transaction::decode(fields)?);
+                Ok(match kind {
+                    HOST => Opening::Host { version, transaction },
+                    _ => Opening::UserHost { version, transaction },
+                })
+            }
+            COMMAND => {
+                let version = fields.u16("version")?;
+                let request = Zeroizing::new(fields.bytes(REQUEST, "request")?.to_vec());
+                Ok(Opening::Command { version, request })
+            }
+            _ => Err(FrameError::Kind(kind)),
         }
-        let version = fields.u16("version")?;
+    }
+}
+
+impl Transaction {
+    fn encode(&self, fields: &mut Encoder) {
+        fields.u8(self.hook.number());
+        fields.u32(u32::try_from(self.options.len()).unwrap_or(u32::MAX));
+        for option in &self.options {
+            fields.bytes(option.as_bytes());
+        }
+        let Transaction { service, user, remote_host, terminal, ssh_connection, ssh_auth_info, .. } = self;
+        for item in [service, user, remote_host, terminal, ssh_connection, ssh_auth_info] {
+            fields.optional_bytes(item.as_deref());
+        }
+        fields.u32(self.real_uid);
+        fields.optional_bytes(self.mark.as_ref().map(|mark| mark.as_slice()));
+    }
+
+    fn decode(fields: &mut Decoder<'_>) -> Result<Transaction, FrameError> {
         let hook = Hook::of_number(fields.u8("hook")?).ok_or(Malformed("hook"))?;
         let count = usize::try_from(fields.u32("options")?).unwrap_or(usize::MAX);
         if count > OPTIONS {
@@ -95,7 +162,7 @@ impl Message for Opening {
         let options = options.collect::<Result<Vec<String>, Malformed>>()?;
         let mut item =
             |limit, field| fields.optional_bytes(limit, field).map(|item| item.map(<[u8]>::to_vec));
-        let transaction = Box::new(Transaction {
+        Ok(Transaction {
             hook,
             options,
             service: item(ITEM, "service")?,
@@ -106,7 +173,6 @@ impl Message for Opening {
             ssh_auth_info: item(VARIABLE, "SSH_AUTH_INFO_0")?,
             real_uid: fields.u32("real uid")?,
             mark: fields.optional_bytes(MARK, "mark")?.map(|mark| Zeroizing::new(mark.to_vec())),
-        });
-        Ok(Opening::Host { version, transaction })
+        })
     }
 }

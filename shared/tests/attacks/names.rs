@@ -4,7 +4,7 @@ use super::home::{Home, NOW, alice, browser, name, password, remote};
 use shared::door::{AdministrationError, AfterPassword, Caller, Door, Taken, Trial};
 use shared::earlier::Earlier;
 use shared::enrolment::{Confirmation, Pending};
-use shared::errand::{Answer as ErrandAnswer, AtPrompt, Errand, Judged, Judging, Question, Task};
+use shared::errand::{Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question};
 use shared::guess::Stage;
 use shared::host_process::HostProcess;
 use shared::import::{Format, read};
@@ -216,8 +216,7 @@ fn asks(home: &mut Home, who: &str, stage: Stage, question: Question) -> Result<
         earlier: Earlier::default(),
         question,
     };
-    let errand = Errand { account: name(who), task: Task::Judge(judging) };
-    match home.door.run_errand(Caller::Root("root"), &errand, NOW)?.answer {
+    match home.door.judge_for(Caller::Root("root"), &name(who), &judging, NOW)?.answer {
         ErrandAnswer::Judged(judged) => Ok(judged),
         other => panic!("{other:?}"),
     }

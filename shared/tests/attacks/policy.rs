@@ -3,7 +3,7 @@
 use super::home::{Home, alice, name};
 use shared::door::Caller;
 use shared::earlier::Earlier;
-use shared::errand::{Answer, Errand, Judged, Judging, Question, Task};
+use shared::errand::{Answer, Judged, Judging, Question};
 use shared::guess::Stage;
 use shared::host_process::HostProcess;
 use shared::name::{Group, Service};
@@ -23,8 +23,7 @@ fn need(home: &mut Home, who: &str) -> Need {
         earlier: Earlier::default(),
         question: Question::Need,
     };
-    let errand = Errand { account: name(who), task: Task::Judge(judging) };
-    match home.door.run_errand(Caller::Root("root"), &errand, NOW).unwrap().answer {
+    match home.door.judge_for(Caller::Root("root"), &name(who), &judging, NOW).unwrap().answer {
         Answer::Judged(Judged::Need { need, .. }) => need,
         other => panic!("{other:?}"),
     }

@@ -11,7 +11,7 @@ use shared::door::{
     Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Browser,
     Caller, Door, GoesBy, Page, Trust,
 };
-use shared::errand::{Answer as ErrandAnswer, AtPrompt, Errand, Judged, Judging, Question, Task};
+use shared::errand::{Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question};
 use shared::guess::Stage;
 use shared::host_process::HostProcess;
 use shared::name::{Distinct, Service};
@@ -141,8 +141,7 @@ fn a_process_of_the_users_own_says_no_password_changed() {
         earlier: Default::default(),
         question: Question::PasswordChanged,
     };
-    let errand = Errand { account: bob.clone(), task: Task::Judge(judging) };
-    let after = home.door.run_errand(Caller::Owner { name: &bob, uid: 1000 }, &errand, NOW);
+    let after = home.door.judge_for(Caller::Owner { name: &bob, uid: 1000 }, &bob, &judging, NOW);
     assert!(matches!(after, Err(AdministrationError::NotBelieved(_))), "{after:?}");
     let left = home.door.sessions(&bob, NOW).unwrap();
     assert_eq!(left.iter().map(|kept| kept.id).collect::<Vec<_>>(), [session.id]);
@@ -380,8 +379,7 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
             earlier: Default::default(),
             question: Question::Setup(step),
         };
-        let errand = Errand { account: name("bob"), task: Task::Judge(judging) };
-        door.run_errand(Caller::Root("root"), &errand, NOW).map(|reply| reply.answer)
+        door.judge_for(Caller::Root("root"), &name("bob"), &judging, NOW).map(|reply| reply.answer)
     };
     let begun = asks(&mut home.door, AtPrompt::Begin(None)).unwrap();
     let ErrandAnswer::Judged(Judged::Setup { secret, ticket, .. }) = begun else { panic!("{begun:?}") };

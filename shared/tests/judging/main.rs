@@ -1,4 +1,4 @@
-//! What the gate answers PAM hosts that are not root: about one's own account, and to services that the configuration
+//! What the engine answers PAM hosts that are not root: about one's own account, and to services that the configuration
 //! names.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
@@ -14,9 +14,7 @@ use shared::clock::Timestamp;
 use shared::door::{Actor, AdministrationError, Caller, Means, Visitor};
 use shared::earlier::Earlier;
 use shared::enrolment::Pending;
-use shared::errand::{
-    Answer, AtPrompt, Errand, Judged, Judging, MarkRefusal, Question, Reply, Task, Typed, wire,
-};
+use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
 use shared::event::{Filter, What};
 use shared::guess::Stage;
 use shared::host_process::{HostProcess, ProcessId};
@@ -66,7 +64,7 @@ impl Host {
         };
         let who = name(self.who);
         let caller = Caller::Owner { name: &who, uid: self.uid };
-        home.door.run_errand(caller, &Errand { account: name(account), task: Task::Judge(judging) }, now)
+        home.door.judge_for(caller, &name(account), &judging, now)
     }
 
     fn answers(&self, home: &mut Home, account: &str, typed: &str) -> Judged {
@@ -235,7 +233,7 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
 }
 
 #[test]
-fn a_hint_about_a_future_code_does_not_leave_the_gate() {
+fn a_hint_about_a_future_code_does_not_leave_the_engine() {
     let (mut home, app) = alice("");
     let ahead = code_of(&app, 5);
     let Judged::Refused { cause, words, .. } = LOCKER.answers(&mut home, "alice", &ahead) else {
@@ -274,6 +272,14 @@ fn the_gates_policy_counts() {
     assert!(home.door.status(&name("carol")).is_err());
 }
 
+/// A process calls itself what it likes.
+#[test]
+fn a_claimed_service_exempts_nobody_but_for_a_service_that_is_named() {
+    let (mut home, _) = alice(&format!("{TRUSTING}\n[[policy.exempt]]\nservices = [\"test\"]"));
+    assert_eq!(LOCKER.need(&mut home, "alice"), Need::Code);
+    assert_eq!(DOVECOT.need(&mut home, "alice"), Need::Exempt(1));
+}
+
 #[test]
 fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first_factor() {
     let policy = "[[policy.exempt]]\nafter = [\"password\"]";
@@ -289,39 +295,6 @@ fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first
     ] {
         assert_eq!(host.need(&mut home, "alice"), Need::Code, "{}", host.earlier);
     }
-}
-
-#[test]
-fn what_is_no_question_is_not_read() {
-    const UNKNOWN: &str = "\"unknown\"";
-    let question = |service: &str, origin: &str| {
-        format!(
-            "{{\"account\":\"alice\",\"task\":{{\"judge\":{{\"service\":\"{service}\",\"user\":\"alice\",\
-             \"process\":{{\"itself\":{{\"number\":1,\"started\":2}},\"ancestors\":[]}},\"origin\":{origin},\
-             \"stage\":\"after\",\"question\":\"need\"}}}}}}"
-        )
-    };
-    let is_read = |line: &str| wire::read::<Errand>(line.as_bytes()).is_some();
-    for origin in [UNKNOWN, "{\"remote\":\"2001:db8::1\"}", "{\"local\":\"bob\"}"] {
-        assert!(is_read(&question("imap", origin)), "{origin}");
-    }
-    let (long, long_name) = ("x".repeat(65), format!("{{\"local\":\"{}\"}}", "x".repeat(65)));
-    for (service, origin) in [
-        ("", UNKNOWN),
-        ("a b", UNKNOWN),
-        ("a\\n", UNKNOWN),
-        (long.as_str(), UNKNOWN),
-        ("imap", "{\"remote\":\"client.example.org\"}"),
-        ("imap", "{\"remote\":\"\"}"),
-        ("imap", "{\"remote\":7}"),
-        ("imap", "{\"local\":\"a\\nb\"}"),
-        ("imap", "{\"local\":\"\"}"),
-        ("imap", long_name.as_str()),
-        ("imap", "null"),
-    ] {
-        assert!(!is_read(&question(service, origin)), "{service:?} {origin}");
-    }
-    assert!(!is_read(&question("imap", UNKNOWN).replace("\"stage\"", "\"uid\":0,\"stage\"")));
 }
 
 /// Whoever has the stolen phone and waits at the password's prompt does not come in after the owner has ended it all.
@@ -380,10 +353,8 @@ fn a_service_that_is_named_cannot_invent_local_users_to_guess_as() {
         };
         let who = name("dovecot");
         let caller = Caller::Owner { name: &who, uid: 990 };
-        let errand = Errand { account: name("alice"), task: Task::Judge(judging) };
-        let Judged::Refused { cause, .. } = judged(home.door.run_errand(caller, &errand, NOW)) else {
-            panic!("a wrong code opens")
-        };
+        let done = home.door.judge_for(caller, &name("alice"), &judging, NOW);
+        let Judged::Refused { cause, .. } = judged(done) else { panic!("a wrong code opens") };
         compared += u32::from(cause == "wrong");
     }
     assert_eq!(compared, 5);

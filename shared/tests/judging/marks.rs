@@ -42,8 +42,7 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
         question: answer(&code_of(&app, 1)),
     };
     let ask = |home: &mut Home, judging: Judging| {
-        let errand = Errand { account: name("alice"), task: Task::Judge(judging) };
-        home.door.run_errand(Caller::Root("root"), &errand, NOW).unwrap()
+        home.door.judge_for(Caller::Root("root"), &name("alice"), &judging, NOW).unwrap()
     };
     // bob passed with the code of an account that he shares
     let mark = ask(&mut home, root).mark.unwrap();

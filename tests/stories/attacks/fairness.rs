@@ -1,19 +1,19 @@
 //! Strangers who take places, workers or memory from the owner.
 
 use crate::web_crowds::descriptors;
+use crate::without_root::PAM_PEER;
+use serde_json::json;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use testhost::{
-    AUTH, Disk, Front, Gate, Host, PROOF, PasswordHelper, Person, Phone, Place, Postern, SOCKET,
-    STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
+    AUTH, Disk, Front, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Place, Postern,
+    Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
 };
-
-const PAM_SOCKET: &str = "/run/postern/pam.sock";
 
 /// Alice, who has signed in from here in a browser that she trusts.
 fn trusted(host: &Host, extra: &str) -> (Web, Person, Phone, Visitor) {
@@ -252,20 +252,6 @@ fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
     });
 }
 
-/// Connections to pam.sock of a user of any number, held open.
-fn holding(uid: u32, count: usize) -> (Child, Vec<String>) {
-    let script = "use IO::Socket::UNIX; my @s = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) or die } 1..$ARGV[1]; \
-         for my $s (@s) { my $said = ''; $s->blocking(0); select(undef, undef, undef, 0.3); \
-         sysread($s, $said, 4096); $said =~ s/\\n/ /g; print \"[$said]\\n\"; } $| = 1; print \"held\\n\"; sleep 120;";
-    let mut perl = Command::new("setpriv");
-    perl.args([&format!("--reuid={uid}"), "--regid=65534", "--clear-groups", "perl", "-e", script]);
-    let mut child =
-        perl.args([PAM_SOCKET, &count.to_string()]).stdout(Stdio::piped()).spawn().expect("perl runs");
-    let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let said = lines.map_while(Result::ok).take_while(|line| line != "held").collect();
-    (child, said)
-}
-
 /// One user with a range of numbers that have no names (subuid) took every place of pam.sock.
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -273,20 +259,18 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
     let host = Host::fresh();
     let alice = host.person("alice");
     Postern::call("account add alice").does();
-    let _gate = Gate::without_web();
-    let mut held: Vec<_> = (0..20).map(|number| holding(100_000 + number, 3)).collect();
-    held.push(holding(65534, 3));
-    for (_, said) in &held {
-        assert!(said.iter().all(|line| line.contains("no name for the user")), "{said:?}");
-        assert!(!said.iter().any(|line| line.contains("yours")), "{said:?}");
+    let posternd = Posternd::start();
+    let status = json!({ "command": "{\"account\":\"alice\",\"task\":{\"look\":\"status\"}}" });
+    let peer_of = |uid| PamPeer::start(PAM_PEER, uid, PAM_SOCKET);
+    let mut peers: Vec<_> = (100_000..100_020).chain([65534]).map(peer_of).collect();
+    for peer in &mut peers {
+        assert_eq!(peer.does(&json!({ "hold": 30 }))["held"], 30);
+        assert_eq!(peer.does(&status)["state"], "NoAccount");
     }
     for _ in 0..5 {
         alice.postern("status --json").does();
     }
-    for (mut child, _) in held {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
+    assert_eq!(posternd.log(), "", "and no line of the log");
 }
 
 /// Standard error that somebody holds and nobody reads: checks and /healthz stood still.

@@ -1,9 +1,10 @@
 //! Files in doubt: the folder of the store, links, the last valid copy, reload.
 
+use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
-use testhost::{CONFIG, Disk, Gate, Host, KEY, Postern, STORE, STORE_FOLDER, Store, finished};
+use testhost::{CONFIG, Disk, Host, KEY, Postern, Posternd, STORE, STORE_FOLDER, Store, finished};
 
 const COPY: &str = "/etc/postern/postern.toml.valid";
 /// Runs what follows as the gate's user.
@@ -46,15 +47,16 @@ fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
 
     // and it needs none: not after root was the last, not after a crash, not after an end in peace
     host.configure("# nothing for the web\n");
-    let mut gate = Gate::without_web();
+    let mut posternd = Posternd::start();
     alice.with_key().enters_with(&phone.code());
-    gate.crash();
-    gate = Gate::without_web();
-    gate.stop();
+    posternd.crash();
+    posternd.restart();
+    posternd.signal(Signal::SIGTERM);
+    drop(posternd);
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
-    let gate = Gate::without_web();
-    drop(gate);
+    let posternd = Posternd::start();
+    drop(posternd);
     Store::open().is_sound();
     assert_eq!(inodes(), before);
 }

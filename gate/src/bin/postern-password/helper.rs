@@ -1,4 +1,4 @@
-//! The process that listens: lets the gate in, and nobody else, and has its questions answered, so many at once. It
+//! The process that listens: lets the gate and posternd in, and nobody else, and has its questions answered, so many at once. It
 //! ends when nobody has asked for a while; systemd, which holds the socket, starts it again.
 //!
 //! MUST take who asks from the kernel (SO_PEERCRED).
@@ -22,8 +22,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The gate's user.
-const GATE: &str = "postern-gate";
+/// The users of those that ask: sign-ins at the web, and first setups by users of this host.
+const DAEMONS: [&str; 2] = ["postern-gate", "posternd"];
 /// How long a question may take to arrive, and a word to be taken.
 const HEARD: Duration = Duration::from_secs(3);
 /// After so long without a question it ends.
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 struct Helper {
     config: PathBuf,
-    gate: u32,
+    daemons: Vec<u32>,
     turns: Turns,
     tries: Mutex<Tries>,
     started: Instant,
@@ -53,9 +53,12 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
             "only root reads the passwords of this host; postern-password.socket starts it",
         ));
     }
-    let gate = User::from_name(GATE)?.ok_or_else(|| {
-        io::Error::other(format_args!("there is no user {GATE}, who runs the gate").to_string())
-    })?;
+    let mut daemons = Vec::new();
+    for name in DAEMONS {
+        let user = User::from_name(name)?;
+        let user = user.ok_or_else(|| io::Error::other(format!("there is no user {name}, who asks here")))?;
+        daemons.push(user.uid.as_raw());
+    }
     match service::configured(&config) {
         Ok(found) => found.problem.into_iter().for_each(log::says),
         Err(error) => log::says(format_args!("{error}; until then nobody is let in by a password")),
@@ -63,7 +66,7 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
     let helper = Arc::new(Helper {
         config,
-        gate: gate.uid.as_raw(),
+        daemons,
         turns: Turns::new(),
         tries: Mutex::default(),
         started: Instant::now(),
@@ -98,10 +101,10 @@ impl Helper {
     /// Lets a connection in, or drops it.
     fn meet(self: &Arc<Helper>, stream: UnixStream) {
         let Ok(peer) = getsockopt(&stream, PeerCredentials) else { return };
-        if peer.uid() != self.gate && peer.uid() != 0 {
+        if !self.daemons.contains(&peer.uid()) && peer.uid() != 0 {
             log::seldom(
                 "peer",
-                format_args!("refused cause=peer uid={}: only the gate asks here", peer.uid()),
+                format_args!("refused cause=peer uid={}: only the gate and posternd ask here", peer.uid()),
             );
             return;
         }
@@ -192,7 +195,7 @@ mod tests {
         let _seated: Vec<_> = (0..1000).map_while(|_| turns.place()).collect();
         let helper = Arc::new(Helper {
             config: PathBuf::new(),
-            gate: geteuid().as_raw(),
+            daemons: vec![geteuid().as_raw()],
             turns,
             tries: Mutex::default(),
             started: Instant::now(),

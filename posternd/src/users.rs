@@ -1,0 +1,190 @@
+//! pam.sock: PAM hosts and commands of users who are not root. Its places, workers and threads are its own, so that
+//! whatever comes here makes no host of root's wait.
+//!
+//! - `peers`: who connects, and how many connections each user has
+//! - `commands`: what a command asks
+//! - `passwords`: whether a password of this host is right
+//! - `log`: the lines, so many of each user
+//!
+//! MUST take the user from the kernel (SO_PEERCRED), and nothing about who asks from a frame.
+//! MUST NOT read, wait or look anything up on the thread that accepts.
+
+mod commands;
+mod log;
+mod passwords;
+mod peers;
+#[cfg(test)]
+mod tests;
+
+use crate::conversation::{self, User};
+use crate::daemon::{PATIENCE, STACK, greet};
+use crate::drain::CONNECTIONS;
+use crate::engines::{Engines, Origin, Worker};
+use crate::remote_host::RemoteHost;
+use crate::service::Daemon;
+use commands::Commands;
+use log::Log;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use passwords::Passwords;
+use peers::{Admitted, Arriving, Peers};
+use shared::admission::Class;
+use shared::host_process::HostProcess;
+use shared::name::Service;
+use shared::protocol::{
+    Denial, FrameError, Hook, HookResult, Malformed, Opening, Severity, State, Transaction, VERSIONS,
+    receive, send,
+};
+use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+/// What serves pam.sock.
+pub struct UserSocket {
+    config: PathBuf,
+    peers: Arc<Peers>,
+    engines: Arc<Engines>,
+    passwords: Passwords,
+    log: Log,
+}
+
+/// Why a connection ended without a result.
+#[derive(Debug)]
+enum Ended {
+    Stream(FrameError),
+    /// What it sent is for host.sock.
+    OtherSocket,
+}
+
+impl<E: Into<FrameError>> From<E> for Ended {
+    fn from(error: E) -> Ended {
+        Ended::Stream(error.into())
+    }
+}
+
+impl UserSocket {
+    /// Goes by this postern.toml.
+    pub fn new(config: &Path) -> Arc<UserSocket> {
+        Arc::new(UserSocket {
+            config: config.to_owned(),
+            peers: Peers::new(config),
+            engines: Engines::of_users(),
+            passwords: Passwords::new(),
+            log: Log::default(),
+        })
+    }
+
+    /// Has the daemon accept PAM hosts and commands.
+    ///
+    /// # Errors
+    /// Those of [`Daemon::accept`].
+    pub fn serve(self: Arc<UserSocket>, daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
+        daemon.accept(listener, move |stream| self.meet(stream))
+    }
+
+    /// Has a connection served on a thread of its own, unless it is turned away at once.
+    fn meet(self: &Arc<UserSocket>, stream: UnixStream) {
+        let Ok(uid) = getsockopt(&stream, PeerCredentials).map(|peer| peer.uid()) else { return };
+        let arriving = match self.peers.meet(uid) {
+            Ok(arriving) => arriving,
+            // a new socket has room for a greeting: this does not wait
+            Err(state) => return drop(greet(&stream, state)),
+        };
+        let socket = Arc::clone(self);
+        let started = thread::Builder::new().name("user".to_owned()).stack_size(STACK).spawn(move || {
+            let stream = Arc::new(stream);
+            let _connection = CONNECTIONS.enter(&stream);
+            socket.admit(stream, arriving);
+        });
+        if let Err(error) = started {
+            self.log.write(uid, Severity::Error, &format!("a thread cannot be started: {error}"));
+        }
+    }
+
+    fn admit(&self, stream: Arc<UnixStream>, arriving: Arriving) {
+        match arriving.admit(&stream) {
+            // what a peer does to its own connection is no news
+            Err(state) => drop(greet(&stream, state)),
+            Ok(admitted) => {
+                let uid = admitted.user.uid;
+                match self.talk(&stream, admitted) {
+                    Ok(()) | Err(Ended::Stream(FrameError::Stream(_))) => {}
+                    Err(Ended::Stream(error)) => {
+                        let line =
+                            format!("refused on pam.sock: uid {uid} sent what cannot be read: {error}");
+                        self.log.write(uid, Severity::Notice, &line);
+                    }
+                    Err(Ended::OtherSocket) => {
+                        let line = format!(
+                            "refused on pam.sock: uid {uid} sent a frame of a kind that belongs to host.sock"
+                        );
+                        self.log.write(uid, Severity::Notice, &line);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A connection, from the greeting to the result. It has its place for so long.
+    fn talk(&self, mut stream: &UnixStream, admitted: Admitted) -> Result<(), Ended> {
+        greet(stream, State::Ready)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let opening: Opening = receive(&mut stream)?;
+        if !VERSIONS.contains(&opening.version()) {
+            return Err(Malformed("version").into());
+        }
+        let user = &admitted.user;
+        let class = if user.is_service { Class::Proven } else { Class::Known };
+        let worker = Worker { engines: Arc::clone(&self.engines), origin: Origin::User(user.uid), class };
+        match opening {
+            Opening::Host { .. } => Err(Ended::OtherSocket),
+            Opening::UserHost { transaction, .. } => {
+                // a person takes as long as it takes
+                stream.set_read_timeout(None)?;
+                Ok(self.converse(stream, *transaction, worker, user)?)
+            }
+            Opening::Command { request, .. } => {
+                let Self { config, passwords, log, .. } = self;
+                let reply = Commands { config, passwords, log, worker, user }.reply(&request);
+                Ok(send(&mut stream, &reply)?)
+            }
+        }
+    }
+
+    fn converse(
+        &self,
+        stream: &UnixStream,
+        transaction: Transaction,
+        worker: Worker,
+        user: &User,
+    ) -> Result<(), FrameError> {
+        let hook = transaction.hook;
+        let service = Service::named(transaction.service.as_deref().unwrap_or_default());
+        let program = format!("pam_totp({service}:{})", name_of(hook));
+        let log = |severity, line: &str| self.log.write(user.uid, severity, &format!("{program}: {line}"));
+        let mut options = transaction.options.clone();
+        let names_file = options.iter().any(|option| option.starts_with("config="));
+        // the configuration is posternd's; anybody's would tell what posternd can read
+        options.insert(0, format!("config={}", self.config.display()));
+        let process = HostProcess::find(getsockopt(stream, PeerCredentials).map_err(io::Error::from)?.pid());
+        let host = RemoteHost::of_user(stream, transaction, process, worker, user.clone(), Box::new(log));
+        if names_file {
+            let denied = conversation::refuse_config(&host, hook);
+            return host.end(denied);
+        }
+        let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
+        // the panic's own message stands in the log
+        host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))
+    }
+}
+
+/// As pam_syslog names the hooks.
+fn name_of(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Auth => "auth",
+        Hook::Account => "account",
+        Hook::Password => "chauthtok",
+    }
+}

@@ -32,8 +32,8 @@ const OF_ONE_ORIGIN: usize = 256;
 /// Connections that have not said yet what they are about, and those of one user among them.
 const OPENING: usize = 256;
 const OF_ONE_USER: usize = 64;
-/// Descriptors besides those of connections: listener, log, and the engines' files.
-const OTHER_DESCRIPTORS: u64 = 256;
+/// Descriptors besides those of connections: listeners, log, the engines' files, and the connections of pam.sock.
+const OTHER_DESCRIPTORS: u64 = 1024;
 /// How long such a connection may stay silent, and how long a module may take to accept a frame.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.

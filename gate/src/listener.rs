@@ -93,18 +93,19 @@ async fn tcp(address: &SocketAddr) -> Result<TcpListener, String> {
 /// Binds a unix socket; one that a gate left behind is replaced, one that is in use is not.
 fn unix(path: &Path) -> Result<UnixListener, String> {
     let wrong = |error: &dyn Display| format!("{}: {error}", path.display());
-    replace(path).map_err(|error| wrong(&error))?;
+    let not_made = |error: &std::io::Error| match error.kind() {
+        ErrorKind::PermissionDenied if path.starts_with(RUN) => wrong(&format_args!(
+            "{error}; {RUN} is root's, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
+        )),
+        _ => wrong(error),
+    };
+    replace(path).map_err(|error| not_made(&error))?;
     let group = Group::from_name(GROUP).map_err(|error| wrong(&error))?.ok_or_else(|| {
         wrong(&format_args!(
             "there is no group {GROUP} to give it to; make it with groupadd --system {GROUP}, and the gate's user and the proxy's members of it"
         ))
     })?;
-    let listener = UnixListener::bind(path).map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied if path.starts_with(RUN) => wrong(&format_args!(
-            "{error}; {RUN} is root's, and systemd listens there for the gate: systemctl enable --now postern-gate.socket"
-        )),
-        _ => wrong(&error),
-    })?;
+    let listener = UnixListener::bind(path).map_err(|error| not_made(&error))?;
     chown(path, None, Some(group.gid.as_raw())).map_err(|error| {
         wrong(&format_args!(
             "cannot be given to group {GROUP} ({error}); make the gate's user a member of it"

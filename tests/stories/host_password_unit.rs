@@ -22,8 +22,8 @@ fn systemd_understands_the_units_of_the_helper() {
     finished(Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=45", SERVICE]));
     assert_eq!(unit(SOCKET, "ListenStream"), [shared::host_password::SOCKET]);
     assert_eq!(
-        (unit(SOCKET, "SocketUser"), unit(SOCKET, "SocketMode")),
-        (vec!["postern".into()], vec!["0600".into()])
+        (unit(SOCKET, "SocketGroup"), unit(SOCKET, "SocketMode")),
+        (vec!["postern".into()], vec!["0660".into()])
     );
 }
 

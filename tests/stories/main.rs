@@ -50,6 +50,7 @@ mod password_change;
 mod policy;
 mod posternd;
 mod posternd_crowds;
+mod posternd_unit;
 mod qr;
 mod races;
 mod recovery;

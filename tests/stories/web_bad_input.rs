@@ -282,9 +282,16 @@ fn a_gate_that_cannot_start_says_why() {
     let is_misconfigured = |words: &str| ends(within("10"), 78, words);
     fails("another gate listens there already");
     web.gate.crash();
-    let mut stranger = within("10");
-    stranger.args(["setpriv", "--reuid=postern-gate", "--regid=postern", "--clear-groups"]);
-    ends(stranger, 1, "make the gate's user a member of it");
+    let stranger = || {
+        let mut stranger = within("10");
+        stranger.args(["setpriv", "--reuid=postern-gate", "--regid=postern", "--clear-groups"]);
+        stranger
+    };
+    ends(stranger(), 1, "enable --now postern-gate.socket");
+    finished(Command::new("install").args(["-d", "-o", "postern-gate", "/run/postern-tests/gate"]));
+    host.configure(&text.replace("[gate]\n", "[gate]\nlisten = [\"unix:/run/postern-tests/gate/sock\"]\n"));
+    ends(stranger(), 1, "make the gate's user a member of it");
+    host.configure(&text);
     finished(Command::new("groupmod").args(["--new-name", "renamed", "postern-proxy"]));
     fails("make it with groupadd --system postern-proxy");
     finished(Command::new("groupmod").args(["--new-name", "postern-proxy", "renamed"]));

@@ -100,7 +100,7 @@ fn prompt() -> Instruction {
 
 fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> HookResult {
     let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-    let result = relay(&played.path, hook, host, &options);
+    let result = relay(HostOf::Root, &played.path, hook, host, &options);
     played.thread.join().unwrap();
     result
 }
@@ -320,7 +320,7 @@ fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
 fn a_users_host_is_denied_where_no_posternd_answers() {
     let denied = |path: &Path, words: [&str; 2]| {
         let host = FakeHost::default();
-        let result = relay_of_user(path, Hook::Auth, &host, &[]);
+        let result = relay(HostOf::User, path, Hook::Auth, &host, &[]);
         assert_eq!(result, UNAVAILABLE, "{words:?}");
         let logged = host.logged.borrow().join("\n");
         assert!(logged.contains(&path.display().to_string()) && logged.lines().count() == 1, "{logged}");
@@ -349,6 +349,6 @@ fn a_users_host_says_that_it_is_one() {
         send(&mut stream, &Instruction::End(result)).unwrap();
     });
     let host = FakeHost::default();
-    assert_eq!(relay_of_user(&played.path, Hook::Auth, &host, &[]), HookResult::Passed);
+    assert_eq!(relay(HostOf::User, &played.path, Hook::Auth, &host, &[]), HookResult::Passed);
     played.thread.join().unwrap();
 }

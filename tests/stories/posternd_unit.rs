@@ -1,0 +1,228 @@
+//! posternd's units, under a real systemd: sockets that outlive both daemons, a start by the first connection, a watchdog
+//! that ends what hangs, reload and drain, and everything that the units forbid forbidden.
+
+use crate::web_unit::unit;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use testhost::{HOST_SOCKET, Host, PAM_SOCKET, Person, Phone, Systemd, finished, patiently};
+
+const UNITS: &str = "/usr/lib/systemd/system";
+const GATE_SOCKET: &str = "/run/postern/gate.sock";
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn systemd_understands_the_units_of_posternd() {
+    let _host = Host::fresh();
+    let [service, host, pam] =
+        ["posternd.service", "posternd.socket", "posternd-pam.socket"].map(|name| format!("{UNITS}/{name}"));
+    let mut verify = Command::new("systemd-analyze");
+    let said =
+        verify.args(["verify", "--man=no", &service, &host, &pam]).output().expect("systemd-analyze runs");
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.success() && !text.contains("postern"), "{text}");
+    for service in [&service, &format!("{UNITS}/postern-gate.service")] {
+        finished(Command::new("systemd-analyze").args([
+            "security",
+            "--offline=yes",
+            "--threshold=20",
+            service,
+        ]));
+        let text = fs::read_to_string(service).expect("the unit is installed");
+        assert!(!text.contains("\nRuntimeDirectory"), "the sockets of both go with it");
+        assert!(!text.contains("\nPrivateUsers"), "every peer would be uid 65534");
+    }
+    assert_eq!(unit(&host, "ListenStream"), [shared::protocol::HOST_SOCKET]);
+    assert_eq!(unit(&pam, "ListenStream"), [shared::protocol::PAM_SOCKET]);
+}
+
+/// People with a code that nobody has used yet, by the machine's own time, which is posternd's here.
+fn people(host: &Host, names: &[&str]) -> Vec<(Person, Phone)> {
+    host.clock.as_setuid_programs_see_it();
+    let enrolled = |name: &&str| {
+        let person = host.person(name);
+        let phone = person.enrols();
+        (person, phone)
+    };
+    names.iter().map(enrolled).collect()
+}
+
+#[track_caller]
+fn enters(host: &Host, (person, phone): &(Person, Phone)) {
+    host.clock.as_setuid_programs_see_it();
+    person.with_key().enters_with(&phone.code());
+}
+
+/// Number, owner, group and mode of a socket.
+#[track_caller]
+fn socket(path: &str) -> (u64, u32, u32, u32) {
+    let metadata = fs::metadata(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    (metadata.ino(), metadata.uid(), metadata.gid(), metadata.mode() & 0o7777)
+}
+
+#[track_caller]
+fn signal(process: u32, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(process).expect("a process")), signal).expect("it runs");
+}
+
+fn is_gone(process: u32) -> bool {
+    !fs::exists(format!("/proc/{process}")).expect("there is a /proc")
+}
+
+const POSTERND: &str = "posternd.service";
+
+/// L1 under systemd: the first connection starts it, one that is stopped is killed and started again within 10 s, and the
+/// socket stays throughout.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
+    let host = Host::fresh();
+    let people = people(&host, &["alice", "bob", "carol"]);
+    let systemd = Systemd::start();
+    systemd.does("start posternd.socket posternd-pam.socket");
+    let (before, pam) = (socket(HOST_SOCKET), socket(PAM_SOCKET));
+    assert_eq!((before.1, before.2, before.3), (0, 0, 0o600));
+    assert_eq!((pam.1, pam.2, pam.3), (0, 0, 0o666));
+    assert_eq!(systemd.property(POSTERND, "ActiveState"), "inactive");
+
+    enters(&host, &people[0]);
+    assert_eq!(systemd.property(POSTERND, "ActiveState"), "active");
+    let first = systemd.process(POSTERND).expect("it runs");
+
+    signal(first, Signal::SIGSTOP);
+    let stopped = Instant::now();
+    patiently("systemd has killed it", || Ok(is_gone(first).then_some(())));
+    assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
+    patiently("it is started again", || Ok((systemd.property(POSTERND, "NRestarts") == "1").then_some(())));
+    patiently("it serves", || Ok((systemd.property(POSTERND, "ActiveState") == "active").then_some(())));
+    assert_eq!(socket(HOST_SOCKET), before);
+    enters(&host, &people[1]);
+    assert_ne!(systemd.process(POSTERND), Some(first));
+
+    // a thread that accepts no more is found out, too, while the others go on
+    let second = systemd.process(POSTERND).expect("it runs");
+    let accepting = thread_named(second, "accept");
+    let mut tracer = Command::new("strace")
+        .args(["-qq", "-o", "/dev/null", "-e", "inject=accept4:delay_enter=120000000"])
+        .args(["-p", &accepting.to_string()])
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("strace is installed");
+    patiently("it is traced", || {
+        let status = fs::read_to_string(format!("/proc/{accepting}/status"))?;
+        Ok((!status.contains("TracerPid:\t0")).then_some(()))
+    });
+    let _held = std::os::unix::net::UnixStream::connect(HOST_SOCKET).expect("systemd listens");
+    patiently("it is found out", || Ok(systemd.log("posternd").contains("makes no progress").then_some(())));
+    patiently("systemd kills it", || Ok((systemd.property(POSTERND, "Result") == "watchdog").then_some(())));
+    // until then the tracer keeps what it traces
+    let _ = tracer.kill();
+    let _ = tracer.wait();
+    patiently("it is gone", || Ok(is_gone(second).then_some(())));
+    patiently("it serves", || Ok((systemd.property(POSTERND, "NRestarts") == "2").then_some(())));
+    assert_eq!(socket(HOST_SOCKET), before);
+    enters(&host, &people[2]);
+    assert!(!systemd.log("posternd").contains("panicked"), "{}", systemd.log("posternd"));
+}
+
+#[track_caller]
+fn thread_named(process: u32, name: &str) -> u32 {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("it runs").flatten();
+    let named = |path: &std::path::Path| {
+        fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    let found = tasks.map(|task| task.path()).find(|path| named(path)).expect("the thread is there");
+    found.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a number")
+}
+
+/// `systemctl stop` of either daemon takes nothing from the other.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn either_unit_stopped_leaves_the_others_sockets() {
+    let host = Host::fresh();
+    host.clock.as_setuid_programs_see_it();
+    finished(Command::new("install").args(["-m", "0640", "-g", "postern", "/dev/null", SECRET]));
+    fs::write(SECRET, "a secret of sixteen bytes and more\n").expect("/etc can be written");
+    host.configure(&format!(
+        "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n\
+         [[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"unix\"]\nsecret_file = \"{SECRET}\"\n"
+    ));
+    let systemd = Systemd::start();
+    systemd.does("start posternd.service postern-gate.service");
+    let sockets = || [HOST_SOCKET, PAM_SOCKET, GATE_SOCKET].map(socket);
+    let before = sockets();
+    assert_eq!(before[2].3, 0o660);
+    let gate = systemd.process("postern-gate.service").expect("it runs");
+    let posternd = systemd.process(POSTERND).expect("it runs");
+
+    // neither can trace or signal the other, or make a socket
+    for (user, process) in [("posternd", gate), ("postern-gate", posternd)] {
+        let tries = format!(
+            "! kill -0 {process} && ! cat /proc/{process}/environ && ! mv {HOST_SOCKET} /run/postern/x && ! touch /run/postern/x"
+        );
+        let mut tries_it = Command::new("setpriv");
+        tries_it.args([&format!("--reuid={user}"), "--regid=postern", "--init-groups", "bash", "-c", &tries]);
+        finished(&mut tries_it);
+    }
+
+    systemd.does("stop posternd.service");
+    assert_eq!(sockets(), before);
+    assert_eq!(systemd.process("postern-gate.service"), Some(gate));
+    systemd.does("start posternd.service");
+    let posternd = systemd.process(POSTERND);
+    systemd.does("stop postern-gate.service");
+    assert_eq!(sockets(), before);
+    assert_eq!(systemd.process(POSTERND), posternd);
+    // without its sockets nothing starts it again, and the module finds nothing that listens
+    systemd.does("stop posternd.socket");
+    assert!(!fs::exists(HOST_SOCKET).expect("a folder"));
+    assert_eq!(systemd.property(POSTERND, "ActiveState"), "inactive");
+    assert_eq!(socket(GATE_SOCKET), before[2]);
+}
+
+const SECRET: &str = "/etc/postern/proxy.secret";
+
+/// A reload checks the configuration first; a stop lets those who are at a prompt finish, for a while.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn posternd_reloads_and_drains() {
+    let host = Host::fresh();
+    let people = people(&host, &["alice", "bob", "carol"]);
+    let systemd = Systemd::start();
+    systemd.does("start posternd.service");
+    let process = systemd.process(POSTERND);
+    systemd.does("reload posternd.service");
+    patiently("it has reloaded", || Ok(systemd.log("posternd").contains("reloaded /etc").then_some(())));
+    host.write_configuration("[pam]\nnonsense = 1\n");
+    systemd.refuses("reload posternd.service");
+    assert_eq!(systemd.process(POSTERND), process);
+    host.configure("# every default\n");
+
+    host.clock.as_setuid_programs_see_it();
+    let mut quick = people[0].0.with_key().up_to_the_code();
+    let slow = people[1].0.with_key().up_to_the_code();
+    let began = Instant::now();
+    systemd.does("stop --no-block posternd.service");
+    patiently(
+        "it drains",
+        || Ok((systemd.property(POSTERND, "ActiveState") == "deactivating").then_some(())),
+    );
+    quick.types(&people[0].1.code());
+    assert!(quick.ends().entered());
+    patiently("it has ended", || Ok((systemd.property(POSTERND, "ActiveState") == "inactive").then_some(())));
+    let took = began.elapsed();
+    assert!((9..20).contains(&took.as_secs()), "{took:?}");
+    assert_eq!(systemd.property(POSTERND, "Result"), "success");
+    assert_eq!(systemd.property(POSTERND, "ExecMainStatus"), "0");
+    let mut slow = slow;
+    slow.types(&people[1].1.code());
+    assert!(!slow.ends().entered());
+    host.journal
+        .says("refused cause=unavailable address=127.0.0.1 service=sshd user=\"bob\": posternd ended");
+    // the socket is there: the next one starts it
+    enters(&host, &people[2]);
+    assert_eq!(systemd.property(POSTERND, "ActiveState"), "active");
+}

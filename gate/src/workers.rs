@@ -243,7 +243,6 @@ impl Judge {
                 Ok(result)
             });
             let done = done.await;
-            // what people wait for
             METRICS.judged(began.elapsed());
             done.unwrap_or_else(|_| {
                 Err(NotJudged::Failed {

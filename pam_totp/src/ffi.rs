@@ -7,7 +7,8 @@
 
 use crate::fallback;
 use crate::host::{Host, Item, MarkStays, NoInput};
-use crate::{log, relay};
+use crate::log;
+use crate::relay::{self, HostOf};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
@@ -60,14 +61,14 @@ pam_module!(Module);
 /// Has a hook run by posternd.
 fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
     if nix::unistd::geteuid().is_root() {
-        return relay::relay(Path::new(HOST_SOCKET), hook, host, options);
+        return relay::relay(HostOf::Root, Path::new(HOST_SOCKET), hook, host, options);
     }
     if fallback::own_configuration(options).is_some() {
         let why = "config= is for services that run as root; remove it, this service goes by /etc/postern/postern.toml";
         log::denied(host, "misconfigured", &why);
         return HookResult::Denied(Denial::Misconfigured);
     }
-    relay::relay_of_user(Path::new(PAM_SOCKET), hook, host, options)
+    relay::relay(HostOf::User, Path::new(PAM_SOCKET), hook, host, options)
 }
 
 /// Runs a hook; a panic denies, and leaves a line that says where.

@@ -50,9 +50,6 @@ impl fmt::Display for Server {
     }
 }
 
-/// How a connection begins: the kind that is for the socket.
-type Open = fn(u16, Box<Transaction>) -> Opening;
-
 /// Why nobody decided.
 #[derive(Debug)]
 enum RelayError {
@@ -64,6 +61,8 @@ enum RelayError {
     Busy,
     /// No protocol version is shared with the fallback.
     Version,
+    /// The host may have no more memory.
+    Memory,
     /// The connection failed, or a frame came that has no place there.
     Frame(Server, FrameError),
     /// An instruction beyond the module's bounds.
@@ -82,6 +81,9 @@ impl fmt::Display for RelayError {
             RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
             RelayError::Version => f.write_str(
                 "posternd --stdio is of another version than pam_totp.so; install both of one version",
+            ),
+            RelayError::Memory => f.write_str(
+                "no memory is left in the PAM host; raise RLIMIT_AS and RLIMIT_DATA (ulimit -v, ulimit -d)",
             ),
             RelayError::Frame(Server::Daemon, FrameError::Stream(error)) => {
                 write!(f, "posternd ended the conversation: {error}; see its log")
@@ -108,31 +110,39 @@ impl RelayError {
     fn of_frame(server: Server, error: FrameError) -> RelayError {
         match error {
             FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => RelayError::TooLong(server),
+            FrameError::Stream(error) if error.kind() == ErrorKind::OutOfMemory => RelayError::Memory,
             error => RelayError::Frame(server, error),
         }
     }
 }
 
-/// Has a hook of a host whose effective user is root decided by whoever listens at `socket`, else by the fallback.
-pub(crate) fn relay(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
-    let open: Open = |version, transaction| Opening::Host { version, transaction };
-    converse(open, connect(socket, options), hook, host, options)
+/// As whose host the module runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostOf {
+    /// Root's: posternd believes what it says, and the fallback decides where no daemon listens.
+    Root,
+    /// Another user's, who can read neither store nor key.
+    User,
 }
 
-/// Has a hook of any other host decided by whoever listens at `socket`.
-pub(crate) fn relay_of_user(socket: &Path, hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
-    let open: Open = |version, transaction| Opening::UserHost { version, transaction };
-    converse(open, connect_to_daemon(socket), hook, host, options)
+impl HostOf {
+    fn open(self, version: u16, transaction: Box<Transaction>) -> Opening {
+        match self {
+            HostOf::Root => Opening::Host { version, transaction },
+            HostOf::User => Opening::UserHost { version, transaction },
+        }
+    }
 }
 
-fn converse(
-    open: Open,
-    connected: Result<Connected, RelayError>,
+/// Has a hook decided by whoever listens at `socket`; for a host of root's, else by the fallback.
+pub(crate) fn relay(
+    of: HostOf,
+    socket: &Path,
     hook: Hook,
     host: &dyn Host,
     options: &[String],
 ) -> HookResult {
-    let (server, connection, version) = match connected {
+    let (server, connection, version) = match connect(of, socket, options) {
         Ok(connected) => connected,
         Err(error) => return unavailable(host, &error),
     };
@@ -143,7 +153,7 @@ fn converse(
     }
     let mut conversation =
         Conversation { host, hook, options, server, connection, sent_input: false, mark: None };
-    match conversation.run(open, version) {
+    match conversation.run(of, version) {
         Err(error) => denied(host, &error, conversation.sent_input),
         Ok(HookResult::Passed) if hook == Hook::Account => match host.remove_mark() {
             Ok(()) => HookResult::Passed,
@@ -171,31 +181,20 @@ type Connected = (Server, Stream, u16);
 
 /// Whoever decides, and the version to speak. A full backlog, or a daemon without room, is no reason for the fallback; a
 /// configuration of the line's own is.
-fn connect(socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
+fn connect(of: HostOf, socket: &Path, options: &[String]) -> Result<Connected, RelayError> {
     let until = Instant::now() + ADMITTED;
-    if fallback::own_configuration(options).is_some() {
+    if of == HostOf::Root && fallback::own_configuration(options).is_some() {
         return start_fallback(options, until);
     }
-    match connect_until(socket, until) {
-        Err(RelayError::Absent(..)) => start_fallback(options, until),
-        connected => connected,
-    }
-}
-
-fn connect_to_daemon(socket: &Path) -> Result<Connected, RelayError> {
-    connect_until(socket, Instant::now() + ADMITTED)
-}
-
-/// The daemon at a socket, once it has room.
-fn connect_until(socket: &Path, until: Instant) -> Result<Connected, RelayError> {
     loop {
         match greeted(socket, until) {
-            Ok(Some((connection, version))) => return Ok((Server::Daemon, Box::new(connection), version)),
+            Ok(Some((connection, version))) => return Ok((Server::Daemon, connection, version)),
             // a full backlog, or no room; or a name service that takes its time
             Ok(None) | Err(Absent::NameUnavailable) if Instant::now() + PAUSE < until => {
                 std::thread::sleep(PAUSE);
             }
             Ok(None) => return Err(RelayError::Busy),
+            Err(_) if of == HostOf::Root => return start_fallback(options, until),
             Err(absent) => return Err(RelayError::Absent(socket.to_owned(), absent)),
         }
     }
@@ -250,9 +249,9 @@ impl fmt::Display for Absent {
 }
 
 /// A connection to a posternd that has room, and the version to speak; `None` if it has none now.
-fn greeted(socket: &Path, until: Instant) -> Result<Option<(Connection, u16)>, Absent> {
-    let mut connection = match Connection::open(socket, until) {
-        Ok(connection) => connection,
+fn greeted(socket: &Path, until: Instant) -> Result<Option<(Stream, u16)>, Absent> {
+    let mut connection: Stream = match Connection::open(socket, until) {
+        Ok(connection) => Box::new(connection),
         Err(ConnectError::Full) => return Ok(None),
         Err(ConnectError::Nobody) => return Err(Absent::Nobody),
         Err(ConnectError::NotRoot) => return Err(Absent::NotRoot),
@@ -281,10 +280,10 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    fn run(&mut self, open: Open, version: u16) -> Result<HookResult, RelayError> {
+    fn run(&mut self, of: HostOf, version: u16) -> Result<HookResult, RelayError> {
         let transaction = Box::new(self.transaction());
         self.connection.wait_until(Instant::now() + SILENT);
-        send(&mut self.connection, &open(version, transaction))
+        send(&mut self.connection, &of.open(version, transaction))
             .map_err(|error| RelayError::of_frame(self.server, error))?;
         let (mut prompts, mut verifying) = (0, Instant::now());
         for _ in 0..INSTRUCTIONS {

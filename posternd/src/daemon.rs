@@ -8,7 +8,7 @@ use crate::conversations::{Conversations, Place};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
-use crate::service::Service;
+use crate::service::Daemon;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
@@ -63,16 +63,16 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// Has a service accept PAM hosts of effective user 0.
+/// Has the daemon accept PAM hosts of effective user 0.
 ///
 /// # Errors
-/// Those of [`Service::accept`].
-pub fn serve_hosts(service: &mut Service, listener: UnixListener) -> io::Result<()> {
+/// Those of [`Daemon::accept`].
+pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
     raise_descriptor_limit();
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
     let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
     let (engines, names) = (Engines::new(), NameService::default());
-    service.accept(listener, move |stream| {
+    daemon.accept(listener, move |stream| {
         let stream = Arc::new(stream);
         let Ok(peer) = Peer::of(&stream) else { return };
         let Some(place) = opening.enter_or_wait(peer.real_uid, ends(&stream)) else {

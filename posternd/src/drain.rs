@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The connections of this process.
-pub static CONNECTIONS: Connections = Connections::new();
+pub static CONNECTIONS: OpenConnections = OpenConnections::new();
 
 /// The connections that are open.
-pub struct Connections {
+pub struct OpenConnections {
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -24,27 +24,27 @@ struct State {
 
 /// A connection, until this is dropped.
 #[must_use]
-pub struct Connection<'a> {
-    all: &'a Connections,
+pub struct OpenConnection<'a> {
+    all: &'a OpenConnections,
     number: u64,
 }
 
-impl Connections {
+impl OpenConnections {
     /// None is open.
-    pub const fn new() -> Connections {
-        Connections {
+    pub const fn new() -> OpenConnections {
+        OpenConnections {
             state: Mutex::new(State { draining: false, next: 0, open: BTreeMap::new() }),
             ended: Condvar::new(),
         }
     }
 
     /// Counts a connection as open.
-    pub fn enter(&self, stream: &Arc<UnixStream>) -> Connection<'_> {
+    pub fn enter(&self, stream: &Arc<UnixStream>) -> OpenConnection<'_> {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
         state.open.insert(number, Arc::clone(stream));
-        Connection { all: self, number }
+        OpenConnection { all: self, number }
     }
 
     /// Has every thread that accepts end before its next connection.
@@ -76,13 +76,13 @@ impl Connections {
     }
 }
 
-impl Default for Connections {
-    fn default() -> Connections {
-        Connections::new()
+impl Default for OpenConnections {
+    fn default() -> OpenConnections {
+        OpenConnections::new()
     }
 }
 
-impl Drop for Connection<'_> {
+impl Drop for OpenConnection<'_> {
     fn drop(&mut self) {
         self.all.state().open.remove(&self.number);
         self.all.ended.notify_all();
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn one_that_waits_for_a_person_ends_and_one_that_is_verified_still_answers() {
-        let connections = Connections::new();
+        let connections = OpenConnections::new();
         let (mut waits, mut person) = UnixStream::pair().unwrap();
         let (verifies, mut host) = UnixStream::pair().unwrap();
         let verifies = Arc::new(verifies);

@@ -4,7 +4,7 @@
 //! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
 //! or a mode that anyone can write by, is a doubt, and the next opening says which.
 
-use crate::watchdog::TASKS;
+use crate::watchdog::ACTIVITIES;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
 use shared::door::{Door, DoorError};
@@ -144,7 +144,7 @@ impl Worker {
     ) -> Result<Result<R, E>, WorkerError> {
         let turn = self.engines.workers.enter(self.class, self.origin.clone()).map_err(WorkerError::Busy)?;
         let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
-        let _task = TASKS.begin("an act on the store", LONGEST);
+        let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
         let ran = act(&mut engine.door);
         if ran.is_ok() {

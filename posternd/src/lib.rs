@@ -1,6 +1,6 @@
 //! posternd: runs PAM conversations for the module, which only relays, does what commands of users ask, and sends mail.
 //!
-//! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`. `mail` sends.
+//! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`.
 #![forbid(unsafe_code)]
 
 pub mod conversation;

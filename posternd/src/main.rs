@@ -1,11 +1,13 @@
-//! posternd: serves PAM hosts and local users at the sockets that systemd hands over; with `--stdio` it runs one conversation
-//! for the PAM module that started it.
+//! posternd: serves host.sock and pam.sock, which systemd hands over; with `--stdio` it runs one conversation for the PAM
+//! module that started it.
 #![forbid(unsafe_code)]
 
+use posternd::daemon::serve_hosts;
 use posternd::mail::MailThread;
-use posternd::service::Service;
+use posternd::service::Daemon;
+use posternd::sockets::{self, Sockets};
+use posternd::stdio;
 use posternd::users::UserSocket;
-use posternd::{daemon, sockets, stdio};
 use shared::config::DEFAULT_PATH;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -44,16 +46,16 @@ fn report(served: Result<(), impl Display>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve(sockets: sockets::Sockets) -> io::Result<()> {
-    let mut service = Service::prepare()?;
+fn serve(sockets: Sockets) -> io::Result<()> {
+    let mut daemon = Daemon::prepare()?;
     let mail = MailThread::start(DEFAULT_PATH.into())?;
     if let Some(listener) = sockets.host {
-        daemon::serve_hosts(&mut service, listener)?;
+        serve_hosts(&mut daemon, listener)?;
     }
     if let Some(listener) = sockets.pam {
-        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut service, listener)?;
+        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut daemon, listener)?;
     }
-    let served = service.run();
+    let served = daemon.run();
     mail.end();
     served
 }

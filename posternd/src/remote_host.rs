@@ -30,9 +30,9 @@ pub struct RemoteHost<'a, S> {
     transaction: Transaction,
     process: HostProcess,
     reach: Reach,
+    configuration: RefCell<Option<Result<InForce, ConfigError>>>,
     /// What writes log lines; the module, if this is not given.
     log: Option<WriteLog<'a>>,
-    configuration: RefCell<Option<Result<InForce, ConfigError>>>,
     connection: RefCell<Connection<S>>,
 }
 
@@ -61,7 +61,8 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
     pub fn new(stream: S, transaction: Transaction, process: HostProcess, reach: Reach) -> RemoteHost<'a, S> {
         let connection = RefCell::new(Connection { stream, failed: None });
-        RemoteHost { transaction, process, reach, log: None, configuration: RefCell::default(), connection }
+        let configuration = RefCell::default();
+        RemoteHost { transaction, process, reach, configuration, log: None, connection }
     }
 
     /// The same, with a configuration that was read before; for one hook, which asks once.

@@ -4,7 +4,7 @@
 //! MUST be started before any other thread: the signals that are blocked here are blocked in those that it starts.
 
 use crate::drain::CONNECTIONS;
-use crate::watchdog::{TASKS, Task};
+use crate::watchdog::{ACTIVITIES, Activity};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -35,21 +35,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub static CONFIGURATION: LastInForce = LastInForce::new();
 
 /// A service that has not started yet: signals are blocked, and wait.
-pub struct Service {
+pub struct Daemon {
     signals: SignalFd,
     accepting: Vec<JoinHandle<()>>,
 }
 
-impl Service {
+impl Daemon {
     /// Blocks the signals that it goes by.
     ///
     /// # Errors
     /// Those of signalfd(2).
-    pub fn prepare() -> io::Result<Service> {
+    pub fn prepare() -> io::Result<Daemon> {
         let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
         mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Service { signals, accepting: Vec::new() })
+        Ok(Daemon { signals, accepting: Vec::new() })
     }
 
     /// Starts a thread that accepts, and hands every connection to `begin`, which MUST NOT block.
@@ -127,9 +127,9 @@ fn wait_for_end(within: Duration, round: Duration) -> usize {
 }
 
 fn accept_until_drained(listener: &UnixListener, mut begin: impl FnMut(UnixStream)) {
-    let task = TASKS.begin("a thread that accepts", STUCK);
+    let activity = ACTIVITIES.begin("a thread that accepts", STUCK);
     while !CONNECTIONS.is_draining() {
-        match accept_one(listener, &task) {
+        match accept_one(listener, &activity) {
             Ok(Some(stream)) => begin(stream),
             Ok(None) => {}
             Err(error) => {
@@ -140,14 +140,14 @@ fn accept_until_drained(listener: &UnixListener, mut begin: impl FnMut(UnixStrea
                 thread::sleep(PAUSE);
             }
         }
-        task.goes_on(STUCK);
+        activity.goes_on(STUCK);
     }
 }
 
 /// The next connection, if one comes within a beat.
-fn accept_one(listener: &UnixListener, task: &Task<'_>) -> io::Result<Option<UnixStream>> {
+fn accept_one(listener: &UnixListener, activity: &Activity<'_>) -> io::Result<Option<UnixStream>> {
     wait_for_input(listener, BEAT)?;
-    task.goes_on(STUCK);
+    activity.goes_on(STUCK);
     match listener.accept() {
         Ok((stream, _)) => Ok(Some(stream)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -163,9 +163,9 @@ fn wait_for_input(descriptor: &impl AsFd, within: Duration) -> io::Result<()> {
     }
 }
 
-/// Says that the daemon lives, unless one of its tasks is late.
+/// Says that the daemon lives, unless one of its activities is late.
 fn feed_watchdog() {
-    match TASKS.late(Instant::now()) {
+    match ACTIVITIES.late(Instant::now()) {
         None => tell(&[NotifyState::Watchdog]),
         Some(what) => eprintln!("posternd: {what} makes no progress; the watchdog is not fed"),
     }

@@ -93,7 +93,7 @@ fn roots_stream() -> Result<UnixStream, StdioError> {
 
 fn converse(stream: &UnixStream, configuration: Result<InForce, ConfigError>) -> Result<(), StdioError> {
     let Opening::Host { version, transaction } = receive(&mut &*stream)? else {
-        return Err(FrameError::from(Malformed("the opening of another socket's")).into());
+        return Err(FrameError::from(Malformed("kind")).into());
     };
     if !VERSIONS.contains(&version) {
         return Err(FrameError::from(Malformed("version")).into());

@@ -21,7 +21,7 @@ use crate::daemon::{PATIENCE, STACK, greet};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
-use crate::service::Service;
+use crate::service::Daemon;
 use commands::Commands;
 use log::Log;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
@@ -82,9 +82,9 @@ impl UserSocket {
     /// Has a service accept PAM hosts and commands.
     ///
     /// # Errors
-    /// Those of [`Service::accept`].
-    pub fn serve(self: Arc<UserSocket>, service: &mut Service, listener: UnixListener) -> io::Result<()> {
-        service.accept(listener, move |stream| self.meet(stream))
+    /// Those of [`Daemon::accept`].
+    pub fn serve(self: Arc<UserSocket>, daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
+        daemon.accept(listener, move |stream| self.meet(stream))
     }
 
     /// Has a connection served on a thread of its own, unless it is turned away at once. Does not block.

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The tasks of this process.
-pub static TASKS: Tasks = Tasks::new();
+/// What this process is at.
+pub static ACTIVITIES: Activities = Activities::new();
 
-/// Tasks under way, each with the time by which it makes progress.
-pub struct Tasks(Mutex<UnderWay>);
+/// Activities under way, each with the time by which it makes progress.
+pub struct Activities(Mutex<UnderWay>);
 
 struct UnderWay {
     next: u64,
@@ -18,29 +18,29 @@ struct UnderWay {
     due: BTreeMap<u64, (&'static str, Instant)>,
 }
 
-/// A task under way, until this is dropped.
+/// An activity under way, until this is dropped.
 #[must_use]
-pub struct Task<'a> {
-    tasks: &'a Tasks,
+pub struct Activity<'a> {
+    activities: &'a Activities,
     number: u64,
 }
 
-impl Tasks {
+impl Activities {
     /// Nothing is under way.
-    pub const fn new() -> Tasks {
-        Tasks(Mutex::new(UnderWay { next: 0, due: BTreeMap::new() }))
+    pub const fn new() -> Activities {
+        Activities(Mutex::new(UnderWay { next: 0, due: BTreeMap::new() }))
     }
 
-    /// Begins a task that makes progress within `bound`.
-    pub fn begin(&self, what: &'static str, bound: Duration) -> Task<'_> {
+    /// Begins an activity that makes progress within `bound`.
+    pub fn begin(&self, what: &'static str, bound: Duration) -> Activity<'_> {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
         state.due.insert(number, (what, Instant::now() + bound));
-        Task { tasks: self, number }
+        Activity { activities: self, number }
     }
 
-    /// A task that should have made progress before `now`.
+    /// An activity that should have made progress before `now`.
     pub fn late(&self, now: Instant) -> Option<&'static str> {
         self.state().due.values().find(|(_, due)| *due < now).map(|(what, _)| *what)
     }
@@ -50,24 +50,24 @@ impl Tasks {
     }
 }
 
-impl Default for Tasks {
-    fn default() -> Tasks {
-        Tasks::new()
+impl Default for Activities {
+    fn default() -> Activities {
+        Activities::new()
     }
 }
 
-impl Task<'_> {
+impl Activity<'_> {
     /// Has made progress, and makes the next within `bound`.
     pub fn goes_on(&self, bound: Duration) {
-        if let Some((_, due)) = self.tasks.state().due.get_mut(&self.number) {
+        if let Some((_, due)) = self.activities.state().due.get_mut(&self.number) {
             *due = Instant::now() + bound;
         }
     }
 }
 
-impl Drop for Task<'_> {
+impl Drop for Activity<'_> {
     fn drop(&mut self) {
-        self.tasks.state().due.remove(&self.number);
+        self.activities.state().due.remove(&self.number);
     }
 }
 
@@ -79,29 +79,29 @@ mod tests {
     const LATER: Duration = Duration::from_secs(41);
 
     #[test]
-    fn one_task_that_hangs_is_late_whatever_the_others_do() {
-        let tasks = Tasks::new();
-        assert_eq!(tasks.late(Instant::now() + LATER), None);
-        let accepting = tasks.begin("accepting", BOUND);
-        let hanging = tasks.begin("an act", BOUND);
+    fn one_activity_that_hangs_is_late_whatever_the_others_do() {
+        let activities = Activities::new();
+        assert_eq!(activities.late(Instant::now() + LATER), None);
+        let accepting = activities.begin("accepting", BOUND);
+        let hanging = activities.begin("an act", BOUND);
         let began = Instant::now();
-        assert_eq!(tasks.late(began), None);
+        assert_eq!(activities.late(began), None);
         accepting.goes_on(2 * LATER);
-        drop(tasks.begin("an act", BOUND));
-        assert_eq!(tasks.late(began + LATER), Some("an act"));
+        drop(activities.begin("an act", BOUND));
+        assert_eq!(activities.late(began + LATER), Some("an act"));
         drop(hanging);
-        assert_eq!(tasks.late(began + LATER), None);
-        assert_eq!(tasks.late(began + 3 * LATER), Some("accepting"), "it must go on, too");
+        assert_eq!(activities.late(began + LATER), None);
+        assert_eq!(activities.late(began + 3 * LATER), Some("accepting"), "it must go on, too");
     }
 
     #[test]
     fn an_act_that_panics_is_not_late() {
-        let tasks = Tasks::new();
+        let activities = Activities::new();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _act = tasks.begin("an act", BOUND);
+            let _act = activities.begin("an act", BOUND);
             panic!("in an act");
         }));
         assert!(panicked.is_err());
-        assert_eq!(tasks.late(Instant::now() + LATER), None);
+        assert_eq!(activities.late(Instant::now() + LATER), None);
     }
 }

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 /// Who asks, where root's own hosts ask.
 const ROOT: Caller<'static> = Caller::Root("root");
 
-/// How often it is looked what became of a mail.
+/// How often it is looked what became of a letter.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Which engine decides for a PAM host, and who the host is.
@@ -58,6 +58,7 @@ pub struct User {
 
 /// Where a line asks.
 pub(crate) struct Desk {
+    /// The host process.
     process: HostProcess,
     config: Box<Config>,
     /// Whose engine it is; one of its own if it is nobody's.
@@ -251,23 +252,25 @@ impl Desk {
         }
     }
 
-    /// Has a code mailed; what there is to tell. Waits until the mail is sent, and holds no worker meanwhile.
+    /// Has a code mailed; what there is to tell. Waits until the letter is sent, and holds no worker meanwhile.
     pub(crate) fn mail(&self, person: &Person<'_>) -> Result<Result<String, Refusal>, DeskError> {
         let judging = self.judging(person, Earlier::default(), Question::Mail);
-        let asked = self.act(|door, now| {
-            door.post_code_for(self.caller(ROOT), person.name, &judging, now).map_err(DeskError::from)
-        })?;
+        let asked =
+            self.act(|door, now| Ok(door.post_code_for(self.caller(ROOT), person.name, &judging, now)?))?;
         let judged = match asked {
             Asked::Refused(refusal) => not_mailed(refusal),
             Asked::For(posted) => {
                 let began = Instant::now();
-                let sent = loop {
+                loop {
                     thread::sleep(LOOK);
-                    if let Some(sent) = self.act(|door, _| Ok(door.look_after(&posted, began.elapsed())))? {
-                        break sent;
+                    let looked = self.act(|door, _| {
+                        let sent = door.look_after(&posted, began.elapsed());
+                        Ok(sent.map(|sent| door.mailed(&posted, sent)).transpose()?)
+                    })?;
+                    if let Some(judged) = looked {
+                        break judged;
                     }
-                };
-                self.act(|door, _| Ok(door.mailed(&posted, sent)?))?
+                }
             }
         };
         match judged {
@@ -341,12 +344,12 @@ impl Desk {
     ) -> Result<Answered, DeskError> {
         let judging = self.judging(person, earlier, question);
         // where nobody waits for the worker that is taken then
-        let foreknown = self.policy_groups(person.name, &judging.question);
+        let groups = self.policy_groups(person.name, &judging.question);
         let Reply { told, answer, mark } = self.act(|door, now| {
-            door.foreknow(foreknown);
+            door.foreknow(groups);
             let judged = door.judge_for(self.caller(root), person.name, &judging, now);
             door.foreknow(None);
-            judged.map_err(DeskError::from)
+            Ok(judged?)
         })?;
         match answer {
             Answer::Judged(judged) => Ok(Answered { judged, told, mark }),

@@ -42,9 +42,8 @@ fn run_at(path: &Path, errand: &Errand) -> Result<Reply, ClientError> {
         return Err(ClientError::NotReady(greeting.state));
     }
     connection.wait_until(Instant::now() + REPLIED);
-    let sent = send(&mut connection, &Opening::Command { version, request });
-    // after any other error, what it said before it closed the connection tells more
-    if let Err(FrameError::TooLong { .. }) = sent {
+    // of any other failure, what it says before it closes the connection tells more
+    if let Err(FrameError::TooLong { .. }) = send(&mut connection, &Opening::Command { version, request }) {
         return Err(ClientError::TooLong);
     }
     match receive(&mut connection) {

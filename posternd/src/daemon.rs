@@ -12,10 +12,12 @@ use crate::service::Daemon;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
+use shared::door::{Waiting, while_waiting};
 use shared::host_process::{self, HostProcess};
 use shared::name_service::NameService;
 use shared::protocol::{
-    Denial, FrameError, Greeting, HookResult, Opening, State, Transaction, VERSIONS, receive, send,
+    Denial, FrameError, Greeting, HookResult, Instruction, Opening, State, Transaction, VERSIONS, receive,
+    send,
 };
 use std::io;
 use std::net::Shutdown;
@@ -32,8 +34,8 @@ const OF_ONE_ORIGIN: usize = 256;
 /// Connections that have not said yet what they are about, and those of one user among them.
 const OPENING: usize = 256;
 const OF_ONE_USER: usize = 64;
-/// Descriptors besides those of connections: listener, log, and the engines' files.
-const OTHER_DESCRIPTORS: u64 = 256;
+/// Descriptors besides those: of pam.sock, listeners, log, and the engines' files.
+const OTHER_DESCRIPTORS: u64 = 1024;
 /// How long such a connection may stay silent, and how long a module may take to accept a frame.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
@@ -189,11 +191,21 @@ fn converse(
         HostProcess::find(peer.process),
         Reach::Worker(worker),
     );
+    let _waiting = says_still_working(stream);
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     // the panic's own message stands in the log of the daemon
     host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))?;
     Ok(())
+}
+
+/// Has the module go on waiting while an act of this thread waits for others.
+fn says_still_working(stream: &Arc<UnixStream>) -> Waiting {
+    let stream = Arc::clone(stream);
+    while_waiting(move || {
+        // whoever has gone is noticed with the next instruction
+        let _ = send(&mut stream.as_ref(), &Instruction::StillWorking);
+    })
 }
 
 impl Origin {
@@ -213,4 +225,32 @@ fn has_proven(transaction: &Transaction) -> bool {
     transaction.mark.is_some()
         || transaction.ssh_auth_info.as_ref().is_some_and(|said| !said.trim_ascii().is_empty())
         || transaction.options.iter().any(|option| option == "first_factor=passed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::door::still_waiting;
+
+    /// A revocation waits for a gate's lease; the module gives up after ten seconds of silence.
+    #[test]
+    fn the_module_hears_that_an_act_which_waits_is_still_working() {
+        let (module, daemon) = UnixStream::pair().unwrap();
+        module.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let acts = thread::spawn(move || {
+            let daemon = Arc::new(daemon);
+            let waiting = says_still_working(&daemon);
+            for _ in 0..250 {
+                still_waiting();
+                thread::sleep(Duration::from_millis(10));
+            }
+            drop(waiting);
+            still_waiting();
+        });
+        let heard: Instruction = receive(&mut &module).unwrap();
+        assert_eq!(heard, Instruction::StillWorking);
+        acts.join().unwrap();
+        let more = receive::<Instruction>(&mut &module);
+        assert!(matches!(more, Err(FrameError::Stream(_))), "{more:?}");
+    }
 }

@@ -7,7 +7,7 @@
 use crate::watchdog::ACTIVITIES;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
-use shared::door::{Door, DoorError};
+use shared::door::{Door, DoorError, still_waiting};
 use shared::store;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -144,6 +144,8 @@ impl Worker {
     ) -> Result<Result<R, E>, WorkerError> {
         let turn = self.engines.workers.enter(self.class, self.origin.clone()).map_err(WorkerError::Busy)?;
         let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
+        // the turn alone may have taken some seconds
+        still_waiting();
         let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
         let ran = act(&mut engine.door);

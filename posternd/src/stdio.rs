@@ -12,7 +12,7 @@ use nix::unistd::getresuid;
 use shared::admission::Class;
 use shared::config::SecretText;
 use shared::config::file::{self, ConfigError, InForce};
-use shared::door::read_secret;
+use shared::door::{read_secret, while_waiting};
 use shared::host_process::HostProcess;
 use shared::name_service::NameService;
 use shared::protocol::{
@@ -109,6 +109,11 @@ fn converse(stream: &UnixStream, configuration: Result<InForce, ConfigError>) ->
     let process = HostProcess::find(getsockopt(stream, PeerCredentials).map_err(io::Error::from)?.pid());
     let host = RemoteHost::new(stream, *transaction, process, Reach::Worker(worker))
         .with_configuration(configuration);
+    let module = stream.try_clone()?;
+    let _waiting = while_waiting(move || {
+        // whoever has gone is noticed with the next instruction
+        let _ = send(&mut &module, &Instruction::StillWorking);
+    });
     let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
     let result = ran.unwrap_or_else(|_| {
         let detail = "internal error of posternd --stdio; please report it";

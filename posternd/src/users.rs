@@ -28,12 +28,13 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use passwords::Passwords;
 use peers::{Admitted, Arriving, Peers};
 use shared::admission::Class;
+use shared::door::while_waiting;
 use shared::host_process::HostProcess;
 use shared::name;
 use shared::name_service::NameService;
 use shared::protocol::{
-    Denial, FrameError, Hook, HookResult, Malformed, Opening, Severity, State, Transaction, VERSIONS,
-    receive, send,
+    Denial, FrameError, Hook, HookResult, Instruction, Malformed, Opening, Severity, State, Transaction,
+    VERSIONS, receive, send,
 };
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -182,6 +183,11 @@ impl UserSocket {
             let denied = conversation::refuse_config(&host, hook);
             return host.end(denied);
         }
+        let module = stream.try_clone()?;
+        let _waiting = while_waiting(move || {
+            // whoever has gone is noticed with the next instruction
+            let _ = send(&mut &module, &Instruction::StillWorking);
+        });
         let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
         // the panic's own message stands in the log
         host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))

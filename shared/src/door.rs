@@ -38,6 +38,7 @@ mod second_factor;
 mod setup_at_prompt;
 mod sign_in;
 mod visit;
+mod waiting;
 mod waiver;
 mod web_administration;
 mod web_setup;
@@ -65,6 +66,7 @@ pub use sign_in::{
     AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE, SignInError,
     SignInScope, Spared, Trust,
 };
+pub use waiting::{Waiting, still_waiting, while_waiting};
 pub use waiver::PolicyError;
 pub use web_administration::Administers;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};

@@ -19,7 +19,7 @@ const STACK: usize = 1024 * 1024;
 const LIMITS: Limits = Limits {
     shared: 0,
     proven: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
-    known: ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 },
+    known: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
     stranger: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
 };
 
@@ -117,7 +117,7 @@ pub fn reason(error: Errno, database: &str) -> String {
     let text = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
     let line = text.lines().filter_map(|line| line.split('#').next()?.split_once(':'));
     let mut sources = line.filter(|(name, _)| name.trim() == database).map(|(_, sources)| sources.trim());
-    match sources.next_back() {
+    match sources.next() {
         Some(sources) => {
             let sources: Vec<&str> = sources.split_ascii_whitespace().collect();
             format!("{why} (/etc/nsswitch.conf: {database}: {})", sources.join(" "))

@@ -62,6 +62,7 @@ mod sshd_modes;
 mod strangers;
 mod su;
 mod sudo;
+mod terminal_stops;
 mod traps;
 mod upgrade;
 mod web_account;

@@ -46,7 +46,7 @@ fn enters(code: &str, meanwhile: impl FnOnce()) -> bool {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_runs_account_opens_what_another_sealed_in_auth() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (_alice, phone) = between(&host);
     let mut posternd = Posternd::start();
     assert!(enters(&phone.code(), || posternd.restart()), "restarted");
@@ -62,7 +62,7 @@ fn whoever_runs_account_opens_what_another_sealed_in_auth() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_revocation_after_auth_ends_the_transaction() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, phone) = between(&host);
     let posternd = Posternd::start();
     let revoke = || alice.has_a_password();

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testhost::{HOST_SOCKET, Host, Posternd, finished, patiently};
+use testhost::{HOST_SOCKET, Host, Posternd, finished};
 
 const LIBRARY: &str = "/usr/lib/libnss_slow.so.2";
 const SWITCH: &str = "/etc/nsswitch.conf";
@@ -60,11 +60,18 @@ impl Drop for Sleeping {
     }
 }
 
+/// posternd runs: the connection that it greeted.
+#[track_caller]
+fn greets() -> UnixStream {
+    let mut stream = UnixStream::connect(HOST_SOCKET).expect("the socket is there");
+    let _: Greeting = receive(&mut stream).expect("posternd greets");
+    stream
+}
+
 /// A conversation about someone, behind the first factor.
 #[track_caller]
 fn begins(user: &str) -> UnixStream {
-    let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
-    let _: Greeting = receive(&mut stream).expect("posternd greets");
+    let mut stream = greets();
     let transaction = Transaction {
         hook: Hook::Auth,
         options: vec!["first_factor=passed".to_owned()],
@@ -85,12 +92,12 @@ fn begins(user: &str) -> UnixStream {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     let _sleeping = Sleeping::name_service();
     let posternd = Posternd::start();
-    patiently("posternd listens", || UnixStream::connect(HOST_SOCKET).map(Some));
+    greets();
 
     let mut asked: Vec<UnixStream> = (0..40).map(|number| begins(&format!("carol{number}"))).collect();
     // whom a file knows: the source that sleeps is not asked
@@ -118,13 +125,13 @@ fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();
     host.configure("[policy]\nrequired = [\"%directory-staff\"]\n");
     let _sleeping = Sleeping::name_service();
     let _posternd = Posternd::start();
-    patiently("posternd listens", || UnixStream::connect(HOST_SOCKET).map(Some));
+    greets();
     alice.with_key().enters_with(&phone.code());
     let line = host.journal.says("warning cause=group-in-doubt");
     assert!(line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"), "{line}");

@@ -89,7 +89,7 @@ fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
 #[ignore = "needs the test host: tests/run"]
 fn posternd_goes_by_the_last_valid_configuration() {
     const COPY: &str = "/etc/postern/postern.toml.valid";
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let mut posternd = Posternd::start();
     let (alice, phone) = alice(&host);
     let bob = host.person("bob");

@@ -20,7 +20,8 @@ impl Alone {
     #[track_caller]
     fn start() -> Alone {
         let posternd = Posternd::start();
-        patiently("posternd listens", || UnixStream::connect(HOST_SOCKET).map(Some));
+        let mut stream = UnixStream::connect(HOST_SOCKET).expect("the socket is there");
+        let _: Greeting = receive(&mut stream).expect("posternd greets");
         fs::rename(DAEMON, format!("{DAEMON}.aside")).expect("the copy of the host can be written");
         Alone(posternd)
     }
@@ -67,7 +68,7 @@ fn people(host: &Host) -> (Person, Phone, Person) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, phone, mallory) = people(&host);
     let posternd = Alone::start();
     let sudo = |_| {
@@ -110,7 +111,7 @@ fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, phone, mallory) = people(&host);
     let posternd = Alone::start();
     let started = "/run/postern-crowd";
@@ -143,7 +144,7 @@ fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, phone, _mallory) = people(&host);
     let posternd = Alone::start();
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is one");

@@ -138,6 +138,7 @@ impl Door {
             if let Some(sent) = self.look_after(posted, waited) {
                 return sent;
             }
+            super::still_waiting();
             std::thread::sleep(INTERVAL);
         }
     }

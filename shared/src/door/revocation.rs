@@ -1,7 +1,7 @@
 //! Revocation across processes: a gate goes by a snapshot of what was revoked, and holds a lease of its store.
 //! What revokes is done when every gate has confirmed the new revision or its lease has run out.
 
-use super::{Door, DoorError};
+use super::{Door, DoorError, still_waiting};
 use crate::clock::{self, Timestamp};
 use crate::session::{Revoked, SessionId};
 use crate::store::{Intent, LiveAppPasswords};
@@ -43,6 +43,7 @@ impl Door {
                 transaction.forget_gates_behind(revision)?;
                 return Ok(transaction.commit()?);
             }
+            still_waiting();
             std::thread::sleep(INTERVAL);
         }
         Ok(())

@@ -19,6 +19,7 @@ mod rows;
 mod sessions;
 mod shape;
 mod statements;
+mod stops;
 mod tail;
 mod turn;
 
@@ -38,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use stops::StopsBlocked;
 use tail::Tail;
 use turn::PATIENCE;
 
@@ -70,6 +72,8 @@ pub(super) struct Sqlite {
 impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Sqlite, StoreError> {
         limits()?;
+        // whoever makes the WAL's index ready holds up all the others
+        let _blocked = StopsBlocked::new();
         let path = location::trusted(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -111,6 +115,7 @@ impl Sqlite {
 
     /// Takes the store to this program's version.
     pub(super) fn upgrade(path: &Path) -> Result<Upgraded, StoreError> {
+        let _blocked = StopsBlocked::new();
         migration::upgrade(path).map_err(|error| match error {
             // what else the engine says where it cannot open one more file
             StoreError::ReadOnly => out_of_files(path).unwrap_or(error),
@@ -298,6 +303,7 @@ impl Store for Sqlite {
             Intent::Write => TransactionBehavior::Immediate,
         };
         let Sqlite { connection, place, deadline, tail } = self;
+        let blocked = StopsBlocked::new();
         // its turn is waited for by another limit
         deadline.is_in(PATIENCE + WRITING);
         if intent == Intent::Write {
@@ -315,10 +321,11 @@ impl Store for Sqlite {
         // after its beginning: from now on it stays with what it has
         place.is_the_same()?;
         deadline.is_in(if intent == Intent::Write { WRITING } else { READING });
-        Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail)))
+        Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail, blocked)))
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
+        let _blocked = StopsBlocked::new();
         self.deadline.is_in(SCRUBBING);
         self.tail.is_sure(&self.connection)?;
         // another process that does the same is not waited for by the engine: it says at once that it is busy

@@ -133,3 +133,21 @@ fn an_app_password_opens_the_service_of_its_scope() {
     let own = Host { who: "bob", ..LOCKER }.asks(&mut home, "alice", answer(&mail.grouped()), NOW);
     assert!(matches!(own, Err(AdministrationError::NotTrusted(_))));
 }
+
+/// Who waits for a prompt must know that a revocation which waits for a gate goes on.
+#[test]
+fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
+    use shared::door::while_waiting;
+    use std::cell::Cell;
+    use std::rc::Rc;
+    let (mut home, _) = alice(TRUSTING);
+    let mut gate = home.another();
+    gate.look(&[7; 16], None, NOW, |_| ()).unwrap();
+    let said = Rc::new(Cell::new(0));
+    let counts = Rc::clone(&said);
+    let waiting = while_waiting(move || counts.set(counts.get() + 1));
+    // the gate confirms nothing, and its lease of five seconds runs out
+    home.door.host_password_changed(&name("alice"), Actor::Command("root"), NOW).unwrap();
+    drop(waiting);
+    assert!((1..=4).contains(&said.get()), "said {} times", said.get());
+}

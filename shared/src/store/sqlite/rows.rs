@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::statements::Statements;
+use super::stops::StopsBlocked;
 use super::tail::Tail;
 use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
 use crate::name::Label;
@@ -14,7 +15,8 @@ use rusqlite::{OptionalExtension, Row};
 pub(super) const IS_UP_TO_DATE: &str =
     "(SELECT at_renewal FROM account WHERE id = ?1) = (SELECT number FROM renewal)";
 
-pub(super) struct Rows<'a>(pub(super) Statements<'a>, pub(super) &'a Tail);
+/// The last is dropped last: until then locks are held.
+pub(super) struct Rows<'a>(pub(super) Statements<'a>, pub(super) &'a Tail, pub(super) StopsBlocked);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -448,11 +450,14 @@ impl Transaction for Rows<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
-        let Rows(transaction, tail) = *self;
+        let Rows(transaction, tail, blocked) = *self;
         let connection = transaction.connection();
-        connection.execute_batch("COMMIT").map_err(|error| {
+        let committed = connection.execute_batch("COMMIT").map_err(|error| {
             tail.failed(connection, &error);
             error.into()
-        })
+        });
+        drop(transaction);
+        drop(blocked);
+        committed
     }
 }

@@ -1,0 +1,66 @@
+//! `sudo postern …` that is stopped by Ctrl-Z in the middle of a transaction: whoever signs in does not wait for whoever
+//! pressed it.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::process::Command;
+use testhost::{Host, Postern, Terminal, finished, patiently};
+
+const LIBRARY: &str = "/usr/local/lib/slow_sync.so";
+const SYNCS: &str = "/run/postern-syncs";
+/// The first sync of a process takes two seconds, as on a busy disk.
+const SOURCE: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+static void slow(void) {
+    static int done;
+    if (done++) return;
+    close(open("/run/postern-syncs", O_CREAT | O_WRONLY, 0600));
+    struct timespec left = { 2, 0 };
+    while (nanosleep(&left, &left)) ;
+}
+int fdatasync(int fd) { slow(); return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd); }
+int fsync(int fd) { slow(); return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd); }
+"#;
+
+/// The state of a process, by proc_pid_stat(5): T where it is stopped.
+fn state(process: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_command_that_is_stopped_inside_a_transaction_ends_it_first() {
+    let host = Host::fresh();
+    host.sudoers("alice ALL=(ALL) ALL");
+    host.clock.as_setuid_programs_see_it();
+    host.configure("[totp]\nperiod = \"2m\"\n");
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let (phone, other) = (alice.enrols(), bob.enrols());
+    let source = "/tmp/slow_sync.c";
+    fs::write(source, SOURCE).expect("the copy of the host can be written");
+    finished(Command::new("gcc").args(["-shared", "-fPIC", "-o", LIBRARY, source, "-ldl"]));
+    let _ = fs::remove_file(SYNCS);
+
+    // a shell with job control: a process group without a parent in its session is never stopped
+    let preloaded = format!("set -m; sudo -k env LD_PRELOAD={LIBRARY} postern account add carol; echo back");
+    let mut terminal = Terminal::run(alice.on_this_host(&preloaded));
+    terminal.expect("password for alice: ").types(&alice.password);
+    terminal.expect("Verification code: ").types(&phone.code());
+    patiently("the commit is being synced", || Ok(fs::exists(SYNCS)?.then_some(())));
+    let command = terminal.process_of("postern");
+    terminal.types_bytes(&[0x1a]);
+    bob.with_key().enters_with(&other.code());
+    patiently("the command is stopped", || Ok((state(command) == Some('T')).then_some(())));
+    // and without the lock
+    Postern::call("account add dave").does();
+    let status = Postern::call("status carol");
+    status.does();
+    kill(Pid::from_raw(i32::try_from(command).expect("a process")), Signal::SIGCONT).expect("it is there");
+    terminal.closes();
+}

@@ -165,7 +165,7 @@ fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
 
 /// A stranger at a code prompt before the first factor.
 #[track_caller]
-fn stranger(address: &str) -> UnixStream {
+pub(crate) fn stranger(address: &str) -> UnixStream {
     for _ in 0..100 {
         let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
         let greeting: Greeting = receive(&mut stream).expect("posternd greets");

@@ -258,8 +258,8 @@ mod tests {
             held.push(peers.meet(1000).unwrap().admit_until(counting(&ended)).unwrap());
         }
         held.push(peers.meet(1002).unwrap().admit_until(counting(&of_others)).unwrap());
-        assert_eq!(peers.users.open(), OF_USERS);
-        assert_eq!(ended.load(Ordering::SeqCst), 2000 + 2 - OF_USERS);
+        assert_eq!(peers.users.open(), OF_ONE_USER + 2);
+        assert_eq!(ended.load(Ordering::SeqCst), 2000 - OF_ONE_USER);
         assert_eq!(of_others.load(Ordering::SeqCst), 0);
         assert!(held[1].user.is_service && peers.services.open() == 1);
     }

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Connections open at once.
 const MOST: usize = 4096;
-/// Descriptors for all else: stores, listeners, pam.sock, questions to the host, files.
+/// Descriptors for all else: stores, listeners, questions to the host, files.
 const OTHERS: usize = 256;
 /// Room is made by one in so many of them, so that looking for the oldest is worth it.
 const SHARE: usize = 64;

@@ -75,3 +75,23 @@ impl fmt::Display for FallbackError {
 }
 
 impl std::error::Error for FallbackError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_configuration_counts_as_in_posternd() {
+        let options = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(own_configuration(&options("debug config=/a config=/b quiet")), Some("/b"));
+        assert_eq!(own_configuration(&options("debug tries=3")), None);
+    }
+
+    #[test]
+    fn what_is_missing_or_writable_by_others_is_not_run() {
+        assert!(matches!(check("/no/such/program"), Err(FallbackError::Missing { .. })));
+        // mode 1777
+        assert!(matches!(check("/tmp"), Err(FallbackError::NotRoots("/tmp"))));
+        assert!(check("/usr").is_ok());
+    }
+}

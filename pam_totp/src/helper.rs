@@ -226,7 +226,9 @@ impl fmt::Display for HelperError {
             HelperError::Descriptors(Errno::ENFILE) => {
                 f.write_str("no descriptor is left for posternd --stdio; raise fs.file-max")
             }
-            HelperError::Descriptors(errno) => write!(f, "no socket for posternd --stdio: {errno}"),
+            HelperError::Descriptors(errno) => {
+                write!(f, "no socket for posternd --stdio: {}", reason(*errno))
+            },
             HelperError::Process(errno) => no_process(f, *errno),
             HelperError::Step(failure) => failure.fmt(f),
             HelperError::Ended => {
@@ -241,6 +243,11 @@ impl fmt::Display for HelperError {
 
 impl std::error::Error for HelperError {}
 
+/// The words of libc's, which cost no table in every host's memory.
+fn reason(errno: Errno) -> io::Error {
+    io::Error::from_raw_os_error(errno as i32)
+}
+
 fn no_process(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
     match errno {
         Errno::EAGAIN => f.write_str(
@@ -248,13 +255,13 @@ fn no_process(f: &mut fmt::Formatter<'_>, errno: Errno) -> fmt::Result {
              kernel.pid_max",
         ),
         Errno::ENOMEM => f.write_str("no memory is left for posternd --stdio"),
-        errno => write!(f, "no process for posternd --stdio: {errno}"),
+        errno => write!(f, "no process for posternd --stdio: {}", reason(errno)),
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let errno = self.errno;
+        let errno = reason(self.errno);
         match self.step {
             Step::Root => {
                 write!(
@@ -272,7 +279,7 @@ impl fmt::Display for Failure {
                 "posternd --stdio cannot leave the cgroup of a user, who could freeze it ({errno}); mount /sys/fs/cgroup \
                  writable where the PAM host runs, or start posternd.socket"
             ),
-            Step::Process => no_process(f, errno),
+            Step::Process => no_process(f, self.errno),
             Step::Limit => {
                 let name = self.limit_name();
                 write!(

@@ -1,5 +1,6 @@
 //! The module's side of the protocol with posternd: connects to the daemon, or starts `posternd --stdio` where none listens,
-//! says what the transaction is about, and does what it is told within bounds of its own.
+//! says what the transaction is about, and does what it is told within bounds of its own. A host whose effective user is not
+//! root has no fallback: it can read neither store nor key.
 //!
 //! MUST believe no socket on which another user than root listens.
 //! MUST NOT let the stacked password leave the host process unless the line's own options ask for it.
@@ -52,14 +53,16 @@ impl fmt::Display for Server {
 /// Why nobody decided.
 #[derive(Debug)]
 enum RelayError {
+    /// No daemon that may be believed, and that has a greeting for this host, listens at the socket.
+    Absent(PathBuf, Absent),
     /// No daemon listens, and the fallback does not start.
     Fallback(FallbackError),
-    /// Nobody who may be believed listens at the socket, and there is no fallback.
-    Absent(PathBuf, Absent),
     /// Every place is taken.
     Busy,
     /// No protocol version is shared with the fallback.
     Version,
+    /// The host may have no more memory.
+    Memory,
     /// The connection failed, or a frame came that has no place there.
     Frame(Server, FrameError),
     /// An instruction beyond the module's bounds.
@@ -71,13 +74,16 @@ enum RelayError {
 impl fmt::Display for RelayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RelayError::Fallback(error) => error.fmt(f),
             RelayError::Absent(socket, absent) => {
                 write!(f, "{}: {absent}; {}", socket.display(), absent.remedy())
             }
+            RelayError::Fallback(error) => error.fmt(f),
             RelayError::Busy => f.write_str("posternd has no room for another conversation; see its log"),
             RelayError::Version => f.write_str(
                 "posternd --stdio is of another version than pam_totp.so; install both of one version",
+            ),
+            RelayError::Memory => f.write_str(
+                "no memory is left in the PAM host; raise RLIMIT_AS and RLIMIT_DATA (ulimit -v, ulimit -d)",
             ),
             RelayError::Frame(Server::Daemon, FrameError::Stream(error)) => {
                 write!(f, "posternd ended the conversation: {error}; see its log")
@@ -104,6 +110,7 @@ impl RelayError {
     fn of_frame(server: Server, error: FrameError) -> RelayError {
         match error {
             FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => RelayError::TooLong(server),
+            FrameError::Stream(error) if error.kind() == ErrorKind::OutOfMemory => RelayError::Memory,
             error => RelayError::Frame(server, error),
         }
     }

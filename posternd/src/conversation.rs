@@ -17,7 +17,6 @@ mod options;
 mod password;
 mod setup;
 
-pub use caller::{real_user, runs_as};
 pub use desk::{Reach, User};
 pub use host::{Host, Item, NoAnswer, NotForgotten};
 pub use log::LogFields;

@@ -114,7 +114,7 @@ impl Peer {
 }
 
 /// What ends a connection, whoever waits for it.
-fn ends(stream: &Arc<UnixStream>) -> impl Fn() + Send + use<> {
+pub(crate) fn ends(stream: &Arc<UnixStream>) -> impl Fn() + Send + use<> {
     let stream = Arc::clone(stream);
     move || {
         // it may have ended by itself

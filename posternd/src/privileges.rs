@@ -4,10 +4,9 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
 use nix::unistd::{
-    AccessFlags, Gid, Group, Uid, User, faccessat, getgroups, getresgid, getresuid, initgroups, seteuid,
+    AccessFlags, Gid, Group, Uid, User, faccessat, getgroups, getresgid, getresuid, seteuid, setgroups,
     setresgid, setresuid, setuid,
 };
-use std::ffi::CString;
 use std::fmt;
 use std::path::Path;
 
@@ -29,9 +28,10 @@ impl Becoming {
         if user.is_root() || group.as_raw() == 0 {
             return Err(PrivilegesError::StillRoot);
         }
-        let name = CString::new(USER).map_err(|_| Errno::EINVAL)?;
+        let local = std::fs::read_to_string("/etc/group").unwrap_or_default();
+        let groups: Vec<Gid> = [group].into_iter().chain(groups_of(USER, &local)).collect();
         set_no_new_privs()?;
-        initgroups(&name, group)?;
+        setgroups(&groups)?;
         setresgid(group, group, group)?;
         Ok(Becoming { user, group })
     }
@@ -68,6 +68,17 @@ impl Becoming {
             false => Err(PrivilegesError::StillRoot),
         }
     }
+}
+
+/// The groups of a user by the host's own file. (initgroups would ask every source of the name service, also one that does
+/// not answer, about a user who is in none of them.)
+fn groups_of(user: &str, file: &str) -> Vec<Gid> {
+    let lines = file.lines().filter_map(|line| {
+        let [_, _, number, members] = line.split(':').collect::<Vec<_>>()[..] else { return None };
+        let is_member = members.split(',').any(|member| member == user);
+        number.parse().ok().filter(|number| is_member && *number != 0).map(Gid::from_raw)
+    });
+    lines.collect()
 }
 
 /// Why root was not given up.
@@ -108,3 +119,15 @@ impl fmt::Display for PrivilegesError {
 }
 
 impl std::error::Error for PrivilegesError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_groups_of_a_user_stand_in_the_hosts_own_file() {
+        let file = "root:x:0:posternd\npostern:x:101:\nkeys:x:102:alice,posternd\nposternd:x:103:alice\nbad:x:y:posternd\n";
+        assert_eq!(groups_of("posternd", file), [Gid::from_raw(102)]);
+        assert_eq!(groups_of("postern", file), []);
+    }
+}

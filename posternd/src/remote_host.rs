@@ -76,8 +76,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         stream: S,
         claimed: Transaction,
         process: HostProcess,
-        worker: Worker,
-        user: User,
+        (worker, user): (Worker, User),
         log: WriteLog<'a>,
     ) -> RemoteHost<'a, S> {
         let real_uid = user.uid;

@@ -30,7 +30,7 @@ use peers::{Admitted, Arriving, Peers};
 use shared::admission::Class;
 use shared::door::while_waiting;
 use shared::host_process::HostProcess;
-use shared::name::Service;
+use shared::name;
 use shared::name_service::NameService;
 use shared::protocol::{
     Denial, FrameError, Hook, HookResult, Instruction, Malformed, Opening, Severity, State, Transaction,
@@ -47,9 +47,9 @@ use std::thread;
 pub struct UserSocket {
     config: PathBuf,
     peers: Arc<Peers>,
+    names: NameService,
     engines: Arc<Engines>,
     passwords: Passwords,
-    names: NameService,
     log: Log,
 }
 
@@ -73,14 +73,14 @@ impl UserSocket {
         Arc::new(UserSocket {
             config: config.to_owned(),
             peers: Peers::new(config),
+            names: NameService::default(),
             engines: Engines::of_users(),
             passwords: Passwords::new(),
-            names: NameService::default(),
             log: Log::default(),
         })
     }
 
-    /// Has the daemon accept PAM hosts and commands.
+    /// Has a service accept PAM hosts and commands.
     ///
     /// # Errors
     /// Those of [`Daemon::accept`].
@@ -88,9 +88,10 @@ impl UserSocket {
         daemon.accept(listener, move |stream| self.meet(stream))
     }
 
-    /// Has a connection served on a thread of its own, unless it is turned away at once.
+    /// Has a connection served on a thread of its own, unless it is turned away at once. Does not block.
     fn meet(self: &Arc<UserSocket>, stream: UnixStream) {
-        let Ok(uid) = getsockopt(&stream, PeerCredentials).map(|peer| peer.uid()) else { return };
+        let Ok(peer) = getsockopt(&stream, PeerCredentials) else { return };
+        let (uid, process) = (peer.uid(), peer.pid());
         let arriving = match self.peers.meet(uid) {
             Ok(arriving) => arriving,
             // a new socket has room for a greeting: this does not wait
@@ -100,20 +101,20 @@ impl UserSocket {
         let started = thread::Builder::new().name("user".to_owned()).stack_size(STACK).spawn(move || {
             let stream = Arc::new(stream);
             let _connection = CONNECTIONS.enter(&stream);
-            socket.admit(stream, arriving);
+            socket.admit(&stream, process, arriving);
         });
         if let Err(error) = started {
             self.log.write(uid, Severity::Error, &format!("a thread cannot be started: {error}"));
         }
     }
 
-    fn admit(&self, stream: Arc<UnixStream>, arriving: Arriving) {
-        match arriving.admit(&stream) {
+    fn admit(&self, stream: &Arc<UnixStream>, process: i32, arriving: Arriving) {
+        match arriving.admit(stream) {
             // what a peer does to its own connection is no news
-            Err(state) => drop(greet(&stream, state)),
+            Err(state) => drop(greet(stream, state)),
             Ok(admitted) => {
                 let uid = admitted.user.uid;
-                match self.talk(&stream, admitted) {
+                match self.talk(stream, process, admitted) {
                     Ok(()) | Err(Ended::Stream(FrameError::Stream(_))) => {}
                     Err(Ended::Stream(error)) => {
                         let line =
@@ -132,7 +133,7 @@ impl UserSocket {
     }
 
     /// A connection, from the greeting to the result. It has its place for so long.
-    fn talk(&self, mut stream: &UnixStream, admitted: Admitted) -> Result<(), Ended> {
+    fn talk(&self, mut stream: &UnixStream, process: i32, admitted: Admitted) -> Result<(), Ended> {
         greet(stream, State::Ready)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let opening: Opening = receive(&mut stream)?;
@@ -141,14 +142,17 @@ impl UserSocket {
         }
         let user = &admitted.user;
         let class = if user.is_service { Class::Proven } else { Class::Known };
-        let _entered = self.names.enter(class, format!("user {}", user.uid));
         let worker = Worker { engines: Arc::clone(&self.engines), origin: Origin::User(user.uid), class };
+        // the name service knows two classes
+        let class = if user.is_service { Class::Proven } else { Class::Stranger };
+        let _entered = self.names.enter(class, user.uid.to_string());
         match opening {
             Opening::Host { .. } => Err(Ended::OtherSocket),
             Opening::UserHost { transaction, .. } => {
                 // a person takes as long as it takes
                 stream.set_read_timeout(None)?;
-                Ok(self.converse(stream, *transaction, worker, user)?)
+                let process = HostProcess::find(process);
+                Ok(self.converse(stream, *transaction, process, (worker, user.clone()))?)
             }
             Opening::Command { request, .. } => {
                 let Self { config, passwords, log, .. } = self;
@@ -162,19 +166,19 @@ impl UserSocket {
         &self,
         stream: &UnixStream,
         transaction: Transaction,
-        worker: Worker,
-        user: &User,
+        process: HostProcess,
+        (worker, user): (Worker, User),
     ) -> Result<(), FrameError> {
         let hook = transaction.hook;
-        let service = Service::named(transaction.service.as_deref().unwrap_or_default());
+        let service = name::Service::named(transaction.service.as_deref().unwrap_or_default());
+        let uid = user.uid;
         let program = format!("pam_totp({service}:{})", name_of(hook));
-        let log = |severity, line: &str| self.log.write(user.uid, severity, &format!("{program}: {line}"));
+        let log = |severity, line: &str| self.log.write(uid, severity, &format!("{program}: {line}"));
         let mut options = transaction.options.clone();
         let names_file = options.iter().any(|option| option.starts_with("config="));
         // the configuration is posternd's; anybody's would tell what posternd can read
         options.insert(0, format!("config={}", self.config.display()));
-        let process = HostProcess::find(getsockopt(stream, PeerCredentials).map_err(io::Error::from)?.pid());
-        let host = RemoteHost::of_user(stream, transaction, process, worker, user.clone(), Box::new(log));
+        let host = RemoteHost::of_user(stream, transaction, process, (worker, user), Box::new(log));
         if names_file {
             let denied = conversation::refuse_config(&host, hook);
             return host.end(denied);

@@ -3,7 +3,6 @@
 
 use crate::clock::Timestamp;
 use crate::config::Throttle;
-use serde::{Deserialize, Serialize};
 
 /// Failures of the last 24 h make the delay.
 pub const DELAY_WINDOW: u64 = 24 * 3600;
@@ -14,8 +13,7 @@ pub const LOCK_WINDOW: u64 = 30 * 24 * 3600;
 pub const CLOCK_SLACK: u64 = 60;
 
 /// Whether the first factor is known to have passed when the answer is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Anyone may be typing: strangers learn nothing, and nothing ever locks.
     Before,

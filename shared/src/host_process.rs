@@ -17,7 +17,7 @@ pub struct ProcessId {
 
 /// A process and those that it descends from, nearest first: a host may fork between two hooks of a transaction, and the
 /// child goes on with what its parent began.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostProcess {
     itself: ProcessId,
     ancestors: Vec<ProcessId>,

@@ -7,7 +7,6 @@ use crate::earlier::{Earlier, Factor, Key, Method};
 use crate::groups::{InGroup, PersonGroups};
 use crate::name::UserName;
 use crate::place::Address;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A person at a door.
@@ -25,8 +24,7 @@ pub struct Subject<'a> {
 }
 
 /// What the policy says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Enrolled and not exempt: a code.
     Code,
@@ -39,8 +37,7 @@ pub enum Need {
 }
 
 /// Why someone who must have a second factor, and has none, may come in without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiver {
     /// Their first sign-in is not long ago (`policy.enroll_within`); until when.
     Until(Timestamp),

@@ -48,11 +48,14 @@ fn try_all(target: &str, check: fn(&[u8]) -> bool) {
 /// The inputs to begin with, by their names.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> = fs::read_dir(folder)
+        .expect("the fuzz targets have a corpus")
+        .map(|entry| entry.expect("a folder can be read").path())
+        .collect();
     entries.sort();
     assert!(!entries.is_empty());
-    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    entries.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
+    let name = |path: &Path| path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
+    entries.iter().map(|path| (name(path), fs::read(path).expect("a file can be read"))).collect()
 }
 
 /// Changes an input the way cut-off, garbled, repeated and crafted streams differ from whole ones.
@@ -88,7 +91,7 @@ impl Chance {
     }
 
     fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() >> 33).unwrap() % most
+        usize::try_from(self.next() >> 33).expect("31 bits") % most
     }
 
     fn byte(&mut self) -> u8 {

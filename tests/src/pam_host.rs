@@ -94,15 +94,23 @@ impl PamHost {
     /// Waits until it says something by this name; what it says.
     #[track_caller]
     pub fn expect(&mut self, name: &str) -> Value {
+        self.expect_one_of(&[name]).1
+    }
+
+    /// Waits until it says something by one of these names; which, and what it says.
+    #[track_caller]
+    pub fn expect_one_of<'a>(&mut self, names: &[&'a str]) -> (&'a str, Value) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = self.events.recv_timeout(left).unwrap_or_else(|error| {
-                panic!("no {name:?} of pam_host ({error}): {:?}", self.seen);
+                panic!("no {names:?} of pam_host ({error}): {:?}", self.seen);
             });
             self.seen.push(event.clone());
-            if let Some(value) = event.get(name) {
-                return value.clone();
+            for name in names {
+                if let Some(value) = event.get(name) {
+                    return (name, value.clone());
+                }
             }
         }
     }

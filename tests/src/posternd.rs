@@ -76,12 +76,13 @@ impl Posternd {
         kill(Pid::from_raw(i32::try_from(process).expect("a process")), signal).expect("posternd runs");
     }
 
-    /// What it holds in memory, in KiB.
+    /// What it holds in memory, in KiB: its share of pages that others have too (PSS).
     #[track_caller]
     pub fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).expect("posternd runs");
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
-        resident.and_then(|kib| kib.trim().parse().ok()).expect("a size")
+        let path = format!("/proc/{}/smaps_rollup", self.process());
+        let text = fs::read_to_string(path).expect("root may read it");
+        let share = text.lines().find_map(|line| line.strip_prefix("Pss:")?.strip_suffix("kB"));
+        share.and_then(|kib| kib.trim().parse().ok()).expect("a number")
     }
 
     /// Its process.

@@ -122,7 +122,7 @@ fn login_f_asks_neither() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     host.configure("# for lockers\n");

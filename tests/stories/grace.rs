@@ -160,7 +160,7 @@ fn before_the_first_factor_everyone_is_asked() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn it_counts_for_a_service_that_is_named() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     host.person("bob");

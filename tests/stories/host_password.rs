@@ -1,6 +1,6 @@
 //! A first setup by someone who is not root, with their password on this host.
 
-use crate::host_password_helper::{PROMPT, web};
+use crate::host_password_helper::{PROMPT, start_posternd};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shared::host_password::SOCKET;
@@ -13,9 +13,9 @@ use testhost::{Host, PasswordHelper, Phone, Postern, Store, Terminal, ended, pat
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
-    let web = web(&host);
+    let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
     // how many failures there ever were is the one thing that a try leaves
     let dump =
@@ -53,7 +53,7 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
     // other stories sign in with names that are no text
     let auth = fs::read("/var/log/auth.log").expect("rsyslogd writes it");
     let auth = String::from_utf8_lossy(&auth).into_owned();
-    for log in [web.gate.log(), helper.log(), auth] {
+    for log in [posternd.log(), helper.log(), auth] {
         assert!(!log.contains(&alice.password) && !log.contains("panicked"), "{log}");
     }
 }
@@ -61,9 +61,9 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
-    let web = web(&host);
+    let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
     let right = format!("{}\n", alice.password);
 
@@ -73,8 +73,8 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
     }
     let said = alice.postern("enroll").input(&right).refuses();
     assert!(said.err.contains("Too many wrong passwords: wait 30 s"), "{}", said.err);
-    web.gate.says("refused cause=password-wrong address=- service=postern user=\"alice\"");
-    web.gate.says("refused cause=password-delayed-30s address=- service=postern user=\"alice\"");
+    posternd.says("refused cause=password-wrong address=- service=postern user=\"alice\"");
+    posternd.says("refused cause=password-delayed-30s address=- service=postern user=\"alice\"");
     let wrong = "refused cause=wrong address=- user=\"alice\"";
     assert_eq!(helper.log().matches(wrong).count(), 5, "a delayed one is not asked: {}", helper.log());
 
@@ -96,9 +96,9 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
-    let web = web(&host);
+    let posternd = start_posternd(&host);
     let refused_at_once = |why: &str| {
         for _ in 0..3 {
             let began = Instant::now();
@@ -113,8 +113,8 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
         }
     };
     refused_at_once("absent");
-    web.gate.says("postern-password does not answer at /run/postern-password.sock");
-    web.gate.says("refused cause=password-unasked address=- service=postern user=\"alice\"");
+    posternd.says("postern-password does not answer at /run/postern-password.sock");
+    posternd.says("refused cause=password-unasked address=- service=postern user=\"alice\"");
     let mut helper = PasswordHelper::start();
     let process = Pid::from_raw(i32::try_from(helper.process()).expect("a process"));
     kill(process, Signal::SIGSTOP).expect("it runs");

@@ -7,16 +7,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testhost::{Front, Host, PasswordHelper, Person, Place, Terminal, Web, finished, patiently};
+use testhost::{Host, PasswordHelper, Person, Posternd, Terminal, finished, patiently};
 
 const SERVICE: &str = "postern-gate";
 pub(crate) const PROMPT: &str = "Password of alice on this host, or a one-time code from the administrator: ";
 
 #[track_caller]
-pub(crate) fn web(host: &Host) -> Web {
+pub(crate) fn start_posternd(host: &Host) -> Posternd {
     // what an earlier story wrote goes
     host.pam(SERVICE, "@include common-auth\n@include common-account\n");
-    Web::start(host, Front::Nginx, Place::OwnHost, "")
+    Posternd::start()
 }
 
 fn question(name: &str, password: &str) -> Question {
@@ -54,9 +54,9 @@ fn through_script(host: &Host, script: &str) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
-    let web = web(&host);
+    let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
     let right = |person: &Person| asked(&person.name, &person.password);
     assert_eq!((right(&alice), right(&bob)), (Some(Said::Right), Some(Said::Right)));
@@ -104,7 +104,7 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
         assert_eq!(asked("alice", "anything"), Some(Said::Wrong), "{stack}");
         because("not-looked-at", "alice");
     }
-    assert!(!web.gate.log().contains("panicked") && !helper.log().contains("panicked"));
+    assert!(!posternd.log().contains("panicked") && !helper.log().contains("panicked"));
 }
 
 #[test]
@@ -163,9 +163,9 @@ fn nobody_but_the_daemons_gets_an_answer() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_module_that_hangs_or_crashes_stops_nobody_else() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
-    let web = web(&host);
+    let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
     through_script(&host, "[ \"$PAM_USER\" != bob ] || sleep 600");
     let began = Instant::now();
@@ -213,7 +213,7 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
             Ok((!std::path::Path::new(&format!("/proc/{asking}")).exists()).then_some(()))
         });
     });
-    web.gate.says("refused cause=password-unanswered address=- service=postern user=\"bob\"");
+    posternd.says("refused cause=password-unanswered address=- service=postern user=\"bob\"");
     through_script(&host, ":");
     helper.restart();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
@@ -225,9 +225,9 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
-    let web = web(&host);
+    let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
     let common = fs::read_to_string("/etc/pam.d/common-auth").expect("Debian has it");
     fs::write("/etc/pam.d/common-auth", format!("{common}auth required pam_totp.so\n")).expect("root may");
@@ -246,7 +246,7 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
     fs::remove_file("/etc/pam.d/postern-gate").expect("root may");
     assert_eq!(asked("alice", &alice.password), Some(Said::Unasked), "PAM would go by other");
     helper.says("/etc/pam.d/postern-gate is missing");
-    assert!(!web.gate.log().contains("panicked"));
+    assert!(!posternd.log().contains("panicked"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Codes by mail at ssh's prompt: `m` asks for one, and posternd sends it.
 
 use crate::mail::{PLAIN, confirmed};
-use testhost::{Host, MailServer, Postern, Posternd, Terminal};
+use testhost::{Host, MailServer, Postern, Terminal};
 
 const OFFER: &str = "Type m for a code by mail.";
 
@@ -62,7 +62,6 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
     alice.enrols();
     let server = MailServer::start();
     host.configure(PLAIN);
-    let posternd = Posternd::start();
     confirmed(&host, &server);
     let codes = "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n";
     host.pam("locker", codes);
@@ -74,5 +73,5 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
     locker.types("m").expect("A code was mailed just now").expect("Verification code: ");
     locker.types(&mail.code()).expect("successfully authenticated");
     assert!(locker.ends().status.success());
-    posternd.says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
+    host.posternd().says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
 }

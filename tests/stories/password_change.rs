@@ -164,7 +164,7 @@ fn the_line_makes_no_change_fail_and_none_succeed() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     host.person("bob");
     alice.enrols();

@@ -1,5 +1,5 @@
 //! posternd decides for the PAM hosts of effective user 0; the module relays. Where it is not there, or not root's, the
-//! module decides itself.
+//! module starts the fallback.
 
 use nix::sys::signal::Signal;
 use std::fs;
@@ -58,7 +58,7 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
     }
 }
 
-/// Killed at the prompt: denied, and the log says so. Gone or stopped: the module decides itself.
+/// Killed at the prompt: denied, and the log says so. Gone or stopped: the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
@@ -109,7 +109,7 @@ fn posternd_goes_by_the_last_valid_configuration() {
     host.journal.says("refused cause=misconfigured");
 }
 
-/// A socket of the gate's user is nobody's: nothing is sent to it, and the module decides itself.
+/// A socket of the gate's user is nobody's: nothing is sent to it, and the fallback decides.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn an_impostor_of_the_gates_user_is_told_nothing() {

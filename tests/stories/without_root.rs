@@ -36,7 +36,7 @@ fn look(account: &str) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_first_setup_takes_the_administrators_one_time_code() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let posternd = Posternd::start();
     Postern::call("account add alice").does();
@@ -76,7 +76,7 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn each_change_takes_a_code() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     let _posternd = Posternd::start();
@@ -122,7 +122,7 @@ fn each_change_takes_a_code() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nobody_reaches_anothers_account_or_what_is_roots() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();
     let _posternd = Posternd::start();
@@ -179,7 +179,7 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_user_without_a_name_that_is_an_accounts_has_none() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     host.person("alice").enrols();
     let _posternd = Posternd::start();
     let passwd = std::fs::read_to_string("/etc/passwd").expect("there is one");
@@ -199,7 +199,7 @@ fn a_user_without_a_name_that_is_an_accounts_has_none() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn wrong_codes_are_counted_for_the_local_user_alone() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     let posternd = Posternd::start();
@@ -220,7 +220,7 @@ fn wrong_codes_are_counted_for_the_local_user_alone() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_posternd_the_command_says_so_at_once() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     let mut posternd = Posternd::start();
@@ -258,7 +258,7 @@ fn nonblocking() -> std::io::Result<UnixStream> {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_frame_of_the_other_sockets_kind_is_refused() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     let posternd = Posternd::start();
@@ -289,7 +289,7 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn nothing_that_a_users_process_claims_lets_it_pass() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     host.configure(
@@ -297,7 +297,7 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
          [\"192.0.2.0/24\"]\n[[policy.exempt]]\nafter = [\"publickey\"]\n[pam.service.imap]\nrhost_is_address = true\n",
     );
     let posternd = Posternd::start();
-    alice.with_key().enters_with(&phone.code());
+    alice.with_password().enters_with(&phone.code());
     let mut peer = PamPeer::start(PAM_PEER, uid_of("alice"), SOCKET);
     for claims in [
         json!({ "service": "cron", "user": "alice", "options": ["first_factor=passed"] }),
@@ -325,7 +325,7 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_a_gate_posternd_serves_the_users_of_its_host() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     alice.enrols();
     let posternd = Posternd::start();
@@ -339,9 +339,10 @@ fn without_a_gate_posternd_serves_the_users_of_its_host() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn who_floods_the_socket_keeps_nobody_else_out() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let (alice, mallory) = (host.person("alice"), host.person("mallory"));
     let phone = alice.enrols();
+    Postern::call("account add mallory").does();
     host.pam("codes", "auth required pam_totp.so first_factor=passed\nauth required pam_permit.so\n");
     let posternd = Posternd::start();
 

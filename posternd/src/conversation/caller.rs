@@ -3,7 +3,6 @@
 
 use super::host::{Host, Item};
 use nix::errno::Errno;
-use nix::unistd::{User, getuid};
 use shared::earlier::Earlier;
 use shared::groups;
 use shared::name::{NameError, Service, UserName, is_plain};
@@ -80,17 +79,12 @@ fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
     }
 }
 
-/// The user who runs the host process, for the log; root also for whoever signs in.
-pub fn runs_as() -> String {
-    let user = User::from_uid(getuid()).ok().flatten();
-    user.map_or_else(|| format!("uid {}", getuid()), |user| user.name)
-}
-
-/// The user who runs the host process, by name or else by number; none for root.
-pub fn real_user() -> Option<String> {
-    let uid = getuid();
-    let name = || User::from_uid(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name));
-    (!uid.is_root()).then(|| name().unwrap_or_else(|| format!("#{uid}")))
+/// The user who runs this process.
+#[cfg(test)]
+pub(crate) fn runs_as() -> String {
+    let uid = nix::unistd::getuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| format!("uid {uid}"), |user| user.name)
 }
 
 /// The variable in which sshd says what has passed before.

@@ -344,8 +344,7 @@ impl Desk {
     ) -> Result<Answered, DeskError> {
         let judging = self.judging(person, earlier, question);
         // where nobody waits for the worker that is taken then
-        let groups =
-            self.worker.as_ref().and_then(|_| policy_groups(&self.config, person, &judging.question));
+        let groups = self.policy_groups(person.name, &judging.question);
         let Reply { told, answer, mark } = self.act(|door, now| {
             door.foreknow(groups);
             let judged = door.judge_for(self.caller(root), person.name, &judging, now);
@@ -356,6 +355,17 @@ impl Desk {
             Answer::Judged(judged) => Ok(Answered { judged, told, mark }),
             _ => Err(DeskError::Nonsense),
         }
+    }
+
+    /// What the host knows of the groups that the policy names, where a question turns on them. Who may not ask about an
+    /// account has no look-up of it either.
+    fn policy_groups(&self, account: &UserName, question: &Question) -> Option<(UserName, PersonGroups)> {
+        let turns_on_groups = matches!(question, Question::Need | Question::Waive | Question::Setup(_));
+        let may_ask = self.user.as_ref().is_none_or(|user| user.is_service || user.name == *account);
+        if self.worker.is_none() || !turns_on_groups || !may_ask {
+            return None;
+        }
+        Some((account.clone(), NamedGroups::look_up(self.config.policy.groups_asked()).of(account)))
     }
 
     fn judging(&self, person: &Person<'_>, earlier: Earlier, question: Question) -> Judging {
@@ -390,17 +400,6 @@ impl Desk {
             Some(worker) => worker.run(&self.config, act)?,
         }
     }
-}
-
-/// What the host knows of the groups that the policy names, where a question turns on them.
-fn policy_groups(
-    config: &Config,
-    person: &Person<'_>,
-    question: &Question,
-) -> Option<(UserName, PersonGroups)> {
-    let (Question::Need | Question::Waive | Question::Setup(_)) = question else { return None };
-    let groups = NamedGroups::look_up(config.policy.groups_asked()).of(person.name);
-    Some((person.name.clone(), groups))
 }
 
 /// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code

@@ -4,9 +4,10 @@ use super::log::Log;
 use super::passwords::{Passwords, Silent};
 use crate::conversation::{LogFields, User};
 use crate::engines::{Worker, WorkerError};
+use crate::service::CONFIGURATION;
 use shared::admission::{Busy, Class};
 use shared::clock::{self, Timestamp};
-use shared::config::{Config, file};
+use shared::config::Config;
 use shared::decision::Refusal;
 use shared::door::{AdministrationError, COMMAND, Caller, Door};
 use shared::errand::{Answer, Errand, Reply, Setup, Task, Typed, wire};
@@ -80,7 +81,7 @@ impl Commands<'_> {
     }
 
     fn run(&self, errand: Errand) -> Result<Reply, NotDone> {
-        let in_force = file::in_force(self.config).map_err(|error| NotDone::failed(&error))?;
+        let in_force = CONFIGURATION.in_force(self.config).map_err(|error| NotDone::failed(&error))?;
         if let Some(problem) = in_force.problem {
             self.write_log(Severity::Error, "warning", "misconfigured", Some(&problem));
         }
@@ -139,12 +140,17 @@ impl Commands<'_> {
             for doubt in door.take_doubts() {
                 self.write_log(Severity::Error, "warning", "group-in-doubt", Some(&doubt));
             }
-            acted.map_err(NotDone::from)
+            match acted {
+                // the engine goes with it
+                Err(AdministrationError::Door(error)) => Err(NotDone::failed(&error)),
+                acted => Ok(acted),
+            }
         });
-        acted.unwrap_or_else(|error| match error {
-            WorkerError::Busy(busy) => Err(NotDone::Busy(busy)),
-            WorkerError::Open(error) => Err(NotDone::failed(&error)),
-        })
+        match acted {
+            Ok(acted) => Ok(acted??),
+            Err(WorkerError::Busy(busy)) => Err(NotDone::Busy(busy)),
+            Err(WorkerError::Open(error)) => Err(NotDone::failed(&error)),
+        }
     }
 
     fn refuse(&self, why: NotDone) -> Reply {

@@ -5,13 +5,13 @@
 
 use crate::conversation::User;
 use crate::conversations::{Conversations, Place};
+use crate::daemon::ends;
+use crate::service::CONFIGURATION;
 use nix::unistd::{self, Uid};
 use shared::admission::{self, Admission, Class, ClassLimits, Limits, Waiting};
-use shared::config::file;
 use shared::name::UserName;
 use shared::protocol::State;
 use std::collections::HashMap;
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 /// What the kernel says of a user who has no number in this namespace; on many hosts also "nobody".
 const OVERFLOW: u32 = 65534;
 
-/// Connections of all users, those of one among them, and those of all services; most wait for a person.
+/// Connections of all users, and those of all services, most of which wait for a person; and those of one of them.
 const OF_USERS: usize = 128;
-const OF_ONE_USER: usize = 64;
+const OF_ONE_USER: usize = 32;
 const OF_SERVICES: usize = 128;
 
 const NONE: ClassLimits = ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 };
@@ -158,7 +158,7 @@ impl Named {
     /// Whether a user is named, by the configuration of at most a second ago; by the last one that could be read.
     fn contains(&mut self, name: &UserName) -> bool {
         if self.read.is_none_or(|read| read.elapsed() >= Duration::from_secs(1)) {
-            if let Ok(in_force) = file::in_force(&self.config) {
+            if let Ok(in_force) = CONFIGURATION.in_force(&self.config) {
                 self.names = in_force.config.pam.socket_users;
             }
             self.read = Some(Instant::now());
@@ -168,14 +168,10 @@ impl Named {
 }
 
 impl Arriving {
-    /// Lets it in, once its name is known. When all places are taken, the oldest connection of the user who has most of
-    /// them ends.
+    /// Lets it in, once its name is known. The oldest connection of a user who has too many ends; when all places are taken,
+    /// that of the user who has most of them.
     pub(super) fn admit(self, stream: &Arc<UnixStream>) -> Result<Admitted, State> {
-        let ended = Arc::clone(stream);
-        self.admit_until(move || {
-            // it may have ended by itself
-            let _ = ended.shutdown(Shutdown::Both);
-        })
+        self.admit_until(ends(stream))
     }
 
     fn admit_until(self, end: impl Fn() + Send + 'static) -> Result<Admitted, State> {

@@ -1,7 +1,6 @@
 //! A code behind a password in one field, as clients send it that have no other: where the code begins.
 
 use super::Answer;
-use serde::{Deserialize, Serialize};
 
 /// How long codes can be.
 pub(crate) const LENGTHS: [u32; 2] = [6, 8];
@@ -9,8 +8,7 @@ pub(crate) const LENGTHS: [u32; 2] = [6, 8];
 const SHORTEST: usize = LENGTHS[0] as usize;
 
 /// How much of what was typed is the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// All of it.
     Whole,

@@ -4,11 +4,9 @@ use crate::account::{Account, Enrolled};
 use crate::clock::Timestamp;
 use crate::config::{Grace, Throttle};
 use crate::guess::Standing;
-use serde::{Deserialize, Serialize};
 
 /// What grace says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spared {
     /// No code is asked.
     Yes,

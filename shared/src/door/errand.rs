@@ -1,5 +1,5 @@
-//! Running an errand: root's from the command, anyone else's from the gate. What a person changes of their own account
-//! takes a code, which is judged, counted and spent as at every door.
+//! Running an errand: root's from the command, anyone else's from posternd, and from the gate for whoever stepped up. What
+//! a person changes of their own account takes a code, which is judged, counted and spent as everywhere.
 //!
 //! MUST NOT run a change of an owner's before [`Door::prove`] has returned.
 

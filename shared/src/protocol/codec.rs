@@ -16,35 +16,54 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// The fields of a frame that is being written. Wiped when dropped: they may hold codes and passwords.
-pub struct Encoder(Zeroizing<Vec<u8>>);
+/// The fields of a frame that is being measured, or written. Wiped when dropped: they may hold codes and passwords.
+pub struct Encoder {
+    length: usize,
+    written: Option<Zeroizing<Vec<u8>>>,
+}
 
 impl Encoder {
-    /// Makes one with room for `capacity` bytes, so that nothing moves and leaves a copy behind.
-    pub(super) fn with_capacity(capacity: usize) -> Encoder {
-        Encoder(Zeroizing::new(Vec::with_capacity(capacity)))
+    /// Writes nothing, and counts.
+    pub(super) fn measuring() -> Encoder {
+        Encoder { length: 0, written: None }
+    }
+
+    /// Writes into what is empty and has room for all of it, so that nothing moves and leaves a copy behind.
+    pub(super) fn writing(room: Vec<u8>) -> Encoder {
+        Encoder { length: 0, written: Some(Zeroizing::new(room)) }
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.length
     }
 
     pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
-        self.0
+        self.written.unwrap_or_default()
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.length = self.length.saturating_add(bytes.len());
+        if let Some(written) = &mut self.written {
+            written.extend_from_slice(bytes);
+        }
     }
 
     pub(super) fn u8(&mut self, value: u8) {
-        self.0.push(value);
+        self.put(&[value]);
     }
 
     pub(super) fn u16(&mut self, value: u16) {
-        self.0.extend(value.to_le_bytes());
+        self.put(&value.to_le_bytes());
     }
 
     pub(super) fn u32(&mut self, value: u32) {
-        self.0.extend(value.to_le_bytes());
+        self.put(&value.to_le_bytes());
     }
 
     /// Writes a byte string. One of 4 GiB or more exceeds every frame, and is refused there.
     pub(super) fn bytes(&mut self, value: &[u8]) {
         self.u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
-        self.0.extend_from_slice(value);
+        self.put(value);
     }
 
     pub(super) fn optional_bytes(&mut self, value: Option<&[u8]>) {

@@ -75,19 +75,29 @@ impl From<Malformed> for FrameError {
     }
 }
 
+/// How long the length at the head of a frame is, in bytes.
+const HEAD: usize = 4;
+
+/// Room for a frame. Too little memory is an error: it must not end a PAM host whose user has limited it.
+fn room_for(length: usize) -> io::Result<Vec<u8>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    Ok(room)
+}
+
 /// Sends one message, by one write where the stream takes it whole.
 pub fn send<M: Message>(stream: &mut impl Write, message: &M) -> Result<(), FrameError> {
-    let mut frame = Encoder::with_capacity(M::LIMIT + 4);
-    frame.u32(0);
-    frame.u8(message.kind());
-    message.encode(&mut frame);
-    let mut frame = frame.into_bytes();
-    let length = frame.len() - 4;
-    let too_long = || FrameError::TooLong { length, limit: M::LIMIT };
-    if length > M::LIMIT {
-        return Err(too_long());
-    }
-    frame[..4].copy_from_slice(&u32::try_from(length).map_err(|_| too_long())?.to_le_bytes());
+    let encode = |mut encoder: Encoder, length: u32| {
+        encoder.u32(length);
+        encoder.u8(message.kind());
+        message.encode(&mut encoder);
+        encoder
+    };
+    let whole = encode(Encoder::measuring(), 0).length();
+    let length = whole - HEAD;
+    let head = u32::try_from(length).ok().filter(|_| length <= M::LIMIT);
+    let head = head.ok_or(FrameError::TooLong { length, limit: M::LIMIT })?;
+    let frame = encode(Encoder::writing(room_for(whole)?), head).into_bytes();
     stream.write_all(&frame)?;
     stream.flush()?;
     Ok(())
@@ -95,17 +105,40 @@ pub fn send<M: Message>(stream: &mut impl Write, message: &M) -> Result<(), Fram
 
 /// Receives one message; never reads beyond its frame.
 pub fn receive<M: Message>(stream: &mut impl Read) -> Result<M, FrameError> {
-    let mut head = [0; 4];
+    let mut head = [0; HEAD];
     stream.read_exact(&mut head)?;
     let length = usize::try_from(u32::from_le_bytes(head)).unwrap_or(usize::MAX);
     if length > M::LIMIT {
         return Err(FrameError::TooLong { length, limit: M::LIMIT });
     }
-    let mut frame = Zeroizing::new(vec![0; length]);
+    let mut frame = Zeroizing::new(room_for(length)?);
+    frame.resize(length, 0);
     stream.read_exact(&mut frame)?;
     let (kind, fields) = frame.split_first().ok_or(Malformed("an empty frame"))?;
     let mut fields = Decoder::new(fields);
     let message = M::decode(*kind, &mut fields)?;
     fields.end()?;
     Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A PAM host whose user has limited its memory was ended by a frame of 100 kB.
+    #[test]
+    fn too_little_memory_for_a_frame_is_an_error() {
+        let error = room_for(usize::MAX).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    }
+
+    /// What is measured is what is written: nothing moves, and leaves a copy of a code behind.
+    #[test]
+    fn a_frame_has_the_size_that_was_measured() {
+        let reply = super::super::Reply::Typed(Zeroizing::new(b"123456".to_vec()));
+        let mut stream = Vec::new();
+        send(&mut stream, &reply).unwrap();
+        assert_eq!(stream.len(), HEAD + 1 + 4 + 6);
+        assert_eq!(receive::<super::super::Reply>(&mut stream.as_slice()).unwrap(), reply);
+    }
 }

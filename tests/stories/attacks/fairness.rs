@@ -256,7 +256,7 @@ fn a_flood_of_wrong_host_passwords_leaves_the_owner_a_question() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn users_without_a_name_take_no_place_of_those_with_one() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     Postern::call("account add alice").does();
     let posternd = Posternd::start();

@@ -26,7 +26,7 @@ fn inodes() -> Vec<u64> {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
-    let host = Host::fresh();
+    let host = Host::without_posternd();
     let alice = host.person("alice");
     let phone = alice.enrols();
     let mode = |path: &str| fs::metadata(path).expect("it is there").mode() & 0o7777;

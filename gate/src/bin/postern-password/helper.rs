@@ -1,4 +1,4 @@
-//! The process that listens: lets the gate and posternd in, and nobody else, and has its questions answered, so many at once. It
+//! The process that listens: lets the gate and posternd in, and nobody else, and has their questions answered, so many at once. It
 //! ends when nobody has asked for a while; systemd, which holds the socket, starts it again.
 //!
 //! MUST take who asks from the kernel (SO_PEERCRED).
@@ -22,8 +22,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The users of those that ask: sign-ins at the web, and first setups by users of this host.
-const DAEMONS: [&str; 2] = ["postern-gate", "posternd"];
+/// The users of the gate and of posternd.
+const ASKERS: [&str; 2] = ["postern-gate", "posternd"];
 /// How long a question may take to arrive, and a word to be taken.
 const HEARD: Duration = Duration::from_secs(3);
 /// After so long without a question it ends.
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 struct Helper {
     config: PathBuf,
-    daemons: Vec<u32>,
+    askers: Vec<u32>,
     turns: Turns,
     tries: Mutex<Tries>,
     started: Instant,
@@ -53,11 +53,14 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
             "only root reads the passwords of this host; postern-password.socket starts it",
         ));
     }
-    let mut daemons = Vec::new();
-    for name in DAEMONS {
-        let user = User::from_name(name)?;
-        let user = user.ok_or_else(|| io::Error::other(format!("there is no user {name}, who asks here")))?;
-        daemons.push(user.uid.as_raw());
+    let mut askers = Vec::new();
+    for name in ASKERS {
+        // either may be absent
+        askers.extend(User::from_name(name)?.map(|user| user.uid.as_raw()));
+    }
+    if askers.is_empty() {
+        let names = ASKERS.join(" nor ");
+        return Err(io::Error::other(format!("there is neither a user {names}, who ask here")));
     }
     match service::configured(&config) {
         Ok(found) => found.problem.into_iter().for_each(log::says),
@@ -66,7 +69,7 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
     let helper = Arc::new(Helper {
         config,
-        daemons,
+        askers,
         turns: Turns::new(),
         tries: Mutex::default(),
         started: Instant::now(),
@@ -101,7 +104,7 @@ impl Helper {
     /// Lets a connection in, or drops it.
     fn meet(self: &Arc<Helper>, stream: UnixStream) {
         let Ok(peer) = getsockopt(&stream, PeerCredentials) else { return };
-        if !self.daemons.contains(&peer.uid()) && peer.uid() != 0 {
+        if !self.askers.contains(&peer.uid()) && peer.uid() != 0 {
             log::seldom(
                 "peer",
                 format_args!("refused cause=peer uid={}: only the gate and posternd ask here", peer.uid()),
@@ -195,7 +198,7 @@ mod tests {
         let _seated: Vec<_> = (0..1000).map_while(|_| turns.place()).collect();
         let helper = Arc::new(Helper {
             config: PathBuf::new(),
-            daemons: vec![geteuid().as_raw()],
+            askers: vec![geteuid().as_raw()],
             turns,
             tries: Mutex::default(),
             started: Instant::now(),

@@ -6,7 +6,10 @@ use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
 use shared::admission::Class;
 use shared::host_process::{HostProcess, ProcessId};
-use shared::protocol::{Denial, Hook, HookResult, Instruction, Message, Reply, Transaction, receive, send};
+use shared::protocol::{
+    CommandReply, Denial, Greeting, Hook, HookResult, Instruction, Message, Opening, Reply, State,
+    Transaction, receive, send,
+};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use zeroize::Zeroizing;
@@ -139,11 +142,14 @@ fn a_reply_to_another_instruction_ends_the_conversation() {
 fn frames_that_are_cut_or_longer_are_no_messages() {
     let home = Home::new("");
     let mark = Some(Zeroizing::new(b"mark".to_vec()));
-    let opening = shared::protocol::Opening::Host {
-        version: 1,
-        transaction: Box::new(transaction(&home, Hook::Account, mark)),
-    };
-    refuses_all_but_whole(&opening);
+    let transaction = Box::new(transaction(&home, Hook::Account, mark));
+    refuses_all_but_whole(&Opening::Host { version: 1, transaction: transaction.clone() });
+    refuses_all_but_whole(&Opening::UserHost { version: 1, transaction });
+    refuses_all_but_whole(&Opening::Command { version: 1, request: Zeroizing::new(b"{}".to_vec()) });
+    refuses_all_but_whole(&CommandReply(Zeroizing::new(b"{}".to_vec())));
+    for state in [State::Ready, State::Busy, State::NoAccount, State::NameUnavailable] {
+        refuses_all_but_whole(&Greeting { versions: vec![2, 1], state });
+    }
     refuses_all_but_whole(&Reply::Typed(Zeroizing::new(b"123456".to_vec())));
     refuses_all_but_whole(&Instruction::End(HookResult::Passed));
 }

@@ -7,7 +7,6 @@ use crate::conversation::{Reach, User, guard, login, password};
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
 use shared::admission::Class;
-use shared::host_process::HostProcess;
 use shared::protocol::{Denial, Hook, HookResult, Transaction};
 use shared::words::BEFORE_FIRST_FACTOR;
 use std::cell::RefCell;
@@ -168,8 +167,8 @@ fn claims_of_a_users_process_are_dropped() {
         let log = |_, line: &str| logged.borrow_mut().push(line.to_owned());
         let (mut module, daemon) = UnixStream::pair().unwrap();
         let (worker, user) = (of_user.worker(), of_user.user.clone());
-        let process = HostProcess::find(nix::unistd::getpid().as_raw());
-        let host = RemoteHost::of_user(daemon, claimed.clone(), process, worker, user, Box::new(log));
+        let process = shared::host_process::HostProcess::find(1);
+        let host = RemoteHost::of_user(daemon, claimed.clone(), process, (worker, user), Box::new(log));
         let transaction = host.transaction();
         let items = [&transaction.remote_host, &transaction.terminal];
         let variables = [&transaction.ssh_connection, &transaction.ssh_auth_info];

@@ -86,8 +86,8 @@ pub(crate) fn fill_store(count: usize) {
     );
     let text = format!(
         "BEGIN IMMEDIATE;
-         INSERT INTO account (id, name, created, first_sign_in, last_sign_in)
-             {numbers} SELECT n, 'filler-' || n, 1800000000, 1800000000, 1800000000 FROM number;
+         INSERT INTO account (id, name, name_key, created, first_sign_in, last_sign_in)
+             {numbers} SELECT n, 'filler-' || n, 'filler-' || n, 1800000000, 1800000000, 1800000000 FROM number;
          INSERT INTO authenticator (id, account, name, algorithm, digits, period, created)
              {numbers} SELECT n, n, 'app', 'SHA1', 6, 30, 1800000000 FROM number;
          INSERT INTO secret (authenticator, sealed)

@@ -1,84 +1,16 @@
 //! The thread that sends mail, on a real store in a folder of its own; a program takes what is sent.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod home;
+
+use home::{Home, address, name, until};
 use posternd::mail::MailThread;
 use shared::answer::Answer;
 use shared::clock;
-use shared::config::file;
-use shared::door::{Door, NotMailed};
-use shared::email::EmailAddress;
-use shared::key::MasterKeys;
-use shared::name::UserName;
-use shared::vault::Vault;
+use shared::door::NotMailed;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-struct Home {
-    folder: TempDir,
-    door: Door,
-}
-
-impl Home {
-    /// A store, and `[email]` with a program that runs this script: `$1` is the folder that it may write to.
-    fn new(script: &str, time_limit: &str) -> Home {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let (masters, key) = MasterKeys::generate().unwrap();
-        fs::write(at("key"), key.as_bytes()).unwrap();
-        fs::set_permissions(at("key"), PermissionsExt::from_mode(0o600)).unwrap();
-        for name in ["store", "sent"] {
-            fs::create_dir(at(name)).unwrap();
-            fs::set_permissions(at(name), PermissionsExt::from_mode(0o750)).unwrap();
-        }
-        fs::write(at("program"), format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(at("program"), PermissionsExt::from_mode(0o700)).unwrap();
-        let text = format!(
-            "[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n[email]\ncommand = [\"{}\", \"{}\"]\n\
-             from = \"postern@example.com\"\ntime_limit = \"{time_limit}\"\n",
-            at("store/db").display(),
-            at("key").display(),
-            at("program").display(),
-            at("sent").display(),
-        );
-        fs::write(at("postern.toml"), text).unwrap();
-        let config = file::read(&at("postern.toml")).unwrap().config;
-        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
-        Home { door: Door::open(config).unwrap(), folder }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("postern.toml")
-    }
-
-    /// What the program has written, by the names of its files.
-    fn sent(&self, beginning: &str) -> Vec<PathBuf> {
-        let files = fs::read_dir(self.folder.path().join("sent")).unwrap().flatten();
-        let begins =
-            |path: &Path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(beginning));
-        files.map(|file| file.path()).filter(|path| begins(path)).collect()
-    }
-}
-
-fn name(text: &str) -> UserName {
-    text.parse().unwrap()
-}
-
-fn address(text: &str) -> EmailAddress {
-    text.parse().unwrap()
-}
-
-#[track_caller]
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < Duration::from_secs(20), "never {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
+use std::path::Path;
+use std::time::Duration;
 
 /// The code in what the program took.
 fn code(mail: &Path) -> String {

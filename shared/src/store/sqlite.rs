@@ -324,6 +324,10 @@ impl Store for Sqlite {
         Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail, blocked)))
     }
 
+    fn is_read_only(&self) -> bool {
+        self.connection.is_readonly("main").unwrap_or(true)
+    }
+
     fn scrub(&mut self) -> Result<(), StoreError> {
         let _blocked = StopsBlocked::new();
         self.deadline.is_in(SCRUBBING);

@@ -61,6 +61,8 @@ const INSTRUCTIONS: i32 = 10_000;
 /// The largest value and the longest statement, in bytes.
 const LONGEST_VALUE: i32 = 1024 * 1024;
 const LONGEST_STATEMENT: i32 = 64 * 1024;
+/// Statements that a connection keeps prepared: more than a login runs, so that a daemon prepares none anew.
+const PREPARED: usize = 128;
 
 pub(super) struct Sqlite {
     connection: Connection,
@@ -93,6 +95,7 @@ impl Sqlite {
     /// Prepares a connection, and refuses what is no store of this program's.
     fn check(connection: &Connection) -> Result<Deadline, StoreError> {
         connection.busy_handler(Some(turn::wait))?;
+        connection.set_prepared_statement_cache_capacity(PREPARED);
         let deadline = Deadline::of(connection)?;
         deadline.is_in(READING);
         harden(connection)?;
@@ -293,7 +296,7 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
 
 /// The version that the store has now.
 fn version_of(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+    Ok(connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?)
 }
 
 impl Store for Sqlite {

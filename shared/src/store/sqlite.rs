@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stops::StopsBlocked;
 use tail::Tail;
-use turn::PATIENCE;
+use turn::{PATIENCE, Writers};
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
@@ -67,6 +67,7 @@ const PREPARED: usize = 128;
 pub(super) struct Sqlite {
     connection: Connection,
     place: Place,
+    writers: Arc<Writers>,
     deadline: Deadline,
     tail: Tail,
 }
@@ -84,7 +85,9 @@ impl Sqlite {
             .map_err(|error| out_of_files(&path).unwrap_or(error.into()))?;
         match Sqlite::check(&connection) {
             Ok(deadline) => {
-                Ok(Sqlite { connection, place: Place::of(&path)?, deadline, tail: Tail::of(&path) })
+                let place = Place::of(&path)?;
+                let writers = Writers::of(place.file());
+                Ok(Sqlite { connection, place, writers, deadline, tail: Tail::of(&path) })
             }
             // whoever is stopped while it makes the WAL's index ready holds up already whoever opens the store
             Err(StoreError::Busy) => Err(holder::held(&path)),
@@ -262,6 +265,8 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
         (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        // else each statement that could be planned otherwise for other values is prepared anew with each
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         // a login that happens to be the only connection must not pay for folding the WAL
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
     ] {
@@ -305,15 +310,18 @@ impl Store for Sqlite {
             Intent::Read => TransactionBehavior::Deferred,
             Intent::Write => TransactionBehavior::Immediate,
         };
-        let Sqlite { connection, place, deadline, tail } = self;
+        let Sqlite { connection, place, writers, deadline, tail } = self;
         let blocked = StopsBlocked::new();
         // its turn is waited for by another limit
         deadline.is_in(PATIENCE + WRITING);
+        let mut turn = None;
         if intent == Intent::Write {
+            turn = Some(writers.enter().ok_or_else(|| place.held(StoreError::Busy))?);
             tail.is_sure(connection)?;
             checkpoint::before_write(connection);
         }
         let begun = connection.transaction_with_behavior(behavior);
+        turn::is_over();
         let transaction = begun.map_err(|error| place.held(error.into()))?;
         // what a transaction that reads sees is fixed by this, not by its beginning; and no statement of this version runs on
         // a store that was upgraded under its feet
@@ -324,7 +332,7 @@ impl Store for Sqlite {
         // after its beginning: from now on it stays with what it has
         place.is_the_same()?;
         deadline.is_in(if intent == Intent::Write { WRITING } else { READING });
-        Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail, blocked)))
+        Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail, blocked, turn)))
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {

@@ -237,8 +237,9 @@ impl Judge {
                     log::event("warning").with("cause", "group-in-doubt").because(doubt);
                 }
                 let result = result?;
-                if let Ok(mut idle) = idle.lock() {
-                    idle.push(door);
+                match idle.lock() {
+                    Ok(mut idle) if !door.is_read_only() => idle.push(door),
+                    _ => {}
                 }
                 Ok(result)
             });

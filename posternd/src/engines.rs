@@ -19,7 +19,7 @@ const WORKERS: Limits = Limits {
     shared: 4,
     proven: ClassLimits { own: 4, per_key: 4, waiting_per_key: 64, waiting: 512 },
     known: ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 },
-    stranger: ClassLimits { own: 4, per_key: 4, waiting_per_key: 16, waiting: 256 },
+    stranger: ClassLimits { own: 4, per_key: 4, waiting_per_key: 64, waiting: 256 },
 };
 /// The same for users of this host, each of whom has one: services that ask about others have some of their own.
 const WORKERS_OF_USERS: Limits = Limits {
@@ -122,6 +122,9 @@ impl Engines {
     }
 
     fn keep(&self, engine: Engine) {
+        if engine.door.is_read_only() {
+            return;
+        }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE {
             idle.push(engine);

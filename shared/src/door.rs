@@ -133,6 +133,12 @@ impl Door {
         &self.config
     }
 
+    /// Whether it was opened on a disk that took nothing. It stays so when the disk takes something again: whoever keeps
+    /// engines open MUST NOT keep such a one.
+    pub fn is_read_only(&self) -> bool {
+        self.store.is_read_only()
+    }
+
     /// What signs and seals the cookies of a sign-in.
     pub fn token_keys(&self) -> crate::vault::TokenKeys {
         self.vault.token_keys()

@@ -110,6 +110,9 @@ pub trait Store: Send {
     /// Begins a transaction. Dropping it leaves nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
+    /// Whether nothing can be written, because the disk took nothing when the store was opened.
+    fn is_read_only(&self) -> bool;
+
     /// Makes sure that nothing that was overwritten or removed is left in the journal. Waits for every transaction that
     /// still sees what was there.
     fn scrub(&mut self) -> Result<(), StoreError>;

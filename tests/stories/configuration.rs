@@ -8,6 +8,16 @@ const COPY: &str = "/etc/postern/postern.toml.valid";
 /// How the module's line about it begins.
 const REFUSED: &str = "refused cause=misconfigured address=127.0.0.1 service=sshd user=\"alice\":";
 
+/// posternd has the last one in memory; who has just been started goes by the copy.
+#[track_caller]
+fn goes_by_the_last_one(line: &str) {
+    let ways = [
+        "the last one that was read stays in force",
+        "/etc/postern/postern.toml.valid is in force, the configuration of ",
+    ];
+    assert!(ways.iter().any(|way| line.contains(way)), "{line}");
+}
+
 /// C1
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -28,8 +38,7 @@ fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
         host.write_configuration(text);
         assert!(Postern::call("status").refuses().err.contains(named));
         alice.with_key().enters_with(&phone.code_in(-3));
-        let line = host.journal.says(named);
-        assert!(line.contains("/etc/postern/postern.toml.valid"), "{line}");
+        goes_by_the_last_one(&host.journal.says(named));
         host.clock.forward(30);
     }
     host.configure("# defaults\n");
@@ -56,7 +65,7 @@ fn a_typo_without_a_valid_copy_denies() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_configuration_that_may_not_be_trusted_is_not_used() {
-    let host = Host::fresh();
+    let mut host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();
     let inviting = "[[policy.exempt]]\nservices = [\"sshd\"]\n";
@@ -85,19 +94,18 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         fs::rename(new, CONFIG).expect("/etc can be written");
         spoil();
         alice.with_key().enters_with(&phone.code());
-        let line = host.journal.says(named);
-        assert!(
-            line.contains("/etc/postern/postern.toml.valid is in force, the configuration of "),
-            "{line}"
-        );
+        goes_by_the_last_one(&host.journal.says(named));
         let said = Postern::call("status").refuses();
         assert!(said.err.contains(named), "{}", said.err);
         host.clock.forward(30);
         // the next text is written anew, not through a link or onto a foreign file
         let _ = fs::remove_file(CONFIG);
     }
-    // and without a copy that can be trusted nobody is in
+    // and without a copy that can be trusted nobody is in, once posternd starts anew
     fs::set_permissions(COPY, PermissionsExt::from_mode(0o666)).expect("a mode can be set");
+    if let Some(posternd) = host.posternd.as_mut() {
+        posternd.restart();
+    }
     alice.with_key().is_turned_away();
     let line = host.journal.says(&format!("{REFUSED} {CONFIG}: is not a plain file"));
     assert!(line.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"), "{line}");

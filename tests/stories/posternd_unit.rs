@@ -1,9 +1,12 @@
 //! posternd's units, under a real systemd: sockets that outlive both daemons, a start by the first connection, a watchdog
 //! that ends what hangs, reload and drain, and everything that the units forbid forbidden.
 
+use crate::posternd_crowds::stranger;
 use crate::web_unit::unit;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use shared::protocol::{Instruction, receive};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
@@ -115,6 +118,41 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     assert_eq!(socket(HOST_SOCKET), before);
     enters(&host, &people[2]);
     assert!(!systemd.log("posternd").contains("panicked"), "{}", systemd.log("posternd"));
+}
+
+/// As many conversations as posternd holds fit what its unit gives it, and one more gets in.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn every_conversation_fits_the_limits_of_the_unit() {
+    let host = Host::fresh();
+    let people = people(&host, &["alice"]);
+    let systemd = Systemd::start();
+    systemd.does("start posternd.socket posternd-pam.socket");
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is one");
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(4096), hard).expect("root may do it");
+    let held: Vec<_> = (0..1024)
+        .map(|number| {
+            let mut stranger = stranger(&format!("2001:db8::{number:x}"));
+            while !matches!(receive(&mut stranger).expect("posternd goes on"), Instruction::Ask { .. }) {}
+            stranger
+        })
+        .collect();
+    let process = systemd.process(POSTERND).expect("it runs");
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        line.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).expect("a number")
+    };
+    let limit = |name| systemd.property(POSTERND, name).parse::<u64>().expect("a number");
+    let (threads, peak) = (number("Threads:"), number("VmHWM:") * 1024);
+    let open = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs").count() as u64;
+    println!("1024 conversations: {threads} threads, {open} descriptors, {peak} bytes");
+    assert!(threads > 1024 && threads + 512 < limit("TasksMax"), "{threads} threads");
+    assert!(open > 1024 && open + 512 < limit("LimitNOFILE"), "{open} descriptors");
+    assert!(2 * peak < limit("MemoryMax"), "{peak} bytes");
+    enters(&host, &people[0]);
+    drop(held);
+    assert_eq!(systemd.process(POSTERND), Some(process), "{}", systemd.log("posternd"));
 }
 
 /// An act that hangs in the disk is found out after 40 s, and whoever waits for it has been denied long before.

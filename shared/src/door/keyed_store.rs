@@ -50,6 +50,11 @@ impl KeyedStore {
         Ok(masters.only(&in_use))
     }
 
+    /// See [`Store::is_read_only`].
+    pub(super) fn is_read_only(&self) -> bool {
+        self.store.is_read_only()
+    }
+
     /// See [`Store::scrub`].
     pub(super) fn scrub(&mut self) -> Result<(), StoreError> {
         self.store.scrub()

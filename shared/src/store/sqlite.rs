@@ -335,6 +335,10 @@ impl Store for Sqlite {
         Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail, blocked, turn)))
     }
 
+    fn is_read_only(&self) -> bool {
+        self.connection.is_readonly("main").unwrap_or(true)
+    }
+
     fn scrub(&mut self) -> Result<(), StoreError> {
         let _blocked = StopsBlocked::new();
         self.deadline.is_in(SCRUBBING);

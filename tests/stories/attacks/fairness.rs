@@ -265,7 +265,8 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
     let mut peers: Vec<_> = (100_000..100_020).chain([65534]).map(peer_of).collect();
     for peer in &mut peers {
         assert_eq!(peer.does(&json!({ "hold": 30 }))["held"], 30);
-        assert_eq!(peer.does(&status)["state"], "NoAccount");
+        // busy, as long as what came before is looked up
+        patiently("it is told", || Ok((peer.does(&status)["state"] == "NoAccount").then_some(())));
     }
     for _ in 0..5 {
         alice.postern("status --json").does();

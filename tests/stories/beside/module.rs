@@ -110,10 +110,12 @@ impl Module {
         assert!(Path::new(self.state()).exists());
     }
 
-    /// The system call at whose first one a login is in the middle of writing its state.
+    /// The system call at whose first one a login is in the middle: it writes its state, or, with ours, has posternd write
+    /// it.
     pub(crate) fn call_in_the_middle(self) -> &'static str {
         match self {
-            Module::Totp | Module::Google => "fsync,fdatasync",
+            Module::Totp => "sendto",
+            Module::Google => "fsync,fdatasync",
             Module::Oath => "write",
         }
     }

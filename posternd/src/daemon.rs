@@ -19,12 +19,12 @@ use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Instruction, Opening, State, Transaction, VERSIONS, receive,
     send,
 };
+use shared::threads::Threads;
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 /// Conversations at once, most of which wait for a person.
@@ -40,6 +40,8 @@ const OTHER_DESCRIPTORS: u64 = 1024;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
 pub(crate) const STACK: usize = 1024 * 1024;
+/// Threads that are kept for the next conversations.
+pub(crate) const WAITING_THREADS: usize = 16;
 
 /// Why a conversation ended without a result.
 #[derive(Debug)]
@@ -74,6 +76,7 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
     let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
     let (engines, names) = (Engines::new(), NameService::default());
+    let threads = Threads::new("conversation", STACK, WAITING_THREADS);
     daemon.accept(listener, move |stream| {
         let stream = Arc::new(stream);
         let Ok(peer) = Peer::of(&stream) else { return };
@@ -84,11 +87,10 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
         let (conversations, engines, names) =
             (Arc::clone(&conversations), Arc::clone(&engines), names.clone());
         let connection = Arc::clone(&stream);
-        let started =
-            thread::Builder::new().name("conversation".to_owned()).stack_size(STACK).spawn(move || {
-                let _connection = CONNECTIONS.enter(&connection);
-                report(converse(&connection, peer, &conversations, (engines, names), place));
-            });
+        let started = threads.run(move || {
+            let _connection = CONNECTIONS.enter(&connection);
+            report(converse(&connection, peer, &conversations, (engines, names), place));
+        });
         if let Err(error) = started {
             eprintln!("posternd: a thread cannot be started: {error}");
             let _ = greet(&stream, State::Busy);
@@ -238,6 +240,7 @@ fn class_of(transaction: &Transaction) -> Class {
 mod tests {
     use super::*;
     use shared::door::still_waiting;
+    use std::thread;
 
     /// A revocation waits for a gate's lease; the module gives up after ten seconds of silence.
     #[test]

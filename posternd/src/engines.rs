@@ -8,10 +8,9 @@ use crate::watchdog::ACTIVITIES;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
 use shared::door::{Door, DoorError, still_waiting};
-use shared::store;
+use shared::store::CheckedFiles;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -68,20 +67,21 @@ pub struct Worker {
 
 struct Engine {
     door: Door,
-    opened: Files,
+    /// None where they were in doubt: it is used once.
+    opened: Option<Files>,
     /// Bytes of the store when it was last used. One that has become shorter was overwritten from outside, and what the
     /// engine remembers of it holds no longer.
     length: u64,
 }
 
 /// What an engine was opened from, as the file system tells one state from another.
-#[derive(PartialEq, Eq)]
 struct Files {
-    /// Device, number, size, mode, owner, group and last change of the key file.
-    key: [i64; 8],
-    /// Device, number, mode, owner and group of the store and of its folder.
-    store: [[u64; 5]; 2],
+    key: KeyFile,
+    store: CheckedFiles,
 }
+
+/// Device, number, size, mode, owner, group and last change of the key file.
+type KeyFile = [i64; 8];
 
 /// Why no act was run.
 #[derive(Debug)]
@@ -109,22 +109,17 @@ impl Engines {
 
     /// An engine under this configuration, opened before if it can still be used.
     fn take(&self, config: &Config) -> Result<Engine, DoorError> {
-        let trusted = store::check_files(&config.store.url).is_ok();
-        let length = length_of_store(config);
-        let now = Files::of(config);
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // where the files are not there, opening says what is wrong with them
-        let opened = match (kept, now) {
-            (Some(engine), Ok(now)) if trusted && engine.is_good_for(&now, length, config) => {
+        if let Some(engine) = kept {
+            if let Some(length) = engine.length_if_good_for(config) {
                 return Ok(Engine { length, ..engine });
             }
-            (None, now) => now.unwrap_or_else(|_| Files::unknown()),
-            (Some(_), now) => {
-                // the others were opened from the same files, and hold what must not be held beside new ones
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                now.unwrap_or_else(|_| Files::unknown())
-            }
-        };
+            // the others were opened from the same files, and hold what must not be held beside new ones
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        // before they are read; where they are not there, opening says what is wrong with them
+        let opened = Files::of(config);
+        let length = opened.as_ref().and_then(|files| files.store.length_if_unchanged()).unwrap_or(0);
         Door::open(config.clone()).map(|door| Engine { door, opened, length })
     }
 
@@ -162,43 +157,35 @@ impl Worker {
 }
 
 impl Engine {
-    fn is_good_for(&self, files: &Files, length: u64, config: &Config) -> bool {
-        self.opened == *files && self.length <= length && self.door.config() == config
+    /// The length of the store, if this engine can be used under a configuration.
+    fn length_if_good_for(&self, config: &Config) -> Option<u64> {
+        let files = self.opened.as_ref()?;
+        let length = files.store.length_if_unchanged()?;
+        let is_good =
+            files.key == key_file(config).ok()? && self.length <= length && self.door.config() == config;
+        is_good.then_some(length)
     }
-}
-
-fn length_of_store(config: &Config) -> u64 {
-    config.store.url.sqlite_path().symlink_metadata().map_or(0, |metadata| metadata.len())
 }
 
 impl Files {
-    /// As they are now. MUST be taken before they are read.
-    fn of(config: &Config) -> io::Result<Files> {
-        let key = config.store.key_file.path().metadata()?;
-        let signed = |value: u64| i64::from_ne_bytes(value.to_ne_bytes());
-        let path = config.store.url.sqlite_path();
-        let place = |path: &Path| -> io::Result<[u64; 5]> {
-            let metadata = path.symlink_metadata()?;
-            let (mode, uid, gid) = (metadata.mode(), metadata.uid(), metadata.gid());
-            Ok([metadata.dev(), metadata.ino(), mode.into(), uid.into(), gid.into()])
-        };
-        Ok(Files {
-            key: [
-                signed(key.dev()),
-                signed(key.ino()),
-                signed(key.len()),
-                key.mode().into(),
-                key.uid().into(),
-                key.gid().into(),
-                key.ctime(),
-                key.ctime_nsec(),
-            ],
-            store: [place(path)?, place(path.parent().unwrap_or(Path::new("/")))?],
-        })
+    /// As they are now; none where they cannot be trusted. MUST be taken before they are read.
+    fn of(config: &Config) -> Option<Files> {
+        let key = key_file(config).ok()?;
+        Some(Files { key, store: CheckedFiles::check(&config.store.url).ok()? })
     }
+}
 
-    /// Equal to those of no file.
-    fn unknown() -> Files {
-        Files { key: [-1; 8], store: [[u64::MAX; 5]; 2] }
-    }
+fn key_file(config: &Config) -> io::Result<KeyFile> {
+    let key = config.store.key_file.path().metadata()?;
+    let signed = |value: u64| i64::from_ne_bytes(value.to_ne_bytes());
+    Ok([
+        signed(key.dev()),
+        signed(key.ino()),
+        signed(key.len()),
+        key.mode().into(),
+        key.uid().into(),
+        key.gid().into(),
+        key.ctime(),
+        key.ctime_nsec(),
+    ])
 }

@@ -17,7 +17,7 @@ mod peers;
 mod tests;
 
 use crate::conversation::{self, User};
-use crate::daemon::{PATIENCE, STACK, greet};
+use crate::daemon::{PATIENCE, STACK, WAITING_THREADS, greet};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
 use crate::remote_host::RemoteHost;
@@ -36,12 +36,12 @@ use shared::protocol::{
     Denial, FrameError, Hook, HookResult, Instruction, Malformed, Opening, Severity, State, Transaction,
     VERSIONS, receive, send,
 };
+use shared::threads::Threads;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 /// What serves pam.sock.
 pub struct UserSocket {
@@ -50,6 +50,7 @@ pub struct UserSocket {
     names: NameService,
     engines: Arc<Engines>,
     passwords: Passwords,
+    threads: Threads,
     log: Log,
 }
 
@@ -76,6 +77,7 @@ impl UserSocket {
             names: NameService::default(),
             engines: Engines::of_users(),
             passwords: Passwords::new(),
+            threads: Threads::new("user", STACK, WAITING_THREADS),
             log: Log::default(),
         })
     }
@@ -98,7 +100,7 @@ impl UserSocket {
             Err(state) => return drop(greet(&stream, state)),
         };
         let socket = Arc::clone(self);
-        let started = thread::Builder::new().name("user".to_owned()).stack_size(STACK).spawn(move || {
+        let started = self.threads.run(move || {
             let stream = Arc::new(stream);
             let _connection = CONNECTIONS.enter(&stream);
             socket.admit(&stream, process, arriving);

@@ -80,6 +80,7 @@ use crate::name::{Group, OtherSpelling, UserName};
 use crate::otpauth::OtpauthError;
 use crate::password::HashingMemory;
 use crate::store::{AccountId, Intent, StoreError, Transaction};
+use crate::token::AccountAt;
 use crate::vault::{Vault, VaultError};
 use keyed_store::KeyedStore;
 use new_name::spelled_otherwise;
@@ -145,9 +146,19 @@ impl Door {
 
     /// What the policy asks about an account: whether it has a second factor now, and its groups.
     pub fn membership(&mut self, name: &UserName) -> Result<Membership, DoorError> {
+        self.account_and_membership(name).map(|(_, membership)| membership)
+    }
+
+    /// An account as it is now, and what the policy asks about it, of one moment.
+    fn account_and_membership(
+        &mut self,
+        name: &UserName,
+    ) -> Result<(Option<AccountAt>, Membership), DoorError> {
         let declared = load::declared(&self.config, name)?;
         let mut transaction = self.store.begin(&mut self.vault, Intent::Read)?;
-        let (id, groups) = match transaction.account(name)? {
+        let record = transaction.account(name)?;
+        let at = record.as_ref().map(AccountAt::of);
+        let (id, groups) = match record {
             Some(record) => (record.id, record.groups),
             None => (AccountId(0), Vec::new()),
         };
@@ -157,7 +168,7 @@ impl Door {
         let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
         // looked up for every name: it must not show in the time which ones have an account
         let spelled_otherwise = spelled_otherwise(&self.config, transaction.as_mut(), name)?;
-        Ok(Membership { enrolled, mail, groups, spelled_otherwise })
+        Ok((at, Membership { enrolled, mail, groups, spelled_otherwise }))
     }
 
     /// Wrong codes of the last 30 days are kept; older ones count no more.

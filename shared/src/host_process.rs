@@ -2,10 +2,13 @@
 //! alone comes again.
 
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
 /// How many ancestors of a host process are looked at.
 const ANCESTORS: usize = 8;
+/// The most that is read of a file in /proc, in bytes: what is looked for stands at its beginning.
+const LONGEST: usize = 4096;
 
 /// One process of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +23,17 @@ pub struct ProcessId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostProcess {
     itself: ProcessId,
-    ancestors: Vec<ProcessId>,
+    ancestors: Ancestors,
+}
+
+/// The processes that one descends from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ancestors {
+    /// From this parent on, as /proc has them when they are asked for, which few transactions do; none where it hides the
+    /// process.
+    From(Option<i32>),
+    /// These.
+    Known(Vec<ProcessId>),
 }
 
 impl ProcessId {
@@ -33,19 +46,13 @@ impl ProcessId {
 impl HostProcess {
     /// The process with this number, as /proc has it now.
     pub fn find(number: i32) -> HostProcess {
-        let (started, mut parent) = start_and_parent(number).unzip();
-        let mut ancestors = Vec::new();
-        while let (Some(number), true) = (parent.filter(|parent| *parent > 1), ancestors.len() < ANCESTORS) {
-            let Some((started, next)) = start_and_parent(number) else { break };
-            ancestors.push(ProcessId { number, started: Some(started) });
-            parent = Some(next);
-        }
-        HostProcess { itself: ProcessId { number, started }, ancestors }
+        let (started, parent) = start_and_parent(number).unzip();
+        HostProcess { itself: ProcessId { number, started }, ancestors: Ancestors::From(parent) }
     }
 
     /// A process with these ancestors.
     pub const fn new(itself: ProcessId, ancestors: Vec<ProcessId>) -> HostProcess {
-        HostProcess { itself, ancestors }
+        HostProcess { itself, ancestors: Ancestors::Known(ancestors) }
     }
 
     /// The process itself.
@@ -55,13 +62,29 @@ impl HostProcess {
 
     /// Whether it is that process, or descends from it.
     pub fn descends_from(&self, other: ProcessId) -> bool {
-        self.itself == other || self.ancestors.contains(&other)
+        self.itself == other
+            || match &self.ancestors {
+                Ancestors::From(parent) => ancestors(*parent).any(|ancestor| ancestor == other),
+                Ancestors::Known(ancestors) => ancestors.contains(&other),
+            }
     }
+}
+
+/// A parent and its ancestors, as /proc has them now.
+fn ancestors(parent: Option<i32>) -> impl Iterator<Item = ProcessId> {
+    let mut parent = parent;
+    let next = move || {
+        let number = parent.filter(|parent| *parent > 1)?;
+        let (started, next) = start_and_parent(number)?;
+        parent = Some(next);
+        Some(ProcessId { number, started: Some(started) })
+    };
+    std::iter::from_fn(next).take(ANCESTORS)
 }
 
 /// The real user of a process, whatever its effective user; none if it cannot be seen.
 pub fn real_uid(number: i32) -> Option<u32> {
-    parse_real_uid(&fs::read(format!("/proc/{number}/status")).ok()?)
+    parse_real_uid(&read(&format!("/proc/{number}/status"))?)
 }
 
 /// Reads proc_pid_status(5). In the name, on the first line, the kernel escapes line breaks.
@@ -72,7 +95,15 @@ fn parse_real_uid(status: &[u8]) -> Option<u32> {
 
 /// The start time of a process, and its parent.
 fn start_and_parent(number: i32) -> Option<(u64, i32)> {
-    parse(&fs::read(format!("/proc/{number}/stat")).ok()?)
+    parse(&read(&format!("/proc/{number}/stat"))?)
+}
+
+/// The beginning of a file in /proc. The kernel gives such a file whole where the buffer is large enough.
+fn read(path: &str) -> Option<Vec<u8>> {
+    let mut beginning = vec![0; LONGEST];
+    let length = File::open(path).and_then(|mut file| file.read(&mut beginning)).ok()?;
+    beginning.truncate(length);
+    Some(beginning)
 }
 
 /// Reads proc_pid_stat(5). The second field is the process's name, in which anything may stand; it ends at the last
@@ -112,8 +143,9 @@ mod tests {
     fn a_process_is_itself_and_its_parents_child() {
         let own = HostProcess::find(i32::try_from(std::process::id()).unwrap());
         assert!(own.itself.started.is_some() && own.descends_from(own.itself));
-        let parent = own.ancestors.first().copied();
-        assert!(parent.is_none_or(|parent| own.descends_from(parent)));
+        let parent = HostProcess::find(i32::try_from(std::os::unix::process::parent_id()).unwrap());
+        assert!(parent.itself.number <= 1 || own.descends_from(parent.itself));
+        assert!(!parent.descends_from(own.itself));
         let before = ProcessId { started: own.itself.started.map(|ticks| ticks - 1), ..own.itself };
         assert!(!own.descends_from(before), "an earlier process of the same number");
     }
@@ -123,7 +155,7 @@ mod tests {
         let hidden = HostProcess::find(-7);
         assert_eq!(
             hidden,
-            HostProcess { itself: ProcessId { number: -7, started: None }, ancestors: Vec::new() }
+            HostProcess { itself: ProcessId { number: -7, started: None }, ancestors: Ancestors::From(None) }
         );
     }
 }

@@ -42,6 +42,7 @@ pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod store;
+pub mod threads;
 pub mod token;
 pub mod totp;
 pub mod vault;

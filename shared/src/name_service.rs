@@ -5,16 +5,18 @@
 //! MUST NOT be asked where others wait meanwhile for the same lock, transaction or worker.
 
 use crate::admission::{Admission, Class, ClassLimits, Limits};
+use crate::threads::Threads;
 use nix::errno::Errno;
 use std::cell::RefCell;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// How long a look-up is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 /// The stack of a look-up's thread, in bytes; libraries of directories are not modest.
 const STACK: usize = 1024 * 1024;
+/// Threads that are kept for the next look-ups.
+const WAITING_THREADS: usize = 8;
 /// Look-ups at once. One that is not waited for any more keeps its place until it returns.
 const LIMITS: Limits = Limits {
     shared: 0,
@@ -31,6 +33,7 @@ thread_local! {
 #[derive(Clone)]
 pub struct NameService {
     places: Admission<String>,
+    threads: Arc<Threads>,
     patience: Duration,
 }
 
@@ -50,7 +53,8 @@ impl Default for NameService {
 impl NameService {
     /// One that waits for so long.
     pub fn with_patience(patience: Duration) -> NameService {
-        NameService { places: Admission::new(LIMITS), patience }
+        let threads = Arc::new(Threads::new("name service", STACK, WAITING_THREADS));
+        NameService { places: Admission::new(LIMITS), threads, patience }
     }
 
     /// Has the look-ups of this thread run on threads of their own, counted by `key`, until what is returned goes.
@@ -68,8 +72,7 @@ impl NameService {
         let waiting = self.places.enter(class, key).map_err(|_| Errno::EAGAIN)?;
         let place = waiting.wait(self.patience).map_err(|_| Errno::EAGAIN)?;
         let (answer, answered) = mpsc::sync_channel(1);
-        let thread = thread::Builder::new().name("name service".to_owned()).stack_size(STACK);
-        let started = thread.spawn(move || {
+        let started = self.threads.run(move || {
             let found = look_up();
             drop(place);
             // nobody may wait for it any more
@@ -129,7 +132,8 @@ pub fn reason(error: Errno, database: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
+    use std::thread;
 
     fn never() -> Result<(), Errno> {
         loop {

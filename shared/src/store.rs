@@ -3,6 +3,7 @@
 
 mod accounts;
 mod app_passwords;
+mod checked_files;
 mod events;
 mod keys;
 mod location;
@@ -14,6 +15,7 @@ mod sqlite;
 
 pub use accounts::{AccountRecord, Accounts, Tally};
 pub use app_passwords::{AppPasswordRecord, AppPasswords, FoundAppPassword, LiveAppPasswords};
+pub use checked_files::CheckedFiles;
 pub use events::{Events, Logged};
 pub use keys::{KeyBound, Keys, Sealed, SealedRow};
 pub use login_tickets::{LoginTickets, Trials};
@@ -262,13 +264,6 @@ pub trait Transaction:
 
     /// Makes everything durable. Whatever opens a door waits for this.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
-}
-
-/// Checks again what is checked when a store is opened: owners, modes and links of the store, of what lies beside it and
-/// of its folder.
-pub fn check_files(url: &StoreUrl) -> Result<(), StoreError> {
-    location::trusted(url.sqlite_path())?;
-    Ok(())
 }
 
 /// Opens the store that the configuration names.

@@ -9,7 +9,8 @@ use super::errand::Caller;
 use super::mail::{MailRefusal, Posted};
 use super::marks::Passed;
 use super::{
-    Actor, AdministrationError, Asked, Door, DoorError, Means, NotMailed, PolicyError, Visitor, load,
+    Actor, AdministrationError, Asked, Door, DoorError, Means, Membership, NotMailed, PolicyError, Visitor,
+    load,
 };
 use crate::account::Enrolled;
 use crate::answer::{Answer as Typing, LENGTHS, Reading, ending};
@@ -67,8 +68,8 @@ impl Door {
         let service = judging.service.as_str();
         let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
         // before it is looked at, so that no revocation comes between
-        let at = match &judging.question {
-            Question::Need | Question::Waive | Question::Grace(_) => self.account_at(account)?,
+        let mut at = match &judging.question {
+            Question::Waive | Question::Grace(_) => self.account_at(account)?,
             _ => None,
         };
         let judged = match &judging.question {
@@ -78,8 +79,10 @@ impl Door {
                 let earlier = if own || stage == Stage::Before { &nothing } else { &judging.earlier };
                 // a process that calls itself any service is exempt as none
                 let service = if own { "" } else { service };
-                let mail = self.membership(account)?.mail;
-                Judged::Need { need: self.need(&Visitor { service, ..visitor }, earlier)?, mail }
+                let membership;
+                (at, membership) = self.account_and_membership(account)?;
+                let mail = membership.mail;
+                Judged::Need { need: self.need(&Visitor { service, ..visitor }, earlier, membership)?, mail }
             }
             // Only who has passed the first factor signs in for the first time.
             Question::Waive if stage == Stage::Before => Judged::Waived(None),
@@ -160,8 +163,12 @@ impl Door {
     }
 
     /// What the policy says of a visitor.
-    fn need(&mut self, visitor: &Visitor<'_>, earlier: &Earlier) -> Result<Need, PolicyError> {
-        let membership = self.membership(visitor.name)?;
+    fn need(
+        &mut self,
+        visitor: &Visitor<'_>,
+        earlier: &Earlier,
+        membership: Membership,
+    ) -> Result<Need, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
             match (visitor.stage, groups::name_of(visitor.name)) {
                 // Unix takes them for two users

@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stops::StopsBlocked;
 use tail::Tail;
-use turn::PATIENCE;
+use turn::{PATIENCE, Writers};
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
@@ -61,10 +61,13 @@ const INSTRUCTIONS: i32 = 10_000;
 /// The largest value and the longest statement, in bytes.
 const LONGEST_VALUE: i32 = 1024 * 1024;
 const LONGEST_STATEMENT: i32 = 64 * 1024;
+/// Statements that a connection keeps prepared: more than a login runs, so that a daemon prepares none anew.
+const PREPARED: usize = 128;
 
 pub(super) struct Sqlite {
     connection: Connection,
     place: Place,
+    writers: Arc<Writers>,
     deadline: Deadline,
     tail: Tail,
 }
@@ -82,7 +85,9 @@ impl Sqlite {
             .map_err(|error| out_of_files(&path).unwrap_or(error.into()))?;
         match Sqlite::check(&connection) {
             Ok(deadline) => {
-                Ok(Sqlite { connection, place: Place::of(&path)?, deadline, tail: Tail::of(&path) })
+                let place = Place::of(&path)?;
+                let writers = Writers::of(place.file());
+                Ok(Sqlite { connection, place, writers, deadline, tail: Tail::of(&path) })
             }
             // whoever is stopped while it makes the WAL's index ready holds up already whoever opens the store
             Err(StoreError::Busy) => Err(holder::held(&path)),
@@ -93,6 +98,7 @@ impl Sqlite {
     /// Prepares a connection, and refuses what is no store of this program's.
     fn check(connection: &Connection) -> Result<Deadline, StoreError> {
         connection.busy_handler(Some(turn::wait))?;
+        connection.set_prepared_statement_cache_capacity(PREPARED);
         let deadline = Deadline::of(connection)?;
         deadline.is_in(READING);
         harden(connection)?;
@@ -259,6 +265,8 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
         (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        // else each statement that could be planned otherwise for other values is prepared anew with each
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         // a login that happens to be the only connection must not pay for folding the WAL
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
     ] {
@@ -293,7 +301,7 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
 
 /// The version that the store has now.
 fn version_of(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+    Ok(connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?)
 }
 
 impl Store for Sqlite {
@@ -302,15 +310,18 @@ impl Store for Sqlite {
             Intent::Read => TransactionBehavior::Deferred,
             Intent::Write => TransactionBehavior::Immediate,
         };
-        let Sqlite { connection, place, deadline, tail } = self;
+        let Sqlite { connection, place, writers, deadline, tail } = self;
         let blocked = StopsBlocked::new();
         // its turn is waited for by another limit
         deadline.is_in(PATIENCE + WRITING);
+        let mut turn = None;
         if intent == Intent::Write {
+            turn = Some(writers.enter().ok_or_else(|| place.held(StoreError::Busy))?);
             tail.is_sure(connection)?;
             checkpoint::before_write(connection);
         }
         let begun = connection.transaction_with_behavior(behavior);
+        turn::is_over();
         let transaction = begun.map_err(|error| place.held(error.into()))?;
         // what a transaction that reads sees is fixed by this, not by its beginning; and no statement of this version runs on
         // a store that was upgraded under its feet
@@ -321,7 +332,7 @@ impl Store for Sqlite {
         // after its beginning: from now on it stays with what it has
         place.is_the_same()?;
         deadline.is_in(if intent == Intent::Write { WRITING } else { READING });
-        Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail, blocked)))
+        Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail, blocked, turn)))
     }
 
     fn is_read_only(&self) -> bool {

@@ -69,8 +69,8 @@ impl Frames {
 }
 
 fn run(connection: &Connection, mode: &str) -> rusqlite::Result<Frames> {
-    let sql = format!("PRAGMA wal_checkpoint({mode})");
-    connection.query_row(&sql, [], |row| Ok(Frames { all: row.get(1)?, copied: row.get(2)? }))
+    let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+    statement.query_row([], |row| Ok(Frames { all: row.get(1)?, copied: row.get(2)? }))
 }
 
 #[cfg(test)]

@@ -18,6 +18,11 @@ impl Place {
         Ok(Place { path: path.to_owned(), file })
     }
 
+    /// Device and number of the file.
+    pub(super) fn file(&self) -> (u64, u64) {
+        self.file
+    }
+
     /// A wait that was in vain, with who holds the store, if another process does.
     pub(super) fn held(&self, error: StoreError) -> StoreError {
         match error {

@@ -4,6 +4,7 @@ use super::super::*;
 use super::statements::Statements;
 use super::stops::StopsBlocked;
 use super::tail::Tail;
+use super::turn::Turn;
 use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
 use crate::name::Label;
 use crate::place::KEY;
@@ -15,8 +16,13 @@ use rusqlite::{OptionalExtension, Row};
 pub(super) const IS_UP_TO_DATE: &str =
     "(SELECT at_renewal FROM account WHERE id = ?1) = (SELECT number FROM renewal)";
 
-/// The last is dropped last: until then locks are held.
-pub(super) struct Rows<'a>(pub(super) Statements<'a>, pub(super) &'a Tail, pub(super) StopsBlocked);
+/// Dropped in this order: until then locks are held, and others of this process wait for their turn to write.
+pub(super) struct Rows<'a>(
+    pub(super) Statements<'a>,
+    pub(super) &'a Tail,
+    pub(super) StopsBlocked,
+    pub(super) Option<Turn>,
+);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -450,7 +456,7 @@ impl Transaction for Rows<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
-        let Rows(transaction, tail, blocked) = *self;
+        let Rows(transaction, tail, blocked, turn) = *self;
         let connection = transaction.connection();
         let committed = connection.execute_batch("COMMIT").map_err(|error| {
             tail.failed(connection, &error);
@@ -458,6 +464,7 @@ impl Transaction for Rows<'_> {
         });
         drop(transaction);
         drop(blocked);
+        drop(turn);
         committed
     }
 }

@@ -3,7 +3,7 @@
 //! Whoever waits for the write lock waits for every row that is read under it.
 
 use crate::store::Intent;
-use rusqlite::{Connection, Params, Row, Statement};
+use rusqlite::{CachedStatement, Connection, Params, Row};
 
 /// Tables that stay small however many accounts there are and whatever strangers do.
 #[cfg(debug_assertions)]
@@ -28,15 +28,15 @@ impl<'a> Statements<'a> {
         self.intent
     }
 
-    pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<Statement<'_>> {
+    /// A statement, as the connection keeps it prepared.
+    pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.check(sql);
-        self.transaction.prepare(sql)
+        self.transaction.prepare_cached(sql)
     }
 
     /// Runs one statement; how many rows it changed.
     pub(super) fn execute(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<usize> {
-        self.check(sql);
-        self.transaction.prepare(sql)?.execute(parameters)
+        self.prepare(sql)?.execute(parameters)
     }
 
     /// The first row.
@@ -46,8 +46,7 @@ impl<'a> Statements<'a> {
         parameters: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        self.check(sql);
-        self.transaction.prepare(sql)?.query_row(parameters, read)
+        self.prepare(sql)?.query_row(parameters, read)
     }
 
     pub(super) fn last_insert_rowid(&self) -> i64 {

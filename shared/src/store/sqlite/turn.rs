@@ -21,8 +21,11 @@ thread_local! {
     static QUEUED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
+/// Device and number.
+type File = (u64, u64);
+
 /// The queues of the stores that are open in this process, by device and number.
-static QUEUES: Mutex<Vec<((u64, u64), Weak<Writers>)>> = Mutex::new(Vec::new());
+static QUEUES: Mutex<Vec<(File, Weak<Writers>)>> = Mutex::new(Vec::new());
 
 /// The connections of this process that wait to write to one store.
 #[derive(Default)]

@@ -4,6 +4,7 @@
 use crate::clock::on_the_clock;
 use crate::processes::{Running, patiently};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{Backlog, listen};
 use nix::unistd::Pid;
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -67,6 +68,14 @@ impl Posternd {
             patiently("posternd has ended", || Ok((!running.is_running()).then_some(())));
         }
         self.running = None;
+    }
+
+    /// Has few wait at its sockets, so that few descriptors fill their queues.
+    #[track_caller]
+    pub fn shortens_queues(&self) {
+        for (.., socket) in &self.sockets {
+            listen(socket, Backlog::new(8).expect("a number")).expect("it listens");
+        }
     }
 
     /// Sends it a signal.

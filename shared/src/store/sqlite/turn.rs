@@ -21,8 +21,11 @@ thread_local! {
     static QUEUED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// The queues of the stores that are open in this process, by device and number.
-static QUEUES: Mutex<Vec<((u64, u64), Weak<Writers>)>> = Mutex::new(Vec::new());
+/// Device and number of a store's file.
+type File = (u64, u64);
+
+/// The queues of the stores that are open in this process.
+static QUEUES: Mutex<Vec<(File, Weak<Writers>)>> = Mutex::new(Vec::new());
 
 /// The connections of this process that wait to write to one store.
 #[derive(Default)]
@@ -46,7 +49,7 @@ pub(super) struct Turn {
 
 impl Writers {
     /// Those of a store.
-    pub(super) fn of(store: (u64, u64)) -> Arc<Writers> {
+    pub(super) fn of(store: File) -> Arc<Writers> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
         let open = queues.iter().find(|(of, _)| *of == store).and_then(|(_, queue)| queue.upgrade());

@@ -180,10 +180,11 @@ fn converse(
         return Err(Ended::Stream(shared::protocol::Malformed("version").into()));
     }
     drop(opening);
-    let (origin, proven) = (Origin::of(&transaction, peer.real_uid), has_proven(&transaction));
-    let class = if proven { Class::Proven } else { Class::Stranger };
+    let (origin, class) = (Origin::of(&transaction, peer.real_uid), class_of(&transaction));
+    let proven = class != Class::Stranger;
     let worker = Worker { engines, origin: origin.clone(), class };
-    let _entered = names.enter(class, format!("{origin:?}"));
+    // the name service knows two classes
+    let _entered = names.enter(if proven { Class::Proven } else { Class::Stranger }, format!("{origin:?}"));
     let Some(_place) = all.enter(origin, proven, ends(stream)) else { return Err(Ended::Busy) };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
@@ -222,11 +223,17 @@ impl Origin {
     }
 }
 
-/// Whether the first factor has passed, as far as the host process says.
-fn has_proven(transaction: &Transaction) -> bool {
-    transaction.mark.is_some()
-        || transaction.ssh_auth_info.as_ref().is_some_and(|said| !said.trim_ascii().is_empty())
-        || transaction.options.iter().any(|option| option == "first_factor=passed")
+/// What has been proven, as far as the host process says: whoever comes back with a mark, whose code is spent, waits behind
+/// nobody who has only passed the first factor.
+fn class_of(transaction: &Transaction) -> Class {
+    let has_verified_key =
+        transaction.ssh_auth_info.as_ref().is_some_and(|said| !said.trim_ascii().is_empty());
+    let has_first_factor = transaction.options.iter().any(|option| option == "first_factor=passed");
+    match transaction.mark {
+        Some(_) => Class::Proven,
+        None if has_verified_key || has_first_factor => Class::Known,
+        None => Class::Stranger,
+    }
 }
 
 #[cfg(test)]

@@ -17,8 +17,10 @@ use std::time::Duration;
 /// Acts at once. One that reads is short; one that writes waits for the disk, and then shares it.
 const WORKERS: Limits = Limits {
     shared: 4,
-    proven: ClassLimits { own: 4, per_key: 4, waiting_per_key: 64, waiting: 512 },
-    known: ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 },
+    // with a mark: a code was spent for it, so nobody is told that others wait
+    proven: ClassLimits { own: 4, per_key: 4, waiting_per_key: 1024, waiting: 1024 },
+    // whose first factor has passed
+    known: ClassLimits { own: 4, per_key: 4, waiting_per_key: 256, waiting: 512 },
     stranger: ClassLimits { own: 4, per_key: 4, waiting_per_key: 64, waiting: 256 },
 };
 /// The same for users of this host, each of whom has one: services that ask about others have some of their own.

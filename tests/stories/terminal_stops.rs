@@ -48,7 +48,8 @@ fn a_command_that_is_stopped_inside_a_transaction_ends_it_first() {
     let _ = fs::remove_file(SYNCS);
 
     // a shell with job control: a process group without a parent in its session is never stopped
-    let preloaded = format!("set -m; sudo -k env LD_PRELOAD={LIBRARY} postern account add carol; echo back");
+    let preloaded =
+        format!("set -m; sudo -k env LD_PRELOAD={LIBRARY} postern account add carol; echo back; read _");
     let mut terminal = Terminal::run(alice.on_this_host(&preloaded));
     terminal.expect("password for alice: ").types(&alice.password);
     terminal.expect("Verification code: ").types(&phone.code());

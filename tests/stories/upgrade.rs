@@ -39,13 +39,14 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = Phone::scans(SECRET);
+    host.configure("[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n");
     puts_version_3();
 
     alice.with_key().is_turned_away();
     let line = host.journal.says("refused cause=unavailable");
     assert!(line.contains(REMEDY), "{line}");
     let mut gate = Command::new("setpriv");
-    gate.args(["--reuid=postern", "--regid=postern", "--init-groups", "/usr/bin/postern-gate"]);
+    gate.args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "/usr/bin/postern-gate"]);
     let said = gate.output().expect("the gate runs");
     assert!(!said.status.success());
     assert!(String::from_utf8_lossy(&said.stderr).contains(REMEDY), "{said:?}");

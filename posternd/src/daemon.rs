@@ -41,7 +41,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The stack of a conversation's thread, in bytes; memory is taken only as far as it is used.
 pub(crate) const STACK: usize = 1024 * 1024;
 /// Threads that are kept for the next conversations.
-pub(crate) const WAITING_THREADS: usize = 16;
+pub(crate) const WAITING_THREADS: usize = 4;
 
 /// Why a conversation ended without a result.
 #[derive(Debug)]

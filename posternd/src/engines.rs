@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// How long an act takes at most, by the time limits of what it does: longer than anyone waits for its result.
 const LONGEST: Duration = Duration::from_secs(40);
 /// Engines that are kept open while nobody uses them.
-const IDLE: usize = 8;
+const IDLE: usize = 4;
 
 /// By what places are counted: the real user of the host process, else the remote address, else the service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

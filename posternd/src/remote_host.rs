@@ -21,6 +21,8 @@ use zeroize::Zeroizing;
 /// The longest log line and the longest text, in bytes: what is longer is cut.
 const LINE: usize = 8 * 1024;
 const TEXT: usize = 32 * 1024;
+/// Bytes that wait for the next instruction; more are sent at once.
+const MOST_WAITING: usize = 16 * 1024;
 
 /// Writes a line of the log.
 pub type WriteLog<'a> = Box<dyn Fn(Severity, &str) + 'a>;
@@ -38,13 +40,32 @@ pub struct RemoteHost<'a, S> {
 
 struct Connection<S> {
     stream: S,
+    /// Frames that go with the next one: the module is woken once for all of them.
+    waiting: Vec<u8>,
     failed: Option<FrameError>,
 }
 
 impl<S: Read + Write> Connection<S> {
+    /// Sends an instruction, with those that wait.
     fn send(&mut self, instruction: &Instruction) {
+        self.send_later(instruction);
+        self.flush();
+    }
+
+    /// Sends an instruction, at the latest with the next one: for what nobody waits for.
+    fn send_later(&mut self, instruction: &Instruction) {
         if self.failed.is_none() {
-            self.failed = send(&mut self.stream, instruction).err();
+            self.failed = send(&mut self.waiting, instruction).err();
+        }
+        if self.waiting.len() > MOST_WAITING {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if self.failed.is_none() {
+            self.failed = self.stream.write_all(&waiting).err().map(FrameError::from);
         }
     }
 
@@ -60,7 +81,7 @@ impl<S: Read + Write> Connection<S> {
 impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
     pub fn new(stream: S, transaction: Transaction, process: HostProcess, reach: Reach) -> RemoteHost<'a, S> {
-        let connection = RefCell::new(Connection { stream, failed: None });
+        let connection = RefCell::new(Connection { stream, waiting: Vec::new(), failed: None });
         let configuration = RefCell::default();
         RemoteHost { transaction, process, reach, configuration, log: None, connection }
     }
@@ -120,6 +141,10 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
 
     fn send(&self, instruction: &Instruction) {
         self.connection.borrow_mut().send(instruction);
+    }
+
+    fn send_later(&self, instruction: &Instruction) {
+        self.connection.borrow_mut().send_later(instruction);
     }
 
     fn ask(&self, instruction: &Instruction) -> Option<Reply> {
@@ -212,13 +237,13 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
     }
 
     fn delay_failure(&self, seconds: u64) {
-        self.send(&Instruction::DelayFailure(u32::try_from(seconds).unwrap_or(u32::MAX)));
+        self.send_later(&Instruction::DelayFailure(u32::try_from(seconds).unwrap_or(u32::MAX)));
     }
 
     fn log(&self, severity: Severity, line: &str) {
         match &self.log {
             Some(log) => log(severity, cut(line, LINE)),
-            None => self.send(&Instruction::Log { severity, line: cut(line, LINE).to_owned() }),
+            None => self.send_later(&Instruction::Log { severity, line: cut(line, LINE).to_owned() }),
         }
     }
 
@@ -227,7 +252,7 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
     }
 
     fn remember(&self, mark: Vec<u8>) {
-        self.send(&Instruction::KeepMark(Zeroizing::new(mark)));
+        self.send_later(&Instruction::KeepMark(Zeroizing::new(mark)));
     }
 
     fn recall(&self) -> Option<Vec<u8>> {

@@ -16,7 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(3);
 /// The stack of a look-up's thread, in bytes; libraries of directories are not modest.
 const STACK: usize = 1024 * 1024;
 /// Threads that are kept for the next look-ups.
-const WAITING_THREADS: usize = 8;
+const WAITING_THREADS: usize = 2;
 /// Look-ups at once. One that is not waited for any more keeps its place until it returns.
 const LIMITS: Limits = Limits {
     shared: 0,

@@ -102,8 +102,10 @@ mod tests {
         Threads::new("test", 64 * 1024, most_waiting)
     }
 
+    /// Waits until so many threads wait and none of them has a job to take.
     fn waits(threads: &Threads, count: usize) {
-        while threads.queue.lock().waiting != count {
+        let is_so = |state: MutexGuard<'_, State>| state.waiting == count && state.jobs.is_empty();
+        while !is_so(threads.queue.lock()) {
             thread::yield_now();
         }
     }

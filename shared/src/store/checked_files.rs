@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn what_is_exchanged_opened_to_others_or_planted_is_found() {
-        type Doubt = (&'static str, fn(&Home));
-        let doubts: [Doubt; 7] = [
+        type Doubt = fn(&Home);
+        let doubts: [(&str, Doubt); 7] = [
             ("another file", |home| {
                 fs::copy(home.at("postern.db"), home.at("new")).unwrap();
                 fs::set_permissions(home.at("new"), Permissions::from_mode(0o660)).unwrap();

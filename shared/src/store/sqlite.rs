@@ -62,7 +62,7 @@ const INSTRUCTIONS: i32 = 10_000;
 const LONGEST_VALUE: i32 = 1024 * 1024;
 const LONGEST_STATEMENT: i32 = 64 * 1024;
 /// Statements that a connection keeps prepared: more than a login runs, so that a daemon prepares none anew.
-const PREPARED: usize = 128;
+const PREPARED: usize = 64;
 
 pub(super) struct Sqlite {
     connection: Connection,

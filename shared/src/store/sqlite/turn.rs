@@ -17,14 +17,14 @@ const LONGEST: u64 = 8_000;
 
 thread_local! {
     static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// Since when this thread waits to write, its time in the queue included.
-    static QUEUED: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// How long this thread has waited in the queue for the write that it begins.
+    static QUEUED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Device and number.
+/// Device and number of a store's file.
 type File = (u64, u64);
 
-/// The queues of the stores that are open in this process, by device and number.
+/// The queues of the stores that are open in this process.
 static QUEUES: Mutex<Vec<(File, Weak<Writers>)>> = Mutex::new(Vec::new());
 
 /// The connections of this process that wait to write to one store.
@@ -49,7 +49,7 @@ pub(super) struct Turn {
 
 impl Writers {
     /// Those of a store.
-    pub(super) fn of(store: (u64, u64)) -> Arc<Writers> {
+    pub(super) fn of(store: File) -> Arc<Writers> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
         let open = queues.iter().find(|(of, _)| *of == store).and_then(|(_, queue)| queue.upgrade());
@@ -72,7 +72,7 @@ impl Writers {
         let (queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         drop(queue);
         let turn = Turn { writers: Arc::clone(self), number };
-        QUEUED.set(Some(began));
+        QUEUED.set(began.elapsed());
         (!waited.timed_out()).then_some(turn)
     }
 
@@ -83,6 +83,7 @@ impl Writers {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        is_over();
         self.writers.lock().numbers.retain(|number| *number != self.number);
         self.writers.changed.notify_all();
     }
@@ -90,12 +91,13 @@ impl Drop for Turn {
 
 /// The transaction that was waited for has begun, or cannot.
 pub(super) fn is_over() {
-    QUEUED.set(None);
+    QUEUED.set(Duration::ZERO);
 }
 
-/// Called by the engine for the `turn`th time while another process holds what it needs; whether it looks again.
+/// Called by the engine for the `turn`th time while another process holds what it needs; whether it looks again. What was
+/// waited in the queue counts.
 pub(super) fn wait(turn: i32) -> bool {
-    wait_for(PATIENCE, turn)
+    wait_for(PATIENCE.saturating_sub(QUEUED.get()), turn)
 }
 
 /// The same, in order to restart the WAL.
@@ -110,8 +112,6 @@ fn wait_for(patience: Duration, turn: i32) -> bool {
         _ => now,
     };
     SINCE.set(Some(since));
-    // what was waited in the queue counts for the write; a checkpoint before it has a limit of its own
-    let since = QUEUED.get().filter(|_| patience == PATIENCE).unwrap_or(since);
     if now.duration_since(since) >= patience {
         return false;
     }

@@ -142,18 +142,20 @@ pub(crate) fn relay(
     host: &dyn Host,
     options: &[String],
 ) -> HookResult {
-    let (server, connection, version) = match connect(of, socket, options) {
-        Ok(connected) => connected,
-        Err(error) => return unavailable(host, &error),
-    };
     if hook == Hook::Auth {
         if let Err(error) = host.remove_mark() {
             return unavailable(host, &error);
         }
     }
+    // libpam may ask who signs in: posternd has no place for whoever still types a name
+    let transaction = transaction(hook, host, options);
+    let (server, connection, version) = match connect(of, socket, options) {
+        Ok(connected) => connected,
+        Err(error) => return unavailable(host, &error),
+    };
     let mut conversation =
         Conversation { host, hook, options, server, connection, sent_input: false, mark: None };
-    match conversation.run(of, version) {
+    match conversation.run(&of.open(version, Box::new(transaction))) {
         Err(error) => denied(host, &error, conversation.sent_input),
         Ok(HookResult::Passed) if hook == Hook::Account => match host.remove_mark() {
             Ok(()) => HookResult::Passed,
@@ -280,11 +282,9 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    fn run(&mut self, of: HostOf, version: u16) -> Result<HookResult, RelayError> {
-        let transaction = Box::new(self.transaction());
+    fn run(&mut self, opening: &Opening) -> Result<HookResult, RelayError> {
         self.connection.wait_until(Instant::now() + SILENT);
-        send(&mut self.connection, &of.open(version, transaction))
-            .map_err(|error| RelayError::of_frame(self.server, error))?;
+        send(&mut self.connection, opening).map_err(|error| RelayError::of_frame(self.server, error))?;
         let (mut prompts, mut verifying) = (0, Instant::now());
         for _ in 0..INSTRUCTIONS {
             let latest = verifying + VERIFIED;
@@ -354,28 +354,29 @@ impl Conversation<'_> {
         let words = ["try_first_pass", "use_first_pass", "forward_pass"];
         self.hook == Hook::Auth && self.options.iter().any(|option| words.contains(&option.as_str()))
     }
+}
 
-    fn transaction(&self) -> Transaction {
-        let asks_nobody = self.options.iter().any(|option| option == "proven");
-        let mark = match self.hook {
-            Hook::Account => self.host.mark().map(Zeroizing::new),
-            Hook::Auth | Hook::Password => None,
-        };
-        Transaction {
-            hook: self.hook,
-            options: self.options.to_vec(),
-            service: self.host.item(Item::Service),
-            user: match asks_nobody {
-                true => self.host.known_user(),
-                false => self.host.item(Item::User),
-            },
-            remote_host: self.host.item(Item::RemoteHost),
-            terminal: self.host.item(Item::Terminal),
-            ssh_connection: self.host.variable("SSH_CONNECTION"),
-            ssh_auth_info: self.host.variable("SSH_AUTH_INFO_0"),
-            real_uid: nix::unistd::getuid().as_raw(),
-            mark,
-        }
+/// What the transaction is about, as posternd is told.
+fn transaction(hook: Hook, host: &dyn Host, options: &[String]) -> Transaction {
+    let asks_nobody = options.iter().any(|option| option == "proven");
+    let mark = match hook {
+        Hook::Account => host.mark().map(Zeroizing::new),
+        Hook::Auth | Hook::Password => None,
+    };
+    Transaction {
+        hook,
+        options: options.to_vec(),
+        service: host.item(Item::Service),
+        user: match asks_nobody {
+            true => host.known_user(),
+            false => host.item(Item::User),
+        },
+        remote_host: host.item(Item::RemoteHost),
+        terminal: host.item(Item::Terminal),
+        ssh_connection: host.variable("SSH_CONNECTION"),
+        ssh_auth_info: host.variable("SSH_AUTH_INFO_0"),
+        real_uid: nix::unistd::getuid().as_raw(),
+        mark,
     }
 }
 

@@ -229,10 +229,11 @@ fn class_of(transaction: &Transaction) -> Class {
     let has_verified_key =
         transaction.ssh_auth_info.as_ref().is_some_and(|said| !said.trim_ascii().is_empty());
     let has_first_factor = transaction.options.iter().any(|option| option == "first_factor=passed");
-    match transaction.mark {
-        Some(_) => Class::Proven,
-        None if has_verified_key || has_first_factor => Class::Known,
-        None => Class::Stranger,
+    match &transaction.mark {
+        // one that was removed may come back empty
+        Some(mark) if !mark.is_empty() => Class::Proven,
+        _ if has_verified_key || has_first_factor => Class::Known,
+        _ => Class::Stranger,
     }
 }
 

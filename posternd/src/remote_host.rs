@@ -46,10 +46,12 @@ struct Connection<S> {
 }
 
 impl<S: Read + Write> Connection<S> {
-    /// Sends an instruction, with those that wait.
+    /// Sends an instruction, after those that wait: secrets, which prompts and texts may hold, never wait in memory.
     fn send(&mut self, instruction: &Instruction) {
-        self.send_later(instruction);
         self.flush();
+        if self.failed.is_none() {
+            self.failed = send(&mut self.stream, instruction).err();
+        }
     }
 
     /// Sends an instruction, at the latest with the next one: for what nobody waits for.
@@ -63,6 +65,9 @@ impl<S: Read + Write> Connection<S> {
     }
 
     fn flush(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let waiting = std::mem::take(&mut self.waiting);
         if self.failed.is_none() {
             self.failed = self.stream.write_all(&waiting).err().map(FrameError::from);
@@ -135,7 +140,8 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// What went wrong with the connection first, at any time.
     pub fn end(self, result: HookResult) -> Result<(), FrameError> {
         let mut connection = self.connection.into_inner();
-        connection.send(&Instruction::End(result));
+        connection.send_later(&Instruction::End(result));
+        connection.flush();
         connection.failed.map_or(Ok(()), Err)
     }
 

@@ -377,3 +377,18 @@ fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
     assert_eq!(lines[0], "refused cause=unavailable address=192.0.2.7 service=sshd user=\"alice\": why");
     assert_eq!(lines[1], "refused cause=unavailable address=192.0.2.7 service=sshd user=\"-\": why");
 }
+
+/// Whoever runs sudo can have it stand still until the time for a greeting is over: a greeting that lies there is none that
+/// did not come, and no reason for the fallback.
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn what_has_come_is_read_however_long_the_host_stood_still() {
+    let played = posternd(|mut stream| send(&mut stream, &ready()).unwrap());
+    let mut connection = Connection::open(&played.path, Instant::now() + ADMITTED).unwrap();
+    played.thread.join().unwrap();
+    connection.wait_until(Instant::now() - Duration::from_secs(1));
+    assert!(receive::<Greeting>(&mut connection).is_ok());
+    // and after it nothing comes
+    let silence = receive::<Greeting>(&mut connection);
+    assert!(silence.is_err(), "{silence:?}");
+}

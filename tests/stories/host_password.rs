@@ -32,8 +32,8 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
         (terminal, phone)
     };
     let (mut terminal, phone) = setup();
-    terminal.types(&phone.code()).expect("type \"saved\": ").presses_ctrl_c();
-    assert!(!terminal.ends().status.success());
+    terminal.types(&phone.code()).expect("type \"saved\": ");
+    assert!(!terminal.is_interrupted().status.success());
     assert_eq!(dump(), before, "a setup that is cut off leaves no trace");
 
     let (mut terminal, phone) = setup();
@@ -83,13 +83,13 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
     let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
     let code = code.as_str().expect("a code");
     let mut terminal = Terminal::run(alice.postern("enroll").command());
-    terminal.expect(PROMPT).types(code).expect("your app shows: ").presses_ctrl_c();
-    terminal.ends();
+    terminal.expect(PROMPT).types(code).expect("your app shows: ");
+    terminal.is_interrupted();
 
     host.clock.forward(31);
     let mut terminal = Terminal::run(alice.postern("enroll").command());
-    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ").presses_ctrl_c();
-    terminal.ends();
+    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ");
+    terminal.is_interrupted();
     assert!(!Store::open().dump().contains(&alice.password));
 }
 
@@ -139,10 +139,10 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
     terminal.expect(PROMPT).types(code.as_str().expect("a code"));
-    terminal.expect("your app shows: ").presses_ctrl_c();
-    terminal.ends();
+    terminal.expect("your app shows: ");
+    terminal.is_interrupted();
     let _helper = PasswordHelper::start();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
-    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ").presses_ctrl_c();
-    terminal.ends();
+    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ");
+    terminal.is_interrupted();
 }

@@ -27,8 +27,7 @@ fn the_log_tells_what_happened_and_follows() {
         .expect(" | wrong");
     alice.with_key().enters_with(&phone.code());
     following.expect("accepted").expect(" | sshd ").expect(" | code");
-    following.presses_ctrl_c();
-    following.ends();
+    following.is_interrupted();
 
     let table = "\
 time                 | event         | account | actor | door    | origin          | cause

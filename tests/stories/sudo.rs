@@ -187,8 +187,7 @@ fn three_wrong_codes_end_a_try_and_five_are_all_that_is_looked_at() {
     let mut terminal = on_a_terminal(&alice, "sudo id -un");
     terminal.expect("password for alice: ").types(&alice.password);
     terminal.expect("Verification code: ").types(&phone.code_in(1)).expect("Too many wrong codes: wait");
-    terminal.presses_ctrl_c();
-    let ended = terminal.ends();
+    let ended = terminal.is_interrupted();
     assert!(!ended.status.success(), "{}", ended.transcript);
     Postern::call("unlock alice").does();
     let mut terminal = on_a_terminal(&alice, "sudo id -un");

@@ -384,7 +384,7 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
     let host = Host::without_posternd();
     let _daemon = Posternd::start();
     let phone = host.person("alice").enrols();
-    let folder = "/root/postern-own";
+    let folder = "/etc/postern-own";
     let _ = fs::remove_dir_all(folder);
     fs::create_dir(folder).expect("root may do it");
     let write = |name: &str, text: &str, mode| {

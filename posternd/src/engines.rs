@@ -51,6 +51,8 @@ pub enum Origin {
 /// The engines of this process.
 pub struct Engines {
     workers: Admission<Origin>,
+    /// What everyone counts as at the store, whatever they have proven here.
+    writes_as: Option<Class>,
     idle: Mutex<Vec<Engine>>,
 }
 
@@ -95,16 +97,16 @@ pub enum WorkerError {
 impl Engines {
     /// None is open yet.
     pub fn new() -> Arc<Engines> {
-        Engines::limited(WORKERS)
+        Engines::limited(WORKERS, None)
     }
 
     /// None is open yet; for hosts and commands of users, who keep no host of root's waiting.
     pub fn of_users() -> Arc<Engines> {
-        Engines::limited(WORKERS_OF_USERS)
+        Engines::limited(WORKERS_OF_USERS, Some(Class::Stranger))
     }
 
-    fn limited(limits: Limits) -> Arc<Engines> {
-        Arc::new(Engines { workers: Admission::new(limits), idle: Mutex::default() })
+    fn limited(limits: Limits, writes_as: Option<Class>) -> Arc<Engines> {
+        Arc::new(Engines { workers: Admission::new(limits), writes_as, idle: Mutex::default() })
     }
 
     /// An engine under this configuration, opened before if it can still be used.
@@ -148,6 +150,7 @@ impl Worker {
         still_waiting();
         let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
+        engine.door.serve(self.engines.writes_as.unwrap_or(self.class));
         let ran = act(&mut engine.door);
         if ran.is_ok() {
             self.engines.keep(engine);

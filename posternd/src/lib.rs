@@ -9,7 +9,6 @@ pub mod daemon;
 pub mod drain;
 pub mod engines;
 pub mod mail;
-pub mod privileges;
 pub mod remote_host;
 pub mod service;
 pub mod sockets;

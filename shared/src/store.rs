@@ -297,6 +297,15 @@ pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result
     sqlite::Sqlite::create(url.sqlite_path(), group, keys)
 }
 
+/// Makes empty files beside a store of which only the store itself was put back from a backup. For root, whose folder it is:
+/// whoever else opens the store needs them there.
+///
+/// # Errors
+/// Those of making a file.
+pub fn make_missing_files(url: &StoreUrl) -> Result<(), StoreError> {
+    sqlite::Sqlite::make_missing_files(url.sqlite_path())
+}
+
 /// Whether the store exists.
 pub fn exists(url: &StoreUrl) -> bool {
     url.sqlite_path().symlink_metadata().is_ok()

@@ -54,6 +54,7 @@ mod posternd_unit;
 mod qr;
 mod races;
 mod recovery;
+mod root_commands;
 mod service_files;
 mod setup_at_prompt;
 mod sign_in;

@@ -56,10 +56,11 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Fa
 }
 
 /// Mail that nobody sends. Whoever cannot read the store is not told, nor where there is none yet.
-fn mail(output: Output, config: Config) -> Result<(), Failure> {
+fn mail(output: Output, mut config: Config) -> Result<(), Failure> {
     if !config.email.is_on() || !geteuid().is_root() {
         return Ok(());
     }
+    context::give_root_up(&mut config)?;
     let Ok(mut door) = Door::open(config) else { return Ok(()) };
     match door.mail_is_overdue(clock::now()?)? {
         true => Ok(output.warn("mail waits: start posternd, which sends it, or see its log")?),
@@ -104,7 +105,7 @@ fn rule(output: Output, config: Config, method: &str, url: &str, what: &Check) -
     let exempt_all = config.policy.exempts_everyone(SERVICE, what.from);
     let (groups, decision, code) = match &what.user {
         Some(name) => {
-            let rehearsed = Door::open(config)?.rehearse(name, &request)?;
+            let rehearsed = context::open(config)?.rehearse(name, &request)?;
             (Some(rehearsed.groups), rehearsed.decision, rehearsed.need.map(|need| of_need(need, name)))
         }
         None => {

@@ -1,11 +1,11 @@
-//! `postern init`: makes what is missing of configuration, master key and store; never replaces anything.
+//! `postern init`: makes what is missing of configuration, master key and store; never replaces anything. It is root
+//! until all is made, since the folders are root's, and reads nothing of a store as root.
 
 use crate::arguments::Arguments;
 use crate::context;
 use crate::output::{Failure, Output};
 use nix::unistd::Group;
 use shared::config::file;
-use shared::door::Door;
 use shared::files::{self, Existing};
 use shared::key::MasterKeys;
 use shared::store;
@@ -93,7 +93,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     if !store_exists {
         made.push(url.sqlite_path().display().to_string());
     }
-    Door::open(config)?;
+    // what was made can be used by those who use it
+    context::open(config)?;
     match made.as_slice() {
         [] => output.done("everything is there already; nothing was changed"),
         made => output

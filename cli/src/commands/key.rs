@@ -5,7 +5,7 @@ use crate::output::{Failure, Output, Table};
 use crate::{context, terminal};
 use serde_json::{Value, json};
 use shared::clock;
-use shared::door::{Ended, Rotated};
+use shared::door::{Door, Ended, Rotated};
 use shared::store::KeyBound;
 use shared::vault::Renewal;
 
@@ -15,7 +15,8 @@ const BACKUP: &str =
 
 /// `postern key rotate`
 pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Result<(), Failure> {
-    let mut door = context::door(arguments, output)?;
+    // it stays root: the key file changes before the store does, and after it
+    let mut door = Door::open(context::config(arguments, output)?)?;
     if !what.compromised {
         let rotated = door.rotate_keys(Renewal::Seal, &context::actor(), clock::now()?)?;
         tell_damaged(output, &rotated)?;

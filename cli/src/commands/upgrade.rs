@@ -1,4 +1,5 @@
-//! `postern upgrade`: takes the store to this program's version.
+//! `postern upgrade`: takes the store to this program's version. It stays root: the copy that it leaves goes into the
+//! store's folder, where nobody but root makes files.
 
 use crate::arguments::Arguments;
 use crate::output::{Failure, Output};

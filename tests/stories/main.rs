@@ -42,6 +42,7 @@ mod lockers;
 mod log;
 mod mail;
 mod mail_at_prompt;
+mod mail_program;
 mod mail_waits;
 mod marks;
 mod name_service;

@@ -14,8 +14,8 @@ mod smtp;
 mod webhook;
 
 use crate::drain::CONNECTIONS;
+use crate::log::log;
 use letter::Written;
-use log::log;
 use outbox::Outbox;
 use shared::config::email::Email;
 use shared::config::{AbsolutePath, Config, file, secret_file};

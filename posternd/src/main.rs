@@ -1,8 +1,11 @@
 //! posternd: serves host.sock and pam.sock, which systemd hands over; with `--stdio` it runs one conversation for the PAM
 //! module that started it; with `--mail-command` it has a program send one letter.
 #![forbid(unsafe_code)]
+// they panic where the log cannot be written: see posternd::log
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 use posternd::daemon::serve_hosts;
+use posternd::log::{log, write_line};
 use posternd::mail::{MailThread, command};
 use posternd::service::Daemon;
 use posternd::sockets::{self, Sockets};
@@ -29,7 +32,7 @@ fn main() -> ExitCode {
         [] => match sockets::handed_over() {
             Ok(sockets) => report(serve(sockets)),
             Err(error) => {
-                eprintln!("posternd: {error}");
+                log(error);
                 ExitCode::from(CONFIGURATION)
             }
         },
@@ -37,7 +40,7 @@ fn main() -> ExitCode {
         [Some("--stdio")] => report(stdio::serve(Path::new(DEFAULT_PATH))),
         [Some("--stdio"), Some("--config"), _] => report(stdio::serve(Path::new(&arguments[2]))),
         _ => {
-            eprintln!("{USAGE}");
+            write_line(USAGE);
             ExitCode::from(2)
         }
     }
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
 
 fn report(served: Result<(), impl Display>) -> ExitCode {
     let Err(error) = served else { return ExitCode::SUCCESS };
-    eprintln!("posternd: {error}");
+    log(error);
     ExitCode::FAILURE
 }
 

@@ -5,10 +5,11 @@
 //! MUST NOT let notifications take the places of letters, which people wait for.
 
 use super::command;
-use super::log::{log, sent};
+use super::log::sent;
 use super::{CONFIGURATION, Configuration, Mailer, Written};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker, WorkerError};
+use crate::log::log;
 use shared::admission::Class;
 use shared::clock::{self, Timestamp};
 use shared::config::Config;

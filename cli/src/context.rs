@@ -1,7 +1,8 @@
 //! What most commands begin with: the configuration, its valid copy kept, root given up, the store opened.
 //!
 //! A command of root's is root until it has read what root alone can read. It opens key and store as user `posternd`, as
-//! the daemon does, and MUST NOT need root afterwards; `init`, `upgrade` and `key rotate` do, and say why.
+//! the daemon does, and MUST NOT need root afterwards; `init` and `upgrade` do, and say why; `key rotate` leaves a
+//! process behind that does (`key_writer`).
 
 use crate::arguments::Arguments;
 use crate::output::{Failure, Output};

@@ -156,3 +156,29 @@ fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
     give_to_daemons(KEY, 0o640);
     Postern::call("status").does();
 }
+
+/// The key file is root's alone, and the store is read by the rotation: two processes, neither of which can do both.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_file() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let key = || {
+        let found = fs::metadata(KEY).expect("the key file");
+        (found.uid(), found.gid(), found.mode() & 0o7777)
+    };
+    let (before, held, text) = (key(), files(), fs::read(KEY).expect("the key file"));
+    let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
+    terminal.expect("Type \"renew\" to go on: ");
+    is_posternds(terminal.process_of("postern"));
+    // whoever is asked keeps no other rotation out
+    Postern::call("key rotate").does();
+    terminal.types("renew").expect("all keys are new");
+    assert_eq!(terminal.ends().status.code(), Some(0));
+    assert!(key() == before && files() == held);
+    assert_ne!(fs::read(KEY).expect("the key file"), text);
+    let left = fs::read_dir("/etc/postern").expect("the folder").flatten().map(|entry| entry.file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().contains(".new")));
+    alice.with_key().enters_with(&phone.code());
+}

@@ -1,7 +1,7 @@
 //! What most commands begin with: the configuration, its valid copy kept, root given up, the store opened.
 //!
 //! A command of root's is root until it has read what root alone can read. It opens key and store as user `posternd`, as
-//! the daemon does, and MUST NOT need root afterwards; `init` and `upgrade` do, and say why; `key rotate` leaves a
+//! the daemon does, and MUST NOT need root afterwards; `init` and an `upgrade` do, and say why; `key rotate` leaves a
 //! process behind that does (`key_writer`).
 
 use crate::arguments::Arguments;

@@ -292,6 +292,14 @@ pub fn upgrade(url: &StoreUrl) -> Result<Upgraded, StoreError> {
     sqlite::Sqlite::upgrade(url.sqlite_path())
 }
 
+/// Whether the store's file says that it has this program's version already. No engine reads it for that.
+///
+/// # Errors
+/// Those of a file in doubt.
+pub fn says_this_version(url: &StoreUrl) -> Result<bool, StoreError> {
+    sqlite::Sqlite::says_this_version(url.sqlite_path())
+}
+
 /// Makes a new store that holds these data keys, for `group` to share. Refuses if there is one.
 pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
     sqlite::Sqlite::create(url.sqlite_path(), group, keys)

@@ -182,3 +182,56 @@ fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_
     assert!(left.into_iter().all(|name| !name.to_string_lossy().contains(".new")));
     alice.with_key().enters_with(&phone.code());
 }
+
+/// By the system calls: nothing writable of the store is open before root is given up, whichever command it is.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn no_command_opens_the_store_before_root_is_given_up() {
+    let host = Host::fresh();
+    host.person("alice").enrols();
+    host.configure("[email]\nsmtp_url = \"smtp://127.0.0.1:2\"\nfrom = \"postern@example.test\"\n");
+    let trace = "/tmp/root-commands.strace";
+    for call in [
+        "init",
+        "upgrade",
+        "check",
+        "status",
+        "status alice",
+        "log",
+        "key rotate",
+        "key rotate --compromised --yes",
+        "account add dave",
+        "account group dave --add staff",
+        "account rename dave david",
+        "one-time-code david",
+        "recovery alice --no-confirm",
+        "authenticator list alice",
+        "browser revoke alice --all",
+        "session revoke alice --all",
+        "app-password list alice",
+        "unlock alice",
+        "email remove david",
+        "check --rule GET https://app.example.test/ --user alice",
+        "account remove david",
+        "disable alice",
+        "enroll alice --no-confirm",
+    ] {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", trace, "-e", "trace=openat,setresuid"]);
+        let typed = Postern::call(call).command();
+        strace.arg(typed.get_program()).args(typed.get_args());
+        strace.envs(typed.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        // some of them have nothing to do
+        let said = Postern::under(strace).run();
+        let lines = fs::read_to_string(trace).expect("strace wrote it");
+        let opened = lines.lines().filter(|line| line.contains(STORE) && line.contains("O_RDWR"));
+        let opened: Vec<_> = opened.map(|line| line.split(' ').next().unwrap_or_default()).collect();
+        assert!(!opened.is_empty(), "{call} opens no store: {}", said.all());
+        for process in opened {
+            let of_process = lines.lines().filter(|line| line.starts_with(&format!("{process} ")));
+            let first = of_process.filter(|line| line.contains("setresuid(") || line.contains("O_RDWR"));
+            let first = first.take(2).collect::<Vec<_>>();
+            assert!(first[0].contains("setresuid("), "{call}: {first:?}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod accounts;
 mod app_passwords;
 mod checkpoint;
 mod events;
+mod header;
 mod holder;
 mod keys;
 mod login_tickets;
@@ -140,6 +141,11 @@ impl Sqlite {
             }
         }
         Ok(())
+    }
+
+    /// Whether the store's file says that it has this program's version already.
+    pub(super) fn says_this_version(path: &Path) -> Result<bool, StoreError> {
+        Ok(header::says_version(path, APPLICATION, VERSION)?)
     }
 
     /// Takes the store to this program's version.

@@ -16,7 +16,8 @@ use std::path::Path;
 
 /// Who runs conversations, and whose the store's files are.
 const USER: &str = "posternd";
-const GROUP: &str = "postern";
+/// Who shares key and store with root.
+pub const GROUP: &str = "postern";
 
 /// Becomes user `posternd`, once the secrets of declared accounts are read that this user cannot read. What root cannot read
 /// either is a doubt about that account alone, which whoever asks for it is told.
@@ -45,11 +46,7 @@ struct Becoming {
 impl Becoming {
     /// Takes the groups of the user.
     fn begin() -> Result<Becoming, PrivilegesError> {
-        let user = User::from_name(USER)?.ok_or(PrivilegesError::Missing("user", USER))?.uid;
-        let group = Group::from_name(GROUP)?.ok_or(PrivilegesError::Missing("group", GROUP))?.gid;
-        if user.is_root() || group.as_raw() == 0 {
-            return Err(PrivilegesError::StillRoot);
-        }
+        let (user, group) = user_and_group()?;
         let local = std::fs::read_to_string("/etc/group").unwrap_or_default();
         let groups: Vec<Gid> = [group].into_iter().chain(groups_of(USER, &local)).collect();
         set_no_new_privs()?;
@@ -89,6 +86,19 @@ impl Becoming {
             true => Ok(()),
             false => Err(PrivilegesError::StillRoot),
         }
+    }
+}
+
+/// User `posternd`, and the group that shares key and store with root.
+///
+/// # Errors
+/// Those of a host on which packaging/install, or a package, did not make them.
+pub fn user_and_group() -> Result<(Uid, Gid), PrivilegesError> {
+    let user = User::from_name(USER)?.ok_or(PrivilegesError::Missing("user", USER))?.uid;
+    let group = Group::from_name(GROUP)?.ok_or(PrivilegesError::Missing("group", GROUP))?.gid;
+    match user.is_root() || group.as_raw() == 0 {
+        true => Err(PrivilegesError::StillRoot),
+        false => Ok((user, group)),
     }
 }
 

@@ -4,17 +4,14 @@
 use crate::arguments::Arguments;
 use crate::context;
 use crate::output::{Failure, Output};
-use nix::unistd::Group;
 use shared::config::file;
 use shared::files::{self, Existing};
 use shared::key::MasterKeys;
-use shared::store;
 use shared::vault::Vault;
+use shared::{privileges, store};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Who shares key and store with root.
-pub(super) const GROUP: &str = "postern";
 /// The documented sample: every key at its default.
 const SAMPLE: &str = include_str!("../../../config/postern.toml");
 
@@ -50,11 +47,8 @@ impl Drop for Made {
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let group = Group::from_name(GROUP).ok().flatten().map(|group| group.gid.as_raw()).ok_or_else(|| {
-        Failure::new(format_args!(
-            "there is no group {GROUP}; make it and its user with: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {GROUP}"
-        ))
-    })?;
+    // nothing is made where nobody could use it
+    let group = privileges::user_and_group()?.1.as_raw();
     let mut made = Made(Vec::new());
     if arguments.config.symlink_metadata().is_err() {
         if let Some(folder) = arguments.config.parent() {

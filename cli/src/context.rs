@@ -1,4 +1,8 @@
-//! What most commands begin with: the configuration, its valid copy kept, the store opened.
+//! What most commands begin with: the configuration, its valid copy kept, root given up, the store opened.
+//!
+//! A command of root's is root until it has read what root alone can read. It opens key and store as user `posternd`, as
+//! the daemon does, and MUST NOT need root afterwards; `init` and an `upgrade` do, and say why; `key rotate` leaves a
+//! process behind that does (`key_writer`).
 
 use crate::arguments::Arguments;
 use crate::output::{Failure, Output};
@@ -6,7 +10,9 @@ use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
 use shared::door::Door;
+use shared::{privileges, store};
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// Reads postern.toml; a command of root's keeps a valid one before it goes by it.
 pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Failure> {
@@ -23,13 +29,36 @@ pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Fa
     }
 }
 
-/// Opens the door that the configuration names.
+/// Opens the engine under the configuration, as user `posternd`.
 pub(crate) fn door(arguments: &Arguments, output: Output) -> Result<Door, Failure> {
-    Ok(Door::open(config(arguments, output)?)?)
+    open(config(arguments, output)?)
 }
 
-/// Who acts, for the event log: the person behind sudo, else the user of this process.
+/// Gives root up, and opens the engine. The terminal, standard input and output were opened before, and stay.
+pub(crate) fn open(mut config: Config) -> Result<Door, Failure> {
+    give_root_up(&mut config)?;
+    Ok(Door::open(config)?)
+}
+
+/// Becomes user `posternd`, if this is root, once all is done for which an engine needs root. Where that is not possible
+/// nothing is opened: a host without that user has no daemon either.
+pub(crate) fn give_root_up(config: &mut Config) -> Result<(), Failure> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    // a store that is put back from its backup is one file, and only root makes others beside it
+    store::make_missing_files(&config.store.url)?;
+    LazyLock::force(&ACTOR);
+    Ok(privileges::give_root_up(Some(config))?)
+}
+
+/// Who acts, for the event log: the person behind sudo, else the user who runs this.
 pub(crate) fn actor() -> String {
+    ACTOR.clone()
+}
+
+/// Found out before root is given up, since from then on this is a process of posternd's.
+static ACTOR: LazyLock<String> = LazyLock::new(|| {
     let name = |uid: Uid| match User::from_uid(uid) {
         Ok(Some(user)) => user.name,
         _ => format!("uid {uid}"),
@@ -39,4 +68,4 @@ pub(crate) fn actor() -> String {
         Some(uid) => name(Uid::from_raw(uid)),
         None => name(getuid()),
     }
-}
+});

@@ -6,6 +6,7 @@ mod arguments;
 mod commands;
 mod context;
 mod desk;
+mod key_writer;
 #[cfg(test)]
 mod manual;
 mod output;
@@ -15,6 +16,9 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(status) = key_writer::run_if_asked(std::env::args_os()) {
+        return status;
+    }
     let arguments = arguments::Arguments::parse();
     let output = output::Output::new(arguments.json);
     match commands::run(&arguments, &output) {

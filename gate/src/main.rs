@@ -1,5 +1,7 @@
 //! postern-gate: the door to the web. Answers forward-auth checks and shows the sign-in pages.
 #![forbid(unsafe_code)]
+// they panic where standard error cannot be written: see `log`
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 mod access;
 mod account;

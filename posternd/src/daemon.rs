@@ -7,6 +7,7 @@ use crate::conversation::Reach;
 use crate::conversations::{Conversations, Place};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker};
+use crate::log::log;
 use crate::remote_host::RemoteHost;
 use crate::service::Daemon;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -92,7 +93,7 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
             report(converse(&connection, peer, &conversations, (engines, names), place));
         });
         if let Err(error) = started {
-            eprintln!("posternd: a thread cannot be started: {error}");
+            log(format_args!("a thread cannot be started: {error}"));
             let _ = greet(&stream, State::Busy);
         }
     })
@@ -135,10 +136,8 @@ fn raise_descriptor_limit() {
     });
     match raised {
         Ok(most) if most >= needed => {}
-        Ok(most) => {
-            eprintln!("posternd: the limit on open files is {most}; set LimitNOFILE={needed} or more")
-        }
-        Err(error) => eprintln!("posternd: the limit on open files cannot be raised: {error}"),
+        Ok(most) => log(format_args!("the limit on open files is {most}; set LimitNOFILE={needed} or more")),
+        Err(error) => log(format_args!("the limit on open files cannot be raised: {error}")),
     }
 }
 
@@ -147,11 +146,11 @@ fn report(ended: Result<(), Ended>) {
         Ok(()) | Err(Ended::Busy) => {}
         // a host that was killed, or a conversation that made room for another
         Err(Ended::Stream(FrameError::Stream(_))) => {}
-        Err(Ended::Stream(error)) => eprintln!("posternd: a PAM host sent what cannot be read: {error}"),
+        Err(Ended::Stream(error)) => log(format_args!("a PAM host sent what cannot be read: {error}")),
         Err(Ended::OtherSocket) => {
-            eprintln!("posternd: refused on host.sock: a frame of a kind that belongs to pam.sock");
+            log(format_args!("refused on host.sock: a frame of a kind that belongs to pam.sock"));
         }
-        Err(Ended::Peer(uid)) => eprintln!("posternd: uid {uid} connected to the socket of root's PAM hosts"),
+        Err(Ended::Peer(uid)) => log(format_args!("uid {uid} connected to the socket of root's PAM hosts")),
     }
 }
 

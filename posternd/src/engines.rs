@@ -8,6 +8,7 @@ use crate::watchdog::ACTIVITIES;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
 use shared::door::{Door, DoorError, still_waiting};
+use shared::files::FolderStates;
 use shared::store::CheckedFiles;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -79,6 +80,7 @@ struct Engine {
 /// What an engine was opened from, as the file system tells one state from another.
 struct Files {
     key: KeyFile,
+    above_key: FolderStates,
     store: CheckedFiles,
 }
 
@@ -164,8 +166,8 @@ impl Engine {
     fn length_if_good_for(&self, config: &Config) -> Option<u64> {
         let files = self.opened.as_ref()?;
         let length = files.store.length_if_unchanged()?;
-        let is_good =
-            files.key == key_file(config).ok()? && self.length <= length && self.door.config() == config;
+        let is_key = files.key == key_file(config).ok()? && files.above_key == above_key(config)?;
+        let is_good = is_key && self.length <= length && self.door.config() == config;
         is_good.then_some(length)
     }
 }
@@ -174,8 +176,16 @@ impl Files {
     /// As they are now; none where they cannot be trusted. MUST be taken before they are read.
     fn of(config: &Config) -> Option<Files> {
         let key = key_file(config).ok()?;
-        Some(Files { key, store: CheckedFiles::check(&config.store.url).ok()? })
+        Some(Files {
+            key,
+            above_key: above_key(config)?,
+            store: CheckedFiles::check(&config.store.url).ok()?,
+        })
     }
+}
+
+fn above_key(config: &Config) -> Option<FolderStates> {
+    FolderStates::of(config.store.key_file.path()).ok()
 }
 
 fn key_file(config: &Config) -> io::Result<KeyFile> {
@@ -191,4 +201,55 @@ fn key_file(config: &Config) -> io::Result<KeyFile> {
         key.ctime(),
         key.ctime_nsec(),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::config::file;
+    use shared::key::MasterKeys;
+    use shared::vault::Vault;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    /// A store and a key, each in a folder below another.
+    fn config(folder: &Path) -> Config {
+        for name in ["etc/postern", "lib/store"] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        fs::set_permissions(folder.join("lib/store"), Permissions::from_mode(0o750)).unwrap();
+        let (key, store) = (folder.join("etc/postern/key"), folder.join("lib/store/db"));
+        let (masters, text) = MasterKeys::generate().unwrap();
+        fs::write(&key, text.as_bytes()).unwrap();
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        let path = folder.join("etc/postern/postern.toml");
+        let text =
+            format!("[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n", store.display(), key.display());
+        fs::write(&path, text).unwrap();
+        let config = file::read(&path).unwrap().config;
+        shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
+        config
+    }
+
+    /// Whoever can write a folder above the key or the store can exchange it: no engine that was opened before is used.
+    #[test]
+    fn a_folder_that_is_opened_to_others_denies_until_it_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder.path().canonicalize().unwrap());
+        let (origin, class) = (Origin::User(0), Class::Proven);
+        let worker = Worker { engines: Engines::new(), origin, class };
+        let name = "alice".parse().unwrap();
+        let act = || worker.run(&config, |door| door.membership(&name).map(drop));
+        act().unwrap().unwrap();
+        for (changed, mode) in [("etc/postern", 0o755), ("etc", 0o755), ("lib/store", 0o750), ("lib", 0o755)]
+        {
+            let changed = folder.path().join(changed);
+            fs::set_permissions(&changed, Permissions::from_mode(0o777)).unwrap();
+            let Err(WorkerError::Open(doubt)) = act() else { panic!("{changed:?} is open to others") };
+            assert!(doubt.to_string().contains("the folder has mode 0777, too open"), "{doubt}");
+            fs::set_permissions(&changed, Permissions::from_mode(mode)).unwrap();
+            act().unwrap().unwrap();
+        }
+    }
 }

@@ -2,14 +2,16 @@
 //!
 //! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`.
 #![forbid(unsafe_code)]
+// they panic where the log cannot be written: see `log`
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 pub mod conversation;
 pub mod conversations;
 pub mod daemon;
 pub mod drain;
 pub mod engines;
+pub mod log;
 pub mod mail;
-pub mod privileges;
 pub mod remote_host;
 pub mod service;
 pub mod sockets;

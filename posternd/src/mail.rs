@@ -5,7 +5,7 @@
 //! MUST NOT put a code into a subject, a log line, or what is noted in the store. MUST NOT have an engine open, a runtime
 //! or a secret in memory while there is nothing to send by.
 
-mod command;
+pub mod command;
 mod letter;
 mod log;
 mod notification;
@@ -14,15 +14,15 @@ mod smtp;
 mod webhook;
 
 use crate::drain::CONNECTIONS;
+use crate::log::log;
 use letter::Written;
-use log::log;
 use outbox::Outbox;
 use shared::config::email::Email;
 use shared::config::{AbsolutePath, Config, file, secret_file};
 use shared::email::EmailAddress;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -40,12 +40,13 @@ const LONGEST_REASON: usize = 300;
 pub struct MailThread(JoinHandle<()>);
 
 impl MailThread {
-    /// Starts it: it goes by the configuration in force, as that changes, until the process drains.
+    /// Starts it: it goes by the configuration in force, as that changes, until the process drains. Letters for a program go
+    /// to the socket of its unit.
     ///
     /// # Errors
     /// Those of starting a thread.
-    pub fn start(path: PathBuf) -> io::Result<MailThread> {
-        let configuration = Configuration { path, last: None, doubt: None };
+    pub fn start(path: PathBuf, command_socket: PathBuf) -> io::Result<MailThread> {
+        let configuration = Configuration { path, command_socket, last: None, doubt: None };
         let thread = thread::Builder::new().name("mail".to_owned());
         thread.spawn(move || send_until_drained(configuration)).map(MailThread)
     }
@@ -76,7 +77,9 @@ fn send_while_on(configuration: &mut Configuration, config: Config) {
         .thread_keep_alive(CONFIGURATION)
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(Outbox::of(config).serve(configuration)),
+        Ok(runtime) => {
+            runtime.block_on(Outbox::of(config, &configuration.command_socket).serve(configuration))
+        }
         Err(error) => log(format_args!("no mail is sent: {error}")),
     }
 }
@@ -84,6 +87,8 @@ fn send_while_on(configuration: &mut Configuration, config: Config) {
 /// The configuration in force, as mail goes by it.
 struct Configuration {
     path: PathBuf,
+    /// Where letters for a program go.
+    command_socket: PathBuf,
     /// It stays in force while the files are in doubt and no copy can be trusted.
     last: Option<Config>,
     /// What was said last of why it is not what the file says.
@@ -121,12 +126,13 @@ enum Transport {
     Off,
     Smtp(Box<smtp::Server>),
     Webhook(webhook::Hook),
-    Command(Vec<String>),
+    /// The socket of the unit that runs the program.
+    Command(PathBuf),
 }
 
 impl Mailer {
     /// Reads what `[email]` names; connects nowhere.
-    fn read(email: &Email) -> Result<Mailer, String> {
+    fn read(email: &Email, command_socket: &Path) -> Result<Mailer, String> {
         let transport = match (&email.smtp_url, &email.webhook_url, email.command.as_slice()) {
             (Some(url), ..) => {
                 let (file, credential) = (&email.smtp_password_file, &email.smtp_password_credential);
@@ -141,7 +147,7 @@ impl Mailer {
                 Transport::Webhook(webhook::Hook::new(url, secret)?)
             }
             (None, None, []) => Transport::Off,
-            (None, None, command) => Transport::Command(command.to_vec()),
+            (None, None, _) => Transport::Command(command_socket.to_owned()),
         };
         let limit = Duration::from_secs(email.time_limit.seconds());
         Ok(Mailer { transport, from: email.from.clone(), limit })
@@ -154,8 +160,8 @@ impl Mailer {
                 Transport::Off => Err("mail is off in [email]".to_owned()),
                 Transport::Smtp(server) => server.send(&written.message(self.from.as_ref())?).await,
                 Transport::Webhook(hook) => hook.post(&written.json()).await,
-                Transport::Command(words) => {
-                    command::run(words, &written.message(self.from.as_ref())?.formatted()).await
+                Transport::Command(socket) => {
+                    command::send(socket, &written.message(self.from.as_ref())?.formatted()).await
                 }
             }
         };

@@ -1,14 +1,18 @@
 //! posternd: serves host.sock and pam.sock, which systemd hands over; with `--stdio` it runs one conversation for the PAM
-//! module that started it.
+//! module that started it; with `--mail-command` it has a program send one letter.
 #![forbid(unsafe_code)]
+// they panic where the log cannot be written: see posternd::log
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 use posternd::daemon::serve_hosts;
-use posternd::mail::MailThread;
+use posternd::log::{log, write_line};
+use posternd::mail::{MailThread, command};
 use posternd::service::Daemon;
 use posternd::sockets::{self, Sockets};
 use posternd::stdio;
 use posternd::users::UserSocket;
 use shared::config::DEFAULT_PATH;
+use shared::config::email::COMMAND_SOCKET;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io;
@@ -19,7 +23,8 @@ use std::process::ExitCode;
 const CONFIGURATION: u8 = 78;
 
 const USAGE: &str = "usage: posternd, at sockets that systemd hands over
-       posternd --stdio [--config PATH], for pam_totp.so";
+       posternd --stdio [--config PATH], for pam_totp.so
+       posternd --mail-command, for postern-mail@.service";
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -27,14 +32,15 @@ fn main() -> ExitCode {
         [] => match sockets::handed_over() {
             Ok(sockets) => report(serve(sockets)),
             Err(error) => {
-                eprintln!("posternd: {error}");
+                log(error);
                 ExitCode::from(CONFIGURATION)
             }
         },
+        [Some("--mail-command")] => report(command::serve(Path::new(DEFAULT_PATH))),
         [Some("--stdio")] => report(stdio::serve(Path::new(DEFAULT_PATH))),
         [Some("--stdio"), Some("--config"), _] => report(stdio::serve(Path::new(&arguments[2]))),
         _ => {
-            eprintln!("{USAGE}");
+            write_line(USAGE);
             ExitCode::from(2)
         }
     }
@@ -42,13 +48,13 @@ fn main() -> ExitCode {
 
 fn report(served: Result<(), impl Display>) -> ExitCode {
     let Err(error) = served else { return ExitCode::SUCCESS };
-    eprintln!("posternd: {error}");
+    log(error);
     ExitCode::FAILURE
 }
 
 fn serve(sockets: Sockets) -> io::Result<()> {
     let mut daemon = Daemon::prepare()?;
-    let mail = MailThread::start(DEFAULT_PATH.into())?;
+    let mail = MailThread::start(DEFAULT_PATH.into(), COMMAND_SOCKET.into())?;
     if let Some(listener) = sockets.host {
         serve_hosts(&mut daemon, listener)?;
     }

@@ -4,6 +4,7 @@
 //! MUST be started before any other thread: the signals that are blocked here are blocked in those that it starts.
 
 use crate::drain::CONNECTIONS;
+use crate::log::log;
 use crate::watchdog::{ACTIVITIES, Activity};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -106,7 +107,7 @@ impl Daemon {
             CONNECTIONS.end_input();
             let cut = wait_for_end(LAST, round);
             if cut > 0 {
-                eprintln!("posternd: ends with {cut} conversations that are still being verified");
+                log(format_args!("ends with {cut} conversations that are still being verified"));
             }
         }
         Ok(())
@@ -133,7 +134,7 @@ fn accept_until_drained(listener: &UnixListener, mut begin: impl FnMut(UnixStrea
             Ok(Some(stream)) => begin(stream),
             Ok(None) => {}
             Err(error) => {
-                eprintln!("posternd: a connection cannot be accepted: {error}");
+                log(format_args!("a connection cannot be accepted: {error}"));
                 if error.raw_os_error() == Some(Errno::EBADF as i32) {
                     return;
                 }
@@ -167,7 +168,7 @@ fn wait_for_input(descriptor: &impl AsFd, within: Duration) -> io::Result<()> {
 fn feed_watchdog() {
     match ACTIVITIES.late(Instant::now()) {
         None => tell(&[NotifyState::Watchdog]),
-        Some(what) => eprintln!("posternd: {what} makes no progress; the watchdog is not fed"),
+        Some(what) => log(format_args!("{what} makes no progress; the watchdog is not fed")),
     }
 }
 
@@ -178,7 +179,7 @@ fn reload() {
         Err(_) => tell(&[NotifyState::Reloading]),
     }
     if log_configuration() {
-        eprintln!("posternd: reloaded {DEFAULT_PATH}");
+        log(format_args!("reloaded {DEFAULT_PATH}"));
     }
     tell(&[NotifyState::Ready]);
 }
@@ -189,18 +190,18 @@ fn log_configuration() -> bool {
     match CONFIGURATION.in_force(path) {
         Ok(in_force) => {
             if let Some(problem) = &in_force.problem {
-                eprintln!("posternd: {problem}");
+                log(problem);
             } else if !in_force.is_kept {
                 let copy = file::copy_path(path);
-                eprintln!(
-                    "posternd: {}: is not the configuration that is in force; keep it as root, as the unit does: postern check --keep",
+                log(format_args!(
+                    "{}: is not the configuration that is in force; keep it as root, as the unit does: postern check --keep",
                     copy.display()
-                );
+                ));
             }
             in_force.problem.is_none()
         }
         Err(error) => {
-            eprintln!("posternd: {error}; until then access is denied");
+            log(format_args!("{error}; until then access is denied"));
             false
         }
     }

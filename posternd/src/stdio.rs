@@ -5,16 +5,15 @@
 
 use crate::conversation::{self, LogFields, Reach};
 use crate::engines::{Engines, Origin, Worker};
-use crate::privileges::{Becoming, PrivilegesError};
 use crate::remote_host::RemoteHost;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::getresuid;
 use shared::admission::Class;
-use shared::config::SecretText;
 use shared::config::file::{self, ConfigError, InForce};
-use shared::door::{read_secret, while_waiting};
+use shared::door::while_waiting;
 use shared::host_process::HostProcess;
 use shared::name_service::NameService;
+use shared::privileges::{PrivilegesError, give_root_up};
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity, State,
     VERSIONS, receive, send,
@@ -36,7 +35,7 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
     let stream = roots_stream()?;
     // root keeps the copy that is in force in doubt, as root's commands do
     let mut configuration = file::in_force(config);
-    let unprivileged = give_root_up(configuration.as_mut().ok());
+    let unprivileged = give_root_up(configuration.as_mut().ok().map(|in_force| &mut in_force.config));
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     send(&mut &stream, &Greeting { versions: VERSIONS.to_vec(), state: State::Ready })?;
@@ -47,23 +46,6 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
             Err(error.into())
         }
     }
-}
-
-/// Becomes user `posternd`, once the secrets of declared accounts are read that this user cannot read. What root cannot read
-/// either is a doubt about that account alone, which whoever asks for it is told.
-fn give_root_up(configuration: Option<&mut InForce>) -> Result<(), PrivilegesError> {
-    let becoming = Becoming::begin()?;
-    if let Some(accounts) =
-        configuration.map(|in_force| &mut in_force.config.account).filter(|all| !all.is_empty())
-    {
-        let paths = accounts.iter().enumerate().map(|(index, account)| (account.secret_file.path(), index));
-        for index in becoming.unreadable(paths)? {
-            if let Ok(bytes) = read_secret(&accounts[index]) {
-                accounts[index].secret = SecretText::of(bytes);
-            }
-        }
-    }
-    becoming.finish()
 }
 
 /// Denies without reading what the module says.

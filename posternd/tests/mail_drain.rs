@@ -7,7 +7,6 @@ mod home;
 
 use home::{Home, address, name, until};
 use posternd::drain::CONNECTIONS;
-use posternd::mail::MailThread;
 use shared::clock;
 use shared::door::NotMailed;
 use std::thread;
@@ -19,7 +18,7 @@ fn a_letter_that_is_on_its_way_is_noted_and_no_other_is_taken() {
     let mut home = Home::new(script, "30s");
     let now = clock::now().unwrap();
     let first = home.door.set_email(&name("alice"), &address("alice@example.com"), "root", now).unwrap();
-    let mail = MailThread::start(home.path()).unwrap();
+    let mail = home.sends();
     until("it is on its way", || home.sent("code").len() == 1);
     CONNECTIONS.begin_drain();
     let second = home.door.set_email(&name("bob"), &address("bob@example.com"), "root", now).unwrap();

@@ -6,11 +6,13 @@
 
 mod error;
 mod folder;
+mod folder_states;
 mod walk;
 mod write;
 
 pub use error::FileError;
 pub use folder::Folder;
+pub use folder_states::FolderStates;
 pub use write::{Existing, remove_abandoned, remove_unfinished, replace_if, sync_folder, write};
 
 use error::Problem;

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// Master keys in one file at most; two during a rotation.
 const MOST: usize = 8;
 /// The most that is read of the file, in bytes.
-const LARGEST: u64 = 4096;
+pub const LARGEST: u32 = 4096;
 
 /// A 256-bit key.
 pub type Key = Zeroizing<[u8; 32]>;
@@ -31,9 +31,13 @@ pub struct MasterKeys(Vec<(KeyId, Key)>);
 impl MasterKeys {
     /// Reads the key file.
     pub fn read(path: &Path) -> Result<MasterKeys, KeyError> {
-        let bytes = files::read(path, Privacy::Secret, Follow::No, LARGEST)?;
+        MasterKeys::parse(path, &files::read(path, Privacy::Secret, Follow::No, LARGEST.into())?)
+    }
+
+    /// The master keys in what the key file holds, or is to hold.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<MasterKeys, KeyError> {
         let broken = |line| KeyError::Broken { path: path.to_owned(), line };
-        let text = std::str::from_utf8(&bytes).map_err(|_| broken(1))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| broken(1))?;
         let mut keys = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
@@ -82,7 +86,8 @@ impl MasterKeys {
         Ok(files::write(path, self.text().as_bytes(), mode, group, Existing::Replace)?)
     }
 
-    fn text(&self) -> Zeroizing<String> {
+    /// The text of a file with these.
+    pub fn text(&self) -> Zeroizing<String> {
         const HEAD: &str =
             "# Postern's master key. Keep a copy apart from the store: without it nobody gets in.\n";
         // room for all from the start: growing would leave copies behind
@@ -163,6 +168,8 @@ pub enum KeyError {
     },
     /// Somebody else is changing the file.
     Changing(PathBuf),
+    /// The process that is to change the file did not.
+    NotWritten(String),
 }
 
 impl From<FileError> for KeyError {
@@ -183,6 +190,7 @@ impl fmt::Display for KeyError {
                 "{}:{line}: expected one key of 64 hexadecimal digits a line; put the key file back from its backup",
                 path.display()
             ),
+            KeyError::NotWritten(why) => f.write_str(why),
             KeyError::Changing(path) => write!(
                 f,
                 "{}: another postern key rotate is at work; wait until it has ended",
@@ -196,7 +204,7 @@ impl std::error::Error for KeyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             KeyError::File(error) => Some(error),
-            KeyError::Broken { .. } | KeyError::Changing(_) => None,
+            KeyError::Broken { .. } | KeyError::Changing(_) | KeyError::NotWritten(_) => None,
         }
     }
 }

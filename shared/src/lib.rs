@@ -2,7 +2,7 @@
 //! sealed store, the configuration. No PAM, no HTTP, no async.
 //!
 //! The pure rooms (`decision`, `guess`, `policy`, `totp`, `answer`) take the time as an argument and touch
-//! nothing; the edges are `clock`, `files`, `groups`, `host_process`, `key`, `name_service`, `threads`, `config` and `store`; `door` joins them for one login.
+//! nothing; the edges are `clock`, `files`, `groups`, `host_process`, `key`, `name_service`, `privileges`, `threads`, `config` and `store`; `door` joins them for one login.
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -33,6 +33,7 @@ pub mod otpauth;
 pub mod password;
 pub mod place;
 pub mod policy;
+pub mod privileges;
 pub mod protocol;
 pub mod qr;
 pub mod recovery;

@@ -298,9 +298,26 @@ pub fn upgrade(url: &StoreUrl) -> Result<Upgraded, StoreError> {
     sqlite::Sqlite::upgrade(url.sqlite_path())
 }
 
+/// Whether the store's file says that it has this program's version already. No engine reads it for that.
+///
+/// # Errors
+/// Those of a file in doubt.
+pub fn says_this_version(url: &StoreUrl) -> Result<bool, StoreError> {
+    sqlite::Sqlite::says_this_version(url.sqlite_path())
+}
+
 /// Makes a new store that holds these data keys, for `group` to share. Refuses if there is one.
 pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
     sqlite::Sqlite::create(url.sqlite_path(), group, keys)
+}
+
+/// Makes empty files beside a store of which only the store itself was put back from a backup. For root, whose folder it is:
+/// whoever else opens the store needs them there.
+///
+/// # Errors
+/// Those of making a file.
+pub fn make_missing_files(url: &StoreUrl) -> Result<(), StoreError> {
+    sqlite::Sqlite::make_missing_files(url.sqlite_path())
 }
 
 /// Whether the store exists.

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Person, Phone, Place, Postern, Reply, Store,
-    Visitor, Web, Webhook, give_to_daemons, hanging_server, reconfigure,
+    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Place, Postern,
+    Reply, Store, Visitor, Web, Webhook, give_to_daemons, hanging_server, reconfigure,
 };
 
 pub(crate) const PLAIN: &str =
@@ -224,6 +224,7 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     fs::set_permissions(program, PermissionsExt::from_mode(0o755)).expect("root may do it");
     let by_program =
         format!("[email]\ncommand = [\"{program}\", \"a b; c\"]\nfrom = \"postern@example.test\"\n");
+    let _program = MailProgram::listens();
     reconfigure(&by_hook, &by_program);
     web.gate.restart();
     host.clock.forward(60);
@@ -242,6 +243,7 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     let server = MailServer::start();
     let (mut web, alice) = web(&host, PLAIN);
     let (phone, _) = with_app_and_mail(&host, &web, &server, &alice);
+    let _program = MailProgram::listens();
     let _silent = hanging_server(2526);
     let _hook = Webhook::start(8026, "500 Internal Server Error");
     let from = "from = \"postern@example.test\"\ntime_limit = \"2s\"\n";

@@ -1,6 +1,7 @@
 //! `sudo postern …` that is stopped by Ctrl-Z in the middle of a transaction: whoever signs in does not wait for whoever
 //! pressed it.
 
+use crate::root_commands::is_posternds;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -8,7 +9,7 @@ use std::process::Command;
 use testhost::{Host, Postern, Terminal, finished, patiently};
 
 const LIBRARY: &str = "/usr/local/lib/slow_sync.so";
-const SYNCS: &str = "/run/postern-syncs";
+const SYNCS: &str = "/tmp/postern-syncs";
 /// The first sync of a process takes two seconds, as on a busy disk.
 const SOURCE: &str = r#"
 #define _GNU_SOURCE
@@ -19,7 +20,7 @@ const SOURCE: &str = r#"
 static void slow(void) {
     static int done;
     if (done++) return;
-    close(open("/run/postern-syncs", O_CREAT | O_WRONLY, 0600));
+    close(open("/tmp/postern-syncs", O_CREAT | O_WRONLY, 0600));
     struct timespec left = { 2, 0 };
     while (nanosleep(&left, &left)) ;
 }
@@ -55,6 +56,7 @@ fn a_command_that_is_stopped_inside_a_transaction_ends_it_first() {
     terminal.expect("Verification code: ").types(&phone.code());
     patiently("the commit is being synced", || Ok(fs::exists(SYNCS)?.then_some(())));
     let command = terminal.process_of("postern");
+    is_posternds(command);
     terminal.types_bytes(&[0x1a]);
     bob.with_key().enters_with(&other.code());
     patiently("the command is stopped", || Ok((state(command) == Some('T')).then_some(())));

@@ -7,6 +7,7 @@ use crate::output::{Failure, Output};
 use nix::unistd::geteuid;
 use serde_json::json;
 use shared::clock;
+use shared::config::email::COMMAND_SOCKET;
 use shared::config::file;
 use shared::config::gate::{Gate, GateUrl};
 use shared::config::rule::{Access, Hosts};
@@ -17,6 +18,7 @@ use shared::policy::Need;
 use shared::rule::{Decision, Request, decide};
 use shared::scope::Method;
 use shared::web_address::split_url;
+use std::path::Path;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result<(), Failure> {
     if what.keep {
@@ -56,10 +58,17 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Fa
 }
 
 /// Mail that nobody sends. Whoever cannot read the store is not told, nor where there is none yet.
-fn mail(output: Output, config: Config) -> Result<(), Failure> {
+fn mail(output: Output, mut config: Config) -> Result<(), Failure> {
+    let socket = Path::new(COMMAND_SOCKET);
+    if config.email.is_by_command() && socket.symlink_metadata().is_err() {
+        output.warn(format_args!(
+            "email.command: nothing listens at {COMMAND_SOCKET}, where it is run, and mail waits; systemctl enable --now postern-mail.socket"
+        ))?;
+    }
     if !config.email.is_on() || !geteuid().is_root() {
         return Ok(());
     }
+    context::give_root_up(&mut config)?;
     let Ok(mut door) = Door::open(config) else { return Ok(()) };
     match door.mail_is_overdue(clock::now()?)? {
         true => Ok(output.warn("mail waits: start posternd, which sends it, or see its log")?),
@@ -104,7 +113,7 @@ fn rule(output: Output, config: Config, method: &str, url: &str, what: &Check) -
     let exempt_all = config.policy.exempts_everyone(SERVICE, what.from);
     let (groups, decision, code) = match &what.user {
         Some(name) => {
-            let rehearsed = Door::open(config)?.rehearse(name, &request)?;
+            let rehearsed = context::open(config)?.rehearse(name, &request)?;
             (Some(rehearsed.groups), rehearsed.decision, rehearsed.need.map(|need| of_need(need, name)))
         }
         None => {

@@ -19,8 +19,10 @@ use zeroize::Zeroizing;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Result<(), Failure> {
     let (now, actor, distinct) = (clock::now()?, context::actor(), what.distinct.word());
+    // files of root's, and perhaps of a person's home; what they hold is looked at by a process that is not root's
+    let files = Files::read(what)?;
     let mut door = context::door(arguments, output)?;
-    let import = read(what, now)?;
+    let import = understand(what, &files, now)?;
     let plan = door.import(&import.found, Trial::Yes, distinct, &actor, now)?;
     let nothing = !plan.iter().any(|taken| matches!(taken, Taken::As(_)));
     if output.is_json() && (what.dry_run || nothing) {
@@ -54,12 +56,24 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
     ))
 }
 
-fn read(what: &Import, now: Timestamp) -> Result<import::Import, Failure> {
-    let bytes = contents(&what.file)?;
-    let key = match (&what.key_file, &what.password_file) {
-        (Some(file), _) => Some(bytes_or_hex(contents(file)?)),
-        (None, Some(file)) => Some(contents(file)?),
-        (None, None) => None,
+/// What was read of the files that an import takes.
+struct Files {
+    import: Zeroizing<Vec<u8>>,
+    key: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Files {
+    fn read(what: &Import) -> Result<Files, Failure> {
+        let import = contents(&what.file)?;
+        let key = what.key_file.as_ref().or(what.password_file.as_ref());
+        Ok(Files { import, key: key.map(|file| contents(file)).transpose()? })
+    }
+}
+
+fn understand(what: &Import, files: &Files, now: Timestamp) -> Result<import::Import, Failure> {
+    let key = match (&files.key, &what.key_file) {
+        (Some(key), Some(_)) => Some(bytes_or_hex(key.clone())),
+        (key, _) => key.clone(),
     };
     let key = match &key {
         None => Key::None,
@@ -74,7 +88,7 @@ fn read(what: &Import, now: Timestamp) -> Result<import::Import, Failure> {
         Some(4) => Format::Pskc { key },
         _ => Format::Authelia,
     };
-    import::read(format, &bytes)
+    import::read(format, &files.import)
         .map_err(|error| Failure::new(format_args!("{}: {error}", what.file.display())))
 }
 

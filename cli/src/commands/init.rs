@@ -1,20 +1,17 @@
-//! `postern init`: makes what is missing of configuration, master key and store; never replaces anything.
+//! `postern init`: makes what is missing of configuration, master key and store; never replaces anything. It is root
+//! until all is made, since the folders are root's, and reads nothing of a store as root.
 
 use crate::arguments::Arguments;
 use crate::context;
 use crate::output::{Failure, Output};
-use nix::unistd::Group;
 use shared::config::file;
-use shared::door::Door;
 use shared::files::{self, Existing};
 use shared::key::MasterKeys;
-use shared::store;
 use shared::vault::Vault;
+use shared::{privileges, store};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Who shares key and store with root.
-pub(super) const GROUP: &str = "postern";
 /// The documented sample: every key at its default.
 const SAMPLE: &str = include_str!("../../../config/postern.toml");
 
@@ -50,11 +47,8 @@ impl Drop for Made {
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let group = Group::from_name(GROUP).ok().flatten().map(|group| group.gid.as_raw()).ok_or_else(|| {
-        Failure::new(format_args!(
-            "there is no group {GROUP}; make it and its user with: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {GROUP}"
-        ))
-    })?;
+    // nothing is made where nobody could use it
+    let group = privileges::user_and_group()?.1.as_raw();
     let mut made = Made(Vec::new());
     if arguments.config.symlink_metadata().is_err() {
         if let Some(folder) = arguments.config.parent() {
@@ -93,7 +87,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     if !store_exists {
         made.push(url.sqlite_path().display().to_string());
     }
-    Door::open(config)?;
+    // what was made can be used by those who use it
+    context::open(config)?;
     match made.as_slice() {
         [] => output.done("everything is there already; nothing was changed"),
         made => output

@@ -1,11 +1,12 @@
 //! `postern key`: new keys under open doors.
 
 use crate::arguments::{Arguments, Rotate};
+use crate::key_writer::KeyWriter;
 use crate::output::{Failure, Output, Table};
 use crate::{context, terminal};
 use serde_json::{Value, json};
 use shared::clock;
-use shared::door::{Ended, Rotated};
+use shared::door::{Door, Ended, Rotated};
 use shared::store::KeyBound;
 use shared::vault::Renewal;
 
@@ -15,16 +16,24 @@ const BACKUP: &str =
 
 /// `postern key rotate`
 pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Result<(), Failure> {
-    let mut door = context::door(arguments, output)?;
+    let config = context::config(arguments, output)?;
+    // the key file changes before the store does, and after it, and is root's alone
+    let mut writer = KeyWriter::start(config.store.key_file.path())?;
+    let mut door = context::open(config)?;
+    let mut rotate = |door: &mut Door, renewal| {
+        writer.begin()?;
+        door.rotate_keys_by(&mut |keys| writer.replace(keys), renewal, &context::actor(), clock::now()?)
+            .map_err(Failure::from)
+    };
     if !what.compromised {
-        let rotated = door.rotate_keys(Renewal::Seal, &context::actor(), clock::now()?)?;
+        let rotated = rotate(&mut door, Renewal::Seal)?;
         tell_damaged(output, &rotated)?;
         return output.done(format_args!("the master key is new and every secret is sealed anew; {BACKUP}"));
     }
     if !what.yes {
         confirm(output, &door.ends_with_its_keys(clock::now()?)?)?;
     }
-    let rotated = door.rotate_keys(Renewal::All, &context::actor(), clock::now()?)?;
+    let rotated = rotate(&mut door, Renewal::All)?;
     tell_damaged(output, &rotated)?;
     let message = format!("all keys are new; {BACKUP}");
     if output.is_json() {

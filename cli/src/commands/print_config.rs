@@ -9,6 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use nix::unistd::Group;
 use shared::config::gate::{self, Gate, GateUrl};
 use shared::files::{self, Existing, FileError, Follow, Privacy};
+use shared::privileges;
 use shared::secret::fill_random;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -183,7 +184,7 @@ fn proof(path: &Path) -> Result<Zeroizing<String>, Failure> {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_random(&mut *bytes)?;
         let text = Zeroizing::new(format!("{}\n", BASE64URL_NOPAD.encode(&*bytes)));
-        let group = Group::from_name(super::init::GROUP).ok().flatten().map(|group| group.gid.as_raw());
+        let group = Group::from_name(privileges::GROUP).ok().flatten().map(|group| group.gid.as_raw());
         files::write(path, text.as_bytes(), 0o640, group, Existing::Refuse)?;
     }
     let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)?;

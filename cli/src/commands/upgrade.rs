@@ -1,15 +1,23 @@
-//! `postern upgrade`: takes the store to this program's version.
+//! `postern upgrade`: takes the store to this program's version. Where there is something to do it stays root: the copy that it
+//! leaves goes into the store's folder, where nobody but root makes files. The units run it at each start, when there is
+//! nothing: then it is user posternd who opens the store.
 
 use crate::arguments::Arguments;
+use crate::context;
 use crate::output::{Failure, Output};
 use shared::config::file;
 use shared::store::{self, Upgraded};
 
 /// By the configuration that is in force, as the gate goes by it: one that is being edited holds no upgrade up.
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
-    let in_force = file::in_force(&arguments.config).map_err(|error| Failure::new(error.with_remedy()))?;
+    let mut in_force =
+        file::in_force(&arguments.config).map_err(|error| Failure::new(error.with_remedy()))?;
     if let Some(problem) = &in_force.problem {
         output.warn(problem)?;
+    }
+    // a file that is missing or in doubt the upgrade names, too
+    if store::says_this_version(&in_force.config.store.url).unwrap_or(false) {
+        context::give_root_up(&mut in_force.config)?;
     }
     match store::upgrade(&in_force.config.store.url)? {
         Upgraded::Already(version) => {

@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let origin = Origin::Local(context::actor());
     let visitor =
         Visitor { name: user, stage: Stage::After, origin: &origin, browser: None, service: COMMAND };
-    let outcome = shared::door::Door::open(config)?.attempt(&visitor, &answer, now)?;
+    let outcome = context::open(config)?.attempt(&visitor, &answer, now)?;
 
     let refusal = match outcome.verdict {
         Verdict::Accepted(_) => None,

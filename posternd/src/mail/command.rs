@@ -1,44 +1,64 @@
-//! Mail through a program: it reads the mail from stdin, and says by its exit status whether it took it. No shell.
+//! Mail through a program of the administrator's, which is run by a unit of its own (`postern-mail@.service`): what such a
+//! program does is not known here, and key and store are out of its reach there. posternd connects to the unit's socket for
+//! each letter, and says nothing but the letter; which program it is the unit reads from the configuration itself.
+//!
+//! MUST NOT run a program in this process's place: where nothing listens, mail waits.
 
-use std::process::Stdio;
+mod unit;
+
+pub use unit::{CommandError, serve, serve_at};
+
+use nix::unistd::geteuid;
+use std::io;
+use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::net::UnixStream;
 
-/// The most that is read of what it complains about, in bytes.
-const LONGEST: u64 = 4096;
+/// What a request begins with; the length of the letter follows, four bytes, the highest first, and the letter.
+const VERSION: u8 = 1;
+/// The longest letter, in bytes; ours have some thousand.
+const LARGEST_LETTER: u32 = 256 * 1024;
+/// A reply: the program took the letter.
+const SENT: u8 = 0;
+/// A reply: it did not; why follows.
+const NOT_SENT: u8 = 1;
+/// The longest reason, in bytes: the most that is read of what a program complains about.
+const LONGEST_REASON: u64 = 4096;
 
-/// Runs it to its end; at the time limit, when this future goes, it is killed.
-pub(super) async fn run(words: &[String], mail: &[u8]) -> Result<(), String> {
-    let Some((program, arguments)) = words.split_first() else { return Err("no program".to_owned()) };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("{program}: {error}"))?;
-    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let writes = async {
-        let Some(mut stdin) = stdin else { return };
-        // one that does not want to know says so by its exit status
-        let _ = stdin.write_all(mail).await;
-        let _ = stdin.shutdown().await;
+/// Whether there is a socket to connect to. Where there is none, no letter is taken from the outbox.
+pub(super) fn is_ready(socket: &Path) -> bool {
+    socket.symlink_metadata().is_ok()
+}
+
+/// Has the unit run the program with a letter; when this future goes, the connection ends, and the program within its own
+/// time limit.
+pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
+    let failed = |error: io::Error| {
+        format!(
+            "postern-mail does not answer at {}: {error}; systemctl enable --now postern-mail.socket starts it",
+            socket.display()
+        )
     };
-    let reads = async {
-        let mut said = Vec::new();
-        if let Some(stderr) = stderr {
-            let _ = stderr.take(LONGEST).read_to_end(&mut said).await;
-        }
-        String::from_utf8_lossy(&said).into_owned()
+    let Some(length) = u32::try_from(letter.len()).ok().filter(|length| *length <= LARGEST_LETTER) else {
+        return Err(format!("the letter is larger than {LARGEST_LETTER} bytes"));
     };
-    let ((), said, status) = tokio::join!(writes, reads, child.wait());
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{program}: {status}: {said}")),
-        Err(error) => Err(format!("{program}: {error}")),
+    let mut stream = UnixStream::connect(socket).await.map_err(failed)?;
+    // a letter holds a code: it is for nobody but whom systemd starts
+    let listens = stream.peer_cred().map_err(failed)?.uid();
+    if listens != 0 && listens != geteuid().as_raw() {
+        return Err(format!("user {listens} listens at {}, and not systemd", socket.display()));
+    }
+    let exchange = async {
+        stream.write_u8(VERSION).await?;
+        stream.write_u32(length).await?;
+        stream.write_all(letter).await?;
+        let result = stream.read_u8().await?;
+        let mut reason = Vec::new();
+        stream.take(LONGEST_REASON).read_to_end(&mut reason).await?;
+        Ok((result, reason))
+    };
+    match exchange.await.map_err(failed)? {
+        (SENT, _) => Ok(()),
+        (_, reason) => Err(String::from_utf8_lossy(&reason).into_owned()),
     }
 }

@@ -2,14 +2,8 @@
 //!
 //! MUST NOT be given a code, or a subject.
 
+use crate::log::log;
 use std::fmt::Display;
-use std::io::{self, Write};
-
-/// One line.
-pub(super) fn log(words: impl Display) {
-    // nobody reads the log: no reason to send no mail
-    let _ = io::stderr().lock().write_all(format!("posternd: {words}\n").as_bytes());
-}
 
 /// What became of a letter, or of a notification of an event.
 pub(super) fn sent(user: &impl Display, notice: Option<&str>, sent: &Result<(), String>) {

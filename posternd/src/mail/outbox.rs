@@ -4,10 +4,12 @@
 //!
 //! MUST NOT let notifications take the places of letters, which people wait for.
 
-use super::log::{log, sent};
+use super::command;
+use super::log::sent;
 use super::{CONFIGURATION, Configuration, Mailer, Written};
 use crate::drain::CONNECTIONS;
 use crate::engines::{Engines, Origin, Worker, WorkerError};
+use crate::log::log;
 use shared::admission::Class;
 use shared::clock::{self, Timestamp};
 use shared::config::Config;
@@ -15,6 +17,7 @@ use shared::door::{Door, DoorError, Letter};
 use shared::enrolment;
 use shared::name::UserName;
 use shared::store::Notice;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -38,8 +41,12 @@ pub(super) struct Outbox {
     notices: Arc<Semaphore>,
     /// When expired letters were removed last.
     removed: Option<Instant>,
+    /// Where letters for a program go.
+    command_socket: PathBuf,
     /// Whether it was said already that the store cannot be read.
     unread: bool,
+    /// Whether it was said already that nobody runs the program that takes letters.
+    waits: bool,
 }
 
 /// The store, by an engine that nothing else uses.
@@ -67,7 +74,7 @@ impl Found {
 }
 
 impl Outbox {
-    pub(super) fn of(config: Config) -> Outbox {
+    pub(super) fn of(config: Config, command_socket: &Path) -> Outbox {
         let (origin, class) = (Origin::Service(b"mail".to_vec()), Class::Proven);
         let worker = Worker { engines: Engines::new(), origin, class };
         let store = OutboxStore { config, worker, turn: Arc::new(Semaphore::new(1)) };
@@ -76,7 +83,9 @@ impl Outbox {
             letters: Arc::new(Semaphore::new(LETTERS)),
             notices: Arc::new(Semaphore::new(NOTICES)),
             removed: None,
+            command_socket: command_socket.to_owned(),
             unread: false,
+            waits: false,
         }
     }
 
@@ -113,9 +122,26 @@ impl Outbox {
         }
     }
 
+    /// How many letters and notices can be taken: none while nothing listens that runs the program for them, since one that
+    /// was taken is not taken again.
+    fn places(&mut self) -> (usize, usize) {
+        let waits = self.store.config.email.is_by_command() && !command::is_ready(&self.command_socket);
+        if waits && !self.waits {
+            let socket = self.command_socket.display();
+            log(format_args!(
+                "mail waits: nothing listens at {socket}, where [email] command is run; systemctl enable --now postern-mail.socket"
+            ));
+        }
+        self.waits = waits;
+        match waits {
+            true => (0, 0),
+            false => (self.letters.available_permits(), self.notices.available_permits()),
+        }
+    }
+
     /// Takes what is due, as far as there are places for it.
     async fn take(&mut self) -> Result<Found, String> {
-        let (letters, notices) = (self.letters.available_permits(), self.notices.available_permits());
+        let (letters, notices) = self.places();
         let removes = self.removed.is_none_or(|last| last.elapsed() >= EXPIRED);
         if removes {
             self.removed = Some(Instant::now());
@@ -143,7 +169,8 @@ impl Outbox {
         let Found { letters, notices, problem, .. } = found;
         let email = self.store.config.email.clone();
         // certificates are read from files
-        let mailer = tokio::task::spawn_blocking(move || Mailer::read(&email)).await;
+        let socket = self.command_socket.clone();
+        let mailer = tokio::task::spawn_blocking(move || Mailer::read(&email, &socket)).await;
         let mailer = mailer.unwrap_or_else(|error| Err(error.to_string())).map(Arc::new);
         // nothing else takes places, and no more was taken than there were
         for letter in letters {

@@ -1,9 +1,9 @@
 //! Lines that posternd writes about users. A user causes as many as they like, and the service manager leaves out what
 //! comes too fast, whoever it is about: so each user has so many lines in a time, and the next one says so.
 
+use crate::log::write_line;
 use shared::protocol::Severity;
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -65,8 +65,7 @@ fn write(severity: Severity, line: &str) {
         Severity::Debug => 7,
     };
     let line: String = line.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect();
-    // without a log nobody enters or stays out
-    let _ = std::io::stderr().lock().write_all(format!("<{level}>{line}\n").as_bytes());
+    write_line(format_args!("<{level}>{line}"));
 }
 
 #[cfg(test)]

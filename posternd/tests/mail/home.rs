@@ -1,5 +1,7 @@
-//! A store in a folder of its own, and a program that takes what is sent.
+//! A store in a folder of its own, and a program that takes what is sent, run at a socket as its unit would.
 
+use posternd::mail::MailThread;
+use posternd::mail::command::serve_at;
 use shared::config::file;
 use shared::door::Door;
 use shared::email::EmailAddress;
@@ -8,6 +10,7 @@ use shared::name::UserName;
 use shared::vault::Vault;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,7 +47,13 @@ impl Home {
         fs::write(at("postern.toml"), text).unwrap();
         let config = file::read(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
+        run_programs(&at("socket"), at("postern.toml"));
         Home { door: Door::open(config).unwrap(), folder }
+    }
+
+    /// Starts to send mail.
+    pub(crate) fn sends(&self) -> MailThread {
+        MailThread::start(self.path(), self.folder.path().join("socket")).unwrap()
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -58,6 +67,18 @@ impl Home {
             |path: &Path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(beginning));
         files.map(|file| file.path()).filter(|path| begins(path)).collect()
     }
+}
+
+/// As postern-mail.socket does it: each connection is served by itself.
+fn run_programs(socket: &Path, config: PathBuf) {
+    let listener = UnixListener::bind(socket).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, config) = (stream.unwrap(), config.clone());
+            // posternd may have given up
+            thread::spawn(move || drop(serve_at(&stream, &config)));
+        }
+    });
 }
 
 pub(crate) fn name(text: &str) -> UserName {

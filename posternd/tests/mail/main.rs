@@ -4,7 +4,6 @@
 mod home;
 
 use home::{Home, address, name, until};
-use posternd::mail::MailThread;
 use shared::answer::Answer;
 use shared::clock;
 use shared::door::NotMailed;
@@ -32,7 +31,7 @@ fn notices_that_hang_keep_no_code_waiting() {
     for _ in 0..20 {
         home.door.unlock(&alice, "root", now).unwrap();
     }
-    let _mail = MailThread::start(home.path()).unwrap();
+    let _mail = home.sends();
     until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
     until("notices were taken", || home.sent("notice").len() == 4);
     let typed = code(&home.sent("code")[0]);
@@ -55,7 +54,7 @@ fn more_codes_than_there_are_places_wait_and_go_out_later() {
             home.door.set_email(&who, &to, "root", now).unwrap()
         })
         .collect();
-    let _mail = MailThread::start(home.path()).unwrap();
+    let _mail = home.sends();
     until("sixteen were taken", || home.sent("code").len() == 16);
     assert!(matches!(home.door.await_letter(&posted[19]), Err(NotMailed::Waits)));
     assert_eq!(home.sent("code").len(), 16);
@@ -76,7 +75,24 @@ fn a_damaged_notice_keeps_no_code_waiting() {
     home.door.unlock(&alice, "root", now).unwrap();
     let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
     assert_eq!(store.execute("UPDATE notice SET what = 'nothing known'", []).unwrap(), 1);
-    let _mail = MailThread::start(home.path()).unwrap();
+    let _mail = home.sends();
     until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
+    assert_eq!(home.sent("code").len(), 1);
+}
+
+/// Nobody runs the program: it is not run in posternd's own process, which has the key, and no letter is lost.
+#[test]
+fn where_no_unit_runs_the_program_mail_waits() {
+    let mut home = Home::new("cat > $1/code.$$", "10s");
+    let socket = home.folder.path().join("socket");
+    let away = home.folder.path().join("away");
+    fs::rename(&socket, &away).unwrap();
+    let now = clock::now().unwrap();
+    let posted = home.door.set_email(&name("alice"), &address("alice@example.com"), "root", now).unwrap();
+    let _mail = home.sends();
+    assert!(matches!(home.door.await_letter(&posted), Err(NotMailed::Waits)));
+    assert!(home.sent("code").is_empty());
+    fs::rename(&away, &socket).unwrap();
+    home.door.await_letter(&posted).unwrap();
     assert_eq!(home.sent("code").len(), 1);
 }

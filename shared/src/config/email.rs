@@ -8,6 +8,9 @@ use crate::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// Where systemd listens for letters that `command` is to take (`postern-mail.socket`).
+pub const COMMAND_SOCKET: &str = "/run/postern/mail.sock";
+
 /// `[email]`: one of `smtp_url`, `webhook_url` and `command`, or none: then no mail is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -63,7 +66,12 @@ impl Default for Email {
 impl Email {
     /// Whether there is anything to send mail by.
     pub fn is_on(&self) -> bool {
-        self.smtp_url.is_some() || self.webhook_url.is_some() || !self.command.is_empty()
+        self.smtp_url.is_some() || self.webhook_url.is_some() || self.is_by_command()
+    }
+
+    /// Whether it is a program that sends mail.
+    pub fn is_by_command(&self) -> bool {
+        !self.command.is_empty()
     }
 
     /// Checks what no single key can know.

@@ -1,10 +1,12 @@
 //! The configuration that this process has read last, for as long as no file that it came from has changed: the lines of a
 //! PAM stack ask for it one after the other, in one process.
 //!
+//! MUST NOT hold one while a folder above it is another, or has another mode: what is below it is in doubt then.
 //! MUST NOT hold one that a change within the resolution of time stamps could have followed unseen.
 
 use super::Config;
 use crate::clock;
+use crate::files::{self, FileError, FolderStates};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,19 +23,32 @@ struct Recent {
     config: Config,
 }
 
-/// Every file of a configuration, its copy and the folder of accounts.d, as the file system tells one state from another.
+/// Every file of a configuration, its copy and the folder of accounts.d, as the file system tells one state from another;
+/// and the folders above them.
 #[derive(PartialEq, Eq)]
-pub(super) struct Files(Vec<(PathBuf, State)>);
+pub(super) struct Files {
+    files: Vec<(PathBuf, State)>,
+    above: FolderStates,
+}
 
 /// Device, number, length, mode and owner, last change and last write in seconds and nanoseconds.
 type State = [i128; 9];
 
 impl Files {
     /// As they are now. MUST be taken before they are read.
-    pub(super) fn of(path: &Path, copy: PathBuf) -> io::Result<Files> {
-        let mut files = Vec::new();
-        let mut add = |path: PathBuf| -> io::Result<()> {
-            let metadata = path.metadata()?;
+    ///
+    /// # Errors
+    /// Those of looking at a file, and of a link that leads over what cannot be trusted.
+    pub(super) fn of(path: &Path, copy: PathBuf) -> Result<Files, FileError> {
+        let above = FolderStates::of(path)?;
+        let mut found = Vec::new();
+        let mut add = |path: PathBuf| -> Result<(), FileError> {
+            let io = |error| FileError::io(&path, error);
+            let mut metadata = path.symlink_metadata().map_err(io)?;
+            if metadata.is_symlink() {
+                // what it leads over is none of the folders above
+                metadata = files::real_path(&path)?.metadata().map_err(io)?;
+            }
             let state = [
                 metadata.dev().into(),
                 metadata.ino().into(),
@@ -45,7 +60,7 @@ impl Files {
                 metadata.mtime().into(),
                 metadata.mtime_nsec().into(),
             ];
-            files.push((path, state));
+            found.push((path, state));
             Ok(())
         };
         add(path.to_owned())?;
@@ -54,19 +69,20 @@ impl Files {
         match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             entries => {
-                add(folder)?;
-                for entry in entries? {
-                    add(entry?.path())?;
+                let io = |error| FileError::io(&folder, error);
+                for entry in entries.map_err(io)? {
+                    add(entry.map_err(io)?.path())?;
                 }
+                add(folder)?;
             }
         }
-        files.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(Files(files))
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(Files { files: found, above })
     }
 
     /// Whether none has changed a moment ago.
     fn are_settled(&self, now: i64) -> bool {
-        self.0.iter().all(|(_, state)| state[5] + i128::from(SETTLED) <= i128::from(now))
+        self.files.iter().all(|(_, state)| state[5] + i128::from(SETTLED) <= i128::from(now))
     }
 }
 
@@ -86,5 +102,34 @@ pub(super) fn remember(path: &Path, files: Files, config: &Config) {
     }
     if let Ok(mut recent) = RECENT.try_lock() {
         *recent = Some(Recent { path: path.to_owned(), files, config: config.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    /// Nothing of a file changes when the folder above it is opened to others.
+    #[test]
+    fn what_was_read_below_a_folder_counts_while_the_folder_has_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("etc/postern/accounts.d")).unwrap();
+        fs::create_dir_all(at("over/real")).unwrap();
+        let (path, copy) = (at("etc/postern/postern.toml"), at("etc/postern/postern.toml.valid"));
+        fs::write(&path, "# a comment\n").unwrap();
+        fs::write(&copy, "# a comment\n").unwrap();
+        fs::write(at("over/real/bob.toml"), "").unwrap();
+        symlink(at("over/real/bob.toml"), at("etc/postern/accounts.d/bob.toml")).unwrap();
+        let files = || Files::of(&path, copy.clone());
+        let before = files().unwrap();
+        for changed in ["etc/postern", "etc", "over"] {
+            fs::set_permissions(at(changed), Permissions::from_mode(0o777)).unwrap();
+            assert!(files().ok().as_ref() != Some(&before), "{changed}");
+            fs::set_permissions(at(changed), Permissions::from_mode(0o755)).unwrap();
+            assert!(files().unwrap() == before, "{changed}");
+        }
     }
 }

@@ -60,8 +60,19 @@ impl Door {
     ) -> Result<Rotated, RotationError> {
         let path = self.config.store.key_file.path().to_owned();
         let _alone = Changing::begin(&path)?;
+        self.rotate_keys_by(&mut |keys| keys.replace(&path), renewal, actor, now)
+    }
+
+    /// The same for a process that cannot write the key file: `replace` has that done, and nobody else meanwhile.
+    pub fn rotate_keys_by(
+        &mut self,
+        replace: &mut dyn FnMut(&MasterKeys) -> Result<(), KeyError>,
+        renewal: Renewal,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Rotated, RotationError> {
         let masters = self.store.masters_in_use()?.after_a_new_one()?;
-        masters.replace(&path)?;
+        replace(&masters)?;
 
         // a rotation that was cut off may have left the store with two sealing keys
         let mut rotated = Rotated::default();
@@ -91,9 +102,10 @@ impl Door {
         drop(other);
         self.forget_key_bound()?;
         rotated.damaged = self.seal_anew(&masters)?;
-        self.store.scrub().map_err(|error| RotationError::OldKeyStays(path.clone(), error))?;
+        let path = || self.config.store.key_file.path().to_owned();
+        self.store.scrub().map_err(|error| RotationError::OldKeyStays(path(), error))?;
         let (newest, _) = masters.newest();
-        masters.only(&[newest]).replace(&path)?;
+        replace(&masters.only(&[newest]))?;
         Ok(rotated)
     }
 

@@ -9,6 +9,7 @@ mod app_passwords;
 mod checkpoint;
 mod events;
 mod handle;
+mod header;
 mod holder;
 mod keys;
 mod login_tickets;
@@ -125,10 +126,38 @@ impl Sqlite {
         shape::check(connection)?;
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
-            // a backup that VACUUM INTO made
+            // A backup that VACUUM INTO made. The two bytes that change lie in one sector, and a journal in a file is one
+            // that only root can make.
+            connection.pragma_update(None, "journal_mode", "MEMORY")?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
         }
         Ok(deadline)
+    }
+
+    /// Makes what is missing beside a store, for the store's group: a backup is one file. Where a folder or the store itself
+    /// is missing or in doubt, opening says so.
+    pub(super) fn make_missing_files(path: &Path) -> Result<(), StoreError> {
+        let Ok(folder) = Folder::open(path.parent().unwrap_or(Path::new("/"))) else { return Ok(()) };
+        let path = folder.path().join(path.file_name().unwrap_or_default());
+        let Some(store) = folder.look(path.file_name().unwrap_or_default())? else { return Ok(()) };
+        for suffix in location::BESIDE {
+            let beside = location::with_suffix(&path, suffix);
+            let name = beside.file_name().unwrap_or_default();
+            if folder.look(name)?.is_some() {
+                continue;
+            }
+            match empty(&beside, Some(store.st_gid)) {
+                // another command was first
+                Err(_) if folder.look(name)?.is_some() => {}
+                made => made?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the store's file says that it has this program's version already.
+    pub(super) fn says_this_version(path: &Path) -> Result<bool, StoreError> {
+        Ok(header::says_version(path, APPLICATION, VERSION)?)
     }
 
     /// Takes the store to this program's version.

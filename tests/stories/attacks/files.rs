@@ -92,6 +92,26 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
     Store::open().is_sound();
 }
 
+/// posternd keeps the key and the configuration that it has read. A folder above them that others can write is a doubt from
+/// then on, and not from its next start.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_folder_that_is_opened_to_others_afterwards_denies_until_it_is_closed() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    alice.with_key().enters_with(&phone.code());
+    let mode =
+        |mode| fs::set_permissions("/etc/postern", PermissionsExt::from_mode(mode)).expect("root may do it");
+    mode(0o777);
+    alice.with_key().is_turned_away();
+    let line = host.journal.says("refused cause=unavailable");
+    assert!(line.contains("the folder has mode 0777, too open"), "{line}");
+    mode(0o755);
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+}
+
 /// `init`, then a stricter policy, then a typo: the policy of the first day was in force.
 #[test]
 #[ignore = "needs the test host: tests/run"]

@@ -6,6 +6,8 @@
 //! MUST NOT load a PAM module into the process that listens: each question has a process of its own, which may hang or
 //! crash, and is ended at its time limit.
 #![forbid(unsafe_code)]
+// they panic where standard error cannot be written: see `log`
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 
 mod asking;
 mod helper;

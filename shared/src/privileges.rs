@@ -1,5 +1,9 @@
-//! Giving root up, for good.
+//! Giving root up, for good: what begins as root, to read what root alone can read, goes on as user `posternd` before it
+//! opens key or store. A store may hold what an intruder wrote there: no bug in how it is read gives root away, and nothing
+//! that is made beside it is root's.
 
+use crate::config::{Config, SecretText};
+use crate::door::read_secret;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
@@ -12,22 +16,37 @@ use std::path::Path;
 
 /// Who runs conversations, and whose the store's files are.
 const USER: &str = "posternd";
-const GROUP: &str = "postern";
+/// Who shares key and store with root.
+pub const GROUP: &str = "postern";
+
+/// Becomes user `posternd`, once the secrets of declared accounts are read that this user cannot read. What root cannot read
+/// either is a doubt about that account alone, which whoever asks for it is told.
+///
+/// # Errors
+/// Those of a host that lacks the user, or lets this process not become it.
+pub fn give_root_up(configuration: Option<&mut Config>) -> Result<(), PrivilegesError> {
+    let becoming = Becoming::begin()?;
+    if let Some(accounts) = configuration.map(|config| &mut config.account).filter(|all| !all.is_empty()) {
+        let paths = accounts.iter().enumerate().map(|(index, account)| (account.secret_file.path(), index));
+        for index in becoming.unreadable(paths)? {
+            if let Ok(bytes) = read_secret(&accounts[index]) {
+                accounts[index].secret = SecretText::of(bytes);
+            }
+        }
+    }
+    becoming.finish()
+}
 
 /// A process that is root still, but in the groups of user `posternd`, whom it is about to become.
-pub struct Becoming {
+struct Becoming {
     user: Uid,
     group: Gid,
 }
 
 impl Becoming {
     /// Takes the groups of the user.
-    pub fn begin() -> Result<Becoming, PrivilegesError> {
-        let user = User::from_name(USER)?.ok_or(PrivilegesError::Missing("user", USER))?.uid;
-        let group = Group::from_name(GROUP)?.ok_or(PrivilegesError::Missing("group", GROUP))?.gid;
-        if user.is_root() || group.as_raw() == 0 {
-            return Err(PrivilegesError::StillRoot);
-        }
+    fn begin() -> Result<Becoming, PrivilegesError> {
+        let (user, group) = user_and_group()?;
         let local = std::fs::read_to_string("/etc/group").unwrap_or_default();
         let groups: Vec<Gid> = [group].into_iter().chain(groups_of(USER, &local)).collect();
         set_no_new_privs()?;
@@ -37,7 +56,7 @@ impl Becoming {
     }
 
     /// Those of the paths that the user cannot read.
-    pub fn unreadable<'a, P>(
+    fn unreadable<'a, P>(
         &self,
         paths: impl Iterator<Item = (&'a Path, P)>,
     ) -> Result<Vec<P>, PrivilegesError> {
@@ -50,7 +69,7 @@ impl Becoming {
 
     /// Becomes the user in every id. No way leads back: neither ids nor capabilities nor a program that is run give anything
     /// more, and no other process of the user's can read this one.
-    pub fn finish(self) -> Result<(), PrivilegesError> {
+    fn finish(self) -> Result<(), PrivilegesError> {
         setresuid(self.user, self.user, self.user)?;
         // after the ids: their change sets it anew
         set_dumpable(false)?;
@@ -67,6 +86,19 @@ impl Becoming {
             true => Ok(()),
             false => Err(PrivilegesError::StillRoot),
         }
+    }
+}
+
+/// User `posternd`, and the group that shares key and store with root.
+///
+/// # Errors
+/// Those of a host on which packaging/install, or a package, did not make them.
+pub fn user_and_group() -> Result<(Uid, Gid), PrivilegesError> {
+    let user = User::from_name(USER)?.ok_or(PrivilegesError::Missing("user", USER))?.uid;
+    let group = Group::from_name(GROUP)?.ok_or(PrivilegesError::Missing("group", GROUP))?.gid;
+    match user.is_root() || group.as_raw() == 0 {
+        true => Err(PrivilegesError::StillRoot),
+        false => Ok((user, group)),
     }
 }
 
@@ -111,7 +143,7 @@ impl fmt::Display for PrivilegesError {
             PrivilegesError::System(errno) => {
                 write!(
                     f,
-                    "it cannot become user {USER} ({errno}); give the PAM host CAP_SETUID and CAP_SETGID"
+                    "it cannot become user {USER} ({errno}); give whoever starts it, such as the PAM host, CAP_SETUID and CAP_SETGID"
                 )
             }
         }

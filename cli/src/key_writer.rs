@@ -1,0 +1,187 @@
+//! Who writes the key file while keys are rotated. The rotation reads the store, so it is no process of root's; the key file
+//! and its folder are root's alone. This program is run once more for that: it stays root, holds the lock of the key file,
+//! and knows nothing but to put other master keys in its place.
+//!
+//! MUST NOT open the store, or write anything but whole master keys, whatever the rotation sends: that may have read a store
+//! which an intruder wrote.
+
+use crate::output::Failure;
+use nix::unistd::geteuid;
+use shared::key::{Changing, KeyError, LARGEST, MasterKeys};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use zeroize::Zeroizing;
+
+/// The name by which this program is run for it; the path of the key file follows.
+const NAME: &str = "postern-key-writer";
+/// The longest reason why something was not written, in bytes.
+const LONGEST_REASON: u32 = 4096;
+
+/// The process that writes, for the one that rotates; it ends with it.
+pub(crate) struct KeyWriter {
+    stream: UnixStream,
+    process: Child,
+}
+
+impl KeyWriter {
+    /// Starts it, as root.
+    pub(crate) fn start(key_file: &Path) -> Result<KeyWriter, Failure> {
+        let (stream, theirs) = UnixStream::pair()?;
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(NAME).arg(key_file);
+        let process = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn();
+        let process =
+            process.map_err(|error| Failure::new(format_args!("postern cannot be run again: {error}")))?;
+        Ok(KeyWriter { stream, process })
+    }
+
+    /// Has it keep all others from changing the key file, until this goes. To be done before the file is read that is to be
+    /// changed.
+    pub(crate) fn begin(&mut self) -> Result<(), KeyError> {
+        self.ask(&[])
+    }
+
+    /// Has other master keys put in place of those in the file, durably.
+    pub(crate) fn replace(&mut self, keys: &MasterKeys) -> Result<(), KeyError> {
+        self.ask(keys.text().as_bytes())
+    }
+
+    fn ask(&mut self, text: &[u8]) -> Result<(), KeyError> {
+        let gone = |error: io::Error| {
+            KeyError::NotWritten(format!("the process that writes the key file has ended: {error}"))
+        };
+        send(&self.stream, text).map_err(gone)?;
+        match receive(&self.stream, LONGEST_REASON).map_err(gone)?.as_slice() {
+            [] => Ok(()),
+            reason => Err(KeyError::NotWritten(String::from_utf8_lossy(reason).into_owned())),
+        }
+    }
+}
+
+impl Drop for KeyWriter {
+    fn drop(&mut self) {
+        // it ends where it has nothing more to read
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs the writer, if it is what this program was run for.
+pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    arguments.next().filter(|name| name == NAME)?;
+    let stream = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    let (Ok(stream), Some(path)) = (stream, arguments.next()) else { return Some(ExitCode::from(2)) };
+    // whoever is not root can write no key file either
+    Some(match geteuid().is_root() && serve(&stream, Path::new(&path)).is_ok() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Does what it is sent, and holds the lock, once it is asked to, until the rotation has ended. A request that ends early is
+/// none.
+fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
+    let mut alone = None;
+    loop {
+        let text = match receive(stream, LARGEST) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            text => text?,
+        };
+        let done = match (&alone, text.as_slice()) {
+            (None, []) => Changing::begin(path).map(|changing| alone = Some(changing)),
+            (None, _) => Err(KeyError::NotWritten("the key file is not locked yet".to_owned())),
+            (Some(_), text) => MasterKeys::parse(path, text).and_then(|keys| keys.replace(path)),
+        };
+        reply(stream, done)?;
+    }
+}
+
+fn reply(stream: &UnixStream, result: Result<(), KeyError>) -> io::Result<()> {
+    let reason = result.err().map(|error| error.to_string()).unwrap_or_default();
+    let most = usize::try_from(LONGEST_REASON).map_err(io::Error::other)?.min(reason.len());
+    send(stream, &reason.as_bytes()[..most])
+}
+
+/// A frame: its length, four bytes, and what it holds.
+fn send(mut stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream.write_all(&length.to_be_bytes())?;
+    stream.write_all(bytes)
+}
+
+fn receive(mut stream: &UnixStream, longest: u32) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length);
+    if length > longest {
+        return Err(io::Error::other("a frame that is too long"));
+    }
+    let mut bytes = Zeroizing::new(vec![0; usize::try_from(length).map_err(io::Error::other)?]);
+    stream.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+    use std::thread;
+
+    fn key_file(folder: &Path) -> PathBuf {
+        let path = folder.join("key");
+        fs::write(&path, MasterKeys::generate().unwrap().1.as_bytes()).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        path
+    }
+
+    /// What it replies to a frame; an empty one is a success.
+    fn replies(stream: &UnixStream, text: &[u8]) -> String {
+        send(stream, text).unwrap();
+        String::from_utf8(receive(stream, LONGEST_REASON).unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn whole_master_keys_take_the_place_of_others_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = key_file(folder.path());
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let of_writer = path.clone();
+        let writer = thread::spawn(move || serve(&theirs, &of_writer));
+        assert!(replies(&ours, MasterKeys::generate().unwrap().1.as_bytes()).contains("not locked"));
+        assert_eq!(replies(&ours, b""), "");
+        // nobody else changes the file meanwhile
+        assert!(matches!(Changing::begin(&path), Err(KeyError::Changing(_))));
+
+        let before = fs::read(&path).unwrap();
+        for nonsense in [&b""[..], b"root::0:0::/:/bin/sh\n", b"# no key\n", &[0xff; 65]] {
+            assert!(replies(&ours, nonsense).contains("expected one key of 64 hexadecimal digits"));
+            assert_eq!(fs::read(&path).unwrap(), before);
+        }
+        let (_, new) = MasterKeys::generate().unwrap();
+        assert_eq!(replies(&ours, new.as_bytes()), "");
+        assert_eq!(fs::read(&path).unwrap(), new.as_bytes());
+        // half a request, and an end
+        (&ours).write_all(&[0, 0, 0, 65, b'a']).unwrap();
+        drop(ours);
+        writer.join().unwrap().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), new.as_bytes());
+        assert!(Changing::begin(&path).is_ok());
+    }
+
+    #[test]
+    fn a_frame_that_is_too_long_ends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = key_file(folder.path());
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let writer = thread::spawn(move || serve(&theirs, &path));
+        (&ours).write_all(&(LARGEST + 1).to_be_bytes()).unwrap();
+        assert!(writer.join().unwrap().is_err());
+    }
+}

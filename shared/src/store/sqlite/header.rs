@@ -1,0 +1,64 @@
+//! What the first bytes of a store say, without the engine: the file format of SQLite, section 1.3.
+
+use crate::files::FileError;
+use crate::store::location;
+use nix::fcntl::OFlag;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// What a file of the engine begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Where `user_version` and `application_id` stand, four bytes each, the highest first.
+const USER_VERSION: usize = 60;
+const APPLICATION_ID: usize = 68;
+
+/// Whether the file says that it is a store of this version. One that does not may be one all the same: what was written
+/// last may lie in the journal.
+pub(super) fn says_version(path: &Path, application: i64, version: i64) -> Result<bool, FileError> {
+    let path = location::trusted(path)?;
+    let io = |error| FileError::io(&path, error);
+    let mut options = File::options();
+    let opened = options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(&path);
+    let mut header = Vec::new();
+    opened.and_then(|file| file.take(100).read_to_end(&mut header)).map_err(io)?;
+    let number = |at: usize| {
+        let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(|bytes| i64::from(i32::from_be_bytes(bytes)))
+    };
+    let is_store = header.starts_with(MAGIC) && number(APPLICATION_ID) == Some(application);
+    Ok(is_store && number(USER_VERSION) == Some(version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{APPLICATION, Sqlite, VERSION};
+    use super::*;
+    use crate::key::MasterKeys;
+    use crate::vault::Vault;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_header_says_which_version_a_store_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store/postern.db");
+        let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
+        Sqlite::create(&path, None, &keys).unwrap();
+        assert!(says_version(&path, APPLICATION, VERSION).unwrap());
+        assert!(!says_version(&path, APPLICATION, VERSION + 1).unwrap());
+
+        let of_version_3 = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/version-3/postern.db");
+        for (bytes, what) in [
+            (fs::read(of_version_3).unwrap(), "an older one"),
+            (Vec::new(), "empty"),
+            (vec![b'S'; 200], "none"),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            assert!(!says_version(&path, APPLICATION, VERSION).unwrap(), "{what}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        assert!(says_version(&path, APPLICATION, VERSION).is_err());
+    }
+}

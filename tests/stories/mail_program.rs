@@ -1,0 +1,156 @@
+//! `[email] command` attacks: the program that sends mail runs by a unit of its own, without the key and the store, and is
+//! ended when its time is over.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use testhost::{Host, KEY, MailProgram, Postern, STORE, Store, Systemd, finished, running};
+
+const SOCKET: &str = "/run/postern/mail.sock";
+const UNITS: &str = "/usr/lib/systemd/system";
+
+/// A configuration with a program that runs a script.
+fn by(script: &str) -> String {
+    format!(
+        "[email]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\nfrom = \"postern@example.test\"\ntime_limit = \"2s\"\n"
+    )
+}
+
+/// What became of a letter, as the command that asked for it says.
+#[track_caller]
+fn sends_nothing(user: &str) -> String {
+    let said = Postern::call(&format!("email set {user} {user}@example.test")).refuses();
+    assert!(said.err.contains("no mail was sent"), "{}", said.err);
+    said.err
+}
+
+/// What a program does that wants the key: it says what it could read.
+fn thief(path: &str) -> String {
+    format!("cat >/dev/null; id -un >&2; cat {path} >&2; id -Gn >&2; exit 9")
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn systemd_understands_the_units_of_the_mail_program() {
+    let _host = Host::fresh();
+    let units = ["postern-mail.socket", "postern-mail@.service"].map(|name| format!("{UNITS}/{name}"));
+    let said = Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&units).output();
+    let said = said.expect("systemd-analyze runs");
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.success() && !text.contains("postern"), "{text}");
+}
+
+/// Under systemd, as it is installed: what the program says it could read is nothing of posternd's.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_program_reads_neither_key_nor_store() {
+    let mut host = Host::fresh();
+    host.posternd = None;
+    host.clock.as_setuid_programs_see_it();
+    // a group of its own reaches it: sendmail of Postfix is like that
+    let setgid = "/usr/local/bin/setgid-id";
+    finished(Command::new("install").args(["-g", "mail", "-m", "2755", "/usr/bin/id", setgid]));
+    host.configure(&by(&thief(KEY)));
+    let systemd = Systemd::start();
+    systemd.does("start posternd.service");
+    for path in [KEY, STORE, "/run/postern/pam.sock"] {
+        host.configure(&by(&thief(path)));
+        let said = sends_nothing("alice");
+        assert!(said.contains("exit status: 9: postern-mail"), "{said}");
+        assert!(said.contains(path) && said.contains("Permission denied"), "{said}");
+        assert!(!said.contains(" postern "), "its groups: {said}");
+    }
+    // also where the unit hides nothing, by its user alone
+    for path in [KEY, STORE] {
+        let mut reads = Command::new("setpriv");
+        reads.args(["--reuid=postern-mail", "--regid=postern-mail", "--init-groups", "cat", path]);
+        assert!(!reads.output().expect("setpriv runs").status.success(), "{path}");
+    }
+    // it can ask neither for a letter nor for another program
+    let mut connects = Command::new("setpriv");
+    connects.args(["--reuid=postern-mail", "--regid=postern-mail", "--init-groups", "python3", "-c"]);
+    connects.arg(format!("import socket; socket.socket(socket.AF_UNIX).connect('{SOCKET}')"));
+    let refused = connects.output().expect("python3 runs");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("PermissionError"), "{refused:?}");
+
+    host.configure(&by(&format!("cat >/dev/null; {setgid} -gn >&2; exit 9")));
+    let said = sends_nothing("alice");
+    assert!(said.contains("exit status: 9: mail"), "{said}");
+    let took = by("cat >/dev/null");
+    host.configure(&took);
+    Postern::call("email set alice alice@example.test").does();
+    assert!(systemd.log("posternd").contains("mailed user=\"alice\""), "{}", systemd.log("posternd"));
+
+    // where nothing listens, posternd runs nothing itself: the letter waits
+    systemd.does("stop postern-mail.socket");
+    let said = Postern::call("email set bob bob@example.test").refuses();
+    assert!(said.err.contains("the mail waits"), "{}", said.err);
+    assert!(systemd.log("posternd").contains("mail waits: nothing listens at /run/postern/mail.sock"));
+    let check = Postern::call("check").does().err;
+    assert!(check.contains("systemctl enable --now postern-mail.socket"), "{check}");
+    systemd.does("start postern-mail.socket");
+    testhost::patiently("it is sent", || {
+        Ok(systemd.log("posternd").contains("mailed user=\"bob\"").then_some(()))
+    });
+}
+
+/// One that never ends, or never stops talking, is ended at its time limit with all that it started; nobody waits longer.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_program_that_never_ends_is_ended() {
+    let host = Host::fresh();
+    let _program = MailProgram::listens();
+    let sleep = "/usr/local/bin/mail-sleep";
+    finished(Command::new("install").args(["-m", "755", "/bin/sleep", sleep]));
+    for script in [
+        format!("{sleep} 600 & wait"),
+        format!("setsid {sleep} 2 & exec {sleep} 600"),
+        "yes >&2".to_owned(),
+        "yes".to_owned(),
+        "trap '' PIPE; while :; do echo x; done >&2".to_owned(),
+    ] {
+        host.configure(&by(&script));
+        let began = Instant::now();
+        sends_nothing("alice");
+        assert!(began.elapsed() < Duration::from_secs(8), "{script}: {:?}", began.elapsed());
+    }
+    testhost::patiently("nothing runs on", || Ok(running(sleep).is_empty().then_some(())));
+    assert!(host.posternd().log().lines().all(|line| line.len() < 1000), "{}", host.posternd().log());
+    assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 0, "each was tried once");
+}
+
+/// Only posternd connects there; what is no letter of its runs no program.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn what_is_no_letter_runs_no_program() {
+    let host = Host::fresh();
+    let _program = MailProgram::listens();
+    let ran = "/var/tmp/mail-program-ran";
+    let _ = fs::remove_file(ran);
+    host.configure(&by(&format!("touch {ran}")));
+    let ask = |request: &[u8]| {
+        let mut stream = UnixStream::connect(SOCKET).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        // it may have been refused by its head already
+        let _ = stream.write_all(request);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        String::from_utf8_lossy(&reply).into_owned()
+    };
+    let large = 10 * 1024 * 1024_u32;
+    let letter = [&[1][..], &large.to_be_bytes(), &vec![b'x'; large as usize]].concat();
+    assert!(ask(&letter).contains("larger than 262144 bytes"));
+    assert_eq!(ask(&letter[..1000]).as_bytes().first(), Some(&1));
+    assert_eq!(ask(&[1, 0, 0, 0, 9, b'h', b'a', b'l', b'f']), "");
+    assert_eq!(ask(&[2, 0, 0, 0, 1, b'x']), "");
+    assert_eq!(ask(b"HELO"), "");
+    assert!(!fs::exists(ran).expect("a folder"));
+    assert!(ask(&[1, 0, 0, 0, 1, b'x']).starts_with('\0'));
+    assert!(fs::exists(ran).expect("a folder"));
+    let mode = fs::metadata(SOCKET).expect("it listens").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}

@@ -1,0 +1,237 @@
+//! Commands of root's: root for what root alone can read, and user `posternd` before they open key and store. A store that
+//! an intruder wrote is never read by a process of root's, and nothing in its folder is made by one.
+
+use nix::unistd::{Group, User};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::process::Command;
+use testhost::{Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, Terminal, finished, give_to_daemons};
+
+const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+/// The values of a line of /proc/PID/status.
+#[track_caller]
+fn status(process: u32, name: &str) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Insists that a process is posternd's in every id, and can be nothing more.
+#[track_caller]
+pub(crate) fn is_posternds(process: u32) {
+    let user = User::from_name("posternd").expect("an answer").expect("the user").uid.to_string();
+    let group = Group::from_name("postern").expect("an answer").expect("the group").gid.to_string();
+    assert!(status(process, "Uid:").iter().all(|uid| *uid == user), "{:?}", status(process, "Uid:"));
+    assert!(status(process, "Gid:").iter().all(|gid| *gid == group), "{:?}", status(process, "Gid:"));
+    assert_eq!(status(process, "Groups:"), [group]);
+    for set in ["CapPrm:", "CapEff:", "CapAmb:"] {
+        assert_eq!(status(process, set), ["0000000000000000"], "{set}");
+    }
+    assert_eq!(status(process, "NoNewPrivs:"), ["1"]);
+}
+
+/// Every file of the store's folder: name, number, owner, group and mode.
+fn files() -> Vec<(String, u64, u32, u32, u32)> {
+    let entries = fs::read_dir(STORE_FOLDER).expect("the folder").map(|entry| entry.expect("an entry"));
+    let mut files: Vec<_> = entries
+        .map(|entry| {
+            let found = entry.metadata().expect("it is there");
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, found.ino(), found.uid(), found.gid(), found.mode() & 0o7777)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// What is typed at a prompt comes to a process that has the store open and is not root's.
+#[track_caller]
+fn sets_a_password(host: &Host) {
+    host.person("alice").enrols();
+    let before = files();
+    let mut terminal = Terminal::run(Postern::call("password alice").command());
+    terminal.expect("New password: ");
+    let process = terminal.process_of("postern");
+    is_posternds(process);
+    let open = fs::read_dir(format!("/proc/{process}/fd")).expect("root may look").flatten();
+    let open: Vec<_> = open.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+    assert!(open.iter().any(|path| path.as_os_str() == STORE), "{open:?}");
+    // posternd, should somebody have taken it over, cannot look into a command
+    let mut traces = Command::new("setpriv");
+    traces.args(["--reuid=posternd", "--regid=postern", "--clear-groups", "cat"]);
+    let traced = traces.arg(format!("/proc/{process}/environ")).output().expect("setpriv runs");
+    assert!(!traced.status.success() && traced.stdout.is_empty(), "{traced:?}");
+    terminal.types("a password of eight words and more").expect("Once more: ");
+    let ended = terminal.types("a password of eight words and more");
+    ended.expect("the password of alice is set");
+
+    Postern::call("account add carol").does();
+    Postern::call("one-time-code carol").does();
+    Postern::call("status").does();
+    assert_eq!(files(), before);
+    // the event names who typed it, and not whose process it was
+    let log = Postern::call("log carol --json").does().out;
+    assert!(log.contains("\"actor\":\"root\"") && !log.contains("posternd"), "{log}");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_command_of_roots_opens_the_store_as_posternd() {
+    sets_a_password(&Host::fresh());
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_command_of_roots_opens_the_store_as_posternd_where_no_daemon_runs() {
+    sets_a_password(&Host::without_posternd());
+}
+
+/// Secrets of declared accounts, and what is imported, may be root's alone.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn what_root_alone_can_read_is_read_before() {
+    let host = Host::fresh();
+    let (_bob, phone) = (host.person("bob"), Phone::scans(SECRET));
+    let secret = "/etc/postern/bob.secret";
+    fs::write(secret, SECRET).expect("/etc can be written");
+    fs::set_permissions(secret, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    host.write_configuration(&format!("[[account]]\nname = \"bob\"\nsecret_file = \"{secret}\"\n"));
+    let said = Postern::call("verify bob --json").input(&phone.code()).does();
+    assert!(said.out.contains("\"accepted\""), "{}", said.all());
+
+    let file = "/root/import.uris";
+    fs::write(file, format!("otpauth://totp/dave?secret={SECRET}\n")).expect("/root can be written");
+    fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
+    Postern::call(&format!("import otpauth {file} --yes")).does();
+    fs::remove_file(file).expect("it is there");
+    assert_eq!(Postern::call("status dave --json").does().json()["state"], "on");
+}
+
+/// Root that cannot become another user opens nothing, and says what is missing.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn root_that_cannot_be_given_up_opens_no_store() {
+    let _host = Host::fresh();
+    let mut bound = Command::new("setpriv");
+    bound.args(["--bounding-set=-setuid,-setgid", "/usr/bin/postern", "account", "add", "carol"]);
+    let said = Postern::under(bound).refuses();
+    assert!(said.err.contains("cannot become user posternd (EPERM"), "{}", said.err);
+    assert!(said.err.contains("CAP_SETUID"), "{}", said.err);
+    assert_eq!(Store::open().number("SELECT count(*) FROM account"), 0);
+}
+
+/// A backup is one file, in another mode of the journal; only root can make the ones beside it, and they are for daemons.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_store_that_is_put_back_is_made_whole_for_all_who_open_it() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let before: Vec<_> =
+        files().into_iter().map(|(name, _, uid, gid, mode)| (name, uid, gid, mode)).collect();
+    let copy = "/root/postern.db";
+    let _ = fs::remove_file(copy);
+    Store::open().changes(&format!("VACUUM INTO '{copy}'"));
+    finished(Command::new("rm").args([STORE, &format!("{STORE}-wal"), &format!("{STORE}-shm")]));
+    fs::rename(copy, STORE).or_else(|_| fs::copy(copy, STORE).map(drop)).expect("root may do it");
+    give_to_daemons(STORE, 0o660);
+    assert_eq!(fs::read(STORE).expect("the copy")[18..20], [1, 1], "the copy has another journal");
+    Postern::call("status alice").does();
+    let after: Vec<_> = files().into_iter().map(|(name, _, uid, gid, mode)| (name, uid, gid, mode)).collect();
+    assert_eq!(after, before);
+    assert_eq!(fs::read(STORE).expect("the store")[18..20], [2, 2]);
+    alice.with_key().enters_with(&phone.code());
+    Store::open().is_sound();
+}
+
+/// A key file that posternd cannot read denies everyone: a command of root's says so, too, instead of hiding it.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
+    let _host = Host::fresh();
+    chown(KEY, Some(0), Some(0)).expect("root may do it");
+    let said = Postern::call("status").refuses();
+    assert!(said.err.contains(KEY) && said.err.contains("Permission denied"), "{}", said.err);
+    give_to_daemons(KEY, 0o640);
+    Postern::call("status").does();
+}
+
+/// The key file is root's alone, and the store is read by the rotation: two processes, neither of which can do both.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_file() {
+    let host = Host::fresh();
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    let key = || {
+        let found = fs::metadata(KEY).expect("the key file");
+        (found.uid(), found.gid(), found.mode() & 0o7777)
+    };
+    let (before, held, text) = (key(), files(), fs::read(KEY).expect("the key file"));
+    let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
+    terminal.expect("Type \"renew\" to go on: ");
+    is_posternds(terminal.process_of("postern"));
+    // whoever is asked keeps no other rotation out
+    Postern::call("key rotate").does();
+    terminal.types("renew").expect("all keys are new");
+    assert_eq!(terminal.ends().status.code(), Some(0));
+    assert!(key() == before && files() == held);
+    assert_ne!(fs::read(KEY).expect("the key file"), text);
+    let left = fs::read_dir("/etc/postern").expect("the folder").flatten().map(|entry| entry.file_name());
+    assert!(left.into_iter().all(|name| !name.to_string_lossy().contains(".new")));
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// By the system calls: nothing writable of the store is open before root is given up, whichever command it is.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn no_command_opens_the_store_before_root_is_given_up() {
+    let host = Host::fresh();
+    host.person("alice").enrols();
+    host.configure("[email]\nsmtp_url = \"smtp://127.0.0.1:2\"\nfrom = \"postern@example.test\"\n");
+    let trace = "/tmp/root-commands.strace";
+    for call in [
+        "init",
+        "upgrade",
+        "check",
+        "status",
+        "status alice",
+        "log",
+        "key rotate",
+        "key rotate --compromised --yes",
+        "account add dave",
+        "account group dave --add staff",
+        "account rename dave david",
+        "one-time-code david",
+        "recovery alice --no-confirm",
+        "authenticator list alice",
+        "browser revoke alice --all",
+        "session revoke alice --all",
+        "app-password list alice",
+        "unlock alice",
+        "email remove david",
+        "check --rule GET https://app.example.test/ --user alice",
+        "account remove david",
+        "disable alice",
+        "enroll alice --no-confirm",
+    ] {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", trace, "-e", "trace=openat,setresuid"]);
+        let typed = Postern::call(call).command();
+        strace.arg(typed.get_program()).args(typed.get_args());
+        strace.envs(typed.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        // some of them have nothing to do
+        let said = Postern::under(strace).run();
+        let lines = fs::read_to_string(trace).expect("strace wrote it");
+        let opened = lines.lines().filter(|line| line.contains(STORE) && line.contains("O_RDWR"));
+        let opened: Vec<_> = opened.map(|line| line.split(' ').next().unwrap_or_default()).collect();
+        assert!(!opened.is_empty(), "{call} opens no store: {}", said.all());
+        for process in opened {
+            let of_process = lines.lines().filter(|line| line.starts_with(&format!("{process} ")));
+            let first = of_process.filter(|line| line.contains("setresuid(") || line.contains("O_RDWR"));
+            let first = first.take(2).collect::<Vec<_>>();
+            assert!(first[0].contains("setresuid("), "{call}: {first:?}");
+        }
+    }
+}

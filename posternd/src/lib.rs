@@ -1,6 +1,7 @@
 //! posternd: runs PAM conversations for the module, which only relays, does what commands of users ask, and sends mail.
 //!
-//! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`.
+//! `daemon` serves host.sock and `users` pam.sock; `conversation` is what both run for a PAM host, at `engines`; `origin` says
+//! by what they are counted.
 #![forbid(unsafe_code)]
 
 pub mod conversation;
@@ -9,6 +10,7 @@ pub mod daemon;
 pub mod drain;
 pub mod engines;
 pub mod mail;
+pub mod origin;
 pub mod privileges;
 pub mod remote_host;
 pub mod service;

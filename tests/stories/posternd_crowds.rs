@@ -191,7 +191,7 @@ pub(crate) fn stranger(address: &str) -> UnixStream {
             real_uid: 0,
             mark: None,
         };
-        let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction) };
+        let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction), id: None };
         send(&mut stream, &opening).expect("posternd reads");
         return stream;
     }

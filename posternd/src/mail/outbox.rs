@@ -7,7 +7,8 @@
 use super::log::{log, sent};
 use super::{CONFIGURATION, Configuration, Mailer, Written};
 use crate::drain::CONNECTIONS;
-use crate::engines::{Engines, Origin, Worker, WorkerError};
+use crate::engines::{Engines, Worker, WorkerError};
+use crate::origin::Origin;
 use shared::admission::Class;
 use shared::clock::{self, Timestamp};
 use shared::config::Config;

@@ -2,7 +2,7 @@
 //! that root has kept.
 
 use super::{ConfigError, Fallback, InForce, copy_path, in_force};
-use crate::config::Config;
+use crate::config::{Config, Pam};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -49,6 +49,17 @@ impl LastInForce {
                 *last = Some(Last { path: path.to_owned(), config, is_kept, copy });
                 Ok(found)
             }
+        }
+    }
+}
+
+impl LastInForce {
+    /// Looks at `[pam]` of the last one in force, without reading anything; at the defaults where there was none yet.
+    pub fn look_at<R>(&self, look: impl FnOnce(&Pam) -> R) -> R {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref() {
+            Some(last) => look(&last.config.pam),
+            None => look(&Pam::default()),
         }
     }
 }

@@ -5,7 +5,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shared::protocol::{Greeting, Hook, Opening, State, Transaction, VERSIONS, receive, send};
 use std::fs;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -35,8 +37,11 @@ while True:
         time.sleep(0.002)
 ";
 
-/// The daemon alone: what a module would run without it is out of the way until this goes.
+/// The daemon alone: what a module would run without it is counted, and nobody runs it until this goes.
 struct Alone(Posternd);
+
+/// A line for each time that a module has run it.
+const STARTED: &str = "/run/postern-fallback.started";
 
 impl Alone {
     #[track_caller]
@@ -45,7 +50,19 @@ impl Alone {
         let mut stream = UnixStream::connect(HOST_SOCKET).expect("the socket is there");
         let _: Greeting = receive(&mut stream).expect("posternd greets");
         fs::rename(DAEMON, format!("{DAEMON}.aside")).expect("the copy of the host can be written");
+        let _ = fs::remove_file(STARTED);
+        fs::write(DAEMON, format!("#!/bin/sh\necho $PPID >>{STARTED}\n")).expect("root may do it");
+        fs::set_permissions(DAEMON, Permissions::from_mode(0o755)).expect("root may do it");
         Alone(posternd)
+    }
+}
+
+impl Alone {
+    /// Nobody's module had a reason to run it.
+    #[track_caller]
+    fn no_fallback_was_started(&self) {
+        let started = fs::read_to_string(STARTED).unwrap_or_default();
+        assert_eq!(started.lines().count(), 0, "posternd --stdio was started");
     }
 }
 
@@ -123,6 +140,21 @@ fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
     }
     alice_and_root_get_in(&host, &alice, &phone);
     assert_eq!(posternd.0.log(), "");
+    posternd.no_fallback_was_started();
+}
+
+/// Where no daemon is, the same count says that one was started.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_fallback_that_is_started_is_counted() {
+    let host = Host::without_posternd();
+    let (alice, ..) = people(&host);
+    let mut posternd = Alone::start();
+    posternd.no_fallback_was_started();
+    posternd.0.signal(Signal::SIGSTOP);
+    alice.with_key().is_turned_away();
+    assert!(fs::read_to_string(STARTED).is_ok_and(|started| !started.is_empty()));
+    posternd.0.crash();
 }
 
 /// As many connections as mallory can stop between two system calls of theirs; her set-user-ID processes are root's.
@@ -144,6 +176,7 @@ fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
     patiently("2,000 are connected", || Ok(fs::exists(started)?.then_some(())));
     alice_and_root_get_in(&host, &alice, &phone);
     assert_eq!(posternd.0.log(), "");
+    posternd.no_fallback_was_started();
 }
 
 /// Conversations of strangers who are asked for a code and type none: from one address, and from as many as there are.
@@ -167,6 +200,7 @@ fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     }
     alice_and_root_get_in(&host, &alice, &phone);
     assert_eq!(posternd.0.log(), "");
+    posternd.no_fallback_was_started();
 }
 
 /// A stranger at a code prompt before the first factor.

@@ -13,7 +13,7 @@ use crate::service::{CONFIGURATION, Daemon};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shared::admission::Class;
 use shared::door::{Waiting, while_waiting};
-use shared::host_process::{self, HostProcess};
+use shared::host_process::HostProcess;
 use shared::name_service::NameService;
 use shared::protocol::{
     Denial, FrameError, Greeting, HookResult, Instruction, Opening, State, VERSIONS, receive, send,
@@ -72,7 +72,6 @@ impl From<io::Error> for Ended {
 /// Those of [`Daemon::accept`].
 pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
     raise_descriptor_limit();
-    warn_of_hidden_processes();
     let conversations = Arc::new(Conversations::with_room_for(CONVERSATIONS, OF_ONE_ORIGIN));
     let opening = Conversations::with_room_for(OPENING, OF_ONE_USER);
     let (engines, names) = (Engines::new(), NameService::default());
@@ -122,16 +121,6 @@ fn raise_descriptor_limit() {
             eprintln!("posternd: the limit on open files is {most}; set LimitNOFILE={needed} or more")
         }
         Err(error) => eprintln!("posternd: the limit on open files cannot be raised: {error}"),
-    }
-}
-
-/// Without /proc of others, users cannot be told apart before they have said who they are, nor processes of a version 1.
-fn warn_of_hidden_processes() {
-    if !host_process::sees_others() {
-        eprintln!(
-            "posternd: /proc hides the processes of others (hidepid=): PAM hosts that only connect are counted as one user, and \
-             marks of users' hosts count for nothing; mount /proc with gid=postern or without hidepid="
-        );
     }
 }
 

@@ -60,6 +60,17 @@ impl Peer {
     }
 }
 
+/// Warns where /proc hides the processes of others: before they have sent anything users are then not told apart,
+/// and some hosts never.
+pub fn warn_of_hidden_processes() {
+    if !host_process::sees_others() {
+        eprintln!(
+            "posternd: /proc hides the processes of others (hidepid=): PAM hosts that only connect are counted as one user, and \
+             marks of users' hosts count for nothing; mount /proc with gid=postern or without hidepid="
+        );
+    }
+}
+
 impl Origin {
     /// Of a conversation of one of root's hosts, which is believed where the kernel names no other user.
     pub(crate) fn of(transaction: &Transaction, peer: Peer, pam: &Pam) -> Origin {

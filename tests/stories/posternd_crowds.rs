@@ -1,5 +1,6 @@
 //! Crowds at posternd: whoever they are of, others get in, and the module finds no reason to start another posternd.
 
+use crate::guest_process::PAM_HOST;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -11,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use testhost::{HOST_SOCKET, Host, Person, Phone, Posternd, Terminal, patiently};
+use testhost::{HOST_SOCKET, Host, PamHost, Person, Phone, Posternd, Terminal, patiently};
 
 const DAEMON: &str = "/usr/libexec/postern/posternd";
 
@@ -148,11 +149,12 @@ fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
 #[ignore = "needs the test host: tests/run"]
 fn a_fallback_that_is_started_is_counted() {
     let host = Host::without_posternd();
-    let (alice, ..) = people(&host);
+    host.person("alice").enrols();
     let mut posternd = Alone::start();
     posternd.no_fallback_was_started();
     posternd.0.signal(Signal::SIGSTOP);
-    alice.with_key().is_turned_away();
+    host.pam("guest", "auth required pam_totp.so\naccount required pam_totp.so\n");
+    assert_eq!(PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends().number(), Some(9));
     assert!(fs::read_to_string(STARTED).is_ok_and(|started| !started.is_empty()));
     posternd.0.crash();
 }
@@ -179,10 +181,11 @@ fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
     posternd.no_fallback_was_started();
 }
 
-/// Conversations of strangers who are asked for a code and type none: from one address, and from as many as there are.
+/// Conversations of strangers who are asked for a code and type none: from one address, from as many networks as there are,
+/// and from hosts whose names they made up.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
+fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     let host = Host::without_posternd();
     let (alice, phone, _mallory) = people(&host);
     let posternd = Alone::start();
@@ -190,8 +193,9 @@ fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(4096), hard).expect("root may do it");
     let mut held = Vec::new();
     for number in 0..5_000 {
-        for address in ["192.0.2.66".to_owned(), format!("2001:db8::{number:x}")] {
-            held.push(stranger(&address));
+        let made_up = [format!("2001:db8:{number:x}::1"), format!("host{number}.example.org")];
+        for from in ["192.0.2.66"].into_iter().chain(made_up.iter().map(String::as_str)) {
+            held.push(stranger(from));
         }
         // those that were ended for others
         if held.len() > 3_000 {
@@ -203,9 +207,9 @@ fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     posternd.no_fallback_was_started();
 }
 
-/// A stranger at a code prompt before the first factor.
+/// A stranger at a code prompt before the first factor, from an address or a name.
 #[track_caller]
-pub(crate) fn stranger(address: &str) -> UnixStream {
+pub(crate) fn stranger(from: &str) -> UnixStream {
     for _ in 0..100 {
         let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
         let greeting: Greeting = receive(&mut stream).expect("posternd greets");
@@ -218,9 +222,9 @@ pub(crate) fn stranger(address: &str) -> UnixStream {
             options: Vec::new(),
             service: Some(b"sshd".to_vec()),
             user: Some(b"alice".to_vec()),
-            remote_host: Some(address.as_bytes().to_vec()),
+            remote_host: Some(from.as_bytes().to_vec()),
             terminal: None,
-            ssh_connection: Some(format!("{address} 4711 192.0.2.1 22").into_bytes()),
+            ssh_connection: Some(format!("{from} 4711 192.0.2.1 22").into_bytes()),
             ssh_auth_info: None,
             real_uid: 0,
             mark: None,

@@ -58,7 +58,7 @@ fn is_denied_in_account(host: &Host, ended: &PamEnded, remedy: &str) {
     let line = host.journal.says("warning cause=process-unseen address=- service=guest user=\"alice\": ");
     assert!(line.contains(remedy), "{line}");
     host.journal
-        .says("refused cause=not-asked address=- service=guest user=\"alice\": no code was asked for");
+        .says("refused cause=not-asked address=- service=guest user=\"alice\": a mark of its auth line");
 }
 
 /// A container's sshd at a socket that is bind-mounted, and the like.
@@ -82,6 +82,16 @@ fn a_container_may_begin_with_the_daemon_and_end_with_its_own_fallback() {
     let posternd = Posternd::start();
     let container = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
     let ended = logs_in(&host, &phone, &container, || drop(posternd));
+    assert!(ended.entered(), "{ended:?}\n{}", host.journal.rest());
+}
+
+/// `--stdio` looks while it is root, whom /proc hides nothing from.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn where_proc_hides_others_the_fallback_sees_its_host() {
+    let (host, phone) = host();
+    install_previous_module();
+    let ended = logs_in(&host, &phone, HIDING, || ());
     assert!(ended.entered(), "{ended:?}\n{}", host.journal.rest());
 }
 

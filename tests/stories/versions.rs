@@ -198,9 +198,11 @@ fn where_no_version_is_shared_the_fallback_decides_or_the_log_says_what_to_insta
         "#!/usr/bin/python3\nimport socket\ns=socket.socket(fileno=0)\ns.send({STRANGE})\ns.recv(1)\n"
     );
     fs::write(PROGRAM, script).expect("root may do it");
-    people.0.with_key().is_turned_away();
+    host.pam("guest", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    let ended = PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends();
+    assert_eq!(ended.number(), Some(9), "{ended:?}");
     host.journal.says(
-        "refused cause=unavailable address=127.0.0.1 service=sshd user=\"alice\": posternd --stdio is of another version \
-         than pam_totp.so; install both of one version",
+        "refused cause=unavailable address=- service=guest user=\"alice\": posternd --stdio is of another version than \
+         pam_totp.so; install both of one version",
     );
 }

@@ -162,7 +162,7 @@ impl fmt::Display for MarkRefusal {
             MarkRefusal::Service => "the mark of its auth line is another service's",
             MarkRefusal::Process => "the mark of its auth line is another process's",
             MarkRefusal::Unseen(why) => {
-                return write!(f, "what its auth line accepted counts here no more: {why}");
+                return write!(f, "a mark of its auth line does not count: {why}");
             }
             MarkRefusal::Revoked => "what its auth line accepted was revoked since",
         };

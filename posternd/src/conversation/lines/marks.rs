@@ -96,7 +96,7 @@ fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
         assert_eq!(host.mark.borrow().as_deref(), None);
         let log = host.log_text();
         assert!(log.contains("warning cause=process-unseen ") && log.contains(remedy), "{log}");
-        is_refused(&home, &host, "no code was asked for");
+        is_refused(&home, &host, remedy);
 
         let seen = sudo().who_types(&[&home.code(1)]);
         assert_eq!(home.auth(&seen, "first_factor=passed"), HookResult::Passed);

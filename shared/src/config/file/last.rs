@@ -140,4 +140,18 @@ mod tests {
         let found = last.in_force(&path).unwrap();
         assert_eq!((period(&found), found.problem.is_none()), (60, true));
     }
+
+    /// Whoever accepts connections must not wait for a disk.
+    #[test]
+    fn the_last_one_is_looked_at_without_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postern.toml");
+        fs::write(&path, "[pam]\nfirst_factor = \"passed\"\n").unwrap();
+        let last = LastInForce::new();
+        let first_factor = || last.look_at(|pam| pam.first_factor);
+        assert_eq!(first_factor(), None);
+        last.in_force(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(first_factor(), Some(crate::config::FirstFactor::Passed));
+    }
 }

@@ -4,6 +4,7 @@
 //! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
 //! or a mode that anyone can write by, is a doubt, and the next opening says which.
 
+use crate::origin::Origin;
 use crate::watchdog::ACTIVITIES;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
@@ -37,17 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const LONGEST: Duration = Duration::from_secs(40);
 /// Engines that are kept open while nobody uses them.
 const IDLE: usize = 4;
-
-/// By what places are counted: the real user of the host process, else the remote address, else the service.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// Whoever runs the host process, where that is not root.
-    User(u32),
-    /// The remote host, as the host process names it.
-    Remote(Vec<u8>),
-    /// The service.
-    Service(Vec<u8>),
-}
 
 /// The engines of this process.
 pub struct Engines {

@@ -84,7 +84,7 @@ fn begins(user: &str) -> UnixStream {
         real_uid: 0,
         mark: None,
     };
-    let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction) };
+    let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction), id: None };
     send(&mut stream, &opening).expect("posternd reads");
     stream
 }

@@ -87,12 +87,12 @@ pub(crate) enum Ruled {
 #[derive(Debug)]
 pub(crate) struct Granted {
     by: String,
-    mark: Mark,
+    mark: Option<Mark>,
 }
 
 impl Granted {
-    /// By what, as logs name it; and the mark for the guard.
-    pub(crate) fn into_parts(self) -> (String, Mark) {
+    /// By what, as logs name it; and the mark for the guard, none where nothing tells the host process from others.
+    pub(crate) fn into_parts(self) -> (String, Option<Mark>) {
         (self.by, self.mark)
     }
 }
@@ -188,10 +188,10 @@ impl Desk {
         let typed = text(typed, reading);
         let Answered { judged, told, mark } = self.ask(person, Question::Answer { typed, reading })?;
         match (judged, mark) {
-            (Judged::Accepted { by, taken }, Some(mark)) => {
+            (Judged::Accepted { by, taken }, mark) => {
                 // before the first factor the guard tells what it brings
                 let told = if person.stage == Stage::After { told } else { Vec::new() };
-                Ok(Ruled::Accepted { granted: Granted { by, mark: Mark::sealed(mark) }, told, taken })
+                Ok(Ruled::Accepted { granted: Granted { by, mark: self.sealed(mark)? }, told, taken })
             }
             (Judged::Refused { cause, words, taken }, _) => {
                 Ok(Ruled::Refused { refusal: Refusal { cause, words }, taken })
@@ -214,12 +214,20 @@ impl Desk {
         }
     }
 
+    /// The mark of who passes, which every one has whose host process can be told from others.
+    fn sealed(&self, mark: Option<Typed>) -> Result<Option<Mark>, DeskError> {
+        match mark {
+            None if self.process.binding().is_ok() => Err(DeskError::Nonsense),
+            mark => Ok(mark.map(Mark::sealed)),
+        }
+    }
+
     /// Whether someone who must have a second factor, and has none, may come in without; the mark for the guard.
-    pub(crate) fn waive(&self, person: &Person<'_>) -> Result<Option<(Waiver, Mark)>, DeskError> {
+    pub(crate) fn waive(&self, person: &Person<'_>) -> Result<Option<(Waiver, Option<Mark>)>, DeskError> {
         let Answered { judged, mark, .. } = self.ask(person, Question::Waive)?;
         match (judged, mark) {
             (Judged::Waived(None), _) => Ok(None),
-            (Judged::Waived(Some(waiver)), Some(mark)) => Ok(Some((waiver, Mark::sealed(mark)))),
+            (Judged::Waived(Some(waiver)), mark) => Ok(Some((waiver, self.sealed(mark)?))),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -228,8 +236,8 @@ impl Desk {
     pub(crate) fn grace(&self, person: &Person<'_>, grace: Grace) -> Result<Option<Granted>, DeskError> {
         let Answered { judged, mark, .. } = self.ask(person, Question::Grace(grace))?;
         match (judged, mark) {
-            (Judged::Grace(Spared::Yes), Some(mark)) => {
-                Ok(Some(Granted { by: "grace".to_owned(), mark: Mark::sealed(mark) }))
+            (Judged::Grace(Spared::Yes), mark) => {
+                Ok(Some(Granted { by: "grace".to_owned(), mark: self.sealed(mark)? }))
             }
             (Judged::Grace(Spared::No), _) => Ok(None),
             _ => Err(DeskError::Nonsense),
@@ -322,8 +330,8 @@ impl Desk {
         let activate = Question::Setup(AtPrompt::Activate(ticket.clone()));
         let Answered { judged, told, mark } = self.ask(person, activate)?;
         match (judged, mark) {
-            (Judged::Done, Some(mark)) => {
-                Ok((Granted { by: words::SET_UP.to_owned(), mark: Mark::sealed(mark) }, told))
+            (Judged::Done, mark) => {
+                Ok((Granted { by: words::SET_UP.to_owned(), mark: self.sealed(mark)? }, told))
             }
             _ => Err(DeskError::Nonsense),
         }

@@ -126,11 +126,11 @@ impl Door {
         };
         let mark = match at {
             None => None,
-            Some(at) => Some(self.seal_mark(
+            Some(at) => self.seal_mark(
                 judging,
                 Passed { caller, account, at, accepted: None, told: Vec::new() },
                 now,
-            )?),
+            )?,
         };
         Ok(Reply { mark, ..Answer::Judged(judged).into() })
     }
@@ -224,7 +224,7 @@ impl Door {
             _ => Vec::new(),
         };
         let passed = Passed { caller, account: visitor.name, at, accepted, told: told_later };
-        let mark = Some(self.seal_mark(judging, passed, now)?);
+        let mark = self.seal_mark(judging, passed, now)?;
         Ok(Reply { told, mark, answer: Answer::Judged(Judged::Accepted { by, taken }) })
     }
 

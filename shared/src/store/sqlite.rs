@@ -151,6 +151,8 @@ impl Sqlite {
                 Err(_) if folder.look(name)?.is_some() => {}
                 made => made?,
             }
+            // the engine syncs no folder
+            files::sync_folder(&beside).map_err(|error| FileError::io(&beside, error))?;
         }
         Ok(())
     }

@@ -17,10 +17,11 @@ use shared::enrolment::Pending;
 use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
 use shared::event::{Filter, What};
 use shared::guess::Stage;
-use shared::host_process::{HostProcess, ProcessId};
+use shared::host_process::{HostProcess, ProcessId, Unseen};
 use shared::otpauth;
 use shared::place::Origin;
 use shared::policy::{Need, Waiver};
+use shared::protocol::TransactionId;
 use shared::totp::{self, Parameters, Step};
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
@@ -38,7 +39,7 @@ struct Host {
     process: &'static [ProcessId],
 }
 
-const PROCESS: ProcessId = ProcessId::new(4711, Some(1));
+const PROCESS: ProcessId = ProcessId::new(4711, 1);
 const LOCKER: Host = Host {
     who: "alice",
     uid: 1000,

@@ -12,7 +12,7 @@ const OFFER: &str = "Type m for a code by mail.";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn m_asks_for_a_code_by_mail() {
-    let mut host = Host::fresh();
+    let mut host = Host::with_posternd("it sends all mail");
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let (phone, bobs) = (alice.enrols(), bob.enrols());
     let server = MailServer::start();
@@ -60,7 +60,7 @@ fn m_asks_for_a_code_by_mail() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_that_is_not_root_has_a_code_mailed_too() {
-    let host = Host::fresh();
+    let host = Host::with_posternd("it sends all mail, and decides where the PAM host is not root's");
     let alice = host.person("alice");
     alice.enrols();
     let server = MailServer::start();
@@ -84,7 +84,7 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
 #[ignore = "needs the test host: tests/run"]
 fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
     static IS_SLOW: AtomicBool = AtomicBool::new(false);
-    let host = Host::fresh();
+    let host = Host::with_posternd("it sends all mail");
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.enrols();
     bob.enrols();

@@ -53,7 +53,6 @@ pub use errand::Caller;
 pub use first_setup::Asking;
 pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
-pub use judging::not_mailed;
 pub use load::read_secret;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use program::Shown as ShownSecret;

@@ -41,7 +41,7 @@ pub use disk::Disk;
 pub use dovecot::Dovecot;
 pub use folder::{CONFIG, KEY, STORE, STORE_FOLDER, give_to_daemons};
 pub use gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
-pub use host::Host;
+pub use host::{Host, without_posternd};
 pub use journal::Journal;
 pub use mail::{MAIL_CA, MAIL_PASSWORD, Mail, MailServer, Webhook, hanging_server};
 pub use mail_program::MailProgram;

@@ -98,6 +98,7 @@ mod web_strangers;
 mod web_tls;
 mod web_trust;
 mod web_unit;
+mod without_posternd;
 mod without_root;
 
 /// The stories' own guard: nobody's real machine is changed by a stray `cargo test -- --ignored`.

@@ -11,7 +11,7 @@ use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError, Timestamp};
 use shared::config::{Config, Grace};
 use shared::decision::Spared;
-use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, Visitor, not_mailed};
+use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, NotMailed, Visitor, still_waiting};
 use shared::earlier::Earlier;
 use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
 use shared::groups::{NamedGroups, PersonGroups};
@@ -33,6 +33,11 @@ const ROOT: Caller<'static> = Caller::Root("root");
 
 /// How often it is looked what became of a letter.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a letter is waited for that is being sent. The module gives up after 30 s, which denies access; `[email]
+/// time_limit` may be longer.
+const LONGEST_LETTER: Duration = Duration::from_secs(20);
+const STILL_ON_ITS_WAY: &str =
+    "the mail is still being sent after 20 seconds; the log of posternd says what becomes of it";
 
 /// Which engine decides for a PAM host, and who the host is.
 #[derive(Clone)]
@@ -260,31 +265,33 @@ impl Desk {
         }
     }
 
-    /// Has a code mailed; what there is to tell. Waits until the letter is sent, and holds no worker meanwhile.
+    /// Has a code mailed; what there is to tell. Waits until the letter is sent, for as long as the module waits, and holds
+    /// no worker meanwhile.
     pub(crate) fn mail(&self, person: &Person<'_>) -> Result<Result<String, Refusal>, DeskError> {
-        let judging = self.judging(person, Earlier::default(), Question::Mail);
         let asked =
-            self.act(|door, now| Ok(door.post_code_for(self.caller(ROOT), person.name, &judging, now)?))?;
-        let judged = match asked {
-            Asked::Refused(refusal) => not_mailed(refusal),
-            Asked::For(posted) => {
-                let began = Instant::now();
-                loop {
-                    thread::sleep(LOOK);
-                    let looked = self.act(|door, _| {
-                        let sent = door.look_after(&posted, began.elapsed());
-                        Ok(sent.map(|sent| door.mailed(&posted, sent)).transpose()?)
-                    })?;
-                    if let Some(judged) = looked {
-                        break judged;
-                    }
-                }
+            self.act(|door, now| Ok(door.post_code_for(self.caller(ROOT), &person.visitor, now)?))?;
+        let posted = match asked {
+            Asked::For(posted) => posted,
+            Asked::Refused(refusal) => {
+                return Ok(Err(Refusal { cause: refusal.to_string(), words: words::mail_refusal(refusal) }));
             }
         };
-        match judged {
-            Judged::Mailed(told) => Ok(Ok(told)),
-            Judged::Refused { cause, words, .. } => Ok(Err(Refusal { cause, words })),
-            _ => Err(DeskError::Nonsense),
+        let began = Instant::now();
+        loop {
+            thread::sleep(LOOK);
+            still_waiting();
+            let waited = began.elapsed();
+            let sent = match self.act(|door, _| Ok(door.look_after(&posted, waited)))? {
+                Some(sent) => sent,
+                None if waited < LONGEST_LETTER => continue,
+                None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, words::MAIL_SLOW))),
+            };
+            return match sent {
+                Ok(()) => Ok(Ok(words::mailed(&posted.to, self.config.email.code_ttl.seconds()))),
+                Err(NotMailed::Door(error)) => Err(error.into()),
+                Err(error @ NotMailed::Waits) => Ok(Err(not_mailed(&error, words::MAIL_WAITS))),
+                Err(error) => Ok(Err(not_mailed(&error, words::NOT_MAILED))),
+            };
         }
     }
 
@@ -408,6 +415,10 @@ impl Desk {
             Some(worker) => worker.run(&self.config, act)?,
         }
     }
+}
+
+fn not_mailed(cause: &dyn fmt::Display, words: &str) -> Refusal {
+    Refusal { cause: format!("not-mailed: {cause}"), words: words.to_owned() }
 }
 
 /// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code

@@ -55,8 +55,6 @@ pub enum Question {
     Grace(Grace),
     /// The person's password of this host was changed: what a new one ends is ended.
     PasswordChanged,
-    /// A code by mail; answered when it was sent.
-    Mail,
     /// A first setup.
     Setup(AtPrompt),
 }
@@ -115,8 +113,6 @@ pub enum Judged {
     Grace(Spared),
     /// Why they may come in without, if they may.
     Waived(Option<Waiver>),
-    /// A code is on its way; what there is to tell.
-    Mailed(String),
     /// A first setup needs an administrator's one-time code.
     OneTimeCodeNeeded,
     /// A new authenticator, shown once.

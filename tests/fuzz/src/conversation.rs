@@ -3,7 +3,8 @@
 //! posternd/tests/hostile_module.rs, which needs no nightly.
 
 use posternd::conversation::{self, Reach, User};
-use posternd::engines::{Engines, Origin, Worker};
+use posternd::engines::{Engines, Worker};
+use posternd::origin::Origin;
 use posternd::remote_host::RemoteHost;
 use shared::admission::Class;
 use shared::clock;

@@ -13,5 +13,5 @@ mod mutations;
 /// not take.
 #[test]
 fn whatever_a_module_replies_the_conversation_ends_and_grants_nothing() {
-    mutations::try_all("conversation", 600, conversation::posternd_converses);
+    mutations::try_all("conversation", 1_800, conversation::posternd_converses);
 }

@@ -117,8 +117,8 @@ fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_stopped_posternd_that_holds_the_store_is_named() {
-    let host = Host::fresh();
-    let (alice, posternd) = (host.person("alice"), host.posternd.as_ref().expect("it runs"));
+    let host = Host::with_posternd("it is what is stopped");
+    let (alice, posternd) = (host.person("alice"), host.posternd());
     let phone = alice.enrols();
 
     // while it makes the index of the WAL ready, and while it syncs its commit

@@ -232,6 +232,7 @@ impl Judge {
                     Some(door) => door,
                     None => Door::open(config).map_err(|error| failed(&error))?,
                 };
+                door.serve(class);
                 let result = work(&mut door).map_err(|error| failed(&error));
                 for doubt in door.take_doubts() {
                     log::event("warning").with("cause", "group-in-doubt").because(doubt);

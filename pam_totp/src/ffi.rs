@@ -12,7 +12,7 @@ use crate::relay::{self, HostOf};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
-use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity};
+use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity, TransactionId};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
@@ -22,6 +22,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// The name of the mark among the transaction's data.
 const MARK: &str = "postern_auth_passed";
+/// The name of what the transaction is named by, among its data.
+const TRANSACTION: &str = "postern_transaction";
 
 struct Module;
 
@@ -315,6 +317,23 @@ impl Host for Libpam {
 
     fn mark(&self) -> Option<Vec<u8>> {
         self.pam.retrieve_bytes(MARK).ok()
+    }
+
+    fn name_transaction(&self) -> Option<TransactionId> {
+        let mut id = [0; TransactionId::LENGTH];
+        // SAFETY: the kernel writes at most as many bytes as `id` has. The system call opens no file, and does not wait.
+        let written = unsafe { libc::getrandom(id.as_mut_ptr().cast(), id.len(), libc::GRND_NONBLOCK) };
+        // as few bytes come whole
+        if usize::try_from(written) != Ok(id.len()) {
+            return None;
+        }
+        self.pam.send_bytes(TRANSACTION, id.to_vec(), None).ok()?;
+        Some(TransactionId(id))
+    }
+
+    fn transaction_id(&self) -> Option<TransactionId> {
+        let bytes = self.pam.retrieve_bytes(TRANSACTION).ok()?;
+        bytes.try_into().ok().map(TransactionId)
     }
 
     fn remove_mark(&self) -> Result<(), MarkStays> {

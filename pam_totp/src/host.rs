@@ -1,6 +1,6 @@
 //! What the relay asks of the host process, so that everything but `ffi` can be tested without libpam.
 
-use shared::protocol::{Echo, Severity};
+use shared::protocol::{Echo, Severity, TransactionId};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -45,6 +45,11 @@ pub(crate) trait Host {
     fn keep_mark(&self, mark: Vec<u8>);
     /// The mark that was kept, if any.
     fn mark(&self) -> Option<Vec<u8>>;
+    /// Names the transaction by random bytes, and keeps them with it, for later hooks and for children that the host forks;
+    /// none where the kernel has no random bytes yet, or libpam does not keep them.
+    fn name_transaction(&self) -> Option<TransactionId>;
+    /// What the transaction was named.
+    fn transaction_id(&self) -> Option<TransactionId>;
     /// Removes the mark.
     fn remove_mark(&self) -> Result<(), MarkStays>;
 }

@@ -11,7 +11,7 @@ use crate::host::{Host, Item};
 use crate::log;
 use shared::protocol::{
     Denial, FrameError, Greeting, Hook, HookResult, Instruction, Malformed, Opening, Reply, State,
-    Transaction, common_version, receive, send,
+    Transaction, TransactionId, common_version, receive, send,
 };
 use std::fmt;
 use std::io::ErrorKind;
@@ -126,9 +126,10 @@ pub(crate) enum HostOf {
 }
 
 impl HostOf {
-    fn open(self, version: u16, transaction: Box<Transaction>) -> Opening {
+    fn open(self, version: u16, transaction: Box<Transaction>, id: Option<TransactionId>) -> Opening {
         match self {
-            HostOf::Root => Opening::Host { version, transaction },
+            HostOf::Root => Opening::Host { version, transaction, id },
+            // nobody believes it
             HostOf::User => Opening::UserHost { version, transaction },
         }
     }
@@ -149,13 +150,17 @@ pub(crate) fn relay(
     }
     // libpam may ask who signs in: posternd has no place for whoever still types a name
     let transaction = transaction(hook, host, options);
+    let id = match hook {
+        Hook::Auth => host.name_transaction(),
+        Hook::Account | Hook::Password => host.transaction_id(),
+    };
     let (server, connection, version) = match connect(of, socket, options) {
         Ok(connected) => connected,
         Err(error) => return unavailable(host, &error),
     };
     let mut conversation =
         Conversation { host, hook, options, server, connection, sent_input: false, mark: None };
-    match conversation.run(&of.open(version, Box::new(transaction))) {
+    match conversation.run(&of.open(version, Box::new(transaction), id)) {
         Err(error) => denied(host, &error, conversation.sent_input),
         Ok(HookResult::Passed) if hook == Hook::Account => match host.remove_mark() {
             Ok(()) => HookResult::Passed,

@@ -20,6 +20,7 @@ mod setup;
 pub use desk::{Reach, User};
 pub use host::{Host, Item, NoAnswer, NotForgotten};
 pub use log::LogFields;
+pub(crate) use options::{first_factor, is_sshd};
 
 use line::misconfigured;
 use shared::protocol::{Hook, HookResult};

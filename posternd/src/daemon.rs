@@ -6,19 +6,18 @@ use crate::conversation;
 use crate::conversation::Reach;
 use crate::conversations::{Conversations, Place};
 use crate::drain::CONNECTIONS;
-use crate::engines::{Engines, Origin, Worker};
+use crate::engines::{Engines, Worker};
 use crate::log::log;
+use crate::origin::{Connecting, Origin, Peer, class_of};
 use crate::remote_host::RemoteHost;
-use crate::service::Daemon;
+use crate::service::{CONFIGURATION, Daemon};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use shared::admission::Class;
 use shared::door::{Waiting, while_waiting};
-use shared::host_process::{self, HostProcess};
+use shared::host_process::HostProcess;
 use shared::name_service::NameService;
 use shared::protocol::{
-    Denial, FrameError, Greeting, HookResult, Instruction, Opening, State, Transaction, VERSIONS, receive,
-    send,
+    Denial, FrameError, Greeting, HookResult, Instruction, Opening, State, VERSIONS, receive, send,
 };
 use shared::threads::Threads;
 use std::io;
@@ -81,7 +80,7 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
     daemon.accept(listener, move |stream| {
         let stream = Arc::new(stream);
         let Ok(peer) = Peer::of(&stream) else { return };
-        let Some(place) = opening.enter_or_wait(peer.real_uid, ends(&stream)) else {
+        let Some(place) = opening.enter_or_wait(peer.connecting(), ends(&stream)) else {
             let _ = greet(&stream, State::Busy);
             return;
         };
@@ -97,23 +96,6 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
             let _ = greet(&stream, State::Busy);
         }
     })
-}
-
-/// A process at the other end of a connection, as the kernel says.
-#[derive(Clone, Copy)]
-struct Peer {
-    process: i32,
-    effective_uid: u32,
-    /// Whoever started it: the user of a set-user-ID program, who can stop it. The effective user where /proc hides it.
-    real_uid: u32,
-}
-
-impl Peer {
-    fn of(stream: &UnixStream) -> io::Result<Peer> {
-        let peer = getsockopt(stream, PeerCredentials)?;
-        let real_uid = host_process::real_uid(peer.pid()).unwrap_or(peer.uid());
-        Ok(Peer { process: peer.pid(), effective_uid: peer.uid(), real_uid })
-    }
 }
 
 /// What ends a connection, whoever waits for it.
@@ -165,21 +147,20 @@ fn converse(
     peer: Peer,
     all: &Conversations<Origin>,
     (engines, names): (Arc<Engines>, NameService),
-    opening: Place<u32>,
+    opening: Place<Connecting>,
 ) -> Result<(), Ended> {
     if peer.effective_uid != 0 {
         return Err(Ended::Peer(peer.effective_uid));
     }
     greet(stream, State::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let Opening::Host { version, transaction } = receive(&mut stream.as_ref())? else {
+    let Opening::Host { transaction, id, .. } = receive(&mut stream.as_ref())? else {
         return Err(Ended::OtherSocket);
     };
-    if !VERSIONS.contains(&version) {
-        return Err(Ended::Stream(shared::protocol::Malformed("version").into()));
-    }
     drop(opening);
-    let (origin, class) = (Origin::of(&transaction, peer.real_uid), class_of(&transaction));
+    // the last one in memory: the conversation reads the one of now
+    let (origin, class) =
+        CONFIGURATION.look_at(|pam| (Origin::of(&transaction, peer, pam), class_of(&transaction, pam)));
     let proven = class != Class::Stranger;
     let worker = Worker { engines, origin: origin.clone(), class };
     // the name service knows two classes
@@ -190,7 +171,7 @@ fn converse(
     let host = RemoteHost::new(
         stream.as_ref(),
         *transaction,
-        HostProcess::find(peer.process),
+        HostProcess::find(peer.process).in_transaction(id),
         Reach::Worker(worker),
     );
     let _waiting = says_still_working(stream);
@@ -208,32 +189,6 @@ fn says_still_working(stream: &Arc<UnixStream>) -> Waiting {
         // whoever has gone is noticed with the next instruction
         let _ = send(&mut stream.as_ref(), &Instruction::StillWorking);
     })
-}
-
-impl Origin {
-    fn of(transaction: &Transaction, real_uid: u32) -> Origin {
-        let Transaction { real_uid: said, remote_host, service, .. } = transaction;
-        match (real_uid, said, remote_host) {
-            (0, 0, Some(remote)) => Origin::Remote(remote.clone()),
-            (0, 0, None) => Origin::Service(service.clone().unwrap_or_default()),
-            (0, uid, _) => Origin::User(*uid),
-            (uid, ..) => Origin::User(uid),
-        }
-    }
-}
-
-/// What has been proven, as far as the host process says: whoever comes back with a mark, whose code is spent, waits behind
-/// nobody who has only passed the first factor.
-fn class_of(transaction: &Transaction) -> Class {
-    let has_verified_key =
-        transaction.ssh_auth_info.as_ref().is_some_and(|said| !said.trim_ascii().is_empty());
-    let has_first_factor = transaction.options.iter().any(|option| option == "first_factor=passed");
-    match &transaction.mark {
-        // one that was removed may come back empty
-        Some(mark) if !mark.is_empty() => Class::Proven,
-        _ if has_verified_key || has_first_factor => Class::Known,
-        _ => Class::Stranger,
-    }
 }
 
 #[cfg(test)]

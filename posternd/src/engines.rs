@@ -4,6 +4,7 @@
 //! MUST NOT use an engine whose key file, store or folder has changed since it was opened: a key that was taken away,
 //! or a mode that anyone can write by, is a doubt, and the next opening says which.
 
+use crate::origin::Origin;
 use crate::watchdog::ACTIVITIES;
 use shared::admission::{Admission, Busy, Class, ClassLimits, Limits};
 use shared::config::Config;
@@ -38,20 +39,11 @@ const LONGEST: Duration = Duration::from_secs(40);
 /// Engines that are kept open while nobody uses them.
 const IDLE: usize = 4;
 
-/// By what places are counted: the real user of the host process, else the remote address, else the service.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// Whoever runs the host process, where that is not root.
-    User(u32),
-    /// The remote host, as the host process names it.
-    Remote(Vec<u8>),
-    /// The service.
-    Service(Vec<u8>),
-}
-
 /// The engines of this process.
 pub struct Engines {
     workers: Admission<Origin>,
+    /// What everyone counts as at the store, whatever they have proven here.
+    writes_as: Option<Class>,
     idle: Mutex<Vec<Engine>>,
 }
 
@@ -97,16 +89,16 @@ pub enum WorkerError {
 impl Engines {
     /// None is open yet.
     pub fn new() -> Arc<Engines> {
-        Engines::limited(WORKERS)
+        Engines::limited(WORKERS, None)
     }
 
     /// None is open yet; for hosts and commands of users, who keep no host of root's waiting.
     pub fn of_users() -> Arc<Engines> {
-        Engines::limited(WORKERS_OF_USERS)
+        Engines::limited(WORKERS_OF_USERS, Some(Class::Stranger))
     }
 
-    fn limited(limits: Limits) -> Arc<Engines> {
-        Arc::new(Engines { workers: Admission::new(limits), idle: Mutex::default() })
+    fn limited(limits: Limits, writes_as: Option<Class>) -> Arc<Engines> {
+        Arc::new(Engines { workers: Admission::new(limits), writes_as, idle: Mutex::default() })
     }
 
     /// An engine under this configuration, opened before if it can still be used.
@@ -150,6 +142,7 @@ impl Worker {
         still_waiting();
         let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
+        engine.door.serve(self.engines.writes_as.unwrap_or(self.class));
         let ran = act(&mut engine.door);
         if ran.is_ok() {
             self.engines.keep(engine);

@@ -7,6 +7,7 @@
 use posternd::daemon::serve_hosts;
 use posternd::log::{log, write_line};
 use posternd::mail::{MailThread, command};
+use posternd::origin::warn_of_hidden_processes;
 use posternd::service::Daemon;
 use posternd::sockets::{self, Sockets};
 use posternd::stdio;
@@ -54,6 +55,7 @@ fn report(served: Result<(), impl Display>) -> ExitCode {
 
 fn serve(sockets: Sockets) -> io::Result<()> {
     let mut daemon = Daemon::prepare()?;
+    warn_of_hidden_processes();
     let mail = MailThread::start(DEFAULT_PATH.into(), COMMAND_SOCKET.into())?;
     if let Some(listener) = sockets.host {
         serve_hosts(&mut daemon, listener)?;

@@ -5,7 +5,8 @@
 use crate::conversation::{Host, Item, NoAnswer, NotForgotten, Reach, User};
 use crate::engines::Worker;
 use crate::service::CONFIGURATION;
-use nix::unistd::Uid;
+use nix::errno::Errno;
+use nix::unistd::{self, Uid};
 use shared::config::file::{ConfigError, InForce};
 use shared::groups;
 use shared::host_process::HostProcess;
@@ -185,12 +186,15 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
         }
     }
 
-    fn real_user(&self) -> Option<String> {
+    fn real_user(&self) -> Result<Option<String>, Errno> {
         if let Some(user) = self.user() {
-            return Some(user.name.to_string());
+            return Ok(Some(user.name.to_string()));
         }
         let uid = Uid::from_raw(self.transaction.real_uid);
-        (!uid.is_root()).then(|| user_of(uid).unwrap_or_else(|| format!("#{uid}")))
+        if uid.is_root() {
+            return Ok(None);
+        }
+        local_name(uid, groups::user_numbered(uid)).map(Some)
     }
 
     fn process(&self) -> HostProcess {
@@ -272,7 +276,17 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
 }
 
 fn user_of(uid: Uid) -> Option<String> {
-    groups::user_numbered(uid).ok().flatten().map(|user| user.name).filter(|name| is_plain(name))
+    plain_name(groups::user_numbered(uid).ok().flatten())
+}
+
+fn plain_name(user: Option<unistd::User>) -> Option<String> {
+    user.map(|user| user.name).filter(|name| is_plain(name))
+}
+
+/// Under what wrong codes of a local user are counted: the name, or the number of one who has none. A look-up that failed
+/// is a doubt: under the number the user would have tries beside those under the name.
+fn local_name(uid: Uid, found: Result<Option<unistd::User>, Errno>) -> Result<String, Errno> {
+    Ok(plain_name(found?).unwrap_or_else(|| format!("#{uid}")))
 }
 
 /// The beginning of a text, of at most `most` bytes.
@@ -282,4 +296,88 @@ fn cut(text: &str, most: usize) -> &str {
         end -= 1;
     }
     &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::Reach;
+    use shared::protocol::Hook;
+    use std::io;
+
+    /// What was sent, and the replies that come.
+    #[derive(Default)]
+    struct Recorded {
+        sent: Vec<u8>,
+        replies: Vec<u8>,
+    }
+
+    impl Read for &mut Recorded {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.replies.as_slice().read(buffer)?;
+            self.replies.drain(..length);
+            Ok(length)
+        }
+    }
+
+    impl Write for &mut Recorded {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.sent.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn transaction() -> Transaction {
+        Transaction {
+            hook: Hook::Auth,
+            options: Vec::new(),
+            service: Some(b"sudo".to_vec()),
+            user: Some(b"alice".to_vec()),
+            remote_host: None,
+            terminal: None,
+            ssh_connection: None,
+            ssh_auth_info: None,
+            real_uid: 0,
+            mark: None,
+        }
+    }
+
+    /// Frames wait in memory that nothing wipes; a prompt or a text of a setup holds its secret, and a password that is
+    /// handed on is one.
+    #[test]
+    fn what_may_hold_a_secret_is_sent_at_once_after_what_waited() {
+        const SECRET: &str = "JBSWY3DPEHPK3PXP";
+        type Act = fn(&RemoteHost<'_, &mut Recorded>);
+        let acts: [Act; 3] = [
+            |host| drop(Host::ask(host, SECRET, Echo::On)),
+            |host| host.tell(SECRET),
+            |host| host.hand_on(SECRET.as_bytes()),
+        ];
+        for act in acts {
+            let mut recorded = Recorded::default();
+            send(&mut recorded.replies, &Reply::NoInput).unwrap();
+            let process = HostProcess::find(0);
+            let host = RemoteHost::new(&mut recorded, transaction(), process, Reach::Store);
+            host.log(Severity::Info, "a line");
+            assert!(!host.connection.borrow().waiting.is_empty(), "a line waits for the next instruction");
+            act(&host);
+            let connection = host.connection.borrow();
+            assert_eq!(connection.waiting.capacity(), 0);
+            let sent = String::from_utf8_lossy(&connection.stream.sent);
+            let places = [sent.find("a line"), sent.find(SECRET)];
+            assert!(places[0].is_some() && places[0] < places[1], "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_look_up_of_a_user_is_no_user_with_a_number() {
+        let uid = Uid::from_raw(4711);
+        assert_eq!(local_name(uid, Ok(None)).unwrap(), "#4711");
+        for error in [Errno::EIO, Errno::ETIMEDOUT] {
+            assert_eq!(local_name(uid, Err(error)), Err(error));
+        }
+    }
 }

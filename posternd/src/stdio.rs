@@ -4,7 +4,8 @@
 //! MUST give root up before it opens key or store, and before it reads anything of the module's.
 
 use crate::conversation::{self, LogFields, Reach};
-use crate::engines::{Engines, Origin, Worker};
+use crate::engines::{Engines, Worker};
+use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::getresuid;
@@ -33,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Runs the conversation.
 pub fn serve(config: &Path) -> Result<(), StdioError> {
     let stream = roots_stream()?;
+    // The module made both ends of the socket: the peer is the host process. Root sees it also where /proc hides it.
+    let process = HostProcess::find(getsockopt(&stream, PeerCredentials).map_err(io::Error::from)?.pid());
     // root keeps the copy that is in force in doubt, as root's commands do
     let mut configuration = file::in_force(config);
     let unprivileged = give_root_up(configuration.as_mut().ok().map(|in_force| &mut in_force.config));
@@ -40,7 +43,7 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
     stream.set_read_timeout(Some(PATIENCE))?;
     send(&mut &stream, &Greeting { versions: VERSIONS.to_vec(), state: State::Ready })?;
     match unprivileged {
-        Ok(()) => converse(&stream, configuration),
+        Ok(()) => converse(&stream, process, configuration),
         Err(error) => {
             deny_unheard(&stream, &error)?;
             Err(error.into())
@@ -73,13 +76,14 @@ fn roots_stream() -> Result<UnixStream, StdioError> {
     }
 }
 
-fn converse(stream: &UnixStream, configuration: Result<InForce, ConfigError>) -> Result<(), StdioError> {
-    let Opening::Host { version, transaction } = receive(&mut &*stream)? else {
+fn converse(
+    stream: &UnixStream,
+    process: HostProcess,
+    configuration: Result<InForce, ConfigError>,
+) -> Result<(), StdioError> {
+    let Opening::Host { transaction, id, .. } = receive(&mut &*stream)? else {
         return Err(FrameError::from(Malformed("kind")).into());
     };
-    if !VERSIONS.contains(&version) {
-        return Err(FrameError::from(Malformed("version")).into());
-    }
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
     let (hook, options) = (transaction.hook, transaction.options.clone());
@@ -87,9 +91,7 @@ fn converse(stream: &UnixStream, configuration: Result<InForce, ConfigError>) ->
     let origin = Origin::Service(Vec::new());
     let _entered = NameService::default().enter(Class::Proven, String::new());
     let worker = Worker { engines: Engines::new(), origin, class: Class::Proven };
-    // the module made both ends of the socket: the peer is the host process
-    let process = HostProcess::find(getsockopt(stream, PeerCredentials).map_err(io::Error::from)?.pid());
-    let host = RemoteHost::new(stream, *transaction, process, Reach::Worker(worker))
+    let host = RemoteHost::new(stream, *transaction, process.in_transaction(id), Reach::Worker(worker))
         .with_configuration(configuration);
     let module = stream.try_clone()?;
     let _waiting = while_waiting(move || {

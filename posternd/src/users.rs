@@ -19,7 +19,8 @@ mod tests;
 use crate::conversation::{self, User};
 use crate::daemon::{PATIENCE, STACK, WAITING_THREADS, greet};
 use crate::drain::CONNECTIONS;
-use crate::engines::{Engines, Origin, Worker};
+use crate::engines::{Engines, Worker};
+use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
 use crate::service::Daemon;
 use commands::Commands;
@@ -33,8 +34,7 @@ use shared::host_process::HostProcess;
 use shared::name;
 use shared::name_service::NameService;
 use shared::protocol::{
-    Denial, FrameError, Hook, HookResult, Instruction, Malformed, Opening, Severity, State, Transaction,
-    VERSIONS, receive, send,
+    Denial, FrameError, Hook, HookResult, Instruction, Opening, Severity, State, Transaction, receive, send,
 };
 use shared::threads::Threads;
 use std::io;
@@ -139,9 +139,6 @@ impl UserSocket {
         greet(stream, State::Ready)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let opening: Opening = receive(&mut stream)?;
-        if !VERSIONS.contains(&opening.version()) {
-            return Err(Malformed("version").into());
-        }
         let user = &admitted.user;
         let class = if user.is_service { Class::Proven } else { Class::Known };
         let worker = Worker { engines: Arc::clone(&self.engines), origin: Origin::User(user.uid), class };

@@ -53,7 +53,6 @@ pub use errand::Caller;
 pub use first_setup::Asking;
 pub use host_password::{HostPassword, Settled, Tried};
 pub use import::{Taken, Trial};
-pub use judging::not_mailed;
 pub use load::read_secret;
 pub use mail::{Asked, Letter, MailRefusal, NotMailed, Posted};
 pub use program::Shown as ShownSecret;
@@ -72,6 +71,7 @@ pub use web_administration::Administers;
 pub use web_setup::{AfterSetup, AfterSetupCode, Shown};
 
 use crate::account::{Enrolled, Mail};
+use crate::admission::Class;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::groups::PersonGroups;
@@ -131,6 +131,11 @@ impl Door {
     /// The configuration it was opened with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What whoever it works for from now on has proven: who has proven less never writes before who has proven more.
+    pub fn serve(&mut self, class: Class) {
+        self.store.serve(class);
     }
 
     /// Whether it was opened on a disk that took nothing. It stays so when the disk takes something again: whoever keeps

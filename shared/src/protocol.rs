@@ -23,10 +23,15 @@ pub use frame::{FrameError, Message, receive, send};
 pub use greeting::{Greeting, State};
 pub use hook::{Denial, Hook, HookResult};
 pub use instruction::{Echo, Instruction, Severity};
-pub use opening::{Opening, Transaction};
+pub use opening::{Opening, Transaction, TransactionId};
 pub use reply::Reply;
 
-/// Protocol versions that this build speaks, newest first: its own and the one before.
+/// Protocol versions that this build speaks, newest first: its own and the one before. In version 2 a host of root's names
+/// its transaction.
+#[cfg(not(feature = "previous-protocol"))]
+pub const VERSIONS: &[u16] = &[2, 1];
+/// Those of the release before.
+#[cfg(feature = "previous-protocol")]
 pub const VERSIONS: &[u16] = &[1];
 
 /// Where posternd listens for PAM hosts of effective user 0.

@@ -24,6 +24,7 @@ pub use notices::{MOST_NOTICES, Notice, Notices};
 pub use sessions::{BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, Token};
 
 use crate::account::{KeptOneTimeCode, KeptRecoveryCode};
+use crate::admission::Class;
 use crate::clock::Timestamp;
 use crate::config::StoreUrl;
 use crate::files::FileError;
@@ -103,12 +104,17 @@ pub enum Intent {
     Read,
     /// Yes: it waits its turn at the start, for a bounded time, and never has to be repeated.
     Write,
+    /// The same, of something short that is done at every sign-in: its commit may be one that others have part in.
+    Attempt,
 }
 
 /// A store.
 pub trait Store: Send {
     /// Begins a transaction. Dropping it leaves nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
+
+    /// What whoever it works for from now on has proven: who has proven less never writes before who has proven more.
+    fn serve(&mut self, class: Class);
 
     /// Whether nothing can be written, because the disk took nothing when the store was opened.
     fn is_read_only(&self) -> bool;

@@ -177,6 +177,10 @@ pub fn mailed(to: &EmailAddress, life: u64) -> String {
 /// The mail is in the outbox, and nobody takes it.
 pub const MAIL_WAITS: &str = "The mail waits, since no mail is sent at the moment; it goes out when that works again. Enter another kind of code, or tell the administrator.";
 
+/// The mail is being sent, and takes longer than a prompt waits.
+pub const MAIL_SLOW: &str =
+    "The code is still being sent, and may arrive in a while. Wait for it, or enter another kind of code.";
+
 /// No code was mailed.
 pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if it stays so, tell the administrator.";
 

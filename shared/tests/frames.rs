@@ -5,96 +5,23 @@
 #[allow(unreachable_pub)]
 #[path = "../../tests/fuzz/src/frames.rs"]
 mod frames;
+#[allow(unreachable_pub)]
+#[path = "../../tests/fuzz/src/mutations.rs"]
+mod mutations;
 
-use std::fs;
-use std::path::Path;
-
-/// Mutations of a corpus. They are the same in every run.
-const MUTATIONS: usize = 6_000;
-/// Inputs of a corpus that are whole conversations.
-const WHOLE: usize = 3;
+use mutations::try_all;
 
 #[test]
 fn whatever_posternd_sends_is_read_one_way_or_refused() {
-    try_all("from_posternd", frames::module_reads);
+    try_all("from_posternd", 6_000, frames::module_reads);
 }
 
 #[test]
 fn whatever_a_module_sends_is_read_one_way_or_refused() {
-    try_all("from_module", frames::posternd_reads);
+    try_all("from_module", 6_000, frames::posternd_reads);
 }
 
-/// Names the input where one is found that a check does not hold of.
-fn try_all(target: &str, check: fn(&[u8]) -> bool) {
-    let corpus = corpus(target);
-    let try_one = |name: &str, bytes: &[u8]| {
-        let held = std::panic::catch_unwind(|| check(bytes));
-        held.unwrap_or_else(|_| panic!("{name}: {bytes:02x?}"))
-    };
-    let whole = corpus.iter().filter(|(name, bytes)| try_one(name, bytes)).count();
-    assert!(whole >= WHOLE && whole < corpus.len(), "{whole} of the corpus are whole");
-    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
-    for number in 0..MUTATIONS {
-        let (name, bytes) = &corpus[number % corpus.len()];
-        let (_, other) = &corpus[chance.below(corpus.len())];
-        let mut bytes = bytes.clone();
-        for _ in 0..=chance.below(3) {
-            mutate(&mut bytes, other, &mut chance);
-        }
-        try_one(name, &bytes);
-    }
-}
-
-/// The inputs to begin with, by their names.
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
-    let mut entries: Vec<_> = fs::read_dir(folder)
-        .expect("the fuzz targets have a corpus")
-        .map(|entry| entry.expect("a folder can be read").path())
-        .collect();
-    entries.sort();
-    assert!(!entries.is_empty());
-    let name = |path: &Path| path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
-    entries.iter().map(|path| (name(path), fs::read(path).expect("a file can be read"))).collect()
-}
-
-/// Changes an input the way cut-off, garbled, repeated and crafted streams differ from whole ones.
-fn mutate(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
-    const NUMBERS: [u32; 8] = [0, 1, 2, 0x7f, 0x8000, 0x8041, u32::MAX >> 1, u32::MAX];
-    let at = chance.below(bytes.len() + 1);
-    let to = at + chance.below(bytes.len() - at + 1);
-    match chance.below(8) {
-        0 => bytes.truncate(at),
-        1 => drop(bytes.drain(at..to)),
-        2 => bytes.extend_from_within(at..to),
-        3 => bytes.insert(at, chance.byte()),
-        4 => bytes.splice(at..to, other[chance.below(other.len() + 1)..].iter().copied()).for_each(drop),
-        _ if at == bytes.len() => {}
-        5 => bytes[at] ^= 1 << chance.below(8),
-        6 => bytes[at] = chance.byte(),
-        _ => {
-            let number = NUMBERS[chance.below(NUMBERS.len())].to_le_bytes();
-            bytes[at..].iter_mut().zip(number).for_each(|(byte, new)| *byte = new);
-        }
-    }
-}
-
-/// A generator of numbers that are no secret (xorshift64*).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() >> 33).expect("31 bits") % most
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[7]
-    }
+#[test]
+fn whatever_posternd_replies_to_a_command_is_understood_one_way_or_refused() {
+    try_all("to_command", 6_000, frames::command_reads);
 }

@@ -28,12 +28,13 @@ impl Dovecot {
         let script = format!("#!/bin/sh\n{clock}exec /usr/lib/dovecot/auth -w\n");
         fs::write(&worker, script).expect("the tests' folder can be written");
         fs::set_permissions(&worker, PermissionsExt::from_mode(0o755)).expect("a mode can be set");
-        // nobody is made to wait for having failed before
+        // nobody is made to wait for having failed before; a limit on memory that root cannot raise in a container without
+        // CAP_SYS_RESOURCE would keep posternd --stdio from starting
         let configuration = format!(
             "protocols = imap\nlisten = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\nauth_mechanisms = plain\n\
              mail_location = maildir:~/Maildir\nlog_path = /dev/stderr\nauth_failure_delay = 0\n\
              passdb {{\n driver = pam\n args = dovecot\n}}\nuserdb {{\n driver = passwd\n}}\n\
-             service auth-worker {{\n executable = {worker}\n}}\n\
+             service auth-worker {{\n executable = {worker}\n vsz_limit = 0\n}}\n\
              service anvil {{\n unix_listener anvil-auth-penalty {{\n mode = 0\n }}\n}}\n\
              service imap-login {{\n inet_listener imap {{\n port = {PORT}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n"
         );

@@ -12,6 +12,7 @@ use crate::postern::Postern;
 use crate::posternd::{self, Posternd};
 use crate::processes::{below, finished};
 use crate::sshd::{Sshd, put};
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -34,15 +35,42 @@ pub struct Host {
 
 static PREPARED: Once = Once::new();
 
+thread_local! {
+    /// Whether the story of this thread is run without posternd.
+    static WITHOUT_POSTERND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a story on hosts where no posternd listens: the module runs `posternd --stdio`.
+pub fn without_posternd(story: impl FnOnce()) {
+    // each story has a thread of its own
+    WITHOUT_POSTERND.set(true);
+    story();
+    WITHOUT_POSTERND.set(false);
+}
+
+/// POSTERN_TEST_WITHOUT_POSTERND is set for a run of all stories of PAM so.
+fn runs_without_posternd() -> bool {
+    WITHOUT_POSTERND.get() || std::env::var_os("POSTERN_TEST_WITHOUT_POSTERND").is_some()
+}
+
 impl Host {
-    /// A host on which nothing has happened yet; posternd runs there.
+    /// A host on which nothing has happened yet; posternd runs there, unless the story is run without it.
     #[track_caller]
     pub fn fresh() -> Host {
-        let mut host = Host::without_posternd();
-        // set for a run of the stories that also hold without it
-        if std::env::var_os("POSTERN_TEST_WITHOUT_POSTERND").is_none() {
-            host.posternd = Some(Posternd::start());
+        match runs_without_posternd() {
+            true => Host::without_posternd(),
+            false => Host::with_posternd("stories have it"),
         }
+    }
+
+    /// The same for a story that cannot hold where nobody listens, and why.
+    #[track_caller]
+    pub fn with_posternd(why: &str) -> Host {
+        if runs_without_posternd() {
+            println!("posternd runs all the same: {why}");
+        }
+        let mut host = Host::without_posternd();
+        host.posternd = Some(Posternd::start());
         host
     }
 

@@ -5,8 +5,8 @@ use crate::clock::on_the_clock;
 use crate::folder::{WORK, checkout, give_to_daemons};
 use crate::processes::{Running, finished, patiently};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -163,30 +163,32 @@ impl Webhook {
     /// Starts it.
     #[track_caller]
     pub fn start(port: u16, status: &'static str) -> Webhook {
+        Webhook::start_slow(port, status, |_| Duration::ZERO)
+    }
+
+    /// The same; a request has arrived before it is answered, so long after as `delay` says of its body.
+    #[track_caller]
+    pub fn start_slow(
+        port: u16,
+        status: &'static str,
+        delay: impl Fn(&str) -> Duration + Copy + Send + 'static,
+    ) -> Webhook {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
         let (tell, arrived) = channel();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if stream.set_read_timeout(Some(Duration::from_secs(30))).is_err() {
-                    continue;
-                }
-                let mut reader = BufReader::new(stream);
-                let (mut head, mut line) = (String::new(), String::new());
-                while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
-                    head.push_str(&line);
-                    line.clear();
-                }
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-                let mut body = vec![0; length.and_then(|length| length.parse().ok()).unwrap_or(0)];
-                if reader.read_exact(&mut body).is_err() {
-                    continue;
-                }
-                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                // a client that goes away is no news
-                let _ = reader.get_mut().write_all(answer.as_bytes());
-                if tell.send((head, String::from_utf8_lossy(&body).into_owned())).is_err() {
-                    return;
-                }
+                let tell = tell.clone();
+                std::thread::spawn(move || {
+                    // a client that goes away is no news
+                    let Ok((mut stream, head, body)) = read_request(stream) else { return };
+                    let wait = delay(&body);
+                    if tell.send((head, body)).is_err() {
+                        return;
+                    }
+                    std::thread::sleep(wait);
+                    let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                    let _ = stream.write_all(head.as_bytes());
+                });
             }
         });
         Webhook { arrived }
@@ -197,6 +199,21 @@ impl Webhook {
     pub fn got(&self) -> (String, String) {
         self.arrived.recv_timeout(Duration::from_secs(30)).expect("the webhook is called")
     }
+}
+
+/// The head and the body of a request.
+fn read_request(stream: TcpStream) -> io::Result<(TcpStream, String, String)> {
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut line) = (String::new(), String::new());
+    while reader.read_line(&mut line)? > 2 {
+        head.push_str(&line);
+        line.clear();
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.and_then(|length| length.parse().ok()).unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    Ok((reader.into_inner(), head, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// A server that takes connections and never says a word.

@@ -26,22 +26,31 @@ pub const REAL_PROGRAM: &str = "/usr/libexec/postern/posternd.real";
 pub struct Posternd {
     running: Option<Running>,
     sockets: Vec<(&'static str, &'static str, UnixListener)>,
+    /// Commands before its own.
+    tool: Vec<&'static str>,
 }
 
 impl Posternd {
     /// Makes both sockets, and starts it.
     #[track_caller]
     pub fn start() -> Posternd {
-        Posternd::start_at(&[("host", HOST_SOCKET, 0o600), ("pam", PAM_SOCKET, 0o666)])
+        Posternd::start_under(&[])
+    }
+
+    /// The same, through a command that goes on with the one after it.
+    #[track_caller]
+    pub fn start_under(tool: &[&'static str]) -> Posternd {
+        Posternd::start_at(&[("host", HOST_SOCKET, 0o600), ("pam", PAM_SOCKET, 0o666)], tool)
     }
 
     /// The same for users of the host alone, who are not root.
     #[track_caller]
     pub fn for_users() -> Posternd {
-        Posternd::start_at(&[("pam", PAM_SOCKET, 0o666)])
+        Posternd::start_at(&[("pam", PAM_SOCKET, 0o666)], &[])
     }
 
-    fn start_at(sockets: &[(&'static str, &'static str, u32)]) -> Posternd {
+    #[track_caller]
+    fn start_at(sockets: &[(&'static str, &'static str, u32)], tool: &[&'static str]) -> Posternd {
         fs::create_dir_all("/run/postern").expect("/run can be written");
         let listen = |(name, path, mode): &(&'static str, &'static str, u32)| {
             let _ = fs::remove_file(path);
@@ -49,7 +58,8 @@ impl Posternd {
             fs::set_permissions(path, PermissionsExt::from_mode(*mode)).expect("root may do it");
             (*name, *path, socket)
         };
-        let mut posternd = Posternd { running: None, sockets: sockets.iter().map(listen).collect() };
+        let mut posternd =
+            Posternd { running: None, sockets: sockets.iter().map(listen).collect(), tool: tool.to_vec() };
         posternd.restart();
         posternd
     }
@@ -58,7 +68,7 @@ impl Posternd {
     #[track_caller]
     pub fn restart(&mut self) {
         self.crash();
-        self.running = Some(launch(&self.sockets));
+        self.running = Some(launch(&self.sockets, &self.tool));
     }
 
     /// Ends it at once, as a crash would; its sockets stay.
@@ -140,7 +150,7 @@ pub(crate) fn live_by_the_clock() {
 
 /// Starts it as systemd would: the sockets are descriptors 3 and 4.
 #[track_caller]
-fn launch(sockets: &[(&'static str, &'static str, UnixListener)]) -> Running {
+fn launch(sockets: &[(&'static str, &'static str, UnixListener)], tool: &[&str]) -> Running {
     let names: Vec<_> = sockets.iter().map(|(name, ..)| *name).collect();
     let mut command = Command::new("sh");
     // one that is handed over as standard output is only lent: its own goes to the log
@@ -150,6 +160,7 @@ fn launch(sockets: &[(&'static str, &'static str, UnixListener)]) -> Running {
     };
     let variables = format!("LISTEN_FDS={} LISTEN_FDNAMES={} LISTEN_PID=$$", names.len(), names.join(":"));
     command.args(["-c", &format!("{script}; export {variables}; exec \"$@\""), "sh"]);
+    command.args(tool);
     command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups", "env"]);
     for (name, value) in on_the_clock(Command::new("posternd")).get_envs() {
         let mut setting = name.to_owned();

@@ -243,7 +243,7 @@ fn wrong_ones_count_for_their_address() {
 /// A PAM service that is named in the scope takes it in place of the code; any other refuses it.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_pam_service_takes_it_where_it_asks_for_a_code() {
+pub(crate) fn a_pam_service_takes_it_where_it_asks_for_a_code() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

@@ -80,7 +80,7 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
 /// E10: the first authenticator may be a token too.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_token_of_eight_digits_is_the_only_authenticator() {
+pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     let alice = host.person("alice");

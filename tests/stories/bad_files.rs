@@ -70,7 +70,7 @@ fn missing(path: &'static str) -> Mend {
 /// C2
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_key_file_that_is_wrong_closes_every_door() {
+pub(crate) fn a_key_file_that_is_wrong_closes_every_door() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

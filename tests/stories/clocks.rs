@@ -5,7 +5,7 @@ use testhost::{Host, Postern};
 /// L15
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_mended() {
+pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be_mended() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

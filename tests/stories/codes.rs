@@ -56,7 +56,7 @@ fn a_used_code_and_every_older_one_are_refused() {
 /// L5
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round() {
+pub(crate) fn a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

@@ -32,7 +32,7 @@ fn is_in(mut terminal: Terminal, name: &str) {
 /// L4, L5
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn password_then_code() {
+pub(crate) fn password_then_code() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

@@ -16,7 +16,7 @@ fn declare(host: &Host) {
 /// E13
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_declared_account_works_from_the_next_prompt_and_disappears_with_its_declaration() {
+pub(crate) fn a_declared_account_works_from_the_next_prompt_and_disappears_with_its_declaration() {
     let host = Host::fresh();
     let (bob, phone) = (host.person("bob"), Phone::scans(SECRET));
     bob.with_key().enters();

@@ -32,7 +32,7 @@ fn a_rule_asks_only_after_a_password_or_only_after_a_key() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_rule_asks_after_certain_keys() {
+pub(crate) fn a_rule_asks_after_certain_keys() {
     let mut host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

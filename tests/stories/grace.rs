@@ -17,7 +17,7 @@ fn entered(host: &Host, configuration: &str) -> (Person, Phone) {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_code_is_not_asked_again_within_its_time_from_the_same_address() {
+pub(crate) fn a_code_is_not_asked_again_within_its_time_from_the_same_address() {
     let host = Host::fresh();
     let (alice, phone) = entered(&host, ONE_HOUR);
     alice.with_password().enters();

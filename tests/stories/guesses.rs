@@ -23,7 +23,7 @@ fn five_wrong_codes(person: &Person, phone: &Phone) {
 /// L8
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_sixth_wrong_code_meets_a_delay() {
+pub(crate) fn the_sixth_wrong_code_meets_a_delay() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

@@ -68,7 +68,7 @@ fn the_module_is_small() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn no_descriptor_is_left_open_in_sshd() {
+pub(crate) fn no_descriptor_is_left_open_in_sshd() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

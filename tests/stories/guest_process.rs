@@ -133,7 +133,7 @@ fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn valgrind_finds_no_fault_and_no_leak_in_many_logins() {
-    let host = Host::fresh();
+    let host = Host::with_posternd("valgrind runs what the module forks, and knows no pidfd_open");
     let phone = a_service_that_asks_once(&host);
     let kept = [2, 5].map(|logins| {
         let report = under_valgrind(&host, &phone, logins);

@@ -16,13 +16,13 @@ const CODES: &str = "auth required pam_totp.so first_factor=passed\nauth require
 /// The code of whoever says that they are someone.
 const UNKNOWN: &str =
     "auth required pam_totp.so\naccount required pam_totp.so\naccount required pam_permit.so\n";
-const MAIL: &str = "mailhost";
+pub(crate) const MAIL: &str = "mailhost";
 
 /// What a host said, and whether it let in.
-struct Said {
-    entered: bool,
-    text: String,
-    took: Duration,
+pub(crate) struct Said {
+    pub(crate) entered: bool,
+    pub(crate) text: String,
+    pub(crate) took: Duration,
 }
 
 /// A command of a user's, without any of root's power.
@@ -34,7 +34,7 @@ fn as_user(user: &str, command: &[&str]) -> Command {
 
 /// A PAM host that runs as `user` and asks for `person`.
 #[track_caller]
-fn host_of(user: &str, through: &[&str], service: &[&str], person: &str, typed: &[&str]) -> Said {
+pub(crate) fn host_of(user: &str, through: &[&str], service: &[&str], person: &str, typed: &[&str]) -> Said {
     let words = [through, &["pamtester"], service, &[person, "authenticate", "acct_mgmt"]].concat();
     let input = "/run/postern-tests/typed";
     fs::write(input, typed.iter().map(|line| format!("{line}\n")).collect::<String>()).expect("a file");
@@ -47,7 +47,7 @@ fn host_of(user: &str, through: &[&str], service: &[&str], person: &str, typed: 
 }
 
 #[track_caller]
-fn enters(user: &str, service: &[&str], person: &str, typed: &[&str]) -> String {
+pub(crate) fn enters(user: &str, service: &[&str], person: &str, typed: &[&str]) -> String {
     let said = host_of(user, &[], service, person, typed);
     assert!(said.entered, "{}", said.text);
     said.text
@@ -62,7 +62,7 @@ fn refused(user: &str, service: &[&str], person: &str, typed: &[&str]) -> Said {
 
 /// posternd on a host without web, and services of its users.
 #[track_caller]
-fn start_posternd(host: &Host, configuration: &str) -> Posternd {
+pub(crate) fn start_posternd(host: &Host, configuration: &str) -> Posternd {
     host.configure(&format!("# for lockers\n{configuration}\n"));
     host.pam("locker", SAMPLE);
     host.pam("codes", CODES);
@@ -71,7 +71,7 @@ fn start_posternd(host: &Host, configuration: &str) -> Posternd {
 }
 
 #[track_caller]
-fn mail_user() {
+pub(crate) fn mail_user() {
     if nix::unistd::User::from_name(MAIL).ok().flatten().is_none() {
         finished(Command::new("useradd").args(["--system", "--user-group", MAIL]));
     }

@@ -145,7 +145,7 @@ fn no_log_tells_what_was_typed() {
 /// At sshd the process that waits is ended; elsewhere the prompt comes back without an answer.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_prompt_that_is_cancelled_has_a_cause_of_its_own() {
+pub(crate) fn a_prompt_that_is_cancelled_has_a_cause_of_its_own() {
     let host = Host::fresh();
     host.person("alice").enrols();
     for first_factor in ["passed", "unknown"] {

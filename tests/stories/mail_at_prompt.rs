@@ -1,7 +1,10 @@
 //! Codes by mail at ssh's prompt: `m` asks for one, and posternd sends it.
 
 use crate::mail::{PLAIN, confirmed};
-use testhost::{Host, MailServer, Postern, Terminal};
+use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use testhost::{Host, MailServer, Postern, Terminal, Webhook};
 
 const OFFER: &str = "Type m for a code by mail.";
 
@@ -9,7 +12,7 @@ const OFFER: &str = "Type m for a code by mail.";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn m_asks_for_a_code_by_mail() {
-    let mut host = Host::fresh();
+    let mut host = Host::with_posternd("it sends all mail");
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let (phone, bobs) = (alice.enrols(), bob.enrols());
     let server = MailServer::start();
@@ -57,7 +60,7 @@ fn m_asks_for_a_code_by_mail() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_that_is_not_root_has_a_code_mailed_too() {
-    let host = Host::fresh();
+    let host = Host::with_posternd("it sends all mail, and decides where the PAM host is not root's");
     let alice = host.person("alice");
     alice.enrols();
     let server = MailServer::start();
@@ -74,4 +77,53 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
     locker.types(&mail.code()).expect("successfully authenticated");
     assert!(locker.ends().status.success());
     host.posternd().says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
+}
+
+/// The module gives up a posternd that says nothing for 10 s, and one that takes 30 s in all; `time_limit` may be longer.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
+    static IS_SLOW: AtomicBool = AtomicBool::new(false);
+    let host = Host::with_posternd("it sends all mail");
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    alice.enrols();
+    bob.enrols();
+    let hook = Webhook::start_slow(8027, "204 No Content", |body| {
+        let slow = if body.contains("\"bob\"") { Duration::from_secs(60) } else { Duration::from_secs(15) };
+        if IS_SLOW.load(Ordering::SeqCst) { slow } else { Duration::ZERO }
+    });
+    host.configure("[email]\nwebhook_url = \"http://127.0.0.1:8027/\"\ntime_limit = \"1m\"\n");
+    // those without a code are notices
+    let mailed = || loop {
+        let mail: Value = serde_json::from_str(&hook.got().1).expect("JSON");
+        if let (Some(account), Some(code)) = (mail["account"].as_str(), mail["code"].as_str()) {
+            return (account.to_owned(), code.to_owned());
+        }
+    };
+    for name in ["alice", "bob"] {
+        Postern::call(&format!("email set {name} {name}@example.test")).does();
+        Postern::call(&format!("email confirm {name}")).input(&format!("{}\n", mailed().1)).does();
+    }
+    host.clock.forward(60);
+    IS_SLOW.store(true, Ordering::SeqCst);
+
+    let began = Instant::now();
+    let mut terminals = [&alice, &bob].map(|person| {
+        let mut terminal = person.with_key().dials();
+        terminal.expect(OFFER).expect("Verification code: ").types("m");
+        let (account, code) = mailed();
+        assert_eq!(account, person.name);
+        (terminal, code)
+    });
+    for ((terminal, code), said) in
+        terminals.iter_mut().zip(["A code is on its way to a", "The code is still being sent"])
+    {
+        terminal.expect(said).expect("Verification code: ").types(code);
+    }
+    assert!(began.elapsed() > Duration::from_secs(15), "{:?}", began.elapsed());
+    for (terminal, _) in terminals {
+        assert!(terminal.ends().entered());
+    }
+    host.journal.says("not mailed cause=not-mailed address=127.0.0.1 service=sshd user=\"bob\": the mail is still being sent");
+    host.journal.says("accepted cause=mailed-code address=127.0.0.1 service=sshd user=\"bob\"");
 }

@@ -66,7 +66,9 @@ mod su;
 mod sudo;
 mod terminal_stops;
 mod traps;
+mod unseen;
 mod upgrade;
+mod versions;
 mod web_account;
 mod web_account_refusals;
 mod web_activation;
@@ -96,6 +98,7 @@ mod web_strangers;
 mod web_tls;
 mod web_trust;
 mod web_unit;
+mod without_posternd;
 mod without_root;
 
 /// The stories' own guard: nobody's real machine is changed by a stray `cargo test -- --ignored`.

@@ -3,7 +3,7 @@
 use crate::guest_process::PAM_HOST;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use testhost::{Answer, Host, PamHost, Person, Phone, Posternd, patiently};
+use testhost::{Answer, Host, PamHost, Person, Phone, Posternd, install_previous_module, patiently};
 
 /// Made by the service once `auth` has passed, and waited for before `account`.
 const REACHED: &str = "/run/postern-between.reached";
@@ -80,4 +80,38 @@ fn a_revocation_after_auth_ends_the_transaction() {
     assert!(enters(&phone.code(), || host.clock.forward(500)));
     assert!(!enters(&phone.code(), || host.clock.forward(700)));
     host.journal.says("the mark of its auth line has expired");
+}
+
+/// A host that forks between the two: the child has the transaction of its parent, and goes on with it; the parent of one
+/// whose child has asked knows nothing of that.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs() {
+    const USERS: &[&str] = &["env", "-u", "LD_PRELOAD", "setpriv", "--reuid", "alice", "--clear-groups"];
+    let host = Host::without_posternd();
+    host.pam("forks", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    let phone = host.person("alice").enrols();
+    let logs_in = |tool: &[&str], hook: &str| {
+        host.clock.forward(30);
+        let mut pam = PamHost::start_under(tool, PAM_HOST, "forks", b"alice", &["--fork", hook]);
+        pam.expect("prompt");
+        pam.answers(&Answer::from(&*phone.code()));
+        pam.ends()
+    };
+    let both = |who: &str, tool: &[&str]| {
+        let ended = logs_in(tool, "account");
+        assert!(ended.entered(), "{who}: {ended:?}\n{}", host.journal.rest());
+        let ended = logs_in(tool, "authenticate");
+        assert_eq!((ended.number(), ended.all("account")), (Some(0), vec![&6.into()]), "{who}: {ended:?}");
+    };
+    both("--stdio", &[]);
+    host.journal.says("service=forks user=\"alice\": no code was asked for");
+    let posternd = Posternd::start();
+    both("the daemon", &[]);
+    host.journal.says("service=forks user=\"alice\": no code was asked for");
+    both("a user's", USERS);
+    posternd.says("service=forks user=\"alice\": no code was asked for");
+    // the kernel alone says whose child it is
+    install_previous_module();
+    both("the daemon, by version 1", &[]);
 }

@@ -1,11 +1,13 @@
 //! A name service that sleeps: whoever it is asked about is denied, and the log names it; nobody else waits.
 
+use crate::lockers::{MAIL, enters, host_of, mail_user, start_posternd};
 use shared::protocol::{
     Denial, Greeting, Hook, HookResult, Instruction, Opening, Transaction, VERSIONS, receive, send,
 };
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 use testhost::{HOST_SOCKET, Host, Posternd, finished};
 
@@ -84,7 +86,7 @@ fn begins(user: &str) -> UnixStream {
         real_uid: 0,
         mark: None,
     };
-    let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction) };
+    let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction), id: None };
     send(&mut stream, &opening).expect("posternd reads");
     stream
 }
@@ -137,4 +139,33 @@ fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
     assert!(line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"), "{line}");
     bob.with_key().is_turned_away();
     host.journal.says("refused cause=not-enrolled");
+}
+
+/// Those of pam.sock, inside a conversation, are waited for as long as those of host.sock.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_name_service_that_sleeps_denies_its_own_at_pam_sock_and_keeps_no_user_waiting() {
+    let host = Host::without_posternd();
+    let phone = host.person("alice").enrols();
+    mail_user();
+    let _sleeping = Sleeping::name_service();
+    let posternd = start_posternd(&host, &format!("[pam]\nsocket_users = [\"{MAIL}\"]"));
+
+    let carols: Vec<_> = (0..12)
+        .map(|number| {
+            let carol = format!("carol{number}");
+            thread::spawn(move || host_of(MAIL, &[], &["codes"], &carol, &["123456"]))
+        })
+        .collect();
+    posternd.says("refused cause=unavailable address=- service=codes user=\"carol");
+    let began = Instant::now();
+    enters("alice", &["codes"], "alice", &[&phone.code()]);
+    assert!(began.elapsed() < Duration::from_secs(3), "alice waited for {:?}", began.elapsed());
+    for carol in carols {
+        let said = carol.join().expect("it ends");
+        assert!(!said.entered, "{}", said.text);
+        assert!(said.took < Duration::from_secs(6), "{:?}: {}", said.took, said.text);
+    }
+    let line = posternd.says("no answer within 3 s");
+    assert!(line.contains("(/etc/nsswitch.conf: passwd: files slow)"), "{line}");
 }

@@ -34,7 +34,7 @@ fn refused(person: &str, typed: &str) -> String {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_vpn_takes_password_and_code_in_one_field() {
+pub(crate) fn a_vpn_takes_password_and_code_in_one_field() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let (phone, recovery) = alice.enrols_with_recovery_codes();
@@ -64,7 +64,7 @@ fn a_vpn_takes_password_and_code_in_one_field() {
 /// A2, A3: dovecot.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_mail_program_enters_with_its_app_password() {
+pub(crate) fn a_mail_program_enters_with_its_app_password() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();

@@ -132,7 +132,7 @@ fn a_password_that_root_sets_ends_them_too() {
 /// What the line returns never counts.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_line_makes_no_change_fail_and_none_succeed() {
+pub(crate) fn the_line_makes_no_change_fail_and_none_succeed() {
     let host = Host::fresh();
     let alice = host.person("alice");
     alice.enrols();

@@ -5,7 +5,7 @@ use testhost::{APP, Front, Host, Place, Postern, Visitor, Web};
 /// L13
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn someone_required_comes_in_without_for_enroll_within_after_the_first_sign_in() {
+pub(crate) fn someone_required_comes_in_without_for_enroll_within_after_the_first_sign_in() {
     let host = Host::fresh();
     let alice = host.person("alice");
     host.configure("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");

@@ -1,15 +1,18 @@
 //! Crowds at posternd: whoever they are of, others get in, and the module finds no reason to start another posternd.
 
+use crate::guest_process::PAM_HOST;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shared::protocol::{Greeting, Hook, Opening, State, Transaction, VERSIONS, receive, send};
 use std::fs;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use testhost::{HOST_SOCKET, Host, Person, Phone, Posternd, Terminal, patiently};
+use testhost::{HOST_SOCKET, Host, PamHost, Person, Phone, Posternd, Terminal, patiently};
 
 const DAEMON: &str = "/usr/libexec/postern/posternd";
 
@@ -35,8 +38,11 @@ while True:
         time.sleep(0.002)
 ";
 
-/// The daemon alone: what a module would run without it is out of the way until this goes.
+/// The daemon alone: what a module would run without it is counted, and nobody runs it until this goes.
 struct Alone(Posternd);
+
+/// A line for each time that a module has run it.
+const STARTED: &str = "/run/postern-fallback.started";
 
 impl Alone {
     #[track_caller]
@@ -45,7 +51,19 @@ impl Alone {
         let mut stream = UnixStream::connect(HOST_SOCKET).expect("the socket is there");
         let _: Greeting = receive(&mut stream).expect("posternd greets");
         fs::rename(DAEMON, format!("{DAEMON}.aside")).expect("the copy of the host can be written");
+        let _ = fs::remove_file(STARTED);
+        fs::write(DAEMON, format!("#!/bin/sh\necho $PPID >>{STARTED}\n")).expect("root may do it");
+        fs::set_permissions(DAEMON, Permissions::from_mode(0o755)).expect("root may do it");
         Alone(posternd)
+    }
+}
+
+impl Alone {
+    /// Nobody's module had a reason to run it.
+    #[track_caller]
+    fn no_fallback_was_started(&self) {
+        let started = fs::read_to_string(STARTED).unwrap_or_default();
+        assert_eq!(started.lines().count(), 0, "posternd --stdio was started");
     }
 }
 
@@ -123,6 +141,22 @@ fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
     }
     alice_and_root_get_in(&host, &alice, &phone);
     assert_eq!(posternd.0.log(), "");
+    posternd.no_fallback_was_started();
+}
+
+/// Where no daemon is, the same count says that one was started.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_fallback_that_is_started_is_counted() {
+    let host = Host::without_posternd();
+    host.person("alice").enrols();
+    let mut posternd = Alone::start();
+    posternd.no_fallback_was_started();
+    posternd.0.signal(Signal::SIGSTOP);
+    host.pam("guest", "auth required pam_totp.so\naccount required pam_totp.so\n");
+    assert_eq!(PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends().number(), Some(9));
+    assert!(fs::read_to_string(STARTED).is_ok_and(|started| !started.is_empty()));
+    posternd.0.crash();
 }
 
 /// As many connections as mallory can stop between two system calls of theirs; her set-user-ID processes are root's.
@@ -144,12 +178,14 @@ fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
     patiently("2,000 are connected", || Ok(fs::exists(started)?.then_some(())));
     alice_and_root_get_in(&host, &alice, &phone);
     assert_eq!(posternd.0.log(), "");
+    posternd.no_fallback_was_started();
 }
 
-/// Conversations of strangers who are asked for a code and type none: from one address, and from as many as there are.
+/// Conversations of strangers who are asked for a code and type none: from one address, from as many networks as there are,
+/// and from hosts whose names they made up.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
+fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     let host = Host::without_posternd();
     let (alice, phone, _mallory) = people(&host);
     let posternd = Alone::start();
@@ -157,8 +193,9 @@ fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(4096), hard).expect("root may do it");
     let mut held = Vec::new();
     for number in 0..5_000 {
-        for address in ["192.0.2.66".to_owned(), format!("2001:db8::{number:x}")] {
-            held.push(stranger(&address));
+        let made_up = [format!("2001:db8:{number:x}::1"), format!("host{number}.example.org")];
+        for from in ["192.0.2.66"].into_iter().chain(made_up.iter().map(String::as_str)) {
+            held.push(stranger(from));
         }
         // those that were ended for others
         if held.len() > 3_000 {
@@ -167,11 +204,12 @@ fn ten_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     }
     alice_and_root_get_in(&host, &alice, &phone);
     assert_eq!(posternd.0.log(), "");
+    posternd.no_fallback_was_started();
 }
 
-/// A stranger at a code prompt before the first factor.
+/// A stranger at a code prompt before the first factor, from an address or a name.
 #[track_caller]
-pub(crate) fn stranger(address: &str) -> UnixStream {
+pub(crate) fn stranger(from: &str) -> UnixStream {
     for _ in 0..100 {
         let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
         let greeting: Greeting = receive(&mut stream).expect("posternd greets");
@@ -184,14 +222,14 @@ pub(crate) fn stranger(address: &str) -> UnixStream {
             options: Vec::new(),
             service: Some(b"sshd".to_vec()),
             user: Some(b"alice".to_vec()),
-            remote_host: Some(address.as_bytes().to_vec()),
+            remote_host: Some(from.as_bytes().to_vec()),
             terminal: None,
-            ssh_connection: Some(format!("{address} 4711 192.0.2.1 22").into_bytes()),
+            ssh_connection: Some(format!("{from} 4711 192.0.2.1 22").into_bytes()),
             ssh_auth_info: None,
             real_uid: 0,
             mark: None,
         };
-        let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction) };
+        let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction), id: None };
         send(&mut stream, &opening).expect("posternd reads");
         return stream;
     }

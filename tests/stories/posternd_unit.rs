@@ -132,7 +132,7 @@ fn every_conversation_fits_the_limits_of_the_unit() {
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(4096), hard).expect("root may do it");
     let held: Vec<_> = (0..1024)
         .map(|number| {
-            let mut stranger = stranger(&format!("2001:db8::{number:x}"));
+            let mut stranger = stranger(&format!("2001:db8:{number:x}::1"));
             while !matches!(receive(&mut stranger).expect("posternd goes on"), Instruction::Ask { .. }) {}
             stranger
         })

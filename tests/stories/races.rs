@@ -45,7 +45,7 @@ fn all_at_once(person: &Person, typed: &[String]) -> impl Fn(End) -> usize + use
 /// L11, promise 1
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn of_many_sessions_with_one_code_exactly_one_enters() {
+pub(crate) fn of_many_sessions_with_one_code_exactly_one_enters() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

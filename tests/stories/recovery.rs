@@ -41,7 +41,7 @@ fn a_recovery_code_opens_once() {
 /// R3
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn a_recovery_code_opens_during_a_delay_and_lifts_it() {
+pub(crate) fn a_recovery_code_opens_during_a_delay_and_lifts_it() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let (phone, recovery) = alice.enrols_with_recovery_codes();

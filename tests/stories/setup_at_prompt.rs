@@ -44,7 +44,7 @@ fn recovery_codes(terminal: &Terminal) -> Vec<String> {
 /// E12, L5, E6, E7
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in() {
+pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in() {
     let host = Host::fresh();
     let alice = host.person("alice");
     host.configure(ENROLL);
@@ -122,7 +122,7 @@ fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
 /// L13: with `self_enroll` the administrator's one-time code comes first; without it nothing is shown.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn where_an_administrator_must_allow_it_a_one_time_code_comes_first() {
+pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first() {
     let host = Host::fresh();
     let alice = host.person("alice");
     host.configure(&format!("{ENROLL}[policy]\nself_enroll = \"one-time-code\"\n"));

@@ -115,7 +115,7 @@ fn a_cancelled_prompt_costs_nothing() {
 /// L8
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn success_tells_how_many_wrong_codes_there_were() {
+pub(crate) fn success_tells_how_many_wrong_codes_there_were() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();

@@ -25,7 +25,7 @@ fn su(person: &Person, words: &str) -> Terminal {
 /// L8: guesses of one local user keep another one out of nothing.
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn password_and_code_of_the_other_person_and_guesses_counted_by_who_guesses() {
+pub(crate) fn password_and_code_of_the_other_person_and_guesses_counted_by_who_guesses() {
     let host = host();
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| host.person(name));
     let phone = alice.enrols();

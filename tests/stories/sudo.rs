@@ -43,7 +43,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
-fn password_then_code_and_with_a_ticket_neither() {
+pub(crate) fn password_then_code_and_with_a_ticket_neither() {
     let host = host();
     host.sudoers("alice ALL=(ALL) ALL");
     let alice = host.person("alice");

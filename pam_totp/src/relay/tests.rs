@@ -4,7 +4,7 @@ use super::*;
 use crate::host::{MarkStays, NoInput};
 use nix::unistd::{Uid, chown};
 use shared::protocol::{Echo, Severity};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -18,6 +18,11 @@ struct FakeHost {
     logged: RefCell<Vec<String>>,
     mark: RefCell<Option<Vec<u8>>>,
     stacked: RefCell<Option<Vec<u8>>>,
+    /// How often the transaction was named, and what it is named.
+    named: Cell<u8>,
+    id: Cell<Option<TransactionId>>,
+    /// What is called when the user is asked for.
+    asked_for_user: Option<Box<dyn Fn()>>,
 }
 
 impl Default for FakeHost {
@@ -28,6 +33,9 @@ impl Default for FakeHost {
             logged: RefCell::default(),
             mark: RefCell::default(),
             stacked: RefCell::default(),
+            named: Cell::default(),
+            id: Cell::default(),
+            asked_for_user: None,
         }
     }
 }
@@ -36,7 +44,12 @@ impl super::Host for FakeHost {
     fn item(&self, item: Item) -> Option<Vec<u8>> {
         match item {
             Item::Service => Some(b"sshd".to_vec()),
-            Item::User => Some(self.user.borrow().clone().into_bytes()),
+            Item::User => {
+                if let Some(asked) = &self.asked_for_user {
+                    asked();
+                }
+                Some(self.user.borrow().clone().into_bytes())
+            }
             Item::RemoteHost | Item::Terminal => None,
         }
     }
@@ -59,7 +72,16 @@ impl super::Host for FakeHost {
         self.logged.borrow_mut().push(line.to_owned());
     }
     fn known_user(&self) -> Option<Vec<u8>> {
-        self.item(Item::User)
+        Some(self.user.borrow().clone().into_bytes())
+    }
+    fn name_transaction(&self) -> Option<TransactionId> {
+        let id = TransactionId([self.named.get(); TransactionId::LENGTH]);
+        self.named.set(self.named.get() + 1);
+        self.id.set(Some(id));
+        Some(id)
+    }
+    fn transaction_id(&self) -> Option<TransactionId> {
+        self.id.get()
     }
     fn keep_mark(&self, mark: Vec<u8>) {
         self.mark.replace(Some(mark));
@@ -391,4 +413,56 @@ fn what_has_come_is_read_however_long_the_host_stood_still() {
     // and after it nothing comes
     let silence = receive::<Greeting>(&mut connection);
     assert!(silence.is_err(), "{silence:?}");
+}
+
+/// libpam may ask who signs in, and whoever still types a name held one of the places of posternd's: what the transaction is
+/// about is gathered before the module connects.
+#[test]
+fn nobody_is_connected_while_libpam_asks_who_signs_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pam.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let asked = std::rc::Rc::new(Cell::new(0));
+    let (seen, waiting) = (std::rc::Rc::clone(&asked), listener.try_clone().unwrap());
+    let nobody_waits = move || {
+        let connected = waiting.accept();
+        assert_eq!(connected.map(drop).unwrap_err().kind(), ErrorKind::WouldBlock);
+        seen.set(seen.get() + 1);
+    };
+    let host = FakeHost { asked_for_user: Some(Box::new(nobody_waits)), ..FakeHost::default() };
+    assert_eq!(relay(HostOf::User, &path, Hook::Auth, &host, &[]), UNAVAILABLE);
+    assert!(listener.accept().is_ok(), "then it connects");
+    assert!(asked.get() > 0);
+}
+
+/// What a module and a posternd say to each other in a version.
+fn opening_in(version: u16, of: HostOf, hook: Hook, host: &FakeHost) -> Opening {
+    let (sender, opening) = std::sync::mpsc::channel();
+    let played = posternd(move |mut stream| {
+        send(&mut stream, &Greeting { versions: vec![version], state: State::Ready }).unwrap();
+        sender.send(receive::<Opening>(&mut stream).unwrap()).unwrap();
+        send(&mut stream, &Instruction::End(HookResult::Denied(Denial::Refused))).unwrap();
+    });
+    assert_eq!(relay(of, &played.path, hook, host, &[]), HookResult::Denied(Denial::Refused));
+    played.thread.join().unwrap();
+    opening.recv().unwrap()
+}
+
+#[test]
+#[ignore = "only root's socket is believed: tests/run"]
+fn a_transaction_is_named_once_for_each_auth_and_only_in_version_2() {
+    let host = FakeHost::default();
+    let named = |version, hook| match opening_in(version, HostOf::Root, hook, &host) {
+        Opening::Host { version: spoken, id, .. } if spoken == version => id,
+        other => panic!("{other:?}"),
+    };
+    let first = named(2, Hook::Auth);
+    assert!(first.is_some() && named(2, Hook::Account) == first);
+    assert_eq!(named(1, Hook::Account), None);
+    // a host may authenticate several times on one handle
+    let second = named(2, Hook::Auth);
+    assert!(second.is_some() && second != first);
+    assert_eq!(named(2, Hook::Account), second);
+    assert!(matches!(opening_in(2, HostOf::User, Hook::Auth, &host), Opening::UserHost { version: 2, .. }));
 }

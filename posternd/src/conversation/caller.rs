@@ -34,6 +34,8 @@ pub(crate) enum UserError {
     Name(NameError),
     /// The host's name service does not answer.
     Lookup(Errno),
+    /// The same, about the user who runs the host process.
+    HostLookup(Errno),
 }
 
 impl fmt::Display for UserError {
@@ -44,6 +46,10 @@ impl fmt::Display for UserError {
                 let why = name_service::reason(*error, "passwd");
                 write!(f, "the user cannot be looked up: {why}; see getent passwd")
             }
+            UserError::HostLookup(error) => {
+                let why = name_service::reason(*error, "passwd");
+                write!(f, "the user who runs the service cannot be looked up: {why}; see getent passwd")
+            }
         }
     }
 }
@@ -52,31 +58,34 @@ impl fmt::Display for UserError {
 /// certain only where the service is configured to put the address there and never a name. Where there is no remote host:
 /// the user who runs the process, as the kernel says, and for one of root's the terminal. Each of them has a bucket of
 /// wrong codes, so a name that anyone can choose, such as PAM_RUSER, is not taken.
-pub(crate) fn origin(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
-    place(host, sshd, rhost_is_address).with_key_of(&earlier(host, sshd))
+///
+/// # Errors
+/// Those of the name service, where it is the user who counts.
+pub(crate) fn origin(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
+    Ok(place(host, sshd, rhost_is_address)?.with_key_of(&earlier(host, sshd)))
 }
 
-fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Origin {
+fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, Errno> {
     let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     if sshd {
         let connection = text(host.variable("SSH_CONNECTION")).unwrap_or_default();
         if let Some(address) = connection.split(' ').next().and_then(Address::parse) {
-            return Origin::Remote(address);
+            return Ok(Origin::Remote(address));
         }
     }
-    match host.item(Item::RemoteHost) {
+    Ok(match host.item(Item::RemoteHost) {
         Some(remote) => match text(Some(remote)).as_deref().and_then(Address::parse) {
             Some(address) if rhost_is_address => Origin::Remote(address),
             Some(address) => Origin::Claimed(address),
             None => Origin::Unknown,
         },
         None if sshd => Origin::Unknown,
-        None => match (host.real_user(), text(host.item(Item::Terminal)).filter(|name| is_plain(name))) {
+        None => match (host.real_user()?, text(host.item(Item::Terminal)).filter(|name| is_plain(name))) {
             (Some(name), _) => Origin::Local(name),
             (None, Some(name)) => Origin::Terminal(name.trim_start_matches("/dev/").to_owned()),
             (None, None) => Origin::Unknown,
         },
-    }
+    })
 }
 
 /// The user who runs this process.
@@ -112,6 +121,10 @@ pub(crate) fn earlier(host: &dyn Host, sshd: bool) -> Earlier {
 mod tests {
     use super::super::host::fake::Fake;
     use super::*;
+
+    fn origin(host: &Fake, sshd: bool, rhost_is_address: bool) -> Origin {
+        super::origin(host, sshd, rhost_is_address).unwrap()
+    }
 
     fn remote(text: &str) -> Origin {
         Origin::Remote(Address::parse(text).unwrap())

@@ -11,7 +11,7 @@ use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError, Timestamp};
 use shared::config::{Config, Grace};
 use shared::decision::Spared;
-use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, Visitor, not_mailed};
+use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, NotMailed, Visitor, still_waiting};
 use shared::earlier::Earlier;
 use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
 use shared::groups::{NamedGroups, PersonGroups};
@@ -33,6 +33,11 @@ const ROOT: Caller<'static> = Caller::Root("root");
 
 /// How often it is looked what became of a letter.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a letter is waited for that is being sent. The module gives up after 30 s, which denies access; `[email]
+/// time_limit` may be longer.
+const LONGEST_LETTER: Duration = Duration::from_secs(20);
+const STILL_ON_ITS_WAY: &str =
+    "the mail is still being sent after 20 seconds; the log of posternd says what becomes of it";
 
 /// Which engine decides for a PAM host, and who the host is.
 #[derive(Clone)]
@@ -87,12 +92,12 @@ pub(crate) enum Ruled {
 #[derive(Debug)]
 pub(crate) struct Granted {
     by: String,
-    mark: Mark,
+    mark: Option<Mark>,
 }
 
 impl Granted {
-    /// By what, as logs name it; and the mark for the guard.
-    pub(crate) fn into_parts(self) -> (String, Mark) {
+    /// By what, as logs name it; and the mark for the guard, none where nothing tells the host process from others.
+    pub(crate) fn into_parts(self) -> (String, Option<Mark>) {
         (self.by, self.mark)
     }
 }
@@ -188,10 +193,10 @@ impl Desk {
         let typed = text(typed, reading);
         let Answered { judged, told, mark } = self.ask(person, Question::Answer { typed, reading })?;
         match (judged, mark) {
-            (Judged::Accepted { by, taken }, Some(mark)) => {
+            (Judged::Accepted { by, taken }, mark) => {
                 // before the first factor the guard tells what it brings
                 let told = if person.stage == Stage::After { told } else { Vec::new() };
-                Ok(Ruled::Accepted { granted: Granted { by, mark: Mark::sealed(mark) }, told, taken })
+                Ok(Ruled::Accepted { granted: Granted { by, mark: self.sealed(mark)? }, told, taken })
             }
             (Judged::Refused { cause, words, taken }, _) => {
                 Ok(Ruled::Refused { refusal: Refusal { cause, words }, taken })
@@ -214,12 +219,20 @@ impl Desk {
         }
     }
 
+    /// The mark of who passes, which every one has whose host process can be told from others.
+    fn sealed(&self, mark: Option<Typed>) -> Result<Option<Mark>, DeskError> {
+        match mark {
+            None if self.process.binding().is_ok() => Err(DeskError::Nonsense),
+            mark => Ok(mark.map(Mark::sealed)),
+        }
+    }
+
     /// Whether someone who must have a second factor, and has none, may come in without; the mark for the guard.
-    pub(crate) fn waive(&self, person: &Person<'_>) -> Result<Option<(Waiver, Mark)>, DeskError> {
+    pub(crate) fn waive(&self, person: &Person<'_>) -> Result<Option<(Waiver, Option<Mark>)>, DeskError> {
         let Answered { judged, mark, .. } = self.ask(person, Question::Waive)?;
         match (judged, mark) {
             (Judged::Waived(None), _) => Ok(None),
-            (Judged::Waived(Some(waiver)), Some(mark)) => Ok(Some((waiver, Mark::sealed(mark)))),
+            (Judged::Waived(Some(waiver)), mark) => Ok(Some((waiver, self.sealed(mark)?))),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -228,8 +241,8 @@ impl Desk {
     pub(crate) fn grace(&self, person: &Person<'_>, grace: Grace) -> Result<Option<Granted>, DeskError> {
         let Answered { judged, mark, .. } = self.ask(person, Question::Grace(grace))?;
         match (judged, mark) {
-            (Judged::Grace(Spared::Yes), Some(mark)) => {
-                Ok(Some(Granted { by: "grace".to_owned(), mark: Mark::sealed(mark) }))
+            (Judged::Grace(Spared::Yes), mark) => {
+                Ok(Some(Granted { by: "grace".to_owned(), mark: self.sealed(mark)? }))
             }
             (Judged::Grace(Spared::No), _) => Ok(None),
             _ => Err(DeskError::Nonsense),
@@ -252,31 +265,33 @@ impl Desk {
         }
     }
 
-    /// Has a code mailed; what there is to tell. Waits until the letter is sent, and holds no worker meanwhile.
+    /// Has a code mailed; what there is to tell. Waits until the letter is sent, for as long as the module waits, and holds
+    /// no worker meanwhile.
     pub(crate) fn mail(&self, person: &Person<'_>) -> Result<Result<String, Refusal>, DeskError> {
-        let judging = self.judging(person, Earlier::default(), Question::Mail);
         let asked =
-            self.act(|door, now| Ok(door.post_code_for(self.caller(ROOT), person.name, &judging, now)?))?;
-        let judged = match asked {
-            Asked::Refused(refusal) => not_mailed(refusal),
-            Asked::For(posted) => {
-                let began = Instant::now();
-                loop {
-                    thread::sleep(LOOK);
-                    let looked = self.act(|door, _| {
-                        let sent = door.look_after(&posted, began.elapsed());
-                        Ok(sent.map(|sent| door.mailed(&posted, sent)).transpose()?)
-                    })?;
-                    if let Some(judged) = looked {
-                        break judged;
-                    }
-                }
+            self.act(|door, now| Ok(door.post_code_for(self.caller(ROOT), &person.visitor, now)?))?;
+        let posted = match asked {
+            Asked::For(posted) => posted,
+            Asked::Refused(refusal) => {
+                return Ok(Err(Refusal { cause: refusal.to_string(), words: words::mail_refusal(refusal) }));
             }
         };
-        match judged {
-            Judged::Mailed(told) => Ok(Ok(told)),
-            Judged::Refused { cause, words, .. } => Ok(Err(Refusal { cause, words })),
-            _ => Err(DeskError::Nonsense),
+        let began = Instant::now();
+        loop {
+            thread::sleep(LOOK);
+            still_waiting();
+            let waited = began.elapsed();
+            let sent = match self.act(|door, _| Ok(door.look_after(&posted, waited)))? {
+                Some(sent) => sent,
+                None if waited < LONGEST_LETTER => continue,
+                None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, words::MAIL_SLOW))),
+            };
+            return match sent {
+                Ok(()) => Ok(Ok(words::mailed(&posted.to, self.config.email.code_ttl.seconds()))),
+                Err(NotMailed::Door(error)) => Err(error.into()),
+                Err(error @ NotMailed::Waits) => Ok(Err(not_mailed(&error, words::MAIL_WAITS))),
+                Err(error) => Ok(Err(not_mailed(&error, words::NOT_MAILED))),
+            };
         }
     }
 
@@ -322,8 +337,8 @@ impl Desk {
         let activate = Question::Setup(AtPrompt::Activate(ticket.clone()));
         let Answered { judged, told, mark } = self.ask(person, activate)?;
         match (judged, mark) {
-            (Judged::Done, Some(mark)) => {
-                Ok((Granted { by: words::SET_UP.to_owned(), mark: Mark::sealed(mark) }, told))
+            (Judged::Done, mark) => {
+                Ok((Granted { by: words::SET_UP.to_owned(), mark: self.sealed(mark)? }, told))
             }
             _ => Err(DeskError::Nonsense),
         }
@@ -400,6 +415,10 @@ impl Desk {
             Some(worker) => worker.run(&self.config, act)?,
         }
     }
+}
+
+fn not_mailed(cause: &dyn fmt::Display, words: &str) -> Refusal {
+    Refusal { cause: format!("not-mailed: {cause}"), words: words.to_owned() }
 }
 
 /// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code

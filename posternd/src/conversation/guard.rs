@@ -49,7 +49,8 @@ fn check(host: &dyn Host, words: &[String]) -> HookResult {
             Ok(Err(refusal)) => ask_policy(&line, Some(refusal)),
             Err(error) => line.unavailable(&error),
         },
-        None => ask_policy(&line, None),
+        // where nothing tells the process, auth has left none
+        None => ask_policy(&line, host.process().binding().err().map(MarkRefusal::Unseen)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the module asks of the host process, so that everything but `ffi` can be tested without libpam.
 
 use super::desk::Reach;
+use nix::errno::Errno;
 use nix::unistd::getpid;
 use shared::config::file::{self, ConfigError, InForce};
 use shared::host_process::HostProcess;
@@ -37,7 +38,10 @@ pub trait Host {
     /// An item, if it is set and not empty.
     fn item(&self, item: Item) -> Option<Vec<u8>>;
     /// The user who runs the process, whatever its effective user (`su` and `sudo` are root's); none for root.
-    fn real_user(&self) -> Option<String>;
+    ///
+    /// # Errors
+    /// Those of the name service: wrong codes of this user could not be counted as such.
+    fn real_user(&self) -> Result<Option<String>, Errno>;
     /// The process, as the kernel says: this one, unless the host is at the other end of a connection.
     fn process(&self) -> HostProcess {
         HostProcess::find(getpid().as_raw())
@@ -82,7 +86,7 @@ impl fmt::Display for NotForgotten {
 #[cfg(test)]
 pub(crate) mod fake {
     use super::*;
-    use shared::host_process::ProcessId;
+    use shared::host_process::{ProcessId, Unseen};
     use std::cell::{Cell, RefCell};
     use std::collections::VecDeque;
 
@@ -94,6 +98,8 @@ pub(crate) mod fake {
     pub(crate) struct Fake {
         pub(crate) items: Vec<(Item, Vec<u8>)>,
         pub(crate) real_user: Option<&'static str>,
+        /// Whether the name service does not say who that is.
+        pub(crate) names_unavailable: bool,
         pub(crate) variables: Vec<(&'static str, String)>,
         pub(crate) typed: RefCell<VecDeque<String>>,
         pub(crate) prompts: RefCell<Vec<String>>,
@@ -104,6 +110,8 @@ pub(crate) mod fake {
         pub(crate) keeps_marks: bool,
         /// 0 is the first of them.
         pub(crate) process: i32,
+        /// Why nothing tells it from others.
+        pub(crate) unseen: Option<Unseen>,
         /// The engine that decides, and the user that the host runs as; root with an engine of its own if not given.
         pub(crate) reach: Option<Reach>,
         pub(crate) stacked: RefCell<Option<Vec<u8>>>,
@@ -167,12 +175,18 @@ pub(crate) mod fake {
             self.items.iter().find(|(set, _)| *set == item).map(|(_, value)| value.clone())
         }
 
-        fn real_user(&self) -> Option<String> {
-            self.real_user.map(str::to_owned)
+        fn real_user(&self) -> Result<Option<String>, Errno> {
+            match self.names_unavailable {
+                true => Err(Errno::ETIMEDOUT),
+                false => Ok(self.real_user.map(str::to_owned)),
+            }
         }
 
         fn process(&self) -> HostProcess {
-            HostProcess::new(ProcessId::new(self.process, Some(1)), Vec::new())
+            match self.unseen {
+                Some(why) => HostProcess::unseen(why),
+                None => HostProcess::new(ProcessId::new(self.process, 1), Vec::new()),
+            }
         }
 
         fn runs_as(&self) -> String {

@@ -66,7 +66,11 @@ impl<'a> Front<'a> {
             Denial::Misconfigured
         })?;
         let settings = options.settings(&config.pam, service.as_str());
-        let origin = caller::origin(host, settings.sshd, settings.rhost_is_address);
+        let origin = caller::origin(host, settings.sshd, settings.rhost_is_address).map_err(|error| {
+            let error = UserError::HostLookup(error);
+            LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
+            Denial::Unavailable
+        })?;
         let earlier = caller::earlier(host, settings.sshd);
         let desk = Desk::of(host.reach(), host.process(), &config);
         Ok(Front { host, config, desk, settings, service, origin, earlier })
@@ -86,7 +90,9 @@ impl<'a> Front<'a> {
             Err(error) => {
                 let (severity, cause, denial) = match error {
                     UserError::Name(_) => (Severity::Notice, "bad-name", Denial::BadName),
-                    UserError::Lookup(_) => (Severity::Error, "unavailable", Denial::Unavailable),
+                    UserError::Lookup(_) | UserError::HostLookup(_) => {
+                        (Severity::Error, "unavailable", Denial::Unavailable)
+                    }
                 };
                 let named = match denial {
                     Denial::BadName => None,
@@ -114,9 +120,18 @@ impl Line<'_> {
         }
     }
 
-    /// Leaves the mark of a line that has passed.
-    pub(crate) fn mark(&self, mark: &Mark) {
-        self.host.remember(mark.to_bytes());
+    /// Leaves the mark of a line that has passed. Without one the guard asks the policy anew, and the log says why there is
+    /// none.
+    pub(crate) fn mark(&self, mark: Option<&Mark>) {
+        match (mark, self.host.process().binding()) {
+            (Some(mark), _) => self.host.remember(mark.to_bytes()),
+            (None, Err(why)) => {
+                let fields = self.log_fields(Some(self.user.clone()));
+                let detail = format_args!("an account line will not go by this one: {why}");
+                fields.write(self.host, Severity::Error, "warning", "process-unseen", Some(&detail));
+            }
+            (None, Ok(_)) => {}
+        }
     }
 
     /// What a success brings, told to whoever got in.
@@ -134,7 +149,7 @@ impl Line<'_> {
             Ok(Some((waiver, mark))) => {
                 self.host.tell(&words::waived(waiver));
                 self.log(Severity::Notice, "not needed", waiver.name());
-                self.mark(&mark);
+                self.mark(mark.as_ref());
                 HookResult::NotNeeded
             }
         }

@@ -21,7 +21,8 @@ impl LogFields {
     /// nobody for a name.
     pub fn of_host(host: &dyn Host) -> LogFields {
         let service = caller::service(host);
-        let address = caller::origin(host, service.as_str() == "sshd", false).address();
+        let origin = caller::origin(host, service.as_str() == "sshd", false).ok();
+        let address = origin.and_then(|origin| origin.address());
         let user = host.known_user().and_then(|name| UserName::parse(&name).ok());
         LogFields { address, service, user }
     }

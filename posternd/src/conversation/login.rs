@@ -305,7 +305,7 @@ impl Line<'_> {
     /// No code is needed. Without a mark the guard asks the policy anew.
     fn not_needed(&self, mark: Option<Mark>) -> HookResult {
         if let Some(mark) = mark {
-            self.mark(&mark);
+            self.mark(Some(&mark));
         }
         HookResult::NotNeeded
     }
@@ -318,7 +318,7 @@ impl Line<'_> {
     fn passed_as(&self, result: &str, granted: Granted) -> HookResult {
         let (by, mark) = granted.into_parts();
         self.log(Severity::Info, result, &by);
-        self.mark(&mark);
+        self.mark(mark.as_ref());
         HookResult::Passed
     }
 

@@ -4,8 +4,8 @@
 use shared::answer::Reading;
 use shared::config::value::{Duration, Line, Whole};
 use shared::config::{self, FirstFactor, Grace, Pam, PamService, Unenrolled};
-use shared::name::UserName;
-use shared::protocol::Echo;
+use shared::name::{Service, UserName};
+use shared::protocol::{Echo, Transaction};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -177,6 +177,23 @@ impl Options {
             quiet: is_on(self.quiet, own.quiet, pam.quiet),
         }
     }
+}
+
+/// What the stack guarantees before a transaction's line; nothing if a word of it is unknown, which denies.
+pub(crate) fn first_factor(transaction: &Transaction, pam: &Pam) -> FirstFactor {
+    match Options::read(&transaction.options) {
+        Ok(options) => options.settings(pam, service(transaction).as_str()).first_factor,
+        Err(_) => FirstFactor::Unknown,
+    }
+}
+
+/// Whether a transaction is of an sshd.
+pub(crate) fn is_sshd(transaction: &Transaction, pam: &Pam) -> bool {
+    Options::default().settings(pam, service(transaction).as_str()).sshd
+}
+
+fn service(transaction: &Transaction) -> Service {
+    Service::named(transaction.service.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::*;
 use shared::errand::{Answer, Errand, Look, Reply as ErrandReply, Task, wire};
 use shared::name::UserName;
-use shared::protocol::{CommandReply, Greeting, Instruction};
+use shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS};
 use std::io::{Read, Write};
 use zeroize::Zeroizing;
 
@@ -63,7 +63,8 @@ const NOWHERE: &str = "/nowhere/postern.toml";
 #[test]
 fn a_host_of_roots_and_nonsense_get_nothing() {
     let mut peer = greeted(Path::new(NOWHERE));
-    send(&mut peer, &Opening::Host { version: VERSIONS[0], transaction: transaction(&[]) }).unwrap();
+    send(&mut peer, &Opening::Host { version: VERSIONS[0], transaction: transaction(&[]), id: None })
+        .unwrap();
     closes(peer);
     let mut peer = greeted(Path::new(NOWHERE));
     send(&mut peer, &Opening::UserHost { version: 999, transaction: transaction(&[]) }).unwrap();

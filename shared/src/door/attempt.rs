@@ -116,7 +116,7 @@ impl Door {
     ) -> Result<Outcome, DoorError> {
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
         let mut outcome = visit.judge(tx, answer)?;
@@ -153,7 +153,7 @@ impl Door {
     ) -> Result<Option<Entered>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
         let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else { return Ok(None) };

@@ -22,7 +22,7 @@ impl Door {
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
         // loading an account may write, and that is dropped
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
         let last = match &visit.record {

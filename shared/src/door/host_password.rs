@@ -43,7 +43,7 @@ impl Door {
     ) -> Result<Result<Tried, Refusal>, DoorError> {
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
         if let Some(refusal) = visit.standing() {
@@ -75,7 +75,7 @@ impl Door {
         }
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         tx.take_back(tried.row, tried.address)?;
         let settled = match said {

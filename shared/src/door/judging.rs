@@ -6,11 +6,10 @@
 //! MUST refuse others alike, whether or not there is such an account.
 
 use super::errand::Caller;
-use super::mail::{MailRefusal, Posted};
+use super::mail::Posted;
 use super::marks::Passed;
 use super::{
-    Actor, AdministrationError, Asked, Door, DoorError, Means, Membership, NotMailed, PolicyError, Visitor,
-    load,
+    Actor, AdministrationError, Asked, Door, DoorError, Means, Membership, PolicyError, Visitor, load,
 };
 use crate::account::Enrolled;
 use crate::answer::{Answer as Typing, LENGTHS, Reading, ending};
@@ -64,7 +63,7 @@ impl Door {
         judging: &Judging,
         now: Timestamp,
     ) -> Result<Reply, AdministrationError> {
-        let (origin, stage) = self.stands(caller, account, judging)?;
+        let (origin, stage) = self.stands(caller, account, (&judging.origin, judging.stage))?;
         let service = judging.service.as_str();
         let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
         // before it is looked at, so that no revocation comes between
@@ -108,13 +107,6 @@ impl Door {
                 });
             }
             Question::Account(mark) => return self.account_hook(caller, judging, mark, now),
-            Question::Mail => match self.mail_code(&visitor, None, now)? {
-                Asked::Refused(refusal) => not_mailed(refusal),
-                Asked::For(posted) => {
-                    let sent = self.await_letter(&posted);
-                    self.mailed(&posted, sent)?
-                }
-            },
             Question::Setup(step) => return self.set_up_at_prompt(caller, &visitor, judging, step, now),
         };
         let at = match judged {
@@ -126,21 +118,21 @@ impl Door {
         };
         let mark = match at {
             None => None,
-            Some(at) => Some(self.seal_mark(
+            Some(at) => self.seal_mark(
                 judging,
                 Passed { caller, account, at, accepted: None, told: Vec::new() },
                 now,
-            )?),
+            )?,
         };
         Ok(Reply { mark, ..Answer::Judged(judged).into() })
     }
 
-    /// Where someone stands, and what they have passed.
+    /// Where someone stands, and what they have passed; the host says so itself, as far as that is believed.
     fn stands(
         &self,
         caller: Caller<'_>,
         account: &UserName,
-        judging: &Judging,
+        (claimed, stage): (&Origin, Stage),
     ) -> Result<(Origin, Stage), AdministrationError> {
         match caller {
             Caller::Owner { name, .. } if name == account => {
@@ -151,14 +143,12 @@ impl Door {
             }
             // no PAM host
             Caller::SteppedUp(session, _) => Err(AdministrationError::NotTrusted(session.name.clone())),
-            Caller::Owner { name, .. }
-                if matches!(judging.origin, Origin::Local(_) | Origin::Terminal(_)) =>
-            {
-                Ok((Origin::Local(name.to_string()), judging.stage))
+            Caller::Owner { name, .. } if matches!(claimed, Origin::Local(_) | Origin::Terminal(_)) => {
+                Ok((Origin::Local(name.to_string()), stage))
             }
             // a key has a bucket of its own, so which one it is must not be the service's to say
-            Caller::Owner { .. } => Ok((judging.origin.clone().without_key(), judging.stage)),
-            Caller::Root(_) => Ok((judging.origin.clone(), judging.stage)),
+            Caller::Owner { .. } => Ok((claimed.clone().without_key(), stage)),
+            Caller::Root(_) => Ok((claimed.clone(), stage)),
         }
     }
 
@@ -224,7 +214,7 @@ impl Door {
             _ => Vec::new(),
         };
         let passed = Passed { caller, account: visitor.name, at, accepted, told: told_later };
-        let mark = Some(self.seal_mark(judging, passed, now)?);
+        let mark = self.seal_mark(judging, passed, now)?;
         Ok(Reply { told, mark, answer: Answer::Judged(Judged::Accepted { by, taken }) })
     }
 
@@ -297,36 +287,10 @@ impl Door {
     pub fn post_code_for(
         &mut self,
         caller: Caller<'_>,
-        account: &UserName,
-        judging: &Judging,
+        visitor: &Visitor<'_>,
         now: Timestamp,
     ) -> Result<Asked<Posted>, AdministrationError> {
-        let (origin, stage) = self.stands(caller, account, judging)?;
-        let service = judging.service.as_str();
-        let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
-        Ok(self.mail_code(&visitor, None, now)?)
+        let (origin, stage) = self.stands(caller, visitor.name, (visitor.origin, visitor.stage))?;
+        Ok(self.mail_code(&Visitor { stage, origin: &origin, ..*visitor }, None, now)?)
     }
-
-    /// What whoever waits for a mail is told.
-    pub fn mailed(&self, posted: &Posted, sent: Result<(), NotMailed>) -> Result<Judged, DoorError> {
-        match sent {
-            Ok(()) => Ok(Judged::Mailed(words::mailed(&posted.to, self.config.email.code_ttl.seconds()))),
-            Err(NotMailed::Door(error)) => Err(error),
-            Err(error @ NotMailed::Waits) => Ok(Judged::Refused {
-                cause: format!("not-mailed: {error}"),
-                words: words::MAIL_WAITS.to_owned(),
-                taken: 0,
-            }),
-            Err(error) => Ok(Judged::Refused {
-                cause: format!("not-mailed: {error}"),
-                words: words::NOT_MAILED.to_owned(),
-                taken: 0,
-            }),
-        }
-    }
-}
-
-/// Why no code is mailed.
-pub fn not_mailed(refusal: MailRefusal) -> Judged {
-    Judged::Refused { cause: refusal.to_string(), words: words::mail_refusal(refusal), taken: 0 }
 }

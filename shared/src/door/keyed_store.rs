@@ -2,6 +2,7 @@
 //! in another process never splits one.
 
 use super::DoorError;
+use crate::admission::Class;
 use crate::config::Store as Settings;
 use crate::key::MasterKeys;
 use crate::store::{self, Intent, Store, StoreError, Transaction};
@@ -48,6 +49,11 @@ impl KeyedStore {
         let (masters, _) = unwrap(&self.key_file, &self.path, &wrapped)?;
         let in_use: Vec<_> = wrapped.iter().map(|key| key.master).collect();
         Ok(masters.only(&in_use))
+    }
+
+    /// See [`Store::serve`].
+    pub(super) fn serve(&mut self, class: Class) {
+        self.store.serve(class);
     }
 
     /// See [`Store::is_read_only`].

@@ -35,24 +35,20 @@ impl Door {
         Ok(account_at(tx.as_mut(), account)?)
     }
 
-    /// Seals the mark of who passes.
+    /// Seals the mark of who passes; none where nothing tells the host process from others, which it would fit too.
     pub(super) fn seal_mark(
         &self,
         judging: &Judging,
         passed: Passed<'_>,
         now: Timestamp,
-    ) -> Result<Typed, VaultError> {
+    ) -> Result<Option<Typed>, VaultError> {
         let Passed { caller, account, at, accepted, told } = passed;
-        let mark = Mark {
-            user: judging.user.clone(),
-            service: judging.service.clone(),
-            process: judging.process.itself(),
-            accepted,
-            told,
-        };
+        let Ok(binding) = judging.process.binding() else { return Ok(None) };
+        let mark =
+            Mark { user: judging.user.clone(), service: judging.service.clone(), binding, accepted, told };
         let keys = self.token_keys();
         let to = To { account, at, holder: caller.holder(), parent: Parent::Peer };
-        Ok(Token::issue(&keys, to, mark, now)?.seal(&keys)?.into())
+        Ok(Some(Token::issue(&keys, to, mark, now)?.seal(&keys)?.into()))
     }
 
     /// Whether a mark is of the transaction that a host asks about, and nothing has ended since what it stands for. A code
@@ -64,17 +60,20 @@ impl Door {
         mark: &Typed,
         now: Timestamp,
     ) -> Result<Reply, AdministrationError> {
+        if let Err(why) = judging.process.binding() {
+            return Ok(not_marked(MarkRefusal::Unseen(why)));
+        }
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         // the keys of this transaction
         let keys = self.vault.token_keys();
         let Some(token) = Token::<Mark>::open(mark, &keys, caller.holder(), now) else {
             return Ok(not_marked(MarkRefusal::Invalid));
         };
-        let Mark { user, service, process, accepted, told } = token.payload();
+        let Mark { user, service, binding, accepted, told } = token.payload();
         let refusal = match alive(&token, tx.as_mut(), &keys, now)? {
             _ if *user != judging.user => Some(MarkRefusal::User),
             _ if *service != judging.service => Some(MarkRefusal::Service),
-            _ if !judging.process.descends_from(*process) => Some(MarkRefusal::Process),
+            _ if !judging.process.goes_on_with(binding) => Some(MarkRefusal::Process),
             None => Some(MarkRefusal::Revoked),
             Some(_) => None,
         };

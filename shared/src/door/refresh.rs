@@ -30,7 +30,7 @@ impl Door {
         now: Timestamp,
     ) -> Result<AfterRefresh, SignInError> {
         let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let (tx, keys) = (transaction.as_mut(), vault.token_keys());
         let account = alive(&shown, tx, &keys, now)?.and_then(|alive| alive.record);
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {

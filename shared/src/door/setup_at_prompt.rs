@@ -129,7 +129,7 @@ impl Door {
             accepted: None,
             told: Vec::new(),
         };
-        let mark = Some(self.seal_mark(judging, passed, now)?);
+        let mark = self.seal_mark(judging, passed, now)?;
         let told = words::app_passwords(after).into_iter().collect();
         Ok(Reply { told, mark, answer: Answer::Judged(Judged::Done) })
     }

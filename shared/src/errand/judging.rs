@@ -8,7 +8,7 @@ use crate::config::Grace;
 use crate::decision::Spared;
 use crate::earlier::Earlier;
 use crate::guess::Stage;
-use crate::host_process::HostProcess;
+use crate::host_process::{HostProcess, Unseen};
 use crate::name::{Service, UserName};
 use crate::place::Origin;
 use crate::policy::{Need, Waiver};
@@ -55,8 +55,6 @@ pub enum Question {
     Grace(Grace),
     /// The person's password of this host was changed: what a new one ends is ended.
     PasswordChanged,
-    /// A code by mail; answered when it was sent.
-    Mail,
     /// A first setup.
     Setup(AtPrompt),
 }
@@ -115,8 +113,6 @@ pub enum Judged {
     Grace(Spared),
     /// Why they may come in without, if they may.
     Waived(Option<Waiver>),
-    /// A code is on its way; what there is to tell.
-    Mailed(String),
     /// A first setup needs an administrator's one-time code.
     OneTimeCodeNeeded,
     /// A new authenticator, shown once.
@@ -146,20 +142,26 @@ pub enum MarkRefusal {
     User,
     /// It is another service's.
     Service,
-    /// It is of another host process.
+    /// It is of another host process, or of another transaction.
     Process,
+    /// Nothing tells this host process from others, so that no mark is looked at.
+    Unseen(Unseen),
     /// Something has ended all that the account had open since.
     Revoked,
 }
 
 impl fmt::Display for MarkRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let text = match self {
             MarkRefusal::Invalid => "the mark of its auth line has expired, or is none of this store's",
             MarkRefusal::User => "the mark of its auth line is another user's",
             MarkRefusal::Service => "the mark of its auth line is another service's",
             MarkRefusal::Process => "the mark of its auth line is another process's",
+            MarkRefusal::Unseen(why) => {
+                return write!(f, "a mark of its auth line does not count: {why}");
+            }
             MarkRefusal::Revoked => "what its auth line accepted was revoked since",
-        })
+        };
+        f.write_str(text)
     }
 }

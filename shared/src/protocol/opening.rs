@@ -3,8 +3,9 @@
 
 use super::codec::{Decoder, Encoder, Malformed};
 use super::frame::{FrameError, Message};
-use super::hook::Hook;
+use super::{VERSIONS, hook::Hook};
 use crate::{earlier, name};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -20,8 +21,20 @@ const ITEM: usize = name::LONGEST + 1;
 const VARIABLE: usize = earlier::LONGEST + 1;
 /// The longest mark.
 const MARK: usize = 4 * 1024;
+/// The first version in which a host of root's names its transaction.
+const NAMES_TRANSACTION: u16 = 2;
 /// The longest request of a command: tokens are the longest part, some 3 KiB.
 const REQUEST: usize = 16 * 1024;
+
+/// What the module names a transaction by: random bytes, which it keeps with the transaction from `auth` on. A child that
+/// the host forks has them too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionId(pub [u8; TransactionId::LENGTH]);
+
+impl TransactionId {
+    /// In bytes.
+    pub const LENGTH: usize = 16;
+}
 
 /// How a conversation begins.
 #[derive(PartialEq, Eq)]
@@ -32,6 +45,8 @@ pub enum Opening {
         version: u16,
         /// What it is about.
         transaction: Box<Transaction>,
+        /// What names it, since version 2; not sent in version 1.
+        id: Option<TransactionId>,
     },
     /// From a PAM host of any other effective user; only on pam.sock.
     UserHost {
@@ -64,7 +79,9 @@ impl fmt::Debug for Opening {
     /// Never prints a request, which may hold a code or a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Opening::Host { version, transaction } => write!(f, "Host({version}, {transaction:?})"),
+            Opening::Host { version, transaction, id } => {
+                write!(f, "Host({version}, {transaction:?}, {id:?})")
+            }
             Opening::UserHost { version, transaction } => write!(f, "UserHost({version}, {transaction:?})"),
             Opening::Command { version, .. } => write!(f, "Command({version}, …)"),
         }
@@ -110,31 +127,46 @@ impl Message for Opening {
     fn encode(&self, fields: &mut Encoder) {
         fields.u16(self.version());
         match self {
-            Opening::Host { transaction, .. } | Opening::UserHost { transaction, .. } => {
+            Opening::Host { version, transaction, id } => {
                 transaction.encode(fields);
+                if *version >= NAMES_TRANSACTION {
+                    fields.optional_bytes(id.as_ref().map(|id| id.0.as_slice()));
+                }
             }
+            Opening::UserHost { transaction, .. } => transaction.encode(fields),
             Opening::Command { request, .. } => fields.bytes(request),
         }
     }
 
     fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Opening, FrameError> {
-        match kind {
-            HOST | USER_HOST => {
-                let version = fields.u16("version")?;
-                let transaction = Box::new(Transaction::decode(fields)?);
-                Ok(match kind {
-                    HOST => Opening::Host { version, transaction },
-                    _ => Opening::UserHost { version, transaction },
-                })
-            }
-            COMMAND => {
-                let version = fields.u16("version")?;
-                let request = Zeroizing::new(fields.bytes(REQUEST, "request")?.to_vec());
-                Ok(Opening::Command { version, request })
-            }
-            _ => Err(FrameError::Kind(kind)),
+        if ![HOST, USER_HOST, COMMAND].contains(&kind) {
+            return Err(FrameError::Kind(kind));
         }
+        // what comes next is the version's
+        let version = fields.u16("version")?;
+        if !VERSIONS.contains(&version) {
+            return Err(Malformed("version").into());
+        }
+        Ok(match kind {
+            HOST => {
+                let transaction = Box::new(Transaction::decode(fields)?);
+                let id = if version >= NAMES_TRANSACTION { decode_id(fields)? } else { None };
+                Opening::Host { version, transaction, id }
+            }
+            USER_HOST => Opening::UserHost { version, transaction: Box::new(Transaction::decode(fields)?) },
+            _ => {
+                let request = Zeroizing::new(fields.bytes(REQUEST, "request")?.to_vec());
+                Opening::Command { version, request }
+            }
+        })
     }
+}
+
+fn decode_id(fields: &mut Decoder<'_>) -> Result<Option<TransactionId>, Malformed> {
+    const FIELD: &str = "transaction id";
+    let bytes = fields.optional_bytes(TransactionId::LENGTH, FIELD)?;
+    let id = bytes.map(|bytes| bytes.try_into().map(TransactionId).map_err(|_| Malformed(FIELD)));
+    id.transpose()
 }
 
 impl Transaction {

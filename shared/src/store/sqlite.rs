@@ -1,5 +1,5 @@
-//! The embedded store: SQLite in WAL mode, every commit durable (synchronous=FULL), one IMMEDIATE transaction
-//! per attempt, a bounded wait.
+//! The embedded store: SQLite in WAL mode, every commit durable (synchronous=FULL), one IMMEDIATE transaction per act or for
+//! the attempts that share its commit, a bounded wait.
 //!
 //! MUST NOT follow a link, trust the schema, or open a version it does not know.
 //! MUST NOT make a store by opening one.
@@ -8,6 +8,7 @@ mod accounts;
 mod app_passwords;
 mod checkpoint;
 mod events;
+mod handle;
 mod header;
 mod holder;
 mod keys;
@@ -17,22 +18,27 @@ mod migration;
 mod notices;
 mod place;
 mod rows;
+mod running;
 mod sessions;
 mod shape;
 mod statements;
 mod stops;
 mod tail;
 mod turn;
+mod writers;
 
 use super::{Intent, Store, StoreError, Transaction, Upgraded, location};
+use crate::admission::Class;
 use crate::files::{self, FileError, Folder};
 use crate::vault::WrappedKey;
+use handle::Handle;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use place::Place;
+use running::Running;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use statements::Statements;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
@@ -42,7 +48,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use stops::StopsBlocked;
 use tail::Tail;
-use turn::{PATIENCE, Writers};
+use turn::PATIENCE;
+use writers::Writers;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// `user_version`: raised with every change of the schema.
@@ -65,12 +72,16 @@ const LONGEST_STATEMENT: i32 = 64 * 1024;
 /// Statements that a connection keeps prepared: more than a login runs, so that a daemon prepares none anew.
 const PREPARED: usize = 64;
 
+/// Pages that a connection keeps, in KiB: more than an act reads. A daemon has several connections.
+const CACHED_KIB: i64 = 512;
+
 pub(super) struct Sqlite {
-    connection: Connection,
+    /// Here between two transactions.
+    handle: Option<Handle>,
     place: Place,
     writers: Arc<Writers>,
-    deadline: Deadline,
-    tail: Tail,
+    /// What whoever it works for has proven.
+    class: Class,
 }
 
 impl Sqlite {
@@ -88,7 +99,8 @@ impl Sqlite {
             Ok(deadline) => {
                 let place = Place::of(&path)?;
                 let writers = Writers::of(place.file());
-                Ok(Sqlite { connection, place, writers, deadline, tail: Tail::of(&path) })
+                let handle = Some(Handle { connection, deadline, tail: Tail::of(&path) });
+                Ok(Sqlite { handle, place, writers, class: Class::Known })
             }
             // whoever is stopped while it makes the WAL's index ready holds up already whoever opens the store
             Err(StoreError::Busy) => Err(holder::held(&path)),
@@ -139,6 +151,8 @@ impl Sqlite {
                 Err(_) if folder.look(name)?.is_some() => {}
                 made => made?,
             }
+            // the engine syncs no folder
+            files::sync_folder(&beside).map_err(|error| FileError::io(&beside, error))?;
         }
         Ok(())
     }
@@ -322,6 +336,7 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "cache_size", -CACHED_KIB)?;
     // checkpoint::before_write does it
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", checkpoint::KEPT)?;
@@ -333,51 +348,97 @@ fn version_of(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?)
 }
 
-impl Store for Sqlite {
-    fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError> {
-        let behavior = match intent {
-            Intent::Read => TransactionBehavior::Deferred,
-            Intent::Write => TransactionBehavior::Immediate,
+impl Sqlite {
+    fn handle(&self) -> &Handle {
+        self.handle.as_ref().expect("it is at home between two transactions")
+    }
+
+    fn begin_reading(&mut self, blocked: StopsBlocked) -> Result<Running<'_>, StoreError> {
+        let Sqlite { handle, place, .. } = self;
+        let running = Running::at_home(handle, None, blocked);
+        running.handle().deadline.is_in(READING);
+        begin(running, "BEGIN", place)
+    }
+
+    /// Goes on with the transaction that others of this process share, or begins one.
+    fn begin_writing(&mut self, shares: bool, blocked: StopsBlocked) -> Result<Running<'_>, StoreError> {
+        let Sqlite { handle, place, writers, class } = self;
+        let Some((turn, handed_on)) = writers.enter(*class, shares) else {
+            return Err(place.held(StoreError::Busy));
         };
-        let Sqlite { connection, place, writers, deadline, tail } = self;
-        let blocked = StopsBlocked::new();
+        if let Some(handed_on) = handed_on {
+            turn::is_over();
+            handed_on.deadline.is_in(WRITING);
+            return Ok(Running::joined(handed_on, handle, turn, blocked)?);
+        }
+        let running = Running::at_home(handle, Some(turn), blocked);
+        let Handle { connection, deadline, tail } = running.handle();
         // its turn is waited for by another limit
         deadline.is_in(PATIENCE + WRITING);
-        let mut turn = None;
-        if intent == Intent::Write {
-            turn = Some(writers.enter().ok_or_else(|| place.held(StoreError::Busy))?);
-            tail.is_sure(connection)?;
-            checkpoint::before_write(connection);
+        tail.is_sure(connection)?;
+        checkpoint::before_write(connection);
+        let mut running = begin(running, "BEGIN IMMEDIATE", place)?;
+        running.handle().deadline.is_in(WRITING);
+        running.has_begun();
+        Ok(running)
+    }
+}
+
+/// Begins a transaction on the connection that is at home.
+fn begin<'a>(running: Running<'a>, how: &str, place: &Place) -> Result<Running<'a>, StoreError> {
+    let begun = begun(running.handle(), how, place);
+    turn::is_over();
+    match begun {
+        Ok(()) => Ok(running),
+        Err(error) => {
+            // whoever holds the store is looked up while nobody waits for this one
+            drop(running);
+            Err(place.held(error))
         }
-        let begun = connection.transaction_with_behavior(behavior);
-        turn::is_over();
-        let transaction = begun.map_err(|error| place.held(error.into()))?;
-        // what a transaction that reads sees is fixed by this, not by its beginning; and no statement of this version runs on
-        // a store that was upgraded under its feet
-        let found = version_of(&transaction).map_err(|error| place.held(error))?;
-        if found != VERSION {
-            return Err(migration::refusal(&transaction, found));
-        }
-        // after its beginning: from now on it stays with what it has
-        place.is_the_same()?;
-        deadline.is_in(if intent == Intent::Write { WRITING } else { READING });
-        Ok(Box::new(rows::Rows(Statements::of(transaction, intent), tail, blocked, turn)))
+    }
+}
+
+fn begun(handle: &Handle, how: &str, place: &Place) -> Result<(), StoreError> {
+    handle.run(how)?;
+    // what a transaction that reads sees is fixed by this, not by its beginning; and no statement of this version runs on a
+    // store that was upgraded under its feet
+    let found = version_of(&handle.connection)?;
+    if found != VERSION {
+        return Err(migration::refusal(&handle.connection, found));
+    }
+    // after its beginning: from now on it stays with what it has
+    place.is_the_same()
+}
+
+impl Store for Sqlite {
+    fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError> {
+        let blocked = StopsBlocked::new();
+        let running = match intent {
+            Intent::Read => self.begin_reading(blocked)?,
+            Intent::Write => self.begin_writing(false, blocked)?,
+            Intent::Attempt => self.begin_writing(true, blocked)?,
+        };
+        Ok(Box::new(rows::Rows(Statements::of(running, intent))))
+    }
+
+    fn serve(&mut self, class: Class) {
+        self.class = class;
     }
 
     fn is_read_only(&self) -> bool {
-        self.connection.is_readonly("main").unwrap_or(true)
+        self.handle().connection.is_readonly("main").unwrap_or(true)
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
         let _blocked = StopsBlocked::new();
-        self.deadline.is_in(SCRUBBING);
-        self.tail.is_sure(&self.connection)?;
+        let Handle { connection, deadline, tail } = self.handle();
+        deadline.is_in(SCRUBBING);
+        tail.is_sure(connection)?;
         // another process that does the same is not waited for by the engine: it says at once that it is busy
         let began = Instant::now();
         while began.elapsed() < SCRUB_PATIENCE {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-            let busy =
-                self.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(StoreError::from);
+            let busy = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(StoreError::from);
             match busy {
                 Ok(0) => return Ok(()),
                 Ok(_) | Err(StoreError::Busy) => turn::pause(),

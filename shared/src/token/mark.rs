@@ -4,7 +4,7 @@
 use super::{Kind, Payload};
 use crate::clock::Timestamp;
 use crate::door::Means;
-use crate::host_process::ProcessId;
+use crate::host_process::Binding;
 use crate::name::{Service, UserName};
 use crate::place::Origin;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,8 @@ pub(crate) struct Mark {
     pub(crate) user: UserName,
     /// The PAM service.
     pub(crate) service: Service,
-    /// The host process.
-    pub(crate) process: ProcessId,
+    /// The host process, and its transaction.
+    pub(crate) binding: Binding,
     /// What is booked once the first factor has passed too.
     pub(crate) accepted: Option<AcceptedBefore>,
     /// What is told then.

@@ -5,7 +5,7 @@ use crate::account::Methods;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::enrolment::{Footing, Pending};
-use crate::host_process::ProcessId;
+use crate::host_process::{HostProcess, ProcessId};
 use crate::name::{Label, UserName};
 use crate::place::Origin;
 use crate::recovery::RecoveryCode;
@@ -85,7 +85,7 @@ fn all(keys: &TokenKeys, holder: Holder) -> Vec<Sample> {
         sample(keys, holder, || Mark {
             user: alice(),
             service: "sshd".to_owned().try_into().unwrap(),
-            process: ProcessId::new(4711, Some(1)),
+            binding: HostProcess::new(ProcessId::new(4711, 1), Vec::new()).binding().unwrap(),
             accepted: Some(AcceptedBefore {
                 means: crate::door::Means::Code,
                 at: NOW,

@@ -11,16 +11,17 @@ use home::{Home, NOW, alice, code_of, name};
 use shared::account::Enrolled;
 use shared::answer::Reading;
 use shared::clock::Timestamp;
-use shared::door::{Actor, AdministrationError, Caller, Means, Visitor};
+use shared::door::{Actor, AdministrationError, Asked, Caller, MailRefusal, Means, Posted, Visitor};
 use shared::earlier::Earlier;
 use shared::enrolment::Pending;
 use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
 use shared::event::{Filter, What};
 use shared::guess::Stage;
-use shared::host_process::{HostProcess, ProcessId};
+use shared::host_process::{HostProcess, ProcessId, Unseen};
 use shared::otpauth;
 use shared::place::Origin;
 use shared::policy::{Need, Waiver};
+use shared::protocol::TransactionId;
 use shared::totp::{self, Parameters, Step};
 
 const TRUSTING: &str = "[pam]\nsocket_users = [\"dovecot\"]";
@@ -38,7 +39,7 @@ struct Host {
     process: &'static [ProcessId],
 }
 
-const PROCESS: ProcessId = ProcessId::new(4711, Some(1));
+const PROCESS: ProcessId = ProcessId::new(4711, 1);
 const LOCKER: Host = Host {
     who: "alice",
     uid: 1000,
@@ -65,6 +66,19 @@ impl Host {
         let who = name(self.who);
         let caller = Caller::Owner { name: &who, uid: self.uid };
         home.door.judge_for(caller, &name(account), &judging, now)
+    }
+
+    fn has_a_code_mailed(&self, home: &mut Home, account: &str) -> Asked<Posted> {
+        let (who, account) = (name(self.who), name(account));
+        let origin = self.address.map_or(Origin::Unknown, home::remote);
+        let visitor = Visitor {
+            name: &account,
+            stage: self.stage,
+            origin: &origin,
+            browser: None,
+            service: self.service,
+        };
+        home.door.post_code_for(Caller::Owner { name: &who, uid: self.uid }, &visitor, NOW).unwrap()
     }
 
     fn answers(&self, home: &mut Home, account: &str, typed: &str) -> Judged {

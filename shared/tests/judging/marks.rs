@@ -24,7 +24,7 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
     let (mut home, app) = alice(TRUSTING);
     let mark = marked(&mut home, &app);
     const OTHERS: [&[ProcessId]; 3] =
-        [&[ProcessId::new(4711, Some(2))], &[ProcessId::new(4711, None)], &[ProcessId::new(4712, Some(1))]];
+        [&[ProcessId::new(4711, 2)], &[ProcessId::new(4711, 0)], &[ProcessId::new(4712, 1)]];
     for process in OTHERS {
         let host = Host { process, ..LOCKER };
         assert_eq!(host.refuses(&mut home, &mark, NOW), Some(MarkRefusal::Process));
@@ -71,9 +71,9 @@ fn a_mark_of_another_process_user_service_or_peer_does_not_count() {
 fn a_child_of_the_process_goes_on_with_its_mark() {
     let (mut home, app) = alice(TRUSTING);
     let mark = marked(&mut home, &app);
-    const SHELL: ProcessId = ProcessId::new(4700, Some(1));
-    const CHILD: &[ProcessId] = &[ProcessId::new(4800, Some(3)), PROCESS, SHELL];
-    const SIBLING: &[ProcessId] = &[ProcessId::new(4801, Some(3)), SHELL];
+    const SHELL: ProcessId = ProcessId::new(4700, 1);
+    const CHILD: &[ProcessId] = &[ProcessId::new(4800, 3), PROCESS, SHELL];
+    const SIBLING: &[ProcessId] = &[ProcessId::new(4801, 3), SHELL];
     assert_eq!(Host { process: CHILD, ..LOCKER }.refuses(&mut home, &mark, NOW), None);
     let refusal = Host { process: SIBLING, ..LOCKER }.refuses(&mut home, &mark, NOW);
     assert_eq!(refusal, Some(MarkRefusal::Process));
@@ -114,5 +114,48 @@ fn whoever_is_refused_or_asked_has_no_mark() {
     let (mut home, app) = alice(TRUSTING);
     for question in [Question::Need, answer(&code_of(&app, 99)), answer("junk!"), Question::Waive] {
         assert!(LOCKER.asks(&mut home, "alice", question, NOW).unwrap().mark.is_none());
+    }
+}
+
+/// Processes beyond a PID namespace are all number 0: a mark of one fitted every other.
+#[test]
+fn a_process_that_cannot_be_told_has_no_mark_and_no_use_for_one() {
+    let (mut home, app) = alice(TRUSTING);
+    let asks = |home: &mut Home, process, question| {
+        let judging = Judging {
+            service: "test".to_owned().try_into().unwrap(),
+            user: name("alice"),
+            process,
+            origin: Origin::Unknown,
+            stage: Stage::After,
+            earlier: Earlier::default(),
+            question,
+        };
+        home.door.judge_for(Caller::Root("root"), &name("alice"), &judging, NOW).unwrap()
+    };
+    let unseen = || HostProcess::unseen(Unseen::OtherNamespace);
+    let unmarked = asks(&mut home, unseen(), answer(&app.recovery_codes()[0].grouped()));
+    assert!(matches!(unmarked.answer, Answer::Judged(Judged::Accepted { .. })) && unmarked.mark.is_none());
+
+    let named = |id| unseen().in_transaction(Some(TransactionId([id; 16])));
+    let seen = || HostProcess::new(PROCESS, Vec::new());
+    let of_seen = asks(&mut home, seen(), answer(&code_of(&app, 0))).mark.unwrap();
+    let of_named = asks(&mut home, named(1), answer(&code_of(&app, 1))).mark.unwrap();
+    let process = Err(MarkRefusal::Process);
+    for (mark, process, expected) in [
+        (&of_seen, unseen(), Err(MarkRefusal::Unseen(Unseen::OtherNamespace))),
+        (&of_seen, named(1), process),
+        (&of_seen, seen(), Ok(())),
+        (&of_named, unseen(), Err(MarkRefusal::Unseen(Unseen::OtherNamespace))),
+        (&of_named, named(2), process),
+        (&of_named, seen(), process),
+        (&of_named, named(1), Ok(())),
+    ] {
+        let found = match asks(&mut home, process, Question::Account(mark.clone())).answer {
+            Answer::Judged(Judged::Marked) => Ok(()),
+            Answer::Judged(Judged::NotMarked(refusal)) => Err(refusal),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, expected);
     }
 }

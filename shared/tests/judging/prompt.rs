@@ -51,9 +51,9 @@ fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() 
     let (mut home, _) = alice(&format!("{mail}{TRUSTING}"));
     let after = Host { stage: Stage::After, ..DOVECOT };
     for host in [&DOVECOT, &after, &LOCKER] {
-        match judged(host.asks(&mut home, "alice", Question::Mail, NOW)) {
-            Judged::Refused { cause, .. } => assert_eq!(cause, "no-address"),
-            other => panic!("{other:?}"),
+        match host.has_a_code_mailed(&mut home, "alice") {
+            Asked::Refused(refusal) => assert_eq!(refusal, MailRefusal::NoAddress),
+            Asked::For(posted) => panic!("{posted:?}"),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What must hold of any bytes that come over a socket of posternd's, from either side. The fuzz targets call these, and
 //! so does shared/tests/frames.rs, which needs no nightly.
 
+use shared::errand::{self, Errand, wire};
 use shared::protocol::{
-    FrameError, Greeting, Instruction, Message, Opening, Reply, common_version, receive, send,
+    CommandReply, FrameError, Greeting, Instruction, Message, Opening, Reply, State, common_version, receive,
+    send,
 };
 use std::io::{self, ErrorKind, Read};
 
@@ -24,11 +26,33 @@ pub fn module_reads(bytes: &[u8]) -> bool {
 /// Reads what a module sends, as posternd does: an opening, then replies; whether nothing else follows.
 pub fn posternd_reads(bytes: &[u8]) -> bool {
     let mut stream = Stream::new(bytes);
-    if next::<Opening>(&mut stream).is_none() {
-        return false;
+    match next::<Opening>(&mut stream) {
+        None => return false,
+        Some(Opening::Command { request, .. }) => return is_understood::<Errand>(&request),
+        Some(_) => {}
     }
     while next::<Reply>(&mut stream).is_some() {}
     stream.rest.is_empty()
+}
+
+/// Reads what posternd sends to a command of a user's, as the command does: a greeting and a reply; whether it is understood.
+pub fn command_reads(bytes: &[u8]) -> bool {
+    let mut stream = Stream::new(bytes);
+    let Some(greeting) = next::<Greeting>(&mut stream) else { return false };
+    if greeting.state != State::Ready || common_version(&greeting.versions).is_none() {
+        return false;
+    }
+    let Some(CommandReply(reply)) = next::<CommandReply>(&mut stream) else { return false };
+    is_understood::<errand::Reply>(&reply)
+}
+
+/// Whether what a command asks, or hears, is read; it is then understood as its own text is.
+fn is_understood<T: serde::Serialize + serde::de::DeserializeOwned>(bytes: &[u8]) -> bool {
+    let Some(read) = wire::read::<T>(bytes) else { return false };
+    let written = wire::write(&read).expect("what was read can be written");
+    let again = wire::read::<T>(&written).expect("what was written can be read");
+    assert_eq!(wire::write(&again), Some(written));
+    true
 }
 
 /// Receives a message, and insists on what holds of every one.
@@ -72,7 +96,8 @@ fn kinds(frame: &[u8]) -> usize {
         [receive::<Greeting>(&mut &*frame).is_ok(), receive::<Opening>(&mut &*frame).is_ok()];
     let [instruction, reply] =
         [receive::<Instruction>(&mut &*frame).is_ok(), receive::<Reply>(&mut &*frame).is_ok()];
-    [greeting, opening, instruction, reply].into_iter().filter(|is_one| *is_one).count()
+    let command_reply = receive::<CommandReply>(&mut &*frame).is_ok();
+    [greeting, opening, instruction, reply, command_reply].into_iter().filter(|is_one| *is_one).count()
 }
 
 /// A stream that ends where the bytes do, and remembers how much was asked for at most.

@@ -64,7 +64,7 @@ fn follow(socket: &str, order: &Value) -> Value {
         };
     }
     let opening = if order["host"].is_object() {
-        Opening::Host { version, transaction: Box::new(transaction(&order["host"])) }
+        Opening::Host { version, transaction: Box::new(transaction(&order["host"])), id: None }
     } else {
         Opening::UserHost { version, transaction: Box::new(transaction(&order["user_host"])) }
     };

@@ -127,3 +127,20 @@ fn a_line_about_the_configuration_says_at_whose_entry_it_was_seen() {
         "{line}"
     );
 }
+
+/// Wrong codes were counted under the number of a user whose name the host did not say: tries beside those under the name.
+#[test]
+fn a_user_who_cannot_be_looked_up_is_refused() {
+    let home = Home::new("");
+    let host = Fake { names_unavailable: true, ..sudo().who_types(&[&home.code(0)]) };
+    for words in ["", "first_factor=passed"] {
+        assert_eq!(home.auth(&host, words), HookResult::Denied(Denial::Unavailable));
+    }
+    assert_eq!(home.account(&host, ""), HookResult::Denied(Denial::Unavailable));
+    assert!(host.prompts.borrow().is_empty());
+    let log = host.log_text();
+    assert!(log.contains("refused cause=unavailable ") && log.contains("see getent passwd"), "{log}");
+    // where someone comes from an address, who runs the process does not matter
+    let remote = host.with(Item::RemoteHost, "192.0.2.7");
+    assert_eq!(home.auth(&remote, "first_factor=passed"), HookResult::Passed);
+}

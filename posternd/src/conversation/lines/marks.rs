@@ -2,6 +2,7 @@
 
 use super::*;
 use shared::door::Actor;
+use shared::host_process::Unseen;
 
 /// Alice has passed `auth` with a code.
 fn passed(home: &Home) -> Fake {
@@ -80,4 +81,30 @@ fn whoever_needs_no_code_passes_whatever_the_mark_is() {
     let home = Home::new("");
     let host = Fake { mark: passed(&home).mark, ..Fake::at("sshd", "bob") };
     assert_eq!(home.account(&host, ""), HookResult::Passed);
+}
+
+/// A mark of a process that nothing tells from others fitted all of them: the policy is asked anew, and the log says why.
+#[test]
+fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
+    for (unseen, remedy) in
+        [(Unseen::OtherNamespace, "PID namespace"), (Unseen::Hidden, "mount /proc with gid=postern")]
+    {
+        let home = Home::new("");
+        let unseen = Some(unseen);
+        let host = Fake { unseen, ..sudo().who_types(&[&home.code(0)]) };
+        assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
+        assert_eq!(host.mark.borrow().as_deref(), None);
+        let log = host.log_text();
+        assert!(log.contains("warning cause=process-unseen ") && log.contains(remedy), "{log}");
+        is_refused(&home, &host, remedy);
+
+        let seen = sudo().who_types(&[&home.code(1)]);
+        assert_eq!(home.auth(&seen, "first_factor=passed"), HookResult::Passed);
+        is_refused(&home, &Fake { unseen, mark: seen.mark.clone(), ..sudo() }, remedy);
+        // whoever needs no code is kept out by nothing
+        let bob = Fake { unseen, ..Fake::at("sudo", "bob") };
+        assert_eq!(home.auth(&bob, "first_factor=passed"), HookResult::NotNeeded);
+        assert_eq!(home.account(&bob, ""), HookResult::Passed);
+        assert!(!bob.log_text().contains("process-unseen"), "{}", bob.log_text());
+    }
 }

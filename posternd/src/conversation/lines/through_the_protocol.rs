@@ -2,13 +2,14 @@
 
 use super::Home;
 use crate::conversation::Reach;
-use crate::engines::{Engines, Origin, Worker};
+use crate::engines::{Engines, Worker};
+use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
 use shared::admission::Class;
 use shared::host_process::{HostProcess, ProcessId};
 use shared::protocol::{
     CommandReply, Denial, Greeting, Hook, HookResult, Instruction, Message, Opening, Reply, State,
-    Transaction, receive, send,
+    Transaction, TransactionId, receive, send,
 };
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -110,7 +111,7 @@ fn a_mark_opens_at_every_posternd_of_the_store_and_for_its_own_process() {
         let mark = marked(auth, &home.code(if matches!(other, Reach::Store) { 0 } else { 1 }));
         assert!(mark.is_some());
         assert_eq!(account(other.clone(), host(), &mark).0, HookResult::Passed);
-        let elsewhere = HostProcess::new(ProcessId::new(own_process(), Some(1)), Vec::new());
+        let elsewhere = HostProcess::new(ProcessId::new(own_process(), 1), Vec::new());
         let (result, log) = account(other, elsewhere, &mark);
         assert_eq!(result, HookResult::Denied(Denial::NotAsked));
         assert!(log.contains("cause=not-asked") && log.contains("is another process's"), "{log}");
@@ -143,7 +144,10 @@ fn frames_that_are_cut_or_longer_are_no_messages() {
     let home = Home::new("");
     let mark = Some(Zeroizing::new(b"mark".to_vec()));
     let transaction = Box::new(transaction(&home, Hook::Account, mark));
-    refuses_all_but_whole(&Opening::Host { version: 1, transaction: transaction.clone() });
+    refuses_all_but_whole(&Opening::Host { version: 1, transaction: transaction.clone(), id: None });
+    for id in [None, Some(TransactionId([7; 16]))] {
+        refuses_all_but_whole(&Opening::Host { version: 2, transaction: transaction.clone(), id });
+    }
     refuses_all_but_whole(&Opening::UserHost { version: 1, transaction });
     refuses_all_but_whole(&Opening::Command { version: 1, request: Zeroizing::new(b"{}".to_vec()) });
     refuses_all_but_whole(&CommandReply(Zeroizing::new(b"{}".to_vec())));

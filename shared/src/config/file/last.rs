@@ -2,7 +2,7 @@
 //! that root has kept.
 
 use super::{ConfigError, Fallback, InForce, copy_path, in_force};
-use crate::config::Config;
+use crate::config::{Config, Pam};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -49,6 +49,17 @@ impl LastInForce {
                 *last = Some(Last { path: path.to_owned(), config, is_kept, copy });
                 Ok(found)
             }
+        }
+    }
+}
+
+impl LastInForce {
+    /// Looks at `[pam]` of the last one in force, without reading anything; at the defaults where there was none yet.
+    pub fn look_at<R>(&self, look: impl FnOnce(&Pam) -> R) -> R {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref() {
+            Some(last) => look(&last.config.pam),
+            None => look(&Pam::default()),
         }
     }
 }
@@ -128,5 +139,19 @@ mod tests {
         writes("[totp]\nperiod = 60\n");
         let found = last.in_force(&path).unwrap();
         assert_eq!((period(&found), found.problem.is_none()), (60, true));
+    }
+
+    /// Whoever accepts connections must not wait for a disk.
+    #[test]
+    fn the_last_one_is_looked_at_without_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postern.toml");
+        fs::write(&path, "[pam]\nfirst_factor = \"passed\"\n").unwrap();
+        let last = LastInForce::new();
+        let first_factor = || last.look_at(|pam| pam.first_factor);
+        assert_eq!(first_factor(), None);
+        last.in_force(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(first_factor(), Some(crate::config::FirstFactor::Passed));
     }
 }

@@ -113,7 +113,7 @@ impl Door {
         self.end_stolen_browser(browser, name, now)?;
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, name)?;
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
@@ -179,7 +179,7 @@ impl Door {
     }
 
     pub(super) fn take_back(&mut self, tried: &FirstFactorTried) -> Result<(), SignInError> {
-        let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
+        let mut tx = self.store.begin(&mut self.vault, Intent::Attempt)?;
         tx.take_back(tried.row, tried.address)?;
         Ok(tx.commit()?)
     }
@@ -200,7 +200,7 @@ impl Door {
         let host = self.host_groups(name)?;
         let Door { config, vault, store, .. } = self;
         let declared = || load::declared(config, name);
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         if let Some(tried) = tried {
             tx.take_back(tried.row, tried.address)?;

@@ -92,7 +92,7 @@ impl Door {
             return Ok(());
         }
         drop(transaction);
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         // as it is when this one's turn has come
         let Some((record, owner, Token::Stolen)) = found(vault, tx, browser, name, now)? else {

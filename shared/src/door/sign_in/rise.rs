@@ -29,7 +29,7 @@ impl Door {
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
         let Door { config, vault, store, .. } = self;
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);

@@ -108,7 +108,7 @@ impl Door {
         self.end_stolen_browser(browser, name, now)?;
         let Door { config, vault, store, .. } = self;
         let declared = || load::declared(config, name);
-        let mut transaction = store.begin(vault, Intent::Write)?;
+        let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         if let Some((tried, _)) = &tried {
             tx.take_back(tried.row, tried.address)?;

@@ -43,7 +43,7 @@ impl Accounts for Rows<'_> {
         let found = self.0.query_row(sql, [name.as_str()], read).optional()?;
         let Some((columns, is_behind)) = found else { return Ok(None) };
         let record = record(columns)?;
-        if is_behind && self.0.intent() == Intent::Write {
+        if is_behind && self.0.intent() != Intent::Read {
             // before anything new is written beside it
             self.forget_key_bound_of(record.id)?;
         }

@@ -74,6 +74,8 @@ fn under_lock(path: &Path) -> Result<Upgraded> {
     check(&connection, found)?;
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {
+        // as when a store is opened
+        connection.pragma_update(None, "journal_mode", "MEMORY")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;

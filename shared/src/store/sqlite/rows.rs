@@ -2,9 +2,6 @@
 
 use super::super::*;
 use super::statements::Statements;
-use super::stops::StopsBlocked;
-use super::tail::Tail;
-use super::turn::Turn;
 use crate::guess::{CLOCK_SLACK, LOCK_WINDOW};
 use crate::name::Label;
 use crate::place::KEY;
@@ -16,13 +13,7 @@ use rusqlite::{OptionalExtension, Row};
 pub(super) const IS_UP_TO_DATE: &str =
     "(SELECT at_renewal FROM account WHERE id = ?1) = (SELECT number FROM renewal)";
 
-/// Dropped in this order: until then locks are held, and others of this process wait for their turn to write.
-pub(super) struct Rows<'a>(
-    pub(super) Statements<'a>,
-    pub(super) &'a Tail,
-    pub(super) StopsBlocked,
-    pub(super) Option<Turn>,
-);
+pub(super) struct Rows<'a>(pub(super) Statements<'a>);
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -456,15 +447,6 @@ impl Transaction for Rows<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
-        let Rows(transaction, tail, blocked, turn) = *self;
-        let connection = transaction.connection();
-        let committed = connection.execute_batch("COMMIT").map_err(|error| {
-            tail.failed(connection, &error);
-            error.into()
-        });
-        drop(transaction);
-        drop(blocked);
-        drop(turn);
-        committed
+        Ok(self.0.commit()?)
     }
 }

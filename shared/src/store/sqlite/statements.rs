@@ -2,8 +2,12 @@
 //! statement of a writing transaction is planned first: one that would read a whole table that grows ends the test.
 //! Whoever waits for the write lock waits for every row that is read under it.
 
+use super::handle::Outcome;
+use super::running::Running;
 use crate::store::Intent;
-use rusqlite::{CachedStatement, Connection, Params, Row};
+#[cfg(debug_assertions)]
+use rusqlite::Connection;
+use rusqlite::{CachedStatement, Params, Row};
 
 /// Tables that stay small however many accounts there are and whatever strangers do.
 #[cfg(debug_assertions)]
@@ -15,23 +19,27 @@ const SHORT: [&str; 1] = ["outbox_waiting"];
 
 /// A transaction.
 pub(super) struct Statements<'a> {
-    transaction: rusqlite::Transaction<'a>,
+    running: Running<'a>,
     intent: Intent,
 }
 
 impl<'a> Statements<'a> {
-    pub(super) fn of(transaction: rusqlite::Transaction<'a>, intent: Intent) -> Statements<'a> {
-        Statements { transaction, intent }
+    pub(super) fn of(running: Running<'a>, intent: Intent) -> Statements<'a> {
+        Statements { running, intent }
     }
 
     pub(super) fn intent(&self) -> Intent {
         self.intent
     }
 
+    pub(super) fn commit(self) -> Outcome {
+        self.running.commit()
+    }
+
     /// A statement, as the connection keeps it prepared.
     pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.check(sql);
-        self.transaction.prepare_cached(sql)
+        self.running.connection().prepare_cached(sql)
     }
 
     /// Runs one statement; how many rows it changed.
@@ -50,12 +58,7 @@ impl<'a> Statements<'a> {
     }
 
     pub(super) fn last_insert_rowid(&self) -> i64 {
-        self.transaction.last_insert_rowid()
-    }
-
-    /// What the transaction is on.
-    pub(super) fn connection(&self) -> &Connection {
-        &self.transaction
+        self.running.connection().last_insert_rowid()
     }
 
     #[cfg(not(debug_assertions))]
@@ -63,9 +66,9 @@ impl<'a> Statements<'a> {
 
     #[cfg(debug_assertions)]
     fn check(&self, sql: &str) {
-        if self.intent == Intent::Write {
+        if self.intent != Intent::Read {
             // one that cannot be planned fails by itself
-            let scans = scans(&self.transaction, sql).unwrap_or_default();
+            let scans = scans(self.running.connection(), sql).unwrap_or_default();
             assert!(scans.is_empty(), "{scans:?} under the write lock: {sql}");
         }
     }
@@ -92,6 +95,7 @@ fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Deadline, handle::Handle, stops::StopsBlocked, tail::Tail};
     use super::*;
 
     #[test]
@@ -111,9 +115,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "under the write lock")]
     fn a_writing_transaction_refuses_it() {
-        let mut connection = Connection::open_in_memory().unwrap();
+        let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../schema.sql")).unwrap();
-        let statements = Statements::of(connection.transaction().unwrap(), Intent::Write);
+        let deadline = Deadline::of(&connection).unwrap();
+        let mut home = Some(Handle { connection, deadline, tail: Tail::of("/none".as_ref()) });
+        let running = Running::at_home(&mut home, None, StopsBlocked::new());
+        let statements = Statements::of(running, Intent::Write);
         let _ = statements.execute("DELETE FROM failure WHERE cost = ?1", [1]);
     }
 }

@@ -31,6 +31,8 @@ impl Posternd {
             "sh",
         ]);
         command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups"]);
+        // as its unit does
+        command.env("MALLOC_ARENA_MAX", "2");
         command.arg("/usr/libexec/postern/posternd");
         command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor"))));
         Posternd { child: command.spawn().expect("posternd is installed"), _socket: socket }

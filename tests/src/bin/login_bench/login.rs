@@ -49,7 +49,7 @@ pub(crate) fn login(pam_host: &Path, kind: Kind, person: &Person, words: &[&str]
     (took, said)
 }
 
-/// Logins of all contestants in turn, so that whatever else the machine does meets all of them alike.
+/// Logins of all contestants, so mixed that whatever else the machine does meets all of them alike.
 pub(crate) fn interleaved(
     pam_host: &Path,
     all: &[&Contestant],
@@ -61,8 +61,7 @@ pub(crate) fn interleaved(
         .map(|one| Timings { kind: one.kind, took: Vec::new(), processor: [Duration::ZERO; 2] })
         .collect();
     for round in 0..rounds {
-        for turn in 0..all.len() {
-            let at = (round + turn) % all.len();
+        for at in order(all.len(), round) {
             let now = || [of_children(), posternd.processor_time()];
             let before = now();
             timings[at].took.push(one_login(pam_host, all[at], posternd, &[]).0);
@@ -72,6 +71,19 @@ pub(crate) fn interleaved(
         }
     }
     timings
+}
+
+/// The order of one round, another one for each: what the disk does for one login it may do at the cost of the next, and no
+/// contestant always comes after the same one.
+fn order(count: usize, round: usize) -> Vec<usize> {
+    // steps that visit many of the permutations before one comes again
+    let mut left = round.wrapping_mul(7919);
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        order.swap(last, left % (last + 1));
+        left /= last + 1;
+    }
+    order
 }
 
 /// The processor time of all processes that were started and have ended.

@@ -203,6 +203,23 @@ pub(crate) fn child_signals() -> u32 {
     CHILD_SIGNALS.load(Ordering::SeqCst)
 }
 
+/// Runs something in a child process, which has everything as it is now, and waits for its end. MUST be the only thread.
+pub(crate) fn run_in_child(run: impl FnOnce()) {
+    // SAFETY: no other thread could hold a lock that the child waits for.
+    match unsafe { libc::fork() } {
+        -1 => panic!("a process can be started"),
+        0 => {
+            run();
+            // SAFETY: nothing is left to be done, and what the parent does at its end is not for the child.
+            unsafe { libc::_exit(0) }
+        }
+        child => {
+            // SAFETY: the status is not asked for; the child is this process's own.
+            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+        }
+    }
+}
+
 /// Bytes as C takes them.
 pub(crate) fn c_string(text: &OsStr) -> Option<std::ffi::CString> {
     std::ffi::CString::new(text.as_bytes()).ok()

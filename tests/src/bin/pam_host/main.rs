@@ -2,7 +2,7 @@
 //! JSON each.
 //!
 //!   pam_host SERVICE USER [--cycles N] [--auths N] [--threads N] [--barrier FILE] [--state] [--memory]
-//!     [--peak] [--pause] [--handler] [--closed]
+//!     [--peak] [--pause] [--handler] [--closed] [--fork HOOK]
 //!
 //!   --cycles N      so many transactions, one after the other
 //!   --auths N       pam_authenticate so many times in each transaction, before pam_acct_mgmt
@@ -14,6 +14,7 @@
 //!   --pause         waits for a line before each pam_authenticate and before pam_acct_mgmt
 //!   --handler       handles SIGCHLD, and says how often it came
 //!   --closed        closes the descriptors 0, 1 and 2 when the transaction has begun
+//!   --fork HOOK     has a child process run the hook, authenticate or account, and goes on when that has ended
 
 mod channel;
 mod ffi;
@@ -43,6 +44,7 @@ struct Host {
     pause: bool,
     handler: bool,
     closed: bool,
+    fork: Option<OsString>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,7 @@ fn read_arguments() -> Host {
         pause: false,
         handler: false,
         closed: false,
+        fork: None,
     };
     while let Some(word) = words.next() {
         let number = |word: Option<OsString>| {
@@ -109,6 +112,7 @@ fn read_arguments() -> Host {
             Some("--pause") => host.pause = true,
             Some("--handler") => host.handler = true,
             Some("--closed") => host.closed = true,
+            Some("--fork") => host.fork = words.next(),
             _ => panic!("no option: {word:?}"),
         }
     }
@@ -131,13 +135,22 @@ impl Host {
         }
         for _ in 0..self.auths {
             self.pause("authenticate");
-            say(json!({ "authenticate": transaction.authenticate() }));
+            self.run("authenticate", || transaction.authenticate());
         }
         self.look(last.borrow().as_ref(), "after");
         self.pause("account");
-        say(json!({ "account": transaction.account() }));
+        self.run("account", || transaction.account());
         if self.handler {
             say(json!({ "signals": ffi::child_signals() }));
+        }
+    }
+
+    /// Runs a hook, in a child if it is the one for that, and says its number.
+    fn run(&self, hook: &str, run: impl FnOnce() -> i32) {
+        let run = || say(json!({ hook: run() }));
+        match &self.fork {
+            Some(forked) if forked == hook => ffi::run_in_child(run),
+            _ => run(),
         }
     }
 

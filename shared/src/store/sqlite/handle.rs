@@ -1,0 +1,67 @@
+//! An open connection, with what belongs to it wherever it goes: a transaction may be gone on with by another thread.
+
+use super::Deadline;
+use super::tail::Tail;
+use crate::store::StoreError;
+use rusqlite::{Connection, ffi};
+
+/// A connection to the store.
+pub(super) struct Handle {
+    pub(super) connection: Connection,
+    pub(super) deadline: Deadline,
+    pub(super) tail: Tail,
+}
+
+/// What came of a commit, for everyone who shared it.
+pub(super) type Outcome = Result<(), Failure>;
+
+/// Why a commit failed, as the engine says.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    code: ffi::Error,
+    message: Option<String>,
+}
+
+impl Handle {
+    /// Whether its transaction still goes on. The engine may have rolled it back as a whole, such as after an I/O error.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Makes its transaction durable.
+    pub(super) fn commit(&self) -> Outcome {
+        self.run("COMMIT").map_err(|error| {
+            self.tail.failed(&self.connection, &error);
+            self.roll_back();
+            Failure::from(error)
+        })
+    }
+
+    /// Leaves nothing of it.
+    pub(super) fn roll_back(&self) {
+        if self.is_under_way() {
+            // what the engine cannot roll back now it rolls back when the connection is used or closed
+            let _ = self.run("ROLLBACK");
+        }
+    }
+
+    /// Runs a statement without parameters, kept prepared.
+    pub(super) fn run(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.raw_execute().map(|_| ())
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Failure {
+        match error {
+            rusqlite::Error::SqliteFailure(code, message) => Failure { code, message },
+            other => Failure { code: ffi::Error::new(ffi::SQLITE_ERROR), message: Some(other.to_string()) },
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(Failure { code, message }: Failure) -> StoreError {
+        rusqlite::Error::SqliteFailure(code, message).into()
+    }
+}

@@ -1,0 +1,8 @@
+//! Fuzzes a whole conversation: posternd runs it with the replies of a hostile module.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    postern_fuzz::conversation::posternd_converses(bytes);
+});

@@ -1,0 +1,208 @@
+//! The protocol of this release and of the one before: whichever of module, daemon and `--stdio` is older, people enter. Where
+//! no version is shared, the fallback decides, or access is denied and the log says what to install.
+
+use crate::guest_process::PAM_HOST;
+use shared::protocol::{Greeting, VERSIONS, receive};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command};
+use testhost::{
+    HOST_SOCKET, Host, PROGRAM, PamHost, Person, Phone, Posternd, Terminal, install_previous_module,
+    install_previous_posternd, patiently,
+};
+
+/// Who decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    Daemon,
+    Stdio,
+}
+
+/// Alice, who enters by sshd and by sudo.
+#[track_caller]
+fn alice(host: &Host) -> (Person, Phone) {
+    host.sudoers("alice ALL=(ALL) ALL");
+    host.clock.as_setuid_programs_see_it();
+    host.configure("[totp]\nperiod = \"2m\"\n");
+    let alice = host.person("alice");
+    let phone = alice.enrols();
+    (alice, phone)
+}
+
+#[track_caller]
+fn alice_enters(host: &Host, (alice, phone): &(Person, Phone)) {
+    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
+    alice.with_key().enters_with(&phone.code());
+    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    let mut sudo = Terminal::run(alice.on_this_host("sudo -k id -un"));
+    sudo.expect("password for alice: ").types(&alice.password);
+    sudo.expect("Verification code: ").types(&phone.code_in(1)).expect("root");
+    assert!(sudo.ends().status.success());
+    host.journal.says("pam_totp(sudo:auth): accepted cause=code");
+}
+
+/// The versions of the posternd that listens.
+#[track_caller]
+fn versions() -> Vec<u16> {
+    let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
+    receive::<Greeting>(&mut stream).expect("posternd greets").versions
+}
+
+#[track_caller]
+fn old_module_at(server: Server) {
+    let host = Host::without_posternd();
+    install_previous_module();
+    let people = alice(&host);
+    let posternd = (server == Server::Daemon).then(Posternd::start);
+    if posternd.is_some() {
+        assert_eq!(versions(), VERSIONS);
+    }
+    alice_enters(&host, &people);
+    assert_eq!(posternd.map(|posternd| posternd.log()).unwrap_or_default(), "");
+}
+
+#[track_caller]
+fn new_module_at_old(server: Server) {
+    let host = Host::without_posternd();
+    let people = alice(&host);
+    install_previous_posternd();
+    let posternd = (server == Server::Daemon).then(Posternd::start);
+    if posternd.is_some() {
+        assert_eq!(versions(), VERSIONS[1..]);
+        // nothing else would decide
+        fs::remove_file(PROGRAM).expect("root may do it");
+    }
+    alice_enters(&host, &people);
+    assert_eq!(posternd.map(|posternd| posternd.log()).unwrap_or_default(), "");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_old_module_and_a_new_daemon() {
+    old_module_at(Server::Daemon);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_old_module_and_a_new_fallback() {
+    old_module_at(Server::Stdio);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_new_module_and_an_old_daemon() {
+    new_module_at_old(Server::Daemon);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_new_module_and_an_old_fallback() {
+    new_module_at_old(Server::Stdio);
+}
+
+/// In the middle of an upgrade: `auth` by the daemon that still runs and `account` by the new fallback, and the other way
+/// round.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_transaction_may_begin_with_the_old_posternd_and_end_with_the_new_one() {
+    let host = Host::without_posternd();
+    host.pam("guest", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    let phone = host.person("alice").enrols();
+    let enters = |meanwhile: &mut dyn FnMut()| {
+        host.clock.forward(30);
+        let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &["--pause"]);
+        pam.expect("pause");
+        pam.goes_on();
+        pam.expect("prompt");
+        pam.answers(&phone.code().as_str().into());
+        pam.expect("pause");
+        meanwhile();
+        pam.goes_on();
+        let ended = pam.ends();
+        assert!(ended.entered(), "{ended:?}\n{}", host.journal.rest());
+    };
+    let new = Previous::aside();
+    let mut old = Some(Posternd::start());
+    assert_eq!(versions(), VERSIONS[1..]);
+    new.put_back();
+    enters(&mut || drop(old.take()));
+    // by the new fallback, and then by an old daemon
+    enters(&mut || {
+        let new = Previous::aside();
+        old = Some(Posternd::start());
+        assert_eq!(versions(), VERSIONS[1..]);
+        new.put_back();
+    });
+}
+
+/// The posternd of this release, while the one before stands in its place.
+struct Previous(Vec<u8>);
+
+impl Previous {
+    #[track_caller]
+    fn aside() -> Previous {
+        let new = fs::read(testhost::REAL_PROGRAM).expect("it is installed");
+        install_previous_posternd();
+        Previous(new)
+    }
+
+    #[track_caller]
+    fn put_back(self) {
+        // what runs keeps its file
+        fs::remove_file(testhost::REAL_PROGRAM).expect("root may do it");
+        fs::write(testhost::REAL_PROGRAM, self.0).expect("root may do it");
+        fs::set_permissions(testhost::REAL_PROGRAM, Permissions::from_mode(0o755)).expect("root may do it");
+    }
+}
+
+/// Greets in a version that nobody speaks, and waits.
+const STRANGE: &str = "bytes([8,0,0,0,1,0,2,0,0,0,0x0f,0x27])";
+
+/// A daemon of root's that speaks another version.
+struct Strange(Child);
+
+impl Strange {
+    #[track_caller]
+    fn listens() -> Strange {
+        let _ = fs::create_dir("/run/postern");
+        let _ = fs::remove_file(HOST_SOCKET);
+        let script = format!(
+            "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\nheld=[]\n\
+             while True:\n c,_=s.accept()\n held.append(c)\n try:\n  c.send({STRANGE})\n except OSError:\n  pass"
+        );
+        let child = Command::new("/usr/bin/python3").args(["-c", &script, HOST_SOCKET]).spawn();
+        let strange = Strange(child.expect("it starts"));
+        patiently("it listens", || Ok(UnixStream::connect(HOST_SOCKET).ok()));
+        strange
+    }
+}
+
+impl Drop for Strange {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = fs::remove_file(HOST_SOCKET);
+    }
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn where_no_version_is_shared_the_fallback_decides_or_the_log_says_what_to_install() {
+    let host = Host::without_posternd();
+    let people = alice(&host);
+    let _strange = Strange::listens();
+    alice_enters(&host, &people);
+
+    let script = format!(
+        "#!/usr/bin/python3\nimport socket\ns=socket.socket(fileno=0)\ns.send({STRANGE})\ns.recv(1)\n"
+    );
+    fs::write(PROGRAM, script).expect("root may do it");
+    host.pam("guest", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    let ended = PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends();
+    assert_eq!(ended.number(), Some(9), "{ended:?}");
+    host.journal.says(
+        "refused cause=unavailable address=- service=guest user=\"alice\": posternd --stdio is of another version than \
+         pam_totp.so; install both of one version",
+    );
+}

@@ -14,8 +14,9 @@ use shared::totp::Moving;
 
 /// `postern authenticator add [USER]`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
+    let seed = setup::seed_of_file(&what.token)?;
     let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
-    setup::run(&mut desk, output, what, Kind::Further)?;
+    setup::run(&mut desk, output, what, seed, Kind::Further)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!(

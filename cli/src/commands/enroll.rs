@@ -7,8 +7,9 @@ use crate::output::{Failure, Output};
 use shared::errand::Kind;
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Result<(), Failure> {
+    let seed = setup::seed_of_file(&what.token)?;
     let mut desk = Desk::open(arguments, output, what.user.as_ref())?;
-    setup::run(&mut desk, output, what, Kind::First)?;
+    setup::run(&mut desk, output, what, seed, Kind::First)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
         _ => output.done(format_args!("the second factor of {} is on, at every door", desk.account())),

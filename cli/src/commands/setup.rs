@@ -21,13 +21,19 @@ const IN_HAND: &str = "Enter the code that the token shows, or two in a row if i
 /// The most that is read of a seed's file, in bytes.
 const LARGEST_SEED: u64 = 4096;
 
-/// Does it all.
-pub(super) fn run(desk: &mut Desk, output: Output, what: &Enroll, kind: Kind) -> Result<(), Failure> {
+/// Does it all, with what [`seed_of_file`] read.
+pub(super) fn run(
+    desk: &mut Desk,
+    output: Output,
+    what: &Enroll,
+    seed: Option<Typed>,
+    kind: Kind,
+) -> Result<(), Failure> {
     if what.no_confirm {
         desk.refuse_unless_root("--no-confirm")?;
     }
     output.is_seen()?;
-    let shown = desk.begin_setup(described(output, &what.token, kind)?)?;
+    let shown = desk.begin_setup(described(output, &what.token, seed, kind)?)?;
     // a seed from a file is in the token already
     let scanned = what.token.seed_file.is_none();
     if output.is_json() {
@@ -54,11 +60,13 @@ pub(super) fn run(desk: &mut Desk, output: Output, what: &Enroll, kind: Kind) ->
     desk.finish(finish)
 }
 
-fn described(output: Output, token: &Token, kind: Kind) -> Result<Setup, Failure> {
+fn described(output: Output, token: &Token, seed: Option<Typed>, kind: Kind) -> Result<Setup, Failure> {
+    let is_typed = token.seed_file.as_deref().is_some_and(is_terminal);
+    let seed = if is_typed { Some(typed_seed(output)?) } else { seed };
     Ok(Setup {
         kind,
         name: token.name.clone(),
-        seed: token.seed_file.as_deref().map(|file| seed(output, file)).transpose()?,
+        seed,
         counter: token.counter,
         algorithm: token.algorithm,
         digits: token.digits,
@@ -66,16 +74,24 @@ fn described(output: Output, token: &Token, kind: Kind) -> Result<Setup, Failure
     })
 }
 
-/// Read here, so that what is wrong is said with the file's name.
-fn seed(output: Output, file: &Path) -> Result<Typed, Failure> {
-    if file == Path::new("-") {
-        let typed = terminal::ask_hidden(output, "Seed of the token: ")?;
-        return Ok(normal(Secret::from_seed(&typed)?));
-    }
+fn is_terminal(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+fn typed_seed(output: Output) -> Result<Typed, Failure> {
+    let typed = terminal::ask_hidden(output, "Seed of the token: ")?;
+    Ok(normal(Secret::from_seed(&typed)?))
+}
+
+/// The seed in the file that is named, if one is. Read here, so that what is wrong is said with the file's name, and before
+/// root is given up: the file may be root's alone.
+pub(super) fn seed_of_file(token: &Token) -> Result<Option<Typed>, Failure> {
+    let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else { return Ok(None) };
     let bytes = files::read(file, Privacy::Secret, Follow::Yes, LARGEST_SEED)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     let secret = Secret::from_seed(text);
-    secret.map(normal).map_err(|error| Failure::new(format_args!("{}: {error}", file.display())))
+    let seed = secret.map(normal);
+    seed.map(Some).map_err(|error| Failure::new(format_args!("{}: {error}", file.display())))
 }
 
 fn normal(secret: Secret) -> Typed {

@@ -280,7 +280,14 @@ pub(super) fn reset_scheduling() -> Result<(), Errno> {
         check(libc::syscall(libc::SYS_sched_setaffinity, zero, size_of_val(&every), every.as_ptr()))?;
         // these make it slower at most, and containers forbid the first of them
         libc::syscall(libc::SYS_set_mempolicy, zero, ptr::null::<c_void>(), zero);
-        libc::syscall(libc::SYS_prctl, c_long::from(libc::PR_SET_TIMERSLACK), TIMER_SLACK_NANOSECONDS, zero);
+        libc::syscall(
+            libc::SYS_prctl,
+            c_long::from(libc::PR_SET_TIMERSLACK),
+            TIMER_SLACK_NANOSECONDS,
+            zero,
+            zero,
+            zero,
+        );
     }
     Ok(())
 }

@@ -179,7 +179,7 @@ impl fmt::Display for AdministrationError {
             ),
             AdministrationError::NothingToRevoke(what, name) => write!(f, "{name} has no such {what}"),
             AdministrationError::NoMail => f.write_str(
-                "mail is off; give [email] in postern.toml a smtp_url, a webhook_url or a command, and reload postern-gate",
+                "mail is off; give [email] in postern.toml a smtp_url, a webhook_url or a command; the gate goes by it once it is reloaded",
             ),
             AdministrationError::MailCooldown(wait) => {
                 write!(f, "a code was mailed just now; wait {} for the next", words::duration(*wait))

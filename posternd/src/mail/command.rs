@@ -11,8 +11,10 @@ pub use unit::{CommandError, serve, serve_at};
 use nix::unistd::geteuid;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
 
 /// What a request begins with; the length of the letter follows, four bytes, the highest first, and the letter.
 const VERSION: u8 = 1;
@@ -24,6 +26,11 @@ const SENT: u8 = 0;
 const NOT_SENT: u8 = 1;
 /// The longest reason, in bytes: the most that is read of what a program complains about.
 const LONGEST_REASON: u64 = 4096;
+
+/// How long it is tried to connect: a socket is there for a moment before systemd listens, or while its unit is restarted.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The time between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether there is a socket to connect to. Where there is none, no letter is taken from the outbox.
 pub(super) fn is_ready(socket: &Path) -> bool {
@@ -42,7 +49,7 @@ pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
     let Some(length) = u32::try_from(letter.len()).ok().filter(|length| *length <= LARGEST_LETTER) else {
         return Err(format!("the letter is larger than {LARGEST_LETTER} bytes"));
     };
-    let mut stream = UnixStream::connect(socket).await.map_err(failed)?;
+    let mut stream = connected(socket).await.map_err(failed)?;
     // a letter holds a code: it is for nobody but whom systemd starts
     let listens = stream.peer_cred().map_err(failed)?.uid();
     if listens != 0 && listens != geteuid().as_raw() {
@@ -60,5 +67,50 @@ pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
     match exchange.await.map_err(failed)? {
         (SENT, _) => Ok(()),
         (_, reason) => Err(String::from_utf8_lossy(&reason).into_owned()),
+    }
+}
+
+/// A connection to whoever listens, or begins to within [`PATIENCE`]: nothing has been sent by then, and a letter that was
+/// taken from the outbox is not taken again.
+async fn connected(socket: &Path) -> io::Result<UnixStream> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(error) if nobody_listens(&error) && Instant::now() < until => sleep(PAUSE).await,
+            connected => return connected,
+        }
+    }
+}
+
+fn nobody_listens(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket as new_socket,
+    };
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn whoever_listens_a_moment_later_is_connected_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mail.sock");
+        let listener =
+            new_socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let refused = UnixStream::connect(&path).await.unwrap_err();
+            assert!(nobody_listens(&refused), "{refused}");
+            let later = async {
+                sleep(3 * PAUSE).await;
+                listen(&listener, Backlog::new(1).unwrap()).unwrap();
+            };
+            let (connected, ()) = tokio::join!(connected(&path), later);
+            connected.unwrap();
+        });
     }
 }

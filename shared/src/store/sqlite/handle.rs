@@ -51,6 +51,14 @@ impl Handle {
     }
 }
 
+impl Failure {
+    /// Of a commit that was not reached.
+    pub(super) fn lost() -> Failure {
+        let message = "the transaction ended before its commit".to_owned();
+        Failure { code: ffi::Error::new(ffi::SQLITE_ABORT), message: Some(message) }
+    }
+}
+
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Failure {
         match error {

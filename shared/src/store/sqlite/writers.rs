@@ -5,7 +5,7 @@
 //!
 //! MUST NOT let anybody answer before the commit, nor have anybody wait for those who came after its transaction began.
 
-use super::handle::{Handle, Outcome};
+use super::handle::{Failure, Handle, Outcome};
 use super::turn;
 use crate::admission::Class;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -52,6 +52,12 @@ struct Shared {
     until: u64,
     /// Those who have done their part, and wait for the commit.
     members: Vec<Thread>,
+}
+
+impl Shared {
+    fn alone(leader: u64) -> Shared {
+        Shared { leader, until: 0, members: Vec::new() }
+    }
 }
 
 /// What came of a commit of which not all of its members know yet.
@@ -171,10 +177,7 @@ impl Turn {
     /// Its part is done, and the transaction goes on or is committed. Returns when it is committed, with the connection
     /// where that is its own.
     pub(super) fn end(mut self, handle: Handle) -> (Outcome, Option<Handle>) {
-        let mut shared = match self.shared.take() {
-            Some(shared) => shared,
-            None => Shared { leader: self.number, until: 0, members: Vec::new() },
-        };
+        let mut shared = self.shared.take().unwrap_or_else(|| Shared::alone(self.number));
         let mut queue = self.writers.lock();
         let may_go_on = shared.members.len() < MOST - 1 && handle.is_under_way();
         let next = match may_go_on {
@@ -191,20 +194,28 @@ impl Turn {
             return self.wait_for_commit(leader);
         }
         drop(queue);
+        self.shared = Some(shared);
         let outcome = handle.commit();
+        let handle = self.finish(outcome.clone(), Some(handle));
+        (outcome, handle)
+    }
+
+    /// Tells those who share the transaction what came of it, and lets the next one begin; the connection, where nobody
+    /// else's.
+    fn finish(&mut self, outcome: Outcome, handle: Option<Handle>) -> Option<Handle> {
         self.is_over = true;
+        let Shared { leader, members, .. } = self.shared.take().unwrap_or_else(|| Shared::alone(self.number));
         let mut queue = self.writers.lock();
         let next = queue.pass_on_to_any();
-        if shared.members.is_empty() {
-            drop(queue);
-            next.inspect(Thread::unpark);
-            return (outcome, Some(handle));
-        }
-        let (leader, untold) = (shared.leader, shared.members.len());
-        queue.ended.push(Ended { leader, outcome: outcome.clone(), handle: Some(handle), untold });
+        let is_alone = members.is_empty();
+        let (ended, handle) = match is_alone {
+            true => (None, handle),
+            false => (Some(Ended { leader, outcome, handle, untold: members.len() }), None),
+        };
+        queue.ended.extend(ended);
         drop(queue);
-        next.iter().chain(&shared.members).for_each(Thread::unpark);
-        (outcome, None)
+        next.iter().chain(&members).for_each(Thread::unpark);
+        handle
     }
 
     fn wait_for_commit(&self, leader: u64) -> (Outcome, Option<Handle>) {
@@ -228,8 +239,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         turn::is_over();
         if !self.is_over {
-            let next = self.writers.lock().pass_on_to_any();
-            next.inspect(Thread::unpark);
+            self.finish(Err(Failure::lost()), None);
         }
     }
 }

@@ -193,6 +193,25 @@ fn a_commit_that_fails_fails_for_all_who_share_it_and_the_next_one_is_its_own() 
     assert_eq!(shop.used(), [4]);
 }
 
+#[test]
+fn a_turn_that_is_lost_leaves_nobody_waiting() {
+    let shop = Shop::new();
+    let mut store = opened(&shop.path);
+    let first = store.begin(Intent::Write).unwrap();
+    let leader = shop.attempt(1, uses(1));
+    let writers = Arc::clone(&shop.writers);
+    let lost = thread::spawn(move || {
+        let (turn, handle) = writers.enter(Class::Known, true).unwrap();
+        assert!(turn.has_joined() && handle.is_some());
+    });
+    waits_for(&shop.writers, 2);
+    first.commit().unwrap();
+    lost.join().unwrap();
+    assert!(leader.join().unwrap().is_err());
+    uses(2)(store.begin(Intent::Attempt).unwrap()).unwrap();
+    assert_eq!(shop.used(), [2]);
+}
+
 /// Among all that share transactions nothing is lost, nothing is accepted twice, and no turn is.
 #[test]
 fn a_crowd_uses_each_code_once() {

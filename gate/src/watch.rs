@@ -4,6 +4,7 @@
 use crate::app_passwords::AppPasswords;
 use crate::log;
 use arc_swap::{ArcSwap, Guard};
+use shared::admission::Class;
 use shared::clock;
 use shared::config::Config;
 use shared::door::{Door, DoorError, GoesBy, LEASE, Seen};
@@ -35,7 +36,7 @@ struct Shared {
 impl Watch {
     /// Takes the first snapshot, and goes on looking in a thread of its own.
     pub(crate) fn start(config: &Config) -> Result<(Watch, JoinHandle<()>), DoorError> {
-        let mut door = Door::open(config.clone())?;
+        let mut door = open(config)?;
         let shared = Arc::new(Shared {
             revoked: ArcSwap::from_pointee(Revoked::default()),
             keys: ArcSwap::from_pointee(door.token_keys()),
@@ -85,6 +86,13 @@ impl Watch {
     }
 }
 
+/// On what it writes everybody's sessions hang.
+fn open(config: &Config) -> Result<Door, DoorError> {
+    let mut door = Door::open(config.clone())?;
+    door.serve(Class::Proven);
+    Ok(door)
+}
+
 struct Watcher {
     shared: Arc<Shared>,
     config: Config,
@@ -102,7 +110,7 @@ impl Watcher {
                 None => {
                     // it may be another store, which counts for itself
                     self.goes_by = None;
-                    Door::open(self.config.clone())
+                    open(&self.config)
                 }
             };
             match looked.and_then(|mut opened| self.look(&mut opened).map(|()| opened)) {

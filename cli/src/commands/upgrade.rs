@@ -18,6 +18,9 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     // a file that is missing or in doubt the upgrade names, too
     if store::says_this_version(&in_force.config.store.url).unwrap_or(false) {
         context::give_root_up(&mut in_force.config)?;
+    } else {
+        // the engine would make them without syncing the folder
+        store::make_missing_files(&in_force.config.store.url)?;
     }
     match store::upgrade(&in_force.config.store.url)? {
         Upgraded::Already(version) => {

@@ -156,7 +156,12 @@ impl Door {
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
-        let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else { return Ok(None) };
+        let Some(record) = visit.record.as_ref().filter(|record| !is_booked(record)) else {
+            drop(visit);
+            // whoever booked it may share this commit
+            transaction.commit()?;
+            return Ok(None);
+        };
         let entered = visit.enter(tx, record, means)?;
         drop(visit);
         transaction.commit()?;

@@ -21,7 +21,6 @@ impl Door {
         };
         let Door { config, vault, store, .. } = self;
         let declared = load::declared(config, visitor.name)?;
-        // loading an account may write, and that is dropped
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let visit = Visit::load(config, vault, tx, visitor, declared, now)?;
@@ -29,6 +28,10 @@ impl Door {
             Some(record) => tx.last_code(record.id, &address.key(), visitor.service)?,
             None => None,
         };
-        Ok(decide_grace(&visit.account, last, grace, &config.throttle, now))
+        let spared = decide_grace(&visit.account, last, grace, &config.throttle, now);
+        drop(visit);
+        // what it goes by may have been written by an attempt that shares its commit
+        transaction.commit()?;
+        Ok(spared)
     }
 }

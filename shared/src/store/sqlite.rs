@@ -349,11 +349,15 @@ fn version_of(connection: &Connection) -> Result<i64, StoreError> {
 }
 
 impl Sqlite {
-    fn handle(&self) -> &Handle {
-        self.handle.as_ref().expect("it is at home between two transactions")
+    /// The connection; none after a transaction that failed in a way that closed it.
+    fn handle(&self) -> Result<&Handle, StoreError> {
+        let given_up =
+            || StoreError::Engine("its connection was closed, since it could not be rolled back".to_owned());
+        self.handle.as_ref().ok_or_else(given_up)
     }
 
     fn begin_reading(&mut self, blocked: StopsBlocked) -> Result<Running<'_>, StoreError> {
+        self.handle()?;
         let Sqlite { handle, place, .. } = self;
         let running = Running::at_home(handle, None, blocked);
         running.handle().deadline.is_in(READING);
@@ -362,6 +366,7 @@ impl Sqlite {
 
     /// Goes on with the transaction that others of this process share, or begins one.
     fn begin_writing(&mut self, shares: bool, blocked: StopsBlocked) -> Result<Running<'_>, StoreError> {
+        self.handle()?;
         let Sqlite { handle, place, writers, class } = self;
         let Some((turn, handed_on)) = writers.enter(*class, shares) else {
             return Err(place.held(StoreError::Busy));
@@ -426,12 +431,12 @@ impl Store for Sqlite {
     }
 
     fn is_read_only(&self) -> bool {
-        self.handle().connection.is_readonly("main").unwrap_or(true)
+        self.handle().map_or(true, |handle| handle.connection.is_readonly("main").unwrap_or(true))
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
         let _blocked = StopsBlocked::new();
-        let Handle { connection, deadline, tail } = self.handle();
+        let Handle { connection, deadline, tail } = self.handle()?;
         deadline.is_in(SCRUBBING);
         tail.is_sure(connection)?;
         // another process that does the same is not waited for by the engine: it says at once that it is busy

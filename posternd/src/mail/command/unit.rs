@@ -7,11 +7,13 @@ use super::{LARGEST_LETTER, LONGEST_REASON, NOT_SENT, SENT, VERSION};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use shared::config::file::{self, ConfigError};
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +22,9 @@ use zeroize::Zeroizing;
 
 /// How long posternd may take to send a letter, and to read a reply.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it is read on what a program complained about that has ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Serves the connection at standard input.
 ///
@@ -105,19 +110,38 @@ async fn run(program: &str, arguments: &[String], letter: &[u8], limit: Duration
         let _ = stdin.write_all(letter).await;
         let _ = stdin.shutdown().await;
     };
+    let said = RefCell::new(Vec::new());
     let reads = async {
-        let mut said = Vec::new();
-        if let Some(stderr) = stderr {
-            // one that says more finds nobody who reads it
-            let _ = stderr.take(LONGEST_REASON).read_to_end(&mut said).await;
+        // one that says more finds nobody who reads it
+        let Some(mut stderr) = stderr.map(|stderr| stderr.take(LONGEST_REASON)) else { return };
+        let mut chunk = [0; 512];
+        while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
+            said.borrow_mut().extend_from_slice(&chunk[..length]);
         }
-        String::from_utf8_lossy(&said).into_owned()
     };
-    let runs = async { tokio::join!(writes, reads, child.wait()) };
-    match tokio::time::timeout(limit, runs).await {
-        Ok(((), _, Ok(status))) if status.success() => Ok(()),
-        Ok(((), said, Ok(status))) => Err(format!("{program}: {status}: {said}")),
-        Ok(((), _, Err(error))) => Err(format!("{program}: {error}")),
+    let mut is_read = false;
+    let mut reads = pin!(reads);
+    let ends = async { tokio::join!(writes, child.wait()).1 };
+    let ended = tokio::time::timeout(limit, async {
+        let mut ends = pin!(ends);
+        tokio::select! {
+            () = &mut reads => {
+                is_read = true;
+                ends.await
+            }
+            status = &mut ends => status,
+        }
+    });
+    let ended = ended.await;
+    if ended.is_ok() && !is_read {
+        // what it left behind may hold its standard error open
+        let _ = tokio::time::timeout(LAST_WORDS, reads).await;
+    }
+    let said = String::from_utf8_lossy(&said.borrow()).into_owned();
+    match ended {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(format!("{program}: {status}: {said}")),
+        Ok(Err(error)) => Err(format!("{program}: {error}")),
         Err(_) => {
             // it is not waited for yet: its number is its own
             if let Some(group) = group {
@@ -215,6 +239,12 @@ mod tests {
         assert_eq!(reply, [SENT]);
         served.unwrap();
         assert_eq!(fs::read(folder.path().join("taken")).unwrap(), b"To: a@example.com\n\nhello\n");
+
+        // what a program leaves behind counts for nothing
+        let config = configured(folder.path(), "cat > $1/taken; sleep 5 & exit 0");
+        let began = Instant::now();
+        assert_eq!(replies(&config, &request(b"x")).0, [SENT]);
+        assert!(began.elapsed() < Duration::from_secs(4));
 
         let config = configured(folder.path(), "echo no luck >&2; exit 3");
         let (reply, _) = replies(&config, &request(b"x"));

@@ -95,14 +95,15 @@ impl Drop for Running<'_> {
         let Some(handle) = &self.handle else { return };
         if !self.has_joined() {
             handle.roll_back();
-            *self.home = self.handle.take();
+            // a connection that cannot leave its transaction is closed, which does
+            *self.home = self.handle.take().filter(|handle| !handle.is_under_way());
             return;
         }
-        if handle.run(UNDO_PART).and_then(|()| handle.run(KEEP_PART)).is_err() {
-            // rather nobody's part than half of this one
-            handle.roll_back();
+        match handle.run(UNDO_PART).and_then(|()| handle.run(KEEP_PART)) {
+            // what the others did is committed; they are told what came of it
+            Ok(()) => drop(self.end()),
+            // rather nobody's part than half of this one: the connection is closed, and they are told that
+            Err(_) => self.handle = None,
         }
-        // what the others did is committed; they are told what came of it
-        let _ = self.end();
     }
 }

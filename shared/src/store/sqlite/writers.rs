@@ -1,5 +1,5 @@
 //! The connections of this process that write to one store stand in a queue: whoever has proven most first, those of one
-//! class in the order in which they came. Attempts that waited already when another's transaction began go on with that
+//! class in the order in which they came, and whoever was passed over some times. Attempts that waited already when another's transaction began go on with that
 //! one, on its connection, each within a savepoint of its own, and share its commit: a disk makes a commit durable in
 //! milliseconds, an attempt takes tenths of one.
 //!
@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 
 /// Attempts that share one commit at most: so many pages fit well below the limit of the WAL.
 const MOST: usize = 32;
+/// How long a transaction is gone on with: whoever has done their part waits for the others'.
+const LONGEST: Duration = Duration::from_millis(20);
+/// How often others who have proven more may write before someone who came earlier: whoever writes without end keeps
+/// nobody from it.
+const PASSED_OVER: u32 = 4;
 
 /// Device and number of a store's file.
 type File = (u64, u64);
@@ -40,6 +45,8 @@ struct Waiting {
     number: u64,
     class: Class,
     shares: bool,
+    /// How often someone who came later was preferred.
+    passed_over: u32,
     thread: Thread,
 }
 
@@ -50,13 +57,14 @@ struct Shared {
     leader: u64,
     /// The first number that came too late for it.
     until: u64,
+    began: Instant,
     /// Those who have done their part, and wait for the commit.
     members: Vec<Thread>,
 }
 
 impl Shared {
     fn alone(leader: u64) -> Shared {
-        Shared { leader, until: 0, members: Vec::new() }
+        Shared { leader, until: 0, began: Instant::now(), members: Vec::new() }
     }
 }
 
@@ -80,16 +88,30 @@ pub(super) struct Turn {
 }
 
 impl Queue {
-    /// Gives the turn to one of those who wait and fulfil this, if there is one.
+    /// Who is next, if anybody waits.
+    fn next(&self) -> Option<usize> {
+        let all = self.waiting.iter().enumerate();
+        let order = |one: &Waiting| (one.passed_over < PASSED_OVER, one.class, one.number);
+        // of those who were passed over too often the first
+        let order = |one: &Waiting| match order(one) {
+            (false, _, number) => (false, Class::Proven, number),
+            in_turn => in_turn,
+        };
+        all.min_by_key(|(_, one)| order(one)).map(|(index, _)| index)
+    }
+
+    /// Gives the turn to the next one, if that one fulfils this.
     fn pass_on(&mut self, may: impl Fn(&Waiting) -> bool) -> Option<Thread> {
-        let next = self.waiting.iter().enumerate().filter(|(_, one)| may(one));
-        let (index, _) = next.min_by_key(|(_, one)| (one.class, one.number))?;
+        let index = self.next().filter(|index| may(&self.waiting[*index]))?;
         let next = self.waiting.swap_remove(index);
+        for other in &mut self.waiting {
+            other.passed_over += u32::from(other.number < next.number);
+        }
         self.at = Some(next.number);
         Some(next.thread)
     }
 
-    /// The same, to any of them, who begins a transaction of its own.
+    /// The same, whoever it is: that one begins a transaction of its own.
     fn pass_on_to_any(&mut self) -> Option<Thread> {
         self.at = None;
         self.pass_on(|_| true)
@@ -119,7 +141,8 @@ impl Writers {
         if queue.at.is_none() {
             queue.at = Some(number);
         } else {
-            queue.waiting.push(Waiting { number, class, shares, thread: thread::current() });
+            let thread = thread::current();
+            queue.waiting.push(Waiting { number, class, shares, passed_over: 0, thread });
         }
         drop(queue);
         let is_at = |queue: &mut Queue| (queue.at == Some(number)).then(|| queue.handed_on.take());
@@ -170,7 +193,7 @@ impl Turn {
     pub(super) fn has_begun(&mut self) {
         if self.shares {
             let until = self.writers.lock().next;
-            self.shared = Some(Shared { leader: self.number, until, members: Vec::new() });
+            self.shared = Some(Shared { until, ..Shared::alone(self.number) });
         }
     }
 
@@ -179,7 +202,8 @@ impl Turn {
     pub(super) fn end(mut self, handle: Handle) -> (Outcome, Option<Handle>) {
         let mut shared = self.shared.take().unwrap_or_else(|| Shared::alone(self.number));
         let mut queue = self.writers.lock();
-        let may_go_on = shared.members.len() < MOST - 1 && handle.is_under_way();
+        let is_short = shared.members.len() < MOST - 1 && shared.began.elapsed() < LONGEST;
+        let may_go_on = is_short && handle.is_under_way();
         let next = match may_go_on {
             true => queue.pass_on(|one| one.shares && one.number < shared.until),
             false => None,

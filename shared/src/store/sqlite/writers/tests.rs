@@ -41,6 +41,27 @@ fn who_has_proven_more_writes_first_and_else_who_came_first() {
     assert_eq!(order.try_iter().collect::<Vec<_>>(), [4, 1, 3, 0, 2]);
 }
 
+/// Whoever writes over and over, and has proven more, keeps nobody from writing.
+#[test]
+fn whoever_was_passed_over_some_times_is_next() {
+    let waiting =
+        |number, class, shares| Waiting { number, class, shares, passed_over: 0, thread: thread::current() };
+    let mut queue = Queue { waiting: vec![waiting(0, Class::Stranger, true)], ..Queue::default() };
+    let mut order = Vec::new();
+    for number in 1..10 {
+        queue.waiting.push(waiting(number, Class::Proven, false));
+        queue.pass_on_to_any().unwrap();
+        order.push(queue.at.unwrap());
+    }
+    assert_eq!(order, [1, 2, 3, 4, 0, 5, 6, 7, 8]);
+    // nor is anybody overtaken by those who could share a transaction
+    let mut queue =
+        Queue { waiting: vec![waiting(1, Class::Known, true), waiting(0, Class::Known, false)], ..queue };
+    assert!(queue.pass_on(|one| one.shares).is_none());
+    queue.waiting.retain(|one| one.shares);
+    assert!(queue.pass_on(|one| one.shares).is_some());
+}
+
 #[test]
 fn a_turn_that_does_not_come_in_time_is_given_up() {
     let writers = Writers::of((0, 3));
@@ -133,7 +154,7 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
     });
     let last = shop.attempt(4, uses(5));
     let commits = |store: &super::super::Sqlite| -> i64 {
-        store.handle().connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap()
+        store.handle().unwrap().connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap()
     };
     let watch = opened(&shop.path);
     let before = commits(&watch);
@@ -182,9 +203,14 @@ fn a_commit_that_fails_fails_for_all_who_share_it_and_the_next_one_is_its_own() 
     let mut store = opened(&shop.path);
     let first = store.begin(Intent::Write).unwrap();
     let leads = opened(&shop.path);
-    leads.handle().connection.commit_hook(Some(|| true)).unwrap();
+    leads.handle().unwrap().connection.commit_hook(Some(|| true)).unwrap();
     let leader = shop.attempt_on(leads, 1, uses(1));
-    let others = [2, 3].map(|number| shop.attempt(usize::from(number), uses(number)));
+    // and for whoever only goes by what they wrote
+    let reads = |mut tx: Box<dyn Transaction + '_>| {
+        assert!(tx.floor(&fingerprint(1))?.is_some());
+        tx.commit()
+    };
+    let others = [shop.attempt(2, uses(2)), shop.attempt(3, uses(3)), shop.attempt(4, reads)];
     first.commit().unwrap();
     assert!(leader.join().unwrap().is_err());
     others.into_iter().for_each(|other| assert!(other.join().unwrap().is_err()));

@@ -6,6 +6,7 @@
 
 use crate::arguments::Arguments;
 use crate::output::{Failure, Output};
+use crate::typing;
 use nix::unistd::{Uid, User, geteuid, getuid};
 use shared::config::Config;
 use shared::config::file::{self, ConfigError};
@@ -49,7 +50,10 @@ pub(crate) fn give_root_up(config: &mut Config) -> Result<(), Failure> {
     // a store that is put back from its backup is one file, and only root makes others beside it
     store::make_missing_files(&config.store.url)?;
     LazyLock::force(&ACTOR);
-    Ok(privileges::give_root_up(Some(config))?)
+    privileges::give_root_up(Some(config))?;
+    typing::refuse().map_err(|error| {
+        Failure::new(format_args!("the terminal cannot be kept from what the store holds (seccomp): {error}"))
+    })
 }
 
 /// Who acts, for the event log: the person behind sudo, else the user who runs this.

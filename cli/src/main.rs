@@ -11,6 +11,7 @@ mod key_writer;
 mod manual;
 mod output;
 mod terminal;
+mod typing;
 
 use clap::Parser;
 use std::process::ExitCode;

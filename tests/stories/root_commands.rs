@@ -29,6 +29,8 @@ pub(crate) fn is_posternds(process: u32) {
         assert_eq!(status(process, set), ["0000000000000000"], "{set}");
     }
     assert_eq!(status(process, "NoNewPrivs:"), ["1"]);
+    // nothing is typed into root's terminal
+    assert_eq!(status(process, "Seccomp:"), ["2"]);
 }
 
 /// Every file of the store's folder: name, number, owner, group and mode.

@@ -1,29 +1,35 @@
 //! Who writes the key file while keys are rotated. The rotation reads the store, so it is no process of root's; the key file
 //! and its folder are root's alone. This program is run once more for that: it stays root, holds the lock of the key file,
-//! and knows nothing but to put other master keys in its place.
+//! and knows two acts: to put a new key before those that are there, and, after that, to have all but the newest leave.
 //!
-//! MUST NOT open the store, or write anything but whole master keys, whatever the rotation sends: that may have read a store
-//! which an intruder wrote.
+//! MUST NOT open the store, or take a key from the rotation: that may have read a store which an intruder wrote.
 
 use crate::output::Failure;
 use nix::unistd::geteuid;
-use shared::key::{Changing, KeyError, LARGEST, MasterKeys};
+use shared::key::{KeyError, KeyFile, KeyId, MasterKeys, OwnKeyFile};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use zeroize::Zeroizing;
 
 /// The name by which this program is run for it; the path of the key file follows.
 const NAME: &str = "postern-key-writer";
+/// A request for a new key; the numbers of those that are in use follow.
+const ADD: u8 = b'a';
+/// A request to keep the newest key alone.
+const KEEP_NEWEST: u8 = b'n';
+/// The longest request, in bytes: more keys than a file holds.
+const LONGEST_REQUEST: u32 = 128;
 /// The longest reason why something was not written, in bytes.
 const LONGEST_REASON: u32 = 4096;
 
 /// The process that writes, for the one that rotates; it ends with it.
 pub(crate) struct KeyWriter {
+    key_file: PathBuf,
     stream: UnixStream,
     process: Child,
 }
@@ -37,18 +43,13 @@ impl KeyWriter {
         let process = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn();
         let process =
             process.map_err(|error| Failure::new(format_args!("postern cannot be run again: {error}")))?;
-        Ok(KeyWriter { stream, process })
+        Ok(KeyWriter { key_file: key_file.to_owned(), stream, process })
     }
 
     /// Has it keep all others from changing the key file, until this goes. To be done before the file is read that is to be
     /// changed.
     pub(crate) fn begin(&mut self) -> Result<(), KeyError> {
         self.ask(&[])
-    }
-
-    /// Has other master keys put in place of those in the file, durably.
-    pub(crate) fn replace(&mut self, keys: &MasterKeys) -> Result<(), KeyError> {
-        self.ask(keys.text().as_bytes())
     }
 
     fn ask(&mut self, text: &[u8]) -> Result<(), KeyError> {
@@ -60,6 +61,17 @@ impl KeyWriter {
             [] => Ok(()),
             reason => Err(KeyError::NotWritten(String::from_utf8_lossy(reason).into_owned())),
         }
+    }
+}
+
+impl KeyFile for KeyWriter {
+    fn add(&mut self, used: &[KeyId]) -> Result<MasterKeys, KeyError> {
+        self.ask(&[&[ADD], used.as_flattened()].concat())?;
+        MasterKeys::read(&self.key_file)
+    }
+
+    fn keep_newest(&mut self) -> Result<(), KeyError> {
+        self.ask(&[KEEP_NEWEST])
     }
 }
 
@@ -83,19 +95,40 @@ pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Opt
     })
 }
 
-/// Does what it is sent, and holds the lock, once it is asked to, until the rotation has ended. A request that ends early is
-/// none.
+/// How far a rotation has come.
+enum Stage {
+    Begun(OwnKeyFile),
+    Added(OwnKeyFile),
+    /// The lock is held on.
+    Done(#[expect(dead_code, reason = "held until it is dropped")] OwnKeyFile),
+}
+
+/// Does what it is sent, in its order, and holds the lock, once it is asked to, until the rotation has ended. A request that
+/// ends early is none.
 fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
-    let mut alone = None;
+    let mut stage = None;
     loop {
-        let text = match receive(stream, LARGEST) {
+        let request = match receive(stream, LONGEST_REQUEST) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            text => text?,
+            request => request?,
         };
-        let done = match (&alone, text.as_slice()) {
-            (None, []) => Changing::begin(path).map(|changing| alone = Some(changing)),
-            (None, _) => Err(KeyError::NotWritten("the key file is not locked yet".to_owned())),
-            (Some(_), text) => MasterKeys::parse(path, text).and_then(|keys| keys.replace(path)),
+        let done = match (stage.take(), request.as_slice()) {
+            (None, []) => OwnKeyFile::begin(path).map(|file| stage = Some(Stage::Begun(file))),
+            (Some(Stage::Begun(mut file)), [ADD, used @ ..]) => {
+                let used: Vec<KeyId> = used.chunks(8).filter_map(|id| id.try_into().ok()).collect();
+                let added = file.add(&used).map(drop);
+                stage = Some(if added.is_ok() { Stage::Added(file) } else { Stage::Begun(file) });
+                added
+            }
+            (Some(Stage::Added(mut file)), [KEEP_NEWEST]) => {
+                let kept = file.keep_newest();
+                stage = Some(Stage::Done(file));
+                kept
+            }
+            (now, _) => {
+                stage = now;
+                Err(KeyError::NotWritten("what was asked for is not next in a rotation".to_owned()))
+            }
         };
         reply(stream, done)?;
     }
@@ -131,7 +164,6 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::PathBuf;
     use std::thread;
 
     fn key_file(folder: &Path) -> PathBuf {
@@ -148,31 +180,38 @@ mod tests {
     }
 
     #[test]
-    fn whole_master_keys_take_the_place_of_others_and_nothing_else_does() {
+    fn a_new_key_is_its_own_and_the_old_ones_leave_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = key_file(folder.path());
+        let keys = || MasterKeys::read(&path).unwrap().ids();
+        let before = keys();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let of_writer = path.clone();
         let writer = thread::spawn(move || serve(&theirs, &of_writer));
-        assert!(replies(&ours, MasterKeys::generate().unwrap().1.as_bytes()).contains("not locked"));
+        let refuses = |request: &[u8]| assert!(replies(&ours, request).contains("not next"), "{request:?}");
+        refuses(&[ADD]);
         assert_eq!(replies(&ours, b""), "");
         // nobody else changes the file meanwhile
-        assert!(matches!(Changing::begin(&path), Err(KeyError::Changing(_))));
-
-        let before = fs::read(&path).unwrap();
-        for nonsense in [&b""[..], b"root::0:0::/:/bin/sh\n", b"# no key\n", &[0xff; 65]] {
-            assert!(replies(&ours, nonsense).contains("expected one key of 64 hexadecimal digits"));
-            assert_eq!(fs::read(&path).unwrap(), before);
+        assert!(matches!(OwnKeyFile::begin(&path), Err(KeyError::Changing(_))));
+        for request in [&b""[..], &[KEEP_NEWEST], b"root::0:0::/:/bin/sh\n", &[0xff; 65]] {
+            refuses(request);
         }
-        let (_, new) = MasterKeys::generate().unwrap();
-        assert_eq!(replies(&ours, new.as_bytes()), "");
-        assert_eq!(fs::read(&path).unwrap(), new.as_bytes());
-        // half a request, and an end
-        (&ours).write_all(&[0, 0, 0, 65, b'a']).unwrap();
+        assert_eq!(keys(), before);
+        assert_eq!(replies(&ours, &[ADD, 1, 2, 3]), "");
+        let added = keys();
+        assert_eq!((added.len(), &added[1..]), (2, &before[..]));
+        refuses(&[ADD]);
+        // half a request is none
+        assert_eq!(keys(), added);
+        assert_eq!(replies(&ours, &[KEEP_NEWEST]), "");
+        assert_eq!(keys(), added[..1]);
+        [&[ADD][..], &[KEEP_NEWEST], b""].into_iter().for_each(refuses);
+        (&ours).write_all(&[0, 0, 0, 65, ADD]).unwrap();
+        assert!(matches!(OwnKeyFile::begin(&path), Err(KeyError::Changing(_))));
         drop(ours);
         writer.join().unwrap().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), new.as_bytes());
-        assert!(Changing::begin(&path).is_ok());
+        assert_eq!(keys(), added[..1]);
+        assert!(OwnKeyFile::begin(&path).is_ok());
     }
 
     #[test]
@@ -181,7 +220,7 @@ mod tests {
         let path = key_file(folder.path());
         let (ours, theirs) = UnixStream::pair().unwrap();
         let writer = thread::spawn(move || serve(&theirs, &path));
-        (&ours).write_all(&(LARGEST + 1).to_be_bytes()).unwrap();
+        (&ours).write_all(&(LONGEST_REQUEST + 1).to_be_bytes()).unwrap();
         assert!(writer.join().unwrap().is_err());
     }
 }

@@ -66,11 +66,32 @@ impl MasterKeys {
         Ok((keys, text))
     }
 
-    /// These keys after a new one.
-    pub fn after_a_new_one(self) -> Result<MasterKeys, RandomError> {
-        let mut keys = vec![random()?];
-        keys.extend(self.0);
-        Ok(MasterKeys(keys))
+    /// Puts a new random master key before those in a file, and returns all. Where that holds as many as it can, those leave
+    /// it that are not `used`.
+    pub fn add_to(path: &Path, used: &[KeyId]) -> Result<MasterKeys, KeyError> {
+        let mut old = MasterKeys::read(path)?;
+        if old.0.len() == MOST {
+            old = old.only(used);
+        }
+        if old.0.len() == MOST {
+            return Err(KeyError::NotWritten(format!("{} holds {MOST} keys, all in use", path.display())));
+        }
+        let new = random().map_err(|error| KeyError::NotWritten(error.to_string()))?;
+        let keys = MasterKeys([vec![new], old.0].concat());
+        keys.replace(path)?;
+        Ok(keys)
+    }
+
+    /// Has all but the newest leave a file.
+    pub fn keep_newest_in(path: &Path) -> Result<(), KeyError> {
+        let keys = MasterKeys::read(path)?;
+        let newest = keys.newest().0;
+        keys.only(&[newest]).replace(path)
+    }
+
+    /// What tells them apart.
+    pub fn ids(&self) -> Vec<KeyId> {
+        self.0.iter().map(|(id, _)| *id).collect()
     }
 
     /// Without the keys that are not `wanted`.
@@ -80,7 +101,7 @@ impl MasterKeys {
     }
 
     /// Puts these in place of what the file holds, in one step and durably; owner's group and mode stay.
-    pub fn replace(&self, path: &Path) -> Result<(), KeyError> {
+    fn replace(&self, path: &Path) -> Result<(), KeyError> {
         let metadata = path.symlink_metadata().map_err(|error| FileError::io(path, error))?;
         let (mode, group) = (metadata.mode() & 0o777, Some(metadata.gid()));
         Ok(files::write(path, self.text().as_bytes(), mode, group, Existing::Replace)?)
@@ -109,6 +130,37 @@ impl MasterKeys {
     /// The key with this id.
     pub fn find(&self, wanted: &KeyId) -> Option<&Key> {
         self.0.iter().find(|(id, _)| id == wanted).map(|(_, key)| key)
+    }
+}
+
+/// What a rotation does to a key file.
+pub trait KeyFile {
+    /// See [`MasterKeys::add_to`].
+    fn add(&mut self, used: &[KeyId]) -> Result<MasterKeys, KeyError>;
+    /// See [`MasterKeys::keep_newest_in`].
+    fn keep_newest(&mut self) -> Result<(), KeyError>;
+}
+
+/// One that this process can write.
+pub struct OwnKeyFile {
+    path: PathBuf,
+    _alone: Changing,
+}
+
+impl OwnKeyFile {
+    /// Begins to change the file, and keeps all others from it.
+    pub fn begin(path: &Path) -> Result<OwnKeyFile, KeyError> {
+        Ok(OwnKeyFile { path: path.to_owned(), _alone: Changing::begin(path)? })
+    }
+}
+
+impl KeyFile for OwnKeyFile {
+    fn add(&mut self, used: &[KeyId]) -> Result<MasterKeys, KeyError> {
+        MasterKeys::add_to(&self.path, used)
+    }
+
+    fn keep_newest(&mut self) -> Result<(), KeyError> {
+        MasterKeys::keep_newest_in(&self.path)
     }
 }
 
@@ -248,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_comes_first_and_what_is_not_wanted_goes() {
+    fn a_new_key_comes_first_and_the_others_leave_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let (first, text) = MasterKeys::generate().unwrap();
@@ -256,14 +308,20 @@ mod tests {
         fs::write(&path, text.as_bytes()).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
 
-        let both = first.after_a_new_one().unwrap();
-        both.replace(&path).unwrap();
+        let both = MasterKeys::add_to(&path, &[]).unwrap();
         let read = MasterKeys::read(&path).unwrap();
+        assert_eq!(read.ids(), both.ids());
         let new = read.newest().0;
-        assert!(new != old && read.find(&old).is_some());
-        read.only(&[new]).replace(&path).unwrap();
-        let read = MasterKeys::read(&path).unwrap();
-        assert!(read.newest().0 == new && read.find(&old).is_none());
+        assert_eq!(read.ids(), [new, old]);
+        // where the file is full, what is in use stays
+        (2..MOST).for_each(|_| drop(MasterKeys::add_to(&path, &[]).unwrap()));
+        let full = MasterKeys::read(&path).unwrap().ids();
+        assert_eq!(full.len(), MOST);
+        assert!(MasterKeys::add_to(&path, &full).is_err());
+        let left = MasterKeys::add_to(&path, &[old, new]).unwrap().ids();
+        assert_eq!(left[1..], [new, old]);
+        MasterKeys::keep_newest_in(&path).unwrap();
+        assert_eq!(MasterKeys::read(&path).unwrap().ids(), left[..1]);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
     }
 

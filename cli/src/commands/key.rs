@@ -22,8 +22,7 @@ pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Re
     let mut door = context::open(config)?;
     let mut rotate = |door: &mut Door, renewal| {
         writer.begin()?;
-        door.rotate_keys_by(&mut |keys| writer.replace(keys), renewal, &context::actor(), clock::now()?)
-            .map_err(Failure::from)
+        door.rotate_keys_by(&mut writer, renewal, &context::actor(), clock::now()?).map_err(Failure::from)
     };
     if !what.compromised {
         let rotated = rotate(&mut door, Renewal::Seal)?;

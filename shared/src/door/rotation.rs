@@ -15,7 +15,7 @@
 use super::{COMMAND, Door, DoorError};
 use crate::clock::Timestamp;
 use crate::event::{Event, What};
-use crate::key::{Changing, KeyError, MasterKeys};
+use crate::key::{KeyError, KeyFile, MasterKeys, OwnKeyFile};
 use crate::name::UserName;
 use crate::secret::RandomError;
 use crate::store::{self, Intent, KeyBound, Sealed, StoreError, Transaction};
@@ -58,21 +58,19 @@ impl Door {
         actor: &str,
         now: Timestamp,
     ) -> Result<Rotated, RotationError> {
-        let path = self.config.store.key_file.path().to_owned();
-        let _alone = Changing::begin(&path)?;
-        self.rotate_keys_by(&mut |keys| keys.replace(&path), renewal, actor, now)
+        let mut file = OwnKeyFile::begin(self.config.store.key_file.path())?;
+        self.rotate_keys_by(&mut file, renewal, actor, now)
     }
 
-    /// The same for a process that cannot write the key file: `replace` has that done, and nobody else meanwhile.
+    /// The same for a process that cannot write the key file itself.
     pub fn rotate_keys_by(
         &mut self,
-        replace: &mut dyn FnMut(&MasterKeys) -> Result<(), KeyError>,
+        file: &mut dyn KeyFile,
         renewal: Renewal,
         actor: &str,
         now: Timestamp,
     ) -> Result<Rotated, RotationError> {
-        let masters = self.store.masters_in_use()?.after_a_new_one()?;
-        replace(&masters)?;
+        let masters = file.add(&self.store.masters_in_use()?.ids())?;
 
         // a rotation that was cut off may have left the store with two sealing keys
         let mut rotated = Rotated::default();
@@ -104,8 +102,7 @@ impl Door {
         rotated.damaged = self.seal_anew(&masters)?;
         let path = || self.config.store.key_file.path().to_owned();
         self.store.scrub().map_err(|error| RotationError::OldKeyStays(path(), error))?;
-        let (newest, _) = masters.newest();
-        replace(&masters.only(&[newest]))?;
+        file.keep_newest()?;
         Ok(rotated)
     }
 

@@ -86,7 +86,7 @@ impl Watch {
     }
 }
 
-/// On what it writes everybody's sessions hang.
+/// Opens the store. Its writes have the best class: without them no session is valid.
 fn open(config: &Config) -> Result<Door, DoorError> {
     let mut door = Door::open(config.clone())?;
     door.serve(Class::Proven);

@@ -11,6 +11,8 @@ pub mod conversations;
 pub mod daemon;
 pub mod drain;
 pub mod engines;
+#[cfg(test)]
+mod fixtures;
 pub mod log;
 pub mod mail;
 pub mod origin;

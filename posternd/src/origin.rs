@@ -115,30 +115,15 @@ pub(crate) fn class_of(transaction: &Transaction, pam: &Pam) -> Class {
 mod tests {
     use super::*;
     use crate::conversations::Conversations;
+    use crate::fixtures::transaction_of;
     use shared::config::PamService;
-    use shared::protocol::Hook;
     use zeroize::Zeroizing;
 
     const ROOT: Peer = Peer { process: 1, effective_uid: 0, real_uid: Some(0) };
     const UNSEEN: Peer = Peer { process: 0, effective_uid: 0, real_uid: None };
 
-    fn of_service(service: &str) -> Transaction {
-        Transaction {
-            hook: Hook::Auth,
-            options: Vec::new(),
-            service: Some(service.into()),
-            user: Some(b"alice".to_vec()),
-            remote_host: None,
-            terminal: None,
-            ssh_connection: None,
-            ssh_auth_info: None,
-            real_uid: 0,
-            mark: None,
-        }
-    }
-
     fn from(service: &str, remote_host: &str) -> Origin {
-        let transaction = Transaction { remote_host: Some(remote_host.into()), ..of_service(service) };
+        let transaction = Transaction { remote_host: Some(remote_host.into()), ..transaction_of(service) };
         Origin::of(&transaction, ROOT, &Pam::default())
     }
 
@@ -172,7 +157,7 @@ mod tests {
         let service = |name: &str| Origin::Service(name.into());
         assert_eq!(from("imap", "client.example.org"), service("imap"));
         assert_eq!(from("ftp", "client.example.org"), service("ftp"));
-        assert_eq!(Origin::of(&of_service("imap"), ROOT, &Pam::default()), service("imap"));
+        assert_eq!(Origin::of(&transaction_of("imap"), ROOT, &Pam::default()), service("imap"));
     }
 
     /// With `UseDNS yes` PAM_RHOST is a name.
@@ -181,7 +166,7 @@ mod tests {
         let transaction = |service| Transaction {
             remote_host: Some(b"client.example.org".to_vec()),
             ssh_connection: Some(b"192.0.2.7 4711 192.0.2.1 22".to_vec()),
-            ..of_service(service)
+            ..transaction_of(service)
         };
         let origin = |service| Origin::of(&transaction(service), ROOT, &Pam::default());
         assert_eq!(origin("sshd"), Origin::Remote("192.0.2.7".to_owned()));
@@ -192,7 +177,7 @@ mod tests {
     fn the_user_whom_the_kernel_names_counts_first_then_the_one_that_the_host_says() {
         let says = |real_uid, peer| {
             let remote_host = Some(b"192.0.2.7".to_vec());
-            let transaction = Transaction { real_uid, remote_host, ..of_service("sudo") };
+            let transaction = Transaction { real_uid, remote_host, ..transaction_of("sudo") };
             Origin::of(&transaction, peer, &Pam::default())
         };
         let mallorys = Peer { real_uid: Some(1000), ..ROOT };
@@ -221,7 +206,8 @@ mod tests {
 
     #[test]
     fn a_mark_is_proof_and_an_empty_one_is_none() {
-        let with = |mark: &[u8]| Transaction { mark: Some(Zeroizing::new(mark.to_vec())), ..of_service("x") };
+        let with =
+            |mark: &[u8]| Transaction { mark: Some(Zeroizing::new(mark.to_vec())), ..transaction_of("x") };
         assert_eq!(class(with(b"mark"), &Pam::default()), Class::Proven);
         // as the module leaves one that it removes
         assert_eq!(class(with(b""), &Pam::default()), Class::Stranger);
@@ -236,7 +222,7 @@ mod tests {
         let everywhere = Pam { first_factor: passed, ..Pam::default() };
         let with = |service, word: &str| {
             let options = word.split_whitespace().map(str::to_owned).collect();
-            Transaction { options, ..of_service(service) }
+            Transaction { options, ..transaction_of(service) }
         };
         for (service, word, pam, expected) in [
             ("imap", "", &pam, Class::Known),
@@ -254,7 +240,7 @@ mod tests {
     #[test]
     fn a_key_counts_only_at_an_sshd() {
         let with =
-            |service, said: &str| Transaction { ssh_auth_info: Some(said.into()), ..of_service(service) };
+            |service, said: &str| Transaction { ssh_auth_info: Some(said.into()), ..transaction_of(service) };
         assert_eq!(class(with("sshd", "publickey ssh-ed25519 AAAA\n"), &Pam::default()), Class::Known);
         assert_eq!(class(with("sshd", "\n"), &Pam::default()), Class::Stranger);
         assert_eq!(class(with("imap", "publickey ssh-ed25519 AAAA\n"), &Pam::default()), Class::Stranger);

@@ -302,7 +302,7 @@ fn cut(text: &str, most: usize) -> &str {
 mod tests {
     use super::*;
     use crate::conversation::Reach;
-    use shared::protocol::Hook;
+    use crate::fixtures::transaction_of;
     use std::io;
 
     /// What was sent, and the replies that come.
@@ -330,21 +330,6 @@ mod tests {
         }
     }
 
-    fn transaction() -> Transaction {
-        Transaction {
-            hook: Hook::Auth,
-            options: Vec::new(),
-            service: Some(b"sudo".to_vec()),
-            user: Some(b"alice".to_vec()),
-            remote_host: None,
-            terminal: None,
-            ssh_connection: None,
-            ssh_auth_info: None,
-            real_uid: 0,
-            mark: None,
-        }
-    }
-
     /// Frames wait in memory that nothing wipes; a prompt or a text of a setup holds its secret, and a password that is
     /// handed on is one.
     #[test]
@@ -360,7 +345,7 @@ mod tests {
             let mut recorded = Recorded::default();
             send(&mut recorded.replies, &Reply::NoInput).unwrap();
             let process = HostProcess::find(0);
-            let host = RemoteHost::new(&mut recorded, transaction(), process, Reach::Store);
+            let host = RemoteHost::new(&mut recorded, transaction_of("sudo"), process, Reach::Store);
             host.log(Severity::Info, "a line");
             assert!(!host.connection.borrow().waiting.is_empty(), "a line waits for the next instruction");
             act(&host);

@@ -133,7 +133,7 @@ impl Door {
         &self.config
     }
 
-    /// What whoever it works for from now on has proven: who has proven less never writes before who has proven more.
+    /// Sets the class of the writes that follow, as `Store::serve` does.
     pub fn serve(&mut self, class: Class) {
         self.store.serve(class);
     }

@@ -104,7 +104,7 @@ pub enum Intent {
     Read,
     /// Yes: it waits its turn at the start, for a bounded time, and never has to be repeated.
     Write,
-    /// The same, of something short that is done at every sign-in: its commit may be one that others have part in.
+    /// Yes, and it is short, as a sign-in is: it may share its commit with others.
     Attempt,
 }
 
@@ -113,7 +113,7 @@ pub trait Store: Send {
     /// Begins a transaction. Dropping it leaves nothing.
     fn begin(&mut self, intent: Intent) -> Result<Box<dyn Transaction + '_>, StoreError>;
 
-    /// What whoever it works for from now on has proven: who has proven less never writes before who has proven more.
+    /// Sets the class of the writes that follow: a better class writes first, up to a limit that keeps others from starving.
     fn serve(&mut self, class: Class);
 
     /// Whether nothing can be written, because the disk took nothing when the store was opened.

@@ -102,8 +102,8 @@ fn what_root_alone_can_read_is_read_before() {
     let said = Postern::call("verify bob --json").input(&phone.code()).does();
     assert!(said.out.contains("\"accepted\""), "{}", said.all());
 
-    let file = "/root/import.uris";
-    fs::write(file, format!("otpauth://totp/dave?secret={SECRET}\n")).expect("/root can be written");
+    let file = "/etc/postern/import.uris";
+    fs::write(file, format!("otpauth://totp/dave?secret={SECRET}\n")).expect("/etc can be written");
     fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
     Postern::call(&format!("import otpauth {file} --yes")).does();
     fs::remove_file(file).expect("it is there");
@@ -132,7 +132,7 @@ fn a_store_that_is_put_back_is_made_whole_for_all_who_open_it() {
     let phone = alice.enrols();
     let before: Vec<_> =
         files().into_iter().map(|(name, _, uid, gid, mode)| (name, uid, gid, mode)).collect();
-    let copy = "/root/postern.db";
+    let copy = "/etc/postern/backup.db";
     let _ = fs::remove_file(copy);
     Store::open().changes(&format!("VACUUM INTO '{copy}'"));
     finished(Command::new("rm").args([STORE, &format!("{STORE}-wal"), &format!("{STORE}-shm")]));

@@ -1,6 +1,7 @@
 //! The socket from a peer's side. The peer is this process, so that its user is whoever runs the tests.
 
 use super::*;
+use crate::fixtures::transaction_of;
 use shared::errand::{Answer, Errand, Look, Reply as ErrandReply, Task, wire};
 use shared::name::UserName;
 use shared::protocol::{CommandReply, Greeting, Instruction, VERSIONS};
@@ -23,18 +24,8 @@ fn greeted(config: &Path) -> UnixStream {
 }
 
 fn transaction(options: &[&str]) -> Box<Transaction> {
-    Box::new(Transaction {
-        hook: Hook::Auth,
-        options: options.iter().map(|option| (*option).to_owned()).collect(),
-        service: Some(b"locker".to_vec()),
-        user: Some(b"alice".to_vec()),
-        remote_host: None,
-        terminal: None,
-        ssh_connection: None,
-        ssh_auth_info: None,
-        real_uid: 0,
-        mark: None,
-    })
+    let options = options.iter().map(|option| (*option).to_owned()).collect();
+    Box::new(Transaction { options, ..transaction_of("locker") })
 }
 
 fn own_name() -> UserName {

@@ -3,6 +3,7 @@
 use super::Home;
 use crate::conversation::Reach;
 use crate::engines::{Engines, Worker};
+use crate::fixtures::transaction_of;
 use crate::origin::Origin;
 use crate::remote_host::RemoteHost;
 use shared::admission::Class;
@@ -24,18 +25,7 @@ struct Ended {
 }
 
 fn transaction(home: &Home, hook: Hook, mark: Option<Zeroizing<Vec<u8>>>) -> Transaction {
-    Transaction {
-        hook,
-        options: home.words("first_factor=passed"),
-        service: Some(b"x".to_vec()),
-        user: Some(b"alice".to_vec()),
-        remote_host: None,
-        terminal: None,
-        ssh_connection: None,
-        ssh_auth_info: None,
-        real_uid: 0,
-        mark,
-    }
+    Transaction { hook, options: home.words("first_factor=passed"), mark, ..transaction_of("x") }
 }
 
 fn worker() -> Reach {

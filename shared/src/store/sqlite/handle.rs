@@ -1,4 +1,4 @@
-//! An open connection, with what belongs to it wherever it goes: a transaction may be gone on with by another thread.
+//! An open connection with its deadline and the state of its WAL. Another thread may continue its transaction.
 
 use super::Deadline;
 use super::tail::Tail;
@@ -12,10 +12,10 @@ pub(super) struct Handle {
     pub(super) tail: Tail,
 }
 
-/// What came of a commit, for everyone who shared it.
+/// The outcome of a commit, for each attempt that shared it.
 pub(super) type Outcome = Result<(), Failure>;
 
-/// Why a commit failed, as the engine says.
+/// The error of a commit, as SQLite reports it.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     code: ffi::Error,

@@ -1,4 +1,4 @@
-//! A transaction that is under way: one of this connection's own, or a part of one that attempts share.
+//! An open transaction: one on the connection of this store, or a part of a transaction that attempts share.
 
 use super::handle::{Handle, Outcome};
 use super::stops::StopsBlocked;
@@ -10,14 +10,14 @@ const PART: &str = "SAVEPOINT attempt";
 const KEEP_PART: &str = "RELEASE attempt";
 const UNDO_PART: &str = "ROLLBACK TO attempt";
 
-/// A transaction, until it is committed or dropped. Dropped in this order: until then locks are held, others of this process
-/// wait for their turn to write, and the terminal does not stop this thread.
+/// A transaction, until it is committed or dropped. The fields are dropped in this order: first the locks of the store are
+/// released, then the turn of this process's writers, then the stop signals of the terminal are delivered.
 pub(super) struct Running<'a> {
-    /// Its connection; none once it has ended.
+    /// Its connection; `None` after its end.
     handle: Option<Handle>,
-    /// Where a connection of its own goes afterwards.
+    /// Where its own connection is kept between transactions.
     home: &'a mut Option<Handle>,
-    /// None of one that reads.
+    /// `None` for a transaction that only reads.
     turn: Option<Turn>,
     _blocked: StopsBlocked,
 }
@@ -32,7 +32,7 @@ impl<'a> Running<'a> {
         Running { handle: home.take(), home, turn, _blocked }
     }
 
-    /// On the connection of those whose transaction this one goes on with.
+    /// Continues a shared transaction, on its connection.
     pub(super) fn joined(
         handle: Handle,
         home: &'a mut Option<Handle>,
@@ -52,7 +52,7 @@ impl<'a> Running<'a> {
         &self.handle().connection
     }
 
-    /// Its own transaction has begun, and attempts that wait by now may share it.
+    /// Opens its own transaction, which has begun, to the attempts that wait now.
     pub(super) fn has_begun(&mut self) {
         if let Some(turn) = &mut self.turn {
             turn.has_begun();
@@ -95,14 +95,14 @@ impl Drop for Running<'_> {
         let Some(handle) = &self.handle else { return };
         if !self.has_joined() {
             handle.roll_back();
-            // a connection that cannot leave its transaction is closed, which does
+            // closing the connection rolls back what the statement did not
             *self.home = self.handle.take().filter(|handle| !handle.is_under_way());
             return;
         }
         match handle.run(UNDO_PART).and_then(|()| handle.run(KEEP_PART)) {
-            // what the others did is committed; they are told what came of it
+            // commits the parts of the other members, or hands the transaction on
             Ok(()) => drop(self.end()),
-            // rather nobody's part than half of this one: the connection is closed, and they are told that
+            // a part that cannot be undone must not be committed: the connection is closed, and the commit fails for all
             Err(_) => self.handle = None,
         }
     }

@@ -1,9 +1,9 @@
-//! The connections of this process that write to one store stand in a queue: whoever has proven most first, those of one
-//! class in the order in which they came, and whoever was passed over some times. Attempts that waited already when another's transaction began go on with that
-//! one, on its connection, each within a savepoint of its own, and share its commit: a disk makes a commit durable in
-//! milliseconds, an attempt takes tenths of one.
+//! Queue of the connections of this process that write to one store, and group commit. The order is by class, then by
+//! arrival; a writer that others passed four times is next. An attempt that waited already when the transaction of another
+//! began continues that transaction: on its connection, in a savepoint of its own, with one commit for all. A commit takes
+//! milliseconds on a disk, an attempt tenths of one.
 //!
-//! MUST NOT let anybody answer before the commit, nor have anybody wait for those who came after its transaction began.
+//! MUST NOT return from any attempt before the commit, nor delay one for an attempt that arrived after its transaction began.
 
 use super::handle::{Failure, Handle, Outcome};
 use super::turn;
@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// Attempts that share one commit at most: so many pages fit well below the limit of the WAL.
+/// Maximum of attempts in one commit: their pages fit well below the limit of the WAL.
 const MOST: usize = 32;
-/// How long a transaction is gone on with: whoever has done their part waits for the others'.
+/// Time in which attempts may join a transaction: those that are done wait for the rest.
 const LONGEST: Duration = Duration::from_millis(20);
-/// How often others who have proven more may write before someone who came earlier: whoever writes without end keeps
-/// nobody from it.
+/// Number of later writers of a better class that may pass a waiting one: an endless series of writes blocks no other
+/// writer.
 const PASSED_OVER: u32 = 4;
 
 /// Device and number of a store's file.
@@ -26,17 +26,17 @@ type File = (u64, u64);
 /// The queues of the stores that are open in this process.
 static QUEUES: Mutex<Vec<(File, Weak<Writers>)>> = Mutex::new(Vec::new());
 
-/// Those who write to one store.
+/// Writers to one store.
 #[derive(Default)]
 pub(super) struct Writers(Mutex<Queue>);
 
 #[derive(Default)]
 struct Queue {
     next: u64,
-    /// Whose turn it is.
+    /// Number of the writer that has the turn.
     at: Option<u64>,
     waiting: Vec<Waiting>,
-    /// The transaction with which whoever has the turn goes on.
+    /// Open transaction that the writer with the turn continues.
     handed_on: Option<(Shared, Handle)>,
     ended: Vec<Ended>,
 }
@@ -45,20 +45,20 @@ struct Waiting {
     number: u64,
     class: Class,
     shares: bool,
-    /// How often someone who came later was preferred.
+    /// Number of later writers that were preferred.
     passed_over: u32,
     thread: Thread,
 }
 
-/// A transaction that holds the work of others too.
+/// A transaction with the work of several attempts.
 #[derive(Clone)]
 struct Shared {
-    /// Who began it, on its own connection.
+    /// Number of the attempt that began it, on its own connection.
     leader: u64,
-    /// The first number that came too late for it.
+    /// First number that arrived too late to join.
     until: u64,
     began: Instant,
-    /// Those who have done their part, and wait for the commit.
+    /// Threads that are done and wait for the commit.
     members: Vec<Thread>,
 }
 
@@ -68,11 +68,11 @@ impl Shared {
     }
 }
 
-/// What came of a commit of which not all of its members know yet.
+/// Outcome of a commit that some members have not read yet.
 struct Ended {
     leader: u64,
     outcome: Outcome,
-    /// The leader's connection, until that takes it back.
+    /// Connection of the leader, until the leader takes it back.
     handle: Option<Handle>,
     untold: usize,
 }
@@ -82,17 +82,17 @@ pub(super) struct Turn {
     writers: Arc<Writers>,
     number: u64,
     shares: bool,
-    /// The transaction that it goes on with, or that others go on with.
+    /// The transaction that it shares, if it shares one.
     shared: Option<Shared>,
     is_over: bool,
 }
 
 impl Queue {
-    /// Who is next, if anybody waits.
+    /// Index of the next writer.
     fn next(&self) -> Option<usize> {
         let all = self.waiting.iter().enumerate();
         let order = |one: &Waiting| (one.passed_over < PASSED_OVER, one.class, one.number);
-        // of those who were passed over too often the first
+        // of those that were passed too often, the first to arrive
         let order = |one: &Waiting| match order(one) {
             (false, _, number) => (false, Class::Proven, number),
             in_turn => in_turn,
@@ -100,7 +100,7 @@ impl Queue {
         all.min_by_key(|(_, one)| order(one)).map(|(index, _)| index)
     }
 
-    /// Gives the turn to the next one, if that one fulfils this.
+    /// Gives the turn to the next writer, if `may` accepts it.
     fn pass_on(&mut self, may: impl Fn(&Waiting) -> bool) -> Option<Thread> {
         let index = self.next().filter(|index| may(&self.waiting[*index]))?;
         let next = self.waiting.swap_remove(index);
@@ -111,7 +111,7 @@ impl Queue {
         Some(next.thread)
     }
 
-    /// The same, whoever it is: that one begins a transaction of its own.
+    /// Gives the turn to the next writer, which begins a transaction of its own.
     fn pass_on_to_any(&mut self) -> Option<Thread> {
         self.at = None;
         self.pass_on(|_| true)
@@ -119,7 +119,7 @@ impl Queue {
 }
 
 impl Writers {
-    /// Those of a store.
+    /// Returns the queue of a store.
     pub(super) fn of(store: File) -> Arc<Writers> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
@@ -131,8 +131,8 @@ impl Writers {
         })
     }
 
-    /// Waits for a turn; none if it does not come within [`turn::PATIENCE`]. Where another's transaction is to be gone on
-    /// with, its connection comes with it.
+    /// Waits for a turn; returns `None` after [`turn::PATIENCE`]. A turn that continues a shared transaction comes with the
+    /// connection of that.
     pub(super) fn enter(self: &Arc<Self>, class: Class, shares: bool) -> Option<(Turn, Option<Handle>)> {
         let began = Instant::now();
         let mut queue = self.lock();
@@ -152,7 +152,7 @@ impl Writers {
             None => {
                 let mut queue = self.lock();
                 queue.waiting.retain(|one| one.number != number);
-                // it may have come at the last moment
+                // the turn may have arrived after the time limit
                 if queue.at != Some(number) {
                     return None;
                 }
@@ -164,7 +164,7 @@ impl Writers {
         Some((Turn { writers: Arc::clone(self), number, shares, shared, is_over: false }, handle))
     }
 
-    /// Waits until something is there, or time is over.
+    /// Waits until `ready` returns a value, or until the time limit.
     fn wait<T>(&self, until: Option<Instant>, mut ready: impl FnMut(&mut Queue) -> Option<T>) -> Option<T> {
         loop {
             if let Some(found) = ready(&mut self.lock()) {
@@ -184,12 +184,12 @@ impl Writers {
 }
 
 impl Turn {
-    /// Whether it goes on with another's transaction.
+    /// Returns whether it continues a transaction that another attempt began.
     pub(super) fn has_joined(&self) -> bool {
         self.shared.as_ref().is_some_and(|shared| shared.leader != self.number)
     }
 
-    /// Its own transaction has begun: of those who share, whoever waits by now goes on with it.
+    /// Opens its own transaction, which has begun, to the attempts that wait now.
     pub(super) fn has_begun(&mut self) {
         if self.shares {
             let until = self.writers.lock().next;
@@ -197,8 +197,8 @@ impl Turn {
         }
     }
 
-    /// Its part is done, and the transaction goes on or is committed. Returns when it is committed, with the connection
-    /// where that is its own.
+    /// Ends its part: hands the transaction on, or commits it. Returns after the commit, with the connection if that is its
+    /// own.
     pub(super) fn end(mut self, handle: Handle) -> (Outcome, Option<Handle>) {
         let mut shared = self.shared.take().unwrap_or_else(|| Shared::alone(self.number));
         let mut queue = self.writers.lock();
@@ -224,8 +224,7 @@ impl Turn {
         (outcome, handle)
     }
 
-    /// Tells those who share the transaction what came of it, and lets the next one begin; the connection, where nobody
-    /// else's.
+    /// Reports the outcome to the other members and passes the turn on. Returns the connection if there are no other members.
     fn finish(&mut self, outcome: Outcome, handle: Option<Handle>) -> Option<Handle> {
         self.is_over = true;
         let Shared { leader, members, .. } = self.shared.take().unwrap_or_else(|| Shared::alone(self.number));

@@ -1,0 +1,19 @@
+//! What several unit tests begin with.
+
+use shared::protocol::{Hook, Transaction};
+
+/// A transaction of alice's at an `auth` line, without a remote host or terminal.
+pub(crate) fn transaction_of(service: &str) -> Transaction {
+    Transaction {
+        hook: Hook::Auth,
+        options: Vec::new(),
+        service: Some(service.into()),
+        user: Some(b"alice".to_vec()),
+        remote_host: None,
+        terminal: None,
+        ssh_connection: None,
+        ssh_auth_info: None,
+        real_uid: 0,
+        mark: None,
+    }
+}

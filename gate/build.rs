@@ -16,13 +16,20 @@ fn main() -> std::io::Result<()> {
 fn list_languages(to: &Path) -> std::io::Result<()> {
     println!("cargo:rerun-if-changed=texts");
     let texts = std::env::current_dir()?.join("texts");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(texts)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(texts)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
     files.sort();
     let mut list = String::from("&[");
     for file in files {
         let tag = file.file_stem().unwrap_or_default();
-        write!(list, "({:?}, include_str!({:?})),", tag.to_string_lossy(), file).expect("memory takes it");
+        write!(
+            list,
+            "({:?}, include_str!({:?})),",
+            tag.to_string_lossy(),
+            file
+        )
+        .expect("memory takes it");
     }
     std::fs::write(to, list + "]")
 }

@@ -1,7 +1,10 @@
 //! Writes what shells complete, packaging/completions, from the one declaration of the command line:
 //! `cargo run -p postern-cli --example completions`. Its test sees that the files are what it would write.
 
-#[allow(dead_code, reason = "only the declaration is read here, not what was typed")]
+#[allow(
+    dead_code,
+    reason = "only the declaration is read here, not what was typed"
+)]
 #[path = "../src"]
 mod command {
     pub(crate) mod arguments;
@@ -16,12 +19,17 @@ const NAME: &str = "postern";
 
 /// Each shell's file and what belongs in it.
 fn files() -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/completions"));
-    [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().map(move |shell| {
-        let mut text = Vec::new();
-        generate(shell, &mut Arguments::command(), NAME, &mut text);
-        (folder.join(shell.file_name(NAME)), text)
-    })
+    let folder = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../packaging/completions"
+    ));
+    [Shell::Bash, Shell::Zsh, Shell::Fish]
+        .into_iter()
+        .map(move |shell| {
+            let mut text = Vec::new();
+            generate(shell, &mut Arguments::command(), NAME, &mut text);
+            (folder.join(shell.file_name(NAME)), text)
+        })
 }
 
 fn main() -> std::io::Result<()> {
@@ -37,7 +45,11 @@ mod tests {
         for (path, text) in files() {
             let is = std::fs::read(&path).unwrap_or_default();
             let how = "write it anew: cargo run -p postern-cli --example completions";
-            assert!(is == text, "{}: not what arguments.rs declares; {how}", path.display());
+            assert!(
+                is == text,
+                "{}: not what arguments.rs declares; {how}",
+                path.display()
+            );
         }
     }
 }

@@ -15,8 +15,8 @@ use shared::config::gate::GateUrl;
 use shared::files::{self, Follow, Privacy};
 use shared::name::UserName;
 use shared::remote::{
-    AccountState, Accounts, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem, SHORTEST_SECRET,
-    Unlock, is_secret,
+    AccountState, Accounts, Done, Issued, LARGEST_ANSWER, LARGEST_SECRET, PATH, Problem,
+    SHORTEST_SECRET, Unlock, is_secret,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -63,11 +63,13 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Resul
         }
         Command::Unlock(what) => {
             let act = of(&what.user, "/unlock");
-            let done: Done = open(&arguments.afar, url)?.does_so(&act, &Unlock { clock: what.clock })?;
+            let done: Done =
+                open(&arguments.afar, url)?.does_so(&act, &Unlock { clock: what.clock })?;
             output.done(done.message)
         }
         Command::OneTimeCode(what) if what.cancel => {
-            let done: Done = open(&arguments.afar, url)?.undoes(&of(&what.user, "/one-time-code"))?;
+            let done: Done =
+                open(&arguments.afar, url)?.undoes(&of(&what.user, "/one-time-code"))?;
             output.done(done.message)
         }
         Command::OneTimeCode(what) => {
@@ -90,7 +92,10 @@ pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> Resul
 
 /// An account's address, below the path of the administration.
 fn of(user: &UserName, act: &str) -> String {
-    format!("accounts/{}{act}", utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC))
+    format!(
+        "accounts/{}{act}",
+        utf8_percent_encode(user.as_str(), NON_ALPHANUMERIC)
+    )
 }
 
 fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
@@ -98,7 +103,9 @@ fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
         return Err(Failure::Usage("--gate needs --admin-secret-file"));
     };
     let secret = files::read(file, Privacy::Secret, Follow::Yes, LARGEST_SECRET)?;
-    let secret = std::str::from_utf8(secret.trim_ascii()).ok().filter(|text| is_secret(text.as_bytes()));
+    let secret = std::str::from_utf8(secret.trim_ascii())
+        .ok()
+        .filter(|text| is_secret(text.as_bytes()));
     let Some(secret) = secret else {
         return Err(Failure::new(format_args!(
             "{}: holds no secret of {SHORTEST_SECRET} characters and more on one line",
@@ -119,7 +126,11 @@ fn open(afar: &Afar, url: &GateUrl) -> Result<Gate, Failure> {
         .http_status_as_error(false)
         .timeout_global(Some(PATIENCE))
         .user_agent(concat!("postern/", env!("CARGO_PKG_VERSION")))
-        .tls_config(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots))).build());
+        .tls_config(
+            TlsConfig::builder()
+                .root_certs(RootCerts::Specific(Arc::new(roots)))
+                .build(),
+        );
     Ok(Gate {
         agent: config.build().into(),
         url: format!("{}{}{PATH}", url.origin(), url.path),
@@ -139,7 +150,10 @@ fn authority(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
         }
     }
     match found.is_empty() {
-        true => Err(Failure::new(format_args!("{}: holds no certificate in PEM", file.display()))),
+        true => Err(Failure::new(format_args!(
+            "{}: holds no certificate in PEM",
+            file.display()
+        ))),
         false => Ok(found),
     }
 }
@@ -151,7 +165,10 @@ fn known_here() -> Result<Vec<Certificate<'static>>, Failure> {
         true => Err(Failure::new(
             "this host knows no certificate authority; install ca-certificates, or give --gate-ca",
         )),
-        false => Ok(known.iter().map(|one| Certificate::from_der(one).to_owned()).collect()),
+        false => Ok(known
+            .iter()
+            .map(|one| Certificate::from_der(one).to_owned())
+            .collect()),
     }
 }
 
@@ -161,10 +178,14 @@ impl Gate {
         let mut all: Vec<AccountState> = Vec::new();
         loop {
             let after = all.last().map_or_else(String::new, |last| {
-                format!("?after={}", utf8_percent_encode(last.account.as_str(), NON_ALPHANUMERIC))
+                format!(
+                    "?after={}",
+                    utf8_percent_encode(last.account.as_str(), NON_ALPHANUMERIC)
+                )
             });
             let Accounts { accounts: page } = self.asks(&format!("accounts{after}"))?;
-            let comes_later = |one: &AccountState| all.last().is_none_or(|last| one.account > last.account);
+            let comes_later =
+                |one: &AccountState| all.last().is_none_or(|last| one.account > last.account);
             if !page.iter().all(comes_later) {
                 return Err(self.nonsense());
             }
@@ -177,32 +198,62 @@ impl Gate {
 
     fn asks<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
         let request = self.agent.get(format!("{}{what}", self.url));
-        self.read(request.header("Authorization", self.authorization.as_str()).call())
+        self.read(
+            request
+                .header("Authorization", self.authorization.as_str())
+                .call(),
+        )
     }
 
     fn does<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
         let request = self.agent.post(format!("{}{what}", self.url));
-        self.read(request.header("Authorization", self.authorization.as_str()).send_empty())
+        self.read(
+            request
+                .header("Authorization", self.authorization.as_str())
+                .send_empty(),
+        )
     }
 
     fn does_so<T: DeserializeOwned>(&self, what: &str, how: &impl Serialize) -> Result<T, Failure> {
         let body = serde_json::to_string(how)?;
-        let request = self.agent.post(format!("{}{what}", self.url)).content_type("application/json");
-        self.read(request.header("Authorization", self.authorization.as_str()).send(body))
+        let request = self
+            .agent
+            .post(format!("{}{what}", self.url))
+            .content_type("application/json");
+        self.read(
+            request
+                .header("Authorization", self.authorization.as_str())
+                .send(body),
+        )
     }
 
     fn undoes<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
         let request = self.agent.delete(format!("{}{what}", self.url));
-        self.read(request.header("Authorization", self.authorization.as_str()).call())
+        self.read(
+            request
+                .header("Authorization", self.authorization.as_str())
+                .call(),
+        )
     }
 
-    fn read<T: DeserializeOwned>(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
+    fn read<T: DeserializeOwned>(
+        &self,
+        answer: Result<Response<Body>, ureq::Error>,
+    ) -> Result<T, Failure> {
         let unreached = |error| Failure::new(format_args!("{}: {error}", self.url));
         let mut answer = answer.map_err(unreached)?;
         let status = answer.status();
-        let body = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(LARGEST_ANSWER)
+            .read_to_vec();
         let body = Zeroizing::new(body.map_err(unreached)?);
-        let body = if is_plain(&body) { body.as_slice() } else { b"" };
+        let body = if is_plain(&body) {
+            body.as_slice()
+        } else {
+            b""
+        };
         if status == StatusCode::OK {
             return serde_json::from_slice(body).map_err(|_| self.nonsense());
         }
@@ -212,7 +263,10 @@ impl Gate {
                 "{}: there is nothing here; [gate.administration] in that gate's postern.toml names a secret, and the networks that it is taken from",
                 self.url
             ))),
-            _ => Err(Failure::new(format_args!("{}: answered {status}", self.url))),
+            _ => Err(Failure::new(format_args!(
+                "{}: answered {status}",
+                self.url
+            ))),
         }
     }
 
@@ -223,7 +277,9 @@ impl Gate {
 
 /// Whether JSON holds nothing that would move a terminal's cursor: no control character, nor one as an escape.
 fn is_plain(json: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(json) else { return false };
+    let Ok(text) = std::str::from_utf8(json) else {
+        return false;
+    };
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         let is_odd = match c {
@@ -243,8 +299,16 @@ mod tests {
 
     #[test]
     fn no_answer_moves_the_cursor() {
-        assert!(is_plain("{\"message\":\"über \\\"alice\\\" \\\\\"}".as_bytes()));
-        for json in ["\"\\u001b[2J\"", "\"\\n\"", "\"\u{1b}\"", "\"\u{9b}2J\"", "\"\\"] {
+        assert!(is_plain(
+            "{\"message\":\"über \\\"alice\\\" \\\\\"}".as_bytes()
+        ));
+        for json in [
+            "\"\\u001b[2J\"",
+            "\"\\n\"",
+            "\"\u{1b}\"",
+            "\"\u{9b}2J\"",
+            "\"\\",
+        ] {
             assert!(!is_plain(json.as_bytes()), "{json:?}");
         }
         assert!(!is_plain(&[0xff]));

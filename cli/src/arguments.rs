@@ -221,7 +221,11 @@ pub(crate) struct DistinctName {
 
 impl DistinctName {
     pub(crate) fn word(&self) -> Distinct {
-        if self.distinct_name { Distinct::Yes } else { Distinct::No }
+        if self.distinct_name {
+            Distinct::Yes
+        } else {
+            Distinct::No
+        }
     }
 }
 
@@ -272,7 +276,11 @@ pub(crate) struct Revoke {
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,
     /// The one to end, as the list shows it
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
     pub(crate) id: Option<String>,
     /// End all of the account's
     #[arg(long)]
@@ -375,8 +383,9 @@ impl FromStr for When {
     fn from_str(text: &str) -> Result<When, String> {
         const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
         let ago = UNITS.iter().find_map(|(unit, length)| {
-            let number =
-                text.strip_suffix(*unit).filter(|number| number.bytes().all(|b| b.is_ascii_digit()))?;
+            let number = text
+                .strip_suffix(*unit)
+                .filter(|number| number.bytes().all(|b| b.is_ascii_digit()))?;
             number.parse::<u64>().ok()?.checked_mul(*length)
         });
         match ago {
@@ -398,7 +407,10 @@ mod tests {
     #[test]
     fn no_argument_takes_a_secret() {
         fn names(command: &clap::Command, found: &mut Vec<String>) {
-            for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+            for argument in command
+                .get_arguments()
+                .filter(|argument| argument.get_action().takes_values())
+            {
                 found.push(argument.get_id().to_string());
             }
             command.get_subcommands().for_each(|sub| names(sub, found));
@@ -408,17 +420,32 @@ mod tests {
         assert!(found.len() > 10, "{found:?}");
         for name in found {
             let is_file = name.ends_with("_file");
-            let is_secret =
-                ["secret", "password", "code", "key", "token"].iter().any(|word| name.contains(word));
-            assert!(is_file || !is_secret, "{name}: read it from the terminal, stdin or a file");
+            let is_secret = ["secret", "password", "code", "key", "token"]
+                .iter()
+                .any(|word| name.contains(word));
+            assert!(
+                is_file || !is_secret,
+                "{name}: read it from the terminal, stdin or a file"
+            );
         }
     }
 
     #[test]
     fn a_time_is_a_date_a_time_or_so_long_ago() {
         assert_eq!("90m".parse(), Ok(When::Ago(5400)));
-        assert_eq!("2027-01-15T08:00:00Z".parse(), Ok(When::At(Timestamp(1_800_000_000))));
-        for text in ["", "d", "-2h", "2 h", "2w", "99999999999999999999s", "yesterday"] {
+        assert_eq!(
+            "2027-01-15T08:00:00Z".parse(),
+            Ok(When::At(Timestamp(1_800_000_000)))
+        );
+        for text in [
+            "",
+            "d",
+            "-2h",
+            "2 h",
+            "2w",
+            "99999999999999999999s",
+            "yesterday",
+        ] {
             assert!(text.parse::<When>().is_err(), "{text}");
         }
     }

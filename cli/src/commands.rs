@@ -47,11 +47,15 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::Disable(what) => disable::run(arguments, output, &what.user),
         Command::Recovery(what) => recovery::run(arguments, output, what),
         Command::OneTimeCode(what) => one_time_code::run(arguments, output, what),
-        Command::Authenticator(Authenticator::Add(what)) => authenticator::add(arguments, output, what),
+        Command::Authenticator(Authenticator::Add(what)) => {
+            authenticator::add(arguments, output, what)
+        }
         Command::Authenticator(Authenticator::List(what)) => {
             authenticator::list(arguments, output, what.user.as_ref())
         }
-        Command::Authenticator(Authenticator::Remove(what)) => authenticator::remove(arguments, output, what),
+        Command::Authenticator(Authenticator::Remove(what)) => {
+            authenticator::remove(arguments, output, what)
+        }
         Command::Email(Email::Set(what)) => email::set(arguments, output, what),
         Command::Email(Email::Confirm(what)) => email::confirm(arguments, output, &what.user),
         Command::Email(Email::Remove(what)) => email::remove(arguments, output, &what.user),
@@ -65,9 +69,15 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
         Command::AppPassword(AppPassword::List(what)) => {
             app_password::list(arguments, output, what.user.as_ref())
         }
-        Command::AppPassword(AppPassword::Rename(what)) => app_password::rename(arguments, output, what),
-        Command::AppPassword(AppPassword::Revoke(what)) => app_password::revoke(arguments, output, what),
-        Command::Browser(Browsers::List(what)) => browser::list(arguments, output, what.user.as_ref()),
+        Command::AppPassword(AppPassword::Rename(what)) => {
+            app_password::rename(arguments, output, what)
+        }
+        Command::AppPassword(AppPassword::Revoke(what)) => {
+            app_password::revoke(arguments, output, what)
+        }
+        Command::Browser(Browsers::List(what)) => {
+            browser::list(arguments, output, what.user.as_ref())
+        }
         Command::Browser(Browsers::Revoke(what)) => browser::revoke(arguments, output, what),
         Command::Session(List::List(what)) => session::list(arguments, output, &what.user),
         Command::Session(List::Revoke(what)) => session::revoke(arguments, output, what),

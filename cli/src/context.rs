@@ -18,7 +18,11 @@ use std::sync::LazyLock;
 /// Reads postern.toml; a command of root's keeps a valid one before it goes by it.
 pub(crate) fn config(arguments: &Arguments, output: Output) -> Result<Config, Failure> {
     let path = Path::new(&arguments.config);
-    let read = if geteuid().is_root() { file::keep_current(path) } else { file::read(path) };
+    let read = if geteuid().is_root() {
+        file::keep_current(path)
+    } else {
+        file::read(path)
+    };
     match read {
         Ok(valid) => Ok(valid.config),
         Err(ConfigError::NotKept { valid, error }) => {
@@ -52,7 +56,9 @@ pub(crate) fn give_root_up(config: &mut Config) -> Result<(), Failure> {
     LazyLock::force(&ACTOR);
     privileges::give_root_up(Some(config))?;
     typing::refuse().map_err(|error| {
-        Failure::new(format_args!("the terminal cannot be kept from what the store holds (seccomp): {error}"))
+        Failure::new(format_args!(
+            "the terminal cannot be kept from what the store holds (seccomp): {error}"
+        ))
     })
 }
 
@@ -67,7 +73,9 @@ static ACTOR: LazyLock<String> = LazyLock::new(|| {
         Ok(Some(user)) => user.name,
         _ => format!("uid {uid}"),
     };
-    let behind_sudo = std::env::var("SUDO_UID").ok().filter(|_| getuid().is_root());
+    let behind_sudo = std::env::var("SUDO_UID")
+        .ok()
+        .filter(|_| getuid().is_root());
     match behind_sudo.and_then(|uid| uid.parse().ok()) {
         Some(uid) => name(Uid::from_raw(uid)),
         None => name(getuid()),

@@ -45,16 +45,29 @@ impl Desk {
         account: Option<&UserName>,
     ) -> Result<Desk, Failure> {
         if is_root() {
-            let account = account.cloned().ok_or(Failure::Usage("root says whose account: USER"))?;
+            let account = account
+                .cloned()
+                .ok_or(Failure::Usage("root says whose account: USER"))?;
             let door = Box::new(context::door(arguments, output)?);
-            return Ok(Desk { way: Way::Door { door, actor: context::actor() }, account, output });
+            return Ok(Desk {
+                way: Way::Door {
+                    door,
+                    actor: context::actor(),
+                },
+                account,
+                output,
+            });
         }
         let own = own_name()?;
         match account {
             Some(other) if *other != own => Err(Failure::new(format_args!(
                 "only root may do this for another account than your own, {own}; try sudo"
             ))),
-            _ => Ok(Desk { way: Way::Daemon, account: own, output }),
+            _ => Ok(Desk {
+                way: Way::Daemon,
+                account: own,
+                output,
+            }),
         }
     }
 
@@ -114,16 +127,31 @@ impl Desk {
     /// Makes a new authenticator, which nothing keeps yet.
     pub(crate) fn begin_setup(&mut self, setup: Setup) -> Result<Shown, Failure> {
         match self.change(Change::BeginSetup(setup))? {
-            Answer::Setup { secret, url, recovery_codes, ticket } => {
-                Ok(Shown { secret, url, recovery_codes, ticket })
-            }
+            Answer::Setup {
+                secret,
+                url,
+                recovery_codes,
+                ticket,
+            } => Ok(Shown {
+                secret,
+                url,
+                recovery_codes,
+                ticket,
+            }),
             other => Err(unexpected(other)),
         }
     }
 
     /// Has it confirmed by a code: the ticket that activates it, or why not.
-    pub(crate) fn confirm(&mut self, ticket: &Typed, code: Typed) -> Result<Result<Typed, String>, Failure> {
-        match self.run(Task::Finish(Finish::Confirm { ticket: ticket.clone(), code }))? {
+    pub(crate) fn confirm(
+        &mut self,
+        ticket: &Typed,
+        code: Typed,
+    ) -> Result<Result<Typed, String>, Failure> {
+        match self.run(Task::Finish(Finish::Confirm {
+            ticket: ticket.clone(),
+            code,
+        }))? {
             Answer::Confirmed { ticket } => Ok(Ok(ticket)),
             Answer::NotConfirmed(why) => Ok(Err(words::refusal(why))),
             other => Err(unexpected(other)),
@@ -149,9 +177,14 @@ impl Desk {
     fn change(&mut self, change: Change) -> Result<Answer, Failure> {
         match (&self.way, change) {
             (Way::Door { .. }, change) => self.run(Task::Change { code: None, change }),
-            (Way::Daemon, Change::BeginSetup(setup @ Setup { kind: Kind::First, .. })) => {
-                self.begin_first_setup(setup)
-            }
+            (
+                Way::Daemon,
+                Change::BeginSetup(
+                    setup @ Setup {
+                        kind: Kind::First, ..
+                    },
+                ),
+            ) => self.begin_first_setup(setup),
             (Way::Daemon, change) => {
                 let code = Some(terminal::ask(self.output, CODE)?.into());
                 self.run(Task::Change { code, change })
@@ -161,21 +194,32 @@ impl Desk {
 
     /// The shape of what is typed tells a one-time code from a password.
     fn begin_first_setup(&mut self, setup: Setup) -> Result<Answer, Failure> {
-        let prompt =
-            format!("Password of {} on this host, or a one-time code from the administrator: ", self.account);
+        let prompt = format!(
+            "Password of {} on this host, or a one-time code from the administrator: ",
+            self.account
+        );
         let typed = Typed::from(terminal::ask_hidden(self.output, &prompt)?);
         self.run(match answer::Answer::read(typed.as_bytes()) {
-            answer::Answer::OneTime(_) => {
-                Task::Change { code: Some(typed), change: Change::BeginSetup(setup) }
-            }
-            _ => Task::FirstSetup { password: typed, setup },
+            answer::Answer::OneTime(_) => Task::Change {
+                code: Some(typed),
+                change: Change::BeginSetup(setup),
+            },
+            _ => Task::FirstSetup {
+                password: typed,
+                setup,
+            },
         })
     }
 
     fn run(&mut self, task: Task) -> Result<Answer, Failure> {
-        let errand = Errand { account: self.account.clone(), task };
+        let errand = Errand {
+            account: self.account.clone(),
+            task,
+        };
         let reply = match &mut self.way {
-            Way::Door { door, actor } => door.run_errand(Caller::Root(actor), &errand, clock::now()?)?,
+            Way::Door { door, actor } => {
+                door.run_errand(Caller::Root(actor), &errand, clock::now()?)?
+            }
             Way::Daemon => client::run(&errand)?,
         };
         for told in reply.told {
@@ -199,8 +243,12 @@ pub(crate) fn is_root() -> bool {
 /// The account of whoever runs this: posternd goes by the same name.
 fn own_name() -> Result<UserName, Failure> {
     let user = User::from_uid(geteuid())?;
-    let user = user
-        .ok_or_else(|| Failure::new(format_args!("this host has no name for you, the user {}", getuid())))?;
+    let user = user.ok_or_else(|| {
+        Failure::new(format_args!(
+            "this host has no name for you, the user {}",
+            getuid()
+        ))
+    })?;
     Ok(UserName::parse(user.name.as_bytes())?)
 }
 

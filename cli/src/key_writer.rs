@@ -40,10 +40,17 @@ impl KeyWriter {
         let (stream, theirs) = UnixStream::pair()?;
         let mut command = Command::new("/proc/self/exe");
         command.arg0(NAME).arg(key_file);
-        let process = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn();
-        let process =
-            process.map_err(|error| Failure::new(format_args!("postern cannot be run again: {error}")))?;
-        Ok(KeyWriter { key_file: key_file.to_owned(), stream, process })
+        let process = command
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .spawn();
+        let process = process
+            .map_err(|error| Failure::new(format_args!("postern cannot be run again: {error}")))?;
+        Ok(KeyWriter {
+            key_file: key_file.to_owned(),
+            stream,
+            process,
+        })
     }
 
     /// Has it keep all others from changing the key file, until this goes. To be done before the file is read that is to be
@@ -54,12 +61,19 @@ impl KeyWriter {
 
     fn ask(&mut self, text: &[u8]) -> Result<(), KeyError> {
         let gone = |error: io::Error| {
-            KeyError::NotWritten(format!("the process that writes the key file has ended: {error}"))
+            KeyError::NotWritten(format!(
+                "the process that writes the key file has ended: {error}"
+            ))
         };
         send(&self.stream, text).map_err(gone)?;
-        match receive(&self.stream, LONGEST_REASON).map_err(gone)?.as_slice() {
+        match receive(&self.stream, LONGEST_REASON)
+            .map_err(gone)?
+            .as_slice()
+        {
             [] => Ok(()),
-            reason => Err(KeyError::NotWritten(String::from_utf8_lossy(reason).into_owned())),
+            reason => Err(KeyError::NotWritten(
+                String::from_utf8_lossy(reason).into_owned(),
+            )),
         }
     }
 }
@@ -86,13 +100,20 @@ impl Drop for KeyWriter {
 /// Runs the writer, if it is what this program was run for.
 pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     arguments.next().filter(|name| name == NAME)?;
-    let stream = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
-    let (Ok(stream), Some(path)) = (stream, arguments.next()) else { return Some(ExitCode::from(2)) };
+    let stream = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(UnixStream::from);
+    let (Ok(stream), Some(path)) = (stream, arguments.next()) else {
+        return Some(ExitCode::from(2));
+    };
     // whoever is not root can write no key file either
-    Some(match geteuid().is_root() && serve(&stream, Path::new(&path)).is_ok() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Some(
+        match geteuid().is_root() && serve(&stream, Path::new(&path)).is_ok() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
+    )
 }
 
 /// How far a rotation has come.
@@ -117,7 +138,11 @@ fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
             (Some(Stage::Begun(mut file)), [ADD, used @ ..]) => {
                 let used: Vec<KeyId> = used.chunks(8).filter_map(|id| id.try_into().ok()).collect();
                 let added = file.add(&used).map(drop);
-                stage = Some(if added.is_ok() { Stage::Added(file) } else { Stage::Begun(file) });
+                stage = Some(if added.is_ok() {
+                    Stage::Added(file)
+                } else {
+                    Stage::Begun(file)
+                });
                 added
             }
             (Some(Stage::Added(mut file)), [KEEP_NEWEST]) => {
@@ -127,7 +152,9 @@ fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
             }
             (now, _) => {
                 stage = now;
-                Err(KeyError::NotWritten("what was asked for is not next in a rotation".to_owned()))
+                Err(KeyError::NotWritten(
+                    "what was asked for is not next in a rotation".to_owned(),
+                ))
             }
         };
         reply(stream, done)?;
@@ -135,8 +162,13 @@ fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
 }
 
 fn reply(stream: &UnixStream, result: Result<(), KeyError>) -> io::Result<()> {
-    let reason = result.err().map(|error| error.to_string()).unwrap_or_default();
-    let most = usize::try_from(LONGEST_REASON).map_err(io::Error::other)?.min(reason.len());
+    let reason = result
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
+    let most = usize::try_from(LONGEST_REASON)
+        .map_err(io::Error::other)?
+        .min(reason.len());
     send(stream, &reason.as_bytes()[..most])
 }
 
@@ -188,12 +220,21 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let of_writer = path.clone();
         let writer = thread::spawn(move || serve(&theirs, &of_writer));
-        let refuses = |request: &[u8]| assert!(replies(&ours, request).contains("not next"), "{request:?}");
+        let refuses =
+            |request: &[u8]| assert!(replies(&ours, request).contains("not next"), "{request:?}");
         refuses(&[ADD]);
         assert_eq!(replies(&ours, b""), "");
         // nobody else changes the file meanwhile
-        assert!(matches!(OwnKeyFile::begin(&path), Err(KeyError::Changing(_))));
-        for request in [&b""[..], &[KEEP_NEWEST], b"root::0:0::/:/bin/sh\n", &[0xff; 65]] {
+        assert!(matches!(
+            OwnKeyFile::begin(&path),
+            Err(KeyError::Changing(_))
+        ));
+        for request in [
+            &b""[..],
+            &[KEEP_NEWEST],
+            b"root::0:0::/:/bin/sh\n",
+            &[0xff; 65],
+        ] {
             refuses(request);
         }
         assert_eq!(keys(), before);
@@ -205,9 +246,14 @@ mod tests {
         assert_eq!(keys(), added);
         assert_eq!(replies(&ours, &[KEEP_NEWEST]), "");
         assert_eq!(keys(), added[..1]);
-        [&[ADD][..], &[KEEP_NEWEST], b""].into_iter().for_each(refuses);
+        [&[ADD][..], &[KEEP_NEWEST], b""]
+            .into_iter()
+            .for_each(refuses);
         (&ours).write_all(&[0, 0, 0, 65, ADD]).unwrap();
-        assert!(matches!(OwnKeyFile::begin(&path), Err(KeyError::Changing(_))));
+        assert!(matches!(
+            OwnKeyFile::begin(&path),
+            Err(KeyError::Changing(_))
+        ));
         drop(ours);
         writer.join().unwrap().unwrap();
         assert_eq!(keys(), added[..1]);
@@ -220,7 +266,9 @@ mod tests {
         let path = key_file(folder.path());
         let (ours, theirs) = UnixStream::pair().unwrap();
         let writer = thread::spawn(move || serve(&theirs, &path));
-        (&ours).write_all(&(LONGEST_REQUEST + 1).to_be_bytes()).unwrap();
+        (&ours)
+            .write_all(&(LONGEST_REQUEST + 1).to_be_bytes())
+            .unwrap();
         assert!(writer.join().unwrap().is_err());
     }
 }

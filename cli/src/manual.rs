@@ -11,7 +11,10 @@ fn value(argument: &clap::Arg) -> String {
     let possible = argument.get_possible_values();
     match argument.get_value_names() {
         _ if argument.is_positional() && !possible.is_empty() => {
-            let names: Vec<_> = possible.iter().map(|value| value.get_name().to_owned()).collect();
+            let names: Vec<_> = possible
+                .iter()
+                .map(|value| value.get_name().to_owned())
+                .collect();
             format!("Cm {}", names.join(" | "))
         }
         Some(names) => {
@@ -35,15 +38,27 @@ fn option(argument: &clap::Arg) -> Option<String> {
 /// argument is written beside it.
 fn items(command: &clap::Command, name: &str, found: &mut Vec<String>) {
     for sub in command.get_subcommands() {
-        items(sub, format!("{name} {}", sub.get_name()).trim_start(), found);
+        items(
+            sub,
+            format!("{name} {}", sub.get_name()).trim_start(),
+            found,
+        );
     }
     if command.has_subcommands() {
         return;
     }
     let mut line = format!(".It Cm {name}");
-    let beside = |argument| command.get_arg_conflicts_with(argument).into_iter().find_map(option);
+    let beside = |argument| {
+        command
+            .get_arg_conflicts_with(argument)
+            .into_iter()
+            .find_map(option)
+    };
     let positional: Vec<_> = command.get_positionals().collect();
-    let alternatives: Vec<_> = positional.iter().filter_map(|argument| beside(argument)).collect();
+    let alternatives: Vec<_> = positional
+        .iter()
+        .filter_map(|argument| beside(argument))
+        .collect();
     for written in command.get_arguments().filter_map(option) {
         if !alternatives.contains(&written) {
             line.push_str(&format!(" Oo {written} Oc"));
@@ -72,16 +87,24 @@ fn the_man_page_lists_every_command_and_option_and_no_other() {
     let mut items_of_commands = vec![".It Cm help Op Ar command".to_owned()];
     items(&command, "", &mut items_of_commands);
     assert!(items_of_commands.len() > 12, "{items_of_commands:?}");
-    let options = command.get_arguments().filter_map(option).map(|option| format!(".It {option}"));
+    let options = command
+        .get_arguments()
+        .filter_map(option)
+        .map(|option| format!(".It {option}"));
     let mut expected: Vec<_> = options.chain(items_of_commands).collect();
     expected.extend([".It Fl h , Fl -help", ".It Fl V , Fl -version"].map(str::to_owned));
-    let written = MANUAL.lines().filter(|line| line.starts_with(".It Cm") || line.starts_with(".It Fl"));
+    let written = MANUAL
+        .lines()
+        .filter(|line| line.starts_with(".It Cm") || line.starts_with(".It Fl"));
     assert_eq!(sorted(written), sorted(expected.iter().map(String::as_str)));
 }
 
 #[test]
 fn the_man_page_names_every_event() {
     for name in shared::event::What::ALL.map(shared::event::What::name) {
-        assert!(MANUAL.contains(&format!("\n.Ql {name}")), "postern(1) lacks {name}");
+        assert!(
+            MANUAL.contains(&format!("\n.Ql {name}")),
+            "postern(1) lacks {name}"
+        );
     }
 }

@@ -42,16 +42,23 @@ fn is_odd(c: char) -> bool {
 }
 
 /// Text that moves no terminal's cursor: odd characters are written as escapes.
-fn shown(text: &str, is_odd: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+fn shown(
+    text: &str,
+    is_odd: impl Fn(char) -> bool,
+    escape: impl Fn(char) -> String,
+) -> Cow<'_, str> {
     match text.contains(&is_odd) {
         false => Cow::Borrowed(text),
-        true => Cow::Owned(text.chars().fold(String::with_capacity(text.len() + 16), |mut shown, c| {
-            match is_odd(c) {
-                false => shown.push(c),
-                true => shown.push_str(&escape(c)),
-            }
-            shown
-        })),
+        true => Cow::Owned(text.chars().fold(
+            String::with_capacity(text.len() + 16),
+            |mut shown, c| {
+                match is_odd(c) {
+                    false => shown.push(c),
+                    true => shown.push_str(&escape(c)),
+                }
+                shown
+            },
+        )),
     }
 }
 
@@ -62,7 +69,11 @@ fn line(text: &str) -> Cow<'_, str> {
 
 /// Lines of text for people.
 fn lines(text: &str) -> Cow<'_, str> {
-    shown(text, |c| is_odd(c) && c != '\n' && c != '\t', |c| c.escape_unicode().to_string())
+    shown(
+        text,
+        |c| is_odd(c) && c != '\n' && c != '\t',
+        |c| c.escape_unicode().to_string(),
+    )
 }
 
 /// Where a command prints to, and how.
@@ -130,7 +141,10 @@ impl Output {
             Failure::Said => return ExitCode::from(1),
             Failure::Message(message) => (message.as_str(), 1),
             Failure::Usage(message) => (*message, 2),
-            Failure::Closed => ("standard output was closed before everything was written", 1),
+            Failure::Closed => (
+                "standard output was closed before everything was written",
+                1,
+            ),
         };
         if self.json {
             // Nobody is left to tell if this fails too.
@@ -148,7 +162,10 @@ const S_IFCHR: u32 = 0o020_000;
 
 fn write_out(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Closed),
         written => Ok(written?),
     }
@@ -162,7 +179,10 @@ pub(crate) struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     pub(crate) fn new(head: [&str; N]) -> Table<N> {
-        let mut table = Table { rows: Vec::new(), widths: [0; N] };
+        let mut table = Table {
+            rows: Vec::new(),
+            widths: [0; N],
+        };
         table.row(head.map(str::to_owned));
         table
     }
@@ -177,7 +197,10 @@ impl<const N: usize> Table<N> {
 
     /// A row by itself, for below the printed table.
     pub(crate) fn line(&self, cells: &[String; N]) -> String {
-        let padded = cells.iter().zip(self.widths).map(|(cell, width)| format!("{:width$}", line(cell)));
+        let padded = cells
+            .iter()
+            .zip(self.widths)
+            .map(|(cell, width)| format!("{:width$}", line(cell)));
         let line = padded.collect::<Vec<_>>().join(" | ");
         format!("{}\n", line.trim_end())
     }
@@ -208,7 +231,10 @@ mod tests {
         table.row([evil.into()]);
         let printed = lines(&table.to_string()).into_owned();
         assert_eq!(printed.lines().count(), 3, "{printed:?}");
-        assert!(printed.contains("\\u{1b}]0;owned\\u{7}\\u{d}\\u{a}\\u{9b}2J\\u{202e}txt"), "{printed:?}");
+        assert!(
+            printed.contains("\\u{1b}]0;owned\\u{7}\\u{d}\\u{a}\\u{9b}2J\\u{202e}txt"),
+            "{printed:?}"
+        );
         assert!(!printed.chars().any(|c| is_odd(c) && c != '\n'));
         assert_eq!(lines("a\n\tb ü\n"), "a\n\tb ü\n");
         assert!(!lines(evil).chars().any(|c| is_odd(c) && c != '\n'));
@@ -224,7 +250,10 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let mut table = Table::new(["success", "message"]);
         table.row(["true".into(), "ü off".into()]);
-        assert_eq!(table.to_string(), "success | message\n--------+--------\ntrue    | ü off\n");
+        assert_eq!(
+            table.to_string(),
+            "success | message\n--------+--------\ntrue    | ü off\n"
+        );
         assert_eq!(table.line(&["no".into(), String::new()]), "no      |\n");
     }
 }

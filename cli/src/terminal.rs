@@ -29,7 +29,9 @@ pub(crate) fn ask_hidden(output: Output, prompt: &str) -> Result<Zeroizing<Strin
             line?
         }
     };
-    Ok(Zeroizing::new(line.trim_end_matches(['\n', '\r']).to_owned()))
+    Ok(Zeroizing::new(
+        line.trim_end_matches(['\n', '\r']).to_owned(),
+    ))
 }
 
 /// Reads one line from stdin; the prompt is shown on a terminal only. The end of input is a refusal.
@@ -41,8 +43,12 @@ pub(crate) fn ask(output: Output, prompt: &str) -> Result<Zeroizing<String>, Fai
     let mut line = Zeroizing::new(String::with_capacity(128));
     let read = stdin.lock().take(LONGEST).read_line(&mut line);
     match read {
-        Ok(0) => Err(Failure::new("cancelled: the input ended; nothing was changed")),
+        Ok(0) => Err(Failure::new(
+            "cancelled: the input ended; nothing was changed",
+        )),
         Ok(_) => Ok(line),
-        Err(error) => Err(Failure::new(format_args!("the input cannot be read: {error}"))),
+        Err(error) => Err(Failure::new(format_args!(
+            "the input cannot be read: {error}"
+        ))),
     }
 }

@@ -4,8 +4,8 @@
 
 use nix::errno::Errno;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
 };
 
 /// Requests of ioctl_tty(2): one types a character, the other pastes at the text console.
@@ -19,17 +19,22 @@ const IOCTL: i64 = 29;
 /// From now on no thread that this one starts, and none of its programs, types into a terminal. MUST be called by a process
 /// that can gain no privileges (no_new_privs). Other processors than x86-64, ARM and RISC-V of 64 bits go without.
 pub(crate) fn refuse() -> Result<(), seccompiler::Error> {
-    let Ok(processor) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(()) };
+    let Ok(processor) = TargetArch::try_from(std::env::consts::ARCH) else {
+        return Ok(());
+    };
     seccompiler::apply_filter(&program(processor)?)
 }
 
 fn program(processor: TargetArch) -> Result<BpfProgram, seccompiler::BackendError> {
     // the kernel looks at 32 bits of a request
     let is = |request| {
-        let condition = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, request)?;
+        let condition =
+            SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, request)?;
         SeccompRule::new(vec![condition])
     };
-    let rules = [(IOCTL, vec![is(TIOCSTI)?, is(TIOCLINUX)?])].into_iter().collect();
+    let rules = [(IOCTL, vec![is(TIOCSTI)?, is(TIOCLINUX)?])]
+        .into_iter()
+        .collect();
     let refused = SeccompAction::Errno(Errno::EPERM as u32);
     SeccompFilter::new(rules, SeccompAction::Allow, refused, processor)?.try_into()
 }
@@ -42,7 +47,11 @@ mod tests {
     /// What the kernel says to a program that types.
     fn types(request: u64) -> i32 {
         let words = format!("my $key = 'x'; ioctl(STDIN, {request}, $key) or exit $!; exit 0");
-        let status = Command::new("perl").args(["-e", &words]).stdin(Stdio::null()).status().unwrap();
+        let status = Command::new("perl")
+            .args(["-e", &words])
+            .stdin(Stdio::null())
+            .status()
+            .unwrap();
         status.code().unwrap()
     }
 

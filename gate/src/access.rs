@@ -17,7 +17,11 @@ const LONGEST: usize = 512;
 
 /// A check.
 pub(crate) fn check(asked: &Asked<'_>, ruling: &Ruling, took: Duration) {
-    let user = if let Ruling::Allow(allowed) = ruling { allowed.user.as_str() } else { "-" };
+    let user = if let Ruling::Allow(allowed) = ruling {
+        allowed.user.as_str()
+    } else {
+        "-"
+    };
     line("check", asked.address, user, took)
         .with("answer", ruling.answered().name())
         .quoted("method", short(asked.method))
@@ -45,7 +49,11 @@ pub(crate) fn page(
 
 fn line(of: &'static str, address: Address, user: &str, took: Duration) -> log::Line {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    log::event("access").with("of", of).with("address", address).quoted("user", user).number("micros", micros)
+    log::event("access")
+        .with("of", of)
+        .with("address", address)
+        .quoted("user", user)
+        .number("micros", micros)
 }
 
 fn without_query(target: &str) -> &str {
@@ -62,7 +70,13 @@ mod tests {
 
     #[test]
     fn nothing_of_a_query_or_fragment_is_left() {
-        for target in ["/a?token=1", "/a#token=1", "/a?b?token", "/a#b?token", "/a?#token"] {
+        for target in [
+            "/a?token=1",
+            "/a#token=1",
+            "/a?b?token",
+            "/a#b?token",
+            "/a?#token",
+        ] {
             assert_eq!(without_query(target), "/a");
         }
         assert_eq!(without_query("?token"), "");

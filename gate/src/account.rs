@@ -35,7 +35,9 @@ impl Guest<'_> {
     pub(crate) async fn act<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
+        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>
+        + Send
+        + 'static,
     ) -> Result<T, Refused> {
         let (session, visit) = (session.clone(), Visit::of(self));
         let run = self.judge().run(move |door| {
@@ -50,7 +52,9 @@ impl Guest<'_> {
     pub(crate) async fn act_and_go_on<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
+        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>
+        + Send
+        + 'static,
     ) -> Result<(T, Option<Opened>), Refused> {
         let run = self.judge().run(self.and_go_on(session, work));
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
@@ -60,13 +64,19 @@ impl Guest<'_> {
     pub(crate) async fn hash_and_go_on<T: Send + 'static>(
         &self,
         session: &Session,
-        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
+        work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>
+        + Send
+        + 'static,
     ) -> Result<(T, Option<Opened>), Refused> {
         let run = self.judge().run_hash(self.and_go_on(session, work));
         self.came_of(run.await.map_err(|error| self.not_run(&error))?)
     }
 
-    fn and_go_on<T, F>(&self, session: &Session, work: F) -> impl FnOnce(&mut Door) -> GoneOn<T> + use<T, F>
+    fn and_go_on<T, F>(
+        &self,
+        session: &Session,
+        work: F,
+    ) -> impl FnOnce(&mut Door) -> GoneOn<T> + use<T, F>
     where
         F: FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>,
     {
@@ -88,16 +98,23 @@ impl Guest<'_> {
         let (session, visit) = (proven.session.clone(), Visit::of(self));
         let run = self.judge().run(move |door| {
             let caller = shared::door::Caller::SteppedUp(&session, &visit.origin);
-            let errand = Errand { account: session.name.clone(), task };
+            let errand = Errand {
+                account: session.name.clone(),
+                task,
+            };
             at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(SignInError::Door)
         });
-        Ok(self.came_of(run.await.map_err(|error| self.not_run(&error))?)?.answer)
+        Ok(self
+            .came_of(run.await.map_err(|error| self.not_run(&error))?)?
+            .answer)
     }
 
     fn came_of<T>(&self, done: Result<T, AdministrationError>) -> Result<T, Refused> {
         done.map_err(|error| {
             let refused = Refused::act(self.t, &error);
-            let line = log::event("refused").with("cause", refused.code).with("address", self.address);
+            let line = log::event("refused")
+                .with("cause", refused.code)
+                .with("address", self.address);
             line.because(&error);
             refused
         })
@@ -130,7 +147,10 @@ impl Guest<'_> {
 
     /// A page of the account, with the status of what went wrong on it.
     pub(crate) fn page_after(&self, html: String, refused: Option<&Refused>) -> Reply {
-        let page = reply::page(refused.map_or(StatusCode::OK, |refused| refused.status), html);
+        let page = reply::page(
+            refused.map_or(StatusCode::OK, |refused| refused.status),
+            html,
+        );
         match refused.and_then(|refused| refused.retry_after) {
             Some(wait) => reply::with_retry_after(page, wait),
             None => page,

@@ -16,11 +16,20 @@ impl Guest<'_> {
     /// Whether administration is reached at this address of the gate, and from there: not at a place that it shares with an
     /// application.
     fn is_at_administration(&self) -> bool {
-        self.site.url.has_own_host() && self.site.gate().administration.is_reached_from(self.address)
+        self.site.url.has_own_host()
+            && self
+                .site
+                .gate()
+                .administration
+                .is_reached_from(self.address)
     }
 
     /// The secret, where programs may show it.
     pub(crate) fn administration_secret(&self) -> Option<&Zeroizing<String>> {
-        self.site.administration.secret.as_ref().filter(|_| self.is_at_administration())
+        self.site
+            .administration
+            .secret
+            .as_ref()
+            .filter(|_| self.is_at_administration())
     }
 }

@@ -93,11 +93,15 @@ pub(crate) async fn answer(guest: &Guest<'_>, parts: &Parts, path: &str, body: I
     };
     let (endpoint, _) = &found;
     let signs_out = endpoint.path == SIGN_OUT;
-    let reply = run(guest, parts, found, bytes).await.unwrap_or_else(|refused| match signs_out {
-        // the cookies go, whatever could not be ended; but for another site's asking
-        true if refused.status != StatusCode::FORBIDDEN => guest.without_cookies(problem(&refused)),
-        _ => problem(&refused),
-    });
+    let reply = run(guest, parts, found, bytes)
+        .await
+        .unwrap_or_else(|refused| match signs_out {
+            // the cookies go, whatever could not be ended; but for another site's asking
+            true if refused.status != StatusCode::FORBIDDEN => {
+                guest.without_cookies(problem(&refused))
+            }
+            _ => problem(&refused),
+        });
     tokens::with_challenge(guest, reply)
 }
 
@@ -118,16 +122,34 @@ async fn run(
         guest.signed_in()?;
     }
     let query = parts.uri.query().unwrap_or_default();
-    endpoint.run(&Call { guest, arguments, query }, bytes).await
+    endpoint
+        .run(
+            &Call {
+                guest,
+                arguments,
+                query,
+            },
+            bytes,
+        )
+        .await
 }
 
 /// The endpoint, and what stands in the variable places of its path; else the methods that there are.
-fn find(method: &Method, path: &str) -> Result<(&'static Endpoint, Vec<String>), Vec<&'static str>> {
+fn find(
+    method: &Method,
+    path: &str,
+) -> Result<(&'static Endpoint, Vec<String>), Vec<&'static str>> {
     let segments: Vec<&str> = path.split('/').take(DEEPEST).collect();
-    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let method = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
     let mut allowed = Vec::new();
     for endpoint in ENDPOINTS.iter() {
-        let Some(arguments) = fits(endpoint.path, &segments) else { continue };
+        let Some(arguments) = fits(endpoint.path, &segments) else {
+            continue;
+        };
         if endpoint.method == *method {
             return Ok((endpoint, arguments));
         }
@@ -159,7 +181,11 @@ fn fits(form: &str, segments: &[&str]) -> Option<Vec<String>> {
 
 fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
     match allowed.is_empty() {
-        true => Refused::new(StatusCode::NOT_FOUND, "not_found", guest.t.say("no-endpoint")),
+        true => Refused::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            guest.t.say("no-endpoint"),
+        ),
         false => {
             let (status, text) = (StatusCode::METHOD_NOT_ALLOWED, guest.t.say("no-method"));
             Refused::new(status, "method_not_allowed", text)
@@ -169,8 +195,16 @@ fn nowhere(guest: &Guest<'_>, allowed: &[&str]) -> Refused {
 
 async fn bytes(guest: &Guest<'_>, body: Incoming) -> Result<Bytes, Refused> {
     match tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await {
-        Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "too_slow", guest.t.say("too-slow"))),
-        Ok(Err(_)) => Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", guest.t.say("too-large"))),
+        Err(_) => Err(Refused::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            guest.t.say("too-slow"),
+        )),
+        Ok(Err(_)) => Err(Refused::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            guest.t.say("too-large"),
+        )),
         Ok(Ok(body)) => Ok(body.to_bytes()),
     }
 }
@@ -182,16 +216,35 @@ mod tests {
     #[test]
     fn a_path_leads_to_one_endpoint_and_its_variable_parts_are_decoded() {
         let (endpoint, arguments) = find(&Method::DELETE, "authenticators/my%20t%2fken").unwrap();
-        assert_eq!((endpoint.path, arguments), ("authenticators/{name}", vec!["my t/ken".to_owned()]));
+        assert_eq!(
+            (endpoint.path, arguments),
+            ("authenticators/{name}", vec!["my t/ken".to_owned()])
+        );
         assert!(find(&Method::HEAD, "account").is_ok());
-        for nowhere in
-            ["", "accounts", "account/", "/account", "authenticators/", "authenticators/%ff", "a/b/c/d"]
-        {
-            assert_eq!(find(&Method::DELETE, nowhere).err(), Some(Vec::new()), "{nowhere}");
+        for nowhere in [
+            "",
+            "accounts",
+            "account/",
+            "/account",
+            "authenticators/",
+            "authenticators/%ff",
+            "a/b/c/d",
+        ] {
+            assert_eq!(
+                find(&Method::DELETE, nowhere).err(),
+                Some(Vec::new()),
+                "{nowhere}"
+            );
         }
-        assert_eq!(find(&Method::POST, "account").err(), Some(vec!["GET", "HEAD"]));
+        assert_eq!(
+            find(&Method::POST, "account").err(),
+            Some(vec!["GET", "HEAD"])
+        );
         let act = "administration/accounts/a%20b/one-time-code";
-        assert_eq!(find(&Method::DELETE, act).map(|(_, arguments)| arguments), Ok(vec!["a b".to_owned()]));
+        assert_eq!(
+            find(&Method::DELETE, act).map(|(_, arguments)| arguments),
+            Ok(vec!["a b".to_owned()])
+        );
         assert_eq!(find(&Method::GET, act).err(), Some(vec!["POST", "DELETE"]));
     }
 
@@ -212,13 +265,21 @@ mod tests {
         assert_eq!(format!("{PLACE}{ADMINISTRATION}"), shared::remote::PATH);
         for endpoint in ENDPOINTS.iter() {
             let is_below = endpoint.path.starts_with(ADMINISTRATION);
-            assert_eq!(is_below, endpoint.access == Access::Administration, "{}", endpoint.path);
+            assert_eq!(
+                is_below,
+                endpoint.access == Access::Administration,
+                "{}",
+                endpoint.path
+            );
         }
     }
 
     #[test]
     fn what_changes_something_is_no_get() {
-        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.method == Method::GET) {
+        for endpoint in ENDPOINTS
+            .iter()
+            .filter(|endpoint| endpoint.method == Method::GET)
+        {
             assert!(endpoint.takes.is_none(), "{}", endpoint.path);
         }
     }

@@ -65,7 +65,10 @@ impl Refused {
 impl Default for AppPasswords {
     fn default() -> AppPasswords {
         let parts = (0..PARTS).map(|_| ArcSwap::from_pointee(Part::default()));
-        AppPasswords { parts: parts.collect(), seen: Mutex::default() }
+        AppPasswords {
+            parts: parts.collect(),
+            seen: Mutex::default(),
+        }
     }
 }
 
@@ -85,16 +88,30 @@ impl AppPasswords {
             changes.entry(part_of(&hash)).or_default().0.push(hash);
         }
         for (hash, found) in live.all {
-            changes.entry(part_of(&hash)).or_default().1.push((hash, found));
+            changes
+                .entry(part_of(&hash))
+                .or_default()
+                .1
+                .push((hash, found));
         }
         for (number, (removed, changed)) in changes {
             let before = self.parts[number].load_full();
-            let mut part = if live.is_whole { Part::default() } else { (*before).clone() };
+            let mut part = if live.is_whole {
+                Part::default()
+            } else {
+                (*before).clone()
+            };
             for hash in removed {
                 part.remove(&hash);
             }
             for (hash, found) in changed {
-                part.insert(hash, Arc::new(Kept { found: Arc::new(found), used: AtomicU64::new(0) }));
+                part.insert(
+                    hash,
+                    Arc::new(Kept {
+                        found: Arc::new(found),
+                        used: AtomicU64::new(0),
+                    }),
+                );
             }
             self.parts[number].store(Arc::new(part));
             // uses of those that are there no longer
@@ -114,7 +131,12 @@ impl AppPasswords {
     ) -> Result<Arc<FoundAppPassword>, Refused> {
         let hash = keys.app_password_hash(&claim.password);
         let live = self.parts[part_of(&hash)].load();
-        let of_name = |kept: &&Arc<Kept>| claim.name.as_ref().is_none_or(|name| *name == kept.found.account);
+        let of_name = |kept: &&Arc<Kept>| {
+            claim
+                .name
+                .as_ref()
+                .is_none_or(|name| *name == kept.found.account)
+        };
         let Some(kept) = live.get(&hash).filter(of_name) else {
             self.wrong(address, hash);
             return Err(Refused::Wrong);
@@ -147,8 +169,13 @@ impl AppPasswords {
             seen.collect(&part.load());
         }
         let Seen { used, wrong } = std::mem::take(&mut *seen);
-        let used = used.into_iter().map(|(number, minute)| (number, Timestamp(minute * 60)));
-        (used.collect(), wrong.into_iter().map(|(address, _)| address).collect())
+        let used = used
+            .into_iter()
+            .map(|(number, minute)| (number, Timestamp(minute * 60)));
+        (
+            used.collect(),
+            wrong.into_iter().map(|(address, _)| address).collect(),
+        )
     }
 
     /// Uses that could not be written down.
@@ -199,8 +226,13 @@ mod tests {
     impl World {
         fn new() -> World {
             let (masters, _) = MasterKeys::generate().unwrap();
-            let keys = Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys();
-            World { keys, passwords: AppPasswords::default() }
+            let keys = Vault::open(&masters, &Vault::create(&masters).unwrap())
+                .unwrap()
+                .token_keys();
+            World {
+                keys,
+                passwords: AppPasswords::default(),
+            }
         }
 
         fn knows(&self, all: &[(i64, &AppPassword, Option<u64>)]) {
@@ -224,12 +256,26 @@ mod tests {
             });
         }
 
-        fn judges(&self, name: Option<&str>, typed: &AppPassword, target: &str) -> Result<i64, Refused> {
+        fn judges(
+            &self,
+            name: Option<&str>,
+            typed: &AppPassword,
+            target: &str,
+        ) -> Result<i64, Refused> {
             let password = AppPassword::read(&typed.grouped()).unwrap();
-            let claim = Claim { name: name.map(|name| name.parse().unwrap()), password };
-            let request = WebRequest { host: "app.example.com", target, method: "GET" };
+            let claim = Claim {
+                name: name.map(|name| name.parse().unwrap()),
+                password,
+            };
+            let request = WebRequest {
+                host: "app.example.com",
+                target,
+                method: "GET",
+            };
             let (named, address) = (NamedScopes::new(), Address::parse("192.0.2.7").unwrap());
-            let judged = self.passwords.judge(&claim, &self.keys, &request, &named, address, NOW);
+            let judged = self
+                .passwords
+                .judge(&claim, &self.keys, &request, &named, address, NOW);
             judged.map(|found| found.number)
         }
     }
@@ -241,10 +287,22 @@ mod tests {
         world.knows(&[(1, &one, Some(NOW.0 + 1)), (2, &over, Some(NOW.0))]);
         assert_eq!(world.judges(Some("alice"), &one, "/dav/x"), Ok(1));
         assert_eq!(world.judges(None, &one, "/dav/x"), Ok(1));
-        assert_eq!(world.judges(Some("bob"), &one, "/dav/x"), Err(Refused::Wrong));
-        assert_eq!(world.judges(Some("alice"), &unknown, "/dav/x"), Err(Refused::Wrong));
-        assert_eq!(world.judges(Some("alice"), &over, "/dav/x"), Err(Refused::Expired));
-        assert_eq!(world.judges(Some("alice"), &one, "/other"), Err(Refused::Scope));
+        assert_eq!(
+            world.judges(Some("bob"), &one, "/dav/x"),
+            Err(Refused::Wrong)
+        );
+        assert_eq!(
+            world.judges(Some("alice"), &unknown, "/dav/x"),
+            Err(Refused::Wrong)
+        );
+        assert_eq!(
+            world.judges(Some("alice"), &over, "/dav/x"),
+            Err(Refused::Expired)
+        );
+        assert_eq!(
+            world.judges(Some("alice"), &one, "/other"),
+            Err(Refused::Scope)
+        );
     }
 
     #[test]
@@ -272,7 +330,9 @@ mod tests {
         }
         assert_eq!(world.passwords.take_seen().1.len(), 1);
         for _ in 0..MOST_WRONG + 5 {
-            world.judges(None, &AppPassword::random().unwrap(), "/dav").unwrap_err();
+            world
+                .judges(None, &AppPassword::random().unwrap(), "/dav")
+                .unwrap_err();
         }
         assert_eq!(world.passwords.take_seen().1.len(), MOST_WRONG);
     }

@@ -33,14 +33,21 @@ pub(crate) struct Claim {
 impl Authorization {
     /// Takes a value apart (RFC 7617, RFC 6750). What is no text is for the application.
     pub(crate) fn read(value: &[u8]) -> Authorization {
-        let Ok(value) = std::str::from_utf8(value) else { return Authorization::Foreign };
-        let Some((scheme, rest)) = value.split_once(' ') else { return Authorization::Foreign };
+        let Ok(value) = std::str::from_utf8(value) else {
+            return Authorization::Foreign;
+        };
+        let Some((scheme, rest)) = value.split_once(' ') else {
+            return Authorization::Foreign;
+        };
         let rest = rest.trim_matches(' ');
         if scheme.eq_ignore_ascii_case("basic") {
             basic(rest)
         } else if scheme.eq_ignore_ascii_case("bearer") && rest.len() <= LONGEST {
             match AppPassword::read(rest) {
-                Ok(password) => Authorization::AppPassword(Claim { name: None, password }),
+                Ok(password) => Authorization::AppPassword(Claim {
+                    name: None,
+                    password,
+                }),
                 Err(Misread::Mistyped) => Authorization::Mistyped,
                 Err(Misread::OtherShape) => Authorization::Foreign,
             }
@@ -51,15 +58,23 @@ impl Authorization {
 
     /// Whether it is the gate's, and the application must not see it.
     pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Authorization::Mistyped | Authorization::AppPassword(_))
+        matches!(
+            self,
+            Authorization::Mistyped | Authorization::AppPassword(_)
+        )
     }
 }
 
 /// The token of a value that is Bearer (RFC 6750); empty, if there is none.
 pub(crate) fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let end = value
+        .iter()
+        .position(|byte| *byte == b' ')
+        .unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
-    scheme.eq_ignore_ascii_case(b"bearer").then(|| rest.trim_ascii())
+    scheme
+        .eq_ignore_ascii_case(b"bearer")
+        .then(|| rest.trim_ascii())
 }
 
 fn basic(encoded: &str) -> Authorization {
@@ -69,10 +84,20 @@ fn basic(encoded: &str) -> Authorization {
     let Ok(decoded) = BASE64.decode(encoded.as_bytes()).map(Zeroizing::new) else {
         return Authorization::OtherBasic;
     };
-    let said = std::str::from_utf8(&decoded).ok().and_then(|text| text.split_once(':'));
-    let Some((name, password)) = said else { return Authorization::OtherBasic };
-    match (AppPassword::read(password), UserName::parse(name.as_bytes())) {
-        (Ok(password), Ok(name)) => Authorization::AppPassword(Claim { name: Some(name), password }),
+    let said = std::str::from_utf8(&decoded)
+        .ok()
+        .and_then(|text| text.split_once(':'));
+    let Some((name, password)) = said else {
+        return Authorization::OtherBasic;
+    };
+    match (
+        AppPassword::read(password),
+        UserName::parse(name.as_bytes()),
+    ) {
+        (Ok(password), Ok(name)) => Authorization::AppPassword(Claim {
+            name: Some(name),
+            password,
+        }),
         // nobody's; and the application must not see it
         (Ok(_), Err(_)) | (Err(Misread::Mistyped), _) => Authorization::Mistyped,
         (Err(Misread::OtherShape), _) => Authorization::OtherBasic,
@@ -91,7 +116,11 @@ mod tests {
     fn a_bearer_token_comes_after_its_scheme_and_no_other_way() {
         assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
         assert_eq!(bearer(b"bEARER  abc "), Some(&b"abc"[..]));
-        assert_eq!(bearer(b"Bearer"), Some(&b""[..]), "one that is empty is no other scheme");
+        assert_eq!(
+            bearer(b"Bearer"),
+            Some(&b""[..]),
+            "one that is empty is no other scheme"
+        );
         for value in [&b""[..], b"abc", b"Basic YTph", b"Bearerabc"] {
             assert_eq!(bearer(value), None, "{value:?}");
         }
@@ -103,8 +132,14 @@ mod tests {
         let (shown, plain) = (password.grouped(), password.grouped().replace('-', ""));
         for (value, name) in [
             (basic_of(&format!("alice:{}", *shown)), Some("alice")),
-            (basic_of(&format!("ü@x.org:{}", plain.to_lowercase())), Some("ü@x.org")),
-            (basic_of(&format!("alice:{}", *shown)).replace("Basic", "bAsIc"), Some("alice")),
+            (
+                basic_of(&format!("ü@x.org:{}", plain.to_lowercase())),
+                Some("ü@x.org"),
+            ),
+            (
+                basic_of(&format!("alice:{}", *shown)).replace("Basic", "bAsIc"),
+                Some("alice"),
+            ),
             (format!("Bearer {}", *shown), None),
             (format!("bearer  {plain}"), None),
         ] {
@@ -121,7 +156,10 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_for_the_application() {
         for value in [&b"Basic \xeb"[..], b"\xff", b"Bearer \xc0\xaf"] {
-            assert!(matches!(Authorization::read(value), Authorization::Foreign), "{value:?}");
+            assert!(
+                matches!(Authorization::read(value), Authorization::Foreign),
+                "{value:?}"
+            );
         }
     }
 
@@ -131,21 +169,46 @@ mod tests {
         let slip = if shown.ends_with('2') { "3" } else { "2" };
         let slip = format!("{}{slip}", &shown[..shown.len() - 1]);
         let nobodys = basic_of(&format!("a/b:{}", *shown));
-        for value in [basic_of(&format!("alice:{slip}")), format!("Bearer {slip}"), nobodys] {
+        for value in [
+            basic_of(&format!("alice:{slip}")),
+            format!("Bearer {slip}"),
+            nobodys,
+        ] {
             let read = Authorization::read(value.as_bytes());
-            assert!(matches!(read, Authorization::Mistyped) && read.is_ours(), "{value}");
+            assert!(
+                matches!(read, Authorization::Mistyped) && read.is_ours(),
+                "{value}"
+            );
         }
         let long = basic_of(&format!("{}:{}", "a".repeat(4096), *shown));
-        for value in
-            [basic_of("alice:correct horse"), basic_of("alice"), basic_of(""), "Basic %%".to_owned(), long]
-        {
+        for value in [
+            basic_of("alice:correct horse"),
+            basic_of("alice"),
+            basic_of(""),
+            "Basic %%".to_owned(),
+            long,
+        ] {
             let read = Authorization::read(value.as_bytes());
-            assert!(matches!(read, Authorization::OtherBasic) && !read.is_ours(), "{value}");
+            assert!(
+                matches!(read, Authorization::OtherBasic) && !read.is_ours(),
+                "{value}"
+            );
         }
-        for value in
-            ["", "Basic", "Bearer", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", "Digest username=\"a\"", "x y z"]
-        {
-            assert!(matches!(Authorization::read(value.as_bytes()), Authorization::Foreign), "{value}");
+        for value in [
+            "",
+            "Basic",
+            "Bearer",
+            "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x",
+            "Digest username=\"a\"",
+            "x y z",
+        ] {
+            assert!(
+                matches!(
+                    Authorization::read(value.as_bytes()),
+                    Authorization::Foreign
+                ),
+                "{value}"
+            );
         }
     }
 }

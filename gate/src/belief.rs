@@ -100,13 +100,19 @@ impl fmt::Display for Unproven {
             None => f.write_str("the peer on the unix socket is ")?,
         }
         let listed = |f: &mut fmt::Formatter<'_>, proxy: Proxy, why: &str| {
-            write!(f, "listed in gate.trusted_proxies as {}, and {why}", proxy.name())
+            write!(
+                f,
+                "listed in gate.trusted_proxies as {}, and {why}",
+                proxy.name()
+            )
         };
         match self.why {
             Why::NotListed => f.write_str("not listed in from of gate.trusted_proxies"),
-            Why::Secret(proxy) => {
-                listed(f, proxy, "does not send what its secret_file holds as the one X-Postern-Proxy")
-            }
+            Why::Secret(proxy) => listed(
+                f,
+                proxy,
+                "does not send what its secret_file holds as the one X-Postern-Proxy",
+            ),
             Why::Certificate(proxy) => listed(
                 f,
                 proxy,
@@ -117,9 +123,11 @@ impl fmt::Display for Unproven {
                 proxy,
                 "proves nothing by its address, where any local process could stand: set secret_file",
             ),
-            Why::Contract(proxy) => {
-                listed(f, proxy, "asks as another proxy: set proxy, or the address of its check")
-            }
+            Why::Contract(proxy) => listed(
+                f,
+                proxy,
+                "asks as another proxy: set proxy, or the address of its check",
+            ),
         }
     }
 }
@@ -134,8 +142,16 @@ impl Believed {
             certificate: trusted.certificate,
             identity_header: trusted.identity_header.clone(),
         };
-        let proxies = gate.trusted_proxies.iter().zip(secrets.in_order()).map(one).collect();
-        Believed { proxies, insecure_loopback: gate.insecure_loopback }
+        let proxies = gate
+            .trusted_proxies
+            .iter()
+            .zip(secrets.in_order())
+            .map(one)
+            .collect();
+        Believed {
+            proxies,
+            insecure_loopback: gate.insecure_loopback,
+        }
     }
 
     /// The proxy that a request comes through, if it proves itself; one of this contract, if it is to be.
@@ -152,36 +168,52 @@ impl Believed {
             _ => b"",
         };
         let mut why = Why::NotListed;
-        for one in
-            self.proxies.iter().filter(|one| one.from.iter().any(|peer| peer.covers(connected.address)))
+        for one in self
+            .proxies
+            .iter()
+            .filter(|one| one.from.iter().any(|peer| peer.covers(connected.address)))
         {
             match self.doubt(one, connected, shown) {
                 None if contract.is_none_or(|contract| one.proxy == contract) => {
-                    return Ok(Through { proxy: one.proxy, identity_header: one.identity_header.as_ref() });
+                    return Ok(Through {
+                        proxy: one.proxy,
+                        identity_header: one.identity_header.as_ref(),
+                    });
                 }
                 None => why = Why::Contract(one.proxy),
                 Some(doubt) if why == Why::NotListed => why = doubt,
                 Some(_) => {}
             }
         }
-        Err(Unproven { peer: connected, why })
+        Err(Unproven {
+            peer: connected,
+            why,
+        })
     }
 
     /// What a peer that an entry lists lacks to be that proxy.
     fn doubt(&self, one: &One, connected: Connected, shown: &[u8]) -> Option<Why> {
-        let local = connected.address.is_none_or(|address| address.is_loopback());
+        let local = connected
+            .address
+            .is_none_or(|address| address.is_loopback());
         match &one.secret {
             // both, where both are asked for
             _ if one.certificate && !connected.certificate => Some(Why::Certificate(one.proxy)),
-            Some(secret) if !bool::from(secret.as_slice().ct_eq(shown)) => Some(Why::Secret(one.proxy)),
-            None if !one.certificate && local && !self.insecure_loopback => Some(Why::Local(one.proxy)),
+            Some(secret) if !bool::from(secret.as_slice().ct_eq(shown)) => {
+                Some(Why::Secret(one.proxy))
+            }
+            None if !one.certificate && local && !self.insecure_loopback => {
+                Some(Why::Local(one.proxy))
+            }
             _ => None,
         }
     }
 
     /// Whether an address is one of a trusted proxy's.
     pub(crate) fn is_proxy(&self, address: Address) -> bool {
-        self.proxies.iter().any(|one| one.from.iter().any(|peer| peer.covers(Some(address))))
+        self.proxies
+            .iter()
+            .any(|one| one.from.iter().any(|peer| peer.covers(Some(address))))
     }
 }
 
@@ -210,15 +242,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
         std::fs::write(&path, "# none\n").unwrap();
-        shared::config::file::together(&path, text.to_owned()).unwrap().config
+        shared::config::file::together(&path, text.to_owned())
+            .unwrap()
+            .config
     }
 
     fn peer(address: &str, encrypted: bool) -> Connected {
-        Connected { address: Address::parse(address), certificate: false, encrypted }
+        Connected {
+            address: Address::parse(address),
+            certificate: false,
+            encrypted,
+        }
     }
 
     fn showing(secrets: &[&str]) -> HeaderMap {
-        crate::contract::headers(&secrets.iter().map(|secret| (HEADER, *secret)).collect::<Vec<_>>())
+        crate::contract::headers(
+            &secrets
+                .iter()
+                .map(|secret| (HEADER, *secret))
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// A listed proxy without its secret was served as a browser at its own address, which an exempt network may hold.
@@ -227,10 +270,18 @@ mod tests {
         let list = "[[gate.trusted_proxies]]\nproxy = \"nginx\"\nfrom = [\"192.0.2.0/24\", \"unix\"]\nsecret_file = SECRET\n";
         let believed = believed(list);
         let at = |peer: Connected, secrets: &[&str]| {
-            believed.proxy(peer, &showing(secrets), None).map(|t| t.proxy)
+            believed
+                .proxy(peer, &showing(secrets), None)
+                .map(|t| t.proxy)
         };
         assert_eq!(at(peer("192.0.2.7", true), &[SECRET]), Ok(Proxy::Nginx));
-        for secrets in [&[][..], &["another-secret-of-16"], &[SECRET, SECRET], &["x", SECRET], &[""]] {
+        for secrets in [
+            &[][..],
+            &["another-secret-of-16"],
+            &[SECRET, SECRET],
+            &["x", SECRET],
+            &[""],
+        ] {
             for from in ["192.0.2.7", ""] {
                 let unproven = at(peer(from, true), secrets).unwrap_err();
                 assert_eq!(unproven.as_browser(true), None, "{secrets:?}");
@@ -255,11 +306,20 @@ mod tests {
             ("127.0.0.1", false, true, true),
             ("", false, true, false),
         ] {
-            let unproven = believed.proxy(peer(from, encrypted), &showing(&[]), None).err().unwrap();
+            let unproven = believed
+                .proxy(peer(from, encrypted), &showing(&[]), None)
+                .err()
+                .unwrap();
             let browser = Address::parse(from).filter(|_| is_browser);
-            assert_eq!(unproven.as_browser(insecure), browser, "{from} {encrypted} {insecure}");
+            assert_eq!(
+                unproven.as_browser(insecure),
+                browser,
+                "{from} {encrypted} {insecure}"
+            );
             assert!(
-                unproven.to_string().contains("not listed in from of gate.trusted_proxies"),
+                unproven
+                    .to_string()
+                    .contains("not listed in from of gate.trusted_proxies"),
                 "{unproven}"
             );
         }
@@ -270,11 +330,16 @@ mod tests {
     fn where_both_are_asked_for_neither_a_secret_nor_a_certificate_is_enough() {
         let list = "[[gate.trusted_proxies]]\nproxy = \"traefik\"\nfrom = [\"192.0.2.7\"]\nsecret_file = SECRET\ncertificate = true\n";
         let believed = believed(list);
-        let certified = Connected { certificate: true, ..peer("192.0.2.7", true) };
+        let certified = Connected {
+            certificate: true,
+            ..peer("192.0.2.7", true)
+        };
         assert!(believed.proxy(certified, &showing(&[SECRET]), None).is_ok());
-        for (peer, secrets) in
-            [(certified, &[][..]), (certified, &[""]), (peer("192.0.2.7", true), &[SECRET])]
-        {
+        for (peer, secrets) in [
+            (certified, &[][..]),
+            (certified, &[""]),
+            (peer("192.0.2.7", true), &[SECRET]),
+        ] {
             assert!(believed.proxy(peer, &showing(secrets), None).is_err());
         }
     }
@@ -289,13 +354,20 @@ mod tests {
         let both = believed(&(one("nginx") + &one("traefik")));
         let nginx = believed(&one("nginx"));
         let at = |believed: &Believed, contract| {
-            believed.proxy(peer("192.0.2.7", false), &showing(&[SECRET]), Some(contract)).map(|t| t.proxy)
+            believed
+                .proxy(
+                    peer("192.0.2.7", false),
+                    &showing(&[SECRET]),
+                    Some(contract),
+                )
+                .map(|t| t.proxy)
         };
         assert_eq!(at(&both, Proxy::Traefik), Ok(Proxy::Traefik));
         assert_eq!(at(&both, Proxy::Nginx), Ok(Proxy::Nginx));
         let unproven = at(&nginx, Proxy::Traefik).unwrap_err();
         assert!(
-            unproven.to_string().contains("asks as another proxy") && unproven.as_browser(true).is_none()
+            unproven.to_string().contains("asks as another proxy")
+                && unproven.as_browser(true).is_none()
         );
     }
 }

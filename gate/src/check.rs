@@ -84,17 +84,33 @@ pub(crate) enum Wants {
 /// Judges a check.
 ///
 /// An identity that the proxy brings opens nothing: it ends a session of someone else's.
-pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identity: &Identity) -> Ruling {
-    let Ok(now) = clock::now() else { return Ruling::Refuse };
-    let Ok(authorization) = one(headers, &AUTHORIZATION) else { return Ruling::Refuse };
+pub(crate) fn check(
+    site: &Site,
+    asked: &Asked<'_>,
+    headers: &HeaderMap,
+    identity: &Identity,
+) -> Ruling {
+    let Ok(now) = clock::now() else {
+        return Ruling::Refuse;
+    };
+    let Ok(authorization) = one(headers, &AUTHORIZATION) else {
+        return Ruling::Refuse;
+    };
     let line = match cookie_line(headers) {
         Ok(line) => line,
         Err(unclear) => return cannot_say(&unclear, asked, headers),
     };
     let host = asked.host();
-    let shown = Shown::read(line.as_bytes(), site.jar.names.session, &site.watch.keys(), MOST);
+    let shown = Shown::read(
+        line.as_bytes(),
+        site.jar.names.session,
+        &site.watch.keys(),
+        MOST,
+    );
     let session = match shown.session(|session| {
-        is_live(site, session, now) && site.is_good_at(session, &host) && !identity.contradicts(&session.name)
+        is_live(site, session, now)
+            && site.is_good_at(session, &host)
+            && !identity.contradicts(&session.name)
     }) {
         Ok(session) => session,
         Err(unclear) => return cannot_say(&unclear, asked, headers),
@@ -107,14 +123,26 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identit
         }
     };
     let said = Authorization::read(authorization.as_bytes());
-    let request =
-        Request { host: &host, target: asked.target, method: asked.method, address: Some(asked.address) };
+    let request = Request {
+        host: &host,
+        target: asked.target,
+        method: asked.method,
+        address: Some(asked.address),
+    };
     if let Some(session) = session {
         match rules::of_session(site, &request, session) {
             (_, Reach::Enough) => {
                 // an application never sees an app password, needed or not
-                let authorization = if said.is_ours() { &EMPTY } else { authorization };
-                let who = Who { name: &session.name, groups: &session.groups, email: session.email.as_ref() };
+                let authorization = if said.is_ours() {
+                    &EMPTY
+                } else {
+                    authorization
+                };
+                let who = Who {
+                    name: &session.name,
+                    groups: &session.groups,
+                    email: session.email.as_ref(),
+                };
                 return Ruling::Allow(allowed(site, &who, cookie(), authorization.clone()));
             }
             (decision, Reach::Never) => return deny(&decision, Some(&session.name), asked.address),
@@ -143,7 +171,11 @@ pub(crate) fn check(site: &Site, asked: &Asked<'_>, headers: &HeaderMap, identit
             if decision.access == Access::Deny {
                 return deny(&decision, Some(&found.account), asked.address);
             }
-            let who = Who { name: &found.account, groups: &found.groups, email: found.email.as_ref() };
+            let who = Who {
+                name: &found.account,
+                groups: &found.groups,
+                email: found.email.as_ref(),
+            };
             Ruling::Allow(allowed(site, &who, cookie(), EMPTY.clone()))
         }
         Err(NoEntry::Scope) => Ruling::Forbid,
@@ -204,9 +236,15 @@ fn without_session(
     let judged = match site.is_own(host, asked.target) {
         true => Err(Refused::Scope),
         false => {
-            let request = WebRequest { host, target: asked.target, method: asked.method };
+            let request = WebRequest {
+                host,
+                target: asked.target,
+                method: asked.method,
+            };
             let (keys, named) = (site.watch.keys(), &site.gate().scope);
-            site.watch.app_passwords().judge(claim, &keys, &request, named, asked.address, now)
+            site.watch
+                .app_passwords()
+                .judge(claim, &keys, &request, named, asked.address, now)
         }
     };
     judged.map_err(|why| {
@@ -219,8 +257,12 @@ fn without_session(
 }
 
 fn refused(cause: &str, name: Option<&UserName>, address: Address) {
-    let line = log::event("refused").with("cause", cause).with("address", address);
-    line.with("service", SERVICE).quoted("user", name.map_or("-", UserName::as_str)).write();
+    let line = log::event("refused")
+        .with("cause", cause)
+        .with("address", address);
+    line.with("service", SERVICE)
+        .quoted("user", name.map_or("-", UserName::as_str))
+        .write();
 }
 
 /// Whose request it is, as the store knows the account.
@@ -303,7 +345,9 @@ pub(crate) fn challenge(method: &str, headers: &HeaderMap) -> Challenge {
 
 /// Whether a browser is on its way to a page. Clients that can show none do not say so.
 pub(crate) fn navigates(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-mode").is_some_and(|mode| mode.as_bytes() == b"navigate")
+    headers
+        .get("sec-fetch-mode")
+        .is_some_and(|mode| mode.as_bytes() == b"navigate")
 }
 
 /// Fetch metadata says it; older browsers accept HTML for pages only.
@@ -314,7 +358,11 @@ fn wants(method: &str, headers: &HeaderMap) -> Wants {
         true => headers.get_all(ACCEPT).iter().any(accepts_html) && is_empty("x-requested-with"),
         false => navigates(headers),
     };
-    if page && method != "OPTIONS" { Wants::Page } else { Wants::Data }
+    if page && method != "OPTIONS" {
+        Wants::Page
+    } else {
+        Wants::Data
+    }
 }
 
 #[cfg(test)]
@@ -331,18 +379,42 @@ mod tests {
             (vec![], Challenge::Basic, Wants::Data),
             (vec![("accept", "*/*")], Challenge::Basic, Wants::Data),
             (vec![("sec-fetch-mode", "")], Challenge::Basic, Wants::Data),
-            (vec![("sec-fetch-mode", "cors")], Challenge::Quiet, Wants::Data),
-            (vec![("x-requested-with", "XMLHttpRequest"), PAGE], Challenge::Quiet, Wants::Data),
+            (
+                vec![("sec-fetch-mode", "cors")],
+                Challenge::Quiet,
+                Wants::Data,
+            ),
+            (
+                vec![("x-requested-with", "XMLHttpRequest"), PAGE],
+                Challenge::Quiet,
+                Wants::Data,
+            ),
             (vec![PAGE], Challenge::Quiet, Wants::Page),
-            (vec![("accept", "application/xml"), PAGE], Challenge::Quiet, Wants::Page),
-            (vec![("sec-fetch-mode", "navigate")], Challenge::Quiet, Wants::Page),
+            (
+                vec![("accept", "application/xml"), PAGE],
+                Challenge::Quiet,
+                Wants::Page,
+            ),
+            (
+                vec![("sec-fetch-mode", "navigate")],
+                Challenge::Quiet,
+                Wants::Page,
+            ),
         ] {
             let headers = headers(&pairs);
-            assert_eq!((challenge("GET", &headers), wants("GET", &headers)), (asked, led), "{pairs:?}");
+            assert_eq!(
+                (challenge("GET", &headers), wants("GET", &headers)),
+                (asked, led),
+                "{pairs:?}"
+            );
         }
         let mut latin = headers(&[PAGE]);
         latin.append("accept", HeaderValue::from_bytes(b"\xeb").unwrap());
-        assert_eq!(wants("GET", &latin), Wants::Page, "bytes that are no text hide nothing");
+        assert_eq!(
+            wants("GET", &latin),
+            Wants::Page,
+            "bytes that are no text hide nothing"
+        );
     }
 
     #[test]
@@ -351,7 +423,10 @@ mod tests {
         assert_eq!(cookie_line(&lines), Ok(&EMPTY));
         lines.append(COOKIE, HeaderValue::from_bytes(b"n=Zo\xeb").unwrap());
         assert_eq!(cookie_line(&lines).unwrap().as_bytes(), b"n=Zo\xeb");
-        lines.insert(COOKIE, HeaderValue::from_bytes(&vec![b'a'; LONGEST + 1]).unwrap());
+        lines.insert(
+            COOKIE,
+            HeaderValue::from_bytes(&vec![b'a'; LONGEST + 1]).unwrap(),
+        );
         assert_eq!(cookie_line(&lines), Err(Unclear::TooLong));
         let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);
         assert_eq!(one(&doubled, &AUTHORIZATION), Err(()));

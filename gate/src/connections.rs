@@ -67,7 +67,10 @@ impl Connections {
             // the softer limit is enough to go on with
             setrlimit(Resource::RLIMIT_NOFILE, raised, hard).map_or(soft, |()| raised)
         });
-        let most = usize::try_from(limit).unwrap_or(wanted).saturating_sub(OTHERS).clamp(16, MOST);
+        let most = usize::try_from(limit)
+            .unwrap_or(wanted)
+            .saturating_sub(OTHERS)
+            .clamp(16, MOST);
         if most < MOST {
             log::says(format_args!(
                 "takes {most} connections at once instead of {MOST}, for there can be {limit} open files; set LimitNOFILE={wanted} or more in its unit"
@@ -92,7 +95,10 @@ impl Connections {
     /// asked nothing for longest, and none that waits for its answer before one that does not: idle connections cannot
     /// keep others waiting, and a new one has its seat for as long as it takes thousands of newer ones to come. An
     /// address that has more than its share ends its own.
-    pub(crate) async fn seat(self: &Arc<Connections>, from: Option<Address>) -> std::io::Result<Seat> {
+    pub(crate) async fn seat(
+        self: &Arc<Connections>,
+        from: Option<Address>,
+    ) -> std::io::Result<Seat> {
         let from = from.map(Address::key);
         if let Some(from) = &from {
             self.make_room_of(from);
@@ -102,7 +108,10 @@ impl Connections {
             Err(_) => {
                 self.make_room();
                 // nobody closes the semaphore
-                Arc::clone(&self.room).acquire_owned().await.map_err(std::io::Error::other)?
+                Arc::clone(&self.room)
+                    .acquire_owned()
+                    .await
+                    .map_err(std::io::Error::other)?
             }
         };
         if self.room.available_permits() > self.most / 4 {
@@ -126,7 +135,13 @@ impl Connections {
             *open.addresses.entry(from).or_default() += 1;
         }
         drop(open);
-        Ok(Seat { all: Arc::clone(self), number, came, activity, _permit: permit })
+        Ok(Seat {
+            all: Arc::clone(self),
+            number,
+            came,
+            activity,
+            _permit: permit,
+        })
     }
 
     /// How many are open.
@@ -136,7 +151,11 @@ impl Connections {
 
     fn make_room(&self) {
         let mut open = self.open();
-        let mut oldest: Vec<_> = open.activities.iter().map(|(number, one)| (one.age(), *number)).collect();
+        let mut oldest: Vec<_> = open
+            .activities
+            .iter()
+            .map(|(number, one)| (one.age(), *number))
+            .collect();
         let few = oldest.len() / SHARE;
         // none are left if all are about to go
         if few < oldest.len() {
@@ -158,11 +177,20 @@ impl Connections {
     /// Ends the oldest of an address that has its share.
     fn make_room_of(&self, from: &str) {
         let mut open = self.open();
-        if open.addresses.get(from).is_none_or(|count| *count < self.most / OF_ADDRESS) {
+        if open
+            .addresses
+            .get(from)
+            .is_none_or(|count| *count < self.most / OF_ADDRESS)
+        {
             return;
         }
-        let own = open.activities.iter().filter(|(_, one)| one.from.as_deref() == Some(from));
-        let oldest = own.min_by_key(|(_, one)| one.age()).map(|(number, _)| *number);
+        let own = open
+            .activities
+            .iter()
+            .filter(|(_, one)| one.from.as_deref() == Some(from));
+        let oldest = own
+            .min_by_key(|(_, one)| one.age())
+            .map(|(number, _)| *number);
         if let Some(one) = oldest.and_then(|number| open.activities.remove(&number)) {
             one.leave.notify_one();
         }
@@ -190,7 +218,10 @@ impl Connections {
 impl Activity {
     /// Whoever waits for an answer goes last, and else who asked longest ago goes first.
     fn age(&self) -> (bool, u64) {
-        (self.asking.load(Ordering::Acquire) > 0, self.heard.load(Ordering::Relaxed))
+        (
+            self.asking.load(Ordering::Acquire) > 0,
+            self.heard.load(Ordering::Relaxed),
+        )
     }
 }
 
@@ -212,7 +243,11 @@ impl Seat {
     }
 
     /// The memory that a request holds, if there is so much; of a browser, its address is known.
-    pub(crate) fn holds<B: Body>(&self, address: Option<Address>, request: &Request<B>) -> Option<Held> {
+    pub(crate) fn holds<B: Body>(
+        &self,
+        address: Option<Address>,
+        request: &Request<B>,
+    ) -> Option<Held> {
         self.all.memory.take(&self.activity.held, address, request)
     }
 
@@ -227,7 +262,9 @@ impl Seat {
                 let mut sent = None;
                 loop {
                     tokio::time::sleep(patience).await;
-                    let Some(activity) = watched.upgrade() else { return };
+                    let Some(activity) = watched.upgrade() else {
+                        return;
+                    };
                     if activity.unsent.load(Ordering::Acquire) == 0 {
                         activity.is_watched.store(false, Ordering::Release);
                         return;
@@ -259,7 +296,9 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut open = self.all.open();
         open.activities.remove(&self.number);
-        let Some(from) = &self.activity.from else { return };
+        let Some(from) = &self.activity.from else {
+            return;
+        };
         match open.addresses.get_mut(from) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(open.addresses.remove(from)),
@@ -295,11 +334,17 @@ mod tests {
     const NEVER: Duration = Duration::from_secs(3600);
 
     fn run(story: impl Future<Output = ()>) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(story);
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(story);
     }
 
     async fn has_to_go(seat: &Seat) -> bool {
-        timeout(Duration::from_millis(1), seat.ends(NEVER)).await.is_ok()
+        timeout(Duration::from_millis(1), seat.ends(NEVER))
+            .await
+            .is_ok()
     }
 
     #[test]
@@ -371,9 +416,15 @@ mod tests {
             let mut own = Vec::new();
             for host in 0..9 {
                 // one /64
-                own.push(all.seat(address(&format!("2001:db8::{host}"))).await.unwrap());
+                own.push(
+                    all.seat(address(&format!("2001:db8::{host}")))
+                        .await
+                        .unwrap(),
+                );
             }
-            assert!(has_to_go(&own[0]).await && !has_to_go(&own[1]).await && !has_to_go(&other).await);
+            assert!(
+                has_to_go(&own[0]).await && !has_to_go(&own[1]).await && !has_to_go(&other).await
+            );
             own.clear();
             drop(other);
             assert!(all.open().addresses.is_empty());

@@ -86,7 +86,11 @@ fn own<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Broken
 }
 
 /// The one value of a header that the proxy takes from the client, as visible text.
-fn clients<'a>(headers: &'a HeaderMap, name: &'static str, client: Address) -> Result<&'a str, Broken> {
+fn clients<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+    client: Address,
+) -> Result<&'a str, Broken> {
     visible(one(headers, name)?).ok_or(Broken::Client(name, client))
 }
 

@@ -69,7 +69,13 @@ pub(crate) struct Scanned<'a> {
 /// and what follows is another cookie. A comma before our name begins a cookie of ours if its value is valid, which
 /// [`Scanned::others`] is told; if not, both belong to the foreign cookie.
 pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
-    let mut scanned = Scanned { line, name, values: Vec::new(), foreign: Vec::new(), has_ours: false };
+    let mut scanned = Scanned {
+        line,
+        name,
+        values: Vec::new(),
+        foreign: Vec::new(),
+        has_ours: false,
+    };
     // the usual line has foreign cookies alone
     if memmem::find(line, OURS.as_bytes()).is_none() {
         return scanned;
@@ -82,7 +88,9 @@ pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
             let (key, value) = key_and_value(first);
             if !is_ours(trimmed(key)) {
                 let values = joined(cookie, name).map(|(_, value)| value);
-                scanned.values.extend(values.filter(|value| seen.insert(*value)));
+                scanned
+                    .values
+                    .extend(values.filter(|value| seen.insert(*value)));
                 scanned.has_ours |= !scanned.values.is_empty();
                 scanned.foreign.push(cookie);
                 continue;
@@ -90,7 +98,9 @@ pub(crate) fn scan<'a>(line: &'a [u8], name: &'a str) -> Scanned<'a> {
             scanned.has_ours = true;
             // no browser puts a blank behind a name: such a cookie is taken out, and counts for nothing
             if key == name.as_bytes() {
-                scanned.values.extend(as_ours(value).filter(|value| seen.insert(*value)));
+                scanned
+                    .values
+                    .extend(as_ours(value).filter(|value| seen.insert(*value)));
             }
             rest = after;
         }
@@ -117,7 +127,11 @@ impl<'a> Scanned<'a> {
             others.extend_from_slice(&cookie[kept..]);
         }
         // of a cookie that comes first only now they are the separator
-        if self.foreign.first().is_some_and(|first| !std::ptr::eq(first.as_ptr(), self.line.as_ptr())) {
+        if self
+            .foreign
+            .first()
+            .is_some_and(|first| !std::ptr::eq(first.as_ptr(), self.line.as_ptr()))
+        {
             let blanks = others.iter().take_while(|byte| is_blank(**byte)).count();
             others.drain(..blanks);
         }
@@ -128,8 +142,14 @@ impl<'a> Scanned<'a> {
 /// The blanks after a semicolon are no part of a name.
 fn key_and_value(cookie: &[u8]) -> (&[u8], &[u8]) {
     let equals = memchr(b'=', cookie).unwrap_or(cookie.len());
-    let blanks = cookie[..equals].iter().take_while(|byte| is_blank(**byte)).count();
-    (&cookie[blanks..equals], cookie.get(equals + 1..).unwrap_or_default())
+    let blanks = cookie[..equals]
+        .iter()
+        .take_while(|byte| is_blank(**byte))
+        .count();
+    (
+        &cookie[blanks..equals],
+        cookie.get(equals + 1..).unwrap_or_default(),
+    )
 }
 
 fn until_comma(value: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -158,8 +178,14 @@ fn as_ours(value: &[u8]) -> Option<&str> {
 }
 
 fn trimmed(text: &[u8]) -> &[u8] {
-    let begin = text.iter().position(|byte| !is_blank(*byte)).unwrap_or(text.len());
-    let end = text.iter().rposition(|byte| !is_blank(*byte)).map_or(begin, |last| last + 1);
+    let begin = text
+        .iter()
+        .position(|byte| !is_blank(*byte))
+        .unwrap_or(text.len());
+    let end = text
+        .iter()
+        .rposition(|byte| !is_blank(*byte))
+        .map_or(begin, |last| last + 1);
     &text[begin..end]
 }
 
@@ -168,9 +194,13 @@ fn is_blank(byte: u8) -> bool {
 }
 
 fn is_ours(key: &[u8]) -> bool {
-    let rest = key.strip_prefix(b"__Secure-").or_else(|| key.strip_prefix(b"__Host-"));
+    let rest = key
+        .strip_prefix(b"__Secure-")
+        .or_else(|| key.strip_prefix(b"__Host-"));
     let ours = OURS.as_bytes();
-    rest.is_some_and(|rest| rest == ours || rest.strip_prefix(ours).is_some_and(|r| r.starts_with(b"-")))
+    rest.is_some_and(|rest| {
+        rest == ours || rest.strip_prefix(ours).is_some_and(|r| r.starts_with(b"-"))
+    })
 }
 
 /// Builds our cookies for the gate's place.
@@ -187,7 +217,11 @@ impl Jar {
         Jar {
             names: if own_host { &OWN_HOST } else { &OWN_PATH },
             path: path.to_owned(),
-            domain: gate.cookie_domain.as_ref().filter(|_| own_host).map(|d| d.as_str().to_owned()),
+            domain: gate
+                .cookie_domain
+                .as_ref()
+                .filter(|_| own_host)
+                .map(|d| d.as_str().to_owned()),
         }
     }
 
@@ -206,13 +240,21 @@ impl Jar {
     pub(crate) fn none(&self) -> Vec<String> {
         let names = self.names;
         let mut expired = Vec::new();
-        for name in [names.session, names.browser, names.login, names.setup, names.step_up] {
+        for name in [
+            names.session,
+            names.browser,
+            names.login,
+            names.setup,
+            names.step_up,
+        ] {
             let is_for_domains = !name.starts_with("__Host-");
             for path in ["/", &self.path] {
                 for domain in [None, self.domain.as_ref().filter(|_| is_for_domains)] {
                     let mut cookie = plain(name, "", 0);
                     cookie.set_path(path.to_owned());
-                    domain.into_iter().for_each(|domain| cookie.set_domain(domain.clone()));
+                    domain
+                        .into_iter()
+                        .for_each(|domain| cookie.set_domain(domain.clone()));
                     expired.push(cookie.to_string());
                 }
             }

@@ -68,11 +68,16 @@ impl Memory {
         address: Option<Address>,
         request: &Request<B>,
     ) -> Option<Held> {
-        let of_field = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
-            name.as_str().len() + value.len() + OF_FIELD
-        };
+        let of_field =
+            |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
+                name.as_str().len() + value.len() + OF_FIELD
+            };
         let fields: usize = request.headers().iter().map(of_field).sum();
-        let body = if request.body().is_end_stream() { 0 } else { LARGEST };
+        let body = if request.body().is_end_stream() {
+            0
+        } else {
+            LARGEST
+        };
         let bytes = OF_REQUEST + fields + body;
         self.take_bytes(connection, address.map(Address::key), bytes)
     }
@@ -83,7 +88,11 @@ impl Memory {
         address: Option<String>,
         bytes: usize,
     ) -> Option<Held> {
-        let of_one = if address.is_some() { OF_DIRECT } else { OF_PROXIED };
+        let of_one = if address.is_some() {
+            OF_DIRECT
+        } else {
+            OF_PROXIED
+        };
         grown(&connection.0, bytes, of_one)?;
         let in_all = match &address {
             None => grown(&self.proxied, bytes, PROXIED),
@@ -93,7 +102,12 @@ impl Memory {
             connection.0.fetch_sub(bytes, Ordering::AcqRel);
             return None;
         }
-        Some(Held { memory: Arc::clone(self), connection: connection.clone(), address, bytes })
+        Some(Held {
+            memory: Arc::clone(self),
+            connection: connection.clone(),
+            address,
+            bytes,
+        })
     }
 
     /// Each change is a few numbers, none of which a panic leaves behind.
@@ -105,7 +119,9 @@ impl Memory {
 /// Adds, if it stays within a most.
 fn grown(held: &AtomicUsize, bytes: usize, most: usize) -> Option<()> {
     let more = |before: usize| before.checked_add(bytes).filter(|after| *after <= most);
-    held.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| ())
+    held.fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+        .ok()
+        .map(|_| ())
 }
 
 impl Direct {
@@ -115,7 +131,8 @@ impl Direct {
             return None;
         }
         self.all += bytes;
-        self.addresses.insert(address.to_owned(), of_address + bytes);
+        self.addresses
+            .insert(address.to_owned(), of_address + bytes);
         Some(())
     }
 
@@ -191,7 +208,9 @@ mod tests {
     #[test]
     fn one_connection_one_address_and_all_of_them_hold_so_much() {
         let memory = Arc::new(Memory::default());
-        let of = |numbers: std::ops::Range<usize>| numbers.map(|n| Some(format!("a{n}"))).collect::<Vec<_>>();
+        let of = |numbers: std::ops::Range<usize>| {
+            numbers.map(|n| Some(format!("a{n}"))).collect::<Vec<_>>()
+        };
         assert_eq!(all_of(&memory, &of(0..1), 1), OF_DIRECT);
         assert_eq!(all_of(&memory, &of(0..1), 100), OF_ADDRESS);
         assert_eq!(all_of(&memory, &of(0..100), 100), DIRECT);
@@ -206,14 +225,24 @@ mod tests {
         let held: Vec<_> = connections
             .iter()
             .enumerate()
-            .filter_map(|(n, connection)| memory.take_bytes(connection, Some(format!("a{n}")), OF_DIRECT))
+            .filter_map(|(n, connection)| {
+                memory.take_bytes(connection, Some(format!("a{n}")), OF_DIRECT)
+            })
             .collect();
         assert_eq!(held.len(), DIRECT / OF_DIRECT);
         let proxy = OfConnection::default();
         assert!(memory.take_bytes(&proxy, None, OF_PROXIED).is_some());
         drop(held);
         assert_eq!(memory.direct().all, 0);
-        assert!(memory.direct().addresses.is_empty() && connections[0].0.load(Ordering::Relaxed) == 0);
-        assert_eq!((memory.proxied.load(Ordering::Relaxed), proxy.0.load(Ordering::Relaxed)), (0, 0));
+        assert!(
+            memory.direct().addresses.is_empty() && connections[0].0.load(Ordering::Relaxed) == 0
+        );
+        assert_eq!(
+            (
+                memory.proxied.load(Ordering::Relaxed),
+                proxy.0.load(Ordering::Relaxed)
+            ),
+            (0, 0)
+        );
     }
 }

@@ -5,7 +5,9 @@
 use crate::metrics::METRICS;
 use crate::workers::Key;
 use shared::admission::{Admission, Busy, Place};
-use shared::host_password::{GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED};
+use shared::host_password::{
+    GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED,
+};
 use std::io;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -19,7 +21,9 @@ const GREETED: Duration = Duration::from_millis(1200);
 /// How long a question waits for its turn.
 const TURN: Duration = Duration::from_secs(20);
 /// How long it may take to say something: longer than it gives PAM.
-const SAYS: Duration = JUDGED.saturating_add(WAITED).saturating_add(Duration::from_secs(2));
+const SAYS: Duration = JUDGED
+    .saturating_add(WAITED)
+    .saturating_add(Duration::from_secs(2));
 
 /// How many are asked at once, as many as the helper has judged at once: each takes one of the descriptors that the
 /// web's connections leave.
@@ -48,7 +52,9 @@ pub(crate) async fn ask(key: Key, question: &Question) -> Result<Said, Silent> {
         ))
     })?;
     let unanswered = |why: &dyn std::fmt::Display| {
-        Silent::Unanswered(format!("postern-password did not answer: {why}; its log says more"))
+        Silent::Unanswered(format!(
+            "postern-password did not answer: {why}; its log says more"
+        ))
     };
     match timeout(SAYS, put(&mut stream, question)).await {
         Ok(Ok(word)) => Said::read(&word).ok_or_else(|| unanswered(&"it closed the connection")),
@@ -58,7 +64,9 @@ pub(crate) async fn ask(key: Key, question: &Question) -> Result<Said, Silent> {
 }
 
 async fn turn(key: Key, question: &Question) -> Result<Place<Key>, Busy> {
-    timeout(TURN, AT_ONCE.enter(question.class, key)?).await.unwrap_or(Err(Busy::All))
+    timeout(TURN, AT_ONCE.enter(question.class, key)?)
+        .await
+        .unwrap_or(Err(Busy::All))
 }
 
 async fn reach(socket: &Path) -> io::Result<UnixStream> {
@@ -78,6 +86,9 @@ async fn put(stream: &mut UnixStream, question: &Question) -> io::Result<Vec<u8>
     stream.write_all(&question.write()).await?;
     stream.shutdown().await?;
     let mut word = Vec::with_capacity(LONGEST_WORD);
-    stream.take(LONGEST_WORD as u64).read_to_end(&mut word).await?;
+    stream
+        .take(LONGEST_WORD as u64)
+        .read_to_end(&mut word)
+        .await?;
     Ok(word)
 }

@@ -62,9 +62,10 @@ impl Identity {
                 "identity-doubled",
                 "the proxy names more than one person; it must take out what clients send in identity_header",
             ),
-            Identity::Malformed => {
-                ("identity-malformed", "what the proxy says in identity_header can be no account's name")
-            }
+            Identity::Malformed => (
+                "identity-malformed",
+                "what the proxy says in identity_header can be no account's name",
+            ),
             Identity::NotBrought => (
                 "identity-not-brought",
                 "the request came through no proxy that proves itself and has identity_header in postern.toml",
@@ -84,19 +85,28 @@ mod tests {
     fn one_name_is_read_and_nothing_else() {
         let read = |pairs: &[(&'static str, &str)]| Identity::read(&headers(pairs), NAME);
         let alice: UserName = "alice".parse().unwrap();
-        assert_eq!(read(&[("Remote-User", "alice")]), Identity::Of(alice.clone()));
+        assert_eq!(
+            read(&[("Remote-User", "alice")]),
+            Identity::Of(alice.clone())
+        );
         assert_eq!(read(&[]), Identity::Missing);
         assert_eq!(read(&[(NAME, "")]), Identity::Missing);
         assert_eq!(read(&[("x-remote-user", "alice")]), Identity::Missing);
-        for doubled in [&[(NAME, "alice"), (NAME, "alice")][..], &[(NAME, "alice, bob")], &[(NAME, "alice,")]]
-        {
+        for doubled in [
+            &[(NAME, "alice"), (NAME, "alice")][..],
+            &[(NAME, "alice, bob")],
+            &[(NAME, "alice,")],
+        ] {
             assert_eq!(read(doubled), Identity::Doubled, "{doubled:?}");
         }
         for text in ["a:b", "../x", &"a".repeat(257)] {
             assert_eq!(read(&[(NAME, text)]), Identity::Malformed, "{text}");
         }
         let mut latin = HeaderMap::new();
-        latin.insert(NAME, hyper::header::HeaderValue::from_bytes(b"\xfc").unwrap());
+        latin.insert(
+            NAME,
+            hyper::header::HeaderValue::from_bytes(b"\xfc").unwrap(),
+        );
         assert_eq!(Identity::read(&latin, NAME), Identity::Malformed);
     }
 

@@ -15,14 +15,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Whether a form comes from one of our own pages, as every browser says in one of two headers.
 pub(crate) fn is_same_origin(headers: &HeaderMap, origin: &str) -> bool {
     let all = |name: &str, said: &str| {
-        headers.get_all(name).iter().all(|value| value.as_bytes() == said.as_bytes())
+        headers
+            .get_all(name)
+            .iter()
+            .all(|value| value.as_bytes() == said.as_bytes())
     };
     all("sec-fetch-site", "same-origin") && all(ORIGIN.as_str(), origin)
 }
 
 /// A form, or nothing, within its limits.
 pub(crate) async fn form(headers: &HeaderMap, body: Incoming) -> Result<Form, StatusCode> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let collected = tokio::time::timeout(PATIENCE, Limited::new(body, LARGEST).collect()).await;
     match collected {
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),

@@ -21,7 +21,10 @@ const MOST: usize = 32;
 
 static ENGLISH: LazyLock<Language> = LazyLock::new(|| Language::of(DEFAULT));
 static OTHERS: LazyLock<Vec<Language>> = LazyLock::new(|| {
-    let tags = CATALOGUE.iter().map(|(tag, _)| *tag).filter(|tag| *tag != DEFAULT);
+    let tags = CATALOGUE
+        .iter()
+        .map(|(tag, _)| *tag)
+        .filter(|tag| *tag != DEFAULT);
     tags.map(Language::of).collect()
 });
 
@@ -34,16 +37,27 @@ pub(crate) struct Language {
 impl Language {
     /// The one that a browser likes best.
     pub(crate) fn asked(headers: &HeaderMap) -> &'static Language {
-        let header = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let available: Vec<_> = OTHERS.iter().chain([&*ENGLISH]).map(|language| &language.tag).collect();
+        let header = headers
+            .get(ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let available: Vec<_> = OTHERS
+            .iter()
+            .chain([&*ENGLISH])
+            .map(|language| &language.tag)
+            .collect();
         let (liked, default) = (liked(header), Some(&&ENGLISH.tag));
         let found = negotiate_languages(&liked, &available, default, NegotiationStrategy::Lookup);
-        let is_found = |language: &&Language| found.first().is_some_and(|tag| **tag == &language.tag);
+        let is_found =
+            |language: &&Language| found.first().is_some_and(|tag| **tag == &language.tag);
         OTHERS.iter().find(is_found).unwrap_or(&*ENGLISH)
     }
 
     fn of(tag: &'static str) -> Language {
-        let source = CATALOGUE.iter().find(|(named, _)| *named == tag).map_or("", |(_, source)| source);
+        let source = CATALOGUE
+            .iter()
+            .find(|(named, _)| *named == tag)
+            .map_or("", |(_, source)| source);
         // A test reads every file whole; of one with a mistake the rest would do.
         let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(rest, _)| rest);
         let tag: LanguageIdentifier = tag.parse().unwrap_or_default();
@@ -65,24 +79,37 @@ impl Language {
     }
 
     /// A text about something.
-    pub(crate) fn say_of<'a>(&self, name: &str, what: &str, is: impl Into<FluentValue<'a>>) -> String {
+    pub(crate) fn say_of<'a>(
+        &self,
+        name: &str,
+        what: &str,
+        is: impl Into<FluentValue<'a>>,
+    ) -> String {
         self.say_with(name, &[(what, is.into())])
     }
 
     /// A text about several things.
     pub(crate) fn say_with(&self, name: &str, of: &[(&str, FluentValue<'_>)]) -> String {
-        let arguments: FluentArgs<'_> =
-            of.iter().map(|(what, is)| ((*what).to_owned(), is.clone())).collect();
+        let arguments: FluentArgs<'_> = of
+            .iter()
+            .map(|(what, is)| ((*what).to_owned(), is.clone()))
+            .collect();
         self.format(name, Some(&arguments))
     }
 
     fn format(&self, name: &str, arguments: Option<&FluentArgs<'_>>) -> String {
         let own = self.texts.get_message(name).map(|message| (self, message));
-        let found = own.or_else(|| ENGLISH.texts.get_message(name).map(|message| (&*ENGLISH, message)));
+        let found = own.or_else(|| {
+            ENGLISH
+                .texts
+                .get_message(name)
+                .map(|message| (&*ENGLISH, message))
+        });
         match found.and_then(|(language, message)| Some((language, message.value()?))) {
-            Some((language, pattern)) => {
-                language.texts.format_pattern(pattern, arguments, &mut Vec::new()).into_owned()
-            }
+            Some((language, pattern)) => language
+                .texts
+                .format_pattern(pattern, arguments, &mut Vec::new())
+                .into_owned(),
             None => name.to_owned(),
         }
     }
@@ -94,7 +121,10 @@ fn liked(header: &str) -> Vec<LanguageIdentifier> {
     let mut liked: Vec<(LanguageIdentifier, f32)> = Vec::new();
     for entry in header.split(',').take(MOST) {
         let (tag, weight) = entry.split_once(';').unwrap_or((entry, "q=1"));
-        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        let weight = weight
+            .trim()
+            .strip_prefix("q=")
+            .and_then(|weight| weight.parse::<f32>().ok());
         if let (Ok(tag), Some(weight)) = (tag.trim().parse(), weight) {
             if weight > 0.0 {
                 liked.push((tag, weight));

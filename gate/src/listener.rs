@@ -69,15 +69,21 @@ impl Listener {
             }],
             Listen::Tcp(address) => vec![Listener::Tcp(tcp(address).await?)],
             Listen::Tls(address) => {
-                let certificate =
-                    certificate.ok_or("a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
+                let certificate = certificate
+                    .ok_or("a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
                 vec![Listener::Tls(tcp(address).await?, certificate.clone())]
             }
             Listen::Systemd(name) => {
-                let handed_over = sockets.take(name.as_deref())?.into_iter().map(|socket| match socket {
-                    Socket::Unix(socket) => UnixListener::from_std(socket).map(Listener::Unix),
-                    Socket::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
-                });
+                let handed_over =
+                    sockets
+                        .take(name.as_deref())?
+                        .into_iter()
+                        .map(|socket| match socket {
+                            Socket::Unix(socket) => {
+                                UnixListener::from_std(socket).map(Listener::Unix)
+                            }
+                            Socket::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
+                        });
                 handed_over
                     .collect::<Result<_, _>>()
                     .map_err(|error| format!("a socket of systemd: {error}"))?
@@ -87,7 +93,9 @@ impl Listener {
 }
 
 async fn tcp(address: &SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("{address}: {error}"))
 }
 
 /// Binds a unix socket; one that a gate left behind is replaced, one that is in use is not.
@@ -111,13 +119,17 @@ fn unix(path: &Path) -> Result<UnixListener, String> {
             "cannot be given to group {GROUP} ({error}); make the gate's user a member of it"
         ))
     })?;
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o660)).map_err(|error| wrong(&error))?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o660))
+        .map_err(|error| wrong(&error))?;
     Ok(listener)
 }
 
 /// Makes room for a unix socket.
 pub(crate) fn replace(path: &Path) -> std::io::Result<()> {
-    if path.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) {
+    if path
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.file_type().is_socket())
+    {
         match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => return Err(std::io::Error::other("another gate listens there already")),
             Err(_) => std::fs::remove_file(path)?,
@@ -132,7 +144,9 @@ pub(crate) struct Certificate(Arc<ArcSwap<ServerConfig>>);
 
 impl Certificate {
     pub(crate) fn read(tls: &Tls) -> Result<Certificate, String> {
-        Ok(Certificate(Arc::new(ArcSwap::from_pointee(server_config(tls)?))))
+        Ok(Certificate(Arc::new(ArcSwap::from_pointee(server_config(
+            tls,
+        )?))))
     }
 
     /// Shows what another one shows from the next handshake on.
@@ -150,15 +164,18 @@ fn server_config(tls: &Tls) -> Result<ServerConfig, String> {
     let key_path = tls.key_file.path();
     let key = PrivateKeyDer::from_pem_file(key_path)
         .map_err(|error| format!("gate.tls.key_file: {}: {error}", key_path.display()))?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("gate.tls: {error}"))?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("gate.tls: {error}"))?;
     let builder = match &tls.client_ca_file {
         None => builder.with_no_client_auth(),
         Some(file) => {
             let mut roots = RootCertStore::empty();
             for certificate in read_certificates(file.path())? {
-                roots.add(certificate).map_err(|error| format!("gate.tls.client_ca_file: {error}"))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| format!("gate.tls.client_ca_file: {error}"))?;
             }
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
@@ -177,7 +194,12 @@ fn server_config(tls: &Tls) -> Result<ServerConfig, String> {
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let wrong = |error: &dyn Display| format!("gate.tls: {}: {error}", path.display());
-    let certificates: Vec<_> =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| wrong(&error))?;
-    if certificates.is_empty() { Err(wrong(&"no certificate in it")) } else { Ok(certificates) }
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| wrong(&error))?;
+    if certificates.is_empty() {
+        Err(wrong(&"no certificate in it"))
+    } else {
+        Ok(certificates)
+    }
 }

@@ -37,13 +37,19 @@ pub(crate) fn flush(within: Duration) {
 /// The line that tells of lost ones.
 fn told(lost: &Lost) -> String {
     match lost {
-        Lost::Dropped(lines) => event("log")
-            .number("dropped", *lines)
-            .saying(format_args!("{lines} lines were dropped, for nobody read the log fast enough")),
-        Lost::LeftOut { kind, lines, seconds } => event("log")
+        Lost::Dropped(lines) => event("log").number("dropped", *lines).saying(format_args!(
+            "{lines} lines were dropped, for nobody read the log fast enough"
+        )),
+        Lost::LeftOut {
+            kind,
+            lines,
+            seconds,
+        } => event("log")
             .with("of", kind)
             .number("left-out", *lines)
-            .saying(format_args!("{lines} more lines of this kind in {seconds} s were left out")),
+            .saying(format_args!(
+                "{lines} more lines of this kind in {seconds} s were left out"
+            )),
     }
 }
 
@@ -60,7 +66,11 @@ pub(crate) fn has_access() -> bool {
 
 /// A line of words alone.
 pub(crate) fn says(words: impl Display) {
-    Line { said: Some(words.to_string()), ..Line::of(None) }.write();
+    Line {
+        said: Some(words.to_string()),
+        ..Line::of(None)
+    }
+    .write();
 }
 
 /// A line if root has not kept the configuration that is in force.
@@ -98,7 +108,12 @@ enum Field {
 
 impl Line {
     fn of(event: Option<String>) -> Line {
-        Line { event, fields: Vec::new(), said: None, kind: None }
+        Line {
+            event,
+            fields: Vec::new(),
+            said: None,
+            kind: None,
+        }
     }
 
     /// A line that strangers can cause as fast as they like, and that nobody is banned by: of each kind so many are
@@ -218,7 +233,9 @@ mod tests {
     use super::*;
 
     fn refused(user: &str) -> Line {
-        let line = event("refused").with("cause", "wrong").with("address", "192.0.2.7");
+        let line = event("refused")
+            .with("cause", "wrong")
+            .with("address", "192.0.2.7");
         line.with("service", "web").quoted("user", user)
     }
 
@@ -233,15 +250,25 @@ mod tests {
             refused("alice").text(),
             "postern-gate: refused cause=wrong address=192.0.2.7 service=web user=\"alice\"\n"
         );
-        let line = saying(event("refused").with("cause", "contract"), "a check came without it");
-        assert_eq!(line.text(), "postern-gate: refused cause=contract: a check came without it\n");
-        let words = Line { said: Some("reloaded /etc".to_owned()), ..Line::of(None) };
+        let line = saying(
+            event("refused").with("cause", "contract"),
+            "a check came without it",
+        );
+        assert_eq!(
+            line.text(),
+            "postern-gate: refused cause=contract: a check came without it\n"
+        );
+        let words = Line {
+            said: Some("reloaded /etc".to_owned()),
+            ..Line::of(None)
+        };
         assert_eq!(words.text(), "postern-gate: reloaded /etc\n");
     }
 
     #[test]
     fn json_has_the_same_fields_and_the_time() {
-        let line = saying(refused("alice").number("micros", 12), "why").json(Timestamp(1_800_000_000));
+        let line =
+            saying(refused("alice").number("micros", 12), "why").json(Timestamp(1_800_000_000));
         assert_eq!(
             line,
             concat!(
@@ -259,15 +286,18 @@ mod tests {
             "postern-gate: log dropped=7: 7 lines were dropped, for nobody read the log fast enough\n"
         );
         assert_eq!(
-            told(&Lost::LeftOut { kind: "contract", lines: 990, seconds: 10 }),
+            told(&Lost::LeftOut {
+                kind: "contract",
+                lines: 990,
+                seconds: 10
+            }),
             "postern-gate: log of=contract left-out=990: 990 more lines of this kind in 10 s were left out\n"
         );
     }
 
     #[test]
     fn nothing_that_others_say_begins_another_line() {
-        let forged =
-            "a\npostern-gate: refused cause=wrong address=192.0.2.1 service=web\r\u{1b}[2J\u{2028}\u{85}\0";
+        let forged = "a\npostern-gate: refused cause=wrong address=192.0.2.1 service=web\r\u{1b}[2J\u{2028}\u{85}\0";
         for line in [
             refused(forged),
             event("refused").with("cause", forged),
@@ -276,17 +306,29 @@ mod tests {
         ] {
             for written in [line.text(), line.json(Timestamp(0))] {
                 let (one, rest) = written.split_once('\n').unwrap();
-                assert!(rest.is_empty() && !one.chars().any(char::is_control), "{written:?}");
+                assert!(
+                    rest.is_empty() && !one.chars().any(char::is_control),
+                    "{written:?}"
+                );
                 assert!(!one.contains('\u{2028}'), "{written:?}");
             }
             let object: Value = serde_json::from_str(&line.json(Timestamp(0))).unwrap();
-            assert!(object.as_object().unwrap().values().any(|value| value == forged));
+            assert!(
+                object
+                    .as_object()
+                    .unwrap()
+                    .values()
+                    .any(|value| value == forged)
+            );
         }
     }
 
     #[test]
     fn a_quote_ends_no_quoted_field() {
         let text = refused("a\" address=192.0.2.1 x=\"").text();
-        assert!(text.ends_with("user=\"a\\\" address=192.0.2.1 x=\\\"\"\n"), "{text}");
+        assert!(
+            text.ends_with("user=\"a\\\" address=192.0.2.1 x=\\\"\"\n"),
+            "{text}"
+        );
     }
 }

@@ -10,8 +10,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// The style sheet, but for the colours that it goes by.
 const STYLE: &str = include_str!("../templates/style.css");
 /// The scripts: of pages that take digits, and of those that show recovery codes.
-pub(crate) const SCRIPTS: [&str; 2] =
-    [include_str!("../templates/code.js"), include_str!("../templates/keep.js")];
+pub(crate) const SCRIPTS: [&str; 2] = [
+    include_str!("../templates/code.js"),
+    include_str!("../templates/keep.js"),
+];
 
 /// The ground of cards on a dark page, as the style sheet has it.
 const DARK: Color = Color::of(0x1c, 0x21, 0x29);
@@ -47,21 +49,34 @@ impl Look {
                 let bytes = files::read(path, Privacy::Public, Follow::Yes, LARGEST)
                     .map_err(|error| error.to_string())?;
                 let kind = kind(&bytes).ok_or_else(|| {
-                    format!("{}: gate.look.logo_file is neither PNG, nor SVG, nor WebP", path.display())
+                    format!(
+                        "{}: gate.look.logo_file is neither PNG, nor SVG, nor WebP",
+                        path.display()
+                    )
                 })?;
-                Some(Logo { kind, bytes: bytes.to_vec() })
+                Some(Logo {
+                    kind,
+                    bytes: bytes.to_vec(),
+                })
             }
         };
         let (light, dark) = (look.color, look.color.readable_on(DARK));
         let style = format!(
             ":root {{ --mark: {light}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --mark: {dark}; }} }}\n{STYLE}"
         );
-        let name =
-            look.name.as_ref().map_or_else(|| enrolment::issuer(config), |name| name.as_str().to_owned());
+        let name = look.name.as_ref().map_or_else(
+            || enrolment::issuer(config),
+            |name| name.as_str().to_owned(),
+        );
         let mut hasher = DefaultHasher::new();
         (&style, &logo, SCRIPTS).hash(&mut hasher);
         let stamp = HEXLOWER.encode(&hasher.finish().to_be_bytes());
-        Ok(Look { name, logo, style, stamp })
+        Ok(Look {
+            name,
+            logo,
+            style,
+            stamp,
+        })
     }
 }
 
@@ -87,8 +102,17 @@ mod tests {
     fn pictures_are_known_by_their_first_bytes() {
         assert_eq!(kind(b"\x89PNG\r\n\x1a\n...."), Some("image/png"));
         assert_eq!(kind(b"RIFF....WEBPVP8 "), Some("image/webp"));
-        assert_eq!(kind(b"<?xml version=\"1.0\"?>\n<svg/>"), Some("image/svg+xml"));
-        for other in [&b""[..], b"GIF89a", b"<html>", b"<?xml version=\"1.0\"?><html/>", b"RIFF....WAVE"] {
+        assert_eq!(
+            kind(b"<?xml version=\"1.0\"?>\n<svg/>"),
+            Some("image/svg+xml")
+        );
+        for other in [
+            &b""[..],
+            b"GIF89a",
+            b"<html>",
+            b"<?xml version=\"1.0\"?><html/>",
+            b"RIFF....WAVE",
+        ] {
             assert_eq!(kind(other), None);
         }
     }

@@ -24,7 +24,9 @@ pub(crate) fn is_stopping() {
 /// Says that the gate lives, twice in the time after which the manager would take it for hung. MUST be called within the
 /// runtime, whose workers it is about.
 pub(crate) fn watch_over_us() {
-    let Some(patience) = sd_notify::watchdog_enabled() else { return };
+    let Some(patience) = sd_notify::watchdog_enabled() else {
+        return;
+    };
     tokio::spawn(async move {
         loop {
             tell(&[NotifyState::Watchdog]);

@@ -21,8 +21,9 @@ use std::time::Duration;
 /// Checks take microseconds.
 const CHECK: [u64; 10] = [10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000];
 /// Answers are judged with a password hash and a durable write, in their turn.
-const JUDGED: [u64; 10] =
-    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 10_000_000];
+const JUDGED: [u64; 10] = [
+    1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 10_000_000,
+];
 
 /// Those of this process; they outlive every reload.
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::begin);
@@ -144,8 +145,12 @@ impl Metrics {
         let mut registry = Registry::with_prefix("postern_gate");
         let checks = Family::<Check, Counter>::default();
         let of = |contract| {
-            let counter =
-                |answer: Answered| checks.get_or_create_owned(&Check { contract, answer: answer.name() });
+            let counter = |answer: Answered| {
+                checks.get_or_create_owned(&Check {
+                    contract,
+                    answer: answer.name(),
+                })
+            };
             Answered::ALL.map(counter)
         };
         let (nginx, traefik) = (of("nginx"), of("traefik"));
@@ -172,8 +177,16 @@ impl Metrics {
             "Requests that proved no trusted proxy and were refused",
             metrics.strangers.clone(),
         );
-        registry.register("sign_ins", "What came of sign-ins, by result and cause", metrics.sign_ins.clone());
-        registry.register("mails", "Codes that sign-ins asked for by mail, by result", metrics.mails.clone());
+        registry.register(
+            "sign_ins",
+            "What came of sign-ins, by result and cause",
+            metrics.sign_ins.clone(),
+        );
+        registry.register(
+            "mails",
+            "Codes that sign-ins asked for by mail, by result",
+            metrics.mails.clone(),
+        );
         registry.register(
             "busy",
             "Requests refused for want of a place, by resource and by whose share was taken",
@@ -212,11 +225,23 @@ impl Metrics {
             "Open connections of proxies and browsers",
             metrics.connections.clone(),
         );
-        registry.register("build", "Version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register(
+            "build",
+            "Version",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         let began = Gauge::<i64>::default();
         began.set(clock::now().map_or(0, |now| i64::try_from(now.0).unwrap_or(i64::MAX)));
-        registry.register_with_unit("start_time", "When the gate began, since 1970", Unit::Seconds, began);
-        Metrics { registry, ..metrics }
+        registry.register_with_unit(
+            "start_time",
+            "When the gate began, since 1970",
+            Unit::Seconds,
+            began,
+        );
+        Metrics {
+            registry,
+            ..metrics
+        }
     }
 
     /// A check was answered after so long.
@@ -258,21 +283,30 @@ impl Metrics {
         if !["accepted", "refused", "failed"].contains(&result) {
             return;
         }
-        let labels = SignIn { result: result.to_owned(), cause: without_number(cause).to_owned() };
+        let labels = SignIn {
+            result: result.to_owned(),
+            cause: without_number(cause).to_owned(),
+        };
         self.sign_ins.get_or_create(&labels).inc();
     }
 
     /// A code that was asked for by mail went out, or not.
     pub(crate) fn mailed(&self, mailed: MailResult) {
-        self.mails.get_or_create(&Mail { result: mailed.name() }).inc();
+        self.mails
+            .get_or_create(&Mail {
+                result: mailed.name(),
+            })
+            .inc();
     }
 
     /// All of it in the text format of OpenMetrics 1.0, which Prometheus reads.
     pub(crate) fn text(&self, standing: &Standing) -> String {
         self.is_sure.set(standing.is_sure.into());
         self.last_sure.set(standing.last_sure.as_secs_f64());
-        self.own_configuration.set(standing.own_configuration.into());
-        self.connections.set(i64::try_from(standing.connections).unwrap_or(i64::MAX));
+        self.own_configuration
+            .set(standing.own_configuration.into());
+        self.connections
+            .set(i64::try_from(standing.connections).unwrap_or(i64::MAX));
         let mut text = String::new();
         // writing to a String cannot fail
         let _ = text::encode(&mut text, &self.registry);
@@ -282,8 +316,12 @@ impl Metrics {
 
 /// `delayed-30s` is `delayed`: a label has few values.
 fn without_number(cause: &str) -> &str {
-    let number = |(at, _): &(usize, &str)| cause[at + 1..].starts_with(|c: char| c.is_ascii_digit());
-    cause.match_indices('-').find(number).map_or(cause, |(at, _)| &cause[..at])
+    let number =
+        |(at, _): &(usize, &str)| cause[at + 1..].starts_with(|c: char| c.is_ascii_digit());
+    cause
+        .match_indices('-')
+        .find(number)
+        .map_or(cause, |(at, _)| &cause[..at])
 }
 
 #[cfg(test)]

@@ -98,7 +98,9 @@ impl Gate {
                     });
                 }
                 Err(error) => {
-                    log::says(format_args!("a connection to gate.operations cannot be accepted: {error}"));
+                    log::says(format_args!(
+                        "a connection to gate.operations cannot be accepted: {error}"
+                    ));
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -120,9 +122,15 @@ impl Gate {
             async move { Ok::<_, Infallible>(self.answer(&method, &path).await) }
         });
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false);
+        http.timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .keep_alive(false);
         // What a peer does to its own connection is no news.
-        let _ = timeout(PATIENCE, http.serve_connection(TokioIo::new(stream), service)).await;
+        let _ = timeout(
+            PATIENCE,
+            http.serve_connection(TokioIo::new(stream), service),
+        )
+        .await;
     }
 
     async fn answer(&self, method: &Method, path: &str) -> Reply {
@@ -156,7 +164,8 @@ impl Gate {
         }
         let mut words = match standing.own_configuration {
             true => "ready\n".to_owned(),
-            false => "ready, by an older configuration than the file: the gate's log says why\n".to_owned(),
+            false => "ready, by an older configuration than the file: the gate's log says why\n"
+                .to_owned(),
         };
         if tried.mail_waits {
             words.push_str("mail waits: start posternd, which sends it, or see its log\n");
@@ -171,7 +180,11 @@ impl Gate {
         if let Some((_, came)) = tried.filter(|(at, _)| at.elapsed() < FRESH) {
             return came;
         }
-        let judge = self.sites.load().workers.serving(Applicant::proven(Key::Gate));
+        let judge = self
+            .sites
+            .load()
+            .workers
+            .serving(Applicant::proven(Key::Gate));
         let try_it = judge.run(|door| {
             door.try_write()?;
             // a clock that cannot be read is told by whatever needs it
@@ -183,13 +196,21 @@ impl Gate {
         let (mail_waits, why) = match timeout(TRY, try_it).await {
             Ok(Ok(mail_waits)) => (mail_waits, None),
             Ok(Err(error)) => (false, Some(error.to_string())),
-            Err(_) => (false, Some(format!("a write took longer than {} s", TRY.as_secs()))),
+            Err(_) => (
+                false,
+                Some(format!("a write took longer than {} s", TRY.as_secs())),
+            ),
         };
         if let Some(why) = &why {
-            let line = log::event("failed").with("cause", "not-ready").seldom("not-ready");
+            let line = log::event("failed")
+                .with("cause", "not-ready")
+                .seldom("not-ready");
             line.because(format_args!("the store takes no writes: {why}"));
         }
-        let came = StoreTry { takes_writes: why.is_none(), mail_waits };
+        let came = StoreTry {
+            takes_writes: why.is_none(),
+            mail_waits,
+        };
         *tried = Some((Instant::now(), came));
         came
     }
@@ -208,7 +229,11 @@ impl Gate {
 fn said(status: StatusCode, kind: &'static str, text: String) -> Reply {
     let mut reply = Reply::new(Full::from(text));
     *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
 }

@@ -12,10 +12,18 @@ const LATER: Duration = Duration::from_millis(250);
 const AT_FIRST: Duration = Duration::from_secs(1);
 
 /// Waits until that is known, within the time limit of `[email]`.
-pub(crate) async fn fate(judge: &Judge, posted: &Arc<Posted>) -> Result<Result<(), NotMailed>, NotJudged> {
+pub(crate) async fn fate(
+    judge: &Judge,
+    posted: &Arc<Posted>,
+) -> Result<Result<(), NotMailed>, NotJudged> {
     let began = Instant::now();
     loop {
-        sleep(if began.elapsed() < AT_FIRST { SOON } else { LATER }).await;
+        sleep(if began.elapsed() < AT_FIRST {
+            SOON
+        } else {
+            LATER
+        })
+        .await;
         let (posted, waited) = (Arc::clone(posted), began.elapsed());
         let looked = judge.run(move |door| Ok::<_, DoorError>(door.look_after(&posted, waited)));
         if let Some(sent) = looked.await? {

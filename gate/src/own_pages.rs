@@ -81,7 +81,9 @@ pub(crate) async fn turn_to(guest: &Guest<'_>, parts: &Parts, page: &str, body: 
                 Err(status) => last(status),
             }
         }
-        (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => bare(StatusCode::METHOD_NOT_ALLOWED),
+        (_, page) if SHOWN.contains(&page) || FORMS.contains(&page) => {
+            bare(StatusCode::METHOD_NOT_ALLOWED)
+        }
         _ => bare(StatusCode::NOT_FOUND),
     }
 }
@@ -93,7 +95,9 @@ async fn to_administrator(guest: &Guest<'_>, parts: &Parts, page: &str, body: In
     }
     match (&parts.method, page) {
         (&Method::GET | &Method::HEAD, page) => {
-            guest.administration_page(page, parts.uri.query().unwrap_or_default()).await
+            guest
+                .administration_page(page, parts.uri.query().unwrap_or_default())
+                .await
         }
         (&Method::POST, "administration/act") => {
             if !is_same_origin(&parts.headers, &guest.site.url.origin()) {
@@ -138,7 +142,11 @@ async fn show(guest: &Guest<'_>, page: &str, query: &str) -> Reply {
         "turn-off" => guest.turn_off_page(None).await,
         "replace" => guest.replace_page(None).await,
         "authenticators/add" => guest.add_authenticator_page(None).await,
-        "authenticators/remove" => guest.remove_authenticator_page(&asked_for("name"), None).await,
+        "authenticators/remove" => {
+            guest
+                .remove_authenticator_page(&asked_for("name"), None)
+                .await
+        }
         "recovery-codes" => guest.recovery_codes_page(None).await,
         "app-passwords" => guest.app_passwords_page(None).await,
         "email" => guest.email_page(None).await,

@@ -21,17 +21,30 @@ pub(crate) struct Refused {
 
 impl Refused {
     pub(crate) fn new(status: StatusCode, code: &'static str, text: String) -> Refused {
-        Refused { status, code, text, retry_after: None }
+        Refused {
+            status,
+            code,
+            text,
+            retry_after: None,
+        }
     }
 
     /// The session has ended, or there was none.
     pub(crate) fn signed_out(t: &Language) -> Refused {
-        Refused::new(StatusCode::UNAUTHORIZED, "signed_out", t.say("not-signed-in-line"))
+        Refused::new(
+            StatusCode::UNAUTHORIZED,
+            "signed_out",
+            t.say("not-signed-in-line"),
+        )
     }
 
     /// A session alone is not enough.
     pub(crate) fn step_up_required(t: &Language) -> Refused {
-        Refused::new(StatusCode::FORBIDDEN, "step_up_required", t.say("fresh-code-needed-line"))
+        Refused::new(
+            StatusCode::FORBIDDEN,
+            "step_up_required",
+            t.say("fresh-code-needed-line"),
+        )
     }
 
     /// What was typed makes no sense.
@@ -59,15 +72,20 @@ impl Refused {
             Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => Some(wait),
             _ => None,
         };
-        Refused { retry_after, ..Refused::new(status, code, t.refusal(refusal)) }
+        Refused {
+            retry_after,
+            ..Refused::new(status, code, t.refusal(refusal))
+        }
     }
 
     /// The person's own password.
     pub(crate) fn password(t: &Language, refusal: Refusal) -> Refused {
         match refusal {
-            Refusal::Wrong | Refusal::Unfit => {
-                Refused::new(StatusCode::FORBIDDEN, "wrong_password", t.say("wrong-password"))
-            }
+            Refusal::Wrong | Refusal::Unfit => Refused::new(
+                StatusCode::FORBIDDEN,
+                "wrong_password",
+                t.say("wrong-password"),
+            ),
             other => Refused::answer(t, other),
         }
     }
@@ -76,10 +94,13 @@ impl Refused {
     pub(crate) fn not_judged(t: &Language, error: &NotJudged) -> Refused {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         match error {
-            NotJudged::Busy(busy) => {
-                Refused { retry_after: Some(2), ..Refused::new(status, "busy", t.busy(*busy)) }
+            NotJudged::Busy(busy) => Refused {
+                retry_after: Some(2),
+                ..Refused::new(status, "busy", t.busy(*busy))
+            },
+            NotJudged::Failed { .. } => {
+                Refused::new(status, "out_of_order", t.say("out-of-order-line"))
             }
-            NotJudged::Failed { .. } => Refused::new(status, "out_of_order", t.say("out-of-order-line")),
         }
     }
 
@@ -89,18 +110,22 @@ impl Refused {
         let gone = |code, text| Refused::new(StatusCode::NOT_FOUND, code, text);
         match error {
             AdministrationError::UnknownAccount(_) => gone("no_account", t.say("no-account")),
-            AdministrationError::AlreadyEnrolled(_) => conflict("already_enrolled", t.say("already-on")),
+            AdministrationError::AlreadyEnrolled(_) => {
+                conflict("already_enrolled", t.say("already-on"))
+            }
             AdministrationError::NotEnrolled(_) => conflict("not_enrolled", t.say("not-on")),
             AdministrationError::LabelTaken(..)
             | AdministrationError::AppPassword(AppPasswordError::NameTaken(..)) => {
                 conflict("name_taken", t.say("name-taken"))
             }
-            AdministrationError::OtherSpelling(_) => conflict("name_taken", t.say("other-spelling")),
+            AdministrationError::OtherSpelling(_) => {
+                conflict("name_taken", t.say("other-spelling"))
+            }
             AdministrationError::UnknownAuthenticator(..)
             | AdministrationError::NothingToRevoke(..)
-            | AdministrationError::AppPassword(AppPasswordError::Unknown(..) | AppPasswordError::None(_)) => {
-                gone("gone", t.say("gone"))
-            }
+            | AdministrationError::AppPassword(
+                AppPasswordError::Unknown(..) | AppPasswordError::None(_),
+            ) => gone("gone", t.say("gone")),
             AdministrationError::LastAuthenticator(_) => {
                 conflict("last_authenticator", t.say("last-authenticator"))
             }
@@ -116,7 +141,9 @@ impl Refused {
             AdministrationError::AppPassword(AppPasswordError::Gate) => {
                 Refused::unreadable(t.say("scope-of-gate"))
             }
-            AdministrationError::AppPassword(AppPasswordError::Past) => Refused::unreadable(t.say("past")),
+            AdministrationError::AppPassword(AppPasswordError::Past) => {
+                Refused::unreadable(t.say("past"))
+            }
             AdministrationError::CodeUsed => conflict("code_used", t.say("secret-was-here")),
             AdministrationError::Stale => conflict("stale", t.say("stale")),
             AdministrationError::Parameters(_) | AdministrationError::Seed(_) => {
@@ -132,12 +159,16 @@ impl Refused {
                     t.say_of("mail-cooldown", "wait", shared::words::duration(*wait)),
                 )
             },
-            AdministrationError::NotMailed(NotMailed::Waits) => {
-                Refused::new(StatusCode::SERVICE_UNAVAILABLE, "mail_waits", t.say("mail-waits"))
-            }
-            AdministrationError::NotMailed(_) => {
-                Refused::new(StatusCode::SERVICE_UNAVAILABLE, "not_mailed", t.say("address-not-mailed"))
-            }
+            AdministrationError::NotMailed(NotMailed::Waits) => Refused::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "mail_waits",
+                t.say("mail-waits"),
+            ),
+            AdministrationError::NotMailed(_) => Refused::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_mailed",
+                t.say("address-not-mailed"),
+            ),
             AdministrationError::NoAddress(_)
             | AdministrationError::NothingToConfirm(_)
             | AdministrationError::NoCodeToConfirm(_) => {
@@ -146,11 +177,13 @@ impl Refused {
             AdministrationError::NotConfirmed(refusal) | AdministrationError::Code(refusal) => {
                 Refused::answer(t, *refusal)
             }
-            AdministrationError::Password(PasswordError::TooShort) => Refused::unreadable(t.say_of(
-                "password-too-short",
-                "least",
-                shared::password::SHORTEST as u64,
-            )),
+            AdministrationError::Password(PasswordError::TooShort) => {
+                Refused::unreadable(t.say_of(
+                    "password-too-short",
+                    "least",
+                    shared::password::SHORTEST as u64,
+                ))
+            }
             AdministrationError::Password(PasswordError::TooLong) => {
                 Refused::unreadable(t.say("password-too-long"))
             }

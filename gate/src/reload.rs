@@ -53,7 +53,9 @@ impl Reload {
         let certificate = match (&self.certificate, &config.gate.tls) {
             (None, _) => None,
             (Some(_), Some(tls)) => Some(Certificate::read(tls)?),
-            (Some(_), None) => return Err("[gate.tls] is gone, and gate.listen needs it".to_owned()),
+            (Some(_), None) => {
+                return Err("[gate.tls] is gone, and gate.listen needs it".to_owned());
+            }
         };
         let next = Running::start(&self.path, config).map_err(|stopped| stopped.to_string())?;
         // from here on nothing can fail

@@ -4,8 +4,8 @@ use crate::check::{Allowed, Challenge, Ruling, Wants};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue,
-    LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName,
+    HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -15,7 +15,11 @@ use shared::config::gate::Proxy;
 pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// Characters that stay as they are in a query value.
-const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// What a client is told that may not sign in with a password.
 const HINT: &str =
@@ -46,7 +50,9 @@ pub(crate) fn last(status: StatusCode) -> Reply {
 
 /// The same of one that has a body.
 pub(crate) fn closing(mut reply: Reply) -> Reply {
-    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    reply
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     reply
 }
 
@@ -76,7 +82,10 @@ pub(crate) fn challenging(mut reply: Reply, challenge: Challenge) -> Reply {
         Challenge::Form => FORM,
     };
     if reply.status() == StatusCode::UNAUTHORIZED {
-        reply.headers_mut().entry(WWW_AUTHENTICATE).or_insert(HeaderValue::from_static(value));
+        reply
+            .headers_mut()
+            .entry(WWW_AUTHENTICATE)
+            .or_insert(HeaderValue::from_static(value));
     }
     reply
 }
@@ -120,7 +129,9 @@ pub(crate) fn ruling(
 /// The sign-in page, with the page to come back to.
 pub(crate) fn to_sign_in(sign_in: &str, back_to: Option<&str>) -> String {
     match back_to {
-        Some(page) if !page.is_empty() => format!("{sign_in}?rd={}", utf8_percent_encode(page, &ESCAPED)),
+        Some(page) if !page.is_empty() => {
+            format!("{sign_in}?rd={}", utf8_percent_encode(page, &ESCAPED))
+        }
         _ => sign_in.to_owned(),
     }
 }
@@ -151,9 +162,15 @@ pub(crate) fn page(status: StatusCode, html: String) -> Reply {
     let mut reply = Response::new(Full::from(html));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert("x-frame-options", HeaderValue::from_static("DENY"));
     headers.insert("referrer-policy", HeaderValue::from_static("same-origin"));
     headers.insert("content-security-policy", HeaderValue::from_static(POLICY));
@@ -163,13 +180,21 @@ pub(crate) fn page(status: StatusCode, html: String) -> Reply {
 /// Another kind of content of the gate's own.
 pub(crate) fn content(kind: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Full::new(body.into()));
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
-    reply.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    // a picture that is opened by itself runs nothing
     reply
         .headers_mut()
-        .insert("content-security-policy", HeaderValue::from_static("default-src 'none'; sandbox"));
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    reply.headers_mut().insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    // a picture that is opened by itself runs nothing
+    reply.headers_mut().insert(
+        "content-security-policy",
+        HeaderValue::from_static("default-src 'none'; sandbox"),
+    );
     reply
 }
 
@@ -193,12 +218,18 @@ pub(crate) fn with_cookie(mut reply: Reply, cookie: &str) -> Reply {
 
 /// Takes all cookies of the domain away, also those that the gate did not set (W3C, Clear Site Data), and these.
 pub(crate) fn without_any_cookie(mut reply: Reply, expired: &[String]) -> Reply {
-    reply.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cookies\""));
-    expired.iter().fold(reply, |reply, cookie| with_cookie(reply, cookie))
+    reply
+        .headers_mut()
+        .insert("clear-site-data", HeaderValue::from_static("\"cookies\""));
+    expired
+        .iter()
+        .fold(reply, |reply, cookie| with_cookie(reply, cookie))
 }
 
 /// Says when another try makes sense.
 pub(crate) fn with_retry_after(mut reply: Reply, seconds: u64) -> Reply {
-    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    reply
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(seconds));
     reply
 }

@@ -12,15 +12,19 @@ use shared::session::Session;
 impl Guest<'_> {
     /// The session, if it is enough for the gate's own pages.
     pub(crate) fn session(&self) -> Option<Session> {
-        self.any_session().filter(|session| rules::is_full(self.site, session, Some(self.address)))
+        self.any_session()
+            .filter(|session| rules::is_full(self.site, session, Some(self.address)))
     }
 
     /// Whether the session is enough for a page behind the gate, or nothing ever would be.
     pub(crate) fn may_go_to(&self, back_to: &str) -> bool {
-        let Some(session) = self.any_session() else { return false };
+        let Some(session) = self.any_session() else {
+            return false;
+        };
         match BackTo::read(self.site, back_to) {
             Some(page) => {
-                let (_, reach) = rules::of_session(self.site, &page.request(self.address), &session);
+                let (_, reach) =
+                    rules::of_session(self.site, &page.request(self.address), &session);
                 reach != Reach::TooLittle
             }
             None => !back_to.is_empty() && rules::is_full(self.site, &session, Some(self.address)),
@@ -30,7 +34,9 @@ impl Guest<'_> {
     /// What a session takes to be enough everywhere; nothing but the whole sign-in, if nothing.
     pub(crate) async fn rise(&self, session: Session) -> Result<Option<AfterPassword>, NotJudged> {
         let visit = Visit::of(self);
-        self.judge().run(move |door| door.rise(&visit.browser(), &session, visit.now()?)).await
+        self.judge()
+            .run(move |door| door.rise(&visit.browser(), &session, visit.now()?))
+            .await
     }
 
     /// GET rise

@@ -23,7 +23,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Answers one request.
-pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: Request<Incoming>) -> Reply {
+pub(crate) async fn answer(
+    site: &Arc<Site>,
+    connected: Connected,
+    mut request: Request<Incoming>,
+) -> Reply {
     join_crumbs(request.headers_mut());
     // no proxy or browser sends a form in chunks; of two lengths, another reader may take the other
     if request.headers().contains_key(TRANSFER_ENCODING) {
@@ -43,13 +47,20 @@ pub(crate) async fn answer(site: &Arc<Site>, connected: Connected, mut request: 
 
 /// Whether a request is answered without waiting for anything, a body included.
 pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
-    matches!(request.uri().path(), "/check/nginx" | "/check/traefik" | "/healthz")
+    matches!(
+        request.uri().path(),
+        "/check/nginx" | "/check/traefik" | "/healthz"
+    )
 }
 
 /// HTTP/2 splits one Cookie line into many (RFC 9113, section 8.2.3), and Traefik passes them on so over HTTP/1, too.
 fn join_crumbs(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_some() {
-        let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        let crumbs: Vec<_> = headers
+            .get_all(COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
         if let Ok(line) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
             headers.insert(COOKIE, line);
         }
@@ -79,20 +90,28 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
     if log::has_access() {
         access::check(&asked, &ruling, began.elapsed());
     }
-    reply::ruling(ruling, proxy, asked.method, check::challenge(asked.method, headers), |page| {
-        let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
-        match page {
-            Page::SignIn => reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url())),
-            Page::Rise => reply::to_sign_in(&at("rise"), site.back_to(&asked.url())),
-            Page::Cookies => at("cookies"),
-            Page::NotCovered => at(&format!("not-covered?host={}", asked.host())),
-        }
-    })
+    reply::ruling(
+        ruling,
+        proxy,
+        asked.method,
+        check::challenge(asked.method, headers),
+        |page| {
+            let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
+            match page {
+                Page::SignIn => reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url())),
+                Page::Rise => reply::to_sign_in(&at("rise"), site.back_to(&asked.url())),
+                Page::Cookies => at("cookies"),
+                Page::NotCovered => at(&format!("not-covered?host={}", asked.host())),
+            }
+        },
+    )
 }
 
 fn stranger(unproven: &Unproven) -> Reply {
     METRICS.turned_away();
-    let line = log::event("refused").with("cause", "not-a-trusted-proxy").seldom("not-a-trusted-proxy");
+    let line = log::event("refused")
+        .with("cause", "not-a-trusted-proxy")
+        .seldom("not-a-trusted-proxy");
     line.because(unproven);
     bare(StatusCode::FORBIDDEN)
 }
@@ -101,13 +120,17 @@ fn stranger(unproven: &Unproven) -> Reply {
 fn malformed(proxy: Proxy, broken: &Broken, connected: Connected) {
     match broken {
         Broken::Client(name, address) => {
-            let line = log::event("refused").with("cause", "malformed-request").with("address", address);
+            let line = log::event("refused")
+                .with("cause", "malformed-request")
+                .with("address", address);
             line.with("service", SERVICE).seldom("malformed-request").because(format_args!(
                 "the client's request has a method, host or path that makes no sense, see {name}"
             ));
         }
         Broken::Proxy(name) => {
-            let peer = connected.address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
+            let peer = connected
+                .address
+                .map_or_else(|| "unix".to_owned(), |address| address.to_string());
             log::event("refused").with("cause", "contract").with("peer", peer).seldom("contract").because(format_args!(
                 "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
                 proxy.name()
@@ -133,7 +156,10 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
             None => return stranger(&unproven),
         },
     };
-    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
     let mut hosts = headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (_, Some(_)) => return bare(StatusCode::BAD_REQUEST),
@@ -146,17 +172,30 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     };
     // never good here, and so not even looked up
     if headers.get_all(AUTHORIZATION).iter().any(is_app_password) {
-        let line = log::event("refused").with("cause", "scope").with("address", address);
+        let line = log::event("refused")
+            .with("cause", "scope")
+            .with("address", address);
         line.because("an app password opens none of the gate's own pages");
         return bare(StatusCode::FORBIDDEN);
     }
-    let Some(page) = request.uri().path().strip_prefix(site.url.path.as_str()).map(str::to_owned) else {
+    let Some(page) = request
+        .uri()
+        .path()
+        .strip_prefix(site.url.path.as_str())
+        .map(str::to_owned)
+    else {
         return bare(StatusCode::NOT_FOUND);
     };
     let (mut parts, body) = request.into_parts();
     api::into_cookies(site, &page, &mut parts.headers);
     let t = Language::asked(&parts.headers);
-    let guest = Guest { site, headers: &parts.headers, address, identity, t };
+    let guest = Guest {
+        site,
+        headers: &parts.headers,
+        address,
+        identity,
+        t,
+    };
     if !log::has_access() {
         return own_pages::turn_to(&guest, &parts, &page, body).await;
     }
@@ -164,7 +203,14 @@ async fn own_page(site: &Arc<Site>, connected: Connected, request: Request<Incom
     let (began, session) = (Instant::now(), guest.session());
     let reply = own_pages::turn_to(&guest, &parts, &page, body).await;
     let user = session.as_ref().map(|session| &session.name);
-    access::page(&parts, &site.url, address, user, reply.status(), began.elapsed());
+    access::page(
+        &parts,
+        &site.url,
+        address,
+        user,
+        reply.status(),
+        began.elapsed(),
+    );
     reply
 }
 

@@ -31,17 +31,33 @@ pub(crate) fn of_nobody(site: &Site, request: &Request<'_>) -> Decision {
 }
 
 /// Of one with an app password.
-pub(crate) fn of_app_password(site: &Site, request: &Request<'_>, found: &FoundAppPassword) -> Decision {
+pub(crate) fn of_app_password(
+    site: &Site,
+    request: &Request<'_>,
+    found: &FoundAppPassword,
+) -> Decision {
     let groups = [declared(site, &found.account), found.groups.as_slice()];
-    let person = Person { name: &found.account, groups, of_host: None };
+    let person = Person {
+        name: &found.account,
+        groups,
+        of_host: None,
+    };
     rule::decide(&site.gate().rule, request, Some(&person))
 }
 
 /// Of one in a session, and whether that is enough.
-pub(crate) fn of_session(site: &Site, request: &Request<'_>, session: &Session) -> (Decision, Reach) {
+pub(crate) fn of_session(
+    site: &Site,
+    request: &Request<'_>,
+    session: &Session,
+) -> (Decision, Reach) {
     let groups = [declared(site, &session.name), session.groups.as_slice()];
     let of_host = session.host_groups.answer(&site.asked_groups);
-    let person = Person { name: &session.name, groups, of_host };
+    let person = Person {
+        name: &session.name,
+        groups,
+        of_host,
+    };
     let decision = rule::decide(&site.gate().rule, request, Some(&person));
     let reach = match decision.access {
         Access::Open | Access::Password => Reach::Enough,
@@ -72,8 +88,12 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
         // other groups were asked about when it began: whether the policy means this person, a new session knows
         (true, None) => return false,
         (true, Some(of_host)) => {
-            let ours = site.config.memberships(&session.name, &session.groups).map(Group::as_str);
-            PersonGroups::known(ours.chain(of_host.held())).in_doubt(of_host.in_doubt(), Doubt::Earlier)
+            let ours = site
+                .config
+                .memberships(&session.name, &session.groups)
+                .map(Group::as_str);
+            PersonGroups::known(ours.chain(of_host.held()))
+                .in_doubt(of_host.in_doubt(), Doubt::Earlier)
         }
     };
     let subject = Subject {
@@ -87,7 +107,9 @@ pub(crate) fn is_full(site: &Site, session: &Session, address: Option<Address>) 
 }
 
 fn declared<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {
-    site.config.declared(name).map_or(&[], |declared| &declared.groups)
+    site.config
+        .declared(name)
+        .map_or(&[], |declared| &declared.groups)
 }
 
 /// A page behind the gate, to go back to.
@@ -105,11 +127,19 @@ impl BackTo {
 
     /// As a door asks about it.
     pub(crate) fn page(&self) -> Page<'_> {
-        Page { host: &self.host, target: &self.target }
+        Page {
+            host: &self.host,
+            target: &self.target,
+        }
     }
 
     /// The request of a browser that goes back.
     pub(crate) fn request(&self, address: Address) -> Request<'_> {
-        Request { host: &self.host, target: &self.target, method: "GET", address: Some(address) }
+        Request {
+            host: &self.host,
+            target: &self.target,
+            method: "GET",
+            address: Some(address),
+        }
     }
 }

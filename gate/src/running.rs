@@ -32,7 +32,10 @@ impl Running {
     pub(crate) fn start(path: &Path, config: Config) -> Result<Running, Stopped> {
         let read = || -> Result<_, String> {
             let Some(url) = config.gate.url.clone() else {
-                return Err(format!("{}: gate.url is missing, where browsers find the gate", path.display()));
+                return Err(format!(
+                    "{}: gate.url is missing, where browsers find the gate",
+                    path.display()
+                ));
             };
             let secrets = check_gate(path, None, &config).map_err(|error| error.to_string())?;
             let believed = Believed::new(&config.gate, secrets);
@@ -57,7 +60,11 @@ impl Running {
         };
         let site = Arc::new(site.with_own_paths());
         let secretary = Secretary::start(&site.config, site.watch.app_passwords());
-        Ok(Running { site, watching, secretary })
+        Ok(Running {
+            site,
+            watching,
+            secretary,
+        })
     }
 
     /// Ends it when nobody else has the site any more, or when that took too long.

@@ -43,14 +43,18 @@ impl Secretary {
 
 fn write_down(config: &Config, passwords: &AppPasswords) {
     let (used, wrong) = passwords.take_seen();
-    let Ok(now) = clock::now() else { return passwords.give_back(&used) };
+    let Ok(now) = clock::now() else {
+        return passwords.give_back(&used);
+    };
     let wrong: Vec<_> = wrong.into_iter().map(|address| (address, now)).collect();
     let written = Door::open(config.clone()).and_then(|mut door| {
         door.note_app_passwords(&used, &wrong)?;
         door.clear(now)
     });
     if let Err(error) = written {
-        log::says(format_args!("the last uses of app passwords cannot be written down yet: {error}"));
+        log::says(format_args!(
+            "the last uses of app passwords cannot be written down yet: {error}"
+        ));
         passwords.give_back(&used);
     }
 }

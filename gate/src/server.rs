@@ -60,7 +60,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the gate until a signal ends it.
 pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
-    let in_force = file::in_force(path).map_err(|error| Stopped::Configuration(error.to_string()))?;
+    let in_force =
+        file::in_force(path).map_err(|error| Stopped::Configuration(error.to_string()))?;
     log::goes_by(&in_force.config.gate);
     if let Some(problem) = &in_force.problem {
         log::says(problem);
@@ -84,31 +85,62 @@ pub(crate) fn run(path: &Path) -> Result<(), Stopped> {
 }
 
 fn threads() -> Result<Runtime, String> {
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     built.map_err(|error| format!("no threads: {error}"))
 }
 
 /// Serves until a signal ends it; what ran last.
-async fn serve(path: &Path, running: Running, health: Arc<Health>) -> (Result<(), Stopped>, Running) {
+async fn serve(
+    path: &Path,
+    running: Running,
+    health: Arc<Health>,
+) -> (Result<(), Stopped>, Running) {
     let bound = bind(&running.site).await;
-    let Bound { listeners, operations, certificate, mut orders } = match bound {
+    let Bound {
+        listeners,
+        operations,
+        certificate,
+        mut orders,
+    } = match bound {
         Ok(bound) => bound,
         Err(error) => return (Err(error), running),
     };
     let (end, ended) = watch::channel(());
     let sites = Arc::new(ArcSwap::new(Arc::clone(&running.site)));
-    let host = Host { sites: Arc::clone(&sites), connections: Connections::affordable() };
+    let host = Host {
+        sites: Arc::clone(&sites),
+        connections: Connections::affordable(),
+    };
     let graceful = Arc::new(GracefulShutdown::new());
     let accepting: Vec<_> = listeners
         .into_iter()
-        .map(|listener| tokio::spawn(accept(host.clone(), listener, Arc::clone(&graceful), ended.clone())))
+        .map(|listener| {
+            tokio::spawn(accept(
+                host.clone(),
+                listener,
+                Arc::clone(&graceful),
+                ended.clone(),
+            ))
+        })
         .collect();
-    let gate = Gate { sites: Arc::clone(&sites), connections: Arc::clone(&host.connections), health };
+    let gate = Gate {
+        sites: Arc::clone(&sites),
+        connections: Arc::clone(&host.connections),
+        health,
+    };
     let health = Arc::clone(&gate.health);
     if let Some(listener) = operations {
         tokio::spawn(gate.answer_at(listener));
     }
-    let mut reload = Reload { path: path.to_owned(), running, sites, certificate, health };
+    let mut reload = Reload {
+        path: path.to_owned(),
+        running,
+        sites,
+        certificate,
+        health,
+    };
     manager::watch_over_us();
     manager::is_ready();
     while orders.next().await == Order::Reload {
@@ -121,10 +153,15 @@ async fn serve(path: &Path, running: Running, health: Arc<Health>) -> (Result<()
         // It ends by itself; a panic there must not keep the others from draining.
         let _ = task.await;
     }
-    let Some(graceful) = Arc::into_inner(graceful) else { return (Ok(()), reload.running) };
+    let Some(graceful) = Arc::into_inner(graceful) else {
+        return (Ok(()), reload.running);
+    };
     host.connections.end_idle();
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        log::says(format_args!("requests still open after {} s were cut", DRAIN.as_secs()));
+        log::says(format_args!(
+            "requests still open after {} s were cut",
+            DRAIN.as_secs()
+        ));
     }
     (Ok(()), reload.running)
 }
@@ -140,7 +177,12 @@ struct Bound {
 
 async fn bind(site: &Site) -> Result<Bound, Stopped> {
     let gate = site.gate();
-    let certificate = gate.tls.as_ref().map(Certificate::read).transpose().map_err(Stopped::Configuration)?;
+    let certificate = gate
+        .tls
+        .as_ref()
+        .map(Certificate::read)
+        .transpose()
+        .map_err(Stopped::Configuration)?;
     let mut sockets = Sockets::handed_over();
     let mut listeners = Vec::new();
     let wrong = |why| format!("gate.listen: {why}");
@@ -148,19 +190,33 @@ async fn bind(site: &Site) -> Result<Bound, Stopped> {
     let takes_rest = |listen: &&Listen| **listen == Listen::Systemd(None);
     let named = gate.listen.iter().filter(|listen| !takes_rest(listen));
     for listen in named.chain(gate.listen.iter().filter(takes_rest).take(1)) {
-        listeners.extend(Listener::bind(listen, certificate.as_ref(), &mut sockets).await.map_err(wrong)?);
+        listeners.extend(
+            Listener::bind(listen, certificate.as_ref(), &mut sockets)
+                .await
+                .map_err(wrong)?,
+        );
     }
     sockets.are_all_taken().map_err(wrong)?;
     let mut operations = None;
     if let Some(at) = &gate.operations {
         let bound = Listener::bind(at.listen(), None, &mut sockets).await;
-        operations = bound.map_err(|why| format!("gate.operations: {why}"))?.pop();
-        log::says(format_args!("answers monitoring at {}", String::from(at.clone())));
+        operations = bound
+            .map_err(|why| format!("gate.operations: {why}"))?
+            .pop();
+        log::says(format_args!(
+            "answers monitoring at {}",
+            String::from(at.clone())
+        ));
     }
     for listen in &gate.listen {
         log::says(format_args!("listens on {}", String::from(listen.clone())));
     }
-    Ok(Bound { listeners, operations, certificate, orders: Orders::listen()? })
+    Ok(Bound {
+        listeners,
+        operations,
+        certificate,
+        orders: Orders::listen()?,
+    })
 }
 
 /// What every connection needs.
@@ -216,7 +272,11 @@ async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, ac
                 seat,
                 watcher,
                 stream,
-                Connected { address: None, certificate: false, encrypted: false },
+                Connected {
+                    address: None,
+                    certificate: false,
+                    encrypted: false,
+                },
             )
             .await;
         }
@@ -226,19 +286,29 @@ async fn serve_one(sites: &Arc<ArcSwap<Site>>, seat: &Seat, watcher: Watcher, ac
                 seat,
                 watcher,
                 stream,
-                Connected { address: Some(address), certificate: false, encrypted: false },
+                Connected {
+                    address: Some(address),
+                    certificate: false,
+                    encrypted: false,
+                },
             )
             .await;
         }
         Accepted::Tls(stream, address, acceptor) => {
-            let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
+            let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else {
+                return;
+            };
             let certificate = stream.get_ref().1.peer_certificates().is_some();
             talk(
                 sites,
                 seat,
                 watcher,
                 stream,
-                Connected { address: Some(address), certificate, encrypted: true },
+                Connected {
+                    address: Some(address),
+                    certificate,
+                    encrypted: true,
+                },
             )
             .await;
         }
@@ -258,7 +328,10 @@ fn holding(
     if !has_few_fields(request.headers()) {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let is_proxy = site.believed.proxy(connected, request.headers(), None).is_ok();
+    let is_proxy = site
+        .believed
+        .proxy(connected, request.headers(), None)
+        .is_ok();
     let address = connected.address.filter(|_| !is_proxy);
     let held = seat.holds(address, request).ok_or_else(|| {
         METRICS.busy("memory", Busy::Own);
@@ -275,7 +348,11 @@ async fn talk(
     connected: Connected,
 ) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(HEADER_BYTES);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(HEADER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -26,7 +26,9 @@ impl Guest<'_> {
     /// The password has passed, and there is no second factor.
     pub(crate) fn ask_setup(&self, token: &EnrollmentToken) -> Reply {
         let page = match token.payload().may {
-            MayEnroll::WithOneTimeCode => self.invitation(StatusCode::FORBIDDEN, token.account(), None),
+            MayEnroll::WithOneTimeCode => {
+                self.invitation(StatusCode::FORBIDDEN, token.account(), None)
+            }
             MayEnroll::Yes | MayEnroll::Replacing | MayEnroll::Invited(_) => {
                 reply::see_other(&self.at("setup"))
             }
@@ -38,9 +40,14 @@ impl Guest<'_> {
     }
 
     /// A new authenticator, which nothing keeps yet; none, if the setup is over.
-    pub(crate) async fn begin_setup(&self, ticket: &EnrollmentToken) -> Result<Option<Shown>, NotJudged> {
+    pub(crate) async fn begin_setup(
+        &self,
+        ticket: &EnrollmentToken,
+    ) -> Result<Option<Shown>, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
-        self.judge().run(move |door| door.begin_web_setup(&asked, visit.now()?)).await
+        self.judge()
+            .run(move |door| door.begin_web_setup(&asked, visit.now()?))
+            .await
     }
 
     /// The one-time code without which a setup may not begin; what was refused stands in the log.
@@ -68,7 +75,9 @@ impl Guest<'_> {
         answer: Answer,
     ) -> Result<AfterSetupCode, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
-        let run = self.judge().run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
+        let run = self
+            .judge()
+            .run(move |door| door.confirm_web_setup(&asked, draft, &answer, visit.now()?));
         run.await
     }
 
@@ -79,35 +88,43 @@ impl Guest<'_> {
         confirmed: Typed,
     ) -> Result<AfterSetup, NotJudged> {
         let (asked, visit) = (ticket.clone(), Visit::of(self));
-        let run = self
-            .judge()
-            .run(move |door| door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?));
+        let run = self.judge().run(move |door| {
+            door.finish_web_setup(&visit.browser(), &asked, &confirmed, visit.now()?)
+        });
         run.await
     }
 
     /// GET setup
     pub(crate) async fn setup_page(&self) -> Reply {
-        let Some(ticket) = self.setup_ticket() else { return reply::see_other(&self.at("sign-in")) };
+        let Some(ticket) = self.setup_ticket() else {
+            return reply::see_other(&self.at("sign-in"));
+        };
         if ticket.payload().may == MayEnroll::WithOneTimeCode {
             return self.invitation(StatusCode::OK, ticket.account(), None);
         }
         match self.begin_setup(&ticket).await {
             Err(error) => self.not_judged(&error),
             Ok(None) => self.setup_is_over(),
-            Ok(Some(shown)) => self.new_authenticator(StatusCode::OK, FIRST, ticket.account(), &shown, None),
+            Ok(Some(shown)) => {
+                self.new_authenticator(StatusCode::OK, FIRST, ticket.account(), &shown, None)
+            }
         }
     }
 
     /// POST setup/one-time-code
     pub(crate) async fn enter_invitation(&self, form: &Form) -> Reply {
-        let Some(ticket) = self.setup_ticket() else { return self.setup_is_over() };
+        let Some(ticket) = self.setup_ticket() else {
+            return self.setup_is_over();
+        };
         let answer = Answer::read(form.field("code").as_bytes());
         match self.invite(&ticket, answer).await {
             Err(error) => self.not_judged(&error),
-            Ok(Ok(ticket)) => match self.with_ticket(reply::see_other(&self.at("setup")), &ticket) {
-                Ok(page) => page,
-                Err(error) => self.not_judged(&error),
-            },
+            Ok(Ok(ticket)) => {
+                match self.with_ticket(reply::see_other(&self.at("setup")), &ticket) {
+                    Ok(page) => page,
+                    Err(error) => self.not_judged(&error),
+                }
+            }
             Ok(Err(Refusal::Expired)) => self.setup_is_over(),
             Ok(Err(refusal)) => {
                 let text = match refusal {
@@ -128,14 +145,25 @@ impl Guest<'_> {
 
     /// POST setup/code
     pub(crate) async fn confirm_setup(&self, form: &Form) -> Reply {
-        let Some(ticket) = self.setup_ticket() else { return self.setup_is_over() };
+        let Some(ticket) = self.setup_ticket() else {
+            return self.setup_is_over();
+        };
         let answer = Answer::read(form.field("code").as_bytes());
-        match self.enter_setup_code(&ticket, form.field("draft").to_owned().into(), answer).await {
+        match self
+            .enter_setup_code(&ticket, form.field("draft").to_owned().into(), answer)
+            .await
+        {
             Err(error) => self.not_judged(&error),
             Ok(AfterSetupCode::Over) => self.setup_is_over(),
             Ok(AfterSetupCode::Refused(refusal, shown)) => {
                 let text = self.t.refusal(refusal);
-                self.new_authenticator(StatusCode::UNAUTHORIZED, FIRST, ticket.account(), &shown, Some(&text))
+                self.new_authenticator(
+                    StatusCode::UNAUTHORIZED,
+                    FIRST,
+                    ticket.account(),
+                    &shown,
+                    Some(&text),
+                )
             }
             Ok(AfterSetupCode::Confirmed { codes, confirmed }) => {
                 let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
@@ -146,12 +174,17 @@ impl Guest<'_> {
 
     /// POST setup/finish
     pub(crate) async fn finish_setup(&self, form: &Form) -> Reply {
-        let Some(ticket) = self.setup_ticket() else { return self.setup_is_over() };
+        let Some(ticket) = self.setup_ticket() else {
+            return self.setup_is_over();
+        };
         // browsers insist on the tick; whoever leaves it out wrote the request by hand
         if form.field("saved") != "yes" {
             return reply::bare(StatusCode::BAD_REQUEST);
         }
-        match self.activate_setup(&ticket, form.field("confirmed").to_owned().into()).await {
+        match self
+            .activate_setup(&ticket, form.field("confirmed").to_owned().into())
+            .await
+        {
             Err(error) => self.not_judged(&error),
             Ok(AfterSetup::Over) => self.setup_is_over(),
             Ok(AfterSetup::Opened(opened)) => {
@@ -161,7 +194,13 @@ impl Guest<'_> {
     }
 
     /// Recovery codes, shown once; `ticket` makes them good.
-    pub(crate) fn new_codes(&self, codes: &[&str], act: &str, ticket: &str, button: String) -> Reply {
+    pub(crate) fn new_codes(
+        &self,
+        codes: &[&str],
+        act: &str,
+        ticket: &str,
+        button: String,
+    ) -> Reply {
         let page = pages::SetupCodes {
             frame: self.frame(),
             codes,
@@ -183,19 +222,34 @@ impl Guest<'_> {
     }
 
     /// The cookie of a setup.
-    pub(crate) fn with_ticket(&self, page: Reply, ticket: &EnrollmentToken) -> Result<Reply, NotJudged> {
+    pub(crate) fn with_ticket(
+        &self,
+        page: Reply,
+        ticket: &EnrollmentToken,
+    ) -> Result<Reply, NotJudged> {
         let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys()));
         let value = value.map_err(|error| unavailable(&error))?;
-        Ok(reply::with_cookie(page, &jar.strict(jar.names.setup, &value, Kind::Enrollment.life())))
+        Ok(reply::with_cookie(
+            page,
+            &jar.strict(jar.names.setup, &value, Kind::Enrollment.life()),
+        ))
     }
 
     /// The setup is over.
     pub(crate) fn without_ticket(&self, page: Reply) -> Reply {
-        reply::with_cookie(page, &self.site.jar.strict(self.site.jar.names.setup, "", 0))
+        reply::with_cookie(
+            page,
+            &self.site.jar.strict(self.site.jar.names.setup, "", 0),
+        )
     }
 
     fn setup_is_over(&self) -> Reply {
-        let page = self.sign_in(StatusCode::UNAUTHORIZED, "", "", Some(&self.t.say("setup-over")));
+        let page = self.sign_in(
+            StatusCode::UNAUTHORIZED,
+            "",
+            "",
+            Some(&self.t.say("setup-over")),
+        );
         self.without_ticket(page)
     }
 
@@ -204,12 +258,28 @@ impl Guest<'_> {
             Some(group) => self.t.say_of("group", "name", group.to_owned()),
             None => word.to_owned(),
         };
-        let administrators: Vec<String> = self.site.config.policy.administrators.words().map(word).collect();
+        let administrators: Vec<String> = self
+            .site
+            .config
+            .policy
+            .administrators
+            .words()
+            .map(word)
+            .collect();
         let ask = match administrators.is_empty() {
             true => self.t.say("needed-ask"),
-            false => self.t.say_of("needed-ask-one-of", "administrators", administrators.join(", ")),
+            false => self.t.say_of(
+                "needed-ask-one-of",
+                "administrators",
+                administrators.join(", "),
+            ),
         };
-        let page = pages::SetupInvitation { frame: self.frame(), user: name.as_str(), ask: &ask, message };
+        let page = pages::SetupInvitation {
+            frame: self.frame(),
+            user: name.as_str(),
+            ask: &ask,
+            message,
+        };
         reply::page(status, html(&page))
     }
 
@@ -223,8 +293,10 @@ impl Guest<'_> {
         message: Option<&str>,
     ) -> Reply {
         let Some(picture) = qr::svg(&shown.url) else {
-            return self
-                .failed("unavailable", "the setup's URL is too long for a QR code; shorten totp.issuer");
+            return self.failed(
+                "unavailable",
+                "the setup's URL is too long for a QR code; shorten totp.issuer",
+            );
         };
         let page = pages::Setup {
             frame: self.frame(),
@@ -243,7 +315,10 @@ impl Guest<'_> {
 
 /// What no door was asked for.
 pub(crate) fn unavailable(error: &dyn std::error::Error) -> NotJudged {
-    NotJudged::Failed { cause: "unavailable", why: error.to_string() }
+    NotJudged::Failed {
+        cause: "unavailable",
+        why: error.to_string(),
+    }
 }
 
 /// As people copy it by hand; apps read over the blanks.

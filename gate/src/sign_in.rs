@@ -48,7 +48,10 @@ impl Form {
     }
 
     pub(crate) fn field(&self, name: &str) -> &str {
-        self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(field, _)| field == name)
+            .map_or("", |(_, value)| value.as_str())
     }
 }
 
@@ -90,7 +93,11 @@ impl Guest<'_> {
         };
         let answer = Answer::read(form.field("code").as_bytes());
         let any_text = !matches!(answer, Answer::Digits(_));
-        let trust = if form.field("trust") == "yes" { Trust::Asked } else { Trust::NotAsked };
+        let trust = if form.field("trust") == "yes" {
+            Trust::Asked
+        } else {
+            Trust::NotAsked
+        };
         match self.judge_code(&ticket, answer, trust).await {
             Err(error) => self.not_judged(&error),
             Ok(AfterCode::Opened(opened)) => self.opened(&opened, &ticket.payload().back_to),
@@ -104,11 +111,20 @@ impl Guest<'_> {
                         Some(&text),
                     ),
                     Refusal::Delayed { wait } | Refusal::AddressDelayed { wait } => {
-                        let page =
-                            self.code(StatusCode::TOO_MANY_REQUESTS, &ticket, Said::Alert(&text), any_text);
+                        let page = self.code(
+                            StatusCode::TOO_MANY_REQUESTS,
+                            &ticket,
+                            Said::Alert(&text),
+                            any_text,
+                        );
                         reply::with_retry_after(page, wait)
                     }
-                    _ => self.code(StatusCode::UNAUTHORIZED, &ticket, Said::Alert(&text), any_text),
+                    _ => self.code(
+                        StatusCode::UNAUTHORIZED,
+                        &ticket,
+                        Said::Alert(&text),
+                        any_text,
+                    ),
                 }
             }
         }
@@ -122,9 +138,9 @@ impl Guest<'_> {
         trust: Trust,
     ) -> Result<AfterCode, NotJudged> {
         let (said, visit) = (ticket.clone(), Visit::of(self));
-        let run = self
-            .judge()
-            .run(move |door| door.enter_code(&visit.browser(), &said, &answer, trust, visit.now()?));
+        let run = self.judge().run(move |door| {
+            door.enter_code(&visit.browser(), &said, &answer, trust, visit.now()?)
+        });
         let next = run.await?;
         if let AfterCode::Refused(refusal) = &next {
             self.log(ticket.account(), "refused", &refusal.to_string());
@@ -149,15 +165,23 @@ impl Guest<'_> {
     /// The same, if it is clear which one counts.
     fn clear_session(&self) -> Result<Option<Session>, Unclear> {
         let line = check::cookie_line(self.headers)?;
-        let shown = Shown::read(line.as_bytes(), self.site.jar.names.session, &self.site.watch.keys(), MOST);
-        shown.session(|session| self.is_good(session)).map(|session| session.cloned())
+        let shown = Shown::read(
+            line.as_bytes(),
+            self.site.jar.names.session,
+            &self.site.watch.keys(),
+            MOST,
+        );
+        shown
+            .session(|session| self.is_good(session))
+            .map(|session| session.cloned())
     }
 
     /// What is unclear about the cookies of whoever is here.
     pub(crate) fn unclear(&self) -> Option<Unclear> {
-        self.clear_session()
-            .err()
-            .or_else(|| self.token(self.site.jar.names.login, |value| self.read_ticket(value)).err())
+        self.clear_session().err().or_else(|| {
+            self.token(self.site.jar.names.login, |value| self.read_ticket(value))
+                .err()
+        })
     }
 
     /// Whether a session is good here and now. One that checks refuse is none here either, or the browser would be sent to
@@ -178,7 +202,9 @@ impl Guest<'_> {
 
     /// The sign-in that waits for its code.
     pub(crate) fn ticket(&self) -> Option<LoginToken> {
-        self.token(self.site.jar.names.login, |value| self.read_ticket(value)).ok().flatten()
+        self.token(self.site.jar.names.login, |value| self.read_ticket(value))
+            .ok()
+            .flatten()
     }
 
     fn read_ticket(&self, value: &str) -> Option<LoginToken> {
@@ -215,7 +241,11 @@ impl Guest<'_> {
     /// The session has begun: its cookies, and the way back.
     pub(crate) fn opened(&self, opened: &Opened, back_to: &str) -> Reply {
         let told = self.told(opened);
-        let back_to = if back_to.is_empty() { self.site.url.path.as_str() } else { back_to };
+        let back_to = if back_to.is_empty() {
+            self.site.url.path.as_str()
+        } else {
+            back_to
+        };
         let page = if told.is_empty() {
             reply::see_other(back_to)
         } else {
@@ -249,14 +279,21 @@ impl Guest<'_> {
         let page = self.with_session(page, opened);
         let page = reply::with_cookie(page, &jar.own(jar.names.login, "", 0));
         let page = match &opened.browser_cookie {
-            Some(value) => reply::with_cookie(page, &jar.own(jar.names.browser, value, gate.trust.seconds())),
+            Some(value) => reply::with_cookie(
+                page,
+                &jar.own(jar.names.browser, value, gate.trust.seconds()),
+            ),
             None => page,
         };
         self.with_step_up(page, opened)
     }
 
     pub(crate) fn frame(&self) -> Frame<'_> {
-        Frame { base: &self.site.url.path, t: self.t, look: &self.site.look }
+        Frame {
+            base: &self.site.url.path,
+            t: self.t,
+            look: &self.site.look,
+        }
     }
 
     pub(crate) fn at(&self, page: &str) -> String {
@@ -287,11 +324,22 @@ impl Guest<'_> {
             };
             return reply::page(status, html(&page));
         }
-        let page = pages::SignIn { frame: self.frame(), back_to, user, message };
+        let page = pages::SignIn {
+            frame: self.frame(),
+            back_to,
+            user,
+            message,
+        };
         reply::page(status, html(&page))
     }
 
-    fn code(&self, status: StatusCode, ticket: &LoginToken, said: Said<'_>, any_text: bool) -> Reply {
+    fn code(
+        &self,
+        status: StatusCode,
+        ticket: &LoginToken,
+        said: Said<'_>,
+        any_text: bool,
+    ) -> Reply {
         let (app, mail) = match &ticket.payload().methods {
             Methods::App => (true, None),
             Methods::AppOrMail(to) => (true, Some(to.as_str())),
@@ -302,8 +350,16 @@ impl Guest<'_> {
             user: ticket.account().as_str(),
             sign_in: &self.to_sign_in(&ticket.payload().back_to),
             days: self.site.gate().trust.seconds() / 86_400,
-            message: if let Said::Alert(text) = said { Some(text) } else { None },
-            status: if let Said::Status(text) = said { Some(text) } else { None },
+            message: if let Said::Alert(text) = said {
+                Some(text)
+            } else {
+                None
+            },
+            status: if let Said::Status(text) = said {
+                Some(text)
+            } else {
+                None
+            },
             any_text,
             digits: ticket.payload().digits,
             app,
@@ -338,7 +394,10 @@ impl Guest<'_> {
 
     pub(crate) fn failed(&self, cause: &str, why: &str) -> Reply {
         METRICS.signed_in("failed", cause);
-        log::event("refused").with("cause", cause).with("address", self.address).because(why);
+        log::event("refused")
+            .with("cause", cause)
+            .with("address", self.address)
+            .because(why);
         let (title, line) = (self.t.say("out-of-order"), self.t.say("out-of-order-line"));
         self.notice(StatusCode::SERVICE_UNAVAILABLE, &title, &[line])
     }
@@ -354,15 +413,21 @@ impl Guest<'_> {
     /// The same format as the PAM module's.
     pub(crate) fn log(&self, name: &UserName, result: &str, cause: &str) {
         METRICS.signed_in(result, cause);
-        let line = log::event(result).with("cause", cause).with("address", self.address);
+        let line = log::event(result)
+            .with("cause", cause)
+            .with("address", self.address);
         line.with("service", SERVICE).quoted("user", name).write();
     }
 
     /// Notes that a name is another spelling of an account's.
     pub(crate) fn log_spelling(&self, other: &OtherSpelling) {
         METRICS.signed_in("refused", OTHER_SPELLING);
-        let line = log::event("refused").with("cause", OTHER_SPELLING).with("address", self.address);
-        line.with("service", SERVICE).quoted("user", &other.name).because(other);
+        let line = log::event("refused")
+            .with("cause", OTHER_SPELLING)
+            .with("address", self.address);
+        line.with("service", SERVICE)
+            .quoted("user", &other.name)
+            .because(other);
     }
 }
 
@@ -381,7 +446,11 @@ pub(crate) struct Visit {
 
 impl Visit {
     pub(crate) fn of(guest: &Guest<'_>) -> Visit {
-        let agent = guest.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("-");
+        let agent = guest
+            .headers
+            .get(USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("-");
         Visit {
             origin: Origin::Remote(guest.address),
             name: agent.chars().take(160).collect(),
@@ -394,7 +463,10 @@ impl Visit {
 
     /// The same, on the way to a page behind the gate.
     fn to(self, site: &Site, back_to: &str) -> Visit {
-        Visit { page: BackTo::read(site, back_to), ..self }
+        Visit {
+            page: BackTo::read(site, back_to),
+            ..self
+        }
     }
 
     pub(crate) fn browser(&self) -> Browser<'_> {

@@ -30,11 +30,21 @@ impl Guest<'_> {
     /// POST sign-out
     pub(crate) async fn sign_out(&self) -> Reply {
         let (status, title, line) = match self.end_sessions().await {
-            SignedOut::Ended => (StatusCode::OK, self.t.say("signed-out"), self.t.say("signed-out-line")),
-            SignedOut::Nothing => (StatusCode::OK, self.t.say("signed-out"), self.t.say("sign-out-unread")),
-            SignedOut::Left(left, _) => {
-                (StatusCode::SERVICE_UNAVAILABLE, self.t.say("out-of-order"), self.left(&left))
-            }
+            SignedOut::Ended => (
+                StatusCode::OK,
+                self.t.say("signed-out"),
+                self.t.say("signed-out-line"),
+            ),
+            SignedOut::Nothing => (
+                StatusCode::OK,
+                self.t.say("signed-out"),
+                self.t.say("sign-out-unread"),
+            ),
+            SignedOut::Left(left, _) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                self.t.say("out-of-order"),
+                self.left(&left),
+            ),
         };
         self.without_cookies(self.notice(status, &title, &[line]))
     }
@@ -48,11 +58,21 @@ impl Guest<'_> {
 
     /// Ends every session whose valid value is among the cookies, in time or not, of this host or not.
     pub(crate) async fn end_sessions(&self) -> SignedOut {
-        let Ok(line) = check::cookie_line(self.headers) else { return SignedOut::Nothing };
+        let Ok(line) = check::cookie_line(self.headers) else {
+            return SignedOut::Nothing;
+        };
         // one who signs out is sure to have one of them, so that all are looked at
-        let shown =
-            Shown::read(line.as_bytes(), self.site.jar.names.session, &self.site.watch.keys(), usize::MAX);
-        let mut sessions: Vec<Session> = shown.signed.into_iter().map(|(_, session)| session).collect();
+        let shown = Shown::read(
+            line.as_bytes(),
+            self.site.jar.names.session,
+            &self.site.watch.keys(),
+            usize::MAX,
+        );
+        let mut sessions: Vec<Session> = shown
+            .signed
+            .into_iter()
+            .map(|(_, session)| session)
+            .collect();
         sessions.sort_by_key(|session| session.id.0);
         sessions.dedup_by_key(|session| session.id);
         if sessions.is_empty() {
@@ -69,9 +89,13 @@ impl Guest<'_> {
                 why.get_or_insert(error);
             }
         }
-        let Some(why) = why else { return SignedOut::Ended };
+        let Some(why) = why else {
+            return SignedOut::Ended;
+        };
         if let NotJudged::Failed { cause, why } = &why {
-            let line = log::event("refused").with("cause", cause).with("address", self.address);
+            let line = log::event("refused")
+                .with("cause", cause)
+                .with("address", self.address);
             line.because(format_args!("a sign-out could not end the session: {why}"));
         }
         SignedOut::Left(left, why)
@@ -79,7 +103,10 @@ impl Guest<'_> {
 
     /// Its signature is right, so that it takes the share of those who have proven something, whether it is good here or not.
     async fn end(&self, session: &Session) -> Result<(), NotJudged> {
-        let workers = self.site.workers.serving(Applicant::proven(Key::SignOut(session.name.clone())));
+        let workers = self
+            .site
+            .workers
+            .serving(Applicant::proven(Key::SignOut(session.name.clone())));
         let id = session.id;
         workers.run(move |door| door.sign_out(id)).await
     }
@@ -87,13 +114,21 @@ impl Guest<'_> {
     /// GET cookies: clears them where it is clear that this is wanted: they are not clear, or the way led here from a page
     /// of the same site. Another site's link signs nobody out.
     pub(crate) fn cookies_page(&self) -> Reply {
-        let from = self.headers.get("sec-fetch-site").map(|site| site.as_bytes());
-        let led_here =
-            check::navigates(self.headers) && matches!(from, Some(b"none" | b"same-origin" | b"same-site"));
+        let from = self
+            .headers
+            .get("sec-fetch-site")
+            .map(|site| site.as_bytes());
+        let led_here = check::navigates(self.headers)
+            && matches!(from, Some(b"none" | b"same-origin" | b"same-site"));
         if led_here || self.unclear().is_some() {
             return self.clear_cookies();
         }
-        reply::page(StatusCode::OK, html(&pages::Cookies { frame: self.frame() }))
+        reply::page(
+            StatusCode::OK,
+            html(&pages::Cookies {
+                frame: self.frame(),
+            }),
+        )
     }
 
     /// POST cookies
@@ -105,10 +140,13 @@ impl Guest<'_> {
 
     /// GET not-covered
     pub(crate) fn not_covered_page(&self, host: &str) -> Reply {
-        let is_one = shared::web_address::is_host(host) && !self.site.covers(&host.to_ascii_lowercase());
+        let is_one =
+            shared::web_address::is_host(host) && !self.site.covers(&host.to_ascii_lowercase());
         let host = if is_one { host } else { "" };
-        let lines =
-            [self.t.say_of("not-covered-line", "host", host.to_owned()), self.t.say("not-covered-ask")];
+        let lines = [
+            self.t.say_of("not-covered-line", "host", host.to_owned()),
+            self.t.say("not-covered-ask"),
+        ];
         let page = pages::Notice {
             frame: self.frame(),
             title: &self.t.say("not-covered"),

@@ -21,7 +21,8 @@ pub(crate) struct Orders {
 impl Orders {
     /// Listens from now on.
     pub(crate) fn listen() -> Result<Orders, String> {
-        let of = |kind| signal(kind).map_err(|error| format!("signals cannot be waited for: {error}"));
+        let of =
+            |kind| signal(kind).map_err(|error| format!("signals cannot be waited for: {error}"));
         Ok(Orders {
             terminate: of(SignalKind::terminate())?,
             interrupt: of(SignalKind::interrupt())?,

@@ -32,8 +32,14 @@ impl Uncovered {
         if !is_host(host) || noted.len() >= Uncovered::MOST || !noted.insert(host.to_owned()) {
             return;
         }
-        let last = if noted.len() == Uncovered::MOST { "; more such hosts are not logged" } else { "" };
-        let line = log::event("refused").with("cause", "host-not-covered").quoted("host", host);
+        let last = if noted.len() == Uncovered::MOST {
+            "; more such hosts are not logged"
+        } else {
+            ""
+        };
+        let line = log::event("refused")
+            .with("cause", "host-not-covered")
+            .quoted("host", host);
         match &site.gate().cookie_domain {
             Some(domain) if site.url.has_own_host() => line.because(format_args!(
                 "gate.cookie_domain = \"{}\" does not cover {host}, so that nobody can sign in there: widen it, or give the host a path in gate.own_paths{last}",
@@ -73,7 +79,11 @@ impl Site {
     pub(crate) fn with_own_paths(mut self) -> Site {
         let at = |url: &GateUrl| {
             let jar = Jar::new(self.gate(), &url.path);
-            Arc::new(Site { url: url.clone(), jar, ..self.clone() })
+            Arc::new(Site {
+                url: url.clone(),
+                jar,
+                ..self.clone()
+            })
         };
         self.own_paths = self.gate().own_paths.iter().map(at).collect();
         self
@@ -136,8 +146,14 @@ impl Site {
         };
         let sound = url.bytes().all(|b| b.is_ascii_graphic())
             && port.parse::<u16>().is_ok()
-            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-        let whole = if url.len() <= LONGEST { url } else { &url[..url.len() - rest.len() + end] };
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+        let whole = if url.len() <= LONGEST {
+            url
+        } else {
+            &url[..url.len() - rest.len() + end]
+        };
         (sound && self.covers(&host.trim_end_matches('.').to_ascii_lowercase())).then_some(whole)
     }
 }

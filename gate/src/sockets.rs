@@ -54,9 +54,9 @@ impl Sockets {
     /// The one that listens at a path, if there is one: where the folder is root's, the gate cannot make it.
     pub(crate) fn take_at(&mut self, path: &Path) -> Option<UnixListener> {
         let listens_there = |one: &HandedOver| match &one.socket {
-            Ok(Socket::Unix(socket)) => {
-                socket.local_addr().is_ok_and(|address| address.as_pathname() == Some(path))
-            }
+            Ok(Socket::Unix(socket)) => socket
+                .local_addr()
+                .is_ok_and(|address| address.as_pathname() == Some(path)),
             _ => false,
         };
         let number = self.0.iter().position(listens_there)?;
@@ -101,9 +101,9 @@ fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
             listener.set_nonblocking(true)?;
             Ok(Socket::Tcp(listener))
         }
-        _ => {
-            Err(io::Error::other("it is neither TCP nor a unix stream; set ListenStream= in the socket unit"))
-        }
+        _ => Err(io::Error::other(
+            "it is neither TCP nor a unix stream; set ListenStream= in the socket unit",
+        )),
     }
 }
 
@@ -111,6 +111,8 @@ fn socket(descriptors: &mut ListenFd, number: usize) -> io::Result<Socket> {
 fn listens(socket: &impl AsFd) -> io::Result<()> {
     match getsockopt(socket, AcceptConn)? {
         true => Ok(()),
-        false => Err(io::Error::other("it does not listen; set Accept=no in the socket unit")),
+        false => Err(io::Error::other(
+            "it does not listen; set Accept=no in the socket unit",
+        )),
     }
 }

@@ -54,7 +54,10 @@ impl Fresh {
     /// In the fields of a form.
     pub(crate) fn of(form: &Form) -> Fresh {
         let field = |name| Zeroizing::new(form.field(name).to_owned());
-        Fresh { password: field("password"), code: field("code") }
+        Fresh {
+            password: field("password"),
+            code: field("code"),
+        }
     }
 
     fn is_nothing(&self) -> bool {
@@ -85,7 +88,10 @@ impl Guest<'_> {
         let keys = self.site.watch.keys();
         let read = |value| StepUpToken::read(value, &keys, &session, now);
         let ticket = values.into_iter().take(MOST).find_map(read)?;
-        self.site.url.has_own_host().then_some(Proven { session, ticket })
+        self.site
+            .url
+            .has_own_host()
+            .then_some(Proven { session, ticket })
     }
 
     /// What a proof in this session takes now.
@@ -117,9 +123,9 @@ impl Guest<'_> {
             FirstFactor::Pam => self.ask_host_again(&session, fresh, answer).await,
             FirstFactor::Header => {
                 let (whose, visit) = (session.clone(), Visit::of(self));
-                let run = self
-                    .judge()
-                    .run(move |door| door.step_up_by_code(&visit.browser(), &whose, &answer, visit.now()?));
+                let run = self.judge().run(move |door| {
+                    door.step_up_by_code(&visit.browser(), &whose, &answer, visit.now()?)
+                });
                 run.await
             }
         };
@@ -128,15 +134,25 @@ impl Guest<'_> {
                 self.log(&session.name, "accepted", "step-up");
                 return Ok(Proven { session, ticket });
             }
-            AfterStepUp::Password(refusal) => {
-                (Refused::password(self.t, refusal), format!("step-up-password-{refusal}"))
-            }
-            AfterStepUp::Code(refusal) => (Refused::answer(self.t, refusal), format!("step-up-{refusal}")),
+            AfterStepUp::Password(refusal) => (
+                Refused::password(self.t, refusal),
+                format!("step-up-password-{refusal}"),
+            ),
+            AfterStepUp::Code(refusal) => (
+                Refused::answer(self.t, refusal),
+                format!("step-up-{refusal}"),
+            ),
             AfterStepUp::Unasked => {
                 let why = "postern-password did not ask PAM; its log says why".to_owned();
-                return Err(self.not_run(&NotJudged::Failed { cause: "password-unasked", why }));
+                return Err(self.not_run(&NotJudged::Failed {
+                    cause: "password-unasked",
+                    why,
+                }));
             }
-            AfterStepUp::Over => (Refused::signed_out(self.t), "step-up-session-over".to_owned()),
+            AfterStepUp::Over => (
+                Refused::signed_out(self.t),
+                "step-up-session-over".to_owned(),
+            ),
         };
         self.log(&session.name, "refused", &cause);
         Err(refused)
@@ -151,7 +167,13 @@ impl Guest<'_> {
         let (whose, visit) = (session.clone(), Visit::of(self));
         let password = Password::typed(fresh.password.clone());
         let run = self.judge().run_hash(move |door| {
-            door.step_up(&visit.browser(), &whose, password.as_ref(), &answer, visit.now()?)
+            door.step_up(
+                &visit.browser(),
+                &whose,
+                password.as_ref(),
+                &answer,
+                visit.now()?,
+            )
         });
         run.await
     }
@@ -164,21 +186,30 @@ impl Guest<'_> {
         answer: Answer,
     ) -> Result<AfterStepUp, NotJudged> {
         let (name, visit) = (session.name.clone(), Visit::of(self));
-        let run = self
-            .judge()
-            .run(move |door| door.try_first_factor(&visit.browser(), &name, &Answer::Unfit, visit.now()?));
+        let run = self.judge().run(move |door| {
+            door.try_first_factor(&visit.browser(), &name, &Answer::Unfit, visit.now()?)
+        });
         let tried = match run.await? {
             Ok(tried) => tried,
             Err(refusal) => return Ok(AfterStepUp::Password(refusal)),
         };
-        let said = self.host_says(&self.judge().applicant, &session.name, &fresh.password).await?;
+        let said = self
+            .host_says(&self.judge().applicant, &session.name, &fresh.password)
+            .await?;
         let said = said.unwrap_or_else(|why| {
             log::says(why);
             Said::Unasked
         });
         let (whose, visit) = (session.clone(), Visit::of(self));
         let run = self.judge().run(move |door| {
-            door.settle_step_up(&visit.browser(), &whose, &tried, said, &answer, visit.now()?)
+            door.settle_step_up(
+                &visit.browser(),
+                &whose,
+                &tried,
+                said,
+                &answer,
+                visit.now()?,
+            )
         });
         run.await
     }
@@ -192,7 +223,10 @@ impl Guest<'_> {
     pub(crate) fn going_on(&self, page: Reply, proven: &Proven, opened: &Opened) -> Reply {
         self.remembering(
             self.with_session(page, opened),
-            &proven.ticket.clone().going_on(&opened.session, &opened.keys),
+            &proven
+                .ticket
+                .clone()
+                .going_on(&opened.session, &opened.keys),
             &opened.keys,
         )
     }
@@ -204,12 +238,22 @@ impl Guest<'_> {
         reply::with_cookie(page, &self.site.jar.session(&value, seconds))
     }
 
-    fn remembering(&self, page: Reply, ticket: &StepUpToken, keys: &shared::vault::TokenKeys) -> Reply {
-        let (Ok(now), true) = (clock::now(), self.site.url.has_own_host()) else { return page };
+    fn remembering(
+        &self,
+        page: Reply,
+        ticket: &StepUpToken,
+        keys: &shared::vault::TokenKeys,
+    ) -> Reply {
+        let (Ok(now), true) = (clock::now(), self.site.url.has_own_host()) else {
+            return page;
+        };
         match ticket.seal(keys) {
             Ok(value) => {
                 let jar = &self.site.jar;
-                reply::with_cookie(page, &jar.strict(jar.names.step_up, &value, ticket.left(now)))
+                reply::with_cookie(
+                    page,
+                    &jar.strict(jar.names.step_up, &value, ticket.left(now)),
+                )
             }
             // asked again next time
             Err(_) => page,
@@ -219,7 +263,10 @@ impl Guest<'_> {
     /// What no door could judge: the log says why.
     pub(crate) fn not_run(&self, error: &NotJudged) -> Refused {
         if let NotJudged::Failed { cause, why } = error {
-            log::event("refused").with("cause", cause).with("address", self.address).because(why);
+            log::event("refused")
+                .with("cause", cause)
+                .with("address", self.address)
+                .because(why);
         }
         Refused::not_judged(self.t, error)
     }
@@ -229,8 +276,11 @@ impl Guest<'_> {
         if refused.status == StatusCode::UNAUTHORIZED {
             return reply::see_other(&self.at("sign-in"));
         }
-        let page =
-            self.notice(refused.status, &self.t.say("not-done-title"), std::slice::from_ref(&refused.text));
+        let page = self.notice(
+            refused.status,
+            &self.t.say("not-done-title"),
+            std::slice::from_ref(&refused.text),
+        );
         match refused.retry_after {
             Some(wait) => reply::with_retry_after(page, wait),
             None => page,

@@ -44,10 +44,18 @@ impl Watch {
             sure_until: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
-        let mut watcher =
-            Watcher { shared: Arc::clone(&shared), config: config.clone(), gate: [0; 16], goes_by: None };
+        let mut watcher = Watcher {
+            shared: Arc::clone(&shared),
+            config: config.clone(),
+            gate: [0; 16],
+            goes_by: None,
+        };
         if fill_random(&mut watcher.gate).is_err() {
-            watcher.gate = std::process::id().to_be_bytes().repeat(4).try_into().unwrap_or_default();
+            watcher.gate = std::process::id()
+                .to_be_bytes()
+                .repeat(4)
+                .try_into()
+                .unwrap_or_default();
         }
         watcher.look(&mut door)?;
         let thread = std::thread::spawn(move || watcher.run(door));
@@ -75,8 +83,8 @@ impl Watch {
 
     /// How long ago the store was seen last.
     pub(crate) fn last_sure(&self) -> Duration {
-        let seen =
-            Duration::from_millis(self.shared.sure_until.load(Ordering::Acquire)).saturating_sub(LEASE);
+        let seen = Duration::from_millis(self.shared.sure_until.load(Ordering::Acquire))
+            .saturating_sub(LEASE);
         clock::since_boot().saturating_sub(seen)
     }
 
@@ -115,7 +123,9 @@ impl Watcher {
             };
             match looked.and_then(|mut opened| self.look(&mut opened).map(|()| opened)) {
                 Ok(opened) => door = Some(opened),
-                Err(error) => log::says(format_args!("the store cannot be watched, nobody enters: {error}")),
+                Err(error) => log::says(format_args!(
+                    "the store cannot be watched, nobody enters: {error}"
+                )),
             }
         }
         self.shared.sure_until.store(0, Ordering::Release);
@@ -133,12 +143,19 @@ impl Watcher {
         // another store counts for itself
         let goes_on = goes_by.is_some();
         door.look(&self.gate, self.goes_by, now, |seen| {
-            let Seen { revoked, keys, app_passwords } = seen;
+            let Seen {
+                revoked,
+                keys,
+                app_passwords,
+            } = seen;
             let of_app_passwords = match (app_passwords.last(), goes_by) {
                 (Some(live), _) => live.revision,
                 (None, before) => before.map_or(0, |before| before.app_passwords),
             };
-            goes_by = Some(GoesBy { revision: revoked.revision, app_passwords: of_app_passwords });
+            goes_by = Some(GoesBy {
+                revision: revoked.revision,
+                app_passwords: of_app_passwords,
+            });
             shared.keys.store(Arc::new(keys));
             let revoked = match goes_on {
                 true => shared.revoked.load().with(revoked),
@@ -150,7 +167,9 @@ impl Watcher {
             }
         })?;
         self.goes_by = goes_by;
-        self.shared.sure_until.store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);
+        self.shared
+            .sure_until
+            .store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);
         Ok(())
     }
 }

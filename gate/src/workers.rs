@@ -18,14 +18,34 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Whoever has shown a session, a token or a trusted browser.
-const PROVEN: ClassLimits = ClassLimits { own: 2, per_key: 2, waiting_per_key: 64, waiting: 512 };
+const PROVEN: ClassLimits = ClassLimits {
+    own: 2,
+    per_key: 2,
+    waiting_per_key: 64,
+    waiting: 512,
+};
 /// Familiar addresses.
-const KNOWN: ClassLimits = ClassLimits { own: 1, per_key: 1, waiting_per_key: 16, waiting: 256 };
+const KNOWN: ClassLimits = ClassLimits {
+    own: 1,
+    per_key: 1,
+    waiting_per_key: 16,
+    waiting: 256,
+};
 /// Each address of strangers has one worker at most, and people behind it wait for one another.
-const STRANGER: ClassLimits = ClassLimits { own: 1, per_key: 1, waiting_per_key: 32, waiting: 1024 };
+const STRANGER: ClassLimits = ClassLimits {
+    own: 1,
+    per_key: 1,
+    waiting_per_key: 32,
+    waiting: 1024,
+};
 
 /// Work without a hash: five at once.
-const ACTS: Limits = Limits { shared: 1, proven: PROVEN, known: KNOWN, stranger: STRANGER };
+const ACTS: Limits = Limits {
+    shared: 1,
+    proven: PROVEN,
+    known: KNOWN,
+    stranger: STRANGER,
+};
 /// Work with one: five at once, 19 MiB each, which stay with the door.
 const HASHES: Limits = ACTS;
 /// Reading where a sign-in comes from: nobody has proven anything yet.
@@ -33,7 +53,12 @@ const LOOK_UPS: Limits = Limits {
     shared: 0,
     proven: ClassLimits { own: 0, ..PROVEN },
     known: ClassLimits { own: 0, ..KNOWN },
-    stranger: ClassLimits { own: 2, per_key: 1, waiting_per_key: 64, waiting: 2048 },
+    stranger: ClassLimits {
+        own: 2,
+        per_key: 1,
+        waiting_per_key: 64,
+        waiting: 2048,
+    },
 };
 /// How long work waits for a worker: proxies give an answer a minute.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -74,7 +99,10 @@ pub(crate) struct Applicant {
 
 impl Applicant {
     pub(crate) fn proven(key: Key) -> Applicant {
-        Applicant { class: Class::Proven, key }
+        Applicant {
+            class: Class::Proven,
+            key,
+        }
     }
 
     /// With a valid session. Whoever signs in over and over has no more of the workers than who did so once.
@@ -88,11 +116,17 @@ impl Applicant {
 
     /// From an address that is familiar to the account.
     pub(crate) fn known(address: Address) -> Applicant {
-        Applicant { class: Class::Known, key: Key::Address(address.key()) }
+        Applicant {
+            class: Class::Known,
+            key: Key::Address(address.key()),
+        }
     }
 
     pub(crate) fn stranger(address: Address) -> Applicant {
-        Applicant { class: Class::Stranger, key: Key::Address(address.key()) }
+        Applicant {
+            class: Class::Stranger,
+            key: Key::Address(address.key()),
+        }
     }
 }
 
@@ -113,7 +147,11 @@ struct Pool {
 
 impl Pool {
     fn of(name: &'static str, limits: Limits) -> Pool {
-        Pool { name, admission: Admission::new(limits), idle: Arc::default() }
+        Pool {
+            name,
+            admission: Admission::new(limits),
+            idle: Arc::default(),
+        }
     }
 }
 
@@ -129,7 +167,10 @@ impl Workers {
 
     /// These workers, for whoever asks for work.
     pub(crate) fn serving(self: &Arc<Workers>, applicant: Applicant) -> Judge {
-        Judge { workers: Arc::clone(self), applicant }
+        Judge {
+            workers: Arc::clone(self),
+            applicant,
+        }
     }
 }
 
@@ -235,7 +276,9 @@ impl Judge {
                 door.serve(class);
                 let result = work(&mut door).map_err(|error| failed(&error));
                 for doubt in door.take_doubts() {
-                    log::event("warning").with("cause", "group-in-doubt").because(doubt);
+                    log::event("warning")
+                        .with("cause", "group-in-doubt")
+                        .because(doubt);
                 }
                 let result = result?;
                 match idle.lock() {
@@ -257,7 +300,10 @@ impl Judge {
 }
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> NotJudged {
-    NotJudged::Failed { cause: store::cause(error), why: error.to_string() }
+    NotJudged::Failed {
+        cause: store::cause(error),
+        why: error.to_string(),
+    }
 }
 
 /// What the door says. What only the administrator can mend is kept apart: it is for the log.
@@ -284,7 +330,10 @@ mod tests {
             account: 1,
             generation: 0,
             revision: 0,
-            passed: Passed { first: PassedFirst::Password, second },
+            passed: Passed {
+                first: PassedFirst::Password,
+                second,
+            },
             issued: Timestamp(1_000_000),
             expires: Timestamp(1_000_000 + 12 * 3600),
             name: name.parse().unwrap(),
@@ -303,11 +352,15 @@ mod tests {
             let Applicant { class, key } = Applicant::of_session(session);
             pool.admission.enter(class, key)
         };
-        let held: Vec<_> =
-            (0..1000).filter_map(|_| enter(&session("mallory", PassedSecond::Code)).ok()).collect();
+        let held: Vec<_> = (0..1000)
+            .filter_map(|_| enter(&session("mallory", PassedSecond::Code)).ok())
+            .collect();
         assert_eq!(held.len(), PROVEN.per_key + PROVEN.waiting_per_key);
         let alice = enter(&session("alice", PassedSecond::Code)).unwrap();
-        assert!(alice.wait(Duration::ZERO).is_ok(), "she has a worker at once");
+        assert!(
+            alice.wait(Duration::ZERO).is_ok(),
+            "she has a worker at once"
+        );
     }
 
     /// Whoever has an account's password alone takes nothing of who has shown more.
@@ -315,6 +368,9 @@ mod tests {
     fn sessions_of_the_first_factor_alone_have_a_share_of_their_own() {
         let key = |second| Applicant::of_session(&session("alice", second)).key;
         assert_eq!(key(PassedSecond::Code), key(PassedSecond::TrustedBrowser));
-        assert_ne!(key(PassedSecond::Code), key(PassedSecond::None(Enrolled::Yes)));
+        assert_ne!(
+            key(PassedSecond::Code),
+            key(PassedSecond::None(Enrolled::Yes))
+        );
     }
 }

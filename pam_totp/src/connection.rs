@@ -35,15 +35,20 @@ impl Connection {
     /// Connects to a socket on which root listens.
     pub(crate) fn open(path: &Path, until: Instant) -> Result<Connection, ConnectError> {
         let address = SockAddr::unix(path).map_err(|_| ConnectError::Nobody)?;
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(|_| ConnectError::Nobody)?;
+        let socket =
+            Socket::new(Domain::UNIX, Type::STREAM, None).map_err(|_| ConnectError::Nobody)?;
         loop {
             // a full backlog would hold a plain connect up for ever
             let left = left(until).map_err(|_| ConnectError::Full)?;
-            socket.set_write_timeout(Some(left)).map_err(|_| ConnectError::Nobody)?;
+            socket
+                .set_write_timeout(Some(left))
+                .map_err(|_| ConnectError::Nobody)?;
             match socket.connect(&address) {
                 Ok(()) => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(ConnectError::Full),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Err(ConnectError::Full);
+                }
                 Err(_) => return Err(ConnectError::Nobody),
             }
         }
@@ -63,11 +68,19 @@ impl Timed for Connection {
 fn left(until: Instant) -> io::Result<Duration> {
     // a limit of zero would be none
     let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    if left.is_zero() {
+        Err(ErrorKind::TimedOut.into())
+    } else {
+        Ok(left)
+    }
 }
 
 fn late(error: io::Error) -> io::Error {
-    if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
+    if error.kind() == ErrorKind::WouldBlock {
+        ErrorKind::TimedOut.into()
+    } else {
+        error
+    }
 }
 
 impl Read for Connection {
@@ -90,7 +103,9 @@ impl Read for Connection {
 impl Write for Connection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.set_write_timeout(Some(left(self.until)?))?;
-        self.socket.send_with_flags(bytes, libc::MSG_NOSIGNAL).map_err(late)
+        self.socket
+            .send_with_flags(bytes, libc::MSG_NOSIGNAL)
+            .map_err(late)
     }
 
     fn flush(&mut self) -> io::Result<()> {

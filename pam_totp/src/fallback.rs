@@ -16,7 +16,10 @@ const PROGRAM_C: &CStr = c"/usr/libexec/postern/posternd";
 
 /// The configuration that a line's options name, if they do. The last one counts, as in posternd.
 pub(crate) fn own_configuration(options: &[String]) -> Option<&str> {
-    options.iter().rev().find_map(|option| option.strip_prefix("config="))
+    options
+        .iter()
+        .rev()
+        .find_map(|option| option.strip_prefix("config="))
 }
 
 /// Starts it, for the configuration that the options name or else the host's. It must have begun by `until`.
@@ -25,7 +28,10 @@ pub(crate) fn start(options: &[String], until: Instant) -> Result<Helper, Fallba
     check(PROGRAM)?;
     // a relative path is refused with the options, which are sent
     let path = own_configuration(options).filter(|path| path.starts_with('/'));
-    let path = path.map(CString::new).transpose().map_err(|_| FallbackError::Configuration)?;
+    let path = path
+        .map(CString::new)
+        .transpose()
+        .map_err(|_| FallbackError::Configuration)?;
     let helper = match &path {
         None => helper::start(PROGRAM_C, &[c"--stdio"], until),
         Some(path) => helper::start(PROGRAM_C, &[c"--stdio", c"--config", path], until),
@@ -46,7 +52,10 @@ fn check(path: &'static str) -> Result<(), FallbackError> {
 #[derive(Debug)]
 pub(crate) enum FallbackError {
     /// It is not installed.
-    Missing { path: &'static str, error: io::Error },
+    Missing {
+        path: &'static str,
+        error: io::Error,
+    },
     /// Another user than root owns it, or may write it.
     NotRoots(&'static str),
     /// The path of the configuration holds a NUL.
@@ -83,15 +92,24 @@ mod tests {
     #[test]
     fn the_last_configuration_counts_as_in_posternd() {
         let options = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(own_configuration(&options("debug config=/a config=/b quiet")), Some("/b"));
+        assert_eq!(
+            own_configuration(&options("debug config=/a config=/b quiet")),
+            Some("/b")
+        );
         assert_eq!(own_configuration(&options("debug tries=3")), None);
     }
 
     #[test]
     fn what_is_missing_or_writable_by_others_is_not_run() {
-        assert!(matches!(check("/no/such/program"), Err(FallbackError::Missing { .. })));
+        assert!(matches!(
+            check("/no/such/program"),
+            Err(FallbackError::Missing { .. })
+        ));
         // mode 1777
-        assert!(matches!(check("/tmp"), Err(FallbackError::NotRoots("/tmp"))));
+        assert!(matches!(
+            check("/tmp"),
+            Err(FallbackError::NotRoots("/tmp"))
+        ));
         assert!(check("/usr").is_ok());
     }
 }

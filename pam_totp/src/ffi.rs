@@ -12,7 +12,9 @@ use crate::relay::{self, HostOf};
 use libc::{c_char, c_int, c_uint, c_void};
 use pamsm::{LogLvl, Pam, PamError, PamFlags, PamLibExt, PamServiceModule, pam_module};
 use shared::answer;
-use shared::protocol::{Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity, TransactionId};
+use shared::protocol::{
+    Denial, Echo, HOST_SOCKET, Hook, HookResult, PAM_SOCKET, Severity, TransactionId,
+};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{self, AssertUnwindSafe};
@@ -33,7 +35,9 @@ impl PamServiceModule for Module {
     }
 
     fn acct_mgmt(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
-        hook(&Libpam { pam, flags }, |host| run(Hook::Account, host, &words))
+        hook(&Libpam { pam, flags }, |host| {
+            run(Hook::Account, host, &words)
+        })
     }
 
     fn setcred(_: Pam, _: PamFlags, _: Vec<String>) -> PamError {
@@ -50,7 +54,9 @@ impl PamServiceModule for Module {
 
     fn chauthtok(pam: Pam, flags: PamFlags, words: Vec<String>) -> PamError {
         if flags.bits() & UPDATE_AUTHTOK != 0 {
-            hook(&Libpam { pam, flags }, |host| run(Hook::Password, host, &words));
+            hook(&Libpam { pam, flags }, |host| {
+                run(Hook::Password, host, &words)
+            });
         }
         // Whatever came of it: a success of ours could make up for a module that refused the change, and a failure
         // would call one failed that is done.
@@ -83,7 +89,9 @@ fn hook(host: &Libpam, run: impl FnOnce(&dyn Host) -> HookResult) -> PamError {
     // not kept: it could hold what must not be logged.
     QUIET.call_once(|| {
         panic::set_hook(Box::new(|panic| {
-            let place = panic.location().map_or_else(String::new, ToString::to_string);
+            let place = panic
+                .location()
+                .map_or_else(String::new, ToString::to_string);
             PLACE.with(|kept| kept.replace(place));
         }));
     });
@@ -200,14 +208,24 @@ impl Libpam {
         let converse = conversation.converse.ok_or(NoInput)?;
         // prompts of a setup hold its secret
         let text = Zeroizing::new(CString::new(text).map_err(|_| NoInput)?);
-        let message = Message { style, text: text.as_ptr() };
+        let message = Message {
+            style,
+            text: text.as_ptr(),
+        };
         let mut messages: *const Message = &raw const message;
         let mut responses: *mut Response = std::ptr::null_mut();
         // SAFETY: one message is announced and one passed; all of it outlives the call; `data` is the host's.
-        let status = unsafe { converse(1, &raw mut messages, &raw mut responses, conversation.data) };
+        let status =
+            unsafe { converse(1, &raw mut messages, &raw mut responses, conversation.data) };
         // SAFETY: on success libpam's contract gives null or a malloced array of one response, which is ours.
         // After a failure it gives nothing, and what `responses` holds is not looked at.
-        let reply = unsafe { if status == 0 { take_reply(responses) } else { None } };
+        let reply = unsafe {
+            if status == 0 {
+                take_reply(responses)
+            } else {
+                None
+            }
+        };
         reply.ok_or(NoInput)
     }
 }
@@ -226,7 +244,8 @@ unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
     let mut copy = None;
     if !text.is_null() {
         // SAFETY: not null, so by the contract it is a NUL-terminated string, exclusively ours to write to.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(text.cast::<u8>(), libc::strlen(text)) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts_mut(text.cast::<u8>(), libc::strlen(text)) };
         let shown = bytes.len().min(answer::LONGEST + 1);
         copy = Some(Zeroizing::new(bytes[..shown].to_vec()));
         bytes.zeroize();
@@ -281,7 +300,9 @@ impl Host for Libpam {
 
     fn stacked(&self) -> Option<Zeroizing<Vec<u8>>> {
         let bytes = self.pam.get_cached_authtok().ok().flatten()?.to_bytes();
-        Some(Zeroizing::new(bytes[..bytes.len().min(answer::LONGEST + 1)].to_vec()))
+        Some(Zeroizing::new(
+            bytes[..bytes.len().min(answer::LONGEST + 1)].to_vec(),
+        ))
     }
 
     fn set_stacked(&self, password: &[u8]) {
@@ -322,7 +343,8 @@ impl Host for Libpam {
     fn name_transaction(&self) -> Option<TransactionId> {
         let mut id = [0; TransactionId::LENGTH];
         // SAFETY: the kernel writes at most as many bytes as `id` has. The system call opens no file, and does not wait.
-        let written = unsafe { libc::getrandom(id.as_mut_ptr().cast(), id.len(), libc::GRND_NONBLOCK) };
+        let written =
+            unsafe { libc::getrandom(id.as_mut_ptr().cast(), id.len(), libc::GRND_NONBLOCK) };
         // as few bytes come whole
         if usize::try_from(written) != Ok(id.len()) {
             return None;
@@ -339,7 +361,10 @@ impl Host for Libpam {
     fn remove_mark(&self) -> Result<(), MarkStays> {
         match self.pam.retrieve_bytes(MARK) {
             // libpam drops no data before the end of the transaction; no bytes are no mark
-            Ok(_) => self.pam.send_bytes(MARK, Vec::new(), None).map_err(|_| MarkStays),
+            Ok(_) => self
+                .pam
+                .send_bytes(MARK, Vec::new(), None)
+                .map_err(|_| MarkStays),
             Err(PamError::NO_MODULE_DATA) => Ok(()),
             Err(_) => Err(MarkStays),
         }
@@ -366,7 +391,11 @@ mod tests {
             (Denial::NotAsked, PamError::PERM_DENIED),
         ];
         for (denial, meant) in denials {
-            assert_eq!(number(HookResult::Denied(denial)) as i32, meant as i32, "{denial:?}");
+            assert_eq!(
+                number(HookResult::Denied(denial)) as i32,
+                meant as i32,
+                "{denial:?}"
+            );
         }
     }
 }

@@ -41,7 +41,11 @@ pub(crate) struct Helper {
 
 /// Starts a program as root and apart from this process and its user. Both the start and later reads and writes end at the
 /// deadline, on CLOCK_MONOTONIC.
-pub(crate) fn start(program: &CStr, arguments: &[&CStr], deadline: Instant) -> Result<Helper, HelperError> {
+pub(crate) fn start(
+    program: &CStr,
+    arguments: &[&CStr],
+    deadline: Instant,
+) -> Result<Helper, HelperError> {
     if !sys::is_root() {
         return Err(HelperError::NotRoot);
     }
@@ -68,11 +72,18 @@ pub(crate) fn start(program: &CStr, arguments: &[&CStr], deadline: Instant) -> R
     drop((helpers_socket, helpers_report));
     let process = wait_for_program(&report, deadline);
     sys::end_copy(copy);
-    Ok(Helper { socket, process: process?, deadline })
+    Ok(Helper {
+        socket,
+        process: process?,
+        deadline,
+    })
 }
 
 /// Waits until the helper has run its program, which closes the other end; returns the pidfd that came before.
-fn wait_for_program(report: &UnixStream, deadline: Instant) -> Result<Option<OwnedFd>, HelperError> {
+fn wait_for_program(
+    report: &UnixStream,
+    deadline: Instant,
+) -> Result<Option<OwnedFd>, HelperError> {
     let (ready, process) = match next_report(report, deadline)? {
         Some(Report(failure, process)) => (failure, process),
         None => return Err(HelperError::Ended),
@@ -95,15 +106,19 @@ struct Report(Failure, Option<OwnedFd>);
 /// The next report; none at the end.
 fn next_report(report: &UnixStream, deadline: Instant) -> Result<Option<Report>, HelperError> {
     let mut bytes = [0; REPORT];
-    let received =
-        retry_until(report, libc::POLLIN, deadline, || sys::receive_with(report.as_fd(), &mut bytes));
+    let received = retry_until(report, libc::POLLIN, deadline, || {
+        sys::receive_with(report.as_fd(), &mut bytes)
+    });
     let (length, process) = match received {
         Ok(received) => received,
         Err(Errno::ETIMEDOUT) => return Err(HelperError::Silent),
         Err(errno) => return Err(HelperError::Descriptors(errno)),
     };
     // one that came as 0, 1 or 2 would be written to by whatever the host prints
-    let process = process.map(above_standard).transpose().map_err(HelperError::Descriptors)?;
+    let process = process
+        .map(above_standard)
+        .transpose()
+        .map_err(HelperError::Descriptors)?;
     match length {
         0 => Ok(None),
         REPORT => Failure::from_report(bytes)
@@ -138,7 +153,10 @@ fn retry_until<T>(
 /// A pair of sockets, close-on-exec, above 2: a host that closed its standard descriptors must not print into one of them.
 fn socket_pair() -> Result<(UnixStream, UnixStream), Errno> {
     let (one, other) = UnixStream::pair().map_err(errno_of)?;
-    Ok((above_standard(one.into())?.into(), above_standard(other.into())?.into()))
+    Ok((
+        above_standard(one.into())?.into(),
+        above_standard(other.into())?.into(),
+    ))
 }
 
 fn above_standard(fd: OwnedFd) -> Result<OwnedFd, Errno> {
@@ -185,8 +203,13 @@ impl Drop for Helper {
     fn drop(&mut self) {
         // also where another process has inherited the descriptor
         let _ = self.socket.shutdown(Shutdown::Both);
-        let Some(process) = self.process.as_ref().map(AsFd::as_fd) else { return };
-        if !matches!(sys::wait_until(process, libc::POLLIN, Instant::now() + PATIENCE), Ok(true)) {
+        let Some(process) = self.process.as_ref().map(AsFd::as_fd) else {
+            return;
+        };
+        if !matches!(
+            sys::wait_until(process, libc::POLLIN, Instant::now() + PATIENCE),
+            Ok(true)
+        ) {
             sys::kill_process(process);
             let _ = sys::wait_until(process, libc::POLLIN, Instant::now() + PATIENCE);
         }
@@ -305,7 +328,11 @@ impl fmt::Display for Failure {
                  runs"
             ),
             Step::Session | Step::Descriptors | Step::Directory | Step::Signals | Step::Ready => {
-                write!(f, "posternd --stdio cannot be prepared ({:?}: {errno}); please report it", self.step)
+                write!(
+                    f,
+                    "posternd --stdio cannot be prepared ({:?}: {errno}); please report it",
+                    self.step
+                )
             }
         }
     }

@@ -10,11 +10,15 @@ use std::net::IpAddr;
 /// Logs that access is denied. Asks nobody for a name.
 pub(crate) fn denied(host: &dyn Host, cause: &str, detail: &dyn Display) {
     let service = Service::named(&host.item(Item::Service).unwrap_or_default());
-    let user = host.known_user().and_then(|name| UserName::parse(&name).ok());
+    let user = host
+        .known_user()
+        .and_then(|name| UserName::parse(&name).ok());
     let user = user.as_ref().map_or("-", UserName::as_str);
     let address = address(host, service.as_str());
     let address = address.as_deref().unwrap_or("-");
-    let line = format!("refused cause={cause} address={address} service={service} user={user:?}: {detail}");
+    let line = format!(
+        "refused cause={cause} address={address} service={service} user={user:?}: {detail}"
+    );
     host.log(Severity::Error, &line);
 }
 
@@ -25,6 +29,12 @@ fn address(host: &dyn Host, service: &str) -> Option<String> {
         let text = std::str::from_utf8(first).ok()?;
         text.parse::<IpAddr>().is_ok().then(|| text.to_owned())
     };
-    let connection = if service == "sshd" { host.variable("SSH_CONNECTION") } else { None };
-    connection.and_then(literal).or_else(|| host.item(Item::RemoteHost).and_then(literal))
+    let connection = if service == "sshd" {
+        host.variable("SSH_CONNECTION")
+    } else {
+        None
+    };
+    connection
+        .and_then(literal)
+        .or_else(|| host.item(Item::RemoteHost).and_then(literal))
 }

@@ -109,8 +109,12 @@ impl fmt::Display for RelayError {
 impl RelayError {
     fn of_frame(server: Server, error: FrameError) -> RelayError {
         match error {
-            FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => RelayError::TooLong(server),
-            FrameError::Stream(error) if error.kind() == ErrorKind::OutOfMemory => RelayError::Memory,
+            FrameError::Stream(error) if error.kind() == ErrorKind::TimedOut => {
+                RelayError::TooLong(server)
+            }
+            FrameError::Stream(error) if error.kind() == ErrorKind::OutOfMemory => {
+                RelayError::Memory
+            }
             error => RelayError::Frame(server, error),
         }
     }
@@ -126,11 +130,23 @@ pub(crate) enum HostOf {
 }
 
 impl HostOf {
-    fn open(self, version: u16, transaction: Box<Transaction>, id: Option<TransactionId>) -> Opening {
+    fn open(
+        self,
+        version: u16,
+        transaction: Box<Transaction>,
+        id: Option<TransactionId>,
+    ) -> Opening {
         match self {
-            HostOf::Root => Opening::Host { version, transaction, id },
+            HostOf::Root => Opening::Host {
+                version,
+                transaction,
+                id,
+            },
             // nobody believes it
-            HostOf::User => Opening::UserHost { version, transaction },
+            HostOf::User => Opening::UserHost {
+                version,
+                transaction,
+            },
         }
     }
 }
@@ -158,8 +174,15 @@ pub(crate) fn relay(
         Ok(connected) => connected,
         Err(error) => return unavailable(host, &error),
     };
-    let mut conversation =
-        Conversation { host, hook, options, server, connection, sent_input: false, mark: None };
+    let mut conversation = Conversation {
+        host,
+        hook,
+        options,
+        server,
+        connection,
+        sent_input: false,
+        mark: None,
+    };
     match conversation.run(&of.open(version, Box::new(transaction), id)) {
         Err(error) => denied(host, &error, conversation.sent_input),
         Ok(HookResult::Passed) if hook == Hook::Account => match host.remove_mark() {
@@ -177,7 +200,10 @@ fn unavailable(host: &dyn Host, why: &dyn fmt::Display) -> HookResult {
 
 fn denied(host: &dyn Host, error: &RelayError, sent_input: bool) -> HookResult {
     match sent_input {
-        true => unavailable(host, &format_args!("{error}; a code that was entered may be used up")),
+        true => unavailable(
+            host,
+            &format_args!("{error}; a code that was entered may be used up"),
+        ),
         false => unavailable(host, error),
     }
 }
@@ -211,8 +237,8 @@ fn start_fallback(options: &[String], until: Instant) -> Result<Connected, Relay
     let helper = fallback::start(options, until).map_err(RelayError::Fallback)?;
     let mut helper: Stream = Box::new(helper);
     helper.wait_until(until);
-    let greeting =
-        receive::<Greeting>(&mut helper).map_err(|error| RelayError::of_frame(Server::Stdio, error))?;
+    let greeting = receive::<Greeting>(&mut helper)
+        .map_err(|error| RelayError::of_frame(Server::Stdio, error))?;
     let version = common_version(&greeting.versions).ok_or(RelayError::Version)?;
     Ok((Server::Stdio, helper, version))
 }
@@ -233,7 +259,9 @@ enum Absent {
 impl Absent {
     fn remedy(&self) -> &'static str {
         match self {
-            Absent::Nobody => "start posternd.socket, or bind-mount the socket where the service runs",
+            Absent::Nobody => {
+                "start posternd.socket, or bind-mount the socket where the service runs"
+            }
             Absent::NotRoot => "see who made it, and start posternd.socket",
             Absent::NoGreeting(_) | Absent::OtherVersion => "restart posternd and this service",
             Absent::NoAccount => "run the service as a user of this host",
@@ -249,8 +277,12 @@ impl fmt::Display for Absent {
             Absent::NotRoot => f.write_str("not root's; nothing was sent"),
             Absent::NoGreeting(error) => write!(f, "posternd does not answer ({error})"),
             Absent::OtherVersion => f.write_str("posternd is of another version than pam_totp.so"),
-            Absent::NoAccount => f.write_str("posternd finds no name for the user that runs this service"),
-            Absent::NameUnavailable => f.write_str("posternd cannot look up the user that runs this service"),
+            Absent::NoAccount => {
+                f.write_str("posternd finds no name for the user that runs this service")
+            }
+            Absent::NameUnavailable => {
+                f.write_str("posternd cannot look up the user that runs this service")
+            }
         }
     }
 }
@@ -289,13 +321,15 @@ struct Conversation<'a> {
 impl Conversation<'_> {
     fn run(&mut self, opening: &Opening) -> Result<HookResult, RelayError> {
         self.connection.wait_until(Instant::now() + SILENT);
-        send(&mut self.connection, opening).map_err(|error| RelayError::of_frame(self.server, error))?;
+        send(&mut self.connection, opening)
+            .map_err(|error| RelayError::of_frame(self.server, error))?;
         let (mut prompts, mut verifying) = (0, Instant::now());
         for _ in 0..INSTRUCTIONS {
             let latest = verifying + VERIFIED;
-            self.connection.wait_until(latest.min(Instant::now() + SILENT));
-            let instruction =
-                receive(&mut self.connection).map_err(|error| RelayError::of_frame(self.server, error))?;
+            self.connection
+                .wait_until(latest.min(Instant::now() + SILENT));
+            let instruction = receive(&mut self.connection)
+                .map_err(|error| RelayError::of_frame(self.server, error))?;
             if Instant::now() >= latest {
                 return Err(RelayError::TooLong(self.server));
             }
@@ -305,7 +339,10 @@ impl Conversation<'_> {
                     if prompts > PROMPTS || self.hook != Hook::Auth {
                         return Err(self.beyond_bounds("a prompt"));
                     }
-                    let reply = self.host.ask(&prompt, echo).map_or(Reply::NoInput, Reply::Typed);
+                    let reply = self
+                        .host
+                        .ask(&prompt, echo)
+                        .map_or(Reply::NoInput, Reply::Typed);
                     self.reply(&reply)?;
                     verifying = Instant::now();
                 }
@@ -323,12 +360,17 @@ impl Conversation<'_> {
                 }
                 Instruction::Tell(text) => self.host.tell(&text),
                 Instruction::Log { severity, line } => self.host.log(severity, &printable(&line)),
-                Instruction::DelayFailure(seconds) => self.host.delay_failure(u64::from(seconds.min(60))),
+                Instruction::DelayFailure(seconds) => {
+                    self.host.delay_failure(u64::from(seconds.min(60)))
+                }
                 Instruction::KeepMark(mark) if self.hook == Hook::Auth => self.mark = Some(mark),
                 Instruction::KeepMark(_) => return Err(self.beyond_bounds("a mark")),
                 Instruction::StillWorking => {}
                 Instruction::End(result) if self.hook.may_end(result) => {
-                    let mark = self.mark.take().filter(|_| !matches!(result, HookResult::Denied(_)));
+                    let mark = self
+                        .mark
+                        .take()
+                        .filter(|_| !matches!(result, HookResult::Denied(_)));
                     if let Some(mark) = mark {
                         self.host.keep_mark(mark.to_vec());
                     }
@@ -357,7 +399,11 @@ impl Conversation<'_> {
 
     fn may_read_stacked(&self) -> bool {
         let words = ["try_first_pass", "use_first_pass", "forward_pass"];
-        self.hook == Hook::Auth && self.options.iter().any(|option| words.contains(&option.as_str()))
+        self.hook == Hook::Auth
+            && self
+                .options
+                .iter()
+                .any(|option| words.contains(&option.as_str()))
     }
 }
 
@@ -387,7 +433,9 @@ fn transaction(hook: Hook, host: &dyn Host, options: &[String]) -> Transaction {
 
 /// A log line without control characters, whatever posternd sent.
 fn printable(line: &str) -> String {
-    line.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    line.chars()
+        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .collect()
 }
 
 #[cfg(test)]

@@ -39,6 +39,13 @@ pub fn run(hook: Hook, host: &dyn Host, options: &[String]) -> HookResult {
 
 /// Refuses a hook whose line names a configuration of its own: only root's lines may.
 pub fn refuse_config(host: &dyn Host, hook: Hook) -> HookResult {
-    let denied = misconfigured(host, &"config= is for PAM hosts that run as root; take it away");
-    if hook.may_end(denied) { denied } else { HookResult::NotNeeded }
+    let denied = misconfigured(
+        host,
+        &"config= is for PAM hosts that run as root; take it away",
+    );
+    if hook.may_end(denied) {
+        denied
+    } else {
+        HookResult::NotNeeded
+    }
 }

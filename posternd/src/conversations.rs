@@ -33,13 +33,25 @@ pub struct Place<K: Eq + Hash> {
 impl<K: Clone + Eq + Hash> Conversations<K> {
     /// Room for `most` conversations, of which one origin has `most_of_one` before the first factor, and as many after it.
     pub fn with_room_for(most: usize, most_of_one: usize) -> Conversations<K> {
-        let state = Arc::new(Mutex::new(State { next: 0, open: HashMap::new() }));
-        Conversations { most, most_of_one, state }
+        let state = Arc::new(Mutex::new(State {
+            next: 0,
+            open: HashMap::new(),
+        }));
+        Conversations {
+            most,
+            most_of_one,
+            state,
+        }
     }
 
     /// Takes a place for a conversation of an origin; `proven` if its first factor has passed. `end` shuts its connection
     /// down, and may be called at any time. `None` if no other conversation may be ended for it.
-    pub fn enter(&self, origin: K, proven: bool, end: impl Fn() + Send + 'static) -> Option<Place<K>> {
+    pub fn enter(
+        &self,
+        origin: K,
+        proven: bool,
+        end: impl Fn() + Send + 'static,
+    ) -> Option<Place<K>> {
         let mut state = lock(&self.state);
         while let Some(oldest) = state.oldest_beyond(self.most_of_one, &origin, proven) {
             state.end(oldest);
@@ -68,11 +80,27 @@ impl<K: Clone + Eq + Hash> Conversations<K> {
         Some(self.insert(&mut state, origin, false, Box::new(end)))
     }
 
-    fn insert(&self, state: &mut State<K>, origin: K, proven: bool, end: Box<dyn Fn() + Send>) -> Place<K> {
+    fn insert(
+        &self,
+        state: &mut State<K>,
+        origin: K,
+        proven: bool,
+        end: Box<dyn Fn() + Send>,
+    ) -> Place<K> {
         let number = state.next;
         state.next += 1;
-        state.open.insert(number, Open { origin, proven, end });
-        Place { number, state: Arc::clone(&self.state) }
+        state.open.insert(
+            number,
+            Open {
+                origin,
+                proven,
+                end,
+            },
+        );
+        Place {
+            number,
+            state: Arc::clone(&self.state),
+        }
     }
 
     /// How many are open.
@@ -89,7 +117,10 @@ impl<K: Clone + Eq + Hash> State<K> {
     }
 
     fn held_by(&self, origin: &K, proven: bool) -> usize {
-        self.open.values().filter(|open| open.origin == *origin && open.proven == proven).count()
+        self.open
+            .values()
+            .filter(|open| open.origin == *origin && open.proven == proven)
+            .count()
     }
 
     /// The oldest conversation of an origin that has as many already.
@@ -97,7 +128,10 @@ impl<K: Clone + Eq + Hash> State<K> {
         if self.held_by(origin, proven) < most {
             return None;
         }
-        let of_it = self.open.iter().filter(|(_, open)| open.origin == *origin && open.proven == proven);
+        let of_it = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.origin == *origin && open.proven == proven);
         of_it.map(|(number, _)| *number).min()
     }
 
@@ -109,15 +143,21 @@ impl<K: Clone + Eq + Hash> State<K> {
             return None;
         }
         let mut held: HashMap<&K, usize> = HashMap::new();
-        for open in self.open.values().filter(|open| open.proven != any_stranger) {
+        for open in self
+            .open
+            .values()
+            .filter(|open| open.proven != any_stranger)
+        {
             *held.entry(&open.origin).or_default() += 1;
         }
         if proven != any_stranger {
             *held.entry(origin).or_default() += 1;
         }
         let most = held.values().copied().max()?;
-        let greediest =
-            self.open.iter().filter(|(_, open)| open.proven != any_stranger && held[&open.origin] == most);
+        let greediest = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.proven != any_stranger && held[&open.origin] == most);
         greediest.map(|(number, _)| *number).min()
     }
 }
@@ -175,7 +215,10 @@ mod tests {
         }
         assert!(hall.enters("bob", "b1", false));
         assert_eq!(hall.ended(), ["m1"]);
-        assert!(hall.enters("mallory", "m5", false), "it takes the place of its own oldest one");
+        assert!(
+            hall.enters("mallory", "m5", false),
+            "it takes the place of its own oldest one"
+        );
         assert_eq!(hall.ended(), ["m1", "m2"]);
         assert_eq!(hall.all.open(), 5);
     }
@@ -191,7 +234,10 @@ mod tests {
         }
         assert!(hall.enters("bob", "b1", true));
         let ended = hall.ended();
-        assert!(!ended.contains(&"a1".to_owned()) && !ended.contains(&"b1".to_owned()), "{ended:?}");
+        assert!(
+            !ended.contains(&"a1".to_owned()) && !ended.contains(&"b1".to_owned()),
+            "{ended:?}"
+        );
         assert_eq!(hall.all.open(), 64);
     }
 
@@ -202,7 +248,10 @@ mod tests {
             assert!(hall.enters("alice", name, true));
         }
         assert!(!hall.enters("mallory", "m1", false));
-        assert!(hall.enters("bob", "b1", true), "the greediest of its like makes room");
+        assert!(
+            hall.enters("bob", "b1", true),
+            "the greediest of its like makes room"
+        );
         assert_eq!(hall.ended(), ["a1"]);
     }
 
@@ -233,14 +282,18 @@ mod tests {
                 ended.fetch_add(1, Ordering::SeqCst);
             }
         };
-        let mut places: Vec<_> = (0..2_000).filter_map(|_| all.enter_or_wait("mallory", end())).collect();
+        let mut places: Vec<_> = (0..2_000)
+            .filter_map(|_| all.enter_or_wait("mallory", end()))
+            .collect();
         assert_eq!((places.len(), ended.load(Ordering::SeqCst)), (8, 0));
         for name in ["alice", "root", "root"] {
             places.push(all.enter_or_wait(name, end()).unwrap());
         }
         assert_eq!((all.open(), ended.load(Ordering::SeqCst)), (8, 3));
         let bounded = Conversations::with_room_for(8, 2);
-        let places: Vec<_> = (0..9).filter_map(|_| bounded.enter_or_wait("mallory", end())).collect();
+        let places: Vec<_> = (0..9)
+            .filter_map(|_| bounded.enter_or_wait("mallory", end()))
+            .collect();
         assert_eq!(places.len(), 2);
     }
 

@@ -84,12 +84,21 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
             let _ = greet(&stream, State::Busy);
             return;
         };
-        let (conversations, engines, names) =
-            (Arc::clone(&conversations), Arc::clone(&engines), names.clone());
+        let (conversations, engines, names) = (
+            Arc::clone(&conversations),
+            Arc::clone(&engines),
+            names.clone(),
+        );
         let connection = Arc::clone(&stream);
         let started = threads.run(move || {
             let _connection = CONNECTIONS.enter(&connection);
-            report(converse(&connection, peer, &conversations, (engines, names), place));
+            report(converse(
+                &connection,
+                peer,
+                &conversations,
+                (engines, names),
+                place,
+            ));
         });
         if let Err(error) = started {
             log(format_args!("a thread cannot be started: {error}"));
@@ -118,8 +127,12 @@ fn raise_descriptor_limit() {
     });
     match raised {
         Ok(most) if most >= needed => {}
-        Ok(most) => log(format_args!("the limit on open files is {most}; set LimitNOFILE={needed} or more")),
-        Err(error) => log(format_args!("the limit on open files cannot be raised: {error}")),
+        Ok(most) => log(format_args!(
+            "the limit on open files is {most}; set LimitNOFILE={needed} or more"
+        )),
+        Err(error) => log(format_args!(
+            "the limit on open files cannot be raised: {error}"
+        )),
     }
 }
 
@@ -128,17 +141,29 @@ fn report(ended: Result<(), Ended>) {
         Ok(()) | Err(Ended::Busy) => {}
         // a host that was killed, or a conversation that made room for another
         Err(Ended::Stream(FrameError::Stream(_))) => {}
-        Err(Ended::Stream(error)) => log(format_args!("a PAM host sent what cannot be read: {error}")),
-        Err(Ended::OtherSocket) => {
-            log(format_args!("refused on host.sock: a frame of a kind that belongs to pam.sock"));
+        Err(Ended::Stream(error)) => {
+            log(format_args!("a PAM host sent what cannot be read: {error}"))
         }
-        Err(Ended::Peer(uid)) => log(format_args!("uid {uid} connected to the socket of root's PAM hosts")),
+        Err(Ended::OtherSocket) => {
+            log(format_args!(
+                "refused on host.sock: a frame of a kind that belongs to pam.sock"
+            ));
+        }
+        Err(Ended::Peer(uid)) => log(format_args!(
+            "uid {uid} connected to the socket of root's PAM hosts"
+        )),
     }
 }
 
 pub(crate) fn greet(stream: &UnixStream, state: State) -> Result<(), FrameError> {
     stream.set_write_timeout(Some(PATIENCE))?;
-    send(&mut &*stream, &Greeting { versions: VERSIONS.to_vec(), state })
+    send(
+        &mut &*stream,
+        &Greeting {
+            versions: VERSIONS.to_vec(),
+            state,
+        },
+    )
 }
 
 /// A conversation, from the greeting to the result.
@@ -154,18 +179,38 @@ fn converse(
     }
     greet(stream, State::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let Opening::Host { transaction, id, .. } = receive(&mut stream.as_ref())? else {
+    let Opening::Host {
+        transaction, id, ..
+    } = receive(&mut stream.as_ref())?
+    else {
         return Err(Ended::OtherSocket);
     };
     drop(opening);
     // the last one in memory: the conversation reads the one of now
-    let (origin, class) =
-        CONFIGURATION.look_at(|pam| (Origin::of(&transaction, peer, pam), class_of(&transaction, pam)));
+    let (origin, class) = CONFIGURATION.look_at(|pam| {
+        (
+            Origin::of(&transaction, peer, pam),
+            class_of(&transaction, pam),
+        )
+    });
     let proven = class != Class::Stranger;
-    let worker = Worker { engines, origin: origin.clone(), class };
+    let worker = Worker {
+        engines,
+        origin: origin.clone(),
+        class,
+    };
     // the name service knows two classes
-    let _entered = names.enter(if proven { Class::Proven } else { Class::Stranger }, format!("{origin:?}"));
-    let Some(_place) = all.enter(origin, proven, ends(stream)) else { return Err(Ended::Busy) };
+    let _entered = names.enter(
+        if proven {
+            Class::Proven
+        } else {
+            Class::Stranger
+        },
+        format!("{origin:?}"),
+    );
+    let Some(_place) = all.enter(origin, proven, ends(stream)) else {
+        return Err(Ended::Busy);
+    };
     // a person takes as long as it takes
     stream.set_read_timeout(None)?;
     let host = RemoteHost::new(
@@ -176,7 +221,9 @@ fn converse(
     );
     let _waiting = says_still_working(stream);
     let (hook, options) = (host.transaction().hook, host.transaction().options.clone());
-    let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| {
+        conversation::run(hook, &host, &options)
+    }));
     // the panic's own message stands in the log of the daemon
     host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))?;
     Ok(())
@@ -201,7 +248,9 @@ mod tests {
     #[test]
     fn the_module_hears_that_an_act_which_waits_is_still_working() {
         let (module, daemon) = UnixStream::pair().unwrap();
-        module.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        module
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
         let acts = thread::spawn(move || {
             let daemon = Arc::new(daemon);
             let waiting = says_still_working(&daemon);

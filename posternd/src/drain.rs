@@ -33,7 +33,11 @@ impl OpenConnections {
     /// None is open.
     pub const fn new() -> OpenConnections {
         OpenConnections {
-            state: Mutex::new(State { draining: false, next: 0, open: BTreeMap::new() }),
+            state: Mutex::new(State {
+                draining: false,
+                next: 0,
+                open: BTreeMap::new(),
+            }),
             ended: Condvar::new(),
         }
     }
@@ -59,7 +63,9 @@ impl OpenConnections {
 
     /// Waits until all have ended, at most `within`; how many are left.
     pub fn wait(&self, within: Duration) -> usize {
-        let waited = self.ended.wait_timeout_while(self.state(), within, |state| !state.open.is_empty());
+        let waited = self
+            .ended
+            .wait_timeout_while(self.state(), within, |state| !state.open.is_empty());
         waited.unwrap_or_else(PoisonError::into_inner).0.open.len()
     }
 

@@ -20,17 +20,47 @@ use std::time::Duration;
 const WORKERS: Limits = Limits {
     shared: 4,
     // with a mark: a code was spent for it, so nobody is told that others wait
-    proven: ClassLimits { own: 4, per_key: 4, waiting_per_key: 1024, waiting: 1024 },
+    proven: ClassLimits {
+        own: 4,
+        per_key: 4,
+        waiting_per_key: 1024,
+        waiting: 1024,
+    },
     // whose first factor has passed
-    known: ClassLimits { own: 4, per_key: 4, waiting_per_key: 256, waiting: 512 },
-    stranger: ClassLimits { own: 4, per_key: 4, waiting_per_key: 64, waiting: 256 },
+    known: ClassLimits {
+        own: 4,
+        per_key: 4,
+        waiting_per_key: 256,
+        waiting: 512,
+    },
+    stranger: ClassLimits {
+        own: 4,
+        per_key: 4,
+        waiting_per_key: 64,
+        waiting: 256,
+    },
 };
 /// The same for users of this host, each of whom has one: services that ask about others have some of their own.
 const WORKERS_OF_USERS: Limits = Limits {
     shared: 1,
-    proven: ClassLimits { own: 2, per_key: 2, waiting_per_key: 64, waiting: 256 },
-    known: ClassLimits { own: 2, per_key: 1, waiting_per_key: 16, waiting: 256 },
-    stranger: ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 },
+    proven: ClassLimits {
+        own: 2,
+        per_key: 2,
+        waiting_per_key: 64,
+        waiting: 256,
+    },
+    known: ClassLimits {
+        own: 2,
+        per_key: 1,
+        waiting_per_key: 16,
+        waiting: 256,
+    },
+    stranger: ClassLimits {
+        own: 0,
+        per_key: 0,
+        waiting_per_key: 0,
+        waiting: 0,
+    },
 };
 /// How long an act waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -98,23 +128,41 @@ impl Engines {
     }
 
     fn limited(limits: Limits, writes_as: Option<Class>) -> Arc<Engines> {
-        Arc::new(Engines { workers: Admission::new(limits), writes_as, idle: Mutex::default() })
+        Arc::new(Engines {
+            workers: Admission::new(limits),
+            writes_as,
+            idle: Mutex::default(),
+        })
     }
 
     /// An engine under this configuration, opened before if it can still be used.
     fn take(&self, config: &Config) -> Result<Engine, DoorError> {
-        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         if let Some(engine) = kept {
             if let Some(length) = engine.length_if_good_for(config) {
                 return Ok(Engine { length, ..engine });
             }
             // the others were opened from the same files, and hold what must not be held beside new ones
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
         }
         // before they are read; where they are not there, opening says what is wrong with them
         let opened = Files::of(config);
-        let length = opened.as_ref().and_then(|files| files.store.length_if_unchanged()).unwrap_or(0);
-        Door::open(config.clone()).map(|door| Engine { door, opened, length })
+        let length = opened
+            .as_ref()
+            .and_then(|files| files.store.length_if_unchanged())
+            .unwrap_or(0);
+        Door::open(config.clone()).map(|door| Engine {
+            door,
+            opened,
+            length,
+        })
     }
 
     fn keep(&self, engine: Engine) {
@@ -136,13 +184,19 @@ impl Worker {
         config: &Config,
         act: impl FnOnce(&mut Door) -> Result<R, E>,
     ) -> Result<Result<R, E>, WorkerError> {
-        let turn = self.engines.workers.enter(self.class, self.origin.clone()).map_err(WorkerError::Busy)?;
+        let turn = self
+            .engines
+            .workers
+            .enter(self.class, self.origin.clone())
+            .map_err(WorkerError::Busy)?;
         let _place = turn.wait(PATIENCE).map_err(WorkerError::Busy)?;
         // the turn alone may have taken some seconds
         still_waiting();
         let _activity = ACTIVITIES.begin("an act on the store", LONGEST);
         let mut engine = self.engines.take(config).map_err(WorkerError::Open)?;
-        engine.door.serve(self.engines.writes_as.unwrap_or(self.class));
+        engine
+            .door
+            .serve(self.engines.writes_as.unwrap_or(self.class));
         let ran = act(&mut engine.door);
         if ran.is_ok() {
             self.engines.keep(engine);
@@ -214,8 +268,11 @@ mod tests {
         fs::write(&key, text.as_bytes()).unwrap();
         fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
         let path = folder.join("etc/postern/postern.toml");
-        let text =
-            format!("[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n", store.display(), key.display());
+        let text = format!(
+            "[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n",
+            store.display(),
+            key.display()
+        );
         fs::write(&path, text).unwrap();
         let config = file::read(&path).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
@@ -228,16 +285,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder.path().canonicalize().unwrap());
         let (origin, class) = (Origin::User(0), Class::Proven);
-        let worker = Worker { engines: Engines::new(), origin, class };
+        let worker = Worker {
+            engines: Engines::new(),
+            origin,
+            class,
+        };
         let name = "alice".parse().unwrap();
         let act = || worker.run(&config, |door| door.membership(&name).map(drop));
         act().unwrap().unwrap();
-        for (changed, mode) in [("etc/postern", 0o755), ("etc", 0o755), ("lib/store", 0o750), ("lib", 0o755)]
-        {
+        for (changed, mode) in [
+            ("etc/postern", 0o755),
+            ("etc", 0o755),
+            ("lib/store", 0o750),
+            ("lib", 0o755),
+        ] {
             let changed = folder.path().join(changed);
             fs::set_permissions(&changed, Permissions::from_mode(0o777)).unwrap();
-            let Err(WorkerError::Open(doubt)) = act() else { panic!("{changed:?} is open to others") };
-            assert!(doubt.to_string().contains("the folder has mode 0777, too open"), "{doubt}");
+            let Err(WorkerError::Open(doubt)) = act() else {
+                panic!("{changed:?} is open to others")
+            };
+            assert!(
+                doubt
+                    .to_string()
+                    .contains("the folder has mode 0777, too open"),
+                "{doubt}"
+            );
             fs::set_permissions(&changed, Permissions::from_mode(mode)).unwrap();
             act().unwrap().unwrap();
         }

@@ -13,5 +13,7 @@ pub fn log(words: impl Display) {
 
 /// Writes one line as it is, in one call: lines of other threads do not come between its parts.
 pub fn write_line(line: impl Display) {
-    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+    let _ = io::stderr()
+        .lock()
+        .write_all(format!("{line}\n").as_bytes());
 }

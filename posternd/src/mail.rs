@@ -46,9 +46,16 @@ impl MailThread {
     /// # Errors
     /// Those of starting a thread.
     pub fn start(path: PathBuf, command_socket: PathBuf) -> io::Result<MailThread> {
-        let configuration = Configuration { path, command_socket, last: None, doubt: None };
+        let configuration = Configuration {
+            path,
+            command_socket,
+            last: None,
+            doubt: None,
+        };
         let thread = thread::Builder::new().name("mail".to_owned());
-        thread.spawn(move || send_until_drained(configuration)).map(MailThread)
+        thread
+            .spawn(move || send_until_drained(configuration))
+            .map(MailThread)
     }
 
     /// Waits a while for what is on its way, once the process drains.
@@ -62,9 +69,14 @@ impl MailThread {
 
 fn send_until_drained(mut configuration: Configuration) {
     while !CONNECTIONS.is_draining() {
-        if let Some(config) = configuration.in_force().filter(|config| config.email.is_on()) {
+        if let Some(config) = configuration
+            .in_force()
+            .filter(|config| config.email.is_on())
+        {
             // its message stands in the log; what was taken and not noted is told when its time is over
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| send_while_on(&mut configuration, config)));
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+                send_while_on(&mut configuration, config)
+            }));
         }
         thread::sleep(CONFIGURATION);
     }
@@ -105,7 +117,10 @@ impl Configuration {
             Err(error) => Some(error.to_string()),
         };
         if doubt != self.doubt {
-            let is_on = self.last.as_ref().is_some_and(|config| config.email.is_on());
+            let is_on = self
+                .last
+                .as_ref()
+                .is_some_and(|config| config.email.is_on());
             if let (Some(doubt), true) = (&doubt, is_on) {
                 log(format_args!("mail: {doubt}"));
             }
@@ -133,24 +148,36 @@ enum Transport {
 impl Mailer {
     /// Reads what `[email]` names; connects nowhere.
     fn read(email: &Email, command_socket: &Path) -> Result<Mailer, String> {
-        let transport = match (&email.smtp_url, &email.webhook_url, email.command.as_slice()) {
+        let transport = match (
+            &email.smtp_url,
+            &email.webhook_url,
+            email.command.as_slice(),
+        ) {
             (Some(url), ..) => {
-                let (file, credential) = (&email.smtp_password_file, &email.smtp_password_credential);
-                let password = secret_file::read("email.smtp_password", file.as_ref(), credential.as_ref())?;
+                let (file, credential) =
+                    (&email.smtp_password_file, &email.smtp_password_credential);
+                let password =
+                    secret_file::read("email.smtp_password", file.as_ref(), credential.as_ref())?;
                 let user = email.smtp_user.clone().zip(password);
                 let authority = email.smtp_ca_file.as_ref().map(AbsolutePath::path);
                 Transport::Smtp(Box::new(smtp::Server::new(url, user, authority)?))
             }
             (None, Some(url), _) => {
-                let (file, credential) = (&email.webhook_secret_file, &email.webhook_secret_credential);
-                let secret = secret_file::read("email.webhook_secret", file.as_ref(), credential.as_ref())?;
+                let (file, credential) =
+                    (&email.webhook_secret_file, &email.webhook_secret_credential);
+                let secret =
+                    secret_file::read("email.webhook_secret", file.as_ref(), credential.as_ref())?;
                 Transport::Webhook(webhook::Hook::new(url, secret)?)
             }
             (None, None, []) => Transport::Off,
             (None, None, _) => Transport::Command(command_socket.to_owned()),
         };
         let limit = Duration::from_secs(email.time_limit.seconds());
-        Ok(Mailer { transport, from: email.from.clone(), limit })
+        Ok(Mailer {
+            transport,
+            from: email.from.clone(),
+            limit,
+        })
     }
 
     /// Sends a letter or a notification, once; or why not, fit for a log.
@@ -177,7 +204,10 @@ impl Mailer {
 fn reason(said: &str, secret: Option<&str>) -> String {
     let said = secret.map_or_else(|| said.to_owned(), |secret| said.replace(secret, "…"));
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    let line: String = said.chars().map(|c| if breaks(c) { ' ' } else { c }).collect();
+    let line: String = said
+        .chars()
+        .map(|c| if breaks(c) { ' ' } else { c })
+        .collect();
     line.trim().chars().take(LONGEST_REASON).collect()
 }
 
@@ -187,9 +217,15 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_short_line_without_the_code() {
-        let said = format!("554 spam: \"code 123456\"\r\nsee\u{2028}123456 {}", "x".repeat(500));
+        let said = format!(
+            "554 spam: \"code 123456\"\r\nsee\u{2028}123456 {}",
+            "x".repeat(500)
+        );
         let reason = reason(&said, Some("123456"));
-        assert!(reason.starts_with("554 spam: \"code …\"  see … x"), "{reason}");
+        assert!(
+            reason.starts_with("554 spam: \"code …\"  see … x"),
+            "{reason}"
+        );
         assert_eq!(reason.chars().count(), LONGEST_REASON);
     }
 }

@@ -29,7 +29,11 @@ const USAGE: &str = "usage: posternd, at sockets that systemd hands over
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match arguments.iter().map(|word| word.to_str()).collect::<Vec<_>>()[..] {
+    match arguments
+        .iter()
+        .map(|word| word.to_str())
+        .collect::<Vec<_>>()[..]
+    {
         [] => match sockets::handed_over() {
             Ok(sockets) => report(serve(sockets)),
             Err(error) => {
@@ -48,7 +52,9 @@ fn main() -> ExitCode {
 }
 
 fn report(served: Result<(), impl Display>) -> ExitCode {
-    let Err(error) = served else { return ExitCode::SUCCESS };
+    let Err(error) = served else {
+        return ExitCode::SUCCESS;
+    };
     log(error);
     ExitCode::FAILURE
 }

@@ -48,7 +48,11 @@ impl Peer {
     pub(crate) fn of(stream: &UnixStream) -> io::Result<Peer> {
         let peer = getsockopt(stream, PeerCredentials)?;
         let real_uid = host_process::real_uid(peer.pid());
-        Ok(Peer { process: peer.pid(), effective_uid: peer.uid(), real_uid })
+        Ok(Peer {
+            process: peer.pid(),
+            effective_uid: peer.uid(),
+            real_uid,
+        })
     }
 
     pub(crate) fn connecting(self) -> Connecting {
@@ -75,7 +79,10 @@ pub fn warn_of_hidden_processes() {
 impl Origin {
     /// Of a conversation of one of root's hosts, which is believed where the kernel names no other user.
     pub(crate) fn of(transaction: &Transaction, peer: Peer, pam: &Pam) -> Origin {
-        let uid = peer.real_uid.filter(|uid| *uid != 0).unwrap_or(transaction.real_uid);
+        let uid = peer
+            .real_uid
+            .filter(|uid| *uid != 0)
+            .unwrap_or(transaction.real_uid);
         if uid != 0 {
             return Origin::User(uid);
         }
@@ -88,9 +95,17 @@ impl Origin {
 
 /// The address that an sshd says, else PAM_RHOST where that is one: a name is whatever its owner's name server says.
 fn remote_address(transaction: &Transaction, pam: &Pam) -> Option<Address> {
-    let Transaction { ssh_connection, remote_host, .. } = transaction;
-    let connection = ssh_connection.as_ref().filter(|_| conversation::is_sshd(transaction, pam));
-    let address = connection.and_then(|said| said.split(|byte| *byte == b' ').next()).and_then(literal);
+    let Transaction {
+        ssh_connection,
+        remote_host,
+        ..
+    } = transaction;
+    let connection = ssh_connection
+        .as_ref()
+        .filter(|_| conversation::is_sshd(transaction, pam));
+    let address = connection
+        .and_then(|said| said.split(|byte| *byte == b' ').next())
+        .and_then(literal);
     address.or_else(|| literal(remote_host.as_deref()?))
 }
 
@@ -101,7 +116,10 @@ fn literal(text: &[u8]) -> Option<Address> {
 /// What has been proven, as far as one of root's hosts says: whoever comes back with a mark, whose code is spent, waits
 /// behind nobody who has only passed the first factor.
 pub(crate) fn class_of(transaction: &Transaction, pam: &Pam) -> Class {
-    let says_key = transaction.ssh_auth_info.as_ref().is_some_and(|said| !said.trim_ascii().is_empty());
+    let says_key = transaction
+        .ssh_auth_info
+        .as_ref()
+        .is_some_and(|said| !said.trim_ascii().is_empty());
     match &transaction.mark {
         // one that was removed may come back empty
         Some(mark) if !mark.is_empty() => Class::Proven,
@@ -119,11 +137,22 @@ mod tests {
     use shared::config::PamService;
     use zeroize::Zeroizing;
 
-    const ROOT: Peer = Peer { process: 1, effective_uid: 0, real_uid: Some(0) };
-    const UNSEEN: Peer = Peer { process: 0, effective_uid: 0, real_uid: None };
+    const ROOT: Peer = Peer {
+        process: 1,
+        effective_uid: 0,
+        real_uid: Some(0),
+    };
+    const UNSEEN: Peer = Peer {
+        process: 0,
+        effective_uid: 0,
+        real_uid: None,
+    };
 
     fn from(service: &str, remote_host: &str) -> Origin {
-        let transaction = Transaction { remote_host: Some(remote_host.into()), ..transaction_of(service) };
+        let transaction = Transaction {
+            remote_host: Some(remote_host.into()),
+            ..transaction_of(service)
+        };
         Origin::of(&transaction, ROOT, &Pam::default())
     }
 
@@ -131,7 +160,10 @@ mod tests {
     fn a_network_of_ipv6_is_one_origin_and_mapped_ipv4_is_ipv4() {
         assert_eq!(from("x", "2001:db8::1"), from("x", "2001:db8:0:0:ffff::2"));
         assert_ne!(from("x", "2001:db8::1"), from("x", "2001:db8:0:1::1"));
-        assert_eq!(from("x", "::ffff:192.0.2.7"), Origin::Remote("192.0.2.7".to_owned()));
+        assert_eq!(
+            from("x", "::ffff:192.0.2.7"),
+            Origin::Remote("192.0.2.7".to_owned())
+        );
         assert_eq!(from("x", "fe80::1%eth0"), from("x", "fe80::2%eth1"));
     }
 
@@ -157,7 +189,10 @@ mod tests {
         let service = |name: &str| Origin::Service(name.into());
         assert_eq!(from("imap", "client.example.org"), service("imap"));
         assert_eq!(from("ftp", "client.example.org"), service("ftp"));
-        assert_eq!(Origin::of(&transaction_of("imap"), ROOT, &Pam::default()), service("imap"));
+        assert_eq!(
+            Origin::of(&transaction_of("imap"), ROOT, &Pam::default()),
+            service("imap")
+        );
     }
 
     /// With `UseDNS yes` PAM_RHOST is a name.
@@ -177,10 +212,17 @@ mod tests {
     fn the_user_whom_the_kernel_names_counts_first_then_the_one_that_the_host_says() {
         let says = |real_uid, peer| {
             let remote_host = Some(b"192.0.2.7".to_vec());
-            let transaction = Transaction { real_uid, remote_host, ..transaction_of("sudo") };
+            let transaction = Transaction {
+                real_uid,
+                remote_host,
+                ..transaction_of("sudo")
+            };
             Origin::of(&transaction, peer, &Pam::default())
         };
-        let mallorys = Peer { real_uid: Some(1000), ..ROOT };
+        let mallorys = Peer {
+            real_uid: Some(1000),
+            ..ROOT
+        };
         assert_eq!(says(0, mallorys), Origin::User(1000));
         assert_eq!(says(1001, mallorys), Origin::User(1000));
         assert_eq!(says(1001, UNSEEN), Origin::User(1001));
@@ -192,10 +234,26 @@ mod tests {
     fn whoever_cannot_be_seen_connects_beside_root() {
         assert_eq!(UNSEEN.connecting(), Connecting::Unseen);
         assert_eq!(ROOT.connecting(), Connecting::User(0));
-        assert_eq!(Peer { real_uid: Some(1000), ..ROOT }.connecting(), Connecting::User(1000));
-        assert_eq!(Peer { effective_uid: 1000, ..UNSEEN }.connecting(), Connecting::User(1000));
+        assert_eq!(
+            Peer {
+                real_uid: Some(1000),
+                ..ROOT
+            }
+            .connecting(),
+            Connecting::User(1000)
+        );
+        assert_eq!(
+            Peer {
+                effective_uid: 1000,
+                ..UNSEEN
+            }
+            .connecting(),
+            Connecting::User(1000)
+        );
         let all = Conversations::with_room_for(256, 64);
-        let unseen: Vec<_> = (0..100).filter_map(|_| all.enter_or_wait(Connecting::Unseen, || {})).collect();
+        let unseen: Vec<_> = (0..100)
+            .filter_map(|_| all.enter_or_wait(Connecting::Unseen, || {}))
+            .collect();
         assert_eq!(unseen.len(), 64);
         assert!(all.enter_or_wait(Connecting::User(0), || {}).is_some());
     }
@@ -206,8 +264,10 @@ mod tests {
 
     #[test]
     fn a_mark_is_proof_and_an_empty_one_is_none() {
-        let with =
-            |mark: &[u8]| Transaction { mark: Some(Zeroizing::new(mark.to_vec())), ..transaction_of("x") };
+        let with = |mark: &[u8]| Transaction {
+            mark: Some(Zeroizing::new(mark.to_vec())),
+            ..transaction_of("x")
+        };
         assert_eq!(class(with(b"mark"), &Pam::default()), Class::Proven);
         // as the module leaves one that it removes
         assert_eq!(class(with(b""), &Pam::default()), Class::Stranger);
@@ -217,12 +277,24 @@ mod tests {
     #[test]
     fn the_first_factor_counts_wherever_it_is_said() {
         let passed = Some(FirstFactor::Passed);
-        let of_imap = PamService { first_factor: passed, ..PamService::default() };
-        let pam = Pam { service: [("imap".to_owned(), of_imap)].into(), ..Pam::default() };
-        let everywhere = Pam { first_factor: passed, ..Pam::default() };
+        let of_imap = PamService {
+            first_factor: passed,
+            ..PamService::default()
+        };
+        let pam = Pam {
+            service: [("imap".to_owned(), of_imap)].into(),
+            ..Pam::default()
+        };
+        let everywhere = Pam {
+            first_factor: passed,
+            ..Pam::default()
+        };
         let with = |service, word: &str| {
             let options = word.split_whitespace().map(str::to_owned).collect();
-            Transaction { options, ..transaction_of(service) }
+            Transaction {
+                options,
+                ..transaction_of(service)
+            }
         };
         for (service, word, pam, expected) in [
             ("imap", "", &pam, Class::Known),
@@ -233,16 +305,34 @@ mod tests {
             // a line that is refused
             ("imap", "first_factor=pased", &pam, Class::Stranger),
         ] {
-            assert_eq!(class(with(service, word), pam), expected, "{service} {word}");
+            assert_eq!(
+                class(with(service, word), pam),
+                expected,
+                "{service} {word}"
+            );
         }
     }
 
     #[test]
     fn a_key_counts_only_at_an_sshd() {
-        let with =
-            |service, said: &str| Transaction { ssh_auth_info: Some(said.into()), ..transaction_of(service) };
-        assert_eq!(class(with("sshd", "publickey ssh-ed25519 AAAA\n"), &Pam::default()), Class::Known);
+        let with = |service, said: &str| Transaction {
+            ssh_auth_info: Some(said.into()),
+            ..transaction_of(service)
+        };
+        assert_eq!(
+            class(
+                with("sshd", "publickey ssh-ed25519 AAAA\n"),
+                &Pam::default()
+            ),
+            Class::Known
+        );
         assert_eq!(class(with("sshd", "\n"), &Pam::default()), Class::Stranger);
-        assert_eq!(class(with("imap", "publickey ssh-ed25519 AAAA\n"), &Pam::default()), Class::Stranger);
+        assert_eq!(
+            class(
+                with("imap", "publickey ssh-ed25519 AAAA\n"),
+                &Pam::default()
+            ),
+            Class::Stranger
+        );
     }
 }

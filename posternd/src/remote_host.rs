@@ -80,21 +80,45 @@ impl<S: Read + Write> Connection<S> {
         if self.failed.is_some() {
             return None;
         }
-        receive(&mut self.stream).map_err(|error| self.failed = Some(error)).ok()
+        receive(&mut self.stream)
+            .map_err(|error| self.failed = Some(error))
+            .ok()
     }
 }
 
 impl<'a, S: Read + Write> RemoteHost<'a, S> {
     /// The host of a transaction, at the other end of `stream`: the process that the kernel names there.
-    pub fn new(stream: S, transaction: Transaction, process: HostProcess, reach: Reach) -> RemoteHost<'a, S> {
-        let connection = RefCell::new(Connection { stream, waiting: Vec::new(), failed: None });
+    pub fn new(
+        stream: S,
+        transaction: Transaction,
+        process: HostProcess,
+        reach: Reach,
+    ) -> RemoteHost<'a, S> {
+        let connection = RefCell::new(Connection {
+            stream,
+            waiting: Vec::new(),
+            failed: None,
+        });
         let configuration = RefCell::default();
-        RemoteHost { transaction, process, reach, configuration, log: None, connection }
+        RemoteHost {
+            transaction,
+            process,
+            reach,
+            configuration,
+            log: None,
+            connection,
+        }
     }
 
     /// The same, with a configuration that was read before; for one hook, which asks once.
-    pub fn with_configuration(self, configuration: Result<InForce, ConfigError>) -> RemoteHost<'a, S> {
-        RemoteHost { configuration: RefCell::new(Some(configuration)), ..self }
+    pub fn with_configuration(
+        self,
+        configuration: Result<InForce, ConfigError>,
+    ) -> RemoteHost<'a, S> {
+        RemoteHost {
+            configuration: RefCell::new(Some(configuration)),
+            ..self
+        }
     }
 
     /// The host of a transaction that `user` runs. What it says of where the person is and of what has passed counts only
@@ -108,7 +132,10 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     ) -> RemoteHost<'a, S> {
         let real_uid = user.uid;
         let transaction = match user.is_service {
-            true => Transaction { real_uid, ..claimed },
+            true => Transaction {
+                real_uid,
+                ..claimed
+            },
             false => Transaction {
                 real_uid,
                 remote_host: None,
@@ -119,7 +146,10 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
             },
         };
         let host = RemoteHost::new(stream, transaction, process, Reach::User(worker, user));
-        RemoteHost { log: Some(log), ..host }
+        RemoteHost {
+            log: Some(log),
+            ..host
+        }
     }
 
     /// The user whom the kernel names, where it is not root.
@@ -162,7 +192,10 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     fn out_of_order(&self, reply: Option<Reply>) {
         if reply.is_some() {
             let error = shared::protocol::Malformed("a reply to another instruction");
-            self.connection.borrow_mut().failed.get_or_insert(error.into());
+            self.connection
+                .borrow_mut()
+                .failed
+                .get_or_insert(error.into());
         }
     }
 }
@@ -173,11 +206,19 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
     }
 
     fn configuration(&self, path: &Path) -> Result<InForce, ConfigError> {
-        self.configuration.take().unwrap_or_else(|| CONFIGURATION.in_force(path))
+        self.configuration
+            .take()
+            .unwrap_or_else(|| CONFIGURATION.in_force(path))
     }
 
     fn item(&self, item: Item) -> Option<Vec<u8>> {
-        let Transaction { service, user, remote_host, terminal, .. } = &self.transaction;
+        let Transaction {
+            service,
+            user,
+            remote_host,
+            terminal,
+            ..
+        } = &self.transaction;
         match item {
             Item::Service => service.clone(),
             Item::User => user.clone(),
@@ -218,7 +259,10 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
     }
 
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
-        match self.ask(&Instruction::Ask { prompt: Zeroizing::new(prompt.to_owned()), echo }) {
+        match self.ask(&Instruction::Ask {
+            prompt: Zeroizing::new(prompt.to_owned()),
+            echo,
+        }) {
             Some(Reply::Typed(typed)) => Ok(typed),
             Some(Reply::NoInput) => Err(NoAnswer),
             other => {
@@ -247,13 +291,18 @@ impl<S: Read + Write> Host for RemoteHost<'_, S> {
     }
 
     fn delay_failure(&self, seconds: u64) {
-        self.send_later(&Instruction::DelayFailure(u32::try_from(seconds).unwrap_or(u32::MAX)));
+        self.send_later(&Instruction::DelayFailure(
+            u32::try_from(seconds).unwrap_or(u32::MAX),
+        ));
     }
 
     fn log(&self, severity: Severity, line: &str) {
         match &self.log {
             Some(log) => log(severity, cut(line, LINE)),
-            None => self.send_later(&Instruction::Log { severity, line: cut(line, LINE).to_owned() }),
+            None => self.send_later(&Instruction::Log {
+                severity,
+                line: cut(line, LINE).to_owned(),
+            }),
         }
     }
 
@@ -345,9 +394,13 @@ mod tests {
             let mut recorded = Recorded::default();
             send(&mut recorded.replies, &Reply::NoInput).unwrap();
             let process = HostProcess::find(0);
-            let host = RemoteHost::new(&mut recorded, transaction_of("sudo"), process, Reach::Store);
+            let host =
+                RemoteHost::new(&mut recorded, transaction_of("sudo"), process, Reach::Store);
             host.log(Severity::Info, "a line");
-            assert!(!host.connection.borrow().waiting.is_empty(), "a line waits for the next instruction");
+            assert!(
+                !host.connection.borrow().waiting.is_empty(),
+                "a line waits for the next instruction"
+            );
             act(&host);
             let connection = host.connection.borrow();
             assert_eq!(connection.waiting.capacity(), 0);

@@ -47,10 +47,15 @@ impl Daemon {
     /// # Errors
     /// Those of signalfd(2).
     pub fn prepare() -> io::Result<Daemon> {
-        let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+        let mask: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+            .into_iter()
+            .collect();
         mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Daemon { signals, accepting: Vec::new() })
+        Ok(Daemon {
+            signals,
+            accepting: Vec::new(),
+        })
     }
 
     /// Starts a thread that accepts, and hands every connection to `begin`, which MUST NOT block.
@@ -64,7 +69,11 @@ impl Daemon {
     ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         let accepting = move || accept_until_drained(&listener, begin);
-        self.accepting.push(thread::Builder::new().name("accept".to_owned()).spawn(accepting)?);
+        self.accepting.push(
+            thread::Builder::new()
+                .name("accept".to_owned())
+                .spawn(accepting)?,
+        );
         Ok(())
     }
 
@@ -107,7 +116,9 @@ impl Daemon {
             CONNECTIONS.end_input();
             let cut = wait_for_end(LAST, round);
             if cut > 0 {
-                log(format_args!("ends with {cut} conversations that are still being verified"));
+                log(format_args!(
+                    "ends with {cut} conversations that are still being verified"
+                ));
             }
         }
         Ok(())
@@ -158,7 +169,10 @@ fn accept_one(listener: &UnixListener, activity: &Activity<'_>) -> io::Result<Op
 
 fn wait_for_input(descriptor: &impl AsFd, within: Duration) -> io::Result<()> {
     let timeout = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
-    match poll(&mut [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)], timeout) {
+    match poll(
+        &mut [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)],
+        timeout,
+    ) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -168,7 +182,9 @@ fn wait_for_input(descriptor: &impl AsFd, within: Duration) -> io::Result<()> {
 fn feed_watchdog() {
     match ACTIVITIES.late(Instant::now()) {
         None => tell(&[NotifyState::Watchdog]),
-        Some(what) => log(format_args!("{what} makes no progress; the watchdog is not fed")),
+        Some(what) => log(format_args!(
+            "{what} makes no progress; the watchdog is not fed"
+        )),
     }
 }
 

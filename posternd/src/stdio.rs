@@ -16,8 +16,8 @@ use shared::host_process::HostProcess;
 use shared::name_service::NameService;
 use shared::privileges::{PrivilegesError, give_root_up};
 use shared::protocol::{
-    Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity, State,
-    VERSIONS, receive, send,
+    Denial, FrameError, Greeting, HookResult, Instruction, Malformed, Message, Opening, Severity,
+    State, VERSIONS, receive, send,
 };
 use std::fmt;
 use std::io::{self, Read};
@@ -35,13 +35,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn serve(config: &Path) -> Result<(), StdioError> {
     let stream = roots_stream()?;
     // The module made both ends of the socket: the peer is the host process. Root sees it also where /proc hides it.
-    let process = HostProcess::find(getsockopt(&stream, PeerCredentials).map_err(io::Error::from)?.pid());
+    let process = HostProcess::find(
+        getsockopt(&stream, PeerCredentials)
+            .map_err(io::Error::from)?
+            .pid(),
+    );
     // root keeps the copy that is in force in doubt, as root's commands do
     let mut configuration = file::in_force(config);
-    let unprivileged = give_root_up(configuration.as_mut().ok().map(|in_force| &mut in_force.config));
+    let unprivileged = give_root_up(
+        configuration
+            .as_mut()
+            .ok()
+            .map(|in_force| &mut in_force.config),
+    );
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    send(&mut &stream, &Greeting { versions: VERSIONS.to_vec(), state: State::Ready })?;
+    send(
+        &mut &stream,
+        &Greeting {
+            versions: VERSIONS.to_vec(),
+            state: State::Ready,
+        },
+    )?;
     match unprivileged {
         Ok(()) => converse(&stream, process, configuration),
         Err(error) => {
@@ -54,9 +69,22 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
 /// Denies without reading what the module says.
 fn deny_unheard(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), FrameError> {
     let fields = LogFields::unknown();
-    let line = fields.line("refused", "unavailable", Some(&format_args!("posternd --stdio: {error}")));
-    send(&mut stream, &Instruction::Log { severity: Severity::Error, line })?;
-    send(&mut stream, &Instruction::End(HookResult::Denied(Denial::Unavailable)))?;
+    let line = fields.line(
+        "refused",
+        "unavailable",
+        Some(&format_args!("posternd --stdio: {error}")),
+    );
+    send(
+        &mut stream,
+        &Instruction::Log {
+            severity: Severity::Error,
+            line,
+        },
+    )?;
+    send(
+        &mut stream,
+        &Instruction::End(HookResult::Denied(Denial::Unavailable)),
+    )?;
     // what it sends must find somebody until it has read this
     stream.shutdown(Shutdown::Write)?;
     io::copy(&mut stream.take(Opening::LIMIT as u64), &mut io::sink())?;
@@ -66,7 +94,10 @@ fn deny_unheard(mut stream: &UnixStream, error: &PrivilegesError) -> Result<(), 
 /// Standard input, if it is a socket of root's and whoever started this was root: nobody else has a use for it.
 fn roots_stream() -> Result<UnixStream, StdioError> {
     let ids = getresuid().map_err(io::Error::from)?;
-    if ![ids.real, ids.effective, ids.saved].iter().all(|id| id.is_root()) {
+    if ![ids.real, ids.effective, ids.saved]
+        .iter()
+        .all(|id| id.is_root())
+    {
         return Err(StdioError::NotRoot);
     }
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
@@ -81,7 +112,10 @@ fn converse(
     process: HostProcess,
     configuration: Result<InForce, ConfigError>,
 ) -> Result<(), StdioError> {
-    let Opening::Host { transaction, id, .. } = receive(&mut &*stream)? else {
+    let Opening::Host {
+        transaction, id, ..
+    } = receive(&mut &*stream)?
+    else {
         return Err(FrameError::from(Malformed("kind")).into());
     };
     // a person takes as long as it takes
@@ -90,15 +124,26 @@ fn converse(
     // the only conversation: it waits behind nobody
     let origin = Origin::Service(Vec::new());
     let _entered = NameService::default().enter(Class::Proven, String::new());
-    let worker = Worker { engines: Engines::new(), origin, class: Class::Proven };
-    let host = RemoteHost::new(stream, *transaction, process.in_transaction(id), Reach::Worker(worker))
-        .with_configuration(configuration);
+    let worker = Worker {
+        engines: Engines::new(),
+        origin,
+        class: Class::Proven,
+    };
+    let host = RemoteHost::new(
+        stream,
+        *transaction,
+        process.in_transaction(id),
+        Reach::Worker(worker),
+    )
+    .with_configuration(configuration);
     let module = stream.try_clone()?;
     let _waiting = while_waiting(move || {
         // whoever has gone is noticed with the next instruction
         let _ = send(&mut &module, &Instruction::StillWorking);
     });
-    let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| {
+        conversation::run(hook, &host, &options)
+    }));
     let result = ran.unwrap_or_else(|_| {
         let detail = "internal error of posternd --stdio; please report it";
         LogFields::of_host(&host).write(&host, Severity::Error, "refused", "panic", Some(&detail));
@@ -140,7 +185,9 @@ impl From<io::Error> for StdioError {
 impl fmt::Display for StdioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StdioError::NotRoot => f.write_str("--stdio is for pam_totp.so, which starts it as root"),
+            StdioError::NotRoot => {
+                f.write_str("--stdio is for pam_totp.so, which starts it as root")
+            }
             StdioError::Privileges(error) => error.fmt(f),
             StdioError::Stream(error) => error.fmt(f),
         }

@@ -34,7 +34,8 @@ use shared::host_process::HostProcess;
 use shared::name;
 use shared::name_service::NameService;
 use shared::protocol::{
-    Denial, FrameError, Hook, HookResult, Instruction, Opening, Severity, State, Transaction, receive, send,
+    Denial, FrameError, Hook, HookResult, Instruction, Opening, Severity, State, Transaction,
+    receive, send,
 };
 use shared::threads::Threads;
 use std::io;
@@ -86,13 +87,19 @@ impl UserSocket {
     ///
     /// # Errors
     /// Those of [`Daemon::accept`].
-    pub fn serve(self: Arc<UserSocket>, daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
+    pub fn serve(
+        self: Arc<UserSocket>,
+        daemon: &mut Daemon,
+        listener: UnixListener,
+    ) -> io::Result<()> {
         daemon.accept(listener, move |stream| self.meet(stream))
     }
 
     /// Has a connection served on a thread of its own, unless it is turned away at once. Does not block.
     fn meet(self: &Arc<UserSocket>, stream: UnixStream) {
-        let Ok(peer) = getsockopt(&stream, PeerCredentials) else { return };
+        let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
+            return;
+        };
         let (uid, process) = (peer.uid(), peer.pid());
         let arriving = match self.peers.meet(uid) {
             Ok(arriving) => arriving,
@@ -106,7 +113,11 @@ impl UserSocket {
             socket.admit(&stream, process, arriving);
         });
         if let Err(error) = started {
-            self.log.write(uid, Severity::Error, &format!("a thread cannot be started: {error}"));
+            self.log.write(
+                uid,
+                Severity::Error,
+                &format!("a thread cannot be started: {error}"),
+            );
         }
     }
 
@@ -119,8 +130,9 @@ impl UserSocket {
                 match self.talk(stream, process, admitted) {
                     Ok(()) | Err(Ended::Stream(FrameError::Stream(_))) => {}
                     Err(Ended::Stream(error)) => {
-                        let line =
-                            format!("refused on pam.sock: uid {uid} sent what cannot be read: {error}");
+                        let line = format!(
+                            "refused on pam.sock: uid {uid} sent what cannot be read: {error}"
+                        );
                         self.log.write(uid, Severity::Notice, &line);
                     }
                     Err(Ended::OtherSocket) => {
@@ -140,10 +152,22 @@ impl UserSocket {
         stream.set_read_timeout(Some(PATIENCE))?;
         let opening: Opening = receive(&mut stream)?;
         let user = &admitted.user;
-        let class = if user.is_service { Class::Proven } else { Class::Known };
-        let worker = Worker { engines: Arc::clone(&self.engines), origin: Origin::User(user.uid), class };
+        let class = if user.is_service {
+            Class::Proven
+        } else {
+            Class::Known
+        };
+        let worker = Worker {
+            engines: Arc::clone(&self.engines),
+            origin: Origin::User(user.uid),
+            class,
+        };
         // the name service knows two classes
-        let class = if user.is_service { Class::Proven } else { Class::Stranger };
+        let class = if user.is_service {
+            Class::Proven
+        } else {
+            Class::Stranger
+        };
         let _entered = self.names.enter(class, user.uid.to_string());
         match opening {
             Opening::Host { .. } => Err(Ended::OtherSocket),
@@ -154,8 +178,20 @@ impl UserSocket {
                 Ok(self.converse(stream, *transaction, process, (worker, user.clone()))?)
             }
             Opening::Command { request, .. } => {
-                let Self { config, passwords, log, .. } = self;
-                let reply = Commands { config, passwords, log, worker, user }.reply(&request);
+                let Self {
+                    config,
+                    passwords,
+                    log,
+                    ..
+                } = self;
+                let reply = Commands {
+                    config,
+                    passwords,
+                    log,
+                    worker,
+                    user,
+                }
+                .reply(&request);
                 Ok(send(&mut stream, &reply)?)
             }
         }
@@ -172,7 +208,8 @@ impl UserSocket {
         let service = name::Service::named(transaction.service.as_deref().unwrap_or_default());
         let uid = user.uid;
         let program = format!("pam_totp({service}:{})", name_of(hook));
-        let log = |severity, line: &str| self.log.write(uid, severity, &format!("{program}: {line}"));
+        let log =
+            |severity, line: &str| self.log.write(uid, severity, &format!("{program}: {line}"));
         let mut options = transaction.options.clone();
         let names_file = options.iter().any(|option| option.starts_with("config="));
         // the configuration is posternd's; anybody's would tell what posternd can read
@@ -187,7 +224,9 @@ impl UserSocket {
             // whoever has gone is noticed with the next instruction
             let _ = send(&mut &module, &Instruction::StillWorking);
         });
-        let ran = panic::catch_unwind(AssertUnwindSafe(|| conversation::run(hook, &host, &options)));
+        let ran = panic::catch_unwind(AssertUnwindSafe(|| {
+            conversation::run(hook, &host, &options)
+        }));
         // the panic's own message stands in the log
         host.end(ran.unwrap_or(HookResult::Denied(Denial::Unavailable)))
     }

@@ -28,7 +28,10 @@ pub struct Activity<'a> {
 impl Activities {
     /// Nothing is under way.
     pub const fn new() -> Activities {
-        Activities(Mutex::new(UnderWay { next: 0, due: BTreeMap::new() }))
+        Activities(Mutex::new(UnderWay {
+            next: 0,
+            due: BTreeMap::new(),
+        }))
     }
 
     /// Begins an activity that makes progress within `bound`.
@@ -37,12 +40,19 @@ impl Activities {
         let number = state.next;
         state.next += 1;
         state.due.insert(number, (what, Instant::now() + bound));
-        Activity { activities: self, number }
+        Activity {
+            activities: self,
+            number,
+        }
     }
 
     /// An activity that should have made progress before `now`.
     pub fn late(&self, now: Instant) -> Option<&'static str> {
-        self.state().due.values().find(|(_, due)| *due < now).map(|(what, _)| *what)
+        self.state()
+            .due
+            .values()
+            .find(|(_, due)| *due < now)
+            .map(|(what, _)| *what)
     }
 
     fn state(&self) -> MutexGuard<'_, UnderWay> {
@@ -91,7 +101,11 @@ mod tests {
         assert_eq!(activities.late(began + LATER), Some("an act"));
         drop(hanging);
         assert_eq!(activities.late(began + LATER), None);
-        assert_eq!(activities.late(began + 3 * LATER), Some("accepting"), "it must go on, too");
+        assert_eq!(
+            activities.late(began + 3 * LATER),
+            Some("accepting"),
+            "it must go on, too"
+        );
     }
 
     #[test]

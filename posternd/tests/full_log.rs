@@ -14,11 +14,14 @@ struct Daemon(Child);
 
 impl Daemon {
     fn start(name: &str, listener: &UnixListener) -> Daemon {
-        let script =
-            format!("exec 3<&0; export LISTEN_FDS=1 LISTEN_FDNAMES={name} LISTEN_PID=$$; exec \"$@\"");
+        let script = format!(
+            "exec 3<&0; export LISTEN_FDS=1 LISTEN_FDNAMES={name} LISTEN_PID=$$; exec \"$@\""
+        );
         let mut command = Command::new("sh");
         command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_posternd")]);
-        command.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap()))).stdout(Stdio::null());
+        command
+            .stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())))
+            .stdout(Stdio::null());
         let full = File::options().write(true).open("/dev/full").unwrap();
         Daemon(command.stderr(full).spawn().unwrap())
     }
@@ -34,9 +37,12 @@ impl Drop for Daemon {
 /// Connects, and says whether posternd is there; then it sends what cannot be read, which the log is told.
 fn says_nonsense(socket: &std::path::Path) -> bool {
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     // whoever is not root is refused at the socket of root's hosts, and the log is told that
-    let greeted = receive::<Greeting>(&mut &stream).is_ok_and(|greeting| greeting.state == State::Ready);
+    let greeted =
+        receive::<Greeting>(&mut &stream).is_ok_and(|greeting| greeting.state == State::Ready);
     let _ = stream.write_all(&[0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff]);
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
@@ -52,7 +58,10 @@ fn a_full_log_ends_no_thread() {
         let mut daemon = Daemon::start(name, &listener);
         for round in 0..5 {
             assert!(says_nonsense(&socket), "{name}, connection {round}");
-            assert!(daemon.0.try_wait().unwrap().is_none(), "{name} has ended, connection {round}");
+            assert!(
+                daemon.0.try_wait().unwrap().is_none(),
+                "{name} has ended, connection {round}"
+            );
         }
     }
 }
@@ -60,7 +69,10 @@ fn a_full_log_ends_no_thread() {
 #[test]
 fn a_command_line_that_is_wrong_is_said_where_nobody_reads_it() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let status =
-        Command::new(env!("CARGO_BIN_EXE_posternd")).arg("--nonsense").stderr(full).status().unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_posternd"))
+        .arg("--nonsense")
+        .stderr(full)
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(2));
 }

@@ -17,11 +17,17 @@ fn a_letter_that_is_on_its_way_is_noted_and_no_other_is_taken() {
     let script = "cat > $1/code.$$; while [ ! -e $1/go ]; do sleep 0.05; done";
     let mut home = Home::new(script, "30s");
     let now = clock::now().unwrap();
-    let first = home.door.set_email(&name("alice"), &address("alice@example.com"), "root", now).unwrap();
+    let first = home
+        .door
+        .set_email(&name("alice"), &address("alice@example.com"), "root", now)
+        .unwrap();
     let mail = home.sends();
     until("it is on its way", || home.sent("code").len() == 1);
     CONNECTIONS.begin_drain();
-    let second = home.door.set_email(&name("bob"), &address("bob@example.com"), "root", now).unwrap();
+    let second = home
+        .door
+        .set_email(&name("bob"), &address("bob@example.com"), "root", now)
+        .unwrap();
     let go = home.folder.path().join("sent/go");
     let goes = thread::spawn(move || {
         thread::sleep(Duration::from_millis(500));
@@ -29,7 +35,13 @@ fn a_letter_that_is_on_its_way_is_noted_and_no_other_is_taken() {
     });
     mail.end();
     goes.join().unwrap();
-    home.door.look_after(&first, Duration::ZERO).unwrap().unwrap();
-    assert!(matches!(home.door.await_letter(&second), Err(NotMailed::Waits)));
+    home.door
+        .look_after(&first, Duration::ZERO)
+        .unwrap()
+        .unwrap();
+    assert!(matches!(
+        home.door.await_letter(&second),
+        Err(NotMailed::Waits)
+    ));
     assert_eq!(home.sent("code").len(), 1);
 }

@@ -105,13 +105,22 @@ impl<K: Clone + Eq + Hash> Admission<K> {
         let entered = self.state().enter(class, &key, &mut woken);
         wake(woken);
         let number = entered?;
-        Ok(Waiting { admission: self.clone(), class, key: Some(key), number })
+        Ok(Waiting {
+            admission: self.clone(),
+            class,
+            key: Some(key),
+            number,
+        })
     }
 
     /// Takes a place, if there is one now.
     pub fn try_enter(&self, class: Class, key: K) -> Result<Place<K>, Busy> {
         self.state().take_now(class, &key)?;
-        Ok(Place { admission: self.clone(), class, key })
+        Ok(Place {
+            admission: self.clone(),
+            class,
+            key,
+        })
     }
 
     /// Places that are taken.
@@ -171,10 +180,18 @@ impl<K: Clone + Eq + Hash> Future for Waiting<K> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = self.admission.state().answer(self.number, context.waker());
-        let Some(answer) = answer else { return Poll::Pending };
-        let Some(key) = self.key.take() else { return Poll::Ready(Err(Busy::Own)) };
+        let Some(answer) = answer else {
+            return Poll::Pending;
+        };
+        let Some(key) = self.key.take() else {
+            return Poll::Ready(Err(Busy::Own));
+        };
         let (admission, class) = (self.admission.clone(), self.class);
-        Poll::Ready(answer.map(|()| Place { admission, class, key }))
+        Poll::Ready(answer.map(|()| Place {
+            admission,
+            class,
+            key,
+        }))
     }
 }
 
@@ -201,7 +218,9 @@ impl<K: Clone + Eq + Hash> Drop for Waiting<K> {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
         let mut woken = Vec::new();
-        self.admission.state().forget(self.class, &key, self.number, &mut woken);
+        self.admission
+            .state()
+            .forget(self.class, &key, self.number, &mut woken);
         wake(woken);
     }
 }

@@ -32,13 +32,24 @@ impl Answer {
         if typed.len() > LONGEST {
             return Answer::Unfit;
         }
-        let Ok(text) = std::str::from_utf8(typed) else { return Answer::Unfit };
+        let Ok(text) = std::str::from_utf8(typed) else {
+            return Answer::Unfit;
+        };
         let marked = recovery::without_mark(text);
         let mut plain = Zeroizing::new(String::with_capacity(text.len()));
-        plain.extend(marked.unwrap_or(text).chars().filter(|c| !c.is_whitespace() && *c != '-'));
+        plain.extend(
+            marked
+                .unwrap_or(text)
+                .chars()
+                .filter(|c| !c.is_whitespace() && *c != '-'),
+        );
         if marked.is_some() {
             plain.make_ascii_uppercase();
-            return if recovery::is_one_time(&plain) { Answer::OneTime(plain) } else { Answer::Unfit };
+            return if recovery::is_one_time(&plain) {
+                Answer::OneTime(plain)
+            } else {
+                Answer::Unfit
+            };
         }
         if !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit()) {
             return Answer::Digits(plain);
@@ -66,7 +77,14 @@ mod tests {
 
     #[test]
     fn blanks_and_dashes_in_a_code_do_not_count() {
-        for typed in ["000042", "000 042", "000-042", " 000042 ", "00 00 42", "000\u{a0}042"] {
+        for typed in [
+            "000042",
+            "000 042",
+            "000-042",
+            " 000042 ",
+            "00 00 42",
+            "000\u{a0}042",
+        ] {
             digits(typed, "000042");
         }
     }
@@ -86,11 +104,22 @@ mod tests {
 
     #[test]
     fn a_one_time_code_is_told_by_its_mark() {
-        for typed in ["P-ABCD-2345-FHJK", "p-abcd2345fhjk", " P - ABCD 2345 FHJK ", "P-222222222222"] {
-            assert!(matches!(Answer::read(typed.as_bytes()), Answer::OneTime(_)), "{typed}");
+        for typed in [
+            "P-ABCD-2345-FHJK",
+            "p-abcd2345fhjk",
+            " P - ABCD 2345 FHJK ",
+            "P-222222222222",
+        ] {
+            assert!(
+                matches!(Answer::read(typed.as_bytes()), Answer::OneTime(_)),
+                "{typed}"
+            );
         }
         for typed in ["P-ABCD", "P-", "P-ABCD-2345-FHJK-2", "P-ABCD-2345-FHJ0"] {
-            assert!(matches!(Answer::read(typed.as_bytes()), Answer::Unfit), "{typed}");
+            assert!(
+                matches!(Answer::read(typed.as_bytes()), Answer::Unfit),
+                "{typed}"
+            );
         }
         assert!(matches!(Answer::read(b"PABCD-2345F"), Answer::Recovery(_)));
     }
@@ -98,8 +127,15 @@ mod tests {
     #[test]
     fn what_fits_no_method_is_unfit() {
         let long = vec![b'1'; 64 * 1024];
-        let unfit: [&[u8]; 7] =
-            [b"", b"  ", b"\x08\n\r\x7fINCORRECT", b"pass word!", b"\xff\xfe", b"abc", &long];
+        let unfit: [&[u8]; 7] = [
+            b"",
+            b"  ",
+            b"\x08\n\r\x7fINCORRECT",
+            b"pass word!",
+            b"\xff\xfe",
+            b"abc",
+            &long,
+        ];
         for typed in unfit {
             assert!(matches!(Answer::read(typed), Answer::Unfit), "{typed:?}");
         }

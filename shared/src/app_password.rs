@@ -57,7 +57,10 @@ impl AppPassword {
             return Err(Misread::OtherShape);
         }
         for (value, byte) in values.iter_mut().zip(plain.bytes()) {
-            let position = ALPHABET.iter().position(|known| *known == byte).ok_or(Misread::OtherShape)?;
+            let position = ALPHABET
+                .iter()
+                .position(|known| *known == byte)
+                .ok_or(Misread::OtherShape)?;
             *value = u8::try_from(position).map_err(|_| Misread::OtherShape)?;
         }
         match sum(values.iter().copied()) {
@@ -103,7 +106,11 @@ fn sum(values: impl Iterator<Item = u8>) -> u8 {
 /// Times the root of x⁵ + x² + 1, whose order is 31.
 fn times_two(value: u8) -> u8 {
     let doubled = value << 1;
-    if doubled & 32 == 0 { doubled } else { doubled ^ 0b10_0101 }
+    if doubled & 32 == 0 {
+        doubled
+    } else {
+        doubled ^ 0b10_0101
+    }
 }
 
 #[cfg(test)]
@@ -122,8 +129,12 @@ mod tests {
         let shown = password.grouped();
         assert_eq!(shown.split('-').map(str::len).collect::<Vec<_>>(), [4; 7]);
         let plain = Ok(password.plain().to_owned());
-        let typed =
-            [shown.to_string(), shown.replace('-', ""), shown.replace('-', " "), shown.to_lowercase()];
+        let typed = [
+            shown.to_string(),
+            shown.replace('-', ""),
+            shown.replace('-', " "),
+            shown.to_lowercase(),
+        ];
         for typed in typed {
             assert_eq!(read(&typed), plain, "{typed}");
         }
@@ -132,8 +143,9 @@ mod tests {
 
     #[test]
     fn two_are_never_alike() {
-        let all: std::collections::HashSet<_> =
-            (0..1000).map(|_| AppPassword::random().unwrap().plain().to_owned()).collect();
+        let all: std::collections::HashSet<_> = (0..1000)
+            .map(|_| AppPassword::random().unwrap().plain().to_owned())
+            .collect();
         assert_eq!(all.len(), 1000);
     }
 
@@ -193,6 +205,9 @@ mod tests {
             let code = RecoveryCode::random(length).unwrap();
             assert_eq!(read(&code.grouped()), Err(Misread::OtherShape));
         }
-        assert_eq!(read(&OneTimeCode::random().unwrap().grouped()), Err(Misread::OtherShape));
+        assert_eq!(
+            read(&OneTimeCode::random().unwrap().grouped()),
+            Err(Misread::OtherShape)
+        );
     }
 }

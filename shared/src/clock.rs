@@ -32,14 +32,22 @@ impl fmt::Display for Timestamp {
         let (days, second) = (self.0 / 86_400, self.0 % 86_400);
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era =
+            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let month = if month_from_march < 10 {
+            month_from_march + 3
+        } else {
+            month_from_march - 9
+        };
         let year = year_of_era + era * 400 + u64::from(month <= 2);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
     }
 }
 
@@ -50,14 +58,19 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Timestamp, TimestampError> {
         let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
         let numbers = |text: &str, between: char| -> Option<[u64; 3]> {
-            let found: Vec<u64> = text.split(between).map(|n| n.parse().ok()).collect::<Option<_>>()?;
+            let found: Vec<u64> = text
+                .split(between)
+                .map(|n| n.parse().ok())
+                .collect::<Option<_>>()?;
             found.try_into().ok()
         };
         let clock = time.strip_suffix('Z').and_then(|time| numbers(time, ':'));
-        let (Some([year, month, day]), Some([hour, minute, second])) = (numbers(date, '-'), clock) else {
+        let (Some([year, month, day]), Some([hour, minute, second])) = (numbers(date, '-'), clock)
+        else {
             return Err(TimestampError);
         };
-        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day)
+        {
             return Err(TimestampError);
         }
         // the inverse of what prints it, by the same author
@@ -65,7 +78,9 @@ impl FromStr for Timestamp {
         let (era, year_of_era) = (year_from_march / 400, year_from_march % 400);
         let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        let days = (era * 146_097 + day_of_era).checked_sub(719_468).ok_or(TimestampError)?;
+        let days = (era * 146_097 + day_of_era)
+            .checked_sub(719_468)
+            .ok_or(TimestampError)?;
         if hour > 23 || minute > 59 || second > 59 {
             return Err(TimestampError);
         }
@@ -84,7 +99,9 @@ pub struct TimestampError;
 
 impl fmt::Display for TimestampError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("must be a date such as 2027-01-15 or a time such as 2027-01-15T08:00:00Z, both UTC")
+        f.write_str(
+            "must be a date such as 2027-01-15 or a time such as 2027-01-15T08:00:00Z, both UTC",
+        )
     }
 }
 
@@ -104,7 +121,9 @@ impl std::error::Error for ClockError {}
 
 /// What time it is.
 pub fn now() -> Result<Timestamp, ClockError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| ClockError)?;
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| ClockError)?;
     Ok(Timestamp(since.as_secs()))
 }
 
@@ -126,17 +145,30 @@ mod tests {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp(951_782_400).to_string(), "2000-02-29T00:00:00Z");
         assert_eq!(Timestamp(1_111_111_109).to_string(), "2005-03-18T01:58:29Z");
-        assert_eq!(Timestamp(20_000_000_000).to_string(), "2603-10-11T11:33:20Z");
+        assert_eq!(
+            Timestamp(20_000_000_000).to_string(),
+            "2603-10-11T11:33:20Z"
+        );
     }
 
     #[test]
     fn a_time_reads_as_it_prints_and_what_is_none_is_refused() {
-        for second in [0, 68_169_600, 951_782_399, 951_868_799, 1_800_000_015, 4_107_542_399, 253_402_300_799]
-        {
+        for second in [
+            0,
+            68_169_600,
+            951_782_399,
+            951_868_799,
+            1_800_000_015,
+            4_107_542_399,
+            253_402_300_799,
+        ] {
             let time = Timestamp(second);
             assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
         }
-        assert_eq!("2027-01-15".parse::<Timestamp>().unwrap().to_string(), "2027-01-15T00:00:00Z");
+        assert_eq!(
+            "2027-01-15".parse::<Timestamp>().unwrap().to_string(),
+            "2027-01-15T00:00:00Z"
+        );
         for text in [
             "",
             "2027",

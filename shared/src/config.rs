@@ -116,8 +116,14 @@ impl Default for Totp {
 impl Totp {
     /// The parameters of a new authenticator.
     pub fn parameters(&self) -> Parameters {
-        let moving = Moving::Time { period: self.period.seconds() };
-        Parameters { algorithm: self.algorithm, digits: self.digits.value(), moving }
+        let moving = Moving::Time {
+            period: self.period.seconds(),
+        };
+        Parameters {
+            algorithm: self.algorithm,
+            digits: self.digits.value(),
+            moving,
+        }
     }
 }
 
@@ -135,7 +141,11 @@ pub struct Recovery {
 
 impl Default for Recovery {
     fn default() -> Recovery {
-        Recovery { count: Whole::of(6), length: Whole::of(10), on_use: OnUse::StepUp }
+        Recovery {
+            count: Whole::of(6),
+            length: Whole::of(10),
+            on_use: OnUse::StepUp,
+        }
     }
 }
 
@@ -230,7 +240,11 @@ impl TryFrom<PathBuf> for AbsolutePath {
     type Error = &'static str;
 
     fn try_from(path: PathBuf) -> Result<AbsolutePath, Self::Error> {
-        if path.is_absolute() { Ok(AbsolutePath(path)) } else { Err("must be an absolute path") }
+        if path.is_absolute() {
+            Ok(AbsolutePath(path))
+        } else {
+            Err("must be an absolute path")
+        }
     }
 }
 
@@ -274,7 +288,8 @@ impl Config {
     pub fn keys_that_name(&self, group: &str) -> Vec<String> {
         let is_it = |word: &str| word.trim_start_matches('!').strip_prefix('%') == Some(group);
         let mut keys = Vec::new();
-        if matches!(&self.policy.required, Required::Listed(words) if words.iter().any(|word| is_it(word))) {
+        if matches!(&self.policy.required, Required::Listed(words) if words.iter().any(|word| is_it(word)))
+        {
             keys.push("policy.required".to_owned());
         }
         let exempt = self.policy.exempt.iter().zip(1..);
@@ -284,7 +299,8 @@ impl Config {
             keys.push("policy.administrators".to_owned());
         }
         let rules = self.gate.rule.iter().zip(1..);
-        let rules = rules.filter(|(rule, _)| rule.groups.iter().any(|named| named.as_str() == group));
+        let rules =
+            rules.filter(|(rule, _)| rule.groups.iter().any(|named| named.as_str() == group));
         keys.extend(rules.map(|(_, position)| format!("gate.rule-{position}")));
         keys
     }
@@ -295,15 +311,31 @@ impl Config {
             Required::Enrolled | Required::All => &[][..],
             Required::Listed(words) => words,
         };
-        let required = required.iter().map(|word| word.trim_start_matches('!')).filter(|word| *word != "all");
+        let required = required
+            .iter()
+            .map(|word| word.trim_start_matches('!'))
+            .filter(|word| *word != "all");
         let words = required.chain(self.policy.administrators.words());
-        let words = words.filter(|word| !word.starts_with('%')).filter_map(|word| word.parse().ok());
-        self.gate.rule.iter().flat_map(|rule| rule.users.iter().cloned()).chain(words).collect()
+        let words = words
+            .filter(|word| !word.starts_with('%'))
+            .filter_map(|word| word.parse().ok());
+        self.gate
+            .rule
+            .iter()
+            .flat_map(|rule| rule.users.iter().cloned())
+            .chain(words)
+            .collect()
     }
 
     /// The groups of an account that Postern knows of, without those of the host.
-    pub fn memberships<'a>(&'a self, name: &UserName, kept: &'a [Group]) -> impl Iterator<Item = &'a Group> {
-        let declared = self.declared(name).map_or(&[][..], |declared| &declared.groups);
+    pub fn memberships<'a>(
+        &'a self,
+        name: &UserName,
+        kept: &'a [Group],
+    ) -> impl Iterator<Item = &'a Group> {
+        let declared = self
+            .declared(name)
+            .map_or(&[][..], |declared| &declared.groups);
         declared.iter().chain(kept)
     }
 
@@ -335,7 +367,12 @@ mod tests {
         let text = format!("{header}\n{rest}\nunknown_key = 1\n");
         let error = toml::from_str::<Config>(&text).unwrap_err().to_string();
         let (_, expected) = error.split_once("expected").expect(&error);
-        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        expected
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]
@@ -346,7 +383,8 @@ mod tests {
         let defaults = toml::Table::try_from(Config::default()).unwrap();
         for (section, table) in &defaults {
             for (key, default) in table.as_table().into_iter().flatten() {
-                if default.as_array().is_none_or(|a| !a.is_empty()) && default.as_table().is_none() {
+                if default.as_array().is_none_or(|a| !a.is_empty()) && default.as_table().is_none()
+                {
                     assert_eq!(sample[section].get(key), Some(default), "{section}.{key}");
                 }
             }
@@ -371,12 +409,20 @@ mod tests {
             ("[throttle]", "", sample["throttle"].as_table().unwrap()),
             ("[policy]", "", sample["policy"].as_table().unwrap()),
             ("[[policy.exempt]]", "", exempt),
-            ("[app_passwords]", "", sample["app_passwords"].as_table().unwrap()),
+            (
+                "[app_passwords]",
+                "",
+                sample["app_passwords"].as_table().unwrap(),
+            ),
             ("[email]", "", sample["email"].as_table().unwrap()),
             ("[pam]", "", sample["pam"].as_table().unwrap()),
             ("[gate]", "", sample["gate"].as_table().unwrap()),
             ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\"", tls),
-            ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []", proxy),
+            (
+                "[[gate.trusted_proxies]]",
+                "proxy = \"nginx\"\nfrom = []",
+                proxy,
+            ),
             ("[gate.scope.webdav]", "hosts = [\"a\"]", scope),
             ("[[gate.rule]]", "then = \"code\"", rule),
             ("[gate.look]", "", look),
@@ -386,11 +432,17 @@ mod tests {
             for key in known_keys(header, rest) {
                 assert!(table.contains_key(&key), "{header} lacks {key}");
                 let described = [format!(".It Cm {key}\n"), format!(".{key}]")];
-                assert!(described.iter().any(|d| MANUAL.contains(d)), "postern.toml(5) lacks {key}");
+                assert!(
+                    described.iter().any(|d| MANUAL.contains(d)),
+                    "postern.toml(5) lacks {key}"
+                );
             }
         }
         for section in known_keys("", "") {
-            assert!(sample.contains_key(&section), "the sample lacks [{section}]");
+            assert!(
+                sample.contains_key(&section),
+                "the sample lacks [{section}]"
+            );
         }
     }
 }

@@ -144,11 +144,19 @@ pub struct Ruling {
 
 impl Ruling {
     fn free(refusal: Refusal) -> Ruling {
-        Ruling { verdict: Verdict::Refused(refusal), row_cost: None, charges_address: false }
+        Ruling {
+            verdict: Verdict::Refused(refusal),
+            row_cost: None,
+            charges_address: false,
+        }
     }
 
     fn accepted(spent: Spent) -> Ruling {
-        Ruling { verdict: Verdict::Accepted(Accepted { spent }), row_cost: None, charges_address: false }
+        Ruling {
+            verdict: Verdict::Accepted(Accepted { spent }),
+            row_cost: None,
+            charges_address: false,
+        }
     }
 
     /// Whether the answer costs nothing and opens nothing, so that nothing is written about it.
@@ -204,7 +212,11 @@ fn wrong_without_bucket(account: &Account) -> Ruling {
         Some(wait) => Ruling::free(Refusal::AddressDelayed { wait }),
         None => {
             let verdict = Verdict::Refused(Refusal::Wrong);
-            Ruling { verdict, row_cost: None, charges_address: true }
+            Ruling {
+                verdict,
+                row_cost: None,
+                charges_address: true,
+            }
         }
     }
 }
@@ -220,7 +232,10 @@ fn recovery(account: &Account, attempt: &Attempt<'_>, text: &str) -> Ruling {
     // Before the first factor the length must not tell what the account has.
     let fits = match attempt.stage {
         Stage::Before => has_length(attempt.usual_length),
-        Stage::After => account.recovery_codes.iter().any(|kept| has_length(kept.length)),
+        Stage::After => account
+            .recovery_codes
+            .iter()
+            .any(|kept| has_length(kept.length)),
     };
     match found {
         Some(kept) if kept.used => Ruling::free(Refusal::Used { wait: 0 }),
@@ -266,7 +281,11 @@ fn compare_all(
     if let Some(decoy) = &account.decoy {
         let (_, count) = compare(decoy);
         // To whoever has not passed the first factor it costs what an authenticator would.
-        compared += if attempt.stage == Stage::Before { count } else { 0 };
+        compared += if attempt.stage == Stage::Before {
+            count
+        } else {
+            0
+        };
     }
     for authenticator in &account.authenticators {
         let (found, count) = compare(authenticator);
@@ -279,7 +298,9 @@ fn compare_all(
         Match::Live(fingerprint, step) if account.enrolled == Enrolled::Yes => {
             return Ruling::accepted(Spent::Step(fingerprint, step));
         }
-        Match::Mailed if account.enrolled == Enrolled::Yes => return Ruling::accepted(Spent::MailedCode),
+        Match::Mailed if account.enrolled == Enrolled::Yes => {
+            return Ruling::accepted(Spent::MailedCode);
+        }
         Match::Expired => return Ruling::free(Refusal::CodeExpired),
         Match::Used { wait } => return Ruling::free(Refusal::Used { wait }),
         Match::ClockSetBack { seconds } => return Ruling::free(Refusal::ClockSetBack { seconds }),

@@ -62,8 +62,8 @@ pub use rehearsal::Rehearsed;
 pub use revocation::{GoesBy, LEASE, Seen};
 pub use rotation::{Ended, Rotated, RotationError};
 pub use sign_in::{
-    AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE, SignInError,
-    SignInScope, Spared, Trust,
+    AfterCode, AfterPassword, AfterStepUp, Browser, FirstFactorTried, Opened, Page, SERVICE,
+    SignInError, SignInScope, Spared, Trust,
 };
 pub use waiting::{Waiting, still_waiting, while_waiting};
 pub use waiver::PolicyError;
@@ -151,7 +151,8 @@ impl Door {
 
     /// What the policy asks about an account: whether it has a second factor now, and its groups.
     pub fn membership(&mut self, name: &UserName) -> Result<Membership, DoorError> {
-        self.account_and_membership(name).map(|(_, membership)| membership)
+        self.account_and_membership(name)
+            .map(|(_, membership)| membership)
     }
 
     /// An account as it is now, and what the policy asks about it, of one moment.
@@ -169,11 +170,27 @@ impl Door {
         };
         let stored = is_enrolled(transaction.as_mut(), id)?;
         let address = load::mail_address(&self.config, transaction.as_mut(), name, id)?;
-        let mail = if self.config.email.is_on() && address.is_some() { Mail::On } else { Mail::Off };
-        let enrolled = if stored || declared.is_some() { Enrolled::Yes } else { Enrolled::No };
+        let mail = if self.config.email.is_on() && address.is_some() {
+            Mail::On
+        } else {
+            Mail::Off
+        };
+        let enrolled = if stored || declared.is_some() {
+            Enrolled::Yes
+        } else {
+            Enrolled::No
+        };
         // looked up for every name: it must not show in the time which ones have an account
         let spelled_otherwise = spelled_otherwise(&self.config, transaction.as_mut(), name)?;
-        Ok((at, Membership { enrolled, mail, groups, spelled_otherwise }))
+        Ok((
+            at,
+            Membership {
+                enrolled,
+                mail,
+                groups,
+                spelled_otherwise,
+            },
+        ))
     }
 
     /// Wrong codes of the last 30 days are kept; older ones count no more.
@@ -251,8 +268,14 @@ impl fmt::Display for DoorError {
                 key.display(),
                 store.display()
             ),
-            DoorError::Declared { error: DeclaredError::File(error), .. } => error.fmt(f),
-            DoorError::Declared { path, error: DeclaredError::Content(error) } => {
+            DoorError::Declared {
+                error: DeclaredError::File(error),
+                ..
+            } => error.fmt(f),
+            DoorError::Declared {
+                path,
+                error: DeclaredError::Content(error),
+            } => {
                 write!(f, "{}: {error}", path.display())
             }
         }
@@ -266,8 +289,14 @@ impl std::error::Error for DoorError {
             DoorError::Store(error) => Some(error),
             DoorError::Vault(error) => Some(error),
             DoorError::WrongKey { .. } => None,
-            DoorError::Declared { error: DeclaredError::File(error), .. } => Some(error),
-            DoorError::Declared { error: DeclaredError::Content(error), .. } => Some(error),
+            DoorError::Declared {
+                error: DeclaredError::File(error),
+                ..
+            } => Some(error),
+            DoorError::Declared {
+                error: DeclaredError::Content(error),
+                ..
+            } => Some(error),
         }
     }
 }

@@ -67,18 +67,27 @@ impl Earlier {
     /// Nothing that is known.
     pub const NOTHING: Earlier = Earlier(Cow::Borrowed(&[]));
     /// A password, and nothing else.
-    pub const PASSWORD: Earlier =
-        Earlier(Cow::Borrowed(&[Factor { method: Some(Method::Password), key: Key::None }]));
+    pub const PASSWORD: Earlier = Earlier(Cow::Borrowed(&[Factor {
+        method: Some(Method::Password),
+        key: Key::None,
+    }]));
     /// Something passed, and it is not known what.
-    const UNCLEAR: Earlier = Earlier(Cow::Borrowed(&[Factor { method: None, key: Key::Unread }]));
+    const UNCLEAR: Earlier = Earlier(Cow::Borrowed(&[Factor {
+        method: None,
+        key: Key::Unread,
+    }]));
 
     /// Reads what an sshd says in SSH_AUTH_INFO_0.
     pub fn of_sshd(said: &[u8]) -> Earlier {
         if said.trim_ascii().is_empty() {
             return Earlier::default();
         }
-        let text = std::str::from_utf8(said).ok().filter(|text| text.len() <= LONGEST);
-        let Some(text) = text else { return Earlier::UNCLEAR };
+        let text = std::str::from_utf8(said)
+            .ok()
+            .filter(|text| text.len() <= LONGEST);
+        let Some(text) = text else {
+            return Earlier::UNCLEAR;
+        };
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
         let factors: Vec<Factor> = lines.by_ref().take(MOST).map(Factor::of_line).collect();
         if lines.next().is_some() {
@@ -150,11 +159,19 @@ impl Method {
 
 impl Key {
     fn read(algorithm: Option<&str>, blob: Option<&str>) -> Key {
-        let (Some(algorithm), Some(blob)) = (algorithm, blob) else { return Key::Unread };
-        let Ok(blob) = BASE64.decode(blob.as_bytes()) else { return Key::Unread };
+        let (Some(algorithm), Some(blob)) = (algorithm, blob) else {
+            return Key::Unread;
+        };
+        let Ok(blob) = BASE64.decode(blob.as_bytes()) else {
+            return Key::Unread;
+        };
         // RFC 4253, 6.6: a key begins with its algorithm's name, so that one of another kind cannot be given out for it
-        let begins =
-            [&u32::try_from(algorithm.len()).unwrap_or(u32::MAX).to_be_bytes(), algorithm.as_bytes()];
+        let begins = [
+            &u32::try_from(algorithm.len())
+                .unwrap_or(u32::MAX)
+                .to_be_bytes(),
+            algorithm.as_bytes(),
+        ];
         if algorithm.contains("-cert-") || !blob.starts_with(&begins.concat()) {
             return Key::Unread;
         }
@@ -219,7 +236,8 @@ mod tests {
     use super::*;
 
     /// From `ssh-keygen -t ed25519`, and what `ssh-keygen -l` says of it.
-    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP";
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP";
     const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
     /// The same key, certified by `ssh-keygen -s`.
     const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOXG6oSQ85fJsFcbpzikcEPgycxVXNqCEq5ELNkkptPRAAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KPAAAAAAAAAAAAAAABAAAAAWkAAAAJAAAABWFsaWNlAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIIXBcaMr3TAPh1Dx2tCZL0tE6fu6GFjQTBvVa0nK6uDcAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEBD2/psYtDeQXIjrlPUea6tNEtqVtqgaw6RhtAg6dK6ybR1CAoYCu7vj4n0n9PThxII3MNaZtj1gIR2Ej09RjEA";
@@ -233,20 +251,36 @@ mod tests {
     }
 
     fn one(method: Method, key: Key) -> Vec<Factor> {
-        vec![Factor { method: Some(method), key }]
+        vec![Factor {
+            method: Some(method),
+            key,
+        }]
     }
 
     #[test]
     fn a_line_is_a_method_and_its_key() {
-        assert_eq!(read(&format!("publickey {KEY}\n")), one(Method::Publickey, known()));
-        let hostbased = format!("hostbased {KEY} client user \"alice\", client host \"a.example.org\"\n");
+        assert_eq!(
+            read(&format!("publickey {KEY}\n")),
+            one(Method::Publickey, known())
+        );
+        let hostbased =
+            format!("hostbased {KEY} client user \"alice\", client host \"a.example.org\"\n");
         assert_eq!(read(&hostbased), one(Method::Hostbased, known()));
         assert_eq!(read("password\n"), one(Method::Password, Key::None));
-        assert_eq!(read("keyboard-interactive/pam\n"), one(Method::KeyboardInteractive, Key::None));
-        assert_eq!(read("gssapi-with-mic alice@EXAMPLE.ORG"), one(Method::GssapiWithMic, Key::None));
+        assert_eq!(
+            read("keyboard-interactive/pam\n"),
+            one(Method::KeyboardInteractive, Key::None)
+        );
+        assert_eq!(
+            read("gssapi-with-mic alice@EXAMPLE.ORG"),
+            one(Method::GssapiWithMic, Key::None)
+        );
         assert_eq!(read(&format!("publickey {KEY}\n\npassword\n")).len(), 2);
         for nothing in ["", "\n", " \n\t"] {
-            assert!(Earlier::of_sshd(nothing.as_bytes()).is_nothing(), "{nothing:?}");
+            assert!(
+                Earlier::of_sshd(nothing.as_bytes()).is_nothing(),
+                "{nothing:?}"
+            );
         }
     }
 
@@ -262,14 +296,24 @@ mod tests {
             format!("ssh-rsa {blob}"),
             format!("ssh-ed25519 {}", &blob[4..]),
         ] {
-            assert_eq!(read(&format!("publickey {key}\n")), one(Method::Publickey, Key::Unread), "{key}");
+            assert_eq!(
+                read(&format!("publickey {key}\n")),
+                one(Method::Publickey, Key::Unread),
+                "{key}"
+            );
         }
     }
 
     #[test]
     fn what_is_too_long_or_unheard_of_is_not_taken_for_nothing() {
-        let unclear = [Factor { method: None, key: Key::Unread }];
-        assert_eq!(read(&format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST))), unclear);
+        let unclear = [Factor {
+            method: None,
+            key: Key::Unread,
+        }];
+        assert_eq!(
+            read(&format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST))),
+            unclear
+        );
         assert_eq!(read(&"password\n".repeat(MOST + 1)), unclear);
         assert_eq!(read("telepathy\n"), unclear);
         assert_eq!(Earlier::of_sshd(b"\xff").factors(), unclear);
@@ -281,7 +325,14 @@ mod tests {
         let read = |text: &str| Fingerprint::try_from(text.to_owned());
         assert_eq!(read(PRINT).unwrap().to_string(), PRINT);
         let short = &PRINT[..PRINT.len() - 1];
-        for text in ["", "SHA256:", "MD5:00:11", short, &format!("{PRINT}="), &format!("{PRINT}A")] {
+        for text in [
+            "",
+            "SHA256:",
+            "MD5:00:11",
+            short,
+            &format!("{PRINT}="),
+            &format!("{PRINT}A"),
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
         assert!(read(&PRINT.replace("SHA256", "sha256")).is_err());
@@ -291,8 +342,16 @@ mod tests {
     fn only_a_key_that_sshd_verified_for_the_user_is_one() {
         let key = |said: &str| Earlier::of_sshd(said.as_bytes()).verified_key().cloned();
         assert_eq!(key(&format!("password\npublickey {KEY}\n")), Some(known()));
-        assert_eq!(key(&format!("publickey {CERTIFICATE}\n")), Some(Key::Unread));
-        for said in ["", "password\n", "telepathy\n", &format!("hostbased {KEY} client user \"alice\"\n")] {
+        assert_eq!(
+            key(&format!("publickey {CERTIFICATE}\n")),
+            Some(Key::Unread)
+        );
+        for said in [
+            "",
+            "password\n",
+            "telepathy\n",
+            &format!("hostbased {KEY} client user \"alice\"\n"),
+        ] {
             assert_eq!(key(said), None, "{said}");
         }
         assert_eq!(Earlier::of_sshd(b"\xff").verified_key(), None);
@@ -300,9 +359,13 @@ mod tests {
 
     #[test]
     fn it_is_sent_as_it_was_read() {
-        let earlier = Earlier::of_sshd(format!("publickey {KEY}\nhostbased x\npassword\nfoo\n").as_bytes());
+        let earlier =
+            Earlier::of_sshd(format!("publickey {KEY}\nhostbased x\npassword\nfoo\n").as_bytes());
         let text = serde_json::to_string(&earlier).unwrap();
         assert_eq!(serde_json::from_str::<Earlier>(&text).unwrap(), earlier);
-        assert_eq!(earlier.to_string(), format!("publickey/{PRINT},hostbased/?,password,?/?"));
+        assert_eq!(
+            earlier.to_string(),
+            format!("publickey/{PRINT},hostbased/?,password,?/?")
+        );
     }
 }

@@ -34,13 +34,22 @@ impl TryFrom<String> for EmailAddress {
     type Error = EmailError;
 
     fn try_from(text: String) -> Result<EmailAddress, EmailError> {
-        let Some((local, domain)) = text.split_once('@') else { return Err(EmailError) };
+        let Some((local, domain)) = text.split_once('@') else {
+            return Err(EmailError);
+        };
         let is_atom = |atom: &str| {
-            !atom.is_empty() && atom.chars().all(|c| c.is_ascii_alphanumeric() || MARKS.contains(c))
+            !atom.is_empty()
+                && atom
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || MARKS.contains(c))
         };
         // a dash at the begin could be taken for an option by whatever is handed the address
-        let sound = local.len() <= LONGEST_LOCAL && !local.starts_with('-') && local.split('.').all(is_atom);
-        let labels = domain.split('.').all(|label| label.len() <= 63 && !label.starts_with('-'));
+        let sound = local.len() <= LONGEST_LOCAL
+            && !local.starts_with('-')
+            && local.split('.').all(is_atom);
+        let labels = domain
+            .split('.')
+            .all(|label| label.len() <= 63 && !label.starts_with('-'));
         match text.len() <= LONGEST && sound && labels && is_host(domain) && !domain.contains('_') {
             true => Ok(EmailAddress(text)),
             false => Err(EmailError),
@@ -74,7 +83,9 @@ pub struct EmailError;
 
 impl fmt::Display for EmailError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("must be an address such as alice@example.com: plain ASCII, up to 254 characters")
+        f.write_str(
+            "must be an address such as alice@example.com: plain ASCII, up to 254 characters",
+        )
     }
 }
 
@@ -86,8 +97,16 @@ mod tests {
 
     #[test]
     fn usual_addresses_pass() {
-        for text in ["alice@example.com", "a.b+c@mail.example.org", "root@localhost", "x_y-1@192.example"] {
-            assert_eq!(text.parse::<EmailAddress>().map(String::from), Ok(text.to_owned()));
+        for text in [
+            "alice@example.com",
+            "a.b+c@mail.example.org",
+            "root@localhost",
+            "x_y-1@192.example",
+        ] {
+            assert_eq!(
+                text.parse::<EmailAddress>().map(String::from),
+                Ok(text.to_owned())
+            );
         }
     }
 
@@ -121,6 +140,12 @@ mod tests {
 
     #[test]
     fn a_masked_address_shows_the_first_letter_and_the_domain() {
-        assert_eq!("alice@example.com".parse::<EmailAddress>().unwrap().masked(), "a•••@example.com");
+        assert_eq!(
+            "alice@example.com"
+                .parse::<EmailAddress>()
+                .unwrap()
+                .masked(),
+            "a•••@example.com"
+        );
     }
 }

@@ -48,7 +48,8 @@ pub struct Footing {
 impl Footing {
     /// The account as a token says it.
     pub(crate) fn at(&self) -> Option<AccountAt> {
-        self.account.map(|(id, generation)| AccountAt { id, generation })
+        self.account
+            .map(|(id, generation)| AccountAt { id, generation })
     }
 }
 
@@ -89,12 +90,19 @@ impl Pending {
     /// A new secret and new recovery codes for `name`.
     pub fn new(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
         let recovery_codes = config.recovery.new_codes()?;
-        Ok(Pending { kind: EnrolmentKind::First, recovery_codes, ..Pending::further(config, name)? })
+        Ok(Pending {
+            kind: EnrolmentKind::First,
+            recovery_codes,
+            ..Pending::further(config, name)?
+        })
     }
 
     /// The same, in place of the second factor that there is.
     pub fn replacement(config: &Config, name: &UserName) -> Result<Pending, RandomError> {
-        Ok(Pending { kind: EnrolmentKind::Replacement, ..Pending::new(config, name)? })
+        Ok(Pending {
+            kind: EnrolmentKind::Replacement,
+            ..Pending::new(config, name)?
+        })
     }
 
     /// A new secret for one authenticator more.
@@ -123,7 +131,11 @@ impl Pending {
     /// With other parameters; one by counter begins at `first`.
     #[must_use]
     pub fn with_parameters(self, parameters: Parameters, first: Step) -> Pending {
-        Pending { parameters, first, ..self }
+        Pending {
+            parameters,
+            first,
+            ..self
+        }
     }
 
     /// With the seed of a token that exists.
@@ -134,20 +146,34 @@ impl Pending {
 
     /// Of this kind, with recovery codes that were shown.
     #[must_use]
-    pub(crate) fn restored(self, kind: EnrolmentKind, recovery_codes: Vec<RecoveryCode>) -> Pending {
-        Pending { kind, recovery_codes, ..self }
+    pub(crate) fn restored(
+        self,
+        kind: EnrolmentKind,
+        recovery_codes: Vec<RecoveryCode>,
+    ) -> Pending {
+        Pending {
+            kind,
+            recovery_codes,
+            ..self
+        }
     }
 
     /// To become active only while the account stands so.
     #[must_use]
     pub(crate) fn on(self, footing: Footing) -> Pending {
-        Pending { footing: Some(footing), ..self }
+        Pending {
+            footing: Some(footing),
+            ..self
+        }
     }
 
     /// To become active only while that is alive.
     #[must_use]
     pub(crate) fn born_of(self, parent: Parent) -> Pending {
-        Pending { parent: Some(parent), ..self }
+        Pending {
+            parent: Some(parent),
+            ..self
+        }
     }
 
     /// What must be alive.
@@ -158,7 +184,10 @@ impl Pending {
     /// To spend the one-time code that allowed it.
     #[must_use]
     pub(crate) fn invited(self, invitation: Invitation) -> Pending {
-        Pending { invitation: Some(invitation), ..self }
+        Pending {
+            invitation: Some(invitation),
+            ..self
+        }
     }
 
     /// How the account must stand.
@@ -193,7 +222,13 @@ impl Pending {
 
     /// The text of the QR.
     pub fn url(&self) -> Zeroizing<String> {
-        otpauth::url(&self.issuer, self.name.as_str(), &self.secret, self.parameters, self.first)
+        otpauth::url(
+            &self.issuer,
+            self.name.as_str(),
+            &self.secret,
+            self.parameters,
+            self.first,
+        )
     }
 
     /// The recovery codes; none for one authenticator more.
@@ -220,7 +255,12 @@ impl Pending {
     }
 
     /// Confirms by a current code.
-    pub fn confirm(&self, answer: &Answer, config: &Config, now: Timestamp) -> Result<Confirmation, Refusal> {
+    pub fn confirm(
+        &self,
+        answer: &Answer,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<Confirmation, Refusal> {
         let account = Account {
             enrolled: Enrolled::Yes,
             authenticators: vec![Authenticator {
@@ -251,7 +291,9 @@ impl Pending {
             Verdict::Refused(refusal) => Err(refusal),
             Verdict::Accepted(accepted) => match accepted.spent() {
                 Spent::Step(_, step) => Ok(Confirmation(Some(step))),
-                Spent::RecoveryCode(_) | Spent::OneTimeCode | Spent::MailedCode => Err(Refusal::Unfit),
+                Spent::RecoveryCode(_) | Spent::OneTimeCode | Spent::MailedCode => {
+                    Err(Refusal::Unfit)
+                }
             },
         }
     }
@@ -259,13 +301,23 @@ impl Pending {
 
 /// The name that people know this host by.
 pub fn issuer(config: &Config) -> String {
-    config.totp.issuer.as_ref().map_or_else(host_name, |issuer| issuer.as_str().to_owned())
+    config
+        .totp
+        .issuer
+        .as_ref()
+        .map_or_else(host_name, |issuer| issuer.as_str().to_owned())
 }
 
 /// The host's name up to the first dot.
 fn host_name() -> String {
-    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    let short = name.as_deref().and_then(|name| name.split('.').next()).unwrap_or_default().to_owned();
+    let name = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    let short = name
+        .as_deref()
+        .and_then(|name| name.split('.').next())
+        .unwrap_or_default()
+        .to_owned();
     Line::try_from(short).map_or_else(|_| "postern".to_owned(), String::from)
 }
 
@@ -286,9 +338,16 @@ mod tests {
         let (one, two) = (pending(&config), pending(&config));
         assert_ne!(one.url(), two.url());
         for code in one.recovery_codes() {
-            assert!(two.recovery_codes().iter().all(|other| other.plain() != code.plain()));
+            assert!(
+                two.recovery_codes()
+                    .iter()
+                    .all(|other| other.plain() != code.plain())
+            );
         }
-        assert_eq!((one.recovery_codes().len(), one.secret().expose().len()), (6, 20));
+        assert_eq!(
+            (one.recovery_codes().len(), one.secret().expose().len()),
+            (6, 20)
+        );
     }
 
     #[test]
@@ -297,14 +356,19 @@ mod tests {
         let pending = pending(&config);
         let step = pending.parameters().moving.step_at(NOW).unwrap();
         let code = code(pending.secret(), pending.parameters(), step);
-        let confirmation = pending.confirm(&Answer::read(code.as_bytes()), &config, NOW).ok().unwrap();
+        let confirmation = pending
+            .confirm(&Answer::read(code.as_bytes()), &config, NOW)
+            .ok()
+            .unwrap();
         assert_eq!(confirmation.step(), Some(step));
     }
 
     #[test]
     fn a_wrong_code_confirms_nothing() {
         let config = Config::default();
-        let refusal = pending(&config).confirm(&Answer::read(b"12"), &config, NOW).err();
+        let refusal = pending(&config)
+            .confirm(&Answer::read(b"12"), &config, NOW)
+            .err();
         assert_eq!(refusal, Some(Refusal::Unfit));
     }
 

@@ -198,6 +198,10 @@ pub enum Answer {
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Reply {
-        Reply { told: Vec::new(), answer, mark: None }
+        Reply {
+            told: Vec::new(),
+            answer,
+            mark: None,
+        }
     }
 }

@@ -221,7 +221,11 @@ mod tests {
 
     #[test]
     fn what_one_account_can_write_is_too_old_before_it_fills_the_log() {
-        let a_day: u64 = What::ALL.into_iter().filter_map(What::daily_limit).map(u64::from).sum();
+        let a_day: u64 = What::ALL
+            .into_iter()
+            .filter_map(What::daily_limit)
+            .map(u64::from)
+            .sum();
         assert!(a_day * KEPT_FOR / DAY < u64::from(KEPT) / 2);
     }
 }

@@ -64,11 +64,17 @@ fn read_at(
     largest: u64,
 ) -> Result<Zeroizing<Vec<u8>>, FileError> {
     // NONBLOCK, so that a FIFO in the file's place cannot hang a login.
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let file =
-        openat(folder, name, flags, Mode::empty()).map_err(|errno| FileError::io(path, errno.into()))?;
+    let flags = OFlag::O_RDONLY
+        | OFlag::O_NOFOLLOW
+        | OFlag::O_NONBLOCK
+        | OFlag::O_NOCTTY
+        | OFlag::O_CLOEXEC;
+    let file = openat(folder, name, flags, Mode::empty())
+        .map_err(|errno| FileError::io(path, errno.into()))?;
     let file = File::from(file);
-    let metadata = file.metadata().map_err(|error| FileError::io(path, error))?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| FileError::io(path, error))?;
     trust(path, &metadata, privacy)?;
     if metadata.len() > largest {
         return Err(FileError::new(path, Problem::TooLarge(largest)));
@@ -77,7 +83,9 @@ fn read_at(
 }
 
 fn read_bounded(file: &File, largest: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(largest.min(64 * 1024)).unwrap_or(0)));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(largest.min(64 * 1024)).unwrap_or(0),
+    ));
     file.take(largest).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -96,7 +104,10 @@ fn trust(path: &Path, metadata: &Metadata, privacy: Privacy) -> Result<(), FileE
     } else if !is_ours(metadata.uid()) {
         Problem::Owner(metadata.uid())
     } else if metadata.mode() & forbidden != 0 {
-        Problem::Mode { is: metadata.mode() & 0o7777, allowed: 0o644 & !forbidden | 0o600 }
+        Problem::Mode {
+            is: metadata.mode() & 0o7777,
+            allowed: 0o644 & !forbidden | 0o600,
+        }
     } else {
         return Ok(());
     };
@@ -131,10 +142,17 @@ mod tests {
 
         fs::write(&path, "12345").unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        assert_eq!(*read(&path, Privacy::Public, Follow::No, 10).unwrap(), b"12345");
-        assert!(refusal(&path, Privacy::Secret).contains("has mode 0644, too open; chmod it to 0640"));
+        assert_eq!(
+            *read(&path, Privacy::Public, Follow::No, 10).unwrap(),
+            b"12345"
+        );
+        assert!(
+            refusal(&path, Privacy::Secret).contains("has mode 0644, too open; chmod it to 0640")
+        );
         fs::set_permissions(&path, PermissionsExt::from_mode(0o664)).unwrap();
-        assert!(refusal(&path, Privacy::Public).contains("has mode 0664, too open; chmod it to 0644"));
+        assert!(
+            refusal(&path, Privacy::Public).contains("has mode 0664, too open; chmod it to 0644")
+        );
 
         let link = folder.path().join("link");
         symlink(&path, &link).unwrap();

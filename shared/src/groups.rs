@@ -40,7 +40,11 @@ impl fmt::Display for Doubt {
         match self {
             Doubt::NoSuchGroup => f.write_str("no source knows it"),
             Doubt::Unanswered(error) => {
-                write!(f, "its source does not answer ({})", name_service::reason(*error, "group"))
+                write!(
+                    f,
+                    "its source does not answer ({})",
+                    name_service::reason(*error, "group")
+                )
             }
             Doubt::Earlier => f.write_str("it was not known when the session began"),
         }
@@ -57,7 +61,10 @@ pub struct PersonGroups {
 impl PersonGroups {
     /// Someone who is in these and in no others.
     pub fn known<S: Into<String>>(held: impl IntoIterator<Item = S>) -> PersonGroups {
-        PersonGroups { held: held.into_iter().map(Into::into).collect(), doubts: BTreeMap::new() }
+        PersonGroups {
+            held: held.into_iter().map(Into::into).collect(),
+            doubts: BTreeMap::new(),
+        }
     }
 
     /// The same person, who is in these too.
@@ -72,7 +79,8 @@ impl PersonGroups {
         groups: impl IntoIterator<Item = S>,
         why: Doubt,
     ) -> PersonGroups {
-        self.doubts.extend(groups.into_iter().map(|group| (group.into(), why)));
+        self.doubts
+            .extend(groups.into_iter().map(|group| (group.into(), why)));
         self
     }
 
@@ -92,13 +100,17 @@ impl PersonGroups {
 
     /// The groups of which nothing is known, unless the person is in them by another source.
     pub fn doubts(&self) -> impl Iterator<Item = (&str, Doubt)> {
-        let doubts = self.doubts.iter().filter(|(group, _)| !self.held.contains(*group));
+        let doubts = self
+            .doubts
+            .iter()
+            .filter(|(group, _)| !self.held.contains(*group));
         doubts.map(|(group, why)| (group.as_str(), *why))
     }
 
     /// Some other source knows the group: then the host's silence about it is an answer.
     pub fn settle(&mut self, is_known: impl Fn(&str) -> bool) {
-        self.doubts.retain(|group, why| *why != Doubt::NoSuchGroup || !is_known(group));
+        self.doubts
+            .retain(|group, why| *why != Doubt::NoSuchGroup || !is_known(group));
     }
 
     /// The groups that the person is in for certain.
@@ -133,7 +145,10 @@ impl NamedGroups {
         };
         let groups = name_service::look_up(look_all_up);
         NamedGroups(groups.unwrap_or_else(|error| {
-            names.into_iter().map(|name| (name, Err(Doubt::Unanswered(error)))).collect()
+            names
+                .into_iter()
+                .map(|name| (name, Err(Doubt::Unanswered(error))))
+                .collect()
         }))
     }
 
@@ -165,7 +180,9 @@ impl NamedGroups {
     /// All whom the groups list as members; whoever has one as primary group need not be listed.
     pub fn members(&self) -> BTreeSet<&str> {
         let groups = self.0.values().filter_map(|group| group.as_ref().ok());
-        groups.flat_map(|group| group.members.iter().map(String::as_str)).collect()
+        groups
+            .flat_map(|group| group.members.iter().map(String::as_str))
+            .collect()
     }
 
     /// Whether this host knows any of them.
@@ -175,20 +192,28 @@ impl NamedGroups {
 
     /// Whether the source of any of them does not answer.
     pub fn is_unanswered(&self) -> bool {
-        self.0.values().any(|group| matches!(group, Err(Doubt::Unanswered(_))))
+        self.0
+            .values()
+            .any(|group| matches!(group, Err(Doubt::Unanswered(_))))
     }
 
     /// Whether a user is certainly in none of them that this host knows.
     pub fn excludes(&self, user: &UserName) -> bool {
         let of = self.of(user);
         !self.is_unanswered()
-            && self.0.iter().all(|(name, group)| group.is_err() || of.in_group(name) == InGroup::No)
+            && self
+                .0
+                .iter()
+                .all(|(name, group)| group.is_err() || of.in_group(name) == InGroup::No)
     }
 }
 
 fn look_up(name: &str) -> Result<HostGroup, Doubt> {
     match Group::from_name(name) {
-        Ok(Some(group)) => Ok(HostGroup { id: group.gid, members: group.mem }),
+        Ok(Some(group)) => Ok(HostGroup {
+            id: group.gid,
+            members: group.mem,
+        }),
         Ok(None) => Err(Doubt::NoSuchGroup),
         // it has more members than nix takes, which stops at 1 MiB
         Err(Errno::ERANGE) => {
@@ -199,9 +224,15 @@ fn look_up(name: &str) -> Result<HostGroup, Doubt> {
                     error => Doubt::Unanswered(Errno::from_raw(error)),
                 });
             };
-            let members =
-                group.members().iter().filter_map(|member| member.to_str().map(str::to_owned)).collect();
-            Ok(HostGroup { id: Gid::from_raw(group.gid()), members })
+            let members = group
+                .members()
+                .iter()
+                .filter_map(|member| member.to_str().map(str::to_owned))
+                .collect();
+            Ok(HostGroup {
+                id: Gid::from_raw(group.gid()),
+                members,
+            })
         }
         Err(error) => Err(Doubt::Unanswered(error)),
     }
@@ -211,7 +242,9 @@ fn look_up(name: &str) -> Result<HostGroup, Doubt> {
 fn ids_of(user: &UserName) -> Result<Option<Vec<Gid>>, Errno> {
     let user = user.clone();
     name_service::look_up(move || {
-        let Some(entry) = User::from_name(user.as_str())? else { return Ok(None) };
+        let Some(entry) = User::from_name(user.as_str())? else {
+            return Ok(None);
+        };
         let name = CString::new(user.as_str()).map_err(|_| Errno::EINVAL)?;
         getgrouplist(&name, entry.gid).map(Some)
     })
@@ -229,7 +262,9 @@ pub fn of(user: &UserName) -> Result<Vec<String>, GroupsError> {
         },
         Err(error) => Err(GroupsError::Lookup(error)),
     };
-    let ids = ids_of(user).map_err(GroupsError::Lookup)?.unwrap_or_default();
+    let ids = ids_of(user)
+        .map_err(GroupsError::Lookup)?
+        .unwrap_or_default();
     // only the gate asks this, on workers of its own
     ids.into_iter().map(named).collect()
 }
@@ -268,14 +303,20 @@ impl fmt::Display for GroupsError {
         match self {
             GroupsError::Lookup(error) => {
                 let why = name_service::reason(*error, "passwd");
-                write!(f, "users and groups cannot be looked up: {why}; see getent passwd and getent group")
+                write!(
+                    f,
+                    "users and groups cannot be looked up: {why}; see getent passwd and getent group"
+                )
             }
             GroupsError::TooMany(most) => write!(
                 f,
                 "the names of the user's groups have more than {most} bytes together, which no session can carry; see getent initgroups"
             ),
             GroupsError::Nameless(id) => {
-                write!(f, "the user's group {id} has no name; see getent group {id}")
+                write!(
+                    f,
+                    "the user's group {id} has no name; see getent group {id}"
+                )
             }
         }
     }
@@ -298,7 +339,10 @@ mod tests {
         assert_eq!(of.in_group("root"), InGroup::Yes);
         assert_eq!(of.in_group("daemon"), InGroup::No);
         assert_eq!(of.in_group("no-such-group-here"), InGroup::Unknown);
-        assert_eq!(of.doubts().collect::<Vec<_>>(), [("no-such-group-here", Doubt::NoSuchGroup)]);
+        assert_eq!(
+            of.doubts().collect::<Vec<_>>(),
+            [("no-such-group-here", Doubt::NoSuchGroup)]
+        );
         let nobody = groups.of(&"no-such-user-here".parse().unwrap());
         assert_eq!(nobody.in_group("root"), InGroup::No);
         assert_eq!(nobody.in_group("no-such-group-here"), InGroup::Unknown);
@@ -307,7 +351,9 @@ mod tests {
     #[test]
     fn what_another_source_knows_is_no_doubt_but_silence_stays_one() {
         let groups = PersonGroups::default().in_doubt(["ours", "gone"], Doubt::NoSuchGroup);
-        let mut groups = groups.in_doubt(["silent"], Doubt::Unanswered(Errno::EIO)).and(["gone"]);
+        let mut groups = groups
+            .in_doubt(["silent"], Doubt::Unanswered(Errno::EIO))
+            .and(["gone"]);
         groups.settle(|group| group == "ours" || group == "silent");
         assert_eq!(groups.in_group("ours"), InGroup::No);
         assert_eq!(groups.in_group("silent"), InGroup::Unknown);

@@ -59,14 +59,26 @@ impl Row {
         if self.locked {
             return Standing::Locked;
         }
-        let recent = || self.failures.iter().filter(|f| now.since(f.at) < DELAY_WINDOW);
+        let recent = || {
+            self.failures
+                .iter()
+                .filter(|f| now.since(f.at) < DELAY_WINDOW)
+        };
         let count: u64 = recent().map(|f| u64::from(f.cost)).sum();
-        let Some(beyond) = count.checked_sub(u64::from(throttle.free.value())) else { return Standing::Open };
-        let Some(last) = recent().map(|f| f.at).max() else { return Standing::Open };
+        let Some(beyond) = count.checked_sub(u64::from(throttle.free.value())) else {
+            return Standing::Open;
+        };
+        let Some(last) = recent().map(|f| f.at).max() else {
+            return Standing::Open;
+        };
         let longest = throttle.max_delay.seconds();
         // Doubling 40 times exceeds any max_delay; saturating keeps it there.
         let factor = 1u64 << beyond.min(40);
-        let delay = throttle.first_delay.seconds().saturating_mul(factor).min(longest);
+        let delay = throttle
+            .first_delay
+            .seconds()
+            .saturating_mul(factor)
+            .min(longest);
         match delay.saturating_sub(now.since(last)) {
             0 => Standing::Open,
             wait => Standing::Delayed { wait },
@@ -82,7 +94,9 @@ impl Row {
 
 /// What a wrong code costs that was compared with `compared` codes.
 pub fn cost(compared: usize) -> u32 {
-    u32::try_from(compared.div_ceil(3)).unwrap_or(u32::MAX).max(1)
+    u32::try_from(compared.div_ceil(3))
+        .unwrap_or(u32::MAX)
+        .max(1)
 }
 
 #[cfg(test)]
@@ -93,7 +107,13 @@ mod tests {
 
     fn row(ages: &[u64]) -> Row {
         Row {
-            failures: ages.iter().map(|age| Failure { at: NOW.minus(*age), cost: 1 }).collect(),
+            failures: ages
+                .iter()
+                .map(|age| Failure {
+                    at: NOW.minus(*age),
+                    cost: 1,
+                })
+                .collect(),
             locked: false,
         }
     }
@@ -106,7 +126,10 @@ mod tests {
     fn the_sixth_wrong_code_meets_a_delay() {
         assert_eq!(standing(&[0; 4]), Standing::Open);
         assert_eq!(standing(&[0; 5]), Standing::Delayed { wait: 30 });
-        assert_eq!(standing(&[29, 29, 29, 29, 29]), Standing::Delayed { wait: 1 });
+        assert_eq!(
+            standing(&[29, 29, 29, 29, 29]),
+            Standing::Delayed { wait: 1 }
+        );
         assert_eq!(standing(&[30, 30, 30, 30, 30]), Standing::Open);
     }
 
@@ -122,7 +145,10 @@ mod tests {
     fn a_day_later_it_is_forgotten() {
         assert_eq!(standing(&[DELAY_WINDOW; 50]), Standing::Open);
         assert_eq!(standing(&[DELAY_WINDOW, 0, 0, 0, 0]), Standing::Open);
-        assert_eq!(standing(&[DELAY_WINDOW - 1, 0, 0, 0, 0]), Standing::Delayed { wait: 30 });
+        assert_eq!(
+            standing(&[DELAY_WINDOW - 1, 0, 0, 0, 0]),
+            Standing::Delayed { wait: 30 }
+        );
     }
 
     /// Free, first and longest delay; what was failed and how long ago; what is left to wait.
@@ -140,11 +166,26 @@ mod tests {
             ((5, 60, 86_400), u32::MAX, 3600, 82_800),
         ] {
             let (free, first, longest) = limits;
-            let text = format!("free = {free}\nfirst_delay = \"{first}s\"\nmax_delay = \"{longest}s\"");
+            let text =
+                format!("free = {free}\nfirst_delay = \"{first}s\"\nmax_delay = \"{longest}s\"");
             let throttle: Throttle = toml::from_str(&text).unwrap();
-            let row = Row { failures: vec![Failure { at: NOW.minus(age), cost }], locked: false };
-            let expected = if wait == 0 { Standing::Open } else { Standing::Delayed { wait } };
-            assert_eq!(row.standing(&throttle, NOW), expected, "{limits:?} {cost} {age}");
+            let row = Row {
+                failures: vec![Failure {
+                    at: NOW.minus(age),
+                    cost,
+                }],
+                locked: false,
+            };
+            let expected = if wait == 0 {
+                Standing::Open
+            } else {
+                Standing::Delayed { wait }
+            };
+            assert_eq!(
+                row.standing(&throttle, NOW),
+                expected,
+                "{limits:?} {cost} {age}"
+            );
         }
     }
 
@@ -153,12 +194,18 @@ mod tests {
         let throttle = Throttle::default();
         assert!(!row(&[1_000_000; 98]).locks_with(1, &throttle));
         assert!(row(&[1_000_000; 99]).locks_with(1, &throttle));
-        let locked = Row { locked: true, ..Row::default() };
+        let locked = Row {
+            locked: true,
+            ..Row::default()
+        };
         assert_eq!(locked.standing(&throttle, NOW), Standing::Locked);
     }
 
     #[test]
     fn wide_windows_and_many_authenticators_buy_no_guesses() {
-        assert_eq!([cost(0), cost(3), cost(4), cost(6), cost(39)], [1, 1, 2, 2, 13]);
+        assert_eq!(
+            [cost(0), cost(3), cost(4), cost(6), cost(39)],
+            [1, 1, 2, 2, 13]
+        );
     }
 }

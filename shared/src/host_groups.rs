@@ -57,13 +57,20 @@ impl AskedGroups {
         }
         let mut mark = Mark::default();
         mark.copy_from_slice(&hash.finalize()[..8]);
-        AskedGroups { names: names.into_iter().map(str::to_owned).collect(), mark }
+        AskedGroups {
+            names: names.into_iter().map(str::to_owned).collect(),
+            mark,
+        }
     }
 }
 
 /// The groups that rules, exemptions and `policy.required` name.
 pub(crate) fn groups_asked(config: &Config) -> BTreeSet<&str> {
-    let rules = config.gate.rule.iter().flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
+    let rules = config
+        .gate
+        .rule
+        .iter()
+        .flat_map(|rule| rule.groups.iter().map(|group| group.as_str()));
     rules.chain(config.policy.groups_asked()).collect()
 }
 
@@ -80,7 +87,11 @@ impl KnownGroups {
             };
             list[position / 8] |= 1 << (position % 8);
         }
-        KnownGroups { mark: asked.mark, bits, doubts }
+        KnownGroups {
+            mark: asked.mark,
+            bits,
+            doubts,
+        }
     }
 
     /// The answer, if it was these that were asked about.
@@ -102,7 +113,11 @@ impl KnownGroups {
         let (mark, rest) = bytes.split_first_chunk()?;
         let (bits, doubts) = rest.split_at(rest.len() / 2);
         let (bits, doubts) = (bits.to_vec(), doubts.to_vec());
-        (bits.len() == doubts.len()).then_some(KnownGroups { mark: *mark, bits, doubts })
+        (bits.len() == doubts.len()).then_some(KnownGroups {
+            mark: *mark,
+            bits,
+            doubts,
+        })
     }
 }
 
@@ -138,7 +153,8 @@ impl<'a> Answered<'a> {
 }
 
 fn has(bits: &[u8], position: usize) -> bool {
-    bits.get(position / 8).is_some_and(|byte| byte >> (position % 8) & 1 == 1)
+    bits.get(position / 8)
+        .is_some_and(|byte| byte >> (position % 8) & 1 == 1)
 }
 
 #[cfg(test)]
@@ -164,21 +180,32 @@ mod tests {
     #[test]
     fn what_was_in_doubt_stays_so_in_the_session() {
         let asked = AskedGroups::named(["ops", "staff"].into_iter());
-        let groups = PersonGroups::known(["ops"]).in_doubt(["staff"], crate::groups::Doubt::NoSuchGroup);
-        let known = KnownGroups::from_bytes(&KnownGroups::among(&asked, &groups).to_bytes()).unwrap();
+        let groups =
+            PersonGroups::known(["ops"]).in_doubt(["staff"], crate::groups::Doubt::NoSuchGroup);
+        let known =
+            KnownGroups::from_bytes(&KnownGroups::among(&asked, &groups).to_bytes()).unwrap();
         let answered = known.answer(&asked).unwrap();
-        assert_eq!((answered.in_group("ops"), answered.in_group("staff")), (InGroup::Yes, InGroup::Unknown));
+        assert_eq!(
+            (answered.in_group("ops"), answered.in_group("staff")),
+            (InGroup::Yes, InGroup::Unknown)
+        );
         assert_eq!(answered.in_doubt().collect::<Vec<_>>(), ["staff"]);
     }
 
     #[test]
     fn as_many_as_there_may_be_take_few_bytes() {
-        let names: Vec<String> = (0..MOST_GROUPS).map(|number| format!("group {number}")).collect();
+        let names: Vec<String> = (0..MOST_GROUPS)
+            .map(|number| format!("group {number}"))
+            .collect();
         let asked = AskedGroups::named(names.iter().map(String::as_str));
         let known = KnownGroups::among(&asked, &PersonGroups::known(&names[3..]));
         assert!(known.to_bytes().len() <= 72);
         for (number, name) in names.iter().enumerate() {
-            assert_eq!(known.answer(&asked).unwrap().in_group(name) == InGroup::Yes, number >= 3, "{name}");
+            assert_eq!(
+                known.answer(&asked).unwrap().in_group(name) == InGroup::Yes,
+                number >= 3,
+                "{name}"
+            );
         }
     }
 
@@ -186,11 +213,20 @@ mod tests {
     fn an_answer_to_other_questions_is_none() {
         let nothing = asked("");
         let [ab, a_b] = [["ab", "c"], ["a", "bc"]].map(|[one, other]| {
-            asked(&format!("[[gate.rule]]\ngroups = [\"{one}\", \"{other}\"]\nthen = \"deny\""))
+            asked(&format!(
+                "[[gate.rule]]\ngroups = [\"{one}\", \"{other}\"]\nthen = \"deny\""
+            ))
         });
         let known = KnownGroups::among(&nothing, &PersonGroups::default());
         assert!(known.answer(&nothing).is_some() && known.answer(&ab).is_none());
-        assert!(KnownGroups::among(&ab, &PersonGroups::default()).answer(&a_b).is_none());
-        assert!(KnownGroups::default().answer(&nothing).is_none(), "what was never asked is not known");
+        assert!(
+            KnownGroups::among(&ab, &PersonGroups::default())
+                .answer(&a_b)
+                .is_none()
+        );
+        assert!(
+            KnownGroups::default().answer(&nothing).is_none(),
+            "what was never asked is not known"
+        );
     }
 }

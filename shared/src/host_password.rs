@@ -18,7 +18,8 @@ pub const GREETING: &[u8] = b"postern-password 2\n";
 /// The longest password that is asked about, in bytes: PAM_MAX_RESP_SIZE.
 pub const LONGEST_PASSWORD: usize = 512;
 /// The longest question, in bytes: four fields, each with its end.
-pub const LONGEST_QUESTION: usize = name::LONGEST + LONGEST_ADDRESS + LONGEST_CLASS + LONGEST_PASSWORD + 4;
+pub const LONGEST_QUESTION: usize =
+    name::LONGEST + LONGEST_ADDRESS + LONGEST_CLASS + LONGEST_PASSWORD + 4;
 /// Questions that PAM is asked at once: after a wrong password most of their time is pam_unix's pause of 2 s. One origin
 /// has four, one account has two, and whoever has proven more has some of their own.
 pub const QUESTIONS: Limits = Limits {
@@ -27,7 +28,12 @@ pub const QUESTIONS: Limits = Limits {
     known: ClassLimits { own: 4, ..OF_ONE },
     stranger: ClassLimits { own: 32, ..OF_ONE },
 };
-const OF_ONE: ClassLimits = ClassLimits { own: 0, per_key: 4, waiting_per_key: 16, waiting: 512 };
+const OF_ONE: ClassLimits = ClassLimits {
+    own: 0,
+    per_key: 4,
+    waiting_per_key: 16,
+    waiting: 512,
+};
 /// The longest word, in bytes.
 pub const LONGEST_WORD: usize = 16;
 /// How long PAM may take for one question.
@@ -76,10 +82,18 @@ pub struct Question {
 impl Question {
     /// As it goes over the wire: each field with a NUL after it, which none can hold.
     pub fn write(&self) -> Zeroizing<Vec<u8>> {
-        let address = self.address.map(|address| address.to_string()).unwrap_or_default();
+        let address = self
+            .address
+            .map(|address| address.to_string())
+            .unwrap_or_default();
         let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_QUESTION));
         let class = word(self.class).as_bytes();
-        for field in [self.name.as_str().as_bytes(), address.as_bytes(), class, self.password.bytes()] {
+        for field in [
+            self.name.as_str().as_bytes(),
+            address.as_bytes(),
+            class,
+            self.password.bytes(),
+        ] {
             bytes.extend_from_slice(field);
             bytes.push(0);
         }
@@ -103,7 +117,9 @@ impl Question {
                 [] => None,
                 text => Some(Address::parse(std::str::from_utf8(text).ok()?)?),
             },
-            class: CLASSES.into_iter().find(|known| word(*known).as_bytes() == class)?,
+            class: CLASSES
+                .into_iter()
+                .find(|known| word(*known).as_bytes() == class)?,
             password: Candidate::typed(password)?,
         })
     }
@@ -142,7 +158,9 @@ impl Said {
 
     /// Reads a word, whole.
     pub fn read(word: &[u8]) -> Option<Said> {
-        [Said::Right, Said::Wrong, Said::Unasked].into_iter().find(|said| said.word() == word)
+        [Said::Right, Said::Wrong, Said::Unasked]
+            .into_iter()
+            .find(|said| said.word() == word)
     }
 }
 
@@ -152,13 +170,25 @@ mod tests {
 
     #[test]
     fn a_question_is_read_back_as_it_was_written() {
-        for address in [None, Address::parse("192.0.2.7"), Address::parse("2001:db8::1")] {
+        for address in [
+            None,
+            Address::parse("192.0.2.7"),
+            Address::parse("2001:db8::1"),
+        ] {
             let password = Candidate::typed("pass wörd\n\"".as_bytes()).unwrap();
             for class in CLASSES {
                 let password = Candidate::typed(password.bytes()).unwrap();
-                let question = Question { name: "ü@x.org".parse().unwrap(), address, class, password };
+                let question = Question {
+                    name: "ü@x.org".parse().unwrap(),
+                    address,
+                    class,
+                    password,
+                };
                 let read = Question::read(&question.write()).unwrap();
-                assert_eq!((read.name, read.address, read.class), (question.name, address, class));
+                assert_eq!(
+                    (read.name, read.address, read.class),
+                    (question.name, address, class)
+                );
                 assert_eq!(read.password.bytes(), "pass wörd\n\"".as_bytes());
             }
         }
@@ -176,7 +206,8 @@ mod tests {
         assert!(bytes.len() <= LONGEST_QUESTION);
         assert!(Question::read(&bytes).is_some());
         assert!(
-            Question::read(&[b"alice\0\0stranger\0".as_slice(), &[b'x'; 1024], b"\0"].concat()).is_none()
+            Question::read(&[b"alice\0\0stranger\0".as_slice(), &[b'x'; 1024], b"\0"].concat())
+                .is_none()
         );
         assert!(Candidate::typed(&[b'x'; LONGEST_PASSWORD + 1]).is_none());
     }
@@ -210,7 +241,15 @@ mod tests {
             assert_eq!(Said::read(said.word()), Some(said));
             assert!(said.word().len() <= LONGEST_WORD);
         }
-        for word in [b"".as_slice(), b"yes", b"y", b"yes\n\n", b"YES\n", b"no", b"no\nyes\n"] {
+        for word in [
+            b"".as_slice(),
+            b"yes",
+            b"y",
+            b"yes\n\n",
+            b"YES\n",
+            b"no",
+            b"no\nyes\n",
+        ] {
             assert_eq!(Said::read(word), None, "{word:?}");
         }
     }
@@ -218,8 +257,12 @@ mod tests {
     #[test]
     fn a_password_is_not_printed() {
         let password = Candidate::typed(b"secret").unwrap();
-        let question =
-            Question { name: "alice".parse().unwrap(), address: None, class: Class::Known, password };
+        let question = Question {
+            name: "alice".parse().unwrap(),
+            address: None,
+            class: Class::Known,
+            password,
+        };
         assert!(!format!("{question:?}").contains("secret"));
     }
 }

@@ -92,28 +92,44 @@ impl HostProcess {
         let seen = match start_and_parent(number) {
             _ if number <= 0 => Err(Unseen::OtherNamespace),
             None => Err(Unseen::Hidden),
-            Some((started, parent)) => {
-                Ok(Seen { itself: ProcessId { number, started }, ancestors: Ancestors::From(parent) })
-            }
+            Some((started, parent)) => Ok(Seen {
+                itself: ProcessId { number, started },
+                ancestors: Ancestors::From(parent),
+            }),
         };
-        HostProcess { seen, transaction: None }
+        HostProcess {
+            seen,
+            transaction: None,
+        }
     }
 
     /// A process with these ancestors.
     pub const fn new(itself: ProcessId, ancestors: Vec<ProcessId>) -> HostProcess {
-        let seen = Seen { itself, ancestors: Ancestors::Known(ancestors) };
-        HostProcess { seen: Ok(seen), transaction: None }
+        let seen = Seen {
+            itself,
+            ancestors: Ancestors::Known(ancestors),
+        };
+        HostProcess {
+            seen: Ok(seen),
+            transaction: None,
+        }
     }
 
     /// A process of which the kernel says nothing.
     pub const fn unseen(why: Unseen) -> HostProcess {
-        HostProcess { seen: Err(why), transaction: None }
+        HostProcess {
+            seen: Err(why),
+            transaction: None,
+        }
     }
 
     /// The same, in the transaction that the module names. MUST be a host of root's: nobody else is believed in that.
     #[must_use]
     pub fn in_transaction(self, transaction: Option<TransactionId>) -> HostProcess {
-        HostProcess { transaction, ..self }
+        HostProcess {
+            transaction,
+            ..self
+        }
     }
 
     /// What a mark that is left now is bound to.
@@ -124,7 +140,10 @@ impl HostProcess {
         let process = self.seen.as_ref().map(|seen| seen.itself);
         match (process, self.transaction) {
             (Err(why), None) => Err(*why),
-            (process, transaction) => Ok(Binding { process: process.ok(), transaction }),
+            (process, transaction) => Ok(Binding {
+                process: process.ok(),
+                transaction,
+            }),
         }
     }
 
@@ -176,8 +195,15 @@ pub fn real_uid(number: i32) -> Option<u32> {
 
 /// Reads proc_pid_status(5). In the name, on the first line, the kernel escapes line breaks.
 fn parse_real_uid(status: &[u8]) -> Option<u32> {
-    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Uid:"))?;
-    std::str::from_utf8(line).ok()?.split_ascii_whitespace().next()?.parse().ok()
+    let line = status
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Uid:"))?;
+    std::str::from_utf8(line)
+        .ok()?
+        .split_ascii_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// The start time of a process, and its parent.
@@ -188,7 +214,9 @@ fn start_and_parent(number: i32) -> Option<(u64, i32)> {
 /// The beginning of a file in /proc. The kernel gives such a file whole where the buffer is large enough.
 fn read(path: &str) -> Option<Vec<u8>> {
     let mut beginning = vec![0; LONGEST];
-    let length = File::open(path).and_then(|mut file| file.read(&mut beginning)).ok()?;
+    let length = File::open(path)
+        .and_then(|mut file| file.read(&mut beginning))
+        .ok()?;
     beginning.truncate(length);
     Some(beginning)
 }
@@ -197,7 +225,10 @@ fn read(path: &str) -> Option<Vec<u8>> {
 /// parenthesis.
 fn parse(stat: &[u8]) -> Option<(u64, i32)> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
-    let fields: Vec<&str> = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace().collect();
+    let fields: Vec<&str> = std::str::from_utf8(&stat[end + 1..])
+        .ok()?
+        .split_ascii_whitespace()
+        .collect();
     // the fourth field of all is the parent, the twenty-second the start
     Some((fields.get(19)?.parse().ok()?, fields.get(1)?.parse().ok()?))
 }
@@ -208,11 +239,15 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_and_numbers_hides_no_field() {
-        let stat = b"812 (a) 1 2 (x\xff) S 77 812 812 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 1 2\n";
+        let stat =
+            b"812 (a) 1 2 (x\xff) S 77 812 812 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 1 2\n";
         assert_eq!(parse(stat), Some((123_456, 77)));
-        for cut in
-            [&b"812 (a) S 77"[..], b"", b"812 (a", b"812 (a) S x 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 y"]
-        {
+        for cut in [
+            &b"812 (a) S 77"[..],
+            b"",
+            b"812 (a",
+            b"812 (a) S x 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 y",
+        ] {
             assert_eq!(parse(cut), None);
         }
     }
@@ -222,7 +257,10 @@ mod tests {
         let status = b"Name:\tUid:\\n0\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nGid:\t5\t5\t5\t5\n";
         assert_eq!(parse_real_uid(status), Some(1000));
         assert_eq!(parse_real_uid(b"Name:\tsudo\nUid:\t"), None);
-        assert_eq!(real_uid(std::process::id().try_into().unwrap()), Some(nix::unistd::getuid().as_raw()));
+        assert_eq!(
+            real_uid(std::process::id().try_into().unwrap()),
+            Some(nix::unistd::getuid().as_raw())
+        );
         assert_eq!(real_uid(-7), None);
     }
 
@@ -239,8 +277,14 @@ mod tests {
             let parent = HostProcess::find(number).seen.unwrap();
             assert!(seen.descends_from(parent.itself) && !parent.descends_from(seen.itself));
         }
-        let before = ProcessId { started: seen.itself.started - 1, ..seen.itself };
-        assert!(!seen.descends_from(before), "an earlier process of the same number");
+        let before = ProcessId {
+            started: seen.itself.started - 1,
+            ..seen.itself
+        };
+        assert!(
+            !seen.descends_from(before),
+            "an earlier process of the same number"
+        );
     }
 
     /// What the kernel says of every process beyond a PID namespace is 0: a mark of one fitted all of them.
@@ -252,8 +296,14 @@ mod tests {
             let unseen = HostProcess::unseen(why);
             assert_eq!(unseen.binding(), Err(why));
             assert!(!unseen.goes_on_with(&own().binding().unwrap()));
-            assert!(!unseen.goes_on_with(&Binding { process: None, transaction: None }));
-            assert!(!own().goes_on_with(&Binding { process: None, transaction: None }));
+            assert!(!unseen.goes_on_with(&Binding {
+                process: None,
+                transaction: None
+            }));
+            assert!(!own().goes_on_with(&Binding {
+                process: None,
+                transaction: None
+            }));
         }
     }
 
@@ -267,13 +317,20 @@ mod tests {
         for process in [unseen(), elsewhere(), own()] {
             assert!(process.clone().in_transaction(this).goes_on_with(&binding));
             assert!(!process.clone().in_transaction(other).goes_on_with(&binding));
-            assert!(!process.goes_on_with(&binding), "of a module that names none");
+            assert!(
+                !process.goes_on_with(&binding),
+                "of a module that names none"
+            );
         }
         // the protocol's version changed between the two hooks: the kernel decides
-        let (named, unnamed) = (own().in_transaction(this).binding().unwrap(), own().binding().unwrap());
+        let (named, unnamed) = (
+            own().in_transaction(this).binding().unwrap(),
+            own().binding().unwrap(),
+        );
         assert!(own().goes_on_with(&named) && own().in_transaction(this).goes_on_with(&unnamed));
         assert!(
-            !elsewhere().goes_on_with(&named) && !elsewhere().in_transaction(this).goes_on_with(&unnamed)
+            !elsewhere().goes_on_with(&named)
+                && !elsewhere().in_transaction(this).goes_on_with(&unnamed)
         );
     }
 }

@@ -63,8 +63,14 @@ pub enum Format<'a> {
 }
 
 /// Names of the formats, as the command takes them.
-pub const NAMES: [&str; 6] =
-    ["google-authenticator", "oath", "otpauth", "otpauth-migration", "pskc", "authelia"];
+pub const NAMES: [&str; 6] = [
+    "google-authenticator",
+    "oath",
+    "otpauth",
+    "otpauth-migration",
+    "pskc",
+    "authelia",
+];
 
 impl Format<'_> {
     /// Its name in [`NAMES`].
@@ -92,7 +98,9 @@ pub fn read(format: Format, bytes: &[u8]) -> Result<Import, ImportError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut import = Import::default();
     match format {
-        Format::GoogleAuthenticator { account } => google_authenticator::read(text, account, &mut import),
+        Format::GoogleAuthenticator { account } => {
+            google_authenticator::read(text, account, &mut import)
+        }
         Format::Oath { now } => oath::read(text, now, &mut import),
         Format::Otpauth => urls::read(text, &mut import),
         Format::OtpauthMigration => migration::read(text, &mut import),
@@ -191,12 +199,24 @@ struct Entry {
 impl Import {
     /// Takes one authenticator, or says why it is left out.
     fn add(&mut self, entry: Entry) -> Result<(), ImportError> {
-        let Entry { line, account, label, algorithm, moving, floor, recovery, .. } = entry;
+        let Entry {
+            line,
+            account,
+            label,
+            algorithm,
+            moving,
+            floor,
+            recovery,
+            ..
+        } = entry;
         if label
             .as_ref()
             .is_some_and(|label| label.len() > LONGEST_LABEL || label.chars().any(char::is_control))
         {
-            return Err(ImportError::Line(line, "a label is too long or holds a control character"));
+            return Err(ImportError::Line(
+                line,
+                "a label is too long or holds a control character",
+            ));
         }
         let name = match UserName::parse(account.as_bytes()) {
             Ok(name) => name,
@@ -237,19 +257,32 @@ impl Import {
     ) -> Result<(), ImportError> {
         self.count(line)?;
         let account = account.and_then(|account| account.parse().ok());
-        self.dropped.push(Dropped { line, account, loss: Loss::Authenticator, why });
+        self.dropped.push(Dropped {
+            line,
+            account,
+            loss: Loss::Authenticator,
+            why,
+        });
         Ok(())
     }
 
     /// Notes something that an authenticator loses. No more of them than lines that the file has.
     fn without(&mut self, line: usize, account: &str, why: &'static str) {
         let account = account.parse().ok();
-        self.dropped.push(Dropped { line, account, loss: Loss::Detail, why });
+        self.dropped.push(Dropped {
+            line,
+            account,
+            loss: Loss::Detail,
+            why,
+        });
     }
 
     fn count(&mut self, line: usize) -> Result<(), ImportError> {
         if self.authenticators == MOST {
-            return Err(ImportError::Line(line, "more than 10000 authenticators in one file; split it"));
+            return Err(ImportError::Line(
+                line,
+                "more than 10000 authenticators in one file; split it",
+            ));
         }
         self.authenticators += 1;
         Ok(())
@@ -274,16 +307,25 @@ impl Import {
 
 fn supported(digits: u64, moving: MovingFactor) -> Result<u32, ParametersError> {
     let digits = u32::try_from(digits).map_err(|_| ParametersError::Digits)?;
-    let parameters = Parameters { algorithm: Algorithm::Sha1, digits, moving: moving.moving() };
+    let parameters = Parameters {
+        algorithm: Algorithm::Sha1,
+        digits,
+        moving: moving.moving(),
+    };
     Ok(parameters.check()?.digits)
 }
 
 /// The lines of a text with their numbers, none too long.
 fn lines(text: &str) -> impl Iterator<Item = Result<(usize, &str), ImportError>> {
-    (1..).zip(text.lines()).map(|(number, line)| match line.len() {
-        0..=LONGEST_LINE => Ok((number, line)),
-        _ => Err(ImportError::Line(number, "the line is longer than 4096 bytes")),
-    })
+    (1..)
+        .zip(text.lines())
+        .map(|(number, line)| match line.len() {
+            0..=LONGEST_LINE => Ok((number, line)),
+            _ => Err(ImportError::Line(
+                number,
+                "the line is longer than 4096 bytes",
+            )),
+        })
 }
 
 /// Why a file is refused. It never repeats what stands in the file: that may be a secret.
@@ -302,7 +344,9 @@ impl fmt::Display for ImportError {
         match self {
             ImportError::File(why) => f.write_str(why),
             ImportError::Line(line, why) => write!(f, "line {line}: {why}"),
-            ImportError::Lines(line, earlier, why) => write!(f, "line {line}: {why} as line {earlier}"),
+            ImportError::Lines(line, earlier, why) => {
+                write!(f, "line {line}: {why} as line {earlier}")
+            }
         }
     }
 }
@@ -333,6 +377,8 @@ mod tests {
         let account = &"alice".parse().unwrap();
         let import = read(Format::GoogleAuthenticator { account }, file).unwrap();
         let printed = format!("{import:?}");
-        assert!(printed.contains("alice") && !printed.contains("GEZD") && !printed.contains("12345678"));
+        assert!(
+            printed.contains("alice") && !printed.contains("GEZD") && !printed.contains("12345678")
+        );
     }
 }

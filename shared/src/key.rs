@@ -31,12 +31,18 @@ pub struct MasterKeys(Vec<(KeyId, Key)>);
 impl MasterKeys {
     /// Reads the key file.
     pub fn read(path: &Path) -> Result<MasterKeys, KeyError> {
-        MasterKeys::parse(path, &files::read(path, Privacy::Secret, Follow::No, LARGEST.into())?)
+        MasterKeys::parse(
+            path,
+            &files::read(path, Privacy::Secret, Follow::No, LARGEST.into())?,
+        )
     }
 
     /// The master keys in what the key file holds, or is to hold.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<MasterKeys, KeyError> {
-        let broken = |line| KeyError::Broken { path: path.to_owned(), line };
+        let broken = |line| KeyError::Broken {
+            path: path.to_owned(),
+            line,
+        };
         let text = std::str::from_utf8(bytes).map_err(|_| broken(1))?;
         let mut keys = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
@@ -44,8 +50,11 @@ impl MasterKeys {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let decoded =
-                Zeroizing::new(HEXLOWER_PERMISSIVE.decode(line.as_bytes()).map_err(|_| broken(number))?);
+            let decoded = Zeroizing::new(
+                HEXLOWER_PERMISSIVE
+                    .decode(line.as_bytes())
+                    .map_err(|_| broken(number))?,
+            );
             let mut key = Key::default();
             if decoded.len() != key.len() || keys.len() == MOST {
                 return Err(broken(number));
@@ -74,7 +83,10 @@ impl MasterKeys {
             old = old.only(used);
         }
         if old.0.len() == MOST {
-            return Err(KeyError::NotWritten(format!("{} holds {MOST} keys, all in use", path.display())));
+            return Err(KeyError::NotWritten(format!(
+                "{} holds {MOST} keys, all in use",
+                path.display()
+            )));
         }
         let new = random().map_err(|error| KeyError::NotWritten(error.to_string()))?;
         let keys = MasterKeys([vec![new], old.0].concat());
@@ -102,15 +114,22 @@ impl MasterKeys {
 
     /// Puts these in place of what the file holds, in one step and durably; owner's group and mode stay.
     fn replace(&self, path: &Path) -> Result<(), KeyError> {
-        let metadata = path.symlink_metadata().map_err(|error| FileError::io(path, error))?;
+        let metadata = path
+            .symlink_metadata()
+            .map_err(|error| FileError::io(path, error))?;
         let (mode, group) = (metadata.mode() & 0o777, Some(metadata.gid()));
-        Ok(files::write(path, self.text().as_bytes(), mode, group, Existing::Replace)?)
+        Ok(files::write(
+            path,
+            self.text().as_bytes(),
+            mode,
+            group,
+            Existing::Replace,
+        )?)
     }
 
     /// The text of a file with these.
     pub fn text(&self) -> Zeroizing<String> {
-        const HEAD: &str =
-            "# Postern's master key. Keep a copy apart from the store: without it nobody gets in.\n";
+        const HEAD: &str = "# Postern's master key. Keep a copy apart from the store: without it nobody gets in.\n";
         // room for all from the start: growing would leave copies behind
         let mut text = Zeroizing::new(String::with_capacity(HEAD.len() + 65 * self.0.len()));
         text.push_str(HEAD);
@@ -123,13 +142,19 @@ impl MasterKeys {
 
     /// The key that wraps what is written from now on.
     pub fn newest(&self) -> (KeyId, &Key) {
-        let (id, key) = self.0.first().expect("read and generate give at least one key");
+        let (id, key) = self
+            .0
+            .first()
+            .expect("read and generate give at least one key");
         (*id, key)
     }
 
     /// The key with this id.
     pub fn find(&self, wanted: &KeyId) -> Option<&Key> {
-        self.0.iter().find(|(id, _)| id == wanted).map(|(_, key)| key)
+        self.0
+            .iter()
+            .find(|(id, _)| id == wanted)
+            .map(|(_, key)| key)
     }
 }
 
@@ -150,7 +175,10 @@ pub struct OwnKeyFile {
 impl OwnKeyFile {
     /// Begins to change the file, and keeps all others from it.
     pub fn begin(path: &Path) -> Result<OwnKeyFile, KeyError> {
-        Ok(OwnKeyFile { path: path.to_owned(), _alone: Changing::begin(path)? })
+        Ok(OwnKeyFile {
+            path: path.to_owned(),
+            _alone: Changing::begin(path)?,
+        })
     }
 }
 
@@ -180,12 +208,16 @@ impl Changing {
         files::Folder::open(folder)?;
         let mut options = File::options();
         options.write(true).create(true).truncate(false).mode(0o600);
-        let opened = options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(&lock).map_err(io)?;
-        let locked =
-            Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        let opened = options
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(&lock)
+            .map_err(io)?;
+        let locked = Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(
+            |(_, errno)| match errno {
                 Errno::EWOULDBLOCK => KeyError::Changing(path.to_owned()),
                 errno => io(errno.into()),
-            })?;
+            },
+        )?;
         // one that was cut off left keys there
         files::remove_unfinished(path)?;
         Ok(Changing { _lock: locked })
@@ -234,7 +266,10 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             KeyError::File(error) if error.is_missing() => {
-                write!(f, "{error}; put the key file back from its backup, or run postern init on a new host")
+                write!(
+                    f,
+                    "{error}; put the key file back from its backup, or run postern init on a new host"
+                )
             }
             KeyError::File(error) => error.fmt(f),
             KeyError::Broken { path, line } => write!(
@@ -295,7 +330,10 @@ mod tests {
             (&format!("{}\n", "ab".repeat(32)).repeat(9), 9),
         ] {
             let error = read(text).err().unwrap().to_string();
-            assert!(error.contains(&format!("key:{line}: expected one key")), "{text:?}: {error}");
+            assert!(
+                error.contains(&format!("key:{line}: expected one key")),
+                "{text:?}: {error}"
+            );
         }
     }
 
@@ -334,11 +372,18 @@ mod tests {
         fs::write(&path, text.as_bytes()).unwrap();
         let held = [folder.path(), path.as_path()].map(|open_to_others| {
             let opened = File::open(open_to_others).unwrap();
-            Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno).unwrap()
+            Flock::lock(opened, FlockArg::LockExclusiveNonblock)
+                .map_err(|(_, errno)| errno)
+                .unwrap()
         });
         let changing = Changing::begin(&path).unwrap();
-        let locks = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
-        let lock = locks.into_iter().find(|entry| entry.file_name() == ".key.lock").unwrap();
+        let locks = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap());
+        let lock = locks
+            .into_iter()
+            .find(|entry| entry.file_name() == ".key.lock")
+            .unwrap();
         assert_eq!(lock.metadata().unwrap().mode() & 0o777, 0o600);
         drop((changing, held));
     }

@@ -59,11 +59,19 @@ impl LocalStream {
 /// The time until a deadline, as a limit: zero would be none.
 fn left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left.max(Duration::from_millis(1))) }
+    if left.is_zero() {
+        Err(io::ErrorKind::TimedOut.into())
+    } else {
+        Ok(left.max(Duration::from_millis(1)))
+    }
 }
 
 fn late(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+    if error.kind() == io::ErrorKind::WouldBlock {
+        io::ErrorKind::TimedOut.into()
+    } else {
+        error
+    }
 }
 
 impl Read for LocalStream {
@@ -76,7 +84,9 @@ impl Read for LocalStream {
 impl Write for LocalStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.set_write_timeout(Some(left(self.until)?))?;
-        self.socket.send_with_flags(bytes, libc::MSG_NOSIGNAL).map_err(late)
+        self.socket
+            .send_with_flags(bytes, libc::MSG_NOSIGNAL)
+            .map_err(late)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -176,7 +176,9 @@ impl Group {
 
     fn labelled(label: Result<Label, LabelError>) -> Result<Group, GroupError> {
         match label {
-            Ok(label) if !label.as_str().contains(',') && !label.as_str().starts_with(['%', '!']) => {
+            Ok(label)
+                if !label.as_str().contains(',') && !label.as_str().starts_with(['%', '!']) =>
+            {
                 Ok(Group(label))
             }
             _ => Err(GroupError),
@@ -245,7 +247,9 @@ impl NameError {
             NameError::Forbidden => {
                 "an account name holds no control character, no '/' or ':', and no blank at either end"
             }
-            NameError::Invisible => "an account name holds no format character and none that nobody sees",
+            NameError::Invisible => {
+                "an account name holds no format character and none that nobody sees"
+            }
         }
     }
 }
@@ -274,7 +278,15 @@ mod tests {
         for label in ["app", "Alice's phone", "ü".repeat(64).as_str(), "a,b"] {
             assert!(label.parse::<Label>().is_ok(), "{label}");
         }
-        for label in ["", " a", "a\n", "a\tb", "a\u{2066}b", "\u{3164}", "ü".repeat(65).as_str()] {
+        for label in [
+            "",
+            " a",
+            "a\n",
+            "a\tb",
+            "a\u{2066}b",
+            "\u{3164}",
+            "ü".repeat(65).as_str(),
+        ] {
             assert_eq!(label.parse::<Label>(), Err(LabelError), "{label}");
         }
         assert!("ops team".parse::<Group>().is_ok());
@@ -286,8 +298,12 @@ mod tests {
     #[test]
     fn what_the_store_keeps_is_read_though_it_would_be_refused_today() {
         assert!(UserName::kept("ali\u{200B}ce").is_ok() && UserName::kept("a\nb").is_err());
-        assert!(Label::kept("a\u{200D}b".to_owned()).is_ok() && Label::kept("a\nb".to_owned()).is_err());
-        assert!(Group::kept("a\u{200D}b".to_owned()).is_ok() && Group::kept("%a".to_owned()).is_err());
+        assert!(
+            Label::kept("a\u{200D}b".to_owned()).is_ok() && Label::kept("a\nb".to_owned()).is_err()
+        );
+        assert!(
+            Group::kept("a\u{200D}b".to_owned()).is_ok() && Group::kept("%a".to_owned()).is_err()
+        );
     }
 
     #[test]

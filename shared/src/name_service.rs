@@ -20,9 +20,24 @@ const WAITING_THREADS: usize = 2;
 /// Look-ups at once. One that is not waited for any more keeps its place until it returns.
 const LIMITS: Limits = Limits {
     shared: 0,
-    proven: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
-    known: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
-    stranger: ClassLimits { own: 64, per_key: 4, waiting_per_key: 256, waiting: 1024 },
+    proven: ClassLimits {
+        own: 64,
+        per_key: 4,
+        waiting_per_key: 256,
+        waiting: 1024,
+    },
+    known: ClassLimits {
+        own: 64,
+        per_key: 4,
+        waiting_per_key: 256,
+        waiting: 1024,
+    },
+    stranger: ClassLimits {
+        own: 64,
+        per_key: 4,
+        waiting_per_key: 256,
+        waiting: 1024,
+    },
 };
 
 thread_local! {
@@ -54,12 +69,20 @@ impl NameService {
     /// One that waits for so long.
     pub fn with_patience(patience: Duration) -> NameService {
         let threads = Arc::new(Threads::new("name service", STACK, WAITING_THREADS));
-        NameService { places: Admission::new(LIMITS), threads, patience }
+        NameService {
+            places: Admission::new(LIMITS),
+            threads,
+            patience,
+        }
     }
 
     /// Has the look-ups of this thread run on threads of their own, counted by `key`, until what is returned goes.
     pub fn enter(&self, class: Class, key: String) -> Entered {
-        LOOK_UPS.replace(Some(LookUps { service: self.clone(), class, key }));
+        LOOK_UPS.replace(Some(LookUps {
+            service: self.clone(),
+            class,
+            key,
+        }));
         Entered(())
     }
 
@@ -102,7 +125,13 @@ pub fn look_up<T: Send + 'static>(
     look_up: impl FnOnce() -> Result<T, Errno> + Send + 'static,
 ) -> Result<T, Errno> {
     let entered = LOOK_UPS.with_borrow(|of| {
-        of.as_ref().map(|LookUps { service, class, key }| (service.clone(), *class, key.clone()))
+        of.as_ref().map(
+            |LookUps {
+                 service,
+                 class,
+                 key,
+             }| (service.clone(), *class, key.clone()),
+        )
     });
     match entered {
         Some((service, class, key)) => service.run((class, key), look_up),
@@ -118,12 +147,19 @@ pub fn reason(error: Errno, database: &str) -> String {
         error => error.to_string(),
     };
     let text = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
-    let line = text.lines().filter_map(|line| line.split('#').next()?.split_once(':'));
-    let mut sources = line.filter(|(name, _)| name.trim() == database).map(|(_, sources)| sources.trim());
+    let line = text
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once(':'));
+    let mut sources = line
+        .filter(|(name, _)| name.trim() == database)
+        .map(|(_, sources)| sources.trim());
     match sources.next() {
         Some(sources) => {
             let sources: Vec<&str> = sources.split_ascii_whitespace().collect();
-            format!("{why} (/etc/nsswitch.conf: {database}: {})", sources.join(" "))
+            format!(
+                "{why} (/etc/nsswitch.conf: {database}: {})",
+                sources.join(" ")
+            )
         }
         None => why,
     }
@@ -147,7 +183,10 @@ mod tests {
         for number in 0..60 {
             let _entered = service.enter(Class::Stranger, format!("made-up-{number}"));
             // as many threads as may be, without their patience
-            let service = NameService { patience: Duration::ZERO, ..service.clone() };
+            let service = NameService {
+                patience: Duration::ZERO,
+                ..service.clone()
+            };
             let _ = service.run((Class::Stranger, format!("made-up-{number}")), never);
         }
         let _entered = service.enter(Class::Proven, "alice".to_owned());
@@ -161,17 +200,26 @@ mod tests {
     fn one_origin_has_a_bounded_number_of_look_ups() {
         let service = NameService::with_patience(Duration::from_millis(20));
         let mallory = || (Class::Stranger, "mallory".to_owned());
-        let errors: Vec<_> = (0..6).map(|_| service.run(mallory(), never).unwrap_err()).collect();
+        let errors: Vec<_> = (0..6)
+            .map(|_| service.run(mallory(), never).unwrap_err())
+            .collect();
         assert_eq!(errors[..4], [Errno::ETIMEDOUT; 4]);
         assert_eq!(errors[4..], [Errno::EAGAIN; 2]);
-        assert_eq!(service.run((Class::Stranger, "bob".to_owned()), || Ok(1)), Ok(1));
+        assert_eq!(
+            service.run((Class::Stranger, "bob".to_owned()), || Ok(1)),
+            Ok(1)
+        );
     }
 
     #[test]
     fn a_look_up_that_panics_is_none() {
         let service = NameService::with_patience(Duration::from_secs(5));
-        let panics = || -> Result<(), Errno> { panic!("a look-up that panics, as the test wants it") };
-        assert_eq!(service.run((Class::Proven, "alice".to_owned()), panics), Err(Errno::ETIMEDOUT));
+        let panics =
+            || -> Result<(), Errno> { panic!("a look-up that panics, as the test wants it") };
+        assert_eq!(
+            service.run((Class::Proven, "alice".to_owned()), panics),
+            Err(Errno::ETIMEDOUT)
+        );
         assert_eq!(service.places.taken(), 0);
     }
 

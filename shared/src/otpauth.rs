@@ -11,7 +11,11 @@ use zeroize::Zeroizing;
 const LONGEST: usize = 2048;
 
 /// All but the unreserved characters of RFC 3986, section 2.3.
-const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ESCAPED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The URL for one authenticator: label `issuer:account`, issuer, algorithm, digits, and period or first counter
 /// explicit.
@@ -38,8 +42,11 @@ pub fn url(
 
 /// What the format leaves out has these values. Never the host's own: a change there leaves every existing
 /// authenticator as it was.
-const DEFAULTS: Parameters =
-    Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Time { period: 30 } };
+const DEFAULTS: Parameters = Parameters {
+    algorithm: Algorithm::Sha1,
+    digits: 6,
+    moving: Moving::Time { period: 30 },
+};
 
 /// Reads what a declared account's file holds: an otpauth://totp URL, or Base32 alone.
 pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
@@ -54,7 +61,14 @@ pub fn read(text: &str) -> Result<(Secret, Parameters), OtpauthError> {
         return Err(OtpauthError::NotTotp);
     }
     let url = Url::parse(text)?;
-    Ok((url.secret, Parameters { algorithm: url.algorithm, digits: url.digits, moving: url.moving.moving() }))
+    Ok((
+        url.secret,
+        Parameters {
+            algorithm: url.algorithm,
+            digits: url.digits,
+            moving: url.moving.moving(),
+        },
+    ))
 }
 
 /// What an otpauth URL says.
@@ -113,7 +127,9 @@ impl Url {
         if text.len() > LONGEST {
             return Err(OtpauthError::TooLong);
         }
-        let rest = text.strip_prefix("otpauth://").ok_or(OtpauthError::NotOtpauth)?;
+        let rest = text
+            .strip_prefix("otpauth://")
+            .ok_or(OtpauthError::NotOtpauth)?;
         let (kind, rest) = rest.split_once('/').ok_or(OtpauthError::Malformed)?;
         let (label, query) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
         let mut given = Query::default();
@@ -122,7 +138,9 @@ impl Url {
             given.take(key, Zeroizing::new(decoded(value)?))?;
         }
         let secret = Secret::from_base32(&given.secret.ok_or(OtpauthError::Missing)?)?;
-        let algorithm = given.algorithm.map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
+        let algorithm = given
+            .algorithm
+            .map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
         let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
         let digits = number(given.digits)?.unwrap_or(DEFAULTS.digits.into());
         let digits = u32::try_from(digits).map_err(|_| ParametersError::Digits)?;
@@ -137,12 +155,26 @@ impl Url {
             }
             _ => return Err(OtpauthError::NotOtpauth),
         };
-        Parameters { algorithm, digits, moving: moving.moving() }.check()?;
+        Parameters {
+            algorithm,
+            digits,
+            moving: moving.moving(),
+        }
+        .check()?;
         let label = decoded(label)?;
         let (issuer, account) = split_label(&label, given.issuer.as_deref().map(String::as_str));
-        let issuer = issuer.map(str::to_owned).or(given.issuer.map(|issuer| issuer.to_string()));
+        let issuer = issuer
+            .map(str::to_owned)
+            .or(given.issuer.map(|issuer| issuer.to_string()));
         let account = account.to_owned();
-        Ok(Url { issuer, account, secret, algorithm, digits, moving })
+        Ok(Url {
+            issuer,
+            account,
+            secret,
+            algorithm,
+            digits,
+            moving,
+        })
     }
 }
 
@@ -150,9 +182,14 @@ impl Url {
 /// the first colon is the account, unless the issuer itself is known to hold one: `x:root` must not become `root`.
 pub fn split_label<'a>(label: &'a str, issuer: Option<&str>) -> (Option<&'a str>, &'a str) {
     // some write blanks as +, as in forms
-    let written = issuer.into_iter().flat_map(|issuer| [issuer.to_owned(), issuer.replace('+', " ")]);
+    let written = issuer
+        .into_iter()
+        .flat_map(|issuer| [issuer.to_owned(), issuer.replace('+', " ")]);
     for issuer in written.filter(|issuer| !issuer.is_empty()) {
-        if let Some(account) = label.strip_prefix(&issuer).and_then(|rest| rest.strip_prefix(':')) {
+        if let Some(account) = label
+            .strip_prefix(&issuer)
+            .and_then(|rest| rest.strip_prefix(':'))
+        {
             return (Some(&label[..issuer.len()]), account.trim());
         }
     }
@@ -193,11 +230,15 @@ impl Query {
 }
 
 fn decoded(text: &str) -> Result<String, OtpauthError> {
-    Ok(percent_decode_str(text).decode_utf8().map_err(|_| OtpauthError::Malformed)?.into_owned())
+    Ok(percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| OtpauthError::Malformed)?
+        .into_owned())
 }
 
 fn number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthError> {
-    text.map(|text| text.parse().map_err(|_| OtpauthError::Number)).transpose()
+    text.map(|text| text.parse().map_err(|_| OtpauthError::Number))
+        .transpose()
 }
 
 /// Why text is no otpauth URL. Never repeats the text: it holds a secret.
@@ -242,7 +283,9 @@ impl OtpauthError {
     pub fn text(&self) -> &'static str {
         match self {
             OtpauthError::TooLong => "the otpauth URL is longer than 2048 bytes",
-            OtpauthError::NotOtpauth => "the otpauth URL must begin with otpauth://totp/ or otpauth://hotp/",
+            OtpauthError::NotOtpauth => {
+                "the otpauth URL must begin with otpauth://totp/ or otpauth://hotp/"
+            }
             OtpauthError::NotTotp => "the otpauth URL must begin with otpauth://totp/",
             OtpauthError::Missing => "the otpauth URL has no secret",
             OtpauthError::Malformed => "the otpauth URL is malformed",
@@ -282,8 +325,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let secret = Secret::from_base32(BASE32).unwrap();
-        let parameters =
-            Parameters { algorithm: Algorithm::Sha512, digits: 8, moving: Moving::Time { period: 60 } };
+        let parameters = Parameters {
+            algorithm: Algorithm::Sha512,
+            digits: 8,
+            moving: Moving::Time { period: 60 },
+        };
         let url = url("host", "alice", &secret, parameters, Step(0));
         assert!(read(&url).unwrap() == (secret, parameters));
     }
@@ -302,12 +348,20 @@ mod tests {
             ("host:x:root", Some("host"), "x:root"),
             ("it:%20us:alice", Some("it: us"), "alice"),
         ] {
-            let url = Url::parse(&format!("otpauth://hotp/{label}?secret={BASE32}&counter=7&issuer=it:+us"));
+            let url = Url::parse(&format!(
+                "otpauth://hotp/{label}?secret={BASE32}&counter=7&issuer=it:+us"
+            ));
             let url = url.unwrap();
-            assert_eq!((url.issuer.as_deref(), url.account.as_str()), (issuer, account));
+            assert_eq!(
+                (url.issuer.as_deref(), url.account.as_str()),
+                (issuer, account)
+            );
             assert_eq!(url.moving, MovingFactor::Counter { next: 7 });
         }
-        let url = Url::parse(&format!("otpauth://totp/alice?secret={BASE32}&issuer=host&period=60")).unwrap();
+        let url = Url::parse(&format!(
+            "otpauth://totp/alice?secret={BASE32}&issuer=host&period=60"
+        ))
+        .unwrap();
         assert_eq!(url.issuer.as_deref(), Some("host"));
         assert_eq!(url.moving, MovingFactor::Time { period: 60 });
         let no_counter = Url::parse(&format!("otpauth://hotp/alice?secret={BASE32}"));
@@ -321,11 +375,26 @@ mod tests {
             ("otpauth://totp/a", OtpauthError::Missing),
             ("otpauth://totp/a?issuer=b", OtpauthError::Missing),
             ("otpauth://totp/a?secret", OtpauthError::Malformed),
-            (&format!("otpauth://totp/a?secret={BASE32}&digits=7"), ParametersError::Digits.into()),
-            (&format!("otpauth://totp/a?secret={BASE32}&period=x"), OtpauthError::Number),
-            (&format!("otpauth://totp/a?secret={BASE32}&period=7"), ParametersError::Period.into()),
-            (&format!("otpauth://totp/a?secret={BASE32}&algorithm=MD5"), OtpauthError::Algorithm),
-            (&format!("otpauth://totp/a?secret={BASE32}&secret={BASE32}"), OtpauthError::Malformed),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&digits=7"),
+                ParametersError::Digits.into(),
+            ),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&period=x"),
+                OtpauthError::Number,
+            ),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&period=7"),
+                ParametersError::Period.into(),
+            ),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&algorithm=MD5"),
+                OtpauthError::Algorithm,
+            ),
+            (
+                &format!("otpauth://totp/a?secret={BASE32}&secret={BASE32}"),
+                OtpauthError::Malformed,
+            ),
             ("", SecretError::Length.into()),
             (&"A".repeat(4096), OtpauthError::TooLong),
         ] {

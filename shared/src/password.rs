@@ -19,7 +19,9 @@ pub struct Password(Zeroizing<String>);
 impl Password {
     /// Takes what was typed at a sign-in; `None` for what nobody can have set.
     pub fn typed(text: Zeroizing<String>) -> Option<Password> {
-        (1..=LONGEST).contains(&text.len()).then_some(Password(text))
+        (1..=LONGEST)
+            .contains(&text.len())
+            .then_some(Password(text))
     }
 
     /// Takes a new password.
@@ -36,8 +38,7 @@ impl Password {
 pub struct Hash(pub(crate) String);
 
 /// Stands in for the hash of a name that has none; no password fits it.
-const NOBODYS: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// OWASP's recommendation for argon2id: 19 MiB, 2 passes, 1 lane.
 fn recommended() -> Result<Params, PasswordError> {
@@ -56,9 +57,18 @@ fn argon2(pepper: &[u8], parameters: Params) -> Result<Argon2<'_>, PasswordError
 pub struct HashingMemory(Vec<Block>);
 
 impl HashingMemory {
-    fn hash(&mut self, argon2: &Argon2<'_>, password: &[u8], salt: &[u8]) -> Result<Output, PasswordError> {
-        self.0.resize(argon2.params().block_count(), Block::default());
-        let length = argon2.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    fn hash(
+        &mut self,
+        argon2: &Argon2<'_>,
+        password: &[u8],
+        salt: &[u8],
+    ) -> Result<Output, PasswordError> {
+        self.0
+            .resize(argon2.params().block_count(), Block::default());
+        let length = argon2
+            .params()
+            .output_len()
+            .unwrap_or(Params::DEFAULT_OUTPUT_LEN);
         let hashed = Output::init_with(length, |output| {
             Ok(argon2.hash_password_into_with_memory(password, salt, output, &mut self.0)?)
         });
@@ -89,7 +99,9 @@ impl Vault {
         let damaged = |_| PasswordError::Hashing;
         let hash = hash.map_or(NOBODYS, |hash| &hash.0);
         let kept = PasswordHash::new(hash).map_err(damaged)?;
-        let (Some(salt), Some(expected)) = (kept.salt, kept.hash) else { return Err(PasswordError::Hashing) };
+        let (Some(salt), Some(expected)) = (kept.salt, kept.hash) else {
+            return Err(PasswordError::Hashing);
+        };
         let mut salt_bytes = [0; Salt::MAX_LENGTH];
         let salt = salt.decode_b64(&mut salt_bytes).map_err(damaged)?;
         let bytes = typed.map_or(&b""[..], |password| password.0.as_bytes());

@@ -16,7 +16,9 @@ impl Address {
     /// Reads a literal address; a host name is none.
     pub fn parse(text: &str) -> Option<Address> {
         // sshd adds a zone to link-local addresses: fe80::1%eth0
-        let (literal, zone) = text.split_once('%').map_or((text, false), |(address, _)| (address, true));
+        let (literal, zone) = text
+            .split_once('%')
+            .map_or((text, false), |(address, _)| (address, true));
         let ip = literal.parse::<IpAddr>().ok()?;
         (!zone || ip.is_ipv6()).then(|| Address(ip.to_canonical()))
     }
@@ -98,13 +100,20 @@ impl TryFrom<String> for Network {
         };
         let base: IpAddr = base.parse().map_err(|_| WHAT)?;
         let widest = if base.is_ipv4() { 32 } else { 128 };
-        let network = Network { base, prefix: prefix.unwrap_or(widest) };
+        let network = Network {
+            base,
+            prefix: prefix.unwrap_or(widest),
+        };
         let host_bits_are_zero = match base {
             _ if network.prefix > widest => false,
             IpAddr::V4(ip) => network.prefix == 32 || ip.to_bits() << network.prefix == 0,
             IpAddr::V6(ip) => network.prefix == 128 || ip.to_bits() << network.prefix == 0,
         };
-        if host_bits_are_zero { Ok(network) } else { Err(WHAT) }
+        if host_bits_are_zero {
+            Ok(network)
+        } else {
+            Err(WHAT)
+        }
     }
 }
 
@@ -155,7 +164,9 @@ impl Place {
             | Place::VerifiedKey(_)
             | Place::FurtherKeys
             | Place::RecoveryCode => true,
-            Place::LocalUser(_) | Place::NamelessUsers | Place::Terminal(_) | Place::Elsewhere => false,
+            Place::LocalUser(_) | Place::NamelessUsers | Place::Terminal(_) | Place::Elsewhere => {
+                false
+            }
         }
     }
 
@@ -224,7 +235,10 @@ impl Origin {
     pub fn with_key_of(self, earlier: &Earlier) -> Origin {
         match (self, earlier.verified_key()) {
             (origin @ (Origin::Remote(_) | Origin::Claimed(_) | Origin::Unknown), Some(key)) => {
-                Origin::Key { address: origin.certain_address(), key: key.clone() }
+                Origin::Key {
+                    address: origin.certain_address(),
+                    key: key.clone(),
+                }
             }
             (origin, _) => origin,
         }
@@ -233,7 +247,10 @@ impl Origin {
     /// The same, without a key that nobody believes.
     pub fn without_key(self) -> Origin {
         match self {
-            Origin::Key { address: Some(address), .. } => Origin::Remote(address),
+            Origin::Key {
+                address: Some(address),
+                ..
+            } => Origin::Remote(address),
             Origin::Key { address: None, .. } => Origin::Unknown,
             origin => origin,
         }
@@ -254,7 +271,9 @@ fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let name = String::deserialize(from)?;
     match is_plain(&name) {
         true => Ok(name),
-        false => Err(D::Error::custom("must be the name of a user or a terminal of this host")),
+        false => Err(D::Error::custom(
+            "must be the name of a user or a terminal of this host",
+        )),
     }
 }
 
@@ -263,7 +282,10 @@ impl fmt::Display for Origin {
         match self {
             Origin::Remote(address)
             | Origin::Claimed(address)
-            | Origin::Key { address: Some(address), .. } => address.fmt(f),
+            | Origin::Key {
+                address: Some(address),
+                ..
+            } => address.fmt(f),
             Origin::Local(name) => write!(f, "local user {name}"),
             Origin::Terminal(name) => write!(f, "terminal {name}"),
             Origin::Key { address: None, .. } | Origin::Unknown => f.write_str("-"),
@@ -287,7 +309,14 @@ mod tests {
     fn only_literal_addresses_are_addresses() {
         assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));
         assert_eq!(address("fe80::1%eth0"), address("fe80::1"));
-        for text in ["localhost", "", "192.0.2.1.example.org", "192.0.2.1 ", "192.0.2.1%eth0", "UNKNOWN"] {
+        for text in [
+            "localhost",
+            "",
+            "192.0.2.1.example.org",
+            "192.0.2.1 ",
+            "192.0.2.1%eth0",
+            "UNKNOWN",
+        ] {
             assert_eq!(Address::parse(text), None, "{text}");
         }
     }
@@ -311,7 +340,14 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in ["192.0.2.1/24", "192.0.2.0/33", "::/129", "x", "1.2.3.4/", "2001:db8::1/64"] {
+        for text in [
+            "192.0.2.1/24",
+            "192.0.2.0/33",
+            "::/129",
+            "x",
+            "1.2.3.4/",
+            "2001:db8::1/64",
+        ] {
             assert!(Network::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

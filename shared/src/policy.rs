@@ -68,7 +68,12 @@ impl Policy {
     /// What `subject` needs.
     pub fn need(&self, subject: &Subject<'_>, enrolled: Enrolled) -> Need {
         let covers = |exempt: &Exempt| {
-            exempt.covers(subject.groups, subject.service, subject.address, subject.earlier)
+            exempt.covers(
+                subject.groups,
+                subject.service,
+                subject.address,
+                subject.earlier,
+            )
         };
         if let Some(position) = self.exempt.iter().position(covers) {
             return Need::Exempt(position + 1);
@@ -85,14 +90,26 @@ impl Policy {
     pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
         let covers = |exempt: &Exempt| {
             exempt.groups.is_empty()
-                && exempt.covers(&PersonGroups::default(), service, address, &Earlier::default())
+                && exempt.covers(
+                    &PersonGroups::default(),
+                    service,
+                    address,
+                    &Earlier::default(),
+                )
         };
-        self.exempt.iter().position(covers).map(|position| position + 1)
+        self.exempt
+            .iter()
+            .position(covers)
+            .map(|position| position + 1)
     }
 
     /// What a first enrolment needs that is made from `address`. Whoever has no address is in no network.
     pub fn enrolling(&self, address: Option<Address>) -> Enrolling {
-        let is_inside = |address| self.self_enroll_networks.iter().any(|network| network.contains(address));
+        let is_inside = |address| {
+            self.self_enroll_networks
+                .iter()
+                .any(|network| network.contains(address))
+        };
         match self.self_enroll {
             SelfEnroll::Always => Enrolling::Free,
             SelfEnroll::Networks if address.is_some_and(is_inside) => Enrolling::Free,
@@ -108,12 +125,16 @@ impl Policy {
 
     /// Whether a person of that name and in these groups administers; a doubt does not make one.
     pub fn is_administrator(&self, name: &UserName, groups: &PersonGroups) -> bool {
-        self.administrators.words().any(|word| means(word, name, groups) == InGroup::Yes)
+        self.administrators
+            .words()
+            .any(|word| means(word, name, groups) == InGroup::Yes)
     }
 
     /// The groups whose members administer.
     pub fn administrating_groups(&self) -> impl Iterator<Item = &str> {
-        self.administrators.words().filter_map(|word| word.strip_prefix('%'))
+        self.administrators
+            .words()
+            .filter_map(|word| word.strip_prefix('%'))
     }
 
     /// The groups that `required` and the exemptions name: of whoever is asked about, these are worth looking up.
@@ -122,8 +143,13 @@ impl Policy {
             Required::Enrolled | Required::All => &[],
             Required::Listed(words) => words.as_slice(),
         };
-        let required = required.iter().filter_map(|word| word.trim_start_matches('!').strip_prefix('%'));
-        let exempt = self.exempt.iter().flat_map(|exempt| exempt.groups.iter().map(String::as_str));
+        let required = required
+            .iter()
+            .filter_map(|word| word.trim_start_matches('!').strip_prefix('%'));
+        let exempt = self
+            .exempt
+            .iter()
+            .flat_map(|exempt| exempt.groups.iter().map(String::as_str));
         required.chain(exempt).collect()
     }
 }
@@ -140,7 +166,11 @@ impl Required {
             Required::All => true,
             Required::Listed(words) => {
                 let excepted = words.iter().filter_map(|w| w.strip_prefix('!')).any(is);
-                !excepted && words.iter().filter(|w| !w.starts_with('!')).any(|w| w == "all" || could_be(w))
+                !excepted
+                    && words
+                        .iter()
+                        .filter(|w| !w.starts_with('!'))
+                        .any(|w| w == "all" || could_be(w))
             }
         }
     }
@@ -164,11 +194,15 @@ impl Exempt {
         address: Option<Address>,
         earlier: &Earlier,
     ) -> bool {
-        let in_group = self.groups.is_empty() || self.groups.iter().any(|group| groups.is_in(group));
+        let in_group =
+            self.groups.is_empty() || self.groups.iter().any(|group| groups.is_in(group));
         let at_service = self.services.is_empty() || self.services.iter().any(|s| s == service);
         let in_network = self.networks.is_empty()
             || address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
-        in_group && at_service && in_network && (self.after == After::default() || self.after.covers(earlier))
+        in_group
+            && at_service
+            && in_network
+            && (self.after == After::default() || self.after.covers(earlier))
     }
 }
 
@@ -216,20 +250,44 @@ mod tests {
     const PRINT: &str = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw";
     const OTHER: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-    fn need(policy: &str, groups: &[&str], service: &str, address: &str, enrolled: Enrolled) -> Need {
+    fn need(
+        policy: &str,
+        groups: &[&str],
+        service: &str,
+        address: &str,
+        enrolled: Enrolled,
+    ) -> Need {
         let policy: Policy = toml::from_str(policy).unwrap();
         let groups = PersonGroups::known(groups.iter().copied());
         let name = "alice".parse().unwrap();
         let (address, earlier) = (Address::parse(address), &Earlier::PASSWORD);
-        policy.need(&Subject { name: &name, groups: &groups, service, address, earlier }, enrolled)
+        policy.need(
+            &Subject {
+                name: &name,
+                groups: &groups,
+                service,
+                address,
+                earlier,
+            },
+            enrolled,
+        )
     }
 
     /// Whether an exemption with `after` holds after what sshd says.
     fn exempt_after(after: &str, said: &str) -> bool {
         let policy: Policy = toml::from_str(&format!("[[exempt]]\nafter = {after}")).unwrap();
-        let (name, earlier) = (&"alice".parse().unwrap(), &Earlier::of_sshd(said.as_bytes()));
+        let (name, earlier) = (
+            &"alice".parse().unwrap(),
+            &Earlier::of_sshd(said.as_bytes()),
+        );
         let groups = &PersonGroups::default();
-        let subject = Subject { name, groups, service: "sshd", address: None, earlier };
+        let subject = Subject {
+            name,
+            groups,
+            service: "sshd",
+            address: None,
+            earlier,
+        };
         policy.need(&subject, Enrolled::Yes) == Need::Exempt(1)
     }
 
@@ -244,11 +302,20 @@ mod tests {
         let all = "required = \"all\"";
         assert_eq!(need(all, &[], "sshd", "", Enrolled::No), Need::Enrolment);
         let listed = "required = [\"%staff\", \"bob\", \"!%robots\"]";
-        assert_eq!(need(listed, &["staff"], "sshd", "", Enrolled::No), Need::Enrolment);
-        assert_eq!(need(listed, &["staff", "robots"], "sshd", "", Enrolled::No), Need::Nothing);
+        assert_eq!(
+            need(listed, &["staff"], "sshd", "", Enrolled::No),
+            Need::Enrolment
+        );
+        assert_eq!(
+            need(listed, &["staff", "robots"], "sshd", "", Enrolled::No),
+            Need::Nothing
+        );
         assert_eq!(need(listed, &[], "sshd", "", Enrolled::No), Need::Nothing);
         let but_alice = "required = [\"all\", \"!alice\"]";
-        assert_eq!(need(but_alice, &[], "sshd", "", Enrolled::No), Need::Nothing);
+        assert_eq!(
+            need(but_alice, &[], "sshd", "", Enrolled::No),
+            Need::Nothing
+        );
         assert_eq!(need(but_alice, &[], "sshd", "", Enrolled::Yes), Need::Code);
     }
 
@@ -258,15 +325,50 @@ mod tests {
         let need = |policy: &str, groups: &PersonGroups, enrolled| {
             let policy: Policy = toml::from_str(policy).unwrap();
             let (name, earlier) = (&"alice".parse().unwrap(), &Earlier::PASSWORD);
-            policy.need(&Subject { name, groups, service: "sshd", address: None, earlier }, enrolled)
+            policy.need(
+                &Subject {
+                    name,
+                    groups,
+                    service: "sshd",
+                    address: None,
+                    earlier,
+                },
+                enrolled,
+            )
         };
-        assert_eq!(need("required = [\"%staff\"]", &doubtful, Enrolled::No), Need::Enrolment);
-        assert_eq!(need("required = [\"all\", \"!%robots\"]", &doubtful, Enrolled::No), Need::Enrolment);
-        assert_eq!(need("required = [\"%staff\", \"!alice\"]", &doubtful, Enrolled::No), Need::Nothing);
-        assert_eq!(need("required = [\"%sudo\"]", &doubtful, Enrolled::No), Need::Nothing);
-        assert_eq!(need("[[exempt]]\ngroups = [\"staff\"]", &doubtful, Enrolled::Yes), Need::Code);
+        assert_eq!(
+            need("required = [\"%staff\"]", &doubtful, Enrolled::No),
+            Need::Enrolment
+        );
+        assert_eq!(
+            need(
+                "required = [\"all\", \"!%robots\"]",
+                &doubtful,
+                Enrolled::No
+            ),
+            Need::Enrolment
+        );
+        assert_eq!(
+            need(
+                "required = [\"%staff\", \"!alice\"]",
+                &doubtful,
+                Enrolled::No
+            ),
+            Need::Nothing
+        );
+        assert_eq!(
+            need("required = [\"%sudo\"]", &doubtful, Enrolled::No),
+            Need::Nothing
+        );
+        assert_eq!(
+            need("[[exempt]]\ngroups = [\"staff\"]", &doubtful, Enrolled::Yes),
+            Need::Code
+        );
         let also = doubtful.clone().and(["staff"]);
-        assert_eq!(need("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes), Need::Exempt(1));
+        assert_eq!(
+            need("[[exempt]]\ngroups = [\"staff\"]", &also, Enrolled::Yes),
+            Need::Exempt(1)
+        );
         let policy: Policy = toml::from_str("administrators = [\"%staff\"]").unwrap();
         assert!(!policy.is_administrator(&"alice".parse().unwrap(), &doubtful));
     }
@@ -274,17 +376,31 @@ mod tests {
     #[test]
     fn an_exemption_holds_where_all_its_conditions_do() {
         let policy = "[[exempt]]\nservices = [\"cron\"]\n[[exempt]]\ngroups = [\"ops\"]\nnetworks = [\"192.0.2.0/24\"]";
-        assert_eq!(need(policy, &["ops"], "sshd", "192.0.2.7", Enrolled::Yes), Need::Exempt(2));
-        assert_eq!(need(policy, &[], "sshd", "192.0.2.7", Enrolled::Yes), Need::Code);
-        assert_eq!(need(policy, &["ops"], "sshd", "198.51.100.7", Enrolled::Yes), Need::Code);
-        assert_eq!(need(policy, &["ops"], "sshd", "", Enrolled::Yes), Need::Code);
-        assert_eq!(need(policy, &[], "cron", "", Enrolled::Yes), Need::Exempt(1));
+        assert_eq!(
+            need(policy, &["ops"], "sshd", "192.0.2.7", Enrolled::Yes),
+            Need::Exempt(2)
+        );
+        assert_eq!(
+            need(policy, &[], "sshd", "192.0.2.7", Enrolled::Yes),
+            Need::Code
+        );
+        assert_eq!(
+            need(policy, &["ops"], "sshd", "198.51.100.7", Enrolled::Yes),
+            Need::Code
+        );
+        assert_eq!(
+            need(policy, &["ops"], "sshd", "", Enrolled::Yes),
+            Need::Code
+        );
+        assert_eq!(
+            need(policy, &[], "cron", "", Enrolled::Yes),
+            Need::Exempt(1)
+        );
     }
 
     #[test]
     fn an_exemption_can_depend_on_the_earlier_factor() {
-        let key =
-            "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
+        let key = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
         let (certificate, unread) = (
             "publickey ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIOXG6oSQ85fJsFcbpzikcEPgycxVXNqCEq5ELNkkptPRAAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KPAAAAAAAAAAAAAAABAAAAAWkAAAAJAAAABWFsaWNlAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIIXBcaMr3TAPh1Dx2tCZL0tE6fu6GFjQTBvVa0nK6uDcAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEBD2/psYtDeQXIjrlPUea6tNEtqVtqgaw6RhtAg6dK6ybR1CAoYCu7vj4n0n9PThxII3MNaZtj1gIR2Ej09RjEA\n",
             "publickey ssh-foo AAAA\n",
@@ -310,7 +426,11 @@ mod tests {
             (&all_but(OTHER), certificate, false),
             (&all_but(OTHER), unread, false),
             // an exception wins wherever it stands
-            (&format!("[\"!{PRINT}\", \"publickey\", \"{PRINT}\"]"), key, false),
+            (
+                &format!("[\"!{PRINT}\", \"publickey\", \"{PRINT}\"]"),
+                key,
+                false,
+            ),
             ("[\"!password\", \"publickey\"]", key, true),
             // nothing is known, or nothing that is
             ("[\"publickey\", \"password\"]", "", false),
@@ -327,16 +447,28 @@ mod tests {
         assert!(!holds("[\"publickey\"]") && !holds("[\"password\"]"));
         assert!(holds("[\"password\", \"publickey\"]"));
         assert!(holds(&format!("[\"password\", \"{PRINT}\"]")));
-        assert!(!holds(&format!("[\"password\", \"publickey\", \"!{PRINT}\"]")));
+        assert!(!holds(&format!(
+            "[\"password\", \"publickey\", \"!{PRINT}\"]"
+        )));
         assert!(!holds(&format!("[\"password\", \"{OTHER}\"]")));
-        assert!(!exempt_after("[\"publickey\", \"password\"]", &format!("{both}telepathy\n")));
+        assert!(!exempt_after(
+            "[\"publickey\", \"password\"]",
+            &format!("{both}telepathy\n")
+        ));
     }
 
     #[test]
     fn before_the_first_factor_no_earlier_one_is_known() {
-        let everyone = |text: &str| toml::from_str::<Policy>(text).unwrap().exempts_everyone("sshd", None);
+        let everyone = |text: &str| {
+            toml::from_str::<Policy>(text)
+                .unwrap()
+                .exempts_everyone("sshd", None)
+        };
         assert_eq!(everyone("[[exempt]]\nservices = [\"sshd\"]"), Some(1));
-        assert_eq!(everyone("[[exempt]]\nservices = [\"sshd\"]\nafter = [\"password\"]"), None);
+        assert_eq!(
+            everyone("[[exempt]]\nservices = [\"sshd\"]\nafter = [\"password\"]"),
+            None
+        );
     }
 
     #[test]
@@ -353,16 +485,26 @@ mod tests {
             "[\"publickey\", \"!sha256:x\"]",
             "[\"!publickey\"]",
         ] {
-            assert!(toml::from_str::<Policy>(&format!("[[exempt]]\nafter = {after}")).is_err(), "{after}");
+            assert!(
+                toml::from_str::<Policy>(&format!("[[exempt]]\nafter = {after}")).is_err(),
+                "{after}"
+            );
         }
-        let after: After = vec!["publickey".to_owned(), format!("!{PRINT}")].try_into().unwrap();
-        assert_eq!(Vec::from(after), ["publickey".to_owned(), format!("!{PRINT}")]);
+        let after: After = vec!["publickey".to_owned(), format!("!{PRINT}")]
+            .try_into()
+            .unwrap();
+        assert_eq!(
+            Vec::from(after),
+            ["publickey".to_owned(), format!("!{PRINT}")]
+        );
     }
 
     #[test]
     fn a_first_enrolment_needs_what_self_enroll_says() {
         let enrolling = |text: &str, address: &str| {
-            toml::from_str::<Policy>(text).unwrap().enrolling(Address::parse(address))
+            toml::from_str::<Policy>(text)
+                .unwrap()
+                .enrolling(Address::parse(address))
         };
         let networks = "self_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]";
         for (policy, address, needs) in [
@@ -371,16 +513,26 @@ mod tests {
             (networks, "192.0.2.7", Enrolling::Free),
             (networks, "198.51.100.7", Enrolling::OneTimeCode),
             (networks, "", Enrolling::OneTimeCode),
-            ("self_enroll = \"one-time-code\"", "192.0.2.7", Enrolling::OneTimeCode),
+            (
+                "self_enroll = \"one-time-code\"",
+                "192.0.2.7",
+                Enrolling::OneTimeCode,
+            ),
         ] {
-            assert_eq!(enrolling(policy, address), needs, "{policy} from {address:?}");
+            assert_eq!(
+                enrolling(policy, address),
+                needs,
+                "{policy} from {address:?}"
+            );
         }
     }
 
     #[test]
     fn someone_required_may_come_in_without_for_so_long_after_the_first_sign_in() {
         let until = |text: &str, now| {
-            toml::from_str::<Policy>(text).unwrap().enroll_until(Timestamp(1000), Timestamp(now))
+            toml::from_str::<Policy>(text)
+                .unwrap()
+                .enroll_until(Timestamp(1000), Timestamp(now))
         };
         assert_eq!(until("", 1000), None);
         assert_eq!(until("enroll_within = \"1h\"", 1000), Some(Timestamp(4600)));
@@ -392,7 +544,10 @@ mod tests {
     fn administrators_are_names_and_groups_and_no_exceptions() {
         let policy: Policy = toml::from_str("administrators = [\"alice\", \"%sudo\"]").unwrap();
         let is = |name: &str, groups: &[&str]| {
-            policy.is_administrator(&name.parse().unwrap(), &PersonGroups::known(groups.iter().copied()))
+            policy.is_administrator(
+                &name.parse().unwrap(),
+                &PersonGroups::known(groups.iter().copied()),
+            )
         };
         assert!(is("alice", &[]) && is("bob", &["users", "sudo"]));
         assert!(!is("bob", &["alice"]) && !is("sudo", &[]));
@@ -401,7 +556,12 @@ mod tests {
 
     #[test]
     fn groups_are_looked_up_only_where_they_matter() {
-        let asks = |text: &str| !toml::from_str::<Policy>(text).unwrap().groups_asked().is_empty();
+        let asks = |text: &str| {
+            !toml::from_str::<Policy>(text)
+                .unwrap()
+                .groups_asked()
+                .is_empty()
+        };
         assert!(!asks("required = [\"alice\"]"));
         assert!(asks("required = [\"!%robots\", \"all\"]"));
         assert!(asks("[[exempt]]\ngroups = [\"ops\"]"));

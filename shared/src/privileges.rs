@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
 use nix::unistd::{
-    AccessFlags, Gid, Group, Uid, User, faccessat, getgroups, getresgid, getresuid, seteuid, setgroups,
-    setresgid, setresuid, setuid,
+    AccessFlags, Gid, Group, Uid, User, faccessat, getgroups, getresgid, getresuid, seteuid,
+    setgroups, setresgid, setresuid, setuid,
 };
 use std::fmt;
 use std::path::Path;
@@ -26,8 +26,14 @@ pub const GROUP: &str = "postern";
 /// Those of a host that lacks the user, or lets this process not become it.
 pub fn give_root_up(configuration: Option<&mut Config>) -> Result<(), PrivilegesError> {
     let becoming = Becoming::begin()?;
-    if let Some(accounts) = configuration.map(|config| &mut config.account).filter(|all| !all.is_empty()) {
-        let paths = accounts.iter().enumerate().map(|(index, account)| (account.secret_file.path(), index));
+    if let Some(accounts) = configuration
+        .map(|config| &mut config.account)
+        .filter(|all| !all.is_empty())
+    {
+        let paths = accounts
+            .iter()
+            .enumerate()
+            .map(|(index, account)| (account.secret_file.path(), index));
         for index in becoming.unreadable(paths)? {
             if let Ok(bytes) = read_secret(&accounts[index]) {
                 accounts[index].secret = SecretText::of(bytes);
@@ -61,8 +67,13 @@ impl Becoming {
         paths: impl Iterator<Item = (&'a Path, P)>,
     ) -> Result<Vec<P>, PrivilegesError> {
         seteuid(self.user)?;
-        let cannot = |path: &Path| faccessat(AT_FDCWD, path, AccessFlags::R_OK, AtFlags::AT_EACCESS).is_err();
-        let unreadable = paths.filter(|(path, _)| cannot(path)).map(|(_, of)| of).collect();
+        let cannot = |path: &Path| {
+            faccessat(AT_FDCWD, path, AccessFlags::R_OK, AtFlags::AT_EACCESS).is_err()
+        };
+        let unreadable = paths
+            .filter(|(path, _)| cannot(path))
+            .map(|(_, of)| of)
+            .collect();
         seteuid(Uid::from_raw(0))?;
         Ok(unreadable)
     }
@@ -79,8 +90,12 @@ impl Becoming {
     /// Checks what the kernel says now, rather than what the calls returned.
     fn check(&self) -> Result<(), PrivilegesError> {
         let (users, groups) = (getresuid()?, getresgid()?);
-        let is_user = [users.real, users.effective, users.saved].iter().all(|id| *id == self.user);
-        let is_group = [groups.real, groups.effective, groups.saved].iter().all(|id| *id == self.group);
+        let is_user = [users.real, users.effective, users.saved]
+            .iter()
+            .all(|id| *id == self.user);
+        let is_group = [groups.real, groups.effective, groups.saved]
+            .iter()
+            .all(|id| *id == self.group);
         let keeps_root = getgroups()?.iter().any(|id| id.as_raw() == 0);
         match is_user && is_group && !keeps_root && setuid(Uid::from_raw(0)).is_err() {
             true => Ok(()),
@@ -94,8 +109,12 @@ impl Becoming {
 /// # Errors
 /// Those of a host on which packaging/install, or a package, did not make them.
 pub fn user_and_group() -> Result<(Uid, Gid), PrivilegesError> {
-    let user = User::from_name(USER)?.ok_or(PrivilegesError::Missing("user", USER))?.uid;
-    let group = Group::from_name(GROUP)?.ok_or(PrivilegesError::Missing("group", GROUP))?.gid;
+    let user = User::from_name(USER)?
+        .ok_or(PrivilegesError::Missing("user", USER))?
+        .uid;
+    let group = Group::from_name(GROUP)?
+        .ok_or(PrivilegesError::Missing("group", GROUP))?
+        .gid;
     match user.is_root() || group.as_raw() == 0 {
         true => Err(PrivilegesError::StillRoot),
         false => Ok((user, group)),
@@ -106,9 +125,15 @@ pub fn user_and_group() -> Result<(Uid, Gid), PrivilegesError> {
 /// not answer, about a user who is in none of them.)
 fn groups_of(user: &str, file: &str) -> Vec<Gid> {
     let lines = file.lines().filter_map(|line| {
-        let [_, _, number, members] = line.split(':').collect::<Vec<_>>()[..] else { return None };
+        let [_, _, number, members] = line.split(':').collect::<Vec<_>>()[..] else {
+            return None;
+        };
         let is_member = members.split(',').any(|member| member == user);
-        number.parse().ok().filter(|number| is_member && *number != 0).map(Gid::from_raw)
+        number
+            .parse()
+            .ok()
+            .filter(|number| is_member && *number != 0)
+            .map(Gid::from_raw)
     });
     lines.collect()
 }
@@ -134,7 +159,10 @@ impl fmt::Display for PrivilegesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PrivilegesError::Missing(kind, name) => {
-                write!(f, "there is no {kind} {name}; make it as packaging/install does")
+                write!(
+                    f,
+                    "there is no {kind} {name}; make it as packaging/install does"
+                )
             }
             PrivilegesError::StillRoot => write!(
                 f,

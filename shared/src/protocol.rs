@@ -42,5 +42,8 @@ pub const PAM_SOCKET: &str = "/run/postern/pam.sock";
 
 /// Returns the newest version that both sides speak.
 pub fn common_version(theirs: &[u16]) -> Option<u16> {
-    VERSIONS.iter().copied().find(|version| theirs.contains(version))
+    VERSIONS
+        .iter()
+        .copied()
+        .find(|version| theirs.contains(version))
 }

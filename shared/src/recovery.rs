@@ -87,7 +87,12 @@ impl fmt::Debug for OneTimeCode {
 fn random(length: usize) -> Result<Zeroizing<String>, RandomError> {
     let mut bytes = Zeroizing::new(vec![0; length]);
     fill_random(&mut bytes)?;
-    Ok(Zeroizing::new(bytes.iter().map(|b| char::from(ALPHABET[usize::from(b & 31)])).collect()))
+    Ok(Zeroizing::new(
+        bytes
+            .iter()
+            .map(|b| char::from(ALPHABET[usize::from(b & 31)]))
+            .collect(),
+    ))
 }
 
 fn grouped(plain: &str, size: usize) -> Zeroizing<String> {
@@ -103,7 +108,10 @@ fn grouped(plain: &str, size: usize) -> Zeroizing<String> {
 
 /// What stands behind the mark of a one-time code, if text begins with one.
 pub fn without_mark(text: &str) -> Option<&str> {
-    text.trim_start().strip_prefix(['P', 'p'])?.trim_start().strip_prefix('-')
+    text.trim_start()
+        .strip_prefix(['P', 'p'])?
+        .trim_start()
+        .strip_prefix('-')
 }
 
 /// Whether normalised text behind a mark could be a one-time code.
@@ -130,9 +138,16 @@ mod tests {
 
     #[test]
     fn codes_differ_and_hold_a_letter() {
-        let codes: Vec<_> = (0..200).map(|_| RecoveryCode::random(10).unwrap()).collect();
-        assert!(codes.iter().all(|c| c.plain().len() == 10 && has_shape(c.plain())));
-        let distinct: std::collections::HashSet<_> = codes.iter().map(RecoveryCode::plain).collect();
+        let codes: Vec<_> = (0..200)
+            .map(|_| RecoveryCode::random(10).unwrap())
+            .collect();
+        assert!(
+            codes
+                .iter()
+                .all(|c| c.plain().len() == 10 && has_shape(c.plain()))
+        );
+        let distinct: std::collections::HashSet<_> =
+            codes.iter().map(RecoveryCode::plain).collect();
         assert_eq!(distinct.len(), codes.len());
     }
 
@@ -140,7 +155,10 @@ mod tests {
     fn codes_are_shown_in_groups() {
         let code = RecoveryCode::random(12).unwrap();
         let grouped = code.grouped();
-        assert_eq!(grouped.split('-').map(str::len).collect::<Vec<_>>(), [5, 5, 2]);
+        assert_eq!(
+            grouped.split('-').map(str::len).collect::<Vec<_>>(),
+            [5, 5, 2]
+        );
         assert_eq!(grouped.replace('-', ""), code.plain());
     }
 
@@ -148,7 +166,10 @@ mod tests {
     fn a_one_time_code_is_shown_with_its_mark() {
         let code = OneTimeCode::random().unwrap();
         let grouped = code.grouped();
-        assert_eq!(grouped.split('-').map(str::len).collect::<Vec<_>>(), [1, 4, 4, 4]);
+        assert_eq!(
+            grouped.split('-').map(str::len).collect::<Vec<_>>(),
+            [1, 4, 4, 4]
+        );
         assert!(is_one_time(code.plain()));
     }
 

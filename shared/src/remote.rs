@@ -84,7 +84,10 @@ pub struct Done {
 impl Done {
     /// Says what was done.
     pub fn that(message: String) -> Done {
-        Done { success: true, message }
+        Done {
+            success: true,
+            message,
+        }
     }
 }
 
@@ -166,8 +169,25 @@ pub struct Happened {
 
 impl From<(i64, Event)> for Happened {
     fn from((number, event): (i64, Event)) -> Happened {
-        let Event { at, account, what, door, origin, actor, cause } = event;
-        Happened { number, time: at.to_string(), account, event: what, door, origin, actor, cause }
+        let Event {
+            at,
+            account,
+            what,
+            door,
+            origin,
+            actor,
+            cause,
+        } = event;
+        Happened {
+            number,
+            time: at.to_string(),
+            account,
+            event: what,
+            door,
+            origin,
+            actor,
+            cause,
+        }
     }
 }
 
@@ -195,7 +215,12 @@ mod tests {
         }
         assert_eq!(read("{}"), Some(Unlock { clock: false }));
         assert_eq!(read("{\"clock\": true}"), Some(Unlock { clock: true }));
-        assert_eq!(read("{\"what\": \"browsers\"}"), Some(Revoke { what: Revoked::Browsers }));
+        assert_eq!(
+            read("{\"what\": \"browsers\"}"),
+            Some(Revoke {
+                what: Revoked::Browsers
+            })
+        );
         for body in ["{\"clok\": true}", "[]x", "{\"clock\": 1}"] {
             assert_eq!(read::<Unlock>(body), None, "{body}");
         }
@@ -206,15 +231,22 @@ mod tests {
     fn what_a_gate_says_beside_is_passed_over() {
         let said = "{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429,\"detail\":\"wait\",\"code\":\"too_many_attempts\",\"retry_after\":60}";
         let problem: Problem = serde_json::from_str(said).unwrap();
-        assert_eq!((problem.code.as_str(), problem.detail.as_str()), ("too_many_attempts", "wait"));
+        assert_eq!(
+            (problem.code.as_str(), problem.detail.as_str()),
+            ("too_many_attempts", "wait")
+        );
     }
 
     #[test]
     fn a_secret_is_long_and_fits_a_header() {
         assert!(is_secret(&[b'a'; 32]));
-        for text in
-            [&b""[..], &[b'a'; 31], &[b' '; 32], &[0xc3; 40], b"0123456789012345678901234567890123\r\nX: y"]
-        {
+        for text in [
+            &b""[..],
+            &[b'a'; 31],
+            &[b' '; 32],
+            &[0xc3; 40],
+            b"0123456789012345678901234567890123\r\nX: y",
+        ] {
             assert!(!is_secret(text), "{text:?}");
         }
     }

@@ -71,12 +71,16 @@ impl Why {
         match self {
             Why::First => "the first that fits",
             Why::Alike => "whichever fits first, it is the same",
-            Why::TwoReadings => "host, path or method can be read in two ways; the strictest that could fit",
+            Why::TwoReadings => {
+                "host, path or method can be read in two ways; the strictest that could fit"
+            }
             Why::Nobody => "hangs on who it is, and nobody has signed in",
             Why::GroupsInDoubt => {
                 "hangs on a group that no source knows or answers for; the strictest that could fit"
             }
-            Why::Groups => "hangs on groups of the host that are not known; the strictest that could fit",
+            Why::Groups => {
+                "hangs on groups of the host that are not known; the strictest that could fit"
+            }
         }
     }
 }
@@ -131,7 +135,11 @@ impl Fit {
 
 /// What it takes to make a request. No `person`: nobody has signed in.
 pub fn decide(rules: &[Rule], request: &Request<'_>, person: Option<&Person<'_>>) -> Decision {
-    let reading = Reading { request, is_host: OnceCell::new(), path: OnceCell::new() };
+    let reading = Reading {
+        request,
+        is_host: OnceCell::new(),
+        path: OnceCell::new(),
+    };
     let mut could = Could::default();
     for (rule, position) in rules.iter().zip(1..) {
         let why = match rule.fits(&reading).and(|| rule.fits_person(person)) {
@@ -139,12 +147,20 @@ pub fn decide(rules: &[Rule], request: &Request<'_>, person: Option<&Person<'_>>
             Fit::Perhaps(why) => why,
             Fit::Yes => Why::First,
         };
-        could.be(Decision { access: rule.then, rule: Some(position), why });
+        could.be(Decision {
+            access: rule.then,
+            rule: Some(position),
+            why,
+        });
         if why == Why::First {
             return could.decide();
         }
     }
-    could.be(Decision { access: Access::Code, rule: None, why: Why::First });
+    could.be(Decision {
+        access: Access::Code,
+        rule: None,
+        why: Why::First,
+    });
     could.decide()
 }
 
@@ -175,14 +191,25 @@ impl Could {
 
     fn decide(self) -> Decision {
         // nothing is the default
-        let strictest =
-            self.strictest.unwrap_or(Decision { access: Access::Code, rule: None, why: Why::First });
+        let strictest = self.strictest.unwrap_or(Decision {
+            access: Access::Code,
+            rule: None,
+            why: Why::First,
+        });
         match self.nobody {
-            _ if !self.differ && strictest.why != Why::First => Decision { why: Why::Alike, ..strictest },
+            _ if !self.differ && strictest.why != Why::First => Decision {
+                why: Why::Alike,
+                ..strictest
+            },
             // whoever it is, this one could be meant
-            Some(first) if strictest.access == Access::Deny && strictest.rule < first.rule => strictest,
+            Some(first) if strictest.access == Access::Deny && strictest.rule < first.rule => {
+                strictest
+            }
             // also where a later one could deny: then it denies whoever has signed in
-            Some(first) => Decision { access: Access::Password, ..first },
+            Some(first) => Decision {
+                access: Access::Password,
+                ..first
+            },
             // of the two, what is certain is strictest all the same
             None => strictest,
         }
@@ -201,7 +228,11 @@ impl Rule {
     fn fits(&self, reading: &Reading<'_>) -> Fit {
         let request = reading.request;
         let in_network = || {
-            let inside = |address| self.networks.iter().any(|network| network.contains(address));
+            let inside = |address| {
+                self.networks
+                    .iter()
+                    .any(|network| network.contains(address))
+            };
             self.networks.is_empty() || request.address.is_some_and(inside)
         };
         self.at_host(reading)
@@ -213,15 +244,26 @@ impl Rule {
     /// Methods are compared as they are; an application may take `get` for GET.
     fn by_method(&self, method: &str) -> Fit {
         match () {
-            () if self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == method) => Fit::Yes,
-            () if self.methods.iter().any(|m| m.as_str().eq_ignore_ascii_case(method)) => {
+            () if self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == method) => {
+                Fit::Yes
+            }
+            () if self
+                .methods
+                .iter()
+                .any(|m| m.as_str().eq_ignore_ascii_case(method)) =>
+            {
                 Fit::Perhaps(Why::TwoReadings)
             }
             () => Fit::No,
         }
     }
 
-    fn at_host(&self, Reading { request, is_host, .. }: &Reading<'_>) -> Fit {
+    fn at_host(
+        &self,
+        Reading {
+            request, is_host, ..
+        }: &Reading<'_>,
+    ) -> Fit {
         match () {
             () if self.hosts.is_empty() => Fit::Yes,
             () if !is_host.get_or_init(|| web_address::is_host(request.host)) => {
@@ -246,7 +288,9 @@ impl Rule {
         if self.users.is_empty() && self.groups.is_empty() {
             return Fit::Yes;
         }
-        let Some(person) = person else { return Fit::Perhaps(Why::Nobody) };
+        let Some(person) = person else {
+            return Fit::Perhaps(Why::Nobody);
+        };
         let named = self.users.is_empty() || self.users.contains(person.name);
         Fit::when(named).and(|| self.fits_groups(person))
     }
@@ -258,7 +302,11 @@ impl Rule {
         }
         match person.of_host {
             Some(of_host) => {
-                let of = |wanted| self.groups.iter().any(|group| of_host.in_group(group.as_str()) == wanted);
+                let of = |wanted| {
+                    self.groups
+                        .iter()
+                        .any(|group| of_host.in_group(group.as_str()) == wanted)
+                };
                 match (of(InGroup::Yes), of(InGroup::Unknown)) {
                     (true, _) => Fit::Yes,
                     (false, true) => Fit::Perhaps(Why::GroupsInDoubt),

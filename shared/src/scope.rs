@@ -68,7 +68,9 @@ impl Scope {
 
     /// Whether it covers a PAM service.
     pub fn covers_service(&self, service: &str) -> bool {
-        self.0.iter().any(|term| matches!(term, Term::Pam(meant) if meant.0 == service))
+        self.0
+            .iter()
+            .any(|term| matches!(term, Term::Pam(meant) if meant.0 == service))
     }
 
     /// Whether it covers a web request. A name that is not declared covers nothing.
@@ -77,7 +79,9 @@ impl Scope {
         self.0.iter().any(|term| match term {
             Term::Pam(_) => false,
             Term::Web(web) => web.covers(request, &path),
-            Term::Named(name) => named.get(name).is_some_and(|web| web.covers(request, &path)),
+            Term::Named(name) => named
+                .get(name)
+                .is_some_and(|web| web.covers(request, &path)),
         })
     }
 
@@ -93,7 +97,8 @@ impl Scope {
 impl Web {
     fn covers(&self, request: &WebRequest<'_>, path: &Result<WebPath, Ambiguous>) -> bool {
         let at_host = self.hosts.iter().any(|host| host.as_str() == request.host);
-        let by_method = self.methods.is_empty() || self.methods.iter().any(|m| m.0 == request.method);
+        let by_method =
+            self.methods.is_empty() || self.methods.iter().any(|m| m.0 == request.method);
         let on_path = match path {
             _ if self.paths.is_empty() => true,
             Ok(path) => self.paths.iter().any(|top| path.is_below(top)),
@@ -184,10 +189,14 @@ impl FromStr for Term {
             return Err(wrong("it is longer than 512 bytes"));
         }
         match text.split_once(':') {
-            Some(("pam", service)) => Service::try_from(service.to_owned()).map(Term::Pam).map_err(wrong),
+            Some(("pam", service)) => Service::try_from(service.to_owned())
+                .map(Term::Pam)
+                .map_err(wrong),
             Some(("web", rest)) => web(rest).map(Term::Web).map_err(wrong),
             Some(_) => Err(wrong("it begins with neither \"pam:\" nor \"web:\"")),
-            None => ScopeName::try_from(text.to_owned()).map(Term::Named).map_err(wrong),
+            None => ScopeName::try_from(text.to_owned())
+                .map(Term::Named)
+                .map_err(wrong),
         }
     }
 }
@@ -204,8 +213,15 @@ fn web(text: &str) -> Result<Web, &'static str> {
     };
     Ok(Web {
         hosts: vec![WebHost::try_from(host.to_owned())?],
-        paths: path.map(|path| WebPath::try_from(path.to_owned())).transpose()?.into_iter().collect(),
-        methods: methods.into_iter().map(|m| Method::try_from(m.to_owned())).collect::<Result<_, _>>()?,
+        paths: path
+            .map(|path| WebPath::try_from(path.to_owned()))
+            .transpose()?
+            .into_iter()
+            .collect(),
+        methods: methods
+            .into_iter()
+            .map(|m| Method::try_from(m.to_owned()))
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -225,7 +241,10 @@ impl FromStr for Scope {
     type Err = ScopeError;
 
     fn from_str(text: &str) -> Result<Scope, ScopeError> {
-        text.lines().map(str::parse).collect::<Result<Vec<Term>, _>>().and_then(Scope::try_from)
+        text.lines()
+            .map(str::parse)
+            .collect::<Result<Vec<Term>, _>>()
+            .and_then(Scope::try_from)
     }
 }
 
@@ -244,12 +263,20 @@ impl fmt::Display for Term {
         match self {
             Term::Pam(service) => write!(f, "pam:{service}"),
             Term::Named(name) => name.fmt(f),
-            Term::Web(Web { hosts, paths, methods }) => {
+            Term::Web(Web {
+                hosts,
+                paths,
+                methods,
+            }) => {
                 let methods: Vec<&str> = methods.iter().map(|method| method.0.as_str()).collect();
                 f.write_str("web:")?;
                 hosts.iter().try_for_each(|host| host.fmt(f))?;
                 paths.iter().try_for_each(|path| path.fmt(f))?;
-                if methods.is_empty() { Ok(()) } else { write!(f, " {}", methods.join(",")) }
+                if methods.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " {}", methods.join(","))
+                }
             }
         }
     }

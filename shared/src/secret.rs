@@ -39,7 +39,9 @@ impl Secret {
                 .filter(|b| !b.is_ascii_whitespace() && !matches!(b, b'-' | b'='))
                 .map(|b| b.to_ascii_uppercase()),
         );
-        let bytes = BASE32_NOPAD.decode(&plain).map_err(|_| SecretError::NotBase32)?;
+        let bytes = BASE32_NOPAD
+            .decode(&plain)
+            .map_err(|_| SecretError::NotBase32)?;
         Secret::from_bytes(Zeroizing::new(bytes))
     }
 
@@ -50,9 +52,14 @@ impl Secret {
         if let Some(base32) = text.strip_prefix("base32:") {
             return Secret::from_base32(base32);
         }
-        let (hex, must) = text.strip_prefix("hex:").map_or((text, false), |hex| (hex, true));
+        let (hex, must) = text
+            .strip_prefix("hex:")
+            .map_or((text, false), |hex| (hex, true));
         let mut plain = Zeroizing::new(Vec::with_capacity(hex.len()));
-        plain.extend(hex.bytes().filter(|b| !b.is_ascii_whitespace() && !matches!(b, b'-' | b':')));
+        plain.extend(
+            hex.bytes()
+                .filter(|b| !b.is_ascii_whitespace() && !matches!(b, b'-' | b':')),
+        );
         match HEXLOWER_PERMISSIVE.decode(&plain) {
             Ok(bytes) => Secret::from_bytes(Zeroizing::new(bytes)),
             Err(_) if must => Err(SecretError::NotHex),
@@ -111,7 +118,9 @@ impl SecretError {
         match self {
             SecretError::NotBase32 => "the secret is not Base32 (letters A-Z and digits 2-7)",
             SecretError::NotHex => "the secret is not hexadecimal (pairs of 0-9 and a-f)",
-            SecretError::Length => "the secret must have 16 to 128 bytes (26 to 205 characters of Base32)",
+            SecretError::Length => {
+                "the secret must have 16 to 128 bytes (26 to 205 characters of Base32)"
+            }
         }
     }
 }
@@ -140,7 +149,13 @@ mod tests {
         ] {
             assert_eq!(Secret::from_seed(seed).unwrap().expose(), digits, "{seed}");
         }
-        assert_eq!(Secret::from_seed("base32:ABCDEFABCDEFABCDEFABCDEFABCDEFAB").unwrap().expose().len(), 20);
+        assert_eq!(
+            Secret::from_seed("base32:ABCDEFABCDEFABCDEFABCDEFABCDEFAB")
+                .unwrap()
+                .expose()
+                .len(),
+            20
+        );
         for (seed, why) in [
             ("hex:GEZD", SecretError::NotHex),
             ("0123456789abcde", SecretError::NotBase32),
@@ -155,13 +170,19 @@ mod tests {
     fn base32_is_read_as_people_write_it() {
         let secret = Secret::from_base32("gezd gnbv-GY3TQOJQ GEZDGNBVGY3TQOJQ====").unwrap();
         assert_eq!(secret.expose(), b"12345678901234567890");
-        assert_eq!(secret.to_base32().as_str(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+        assert_eq!(
+            secret.to_base32().as_str(),
+            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+        );
     }
 
     #[test]
     fn short_long_and_broken_secrets_are_refused() {
         assert_eq!(Secret::from_base32("GEZDGNBV"), Err(SecretError::Length));
-        assert_eq!(Secret::from_base32(&"GEZDGNBV".repeat(40)), Err(SecretError::Length));
+        assert_eq!(
+            Secret::from_base32(&"GEZDGNBV".repeat(40)),
+            Err(SecretError::Length)
+        );
         assert_eq!(Secret::from_base32("0189!"), Err(SecretError::NotBase32));
     }
 

@@ -45,7 +45,12 @@ impl SessionId {
 
     /// Reads what [`fmt::Display`] wrote.
     pub fn parse(text: &str) -> Option<SessionId> {
-        HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok().map(SessionId)
+        HEXLOWER
+            .decode(text.as_bytes())
+            .ok()?
+            .try_into()
+            .ok()
+            .map(SessionId)
     }
 }
 
@@ -90,13 +95,28 @@ impl Session {
     pub fn to_cookie(&self, keys: &TokenKeys) -> String {
         let scope = &self.scope[..self.scope.len().min(LONGEST_SCOPE)];
         let [first, second] = self.passed.to_bytes();
-        let mut bytes = vec![FORMAT, first, second, u8::try_from(scope.len()).unwrap_or(0)];
+        let mut bytes = vec![
+            FORMAT,
+            first,
+            second,
+            u8::try_from(scope.len()).unwrap_or(0),
+        ];
         bytes.extend(self.id.0);
         bytes.extend(self.account.to_be_bytes());
-        for number in [self.generation, self.revision, self.issued.0, self.expires.0] {
+        for number in [
+            self.generation,
+            self.revision,
+            self.issued.0,
+            self.expires.0,
+        ] {
             bytes.extend(number.to_be_bytes());
         }
-        let groups = self.groups.iter().map(Group::as_str).collect::<Vec<_>>().join("\n");
+        let groups = self
+            .groups
+            .iter()
+            .map(Group::as_str)
+            .collect::<Vec<_>>()
+            .join("\n");
         let email = self.email.as_ref().map_or("", EmailAddress::as_str);
         let host_groups = self.host_groups.to_bytes();
         for length in [groups.len(), host_groups.len()] {
@@ -135,7 +155,8 @@ impl Session {
         let ([email], rest) = rest.split_first_chunk()?;
         let (scope, rest) = rest.split_at_checked(usize::from(*scope))?;
         let (groups, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*groups)))?;
-        let (host_groups, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*host_groups)))?;
+        let (host_groups, rest) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes(*host_groups)))?;
         let (email, name) = rest.split_at_checked(usize::from(*email))?;
         let email = match email {
             [] => None,
@@ -153,7 +174,9 @@ impl Session {
             expires: Timestamp(u64::from_be_bytes(*expires)),
             name: UserName::parse(name).ok()?,
             scope: String::from_utf8(scope.to_vec()).ok()?,
-            groups: groups.map(|group| Group::try_from(group.to_owned()).ok()).collect::<Option<_>>()?,
+            groups: groups
+                .map(|group| Group::try_from(group.to_owned()).ok())
+                .collect::<Option<_>>()?,
             host_groups: KnownGroups::from_bytes(host_groups)?,
             email,
         })
@@ -200,7 +223,10 @@ mod tests {
             account: 7,
             generation: 3,
             revision: 11,
-            passed: Passed { first: PassedFirst::HostPassword, second: PassedSecond::TrustedBrowser },
+            passed: Passed {
+                first: PassedFirst::HostPassword,
+                second: PassedSecond::TrustedBrowser,
+            },
             issued: Timestamp(1_800_000_000),
             expires: Timestamp(1_800_043_200),
             name: "ü@x.org".parse().unwrap(),
@@ -218,7 +244,10 @@ mod tests {
     #[test]
     fn a_cookie_says_what_was_put_in() {
         let (keys, session) = (TokenKeys::fresh(), session());
-        assert_eq!(Session::from_cookie(&session.to_cookie(&keys), &keys), Some(session));
+        assert_eq!(
+            Session::from_cookie(&session.to_cookie(&keys), &keys),
+            Some(session)
+        );
     }
 
     #[test]
@@ -231,8 +260,15 @@ mod tests {
         }
         for position in 0..cookie.len() {
             let mut altered = cookie.clone().into_bytes();
-            altered[position] = if altered[position] == b'A' { b'B' } else { b'A' };
-            assert_eq!(Session::from_cookie(std::str::from_utf8(&altered).unwrap(), &mine), None);
+            altered[position] = if altered[position] == b'A' {
+                b'B'
+            } else {
+                b'A'
+            };
+            assert_eq!(
+                Session::from_cookie(std::str::from_utf8(&altered).unwrap(), &mine),
+                None
+            );
         }
         assert_eq!(Session::from_cookie(&"A".repeat(64 * 1024), &mine), None);
     }
@@ -249,7 +285,11 @@ mod tests {
             (300, 299, true),
             (300, 300, false),
         ] {
-            assert_eq!(session.is_in_time(life, session.issued.plus(at)), good, "{life} {at}");
+            assert_eq!(
+                session.is_in_time(life, session.issued.plus(at)),
+                good,
+                "{life} {at}"
+            );
         }
         assert!(session.is_in_time(300, session.issued.minus(60)));
         assert!(!session.is_in_time(300, session.issued.minus(61)));

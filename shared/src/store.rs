@@ -132,7 +132,10 @@ pub trait Transaction:
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>, StoreError>;
 
     /// An account's live authenticators, oldest first.
-    fn authenticators(&mut self, account: AccountId) -> Result<Vec<AuthenticatorRecord>, StoreError>;
+    fn authenticators(
+        &mut self,
+        account: AccountId,
+    ) -> Result<Vec<AuthenticatorRecord>, StoreError>;
     /// A new live authenticator.
     fn add_authenticator(
         &mut self,
@@ -153,7 +156,12 @@ pub trait Transaction:
     fn raise_floor(&mut self, fingerprint: &Fingerprint, step: Step) -> Result<(), StoreError>;
     /// Lowers a floor that a clock that ran ahead has raised: not below a step of which it is not known whether it was
     /// accepted. What was accepted stays marked.
-    fn lower_floor(&mut self, fingerprint: &Fingerprint, from: Step, to: Step) -> Result<(), StoreError>;
+    fn lower_floor(
+        &mut self,
+        fingerprint: &Fingerprint,
+        from: Step,
+        to: Step,
+    ) -> Result<(), StoreError>;
     /// The newest accepted steps, and all that lie above the floor.
     fn accepted_steps(&mut self, fingerprint: &Fingerprint) -> Result<Vec<Step>, StoreError>;
 
@@ -195,11 +203,16 @@ pub trait Transaction:
         since: Timestamp,
     ) -> Result<FailureId, StoreError>;
     /// Takes back what was charged for an answer that turned out to be right.
-    fn take_back(&mut self, failure: FailureId, of_address: Option<FailureId>) -> Result<(), StoreError>;
+    fn take_back(
+        &mut self,
+        failure: FailureId,
+        of_address: Option<FailureId>,
+    ) -> Result<(), StoreError>;
     /// Forgets what one address put in a row.
     fn forgive(&mut self, row: &RowKey, from: &str) -> Result<(), StoreError>;
     /// Brings failures from the future, of a clock that ran ahead, back to `now`: of this row and this address.
-    fn clamp(&mut self, row: &RowKey, from: Option<&str>, now: Timestamp) -> Result<(), StoreError>;
+    fn clamp(&mut self, row: &RowKey, from: Option<&str>, now: Timestamp)
+    -> Result<(), StoreError>;
     /// Whether a row is locked.
     fn is_locked(&mut self, row: &RowKey) -> Result<bool, StoreError>;
     /// Locks a row.
@@ -209,13 +222,21 @@ pub trait Transaction:
     /// Opens every lock of an account and forgets all its failures.
     fn unlock_all(&mut self, account: AccountId) -> Result<(), StoreError>;
     /// Wrong codes of an account in all rows after `since`; wrong passwords are none.
-    fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>, StoreError>;
+    fn missed(
+        &mut self,
+        account: AccountId,
+        since: Timestamp,
+    ) -> Result<Option<Missed>, StoreError>;
 
     /// Of the same owner and stage, how many other keys have failed since `since`; counts to `most`.
     fn other_keys(&mut self, row: &RowKey, most: u32, since: Timestamp) -> Result<u32, StoreError>;
 
     /// When an address failed, over all accounts, since `since`; newest first, at most a thousand.
-    fn address_failures(&mut self, from: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError>;
+    fn address_failures(
+        &mut self,
+        from: &str,
+        since: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError>;
     /// Adds a failure of an address, unless `limit` of them are kept already since `since`: more would say nothing more.
     /// Forgets those of the address up to `since`, and a few of others.
     fn add_address_failure(
@@ -398,7 +419,10 @@ impl fmt::Display for Holder {
         write!(f, "process {}", self.pid)?;
         let user = self.user.as_ref().map(|user| format!("user {user}"));
         let state = self.is_stopped.then(|| "stopped".to_owned());
-        let known: Vec<String> = [self.name.clone(), user, state].into_iter().flatten().collect();
+        let known: Vec<String> = [self.name.clone(), user, state]
+            .into_iter()
+            .flatten()
+            .collect();
         match known.is_empty() {
             true => Ok(()),
             false => write!(f, " ({})", known.join(", ")),

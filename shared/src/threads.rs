@@ -42,7 +42,13 @@ struct State {
 impl Threads {
     /// None is made yet; of those that are, `most_waiting` are kept.
     pub fn new(name: &'static str, stack: usize, most_waiting: usize) -> Threads {
-        Threads { name, stack, most_waiting, patience: PATIENCE, queue: Arc::default() }
+        Threads {
+            name,
+            stack,
+            most_waiting,
+            patience: PATIENCE,
+            queue: Arc::default(),
+        }
     }
 
     /// Runs a job on a thread of its own. A panic ends the job alone.
@@ -59,7 +65,9 @@ impl Threads {
         }
         drop(state);
         let (queue, patience, most) = (Arc::clone(&self.queue), self.patience, self.most_waiting);
-        let builder = thread::Builder::new().name(self.name.to_owned()).stack_size(self.stack);
+        let builder = thread::Builder::new()
+            .name(self.name.to_owned())
+            .stack_size(self.stack);
         builder.spawn(move || {
             let mut next: Option<Job> = Some(Box::new(job));
             while let Some(job) = next {
@@ -112,7 +120,9 @@ mod tests {
 
     fn runs_on(threads: &Threads) -> ThreadId {
         let (send, receive) = mpsc::channel();
-        threads.run(move || send.send(thread::current().id()).unwrap()).unwrap();
+        threads
+            .run(move || send.send(thread::current().id()).unwrap())
+            .unwrap();
         receive.recv().unwrap()
     }
 
@@ -159,7 +169,10 @@ mod tests {
 
     #[test]
     fn a_thread_without_a_job_ends() {
-        let threads = Threads { patience: Duration::from_millis(1), ..threads(1) };
+        let threads = Threads {
+            patience: Duration::from_millis(1),
+            ..threads(1)
+        };
         runs_on(&threads);
         waits(&threads, 0);
         let queue = Arc::clone(&threads.queue);

@@ -104,7 +104,9 @@ impl Parameters {
             return Err(ParametersError::Digits);
         }
         match self.moving {
-            Moving::Time { period } if !(15..=120).contains(&period) => Err(ParametersError::Period),
+            Moving::Time { period } if !(15..=120).contains(&period) => {
+                Err(ParametersError::Period)
+            }
             Moving::Time { .. } | Moving::Counter => Ok(self),
         }
     }
@@ -118,8 +120,13 @@ pub fn code(secret: &Secret, parameters: Parameters, step: Step) -> Zeroizing<St
         Algorithm::Sha512 => totp_rs::Algorithm::SHA512,
     };
     // A period of 1 makes totp-rs's time the step itself, so that no multiplication can overflow.
-    let maker =
-        totp_rs::TOTP::new_unchecked(algorithm, parameters.digits as usize, 0, 1, secret.expose().to_vec());
+    let maker = totp_rs::TOTP::new_unchecked(
+        algorithm,
+        parameters.digits as usize,
+        0,
+        1,
+        secret.expose().to_vec(),
+    );
     Zeroizing::new(maker.generate(step.0))
 }
 
@@ -162,13 +169,21 @@ mod tests {
     #[test]
     fn the_table_of_rfc_4226_holds() {
         let secret = secret(b"12345678901234567890");
-        let parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Counter };
+        let parameters = Parameters {
+            algorithm: Algorithm::Sha1,
+            digits: 6,
+            moving: Moving::Counter,
+        };
         let table = [
-            "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871",
-            "520489",
+            "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583",
+            "399871", "520489",
         ];
         for (counter, expected) in (0..).zip(table) {
-            assert_eq!(code(&secret, parameters, Step(counter)).as_str(), expected, "counter {counter}");
+            assert_eq!(
+                code(&secret, parameters, Step(counter)).as_str(),
+                expected,
+                "counter {counter}"
+            );
         }
     }
 
@@ -190,7 +205,11 @@ mod tests {
                 (Algorithm::Sha256, 32, sha256),
                 (Algorithm::Sha512, 64, sha512),
             ] {
-                let parameters = Parameters { algorithm, digits: 8, moving: Moving::Time { period: 30 } };
+                let parameters = Parameters {
+                    algorithm,
+                    digits: 8,
+                    moving: Moving::Time { period: 30 },
+                };
                 let step = parameters.moving.step_at(Timestamp(time)).unwrap();
                 let made = code(&secret(&digits[..length]), parameters, step);
                 assert_eq!(made.as_str(), expected, "{} at {time}", algorithm.name());
@@ -200,11 +219,21 @@ mod tests {
 
     #[test]
     fn unsupported_parameters_are_refused() {
-        let good = Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Counter };
+        let good = Parameters {
+            algorithm: Algorithm::Sha1,
+            digits: 6,
+            moving: Moving::Counter,
+        };
         assert!(good.check().is_ok());
-        assert_eq!(Parameters { digits: 7, ..good }.check(), Err(ParametersError::Digits));
+        assert_eq!(
+            Parameters { digits: 7, ..good }.check(),
+            Err(ParametersError::Digits)
+        );
         for (period, right) in [(14, false), (15, true), (120, true), (121, false)] {
-            let by_time = Parameters { moving: Moving::Time { period }, ..good };
+            let by_time = Parameters {
+                moving: Moving::Time { period },
+                ..good
+            };
             assert_eq!(by_time.check().is_ok(), right, "{period}");
         }
     }

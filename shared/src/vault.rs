@@ -73,8 +73,8 @@ pub struct TokenKeys {
 impl TokenKeys {
     /// Signs a session's bytes.
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 32] {
-        let mut mac =
-            <Hmac<Sha256> as Mac>::new_from_slice(&*self.session).expect("HMAC takes keys of any length");
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&*self.session)
+            .expect("HMAC takes keys of any length");
         mac.update(bytes);
         mac.finalize().into_bytes().into()
     }
@@ -113,7 +113,11 @@ pub struct Binding<'a> {
 impl Binding<'_> {
     /// The same as bytes.
     pub(crate) fn bytes(&self) -> Bound {
-        let Parameters { algorithm, digits, moving } = self.parameters;
+        let Parameters {
+            algorithm,
+            digits,
+            moving,
+        } = self.parameters;
         let period = moving.period();
         Bound(format!(
             "postern authenticator\0{}\0{}\0{}\0{digits}\0{period}",
@@ -151,7 +155,10 @@ impl Vault {
 
     /// Opens the data keys of a store.
     pub fn open(masters: &MasterKeys, wrapped: &[WrappedKey]) -> Result<Vault, VaultError> {
-        Ok(Vault { keys: DataKeys::open(masters, wrapped)?, wrapped: wrapped.to_owned() })
+        Ok(Vault {
+            keys: DataKeys::open(masters, wrapped)?,
+            wrapped: wrapped.to_owned(),
+        })
     }
 
     /// Whether these are the keys that it was opened from. Every rotation wraps them all anew.
@@ -186,7 +193,9 @@ impl Vault {
     /// Opens a sealed secret.
     pub fn unseal(&self, sealed: &[u8], binding: &Binding<'_>) -> Result<Secret, VaultError> {
         let plain = self.unseal_bytes(sealed, &binding.bytes());
-        Ok(Secret::from_bytes(plain.ok_or_else(|| VaultError::Sealed(binding.name.clone()))?)?)
+        Ok(Secret::from_bytes(plain.ok_or_else(|| {
+            VaultError::Sealed(binding.name.clone())
+        })?)?)
     }
 
     /// Whatever was sealed with the key of before, sealed with the newest.
@@ -216,13 +225,22 @@ impl Vault {
     }
 
     /// The fingerprints under which its floor may lie, newest first: the first that has one counts.
-    pub fn fingerprints(&self, secret: &Secret, parameters: Parameters) -> impl Iterator<Item = Fingerprint> {
-        self.keys.fingerprints().map(move |key| fingerprint(key, secret, parameters))
+    pub fn fingerprints(
+        &self,
+        secret: &Secret,
+        parameters: Parameters,
+    ) -> impl Iterator<Item = Fingerprint> {
+        self.keys
+            .fingerprints()
+            .map(move |key| fingerprint(key, secret, parameters))
     }
 
     /// The hash of a recovery code of an account.
     pub fn recovery_hash(&self, account: i64, plain: &str) -> RecoveryHash {
-        RecoveryHash(mac(self.keys.of(Purpose::Recovery), &[&account.to_be_bytes(), plain.as_bytes()]))
+        RecoveryHash(mac(
+            self.keys.of(Purpose::Recovery),
+            &[&account.to_be_bytes(), plain.as_bytes()],
+        ))
     }
 
     /// The hash of a one-time code of an account.
@@ -260,13 +278,19 @@ impl Vault {
 
     /// A secret that nobody holds, always the same for a name.
     pub fn decoy(&self, name: &UserName) -> Result<Secret, VaultError> {
-        let bytes = mac(self.keys.of(Purpose::Decoy), &[b"secret", name.as_str().as_bytes()]);
+        let bytes = mac(
+            self.keys.of(Purpose::Decoy),
+            &[b"secret", name.as_str().as_bytes()],
+        );
         Ok(Secret::from_bytes(Zeroizing::new(bytes[..20].to_vec()))?)
     }
 
     /// Which of the shared rows counts the guesses at a name without an account.
     pub fn bucket(&self, name: &UserName) -> u16 {
-        let bytes = mac(self.keys.of(Purpose::Decoy), &[b"row", name.as_str().as_bytes()]);
+        let bytes = mac(
+            self.keys.of(Purpose::Decoy),
+            &[b"row", name.as_str().as_bytes()],
+        );
         u16::from_be_bytes([bytes[0], bytes[1]]) % BUCKETS
     }
 }
@@ -276,12 +300,20 @@ fn app_password_hash(key: &Key, password: &AppPassword) -> AppPasswordHash {
 }
 
 fn fingerprint(key: &Key, secret: &Secret, parameters: Parameters) -> Fingerprint {
-    Fingerprint(mac(key, &[b"totp", &parameters.moving.period().to_be_bytes(), secret.expose()]))
+    Fingerprint(mac(
+        key,
+        &[
+            b"totp",
+            &parameters.moving.period().to_be_bytes(),
+            secret.expose(),
+        ],
+    ))
 }
 
 /// HMAC-SHA-256 over parts, each with its length before it, so that no two lists of parts collide.
 fn mac(key: &Key, parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&**key).expect("HMAC takes keys of any length");
+    let mut mac =
+        <Hmac<Sha256> as Mac>::new_from_slice(&**key).expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
@@ -295,7 +327,13 @@ fn seal(key: &Key, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, VaultErro
     fill_random(&mut sealed)?;
     let cipher = XChaCha20Poly1305::new((&**key).into());
     let ciphertext = cipher
-        .encrypt(XNonce::from_slice(&sealed), Payload { msg: plain, aad: associated })
+        .encrypt(
+            XNonce::from_slice(&sealed),
+            Payload {
+                msg: plain,
+                aad: associated,
+            },
+        )
         .map_err(|_| VaultError::Incomplete)?;
     sealed.extend(ciphertext);
     Ok(sealed)
@@ -304,8 +342,14 @@ fn seal(key: &Key, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, VaultErro
 fn unseal(key: &Key, sealed: &[u8], associated: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, ciphertext) = sealed.split_at_checked(NONCE)?;
     let cipher = XChaCha20Poly1305::new((&**key).into());
-    let payload = Payload { msg: ciphertext, aad: associated };
-    cipher.decrypt(XNonce::from_slice(nonce), payload).ok().map(Zeroizing::new)
+    let payload = Payload {
+        msg: ciphertext,
+        aad: associated,
+    };
+    cipher
+        .decrypt(XNonce::from_slice(nonce), payload)
+        .ok()
+        .map(Zeroizing::new)
 }
 
 /// Why something does not open. All of these close every door.
@@ -361,7 +405,9 @@ impl TokenKeys {
     /// Those of a store that was just made.
     pub(crate) fn fresh() -> TokenKeys {
         let (masters, _) = MasterKeys::generate().unwrap();
-        Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys()
+        Vault::open(&masters, &Vault::create(&masters).unwrap())
+            .unwrap()
+            .token_keys()
     }
 }
 

@@ -64,7 +64,10 @@ pub fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
         && text.split('.').all(|label| {
-            !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+            !label.is_empty()
+                && label
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
         })
 }
 
@@ -72,7 +75,14 @@ pub fn is_host(text: &str) -> bool {
 const LONGEST: usize = 16 * 1024;
 
 /// What cannot stand in a path as it is.
-const ESCAPED: AsciiSet = CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#').add(b'"').add(b'<').add(b'>');
+const ESCAPED: AsciiSet = CONTROLS
+    .add(b' ')
+    .add(b'%')
+    .add(b'?')
+    .add(b'#')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>');
 
 /// A path that everybody reads alike: its segments, decoded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,13 +112,19 @@ impl WebPath {
         let inner = inner.strip_suffix('/').unwrap_or(inner);
         if inner.is_empty() {
             // "//" is the root and an empty segment
-            return if path == "/" { Ok(WebPath { decoded }) } else { Err(Ambiguous) };
+            return if path == "/" {
+                Ok(WebPath { decoded })
+            } else {
+                Err(Ambiguous)
+            };
         }
         for segment in inner.split('/') {
             if !is_encoded_well(segment.as_bytes()) {
                 return Err(Ambiguous);
             }
-            let segment = percent_decode(segment.as_bytes()).decode_utf8().map_err(|_| Ambiguous)?;
+            let segment = percent_decode(segment.as_bytes())
+                .decode_utf8()
+                .map_err(|_| Ambiguous)?;
             if matches!(&*segment, "" | "." | "..")
                 || segment.ends_with(['.', ' '])
                 || segment.contains(['/', '\\', ';', '?', '#'])
@@ -131,7 +147,11 @@ impl WebPath {
 
     /// The path as text, decoded; `/` for the root.
     pub fn as_str(&self) -> &str {
-        if self.decoded.is_empty() { "/" } else { &self.decoded }
+        if self.decoded.is_empty() {
+            "/"
+        } else {
+            &self.decoded
+        }
     }
 }
 
@@ -139,8 +159,7 @@ impl TryFrom<String> for WebPath {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<WebPath, Self::Error> {
-        const WHAT: &str =
-            "must be a path such as /dav, without a query, and without what can be read in two ways";
+        const WHAT: &str = "must be a path such as /dav, without a query, and without what can be read in two ways";
         match WebPath::read(&text) {
             Ok(path) if !text.contains('?') => Ok(path),
             _ => Err(WHAT),
@@ -179,7 +198,9 @@ fn has_escape(bytes: &[u8]) -> bool {
 }
 
 fn is_escape(bytes: &[u8]) -> bool {
-    bytes.get(1..3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    bytes
+        .get(1..3)
+        .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 #[cfg(test)]
@@ -281,15 +302,29 @@ mod tests {
     #[test]
     fn a_url_is_a_host_and_what_is_asked_there() {
         for (url, host, target) in [
-            ("https://App.example.com:8443/a%2fb?q=/#f", "app.example.com", "/a%2fb?q=/"),
+            (
+                "https://App.example.com:8443/a%2fb?q=/#f",
+                "app.example.com",
+                "/a%2fb?q=/",
+            ),
             ("https://app.example.com", "app.example.com", "/"),
             ("https://app.example.com?q", "app.example.com", "/?q"),
             ("https://app.example.com#/x", "app.example.com", "/"),
             ("https://", "", "/"),
         ] {
-            assert_eq!(split_url(url), Some((host.to_owned(), target.to_owned())), "{url}");
+            assert_eq!(
+                split_url(url),
+                Some((host.to_owned(), target.to_owned())),
+                "{url}"
+            );
         }
-        for url in ["", "http://app.example.com/", "HTTPS://app.example.com/", "//app.example.com/", "/x"] {
+        for url in [
+            "",
+            "http://app.example.com/",
+            "HTTPS://app.example.com/",
+            "//app.example.com/",
+            "/x",
+        ] {
             assert_eq!(split_url(url), None, "{url}");
         }
     }

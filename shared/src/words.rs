@@ -20,7 +20,8 @@ pub const PROGRAMS: &str = "Programs that can show no page, such as for files, c
 pub const NOT_SIGNED_OUT: &str = "Your password is changed, but browsers that are signed in with the old one stay so; tell the administrator";
 
 /// The one text for someone who must have a second factor and has none.
-pub const NOT_ENROLLED: &str = "This account needs a second factor and has none; ask the administrator";
+pub const NOT_ENROLLED: &str =
+    "This account needs a second factor and has none; ask the administrator";
 
 /// Above the prompt, where codes are mailed.
 pub const MAIL_OFFER: &str = "Type m for a code by mail.";
@@ -29,15 +30,13 @@ pub const MAIL_OFFER: &str = "Type m for a code by mail.";
 pub const SET_UP: &str = "set-up";
 
 /// A first setup at the prompt, above secret, URL and QR.
-pub const SET_UP_AT_PROMPT: &str =
-    "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";
+pub const SET_UP_AT_PROMPT: &str = "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";
 
 /// The prompt below the QR.
 pub const CODE_PROMPT: &str = "Verification code: ";
 
 /// Where that takes an administrator's one-time code.
-pub const SET_UP_BY_INVITATION: &str =
-    "This account needs a second factor. To set it up here you need a one-time code from the administrator.";
+pub const SET_UP_BY_INVITATION: &str = "This account needs a second factor. To set it up here you need a one-time code from the administrator.";
 
 /// The prompt for it.
 pub const ONE_TIME_CODE_PROMPT: &str = "One-time code (P-...): ";
@@ -66,17 +65,25 @@ pub enum AfterDisabled {
 impl AfterDisabled {
     /// From whether the policy requires one.
     pub fn of(is_required: bool) -> AfterDisabled {
-        if is_required { AfterDisabled::NeedsNew } else { AfterDisabled::MayStay }
+        if is_required {
+            AfterDisabled::NeedsNew
+        } else {
+            AfterDisabled::MayStay
+        }
     }
 }
 
 /// The second factor of an account was turned off, by someone else.
 pub fn disabled(name: &UserName, after: AppPasswordsAfter, policy: AfterDisabled) -> String {
     let off = format!("the second factor of {name} is off; its secret and recovery codes are gone");
-    let required = (policy == AfterDisabled::NeedsNew)
-        .then(|| format!("the policy requires one: postern one-time-code {name} lets them set up the next"));
+    let required = (policy == AfterDisabled::NeedsNew).then(|| {
+        format!("the policy requires one: postern one-time-code {name} lets them set up the next")
+    });
     let more = [app_passwords(after), required].into_iter().flatten();
-    std::iter::once(off).chain(more).collect::<Vec<_>>().join("; ")
+    std::iter::once(off)
+        .chain(more)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// Delays and locks of an account were lifted.
@@ -117,9 +124,14 @@ pub fn refusal(refusal: Refusal) -> String {
     match refusal {
         // A hint about a future code would be usable later.
         Refusal::Wrong | Refusal::Ahead { .. } => "That code is wrong".to_owned(),
-        Refusal::Used { wait: 0 } => "That code was used already; take the one shown now".to_owned(),
+        Refusal::Used { wait: 0 } => {
+            "That code was used already; take the one shown now".to_owned()
+        }
         Refusal::Used { wait } => {
-            format!("That code was used already; wait {} for the next one", duration(wait))
+            format!(
+                "That code was used already; wait {} for the next one",
+                duration(wait)
+            )
         }
         Refusal::Behind { seconds, .. } => format!(
             "That code is too old: your device's clock is behind by about {}; set it to the network's time",
@@ -129,15 +141,24 @@ pub fn refusal(refusal: Refusal) -> String {
             "This host's clock stands before your last sign-in; ask the administrator".to_owned()
         }
         Refusal::Delayed { wait } => {
-            format!("Too many wrong codes: wait {}, or enter a recovery code", duration(wait))
+            format!(
+                "Too many wrong codes: wait {}, or enter a recovery code",
+                duration(wait)
+            )
         }
         Refusal::AddressDelayed { wait } => {
-            format!("Too many attempts from your address: wait {}", duration(wait))
+            format!(
+                "Too many attempts from your address: wait {}",
+                duration(wait)
+            )
         }
         Refusal::Locked => {
-            "Locked after too many wrong codes: enter a recovery code, or ask the administrator".to_owned()
+            "Locked after too many wrong codes: enter a recovery code, or ask the administrator"
+                .to_owned()
         }
-        Refusal::Unfit => "That is no code: enter the digits your app shows, or a recovery code".to_owned(),
+        Refusal::Unfit => {
+            "That is no code: enter the digits your app shows, or a recovery code".to_owned()
+        }
         Refusal::NotEnrolled => NOT_ENROLLED.to_owned(),
         Refusal::CodeExpired => "That code's time is over; ask for a new one".to_owned(),
         Refusal::Expired => "That sign-in is over; begin anew".to_owned(),
@@ -149,7 +170,10 @@ pub fn password_refusal(refused: Refusal) -> String {
     match refused {
         Refusal::Wrong => "That password is wrong, or your account may not be entered".to_owned(),
         Refusal::Delayed { wait } => {
-            format!("Too many wrong passwords: wait {}, or enter a one-time code", duration(wait))
+            format!(
+                "Too many wrong passwords: wait {}, or enter a one-time code",
+                duration(wait)
+            )
         }
         other => refusal(other),
     }
@@ -162,7 +186,10 @@ pub fn mail_refusal(refused: MailRefusal) -> String {
             "No codes are mailed to this account; enter another kind of code".to_owned()
         }
         MailRefusal::Cooldown { wait } => {
-            format!("A code was mailed just now; wait {} before you ask for another", duration(wait))
+            format!(
+                "A code was mailed just now; wait {} before you ask for another",
+                duration(wait)
+            )
         }
         MailRefusal::Code(why) => refusal(why),
     }
@@ -178,8 +205,7 @@ pub fn mailed(to: &EmailAddress, life: u64) -> String {
 pub const MAIL_WAITS: &str = "The mail waits, since no mail is sent at the moment; it goes out when that works again. Enter another kind of code, or tell the administrator.";
 
 /// The mail is being sent, and takes longer than a prompt waits.
-pub const MAIL_SLOW: &str =
-    "The code is still being sent, and may arrive in a while. Wait for it, or enter another kind of code.";
+pub const MAIL_SLOW: &str = "The code is still being sent, and may arrive in a while. Wait for it, or enter another kind of code.";
 
 /// No code was mailed.
 pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind of code, or try again; if it stays so, tell the administrator.";
@@ -187,8 +213,15 @@ pub const NOT_MAILED: &str = "The code could not be mailed. Enter another kind o
 /// What happened since the last sign-in.
 pub fn missed(missed: &Missed) -> String {
     let codes = if missed.count == 1 { "code" } else { "codes" };
-    let from = if missed.last_from == "-" { "this host" } else { missed.last_from.as_str() };
-    format!("{} wrong {codes} since your last sign-in, last from {from}", missed.count)
+    let from = if missed.last_from == "-" {
+        "this host"
+    } else {
+        missed.last_from.as_str()
+    };
+    format!(
+        "{} wrong {codes} since your last sign-in, last from {from}",
+        missed.count
+    )
 }
 
 /// What the use of a recovery code leaves.
@@ -208,11 +241,19 @@ pub fn recovered(recovered: Recovered) -> String {
 
 /// What became of the app passwords, if there are any.
 pub fn app_passwords(after: AppPasswordsAfter) -> Option<String> {
-    let count =
-        |count| if count == 1 { "1 app password".to_owned() } else { format!("{count} app passwords") };
+    let count = |count| {
+        if count == 1 {
+            "1 app password".to_owned()
+        } else {
+            format!("{count} app passwords")
+        }
+    };
     match after {
         AppPasswordsAfter::None => None,
-        AppPasswordsAfter::Kept(kept) => Some(format!("{} kept: what has them goes on working", count(kept))),
+        AppPasswordsAfter::Kept(kept) => Some(format!(
+            "{} kept: what has them goes on working",
+            count(kept)
+        )),
         AppPasswordsAfter::Revoked(gone) => Some(format!("{} revoked: make new ones", count(gone))),
     }
 }

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 /// As if alice had signed in at the web.
 fn had_a_session(home: &Home) {
-    home.engine().execute("UPDATE account SET had_session = 1", []).unwrap();
+    home.engine()
+        .execute("UPDATE account SET had_session = 1", [])
+        .unwrap();
 }
 
 /// A session that alice would have from before.
@@ -24,7 +26,10 @@ fn session(account: i64) -> Session {
         account,
         generation: 1,
         revision: 0,
-        passed: Passed { first: PassedFirst::Password, second: PassedSecond::Code },
+        passed: Passed {
+            first: PassedFirst::Password,
+            second: PassedSecond::Code,
+        },
         issued: NOW,
         expires: NOW.plus(12 * 3600),
         name: name("alice"),
@@ -37,7 +42,9 @@ fn session(account: i64) -> Session {
 
 fn revoked(home: &mut Home) -> Revoked {
     let mut seen = None;
-    home.door.look(&[7; 16], None, NOW, |found| seen = Some(found.revoked)).unwrap();
+    home.door
+        .look(&[7; 16], None, NOW, |found| seen = Some(found.revoked))
+        .unwrap();
     home.door.gate_ended(&[7; 16]).unwrap();
     seen.unwrap()
 }
@@ -51,26 +58,49 @@ fn a_removed_account_leaves_its_used_codes_and_nothing_else() {
     let (mut home, app) = alice("");
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    let sealed: Vec<u8> = connection.query_row("SELECT sealed FROM secret", [], |row| row.get(0)).unwrap();
+    let sealed: Vec<u8> = connection
+        .query_row("SELECT sealed FROM secret", [], |row| row.get(0))
+        .unwrap();
     drop(connection);
     assert!(home.holds(&sealed));
-    home.door.remove_account(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .remove_account(&name("alice"), "root", NOW)
+        .unwrap();
     assert!(!home.holds(&sealed), "its secret is gone");
-    assert!(revoked(&mut home).covers(&session(1)), "its sessions are over");
-    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::No);
+    assert!(
+        revoked(&mut home).covers(&session(1)),
+        "its sessions are over"
+    );
+    assert_eq!(
+        home.door.membership(&name("alice")).unwrap().enrolled,
+        Enrolled::No
+    );
     assert!(matches!(
         home.door.remove_account(&name("alice"), "root", NOW),
         Err(AdministrationError::UnknownAccount(_))
     ));
-    for table in ["authenticator", "recovery_code", "failure", "row_lock", "familiar_address", "account"] {
+    for table in [
+        "authenticator",
+        "recovery_code",
+        "failure",
+        "row_lock",
+        "familiar_address",
+        "account",
+    ] {
         let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
         let sql = format!("SELECT count(*) FROM {table}");
         let left: i64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "{table}");
     }
     home.activates(&app);
-    refused(&home.attempt("alice", &code_of(&app, 0), NOW), Refusal::Used { wait: 15 });
-    assert!(!revoked(&mut home).covers(&session(2)), "the new account is another one");
+    refused(
+        &home.attempt("alice", &code_of(&app, 0), NOW),
+        Refusal::Used { wait: 15 },
+    );
+    assert!(
+        !revoked(&mut home).covers(&session(2)),
+        "the new account is another one"
+    );
 }
 
 #[test]
@@ -78,16 +108,37 @@ fn a_renamed_account_keeps_its_second_factor() {
     let (mut home, app) = alice("");
     had_a_session(&home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
-    home.door.rename_account(&name("alice"), &name("ünal"), shared::name::Distinct::No, "root", NOW).unwrap();
-    refused(&home.attempt("alice", &code_of(&app, 1), NOW), Refusal::NotEnrolled);
-    refused(&home.attempt("ünal", &code_of(&app, 0), NOW), Refusal::Used { wait: 15 });
+    home.door
+        .rename_account(
+            &name("alice"),
+            &name("ünal"),
+            shared::name::Distinct::No,
+            "root",
+            NOW,
+        )
+        .unwrap();
+    refused(
+        &home.attempt("alice", &code_of(&app, 1), NOW),
+        Refusal::NotEnrolled,
+    );
+    refused(
+        &home.attempt("ünal", &code_of(&app, 0), NOW),
+        Refusal::Used { wait: 15 },
+    );
     accepted(&home.attempt("ünal", &code_of(&app, 1), NOW));
     accepted(&home.attempt("ünal", app.recovery_codes()[0].plain(), NOW));
     assert!(revoked(&mut home).covers(&session(1)));
 
-    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
-    let taken =
-        home.door.rename_account(&name("bob"), &name("ünal"), shared::name::Distinct::No, "root", NOW);
+    home.door
+        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
+    let taken = home.door.rename_account(
+        &name("bob"),
+        &name("ünal"),
+        shared::name::Distinct::No,
+        "root",
+        NOW,
+    );
     assert!(matches!(taken, Err(AdministrationError::AccountExists(_))));
 }
 
@@ -95,20 +146,37 @@ fn a_renamed_account_keeps_its_second_factor() {
 fn groups_come_and_go_and_end_sessions() {
     let (mut home, _) = alice("");
     // of an account that never had one gates need to know nothing
-    home.door.change_groups(&name("alice"), &groups(&["first"]), &[], "root", NOW).unwrap();
-    home.door.change_groups(&name("alice"), &[], &groups(&["first"]), "root", NOW).unwrap();
+    home.door
+        .change_groups(&name("alice"), &groups(&["first"]), &[], "root", NOW)
+        .unwrap();
+    home.door
+        .change_groups(&name("alice"), &[], &groups(&["first"]), "root", NOW)
+        .unwrap();
     assert!(!revoked(&mut home).covers(&session(1)));
     had_a_session(&home);
     let mut change = |add: &[&str], remove: &[&str]| {
-        home.door.change_groups(&name("alice"), &groups(add), &groups(remove), "root", NOW)
+        home.door
+            .change_groups(&name("alice"), &groups(add), &groups(remove), "root", NOW)
     };
-    assert_eq!(change(&["ops", "ad min"], &[]).unwrap(), groups(&["ad min", "ops"]));
-    assert_eq!(change(&["ops"], &["nobody"]).unwrap(), groups(&["ad min", "ops"]));
+    assert_eq!(
+        change(&["ops", "ad min"], &[]).unwrap(),
+        groups(&["ad min", "ops"])
+    );
+    assert_eq!(
+        change(&["ops"], &["nobody"]).unwrap(),
+        groups(&["ad min", "ops"])
+    );
     assert_eq!(change(&[], &["ad min"]).unwrap(), groups(&["ops"]));
     let many: Vec<String> = (0..20).map(|n| format!("{n}{}", "x".repeat(60))).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert!(matches!(change(&many, &[]), Err(AdministrationError::TooManyGroups(..))));
-    assert_eq!(home.door.membership(&name("alice")).unwrap().groups, groups(&["ops"]));
+    assert!(matches!(
+        change(&many, &[]),
+        Err(AdministrationError::TooManyGroups(..))
+    ));
+    assert_eq!(
+        home.door.membership(&name("alice")).unwrap().groups,
+        groups(&["ops"])
+    );
     assert!(revoked(&mut home).covers(&session(1)));
 }
 
@@ -118,19 +186,36 @@ fn what_the_configuration_declares_is_not_for_commands() {
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n").unwrap();
     std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let (mut home, _) =
-        alice(&format!("[[account]]\nname = \"carol\"\nsecret_file = \"{}\"\n", secret.display()));
+    let (mut home, _) = alice(&format!(
+        "[[account]]\nname = \"carol\"\nsecret_file = \"{}\"\n",
+        secret.display()
+    ));
     let (alice, carol) = (name("alice"), name("carol"));
     for refused in [
         home.door.remove_account(&carol, "root", NOW),
-        home.door.rename_account(&carol, &name("dora"), shared::name::Distinct::No, "root", NOW),
-        home.door.rename_account(&alice, &carol, shared::name::Distinct::No, "root", NOW),
-        home.door.change_groups(&carol, &groups(&["ops"]), &[], "root", NOW).map(drop),
+        home.door.rename_account(
+            &carol,
+            &name("dora"),
+            shared::name::Distinct::No,
+            "root",
+            NOW,
+        ),
+        home.door
+            .rename_account(&alice, &carol, shared::name::Distinct::No, "root", NOW),
+        home.door
+            .change_groups(&carol, &groups(&["ops"]), &[], "root", NOW)
+            .map(drop),
     ] {
         assert!(matches!(refused, Err(AdministrationError::Declared(_))));
     }
     assert_eq!(home.door.status(&carol).unwrap().state, State::Declared);
-    let all: Vec<_> = home.door.statuses().unwrap().iter().map(|status| status.tally.name.clone()).collect();
+    let all: Vec<_> = home
+        .door
+        .statuses()
+        .unwrap()
+        .iter()
+        .map(|status| status.tally.name.clone())
+        .collect();
     assert_eq!(all, [alice, carol]);
 }
 

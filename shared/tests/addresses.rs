@@ -23,47 +23,90 @@ use shared::store::Addresses;
 fn each_method_is_switched_off_alone() {
     let (mut home, app, now) = by_both();
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    assert_eq!(home.door.remove_email(&name("alice"), "root", now).unwrap().0, Enrolled::Yes);
+    assert_eq!(
+        home.door
+            .remove_email(&name("alice"), "root", now)
+            .unwrap()
+            .0,
+        Enrolled::Yes
+    );
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
-    assert_eq!(asks(&mut home, "alice", now).err(), Some(MailRefusal::NoAddress));
+    assert_eq!(
+        asks(&mut home, "alice", now).err(),
+        Some(MailRefusal::NoAddress)
+    );
     accepted(&home.attempt("alice", &code_of(&app, 0), now));
 
     let (mut home, app, now) = by_both();
-    home.door.remove_authenticator(&name("alice"), app.label(), "root", now).unwrap();
-    refused(&home.attempt("alice", &code_of(&app, 0), now), Refusal::Wrong);
+    home.door
+        .remove_authenticator(&name("alice"), app.label(), "root", now)
+        .unwrap();
+    refused(
+        &home.attempt("alice", &code_of(&app, 0), now),
+        Refusal::Wrong,
+    );
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     accepted(&types(&mut home, &letter, now));
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), now));
     assert_eq!(home.door.status(&name("alice")).unwrap().state, State::On);
 
     assert!(home.holds(b"alice@example.com"));
-    assert_eq!(home.door.remove_email(&name("alice"), "root", now).unwrap().0, Enrolled::No);
+    assert_eq!(
+        home.door
+            .remove_email(&name("alice"), "root", now)
+            .unwrap()
+            .0,
+        Enrolled::No
+    );
     // it is told so itself, and then gone from the store's bytes
     for notice in home.door.take_notices(8, now).unwrap() {
         home.door.notice_sent(&notice).unwrap();
     }
     assert!(home.door.disable(&name("alice"), "root", now).is_err());
     assert!(!home.holds(b"alice@example.com"));
-    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::No);
-    refused(&home.attempt("alice", app.recovery_codes()[1].plain(), now), Refusal::NotEnrolled);
+    assert_eq!(
+        home.door.membership(&name("alice")).unwrap().enrolled,
+        Enrolled::No
+    );
+    refused(
+        &home.attempt("alice", app.recovery_codes()[1].plain(), now),
+        Refusal::NotEnrolled,
+    );
 }
 
 #[test]
 fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     let mut home = Home::new(MAIL);
     let alice = name("alice");
-    let posted = home.door.set_email(&alice, &address("a@example.com"), "root", NOW).unwrap();
+    let posted = home
+        .door
+        .set_email(&alice, &address("a@example.com"), "root", NOW)
+        .unwrap();
     assert_eq!(home.door.membership(&alice).unwrap().enrolled, Enrolled::No);
     let letter = sends(&mut home, &posted, NOW);
-    refused(&home.attempt("alice", &letter.code, NOW), Refusal::NotEnrolled);
-    let wrong = if *letter.code == "000000" { "000001" } else { "000000" };
+    refused(
+        &home.attempt("alice", &letter.code, NOW),
+        Refusal::NotEnrolled,
+    );
+    let wrong = if *letter.code == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
     let confirms = |home: &mut Home, typed: &str, now| {
-        home.door.confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", now)
+        home.door
+            .confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", now)
     };
     let refusal = confirms(&mut home, wrong, NOW);
-    assert!(matches!(refusal, Err(AdministrationError::NotConfirmed(Refusal::Wrong))));
+    assert!(matches!(
+        refusal,
+        Err(AdministrationError::NotConfirmed(Refusal::Wrong))
+    ));
     let late = confirms(&mut home, &letter.code, NOW.plus(901));
-    assert!(matches!(late, Err(AdministrationError::NotConfirmed(Refusal::CodeExpired))));
+    assert!(matches!(
+        late,
+        Err(AdministrationError::NotConfirmed(Refusal::CodeExpired))
+    ));
     confirms(&mut home, &letter.code, NOW.plus(899)).unwrap();
     assert!(matches!(
         confirms(&mut home, &letter.code, NOW.plus(899)),
@@ -72,7 +115,10 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
 
     // the code that confirms opens no door, and a code for a door confirms nothing
     let now = NOW.plus(960);
-    let posted = home.door.set_email(&alice, &address("b@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&alice, &address("b@example.com"), "root", now)
+        .unwrap();
     let letter = sends(&mut home, &posted, now);
     refused(&home.attempt("alice", &letter.code, now), Refusal::Wrong);
     let now = now.plus(60);
@@ -81,29 +127,44 @@ fn an_address_counts_once_mail_to_it_has_arrived_and_the_old_one_until_then() {
     assert!(confirms(&mut home, &sign_in.code, now).is_err());
     accepted(&types(&mut home, &sign_in, now));
     let kept = home.door.status(&alice).unwrap().tally.addresses;
-    let expected =
-        Addresses { confirmed: Some(address("a@example.com")), pending: Some(address("b@example.com")) };
+    let expected = Addresses {
+        confirmed: Some(address("a@example.com")),
+        pending: Some(address("b@example.com")),
+    };
     assert_eq!(kept, expected);
 }
 
 #[test]
 fn an_address_is_confirmed_within_five_tries_or_never() {
     let (mut home, alice) = (Home::new(MAIL), name("alice"));
-    let posted = home.door.set_email(&alice, &address("a@example.com"), "root", NOW).unwrap();
+    let posted = home
+        .door
+        .set_email(&alice, &address("a@example.com"), "root", NOW)
+        .unwrap();
     let letter = sends(&mut home, &posted, NOW);
     let confirms = |home: &mut Home, typed: &str| {
-        home.door.confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", NOW)
+        home.door
+            .confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", NOW)
     };
-    let wrong = if *letter.code == "000000" { "000001" } else { "000000" };
+    let wrong = if *letter.code == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
     for _ in 0..5 {
         let refusal = confirms(&mut home, wrong);
-        assert!(matches!(refusal, Err(AdministrationError::NotConfirmed(Refusal::Wrong))));
+        assert!(matches!(
+            refusal,
+            Err(AdministrationError::NotConfirmed(Refusal::Wrong))
+        ));
     }
     let late = confirms(&mut home, &letter.code);
     assert!(matches!(late, Err(AdministrationError::NoCodeToConfirm(_))));
     assert_eq!(home.door.membership(&alice).unwrap().enrolled, Enrolled::No);
     // nor does giving up let anyone mail at once
-    let again = home.door.set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));
+    let again = home
+        .door
+        .set_email(&alice, &address("a@example.com"), "root", NOW.plus(59));
     assert!(matches!(again, Err(AdministrationError::MailCooldown(1))));
     has_mail(&mut home, "alice", "a@example.com", NOW.plus(60));
 }
@@ -116,8 +177,14 @@ fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
     home.door.disable(&name("alice"), "root", now).unwrap();
     refused(&types(&mut home, &letter, now), Refusal::NotEnrolled);
     assert_eq!(home.door.status(&name("alice")).unwrap().state, State::Off);
-    assert_eq!(asks(&mut home, "alice", now).err(), Some(MailRefusal::NoAddress));
-    assert_eq!(home.door.unconfirmed_email(&name("alice")).unwrap(), address("alice@example.com"));
+    assert_eq!(
+        asks(&mut home, "alice", now).err(),
+        Some(MailRefusal::NoAddress)
+    );
+    assert_eq!(
+        home.door.unconfirmed_email(&name("alice")).unwrap(),
+        address("alice@example.com")
+    );
     assert!(matches!(
         home.door.disable(&name("alice"), "root", now),
         Err(AdministrationError::NotEnrolled(_))
@@ -129,19 +196,32 @@ fn disable_turns_mail_off_too_and_the_address_is_to_be_confirmed_anew() {
 fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
     let (mut home, now) = by_mail_alone();
     let alice = name("alice");
-    let posted = home.door.set_email(&alice, &address("b@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&alice, &address("b@example.com"), "root", now)
+        .unwrap();
     let letter = takes(&mut home, now);
-    assert!(home.door.take_letters(8, now).unwrap().is_empty(), "it is taken once");
-    home.door.note_letter(&letter, &Err("no such mailbox".to_owned())).unwrap();
+    assert!(
+        home.door.take_letters(8, now).unwrap().is_empty(),
+        "it is taken once"
+    );
+    home.door
+        .note_letter(&letter, &Err("no such mailbox".to_owned()))
+        .unwrap();
     let failed = home.door.await_letter(&posted);
     assert!(matches!(failed, Err(NotMailed::Failed(why)) if why == "no such mailbox"));
     let typed = Answer::read(letter.code.as_bytes());
     let confirmed = home.door.confirm_email(&alice, &typed, "root", now);
-    assert!(matches!(confirmed, Err(AdministrationError::NoCodeToConfirm(_))));
+    assert!(matches!(
+        confirmed,
+        Err(AdministrationError::NoCodeToConfirm(_))
+    ));
 
     // no cooldown after a mail that was not sent
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    home.door.note_letter(&letter, &Err("it hangs".to_owned())).unwrap();
+    home.door
+        .note_letter(&letter, &Err("it hangs".to_owned()))
+        .unwrap();
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
     assert!(asks(&mut home, "alice", now).is_ok());
 }
@@ -149,16 +229,29 @@ fn a_letter_that_is_not_sent_is_an_error_and_its_code_opens_nothing() {
 #[test]
 fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_asked_for() {
     let mut home = Home::new("");
-    let set = home.door.set_email(&name("alice"), &address("a@example.com"), "root", NOW);
+    let set = home
+        .door
+        .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
     assert!(matches!(set, Err(AdministrationError::NoMail)));
-    assert!(home.door.status(&name("alice")).is_err(), "no account was made");
+    assert!(
+        home.door.status(&name("alice")).is_err(),
+        "no account was made"
+    );
 
     let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'a@example.com' FROM account";
     connection.execute(sql, []).unwrap();
-    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::Yes);
-    assert_eq!(asks(&mut home, "alice", NOW).err(), Some(MailRefusal::NotConfigured));
+    assert_eq!(
+        home.door.membership(&name("alice")).unwrap().enrolled,
+        Enrolled::Yes
+    );
+    assert_eq!(
+        asks(&mut home, "alice", NOW).err(),
+        Some(MailRefusal::NotConfigured)
+    );
     refused(&home.attempt("alice", "000000", NOW), Refusal::Wrong);
 }
 
@@ -170,7 +263,10 @@ fn a_recovery_code_that_turns_the_second_factor_off_turns_mail_off() {
     home.activates(&app);
     has_mail(&mut home, "alice", "alice@example.com", NOW);
     accepted(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW));
-    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::No);
+    assert_eq!(
+        home.door.membership(&name("alice")).unwrap().enrolled,
+        Enrolled::No
+    );
 }
 
 #[test]
@@ -190,7 +286,9 @@ fn codes_of_a_declared_account_go_where_its_declaration_says() {
     let letter = asks(&mut home, "alice", NOW).ok().unwrap();
     assert_eq!(letter.to, address("declared@example.com"));
     accepted(&types(&mut home, &letter, NOW));
-    let set = home.door.set_email(&name("alice"), &address("a@example.com"), "root", NOW);
+    let set = home
+        .door
+        .set_email(&name("alice"), &address("a@example.com"), "root", NOW);
     assert!(matches!(set, Err(AdministrationError::Declared(_))));
 }
 
@@ -200,8 +298,13 @@ fn an_administrator_with_mail_alone_has_a_second_factor() {
     let mut home = Home::new(&format!("{MAIL}{policy}"));
     let waived = |home: &mut Home| {
         let (bob, origin) = (name("bob"), Origin::Unknown);
-        let visitor =
-            Visitor { name: &bob, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+        let visitor = Visitor {
+            name: &bob,
+            stage: Stage::After,
+            origin: &origin,
+            browser: None,
+            service: "test",
+        };
         home.door.waive(&visitor, NOW).unwrap()
     };
     assert_eq!(waived(&mut home), Some(Waiver::LastAdministrator));
@@ -215,7 +318,10 @@ fn an_authenticator_put_in_place_of_a_lost_one_leaves_the_address_alone() {
     let (mut home, old, now) = by_both();
     let new = Pending::replacement(home.door.config(), &name("alice")).unwrap();
     home.activates(&new);
-    refused(&home.attempt("alice", &code_of(&old, 0), now), Refusal::Wrong);
+    refused(
+        &home.attempt("alice", &code_of(&old, 0), now),
+        Refusal::Wrong,
+    );
     accepted(&home.attempt("alice", &code_of(&new, 0), now));
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     accepted(&types(&mut home, &letter, now));

@@ -12,12 +12,17 @@ use shared::event::Filter;
 use shared::totp::{Moving, Parameters, Step};
 
 fn further(home: &Home, label: &str) -> Pending {
-    Pending::further(home.door.config(), &name("alice")).unwrap().called(label.parse().unwrap())
+    Pending::further(home.door.config(), &name("alice"))
+        .unwrap()
+        .called(label.parse().unwrap())
 }
 
 fn by_counter(home: &Home, label: &str, first: u64) -> Pending {
     let defaults = home.door.config().totp.parameters();
-    let parameters = Parameters { moving: Moving::Counter, ..defaults };
+    let parameters = Parameters {
+        moving: Moving::Counter,
+        ..defaults
+    };
     further(home, label).with_parameters(parameters, Step(first))
 }
 
@@ -29,14 +34,27 @@ fn any_authenticator_opens_and_spends_none_of_anothers_steps() {
     home.activates(&second);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     accepted(&home.attempt("alice", &code_of(&second, 0), NOW));
-    refused(&home.attempt("alice", &code_of(&second, 0), NOW), Refusal::Used { wait: 15 });
+    refused(
+        &home.attempt("alice", &code_of(&second, 0), NOW),
+        Refusal::Used { wait: 15 },
+    );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
 
-    home.door.remove_authenticator(&name("alice"), app.label(), "root", NOW).unwrap();
-    refused(&home.attempt("alice", &code_of(&app, -1), NOW), Refusal::Wrong);
+    home.door
+        .remove_authenticator(&name("alice"), app.label(), "root", NOW)
+        .unwrap();
+    refused(
+        &home.attempt("alice", &code_of(&app, -1), NOW),
+        Refusal::Wrong,
+    );
     accepted(&home.attempt("alice", &code_of(&second, 1), NOW));
-    let last = home.door.remove_authenticator(&name("alice"), second.label(), "root", NOW);
-    assert!(matches!(last, Err(AdministrationError::LastAuthenticator(_))));
+    let last = home
+        .door
+        .remove_authenticator(&name("alice"), second.label(), "root", NOW);
+    assert!(matches!(
+        last,
+        Err(AdministrationError::LastAuthenticator(_))
+    ));
 }
 
 #[test]
@@ -49,8 +67,13 @@ fn a_name_is_given_once_and_there_is_a_most() {
         home.activates(&pending);
     }
     let more = further(&home, "more");
-    assert!(matches!(home.door.refuse_setup(&more), Err(AdministrationError::TooMany(_, 16))));
-    let refused = home.door.activate(&more, &Confirmation::vouched(), "root", NOW);
+    assert!(matches!(
+        home.door.refuse_setup(&more),
+        Err(AdministrationError::TooMany(_, 16))
+    ));
+    let refused = home
+        .door
+        .activate(&more, &Confirmation::vouched(), "root", NOW);
     assert!(matches!(refused, Err(AdministrationError::TooMany(_, 16))));
 }
 
@@ -61,8 +84,13 @@ fn one_authenticator_more_needs_a_first_one() {
         home.door.refuse_setup(&further(&home, "x")),
         Err(AdministrationError::UnknownAccount(_))
     ));
-    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
-    assert!(matches!(home.door.refuse_setup(&further(&home, "x")), Err(AdministrationError::NotEnrolled(_))));
+    home.door
+        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
+    assert!(matches!(
+        home.door.refuse_setup(&further(&home, "x")),
+        Err(AdministrationError::NotEnrolled(_))
+    ));
 }
 
 /// L5: floors outlive removal, and the confirming code must be new too.
@@ -72,7 +100,9 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
     let token = further(&home, "token");
     home.activates(&token);
     accepted(&home.attempt("alice", &code_of(&token, 0), NOW));
-    home.door.remove_authenticator(&name("alice"), token.label(), "root", NOW).unwrap();
+    home.door
+        .remove_authenticator(&name("alice"), token.label(), "root", NOW)
+        .unwrap();
 
     let again = further(&home, "token again").with_secret(token.secret().clone());
     let used = Answer::read(code_of(&token, 0).as_bytes());
@@ -81,14 +111,24 @@ fn a_seed_that_comes_back_brings_its_used_codes_along() {
     assert!(matches!(refusal, Err(AdministrationError::CodeUsed)));
     let next = Answer::read(code_of(&token, 1).as_bytes());
     let confirmation = again.confirm(&next, home.door.config(), NOW).ok().unwrap();
-    home.door.activate(&again, &confirmation, "root", NOW).unwrap();
+    home.door
+        .activate(&again, &confirmation, "root", NOW)
+        .unwrap();
     for offset in [-1, 0, 1] {
-        refused(&home.attempt("alice", &code_of(&token, offset), NOW), Refusal::Used { wait: 45 });
+        refused(
+            &home.attempt("alice", &code_of(&token, offset), NOW),
+            Refusal::Used { wait: 45 },
+        );
     }
 
-    home.door.remove_authenticator(&name("alice"), again.label(), "root", NOW).unwrap();
+    home.door
+        .remove_authenticator(&name("alice"), again.label(), "root", NOW)
+        .unwrap();
     home.activates(&again);
-    refused(&home.attempt("alice", &code_of(&token, 1), NOW), Refusal::Used { wait: 45 });
+    refused(
+        &home.attempt("alice", &code_of(&token, 1), NOW),
+        Refusal::Used { wait: 45 },
+    );
 }
 
 /// E10
@@ -98,20 +138,38 @@ fn a_token_by_counter_begins_where_it_stands() {
     let token = by_counter(&home, "token", 100);
     assert!(token.url().contains("otpauth://hotp/") && token.url().ends_with("counter=100"));
     home.activates(&token);
-    refused(&home.attempt("alice", &code_of(&token, 99), NOW), Refusal::Used { wait: 0 });
+    refused(
+        &home.attempt("alice", &code_of(&token, 99), NOW),
+        Refusal::Used { wait: 0 },
+    );
     accepted(&home.attempt("alice", &code_of(&token, 103), NOW));
-    refused(&home.attempt("alice", &code_of(&token, 102), NOW), Refusal::Used { wait: 0 });
+    refused(
+        &home.attempt("alice", &code_of(&token, 102), NOW),
+        Refusal::Used { wait: 0 },
+    );
     accepted(&home.attempt("alice", &code_of(&token, 114), NOW));
-    refused(&home.attempt("alice", &code_of(&token, 500), NOW), Refusal::Wrong);
+    refused(
+        &home.attempt("alice", &code_of(&token, 500), NOW),
+        Refusal::Wrong,
+    );
     // a look-ahead counts as a window of 3, and so does the app's: one for every three
     let pair = code_of(&token, 500) + " " + &code_of(&token, 501);
     for _ in 0..2 {
-        refused(&home.attempt("alice", &code_of(&token, 500), NOW), Refusal::Wrong);
+        refused(
+            &home.attempt("alice", &code_of(&token, 500), NOW),
+            Refusal::Wrong,
+        );
     }
-    refused(&home.attempt("alice", &pair, NOW), Refusal::Delayed { wait: 60 });
+    refused(
+        &home.attempt("alice", &pair, NOW),
+        Refusal::Delayed { wait: 60 },
+    );
     let later = NOW.plus(60);
     accepted(&home.attempt("alice", &pair, later));
-    refused(&home.attempt("alice", &code_of(&token, 501), later), Refusal::Used { wait: 0 });
+    refused(
+        &home.attempt("alice", &code_of(&token, 501), later),
+        Refusal::Used { wait: 0 },
+    );
     accepted(&home.attempt("alice", &code_of(&token, 502), later));
 
     let listed = home.door.authenticators(&name("alice")).unwrap();
@@ -124,8 +182,13 @@ fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
     let token = by_counter(&home, "token", 0);
     let typed = Answer::read((code_of(&token, 700) + &code_of(&token, 701)).as_bytes());
     let confirmation = token.confirm(&typed, home.door.config(), NOW).ok().unwrap();
-    home.door.activate(&token, &confirmation, "root", NOW).unwrap();
-    refused(&home.attempt("alice", &code_of(&token, 701), NOW), Refusal::Used { wait: 0 });
+    home.door
+        .activate(&token, &confirmation, "root", NOW)
+        .unwrap();
+    refused(
+        &home.attempt("alice", &code_of(&token, 701), NOW),
+        Refusal::Used { wait: 0 },
+    );
     accepted(&home.attempt("alice", &code_of(&token, 702), NOW));
 }
 
@@ -134,33 +197,75 @@ fn two_codes_in_a_row_confirm_a_token_whose_counter_nobody_knows() {
 fn a_new_set_of_recovery_codes_kills_the_old_one() {
     let (mut home, app) = alice("");
     let new = home.door.config().recovery.new_codes().unwrap();
-    home.door.replace_recovery_codes(&name("alice"), &new, "root", NOW).unwrap();
-    refused(&home.attempt("alice", app.recovery_codes()[0].plain(), NOW), Refusal::Wrong);
+    home.door
+        .replace_recovery_codes(&name("alice"), &new, "root", NOW)
+        .unwrap();
+    refused(
+        &home.attempt("alice", app.recovery_codes()[0].plain(), NOW),
+        Refusal::Wrong,
+    );
     accepted(&home.attempt("alice", new[0].plain(), NOW));
-    assert_eq!(home.door.status(&name("alice")).unwrap().tally.recovery_codes, 5);
+    assert_eq!(
+        home.door
+            .status(&name("alice"))
+            .unwrap()
+            .tally
+            .recovery_codes,
+        5
+    );
 }
 
 /// N5
 #[test]
 fn a_one_time_code_opens_once_and_the_second_factor_stays_on() {
     let (mut home, app) = alice("");
-    let (first, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
-    let (second, expires) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    let (first, _) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
+    let (second, expires) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
     assert_eq!(expires, NOW.plus(48 * 3600));
-    refused(&home.attempt("alice", &first.grouped(), NOW), Refusal::Wrong);
+    refused(
+        &home.attempt("alice", &first.grouped(), NOW),
+        Refusal::Wrong,
+    );
     let opened = home.attempt("alice", &second.grouped().to_lowercase(), NOW);
     accepted(&opened);
-    refused(&home.attempt("alice", &second.grouped(), NOW), Refusal::Used { wait: 0 });
+    refused(
+        &home.attempt("alice", &second.grouped(), NOW),
+        Refusal::Used { wait: 0 },
+    );
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
     let log = home.door.events(&Filter::default(), 0, 100).unwrap();
-    assert!(log.iter().any(|(_, event)| event.cause == Means::OneTimeCode.name()), "{log:?}");
+    assert!(
+        log.iter()
+            .any(|(_, event)| event.cause == Means::OneTimeCode.name()),
+        "{log:?}"
+    );
 
-    let (third, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
-    refused(&home.attempt("alice", &third.grouped(), expires), Refusal::CodeExpired);
-    home.door.cancel_one_time_code(&name("alice"), "root", NOW).unwrap();
-    refused(&home.attempt("alice", &third.grouped(), NOW), Refusal::Wrong);
+    let (third, _) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
+    refused(
+        &home.attempt("alice", &third.grouped(), expires),
+        Refusal::CodeExpired,
+    );
+    home.door
+        .cancel_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
+    refused(
+        &home.attempt("alice", &third.grouped(), NOW),
+        Refusal::Wrong,
+    );
     let nothing = home.door.cancel_one_time_code(&name("alice"), "root", NOW);
-    assert!(matches!(nothing, Err(AdministrationError::NothingToRevoke(..))));
+    assert!(matches!(
+        nothing,
+        Err(AdministrationError::NothingToRevoke(..))
+    ));
 }
 
 /// As the person wrote it, and no type of ours.
@@ -169,6 +274,13 @@ fn a_refusal_names_the_authenticator() {
     let mut home = Home::new("");
     let first = Pending::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&first);
-    let again = home.door.remove_authenticator(&name("alice"), &"my phone".parse().unwrap(), "root", NOW);
-    assert!(again.unwrap_err().to_string().starts_with("alice has no authenticator \"my phone\"; "));
+    let again =
+        home.door
+            .remove_authenticator(&name("alice"), &"my phone".parse().unwrap(), "root", NOW);
+    assert!(
+        again
+            .unwrap_err()
+            .to_string()
+            .starts_with("alice has no authenticator \"my phone\"; ")
+    );
 }

@@ -21,27 +21,59 @@ fn a_code_opens_once_and_survives_re_enrolment_of_the_same_secret() {
     let (mut home, app) = alice("");
     let code = code_at(&app, 0, NOW);
     accepted(&home.attempt("alice", &code, NOW));
-    refused(&home.attempt("alice", &code, NOW), Refusal::Used { wait: 15 });
+    refused(
+        &home.attempt("alice", &code, NOW),
+        Refusal::Used { wait: 15 },
+    );
     home.door.disable(&name("alice"), "root", NOW).unwrap();
-    home.door.activate(&app, &Confirmation::vouched(), "root", NOW).unwrap();
-    refused(&home.attempt("alice", &code, NOW), Refusal::Used { wait: 15 });
+    home.door
+        .activate(&app, &Confirmation::vouched(), "root", NOW)
+        .unwrap();
+    refused(
+        &home.attempt("alice", &code, NOW),
+        Refusal::Used { wait: 15 },
+    );
 }
 
 #[test]
 fn strangers_elsewhere_cannot_use_up_the_tries_of_a_familiar_address() {
     let (mut home, app) = alice("");
-    accepted(&home.attempt_from("alice", &remote("192.0.2.7"), Stage::After, &code_at(&app, 0, NOW), NOW));
+    accepted(&home.attempt_from(
+        "alice",
+        &remote("192.0.2.7"),
+        Stage::After,
+        &code_at(&app, 0, NOW),
+        NOW,
+    ));
     let later = NOW.plus(1);
     for host in 1..=5 {
         let from = remote(&format!("198.51.100.{host}"));
-        refused(&home.attempt_from("alice", &from, Stage::After, "000000", later), Refusal::Wrong);
+        refused(
+            &home.attempt_from("alice", &from, Stage::After, "000000", later),
+            Refusal::Wrong,
+        );
     }
-    let from_elsewhere = home.attempt_from("alice", &remote("198.51.100.9"), Stage::After, "000000", later);
+    let from_elsewhere = home.attempt_from(
+        "alice",
+        &remote("198.51.100.9"),
+        Stage::After,
+        "000000",
+        later,
+    );
     refused(&from_elsewhere, Refusal::Delayed { wait: 30 });
-    let owner = home.attempt_from("alice", &remote("192.0.2.7"), Stage::After, &code_at(&app, 1, NOW), later);
+    let owner = home.attempt_from(
+        "alice",
+        &remote("192.0.2.7"),
+        Stage::After,
+        &code_at(&app, 1, NOW),
+        later,
+    );
     accepted(&owner);
     let missed = owner.missed.unwrap();
-    assert_eq!((missed.count, missed.last_from.as_str()), (5, "198.51.100.5"));
+    assert_eq!(
+        (missed.count, missed.last_from.as_str()),
+        (5, "198.51.100.5")
+    );
 }
 
 #[test]
@@ -51,7 +83,8 @@ fn a_clock_set_ahead_and_back_delays_no_longer_than_max_delay() {
     for _ in 0..20 {
         home.attempt("alice", "000000", ahead);
     }
-    let Verdict::Refused(Refusal::Delayed { wait }) = home.attempt("alice", "000000", NOW).verdict else {
+    let Verdict::Refused(Refusal::Delayed { wait }) = home.attempt("alice", "000000", NOW).verdict
+    else {
         panic!("not delayed")
     };
     assert!(wait <= 3600, "{wait}");
@@ -64,13 +97,25 @@ fn mending_the_clock_opens_no_used_code_again() {
     let (mut home, app) = alice("");
     let code = code_at(&app, 1, NOW);
     accepted(&home.attempt("alice", &code, NOW));
-    assert_eq!(home.door.mend_clock(&name("alice"), "root", NOW).unwrap(), 0);
-    assert!(matches!(home.attempt("alice", &code, NOW).verdict, Verdict::Refused(Refusal::Used { .. })));
+    assert_eq!(
+        home.door.mend_clock(&name("alice"), "root", NOW).unwrap(),
+        0
+    );
+    assert!(matches!(
+        home.attempt("alice", &code, NOW).verdict,
+        Verdict::Refused(Refusal::Used { .. })
+    ));
 
     let back = NOW.minus(3600);
     let refusal = home.attempt("alice", &code_at(&app, 0, back), back).verdict;
-    assert!(matches!(refusal, Verdict::Refused(Refusal::ClockSetBack { .. })), "{refusal:?}");
-    assert_eq!(home.door.mend_clock(&name("alice"), "root", back).unwrap(), 1);
+    assert!(
+        matches!(refusal, Verdict::Refused(Refusal::ClockSetBack { .. })),
+        "{refusal:?}"
+    );
+    assert_eq!(
+        home.door.mend_clock(&name("alice"), "root", back).unwrap(),
+        1
+    );
     accepted(&home.attempt("alice", &code_at(&app, 1, back), back));
 }
 
@@ -84,7 +129,10 @@ fn answers_that_cost_nothing_write_nothing() {
         home.attempt("alice", &code, NOW);
         home.attempt("alice", "no code", NOW);
     }
-    assert_eq!(home.door.events(&Filter::default(), 0, 1000).unwrap().len(), events);
+    assert_eq!(
+        home.door.events(&Filter::default(), 0, 1000).unwrap().len(),
+        events
+    );
 }
 
 #[test]
@@ -93,7 +141,10 @@ fn a_second_factor_that_is_off_cannot_be_turned_off() {
     home.door.disable(&name("alice"), "root", NOW).unwrap();
     let again = home.door.disable(&name("alice"), "root", NOW);
     assert!(matches!(again, Err(AdministrationError::NotEnrolled(_))));
-    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::No);
+    assert_eq!(
+        home.door.membership(&name("alice")).unwrap().enrolled,
+        Enrolled::No
+    );
 }
 
 #[test]
@@ -103,8 +154,14 @@ fn with_disable_the_one_recovery_code_turns_the_second_factor_off() {
     assert_eq!(app.recovery_codes().len(), 1);
     let outcome = home.attempt("alice", &recovery(&app, 0), NOW);
     accepted(&outcome);
-    assert_eq!(outcome.recovery, Some(Recovered::TurnedOff(AppPasswordsAfter::None)));
-    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::No);
+    assert_eq!(
+        outcome.recovery,
+        Some(Recovered::TurnedOff(AppPasswordsAfter::None))
+    );
+    assert_eq!(
+        home.door.membership(&name("alice")).unwrap().enrolled,
+        Enrolled::No
+    );
     assert!(!home.holds(&sealed));
 }
 
@@ -116,11 +173,17 @@ fn a_declaration_stands_in_place_of_what_was_enrolled() {
     fs::write(&secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n").unwrap();
     fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
     let path = home.folder.path().join("postern.toml");
-    let declared = format!("[[account]]\nname = \"alice\"\nsecret_file = \"{}\"\n", secret.display());
+    let declared = format!(
+        "[[account]]\nname = \"alice\"\nsecret_file = \"{}\"\n",
+        secret.display()
+    );
     fs::write(&path, fs::read_to_string(&path).unwrap() + &declared).unwrap();
     home.door = Door::open(file::read(&path).unwrap().config).unwrap();
     refused(&home.attempt("alice", &old, NOW), Refusal::Wrong);
-    assert!(matches!(home.door.disable(&name("alice"), "root", NOW), Err(AdministrationError::Declared(_))));
+    assert!(matches!(
+        home.door.disable(&name("alice"), "root", NOW),
+        Err(AdministrationError::Declared(_))
+    ));
 }
 
 #[test]
@@ -132,7 +195,10 @@ fn a_planted_journal_or_link_closes_the_door_and_is_left_alone() {
     let journal = store.join("db-journal");
     fs::write(&journal, "anything").unwrap();
     let error = Door::open(config.clone()).err().unwrap().to_string();
-    assert!(error.contains("db-journal: does not belong there"), "{error}");
+    assert!(
+        error.contains("db-journal: does not belong there"),
+        "{error}"
+    );
     assert!(journal.exists());
     fs::remove_file(&journal).unwrap();
 
@@ -147,16 +213,25 @@ fn making_a_store_changes_no_folder_that_is_not_its_own() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let (masters, _) = MasterKeys::generate().unwrap();
-    let url = format!("sqlite:{}", folder.path().join("db").display()).try_into().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("db").display())
+        .try_into()
+        .unwrap();
     let made = shared::store::create(&url, None, &Vault::create(&masters).unwrap());
     assert!(made.unwrap_err().to_string().contains("too open"));
-    assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777, 0o777);
+    assert_eq!(
+        fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777,
+        0o777
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn a_store_of_another_version_is_refused_by_number() {
-    let Home { folder, config, door } = Home::new("");
+    let Home {
+        folder,
+        config,
+        door,
+    } = Home::new("");
     drop(door);
     let db = folder.path().join("store/db");
     let mut bytes = fs::read(&db).unwrap();
@@ -164,21 +239,39 @@ fn a_store_of_another_version_is_refused_by_number() {
     bytes[60..64].copy_from_slice(&7u32.to_be_bytes());
     fs::write(&db, bytes).unwrap();
     let error = Door::open(config).err().unwrap().to_string();
-    assert!(error.contains("the store has version 7, this program knows version 4"), "{error}");
+    assert!(
+        error.contains("the store has version 7, this program knows version 4"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_door_to_a_store_that_was_moved_away_or_replaced_opens_nothing() {
     let (mut home, _) = alice("");
-    let (store, aside) = (home.folder.path().join("store/db"), home.folder.path().join("store/aside"));
+    let (store, aside) = (
+        home.folder.path().join("store/db"),
+        home.folder.path().join("store/aside"),
+    );
     let sets = |home: &mut Home| {
-        home.door.set_password(&name("alice"), &home::password("a password"), "root", NOW).map(|_| ())
+        home.door
+            .set_password(&name("alice"), &home::password("a password"), "root", NOW)
+            .map(|_| ())
     };
     sets(&mut home).unwrap();
     fs::rename(&store, &aside).unwrap();
-    assert!(sets(&mut home).unwrap_err().to_string().contains("was moved away or replaced"));
+    assert!(
+        sets(&mut home)
+            .unwrap_err()
+            .to_string()
+            .contains("was moved away or replaced")
+    );
     fs::copy(&aside, &store).unwrap();
-    assert!(sets(&mut home).unwrap_err().to_string().contains("was moved away or replaced"));
+    assert!(
+        sets(&mut home)
+            .unwrap_err()
+            .to_string()
+            .contains("was moved away or replaced")
+    );
     fs::rename(&aside, &store).unwrap();
     sets(&mut home).unwrap();
 }

@@ -23,8 +23,18 @@ type Done = Result<Reply, AdministrationError>;
 /// What `who` asks about `account`.
 fn asks(home: &mut Home, who: &str, account: &str, task: Task, now: Timestamp) -> Done {
     let who = name(who);
-    let caller = Caller::Owner { name: &who, uid: UID };
-    home.door.run_errand(caller, &Errand { account: name(account), task }, now)
+    let caller = Caller::Owner {
+        name: &who,
+        uid: UID,
+    };
+    home.door.run_errand(
+        caller,
+        &Errand {
+            account: name(account),
+            task,
+        },
+        now,
+    )
 }
 
 fn changes(home: &mut Home, typed: &str, change: Change) -> Done {
@@ -51,8 +61,13 @@ fn setup(kind: Kind, label: &str) -> Change {
 /// Alice without one, and the administrator's code for her.
 fn invited() -> (Home, String) {
     let mut home = Home::new("");
-    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
-    let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
+    let (code, _) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
     (home, code.grouped().to_string())
 }
 
@@ -60,10 +75,19 @@ fn invited() -> (Home, String) {
 #[track_caller]
 fn begun(reply: Done) -> (String, Typed, Vec<Typed>) {
     match reply.unwrap().answer {
-        Answer::Setup { url, ticket, recovery_codes, .. } => {
+        Answer::Setup {
+            url,
+            ticket,
+            recovery_codes,
+            ..
+        } => {
             let (secret, parameters) = otpauth::read(&url).unwrap();
             let step = parameters.moving.step_at(NOW).unwrap();
-            (code(&secret, parameters, step).to_string(), ticket, recovery_codes)
+            (
+                code(&secret, parameters, step).to_string(),
+                ticket,
+                recovery_codes,
+            )
         }
         other => panic!("{other:?}"),
     }
@@ -71,7 +95,10 @@ fn begun(reply: Done) -> (String, Typed, Vec<Typed>) {
 
 #[track_caller]
 fn confirmed(home: &mut Home, ticket: &Typed, code: &str) -> Typed {
-    let finish = Finish::Confirm { ticket: ticket.clone(), code: code.to_owned().into() };
+    let finish = Finish::Confirm {
+        ticket: ticket.clone(),
+        code: code.to_owned().into(),
+    };
     match finishes(home, finish, NOW).unwrap().answer {
         Answer::Confirmed { ticket } => ticket,
         other => panic!("{other:?}"),
@@ -80,7 +107,10 @@ fn confirmed(home: &mut Home, ticket: &Typed, code: &str) -> Typed {
 
 #[track_caller]
 fn stale(reply: Done) {
-    assert!(matches!(reply, Err(AdministrationError::Stale)), "{reply:?}");
+    assert!(
+        matches!(reply, Err(AdministrationError::Stale)),
+        "{reply:?}"
+    );
 }
 
 fn one_more(home: &mut Home, proof: &str, label: &str) -> Typed {
@@ -95,21 +125,37 @@ fn enrolled(home: &mut Home) -> Enrolled {
 #[test]
 fn nobody_looks_at_or_changes_anothers_account() {
     let (mut home, app) = alice("");
-    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
     let own = Some(Typed::from(code_of(&app, 0)));
     for task in [
         Task::Look(Look::Status),
         Task::Look(Look::Authenticators),
-        Task::Change { code: own, change: Change::RevokeBrowsers(None) },
-        Task::Change { code: None, change: setup(Kind::First, "x") },
-        Task::Finish(Finish::Activate { ticket: "x".to_owned().into() }),
+        Task::Change {
+            code: own,
+            change: Change::RevokeBrowsers(None),
+        },
+        Task::Change {
+            code: None,
+            change: setup(Kind::First, "x"),
+        },
+        Task::Finish(Finish::Activate {
+            ticket: "x".to_owned().into(),
+        }),
     ] {
         let reply = asks(&mut home, "bob", "alice", task, NOW);
-        let Err(AdministrationError::NotOwn(own)) = reply else { panic!("{reply:?}") };
+        let Err(AdministrationError::NotOwn(own)) = reply else {
+            panic!("{reply:?}")
+        };
         assert_eq!(own, name("bob"));
     }
-    let told = asks(&mut home, "alice", "alice", Task::Look(Look::Status), NOW).unwrap().answer;
-    let Answer::Status(status) = told else { panic!("{told:?}") };
+    let told = asks(&mut home, "alice", "alice", Task::Look(Look::Status), NOW)
+        .unwrap()
+        .answer;
+    let Answer::Status(status) = told else {
+        panic!("{told:?}")
+    };
     assert_eq!(status.state, State::On);
 }
 
@@ -123,14 +169,29 @@ fn every_change_needs_a_code_and_spends_it() {
         Change::RevokeBrowsers(None),
         Change::RemoveAuthenticator("app".parse().unwrap()),
     ] {
-        let without = asks(&mut home, "alice", "alice", Task::Change { code: None, change }, NOW);
-        assert!(matches!(without, Err(AdministrationError::Code(Refusal::Unfit))), "{without:?}");
+        let without = asks(
+            &mut home,
+            "alice",
+            "alice",
+            Task::Change { code: None, change },
+            NOW,
+        );
+        assert!(
+            matches!(without, Err(AdministrationError::Code(Refusal::Unfit))),
+            "{without:?}"
+        );
     }
     let right = code_of(&app, 0);
     begun(changes(&mut home, &right, more("x")));
     let again = changes(&mut home, &right, more("x"));
-    assert!(matches!(again, Err(AdministrationError::Code(Refusal::Used { .. }))), "{again:?}");
-    home::refused(&home.attempt("alice", &right, NOW), Refusal::Used { wait: 15 });
+    assert!(
+        matches!(again, Err(AdministrationError::Code(Refusal::Used { .. }))),
+        "{again:?}"
+    );
+    home::refused(
+        &home.attempt("alice", &right, NOW),
+        Refusal::Used { wait: 15 },
+    );
 }
 
 #[test]
@@ -138,14 +199,36 @@ fn wrong_codes_are_counted_in_the_row_of_the_local_user_and_delayed() {
     let (mut home, app) = alice("");
     for _ in 0..5 {
         let wrong = changes(&mut home, &code_of(&app, 99), Change::BeginRecoveryCodes);
-        assert!(matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))), "{wrong:?}");
+        assert!(
+            matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))),
+            "{wrong:?}"
+        );
     }
     let delayed = changes(&mut home, &code_of(&app, 0), Change::BeginRecoveryCodes);
-    assert!(matches!(delayed, Err(AdministrationError::Code(Refusal::Delayed { .. }))), "{delayed:?}");
-    let events =
-        home.door.events(&Filter { what: Some(What::Refused), ..Filter::default() }, 0, 100).unwrap();
+    assert!(
+        matches!(
+            delayed,
+            Err(AdministrationError::Code(Refusal::Delayed { .. }))
+        ),
+        "{delayed:?}"
+    );
+    let events = home
+        .door
+        .events(
+            &Filter {
+                what: Some(What::Refused),
+                ..Filter::default()
+            },
+            0,
+            100,
+        )
+        .unwrap();
     assert_eq!(events.len(), 5);
-    assert!(events.iter().all(|(_, event)| event.origin == "local user alice" && event.door == COMMAND));
+    assert!(
+        events
+            .iter()
+            .all(|(_, event)| event.origin == "local user alice" && event.door == COMMAND)
+    );
     // elsewhere nobody has guessed
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
@@ -157,10 +240,16 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     let first = || setup(Kind::First, "app");
     for typed in ["", "123456", "the password of alice"] {
         let uninvited = changes(&mut home, typed, first());
-        assert!(matches!(uninvited, Err(AdministrationError::Uninvited(_))), "{uninvited:?}");
+        assert!(
+            matches!(uninvited, Err(AdministrationError::Uninvited(_))),
+            "{uninvited:?}"
+        );
     }
     let wrong = changes(&mut home, "P-2222-2222-2222", first());
-    assert!(matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))), "{wrong:?}");
+    assert!(
+        matches!(wrong, Err(AdministrationError::Code(Refusal::Wrong))),
+        "{wrong:?}"
+    );
 
     // one that is cut off leaves the code good
     begun(changes(&mut home, &invitation, first()));
@@ -170,17 +259,39 @@ fn a_first_setup_takes_an_administrators_one_time_code_and_spends_it_at_the_end(
     assert_eq!(recovery_codes.len(), 6);
     let ticket = confirmed(&mut home, &ticket, &code);
     assert_eq!(enrolled(&mut home), Enrolled::No);
-    finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW).unwrap();
+    finishes(
+        &mut home,
+        Finish::Activate {
+            ticket: ticket.clone(),
+        },
+        NOW,
+    )
+    .unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
-    home::refused(&home.attempt("alice", &code, NOW), Refusal::Used { wait: 15 });
+    home::refused(
+        &home.attempt("alice", &code, NOW),
+        Refusal::Used { wait: 15 },
+    );
 
     for ticket in [ticket, other] {
-        let again = finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW);
-        assert!(matches!(again, Err(AdministrationError::AlreadyEnrolled(_))), "{again:?}");
+        let again = finishes(
+            &mut home,
+            Finish::Activate {
+                ticket: ticket.clone(),
+            },
+            NOW,
+        );
+        assert!(
+            matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
+            "{again:?}"
+        );
         home.door.disable(&name("alice"), "root", NOW).unwrap();
         stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
         let spent = changes(&mut home, &invitation, first());
-        assert!(matches!(spent, Err(AdministrationError::Code(_))), "{spent:?}");
+        assert!(
+            matches!(spent, Err(AdministrationError::Code(_))),
+            "{spent:?}"
+        );
         let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
         home.activates(&anew);
     }
@@ -191,7 +302,9 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
     let (mut home, invitation) = invited();
     let (code, ticket, _) = begun(changes(&mut home, &invitation, setup(Kind::First, "app")));
     let ticket = confirmed(&mut home, &ticket, &code);
-    home.door.cancel_one_time_code(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .cancel_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
     stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
     assert_eq!(enrolled(&mut home), Enrolled::No);
 }
@@ -200,32 +313,80 @@ fn an_invitation_that_was_taken_back_finishes_nothing() {
 #[test]
 fn tickets_lead_to_their_own_step_within_their_time() {
     let (mut home, app) = alice("");
-    let (code, ticket, codes) = begun(changes(&mut home, &code_of(&app, 0), setup(Kind::Further, "x")));
+    let (code, ticket, codes) = begun(changes(
+        &mut home,
+        &code_of(&app, 0),
+        setup(Kind::Further, "x"),
+    ));
     assert!(codes.is_empty());
-    stale(finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW));
-    stale(finishes(&mut home, Finish::KeepRecoveryCodes { ticket: ticket.clone() }, NOW));
-    let vouched = finishes(&mut home, Finish::Vouch { ticket: ticket.clone() }, NOW);
-    assert!(matches!(vouched, Err(AdministrationError::OnlyRoot)), "{vouched:?}");
-    let confirm = |code: &str| Finish::Confirm { ticket: ticket.clone(), code: code.to_owned().into() };
+    stale(finishes(
+        &mut home,
+        Finish::Activate {
+            ticket: ticket.clone(),
+        },
+        NOW,
+    ));
+    stale(finishes(
+        &mut home,
+        Finish::KeepRecoveryCodes {
+            ticket: ticket.clone(),
+        },
+        NOW,
+    ));
+    let vouched = finishes(
+        &mut home,
+        Finish::Vouch {
+            ticket: ticket.clone(),
+        },
+        NOW,
+    );
+    assert!(
+        matches!(vouched, Err(AdministrationError::OnlyRoot)),
+        "{vouched:?}"
+    );
+    let confirm = |code: &str| Finish::Confirm {
+        ticket: ticket.clone(),
+        code: code.to_owned().into(),
+    };
     let wrong = finishes(&mut home, confirm("000000"), NOW).unwrap().answer;
     assert!(matches!(wrong, Answer::NotConfirmed(_)), "{wrong:?}");
     stale(finishes(&mut home, confirm(&code), NOW.plus(900)));
 
     let confirmed = confirmed(&mut home, &ticket, &code);
     let others = name("alice");
-    let task = || Task::Finish(Finish::Activate { ticket: confirmed.clone() });
+    let task = || {
+        Task::Finish(Finish::Activate {
+            ticket: confirmed.clone(),
+        })
+    };
     for uid in [Some(UID + 1), None] {
         let caller = match uid {
             Some(uid) => Caller::Owner { name: &others, uid },
             None => Caller::Root("root"),
         };
-        let errand = Errand { account: name("alice"), task: task() };
+        let errand = Errand {
+            account: name("alice"),
+            task: task(),
+        };
         stale(home.door.run_errand(caller, &errand, NOW));
     }
-    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
     stale(asks(&mut home, "bob", "bob", task(), NOW));
-    stale(finishes(&mut home, Finish::Activate { ticket: confirmed.clone() }, NOW.plus(900)));
-    finishes(&mut home, Finish::Activate { ticket: confirmed }, NOW.plus(899)).unwrap();
+    stale(finishes(
+        &mut home,
+        Finish::Activate {
+            ticket: confirmed.clone(),
+        },
+        NOW.plus(900),
+    ));
+    finishes(
+        &mut home,
+        Finish::Activate { ticket: confirmed },
+        NOW.plus(899),
+    )
+    .unwrap();
     home::accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
 }
 
@@ -239,10 +400,15 @@ fn what_was_begun_does_not_outlive_a_revocation() {
     home.activates(&anew);
     stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
     assert_eq!(home.door.authenticators(&name("alice")).unwrap().len(), 1);
-    assert!(!home.holds(b"thief"), "what is not finished is nowhere in the store");
+    assert!(
+        !home.holds(b"thief"),
+        "what is not finished is nowhere in the store"
+    );
 
     let begun = one_more(&mut home, &code_of(&anew, 0), "thief");
-    home.door.remove_account(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .remove_account(&name("alice"), "root", NOW)
+        .unwrap();
     let third = Pending::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&third);
     stale(finishes(&mut home, Finish::Activate { ticket: begun }, NOW));
@@ -261,7 +427,14 @@ fn what_was_begun_does_not_outlive_the_data_keys() {
 fn an_authenticator_that_was_removed_does_not_come_back() {
     let (mut home, app) = alice("");
     let ticket = one_more(&mut home, &code_of(&app, 0), "x");
-    finishes(&mut home, Finish::Activate { ticket: ticket.clone() }, NOW).unwrap();
+    finishes(
+        &mut home,
+        Finish::Activate {
+            ticket: ticket.clone(),
+        },
+        NOW,
+    )
+    .unwrap();
     let remove = Change::RemoveAuthenticator("x".parse().unwrap());
     changes(&mut home, &code_of(&app, 1), remove).unwrap();
     stale(finishes(&mut home, Finish::Activate { ticket }, NOW));
@@ -271,28 +444,56 @@ fn an_authenticator_that_was_removed_does_not_come_back() {
 #[test]
 fn recovery_codes_are_replaced_once_and_used_ones_stay_used() {
     let (mut home, app) = alice("");
-    let new =
-        |home: &mut Home, code: &str| match changes(home, code, Change::BeginRecoveryCodes).unwrap().answer {
-            Answer::RecoveryCodes { codes, ticket } => (codes, ticket),
-            other => panic!("{other:?}"),
-        };
+    let new = |home: &mut Home, code: &str| match changes(home, code, Change::BeginRecoveryCodes)
+        .unwrap()
+        .answer
+    {
+        Answer::RecoveryCodes { codes, ticket } => (codes, ticket),
+        other => panic!("{other:?}"),
+    };
     let (codes, ticket) = new(&mut home, &code_of(&app, 0));
     home::accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
-    stale(finishes(&mut home, Finish::KeepRecoveryCodes { ticket }, NOW));
+    stale(finishes(
+        &mut home,
+        Finish::KeepRecoveryCodes { ticket },
+        NOW,
+    ));
     home::refused(&home.attempt("alice", &codes[0], NOW), Refusal::Wrong);
 
     let (codes, ticket) = new(&mut home, &code_of(&app, 1));
-    finishes(&mut home, Finish::KeepRecoveryCodes { ticket: ticket.clone() }, NOW).unwrap();
+    finishes(
+        &mut home,
+        Finish::KeepRecoveryCodes {
+            ticket: ticket.clone(),
+        },
+        NOW,
+    )
+    .unwrap();
     home::accepted(&home.attempt("alice", &codes[0], NOW));
-    stale(finishes(&mut home, Finish::KeepRecoveryCodes { ticket }, NOW));
-    home::refused(&home.attempt("alice", &codes[0], NOW), Refusal::Used { wait: 0 });
-    home::refused(&home.attempt("alice", &app.recovery_codes()[1].grouped(), NOW), Refusal::Wrong);
+    stale(finishes(
+        &mut home,
+        Finish::KeepRecoveryCodes { ticket },
+        NOW,
+    ));
+    home::refused(
+        &home.attempt("alice", &codes[0], NOW),
+        Refusal::Used { wait: 0 },
+    );
+    home::refused(
+        &home.attempt("alice", &app.recovery_codes()[1].grouped(), NOW),
+        Refusal::Wrong,
+    );
 }
 
 #[test]
 fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
     let (mut home, app) = alice("");
-    let reply = changes(&mut home, &app.recovery_codes()[0].grouped(), setup(Kind::Further, "x")).unwrap();
+    let reply = changes(
+        &mut home,
+        &app.recovery_codes()[0].grouped(),
+        setup(Kind::Further, "x"),
+    )
+    .unwrap();
     assert_eq!(reply.told, ["5 recovery codes are left"]);
     let (code, ticket, _) = begun(Ok(reply));
     let ticket = confirmed(&mut home, &ticket, &code);
@@ -304,9 +505,15 @@ fn a_recovery_code_changes_things_too_and_what_it_leaves_is_told() {
 fn a_refused_setup_spends_no_code() {
     let (mut home, app) = alice("");
     let taken = changes(&mut home, &code_of(&app, 0), setup(Kind::Further, "app"));
-    assert!(matches!(taken, Err(AdministrationError::LabelTaken(..))), "{taken:?}");
+    assert!(
+        matches!(taken, Err(AdministrationError::LabelTaken(..))),
+        "{taken:?}"
+    );
     let first = changes(&mut home, &code_of(&app, 0), setup(Kind::First, "x"));
-    assert!(matches!(first, Err(AdministrationError::AlreadyEnrolled(_))), "{first:?}");
+    assert!(
+        matches!(first, Err(AdministrationError::AlreadyEnrolled(_))),
+        "{first:?}"
+    );
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
 
@@ -316,11 +523,23 @@ fn root_changes_any_account_without_a_code() {
     let mut home = Home::new("");
     let account: UserName = name("alice");
     let mut run = |task| {
-        let errand = Errand { account: account.clone(), task };
+        let errand = Errand {
+            account: account.clone(),
+            task,
+        };
         home.door.run_errand(Caller::Root("root"), &errand, NOW)
     };
-    let (_, ticket, _) = begun(run(Task::Change { code: None, change: setup(Kind::First, "app") }));
-    run(Task::Finish(Finish::Vouch { ticket: ticket.clone() })).unwrap();
+    let (_, ticket, _) = begun(run(Task::Change {
+        code: None,
+        change: setup(Kind::First, "app"),
+    }));
+    run(Task::Finish(Finish::Vouch {
+        ticket: ticket.clone(),
+    }))
+    .unwrap();
     let again = run(Task::Finish(Finish::Vouch { ticket }));
-    assert!(matches!(again, Err(AdministrationError::AlreadyEnrolled(_))), "{again:?}");
+    assert!(
+        matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
+        "{again:?}"
+    );
 }

@@ -22,7 +22,14 @@ const HEADER: &str = "[gate]\nfirst_factor = \"header\"\n[[gate.trusted_proxies]
                       from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
 
 fn browser<'a>(origin: &'a Origin, cookie: Option<&'a str>) -> Browser<'a> {
-    Browser { origin, name: "Test", cookie, scope: "example.com", page: None, session: None }
+    Browser {
+        origin,
+        name: "Test",
+        cookie,
+        scope: "example.com",
+        page: None,
+        session: None,
+    }
 }
 
 impl Home {
@@ -30,8 +37,15 @@ impl Home {
     fn host_says(&mut self, said: Said, who: &str, from: &str, along: &str) -> AfterPassword {
         let (origin, who, along) = (remote(from), name(who), Answer::read(along.as_bytes()));
         let browser = browser(&origin, None);
-        match self.door.try_first_factor(&browser, &who, &along, NOW).unwrap() {
-            Ok(tried) => self.door.settle_first_factor(&browser, &who, tried, said, &along, NOW).unwrap(),
+        match self
+            .door
+            .try_first_factor(&browser, &who, &along, NOW)
+            .unwrap()
+        {
+            Ok(tried) => self
+                .door
+                .settle_first_factor(&browser, &who, tried, said, &along, NOW)
+                .unwrap(),
             Err(refusal) => AfterPassword::Refused(refusal),
         }
     }
@@ -39,13 +53,18 @@ impl Home {
     /// An identity that the proxy brings.
     fn is_brought(&mut self, who: &str, cookie: Option<&str>) -> AfterPassword {
         let origin = remote("192.0.2.7");
-        self.door.enter_identity(&browser(&origin, cookie), &name(who), NOW).unwrap()
+        self.door
+            .enter_identity(&browser(&origin, cookie), &name(who), NOW)
+            .unwrap()
     }
 
     fn causes(&mut self, who: &str) -> Vec<String> {
         let log = self.door.events(&Filter::default(), 0, 100).unwrap();
-        let of = log.into_iter().filter(|(_, event)| event.account == name(who));
-        of.map(|(_, event)| format!("{} {}", event.what.name(), event.cause)).collect()
+        let of = log
+            .into_iter()
+            .filter(|(_, event)| event.account == name(who));
+        of.map(|(_, event)| format!("{} {}", event.what.name(), event.cause))
+            .collect()
     }
 }
 
@@ -71,11 +90,23 @@ fn opened(after: AfterPassword) -> Opened {
 #[test]
 fn a_first_sign_in_by_the_hosts_password_makes_the_account() {
     let mut home = Home::new(PAM);
-    refused(&home.host_says(Said::Wrong, "bob", "192.0.2.7", ""), Refusal::Wrong);
-    assert!(home.door.status(&name("bob")).is_err(), "a wrong password makes none");
+    refused(
+        &home.host_says(Said::Wrong, "bob", "192.0.2.7", ""),
+        Refusal::Wrong,
+    );
+    assert!(
+        home.door.status(&name("bob")).is_err(),
+        "a wrong password makes none"
+    );
     let session = opened(home.host_says(Said::Right, "bob", "192.0.2.7", "")).session;
-    assert_eq!((session.name.as_str(), session.passed.second), ("bob", PassedSecond::None(Enrolled::No)));
-    assert_eq!(home.causes("bob"), ["account-added first-sign-in", "accepted password"]);
+    assert_eq!(
+        (session.name.as_str(), session.passed.second),
+        ("bob", PassedSecond::None(Enrolled::No))
+    );
+    assert_eq!(
+        home.causes("bob"),
+        ["account-added first-sign-in", "accepted password"]
+    );
     let again = opened(home.host_says(Said::Right, "bob", "192.0.2.7", "")).session;
     assert_eq!(again.account, session.account);
 }
@@ -87,7 +118,10 @@ fn the_hosts_groups_go_along_in_the_session() {
     let groups: Vec<_> = session.groups.iter().map(Group::as_str).collect();
     assert!(groups.contains(&"root"), "{groups:?}");
     let keys = home.door.token_keys();
-    assert_eq!(shared::session::Session::from_cookie(&session.to_cookie(&keys), &keys), Some(session));
+    assert_eq!(
+        shared::session::Session::from_cookie(&session.to_cookie(&keys), &keys),
+        Some(session)
+    );
 }
 
 /// Trap 13, of first factors: the one that is configured is the one that opens, and every second factor goes with it.
@@ -95,7 +129,9 @@ fn the_hosts_groups_go_along_in_the_session() {
 fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
     for extra in [PAM, HEADER] {
         let (mut home, app) = alice(extra);
-        home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+        home.door
+            .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+            .unwrap();
         let origin = remote("192.0.2.7");
         let by_password = home.door.enter_password(
             &browser(&origin, None),
@@ -113,11 +149,15 @@ fn trap_13_every_method_that_is_on_is_accepted_and_none_that_is_off() {
                 PAM => home.host_says(Said::Right, "alice", "192.0.2.7", ""),
                 _ => home.is_brought("alice", None),
             };
-            let AfterPassword::Code(pass) = next else { panic!("no code is asked") };
+            let AfterPassword::Code(pass) = next else {
+                panic!("no code is asked")
+            };
             assert_eq!(pass.payload().methods, Methods::App);
             let answer = Answer::read(typed.as_bytes());
             let browser = browser(&origin, None);
-            let entered = home.door.enter_code(&browser, &pass, &answer, Trust::NotAsked, NOW);
+            let entered = home
+                .door
+                .enter_code(&browser, &pass, &answer, Trust::NotAsked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Opened(_)));
         }
     }
@@ -129,13 +169,21 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     for _ in 0..5 {
         // the host never answered: what was charged stays charged
-        let tried = home.door.try_first_factor(&browser(&origin, None), &who, &Answer::Unfit, NOW);
+        let tried = home
+            .door
+            .try_first_factor(&browser(&origin, None), &who, &Answer::Unfit, NOW);
         drop(tried.unwrap().unwrap());
     }
-    refused(&home.host_says(Said::Right, "alice", "192.0.2.8", ""), Refusal::Delayed { wait: 30 });
+    refused(
+        &home.host_says(Said::Right, "alice", "192.0.2.8", ""),
+        Refusal::Delayed { wait: 30 },
+    );
     // with a recovery code it is looked at, and one without the other opens nothing
     let code = recovery(&app, 0);
-    refused(&home.host_says(Said::Wrong, "alice", "192.0.2.8", &code), Refusal::Wrong);
+    refused(
+        &home.host_says(Said::Wrong, "alice", "192.0.2.8", &code),
+        Refusal::Wrong,
+    );
     let opened = opened(home.host_says(Said::Right, "alice", "192.0.2.8", &code));
     assert_eq!(opened.means, Means::RecoveryCode);
 }
@@ -144,7 +192,10 @@ fn a_password_of_the_host_is_charged_until_the_host_has_said_that_it_is_right() 
 fn a_host_that_was_not_asked_costs_nothing() {
     let (mut home, _) = alice(PAM);
     for _ in 0..20 {
-        refused(&home.host_says(Said::Unasked, "alice", "192.0.2.7", ""), Refusal::Unfit);
+        refused(
+            &home.host_says(Said::Unasked, "alice", "192.0.2.7", ""),
+            Refusal::Unfit,
+        );
     }
     let next = home.host_says(Said::Right, "alice", "192.0.2.7", "");
     assert!(matches!(next, AfterPassword::Code(_)));
@@ -155,9 +206,15 @@ fn whatever_ends_all_sessions_while_the_host_is_asked_ends_this_sign_in_too() {
     let (mut home, _) = alice(PAM);
     let (origin, who) = (remote("192.0.2.7"), name("alice"));
     let browser = browser(&origin, None);
-    let tried = home.door.try_first_factor(&browser, &who, &Answer::Unfit, NOW).unwrap().unwrap();
+    let tried = home
+        .door
+        .try_first_factor(&browser, &who, &Answer::Unfit, NOW)
+        .unwrap()
+        .unwrap();
     home.door.disable(&who, "root", NOW).unwrap();
-    let after = home.door.settle_first_factor(&browser, &who, tried, Said::Right, &Answer::Unfit, NOW);
+    let after =
+        home.door
+            .settle_first_factor(&browser, &who, tried, Said::Right, &Answer::Unfit, NOW);
     refused(&after.unwrap(), Refusal::Expired);
 }
 
@@ -166,9 +223,15 @@ fn names_without_an_account_are_counted_too() {
     let mut home = Home::new(PAM);
     for host in 1..=5 {
         let from = format!("198.51.100.{host}");
-        refused(&home.host_says(Said::Wrong, "nobody", &from, ""), Refusal::Wrong);
+        refused(
+            &home.host_says(Said::Wrong, "nobody", &from, ""),
+            Refusal::Wrong,
+        );
     }
-    refused(&home.host_says(Said::Right, "nobody", "192.0.2.7", ""), Refusal::Delayed { wait: 30 });
+    refused(
+        &home.host_says(Said::Right, "nobody", "192.0.2.7", ""),
+        Refusal::Delayed { wait: 30 },
+    );
 }
 
 /// L10: whoever is enrolled is asked for the code, also where a session was opened before.
@@ -176,33 +239,59 @@ fn names_without_an_account_are_counted_too() {
 fn trap_16_an_identity_opens_nothing_for_an_enrolled_account_without_a_code() {
     let (mut home, app) = alice(HEADER);
     for _ in 0..3 {
-        let AfterPassword::Code(pass) = home.is_brought("alice", None) else { panic!("it opens") };
+        let AfterPassword::Code(pass) = home.is_brought("alice", None) else {
+            panic!("it opens")
+        };
         let origin = remote("192.0.2.7");
         for typed in ["", "000000", PASSWORD] {
             let answer = Answer::read(typed.as_bytes());
             let browser = browser(&origin, None);
-            let entered = home.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW);
+            let entered = home
+                .door
+                .enter_code(&browser, &pass, &answer, Trust::Asked, NOW);
             assert!(matches!(entered.unwrap(), AfterCode::Refused(_)));
         }
     }
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     // but for a browser in which a code was given, and which the person trusts
-    let AfterPassword::Code(pass) = home.is_brought("alice", None) else { panic!("it opens") };
-    let (origin, answer) = (remote("192.0.2.7"), Answer::read(code_of(&app, 0).as_bytes()));
-    let entered = home.door.enter_code(&browser(&origin, None), &pass, &answer, Trust::Asked, NOW);
-    let AfterCode::Opened(entered) = entered.unwrap() else { panic!("not opened") };
+    let AfterPassword::Code(pass) = home.is_brought("alice", None) else {
+        panic!("it opens")
+    };
+    let (origin, answer) = (
+        remote("192.0.2.7"),
+        Answer::read(code_of(&app, 0).as_bytes()),
+    );
+    let entered = home
+        .door
+        .enter_code(&browser(&origin, None), &pass, &answer, Trust::Asked, NOW);
+    let AfterCode::Opened(entered) = entered.unwrap() else {
+        panic!("not opened")
+    };
     let cookie = entered.browser_cookie.unwrap().to_string();
-    assert_eq!(opened(home.is_brought("alice", Some(&cookie))).means, Means::TrustedBrowser);
+    assert_eq!(
+        opened(home.is_brought("alice", Some(&cookie))).means,
+        Means::TrustedBrowser
+    );
     let bob = opened(home.is_brought("bob", Some(&cookie)));
-    assert_eq!((bob.means, bob.browser_cookie), (Means::Identity, None), "it is hers alone");
+    assert_eq!(
+        (bob.means, bob.browser_cookie),
+        (Means::Identity, None),
+        "it is hers alone"
+    );
 }
 
 #[test]
 fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
     let mut home = Home::new(HEADER);
     let opened = opened(home.is_brought("carol", None));
-    assert_eq!((opened.means, opened.session.groups), (Means::Identity, Vec::new()));
-    assert_eq!(home.causes("carol"), ["account-added first-sign-in", "accepted identity"]);
+    assert_eq!(
+        (opened.means, opened.session.groups),
+        (Means::Identity, Vec::new())
+    );
+    assert_eq!(
+        home.causes("carol"),
+        ["account-added first-sign-in", "accepted identity"]
+    );
 }
 
 /// L13
@@ -210,13 +299,16 @@ fn an_identity_alone_opens_where_no_code_is_needed_and_makes_the_account() {
 fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
     for extra in [PAM, HEADER] {
         for (within, needs) in [("0s", MayEnroll::WithOneTimeCode), ("1h", MayEnroll::Yes)] {
-            let policy = format!("{extra}[policy]\nrequired = \"all\"\nenroll_within = \"{within}\"");
+            let policy =
+                format!("{extra}[policy]\nrequired = \"all\"\nenroll_within = \"{within}\"");
             let mut home = Home::new(&policy);
             let next = match extra {
                 PAM => home.host_says(Said::Right, "bob", "192.0.2.7", ""),
                 _ => home.is_brought("bob", None),
             };
-            let AfterPassword::Setup(token) = next else { panic!("it opens") };
+            let AfterPassword::Setup(token) = next else {
+                panic!("it opens")
+            };
             assert_eq!(token.payload().may, needs, "{extra} {within}");
             assert!(home.door.sessions(&name("bob"), NOW).unwrap().is_empty());
         }
@@ -228,7 +320,10 @@ fn whoever_is_required_and_not_enrolled_gets_nothing_but_a_setup() {
 fn an_identity_is_no_password_to_an_exemption() {
     let exempt = "[[policy.exempt]]\nafter = [\"password\"]\n";
     let (mut home, _) = alice(&format!("{exempt}{HEADER}"));
-    assert!(matches!(home.is_brought("alice", None), AfterPassword::Code(_)));
+    assert!(matches!(
+        home.is_brought("alice", None),
+        AfterPassword::Code(_)
+    ));
     let (mut home, _) = alice(&format!("{exempt}{PAM}"));
     let session = opened(home.host_says(Said::Right, "alice", "192.0.2.7", "")).session;
     assert_eq!(session.passed.second, PassedSecond::None(Enrolled::Yes));

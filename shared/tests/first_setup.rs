@@ -17,18 +17,48 @@ use shared::totp::code;
 
 fn setup(kind: Kind) -> Setup {
     let name = "app".parse().unwrap();
-    Setup { kind, name, seed: None, counter: None, algorithm: None, digits: None, period: None }
+    Setup {
+        kind,
+        name,
+        seed: None,
+        counter: None,
+        algorithm: None,
+        digits: None,
+        period: None,
+    }
 }
 
-fn asks(home: &mut Home, who: &str, account: &str, now: Timestamp) -> Result<Asking, AdministrationError> {
+fn asks(
+    home: &mut Home,
+    who: &str,
+    account: &str,
+    now: Timestamp,
+) -> Result<Asking, AdministrationError> {
     let who = name(who);
-    let caller = Caller::Owner { name: &who, uid: 1000 };
-    home.door.ask_first_setup(caller, &name(account), setup(Kind::First), now)
+    let caller = Caller::Owner {
+        name: &who,
+        uid: 1000,
+    };
+    home.door
+        .ask_first_setup(caller, &name(account), setup(Kind::First), now)
 }
 
-fn hears(home: &mut Home, asking: Asking, said: Said, now: Timestamp) -> Result<Reply, AdministrationError> {
+fn hears(
+    home: &mut Home,
+    asking: Asking,
+    said: Said,
+    now: Timestamp,
+) -> Result<Reply, AdministrationError> {
     let who = name("alice");
-    home.door.begin_first_setup(Caller::Owner { name: &who, uid: 1000 }, asking, said, now)
+    home.door.begin_first_setup(
+        Caller::Owner {
+            name: &who,
+            uid: 1000,
+        },
+        asking,
+        said,
+        now,
+    )
 }
 
 fn tries(home: &mut Home, said: Said, now: Timestamp) -> Result<Reply, AdministrationError> {
@@ -38,18 +68,45 @@ fn tries(home: &mut Home, said: Said, now: Timestamp) -> Result<Reply, Administr
 
 fn finishes(home: &mut Home, finish: Finish) -> Result<Reply, AdministrationError> {
     let who = name("alice");
-    let errand = Errand { account: who.clone(), task: Task::Finish(finish) };
-    home.door.run_errand(Caller::Owner { name: &who, uid: 1000 }, &errand, NOW)
+    let errand = Errand {
+        account: who.clone(),
+        task: Task::Finish(finish),
+    };
+    home.door.run_errand(
+        Caller::Owner {
+            name: &who,
+            uid: 1000,
+        },
+        &errand,
+        NOW,
+    )
 }
 
 /// The confirmed setup that came of a right password.
 #[track_caller]
 fn confirmed(home: &mut Home, begun: Reply) -> Typed {
-    let Answer::Setup { url, ticket, recovery_codes, .. } = begun.answer else { panic!("{begun:?}") };
+    let Answer::Setup {
+        url,
+        ticket,
+        recovery_codes,
+        ..
+    } = begun.answer
+    else {
+        panic!("{begun:?}")
+    };
     assert_eq!(recovery_codes.len(), 6);
     let (secret, parameters) = otpauth::read(&url).unwrap();
     let shown = code(&secret, parameters, parameters.moving.step_at(NOW).unwrap());
-    match finishes(home, Finish::Confirm { ticket, code: shown.to_string().into() }).unwrap().answer {
+    match finishes(
+        home,
+        Finish::Confirm {
+            ticket,
+            code: shown.to_string().into(),
+        },
+    )
+    .unwrap()
+    .answer
+    {
         Answer::Confirmed { ticket } => ticket,
         other => panic!("{other:?}"),
     }
@@ -65,19 +122,36 @@ fn a_right_password_begins_the_first_setup_also_of_someone_without_an_account() 
     let begun = tries(&mut home, Said::Right, NOW).unwrap();
     let ticket = confirmed(&mut home, begun);
     assert_eq!(enrolled(&mut home), Enrolled::No);
-    finishes(&mut home, Finish::Activate { ticket: ticket.clone() }).unwrap();
+    finishes(
+        &mut home,
+        Finish::Activate {
+            ticket: ticket.clone(),
+        },
+    )
+    .unwrap();
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
     let again = finishes(&mut home, Finish::Activate { ticket });
-    assert!(matches!(again, Err(AdministrationError::AlreadyEnrolled(_))), "{again:?}");
+    assert!(
+        matches!(again, Err(AdministrationError::AlreadyEnrolled(_))),
+        "{again:?}"
+    );
 }
 
 #[test]
 fn wrong_passwords_are_delayed_and_never_lock() {
     let mut home = Home::new("[throttle]\nlock_after = 10\n");
-    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
     for _ in 0..5 {
         let wrong = tries(&mut home, Said::Wrong, NOW);
-        assert!(matches!(wrong, Err(AdministrationError::HostPassword(Refusal::Wrong))), "{wrong:?}");
+        assert!(
+            matches!(
+                wrong,
+                Err(AdministrationError::HostPassword(Refusal::Wrong))
+            ),
+            "{wrong:?}"
+        );
     }
     let delayed = asks(&mut home, "alice", "alice", NOW);
     let Err(AdministrationError::HostPassword(Refusal::Delayed { wait: 30 })) = delayed else {
@@ -87,7 +161,13 @@ fn wrong_passwords_are_delayed_and_never_lock() {
     for _ in 0..20 {
         now = now.plus(3600);
         let wrong = tries(&mut home, Said::Wrong, now);
-        assert!(matches!(wrong, Err(AdministrationError::HostPassword(Refusal::Wrong))), "{wrong:?}");
+        assert!(
+            matches!(
+                wrong,
+                Err(AdministrationError::HostPassword(Refusal::Wrong))
+            ),
+            "{wrong:?}"
+        );
     }
     tries(&mut home, Said::Right, now.plus(3600)).unwrap();
     // a success forgives
@@ -100,7 +180,9 @@ fn wrong_passwords_are_delayed_and_never_lock() {
 #[test]
 fn no_more_are_looked_at_at_once_than_the_row_allows() {
     let mut home = Home::new("");
-    let asked: Vec<_> = (0..20).filter_map(|_| asks(&mut home, "alice", "alice", NOW).ok()).collect();
+    let asked: Vec<_> = (0..20)
+        .filter_map(|_| asks(&mut home, "alice", "alice", NOW).ok())
+        .collect();
     assert_eq!(asked.len(), 5);
     for asking in asked {
         hears(&mut home, asking, Said::Right, NOW).unwrap();
@@ -113,14 +195,20 @@ fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
     let mut home = Home::new("");
     for _ in 0..20 {
         let unasked = tries(&mut home, Said::Unasked, NOW);
-        assert!(matches!(unasked, Err(AdministrationError::PasswordUnasked(_))), "{unasked:?}");
+        assert!(
+            matches!(unasked, Err(AdministrationError::PasswordUnasked(_))),
+            "{unasked:?}"
+        );
     }
     for _ in 0..5 {
         drop(asks(&mut home, "alice", "alice", NOW).unwrap());
     }
     let delayed = asks(&mut home, "alice", "alice", NOW);
     assert!(
-        matches!(delayed, Err(AdministrationError::HostPassword(Refusal::Delayed { .. }))),
+        matches!(
+            delayed,
+            Err(AdministrationError::HostPassword(Refusal::Delayed { .. }))
+        ),
         "{delayed:?}"
     );
 }
@@ -130,12 +218,25 @@ fn what_the_host_was_not_asked_is_free_and_what_it_did_not_answer_is_not() {
 fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     let mut home = Home::new("");
     let others = asks(&mut home, "bob", "alice", NOW);
-    assert!(matches!(others, Err(AdministrationError::NotOwn(_))), "{others:?}");
+    assert!(
+        matches!(others, Err(AdministrationError::NotOwn(_))),
+        "{others:?}"
+    );
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
     let who = name("bob");
-    let taken =
-        home.door.begin_first_setup(Caller::Owner { name: &who, uid: 1001 }, asking, Said::Right, NOW);
-    assert!(matches!(taken, Err(AdministrationError::NotOwn(_))), "{taken:?}");
+    let taken = home.door.begin_first_setup(
+        Caller::Owner {
+            name: &who,
+            uid: 1001,
+        },
+        asking,
+        Said::Right,
+        NOW,
+    );
+    assert!(
+        matches!(taken, Err(AdministrationError::NotOwn(_))),
+        "{taken:?}"
+    );
 
     let app = Pending::new(home.door.config(), &name("alice")).unwrap();
     let meanwhile = asks(&mut home, "alice", "alice", NOW).unwrap();
@@ -143,12 +244,21 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
     let begun = hears(&mut home, meanwhile, Said::Right, NOW).unwrap();
     let ticket = confirmed(&mut home, begun);
     let late = finishes(&mut home, Finish::Activate { ticket });
-    assert!(matches!(late, Err(AdministrationError::AlreadyEnrolled(_))), "{late:?}");
+    assert!(
+        matches!(late, Err(AdministrationError::AlreadyEnrolled(_))),
+        "{late:?}"
+    );
     for kind in [Kind::First, Kind::Further] {
         let who = name("alice");
-        let caller = Caller::Owner { name: &who, uid: 1000 };
+        let caller = Caller::Owner {
+            name: &who,
+            uid: 1000,
+        };
         let on = home.door.ask_first_setup(caller, &who, setup(kind), NOW);
-        assert!(matches!(on, Err(AdministrationError::AlreadyEnrolled(_))), "{on:?}");
+        assert!(
+            matches!(on, Err(AdministrationError::AlreadyEnrolled(_))),
+            "{on:?}"
+        );
     }
     home::accepted(&home.attempt("alice", &home::code_of(&app, 0), NOW));
 }
@@ -157,24 +267,39 @@ fn a_password_changes_nothing_but_ones_own_first_second_factor() {
 #[test]
 fn a_setup_that_was_asked_for_does_not_outlive_a_removal() {
     let mut home = Home::new("");
-    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
     let asking = asks(&mut home, "alice", "alice", NOW).unwrap();
-    home.door.remove_account(&name("alice"), "root", NOW).unwrap();
-    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .remove_account(&name("alice"), "root", NOW)
+        .unwrap();
+    home.door
+        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
     let begun = hears(&mut home, asking, Said::Right, NOW).unwrap();
     let ticket = confirmed(&mut home, begun);
     let stale = finishes(&mut home, Finish::Activate { ticket });
-    assert!(matches!(stale, Err(AdministrationError::Stale)), "{stale:?}");
+    assert!(
+        matches!(stale, Err(AdministrationError::Stale)),
+        "{stale:?}"
+    );
 }
 
 /// L13
 #[test]
 fn where_the_policy_wants_a_one_time_code_no_password_does() {
-    for policy in ["\"one-time-code\"", "\"networks\"\nself_enroll_networks = [\"127.0.0.0/8\", \"::/0\"]"] {
+    for policy in [
+        "\"one-time-code\"",
+        "\"networks\"\nself_enroll_networks = [\"127.0.0.0/8\", \"::/0\"]",
+    ] {
         let mut home = Home::new(&format!("[policy]\nself_enroll = {policy}\n"));
         for _ in 0..20 {
             let refused = asks(&mut home, "alice", "alice", NOW);
-            assert!(matches!(refused, Err(AdministrationError::PasswordNotEnough(_))), "{refused:?}");
+            assert!(
+                matches!(refused, Err(AdministrationError::PasswordNotEnough(_))),
+                "{refused:?}"
+            );
         }
     }
 }
@@ -182,11 +307,27 @@ fn where_the_policy_wants_a_one_time_code_no_password_does() {
 #[test]
 fn where_the_host_is_not_asked_no_password_is_right() {
     let mut home = Home::new("");
-    let task = Task::FirstSetup { password: "secret".to_owned().into(), setup: setup(Kind::First) };
-    let errand = Errand { account: name("alice"), task };
+    let task = Task::FirstSetup {
+        password: "secret".to_owned().into(),
+        setup: setup(Kind::First),
+    };
+    let errand = Errand {
+        account: name("alice"),
+        task,
+    };
     assert!(!format!("{errand:?}").contains("secret"));
-    let run = home.door.run_errand(Caller::Owner { name: &name("alice"), uid: 1000 }, &errand, NOW);
-    assert!(matches!(run, Err(AdministrationError::PasswordUnasked(_))), "{run:?}");
+    let run = home.door.run_errand(
+        Caller::Owner {
+            name: &name("alice"),
+            uid: 1000,
+        },
+        &errand,
+        NOW,
+    );
+    assert!(
+        matches!(run, Err(AdministrationError::PasswordUnasked(_))),
+        "{run:?}"
+    );
 }
 
 /// As at the web: required and too late, it takes an administrator's one-time code.
@@ -197,8 +338,14 @@ fn someone_required_needs_a_one_time_code_once_their_time_is_over() {
     let begun = tries(&mut home, Said::Right, NOW.plus(3599)).unwrap();
     assert!(matches!(begun.answer, Answer::Setup { .. }));
     let late = tries(&mut home, Said::Right, NOW.plus(3600)).unwrap_err();
-    assert!(matches!(late, AdministrationError::PasswordNotEnough(_)), "{late:?}");
+    assert!(
+        matches!(late, AdministrationError::PasswordNotEnough(_)),
+        "{late:?}"
+    );
     let mut home = Home::new("[policy]\nrequired = \"all\"");
     let never = tries(&mut home, Said::Right, NOW).unwrap_err();
-    assert!(matches!(never, AdministrationError::PasswordNotEnough(_)), "{never:?}");
+    assert!(
+        matches!(never, AdministrationError::PasswordNotEnough(_)),
+        "{never:?}"
+    );
 }

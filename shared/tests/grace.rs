@@ -4,8 +4,8 @@
 mod home;
 
 use home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_at, code_of, name, password, recovery,
-    remote,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, code_at, code_of, name, password,
+    recovery, remote,
 };
 use shared::clock::Timestamp;
 use shared::config::Grace;
@@ -20,9 +20,21 @@ const HOUR: Grace = Grace::of(3600);
 const HERE: &str = "192.0.2.7";
 
 /// Whether alice is spared at a service.
-fn spared_at(door: &mut Door, service: &str, origin: &Origin, stage: Stage, now: Timestamp) -> bool {
+fn spared_at(
+    door: &mut Door,
+    service: &str,
+    origin: &Origin,
+    stage: Stage,
+    now: Timestamp,
+) -> bool {
     let alice = name("alice");
-    let visitor = Visitor { name: &alice, stage, origin, browser: None, service };
+    let visitor = Visitor {
+        name: &alice,
+        stage,
+        origin,
+        browser: None,
+        service,
+    };
     door.grace(&visitor, HOUR, now).unwrap() == Spared::Yes
 }
 
@@ -32,7 +44,13 @@ impl Home {
     }
 
     fn code_from(&mut self, app: &Pending, address: &str, offset: i64) {
-        accepted(&self.attempt_from("alice", &remote(address), Stage::After, &code_of(app, offset), NOW));
+        accepted(&self.attempt_from(
+            "alice",
+            &remote(address),
+            Stage::After,
+            &code_of(app, offset),
+            NOW,
+        ));
     }
 }
 
@@ -44,16 +62,26 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
     assert!(home.spared(NOW) && home.spared(NOW.plus(3599)));
     assert!(!home.spared(NOW.plus(3600)));
     assert!(!home.spared(NOW.minus(1)), "the clock was set back");
-    let mut at =
-        |service: &str, origin: &Origin, stage| spared_at(&mut home.door, service, origin, stage, NOW);
+    let mut at = |service: &str, origin: &Origin, stage| {
+        spared_at(&mut home.door, service, origin, stage, NOW)
+    };
     assert!(!at("other", &remote(HERE), Stage::After));
     assert!(!at("test", &remote("192.0.2.8"), Stage::After));
     assert!(!at("test", &remote(HERE), Stage::Before));
     assert!(!at("test", &Origin::Unknown, Stage::After));
-    assert!(!at("test", &Origin::Local("alice".to_owned()), Stage::After));
+    assert!(!at(
+        "test",
+        &Origin::Local("alice".to_owned()),
+        Stage::After
+    ));
     let bob = name("bob");
-    let visitor =
-        Visitor { name: &bob, stage: Stage::After, origin: &remote(HERE), browser: None, service: "test" };
+    let visitor = Visitor {
+        name: &bob,
+        stage: Stage::After,
+        origin: &remote(HERE),
+        browser: None,
+        service: "test",
+    };
     assert_eq!(home.door.grace(&visitor, HOUR, NOW).unwrap(), Spared::No);
     // asking begins none anew
     assert!(home.spared(NOW.plus(3500)));
@@ -63,9 +91,18 @@ fn a_code_spares_the_next_at_the_same_service_and_address_for_its_time() {
 #[test]
 fn without_an_address_no_code_begins_one() {
     let (mut home, app) = alice("");
-    for (origin, offset) in [(Origin::Unknown, -1), (Origin::Local("alice".to_owned()), 0)] {
+    for (origin, offset) in [
+        (Origin::Unknown, -1),
+        (Origin::Local("alice".to_owned()), 0),
+    ] {
         accepted(&home.attempt_from("alice", &origin, Stage::After, &code_of(&app, offset), NOW));
-        assert!(!spared_at(&mut home.door, "test", &origin, Stage::After, NOW));
+        assert!(!spared_at(
+            &mut home.door,
+            "test",
+            &origin,
+            Stage::After,
+            NOW
+        ));
     }
     assert!(!home.spared(NOW));
 }
@@ -76,23 +113,56 @@ fn a_code_before_the_first_factor_begins_none_also_when_it_is_booked() {
     let (origin, alice) = (remote(HERE), name("alice"));
     accepted(&home.attempt_from("alice", &origin, Stage::Before, &code_of(&app, 0), NOW));
     assert!(!home.spared(NOW));
-    let visitor =
-        Visitor { name: &alice, stage: Stage::Before, origin: &origin, browser: None, service: "test" };
-    assert!(home.door.entered(&visitor, Means::Code, NOW).unwrap().is_some());
+    let visitor = Visitor {
+        name: &alice,
+        stage: Stage::Before,
+        origin: &origin,
+        browser: None,
+        service: "test",
+    };
+    assert!(
+        home.door
+            .entered(&visitor, Means::Code, NOW)
+            .unwrap()
+            .is_some()
+    );
     assert!(!home.spared(NOW));
 }
 
 #[test]
 fn nothing_but_a_code_begins_one() {
     let (mut home, app) = alice("");
-    accepted(&home.attempt_from("alice", &remote(HERE), Stage::After, &recovery(&app, 0), NOW));
-    let (one_time, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
-    accepted(&home.attempt_from("alice", &remote(HERE), Stage::After, &one_time.grouped(), NOW));
+    accepted(&home.attempt_from(
+        "alice",
+        &remote(HERE),
+        Stage::After,
+        &recovery(&app, 0),
+        NOW,
+    ));
+    let (one_time, _) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
+    accepted(&home.attempt_from(
+        "alice",
+        &remote(HERE),
+        Stage::After,
+        &one_time.grouped(),
+        NOW,
+    ));
     let (label, scope) = ("x".parse().unwrap(), "pam:test".parse().unwrap());
-    let made = home.door.add_app_password(&name("alice"), &label, &scope, None, "root", NOW).unwrap();
+    let made = home
+        .door
+        .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
+        .unwrap();
     let (alice, origin) = (name("alice"), remote(HERE));
-    let visitor =
-        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+    let visitor = Visitor {
+        name: &alice,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: "test",
+    };
     assert!(home.door.admit(&visitor, &made, NOW).unwrap().is_ok());
     assert!(!home.spared(NOW));
 }
@@ -103,7 +173,13 @@ fn whoever_guesses_from_there_is_not_spared() {
     home.code_from(&app, HERE, 0);
     for _ in 0..5 {
         assert!(home.spared(NOW));
-        home.attempt_from("alice", &remote(HERE), Stage::After, &code_of(&app, 99), NOW);
+        home.attempt_from(
+            "alice",
+            &remote(HERE),
+            Stage::After,
+            &code_of(&app, 99),
+            NOW,
+        );
     }
     assert!(!home.spared(NOW));
     assert!(home.spared(NOW.plus(120)));
@@ -115,11 +191,15 @@ fn every_revocation_ends_it() {
     type Act = fn(&mut Home, &Pending, Timestamp);
     let acts: [(&str, Act); 13] = [
         ("a new password", |home, _, now| {
-            home.door.set_password(&name("alice"), &password(PASSWORD), "root", now).unwrap();
+            home.door
+                .set_password(&name("alice"), &password(PASSWORD), "root", now)
+                .unwrap();
         }),
         ("one of this host", |home, _, now| {
             let actor = Actor::Service("alice", &Origin::Unknown, "passwd");
-            home.door.host_password_changed(&name("alice"), actor, now).unwrap();
+            home.door
+                .host_password_changed(&name("alice"), actor, now)
+                .unwrap();
         }),
         ("disabled, and enrolled anew", |home, app, now| {
             home.door.disable(&name("alice"), "root", now).unwrap();
@@ -128,40 +208,79 @@ fn every_revocation_ends_it() {
         ("a new authenticator", |home, _, now| {
             let further = Pending::further(home.door.config(), &name("alice")).unwrap();
             let further = further.called("second".parse().unwrap());
-            home.door.activate(&further, &Confirmation::vouched(), "root", now).unwrap();
+            home.door
+                .activate(&further, &Confirmation::vouched(), "root", now)
+                .unwrap();
         }),
         ("an authenticator removed", |home, _, now| {
-            home.door.remove_authenticator(&name("alice"), &"second".parse().unwrap(), "root", now).unwrap();
+            home.door
+                .remove_authenticator(&name("alice"), &"second".parse().unwrap(), "root", now)
+                .unwrap();
         }),
         ("a recovery code", |home, app, now| {
             let origin = remote("198.51.100.1");
             accepted(&home.attempt_from("alice", &origin, Stage::After, &recovery(app, 0), now));
         }),
         ("a recovery code from there", |home, app, now| {
-            accepted(&home.attempt_from("alice", &remote(HERE), Stage::After, &recovery(app, 1), now));
+            accepted(&home.attempt_from(
+                "alice",
+                &remote(HERE),
+                Stage::After,
+                &recovery(app, 1),
+                now,
+            ));
         }),
         ("groups", |home, _, now| {
-            home.door.change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", now).unwrap();
+            home.door
+                .change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", now)
+                .unwrap();
         }),
         ("sessions revoked", |home, _, now| {
-            assert_eq!(home.door.revoke_sessions(&name("alice"), None, "root", now).unwrap(), 0);
+            assert_eq!(
+                home.door
+                    .revoke_sessions(&name("alice"), None, "root", now)
+                    .unwrap(),
+                0
+            );
         }),
         ("browsers revoked", |home, _, now| {
-            assert_eq!(home.door.revoke_browsers(&name("alice"), None, "root", now).unwrap(), 0);
+            assert_eq!(
+                home.door
+                    .revoke_browsers(&name("alice"), None, "root", now)
+                    .unwrap(),
+                0
+            );
         }),
         ("another name and back", |home, _, now| {
             home.door
-                .rename_account(&name("alice"), &name("alison"), shared::name::Distinct::No, "root", now)
+                .rename_account(
+                    &name("alice"),
+                    &name("alison"),
+                    shared::name::Distinct::No,
+                    "root",
+                    now,
+                )
                 .unwrap();
             home.door
-                .rename_account(&name("alison"), &name("alice"), shared::name::Distinct::No, "root", now)
+                .rename_account(
+                    &name("alison"),
+                    &name("alice"),
+                    shared::name::Distinct::No,
+                    "root",
+                    now,
+                )
                 .unwrap();
         }),
         ("all keys renewed", |home, _, now| {
-            home.door.rotate_keys(Renewal::All, "root", now).map(drop).unwrap();
+            home.door
+                .rotate_keys(Renewal::All, "root", now)
+                .map(drop)
+                .unwrap();
         }),
         ("removed, and made anew", |home, app, now| {
-            home.door.remove_account(&name("alice"), "root", now).unwrap();
+            home.door
+                .remove_account(&name("alice"), "root", now)
+                .unwrap();
             home.activates(app);
         }),
     ];
@@ -181,10 +300,20 @@ fn every_revocation_ends_it() {
 fn a_session_or_browser_that_is_not_there_ends_none() {
     let (mut home, app) = alice("");
     home.code_from(&app, HERE, 0);
-    let revoked = home.door.revoke_browsers(&name("alice"), Some(7), "root", NOW);
-    assert!(matches!(revoked, Err(AdministrationError::NothingToRevoke(..))));
+    let revoked = home
+        .door
+        .revoke_browsers(&name("alice"), Some(7), "root", NOW);
+    assert!(matches!(
+        revoked,
+        Err(AdministrationError::NothingToRevoke(..))
+    ));
     assert!(home.spared(NOW));
-    home.door.revoke_browsers(&name("alice"), None, "root", NOW).unwrap();
+    home.door
+        .revoke_browsers(&name("alice"), None, "root", NOW)
+        .unwrap();
     let again = home.door.revoke_sessions(&name("alice"), None, "root", NOW);
-    assert!(matches!(again, Err(AdministrationError::NothingToRevoke(..))));
+    assert!(matches!(
+        again,
+        Err(AdministrationError::NothingToRevoke(..))
+    ));
 }

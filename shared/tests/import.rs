@@ -46,7 +46,10 @@ fn a_file_of_another_format_is_refused() {
         for (name, bytes) in fixtures(folder) {
             for (other, format) in formats(&alice) {
                 let alike = folder == other || (name == "export.uris" && other == "otpauth");
-                assert!(alike || read(format, &bytes).is_err(), "{folder}/{name} as {other}");
+                assert!(
+                    alike || read(format, &bytes).is_err(),
+                    "{folder}/{name} as {other}"
+                );
             }
         }
     }
@@ -65,25 +68,45 @@ fn files_that_are_too_large_or_no_text_are_refused() {
 }
 
 fn formats(alice: &UserName) -> [(&'static str, Format<'_>); 6] {
-    const SHARED: &[u8] =
-        &[0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12];
+    const SHARED: &[u8] = &[
+        0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90,
+        0x12,
+    ];
     [
-        ("google-authenticator", Format::GoogleAuthenticator { account: alice }),
-        ("oath", Format::Oath { now: Timestamp(1_795_278_930) }),
+        (
+            "google-authenticator",
+            Format::GoogleAuthenticator { account: alice },
+        ),
+        (
+            "oath",
+            Format::Oath {
+                now: Timestamp(1_795_278_930),
+            },
+        ),
         ("otpauth", Format::Otpauth),
         ("migration", Format::OtpauthMigration),
-        ("pskc", Format::Pskc { key: Key::Shared(SHARED) }),
+        (
+            "pskc",
+            Format::Pskc {
+                key: Key::Shared(SHARED),
+            },
+        ),
         ("authelia", Format::Authelia),
     ]
 }
 
 fn fixtures(folder: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/import")
+        .join(folder);
     let mut files: Vec<_> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.expect("an entry"))
         .map(|entry| {
-            (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).expect("a file"))
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                fs::read(entry.path()).expect("a file"),
+            )
         })
         .collect();
     files.sort();
@@ -126,7 +149,11 @@ fn change(bytes: &mut Vec<u8>, dice: &mut Dice) {
             drop(bytes.splice(at..at, word));
         }
         _ => {
-            let line = bytes.split(|b| *b == b'\n').nth(dice.below(30)).unwrap_or_default().to_vec();
+            let line = bytes
+                .split(|b| *b == b'\n')
+                .nth(dice.below(30))
+                .unwrap_or_default()
+                .to_vec();
             drop(bytes.splice(at..at, line));
         }
     }

@@ -3,12 +3,16 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote};
+use home::{
+    Home, NOW, PASSWORD, alice, alice_at_the_web, attempt_at, code_of, name, password, remote,
+};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::config::Grace;
 use shared::decision::{Refusal, Spared, Verdict};
-use shared::door::{AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust, Visitor};
+use shared::door::{
+    AfterCode, AfterPassword, Browser, Door, Opened, RotationError, Trust, Visitor,
+};
 use shared::enrolment::{Confirmation, Pending};
 use shared::guess::Stage;
 use shared::key::MasterKeys;
@@ -40,7 +44,11 @@ fn refuses(door: &mut Door, who: &str, typed: &str, refusal: Refusal) {
 
 impl Home {
     fn master_keys(&self) -> usize {
-        fs::read_to_string(self.key_file()).unwrap().lines().filter(|line| !line.starts_with('#')).count()
+        fs::read_to_string(self.key_file())
+            .unwrap()
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .count()
     }
 
     #[track_caller]
@@ -50,29 +58,60 @@ impl Home {
 }
 
 /// Signs in at the web with the password, and with a code if that is asked for.
-fn signs_in(door: &mut Door, who: &str, cookie: Option<&str>, typed: Option<&str>) -> Option<Opened> {
+fn signs_in(
+    door: &mut Door,
+    who: &str,
+    cookie: Option<&str>,
+    typed: Option<&str>,
+) -> Option<Opened> {
     let origin = remote("192.0.2.7");
-    let browser =
-        Browser { origin: &origin, name: "Test", cookie, scope: "example.com", page: None, session: None };
+    let browser = Browser {
+        origin: &origin,
+        name: "Test",
+        cookie,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let nothing = Answer::read(b"");
-    match door.enter_password(&browser, &name(who), Some(&password(PASSWORD)), &nothing, NOW).unwrap() {
+    match door
+        .enter_password(
+            &browser,
+            &name(who),
+            Some(&password(PASSWORD)),
+            &nothing,
+            NOW,
+        )
+        .unwrap()
+    {
         AfterPassword::Opened(opened) => Some(*opened),
         AfterPassword::Code(pass) => {
             let answer = Answer::read(typed?.as_bytes());
-            match door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap() {
+            match door
+                .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+                .unwrap()
+            {
                 AfterCode::Opened(opened) => Some(*opened),
                 AfterCode::Refused(_) => None,
             }
         }
-        AfterPassword::Setup(_) | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => None,
+        AfterPassword::Setup(_) | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => {
+            None
+        }
     }
 }
 
 /// How many of these stand somewhere in `bytes`. All that is searched for is random from its first byte on, and eight
 /// of those do not come by chance.
 fn found<'a>(bytes: &[u8], wanted: impl IntoIterator<Item = &'a [u8]>) -> usize {
-    let wanted: HashSet<[u8; 8]> = wanted.into_iter().map(|w| *w.first_chunk().unwrap()).collect();
-    let found: HashSet<&[u8]> = bytes.windows(8).filter(|window| wanted.contains(*window)).collect();
+    let wanted: HashSet<[u8; 8]> = wanted
+        .into_iter()
+        .map(|w| *w.first_chunk().unwrap())
+        .collect();
+    let found: HashSet<&[u8]> = bytes
+        .windows(8)
+        .filter(|window| wanted.contains(*window))
+        .collect();
     found.len()
 }
 
@@ -88,19 +127,36 @@ fn a_rotation_changes_every_key_that_it_can_and_ends_nothing() {
     assert!(home.rotates(Renewal::Seal).ended.is_empty());
     assert!(home.master_keys() == 1 && fs::read(home.key_file()).unwrap() != key_file);
     let gone = sealed.iter().chain(&wrapped).map(Vec::as_slice);
-    assert_eq!(found(&home.bytes(), gone), 0, "the old key would still open something");
+    assert_eq!(
+        found(&home.bytes(), gone),
+        0,
+        "the old key would still open something"
+    );
     let mut after = home.another();
     for door in [&mut before, &mut after] {
-        refuses(door, "alice", &code_of(&alice, -1), Refusal::Used { wait: 0 });
+        refuses(
+            door,
+            "alice",
+            &code_of(&alice, -1),
+            Refusal::Used { wait: 0 },
+        );
     }
     accepts(&mut before, "alice", &code_of(&alice, 0));
-    refuses(&mut after, "alice", &code_of(&alice, 0), Refusal::Used { wait: 15 });
+    refuses(
+        &mut after,
+        "alice",
+        &code_of(&alice, 0),
+        Refusal::Used { wait: 15 },
+    );
     let cookie = opened.browser_cookie.as_deref().map(String::as_str);
     assert!(signs_in(&mut after, "alice", cookie, None).is_some());
     accepts(&mut after, "alice", &alice.recovery_codes()[0].grouped());
     accepts(&mut before, "alice", &alice.recovery_codes()[1].grouped());
     let cookie = opened.session.to_cookie(&opened.keys);
-    assert_eq!(Session::from_cookie(&cookie, &after.token_keys()), Some(opened.session));
+    assert_eq!(
+        Session::from_cookie(&cookie, &after.token_keys()),
+        Some(opened.session)
+    );
 }
 
 /// What a process does that was there before the rotation, one that comes later understands, and the other way round.
@@ -110,20 +166,31 @@ fn a_door_that_was_open_before_goes_by_the_new_keys_from_its_next_transaction_on
     let mut before = home.another();
     home.rotates(Renewal::Seal);
     let pending = Pending::new(&home.config, &name("alice")).unwrap();
-    before.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
+    before
+        .activate(&pending, &Confirmation::vouched(), "root", NOW)
+        .unwrap();
     home.rotates(Renewal::All);
-    before.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    before
+        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     let mut after = home.another();
     assert!(signs_in(&mut after, "alice", None, Some(&code_of(&pending, 0))).is_some());
-    refuses(&mut before, "alice", &code_of(&pending, 0), Refusal::Used { wait: 15 });
+    refuses(
+        &mut before,
+        "alice",
+        &code_of(&pending, 0),
+        Refusal::Used { wait: 15 },
+    );
 }
 
 /// C2: nothing stops working at any moment.
 #[test]
 fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
     let mut home = Home::new("");
-    let people: Vec<(String, Pending)> =
-        (0..3).map(|number| format!("person{number}")).map(|who| (who.clone(), home.enrols(&who))).collect();
+    let people: Vec<(String, Pending)> = (0..3)
+        .map(|number| format!("person{number}"))
+        .map(|who| (who.clone(), home.enrols(&who)))
+        .collect();
     for number in 0..300 {
         home.enrols(&format!("other{number}"));
     }
@@ -154,15 +221,26 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
         count
     };
     let logins: u64 = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            people.iter().map(|(who, pending)| scope.spawn(|| login(who, pending))).collect();
-        let rotated: Vec<_> = (0..5).map(|_| home.door.rotate_keys(Renewal::Seal, "root", NOW)).collect();
+        let running: Vec<_> = people
+            .iter()
+            .map(|(who, pending)| scope.spawn(|| login(who, pending)))
+            .collect();
+        let rotated: Vec<_> = (0..5)
+            .map(|_| home.door.rotate_keys(Renewal::Seal, "root", NOW))
+            .collect();
         over.store(true, Ordering::Relaxed);
         // on a slow machine there may always be one who still sees the old keys: then they stay, and it says so
         for rotated in rotated {
-            assert!(matches!(rotated, Ok(_) | Err(RotationError::OldKeyStays(..))), "{:?}", rotated.err());
+            assert!(
+                matches!(rotated, Ok(_) | Err(RotationError::OldKeyStays(..))),
+                "{:?}",
+                rotated.err()
+            );
         }
-        running.into_iter().map(|thread| thread.join().unwrap()).sum()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
     });
     assert!(logins > 40, "{logins}");
     home.rotates(Renewal::Seal);
@@ -173,7 +251,9 @@ fn logins_in_a_loop_never_fail_while_keys_are_rotated_again_and_again() {
 fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else() {
     let (mut home, alice) = alice("");
     home.enrols("bob");
-    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
     let cookie = opened.session.to_cookie(&opened.keys);
     let mut before = home.another();
@@ -193,16 +273,34 @@ fn keys_that_were_compromised_take_with_them_what_hung_on_them_and_nothing_else(
 
     let mut after = home.another();
     for door in [&mut before, &mut after] {
-        refuses(door, "alice", &alice.recovery_codes()[0].grouped(), Refusal::Unfit);
-        assert!(signs_in(door, "alice", None, None).is_none(), "the password is over");
+        refuses(
+            door,
+            "alice",
+            &alice.recovery_codes()[0].grouped(),
+            Refusal::Unfit,
+        );
+        assert!(
+            signs_in(door, "alice", None, None).is_none(),
+            "the password is over"
+        );
     }
     assert_eq!(Session::from_cookie(&cookie, &after.token_keys()), None);
-    refuses(&mut after, "alice", &code_of(&alice, -1), Refusal::Used { wait: 0 });
+    refuses(
+        &mut after,
+        "alice",
+        &code_of(&alice, -1),
+        Refusal::Used { wait: 0 },
+    );
     accepts(&mut after, "alice", &code_of(&alice, 0));
 
-    after.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    after
+        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     let trusted = opened.browser_cookie.as_deref().map(String::as_str);
-    assert!(signs_in(&mut after, "alice", trusted, None).is_none(), "the browser is trusted no longer");
+    assert!(
+        signs_in(&mut after, "alice", trusted, None).is_none(),
+        "the browser is trusted no longer"
+    );
     assert!(signs_in(&mut after, "alice", None, Some(&code_of(&alice, 1))).is_some());
 }
 
@@ -222,32 +320,59 @@ fn cut_off() -> (Home, Pending, Opened) {
     );
     home.engine().execute_batch(&others).unwrap();
     let alice = home.enrols("alice");
-    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     let label = "mail".parse().unwrap();
     let scope = "pam:dovecot".parse().unwrap();
-    home.door.add_app_password(&name("alice"), &label, &scope, None, "root", NOW).unwrap();
+    home.door
+        .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
+        .unwrap();
     let opened = signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, -1))).unwrap();
-    let here = attempt_at(&mut home.door, "alice", &remote(HERE), Stage::After, &code_of(&alice, 0), NOW);
+    let here = attempt_at(
+        &mut home.door,
+        "alice",
+        &remote(HERE),
+        Stage::After,
+        &code_of(&alice, 0),
+        NOW,
+    );
     assert!(matches!(here.verdict, Verdict::Accepted(_)) && spares(&mut home.door));
     home.engine()
-        .execute_batch("UPDATE account SET member_of = hex(zeroblob(25000000)) WHERE name = 'other110'")
+        .execute_batch(
+            "UPDATE account SET member_of = hex(zeroblob(25000000)) WHERE name = 'other110'",
+        )
         .unwrap();
-    let error = home.door.rotate_keys(Renewal::All, "root", NOW).unwrap_err();
+    let error = home
+        .door
+        .rotate_keys(Renewal::All, "root", NOW)
+        .unwrap_err();
     assert!(matches!(error, RotationError::Door(_)), "{error}");
-    home.engine().execute_batch("UPDATE account SET member_of = '' WHERE name = 'other110'").unwrap();
+    home.engine()
+        .execute_batch("UPDATE account SET member_of = '' WHERE name = 'other110'")
+        .unwrap();
     (home, alice, opened)
 }
 
 fn spares(door: &mut Door) -> bool {
     let (alice, origin) = (name("alice"), remote(HERE));
-    let visitor =
-        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+    let visitor = Visitor {
+        name: &alice,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: "test",
+    };
     door.grace(&visitor, Grace::of(3600), NOW).unwrap() == Spared::Yes
 }
 
 impl Home {
     fn count(&self, what: &str) -> i64 {
-        self.engine().query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get(0)).unwrap()
+        self.engine()
+            .query_row(&format!("SELECT count(*) FROM {what}"), [], |row| {
+                row.get(0)
+            })
+            .unwrap()
     }
 }
 
@@ -258,7 +383,11 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
     let of_alice = "recovery_code JOIN account ON account.id = account WHERE name = 'alice'";
     let (all, hers) = (home.count("recovery_code"), home.count(of_alice));
     let left = OTHERS % AT_ONCE;
-    assert_eq!((all - hers, hers), (left, 6), "what was removed before the end stays removed, hers is there");
+    assert_eq!(
+        (all - hers, hers),
+        (left, 6),
+        "what was removed before the end stays removed, hers is there"
+    );
 
     let status = home.door.status(&name("alice")).unwrap();
     assert_eq!(status.tally.recovery_codes, 0, "and not told of");
@@ -268,25 +397,53 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
     assert!(!spares(&mut home.door), "grace");
     let cookie = opened.session.to_cookie(&opened.keys);
     assert_eq!(Session::from_cookie(&cookie, &home.door.token_keys()), None);
-    assert!(signs_in(&mut home.door, "alice", None, None).is_none(), "the password");
-    refuses(&mut home.door, "alice", &alice.recovery_codes()[0].grouped(), Refusal::Unfit);
-    refuses(&mut home.another(), "alice", &code_of(&alice, 0), Refusal::Used { wait: 15 });
+    assert!(
+        signs_in(&mut home.door, "alice", None, None).is_none(),
+        "the password"
+    );
+    refuses(
+        &mut home.door,
+        "alice",
+        &alice.recovery_codes()[0].grouped(),
+        Refusal::Unfit,
+    );
+    refuses(
+        &mut home.another(),
+        "alice",
+        &code_of(&alice, 0),
+        Refusal::Used { wait: 15 },
+    );
 }
 
 #[test]
 fn a_renewal_that_was_cut_off_is_finished_by_the_next_rotation_and_leaves_what_is_newer() {
     let (mut home, alice, opened) = cut_off();
-    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
-    home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+        .unwrap();
+    home.door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
     assert_eq!(home.master_keys(), 2);
     home.rotates(Renewal::Seal);
     assert_eq!(home.master_keys(), 1);
-    for (table, left) in [("recovery_code", 0), ("app_password", 0), ("session", 0), ("one_time_code", 1)] {
+    for (table, left) in [
+        ("recovery_code", 0),
+        ("app_password", 0),
+        ("session", 0),
+        ("one_time_code", 1),
+    ] {
         assert_eq!(home.count(table), left, "{table}");
     }
-    assert_eq!(home.count("account WHERE at_renewal < (SELECT number FROM renewal)"), 0);
+    assert_eq!(
+        home.count("account WHERE at_renewal < (SELECT number FROM renewal)"),
+        0
+    );
     let trusted = opened.browser_cookie.as_deref().map(String::as_str);
-    assert!(signs_in(&mut home.door, "alice", trusted, None).is_none(), "the browser is trusted no longer");
+    assert!(
+        signs_in(&mut home.door, "alice", trusted, None).is_none(),
+        "the browser is trusted no longer"
+    );
     assert!(signs_in(&mut home.door, "alice", None, Some(&code_of(&alice, 1))).is_some());
 }
 
@@ -295,7 +452,12 @@ fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_the
     let (mut home, ..) = cut_off();
     let ended = home.rotates(Renewal::All).ended;
     assert_eq!(ended.len() as i64, OTHERS % AT_ONCE + 1);
-    assert_eq!(ended[&name("alice")].len(), 5, "{:?}", ended[&name("alice")]);
+    assert_eq!(
+        ended[&name("alice")].len(),
+        5,
+        "{:?}",
+        ended[&name("alice")]
+    );
 }
 
 /// No rotation has to come.
@@ -303,7 +465,10 @@ fn a_renewal_that_was_cut_off_tells_at_the_next_what_had_ended_and_was_still_the
 fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
     let (mut home, ..) = cut_off();
     home.door.clear(NOW).unwrap();
-    assert_eq!(home.count("recovery_code") + home.count("app_password") + home.count("session"), 0);
+    assert_eq!(
+        home.count("recovery_code") + home.count("app_password") + home.count("session"),
+        0
+    );
     assert_eq!(home.count("account WHERE password IS NOT NULL"), 0);
 }
 
@@ -316,10 +481,22 @@ fn a_used_code_of_a_removed_authenticator_stays_used_after_all_keys_were_renewed
     home.rotates(Renewal::All);
     home.rotates(Renewal::Seal);
     home.rotates(Renewal::All);
-    home.door.activate(&alice, &Confirmation::vouched(), "root", NOW).unwrap();
-    refuses(&mut home.door, "alice", &code_of(&alice, 0), Refusal::Used { wait: 15 });
+    home.door
+        .activate(&alice, &Confirmation::vouched(), "root", NOW)
+        .unwrap();
+    refuses(
+        &mut home.door,
+        "alice",
+        &code_of(&alice, 0),
+        Refusal::Used { wait: 15 },
+    );
     accepts(&mut home.door, "alice", &code_of(&alice, 1));
-    refuses(&mut home.another(), "alice", &code_of(&alice, 1), Refusal::Used { wait: 45 });
+    refuses(
+        &mut home.another(),
+        "alice",
+        &code_of(&alice, 1),
+        Refusal::Used { wait: 45 },
+    );
 }
 
 /// T5: a sign-in between password and code ends with the keys.
@@ -336,13 +513,23 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
         session: None,
     };
     let mut before = home.another();
-    let asked =
-        before.enter_password(&browser, &name("alice"), Some(&password(PASSWORD)), &Answer::read(b""), NOW);
-    let AfterPassword::Code(pass) = asked.unwrap() else { panic!("no code is asked") };
+    let asked = before.enter_password(
+        &browser,
+        &name("alice"),
+        Some(&password(PASSWORD)),
+        &Answer::read(b""),
+        NOW,
+    );
+    let AfterPassword::Code(pass) = asked.unwrap() else {
+        panic!("no code is asked")
+    };
     home.rotates(Renewal::All);
     let answer = Answer::read(code_of(&alice, 0).as_bytes());
     let after = before.enter_code(&browser, &pass, &answer, Trust::NotAsked, NOW);
-    assert!(matches!(after.unwrap(), AfterCode::Refused(Refusal::Expired)));
+    assert!(matches!(
+        after.unwrap(),
+        AfterCode::Refused(Refusal::Expired)
+    ));
 }
 
 /// One whose journal cannot be emptied keeps the old master key, and says so; the next one finishes.
@@ -350,8 +537,13 @@ fn a_sign_in_in_flight_does_not_outlive_the_keys_it_began_with() {
 fn a_reader_that_stays_keeps_the_old_master_key_in_the_file() {
     let (mut home, alice) = alice("");
     let reader = home.engine();
-    reader.execute_batch("BEGIN; SELECT count(*) FROM data_key").unwrap();
-    let error = home.door.rotate_keys(Renewal::Seal, "root", NOW).unwrap_err();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM data_key")
+        .unwrap();
+    let error = home
+        .door
+        .rotate_keys(Renewal::Seal, "root", NOW)
+        .unwrap_err();
     assert!(matches!(error, RotationError::OldKeyStays(..)), "{error}");
     assert_eq!(home.master_keys(), 2);
     accepts(&mut home.another(), "alice", &code_of(&alice, 0));
@@ -365,9 +557,14 @@ fn a_secret_that_was_altered_in_the_store_is_named_and_stops_nobody_else() {
     let mut home = Home::new("");
     home.enrols("mallory");
     let alice = home.enrols("alice");
-    home.engine().execute_batch("UPDATE secret SET sealed = zeroblob(60) WHERE authenticator = 1").unwrap();
+    home.engine()
+        .execute_batch("UPDATE secret SET sealed = zeroblob(60) WHERE authenticator = 1")
+        .unwrap();
     let rotated = home.rotates(Renewal::Seal);
-    assert_eq!(rotated.damaged.into_iter().collect::<Vec<_>>(), [name("mallory")]);
+    assert_eq!(
+        rotated.damaged.into_iter().collect::<Vec<_>>(),
+        [name("mallory")]
+    );
     assert_eq!(home.master_keys(), 1);
     accepts(&mut home.another(), "alice", &code_of(&alice, 0));
 }
@@ -381,15 +578,35 @@ fn a_missing_or_foreign_key_file_closes_the_door_and_is_named() {
     let open = || Door::open(config.clone()).err().unwrap().to_string();
     let kept = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
-    assert!(open().contains("etc/key: No such file") && open().contains("from its backup"), "{}", open());
+    assert!(
+        open().contains("etc/key: No such file") && open().contains("from its backup"),
+        "{}",
+        open()
+    );
     let (_, other) = MasterKeys::generate().unwrap();
     fs::write(&key, other.as_bytes()).unwrap();
     fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
-    assert!(open().contains("etc/key: no master key in it opens the store"), "{}", open());
-    assert!(open().contains("store/db; put the key file back that was saved with this store"), "{}", open());
+    assert!(
+        open().contains("etc/key: no master key in it opens the store"),
+        "{}",
+        open()
+    );
+    assert!(
+        open().contains("store/db; put the key file back that was saved with this store"),
+        "{}",
+        open()
+    );
     // a door that has its keys already must not make a file that lacks them
-    let error = home.door.rotate_keys(Renewal::Seal, "root", NOW).unwrap_err();
-    assert!(error.to_string().contains("no master key in it opens the store"), "{error}");
+    let error = home
+        .door
+        .rotate_keys(Renewal::Seal, "root", NOW)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("no master key in it opens the store"),
+        "{error}"
+    );
     assert_eq!(fs::read(&key).unwrap(), other.as_bytes());
     fs::write(&key, &kept).unwrap();
     home.rotates(Renewal::Seal);
@@ -401,26 +618,46 @@ fn a_disabled_secret_is_nowhere_in_the_stores_bytes() {
     const ACCOUNTS: usize = 200;
     let mut home = Home::new("");
     let mut gate = home.another();
-    let pendings: Vec<Pending> =
-        (0..ACCOUNTS).map(|number| home.enrols(&format!("person{number}"))).collect();
+    let pendings: Vec<Pending> = (0..ACCOUNTS)
+        .map(|number| home.enrols(&format!("person{number}")))
+        .collect();
     let mut sealed = home.sealed();
     let mut removed = Vec::new();
     for turn in 0..ACCOUNTS - 40 {
         // in an order that empties pages here and there; 7 and 200 have no divisor in common
         let number = turn * 7 % ACCOUNTS;
         gate.membership(&name("person0")).unwrap();
-        home.door.disable(&name(&format!("person{number}")), "root", NOW).unwrap();
-        removed.extend([pendings[number].secret().expose().to_owned(), sealed[number].clone()]);
+        home.door
+            .disable(&name(&format!("person{number}")), "root", NOW)
+            .unwrap();
+        removed.extend([
+            pendings[number].secret().expose().to_owned(),
+            sealed[number].clone(),
+        ]);
         if turn == ACCOUNTS / 2 {
             home.rotates(Renewal::Seal);
             let old = std::mem::replace(&mut sealed, home.sealed());
-            removed.extend(old.into_iter().filter(|old| old.iter().any(|byte| *byte != 0)));
+            removed.extend(
+                old.into_iter()
+                    .filter(|old| old.iter().any(|byte| *byte != 0)),
+            );
         }
         if turn % 10 == 9 {
-            assert_eq!(found(&home.bytes(), removed.iter().map(Vec::as_slice)), 0, "turn {turn}");
+            assert_eq!(
+                found(&home.bytes(), removed.iter().map(Vec::as_slice)),
+                0,
+                "turn {turn}"
+            );
         }
     }
-    let left = home.sealed().into_iter().filter(|left| left.iter().any(|byte| *byte != 0));
+    let left = home
+        .sealed()
+        .into_iter()
+        .filter(|left| left.iter().any(|byte| *byte != 0));
     let left: Vec<_> = left.collect();
-    assert_eq!(found(&home.bytes(), left.iter().map(Vec::as_slice)), 40, "what is there is found");
+    assert_eq!(
+        found(&home.bytes(), left.iter().map(Vec::as_slice)),
+        40,
+        "what is there is found"
+    );
 }

@@ -23,8 +23,16 @@ impl Home {
         now: Timestamp,
     ) -> Outcome {
         let name = name("alice");
-        let visitor = Visitor { name: &name, stage, origin, browser: None, service };
-        self.door.attempt(&visitor, &Answer::read(typed.as_bytes()), now).unwrap()
+        let visitor = Visitor {
+            name: &name,
+            stage,
+            origin,
+            browser: None,
+            service,
+        };
+        self.door
+            .attempt(&visitor, &Answer::read(typed.as_bytes()), now)
+            .unwrap()
     }
 
     fn at_ssh(&mut self, typed: &str, now: Timestamp) -> Outcome {
@@ -49,7 +57,9 @@ impl Home {
             session: None,
         };
         let recovery = Answer::read(recovery.as_bytes());
-        self.door.enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW).unwrap()
+        self.door
+            .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
+            .unwrap()
     }
 
     /// Password and code at the web.
@@ -67,7 +77,9 @@ impl Home {
             session: None,
         };
         let answer = Answer::read(typed.as_bytes());
-        self.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap()
+        self.door
+            .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+            .unwrap()
     }
 
     fn events(&mut self, filter: &Filter) -> Vec<Event> {
@@ -91,14 +103,20 @@ impl Home {
         );
         let store = self.engine();
         store.execute_batch(&sql).unwrap();
-        store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        store
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
     }
 
     /// How many bytes one attempt writes.
     fn written_by(&mut self, typed: &str, now: Timestamp) -> u64 {
-        self.engine().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        self.engine()
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
         self.at_ssh(typed, now);
-        fs::metadata(self.folder.path().join("store/db-wal")).unwrap().len()
+        fs::metadata(self.folder.path().join("store/db-wal"))
+            .unwrap()
+            .len()
     }
 }
 
@@ -113,8 +131,21 @@ fn opened(after: AfterCode) -> Opened {
 /// Event, actor, door, origin and cause of each.
 fn told(events: &[Event]) -> Vec<[&str; 5]> {
     let told = |e| {
-        let Event { what, actor, door, origin, cause, .. }: &Event = e;
-        [what.name(), actor.as_str(), door.as_str(), origin.as_str(), cause.as_str()]
+        let Event {
+            what,
+            actor,
+            door,
+            origin,
+            cause,
+            ..
+        }: &Event = e;
+        [
+            what.name(),
+            actor.as_str(),
+            door.as_str(),
+            origin.as_str(),
+            cause.as_str(),
+        ]
     };
     events.iter().map(told).collect()
 }
@@ -152,25 +183,67 @@ fn an_event_says_who_did_what_at_which_door_from_where_and_why() {
 #[test]
 fn filters_narrow_and_the_newest_are_meant() {
     let (mut home, _) = alice_at_the_web("");
-    home.door.add_account(&name("bob"), shared::name::Distinct::No, "carol", NOW.plus(60)).unwrap();
+    home.door
+        .add_account(
+            &name("bob"),
+            shared::name::Distinct::No,
+            "carol",
+            NOW.plus(60),
+        )
+        .unwrap();
     home.at_ssh("000000", NOW.plus(120));
     let mut of = |filter: Filter| {
-        told(&home.events(&filter)).into_iter().map(|event| event[0].to_owned()).collect::<Vec<_>>()
+        told(&home.events(&filter))
+            .into_iter()
+            .map(|event| event[0].to_owned())
+            .collect::<Vec<_>>()
     };
 
-    assert_eq!(of(Filter { account: Some(name("bob")), ..Filter::default() }), ["account-added"]);
-    assert_eq!(of(Filter { what: Some(What::AccountAdded), ..Filter::default() }).len(), 2);
-    assert_eq!(of(Filter { door: Some("sshd".to_owned()), ..Filter::default() }), ["refused"]);
-    let since = Filter { since: Some(NOW.plus(60)), ..Filter::default() };
+    assert_eq!(
+        of(Filter {
+            account: Some(name("bob")),
+            ..Filter::default()
+        }),
+        ["account-added"]
+    );
+    assert_eq!(
+        of(Filter {
+            what: Some(What::AccountAdded),
+            ..Filter::default()
+        })
+        .len(),
+        2
+    );
+    assert_eq!(
+        of(Filter {
+            door: Some("sshd".to_owned()),
+            ..Filter::default()
+        }),
+        ["refused"]
+    );
+    let since = Filter {
+        since: Some(NOW.plus(60)),
+        ..Filter::default()
+    };
     assert_eq!(of(since.clone()), ["account-added", "refused"]);
-    let until = Filter { until: Some(NOW.plus(119)), ..since };
+    let until = Filter {
+        until: Some(NOW.plus(119)),
+        ..since
+    };
     assert_eq!(of(until), ["account-added"]);
 
     let all = Filter::default();
     let last = home.door.before_newest(&all, 2).unwrap();
     assert_eq!(
-        told(&home.door.events(&all, last, 10).unwrap().into_iter().map(|(_, e)| e).collect::<Vec<_>>())[0]
-            [0],
+        told(
+            &home
+                .door
+                .events(&all, last, 10)
+                .unwrap()
+                .into_iter()
+                .map(|(_, e)| e)
+                .collect::<Vec<_>>()
+        )[0][0],
         "account-added"
     );
     assert_eq!(home.door.before_newest(&all, 100).unwrap(), 0);
@@ -182,12 +255,18 @@ fn filters_narrow_and_the_newest_are_meant() {
 fn a_million_events_are_kept() {
     let (mut home, _) = alice_at_the_web("");
     home.engine()
-        .execute("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'event'", [i64::from(KEPT) + 1])
+        .execute(
+            "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'event'",
+            [i64::from(KEPT) + 1],
+        )
         .unwrap();
     home.at_ssh("000000", NOW);
     // two of the three that were there have made room
     assert_eq!(
-        told(&home.events(&Filter::default())).iter().map(|e| e[0]).collect::<Vec<_>>(),
+        told(&home.events(&Filter::default()))
+            .iter()
+            .map(|e| e[0])
+            .collect::<Vec<_>>(),
         ["password-set", "refused"]
     );
 }
@@ -200,7 +279,12 @@ fn what_is_older_than_400_days_goes_a_little_at_a_time() {
     for number in 0..4 {
         home.at_ssh(&code_at(&app, -2, NOW.plus(number)), NOW.plus(number));
         let events = home.events(&all);
-        old.push(events.iter().filter(|event| event.account != name("alice")).count());
+        old.push(
+            events
+                .iter()
+                .filter(|event| event.account != name("alice"))
+                .count(),
+        );
     }
     assert_eq!(old, [3, 1, 0, 0]);
     home.fill(1, KEPT_FOR - 60);
@@ -217,7 +301,10 @@ fn an_attempt_writes_as_little_with_a_million_events_as_with_a_thousand() {
     home.fill(KEPT - home.count("1"), KEPT_FOR - 5_000_000);
     let many = home.written_by("000001", NOW);
     // the trees are deeper, and what goes lies on pages of its own
-    assert!(many <= few + 12 * 4120, "{few} bytes with a thousand events, {many} with a million");
+    assert!(
+        many <= few + 12 * 4120,
+        "{few} bytes with a thousand events, {many} with a million"
+    );
     assert!(home.count("1") < KEPT);
 }
 
@@ -227,17 +314,35 @@ fn whoever_holds_a_first_factor_cannot_fill_the_log() {
     let (mut home, app) = alice_at_the_web("");
     let guess = "abcde-fghjk";
     for _ in 0..130 {
-        home.attempt_by("sudo", &Origin::Local("alice".to_owned()), Stage::After, guess, NOW);
+        home.attempt_by(
+            "sudo",
+            &Origin::Local("alice".to_owned()),
+            Stage::After,
+            guess,
+            NOW,
+        );
     }
-    let refused = home.events(&Filter { what: Some(What::Refused), ..Filter::default() });
+    let refused = home.events(&Filter {
+        what: Some(What::Refused),
+        ..Filter::default()
+    });
     assert_eq!(refused.len(), 100);
-    assert_eq!((refused[98].cause.as_str(), refused[99].cause.as_str()), ("wrong", LAST_OF_DAY));
+    assert_eq!(
+        (refused[98].cause.as_str(), refused[99].cause.as_str()),
+        ("wrong", LAST_OF_DAY)
+    );
 
     // an entry is told all the same, and on the next day everything
     home.at_ssh(&code_at(&app, 0, NOW), NOW);
-    assert_eq!(home.events(&Filter::default()).last().unwrap().what, What::Accepted);
+    assert_eq!(
+        home.events(&Filter::default()).last().unwrap().what,
+        What::Accepted
+    );
     home.at_ssh(guess, NOW.plus(DAY));
-    assert_eq!(home.events(&Filter::default()).last().unwrap().cause, "wrong");
+    assert_eq!(
+        home.events(&Filter::default()).last().unwrap().cause,
+        "wrong"
+    );
 }
 
 #[test]
@@ -260,17 +365,38 @@ fn whoever_holds_no_first_factor_writes_nothing() {
 fn wrong_passwords_are_no_wrong_codes() {
     let (mut home, app) = alice_at_the_web("");
     for number in 1..=3 {
-        home.at_web(None, "alice", "wrong horse", "", &format!("198.51.100.{number}"));
+        home.at_web(
+            None,
+            "alice",
+            "wrong horse",
+            "",
+            &format!("198.51.100.{number}"),
+        );
     }
     let code = code_at(&app, -1, NOW);
     assert_eq!(opened(home.signs_in(None, &code, "192.0.2.7")).missed, None);
 
     let later = NOW.plus(1);
-    home.attempt_by("ftp", &remote("198.51.100.9"), Stage::Before, "000000", later);
-    home.attempt_by("sshd", &remote("198.51.100.8"), Stage::After, "000000", later);
+    home.attempt_by(
+        "ftp",
+        &remote("198.51.100.9"),
+        Stage::Before,
+        "000000",
+        later,
+    );
+    home.attempt_by(
+        "sshd",
+        &remote("198.51.100.8"),
+        Stage::After,
+        "000000",
+        later,
+    );
     let entered = home.at_ssh(&code_at(&app, 0, NOW), NOW.plus(2));
     let missed = entered.missed.unwrap();
-    assert_eq!((missed.count, missed.last_from.as_str()), (2, "198.51.100.8"));
+    assert_eq!(
+        (missed.count, missed.last_from.as_str()),
+        (2, "198.51.100.8")
+    );
 }
 
 /// Every kind of attempt, with secrets that are known here.
@@ -304,45 +430,86 @@ fn no_event_holds_a_secret_or_what_was_typed() {
         recovery(&app, 0),
         recovery(&app, 0),
     ];
-    for (service, origin) in [("sshd", &remote("192.0.2.7")), ("sudo", &sudo), ("-", &Origin::Unknown)] {
+    for (service, origin) in [
+        ("sshd", &remote("192.0.2.7")),
+        ("sudo", &sudo),
+        ("-", &Origin::Unknown),
+    ] {
         for typed in &typed {
             home.attempt_by(service, origin, Stage::Before, typed, NOW);
             home.attempt_by(service, origin, Stage::After, typed, NOW);
         }
     }
     home.door.unlock(&name("alice"), "carol", NOW).unwrap();
-    home.at_web(None, "alice", "wrong horse", &recovery(&app, 1), "198.51.100.1");
-    assert!(matches!(home.signs_in(None, "000000", "198.51.100.2"), AfterCode::Refused(_)));
+    home.at_web(
+        None,
+        "alice",
+        "wrong horse",
+        &recovery(&app, 1),
+        "198.51.100.1",
+    );
+    assert!(matches!(
+        home.signs_in(None, "000000", "198.51.100.2"),
+        AfterCode::Refused(_)
+    ));
     let session = opened(home.signs_in(None, &code_at(&app, 1, NOW), "198.51.100.3"));
     let cookie = session.browser_cookie.unwrap().to_string();
-    let AfterPassword::Opened(trusted) = home.at_web(Some(&cookie), "alice", PASSWORD, "", "198.51.100.3")
+    let AfterPassword::Opened(trusted) =
+        home.at_web(Some(&cookie), "alice", PASSWORD, "", "198.51.100.3")
     else {
         panic!("a code is asked")
     };
     let newer = trusted.browser_cookie.unwrap().to_string();
-    let AfterPassword::Opened(again) = home.at_web(Some(&newer), "alice", PASSWORD, "", "198.51.100.3")
+    let AfterPassword::Opened(again) =
+        home.at_web(Some(&newer), "alice", PASSWORD, "", "198.51.100.3")
     else {
         panic!("a code is asked")
     };
     let newest = again.browser_cookie.unwrap().to_string();
     // stolen
-    home.at_web(Some(&cookie), "alice", PASSWORD, &recovery(&app, 1), "198.51.100.4");
+    home.at_web(
+        Some(&cookie),
+        "alice",
+        PASSWORD,
+        &recovery(&app, 1),
+        "198.51.100.4",
+    );
     home.door.mend_clock(&name("alice"), "carol", NOW).unwrap();
-    home.door.revoke_sessions(&name("alice"), None, "carol", NOW).unwrap();
+    home.door
+        .revoke_sessions(&name("alice"), None, "carol", NOW)
+        .unwrap();
     home.door.disable(&name("alice"), "carol", NOW).unwrap();
     secrets.extend([cookie, newer, newest, session.session.id.to_string()]);
 
     let events = home.events(&Filter::default());
-    let kinds: std::collections::HashSet<_> = events.iter().map(|event| event.what.name()).collect();
+    let kinds: std::collections::HashSet<_> =
+        events.iter().map(|event| event.what.name()).collect();
     assert!(kinds.len() >= 8 && events.len() > 20, "{kinds:?}");
-    let causes: std::collections::HashSet<_> = events.iter().map(|event| event.cause.as_str()).collect();
-    for cause in ["wrong", "code", "recovery-code", "trusted-browser", "behind-2-steps", "ahead-3-steps"] {
+    let causes: std::collections::HashSet<_> =
+        events.iter().map(|event| event.cause.as_str()).collect();
+    for cause in [
+        "wrong",
+        "code",
+        "recovery-code",
+        "trusted-browser",
+        "behind-2-steps",
+        "ahead-3-steps",
+    ] {
         assert!(causes.contains(cause), "{cause}: {causes:?}");
     }
-    for Event { door, origin, actor, cause, .. } in &events {
+    for Event {
+        door,
+        origin,
+        actor,
+        cause,
+        ..
+    } in &events
+    {
         for text in [door, origin, actor, cause] {
             let text = text.to_lowercase();
-            let told = secrets.iter().find(|secret| text.contains(&secret.to_lowercase()));
+            let told = secrets
+                .iter()
+                .find(|secret| text.contains(&secret.to_lowercase()));
             assert_eq!(told, None, "{text}");
         }
     }
@@ -358,7 +525,10 @@ fn a_verdict_that_is_delayed_locked_or_used_writes_nothing() {
     }
     let before = home.events(&Filter::default()).len();
     for typed in [code.as_str(), "000000", "no code"] {
-        assert!(matches!(home.at_ssh(typed, NOW).verdict, Verdict::Refused(_)));
+        assert!(matches!(
+            home.at_ssh(typed, NOW).verdict,
+            Verdict::Refused(_)
+        ));
     }
     assert_eq!(home.events(&Filter::default()).len(), before);
 }

@@ -3,11 +3,15 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote};
+use home::{
+    Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
+};
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, Asked, Browser, Door, MailRefusal, SERVICE, Trust, Visitor};
+use shared::door::{
+    AfterCode, AfterPassword, Asked, Browser, Door, MailRefusal, SERVICE, Trust, Visitor,
+};
 use shared::guess::Stage;
 use shared::token::{Kind, Login, LoginToken};
 use std::sync::Barrier;
@@ -24,7 +28,8 @@ fn enter(door: &mut Door, pass: &LoginToken, typed: &str, now: Timestamp) -> Aft
         session: None,
     };
     let answer = Answer::read(typed.as_bytes());
-    door.enter_code(&browser, pass, &answer, Trust::NotAsked, now).unwrap()
+    door.enter_code(&browser, pass, &answer, Trust::NotAsked, now)
+        .unwrap()
 }
 
 fn begin(home: &mut Home, now: Timestamp) -> LoginToken {
@@ -38,8 +43,12 @@ fn begin(home: &mut Home, now: Timestamp) -> LoginToken {
         session: None,
     };
     let typed = password(PASSWORD);
-    let asked = home.door.enter_password(&browser, &name("alice"), Some(&typed), &Answer::Unfit, now);
-    let AfterPassword::Code(pass) = asked.unwrap() else { panic!("no code is asked") };
+    let asked =
+        home.door
+            .enter_password(&browser, &name("alice"), Some(&typed), &Answer::Unfit, now);
+    let AfterPassword::Code(pass) = asked.unwrap() else {
+        panic!("no code is asked")
+    };
     *pass
 }
 
@@ -55,12 +64,24 @@ fn refused(after: &AfterCode, expected: Refusal) {
 fn a_sign_in_opens_once() {
     let (mut home, app) = alice_at_the_web("");
     let pass = begin(&mut home, NOW);
-    assert!(matches!(enter(&mut home.door, &pass, &code_of(&app, -1), NOW), AfterCode::Opened(_)));
-    refused(&enter(&mut home.door, &pass, &code_of(&app, 0), NOW), Refusal::Expired);
-    refused(&enter(&mut home.door, &pass, &recovery(&app, 0), NOW), Refusal::Expired);
+    assert!(matches!(
+        enter(&mut home.door, &pass, &code_of(&app, -1), NOW),
+        AfterCode::Opened(_)
+    ));
+    refused(
+        &enter(&mut home.door, &pass, &code_of(&app, 0), NOW),
+        Refusal::Expired,
+    );
+    refused(
+        &enter(&mut home.door, &pass, &recovery(&app, 0), NOW),
+        Refusal::Expired,
+    );
     // the code was not spent on it
     let anew = begin(&mut home, NOW);
-    assert!(matches!(enter(&mut home.door, &anew, &code_of(&app, 0), NOW), AfterCode::Opened(_)));
+    assert!(matches!(
+        enter(&mut home.door, &anew, &code_of(&app, 0), NOW),
+        AfterCode::Opened(_)
+    ));
 }
 
 #[test]
@@ -73,20 +94,41 @@ fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them(
     for _ in 0..5 {
         refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
     }
-    for typed in [code_of(&app, 0), "22222-22222".to_owned(), "P-2222-2222-2222".to_owned()] {
+    for typed in [
+        code_of(&app, 0),
+        "22222-22222".to_owned(),
+        "P-2222-2222-2222".to_owned(),
+    ] {
         refused(&enter(&mut home.door, &pass, &typed, NOW), Refusal::Expired);
     }
     let origin = remote("192.0.2.7");
     let alice = name("alice");
-    let visitor =
-        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: SERVICE };
+    let visitor = Visitor {
+        name: &alice,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: SERVICE,
+    };
     let mailed = home.door.mail_code(&visitor, Some(&pass), NOW).unwrap();
-    assert!(matches!(mailed, Asked::Refused(MailRefusal::Code(Refusal::Expired))));
+    assert!(matches!(
+        mailed,
+        Asked::Refused(MailRefusal::Code(Refusal::Expired))
+    ));
     let anew = begin(&mut home, NOW);
-    assert!(matches!(enter(&mut home.door, &anew, &code_of(&app, 0), NOW), AfterCode::Opened(_)));
+    assert!(matches!(
+        enter(&mut home.door, &anew, &code_of(&app, 0), NOW),
+        AfterCode::Opened(_)
+    ));
     // R3: a recovery code opens all the same, as the words about delays offer
-    assert!(matches!(enter(&mut home.door, &pass, &recovery(&app, 0), NOW), AfterCode::Opened(_)));
-    refused(&enter(&mut home.door, &pass, &recovery(&app, 1), NOW), Refusal::Expired);
+    assert!(matches!(
+        enter(&mut home.door, &pass, &recovery(&app, 0), NOW),
+        AfterCode::Opened(_)
+    ));
+    refused(
+        &enter(&mut home.door, &pass, &recovery(&app, 1), NOW),
+        Refusal::Expired,
+    );
 }
 
 #[test]
@@ -97,10 +139,16 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
         refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);
     }
     for _ in 0..20 {
-        refused(&enter(&mut home.door, &pass, &code_of(&app, 0), NOW), Refusal::Delayed { wait: 30 });
+        refused(
+            &enter(&mut home.door, &pass, &code_of(&app, 0), NOW),
+            Refusal::Delayed { wait: 30 },
+        );
     }
     let later = NOW.plus(30);
-    assert!(matches!(enter(&mut home.door, &pass, &code_at(&app, 0, later), later), AfterCode::Opened(_)));
+    assert!(matches!(
+        enter(&mut home.door, &pass, &code_at(&app, 0, later), later),
+        AfterCode::Opened(_)
+    ));
 
     // the fifth wrong one meets both: the delay first, and when it is over, the end
     let pass = begin(&mut home, later);
@@ -108,7 +156,8 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
     for wrong in 0..5 {
         refused(&enter(&mut home.door, &pass, "000000", at), Refusal::Wrong);
         if wrong >= 1 {
-            let AfterCode::Refused(Refusal::Delayed { wait }) = enter(&mut home.door, &pass, "000000", at)
+            let AfterCode::Refused(Refusal::Delayed { wait }) =
+                enter(&mut home.door, &pass, "000000", at)
             else {
                 panic!("no delay")
             };
@@ -117,7 +166,10 @@ fn a_delay_is_said_first_and_tries_made_during_it_cost_nothing() {
     }
     let over = enter(&mut home.door, &pass, &code_at(&app, 0, at), at);
     assert!(
-        matches!(over, AfterCode::Refused(Refusal::Delayed { .. } | Refusal::Expired)),
+        matches!(
+            over,
+            AfterCode::Refused(Refusal::Delayed { .. } | Refusal::Expired)
+        ),
         "it is evaluated"
     );
 }
@@ -127,10 +179,16 @@ fn a_sign_in_has_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let pass = begin(&mut home, NOW);
     for at in [NOW.plus(Kind::Login.life()), NOW.minus(1)] {
-        refused(&enter(&mut home.door, &pass, &code_at(&app, 0, at), at), Refusal::Expired);
+        refused(
+            &enter(&mut home.door, &pass, &code_at(&app, 0, at), at),
+            Refusal::Expired,
+        );
     }
     let last = NOW.plus(Kind::Login.life() - 1);
-    assert!(matches!(enter(&mut home.door, &pass, &code_at(&app, 0, last), last), AfterCode::Opened(_)));
+    assert!(matches!(
+        enter(&mut home.door, &pass, &code_at(&app, 0, last), last),
+        AfterCode::Opened(_)
+    ));
 }
 
 #[test]
@@ -146,7 +204,10 @@ fn in_parallel_never_more_than_five_are_evaluated() {
             u32::from(matches!(entered, AfterCode::Refused(Refusal::Wrong)))
         };
         let running: Vec<_> = (0..12).map(|_| scope.spawn(one)).collect();
-        running.into_iter().map(|thread| thread.join().unwrap()).sum::<u32>()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum::<u32>()
     });
     assert_eq!(wrong, Login::TRIALS);
 }
@@ -156,7 +217,11 @@ fn in_parallel_never_more_than_five_are_evaluated() {
 fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let (mut home, app) = alice_at_the_web("");
     let kept = |home: &Home| {
-        home.engine().query_row("SELECT count(*) FROM login_ticket", [], |row| row.get::<_, i64>(0)).unwrap()
+        home.engine()
+            .query_row("SELECT count(*) FROM login_ticket", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .unwrap()
     };
     let pass = begin(&mut home, NOW);
     refused(&enter(&mut home.door, &pass, "000000", NOW), Refusal::Wrong);

@@ -35,7 +35,10 @@ fn a_mailed_code_passes_at_899_seconds_and_is_expired_at_901() {
 fn a_clock_that_is_set_back_lengthens_neither_a_codes_life_nor_the_wait() {
     let (mut home, now) = by_mail_alone();
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    refused(&types(&mut home, &letter, now.minus(1)), Refusal::CodeExpired);
+    refused(
+        &types(&mut home, &letter, now.minus(1)),
+        Refusal::CodeExpired,
+    );
     assert!(asks(&mut home, "alice", now.minus(1)).is_ok());
 }
 
@@ -51,7 +54,11 @@ fn a_mailed_code_opens_once_and_only_its_own_account() {
     accepted(&home.attempt("alice", &spaced, now));
     refused(&types(&mut home, &letter, now), Refusal::Used { wait: 0 });
     let log = home.door.events(&Filter::default(), 0, 100).unwrap();
-    assert!(log.iter().any(|(_, event)| event.cause == Means::MailedCode.name()), "{log:?}");
+    assert!(
+        log.iter()
+            .any(|(_, event)| event.cause == Means::MailedCode.name()),
+        "{log:?}"
+    );
     assert!(!format!("{log:?}").contains(letter.code.as_str()));
 }
 
@@ -65,16 +72,33 @@ fn a_second_mail_kills_the_first_code_and_is_refused_inside_the_cooldown() {
         assert_eq!(refusal, Some(MailRefusal::Cooldown { wait }));
     }
     accepted(&types(&mut home, &first, now.plus(59)));
-    assert!(matches!(asks(&mut home, "alice", now.plus(59)), Err(MailRefusal::Cooldown { wait: 1 })));
+    assert!(matches!(
+        asks(&mut home, "alice", now.plus(59)),
+        Err(MailRefusal::Cooldown { wait: 1 })
+    ));
     let second = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
     let third = asks(&mut home, "alice", now.plus(120)).ok().unwrap();
     refused(&types(&mut home, &first, now.plus(120)), Refusal::Wrong);
     refused(&types(&mut home, &second, now.plus(120)), Refusal::Wrong);
     accepted(&types(&mut home, &third, now.plus(120)));
     has_mail(&mut home, "bob", "bob@example.com", now.plus(120));
-    let set = home.door.set_email(&name("bob"), &address("b@example.com"), "root", now.plus(150));
+    let set = home.door.set_email(
+        &name("bob"),
+        &address("b@example.com"),
+        "root",
+        now.plus(150),
+    );
     assert!(matches!(set, Err(AdministrationError::MailCooldown(30))));
-    assert_eq!(home.door.status(&name("bob")).unwrap().tally.addresses.pending, None, "nothing changed");
+    assert_eq!(
+        home.door
+            .status(&name("bob"))
+            .unwrap()
+            .tally
+            .addresses
+            .pending,
+        None,
+        "nothing changed"
+    );
 }
 
 /// M4, trap 13
@@ -89,7 +113,10 @@ fn with_both_on_either_code_is_accepted() {
 #[test]
 fn an_account_with_mail_alone_is_enrolled_and_nothing_but_its_code_opens() {
     let (mut home, now) = by_mail_alone();
-    assert_eq!(home.door.membership(&name("alice")).unwrap().enrolled, Enrolled::Yes);
+    assert_eq!(
+        home.door.membership(&name("alice")).unwrap().enrolled,
+        Enrolled::Yes
+    );
     refused(&home.attempt("alice", "000000", now), Refusal::Wrong);
     refused(&home.attempt("alice", "00000000", now), Refusal::Unfit);
     let letter = asks(&mut home, "alice", now).ok().unwrap();
@@ -106,8 +133,13 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
         let enters = || {
             let mut door = Door::open(config.clone()).unwrap();
             let (name, origin) = (name("alice"), Origin::Unknown);
-            let visitor =
-                Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+            let visitor = Visitor {
+                name: &name,
+                stage: Stage::After,
+                origin: &origin,
+                browser: None,
+                service: "test",
+            };
             let answer = Answer::read(letter.code.as_bytes());
             together.wait();
             match door.attempt(&visitor, &answer, now).unwrap().verdict {
@@ -120,7 +152,10 @@ fn of_many_who_use_a_mailed_code_at_once_one_enters() {
         };
         let entered: u32 = std::thread::scope(|scope| {
             let running: Vec<_> = (0..crowd).map(|_| scope.spawn(enters)).collect();
-            running.into_iter().map(|thread| thread.join().unwrap()).sum()
+            running
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
         });
         assert_eq!(entered, 1, "of {crowd}");
     }
@@ -132,10 +167,15 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
     let (mut home, now) = by_mail_alone();
     has_mail(&mut home, "bob", "bob@example.com", NOW);
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    let posted = home.door.set_email(&name("bob"), &address("b@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&name("bob"), &address("b@example.com"), "root", now)
+        .unwrap();
     let sealed = |home: &Home| -> Vec<u8> {
         let connection = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-        connection.query_row("SELECT sealed FROM outbox", [], |row| row.get(0)).unwrap()
+        connection
+            .query_row("SELECT sealed FROM outbox", [], |row| row.get(0))
+            .unwrap()
     };
     let before = sealed(&home);
     let rotated = home.door.rotate_keys(Renewal::Seal, "root", now).unwrap();
@@ -144,7 +184,14 @@ fn mailed_codes_and_unsent_letters_go_on_working_across_a_rotation() {
     accepted(&types(&mut home, &letter, now));
     let unsent = sends(&mut home, &posted, now);
     assert_eq!(unsent.to, address("b@example.com"));
-    home.door.confirm_email(&name("bob"), &Answer::read(unsent.code.as_bytes()), "root", now).unwrap();
+    home.door
+        .confirm_email(
+            &name("bob"),
+            &Answer::read(unsent.code.as_bytes()),
+            "root",
+            now,
+        )
+        .unwrap();
 }
 
 #[test]
@@ -152,7 +199,10 @@ fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
     let (mut home, now) = by_mail_alone();
     has_mail(&mut home, "bob", "bob@example.com", NOW);
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    let posted = home.door.set_email(&name("bob"), &address("b@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&name("bob"), &address("b@example.com"), "root", now)
+        .unwrap();
     let ends = home.door.ends_with_its_keys(now).unwrap();
     for who in ["alice", "bob"] {
         assert_eq!(ends[&name(who)], [(KeyBound::MailedCodes, 1)], "{who}");
@@ -161,7 +211,10 @@ fn mailed_codes_end_with_compromised_keys_and_their_letters_with_them() {
     assert!(rotated.ended == ends && rotated.damaged.is_empty());
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
     assert!(home.door.take_letters(8, now).unwrap().is_empty());
-    assert!(matches!(home.door.await_letter(&posted), Err(NotMailed::Replaced)));
+    assert!(matches!(
+        home.door.await_letter(&posted),
+        Err(NotMailed::Replaced)
+    ));
     // the address is no secret of the keys, and another code is mailed at once
     let letter = asks(&mut home, "alice", now).ok().unwrap();
     accepted(&types(&mut home, &letter, now));
@@ -172,7 +225,9 @@ fn a_letter_that_failed_does_not_take_a_newer_code_along() {
     let (mut home, now) = by_mail_alone();
     let first = asks(&mut home, "alice", now).ok().unwrap();
     let second = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
-    home.door.note_letter(&first, &Err("late".to_owned())).unwrap();
+    home.door
+        .note_letter(&first, &Err("late".to_owned()))
+        .unwrap();
     accepted(&types(&mut home, &second, now.plus(60)));
 }
 
@@ -180,22 +235,44 @@ fn a_letter_that_failed_does_not_take_a_newer_code_along() {
 #[test]
 fn neither_the_code_nor_another_address_stands_in_the_store() {
     let (mut home, now) = by_mail_alone();
-    let posted = home.door.set_email(&name("alice"), &address("b@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&name("alice"), &address("b@example.com"), "root", now)
+        .unwrap();
     let store = home.folder.path().join("store/db");
     let connection = rusqlite::Connection::open(&store).unwrap();
-    connection.execute("UPDATE outbox SET address = 'thief@example.com'", []).unwrap();
+    connection
+        .execute("UPDATE outbox SET address = 'thief@example.com'", [])
+        .unwrap();
     drop(connection);
-    assert!(home.door.take_letters(8, now).unwrap().is_empty(), "sealed for another address");
-    assert!(matches!(home.door.await_letter(&posted), Err(NotMailed::Replaced)));
+    assert!(
+        home.door.take_letters(8, now).unwrap().is_empty(),
+        "sealed for another address"
+    );
+    assert!(matches!(
+        home.door.await_letter(&posted),
+        Err(NotMailed::Replaced)
+    ));
 
-    let posted = home.door.set_email(&name("alice"), &address("b@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&name("alice"), &address("b@example.com"), "root", now)
+        .unwrap();
     let letter = sends(&mut home, &posted, now);
     // what holds six digits by chance is not looked for: the columns are
     let connection = rusqlite::Connection::open(&store).unwrap();
-    let hash: Vec<u8> = connection.query_row("SELECT hash FROM mailed_code", [], |row| row.get(0)).unwrap();
+    let hash: Vec<u8> = connection
+        .query_row("SELECT hash FROM mailed_code", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(hash.len(), 32);
-    assert!(!hash.windows(6).any(|window| window == letter.code.as_bytes()));
-    let left: i64 = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).unwrap();
+    assert!(
+        !hash
+            .windows(6)
+            .any(|window| window == letter.code.as_bytes())
+    );
+    let left: i64 = connection
+        .query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(left, 0);
 }
 
@@ -203,17 +280,23 @@ fn neither_the_code_nor_another_address_stands_in_the_store() {
 fn guesses_are_counted_as_before_and_asking_for_mail_resets_nothing() {
     let (mut home, app, now) = by_both();
     let letter = asks(&mut home, "alice", now).ok().unwrap();
-    let wrong = (0..)
-        .map(|number| format!("{number:06}"))
-        .filter(|code| *code != *letter.code && (-20..=20).all(|offset| *code != code_of(&app, offset)));
+    let wrong = (0..).map(|number| format!("{number:06}")).filter(|code| {
+        *code != *letter.code && (-20..=20).all(|offset| *code != code_of(&app, offset))
+    });
     // compared with three codes of the app and one by mail: each costs two
     for code in wrong.take(3) {
         refused(&home.attempt("alice", &code, now), Refusal::Wrong);
     }
     let delayed = Refusal::Delayed { wait: 60 };
     refused(&types(&mut home, &letter, now), delayed);
-    assert_eq!(asks(&mut home, "alice", now).err(), Some(MailRefusal::Code(delayed)));
+    assert_eq!(
+        asks(&mut home, "alice", now).err(),
+        Some(MailRefusal::Code(delayed))
+    );
     let letter = asks(&mut home, "alice", now.plus(60)).ok().unwrap();
-    refused(&home.attempt("alice", "99999999", now.plus(60)), Refusal::Unfit);
+    refused(
+        &home.attempt("alice", "99999999", now.plus(60)),
+        Refusal::Unfit,
+    );
     accepted(&types(&mut home, &letter, now.plus(60)));
 }

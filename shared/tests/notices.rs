@@ -22,7 +22,9 @@ const DAY: u64 = 24 * 3600;
 /// Everything that is due, and sent.
 fn sent(home: &mut Home, now: Timestamp) -> Vec<Notice> {
     let taken = home.door.take_notices(100, now).unwrap();
-    taken.iter().for_each(|notice| home.door.notice_sent(notice).unwrap());
+    taken
+        .iter()
+        .for_each(|notice| home.door.notice_sent(notice).unwrap());
     taken
 }
 
@@ -31,14 +33,26 @@ fn told(home: &mut Home, to: &str, expected: &[What]) {
     let sent = sent(home, NOW);
     let what: Vec<_> = sent.iter().map(|notice| notice.event.what).collect();
     assert_eq!(what, expected);
-    assert!(sent.iter().all(|notice| notice.to.as_str() == to), "{sent:?}");
+    assert!(
+        sent.iter().all(|notice| notice.to.as_str() == to),
+        "{sent:?}"
+    );
 }
 
 fn confirms(home: &mut Home, who: &str, to: &str, now: Timestamp) {
-    home.door.set_email(&name(who), &to.parse().unwrap(), "root", now).unwrap();
+    home.door
+        .set_email(&name(who), &to.parse().unwrap(), "root", now)
+        .unwrap();
     let letter = home.door.take_letters(8, now).unwrap().remove(0);
     home.door.note_letter(&letter, &Ok(())).unwrap();
-    home.door.confirm_email(&name(who), &Answer::read(letter.code.as_bytes()), "root", now).unwrap();
+    home.door
+        .confirm_email(
+            &name(who),
+            &Answer::read(letter.code.as_bytes()),
+            "root",
+            now,
+        )
+        .unwrap();
 }
 
 /// Alice with an app and a confirmed address; what that told her is read.
@@ -47,7 +61,11 @@ fn alice(config: &str) -> (Home, Pending) {
     confirms(&mut home, "alice", "alice@example.com", NOW.minus(60));
     let app = Pending::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&app);
-    told(&mut home, "alice@example.com", &[What::EmailConfirmed, What::Enrolled]);
+    told(
+        &mut home,
+        "alice@example.com",
+        &[What::EmailConfirmed, What::Enrolled],
+    );
     (home, app)
 }
 
@@ -55,19 +73,34 @@ fn alice(config: &str) -> (Home, Pending) {
 #[test]
 fn every_administrative_act_is_mailed_with_its_actor() {
     let (mut home, app) = alice("");
-    let (who, to, password) =
-        (name("alice"), "alice@example.com", Zeroizing::new("correct horse".to_owned()));
+    let (who, to, password) = (
+        name("alice"),
+        "alice@example.com",
+        Zeroizing::new("correct horse".to_owned()),
+    );
     let (code, _) = home.door.issue_one_time_code(&who, "carol", NOW).unwrap();
     assert!(home.holds(b"one-time-code-issued") && !home.holds(code.plain().as_bytes()));
     let sent = sent(&mut home, NOW);
-    assert_eq!((sent.len(), sent[0].event.what), (1, What::OneTimeCodeIssued));
-    assert_eq!((sent[0].event.actor.as_str(), sent[0].event.at), ("carol", NOW));
+    assert_eq!(
+        (sent.len(), sent[0].event.what),
+        (1, What::OneTimeCodeIssued)
+    );
+    assert_eq!(
+        (sent[0].event.actor.as_str(), sent[0].event.at),
+        ("carol", NOW)
+    );
 
     home.door.cancel_one_time_code(&who, "carol", NOW).unwrap();
     home.door.unlock(&who, "carol", NOW).unwrap();
-    home.door.set_password(&who, &Password::typed(password).unwrap(), "carol", NOW).unwrap();
-    home.door.replace_recovery_codes(&who, app.recovery_codes(), "carol", NOW).unwrap();
-    home.door.change_groups(&who, &["ops".parse().unwrap()], &[], "carol", NOW).unwrap();
+    home.door
+        .set_password(&who, &Password::typed(password).unwrap(), "carol", NOW)
+        .unwrap();
+    home.door
+        .replace_recovery_codes(&who, app.recovery_codes(), "carol", NOW)
+        .unwrap();
+    home.door
+        .change_groups(&who, &["ops".parse().unwrap()], &[], "carol", NOW)
+        .unwrap();
     let acts = [
         What::OneTimeCodeCancelled,
         What::Unlocked,
@@ -78,9 +111,24 @@ fn every_administrative_act_is_mailed_with_its_actor() {
     told(&mut home, to, &acts);
     home.door.disable(&who, "carol", NOW).unwrap();
     home.activates(&app);
-    home.door.rename_account(&who, &name("alison"), shared::name::Distinct::No, "carol", NOW).unwrap();
-    home.door.remove_account(&name("alison"), "carol", NOW).unwrap();
-    let acts = [What::Disabled, What::Enrolled, What::AccountRenamed, What::AccountRemoved];
+    home.door
+        .rename_account(
+            &who,
+            &name("alison"),
+            shared::name::Distinct::No,
+            "carol",
+            NOW,
+        )
+        .unwrap();
+    home.door
+        .remove_account(&name("alison"), "carol", NOW)
+        .unwrap();
+    let acts = [
+        What::Disabled,
+        What::Enrolled,
+        What::AccountRenamed,
+        What::AccountRemoved,
+    ];
     told(&mut home, to, &acts);
 }
 
@@ -103,9 +151,16 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     refused(&home.attempt("alice", "00000000", NOW), Refusal::Unfit);
     told(&mut home, "", &[]);
     accepted(&home.attempt("alice", &app.recovery_codes()[0].grouped(), NOW));
-    let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    let (code, _) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
     accepted(&home.attempt("alice", &code.grouped(), NOW));
-    told(&mut home, "alice@example.com", &[What::Accepted, What::OneTimeCodeIssued, What::Accepted]);
+    told(
+        &mut home,
+        "alice@example.com",
+        &[What::Accepted, What::OneTimeCodeIssued, What::Accepted],
+    );
     let wrong = (0..1_000_000)
         .map(|number| format!("{number:06}"))
         .filter(|code| (-30..=30).all(|offset| *code != code_of(&app, offset)));
@@ -113,7 +168,10 @@ fn what_opened_without_the_persons_device_is_told_and_a_usual_sign_in_is_not() {
     for code in wrong.take(2) {
         refused(&home.attempt("alice", &code, NOW), Refusal::Wrong);
     }
-    refused(&home.attempt("alice", &code_of(&app, 1), NOW), Refusal::Locked);
+    refused(
+        &home.attempt("alice", &code_of(&app, 1), NOW),
+        Refusal::Locked,
+    );
     told(&mut home, "alice@example.com", &[What::Locked]);
 }
 
@@ -125,16 +183,26 @@ fn a_changed_password_of_this_host_is_told_and_fills_neither_mailbox_nor_log() {
     let actor = Actor::Service("alice", &origin, "passwd");
     let mut told = 0;
     for number in 0..100 {
-        home.door.host_password_changed(&who, actor, NOW.plus(number)).unwrap();
+        home.door
+            .host_password_changed(&who, actor, NOW.plus(number))
+            .unwrap();
         let sent = sent(&mut home, NOW.plus(number));
-        assert!(sent.iter().all(|notice| notice.event.what == What::HostPasswordChanged));
+        assert!(
+            sent.iter()
+                .all(|notice| notice.event.what == What::HostPasswordChanged)
+        );
         told += sent.len();
     }
-    let only = Filter { what: Some(What::HostPasswordChanged), ..Filter::default() };
+    let only = Filter {
+        what: Some(What::HostPasswordChanged),
+        ..Filter::default()
+    };
     let logged = home.door.events(&only, 0, 1000).unwrap();
     assert_eq!((told, logged.len()), (40, 40));
     assert_eq!(logged.last().unwrap().1.cause, "too-many-in-a-day");
-    home.door.host_password_changed(&who, actor, NOW.plus(DAY + 100)).unwrap();
+    home.door
+        .host_password_changed(&who, actor, NOW.plus(DAY + 100))
+        .unwrap();
     assert_eq!(sent(&mut home, NOW.plus(DAY + 100)).len(), 1);
 }
 
@@ -144,7 +212,9 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let (mut home, app) = alice("");
     let (who, password) = (name("alice"), Zeroizing::new("correct horse".to_owned()));
     let password = Password::typed(password).unwrap();
-    home.door.set_password(&who, &password, "alice", NOW).unwrap();
+    home.door
+        .set_password(&who, &password, "alice", NOW)
+        .unwrap();
     told(&mut home, "alice@example.com", &[What::PasswordSet]);
     let mut enters = |cookie: Option<&str>| -> Option<String> {
         let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
@@ -157,11 +227,19 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
             session: None,
         };
         let nothing = Answer::read(b"");
-        let opened = match home.door.enter_password(&browser, &who, Some(&password), &nothing, NOW).unwrap() {
+        let opened = match home
+            .door
+            .enter_password(&browser, &who, Some(&password), &nothing, NOW)
+            .unwrap()
+        {
             AfterPassword::Opened(opened) => opened,
             AfterPassword::Code(pass) if cookie.is_none() => {
                 let answer = Answer::read(code_of(&app, 0).as_bytes());
-                match home.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap() {
+                match home
+                    .door
+                    .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+                    .unwrap()
+                {
                     AfterCode::Opened(opened) => opened,
                     AfterCode::Refused(refusal) => panic!("{refusal:?}"),
                 }
@@ -174,15 +252,28 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
     let second = enters(Some(&first)).unwrap();
     let third = enters(Some(&second)).unwrap();
     assert_eq!(enters(Some(&first)), None);
-    assert_eq!(enters(Some(&third)), None, "the browser is trusted no longer");
+    assert_eq!(
+        enters(Some(&third)),
+        None,
+        "the browser is trusted no longer"
+    );
     let sent = sent(&mut home, NOW);
     assert_eq!(sent.len(), 1);
     let event = &sent[0].event;
-    assert_eq!((event.what, event.origin.as_str()), (What::BrowserRevoked, "192.0.2.7"));
+    assert_eq!(
+        (event.what, event.origin.as_str()),
+        (What::BrowserRevoked, "192.0.2.7")
+    );
 
-    assert!(home.door.sessions(&who, NOW).unwrap().is_empty(), "they were begun in that browser");
+    assert!(
+        home.door.sessions(&who, NOW).unwrap().is_empty(),
+        "they were begun in that browser"
+    );
     signs_in(&mut home, &remote("192.0.2.7"), &code_of(&app, 1), NOW);
-    assert_eq!(home.door.revoke_sessions(&who, None, "alice", NOW).unwrap(), 1);
+    assert_eq!(
+        home.door.revoke_sessions(&who, None, "alice", NOW).unwrap(),
+        1
+    );
     told(&mut home, "", &[]);
 }
 
@@ -190,14 +281,19 @@ fn a_stolen_cookie_is_told_and_ones_own_revocation_is_not() {
 #[test]
 fn a_refresh_token_that_is_used_again_is_told() {
     let (mut home, app) = alice("");
-    home.door.set_password(&name("alice"), &password(PASSWORD), "alice", NOW).unwrap();
+    home.door
+        .set_password(&name("alice"), &password(PASSWORD), "alice", NOW)
+        .unwrap();
     told(&mut home, "alice@example.com", &[What::PasswordSet]);
     let from = remote("192.0.2.7");
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let shown = RefreshToken::first(&session, &home.door.token_keys(), NOW).unwrap();
     home.door.refresh(shown.clone(), &from, NOW).unwrap();
     told(&mut home, "", &[]);
-    assert_eq!(home.door.refresh(shown, &from, NOW).unwrap(), AfterRefresh::Used);
+    assert_eq!(
+        home.door.refresh(shown, &from, NOW).unwrap(),
+        AfterRefresh::Used
+    );
     told(&mut home, "alice@example.com", &[What::SessionRevoked]);
 }
 
@@ -206,8 +302,18 @@ fn a_notice_that_is_not_sent_comes_again_for_three_days() {
     let (mut home, _) = alice("");
     home.door.unlock(&name("alice"), "root", NOW).unwrap();
     let takes = |home: &mut Home, now| home.door.take_notices(8, now).unwrap().len();
-    assert_eq!((takes(&mut home, NOW), takes(&mut home, NOW)), (1, 0), "it is taken once");
-    assert_eq!((takes(&mut home, NOW.plus(299)), takes(&mut home, NOW.plus(300))), (0, 1));
+    assert_eq!(
+        (takes(&mut home, NOW), takes(&mut home, NOW)),
+        (1, 0),
+        "it is taken once"
+    );
+    assert_eq!(
+        (
+            takes(&mut home, NOW.plus(299)),
+            takes(&mut home, NOW.plus(300))
+        ),
+        (0, 1)
+    );
     // a clock that ran ahead puts nothing off for long
     assert_eq!(takes(&mut home, NOW.plus(2 * DAY)), 1);
     assert_eq!(takes(&mut home, NOW.plus(DAY)), 1);
@@ -221,7 +327,9 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     confirms(&mut home, "bob", "bob@example.com", NOW);
     told(&mut home, "bob@example.com", &[What::EmailConfirmed]);
     for number in 0..u64::from(MOST_NOTICES) + 5 {
-        home.door.unlock(&name("alice"), "root", NOW.plus(number)).unwrap();
+        home.door
+            .unlock(&name("alice"), "root", NOW.plus(number))
+            .unwrap();
     }
     home.door.unlock(&name("bob"), "root", NOW).unwrap();
     let sent = sent(&mut home, NOW.plus(60));
@@ -231,11 +339,18 @@ fn an_account_keeps_a_few_notices_the_oldest_and_another_its_own() {
     // what was never sent makes room when it is old
     for day in [0, 4] {
         for _ in 0..MOST_NOTICES {
-            home.door.unlock(&name("alice"), "root", NOW.plus(day * DAY)).unwrap();
+            home.door
+                .unlock(&name("alice"), "root", NOW.plus(day * DAY))
+                .unwrap();
         }
     }
     let sent = home.door.take_notices(100, NOW.plus(4 * DAY)).unwrap();
-    assert!(sent.len() == 20 && sent.iter().all(|notice| notice.event.at == NOW.plus(4 * DAY)));
+    assert!(
+        sent.len() == 20
+            && sent
+                .iter()
+                .all(|notice| notice.event.at == NOW.plus(4 * DAY))
+    );
 }
 
 #[test]

@@ -18,14 +18,21 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(60);
 
 fn rows(home: &Home) -> i64 {
-    home.engine().query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).unwrap()
+    home.engine()
+        .query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))
+        .unwrap()
 }
 
 /// She asks for a code, and posternd is stopped.
 fn posts(home: &mut Home, who: &str, now: Timestamp) -> Posted {
     let (name, origin) = (name(who), Origin::Unknown);
-    let visitor =
-        Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+    let visitor = Visitor {
+        name: &name,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: "test",
+    };
     match home.door.mail_code(&visitor, None, now).unwrap() {
         Asked::For(posted) => posted,
         Asked::Refused(refusal) => panic!("{refusal}"),
@@ -37,7 +44,10 @@ fn a_letter_that_nobody_takes_waits_and_its_code_opens_once_it_is_sent() {
     let (mut home, now) = by_mail_alone();
     let posted = posts(&mut home, "alice", now);
     let began = Instant::now();
-    assert!(matches!(home.door.await_letter(&posted), Err(NotMailed::Waits)));
+    assert!(matches!(
+        home.door.await_letter(&posted),
+        Err(NotMailed::Waits)
+    ));
     assert!(began.elapsed() < Duration::from_secs(4));
     let letter = sends(&mut home, &posted, now.plus(899));
     accepted(&types(&mut home, &letter, now.plus(899)));
@@ -47,17 +57,36 @@ fn a_letter_that_nobody_takes_waits_and_its_code_opens_once_it_is_sent() {
 fn a_letter_whose_code_has_expired_is_never_sent_and_is_removed() {
     let (mut home, now) = by_mail_alone();
     let posted = posts(&mut home, "alice", now);
-    assert!(home.door.remove_expired_letters(now.plus(899)).unwrap().is_empty());
+    assert!(
+        home.door
+            .remove_expired_letters(now.plus(899))
+            .unwrap()
+            .is_empty()
+    );
     assert!(home.door.take_letters(8, now.plus(900)).unwrap().is_empty());
-    assert_eq!(home.door.remove_expired_letters(now.plus(900)).unwrap(), [name("alice")]);
-    assert!(home.door.take_letters(8, now).unwrap().is_empty(), "not even by a clock that was set back");
-    assert!(matches!(home.door.look_after(&posted, LONG), Some(Err(NotMailed::Replaced))));
+    assert_eq!(
+        home.door.remove_expired_letters(now.plus(900)).unwrap(),
+        [name("alice")]
+    );
+    assert!(
+        home.door.take_letters(8, now).unwrap().is_empty(),
+        "not even by a clock that was set back"
+    );
+    assert!(matches!(
+        home.door.look_after(&posted, LONG),
+        Some(Err(NotMailed::Replaced))
+    ));
     // one that was sent, and that nobody asked after, goes without a word
     let now = now.plus(960);
     posts(&mut home, "alice", now);
     let letter = takes(&mut home, now);
     home.door.note_letter(&letter, &Ok(())).unwrap();
-    assert!(home.door.remove_expired_letters(now.plus(900)).unwrap().is_empty());
+    assert!(
+        home.door
+            .remove_expired_letters(now.plus(900))
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(rows(&home), 0);
 }
 
@@ -68,16 +97,30 @@ fn a_letter_that_was_taken_is_not_sent_a_second_time_and_is_told_as_not_sent() {
     let posted = posts(&mut home, "alice", now);
     let letter = takes(&mut home, now);
     assert!(home.door.take_letters(8, now).unwrap().is_empty());
-    assert!(home.door.look_after(&posted, Duration::from_secs(11)).is_none(), "it may still be on its way");
-    assert!(matches!(home.door.look_after(&posted, LONG), Some(Err(NotMailed::TooSlow))));
+    assert!(
+        home.door
+            .look_after(&posted, Duration::from_secs(11))
+            .is_none(),
+        "it may still be on its way"
+    );
+    assert!(matches!(
+        home.door.look_after(&posted, LONG),
+        Some(Err(NotMailed::TooSlow))
+    ));
     refused(&types(&mut home, &letter, now), Refusal::Wrong);
-    assert!(asks(&mut home, "alice", now).is_ok(), "another is mailed at once");
+    assert!(
+        asks(&mut home, "alice", now).is_ok(),
+        "another is mailed at once"
+    );
 
     // the same where nobody waits for it any more
     let now = now.plus(60);
     posts(&mut home, "alice", now);
     takes(&mut home, now);
-    assert_eq!(home.door.remove_expired_letters(now.plus(900)).unwrap(), [name("alice")]);
+    assert_eq!(
+        home.door.remove_expired_letters(now.plus(900)).unwrap(),
+        [name("alice")]
+    );
 }
 
 #[test]
@@ -89,12 +132,24 @@ fn mail_that_waits_is_noticed_by_its_age() {
     }
     assert!(!waits(&mut home, 3600));
     let posted = posts(&mut home, "alice", now);
-    assert_eq!((waits(&mut home, 10), waits(&mut home, 11), waits(&mut home, 899)), (false, true, true));
-    assert!(!waits(&mut home, 900), "an expired letter waits for nothing");
+    assert_eq!(
+        (
+            waits(&mut home, 10),
+            waits(&mut home, 11),
+            waits(&mut home, 899)
+        ),
+        (false, true, true)
+    );
+    assert!(
+        !waits(&mut home, 900),
+        "an expired letter waits for nothing"
+    );
     sends(&mut home, &posted, now.plus(11));
     assert!(!waits(&mut home, 11));
 
-    home.door.unlock(&name("alice"), "root", now.plus(20)).unwrap();
+    home.door
+        .unlock(&name("alice"), "root", now.plus(20))
+        .unwrap();
     assert_eq!((waits(&mut home, 30), waits(&mut home, 31)), (false, true));
     home.door.take_notices(8, now.plus(31)).unwrap();
     assert!(!waits(&mut home, 31), "it was tried");
@@ -109,7 +164,9 @@ fn letters_to_an_unconfirmed_address_are_few_and_keep_no_code_from_its_owner() {
     let now = NOW.plus(60);
     let hers = address("alice@example.com");
     for mallory in ["mallory1", "mallory2", "mallory3", "mallory4"] {
-        home.door.set_email(&name(mallory), &hers, "root", now).unwrap();
+        home.door
+            .set_email(&name(mallory), &hers, "root", now)
+            .unwrap();
     }
     let more = home.door.set_email(&name("mallory5"), &hers, "root", now);
     assert!(matches!(more, Err(AdministrationError::MailCooldown(60))));
@@ -119,7 +176,9 @@ fn letters_to_an_unconfirmed_address_are_few_and_keep_no_code_from_its_owner() {
     for letter in &taken {
         home.door.note_letter(letter, &Ok(())).unwrap();
     }
-    home.door.set_email(&name("mallory5"), &hers, "root", now).unwrap();
+    home.door
+        .set_email(&name("mallory5"), &hers, "root", now)
+        .unwrap();
 }
 
 #[test]

@@ -26,27 +26,60 @@ fn first_of(home: &Home, session: &Session) -> RefreshToken {
 #[test]
 fn a_refresh_token_works_once_and_its_reuse_ends_the_session() {
     let (mut home, pending) = alice_at_the_web("");
-    let (session, other) = (enters(&mut home, &pending, NOW), enters(&mut home, &pending, NOW.plus(30)));
+    let (session, other) = (
+        enters(&mut home, &pending, NOW),
+        enters(&mut home, &pending, NOW.plus(30)),
+    );
     let from = remote("192.0.2.7");
     let now = NOW.plus(60);
     let first = first_of(&home, &session);
     let mut newest = first.clone();
     for number in 1..=3 {
         let after = home.door.refresh(newest, &from, now).unwrap();
-        let AfterRefresh::Next(next) = after else { panic!("{after:?}") };
-        assert_eq!((next.number(), next.session(&home.door.token_keys()).as_ref()), (number, Some(&session)));
+        let AfterRefresh::Next(next) = after else {
+            panic!("{after:?}")
+        };
+        assert_eq!(
+            (
+                next.number(),
+                next.session(&home.door.token_keys()).as_ref()
+            ),
+            (number, Some(&session))
+        );
         newest = *next;
     }
-    assert_eq!(home.door.refresh(first, &from, now).unwrap(), AfterRefresh::Used);
-    assert_eq!(home.door.refresh(newest, &from, now).unwrap(), AfterRefresh::Over, "the thief's, too");
-    let filter = Filter { what: Some(What::SessionRevoked), ..Filter::default() };
+    assert_eq!(
+        home.door.refresh(first, &from, now).unwrap(),
+        AfterRefresh::Used
+    );
+    assert_eq!(
+        home.door.refresh(newest, &from, now).unwrap(),
+        AfterRefresh::Over,
+        "the thief's, too"
+    );
+    let filter = Filter {
+        what: Some(What::SessionRevoked),
+        ..Filter::default()
+    };
     let events = home.door.events(&filter, 0, 10).unwrap();
     assert_eq!(events.len(), 1);
-    assert!(events[0].1.cause.contains("old refresh token"), "{events:?}");
-    let left: Vec<_> = home.door.sessions(&name("alice"), now).unwrap().into_iter().map(|s| s.id).collect();
+    assert!(
+        events[0].1.cause.contains("old refresh token"),
+        "{events:?}"
+    );
+    let left: Vec<_> = home
+        .door
+        .sessions(&name("alice"), now)
+        .unwrap()
+        .into_iter()
+        .map(|s| s.id)
+        .collect();
     assert_eq!(left, [other.id]);
     let again = first_of(&home, &other);
-    assert!(matches!(home.door.refresh(again, &from, now).unwrap(), AfterRefresh::Next(_)));
+    assert!(matches!(
+        home.door.refresh(again, &from, now).unwrap(),
+        AfterRefresh::Next(_)
+    ));
 }
 
 /// P2: of two that come at once with one token, one is let in at most, and then neither goes on.
@@ -60,9 +93,18 @@ fn of_two_racers_with_one_refresh_token_at_most_one_is_given_the_next() {
             std::thread::spawn(move || door.refresh(shown, &remote("192.0.2.7"), NOW).unwrap())
         })
         .collect();
-    let after: Vec<_> = racers.into_iter().map(|racer| racer.join().unwrap()).collect();
-    let next = after.iter().filter(|after| matches!(after, AfterRefresh::Next(_))).count();
-    let used = after.iter().filter(|after| **after == AfterRefresh::Used).count();
+    let after: Vec<_> = racers
+        .into_iter()
+        .map(|racer| racer.join().unwrap())
+        .collect();
+    let next = after
+        .iter()
+        .filter(|after| matches!(after, AfterRefresh::Next(_)))
+        .count();
+    let used = after
+        .iter()
+        .filter(|after| **after == AfterRefresh::Used)
+        .count();
     assert_eq!((next, used), (1, 1), "{after:?}");
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
 }
@@ -80,9 +122,15 @@ fn a_session_that_is_over_is_not_refreshed() {
             "its end" => now = NOW.plus(12 * 3600),
             "sign-out" => home.another().sign_out(session.id).unwrap(),
             _ => {
-                home.another().set_password(&name("alice"), &password("another one"), "root", now).unwrap();
+                home.another()
+                    .set_password(&name("alice"), &password("another one"), "root", now)
+                    .unwrap();
             }
         }
-        assert_eq!(home.door.refresh(shown, &from, now).unwrap(), AfterRefresh::Over, "{by}");
+        assert_eq!(
+            home.door.refresh(shown, &from, now).unwrap(),
+            AfterRefresh::Over,
+            "{by}"
+        );
     }
 }

@@ -7,8 +7,8 @@ use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, remot
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::door::{
-    Actor, Administers, AdministrationError, AfterCode, AfterPassword, Browser, Opened, ShownSecret, State,
-    Trust,
+    Actor, Administers, AdministrationError, AfterCode, AfterPassword, Browser, Opened,
+    ShownSecret, State, Trust,
 };
 use shared::enrolment::Pending;
 use shared::event::{Filter, What};
@@ -16,7 +16,14 @@ use shared::place::{Address, Origin};
 
 /// A browser somewhere.
 fn browser(origin: &Origin) -> Browser<'_> {
-    Browser { origin, name: "Firefox", cookie: None, scope: "example.test", page: None, session: None }
+    Browser {
+        origin,
+        name: "Firefox",
+        cookie: None,
+        scope: "example.test",
+        page: None,
+        session: None,
+    }
 }
 
 /// Signs someone in at the web.
@@ -30,10 +37,19 @@ fn signs_in(
     now: Timestamp,
 ) -> Opened {
     let (of, name) = (browser(origin), name(who));
-    let after = home.door.enter_password(&of, &name, Some(&password(PASSWORD)), &Answer::Unfit, now).unwrap();
-    let AfterPassword::Code(pass) = after else { panic!("no code is asked for") };
+    let after = home
+        .door
+        .enter_password(&of, &name, Some(&password(PASSWORD)), &Answer::Unfit, now)
+        .unwrap();
+    let AfterPassword::Code(pass) = after else {
+        panic!("no code is asked for")
+    };
     let answer = Answer::read(code_at(app, 0, now).as_bytes());
-    match home.door.enter_code(&of, &pass, &answer, trust, now).unwrap() {
+    match home
+        .door
+        .enter_code(&of, &pass, &answer, trust, now)
+        .unwrap()
+    {
         AfterCode::Opened(opened) => *opened,
         AfterCode::Refused(refusal) => panic!("{refusal:?}"),
     }
@@ -43,7 +59,9 @@ fn signs_in(
 fn both() -> (Home, Pending, Pending) {
     let (mut home, alice) = alice_at_the_web("[policy]\nadministrators = [\"carol\"]\n");
     let carol = home.enrols("carol");
-    home.door.set_password(&name("carol"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("carol"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     (home, alice, carol)
 }
 
@@ -56,30 +74,63 @@ fn every_act_of_a_session_ends_with_it_and_is_logged_under_its_name() {
     let actor = Actor::Session(&who, &origin, opened.session.id);
     home.door.unlock(&alice, actor, later).unwrap();
     home.door.issue_one_time_code(&alice, actor, later).unwrap();
-    assert!(home.door.one_time_code_until(&alice, later).unwrap().is_some());
-    home.door.cancel_one_time_code(&alice, actor, later).unwrap();
+    assert!(
+        home.door
+            .one_time_code_until(&alice, later)
+            .unwrap()
+            .is_some()
+    );
+    home.door
+        .cancel_one_time_code(&alice, actor, later)
+        .unwrap();
     assert_eq!(home.door.one_time_code_until(&alice, later).unwrap(), None);
     home.door.mend_clock(&alice, actor, later).unwrap();
     home.door.disable(&alice, actor, later).unwrap();
-    let filter = Filter { account: Some(alice.clone()), ..Filter::default() };
+    let filter = Filter {
+        account: Some(alice.clone()),
+        ..Filter::default()
+    };
     let log = home.door.newest_events(&filter, None, 5).unwrap();
     let newest: Vec<What> = log.iter().map(|(_, event)| event.what).collect();
-    let acts = [What::Unlocked, What::OneTimeCodeIssued, What::OneTimeCodeCancelled, What::ClockMended];
-    assert_eq!(newest, [&[What::Disabled][..], &acts.into_iter().rev().collect::<Vec<_>>()].concat());
+    let acts = [
+        What::Unlocked,
+        What::OneTimeCodeIssued,
+        What::OneTimeCodeCancelled,
+        What::ClockMended,
+    ];
+    assert_eq!(
+        newest,
+        [
+            &[What::Disabled][..],
+            &acts.into_iter().rev().collect::<Vec<_>>()
+        ]
+        .concat()
+    );
     for (_, event) in &log {
         assert_eq!(
-            (event.actor.as_str(), event.origin.as_str(), event.door.as_str()),
+            (
+                event.actor.as_str(),
+                event.origin.as_str(),
+                event.door.as_str()
+            ),
             ("carol", "192.0.2.9", "web")
         );
     }
 
     home.enrols("alice");
-    home.door.revoke_sessions(&who, None, "root", later).unwrap();
-    let stale =
-        |done: Result<(), AdministrationError>| assert!(matches!(done, Err(AdministrationError::Stale)));
+    home.door
+        .revoke_sessions(&who, None, "root", later)
+        .unwrap();
+    let stale = |done: Result<(), AdministrationError>| {
+        assert!(matches!(done, Err(AdministrationError::Stale)))
+    };
     stale(home.door.unlock(&alice, actor, later));
     stale(home.door.mend_clock(&alice, actor, later).map(drop));
-    stale(home.door.issue_one_time_code(&alice, actor, later).map(drop));
+    stale(
+        home.door
+            .issue_one_time_code(&alice, actor, later)
+            .map(drop),
+    );
     stale(home.door.cancel_one_time_code(&alice, actor, later));
     stale(home.door.disable(&alice, actor, later).map(drop));
     assert_eq!(home.door.status(&alice).unwrap().state, State::On);
@@ -95,22 +146,47 @@ fn nothing_of_a_person_outlives_that_their_second_factor_is_turned_off_by_a_prog
     assert_eq!(home.door.browsers(&alice, NOW).unwrap().len(), 1);
     // one that has given the password, and not yet the code
     let (later, of) = (NOW.plus(60), browser(&origin));
-    let pending = home.door.enter_password(&of, &alice, Some(&password(PASSWORD)), &Answer::Unfit, later);
-    let Ok(AfterPassword::Code(pass)) = pending else { panic!("no code is asked for") };
+    let pending = home.door.enter_password(
+        &of,
+        &alice,
+        Some(&password(PASSWORD)),
+        &Answer::Unfit,
+        later,
+    );
+    let Ok(AfterPassword::Code(pass)) = pending else {
+        panic!("no code is asked for")
+    };
 
     let program = remote("198.51.100.1");
-    home.door.disable(&alice, Actor::Program(&program), later).unwrap();
+    home.door
+        .disable(&alice, Actor::Program(&program), later)
+        .unwrap();
     assert!(home.door.sessions(&alice, later).unwrap().is_empty());
     assert!(home.door.browsers(&alice, later).unwrap().is_empty());
     home.enrols("alice");
     let answer = Answer::read(code_at(&app, 0, later).as_bytes());
-    let went_on = home.door.enter_code(&of, &pass, &answer, Trust::NotAsked, later).unwrap();
-    assert!(matches!(went_on, AfterCode::Refused(_)), "the pending sign-in is over");
+    let went_on = home
+        .door
+        .enter_code(&of, &pass, &answer, Trust::NotAsked, later)
+        .unwrap();
+    assert!(
+        matches!(went_on, AfterCode::Refused(_)),
+        "the pending sign-in is over"
+    );
     let actor = Actor::Session(&alice, &origin, opened.session.id);
-    assert!(matches!(home.door.unlock(&alice, actor, later), Err(AdministrationError::Stale)));
-    let filter = Filter { what: Some(What::Disabled), ..Filter::default() };
+    assert!(matches!(
+        home.door.unlock(&alice, actor, later),
+        Err(AdministrationError::Stale)
+    ));
+    let filter = Filter {
+        what: Some(What::Disabled),
+        ..Filter::default()
+    };
     let (_, event) = home.door.newest_events(&filter, None, 1).unwrap().remove(0);
-    assert_eq!((event.actor.as_str(), event.origin.as_str()), ("administration", "198.51.100.1"));
+    assert_eq!(
+        (event.actor.as_str(), event.origin.as_str()),
+        ("administration", "198.51.100.1")
+    );
 }
 
 #[test]
@@ -119,7 +195,10 @@ fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
     let administers = |home: &mut Home, who: &str| home.door.administers(&name(who)).unwrap();
     assert_eq!(administers(&mut home, "carol"), Administers::Yes);
     assert_eq!(administers(&mut home, "alice"), Administers::No);
-    assert_eq!(administers(&mut home, "nobody-of-that-name"), Administers::No);
+    assert_eq!(
+        administers(&mut home, "nobody-of-that-name"),
+        Administers::No
+    );
     home.door.disable(&name("carol"), "root", NOW).unwrap();
     assert_eq!(administers(&mut home, "carol"), Administers::OnceEnrolled);
 }
@@ -128,11 +207,18 @@ fn only_whom_the_policy_names_administers_and_only_with_a_second_factor() {
 fn people_are_found_by_a_part_of_the_name_page_by_page() {
     let mut home = Home::new("");
     for who in ["Alice", "alina", "bob", "100%", "a_b", "malice"] {
-        home.door.add_account(&name(who), shared::name::Distinct::No, "root", NOW).unwrap();
+        home.door
+            .add_account(&name(who), shared::name::Distinct::No, "root", NOW)
+            .unwrap();
     }
     let mut found = |part: &str, after: Option<&str>, most| {
-        let all = home.door.find(part, after.map(name).as_ref(), most).unwrap();
-        all.into_iter().map(|status| status.tally.name.to_string()).collect::<Vec<_>>()
+        let all = home
+            .door
+            .find(part, after.map(name).as_ref(), most)
+            .unwrap();
+        all.into_iter()
+            .map(|status| status.tally.name.to_string())
+            .collect::<Vec<_>>()
     };
     assert_eq!(found("ALI", None, 50), ["Alice", "alina", "malice"]);
     assert_eq!(found("ali", None, 2), ["Alice", "alina"]);
@@ -149,22 +235,37 @@ fn people_are_found_by_a_part_of_the_name_page_by_page() {
 fn events_are_read_from_the_newest_page_by_page() {
     let mut home = Home::new("");
     for who in ["a", "b", "c", "d", "e"] {
-        home.door.add_account(&name(who), shared::name::Distinct::No, "root", NOW).unwrap();
+        home.door
+            .add_account(&name(who), shared::name::Distinct::No, "root", NOW)
+            .unwrap();
     }
-    let mut page = |before, limit| home.door.newest_events(&Filter::default(), before, limit).unwrap();
+    let mut page = |before, limit| {
+        home.door
+            .newest_events(&Filter::default(), before, limit)
+            .unwrap()
+    };
     let first = page(None, 2);
     let second = page(Some(first[1].0), 2);
     let names = |page: &[(i64, shared::event::Event)]| {
-        page.iter().map(|(_, event)| event.account.to_string()).collect::<Vec<_>>().join("")
+        page.iter()
+            .map(|(_, event)| event.account.to_string())
+            .collect::<Vec<_>>()
+            .join("")
     };
-    assert_eq!((names(&first), names(&second)), ("ed".to_owned(), "cb".to_owned()));
+    assert_eq!(
+        (names(&first), names(&second)),
+        ("ed".to_owned(), "cb".to_owned())
+    );
     assert_eq!(names(&page(Some(second[1].0), 2)), "a");
 }
 
 #[test]
 fn ten_wrong_secrets_of_an_address_shut_it_out_with_the_right_one_too() {
     let mut home = Home::new("");
-    let (one, other) = (Address::parse("192.0.2.7").unwrap(), Address::parse("192.0.2.8").unwrap());
+    let (one, other) = (
+        Address::parse("192.0.2.7").unwrap(),
+        Address::parse("192.0.2.8").unwrap(),
+    );
     let mut weigh = |address, shown, now| home.door.weigh_secret(address, shown, now).unwrap();
     for _ in 0..10 {
         assert_eq!(weigh(one, ShownSecret::Right, NOW), None);
@@ -175,5 +276,8 @@ fn ten_wrong_secrets_of_an_address_shut_it_out_with_the_right_one_too() {
     assert_eq!(weigh(other, ShownSecret::Right, NOW), None);
     assert_eq!(weigh(one, ShownSecret::Right, NOW.plus(300)), None);
     // the clock was set back
-    assert_eq!(weigh(one, ShownSecret::Right, Timestamp(NOW.0 - 10_000)), None);
+    assert_eq!(
+        weigh(one, ShownSecret::Right, Timestamp(NOW.0 - 10_000)),
+        None
+    );
 }

@@ -3,7 +3,9 @@
 
 mod home;
 
-use home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote};
+use home::{
+    Home, NOW, PASSWORD, alice_at_the_web, code_at, code_of, name, password, recovery, remote,
+};
 use nix::unistd::{Group, User, getuid};
 use shared::account::Enrolled;
 use shared::answer::Answer;
@@ -33,7 +35,10 @@ struct At<'a> {
 }
 
 fn at(page: &str) -> At<'_> {
-    At { page: Some(page), ..At::default() }
+    At {
+        page: Some(page),
+        ..At::default()
+    }
 }
 
 impl Home {
@@ -41,13 +46,22 @@ impl Home {
         let origin = remote(at.address.unwrap_or("198.51.100.7"));
         let recovery = Answer::read(recovery.as_bytes());
         self.door
-            .enter_password(&at.browser(&origin), &name(who), Some(&password(PASSWORD)), &recovery, NOW)
+            .enter_password(
+                &at.browser(&origin),
+                &name(who),
+                Some(&password(PASSWORD)),
+                &recovery,
+                NOW,
+            )
             .unwrap()
     }
 
     fn code(&mut self, pass: LoginToken, at: At<'_>, typed: &str, trust: Trust) -> Opened {
         let (origin, answer) = (remote("198.51.100.7"), Answer::read(typed.as_bytes()));
-        match self.door.enter_code(&at.browser(&origin), &pass, &answer, trust, NOW) {
+        match self
+            .door
+            .enter_code(&at.browser(&origin), &pass, &answer, trust, NOW)
+        {
             Ok(AfterCode::Opened(opened)) => *opened,
             _ => panic!("not opened"),
         }
@@ -64,16 +78,30 @@ impl Home {
 
     fn ended(&mut self, session: &Session) -> bool {
         let mut ended = false;
-        self.another().look(&[9; 16], None, NOW, |seen| ended = seen.revoked.covers(session)).unwrap();
+        self.another()
+            .look(&[9; 16], None, NOW, |seen| {
+                ended = seen.revoked.covers(session)
+            })
+            .unwrap();
         ended
     }
 }
 
 impl<'a> At<'a> {
     fn browser(self, origin: &'a shared::place::Origin) -> Browser<'a> {
-        let page = self.page.map(|target| Page { host: "app.example.com", target });
+        let page = self.page.map(|target| Page {
+            host: "app.example.com",
+            target,
+        });
         let (cookie, session) = (self.cookie, self.session);
-        Browser { origin, name: "Test", cookie, scope: "example.com", page, session }
+        Browser {
+            origin,
+            name: "Test",
+            cookie,
+            scope: "example.com",
+            page,
+            session,
+        }
     }
 }
 
@@ -84,7 +112,10 @@ fn by_rule(after: AfterPassword, rule: usize) -> Session {
         AfterPassword::Opened(opened) => {
             assert_eq!(opened.spared, Some(Spared::Rule(rule)));
             assert_eq!(opened.cause(), format!("gate.rule-{rule}"));
-            assert!(matches!(opened.session.passed.second, PassedSecond::None(_)));
+            assert!(matches!(
+                opened.session.passed.second,
+                PassedSecond::None(_)
+            ));
             opened.session
         }
         _ => panic!("the password does not suffice"),
@@ -105,14 +136,38 @@ fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
     for page in ["/cheap", "/cheap/x?y", "/che%61p/"] {
         by_rule(home.password("alice", at(page), ""), 1);
     }
-    by_rule(home.password("alice", At { address: Some("192.0.2.9"), ..at("/near") }, ""), 4);
+    by_rule(
+        home.password(
+            "alice",
+            At {
+                address: Some("192.0.2.9"),
+                ..at("/near")
+            },
+            "",
+        ),
+        4,
+    );
     let log = home.engine();
     let causes: i64 = log
-        .query_row("SELECT count(*) FROM event WHERE cause = 'gate.rule-1'", [], |row| row.get(0))
+        .query_row(
+            "SELECT count(*) FROM event WHERE cause = 'gate.rule-1'",
+            [],
+            |row| row.get(0),
+        )
         .unwrap();
     assert_eq!(causes, 3);
     // where it is open, what a sign-in takes is what it takes everywhere
-    for page in ["/", "/cheapx", "/cheap/../x", "/cheap//x", "/bob", "/crew", "/near", "/form", "/open"] {
+    for page in [
+        "/",
+        "/cheapx",
+        "/cheap/../x",
+        "/cheap//x",
+        "/bob",
+        "/crew",
+        "/near",
+        "/form",
+        "/open",
+    ] {
         asked(Some(home.password("alice", at(page), "")));
     }
     asked(Some(home.password("alice", At::default(), "")));
@@ -122,15 +177,19 @@ fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
 fn the_groups_that_postern_keeps_count_and_those_of_the_host_are_kept_in_the_session() {
     let me = User::from_uid(getuid()).unwrap().unwrap();
     let group = Group::from_gid(me.gid).unwrap().unwrap().name;
-    let rules = format!("{RULES}[[gate.rule]]\ngroups = [\"{group}\", \"nobodys\"]\nthen = \"password\"\n");
+    let rules =
+        format!("{RULES}[[gate.rule]]\ngroups = [\"{group}\", \"nobodys\"]\nthen = \"password\"\n");
     let (mut home, _) = alice_at_the_web(&rules);
     let crew = ["crew".parse().unwrap()];
-    home.door.change_groups(&name("alice"), &crew, &[], "root", NOW).unwrap();
+    home.door
+        .change_groups(&name("alice"), &crew, &[], "root", NOW)
+        .unwrap();
     by_rule(home.password("alice", at("/crew"), ""), 3);
     asked(Some(home.password("alice", at("/x"), "")));
 
     let door = &mut home.door;
-    door.set_password(&name(&me.name), &password(PASSWORD), "root", NOW).unwrap();
+    door.set_password(&name(&me.name), &password(PASSWORD), "root", NOW)
+        .unwrap();
     home.enrols(&me.name);
     let session = by_rule(home.password(&me.name, at("/x"), ""), 7);
     let asks = AskedGroups::of(&home.config);
@@ -143,7 +202,10 @@ fn a_code_raises_the_session_under_another_name_and_ends_the_one_before() {
     let (mut home, app) = alice_at_the_web(RULES);
     let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
     let pass = asked(home.rises(&before));
-    let here = At { session: Some(before.id), ..At::default() };
+    let here = At {
+        session: Some(before.id),
+        ..At::default()
+    };
     let opened = home.code(pass, here, &code_of(&app, 0), Trust::NotAsked);
     assert_eq!(opened.session.passed.second, PassedSecond::Code);
     assert_ne!(opened.session.id, before.id);
@@ -156,7 +218,10 @@ fn a_new_session_ends_the_one_that_the_browser_had_and_no_other() {
     let (mut home, _) = alice_at_the_web(RULES);
     let elsewhere = by_rule(home.password("alice", at("/cheap"), ""), 1);
     let before = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    let here = At { session: Some(before.id), ..at("/cheap") };
+    let here = At {
+        session: Some(before.id),
+        ..at("/cheap")
+    };
     let after = by_rule(home.password("alice", here, ""), 1);
     assert!(home.ended(&before) && !home.ended(&elsewhere) && !home.ended(&after));
 }
@@ -165,7 +230,9 @@ fn a_new_session_ends_the_one_that_the_browser_had_and_no_other() {
 fn what_ended_all_sessions_leaves_nothing_to_rise_from() {
     let (mut home, _) = alice_at_the_web(RULES);
     let session = by_rule(home.password("alice", at("/cheap"), ""), 1);
-    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     assert!(home.rises(&session).is_none());
 }
 
@@ -185,8 +252,14 @@ fn in_a_trusted_browser_a_session_rises_by_itself() {
     let pass = asked(Some(home.password("alice", At::default(), "")));
     let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked);
     let cookie = trusted.browser_cookie.unwrap();
-    let here = At { cookie: Some(&cookie), session: Some(before.id), ..At::default() };
-    let Some(AfterPassword::Opened(opened)) = home.rises_at(&before, here) else { panic!("not opened") };
+    let here = At {
+        cookie: Some(&cookie),
+        session: Some(before.id),
+        ..At::default()
+    };
+    let Some(AfterPassword::Opened(opened)) = home.rises_at(&before, here) else {
+        panic!("not opened")
+    };
     assert_eq!(opened.session.passed.second, PassedSecond::TrustedBrowser);
     assert!(home.ended(&before) && !home.ended(&opened.session) && !home.ended(&trusted.session));
 }
@@ -198,24 +271,41 @@ fn a_trusted_browser_and_a_recovery_code_open_all_at_once() {
     let pass = asked(Some(home.password("alice", At::default(), "")));
     let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked);
     let cookie = trusted.browser_cookie.unwrap();
-    let here = At { cookie: Some(&cookie), ..at("/cheap") };
+    let here = At {
+        cookie: Some(&cookie),
+        ..at("/cheap")
+    };
     let by_trust = home.password("alice", here, "");
     let by_recovery = home.password("alice", at("/cheap"), &recovery(&app, 0));
-    for (after, second) in
-        [(by_trust, PassedSecond::TrustedBrowser), (by_recovery, PassedSecond::RecoveryCode)]
-    {
-        let AfterPassword::Opened(opened) = after else { panic!("not opened") };
-        assert_eq!((opened.session.passed.second, opened.spared), (second, None));
+    for (after, second) in [
+        (by_trust, PassedSecond::TrustedBrowser),
+        (by_recovery, PassedSecond::RecoveryCode),
+    ] {
+        let AfterPassword::Opened(opened) = after else {
+            panic!("not opened")
+        };
+        assert_eq!(
+            (opened.session.passed.second, opened.spared),
+            (second, None)
+        );
     }
 }
 
 #[test]
 fn whoever_must_enrol_enters_where_the_password_suffices_and_nowhere_else() {
     let (mut home, _) = alice_at_the_web(&format!("[policy]\nrequired = \"all\"\n{RULES}"));
-    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     let session = by_rule(home.password("bob", at("/bob"), ""), 2);
-    assert!(home.rises(&session).is_none(), "there is no code to ask for");
-    assert!(matches!(home.password("bob", at("/"), ""), AfterPassword::Setup(_)));
+    assert!(
+        home.rises(&session).is_none(),
+        "there is no code to ask for"
+    );
+    assert!(matches!(
+        home.password("bob", at("/"), ""),
+        AfterPassword::Setup(_)
+    ));
 }
 
 #[test]
@@ -224,13 +314,32 @@ fn a_rehearsal_says_what_a_request_would_meet_and_writes_nothing() {
     let before = home.bytes();
     let mut rehearse = |who: &str, target: &str| {
         let address = Address::parse("192.0.2.9");
-        let request = Request { host: "app.example.com", target, method: "GET", address };
+        let request = Request {
+            host: "app.example.com",
+            target,
+            method: "GET",
+            address,
+        };
         let said = home.door.rehearse(&name(who), &request).unwrap();
-        (said.decision.access, said.decision.rule, said.decision.why, said.need)
+        (
+            said.decision.access,
+            said.decision.rule,
+            said.decision.why,
+            said.need,
+        )
     };
-    assert_eq!(rehearse("bob", "/bob"), (Access::Password, Some(2), Why::First, None));
-    assert_eq!(rehearse("alice", "/bob"), (Access::Code, None, Why::First, Some(Need::Code)));
-    assert_eq!(rehearse("nobody", "/"), (Access::Code, None, Why::First, Some(Need::Nothing)));
+    assert_eq!(
+        rehearse("bob", "/bob"),
+        (Access::Password, Some(2), Why::First, None)
+    );
+    assert_eq!(
+        rehearse("alice", "/bob"),
+        (Access::Code, None, Why::First, Some(Need::Code))
+    );
+    assert_eq!(
+        rehearse("nobody", "/"),
+        (Access::Code, None, Why::First, Some(Need::Nothing))
+    );
     assert_eq!(rehearse("alice", "/near/../x").0, Access::Code);
     assert!(home.bytes() == before);
 }
@@ -242,16 +351,25 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
     let (mut home, app) = alice_at_the_web(&format!("{RULES}{exempt}"));
     let late = NOW.plus(11 * 3600);
     let pass = asked(Some(home.password("alice", At::default(), "")));
-    let trusted = home.code(pass, At::default(), &code_of(&app, 0), Trust::Asked).browser_cookie.unwrap();
+    let trusted = home
+        .code(pass, At::default(), &code_of(&app, 0), Trust::Asked)
+        .browser_cookie
+        .unwrap();
     let begun = |home: &mut Home| by_rule(home.password("alice", at("/cheap"), ""), 1);
     let rise = |home: &mut Home, session: &Session, cookie: Option<&str>, from: &str| {
         let origin = remote(from);
-        let at = At { cookie, session: Some(session.id), ..At::default() };
+        let at = At {
+            cookie,
+            session: Some(session.id),
+            ..At::default()
+        };
         home.door.rise(&at.browser(&origin), session, late).unwrap()
     };
 
     let first = begun(&mut home);
-    let Some(AfterPassword::Opened(opened)) = rise(&mut home, &first, Some(&trusted), "198.51.100.7") else {
+    let Some(AfterPassword::Opened(opened)) =
+        rise(&mut home, &first, Some(&trusted), "198.51.100.7")
+    else {
         panic!("the browser is trusted");
     };
     assert_eq!(opened.session.issued, first.issued);
@@ -260,15 +378,30 @@ fn a_session_that_rises_lasts_no_longer_than_the_one_it_rose_from() {
         panic!("no code is asked there");
     };
     let none = PassedSecond::None(Enrolled::Yes);
-    assert_eq!((opened.session.issued, opened.session.passed.second), (second.issued, none));
+    assert_eq!(
+        (opened.session.issued, opened.session.passed.second),
+        (second.issued, none)
+    );
     let third = begun(&mut home);
     let pass = asked(rise(&mut home, &third, None, "198.51.100.7"));
     let answer = Answer::read(code_at(&app, 0, late).as_bytes());
-    let (origin, at) = (remote("198.51.100.7"), At { session: Some(third.id), ..At::default() });
-    match home.door.enter_code(&at.browser(&origin), &pass, &answer, Trust::NotAsked, late) {
+    let (origin, at) = (
+        remote("198.51.100.7"),
+        At {
+            session: Some(third.id),
+            ..At::default()
+        },
+    );
+    match home
+        .door
+        .enter_code(&at.browser(&origin), &pass, &answer, Trust::NotAsked, late)
+    {
         Ok(AfterCode::Opened(opened)) => assert_eq!(opened.session.issued, third.issued),
         _ => panic!("not opened"),
     }
     let kept = home.door.sessions(&name("alice"), late).unwrap();
-    assert!(kept.iter().all(|kept| kept.expires <= NOW.plus(12 * 3600)), "{kept:?}");
+    assert!(
+        kept.iter().all(|kept| kept.expires <= NOW.plus(12 * 3600)),
+        "{kept:?}"
+    );
 }

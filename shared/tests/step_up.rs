@@ -4,13 +4,14 @@
 mod home;
 
 use home::{
-    Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, opens, password, recovery,
-    remote, signs_in,
+    Home, NOW, PASSWORD, accepted, alice_at_the_web, browser, code_of, name, opens, password,
+    recovery, remote, signs_in,
 };
 use shared::answer::Answer;
 use shared::decision::Refusal;
 use shared::door::{
-    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Trust,
+    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp,
+    Trust,
 };
 use shared::enrolment::Pending;
 use shared::host_password::Said;
@@ -30,9 +31,18 @@ fn replaces(home: &mut Home, session: &Session, proof: &StepUpToken) -> (Enrollm
     let ticket = home.door.replace(session, proof, NOW).unwrap();
     let shown = home.door.begin_web_setup(&ticket, NOW).unwrap().unwrap();
     let (secret, parameters) = otpauth::read(&shown.secret).unwrap();
-    let shows = Answer::read(code(&secret, parameters, Step(NOW.0 / 30)).to_string().as_bytes());
-    let confirmed = home.door.confirm_web_setup(&ticket, shown.draft, &shows, NOW).unwrap();
-    let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else { panic!("not confirmed") };
+    let shows = Answer::read(
+        code(&secret, parameters, Step(NOW.0 / 30))
+            .to_string()
+            .as_bytes(),
+    );
+    let confirmed = home
+        .door
+        .confirm_web_setup(&ticket, shown.draft, &shows, NOW)
+        .unwrap();
+    let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else {
+        panic!("not confirmed")
+    };
     (ticket, (*confirmed).to_owned())
 }
 
@@ -47,12 +57,17 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
         let (ticket, confirmed) = replaces(&mut home, &session, &proof);
         match by {
             "command" => {
-                home.another().revoke_sessions(&name("alice"), Some(session.id), "root", NOW).unwrap();
+                home.another()
+                    .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
+                    .unwrap();
             }
             "sign-out" => home.another().sign_out(session.id).unwrap(),
             _ => {}
         }
-        let after = home.door.finish_web_setup(&browser(&from), &ticket, &confirmed, NOW).unwrap();
+        let after = home
+            .door
+            .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
+            .unwrap();
         match by {
             "nobody" => assert!(matches!(after, AfterSetup::Opened(_)), "{by}"),
             _ => {
@@ -84,19 +99,47 @@ fn password_and_code_prove_the_person_for_this_session_and_nothing_less_does() {
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     let mut step_up = |typed: &str, code: &str| {
         let answer = Answer::read(code.as_bytes());
-        home.door.step_up(&browser(&from), &session, Some(&password(typed)), &answer, NOW).unwrap()
+        home.door
+            .step_up(
+                &browser(&from),
+                &session,
+                Some(&password(typed)),
+                &answer,
+                NOW,
+            )
+            .unwrap()
     };
-    assert!(matches!(step_up("wrong horse", &code_of(&app, 0)), AfterStepUp::Password(Refusal::Wrong)));
-    assert!(matches!(step_up(PASSWORD, "000000"), AfterStepUp::Code(Refusal::Wrong)));
-    assert!(matches!(step_up(PASSWORD, &code_of(&app, -1)), AfterStepUp::Code(Refusal::Used { .. })));
-    assert!(matches!(step_up(PASSWORD, &recovery(&app, 0)), AfterStepUp::Code(Refusal::Unfit)));
-    let AfterStepUp::Proven(ticket) = step_up(PASSWORD, &code_of(&app, 0)) else { panic!("not proven") };
-    assert!(matches!(step_up(PASSWORD, &code_of(&app, 0)), AfterStepUp::Code(Refusal::Used { .. })));
+    assert!(matches!(
+        step_up("wrong horse", &code_of(&app, 0)),
+        AfterStepUp::Password(Refusal::Wrong)
+    ));
+    assert!(matches!(
+        step_up(PASSWORD, "000000"),
+        AfterStepUp::Code(Refusal::Wrong)
+    ));
+    assert!(matches!(
+        step_up(PASSWORD, &code_of(&app, -1)),
+        AfterStepUp::Code(Refusal::Used { .. })
+    ));
+    assert!(matches!(
+        step_up(PASSWORD, &recovery(&app, 0)),
+        AfterStepUp::Code(Refusal::Unfit)
+    ));
+    let AfterStepUp::Proven(ticket) = step_up(PASSWORD, &code_of(&app, 0)) else {
+        panic!("not proven")
+    };
+    assert!(matches!(
+        step_up(PASSWORD, &code_of(&app, 0)),
+        AfterStepUp::Code(Refusal::Used { .. })
+    ));
     let keys = home.door.token_keys();
     let cookie = ticket.seal(&keys).unwrap();
     assert!(StepUpToken::read(&cookie, &keys, &session, NOW).is_some());
     let other = signs_in(&mut home, &from, &code_of(&app, 1), NOW);
-    assert!(StepUpToken::read(&cookie, &keys, &other, NOW).is_none(), "it is another session's");
+    assert!(
+        StepUpToken::read(&cookie, &keys, &other, NOW).is_none(),
+        "it is another session's"
+    );
 }
 
 /// Whoever found an open session guesses no faster there than at the sign-in.
@@ -107,12 +150,26 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     let answer = Answer::read(code_of(&app, 0).as_bytes());
     let mut step_up = |typed: &str| {
-        home.door.step_up(&browser(&from), &session, Some(&password(typed)), &answer, NOW).unwrap()
+        home.door
+            .step_up(
+                &browser(&from),
+                &session,
+                Some(&password(typed)),
+                &answer,
+                NOW,
+            )
+            .unwrap()
     };
     for _ in 0..5 {
-        assert!(matches!(step_up("wrong horse"), AfterStepUp::Password(Refusal::Wrong)));
+        assert!(matches!(
+            step_up("wrong horse"),
+            AfterStepUp::Password(Refusal::Wrong)
+        ));
     }
-    assert!(matches!(step_up(PASSWORD), AfterStepUp::Password(Refusal::Delayed { wait: 30 })));
+    assert!(matches!(
+        step_up(PASSWORD),
+        AfterStepUp::Password(Refusal::Delayed { wait: 30 })
+    ));
     let asked = home.door.enter_password(
         &browser(&from),
         &name("alice"),
@@ -120,7 +177,13 @@ fn guesses_in_a_session_are_counted_like_those_of_a_sign_in() {
         &Answer::Unfit,
         NOW,
     );
-    assert!(matches!(asked.unwrap(), AfterPassword::Refused(Refusal::Delayed { .. })), "it is one row");
+    assert!(
+        matches!(
+            asked.unwrap(),
+            AfterPassword::Refused(Refusal::Delayed { .. })
+        ),
+        "it is one row"
+    );
 }
 
 #[test]
@@ -130,7 +193,13 @@ fn a_session_that_ended_is_not_stepped_up() {
     let session = signs_in(&mut home, &from, &code_of(&app, -1), NOW);
     home.another().sign_out(session.id).unwrap();
     let answer = Answer::read(code_of(&app, 0).as_bytes());
-    let after = home.door.step_up(&browser(&from), &session, Some(&password(PASSWORD)), &answer, NOW);
+    let after = home.door.step_up(
+        &browser(&from),
+        &session,
+        Some(&password(PASSWORD)),
+        &answer,
+        NOW,
+    );
     assert!(matches!(after.unwrap(), AfterStepUp::Over));
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
@@ -142,18 +211,42 @@ fn with_an_identity_a_fresh_code_alone_steps_up() {
                   from = [\"unix\"]\nidentity_header = \"Remote-User\"\n";
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web(header);
-    let asked = home.door.enter_identity(&browser(&from), &name("alice"), NOW).unwrap();
-    let AfterPassword::Code(pass) = asked else { panic!("no code is asked") };
+    let asked = home
+        .door
+        .enter_identity(&browser(&from), &name("alice"), NOW)
+        .unwrap();
+    let AfterPassword::Code(pass) = asked else {
+        panic!("no code is asked")
+    };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered = home.door.enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
-    let AfterCode::Opened(entered) = entered.unwrap() else { panic!("not opened") };
+    let entered = home
+        .door
+        .enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
+    let AfterCode::Opened(entered) = entered.unwrap() else {
+        panic!("not opened")
+    };
     let session = entered.session;
     let answer = Answer::read(code_of(&app, 0).as_bytes());
-    let by_password = home.door.step_up(&browser(&from), &session, Some(&password(PASSWORD)), &answer, NOW);
-    assert!(matches!(by_password.unwrap(), AfterStepUp::Password(Refusal::Unfit)));
-    let none = home.door.step_up_by_code(&browser(&from), &session, &Answer::read(b""), NOW).unwrap();
+    let by_password = home.door.step_up(
+        &browser(&from),
+        &session,
+        Some(&password(PASSWORD)),
+        &answer,
+        NOW,
+    );
+    assert!(matches!(
+        by_password.unwrap(),
+        AfterStepUp::Password(Refusal::Unfit)
+    ));
+    let none = home
+        .door
+        .step_up_by_code(&browser(&from), &session, &Answer::read(b""), NOW)
+        .unwrap();
     assert!(matches!(none, AfterStepUp::Code(Refusal::Unfit)));
-    let after = home.door.step_up_by_code(&browser(&from), &session, &answer, NOW).unwrap();
+    let after = home
+        .door
+        .step_up_by_code(&browser(&from), &session, &answer, NOW)
+        .unwrap();
     assert!(matches!(after, AfterStepUp::Proven(_)));
 }
 
@@ -164,19 +257,48 @@ fn a_password_of_the_host_steps_up_with_a_code() {
     let (mut home, app) = alice_at_the_web("[gate]\nfirst_factor = \"pam\"\n");
     let who = name("alice");
     let tries = |home: &mut Home| {
-        home.door.try_first_factor(&browser(&from), &who, &Answer::Unfit, NOW).unwrap().unwrap()
+        home.door
+            .try_first_factor(&browser(&from), &who, &Answer::Unfit, NOW)
+            .unwrap()
+            .unwrap()
     };
     let tried = tries(&mut home);
-    let asked = home.door.settle_first_factor(&browser(&from), &who, tried, Said::Right, &Answer::Unfit, NOW);
-    let AfterPassword::Code(pass) = asked.unwrap() else { panic!("no code is asked") };
+    let asked = home.door.settle_first_factor(
+        &browser(&from),
+        &who,
+        tried,
+        Said::Right,
+        &Answer::Unfit,
+        NOW,
+    );
+    let AfterPassword::Code(pass) = asked.unwrap() else {
+        panic!("no code is asked")
+    };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered = home.door.enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
-    let AfterCode::Opened(entered) = entered.unwrap() else { panic!("not opened") };
+    let entered = home
+        .door
+        .enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
+    let AfterCode::Opened(entered) = entered.unwrap() else {
+        panic!("not opened")
+    };
     let answer = Answer::read(code_of(&app, 0).as_bytes());
-    for (said, proven) in [(Said::Wrong, false), (Said::Unasked, false), (Said::Right, true)] {
+    for (said, proven) in [
+        (Said::Wrong, false),
+        (Said::Unasked, false),
+        (Said::Right, true),
+    ] {
         let tried = tries(&mut home);
-        let after =
-            home.door.settle_step_up(&browser(&from), &entered.session, &tried, said, &answer, NOW).unwrap();
+        let after = home
+            .door
+            .settle_step_up(
+                &browser(&from),
+                &entered.session,
+                &tried,
+                said,
+                &answer,
+                NOW,
+            )
+            .unwrap();
         assert_eq!(matches!(after, AfterStepUp::Proven(_)), proven, "{said:?}");
     }
 }

@@ -35,30 +35,71 @@ fn code_of(import: &Import, number: usize, offset: u64) -> String {
 #[test]
 fn what_was_used_there_opens_nothing_here() {
     let step = NOW.0 / 30;
-    let file = format!("{}\n\" TOTP_AUTH\n\" DISALLOW_REUSE {} {step}\n12345678\n", SEEDS[0], step - 1);
-    let format = Format::GoogleAuthenticator { account: &name("alice") };
+    let file = format!(
+        "{}\n\" TOTP_AUTH\n\" DISALLOW_REUSE {} {step}\n12345678\n",
+        SEEDS[0],
+        step - 1
+    );
+    let format = Format::GoogleAuthenticator {
+        account: &name("alice"),
+    };
     let import = read(format, file.as_bytes()).unwrap();
     let mut home = Home::new("");
-    let taken = home.door.import(&import.found, Trial::No, shared::name::Distinct::No, "root", NOW).unwrap();
+    let taken = home
+        .door
+        .import(
+            &import.found,
+            Trial::No,
+            shared::name::Distinct::No,
+            "root",
+            NOW,
+        )
+        .unwrap();
     assert_eq!(taken, [Taken::As("app".parse().unwrap())]);
-    refused(&home.attempt("alice", &code_of(&import, 0, 0), NOW), Refusal::Used { wait: 15 });
+    refused(
+        &home.attempt("alice", &code_of(&import, 0, 0), NOW),
+        Refusal::Used { wait: 15 },
+    );
     accepted(&home.attempt("alice", &code_of(&import, 0, 1), NOW));
 }
 
 #[test]
 fn a_counter_goes_on_where_it_stood() {
-    let import = urls(&format!("otpauth://hotp/alice?secret={}&counter=7", SEEDS[0]));
+    let import = urls(&format!(
+        "otpauth://hotp/alice?secret={}&counter=7",
+        SEEDS[0]
+    ));
     let mut home = Home::new("");
-    home.door.import(&import.found, Trial::No, shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .import(
+            &import.found,
+            Trial::No,
+            shared::name::Distinct::No,
+            "root",
+            NOW,
+        )
+        .unwrap();
     accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
-    refused(&home.attempt("alice", &code_of(&import, 0, 0), NOW), Refusal::Used { wait: 0 });
+    refused(
+        &home.attempt("alice", &code_of(&import, 0, 0), NOW),
+        Refusal::Used { wait: 0 },
+    );
 }
 
 #[test]
 fn a_dry_run_leaves_nothing() {
     let import = urls(&format!("otpauth://totp/alice?secret={}", SEEDS[0]));
     let mut home = Home::new("");
-    let taken = home.door.import(&import.found, Trial::Yes, shared::name::Distinct::No, "root", NOW).unwrap();
+    let taken = home
+        .door
+        .import(
+            &import.found,
+            Trial::Yes,
+            shared::name::Distinct::No,
+            "root",
+            NOW,
+        )
+        .unwrap();
     assert!(matches!(taken[0], Taken::As(_)));
     assert!(home.door.statuses().unwrap().is_empty());
     assert!(!home.holds(import.found[0].secret.expose()));
@@ -75,15 +116,46 @@ fn nobodys_second_factor_is_replaced() {
     let mut home = Home::new("");
     let bobs = Pending::new(home.door.config(), &name("bob")).unwrap();
     home.activates(&bobs);
-    let taken = home.door.import(&import.found, Trial::No, shared::name::Distinct::No, "root", NOW).unwrap();
+    let taken = home
+        .door
+        .import(
+            &import.found,
+            Trial::No,
+            shared::name::Distinct::No,
+            "root",
+            NOW,
+        )
+        .unwrap();
     let named = |text: &str| Taken::As(text.parse().unwrap());
-    assert_eq!(taken, [named("server"), Taken::AlreadyEnrolled, named("server 2")]);
+    assert_eq!(
+        taken,
+        [named("server"), Taken::AlreadyEnrolled, named("server 2")]
+    );
     accepted(&home.attempt("alice", &code_of(&import, 0, 0), NOW));
     accepted(&home.attempt("alice", &code_of(&import, 2, 0), NOW));
-    refused(&home.attempt("bob", &code_of(&import, 1, 0), NOW), Refusal::Wrong);
+    refused(
+        &home.attempt("bob", &code_of(&import, 1, 0), NOW),
+        Refusal::Wrong,
+    );
     accepted(&home.attempt("bob", &home::code_of(&bobs, 0), NOW));
 
     // a second time it is there already
-    let again = home.door.import(&import.found, Trial::No, shared::name::Distinct::No, "root", NOW).unwrap();
-    assert_eq!(again, [Taken::AlreadyEnrolled, Taken::AlreadyEnrolled, Taken::AlreadyEnrolled]);
+    let again = home
+        .door
+        .import(
+            &import.found,
+            Trial::No,
+            shared::name::Distinct::No,
+            "root",
+            NOW,
+        )
+        .unwrap();
+    assert_eq!(
+        again,
+        [
+            Taken::AlreadyEnrolled,
+            Taken::AlreadyEnrolled,
+            Taken::AlreadyEnrolled
+        ]
+    );
 }

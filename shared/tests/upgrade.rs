@@ -32,20 +32,36 @@ fn stores() -> PathBuf {
 
 /// A home whose store is one of version 3; nobody has it open.
 fn version_3(extra: &str) -> (TempDir, Config) {
-    let Home { folder, config, door } = Home::new(extra);
+    let Home {
+        folder,
+        config,
+        door,
+    } = Home::new(extra);
     drop(door);
     for suffix in ["-wal", "-shm"] {
         fs::File::create(folder.path().join(format!("store/db{suffix}"))).unwrap();
     }
     let made = stores().join("version-3");
-    fs::write(folder.path().join("store/db"), fs::read(made.join("postern.db")).unwrap()).unwrap();
-    fs::write(folder.path().join("etc/key"), fs::read(made.join("postern.key")).unwrap()).unwrap();
+    fs::write(
+        folder.path().join("store/db"),
+        fs::read(made.join("postern.db")).unwrap(),
+    )
+    .unwrap();
+    fs::write(
+        folder.path().join("etc/key"),
+        fs::read(made.join("postern.key")).unwrap(),
+    )
+    .unwrap();
     (folder, config)
 }
 
 /// A home with a store that some schema makes.
 fn made_by(schema: &str, version: i64) -> (TempDir, Config) {
-    let Home { folder, config, door } = Home::new("");
+    let Home {
+        folder,
+        config,
+        door,
+    } = Home::new("");
     drop(door);
     let path = folder.path().join("store/db");
     for suffix in ["", "-wal", "-shm"] {
@@ -53,21 +69,33 @@ fn made_by(schema: &str, version: i64) -> (TempDir, Config) {
     }
     let engine = rusqlite::Connection::open(&path).unwrap();
     let of = "PRAGMA journal_mode = DELETE; PRAGMA application_id = 0x506f7374";
-    engine.execute_batch(&format!("{of}; PRAGMA user_version = {version}; {schema}")).unwrap();
+    engine
+        .execute_batch(&format!("{of}; PRAGMA user_version = {version}; {schema}"))
+        .unwrap();
     (folder, config)
 }
 
 fn refused_open(config: &Config) -> String {
-    Door::open(config.clone()).err().expect("the store is not opened").to_string()
+    Door::open(config.clone())
+        .err()
+        .expect("the store is not opened")
+        .to_string()
 }
 
 fn refused_upgrade(config: &Config) -> String {
-    store::upgrade(&config.store.url).expect_err("the store is not upgraded").to_string()
+    store::upgrade(&config.store.url)
+        .expect_err("the store is not upgraded")
+        .to_string()
 }
 
 #[track_caller]
 fn upgraded(config: &Config) -> PathBuf {
-    let Upgraded::Now { from: 3, to: 4, backup } = store::upgrade(&config.store.url).unwrap() else {
+    let Upgraded::Now {
+        from: 3,
+        to: 4,
+        backup,
+    } = store::upgrade(&config.store.url).unwrap()
+    else {
         panic!("not from version 3 to version 4")
     };
     backup
@@ -83,8 +111,11 @@ fn is_accepted(door: &mut Door, who: &str, typed: &str, now: Timestamp) -> bool 
 
 fn totp(secret: &str, now: Timestamp) -> String {
     let secret = Secret::from_base32(secret).unwrap();
-    let parameters =
-        Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Time { period: 30 } };
+    let parameters = Parameters {
+        algorithm: Algorithm::Sha1,
+        digits: 6,
+        moving: Moving::Time { period: 30 },
+    };
     code(&secret, parameters, Step(now.0 / 30)).to_string()
 }
 
@@ -94,18 +125,34 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let path = folder.path().join("store/db");
     let before = fs::read(&path).unwrap();
     let refused = refused_open(&config);
-    assert!(refused.contains("the store has version 3, this program knows version 4"), "{refused}");
+    assert!(
+        refused.contains("the store has version 3, this program knows version 4"),
+        "{refused}"
+    );
     assert!(refused.contains("run postern upgrade as root"), "{refused}");
     assert_eq!(fs::read(&path).unwrap(), before, "nothing was written");
 
     let backup = upgraded(&config);
-    assert_eq!(backup, path.canonicalize().unwrap().with_file_name("db.before-4"));
+    assert_eq!(
+        backup,
+        path.canonicalize().unwrap().with_file_name("db.before-4")
+    );
     let (store, copy) = (path.metadata().unwrap(), backup.metadata().unwrap());
-    assert_eq!((copy.mode(), copy.uid(), copy.gid()), (store.mode(), store.uid(), store.gid()));
+    assert_eq!(
+        (copy.mode(), copy.uid(), copy.gid()),
+        (store.mode(), store.uid(), store.gid())
+    );
     Door::open(config.clone()).unwrap();
-    assert_eq!(store::upgrade(&config.store.url).unwrap(), Upgraded::Already(4));
+    assert_eq!(
+        store::upgrade(&config.store.url).unwrap(),
+        Upgraded::Already(4)
+    );
     let names = fs::read_dir(folder.path().join("store")).unwrap();
-    assert_eq!(names.count(), 4, "the store, what is beside it, and the copy");
+    assert_eq!(
+        names.count(),
+        4,
+        "the store, what is beside it, and the copy"
+    );
 
     // the copy is the old store, which can be put back and upgraded again
     fs::copy(&backup, &path).unwrap();
@@ -126,38 +173,92 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
 
     // the accepted step stays closed, and the next ones open
     let used = verdict(&mut door, "alice", &totp(ALICE, MADE), MADE);
-    assert!(matches!(used, Verdict::Refused(Refusal::Used { .. })), "{used:?}");
+    assert!(
+        matches!(used, Verdict::Refused(Refusal::Used { .. })),
+        "{used:?}"
+    );
     assert!(is_accepted(&mut door, "alice", &totp(ALICE, NOW), NOW));
-    assert!(is_accepted(&mut door, "bob", &totp("OJWCBJZLH7BOYSRDMK3PFYNS5E7SCCVH", NOW), NOW));
+    assert!(is_accepted(
+        &mut door,
+        "bob",
+        &totp("OJWCBJZLH7BOYSRDMK3PFYNS5E7SCCVH", NOW),
+        NOW
+    ));
     let seed = Secret::from_seed("3132333435363738393031323334353637383941").unwrap();
-    let parameters = Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Counter };
+    let parameters = Parameters {
+        algorithm: Algorithm::Sha1,
+        digits: 6,
+        moving: Moving::Counter,
+    };
     let by_counter = code(&seed, parameters, Step(0));
-    assert!(is_accepted(&mut door, "alice", &by_counter, NOW), "the token by counter");
-    let recovery = ["KXPED-KFJGX", "ESZDN-XVN5X", "AMV8U-A9BD8", "3SB9Q-RTUDR", "NVVVQ-YDWRS", "HG4XT-EBJN6"];
+    assert!(
+        is_accepted(&mut door, "alice", &by_counter, NOW),
+        "the token by counter"
+    );
+    let recovery = [
+        "KXPED-KFJGX",
+        "ESZDN-XVN5X",
+        "AMV8U-A9BD8",
+        "3SB9Q-RTUDR",
+        "NVVVQ-YDWRS",
+        "HG4XT-EBJN6",
+    ];
     for typed in recovery {
         assert!(is_accepted(&mut door, "alice", typed, NOW), "{typed}");
         let again = verdict(&mut door, "alice", typed, NOW);
-        assert!(matches!(again, Verdict::Refused(Refusal::Used { .. })), "{again:?}");
+        assert!(
+            matches!(again, Verdict::Refused(Refusal::Used { .. })),
+            "{again:?}"
+        );
     }
 
     let carol = door.status(&name("carol")).unwrap();
     assert!(!matches!(carol.state, State::On));
-    assert!(door.one_time_code_until(&name("carol"), NOW).unwrap().is_some());
-    let groups = door.change_groups(&name("carol"), &[], &[], "root", NOW).unwrap();
-    assert_eq!(groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(), ["staff"]);
+    assert!(
+        door.one_time_code_until(&name("carol"), NOW)
+            .unwrap()
+            .is_some()
+    );
+    let groups = door
+        .change_groups(&name("carol"), &[], &[], "root", NOW)
+        .unwrap();
+    assert_eq!(
+        groups
+            .iter()
+            .map(|group| group.as_str())
+            .collect::<Vec<_>>(),
+        ["staff"]
+    );
     let app_passwords = door.app_passwords(None).unwrap();
     assert_eq!(app_passwords.len(), 1);
-    assert_eq!(app_passwords[0].scope.to_string(), "web:cloud.example.com/dav");
-    assert_eq!(door.unconfirmed_email(&name("alice")).unwrap().as_str(), "alice@example.com");
+    assert_eq!(
+        app_passwords[0].scope.to_string(),
+        "web:cloud.example.com/dav"
+    );
+    assert_eq!(
+        door.unconfirmed_email(&name("alice")).unwrap().as_str(),
+        "alice@example.com"
+    );
     assert!(door.events(&Filter::default(), 0, 100).unwrap().len() >= 13);
 
     // another spelling is known for one, and a number is not given twice
-    assert!(door.add_account(&name("Bob"), Distinct::No, "root", NOW).is_err());
-    door.add_account(&name("dora"), Distinct::No, "root", NOW).unwrap();
+    assert!(
+        door.add_account(&name("Bob"), Distinct::No, "root", NOW)
+            .is_err()
+    );
+    door.add_account(&name("dora"), Distinct::No, "root", NOW)
+        .unwrap();
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
-    let number = |sql: &str| engine.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let number = |sql: &str| {
+        engine
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
     assert_eq!(number("SELECT id FROM account WHERE name = 'dora'"), 4);
-    assert_eq!(number("SELECT account FROM account_group WHERE name = 'staff'"), 3);
+    assert_eq!(
+        number("SELECT account FROM account_group WHERE name = 'staff'"),
+        3
+    );
     assert_eq!(number("SELECT issued FROM one_time_code"), MADE.0 as i64);
 }
 
@@ -166,13 +267,21 @@ fn what_a_store_of_version_3_holds_goes_on_working() {
 fn numbers_that_were_given_before_are_not_given_again() {
     let (folder, config) = version_3("");
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
-    engine.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM account; DELETE FROM app_password").unwrap();
+    engine
+        .execute_batch("PRAGMA foreign_keys = ON; DELETE FROM account; DELETE FROM app_password")
+        .unwrap();
     drop(engine);
     upgraded(&config);
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
     let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
     for (table, last) in [("account", 3), ("app_password", 1)] {
-        assert_eq!(engine.query_row(sql, [table], |row| row.get::<_, i64>(0)).unwrap(), last, "{table}");
+        assert_eq!(
+            engine
+                .query_row(sql, [table], |row| row.get::<_, i64>(0))
+                .unwrap(),
+            last,
+            "{table}"
+        );
     }
 }
 
@@ -184,21 +293,34 @@ fn a_copy_of_an_interrupted_upgrade_is_replaced() {
     fs::write(store.join(".db.before-4.4194304.new"), "half").unwrap();
     let backup = upgraded(&config);
     let copy = rusqlite::Connection::open(backup).unwrap();
-    assert_eq!(copy.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    assert_eq!(
+        copy.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+            .unwrap(),
+        3
+    );
     assert!(!store.join(".db.before-4.4194304.new").exists());
 }
 
 /// Some of them call themselves version 3.
 #[test]
 fn stores_that_were_never_released_are_refused_by_their_commit() {
-    for (commit, version) in [("a537922", 1), ("7d66434", 2), ("c4ca64a", 3), ("7ea6c5b", 3)] {
+    for (commit, version) in [
+        ("a537922", 1),
+        ("7d66434", 2),
+        ("c4ca64a", 3),
+        ("7ea6c5b", 3),
+    ] {
         let schema = fs::read_to_string(stores().join(format!("unreleased/{commit}.sql"))).unwrap();
         let (folder, config) = made_by(&schema, version);
         let before = fs::read(folder.path().join("store/db")).unwrap();
         for refused in [refused_upgrade(&config), refused_open(&config)] {
-            let named = format!("the shape of commit {commit}, which calls itself version {version}");
+            let named =
+                format!("the shape of commit {commit}, which calls itself version {version}");
             assert!(refused.contains(&named), "{refused}");
-            assert!(refused.contains("run postern init and enroll everyone again"), "{refused}");
+            assert!(
+                refused.contains("run postern init and enroll everyone again"),
+                "{refused}"
+            );
         }
         assert_eq!(
             fs::read(folder.path().join("store/db")).unwrap(),
@@ -213,7 +335,10 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
 #[test]
 fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
     for (crafted, named) in [
-        ("CREATE VIEW seen AS SELECT * FROM account", "view seen is not one of its own"),
+        (
+            "CREATE VIEW seen AS SELECT * FROM account",
+            "view seen is not one of its own",
+        ),
         (
             "CREATE TRIGGER twice AFTER INSERT ON event BEGIN DELETE FROM floor; END",
             "trigger twice is not one of its own",
@@ -246,18 +371,32 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
 #[test]
 fn a_folder_that_others_can_write_is_no_place_for_an_upgrade() {
     let (folder, config) = version_3("");
-    fs::set_permissions(folder.path().join("store"), PermissionsExt::from_mode(0o770)).unwrap();
+    fs::set_permissions(
+        folder.path().join("store"),
+        PermissionsExt::from_mode(0o770),
+    )
+    .unwrap();
     assert!(refused_upgrade(&config).contains("chmod it to 0750"));
-    fs::set_permissions(folder.path().join("store"), PermissionsExt::from_mode(0o750)).unwrap();
+    fs::set_permissions(
+        folder.path().join("store"),
+        PermissionsExt::from_mode(0o750),
+    )
+    .unwrap();
     upgraded(&config);
 }
 
 /// A daemon of this version goes on running while a newer `postern upgrade` changes its store.
 #[test]
 fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
-    let Home { folder, config, mut door } = Home::new("");
+    let Home {
+        folder,
+        config,
+        mut door,
+    } = Home::new("");
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
-    let version: i64 = engine.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let version: i64 = engine
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
     let found = |door: &mut Door| {
         let read = door.membership(&name("alice")).map(|_| ());
         let written = door.attempt(
@@ -275,18 +414,21 @@ fn an_open_store_that_was_upgraded_meanwhile_is_refused_with_both_versions() {
     };
     assert_eq!(found(&mut door), [None, None]);
     let newer = version + 1;
-    let upgraded =
-        format!("BEGIN; ALTER TABLE account RENAME TO person; PRAGMA user_version = {newer}; COMMIT");
+    let upgraded = format!(
+        "BEGIN; ALTER TABLE account RENAME TO person; PRAGMA user_version = {newer}; COMMIT"
+    );
     engine.execute_batch(&upgraded).unwrap();
     for refused in found(&mut door) {
         let refused = refused.unwrap();
-        let versions = [version, newer].map(|version| refused.contains(&format!("version {version}")));
+        let versions =
+            [version, newer].map(|version| refused.contains(&format!("version {version}")));
         assert_eq!(versions, [true, true], "{refused}");
     }
     assert!(refused_open(&config).contains(&format!("version {newer}")));
     // as an upgrade that was undone from its copy leaves it
-    let undone =
-        format!("BEGIN; ALTER TABLE person RENAME TO account; PRAGMA user_version = {version}; COMMIT");
+    let undone = format!(
+        "BEGIN; ALTER TABLE person RENAME TO account; PRAGMA user_version = {version}; COMMIT"
+    );
     engine.execute_batch(&undone).unwrap();
     assert_eq!(found(&mut door), [None, None]);
 }

@@ -41,7 +41,12 @@ impl Person {
         let secret = Zeroizing::new(Sha256::digest(who)[..20].to_vec());
         let pending = Pending::new(config, &name(who)).unwrap();
         let authenticator = pending.with_secret(Secret::from_bytes(secret).unwrap());
-        Person { config: config.clone(), name: who.to_owned(), authenticator, logins: 0 }
+        Person {
+            config: config.clone(),
+            name: who.to_owned(),
+            authenticator,
+            logins: 0,
+        }
     }
 
     /// Opens the store, uses a code of its own, and closes the store.
@@ -51,7 +56,14 @@ impl Person {
         let code = code_at(&self.authenticator, 0, now);
         let mut door = Door::open(self.config.clone()).unwrap();
         let origin = remote("192.0.2.1");
-        accepted(&attempt_at(&mut door, &self.name, &origin, Stage::After, &code, now));
+        accepted(&attempt_at(
+            &mut door,
+            &self.name,
+            &origin,
+            Stage::After,
+            &code,
+            now,
+        ));
     }
 }
 
@@ -74,7 +86,12 @@ fn length(folder: &Path) -> u64 {
 /// Reads of files by this thread.
 fn reads() -> u64 {
     let counts = fs::read_to_string("/proc/thread-self/io").unwrap();
-    counts.lines().find_map(|line| line.strip_prefix("syscr: ")).unwrap().parse().unwrap()
+    counts
+        .lines()
+        .find_map(|line| line.strip_prefix("syscr: "))
+        .unwrap()
+        .parse()
+        .unwrap()
 }
 
 /// The most that one of some logins reads, and the longest WAL after one.
@@ -84,7 +101,9 @@ fn most_of(alice: &mut Person, folder: &Path, logins: u64) -> (u64, u64) {
         alice.logs_in();
         (reads() - before, length(folder))
     });
-    each.fold((0, 0), |most, found| (most.0.max(found.0), most.1.max(found.1)))
+    each.fold((0, 0), |most, found| {
+        (most.0.max(found.0), most.1.max(found.1))
+    })
 }
 
 /// Without a daemon, each login finds the store closed: it begins with the whole WAL, whatever was copied
@@ -95,7 +114,10 @@ fn logins_that_find_the_store_closed_leave_the_wal_short() {
     let (reads_at_first, _) = most_of(&mut alice, folder.path(), 100);
     let (reads, longest) = most_of(&mut alice, folder.path(), LOGINS);
     assert!(longest <= USUAL, "{longest} bytes");
-    assert!(reads <= reads_at_first + reads_at_first / 4, "{reads} reads, {reads_at_first} at first");
+    assert!(
+        reads <= reads_at_first + reads_at_first / 4,
+        "{reads} reads, {reads_at_first} at first"
+    );
 }
 
 #[test]
@@ -115,7 +137,14 @@ fn writes_of_one_connection_leave_the_wal_short() {
     for login in 1..=LOGINS {
         let now = Timestamp(NOW.0 + 30 * login);
         let code = code_at(&alice.authenticator, 0, now);
-        accepted(&attempt_at(&mut door, "alice", &remote("192.0.2.1"), Stage::After, &code, now));
+        accepted(&attempt_at(
+            &mut door,
+            "alice",
+            &remote("192.0.2.1"),
+            Stage::After,
+            &code,
+            now,
+        ));
         assert!(length(folder.path()) <= USUAL);
     }
     drop(door);
@@ -130,7 +159,9 @@ fn a_long_read_lets_the_wal_grow_and_no_longer_than_itself() {
     let (folder, mut alice) = closed();
     let reader = Connection::open(folder.path().join("store/db")).unwrap();
     let seen = |reader: &Connection| {
-        reader.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0)).unwrap()
+        reader
+            .query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0))
+            .unwrap()
     };
     reader.execute_batch("BEGIN").unwrap();
     let before = seen(&reader);
@@ -150,10 +181,16 @@ fn a_long_read_lets_the_wal_grow_and_no_longer_than_itself() {
 fn a_long_wal_that_is_found_is_cut() {
     let (folder, mut alice) = closed();
     let other = Connection::open(folder.path().join("store/db")).unwrap();
-    other.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
-    other.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF").unwrap();
+    other
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .unwrap();
+    other
+        .execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF")
+        .unwrap();
     while length(folder.path()) <= MOST {
-        other.execute_batch("UPDATE account SET created = created + 1").unwrap();
+        other
+            .execute_batch("UPDATE account SET created = created + 1")
+            .unwrap();
     }
     drop(other);
     alice.logs_in();
@@ -181,16 +218,26 @@ fn a_crowd_of_logins_leaves_the_wal_bounded() {
     drop(door);
     let process = |who: &String| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", NAME]).env(WHO, who).env(CONFIG, folder.path().join("postern.toml"));
+        command
+            .args(["--exact", NAME])
+            .env(WHO, who)
+            .env(CONFIG, folder.path().join("postern.toml"));
         command.spawn().unwrap()
     };
     let mut crowd: Vec<_> = people.iter().map(process).collect();
     let mut longest = 0;
-    while crowd.iter_mut().any(|process| process.try_wait().unwrap().is_none()) {
+    while crowd
+        .iter_mut()
+        .any(|process| process.try_wait().unwrap().is_none())
+    {
         longest = longest.max(length(folder.path()));
         thread::sleep(Duration::from_millis(1));
     }
-    assert!(crowd.iter_mut().all(|process| process.wait().unwrap().success()));
+    assert!(
+        crowd
+            .iter_mut()
+            .all(|process| process.wait().unwrap().success())
+    );
     println!("longest WAL: {longest} bytes");
     assert!(longest <= MOST, "{longest} bytes");
 }

@@ -7,7 +7,9 @@ use home::{Home, NOW, PASSWORD, alice_at_the_web, code_of, name, password, recov
 use shared::account::Enrolled;
 use shared::answer::Answer;
 use shared::decision::Refusal;
-use shared::door::{Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, Opened, Trust};
+use shared::door::{
+    Actor, AfterCode, AfterPassword, AppPasswordsAfter, Browser, GoesBy, Opened, Trust,
+};
 use shared::enrolment::{Confirmation, Pending};
 use shared::event::Filter;
 use shared::session::{PassedSecond, Revoked};
@@ -44,7 +46,9 @@ impl Home {
             session: None,
         };
         let recovery = Answer::read(recovery.as_bytes());
-        self.door.enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW).unwrap()
+        self.door
+            .enter_password(&browser, &name(who), Some(&password(typed)), &recovery, NOW)
+            .unwrap()
     }
 
     fn enter_code(&mut self, cookie: Option<&str>, typed: &str, trust: Trust) -> AfterCode {
@@ -71,7 +75,9 @@ impl Home {
             session: None,
         };
         let answer = Answer::read(typed.as_bytes());
-        self.door.enter_code(&browser, pass, &answer, trust, NOW).unwrap()
+        self.door
+            .enter_code(&browser, pass, &answer, trust, NOW)
+            .unwrap()
     }
 
     /// Signs in with a code and has the browser trusted; its cookie.
@@ -83,19 +89,26 @@ impl Home {
 
     /// Signs in with the password alone; the new cookie.
     fn rotated(&mut self, cookie: &str) -> String {
-        let AfterPassword::Opened(opened) = self.enter_password(Some(cookie), "alice", PASSWORD, "") else {
+        let AfterPassword::Opened(opened) =
+            self.enter_password(Some(cookie), "alice", PASSWORD, "")
+        else {
             panic!("a code is asked")
         };
         opened.browser_cookie.unwrap().to_string()
     }
 
     fn asks_for_the_code(&mut self, cookie: &str) -> bool {
-        matches!(self.enter_password(Some(cookie), "alice", PASSWORD, ""), AfterPassword::Code(_))
+        matches!(
+            self.enter_password(Some(cookie), "alice", PASSWORD, ""),
+            AfterPassword::Code(_)
+        )
     }
 
     fn snapshot(&mut self) -> Revoked {
         let mut snapshot = None;
-        self.door.look(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked)).unwrap();
+        self.door
+            .look(&GATE, None, NOW, |seen| snapshot = Some(seen.revoked))
+            .unwrap();
         // so that administration waits for no gate here
         self.door.gate_ended(&GATE).unwrap();
         snapshot.unwrap()
@@ -125,7 +138,10 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
     let opened = opened_by_code(home.enter_code(None, &code, Trust::NotAsked));
     assert!(opened.browser_cookie.is_none());
     let sessions = home.door.sessions(&name("alice"), NOW).unwrap();
-    assert_eq!(sessions.iter().map(|s| s.id).collect::<Vec<_>>(), [opened.session.id]);
+    assert_eq!(
+        sessions.iter().map(|s| s.id).collect::<Vec<_>>(),
+        [opened.session.id]
+    );
     let used = home.enter_code(None, &code, Trust::NotAsked);
     assert!(matches!(used, AfterCode::Refused(Refusal::Used { .. })));
 }
@@ -133,10 +149,21 @@ fn password_then_code_opens_a_session_that_the_list_shows() {
 #[test]
 fn wrong_passwords_unknown_names_and_names_without_a_password_are_refused_alike() {
     let (mut home, _) = alice_at_the_web("");
-    home.door.add_account(&name("carol"), shared::name::Distinct::No, "root", NOW).unwrap();
-    refused(&home.enter_password(None, "alice", "wrong horse", ""), Refusal::Wrong);
-    refused(&home.enter_password_from("198.51.100.1", None, "carol", "wrong horse", ""), Refusal::Wrong);
-    refused(&home.enter_password_from("198.51.100.2", None, "nobody", PASSWORD, ""), Refusal::Wrong);
+    home.door
+        .add_account(&name("carol"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
+    refused(
+        &home.enter_password(None, "alice", "wrong horse", ""),
+        Refusal::Wrong,
+    );
+    refused(
+        &home.enter_password_from("198.51.100.1", None, "carol", "wrong horse", ""),
+        Refusal::Wrong,
+    );
+    refused(
+        &home.enter_password_from("198.51.100.2", None, "nobody", PASSWORD, ""),
+        Refusal::Wrong,
+    );
 }
 
 #[test]
@@ -144,23 +171,41 @@ fn the_sixth_wrong_password_is_not_looked_at_but_a_recovery_code_opens_the_way()
     let (mut home, app) = alice_at_the_web("");
     for host in 1..=5 {
         let from = format!("198.51.100.{host}");
-        refused(&home.enter_password_from(&from, None, "alice", "wrong horse", ""), Refusal::Wrong);
+        refused(
+            &home.enter_password_from(&from, None, "alice", "wrong horse", ""),
+            Refusal::Wrong,
+        );
     }
-    refused(&home.enter_password(None, "alice", PASSWORD, ""), Refusal::Delayed { wait: 30 });
+    refused(
+        &home.enter_password(None, "alice", PASSWORD, ""),
+        Refusal::Delayed { wait: 30 },
+    );
     let with_wrong_password = home.enter_password(None, "alice", "wrong horse", &recovery(&app, 0));
     refused(&with_wrong_password, Refusal::Wrong);
     let code = recovery(&app, 0);
-    assert!(matches!(home.enter_password(None, "alice", PASSWORD, &code), AfterPassword::Opened(_)));
-    assert!(matches!(home.enter_password(None, "alice", PASSWORD, &code), AfterPassword::Refused(_)));
+    assert!(matches!(
+        home.enter_password(None, "alice", PASSWORD, &code),
+        AfterPassword::Opened(_)
+    ));
+    assert!(matches!(
+        home.enter_password(None, "alice", PASSWORD, &code),
+        AfterPassword::Refused(_)
+    ));
 }
 
 #[test]
 fn ten_wrong_passwords_from_one_address_close_it_for_all_names() {
     let (mut home, _) = alice_at_the_web("");
     for number in 0..10 {
-        refused(&home.enter_password(None, &format!("nobody{number}"), PASSWORD, ""), Refusal::Wrong);
+        refused(
+            &home.enter_password(None, &format!("nobody{number}"), PASSWORD, ""),
+            Refusal::Wrong,
+        );
     }
-    refused(&home.enter_password(None, "alice", PASSWORD, ""), Refusal::AddressDelayed { wait: 300 });
+    refused(
+        &home.enter_password(None, "alice", PASSWORD, ""),
+        Refusal::AddressDelayed { wait: 300 },
+    );
     let elsewhere = home.enter_password_from("192.0.2.8", None, "alice", PASSWORD, "");
     assert!(matches!(elsewhere, AfterPassword::Code(_)));
 }
@@ -199,7 +244,10 @@ fn an_old_cookie_after_the_new_one_was_seen_revokes_the_browser() {
     assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
     assert!(home.asks_for_the_code(&third));
     let log = home.door.events(&Filter::default(), 0, 100).unwrap();
-    assert!(log.iter().any(|(_, event)| event.what.name() == "browser-revoked"));
+    assert!(
+        log.iter()
+            .any(|(_, event)| event.what.name() == "browser-revoked")
+    );
 }
 
 #[test]
@@ -207,8 +255,12 @@ fn a_trusted_browser_is_good_for_its_own_account_only() {
     let (mut home, app) = alice_at_the_web("");
     let cookie = home.trusted(&app, 0);
     let pending = Pending::new(home.door.config(), &name("bob")).unwrap();
-    home.door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
-    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .activate(&pending, &Confirmation::vouched(), "root", NOW)
+        .unwrap();
+    home.door
+        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     let bob = home.enter_password(Some(&cookie), "bob", PASSWORD, "");
     assert!(matches!(bob, AfterPassword::Code(_)));
     home.rotated(&cookie);
@@ -221,13 +273,18 @@ fn whatever_ends_all_sessions_ends_a_sign_in_in_flight_too() {
     let AfterPassword::Code(pass) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
-    home.door.set_password(&name("alice"), &password("another horse"), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("alice"), &password("another horse"), "root", NOW)
+        .unwrap();
     let code = code_of(&app, 0);
     let after = home.enter_code_of(&pass, None, &code, Trust::Asked);
     assert!(matches!(after, AfterCode::Refused(Refusal::Expired)));
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     assert!(home.door.browsers(&name("alice"), NOW).unwrap().is_empty());
-    refused(&home.enter_password(Some(&cookie), "alice", PASSWORD, ""), Refusal::Wrong);
+    refused(
+        &home.enter_password(Some(&cookie), "alice", PASSWORD, ""),
+        Refusal::Wrong,
+    );
 }
 
 /// T5
@@ -236,12 +293,18 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let (mut home, app) = alice_at_the_web("");
     let alice = name("alice");
     let cookie = home.trusted(&app, -1);
-    let session = opened_by_code(home.enter_code(Some("x"), &code_of(&app, 0), Trust::NotAsked)).session;
+    let session =
+        opened_by_code(home.enter_code(Some("x"), &code_of(&app, 0), Trust::NotAsked)).session;
     let AfterPassword::Code(pass) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("no code is asked")
     };
-    let (label, scope) = ("dav".parse().unwrap(), "web:app.example.com".parse().unwrap());
-    home.door.add_app_password(&alice, &label, &scope, None, "root", NOW).unwrap();
+    let (label, scope) = (
+        "dav".parse().unwrap(),
+        "web:app.example.com".parse().unwrap(),
+    );
+    home.door
+        .add_app_password(&alice, &label, &scope, None, "root", NOW)
+        .unwrap();
     let origin = remote("192.0.2.9");
     let actor = Actor::Service("carol", &origin, "passwd");
     let after = home.door.host_password_changed(&alice, actor, NOW).unwrap();
@@ -253,17 +316,33 @@ fn a_password_changed_through_pam_ends_what_one_of_ones_own_would() {
     let in_flight = home.enter_code_of(&pass, None, &code_of(&app, 1), Trust::Asked);
     assert!(matches!(in_flight, AfterCode::Refused(Refusal::Expired)));
     let log = home.door.events(&Filter::default(), 0, 100).unwrap();
-    let of =
-        |name: &str| log.iter().filter(|(_, e)| e.what.name() == name).map(|(_, e)| e).next_back().unwrap();
+    let of = |name: &str| {
+        log.iter()
+            .filter(|(_, e)| e.what.name() == name)
+            .map(|(_, e)| e)
+            .next_back()
+            .unwrap()
+    };
     for name in ["host-password-changed", "app-password-revoked"] {
         let event = of(name);
-        assert_eq!((event.actor.as_str(), event.door.as_str()), ("carol", "passwd"));
-        assert_eq!((event.origin.as_str(), &event.account), ("192.0.2.9", &alice));
+        assert_eq!(
+            (event.actor.as_str(), event.door.as_str()),
+            ("carol", "passwd")
+        );
+        assert_eq!(
+            (event.origin.as_str(), &event.account),
+            ("192.0.2.9", &alice)
+        );
     }
 
     // whoever has no account has nothing open, and gets none by it
     let nobody = name("nobody");
-    assert_eq!(home.door.host_password_changed(&nobody, actor, NOW).unwrap(), None);
+    assert_eq!(
+        home.door
+            .host_password_changed(&nobody, actor, NOW)
+            .unwrap(),
+        None
+    );
     assert!(home.door.status(&nobody).is_err());
 }
 
@@ -274,7 +353,9 @@ fn a_snapshot_covers_what_was_revoked_and_nothing_else() {
     let first = opened_by_code(home.enter_code(None, &one, Trust::NotAsked)).session;
     let second = opened_by_code(home.enter_code(None, &two, Trust::NotAsked)).session;
     assert!(!home.snapshot().covers(&first));
-    home.door.revoke_sessions(&name("alice"), Some(first.id), "root", NOW).unwrap();
+    home.door
+        .revoke_sessions(&name("alice"), Some(first.id), "root", NOW)
+        .unwrap();
     let snapshot = home.snapshot();
     assert!(snapshot.covers(&first) && !snapshot.covers(&second));
     home.door.disable(&name("alice"), "root", NOW).unwrap();
@@ -288,7 +369,9 @@ fn a_revocation_waits_for_a_gate_that_does_not_confirm_until_its_lease_is_over()
     let session = opened_by_code(home.enter_code(None, &code, Trust::NotAsked)).session;
     home.door.look(&GATE, None, NOW, |_| {}).unwrap();
     let began = std::time::Instant::now();
-    home.door.revoke_sessions(&name("alice"), Some(session.id), "root", NOW).unwrap();
+    home.door
+        .revoke_sessions(&name("alice"), Some(session.id), "root", NOW)
+        .unwrap();
     assert!(began.elapsed() >= shared::door::LEASE);
 }
 
@@ -299,7 +382,8 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
     let session = opened_by_code(home.enter_code(None, &code_of(&app, 0), Trust::NotAsked)).session;
     let mut gate = home.another();
     let mut revision = 0;
-    gate.look(&GATE, None, NOW, |found| revision = found.revoked.revision).unwrap();
+    gate.look(&GATE, None, NOW, |found| revision = found.revoked.revision)
+        .unwrap();
     let entered = std::sync::atomic::AtomicBool::new(false);
     let seen = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -309,9 +393,15 @@ fn a_recovery_code_opens_when_every_gate_knows_what_it_ended() {
         let mut seen = None;
         // the gate looks again and again, until there is something to see
         while seen.is_none() {
-            let before = Some(GoesBy { revision, app_passwords: 0 });
+            let before = Some(GoesBy {
+                revision,
+                app_passwords: 0,
+            });
             gate.look(&GATE, before, NOW, |found| {
-                assert!(!entered.load(std::sync::atomic::Ordering::SeqCst), "it did not wait");
+                assert!(
+                    !entered.load(std::sync::atomic::Ordering::SeqCst),
+                    "it did not wait"
+                );
                 seen = Some(found.revoked);
             })
             .unwrap();
@@ -327,7 +417,10 @@ fn a_session_that_an_exemption_spared_the_code_says_so() {
     let AfterPassword::Opened(opened) = home.enter_password(None, "alice", PASSWORD, "") else {
         panic!("a code is asked")
     };
-    assert_eq!(opened.session.passed.second, PassedSecond::None(Enrolled::Yes));
+    assert_eq!(
+        opened.session.passed.second,
+        PassedSecond::None(Enrolled::Yes)
+    );
     let elsewhere = home.enter_password_from("198.51.100.1", None, "alice", PASSWORD, "");
     assert!(matches!(elsewhere, AfterPassword::Code(_)));
 }
@@ -335,7 +428,9 @@ fn a_session_that_an_exemption_spared_the_code_says_so() {
 #[test]
 fn whoever_is_required_and_not_enrolled_stays_outside() {
     let (mut home, _) = alice_at_the_web("[policy]\nrequired = \"all\"");
-    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     let AfterPassword::Setup(token) = home.enter_password(None, "bob", PASSWORD, "") else {
         panic!("it opens")
     };

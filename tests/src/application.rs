@@ -35,10 +35,15 @@ impl Arrived {
     /// The values of all headers that a CGI application would read by this name.
     pub fn values(&self, name: &str) -> Vec<&str> {
         let plain = |name: &str| {
-            let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+            let letters = name
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
             letters.collect::<String>().to_ascii_lowercase()
         };
-        let same = self.headers.iter().filter(|(key, _)| plain(key) == plain(name));
+        let same = self
+            .headers
+            .iter()
+            .filter(|(key, _)| plain(key) == plain(name));
         same.map(|(_, value)| value.as_str()).collect()
     }
 
@@ -54,7 +59,10 @@ impl Arrived {
 impl Application {
     pub(crate) fn start() -> Application {
         let listener = TcpListener::bind(ADDRESS).expect("port 8080 is free");
-        let (arrived, ended) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (arrived, ended) = (
+            Arc::new(Mutex::new(Vec::new())),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (seen, over) = (Arc::clone(&arrived), Arc::clone(&ended));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -74,7 +82,9 @@ impl Application {
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         // the first connection wakes the thread that accepts
-        patiently("the application has ended", || Ok(TcpStream::connect(ADDRESS).is_err().then_some(())));
+        patiently("the application has ended", || {
+            Ok(TcpStream::connect(ADDRESS).is_err().then_some(()))
+        });
     }
 
     /// What arrived since the last call.
@@ -122,16 +132,27 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
     }
     let target = request.split(' ').nth(1)?.to_owned();
     let header = |name: &str| {
-        let found = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     };
-    let length = header("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let length = header("Content-Length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
     let upgrade = header("Upgrade").map(str::to_owned);
     let length = io::copy(&mut (&mut reader).take(length), &mut io::sink()).ok()?;
     // browsers ask for it of their own accord
     if target != "/favicon.ico" {
-        let request = request.trim_end_matches(" HTTP/1.1").trim_end_matches(" HTTP/1.0").to_owned();
-        seen.lock().ok()?.push(Arrived { request, headers, length });
+        let request = request
+            .trim_end_matches(" HTTP/1.1")
+            .trim_end_matches(" HTTP/1.0")
+            .to_owned();
+        seen.lock().ok()?.push(Arrived {
+            request,
+            headers,
+            length,
+        });
     }
     let mut stream = stream;
     if let Some(protocol) = upgrade {
@@ -151,10 +172,17 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Arrived>>) -> Option<()> {
         // the next event comes when the client has gone, which it does once it has seen the first one
         return reader.read(&mut [0]).ok().map(drop);
     }
-    let title = if target.starts_with("/frame") { "Framed" } else { "The application" };
+    let title = if target.starts_with("/frame") {
+        "Framed"
+    } else {
+        "The application"
+    };
     let escaped = target.replace('&', "&amp;").replace('<', "&lt;");
-    let page = format!("<!doctype html><title>{title}</title><h1>{title}</h1><p id=asked>{escaped}</p>");
-    let elsewhere = target.strip_prefix("/elsewhere?").map(|to| format!("Location: {to}\r\n"));
+    let page =
+        format!("<!doctype html><title>{title}</title><h1>{title}</h1><p id=asked>{escaped}</p>");
+    let elsewhere = target
+        .strip_prefix("/elsewhere?")
+        .map(|to| format!("Location: {to}\r\n"));
     write!(
         stream,
         "HTTP/1.1 {}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n{}Connection: close\r\n\r\n{page}",

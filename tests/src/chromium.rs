@@ -35,7 +35,9 @@ impl Chromium {
         let mut driver = Command::new("chromedriver");
         driver.arg(format!("--port={PORT}"));
         let running = Running::start(driver, "chromedriver.log");
-        patiently("chromedriver listens", || TcpStream::connect(("127.0.0.1", PORT)).map(Some));
+        patiently("chromedriver listens", || {
+            TcpStream::connect(("127.0.0.1", PORT)).map(Some)
+        });
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -52,8 +54,14 @@ impl Chromium {
             "browserName": "chrome", "acceptInsecureCerts": true, "goog:chromeOptions": {"args": arguments},
         }}});
         let begun = call("POST", "/session", &wanted);
-        let session = begun["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {begun}")).to_owned();
-        Chromium { _driver: running, session }
+        let session = begun["sessionId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no session: {begun}"))
+            .to_owned();
+        Chromium {
+            _driver: running,
+            session,
+        }
     }
 
     /// Goes to a page.
@@ -98,7 +106,10 @@ impl Chromium {
         let element = self.finds(selector);
         let page = self.finds(":root");
         let arguments = json!([{ELEMENT: element}]);
-        let loads = self.does("execute/sync", &json!({"script": LOADS_A_PAGE, "args": arguments}));
+        let loads = self.does(
+            "execute/sync",
+            &json!({"script": LOADS_A_PAGE, "args": arguments}),
+        );
         self.does(&format!("element/{element}/click"), &json!({}));
         if loads == Value::Bool(true) {
             self.waits_until_gone(&page, &format!("the page is left by a click on {selector}"));
@@ -128,7 +139,8 @@ impl Chromium {
     /// Types a code on the code page, which submits itself at the last digit.
     #[track_caller]
     pub fn enters_code(&self, code: &str) -> &Chromium {
-        self.arrives_at("Verification code").types_the_last_digit(code)
+        self.arrives_at("Verification code")
+            .types_the_last_digit(code)
     }
 
     /// Types a code into a page that submits itself.
@@ -143,7 +155,9 @@ impl Chromium {
     /// Types any other answer on the code page.
     #[track_caller]
     pub fn enters_answer(&self, answer: &str) -> &Chromium {
-        self.arrives_at("Verification code").types("[name=code]", answer).clicks("button")
+        self.arrives_at("Verification code")
+            .types("[name=code]", answer)
+            .clicks("button")
     }
 
     /// Names and values of the cookies that scripts and forms of the page shown would send along.
@@ -151,13 +165,16 @@ impl Chromium {
     pub fn cookies(&self) -> Vec<(String, String)> {
         let cookies = self.says("cookie");
         let all = cookies.as_array().expect("a list of cookies");
-        all.iter().map(|cookie| (text(&cookie["name"]), text(&cookie["value"]))).collect()
+        all.iter()
+            .map(|cookie| (text(&cookie["name"]), text(&cookie["value"])))
+            .collect()
     }
 
     /// Puts a cookie in place for the page shown.
     #[track_caller]
     pub fn sets_cookie(&self, name: &str, value: &str) {
-        let cookie = json!({"name": name, "value": value, "path": "/", "secure": true, "httpOnly": true});
+        let cookie =
+            json!({"name": name, "value": value, "path": "/", "secure": true, "httpOnly": true});
         self.does("cookie", &json!({"cookie": cookie}));
     }
 
@@ -192,7 +209,10 @@ impl Chromium {
     /// A command of Chromium's own protocol.
     #[track_caller]
     pub fn devtools(&self, command: &str, parameters: &Value) -> Value {
-        self.does("goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+        self.does(
+            "goog/cdp/execute",
+            &json!({"cmd": command, "params": parameters}),
+        )
     }
 
     /// Pretends to be a screen of this width, in light or dark.
@@ -208,7 +228,10 @@ impl Chromium {
     /// The whole page as a PNG, in Base64.
     #[track_caller]
     pub fn picture(&self) -> String {
-        let picture = self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
+        let picture = self.devtools(
+            "Page.captureScreenshot",
+            &json!({"captureBeyondViewport": true}),
+        );
         text(&picture["data"])
     }
 
@@ -227,23 +250,40 @@ impl Chromium {
     }
 
     fn look(&self, selector: &str) -> Option<String> {
-        let found = call("POST", &self.at("element"), &json!({"using": "css selector", "value": selector}));
+        let found = call(
+            "POST",
+            &self.at("element"),
+            &json!({"using": "css selector", "value": selector}),
+        );
         let element = found[ELEMENT].as_str()?;
-        call("GET", &self.at(&format!("element/{element}/text")), &Value::Null).as_str().map(str::to_owned)
+        call(
+            "GET",
+            &self.at(&format!("element/{element}/text")),
+            &Value::Null,
+        )
+        .as_str()
+        .map(str::to_owned)
     }
 
     /// Waits until an element's page is no longer the one shown.
     #[track_caller]
     fn waits_until_gone(&self, element: &str, what: &str) {
         patiently(what, || {
-            let seen = call("GET", &self.at(&format!("element/{element}/name")), &Value::Null);
+            let seen = call(
+                "GET",
+                &self.at(&format!("element/{element}/name")),
+                &Value::Null,
+            );
             Ok((!seen["error"].is_null()).then_some(()))
         });
     }
 
     #[track_caller]
     fn finds(&self, selector: &str) -> String {
-        let found = self.does("element", &json!({"using": "css selector", "value": selector}));
+        let found = self.does(
+            "element",
+            &json!({"using": "css selector", "value": selector}),
+        );
         text(&found[ELEMENT])
     }
 
@@ -265,24 +305,34 @@ impl Chromium {
 impl Drop for Chromium {
     fn drop(&mut self) {
         // the driver's end ends it too
-        let _ = call("DELETE", &format!("/session/{}", self.session), &Value::Null);
+        let _ = call(
+            "DELETE",
+            &format!("/session/{}", self.session),
+            &Value::Null,
+        );
     }
 }
 
 /// Leaves a picture in the tests' folder.
 #[track_caller]
 pub fn keep_picture(name: &str, base64: &str) {
-    let bytes = data_encoding::BASE64.decode(base64.as_bytes()).expect("Base64");
+    let bytes = data_encoding::BASE64
+        .decode(base64.as_bytes())
+        .expect("Base64");
     // the folder that outlives the tests' copy of the host
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let pictures = format!("{target}/pictures");
     std::fs::create_dir_all(&pictures).expect("the folder of builds can be written");
-    std::fs::write(format!("{pictures}/{name}.png"), bytes).expect("the folder of builds can be written");
+    std::fs::write(format!("{pictures}/{name}.png"), bytes)
+        .expect("the folder of builds can be written");
 }
 
 #[track_caller]
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("no text: {value}"))
+        .to_owned()
 }
 
 #[track_caller]
@@ -298,7 +348,11 @@ fn sound(what: &str, value: Value) -> Value {
 
 /// A call of the driver's; what stands in the answer's `value`.
 fn call(method: &str, path: &str, body: &Value) -> Value {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
     let answer = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", PORT))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -313,8 +367,9 @@ fn call(method: &str, path: &str, body: &Value) -> Value {
         loop {
             if let Some(end) = text.windows(4).position(|window| window == b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&text[..end]).to_ascii_lowercase();
-                let length =
-                    head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
                 if text.len() >= end + 4 + length.unwrap_or(0) {
                     return Ok(String::from_utf8_lossy(&text[end + 4..]).into_owned());
                 }
@@ -326,6 +381,7 @@ fn call(method: &str, path: &str, body: &Value) -> Value {
         }
     };
     let answer = answer().unwrap_or_else(|error| panic!("chromedriver: {method} {path}: {error}"));
-    let value: Value = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("chromedriver said {answer}"));
+    let value: Value =
+        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("chromedriver said {answer}"));
     value["value"].clone()
 }

@@ -41,7 +41,12 @@ impl Clock {
 
     /// Sets it to the machine's own time, by which setuid programs live: no other reaches them.
     pub fn as_setuid_programs_see_it(self) {
-        self.set(SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs());
+        self.set(
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .expect("a clock after 1970")
+                .as_secs(),
+        );
     }
 
     /// Moves the clock on.

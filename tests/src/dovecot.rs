@@ -43,7 +43,9 @@ impl Dovecot {
         let mut dovecot = Command::new("/usr/sbin/dovecot");
         dovecot.args(["-F", "-c", &path]);
         let running = Running::start(dovecot, "dovecot.log");
-        patiently("dovecot listens", || Ok(TcpStream::connect(("127.0.0.1", PORT)).ok()));
+        patiently("dovecot listens", || {
+            Ok(TcpStream::connect(("127.0.0.1", PORT)).ok())
+        });
         Dovecot(running)
     }
 
@@ -51,8 +53,18 @@ impl Dovecot {
     fn hears(&self, person: &Person, password: &str) -> String {
         let user = format!("{}:{password}", person.name);
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--max-time", "20", "--user", &user]);
-        let said = curl.arg(format!("imap://127.0.0.1:{PORT}/")).output().expect("curl runs");
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "20",
+            "--user",
+            &user,
+        ]);
+        let said = curl
+            .arg(format!("imap://127.0.0.1:{PORT}/"))
+            .output()
+            .expect("curl runs");
         String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned()
     }
 

@@ -30,5 +30,9 @@ pub fn give_to_daemons(path: &str, mode: u32) {
 }
 
 fn postern_group() -> Option<u32> {
-    Group::from_name("postern").ok().flatten().map(|group| group.gid).map(Gid::as_raw)
+    Group::from_name("postern")
+        .ok()
+        .flatten()
+        .map(|group| group.gid)
+        .map(Gid::as_raw)
 }

@@ -26,7 +26,9 @@ pub struct Gate {
 impl Gate {
     pub(crate) fn start() -> Gate {
         make_folder();
-        Gate { running: Some(launch_with_socket(Command::new("setpriv"))) }
+        Gate {
+            running: Some(launch_with_socket(Command::new("setpriv"))),
+        }
     }
 
     /// Everything that it said since it started.
@@ -37,7 +39,9 @@ impl Gate {
     /// Waits until its log holds some words.
     #[track_caller]
     pub fn says(&self, words: &str) {
-        patiently(&format!("the gate says {words:?}"), || Ok(self.log().contains(words).then_some(())));
+        patiently(&format!("the gate says {words:?}"), || {
+            Ok(self.log().contains(words).then_some(()))
+        });
     }
 
     /// Sends it a signal.
@@ -65,7 +69,9 @@ impl Gate {
     #[track_caller]
     pub fn ends(&mut self) {
         let mut running = self.running.take().expect("the gate runs");
-        patiently("the gate has ended", || Ok((!running.is_running()).then_some(())));
+        patiently("the gate has ended", || {
+            Ok((!running.is_running()).then_some(()))
+        });
     }
 
     /// Starts it again, by what postern.toml says now.
@@ -114,17 +120,31 @@ fn launch_with_socket(gate: Command) -> Running {
         return launch(gate, Stdio::null(), "listens on");
     }
     let mut command = Command::new("sh");
-    command.args(["-c", "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", "sh"]);
+    command.args([
+        "-c",
+        "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"",
+        "sh",
+    ]);
     command.arg(gate.get_program()).args(gate.get_args());
-    launch(command, Stdio::from(OwnedFd::from(make_socket())), "listens on")
+    launch(
+        command,
+        Stdio::from(OwnedFd::from(make_socket())),
+        "listens on",
+    )
 }
 
 /// As postern-gate.socket makes it.
 fn make_socket() -> UnixListener {
     let _ = fs::remove_file(SOCKET);
     let socket = UnixListener::bind(SOCKET).expect("/run/postern can be written");
-    let user = User::from_name("postern-gate").ok().flatten().expect("postern is installed");
-    let group = Group::from_name("postern-proxy").ok().flatten().expect("postern is installed");
+    let user = User::from_name("postern-gate")
+        .ok()
+        .flatten()
+        .expect("postern is installed");
+    let group = Group::from_name("postern-proxy")
+        .ok()
+        .flatten()
+        .expect("postern is installed");
     chown(SOCKET, Some(user.uid.as_raw()), Some(group.gid.as_raw())).expect("root may do it");
     fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o660)).expect("root may do it");
     socket
@@ -132,7 +152,12 @@ fn make_socket() -> UnixListener {
 
 /// Starts it, and waits until it has said some words.
 fn launch(mut gate: Command, input: Stdio, words: &str) -> Running {
-    gate.args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "env"]);
+    gate.args([
+        "--reuid=postern-gate",
+        "--regid=postern",
+        "--init-groups",
+        "env",
+    ]);
     // the clock joins after the change of user: what root's libfaketime made, another user cannot open
     for (name, value) in on_the_clock(Command::new("postern-gate")).get_envs() {
         let mut setting = name.to_owned();
@@ -169,7 +194,11 @@ pub struct Reply {
 impl Reply {
     /// The values of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// The one value of a header.
@@ -186,8 +215,12 @@ impl Wire {
     #[track_caller]
     pub fn open() -> Wire {
         let stream = UnixStream::connect(SOCKET).expect("the gate listens");
-        stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
-        Wire { stream: BufReader::new(stream) }
+        stream
+            .set_read_timeout(Some(Duration::from_secs(40)))
+            .expect("a timeout");
+        Wire {
+            stream: BufReader::new(stream),
+        }
     }
 
     /// Sends a request with these lines of headers, and no body yet.
@@ -230,17 +263,27 @@ impl Wire {
     #[track_caller]
     pub fn checks(&mut self, more: &[&str]) -> Reply {
         let proof = format!("X-Postern-Proxy: {PROOF}");
-        let mut lines = vec!["Host: postern", &proof, "X-Original-Method: GET", "X-Real-IP: 192.0.2.7"];
+        let mut lines = vec![
+            "Host: postern",
+            &proof,
+            "X-Original-Method: GET",
+            "X-Real-IP: 192.0.2.7",
+        ];
         lines.push("X-Original-URL: https://app.example.test:8443/page?q=1");
         lines.extend(more);
-        self.asks("GET /check/nginx", &lines, "").expect("the gate answers a check")
+        self.asks("GET /check/nginx", &lines, "")
+            .expect("the gate answers a check")
     }
 
     /// A name and a password on the sign-in page, as from a browser at an address.
     #[track_caller]
     pub fn password(&mut self, name: &str, password: &str, address: &str) -> Reply {
         let plus = |text: &str| text.replace(' ', "+");
-        let body = format!("rd=&user={}&password={}&recovery=", plus(name), plus(password));
+        let body = format!(
+            "rd=&user={}&password={}&recovery=",
+            plus(name),
+            plus(password)
+        );
         self.posts("sign-in", address, "", &body)
     }
 
@@ -260,7 +303,8 @@ impl Wire {
             "Origin: https://auth.example.test:8443",
             "Content-Type: application/x-www-form-urlencoded",
         ];
-        self.asks(&format!("POST /{page}"), &lines, body).expect("the gate answers")
+        self.asks(&format!("POST /{page}"), &lines, body)
+            .expect("the gate answers")
     }
 }
 
@@ -268,8 +312,12 @@ impl Wire {
 #[track_caller]
 pub fn tcp_reply(port: u16, request: &str) -> Option<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the gate listens");
-    stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
-    stream.write_all(request.as_bytes()).expect("the gate reads");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(40)))
+        .expect("a timeout");
+    stream
+        .write_all(request.as_bytes())
+        .expect("the gate reads");
     read_reply(&mut BufReader::new(stream))
 }
 
@@ -283,12 +331,20 @@ fn read_reply(stream: &mut impl BufRead) -> Option<Reply> {
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length: usize = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let length: usize = length
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
-    Some(Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Reply {
+        status,
+        headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
 }

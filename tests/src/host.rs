@@ -93,7 +93,13 @@ impl Host {
         Postern::call("init").does();
         Sshd::configure();
         put_service("sudo");
-        Host { sshd: Some(Sshd::start()), clock, journal, posternd: None, _limit: limit }
+        Host {
+            sshd: Some(Sshd::start()),
+            clock,
+            journal,
+            posternd: None,
+            _limit: limit,
+        }
     }
 
     /// The posternd that runs there.
@@ -147,7 +153,8 @@ impl Host {
     /// The service file that the host's packages brought.
     #[track_caller]
     pub fn shipped(&self, service: &str) -> String {
-        fs::read_to_string(format!("{WORK}/pam.d/{service}")).expect("a package of the host brings it")
+        fs::read_to_string(format!("{WORK}/pam.d/{service}"))
+            .expect("a package of the host brings it")
     }
 
     /// Ends sshd with every session, and starts it again.
@@ -169,7 +176,10 @@ impl Host {
     /// Puts one more sample for sshd in place, as it stands, and starts sshd again.
     #[track_caller]
     pub fn sshd_sample(&mut self, name: &str) {
-        put(&format!("config/sshd_config.d/{name}"), &format!("/etc/ssh/sshd_config.d/{name}"));
+        put(
+            &format!("config/sshd_config.d/{name}"),
+            &format!("/etc/ssh/sshd_config.d/{name}"),
+        );
         self.restart_sshd();
     }
 
@@ -187,9 +197,13 @@ impl Host {
 /// Once for all stories.
 fn prepare() {
     fs::create_dir_all(WORK).expect("/run can be written");
-    let key = fs::read_to_string("/etc/ssh/ssh_host_ed25519_key.pub").expect("openssh-server is installed");
-    fs::write(format!("{WORK}/known_hosts"), format!("[127.0.0.1]:{} {key}", crate::sshd::PORT))
-        .expect("the tests' folder can be written");
+    let key = fs::read_to_string("/etc/ssh/ssh_host_ed25519_key.pub")
+        .expect("openssh-server is installed");
+    fs::write(
+        format!("{WORK}/known_hosts"),
+        format!("[127.0.0.1]:{} {key}", crate::sshd::PORT),
+    )
+    .expect("the tests' folder can be written");
     // where stories have run before, what stands there now may be theirs
     if !Path::new(WORK).join("pam.d").exists() {
         copy_all(SERVICES, &format!("{WORK}/pam.d"));
@@ -203,7 +217,10 @@ fn copy_all(from: &str, to: &str) {
 }
 
 fn put_service(service: &str) {
-    put(&format!("config/pam.d/{service}"), &format!("{SERVICES}/{service}"));
+    put(
+        &format!("config/pam.d/{service}"),
+        &format!("{SERVICES}/{service}"),
+    );
 }
 
 /// Puts command, module and configuration in place; copies of the last story's are as good.

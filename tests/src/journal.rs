@@ -31,8 +31,12 @@ impl Journal {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let logger = logger.spawn().expect("rsyslogd runs; tests/run installs it");
-        patiently("rsyslogd listens", || UnixDatagram::unbound()?.connect("/dev/log").map(Some));
+        let logger = logger
+            .spawn()
+            .expect("rsyslogd runs; tests/run installs it");
+        patiently("rsyslogd listens", || {
+            UnixDatagram::unbound()?.connect("/dev/log").map(Some)
+        });
         let journal = Journal(logger);
         journal.forget();
         journal
@@ -46,7 +50,10 @@ impl Journal {
             let from = READ.load(Ordering::SeqCst).min(text.len());
             let unread = String::from_utf8_lossy(&text[from..]).into_owned();
             let mut end = 0;
-            for line in unread.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+            for line in unread
+                .split_inclusive('\n')
+                .filter(|line| line.ends_with('\n'))
+            {
                 end += line.len();
                 if line.contains(words) {
                     READ.store(from + end, Ordering::SeqCst);
@@ -60,14 +67,23 @@ impl Journal {
     /// Everything written since the last line found, down to this moment.
     #[track_caller]
     pub fn rest(&self) -> String {
-        let mark = format!("mark {}-{}", std::process::id(), MARKS.fetch_add(1, Ordering::SeqCst));
+        let mark = format!(
+            "mark {}-{}",
+            std::process::id(),
+            MARKS.fetch_add(1, Ordering::SeqCst)
+        );
         let logger = UnixDatagram::unbound().expect("a socket");
-        logger.send_to(format!("<86>story: {mark}").as_bytes(), "/dev/log").expect("rsyslogd listens");
+        logger
+            .send_to(format!("<86>story: {mark}").as_bytes(), "/dev/log")
+            .expect("rsyslogd listens");
         let from = READ.load(Ordering::SeqCst);
         self.says(&mark);
         let text = fs::read(LOG).expect("the log can be read");
         let rest = String::from_utf8_lossy(&text[from..]).into_owned();
-        rest.lines().filter(|line| !line.contains("story: mark")).map(|line| format!("{line}\n")).collect()
+        rest.lines()
+            .filter(|line| !line.contains("story: mark"))
+            .map(|line| format!("{line}\n"))
+            .collect()
     }
 
     /// Only what is written from now on counts.

@@ -19,17 +19,25 @@ pub(crate) struct Limit {
 impl Limit {
     /// Begins for the story on whose thread this is called.
     pub(crate) fn begin() -> Limit {
-        let story = std::thread::current().name().unwrap_or("a story").to_owned();
+        let story = std::thread::current()
+            .name()
+            .unwrap_or("a story")
+            .to_owned();
         let (sender, ends) = channel::<()>();
         std::thread::spawn(move || {
             if ends.recv_timeout(STORY) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
-            say(&format!("{story} stood still: no end within {} s", STORY.as_secs()));
+            say(&format!(
+                "{story} stood still: no end within {} s",
+                STORY.as_secs()
+            ));
             // what it waits for, as a rule: it then fails by itself, and the next one begins
             below(std::process::id()).into_iter().for_each(end);
             if ends.recv_timeout(FAILING) == Err(RecvTimeoutError::Timeout) {
-                say(&format!("{story} waits for something else: this ends it, and those that would follow"));
+                say(&format!(
+                    "{story} waits for something else: this ends it, and those that would follow"
+                ));
                 std::process::exit(101);
             }
         });

@@ -52,19 +52,30 @@ impl MailServer {
         give_to_daemons(MAIL_PASSWORD, 0o640);
         let mut server = Command::new("/usr/bin/python3");
         server.arg(checkout("tests/mail_server.py"));
-        server.args([&folder, "/etc/ssl/private/mail.crt", "/etc/ssl/private/mail.key", "postern", SECRET]);
+        server.args([
+            &folder,
+            "/etc/ssl/private/mail.crt",
+            "/etc/ssl/private/mail.key",
+            "postern",
+            SECRET,
+        ]);
         let mut running = Running::start(server, "mail.log");
         patiently("the mail server listens", || {
             assert!(running.is_running(), "{}", running.said());
             Ok(running.said().contains("listens").then_some(()))
         });
-        MailServer { _running: running, folder }
+        MailServer {
+            _running: running,
+            folder,
+        }
     }
 
     /// Waits for a mail with a code, and takes it out of the mailbox.
     #[track_caller]
     pub fn got(&self) -> Mail {
-        patiently("a mail with a code arrives", || Ok(self.arrived(Brings::Code)))
+        patiently("a mail with a code arrives", || {
+            Ok(self.arrived(Brings::Code))
+        })
     }
 
     /// Waits for a notice, and takes it out of the mailbox.
@@ -82,11 +93,18 @@ impl MailServer {
 
     /// The oldest mail, with a code or without.
     fn arrived(&self, brings: Brings) -> Option<Mail> {
-        let files = fs::read_dir(&self.folder).expect("the tests' folder").flatten().map(|file| file.path());
-        let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "eml")).collect();
+        let files = fs::read_dir(&self.folder)
+            .expect("the tests' folder")
+            .flatten()
+            .map(|file| file.path());
+        let mut files: Vec<_> = files
+            .filter(|path| path.extension().is_some_and(|e| e == "eml"))
+            .collect();
         files.sort();
         files.into_iter().find_map(|path| {
-            let mail = Mail { text: fs::read_to_string(&path).expect("a mail is text") };
+            let mail = Mail {
+                text: fs::read_to_string(&path).expect("a mail is text"),
+            };
             (mail.brings() == brings).then(|| {
                 fs::remove_file(&path).expect("the tests' folder can be written");
                 mail
@@ -100,14 +118,20 @@ impl Mail {
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
-        let mut values = head.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        values.next().unwrap_or_else(|| panic!("no {name} in {self:?}"))
+        let mut values = head
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        values
+            .next()
+            .unwrap_or_else(|| panic!("no {name} in {self:?}"))
     }
 
     /// The code, which stands in the body on a line of its own and nowhere in the head.
     #[track_caller]
     pub fn code(&self) -> String {
-        let code = self.find_code().unwrap_or_else(|| panic!("no code in {self:?}"));
+        let code = self
+            .find_code()
+            .unwrap_or_else(|| panic!("no code in {self:?}"));
         let (head, _) = self.text.split_once("\r\n\r\n").expect("a body");
         assert!(!head.contains(code), "{self:?}");
         code.to_owned()
@@ -139,14 +163,21 @@ fn certificates() {
         let mut command = on_the_clock(Command::new("openssl"));
         finished(command.args(words.split(' ')));
     };
-    let (ca_key, key, request, certificate, names) =
-        (at("mail-ca.key"), at("mail.key"), at("mail.csr"), at("mail.crt"), at("mail.names"));
+    let (ca_key, key, request, certificate, names) = (
+        at("mail-ca.key"),
+        at("mail.key"),
+        at("mail.csr"),
+        at("mail.crt"),
+        at("mail.names"),
+    );
     let new = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!(
         "req -x509 {new} -days 400 -subj /CN=mail-ca -addext basicConstraints=critical,CA:TRUE \
          -keyout {ca_key} -out {MAIL_CA}"
     ));
-    openssl(&format!("req {new} -subj /CN=mail.example.test -keyout {key} -out {request}"));
+    openssl(&format!(
+        "req {new} -subj /CN=mail.example.test -keyout {key} -out {request}"
+    ));
     fs::write(&names, "subjectAltName=DNS:mail.example.test\n").expect("/etc can be written");
     openssl(&format!(
         "x509 -req -in {request} -CA {MAIL_CA} -CAkey {ca_key} -CAcreateserial -days 400 -extfile {names} \
@@ -180,13 +211,17 @@ impl Webhook {
                 let tell = tell.clone();
                 std::thread::spawn(move || {
                     // a client that goes away is no news
-                    let Ok((mut stream, head, body)) = read_request(stream) else { return };
+                    let Ok((mut stream, head, body)) = read_request(stream) else {
+                        return;
+                    };
                     let wait = delay(&body);
                     if tell.send((head, body)).is_err() {
                         return;
                     }
                     std::thread::sleep(wait);
-                    let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                    let head = format!(
+                        "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    );
                     let _ = stream.write_all(head.as_bytes());
                 });
             }
@@ -197,7 +232,9 @@ impl Webhook {
     /// Waits for a request: its head, and its body.
     #[track_caller]
     pub fn got(&self) -> (String, String) {
-        self.arrived.recv_timeout(Duration::from_secs(30)).expect("the webhook is called")
+        self.arrived
+            .recv_timeout(Duration::from_secs(30))
+            .expect("the webhook is called")
     }
 }
 
@@ -210,10 +247,16 @@ fn read_request(stream: TcpStream) -> io::Result<(TcpStream, String, String)> {
         head.push_str(&line);
         line.clear();
     }
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.and_then(|length| length.parse().ok()).unwrap_or(0)];
     reader.read_exact(&mut body)?;
-    Ok((reader.into_inner(), head, String::from_utf8_lossy(&body).into_owned()))
+    Ok((
+        reader.into_inner(),
+        head,
+        String::from_utf8_lossy(&body).into_owned(),
+    ))
 }
 
 /// A server that takes connections and never says a word.

@@ -26,9 +26,13 @@ impl MailProgram {
         // systemd of another story may have left it
         let _ = fs::remove_file(COMMAND_SOCKET);
         let listener = UnixListener::bind(COMMAND_SOCKET).expect("/run/postern can be written");
-        let posternd = User::from_name("posternd").ok().flatten().expect("postern is installed");
+        let posternd = User::from_name("posternd")
+            .ok()
+            .flatten()
+            .expect("postern is installed");
         chown(COMMAND_SOCKET, Some(posternd.uid.as_raw()), None).expect("root may do it");
-        fs::set_permissions(COMMAND_SOCKET, PermissionsExt::from_mode(0o600)).expect("root may do it");
+        fs::set_permissions(COMMAND_SOCKET, PermissionsExt::from_mode(0o600))
+            .expect("root may do it");
         let ends = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&ends);
         let accepts = thread::spawn(move || {
@@ -39,7 +43,10 @@ impl MailProgram {
                 thread::spawn(move || serve(stream));
             }
         });
-        MailProgram { ends, accepts: Some(accepts) }
+        MailProgram {
+            ends,
+            accepts: Some(accepts),
+        }
     }
 }
 
@@ -65,7 +72,10 @@ fn serve(stream: UnixStream) {
         PROGRAM,
         "--mail-command",
     ]);
-    command.stdin(Stdio::from(OwnedFd::from(stream))).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::from(OwnedFd::from(stream)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     // its reply is what counts
     let _ = command.status();
 }

@@ -66,12 +66,23 @@ impl PamHost {
 
     /// The same, through a command that goes on with the one after it.
     #[track_caller]
-    pub fn start_under(tool: &[&str], program: &str, service: &str, user: &[u8], words: &[&str]) -> PamHost {
+    pub fn start_under(
+        tool: &[&str],
+        program: &str,
+        service: &str,
+        user: &[u8],
+        words: &[&str],
+    ) -> PamHost {
         let line: Vec<&str> = tool.iter().copied().chain([program, service]).collect();
         let mut command = on_the_clock(Command::new(line[0]));
-        command.args(&line[1..]).arg(OsStr::from_bytes(user)).args(words);
+        command
+            .args(&line[1..])
+            .arg(OsStr::from_bytes(user))
+            .args(words);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("cargo builds pam_host with the stories");
+        let mut child = command
+            .spawn()
+            .expect("cargo builds pam_host with the stories");
         let orders = child.stdin.take().expect("stdin is a pipe");
         let lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
         let (tell, events) = channel();
@@ -83,7 +94,12 @@ impl PamHost {
                 }
             }
         });
-        PamHost { child, orders, events, seen: Vec::new() }
+        PamHost {
+            child,
+            orders,
+            events,
+            seen: Vec::new(),
+        }
     }
 
     /// The process.
@@ -139,15 +155,23 @@ impl PamHost {
     /// Hangs up at every further prompt, and waits for the end.
     #[track_caller]
     pub fn ends(self) -> PamEnded {
-        self.ends_within(PATIENCE).expect("pam_host comes to an end")
+        self.ends_within(PATIENCE)
+            .expect("pam_host comes to an end")
     }
 
     /// The same, or nothing if it takes longer; it is then ended.
     pub fn ends_within(self, patience: Duration) -> Option<PamEnded> {
-        let PamHost { mut child, orders, events, mut seen } = self;
+        let PamHost {
+            mut child,
+            orders,
+            events,
+            mut seen,
+        } = self;
         drop(orders);
         let deadline = Instant::now() + patience;
-        while let Ok(event) = events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        while let Ok(event) =
+            events.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
             seen.push(event);
         }
         if Instant::now() >= deadline {
@@ -157,19 +181,27 @@ impl PamHost {
             return None;
         }
         let status = ended(&mut child);
-        Some(PamEnded { seen, signal: status.signal() })
+        Some(PamEnded {
+            seen,
+            signal: status.signal(),
+        })
     }
 }
 
 impl PamEnded {
     /// The values of everything that it said by this name.
     pub fn all(&self, name: &str) -> Vec<&Value> {
-        self.seen.iter().filter_map(|event| event.get(name)).collect()
+        self.seen
+            .iter()
+            .filter_map(|event| event.get(name))
+            .collect()
     }
 
     /// libpam's number at the end of `pam_authenticate`, if it came to that.
     pub fn number(&self) -> Option<i64> {
-        self.all("authenticate").last().and_then(|number| number.as_i64())
+        self.all("authenticate")
+            .last()
+            .and_then(|number| number.as_i64())
     }
 
     /// Whether a host would have let the user in.

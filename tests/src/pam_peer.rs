@@ -31,7 +31,11 @@ impl PamPeer {
         let mut child = command.spawn().expect("setpriv runs");
         let orders = child.stdin.take().expect("stdin is a pipe");
         let came = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-        PamPeer { child, orders, came }
+        PamPeer {
+            child,
+            orders,
+            came,
+        }
     }
 
     /// Has it do something; what came of it.
@@ -47,7 +51,9 @@ impl PamPeer {
     #[track_caller]
     pub fn sends_command(&mut self, request: &str) -> String {
         let came = self.does(&serde_json::json!({ "command": request }));
-        came["reply"].as_str().map_or_else(|| came.to_string(), str::to_owned)
+        came["reply"]
+            .as_str()
+            .map_or_else(|| came.to_string(), str::to_owned)
     }
 }
 

@@ -34,7 +34,10 @@ impl PasswordHelper {
             fs::remove_file(SOCKET).expect("/run can be written");
         }
         let socket = UnixListener::bind(SOCKET).expect("/run can be written");
-        let group = nix::unistd::Group::from_name("postern").ok().flatten().expect("postern is installed");
+        let group = nix::unistd::Group::from_name("postern")
+            .ok()
+            .flatten()
+            .expect("postern is installed");
         chown(SOCKET, None, Some(group.gid.as_raw())).expect("root may do it");
         fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o660)).expect("root may do it");
         let running = Some(launch(&socket, command));
@@ -52,7 +55,9 @@ impl PasswordHelper {
     pub fn crash(&mut self) {
         if let Some(running) = self.running.as_mut() {
             end(running.process());
-            patiently("the helper has ended", || Ok((!running.is_running()).then_some(())));
+            patiently("the helper has ended", || {
+                Ok((!running.is_running()).then_some(()))
+            });
         }
         self.running = None;
     }
@@ -65,7 +70,9 @@ impl PasswordHelper {
     /// Waits until its log holds some words.
     #[track_caller]
     pub fn says(&self, words: &str) {
-        patiently(&format!("the helper says {words:?}"), || Ok(self.log().contains(words).then_some(())));
+        patiently(&format!("the helper says {words:?}"), || {
+            Ok(self.log().contains(words).then_some(()))
+        });
     }
 
     /// Its process.
@@ -82,7 +89,9 @@ impl PasswordHelper {
     pub fn hears(bytes: &[u8]) -> Option<Vec<u8>> {
         let mut stream = UnixStream::connect(SOCKET).expect("the socket is there");
         // the socket is held here: where no helper lives, nothing comes, not even an end
-        stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(40)))
+            .expect("a timeout");
         let mut greeting = [0; GREETING.len()];
         stream.read_exact(&mut greeting).ok()?;
         assert_eq!(greeting, GREETING);

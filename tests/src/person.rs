@@ -24,7 +24,10 @@ pub struct Person {
 impl Person {
     /// The account, made at the first call of all stories; root's gets a password and a key.
     pub(crate) fn called(name: &str) -> Person {
-        let person = Person { name: name.to_owned(), password: format!("the password of {name}") };
+        let person = Person {
+            name: name.to_owned(),
+            password: format!("the password of {name}"),
+        };
         if !Path::new(&person.key()).exists() {
             person.settle();
         }
@@ -38,21 +41,36 @@ impl Person {
         }
         // a cheap hash: what a password costs is not what the stories are about
         let mut chpasswd = Command::new("chpasswd");
-        chpasswd.args(["-c", "SHA512", "-s", "1000"]).stdin(Stdio::piped());
+        chpasswd
+            .args(["-c", "SHA512", "-s", "1000"])
+            .stdin(Stdio::piped());
         let mut chpasswd = chpasswd.spawn().expect("chpasswd runs");
         let mut stdin = chpasswd.stdin.take().expect("stdin is a pipe");
         writeln!(stdin, "{name}:{password}").expect("chpasswd reads");
         drop(stdin);
         assert!(ended(&mut chpasswd).success(), "chpasswd for {name}");
 
-        let user = User::from_name(name).ok().flatten().expect("the account was made");
+        let user = User::from_name(name)
+            .ok()
+            .flatten()
+            .expect("the account was made");
         let (key, home) = (self.key(), user.dir.display().to_string());
-        finished(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &key]));
-        let (ssh, public) =
-            (format!("{home}/.ssh"), fs::read(format!("{key}.pub")).expect("ssh-keygen wrote it"));
+        finished(
+            Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &key]),
+        );
+        let (ssh, public) = (
+            format!("{home}/.ssh"),
+            fs::read(format!("{key}.pub")).expect("ssh-keygen wrote it"),
+        );
         fs::create_dir_all(&ssh).expect("a home can be written");
-        let keys = File::options().append(true).create(true).open(format!("{ssh}/authorized_keys"));
-        keys.expect("a home can be written").write_all(&public).expect("a home can be written");
+        let keys = File::options()
+            .append(true)
+            .create(true)
+            .open(format!("{ssh}/authorized_keys"));
+        keys.expect("a home can be written")
+            .write_all(&public)
+            .expect("a home can be written");
         finished(Command::new("chown").args(["-R", &format!("{name}:"), &ssh]));
     }
 
@@ -73,8 +91,10 @@ impl Person {
             finished(Command::new("ssh-keygen").args(["-q", "-t", "ecdsa", "-N", "", "-f", &key]));
             let line = fs::read(format!("{key}.pub")).expect("ssh-keygen wrote it");
             let authorized = format!("/home/{}/.ssh/authorized_keys", self.name);
-            let mut authorized =
-                File::options().append(true).open(authorized).expect("a home can be written");
+            let mut authorized = File::options()
+                .append(true)
+                .open(authorized)
+                .expect("a home can be written");
             authorized.write_all(&line).expect("a home can be written");
         }
         let fingerprint = fingerprint(&key);
@@ -90,17 +110,27 @@ impl Person {
     /// Enrols, and keeps the recovery codes.
     #[track_caller]
     pub fn enrols_with_recovery_codes(&self) -> (Phone, Vec<String>) {
-        let said = Postern::call(&format!("enroll {} --no-confirm --json", self.name)).does().json();
-        let url = said["otpauth_url"].as_str().expect("an otpauth_url").to_owned();
+        let said = Postern::call(&format!("enroll {} --no-confirm --json", self.name))
+            .does()
+            .json();
+        let url = said["otpauth_url"]
+            .as_str()
+            .expect("an otpauth_url")
+            .to_owned();
         let codes = said["recovery_codes"].as_array().expect("recovery_codes");
-        let codes = codes.iter().map(|code| code.as_str().expect("a recovery code").to_owned()).collect();
+        let codes = codes
+            .iter()
+            .map(|code| code.as_str().expect("a recovery code").to_owned())
+            .collect();
         (Phone::scans(&url), codes)
     }
 
     /// Gets the password for the web from the administrator, the same as for ssh.
     #[track_caller]
     pub fn has_a_password(&self) {
-        Postern::call(&format!("password {}", self.name)).input(&format!("{}\n", self.password)).does();
+        Postern::call(&format!("password {}", self.name))
+            .input(&format!("{}\n", self.password))
+            .does();
     }
 
     /// Begins to sign in by ssh, with the key.
@@ -116,8 +146,14 @@ impl Person {
     /// `postern`, as this person types it. It needs no clock: the gate goes by its own.
     pub fn postern(&self, words: &str) -> Postern {
         let mut setpriv = Command::new("setpriv");
-        let user = [format!("--reuid={}", self.name), format!("--regid={}", self.name)];
-        setpriv.args(user).args(["--init-groups", "/usr/bin/postern"]).args(words.split_whitespace());
+        let user = [
+            format!("--reuid={}", self.name),
+            format!("--regid={}", self.name),
+        ];
+        setpriv
+            .args(user)
+            .args(["--init-groups", "/usr/bin/postern"])
+            .args(words.split_whitespace());
         Postern::under(setpriv)
     }
 

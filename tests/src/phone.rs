@@ -30,7 +30,11 @@ impl Phone {
 
     /// The code shown so many steps from now.
     pub fn code_in(&self, steps: i64) -> String {
-        let now = self.parameters.moving.step_at(Timestamp(Clock.now())).expect("an app goes by time");
+        let now = self
+            .parameters
+            .moving
+            .step_at(Timestamp(Clock.now()))
+            .expect("an app goes by time");
         let step = Step(now.0.saturating_add_signed(steps));
         code(&self.secret, self.parameters, step).to_string()
     }
@@ -43,8 +47,13 @@ impl Phone {
     /// As many different ones.
     pub fn wrong_codes(&self, count: usize) -> Vec<String> {
         let near: Vec<String> = (-FAR..=FAR).map(|steps| self.code_in(steps)).collect();
-        let numbers = (100_000..).step_by(7_919).map(|number: u32| format!("{:06}", number % 1_000_000));
-        numbers.filter(|code| !near.contains(code)).take(count).collect()
+        let numbers = (100_000..)
+            .step_by(7_919)
+            .map(|number: u32| format!("{:06}", number % 1_000_000));
+        numbers
+            .filter(|code| !near.contains(code))
+            .take(count)
+            .collect()
     }
 
     /// The secret, as typed into other apps.
@@ -54,6 +63,10 @@ impl Phone {
 
     /// The secret's bytes, in upper-case hexadecimal digits.
     pub fn secret_in_hex(&self) -> String {
-        self.secret.expose().iter().map(|byte| format!("{byte:02X}")).collect()
+        self.secret
+            .expose()
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect()
     }
 }

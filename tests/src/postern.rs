@@ -28,12 +28,18 @@ impl Postern {
     pub fn call(words: &str) -> Postern {
         let mut command = on_the_clock(Command::new("/usr/bin/postern"));
         command.args(words.split_whitespace());
-        Postern { command, input: String::new() }
+        Postern {
+            command,
+            input: String::new(),
+        }
     }
 
     /// A call that was wrapped into another command.
     pub fn under(command: Command) -> Postern {
-        Postern { command, input: String::new() }
+        Postern {
+            command,
+            input: String::new(),
+        }
     }
 
     /// What is piped into it.
@@ -56,7 +62,11 @@ impl Postern {
     /// Runs it to its end.
     #[track_caller]
     pub fn run(mut self) -> Said {
-        let streams = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let streams = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut running = streams.spawn().expect("postern is installed");
         let mut stdin = running.stdin.take().expect("stdin is a pipe");
         // a command that needs no input may have ended already
@@ -86,8 +96,19 @@ impl Postern {
     fn exits(self, expected: i32) -> Said {
         let call = format!("{:?}", self.command);
         let said = self.run();
-        assert_eq!(said.exit, Some(expected), "{call}\n{}{}", said.out, said.err);
-        assert!(!said.all().contains("panicked"), "{call}\n{}{}", said.out, said.err);
+        assert_eq!(
+            said.exit,
+            Some(expected),
+            "{call}\n{}{}",
+            said.out,
+            said.err
+        );
+        assert!(
+            !said.all().contains("panicked"),
+            "{call}\n{}{}",
+            said.out,
+            said.err
+        );
         said
     }
 }
@@ -101,6 +122,7 @@ impl Said {
     /// The output of `--json`.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.all()))
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.all()))
     }
 }

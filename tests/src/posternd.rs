@@ -40,7 +40,10 @@ impl Posternd {
     /// The same, through a command that goes on with the one after it.
     #[track_caller]
     pub fn start_under(tool: &[&'static str]) -> Posternd {
-        Posternd::start_at(&[("host", HOST_SOCKET, 0o600), ("pam", PAM_SOCKET, 0o666)], tool)
+        Posternd::start_at(
+            &[("host", HOST_SOCKET, 0o600), ("pam", PAM_SOCKET, 0o666)],
+            tool,
+        )
     }
 
     /// The same for users of the host alone, who are not root.
@@ -58,8 +61,11 @@ impl Posternd {
             fs::set_permissions(path, PermissionsExt::from_mode(*mode)).expect("root may do it");
             (*name, *path, socket)
         };
-        let mut posternd =
-            Posternd { running: None, sockets: sockets.iter().map(listen).collect(), tool: tool.to_vec() };
+        let mut posternd = Posternd {
+            running: None,
+            sockets: sockets.iter().map(listen).collect(),
+            tool: tool.to_vec(),
+        };
         posternd.restart();
         posternd
     }
@@ -75,7 +81,9 @@ impl Posternd {
     pub fn crash(&mut self) {
         if let Some(running) = self.running.as_mut() {
             crate::processes::end(running.process());
-            patiently("posternd has ended", || Ok((!running.is_running()).then_some(())));
+            patiently("posternd has ended", || {
+                Ok((!running.is_running()).then_some(()))
+            });
         }
         self.running = None;
     }
@@ -92,7 +100,11 @@ impl Posternd {
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         let process = self.running.as_ref().map_or(0, Running::process);
-        kill(Pid::from_raw(i32::try_from(process).expect("a process")), signal).expect("posternd runs");
+        kill(
+            Pid::from_raw(i32::try_from(process).expect("a process")),
+            signal,
+        )
+        .expect("posternd runs");
     }
 
     /// What it holds in memory, in KiB: its share of pages that others have too (PSS).
@@ -100,8 +112,12 @@ impl Posternd {
     pub fn memory(&self) -> u64 {
         let path = format!("/proc/{}/smaps_rollup", self.process());
         let text = fs::read_to_string(path).expect("root may read it");
-        let share = text.lines().find_map(|line| line.strip_prefix("Pss:")?.strip_suffix("kB"));
-        share.and_then(|kib| kib.trim().parse().ok()).expect("a number")
+        let share = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Pss:")?.strip_suffix("kB"));
+        share
+            .and_then(|kib| kib.trim().parse().ok())
+            .expect("a number")
     }
 
     /// Its process.
@@ -113,7 +129,11 @@ impl Posternd {
     #[track_caller]
     pub fn says(&self, words: &str) -> String {
         patiently(&format!("posternd says {words:?}"), || {
-            Ok(self.log().lines().rfind(|line| line.contains(words)).map(str::to_owned))
+            Ok(self
+                .log()
+                .lines()
+                .rfind(|line| line.contains(words))
+                .map(str::to_owned))
         })
     }
 
@@ -139,7 +159,10 @@ pub(crate) fn live_by_the_clock() {
     let clock = on_the_clock(Command::new("posternd"));
     let mut script = "#!/bin/sh\n".to_owned();
     for (name, value) in clock.get_envs() {
-        let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());
+        let (name, value) = (
+            name.to_string_lossy(),
+            value.unwrap_or_default().to_string_lossy(),
+        );
         script += &format!("export {name}='{value}'\n");
     }
     script += &format!("exec {REAL_PROGRAM} \"$@\"\n");
@@ -158,10 +181,24 @@ fn launch(sockets: &[(&'static str, &'static str, UnixListener)], tool: &[&str])
         [_] => "exec 3<&0",
         _ => "exec 3<&0; exec 4<&1; exec 1>&2",
     };
-    let variables = format!("LISTEN_FDS={} LISTEN_FDNAMES={} LISTEN_PID=$$", names.len(), names.join(":"));
-    command.args(["-c", &format!("{script}; export {variables}; exec \"$@\""), "sh"]);
+    let variables = format!(
+        "LISTEN_FDS={} LISTEN_FDNAMES={} LISTEN_PID=$$",
+        names.len(),
+        names.join(":")
+    );
+    command.args([
+        "-c",
+        &format!("{script}; export {variables}; exec \"$@\""),
+        "sh",
+    ]);
     command.args(tool);
-    command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups", "env"]);
+    command.args([
+        "setpriv",
+        "--reuid=posternd",
+        "--regid=postern",
+        "--init-groups",
+        "env",
+    ]);
     for (name, value) in on_the_clock(Command::new("posternd")).get_envs() {
         let mut setting = name.to_owned();
         setting.push("=");
@@ -169,8 +206,11 @@ fn launch(sockets: &[(&'static str, &'static str, UnixListener)], tool: &[&str])
         command.arg(setting);
     }
     command.arg(PROGRAM);
-    let lent =
-        |number: usize| sockets.get(number).map(|(.., socket)| socket.try_clone().expect("a descriptor"));
+    let lent = |number: usize| {
+        sockets
+            .get(number)
+            .map(|(.., socket)| socket.try_clone().expect("a descriptor"))
+    };
     let input = Stdio::from(OwnedFd::from(lent(0).expect("a socket")));
     let output = lent(1).map(|socket| Stdio::from(OwnedFd::from(socket)));
     Running::start_between(command, input, output, "posternd.log")

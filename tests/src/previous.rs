@@ -23,7 +23,8 @@ pub fn install_previous_posternd() {
 /// By another file: what runs keeps the one that it has.
 #[track_caller]
 fn put(name: &str, mode: &str, to: &str) {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout("target"), PathBuf::from);
     let from = target.join("previous").join(name);
     finished(Command::new("install").args(["-m", mode]).arg(from).arg(to));
 }

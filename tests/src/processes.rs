@@ -34,9 +34,18 @@ pub fn patiently<T>(what: &str, mut look: impl FnMut() -> io::Result<Option<T>>)
 /// Runs a tool of the host to its end, and insists that it does its work.
 #[track_caller]
 pub fn finished(command: &mut Command) -> String {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let Output { status, stdout, stderr } = outcome(child);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = outcome(child);
     assert!(
         status.success(),
         "{command:?}: {status}\n{}{}",
@@ -76,20 +85,35 @@ pub fn ended(child: &mut Child) -> ExitStatus {
 pub(crate) fn below(parent: u32) -> Vec<u32> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").expect("there is a /proc").flatten() {
-        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+        let Some(process) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
             continue;
         };
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
         // the name in brackets may hold anything; state and parent follow it
         let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
-        if let Some(parent) = after.split(' ').nth(1).and_then(|word| word.parse::<u32>().ok()) {
+        if let Some(parent) = after
+            .split(' ')
+            .nth(1)
+            .and_then(|word| word.parse::<u32>().ok())
+        {
             parents.push((process, parent));
         }
     }
     let mut found = vec![parent];
     let mut next = 0;
     while let Some(&parent) = found.get(next) {
-        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(process, _)| *process));
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, of)| *of == parent)
+                .map(|(process, _)| *process),
+        );
         next += 1;
     }
     found.split_off(1)
@@ -99,9 +123,11 @@ pub(crate) fn below(parent: u32) -> Vec<u32> {
 pub fn running(program: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("there is a /proc").flatten();
     let runs = entries.filter(|entry| {
-        fs::read_link(entry.path().join("exe")).is_ok_and(|link| link == std::path::Path::new(program))
+        fs::read_link(entry.path().join("exe"))
+            .is_ok_and(|link| link == std::path::Path::new(program))
     });
-    runs.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    runs.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// Ends a process, at once.
@@ -142,14 +168,21 @@ impl Running {
         let log = crate::web::log(log);
         let file = File::create(&log).expect("the tests' folder can be written");
         let errors = file.try_clone().expect("a descriptor");
-        command.stdin(input).stdout(output.unwrap_or_else(|| file.into())).stderr(errors);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        command
+            .stdin(input)
+            .stdout(output.unwrap_or_else(|| file.into()))
+            .stderr(errors);
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Running { child, log }
     }
 
     /// What it said.
     pub(crate) fn said(&self) -> String {
-        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

@@ -11,21 +11,39 @@ const SCALE: usize = 6;
 /// What the half blocks on a screen say.
 #[track_caller]
 pub fn scanned(screen: &str) -> String {
-    let drawn: Vec<&str> = screen.lines().filter(|line| line.contains(['█', '▀', '▄'])).collect();
+    let drawn: Vec<&str> = screen
+        .lines()
+        .filter(|line| line.contains(['█', '▀', '▄']))
+        .collect();
     let path = format!("{WORK}/qr.pgm");
     fs::write(&path, picture(&drawn)).expect("the tests' folder can be written");
-    finished(Command::new("zbarimg").args(["--quiet", "--raw", "--nodbus", &path])).trim().to_owned()
+    finished(Command::new("zbarimg").args(["--quiet", "--raw", "--nodbus", &path]))
+        .trim()
+        .to_owned()
 }
 
 /// What the terminal shows, as a grey picture with a dark margin.
 fn picture(drawn: &[&str]) -> Vec<u8> {
-    let width = drawn.iter().map(|line| line.chars().count()).max().unwrap_or(0) + 4;
+    let width = drawn
+        .iter()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or(0)
+        + 4;
     let mut rows = vec![vec![0_u8; width]; 2];
     for line in drawn {
         let (mut upper, mut lower) = (vec![0; width], vec![0; width]);
         for (x, block) in line.chars().enumerate() {
-            upper[x + 2] = if matches!(block, '█' | '▀') { 255 } else { 0 };
-            lower[x + 2] = if matches!(block, '█' | '▄') { 255 } else { 0 };
+            upper[x + 2] = if matches!(block, '█' | '▀') {
+                255
+            } else {
+                0
+            };
+            lower[x + 2] = if matches!(block, '█' | '▄') {
+                255
+            } else {
+                0
+            };
         }
         rows.extend([upper, lower]);
     }

@@ -42,7 +42,10 @@ impl Ssh {
     }
 
     pub(crate) fn with_password(person: &Person) -> Ssh {
-        Ssh { first: First::Password, ..Ssh::with_key(person) }
+        Ssh {
+            first: First::Password,
+            ..Ssh::with_key(person)
+        }
     }
 
     /// From which address.
@@ -140,14 +143,31 @@ impl Ssh {
             terminal.expect("Password: ").types(&self.password);
         }
         let ended = terminal.ends();
-        assert!(!ended.entered(), "in, though it should be refused:\n{}", ended.transcript);
-        assert!(!ended.transcript.contains(PROMPT), "asked for a code:\n{}", ended.transcript);
+        assert!(
+            !ended.entered(),
+            "in, though it should be refused:\n{}",
+            ended.transcript
+        );
+        assert!(
+            !ended.transcript.contains(PROMPT),
+            "asked for a code:\n{}",
+            ended.transcript
+        );
         ended.transcript
     }
 
     fn client(&self) -> Command {
         let mut ssh = Command::new("ssh");
-        ssh.args(["-F", "none", "-b", &self.from, "-p", &PORT.to_string(), "-i", &self.key]);
+        ssh.args([
+            "-F",
+            "none",
+            "-b",
+            &self.from,
+            "-p",
+            &PORT.to_string(),
+            "-i",
+            &self.key,
+        ]);
         let methods = match self.first {
             First::Key => "PreferredAuthentications=publickey,keyboard-interactive",
             First::Password => "PreferredAuthentications=keyboard-interactive",
@@ -166,7 +186,8 @@ impl Ssh {
         for option in self.options.iter().map(String::as_str).chain(fixed) {
             ssh.args(["-o", option]);
         }
-        ssh.args(["-l", &self.user, "127.0.0.1"]).args(&self.command);
+        ssh.args(["-l", &self.user, "127.0.0.1"])
+            .args(&self.command);
         ssh
     }
 }

@@ -17,11 +17,17 @@ pub(crate) struct Sshd(Child);
 impl Sshd {
     /// Puts the samples in place.
     pub(crate) fn configure() {
-        for entry in fs::read_dir(DROP_INS).expect("openssh-server is installed").flatten() {
+        for entry in fs::read_dir(DROP_INS)
+            .expect("openssh-server is installed")
+            .flatten()
+        {
             fs::remove_file(entry.path()).expect("a drop-in can be removed");
         }
         put("config/pam.d/sshd", "/etc/pam.d/sshd");
-        put("config/sshd_config.d/postern.conf", &format!("{DROP_INS}/postern.conf"));
+        put(
+            "config/sshd_config.d/postern.conf",
+            &format!("{DROP_INS}/postern.conf"),
+        );
         // sshd takes the first value it reads: these stand where the sample says nothing
         let tests = "MaxStartups 300:30:300\nPort 2022\nPrintMotd no\nLoginGraceTime 300\n";
         fs::write(format!("{DROP_INS}/tests.conf"), tests).expect("a drop-in can be written");
@@ -34,14 +40,21 @@ impl Sshd {
         if Path::new(&pid).exists() {
             fs::remove_file(&pid).expect("the tests' folder can be written");
         }
-        let errors = File::create(format!("{WORK}/sshd.errors")).expect("the tests' folder can be written");
+        let errors =
+            File::create(format!("{WORK}/sshd.errors")).expect("the tests' folder can be written");
         let mut sshd = on_the_clock(Command::new("/usr/sbin/sshd"));
         sshd.args(["-D", "-o", &format!("PidFile={pid}")]);
-        sshd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        sshd.stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors);
         let mut sshd = sshd.spawn().expect("sshd runs; tests/run installs it");
         // sshd writes this file once it listens
         patiently("sshd listens", || {
-            assert!(sshd.try_wait()?.is_none(), "{}", fs::read_to_string(format!("{WORK}/sshd.errors"))?);
+            assert!(
+                sshd.try_wait()?.is_none(),
+                "{}",
+                fs::read_to_string(format!("{WORK}/sshd.errors"))?
+            );
             Ok(Path::new(&pid).exists().then_some(()))
         });
         Sshd(sshd)

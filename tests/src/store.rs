@@ -42,7 +42,9 @@ impl Store {
 
     /// Whether these bytes stand anywhere in its files.
     pub fn holds(bytes: &[u8]) -> bool {
-        let files = std::fs::read_dir(STORE_FOLDER).expect("the store's folder").flatten();
+        let files = std::fs::read_dir(STORE_FOLDER)
+            .expect("the store's folder")
+            .flatten();
         files
             .filter_map(|entry| std::fs::read(entry.path()).ok())
             .any(|file| file.windows(bytes.len()).any(|window| window == bytes))
@@ -61,12 +63,19 @@ impl Store {
             .0
             .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
             .expect("a statement");
-        let names = tables.query_map([], |row| row.get::<_, String>(0)).expect("rows");
-        names.map(|name| self.dump_of(&name.expect("a name"))).collect()
+        let names = tables
+            .query_map([], |row| row.get::<_, String>(0))
+            .expect("rows");
+        names
+            .map(|name| self.dump_of(&name.expect("a name")))
+            .collect()
     }
 
     fn dump_of(&self, table: &str) -> String {
-        let mut statement = self.0.prepare(&format!("SELECT * FROM {table}")).expect("a statement");
+        let mut statement = self
+            .0
+            .prepare(&format!("SELECT * FROM {table}"))
+            .expect("a statement");
         let columns = statement.column_count();
         let mut rows = statement.query([]).expect("rows");
         let mut text = String::new();
@@ -78,7 +87,9 @@ impl Store {
                     ValueRef::Integer(number) => number.to_string(),
                     ValueRef::Real(number) => number.to_string(),
                     ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-                    ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+                    ValueRef::Blob(bytes) => {
+                        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+                    }
                 };
                 text.push('|');
                 text.push_str(&value);
@@ -91,8 +102,14 @@ impl Store {
     /// Insists that nothing in it is torn.
     #[track_caller]
     pub fn is_sound(&self) {
-        let said: String = self.0.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+        let said: String = self
+            .0
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .expect("a check");
         assert_eq!(said, "ok");
-        assert_eq!(self.numbers("SELECT count(*) FROM pragma_foreign_key_check"), [0]);
+        assert_eq!(
+            self.numbers("SELECT count(*) FROM pragma_foreign_key_check"),
+            [0]
+        );
     }
 }

@@ -43,7 +43,10 @@ pub fn killed_at(when: u32, call: Command) -> Command {
 /// The same, with the moments when the key file changes as well.
 pub fn killed_at_store_or_key(when: u32, call: Command) -> Command {
     let mut strace = Command::new("strace");
-    strace.args([format!("--trace-path={KEY}"), "--trace-path=/etc/postern".to_owned()]);
+    strace.args([
+        format!("--trace-path={KEY}"),
+        "--trace-path=/etc/postern".to_owned(),
+    ]);
     deadly(&mut strace, when);
     wrap(strace, &call)
 }
@@ -51,10 +54,16 @@ pub fn killed_at_store_or_key(when: u32, call: Command) -> Command {
 fn wrap(mut strace: Command, call: &Command) -> Command {
     // only the call itself lives by the story's clock
     for (name, value) in call.get_envs() {
-        let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());
+        let (name, value) = (
+            name.to_string_lossy(),
+            value.unwrap_or_default().to_string_lossy(),
+        );
         strace.arg(format!("--env={name}={value}"));
     }
-    strace.arg("--").arg(call.get_program()).args(call.get_args());
+    strace
+        .arg("--")
+        .arg(call.get_program())
+        .args(call.get_args());
     strace
 }
 
@@ -98,9 +107,15 @@ impl Ambush {
 
     #[track_caller]
     fn attach(mut strace: Command, process: u32) -> Ambush {
-        strace.args(["--attach", &process.to_string()]).stdin(Stdio::null());
-        let errors = File::create(format!("{WORK}/strace.errors")).expect("the tests' folder can be written");
-        let strace = strace.stderr(errors).spawn().expect("strace runs; tests/run installs it");
+        strace
+            .args(["--attach", &process.to_string()])
+            .stdin(Stdio::null());
+        let errors = File::create(format!("{WORK}/strace.errors"))
+            .expect("the tests' folder can be written");
+        let strace = strace
+            .stderr(errors)
+            .spawn()
+            .expect("strace runs; tests/run installs it");
         let ambush = Ambush(strace);
         let status = format!("/proc/{process}/status");
         patiently("strace is attached", || {

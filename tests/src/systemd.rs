@@ -63,7 +63,11 @@ impl Systemd {
             assert!(running.is_running(), "{}", running.said());
             Ok(numbered(unshare, 1))
         });
-        let mut systemd = Systemd { running: Some(running), first, cgroup };
+        let mut systemd = Systemd {
+            running: Some(running),
+            first,
+            cgroup,
+        };
         patiently("systemd is up", || {
             let runs = systemd.running.as_mut().is_some_and(Running::is_running);
             assert!(runs, "{}", systemd.said());
@@ -77,7 +81,12 @@ impl Systemd {
     #[track_caller]
     pub fn does(&self, words: &str) {
         let Output { status, stderr, .. } = self.systemctl(words);
-        assert!(status.success(), "systemctl {words}: {}\n{}", String::from_utf8_lossy(&stderr), self.said());
+        assert!(
+            status.success(),
+            "systemctl {words}: {}\n{}",
+            String::from_utf8_lossy(&stderr),
+            self.said()
+        );
     }
 
     /// `systemctl`, which has to fail.
@@ -89,7 +98,9 @@ impl Systemd {
     /// What `systemctl` prints.
     #[track_caller]
     pub fn call(&self, words: &str) -> String {
-        String::from_utf8_lossy(&self.systemctl(words).stdout).trim().to_owned()
+        String::from_utf8_lossy(&self.systemctl(words).stdout)
+            .trim()
+            .to_owned()
     }
 
     /// A property of a unit.
@@ -101,7 +112,11 @@ impl Systemd {
     /// The process of a service, as the host counts it; `None` while there is none.
     #[track_caller]
     pub fn process(&self, service: &str) -> Option<u32> {
-        let inside: u32 = self.property(service, "MainPID").parse().ok().filter(|process| *process > 0)?;
+        let inside: u32 = self
+            .property(service, "MainPID")
+            .parse()
+            .ok()
+            .filter(|process| *process > 0)?;
         numbered(self.first, inside)
     }
 
@@ -113,7 +128,9 @@ impl Systemd {
     fn systemctl(&self, words: &str) -> Output {
         let target = format!("--target={}", self.first);
         let mut command = Command::new("nsenter");
-        command.args([&target, "--mount", "--pid", "systemctl", "--no-pager"]).args(words.split_whitespace());
+        command
+            .args([&target, "--mount", "--pid", "systemctl", "--no-pager"])
+            .args(words.split_whitespace());
         command.stdin(Stdio::null()).output().expect("nsenter runs")
     }
 
@@ -130,7 +147,9 @@ impl Drop for Systemd {
         let remove = "mount -t cgroup2 none /mnt; find /mnt/$1 -depth -type d -exec rmdir {} +";
         for _ in 0..100 {
             let mut unshare = Command::new("unshare");
-            unshare.args(["--mount", "sh", "-ec", remove, "sh", &self.cgroup]).stderr(Stdio::null());
+            unshare
+                .args(["--mount", "sh", "-ec", remove, "sh", &self.cgroup])
+                .stderr(Stdio::null());
             if unshare.status().is_ok_and(|status| status.success()) {
                 return;
             }

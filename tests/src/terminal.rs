@@ -13,7 +13,12 @@ use std::time::{Duration, Instant};
 /// How long a program may think before a story gives up on it. Far above what is ever needed.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+const SIZE: Winsize = Winsize {
+    ws_row: 24,
+    ws_col: 80,
+    ws_xpixel: 0,
+    ws_ypixel: 0,
+};
 
 /// A terminal with a running program.
 pub struct Terminal {
@@ -45,12 +50,20 @@ impl Terminal {
         let pty = openpty(Some(&SIZE), None).expect("there is a free pty");
         for side in [&pty.master, &pty.slave] {
             // another terminal's program must not keep this one open
-            fcntl(side, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("a descriptor can be closed on exec");
+            fcntl(side, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
+                .expect("a descriptor can be closed on exec");
         }
         let side = || Stdio::from(pty.slave.try_clone().expect("a descriptor can be doubled"));
         let mut on_terminal = Command::new("setsid");
-        on_terminal.arg("--ctty").arg(command.get_program()).args(command.get_args());
-        on_terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        on_terminal
+            .arg("--ctty")
+            .arg(command.get_program())
+            .args(command.get_args());
+        on_terminal.envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         on_terminal.stdin(side()).stdout(side()).stderr(side());
         let program = on_terminal.spawn().expect("setsid runs");
         drop((on_terminal, pty.slave));
@@ -67,7 +80,13 @@ impl Terminal {
                 }
             }
         });
-        Terminal { program, keyboard, screen, transcript: Vec::new(), read: 0 }
+        Terminal {
+            program,
+            keyboard,
+            screen,
+            transcript: Vec::new(),
+            read: 0,
+        }
     }
 
     /// Waits until `text` stands on the screen, below what was waited for before.
@@ -84,16 +103,23 @@ impl Terminal {
         loop {
             let unread = &self.transcript[self.read..];
             let found = texts.iter().enumerate().filter_map(|(i, text)| {
-                let at = unread.windows(text.len()).position(|window| window == text.as_bytes())?;
+                let at = unread
+                    .windows(text.len())
+                    .position(|window| window == text.as_bytes())?;
                 Some((at, i, text.len()))
             });
             if let Some((at, which, length)) = found.min() {
                 self.read += at + length;
                 return which;
             }
-            match self.screen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .screen
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(bytes) => self.transcript.extend(bytes),
-                Err(RecvTimeoutError::Timeout) => panic!("no {texts:?} in time on:\n{}", self.shown()),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no {texts:?} in time on:\n{}", self.shown())
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("no {texts:?} before the end of:\n{}", self.shown())
                 }
@@ -107,7 +133,9 @@ impl Terminal {
         let from = self.read;
         self.expect("\n");
         let text = String::from_utf8_lossy(&self.transcript[from..self.read]).into_owned();
-        text.trim().parse().unwrap_or_else(|error| panic!("{error}: {text:?}"))
+        text.trim()
+            .parse()
+            .unwrap_or_else(|error| panic!("{error}: {text:?}"))
     }
 
     /// The process of a program that was started here, by its name.
@@ -119,7 +147,8 @@ impl Terminal {
             found.is_ok_and(|found| found.trim_end() == name)
         };
         let mut all = below(started).into_iter().chain([started]);
-        all.find(is_named).unwrap_or_else(|| panic!("no {name} runs at:\n{}", self.shown()))
+        all.find(is_named)
+            .unwrap_or_else(|| panic!("no {name} runs at:\n{}", self.shown()))
     }
 
     /// What has stood on the screen so far.
@@ -138,7 +167,9 @@ impl Terminal {
     /// Types keys as they are.
     #[track_caller]
     pub fn types_bytes(&mut self, keys: &[u8]) -> &mut Terminal {
-        self.keyboard.write_all(keys).unwrap_or_else(|error| panic!("{error} typing at:\n{}", self.shown()));
+        self.keyboard
+            .write_all(keys)
+            .unwrap_or_else(|error| panic!("{error} typing at:\n{}", self.shown()));
         self
     }
 
@@ -174,13 +205,19 @@ impl Terminal {
             panic!("no end in time of:\n{}", self.shown());
         }
         let status = ended(&mut self.program);
-        Ended { transcript: self.shown(), status }
+        Ended {
+            transcript: self.shown(),
+            status,
+        }
     }
 
     /// Keeps what the program writes, until it ends or the deadline has come.
     fn hears_until(&mut self, deadline: Instant) -> Heard {
         loop {
-            match self.screen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match self
+                .screen
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(bytes) => self.transcript.extend(bytes),
                 Err(RecvTimeoutError::Timeout) => return Heard::Silence,
                 Err(RecvTimeoutError::Disconnected) => return Heard::TheEnd,

@@ -43,15 +43,19 @@ fn told_apart(kinds: &[&str], timings: &[Vec<Duration>]) -> String {
     let standard_error = (6.0 * timings[0].len() as f64).sqrt().recip();
     let apart = shares.filter(|(.., share)| (share - 0.5).abs() > ALIKE + 4.0 * standard_error);
     let medians: Vec<_> = timings.iter().map(|timings| median(timings)).collect();
-    apart.map(|(a, b, share)| format!("{a} and {b}: {share:.2}; medians {medians:?}\n")).collect()
+    apart
+        .map(|(a, b, share)| format!("{a} and {b}: {share:.2}; medians {medians:?}\n"))
+        .collect()
 }
 
 /// How often one of `a` lies above one of `b` (Mann and Whitney's statistic, as a share); ties count half.
 fn share_above(a: &[Duration], b: &[Duration]) -> f64 {
     let mut sorted = b.to_vec();
     sorted.sort_unstable();
-    let twice: usize =
-        a.iter().map(|a| sorted.partition_point(|b| b < a) + sorted.partition_point(|b| b <= a)).sum();
+    let twice: usize = a
+        .iter()
+        .map(|a| sorted.partition_point(|b| b < a) + sorted.partition_point(|b| b <= a))
+        .sum();
     twice as f64 / (2 * a.len() * b.len()) as f64
 }
 

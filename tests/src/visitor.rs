@@ -26,7 +26,12 @@ impl Visitor {
         let number = VISITORS.fetch_add(1, Ordering::SeqCst);
         let jar = crate::web::log(&format!("visitor-{number}.cookies"));
         std::fs::write(&jar, "").expect("the tests' folder can be written");
-        Visitor { jar, from: "127.0.0.1".to_owned(), headers: Vec::new(), options: Vec::new() }
+        Visitor {
+            jar,
+            from: "127.0.0.1".to_owned(),
+            headers: Vec::new(),
+            options: Vec::new(),
+        }
     }
 
     /// From which address.
@@ -52,7 +57,13 @@ impl Visitor {
     /// Loads a page, as browsers do.
     #[track_caller]
     pub fn loads(&self, url: &str) -> Reply {
-        self.curl(&["-H", "Accept: text/html,*/*;q=0.8", "-H", "Sec-Fetch-Mode: navigate", url])
+        self.curl(&[
+            "-H",
+            "Accept: text/html,*/*;q=0.8",
+            "-H",
+            "Sec-Fetch-Mode: navigate",
+            url,
+        ])
     }
 
     /// Asks for data, as scripts do.
@@ -66,7 +77,11 @@ impl Visitor {
     pub fn sends(&self, url: &str, fields: &[(&str, &str)]) -> Reply {
         let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
         let mut arguments = Vec::new();
-        if !self.headers.iter().any(|header| header.starts_with("Origin:")) {
+        if !self
+            .headers
+            .iter()
+            .any(|header| header.starts_with("Origin:"))
+        {
             arguments.extend(["-H".to_owned(), format!("Origin: {origin}")]);
         }
         for (name, value) in fields {
@@ -100,7 +115,12 @@ impl Visitor {
     #[track_caller]
     pub fn password(&self, pages: &str, name: &str, password: &str) -> Reply {
         let rd = format!("{APP}/");
-        let fields = [("rd", rd.as_str()), ("user", name), ("password", password), ("recovery", "")];
+        let fields = [
+            ("rd", rd.as_str()),
+            ("user", name),
+            ("password", password),
+            ("recovery", ""),
+        ];
         self.sends(&format!("{pages}sign-in"), &fields)
     }
 
@@ -112,7 +132,14 @@ impl Visitor {
 
     /// The whole way in.
     #[track_caller]
-    pub fn signs_in(&self, pages: &str, name: &str, password: &str, code: &str, trust: &str) -> Reply {
+    pub fn signs_in(
+        &self,
+        pages: &str,
+        name: &str,
+        password: &str,
+        code: &str,
+        trust: &str,
+    ) -> Reply {
         let asked = self.password(pages, name, password);
         assert_eq!(asked.status, 303, "{asked:?}");
         let entered = self.code(pages, code, trust);
@@ -123,10 +150,16 @@ impl Visitor {
     /// The jar: name and value of each cookie.
     pub fn cookies(&self) -> Vec<(String, String)> {
         let text = std::fs::read_to_string(&self.jar).unwrap_or_default();
-        let fields = text.lines().map(|line| line.strip_prefix("#HttpOnly_").unwrap_or(line));
-        let fields =
-            fields.filter(|line| !line.starts_with("# ")).map(|line| line.split('\t').collect::<Vec<_>>());
-        fields.filter(|fields| fields.len() == 7).map(|f| (f[5].to_owned(), f[6].to_owned())).collect()
+        let fields = text
+            .lines()
+            .map(|line| line.strip_prefix("#HttpOnly_").unwrap_or(line));
+        let fields = fields
+            .filter(|line| !line.starts_with("# "))
+            .map(|line| line.split('\t').collect::<Vec<_>>());
+        fields
+            .filter(|fields| fields.len() == 7)
+            .map(|f| (f[5].to_owned(), f[6].to_owned()))
+            .collect()
     }
 
     /// The value of a cookie.
@@ -134,7 +167,10 @@ impl Visitor {
     pub fn cookie(&self, name: &str) -> String {
         let cookies = self.cookies();
         let found = cookies.iter().find(|(key, _)| key == name);
-        found.unwrap_or_else(|| panic!("no {name} among {cookies:?}")).1.clone()
+        found
+            .unwrap_or_else(|| panic!("no {name} among {cookies:?}"))
+            .1
+            .clone()
     }
 
     /// A copy of the jar, as a thief would take it.
@@ -148,7 +184,8 @@ impl Visitor {
     pub fn forgets(&self, words: &str) {
         let text = std::fs::read_to_string(&self.jar).unwrap_or_default();
         let kept: Vec<_> = text.lines().filter(|line| !line.contains(words)).collect();
-        std::fs::write(&self.jar, kept.join("\n") + "\n").expect("the tests' folder can be written");
+        std::fs::write(&self.jar, kept.join("\n") + "\n")
+            .expect("the tests' folder can be written");
     }
 
     /// Sends bytes to the proxy over TLS, as they are but with the jar's cookies for `{cookies}`, and what follows
@@ -172,7 +209,10 @@ try:
 except TimeoutError:
     got += b'\\n(nothing more in time)'
 sys.stdout.buffer.write(got)";
-        let pairs = self.cookies().into_iter().map(|(name, value)| format!("{name}={value}"));
+        let pairs = self
+            .cookies()
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"));
         let bytes = bytes.replace("{cookies}", &pairs.collect::<Vec<_>>().join("; "));
         crate::processes::finished(Command::new("python3").args(["-c", SPEAK, to, &bytes, until]))
     }
@@ -180,7 +220,17 @@ sys.stdout.buffer.write(got)";
     #[track_caller]
     fn curl(&self, arguments: &[&str]) -> Reply {
         let mut curl = Command::new("curl");
-        curl.args(["-sS", "-i", "-k", "--path-as-is", "--globoff", "-m", "40", "--interface", &self.from]);
+        curl.args([
+            "-sS",
+            "-i",
+            "-k",
+            "--path-as-is",
+            "--globoff",
+            "-m",
+            "40",
+            "--interface",
+            &self.from,
+        ]);
         curl.args(["-b", &self.jar, "-c", &self.jar]);
         for header in &self.headers {
             curl.args(["-H", header]);
@@ -188,18 +238,34 @@ sys.stdout.buffer.write(got)";
         curl.args(&self.options).args(arguments);
         let output = curl.output().expect("curl runs; tests/run installs it");
         // no answer, or one cut short
-        if output.status.code().is_some_and(|code| [52, 55, 56, 92].contains(&code)) {
-            return Reply { status: CUT, headers: Vec::new(), body: String::new() };
+        if output
+            .status
+            .code()
+            .is_some_and(|code| [52, 55, 56, 92].contains(&code))
+        {
+            return Reply {
+                status: CUT,
+                headers: Vec::new(),
+                body: String::new(),
+            };
         }
-        assert!(output.status.success(), "{curl:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{curl:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1)?.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(':'));
         Reply {
             status: status.unwrap_or_else(|| panic!("no answer: {text}")),
-            headers: headers.map(|(k, v)| (k.to_ascii_lowercase(), v.trim().to_owned())).collect(),
+            headers: headers
+                .map(|(k, v)| (k.to_ascii_lowercase(), v.trim().to_owned()))
+                .collect(),
             body: body.to_owned(),
         }
     }

@@ -64,7 +64,11 @@ impl Web {
             Front::Nginx => ("nginx", "conf"),
             Front::Traefik => ("traefik", "yml"),
         };
-        let name = if place == Place::OwnHost { "own-host" } else { "path" };
+        let name = if place == Place::OwnHost {
+            "own-host"
+        } else {
+            "path"
+        };
         let sample = fs::read_to_string(checkout(&format!("config/{folder}/{name}.{ending}")))
             .expect("the sample is in the checkout");
         fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
@@ -75,7 +79,9 @@ impl Web {
             .replace("@APP_HOST@", "app.example.test")
             .replace("@COOKIE_DOMAIN@", "example.test");
         host.configure(&(with_port(settings) + extra));
-        let sample = Postern::call(&format!("print-config {folder} --app app.example.test")).does().out;
+        let sample = Postern::call(&format!("print-config {folder} --app app.example.test"))
+            .does()
+            .out;
 
         let application = Application::start();
         let gate = Gate::start();
@@ -87,7 +93,12 @@ impl Web {
             Place::OwnHost => format!("{AUTH}/"),
             Place::Path => format!("{APP}/_postern/"),
         };
-        Web { gate, application, pages, front: Some(front) }
+        Web {
+            gate,
+            application,
+            pages,
+            front: Some(front),
+        }
     }
 
     /// Ends the application, and waits until nothing listens in its place.
@@ -109,8 +120,13 @@ impl Web {
 fn needs(sample: &str, what: &str) -> String {
     let wanted = format!("# {what} needs:");
     let lines = sample.lines().skip_while(|line| *line != wanted).skip(1);
-    let lines: Vec<_> = lines.map_while(|line| line.strip_prefix("#     ")).collect();
-    assert!(!lines.is_empty(), "the sample does not say what {what} needs");
+    let lines: Vec<_> = lines
+        .map_while(|line| line.strip_prefix("#     "))
+        .collect();
+    assert!(
+        !lines.is_empty(),
+        "the sample does not say what {what} needs"
+    );
     lines.join("\n") + "\n"
 }
 
@@ -178,8 +194,16 @@ fn traefik(sample: &str) -> Running {
     let running = listening(Running::start(traefik, "traefik.log"));
     patiently("Traefik has read its routers", || {
         let mut curl = Command::new("curl");
-        let said =
-            curl.args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", &format!("{APP}/")]).output()?;
+        let said = curl
+            .args([
+                "-sk",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                &format!("{APP}/"),
+            ])
+            .output()?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         Ok((!["404", "000"].contains(&said.as_str())).then_some(()))
     });

@@ -11,14 +11,24 @@ fn init_makes_everything_once_and_replaces_nothing() {
     let phone = alice.enrols();
     let key = fs::read(KEY).expect("the key");
 
-    assert!(Postern::call("init").does().out.contains("nothing was changed"));
+    assert!(
+        Postern::call("init")
+            .does()
+            .out
+            .contains("nothing was changed")
+    );
     fs::remove_file(KEY).expect("a file can be removed");
     let said = Postern::call("init").refuses();
-    assert!(said.err.contains(KEY) && said.err.contains("from its backup"), "{}", said.err);
+    assert!(
+        said.err.contains(KEY) && said.err.contains("from its backup"),
+        "{}",
+        said.err
+    );
     assert!(!fs::exists(KEY).expect("a folder"));
     fs::write(KEY, key).expect("the key can be put back");
     alice.with_key().is_turned_away();
-    host.journal.says(&format!("{KEY}: has mode 0644, too open"));
+    host.journal
+        .says(&format!("{KEY}: has mode 0644, too open"));
     give_to_daemons(KEY, 0o640);
     alice.with_key().enters_with(&phone.code());
 }
@@ -36,10 +46,21 @@ fn status_lists_everyone_and_what_is_left() {
     alice.with_key().enters_with(&recovery[0]);
 
     let all = Postern::call("status --json").does().json();
-    let names: Vec<_> = all.as_array().expect("a list").iter().map(|one| one["account"].clone()).collect();
+    let names: Vec<_> = all
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| one["account"].clone())
+        .collect();
     assert_eq!(names, ["alice", "bob"]);
-    assert_eq!((&all[0]["state"], &all[1]["state"]), (&"on".into(), &"off".into()));
-    assert_eq!((&all[0]["recovery_codes"], &all[0]["locked"]), (&5.into(), &false.into()));
+    assert_eq!(
+        (&all[0]["state"], &all[1]["state"]),
+        (&"on".into(), &"off".into())
+    );
+    assert_eq!(
+        (&all[0]["recovery_codes"], &all[0]["locked"]),
+        (&5.into(), &false.into())
+    );
     assert_eq!(all[0]["last_sign_in"], "2027-01-15T08:00:15Z");
     let table = Postern::call("status").does().out;
     assert_eq!(table.lines().count(), 4, "{table}");
@@ -54,13 +75,28 @@ fn who_is_not_root_reads_and_changes_nothing() {
     alice.enrols();
     let before = Store::open().dump();
 
-    for call in ["disable alice", "enroll alice --no-confirm", "log", "unlock alice", "init"] {
+    for call in [
+        "disable alice",
+        "enroll alice --no-confirm",
+        "log",
+        "unlock alice",
+        "init",
+    ] {
         let ended = Terminal::run(alice.on_this_host(&format!("postern {call}"))).ends();
         assert!(!ended.status.success(), "{call}: {}", ended.transcript);
-        assert!(ended.transcript.contains("only root may "), "{call}: {}", ended.transcript);
+        assert!(
+            ended.transcript.contains("only root may "),
+            "{call}: {}",
+            ended.transcript
+        );
     }
     for path in [KEY, STORE] {
-        assert!(!Terminal::run(alice.on_this_host(&format!("cat {path}"))).ends().status.success());
+        assert!(
+            !Terminal::run(alice.on_this_host(&format!("cat {path}")))
+                .ends()
+                .status
+                .success()
+        );
     }
     assert_eq!(Store::open().dump(), before);
 }
@@ -71,7 +107,14 @@ fn who_is_not_root_reads_and_changes_nothing() {
 fn wrong_usage_is_exit_2_and_touches_nothing() {
     let _host = Host::fresh();
     let before = Store::open().dump();
-    for call in ["", "frobnicate", "verify alice 123456", "enroll", "disable ../x", "status --colour"] {
+    for call in [
+        "",
+        "frobnicate",
+        "verify alice 123456",
+        "enroll",
+        "disable ../x",
+        "status --colour",
+    ] {
         let said = Postern::call(call).run();
         assert_eq!(said.exit, Some(2), "{call}: {}", said.all());
     }
@@ -89,7 +132,11 @@ fn another_configuration_is_another_store() {
     fs::write(other, text).expect("a file can be written");
 
     Postern::call(&format!("init --config {other}")).does();
-    let said = Postern::call(&format!("enroll alice --no-confirm --json --config {other}")).does().json();
+    let said = Postern::call(&format!(
+        "enroll alice --no-confirm --json --config {other}"
+    ))
+    .does()
+    .json();
     assert_eq!(said["account"], "alice");
     alice.with_key().enters();
     let config = fs::read_to_string(CONFIG).expect("the sample");
@@ -103,10 +150,18 @@ fn accounts_come_go_and_change_their_names() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();
-    assert_eq!(Postern::call("account group alice").does().out, "alice is in no group\n");
-    let said = Postern::call("account group alice --add ops --add web --json").does().json();
+    assert_eq!(
+        Postern::call("account group alice").does().out,
+        "alice is in no group\n"
+    );
+    let said = Postern::call("account group alice --add ops --add web --json")
+        .does()
+        .json();
     assert_eq!(said["groups"], serde_json::json!(["ops", "web"]));
-    assert_eq!(Postern::call("account group alice --remove web").does().out, "alice is in ops\n");
+    assert_eq!(
+        Postern::call("account group alice --remove web").does().out,
+        "alice is in ops\n"
+    );
     Postern::call("account group alice --add a,b").run();
 
     // the policy knows such groups
@@ -124,5 +179,8 @@ fn accounts_come_go_and_change_their_names() {
     bob.with_key().enters();
     Postern::call("account remove bob").refuses();
     let log = Postern::call("log bob --json").does().out;
-    assert!(log.contains("account-renamed") && log.contains("account-removed"), "{log}");
+    assert!(
+        log.contains("account-renamed") && log.contains("account-removed"),
+        "{log}"
+    );
 }

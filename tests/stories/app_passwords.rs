@@ -19,7 +19,9 @@ fn add(person: &Person, name: &str, scope: &[&str]) -> String {
 }
 
 fn basic(name: &str, password: &str) -> Visitor {
-    Visitor::new().option("--basic").option(&format!("-u{name}:{password}"))
+    Visitor::new()
+        .option("--basic")
+        .option(&format!("-u{name}:{password}"))
 }
 
 /// A2, A3, A5
@@ -32,19 +34,36 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
         let alice = host.person("alice");
         Postern::call("account add alice").does();
         let dav = add(&alice, "files", &["webdav"]);
-        assert_eq!(dav.split('-').map(str::len).collect::<Vec<_>>(), [4; 7], "{dav}");
+        assert_eq!(
+            dav.split('-').map(str::len).collect::<Vec<_>>(),
+            [4; 7],
+            "{dav}"
+        );
         let wide = add(&alice, "wide", &["web:app.example.test"]);
 
         let client = basic("alice", &dav);
-        for password in [dav.clone(), dav.to_lowercase(), dav.replace('-', ""), dav.replace('-', " ")] {
+        for password in [
+            dav.clone(),
+            dav.to_lowercase(),
+            dav.replace('-', ""),
+            dav.replace('-', " "),
+        ] {
             let answer = basic("alice", &password).fetches(&format!("{APP}/dav/a%20b?c=d"));
             assert_eq!(answer.status, 200, "{front:?} {password} {answer:?}");
             let got = web.application.got();
             assert_eq!(got.request, "GET /dav/a%20b?c=d");
-            assert_eq!((got.value("Remote-User"), got.value("Authorization")), ("alice", ""), "{front:?}");
+            assert_eq!(
+                (got.value("Remote-User"), got.value("Authorization")),
+                ("alice", ""),
+                "{front:?}"
+            );
         }
         let bearer = Visitor::new().with(&format!("Authorization: Bearer {dav}"));
-        assert_eq!(bearer.fetches(&format!("{APP}/dav")).status, 200, "{front:?}");
+        assert_eq!(
+            bearer.fetches(&format!("{APP}/dav")).status,
+            200,
+            "{front:?}"
+        );
         assert_eq!(web.application.got().value("Authorization"), "");
         let list = client.option("-XPROPFIND").fetches(&format!("{APP}/dav/"));
         assert_eq!(list.status, 200, "{front:?} {list:?}");
@@ -61,14 +80,20 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
         ] {
             let asks = client.option(&format!("-X{method}"));
             let answer = asks.fetches(&format!("{APP}{outside}"));
-            assert_eq!(answer.status, 403, "{front:?} {method} {outside} {answer:?}");
+            assert_eq!(
+                answer.status, 403,
+                "{front:?} {method} {outside} {answer:?}"
+            );
         }
         let doubled = client.fetches(&format!("{APP}/dav//x")).status;
         match front {
             Front::Nginx => assert_eq!(doubled, 403),
             // it asks for, and passes on, one slash
             Front::Traefik => {
-                assert_eq!((doubled, web.application.got().request.as_str()), (200, "GET /dav/x"))
+                assert_eq!(
+                    (doubled, web.application.got().request.as_str()),
+                    (200, "GET /dav/x")
+                )
             }
         }
         for pages in ["", "sign-in", "api/v1/me"] {
@@ -77,16 +102,32 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
                 assert_eq!(answer.status, 403, "{front:?} {pages} {answer:?}");
             }
         }
-        web.gate.says("refused cause=scope address=127.0.0.1 service=web user=\"alice\"");
+        web.gate
+            .says("refused cause=scope address=127.0.0.1 service=web user=\"alice\"");
         web.application.got_nothing();
 
         Postern::call("app-password rename alice files laptop").does();
-        assert_eq!(client.fetches(&format!("{APP}/dav")).status, 200, "{front:?}");
+        assert_eq!(
+            client.fetches(&format!("{APP}/dav")).status,
+            200,
+            "{front:?}"
+        );
         web.application.got();
         let said = Postern::call("app-password revoke alice laptop").does();
-        assert!(said.out.starts_with("1 of alice's app passwords revoked"), "{said:?}");
-        assert_eq!(client.fetches(&format!("{APP}/dav")).status, 401, "{front:?}");
-        assert_eq!(basic("alice", &wide).fetches(&format!("{APP}/x")).status, 200, "{front:?}");
+        assert!(
+            said.out.starts_with("1 of alice's app passwords revoked"),
+            "{said:?}"
+        );
+        assert_eq!(
+            client.fetches(&format!("{APP}/dav")).status,
+            401,
+            "{front:?}"
+        );
+        assert_eq!(
+            basic("alice", &wide).fetches(&format!("{APP}/x")).status,
+            200,
+            "{front:?}"
+        );
         web.application.got();
         web.application.got_nothing();
     }
@@ -102,7 +143,11 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
         let alice = host.person("alice");
         alice.has_a_password();
         let right = add(&alice, "files", &["web:app.example.test"]);
-        let slip = format!("{}{}", &right[..33], if right.ends_with('2') { '3' } else { '2' });
+        let slip = format!(
+            "{}{}",
+            &right[..33],
+            if right.ends_with('2') { '3' } else { '2' }
+        );
         let page = format!("{APP}/dav");
 
         let mut answers = Vec::new();
@@ -118,18 +163,34 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
             let answer = basic(name, password).calls("GET", &page, "");
             assert_eq!(answer.status, 401, "{front:?} {name} {password} {answer:?}");
             let hint = answer.header("www-authenticate").to_owned();
-            assert!(hint.starts_with("Basic realm=\"Use an app password"), "{front:?} {answer:?}");
+            assert!(
+                hint.starts_with("Basic realm=\"Use an app password"),
+                "{front:?} {answer:?}"
+            );
             answers.push((hint, answer.body));
         }
-        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{front:?} {answers:?}");
-        assert!(!web.gate.log().contains("cause=password-"), "the account's password is not looked at");
+        assert!(
+            answers.windows(2).all(|pair| pair[0] == pair[1]),
+            "{front:?} {answers:?}"
+        );
+        assert!(
+            !web.gate.log().contains("cause=password-"),
+            "the account's password is not looked at"
+        );
 
         // a browser with an application's own Basic signs in as ever, and its pages' scripts are told 401
         let browser = basic("alice", "of the application");
         assert_eq!(browser.loads(&page).status, 302, "{front:?}");
-        let token = Visitor::new().with("Authorization: Bearer of-the-application").fetches(&page);
+        let token = Visitor::new()
+            .with("Authorization: Bearer of-the-application")
+            .fetches(&page);
         assert_eq!(token.status, 401, "{front:?} {token:?}");
-        assert!(token.header("www-authenticate").starts_with("Bearer realm="), "{front:?} {token:?}");
+        assert!(
+            token
+                .header("www-authenticate")
+                .starts_with("Bearer realm="),
+            "{front:?} {token:?}"
+        );
         web.application.got_nothing();
     }
 }
@@ -138,29 +199,52 @@ fn anything_else_by_basic_gets_the_same_401_with_a_hint() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() {
-    for (front, place) in
-        [(Front::Nginx, Place::OwnHost), (Front::Nginx, Place::Path), (Front::Traefik, Place::Path)]
-    {
+    for (front, place) in [
+        (Front::Nginx, Place::OwnHost),
+        (Front::Nginx, Place::Path),
+        (Front::Traefik, Place::Path),
+    ] {
         let host = Host::fresh();
         let web = Web::start(&host, front, place, WEBDAV);
         let alice = host.person("alice");
         alice.has_a_password();
         let phone = alice.enrols();
-        let (dav, wide) = (add(&alice, "files", &["webdav"]), add(&alice, "wide", &["web:app.example.test"]));
+        let (dav, wide) = (
+            add(&alice, "files", &["webdav"]),
+            add(&alice, "wide", &["web:app.example.test"]),
+        );
         let browser = Visitor::new();
         browser.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
         for (authorization, expected) in [
-            ("Authorization: Basic YWxpY2U6c2VjcmV0".to_owned(), "Basic YWxpY2U6c2VjcmV0"),
+            (
+                "Authorization: Basic YWxpY2U6c2VjcmV0".to_owned(),
+                "Basic YWxpY2U6c2VjcmV0",
+            ),
             (format!("Authorization: Bearer {dav}"), ""),
         ] {
             // outside of the app password's scope: the session is what counts
-            assert_eq!(browser.with(&authorization).loads(&format!("{APP}/x")).status, 200, "{front:?}");
-            assert_eq!(web.application.got().value("Authorization"), expected, "{front:?}");
+            assert_eq!(
+                browser
+                    .with(&authorization)
+                    .loads(&format!("{APP}/x"))
+                    .status,
+                200,
+                "{front:?}"
+            );
+            assert_eq!(
+                web.application.got().value("Authorization"),
+                expected,
+                "{front:?}"
+            );
         }
         if place == Place::Path {
-            for target in
-                ["/_postern/", "/_postern/sign-in", "/%5fpostern/", "/x/../_postern/", "//_postern/"]
-            {
+            for target in [
+                "/_postern/",
+                "/_postern/sign-in",
+                "/%5fpostern/",
+                "/x/../_postern/",
+                "//_postern/",
+            ] {
                 let answer = basic("alice", &wide).fetches(&format!("{APP}{target}"));
                 assert_eq!(answer.status, 403, "{front:?} {target} {answer:?}");
             }
@@ -182,33 +266,55 @@ fn they_end_with_their_time_with_the_password_and_are_written_down_once() {
         let answer = Wire::open().checks(&[&encoded]);
         (answer.status, answer.all("remote-user").concat())
     };
-    let said = Postern::call("app-password add alice short --scope web:app.example.test --expires 1h --json");
+    let said = Postern::call(
+        "app-password add alice short --scope web:app.example.test --expires 1h --json",
+    );
     let said = said.does().json();
-    let short = said["app_password"].as_str().expect("it is shown").to_owned();
+    let short = said["app_password"]
+        .as_str()
+        .expect("it is shown")
+        .to_owned();
     let lasting = add(&alice, "lasting", &["web:app.example.test"]);
     let allowed = (200, "alice".to_owned());
-    assert_eq!((check(&short), check(&lasting)), (allowed.clone(), allowed.clone()));
+    assert_eq!(
+        (check(&short), check(&lasting)),
+        (allowed.clone(), allowed.clone())
+    );
     host.clock.forward(3599);
     assert_eq!(check(&short), allowed);
     host.clock.forward(1);
     assert_eq!(check(&short).0, 401);
     assert_eq!(check(&lasting), allowed);
 
-    let listed = || Postern::call("app-password list alice --json").does().json();
+    let listed = || {
+        Postern::call("app-password list alice --json")
+            .does()
+            .json()
+    };
     let before = listed()[1]["last_used"].clone();
     assert!(before.is_null(), "no check writes: {before}");
     web.gate.stop();
-    let last = listed()[1]["last_used"].as_str().expect("it was used").to_owned();
+    let last = listed()[1]["last_used"]
+        .as_str()
+        .expect("it was used")
+        .to_owned();
     assert_eq!(last.len(), "2027-01-15T08:00Z".len(), "{last}");
     let table = Postern::call("app-password list alice").does().out;
     assert!(
-        table.contains("lasting") && table.contains(&last) && table.contains("web:app.example.test"),
+        table.contains("lasting")
+            && table.contains(&last)
+            && table.contains("web:app.example.test"),
         "{table}"
     );
     web.gate.restart();
 
-    let said = Postern::call("password alice").input("another password of alice\n").does();
-    assert!(said.out.contains("1 app password revoked: make new ones"), "{said:?}");
+    let said = Postern::call("password alice")
+        .input("another password of alice\n")
+        .does();
+    assert!(
+        said.out.contains("1 app password revoked: make new ones"),
+        "{said:?}"
+    );
     assert_eq!(check(&lasting).0, 401);
     testhost::reconfigure("[gate]", "[app_passwords]\non_change = \"keep\"\n[gate]");
     let kept = add(&alice, "kept", &["web:app.example.test"]);
@@ -225,13 +331,21 @@ fn wrong_ones_count_for_their_address() {
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     let alice = host.person("alice");
     alice.has_a_password();
-    let mut guesses: Vec<String> = (0..10).map(|n| add(&alice, &format!("app {n}"), &["pam:x"])).collect();
+    let mut guesses: Vec<String> = (0..10)
+        .map(|n| add(&alice, &format!("app {n}"), &["pam:x"]))
+        .collect();
     Postern::call("app-password revoke alice --all").does();
     guesses.extend(guesses[..3].to_vec());
     for guess in &guesses {
-        assert_eq!(Wire::open().checks(&[&format!("Authorization: Bearer {guess}")]).status, 401);
+        assert_eq!(
+            Wire::open()
+                .checks(&[&format!("Authorization: Bearer {guess}")])
+                .status,
+            401
+        );
     }
-    web.gate.says("refused cause=app-password-wrong address=192.0.2.7 service=web user=\"-\"");
+    web.gate
+        .says("refused cause=app-password-wrong address=192.0.2.7 service=web user=\"-\"");
     web.gate.stop();
     web.gate.restart();
     let from_there = Wire::open().password("alice", &alice.password, "192.0.2.7");
@@ -253,18 +367,32 @@ pub(crate) fn a_pam_service_takes_it_where_it_asks_for_a_code() {
     }
     let signs_in = |service: &str, typed: &str| {
         let mut tester = on_the_clock(Command::new("pamtester"));
-        tester.args(["-I", "rhost=192.0.2.7", service, "alice", "authenticate", "acct_mgmt"]);
-        Postern::under(tester).input(&format!("{typed}\n")).run().exit == Some(0)
+        tester.args([
+            "-I",
+            "rhost=192.0.2.7",
+            service,
+            "alice",
+            "authenticate",
+            "acct_mgmt",
+        ]);
+        Postern::under(tester)
+            .input(&format!("{typed}\n"))
+            .run()
+            .exit
+            == Some(0)
     };
     let mail = add(&alice, "mail", &["pam:mail-server"]);
     for _ in 0..2 {
         assert!(signs_in("mail-server", &mail), "as often as it is needed");
     }
-    host.journal.says("accepted cause=app-password address=192.0.2.7 service=mail-server user=\"alice\"");
+    host.journal
+        .says("accepted cause=app-password address=192.0.2.7 service=mail-server user=\"alice\"");
     assert!(!signs_in("file-server", &mail));
-    host.journal.says("refused cause=scope address=192.0.2.7 service=file-server user=\"alice\"");
+    host.journal
+        .says("refused cause=scope address=192.0.2.7 service=file-server user=\"alice\"");
     assert!(signs_in("file-server", &phone.code()), "a code as before");
     Postern::call("app-password revoke alice mail").does();
     assert!(!signs_in("mail-server", &mail));
-    host.journal.says("refused cause=app-password-wrong address=192.0.2.7 service=mail-server");
+    host.journal
+        .says("refused cause=app-password-wrong address=192.0.2.7 service=mail-server");
 }

@@ -17,14 +17,22 @@ fn seed_arrives() {
 /// What the token shows at a counter.
 fn by_counter(counter: u64) -> String {
     let counter = format!("--counter={counter}");
-    finished(Command::new("oathtool").args(["--hotp", &counter, SEED])).trim().to_owned()
+    finished(Command::new("oathtool").args(["--hotp", &counter, SEED]))
+        .trim()
+        .to_owned()
 }
 
 /// What a token of 8 digits and 60 seconds with SHA-256 shows now.
 fn by_time(host: &Host) -> String {
     let now = format!("--now=@{}", host.clock.now());
     let mut oathtool = Command::new("oathtool");
-    oathtool.args(["--totp=sha256", "--digits=8", "--time-step-size=60s", &now, SEED]);
+    oathtool.args([
+        "--totp=sha256",
+        "--digits=8",
+        "--time-step-size=60s",
+        &now,
+        SEED,
+    ]);
     finished(&mut oathtool).trim().to_owned()
 }
 
@@ -40,39 +48,60 @@ fn a_token_by_counter_opens_both_doors_beside_the_app() {
     seed_arrives();
 
     let add = format!("authenticator add alice --name token --seed-file {SEED_FILE} --counter 0");
-    let said = Postern::call(&add).input(&format!("000000\n{}\n", by_counter(2))).does();
+    let said = Postern::call(&add)
+        .input(&format!("000000\n{}\n", by_counter(2)))
+        .does();
     assert!(
         said.out.contains("That code is wrong") && said.out.contains("one authenticator more"),
         "{said:?}"
     );
-    assert!(!said.out.contains("Secret") && !said.out.contains("otpauth"), "{said:?}");
+    assert!(
+        !said.out.contains("Secret") && !said.out.contains("otpauth"),
+        "{said:?}"
+    );
     Postern::call(&add).refuses();
 
     alice.with_key().is_refused(&by_counter(2), "used already");
     alice.with_key().enters_with(&by_counter(3));
     let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
     let used = visitor.code(&web.pages, &by_counter(3), "");
-    assert!(used.status == 401 && used.body.contains("used already"), "{used:?}");
+    assert!(
+        used.status == 401 && used.body.contains("used already"),
+        "{used:?}"
+    );
     assert_eq!(visitor.code(&web.pages, &by_counter(13), "").status, 303);
     alice.with_key().enters_with(&phone.code());
 
     // carried in a pocket: two codes in a row bring it back
     alice.with_key().is_refused(&by_counter(400), "wrong");
     host.clock.forward(120);
-    alice.with_key().enters_with(&format!("{} {}", by_counter(400), by_counter(401)));
+    alice
+        .with_key()
+        .enters_with(&format!("{} {}", by_counter(400), by_counter(401)));
     alice.with_key().enters_with(&by_counter(402));
 
     // lost: its next code opens nothing, the app's still does
     Postern::call("authenticator remove alice token").does();
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 302, "the session is over");
+    assert_eq!(
+        visitor.loads(&format!("{APP}/")).status,
+        302,
+        "the session is over"
+    );
     alice.with_key().is_refused(&by_counter(403), "wrong");
     alice.with_key().enters_with(&phone.code());
     let said = Postern::call("authenticator remove alice app").refuses();
     assert!(said.err.contains("only authenticator"), "{said:?}");
     // found again: what it showed stays used
     Postern::call(&format!("{add} --no-confirm")).does();
-    alice.with_key().is_refused(&by_counter(402), "used already");
+    alice
+        .with_key()
+        .is_refused(&by_counter(402), "used already");
     alice.with_key().enters_with(&by_counter(403));
     drop(web);
 }
@@ -85,23 +114,41 @@ pub(crate) fn a_token_of_eight_digits_is_the_only_authenticator() {
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     let alice = host.person("alice");
     alice.has_a_password();
-    let enroll = "enroll alice --name token --seed-file - --algorithm sha256 --digits 8 --period 60";
-    let said = Postern::call(enroll).input(&format!("{SEED}\n{}\nsaved\n", by_time(&host))).does();
-    assert!(said.out.contains("Recovery codes:") && !said.out.contains(SEED), "{said:?}");
+    let enroll =
+        "enroll alice --name token --seed-file - --algorithm sha256 --digits 8 --period 60";
+    let said = Postern::call(enroll)
+        .input(&format!("{SEED}\n{}\nsaved\n", by_time(&host)))
+        .does();
+    assert!(
+        said.out.contains("Recovery codes:") && !said.out.contains(SEED),
+        "{said:?}"
+    );
 
     alice.with_key().is_refused(&by_time(&host), "used already");
     host.clock.forward(60);
     alice.with_key().enters_with(&by_time(&host));
     host.clock.forward(60);
     let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
     let page = visitor.loads(&format!("{}code", web.pages));
     assert!(page.body.contains("data-digits=\"8\""), "{page:?}");
     assert_eq!(visitor.code(&web.pages, &by_time(&host), "").status, 303);
 
-    let listed = Postern::call("authenticator list alice --json").does().json();
+    let listed = Postern::call("authenticator list alice --json")
+        .does()
+        .json();
     assert_eq!(
-        (&listed[0]["name"], &listed[0]["kind"], &listed[0]["digits"], &listed[0]["period"]),
+        (
+            &listed[0]["name"],
+            &listed[0]["kind"],
+            &listed[0]["digits"],
+            &listed[0]["period"]
+        ),
         (&"token".into(), &"totp".into(), &8.into(), &60.into())
     );
 }
@@ -114,9 +161,14 @@ fn a_new_phone_takes_over_when_it_is_confirmed() {
     let alice = host.person("alice");
     let old = alice.enrols();
     let cancelled = Postern::call("authenticator add alice --name new").refuses();
-    assert!(cancelled.err.contains("nothing was changed"), "{cancelled:?}");
+    assert!(
+        cancelled.err.contains("nothing was changed"),
+        "{cancelled:?}"
+    );
     alice.with_key().enters_with(&old.code());
-    let said = Postern::call("authenticator add alice --name new --no-confirm --json").does().json();
+    let said = Postern::call("authenticator add alice --name new --no-confirm --json")
+        .does()
+        .json();
     let new = Phone::scans(said["otpauth_url"].as_str().expect("an otpauth_url"));
     assert_eq!(said["recovery_codes"], serde_json::json!([]));
     alice.with_key().enters_with(&new.code());
@@ -148,7 +200,12 @@ fn an_administrators_one_time_code_opens_once() {
 
     let second = issue();
     let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
     assert_eq!(visitor.code(&web.pages, &second, "").status, 303);
     let late = issue();
     host.clock.forward(48 * 3600);
@@ -172,7 +229,11 @@ fn recovery_ends_what_was_trusted() {
     lost.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
     alice.with_key().enters_with(&recovery[0]);
     assert_eq!(lost.loads(&format!("{APP}/")).status, 302);
-    assert_eq!(lost.password(&web.pages, "alice", &alice.password).header("location"), "/code");
+    assert_eq!(
+        lost.password(&web.pages, "alice", &alice.password)
+            .header("location"),
+        "/code"
+    );
 
     let said = Postern::call("recovery alice").input("saved\n").does();
     let new: Vec<&str> = said.out.lines().filter(|line| line.len() == 11).collect();

@@ -8,7 +8,13 @@ use testhost::{Disk, Host, KEY, Person, Phone, Postern, STORE, STORE_FOLDER, Sto
 
 /// Spoils something, sees every door closed and the file named, mends it, and sees that nothing is lost.
 #[track_caller]
-fn closed_while(host: &Host, person: &Person, phone: &Phone, named: &str, spoil: impl FnOnce() -> Mend) {
+fn closed_while(
+    host: &Host,
+    person: &Person,
+    phone: &Phone,
+    named: &str,
+    spoil: impl FnOnce() -> Mend,
+) {
     host.journal.forget();
     let mend = spoil();
     let screen = person.with_key().is_turned_away();
@@ -16,8 +22,14 @@ fn closed_while(host: &Host, person: &Person, phone: &Phone, named: &str, spoil:
     assert!(line.contains(named), "{named:?} is not named: {line}");
     assert!(!screen.contains("postern"), "a stranger reads: {screen}");
     let said = Postern::call("status").refuses();
-    assert!(said.err.contains(named), "{named:?} is not named: {}", said.err);
-    Postern::call(&format!("verify {}", person.name)).input(&phone.code()).refuses();
+    assert!(
+        said.err.contains(named),
+        "{named:?} is not named: {}",
+        said.err
+    );
+    Postern::call(&format!("verify {}", person.name))
+        .input(&phone.code())
+        .refuses();
     mend();
     // SQLite takes the WAL of an empty store away; root's command makes it again, as the log line says
     Postern::call("status").does();
@@ -40,7 +52,9 @@ fn aside(path: &'static str) -> Mend {
 
 fn mode(path: &'static str, is: u32, should: u32) -> Mend {
     fs::set_permissions(path, PermissionsExt::from_mode(is)).expect("a mode can be set");
-    Box::new(move || fs::set_permissions(path, PermissionsExt::from_mode(should)).expect("a mode can be set"))
+    Box::new(move || {
+        fs::set_permissions(path, PermissionsExt::from_mode(should)).expect("a mode can be set")
+    })
 }
 
 fn owner(path: &'static str, is: u32) -> Mend {
@@ -78,15 +92,45 @@ pub(crate) fn a_key_file_that_is_wrong_closes_every_door() {
 
     let other = format!("{}\n", "ab".repeat(32));
     closed_while(&host, &alice, &phone, KEY, || missing(KEY));
-    closed_while(&host, &alice, &phone, &format!("{KEY}:1: expected one key"), || replaced(KEY, b""));
-    closed_while(&host, &alice, &phone, &format!("{KEY}:1: expected one key"), || replaced(KEY, b"abcdef\n"));
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        &format!("{KEY}:1: expected one key"),
+        || replaced(KEY, b""),
+    );
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        &format!("{KEY}:1: expected one key"),
+        || replaced(KEY, b"abcdef\n"),
+    );
     closed_while(&host, &alice, &phone, KEY, || replaced(KEY, b"\xff\xfe\n"));
-    closed_while(&host, &alice, &phone, "key", || replaced(KEY, other.as_bytes()));
-    closed_while(&host, &alice, &phone, &format!("{KEY}: belongs to uid 4321"), || owner(KEY, 4321));
-    closed_while(&host, &alice, &phone, &format!("{KEY}: has mode 0644, too open"), || {
-        mode(KEY, 0o644, 0o640)
+    closed_while(&host, &alice, &phone, "key", || {
+        replaced(KEY, other.as_bytes())
     });
-    closed_while(&host, &alice, &phone, &format!("{KEY}: is a symbolic link"), || linked(KEY));
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        &format!("{KEY}: belongs to uid 4321"),
+        || owner(KEY, 4321),
+    );
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        &format!("{KEY}: has mode 0644, too open"),
+        || mode(KEY, 0o644, 0o640),
+    );
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        &format!("{KEY}: is a symbolic link"),
+        || linked(KEY),
+    );
 }
 
 #[test]
@@ -97,15 +141,47 @@ fn a_store_that_may_not_be_trusted_closes_every_door() {
     let phone = alice.enrols();
     alice.with_key().enters_with(&phone.code());
 
-    closed_while(&host, &alice, &phone, &format!("{STORE}: belongs to uid 4321"), || owner(STORE, 4321));
-    closed_while(&host, &alice, &phone, &format!("{STORE}: has mode 0664"), || mode(STORE, 0o664, 0o660));
-    closed_while(&host, &alice, &phone, &format!("{STORE}: is a symbolic link"), || linked(STORE));
-    closed_while(&host, &alice, &phone, STORE_FOLDER, || mode(STORE_FOLDER, 0o777, 0o750));
-    closed_while(&host, &alice, &phone, STORE_FOLDER, || owner(STORE_FOLDER, 4321));
-    closed_while(&host, &alice, &phone, "postern.db-journal: does not belong there", || {
-        symlink("/etc/passwd", "/var/lib/postern/postern.db-journal").expect("a link can be made");
-        Box::new(|| fs::remove_file("/var/lib/postern/postern.db-journal").expect("a link can be removed"))
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        &format!("{STORE}: belongs to uid 4321"),
+        || owner(STORE, 4321),
+    );
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        &format!("{STORE}: has mode 0664"),
+        || mode(STORE, 0o664, 0o660),
+    );
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        &format!("{STORE}: is a symbolic link"),
+        || linked(STORE),
+    );
+    closed_while(&host, &alice, &phone, STORE_FOLDER, || {
+        mode(STORE_FOLDER, 0o777, 0o750)
     });
+    closed_while(&host, &alice, &phone, STORE_FOLDER, || {
+        owner(STORE_FOLDER, 4321)
+    });
+    closed_while(
+        &host,
+        &alice,
+        &phone,
+        "postern.db-journal: does not belong there",
+        || {
+            symlink("/etc/passwd", "/var/lib/postern/postern.db-journal")
+                .expect("a link can be made");
+            Box::new(|| {
+                fs::remove_file("/var/lib/postern/postern.db-journal")
+                    .expect("a link can be removed")
+            })
+        },
+    );
     closed_while(&host, &alice, &phone, STORE, || {
         fs::hard_link(STORE, "/var/lib/postern/second").expect("a link can be made");
         Box::new(|| fs::remove_file("/var/lib/postern/second").expect("a link can be removed"))
@@ -123,7 +199,9 @@ fn a_store_that_is_missing_or_broken_closes_every_door() {
 
     closed_while(&host, &alice, &phone, STORE, || missing(STORE));
     closed_while(&host, &alice, &phone, "store", || replaced(STORE, b""));
-    closed_while(&host, &alice, &phone, "store", || replaced(STORE, b"no store at all, but some text\n"));
+    closed_while(&host, &alice, &phone, "store", || {
+        replaced(STORE, b"no store at all, but some text\n")
+    });
     closed_while(&host, &alice, &phone, "store", || {
         let bytes = fs::read(STORE).expect("the store can be read");
         replaced(STORE, &bytes[..bytes.len() / 2])
@@ -201,7 +279,10 @@ fn a_read_only_disk_denies_and_loses_nothing() {
     terminal.types(&phone.code());
     assert!(!terminal.ends().entered());
     let line = host.journal.says("refused cause=unavailable");
-    assert!(line.contains("read-only") || line.contains("written"), "{line}");
+    assert!(
+        line.contains("read-only") || line.contains("written"),
+        "{line}"
+    );
 
     finished(Command::new("mount").args(["-o", "remount,rw", STORE_FOLDER]));
     alice.with_key().enters_with(&phone.code());

@@ -11,7 +11,10 @@ fn sign_in(name: &[u8], answer: &[u8]) -> (bool, String) {
     use std::os::unix::ffi::OsStrExt;
 
     let mut tester = on_the_clock(Command::new("pamtester"));
-    tester.arg("codes").arg(OsStr::from_bytes(name)).args(["authenticate", "acct_mgmt"]);
+    tester
+        .arg("codes")
+        .arg(OsStr::from_bytes(name))
+        .args(["authenticate", "acct_mgmt"]);
     let mut tester = tester
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -25,13 +28,23 @@ fn sign_in(name: &[u8], answer: &[u8]) -> (bool, String) {
     }
     drop(stdin);
     let output = outcome(tester);
-    assert!(output.status.code().is_some(), "a signal ended the host: {}", output.status);
+    assert!(
+        output.status.code().is_some(),
+        "a signal ended the host: {}",
+        output.status
+    );
     let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
 }
 
 fn services(host: &Host) {
-    host.pam("codes", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    host.pam(
+        "codes",
+        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
+    );
 }
 
 #[test]
@@ -41,11 +54,19 @@ fn names_that_lead_elsewhere_or_never_end_are_refused() {
     services(&host);
     let before = Store::open().dump();
     let long = vec![b'a'; 4096];
-    let names: [&[u8]; 6] = [b"../x", b"a/../../etc/passwd", &long, b"a\xff\xfe", b"a\nb", b"a\x1b[2Jb"];
+    let names: [&[u8]; 6] = [
+        b"../x",
+        b"a/../../etc/passwd",
+        &long,
+        b"a\xff\xfe",
+        b"a\nb",
+        b"a\x1b[2Jb",
+    ];
     for name in names {
         let (entered, said) = sign_in(name, b"123456");
         assert!(!entered, "{said}");
-        host.journal.says("refused cause=bad-name address=- service=codes");
+        host.journal
+            .says("refused cause=bad-name address=- service=codes");
     }
     assert_eq!(Store::open().dump(), before);
     assert!(!host.journal.rest().contains("panic"));
@@ -57,7 +78,10 @@ fn a_bad_name_meets_the_same_prompt_as_a_good_one_at_ssh() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();
-    host.pam("sshd", "auth required pam_totp.so first_factor=unknown\nauth required pam_deny.so\n");
+    host.pam(
+        "sshd",
+        "auth required pam_totp.so first_factor=unknown\nauth required pam_deny.so\n",
+    );
 
     let screen = |name: &str| {
         let mut terminal = alice.with_password().as_user(name).dials();
@@ -77,14 +101,23 @@ fn answers_that_never_end_or_are_no_text_are_no_code() {
     services(&host);
     host.person("alice").enrols();
     let long = vec![b'1'; 64 * 1024];
-    let answers: [&[u8]; 5] = [&long, b"\xff\xfe\x80", b"123456\x1b[A", b"%s%n%s%n", b"' OR 1=1; --"];
+    let answers: [&[u8]; 5] = [
+        &long,
+        b"\xff\xfe\x80",
+        b"123456\x1b[A",
+        b"%s%n%s%n",
+        b"' OR 1=1; --",
+    ];
     for answer in answers {
         let (entered, said) = sign_in(b"alice", answer);
         assert!(!entered, "{said}");
     }
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
     let log = host.journal.rest();
-    assert!(log.contains("cause=unfit") && !log.contains("panic"), "{log}");
+    assert!(
+        log.contains("cause=unfit") && !log.contains("panic"),
+        "{log}"
+    );
     assert!(!log.contains("1111111") && !log.contains("OR 1=1"), "{log}");
 }
 
@@ -105,15 +138,27 @@ fn the_log_quotes_names() {
 fn an_unknown_option_denies_and_is_named() {
     let host = Host::fresh();
     host.person("alice");
-    for word in ["nulok", "tries=0", "unenrolled=perhaps", "config=relative.toml"] {
-        host.pam("codes", &format!("auth required pam_totp.so {word}\naccount required pam_permit.so\n"));
+    for word in [
+        "nulok",
+        "tries=0",
+        "unenrolled=perhaps",
+        "config=relative.toml",
+    ] {
+        host.pam(
+            "codes",
+            &format!("auth required pam_totp.so {word}\naccount required pam_permit.so\n"),
+        );
         let (entered, said) = sign_in(b"alice", b"123456");
         assert!(!entered, "{said}");
         let fields = "address=- service=codes user=\"alice\"";
         let why = format!("unknown option or value \"{word}\"");
-        host.journal.says(&format!("refused cause=misconfigured {fields}: {why}"));
+        host.journal
+            .says(&format!("refused cause=misconfigured {fields}: {why}"));
     }
-    host.pam("codes", "auth required pam_totp.so config=/nowhere.toml\naccount required pam_permit.so\n");
+    host.pam(
+        "codes",
+        "auth required pam_totp.so config=/nowhere.toml\naccount required pam_permit.so\n",
+    );
     assert!(!sign_in(b"alice", b"123456").0);
     host.journal.says("/nowhere.toml");
 }

@@ -19,22 +19,46 @@ use testhost::{Host, finished};
 type Row = (&'static str, fn(&Bench<'_>) -> Seen);
 
 const ROWS: [Row; 29] = [
-    ("2 at once with one code, thirty times", crowds::two_with_one_code),
-    ("8 at once with one code, ten times", crowds::eight_with_one_code),
-    ("32 at once with one code, four times", crowds::thirty_two_with_one_code),
-    ("100 at once with one code, twice", crowds::a_hundred_with_one_code),
+    (
+        "2 at once with one code, thirty times",
+        crowds::two_with_one_code,
+    ),
+    (
+        "8 at once with one code, ten times",
+        crowds::eight_with_one_code,
+    ),
+    (
+        "32 at once with one code, four times",
+        crowds::thirty_two_with_one_code,
+    ),
+    (
+        "100 at once with one code, twice",
+        crowds::a_hundred_with_one_code,
+    ),
     ("100 wrong codes at once", crowds::a_hundred_wrong_codes),
     ("two people at once, ten times", crowds::two_people),
     ("a code for the second time", times::a_used_code),
-    ("the newest code, then the two before it", times::older_codes_after_a_newer_one),
-    ("six codes of an hour ago, one every 30 s", times::old_codes_in_sequence),
+    (
+        "the newest code, then the two before it",
+        times::older_codes_after_a_newer_one,
+    ),
+    (
+        "six codes of an hour ago, one every 30 s",
+        times::old_codes_in_sequence,
+    ),
     ("the clock set back by an hour", times::a_clock_set_back),
-    ("`kill -9` in the middle of a login", crashes::killed_at_every_write),
+    (
+        "`kill -9` in the middle of a login",
+        crashes::killed_at_every_write,
+    ),
     (
         "one code again, while its first login stands still in its middle",
         crashes::one_code_while_it_stands_still,
     ),
-    ("two others, while a login stands still in its middle", crashes::others_while_it_stands_still),
+    (
+        "two others, while a login stands still in its middle",
+        crashes::others_while_it_stands_still,
+    ),
     ("lock and scratch files left behind", files::stale_locks),
     ("the disk full", files::on_a_full_disk),
     ("the disk read-only", files::on_a_read_only_disk),
@@ -42,7 +66,10 @@ const ROWS: [Row; 29] = [
     ("the state empty", files::empty),
     ("the state truncated", files::truncated),
     ("the state another user's", files::of_a_stranger),
-    ("the state a link to another user's", files::linked_to_a_strangers),
+    (
+        "the state a link to another user's",
+        files::linked_to_a_strangers,
+    ),
     ("a null reply", replies::a_null_reply),
     ("a null reply array", replies::a_null_array),
     ("`PAM_CONV_ERR`", replies::a_failed_conversation),
@@ -50,7 +77,10 @@ const ROWS: [Row; 29] = [
     ("control bytes", replies::control_bytes),
     ("sshd's junk password, ten times", replies::junk_of_sshd),
     ("odd user names", replies::odd_names),
-    ("the typed code in the host's memory", replies::what_memory_keeps),
+    (
+        "the typed code in the host's memory",
+        replies::what_memory_keeps,
+    ),
 ];
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pam_totp/BESIDE.md");
@@ -70,7 +100,10 @@ fn beside_the_other_modules_ours_has_no_fault_and_is_as_the_page_says() {
     if let Some(path) = std::env::var_os("POSTERN_BESIDE") {
         fs::write(path, &table).expect("tests/beside says where");
     }
-    let faulty: Vec<_> = rows.iter().filter(|(_, [ours, ..])| !ours.faults.is_empty()).collect();
+    let faulty: Vec<_> = rows
+        .iter()
+        .filter(|(_, [ours, ..])| !ours.faults.is_empty())
+        .collect();
     assert!(faulty.is_empty(), "{table}");
 
     let page = fs::read_to_string(PAGE).expect("the page stands in the checkout");
@@ -84,16 +117,27 @@ fn beside_the_other_modules_ours_has_no_fault_and_is_as_the_page_says() {
 
 /// In Markdown; a fault is bold.
 fn table(rows: &[(&str, [Seen; 3])]) -> String {
-    let mut table = format!("| | {} |\n|---|---|---|---|\n", Module::ALL.map(Module::name).join(" | "));
+    let mut table = format!(
+        "| | {} |\n|---|---|---|---|\n",
+        Module::ALL.map(Module::name).join(" | ")
+    );
     for (what, seen) in rows {
-        let cells = seen.each_ref().map(|Seen { text, faults }| match faults.as_slice() {
-            [] => text.clone(),
-            faults => format!("{text}: **{}**", faults.join(", ")),
-        });
+        let cells = seen
+            .each_ref()
+            .map(|Seen { text, faults }| match faults.as_slice() {
+                [] => text.clone(),
+                faults => format!("{text}: **{}**", faults.join(", ")),
+            });
         writeln!(table, "| {what} | {} |", cells.join(" | ")).expect("a String takes it");
     }
-    let versions =
-        ["-W", "-f", "${Package} ${Version}, ", "libpam-google-authenticator", "libpam-oath", "libpam0g"];
+    let versions = [
+        "-W",
+        "-f",
+        "${Package} ${Version}, ",
+        "libpam-google-authenticator",
+        "libpam-oath",
+        "libpam0g",
+    ];
     let versions = finished(Command::new("dpkg-query").args(versions));
     writeln!(table, "\n{}", versions.trim_end_matches(", ")).expect("a String takes it");
     table

@@ -12,14 +12,26 @@ pub(crate) fn a_clock_set_back_after_a_success_has_a_cause_of_its_own_and_can_be
     alice.with_key().enters_with(&phone.code());
 
     host.clock.back(3600);
-    alice.with_key().is_refused(&phone.code(), "This host's clock stands before your last sign-in");
+    alice.with_key().is_refused(
+        &phone.code(),
+        "This host's clock stands before your last sign-in",
+    );
     host.journal.says("refused cause=clock-set-back-");
     let said = Postern::call("unlock alice --clock").does();
-    assert!(said.out.contains("count again from the next one on"), "{}", said.out);
+    assert!(
+        said.out.contains("count again from the next one on"),
+        "{}",
+        said.out
+    );
     alice.with_key().is_refused(&phone.code(), "used already");
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
-    assert!(Postern::call("unlock alice --clock").does().out.contains("nothing to mend"));
+    assert!(
+        Postern::call("unlock alice --clock")
+            .does()
+            .out
+            .contains("nothing to mend")
+    );
 }
 
 /// L15: set ahead and back, no delay ends later than `max_delay` from now.
@@ -35,7 +47,9 @@ fn a_delay_of_a_clock_that_ran_ahead_ends_within_max_delay() {
         alice.with_key().is_refused(&code, "That code is wrong");
     }
     host.clock.back(10 * 365 * 24 * 3600);
-    alice.with_key().is_refused(&phone.code(), "Too many wrong codes: wait 30 s");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "Too many wrong codes: wait 30 s");
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
 }

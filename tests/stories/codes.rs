@@ -12,8 +12,12 @@ fn a_wrong_code_is_refused_and_the_next_try_may_be_right() {
     let phone = alice.enrols();
 
     let mut terminal = alice.with_key().up_to_the_code();
-    terminal.types(&phone.wrong()).expect("That code is wrong").expect("Verification code: ");
-    host.journal.says("refused cause=wrong address=127.0.0.1 service=sshd user=\"alice\"");
+    terminal
+        .types(&phone.wrong())
+        .expect("That code is wrong")
+        .expect("Verification code: ");
+    host.journal
+        .says("refused cause=wrong address=127.0.0.1 service=sshd user=\"alice\"");
     terminal.types(&phone.code());
     assert!(terminal.ends().entered());
 }
@@ -27,12 +31,26 @@ fn three_wrong_codes_end_the_conversation() {
 
     let mut terminal = alice.with_key().up_to_the_code();
     let codes = phone.wrong_codes(3);
-    terminal.types(&codes[0]).expect("Verification code: ").types(&codes[1]).expect("Verification code: ");
+    terminal
+        .types(&codes[0])
+        .expect("Verification code: ")
+        .types(&codes[1])
+        .expect("Verification code: ");
     terminal.types(&codes[2]);
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);
-    assert_eq!(ended.transcript.matches("Verification code: ").count(), 3, "{}", ended.transcript);
-    assert_eq!(ended.transcript.matches("That code is wrong").count(), 3, "{}", ended.transcript);
+    assert_eq!(
+        ended.transcript.matches("Verification code: ").count(),
+        3,
+        "{}",
+        ended.transcript
+    );
+    assert_eq!(
+        ended.transcript.matches("That code is wrong").count(),
+        3,
+        "{}",
+        ended.transcript
+    );
 }
 
 /// L5
@@ -44,10 +62,17 @@ fn a_used_code_and_every_older_one_are_refused() {
     let phone = alice.enrols();
 
     alice.with_key().enters_with(&phone.code());
-    alice.with_key().is_refused(&phone.code(), "That code was used already; wait 15 s for the next one");
+    alice.with_key().is_refused(
+        &phone.code(),
+        "That code was used already; wait 15 s for the next one",
+    );
     host.journal.says("refused cause=used");
-    alice.with_password().is_refused(&phone.code(), "used already");
-    alice.with_key().is_refused(&phone.code_in(-1), "used already");
+    alice
+        .with_password()
+        .is_refused(&phone.code(), "used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code_in(-1), "used already");
     alice.with_key().enters_with(&phone.code_in(1));
     host.clock.forward(30);
     alice.with_key().is_refused(&phone.code(), "used already");
@@ -61,14 +86,26 @@ pub(crate) fn a_code_used_at_verify_is_refused_at_ssh_and_the_other_way_round() 
     let alice = host.person("alice");
     let phone = alice.enrols();
 
-    let said = Postern::call("verify alice --json").input(&phone.code()).does().json();
-    assert_eq!((said["verdict"].as_str(), said["retry_after"].as_u64()), (Some("accepted"), Some(0)));
+    let said = Postern::call("verify alice --json")
+        .input(&phone.code())
+        .does()
+        .json();
+    assert_eq!(
+        (said["verdict"].as_str(), said["retry_after"].as_u64()),
+        (Some("accepted"), Some(0))
+    );
     alice.with_key().is_refused(&phone.code(), "used already");
 
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
-    let said = Postern::call("verify alice --json").input(&phone.code()).refuses().json();
-    assert_eq!((said["verdict"].as_str(), said["retry_after"].as_u64()), (Some("used"), Some(15)));
+    let said = Postern::call("verify alice --json")
+        .input(&phone.code())
+        .refuses()
+        .json();
+    assert_eq!(
+        (said["verdict"].as_str(), said["retry_after"].as_u64()),
+        (Some("used"), Some(15))
+    );
 }
 
 /// L6
@@ -90,7 +127,9 @@ fn the_window_opens_and_closes_at_the_second() {
     let code = phone.code_in(10);
     let shown = host.clock.now() + 10 * 30;
     host.clock.set(shown + 60);
-    alice.with_key().is_refused(&code, "your device's clock is behind by about 60 s");
+    alice
+        .with_key()
+        .is_refused(&code, "your device's clock is behind by about 60 s");
     host.journal.says("refused cause=behind-2-steps");
     host.clock.set(shown + 59);
     alice.with_key().enters_with(&code);
@@ -105,8 +144,12 @@ fn the_window_is_as_wide_as_configured() {
     let phone = alice.enrols();
     host.configure("[totp]\npast_steps = 3\nfuture_steps = 0\n");
 
-    alice.with_key().is_refused(&phone.code_in(-4), "behind by about 2 min");
-    alice.with_key().is_refused(&phone.code_in(1), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&phone.code_in(-4), "behind by about 2 min");
+    alice
+        .with_key()
+        .is_refused(&phone.code_in(1), "That code is wrong");
     alice.with_key().enters_with(&phone.code_in(-3));
     alice.with_key().enters_with(&phone.code());
 }
@@ -119,11 +162,17 @@ fn a_clock_that_is_behind_is_named_and_one_that_is_ahead_only_in_the_log() {
     let alice = host.person("alice");
     let phone = alice.enrols();
 
-    alice.with_key().is_refused(&phone.code_in(-18), "behind by about 9 min");
+    alice
+        .with_key()
+        .is_refused(&phone.code_in(-18), "behind by about 9 min");
     host.journal.says("refused cause=behind-18-steps");
-    alice.with_key().is_refused(&phone.code_in(18), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&phone.code_in(18), "That code is wrong");
     host.journal.says("refused cause=ahead-18-steps");
-    alice.with_key().is_refused(&phone.code_in(-30), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&phone.code_in(-30), "That code is wrong");
     host.journal.says("refused cause=wrong");
 }
 
@@ -154,11 +203,18 @@ fn leading_zeros_are_part_of_a_code() {
     let alice = host.person("alice");
     let phone = alice.enrols();
 
-    let steps = (1..).find(|steps| phone.code_in(*steps).starts_with("00")).expect("one in a hundred does");
-    host.clock.forward(30 * u64::try_from(steps).expect("a later step"));
+    let steps = (1..)
+        .find(|steps| phone.code_in(*steps).starts_with("00"))
+        .expect("one in a hundred does");
+    host.clock
+        .forward(30 * u64::try_from(steps).expect("a later step"));
     let code = phone.code();
-    alice.with_key().is_refused(code.trim_start_matches('0'), "That is no code");
-    alice.with_key().enters_with(&format!("{}-{}", &code[..3], &code[3..]));
+    alice
+        .with_key()
+        .is_refused(code.trim_start_matches('0'), "That is no code");
+    alice
+        .with_key()
+        .enters_with(&format!("{}-{}", &code[..3], &code[3..]));
 }
 
 /// The codes of a peer open, with every algorithm, length and period.
@@ -166,7 +222,11 @@ fn leading_zeros_are_part_of_a_code() {
 #[ignore = "needs the test host: tests/run"]
 fn codes_of_oathtool_open() {
     let host = Host::fresh();
-    let kinds = [("alice", "sha1", 6, 30), ("bob", "sha256", 8, 60), ("carol", "sha512", 6, 15)];
+    let kinds = [
+        ("alice", "sha1", 6, 30),
+        ("bob", "sha256", 8, 60),
+        ("carol", "sha512", 6, 15),
+    ];
     for (name, algorithm, digits, period) in kinds {
         host.configure(&format!(
             "[totp]\nalgorithm = \"{algorithm}\"\ndigits = {digits}\nperiod = \"{period}s\"\n"
@@ -175,8 +235,15 @@ fn codes_of_oathtool_open() {
         let phone: Phone = person.enrols();
         let code = finished(
             Command::new("oathtool")
-                .args(["--base32", &format!("--totp={algorithm}"), &format!("--digits={digits}")])
-                .args([&format!("--time-step-size={period}s"), &format!("--now=@{}", host.clock.now())])
+                .args([
+                    "--base32",
+                    &format!("--totp={algorithm}"),
+                    &format!("--digits={digits}"),
+                ])
+                .args([
+                    &format!("--time-step-size={period}s"),
+                    &format!("--now=@{}", host.clock.now()),
+                ])
                 .arg(phone.secret()),
         );
         assert_eq!(code.trim(), phone.code());

@@ -28,12 +28,24 @@ fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
     host.configure("[totp]\npast_steps = 4\n");
 
     for (text, named) in [
-        ("[totp]\npast_steps = 4\nfuture_step = 1\n", "postern.toml:3: "),
-        ("[totp]\npast_steps = 44\n", "postern.toml:2: totp.past_steps: must be a whole number from 0 to 10"),
+        (
+            "[totp]\npast_steps = 4\nfuture_step = 1\n",
+            "postern.toml:3: ",
+        ),
+        (
+            "[totp]\npast_steps = 44\n",
+            "postern.toml:2: totp.past_steps: must be a whole number from 0 to 10",
+        ),
         ("[totp\n", "postern.toml:1: "),
         ("", "postern.toml:1: is empty"),
-        ("[totp]\npast_ste", "postern.toml:2: does not end with a newline: cut off?"),
-        ("[recovery]\ncount = 20\n", "postern.toml:2: recovery.count: 20 codes of 10 characters leave"),
+        (
+            "[totp]\npast_ste",
+            "postern.toml:2: does not end with a newline: cut off?",
+        ),
+        (
+            "[recovery]\ncount = 20\n",
+            "postern.toml:2: recovery.count: 20 codes of 10 characters leave",
+        ),
     ] {
         host.write_configuration(text);
         assert!(Postern::call("status").refuses().err.contains(named));
@@ -42,7 +54,9 @@ fn a_typo_falls_back_to_the_last_valid_file_and_is_named() {
         host.clock.forward(30);
     }
     host.configure("# defaults\n");
-    alice.with_key().is_refused(&phone.code_in(-3), "behind by about 90 s");
+    alice
+        .with_key()
+        .is_refused(&phone.code_in(-3), "behind by about 90 s");
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -58,7 +72,8 @@ fn a_typo_without_a_valid_copy_denies() {
     fs::remove_file(COPY).expect("init made a copy");
 
     alice.with_password().is_turned_away();
-    host.journal.says(&format!("{REFUSED} /etc/postern/postern.toml:1: "));
+    host.journal
+        .says(&format!("{REFUSED} /etc/postern/postern.toml:1: "));
     bob.with_password().is_turned_away();
 }
 
@@ -72,7 +87,8 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
     let inviting = "[[policy.exempt]]\nservices = [\"sshd\"]\n";
     let evils: [(&str, fn()); 5] = [
         ("has mode 0666, too open; chmod it to 0644", || {
-            fs::set_permissions(CONFIG, PermissionsExt::from_mode(0o666)).expect("a mode can be set");
+            fs::set_permissions(CONFIG, PermissionsExt::from_mode(0o666))
+                .expect("a mode can be set");
         }),
         ("belongs to uid 4321; chown it to root", || {
             chown(CONFIG, Some(4321), None).expect("an owner can be set");
@@ -82,7 +98,9 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
             fs::remove_file(CONFIG).expect("a file can be removed");
             symlink("/tmp/elsewhere.toml", CONFIG).expect("a link can be made");
         }),
-        ("No such file", || fs::remove_file(CONFIG).expect("a file can be removed")),
+        ("No such file", || {
+            fs::remove_file(CONFIG).expect("a file can be removed")
+        }),
         ("is not a plain file", || {
             fs::remove_file(CONFIG).expect("a file can be removed");
             fs::create_dir(CONFIG).expect("a folder can be made");
@@ -108,8 +126,13 @@ fn a_configuration_that_may_not_be_trusted_is_not_used() {
         posternd.restart();
     }
     alice.with_key().is_turned_away();
-    let line = host.journal.says(&format!("{REFUSED} {CONFIG}: is not a plain file"));
-    assert!(line.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"), "{line}");
+    let line = host
+        .journal
+        .says(&format!("{REFUSED} {CONFIG}: is not a plain file"));
+    assert!(
+        line.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"),
+        "{line}"
+    );
     fs::remove_dir(CONFIG).expect("a folder can be removed");
     fs::set_permissions(COPY, PermissionsExt::from_mode(0o644)).expect("a mode can be set");
     host.configure("# defaults\n");
@@ -124,12 +147,33 @@ fn edit_installs_what_is_valid_and_nothing_else() {
     host.write_configuration("# mine\n");
     let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
 
-    assert!(edit("echo 'tries = ten' >>").refuses().err.contains("postern.toml:2: "));
-    assert_eq!(fs::read_to_string(CONFIG).expect("postern.toml"), "# mine\n");
+    assert!(
+        edit("echo 'tries = ten' >>")
+            .refuses()
+            .err
+            .contains("postern.toml:2: ")
+    );
+    assert_eq!(
+        fs::read_to_string(CONFIG).expect("postern.toml"),
+        "# mine\n"
+    );
     edit("echo '[pam]' >>").does();
-    assert_eq!(fs::read_to_string(CONFIG).expect("postern.toml"), "# mine\n[pam]\n");
-    assert_eq!(fs::read_to_string(COPY).expect("the valid copy"), "# mine\n[pam]\n");
+    assert_eq!(
+        fs::read_to_string(CONFIG).expect("postern.toml"),
+        "# mine\n[pam]\n"
+    );
+    assert_eq!(
+        fs::read_to_string(COPY).expect("the valid copy"),
+        "# mine\n[pam]\n"
+    );
     let left = fs::read_dir("/etc/postern").expect("a folder").flatten();
-    let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name != "accounts.d").collect();
-    assert_eq!(left.len(), 3, "postern.toml, its copy and the key: {left:?}");
+    let left: Vec<_> = left
+        .map(|entry| entry.file_name())
+        .filter(|name| name != "accounts.d")
+        .collect();
+    assert_eq!(
+        left.len(),
+        3,
+        "postern.toml, its copy and the key: {left:?}"
+    );
 }

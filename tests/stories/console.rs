@@ -19,13 +19,20 @@ fn login(host: &Host, words: &[&str]) -> Terminal {
 #[track_caller]
 fn first_factor(host: &Host, name: &str, password: &str) -> Terminal {
     let mut terminal = login(host, &[]);
-    terminal.expect("login: ").types(name).expect("Password: ").types(password);
+    terminal
+        .expect("login: ")
+        .types(name)
+        .expect("Password: ")
+        .types(password);
     terminal
 }
 
 #[track_caller]
 fn is_in(mut terminal: Terminal, name: &str) {
-    terminal.types("echo in as $(whoami)").expect(&format!("in as {name}")).types("exit");
+    terminal
+        .types("echo in as $(whoami)")
+        .expect(&format!("in as {name}"))
+        .types("exit");
     terminal.ends();
 }
 
@@ -38,12 +45,22 @@ pub(crate) fn password_then_code() {
     let phone = alice.enrols();
 
     let mut terminal = first_factor(&host, "alice", &alice.password);
-    terminal.expect("Verification code: ").types(&phone.wrong()).expect("That code is wrong");
-    terminal.expect("Verification code: ").types(&phone.code()).expect("$ ");
+    terminal
+        .expect("Verification code: ")
+        .types(&phone.wrong())
+        .expect("That code is wrong");
+    terminal
+        .expect("Verification code: ")
+        .types(&phone.code())
+        .expect("$ ");
     is_in(terminal, "alice");
-    host.journal.says("pam_totp(login:auth): refused cause=wrong address=- service=login user=\"alice\"");
-    host.journal.says("pam_totp(login:auth): accepted cause=code address=- service=login user=\"alice\"");
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    host.journal
+        .says("pam_totp(login:auth): refused cause=wrong address=- service=login user=\"alice\"");
+    host.journal
+        .says("pam_totp(login:auth): accepted cause=code address=- service=login user=\"alice\"");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
 }
 
 /// L14: whoever does not know the password learns nothing.
@@ -62,7 +79,10 @@ fn a_wrong_password_never_reaches_the_code_and_tells_nobody_apart() {
         assert!(!screen.contains("Verification"), "{screen}");
         screen.replace(name, "NAME")
     });
-    assert!(screens.iter().all(|screen| *screen == screens[0]), "{screens:?}");
+    assert!(
+        screens.iter().all(|screen| *screen == screens[0]),
+        "{screens:?}"
+    );
     assert_eq!(Store::open().dump(), before);
 }
 
@@ -75,10 +95,19 @@ fn three_wrong_codes_end_it() {
 
     let mut terminal = first_factor(&host, "alice", &alice.password);
     for code in phone.wrong_codes(3) {
-        terminal.expect("Verification code: ").types(&code).expect("That code is wrong");
+        terminal
+            .expect("Verification code: ")
+            .types(&code)
+            .expect("That code is wrong");
     }
     let ended = terminal.ends();
-    assert!(ended.transcript.contains("Maximum number of tries exceeded"), "{}", ended.transcript);
+    assert!(
+        ended
+            .transcript
+            .contains("Maximum number of tries exceeded"),
+        "{}",
+        ended.transcript
+    );
     assert!(!ended.transcript.contains("$ "), "{}", ended.transcript);
 }
 
@@ -91,12 +120,16 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
     let mut terminal = first_factor(&host, "bob", &bob.password);
     terminal.expect("$ ");
     is_in(terminal, "bob");
-    host.journal
-        .says("pam_totp(login:auth): not needed cause=not-enrolled address=- service=login user=\"bob\"");
+    host.journal.says(
+        "pam_totp(login:auth): not needed cause=not-enrolled address=- service=login user=\"bob\"",
+    );
     host.configure("[policy]\nrequired = \"all\"\n");
     let mut terminal = first_factor(&host, "bob", &bob.password);
-    terminal.expect("This account needs a second factor and has none").expect("Login incorrect");
-    host.journal.says("pam_totp(login:auth): refused cause=not-enrolled");
+    terminal
+        .expect("This account needs a second factor and has none")
+        .expect("Login incorrect");
+    host.journal
+        .says("pam_totp(login:auth): refused cause=not-enrolled");
 }
 
 /// As a getty with autologin calls it: nobody is refused where `auth` is rightly skipped.
@@ -115,7 +148,10 @@ fn login_f_asks_neither() {
         is_in(terminal, &person.name);
     }
     let log = host.journal.rest();
-    assert!(log.contains("login:session") && !log.contains("pam_totp("), "{log}");
+    assert!(
+        log.contains("login:session") && !log.contains("pam_totp("),
+        "{log}"
+    );
 }
 
 /// Debian's i3lock and swaylock bring "auth include login".
@@ -142,13 +178,20 @@ fn a_locker_that_includes_login_asks_too_and_needs_the_gate() {
             "authenticate",
         ]);
         locker.stdin(fs::File::open(typed).expect("a file"));
-        locker.output().expect("pamtester runs; tests/run installs it").status.success()
+        locker
+            .output()
+            .expect("pamtester runs; tests/run installs it")
+            .status
+            .success()
     };
 
     assert!(!unlocks(&phone.code()));
-    let line = host.journal.says("pam_totp(i3lock:auth): refused cause=unavailable");
+    let line = host
+        .journal
+        .says("pam_totp(i3lock:auth): refused cause=unavailable");
     assert!(line.contains("start posternd.socket"), "{line}");
     let posternd = Posternd::start();
     assert!(unlocks(&phone.code()));
-    posternd.says("pam_totp(i3lock:auth): accepted cause=code address=- service=i3lock user=\"alice\"");
+    posternd
+        .says("pam_totp(i3lock:auth): accepted cause=code address=- service=i3lock user=\"alice\"");
 }

@@ -9,7 +9,10 @@ const SSH_ROUNDS: u32 = 60;
 #[track_caller]
 fn accepted_later(phone: &Phone) -> u32 {
     let verdict = || {
-        let said = Postern::call("verify alice --json").input(&phone.code()).run().json();
+        let said = Postern::call("verify alice --json")
+            .input(&phone.code())
+            .run()
+            .json();
         said["verdict"].as_str().expect("a verdict").to_owned()
     };
     let (first, second) = (verdict(), verdict());
@@ -29,12 +32,18 @@ fn verify_killed_at_any_write_accepts_no_code_twice() {
     for round in 0..VERIFY_ROUNDS {
         host.clock.forward(30);
         at += 1;
-        let said = Postern::under(killed_at(at, Postern::call("verify alice --json").command()))
-            .input(&phone.code())
-            .run();
+        let said = Postern::under(killed_at(
+            at,
+            Postern::call("verify alice --json").command(),
+        ))
+        .input(&phone.code())
+        .run();
         let accepted = u32::from(said.out.contains("\"accepted\""));
         let later = accepted_later(&phone);
-        assert!(accepted + later <= 1, "round {round}: accepted twice, killed at write {at}");
+        assert!(
+            accepted + later <= 1,
+            "round {round}: accepted twice, killed at write {at}"
+        );
         Store::open().is_sound();
         if was_killed() {
             killed += 1;
@@ -45,7 +54,10 @@ fn verify_killed_at_any_write_accepts_no_code_twice() {
             at = 0;
         }
     }
-    assert!(killed > VERIFY_ROUNDS / 2 && deepest >= 4, "killed {killed} times, at most at write {deepest}");
+    assert!(
+        killed > VERIFY_ROUNDS / 2 && deepest >= 4,
+        "killed {killed} times, at most at write {deepest}"
+    );
 }
 
 /// Promise 1, where the process that sshd starts verifies.
@@ -73,17 +85,29 @@ fn accepts_no_code_twice(host: &mut Host) {
     for round in 0..SSH_ROUNDS {
         host.clock.forward(30);
         at += 1;
-        let ambush = Ambush::laid(host.posternd.as_ref().map_or(host.sshd(), Posternd::process), at);
+        let ambush = Ambush::laid(
+            host.posternd
+                .as_ref()
+                .map_or(host.sshd(), Posternd::process),
+            at,
+        );
         let mut terminal = alice.with_key().dials();
         // opening the store writes too: some die before they ask, and sshd refuses or closes, whichever it sees first
-        let next = ["Verification code: ", "Connection closed", "Permission denied"];
+        let next = [
+            "Verification code: ",
+            "Connection closed",
+            "Permission denied",
+        ];
         if terminal.expect_one_of(&next) == 0 {
             terminal.types(&phone.code());
         }
         let entered = terminal.ends().entered();
         drop(ambush);
         let later = accepted_later(&phone);
-        assert!(u32::from(entered) + later <= 1, "round {round}: accepted twice, killed at write {at}");
+        assert!(
+            u32::from(entered) + later <= 1,
+            "round {round}: accepted twice, killed at write {at}"
+        );
         Store::open().is_sound();
         if was_killed() {
             killed += 1;
@@ -91,7 +115,10 @@ fn accepts_no_code_twice(host: &mut Host) {
                 posternd.restart();
             }
         } else {
-            assert!(entered, "round {round}, write {at}: refused though nobody was killed");
+            assert!(
+                entered,
+                "round {round}, write {at}: refused though nobody was killed"
+            );
             at = 0;
         }
     }
@@ -116,7 +143,10 @@ fn a_setup_killed_at_any_write_is_whole_or_not_there() {
             store.number("SELECT count(*) FROM authenticator"),
             store.number("SELECT count(*) FROM recovery_code"),
         );
-        assert!((live, codes) == (0, 0) || (live, codes) == (1, 6), "killed at write {at}: {live}, {codes}");
+        assert!(
+            (live, codes) == (0, 0) || (live, codes) == (1, 6),
+            "killed at write {at}: {live}, {codes}"
+        );
         if live == 1 {
             Postern::call("disable alice").does();
         }

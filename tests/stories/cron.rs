@@ -22,11 +22,18 @@ impl Cron {
             }
         }
         let table = "/run/postern-tests/crontab";
-        fs::write(table, format!("@reboot id -un >{DONE}\n")).expect("the tests' folder can be written");
+        fs::write(table, format!("@reboot id -un >{DONE}\n"))
+            .expect("the tests' folder can be written");
         finished(Command::new("crontab").args(["-u", &person.name, table]));
         let mut cron = Command::new("/usr/sbin/cron");
-        cron.arg("-f").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Cron { daemon: cron.spawn().expect("cron runs; tests/run installs it"), person: person.clone() }
+        cron.arg("-f")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Cron {
+            daemon: cron.spawn().expect("cron runs; tests/run installs it"),
+            person: person.clone(),
+        }
     }
 }
 
@@ -35,7 +42,9 @@ impl Drop for Cron {
         // it may have ended already
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
-        let _ = Command::new("crontab").args(["-u", &self.person.name, "-r"]).status();
+        let _ = Command::new("crontab")
+            .args(["-u", &self.person.name, "-r"])
+            .status();
     }
 }
 
@@ -53,14 +62,23 @@ pub(crate) fn a_job_runs_of_whoever_has_a_second_factor_or_must_have_one() {
     for person in [&alice, &bob] {
         let _cron = Cron::boots(person);
         let who = format!("{}\n", person.name);
-        patiently("the job has run", || Ok((fs::read_to_string(DONE)? == who).then_some(())));
+        patiently("the job has run", || {
+            Ok((fs::read_to_string(DONE)? == who).then_some(()))
+        });
     }
     let log = host.journal.rest();
-    assert!(log.contains("pam_unix(cron:session)") && !log.contains("pam_totp("), "{log}");
+    assert!(
+        log.contains("pam_unix(cron:session)") && !log.contains("pam_totp("),
+        "{log}"
+    );
 
-    host.pam("cron", &format!("account required pam_totp.so\n{}", host.shipped("cron")));
+    host.pam(
+        "cron",
+        &format!("account required pam_totp.so\n{}", host.shipped("cron")),
+    );
     let _cron = Cron::boots(&alice);
-    host.journal
-        .says("pam_totp(cron:account): refused cause=not-asked address=- service=cron user=\"alice\"");
+    host.journal.says(
+        "pam_totp(cron:account): refused cause=not-asked address=- service=cron user=\"alice\"",
+    );
     assert!(!Path::new(DONE).exists());
 }

@@ -10,7 +10,9 @@ const FILE: &str = "/etc/postern/bob.secret";
 fn declare(host: &Host) {
     fs::write(FILE, SECRET).expect("a secret file can be written");
     give_to_daemons(FILE, 0o640);
-    host.write_configuration(&format!("[[account]]\nname = \"bob\"\nsecret_file = \"{FILE}\"\n"));
+    host.write_configuration(&format!(
+        "[[account]]\nname = \"bob\"\nsecret_file = \"{FILE}\"\n"
+    ));
 }
 
 /// E13
@@ -23,8 +25,12 @@ pub(crate) fn a_declared_account_works_from_the_next_prompt_and_disappears_with_
 
     declare(&host);
     bob.with_key().enters_with(&phone.code());
-    bob.with_password().is_refused(&phone.code(), "used already");
-    assert_eq!(Postern::call("status bob --json").does().json()["state"], "declared");
+    bob.with_password()
+        .is_refused(&phone.code(), "used already");
+    assert_eq!(
+        Postern::call("status bob --json").does().json()["state"],
+        "declared"
+    );
 
     host.write_configuration("# defaults\n");
     bob.with_key().enters();
@@ -49,7 +55,12 @@ fn an_account_declared_in_accounts_d_is_read_only_to_commands() {
     bob.with_key().enters_with(&phone.code());
     for call in ["disable bob", "enroll bob"] {
         let said = Postern::call(call).refuses();
-        assert!(said.all().contains("declared in postern.toml or accounts.d"), "{}", said.all());
+        assert!(
+            said.all()
+                .contains("declared in postern.toml or accounts.d"),
+            "{}",
+            said.all()
+        );
     }
     bob.with_key().enters_with(&phone.code_in(1));
 }
@@ -64,7 +75,8 @@ fn a_secret_file_that_others_can_read_denies() {
 
     fs::set_permissions(FILE, PermissionsExt::from_mode(0o644)).expect("a mode can be set");
     bob.with_key().is_turned_away();
-    host.journal.says(&format!("{FILE}: has mode 0644, too open"));
+    host.journal
+        .says(&format!("{FILE}: has mode 0644, too open"));
     fs::remove_file(FILE).expect("a file can be removed");
     bob.with_key().is_turned_away();
     host.journal.says(FILE);

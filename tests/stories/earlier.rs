@@ -3,11 +3,14 @@
 use std::process::Command;
 use testhost::{Host, Postern, finished};
 
-const METHODS: &str = "AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam";
+const METHODS: &str =
+    "AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam";
 
 #[track_caller]
 fn exempts_after(host: &Host, after: &str) {
-    host.configure(&format!("[[policy.exempt]]\nservices = [\"sshd\"]\nafter = {after}\n"));
+    host.configure(&format!(
+        "[[policy.exempt]]\nservices = [\"sshd\"]\nafter = {after}\n"
+    ));
 }
 
 #[test]
@@ -19,9 +22,12 @@ fn a_rule_asks_only_after_a_password_or_only_after_a_key() {
 
     exempts_after(&host, "[\"publickey\"]");
     alice.with_key().enters();
-    host.journal.says("pam_totp(sshd:auth): not needed cause=policy.exempt-1 address=127.0.0.1 service=sshd");
+    host.journal.says(
+        "pam_totp(sshd:auth): not needed cause=policy.exempt-1 address=127.0.0.1 service=sshd",
+    );
     alice.with_password().enters_with(&phone.code());
-    host.journal.says("pam_totp(sshd:auth): accepted cause=code");
+    host.journal
+        .says("pam_totp(sshd:auth): accepted cause=code");
 
     exempts_after(&host, "[\"password\"]");
     alice.with_password().enters();
@@ -60,8 +66,16 @@ pub(crate) fn a_rule_asks_after_certain_keys() {
         "alice",
         &format!("{another}.pub"),
     ]));
-    host.change_sshd("UsePAM yes", &format!("UsePAM yes\nTrustedUserCAKeys {authority}.pub"));
-    let certified = || alice.with_key().key(&another).option(&format!("CertificateFile={another}-cert.pub"));
+    host.change_sshd(
+        "UsePAM yes",
+        &format!("UsePAM yes\nTrustedUserCAKeys {authority}.pub"),
+    );
+    let certified = || {
+        alice
+            .with_key()
+            .key(&another)
+            .option(&format!("CertificateFile={another}-cert.pub"))
+    };
     host.clock.forward(60);
     certified().enters_with(&phone.code());
     exempts_after(&host, &format!("[\"publickey\", \"!{first}\"]"));
@@ -79,7 +93,10 @@ fn of_two_keys_both_must_be_listed() {
     let phone = alice.enrols();
     let (another, of_another) = alice.gets_another_key();
     let first = alice.fingerprint();
-    host.change_sshd(METHODS, "AuthenticationMethods publickey,publickey,keyboard-interactive:pam");
+    host.change_sshd(
+        METHODS,
+        "AuthenticationMethods publickey,publickey,keyboard-interactive:pam",
+    );
     let both = || alice.with_key().option(&format!("IdentityFile={another}"));
 
     exempts_after(&host, &format!("[\"{first}\"]"));
@@ -98,7 +115,8 @@ fn the_guard_knows_of_no_key_that_suffices_alone() {
     host.change_sshd("AuthenticationMethods", "#AuthenticationMethods");
     exempts_after(&host, "[\"publickey\", \"password\"]");
     alice.with_key().is_turned_away();
-    host.journal.says("pam_totp(sshd:account): refused cause=not-asked");
+    host.journal
+        .says("pam_totp(sshd:account): refused cause=not-asked");
 }
 
 #[test]
@@ -109,7 +127,9 @@ fn what_no_factor_can_be_is_refused_by_line_and_key() {
         host.write_configuration(&format!("# one\n[[policy.exempt]]\nafter = {after}\n"));
         let refused = Postern::call("status").refuses();
         assert!(
-            refused.err.contains("postern.toml:3: policy.exempt.after: must"),
+            refused
+                .err
+                .contains("postern.toml:3: policy.exempt.after: must"),
             "{after}: {}",
             refused.err
         );
@@ -126,8 +146,14 @@ fn a_key_before_sshds_own_password_is_no_password_alone() {
     let first = alice.fingerprint();
     host.change_sshd("PasswordAuthentication no", "PasswordAuthentication yes");
     host.change_sshd(METHODS, "AuthenticationMethods publickey,password");
-    exempts_after(&host, &format!("[\"publickey\", \"password\", \"!{first}\"]"));
-    let mut terminal = alice.with_key().option("PreferredAuthentications=publickey,password").dials();
+    exempts_after(
+        &host,
+        &format!("[\"publickey\", \"password\", \"!{first}\"]"),
+    );
+    let mut terminal = alice
+        .with_key()
+        .option("PreferredAuthentications=publickey,password")
+        .dials();
     terminal.expect("password: ").types(&alice.password);
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);

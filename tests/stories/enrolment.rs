@@ -6,7 +6,9 @@ use testhost::{Host, Phone, Postern, Store, Terminal};
 #[track_caller]
 fn setup_of(name: &str) -> (Terminal, Phone) {
     let mut terminal = Terminal::run(Postern::call(&format!("enroll {name}")).command());
-    let screen = terminal.expect("Scan it, then enter the code that your app shows: ").screen();
+    let screen = terminal
+        .expect("Scan it, then enter the code that your app shows: ")
+        .screen();
     let url = line_after(&screen, "URL: ");
     let phone = Phone::scans(&url);
     assert_eq!(phone.secret(), line_after(&screen, "Secret: "));
@@ -16,7 +18,9 @@ fn setup_of(name: &str) -> (Terminal, Phone) {
 #[track_caller]
 fn line_after(screen: &str, label: &str) -> String {
     let line = screen.lines().find_map(|line| line.strip_prefix(label));
-    line.unwrap_or_else(|| panic!("no {label:?} in:\n{screen}")).trim().to_owned()
+    line.unwrap_or_else(|| panic!("no {label:?} in:\n{screen}"))
+        .trim()
+        .to_owned()
 }
 
 /// E6, L5, trap 10
@@ -28,13 +32,27 @@ fn a_confirmed_setup_is_on_at_once_and_its_code_is_spent() {
     alice.with_key().enters();
 
     let (mut terminal, phone) = setup_of("alice");
-    terminal.types(&phone.code()).expect("Recovery codes:").expect("type \"saved\": ").types("saved");
+    terminal
+        .types(&phone.code())
+        .expect("Recovery codes:")
+        .expect("type \"saved\": ")
+        .types("saved");
     let ended = terminal.ends();
-    assert!(ended.status.success() && ended.transcript.contains("is on"), "{}", ended.transcript);
+    assert!(
+        ended.status.success() && ended.transcript.contains("is on"),
+        "{}",
+        ended.transcript
+    );
 
-    alice.with_key().is_refused(&phone.code(), "That code was used already; wait 15 s for the next one");
+    alice.with_key().is_refused(
+        &phone.code(),
+        "That code was used already; wait 15 s for the next one",
+    );
     alice.with_key().enters_with(&phone.code_in(1));
-    assert_eq!(Postern::call("status alice --json").does().json()["state"], "on");
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["state"],
+        "on"
+    );
 }
 
 /// E4, promise 7
@@ -74,16 +92,32 @@ fn a_wrong_code_confirms_nothing_and_says_what_was_wrong() {
     let alice = host.person("alice");
 
     let (mut terminal, phone) = setup_of("alice");
-    terminal.types(&phone.wrong()).expect("That code is wrong").expect("enter the code");
-    terminal.types(&phone.code_in(-5)).expect("your device's clock is behind by about 3 min");
+    terminal
+        .types(&phone.wrong())
+        .expect("That code is wrong")
+        .expect("enter the code");
+    terminal
+        .types(&phone.code_in(-5))
+        .expect("your device's clock is behind by about 3 min");
     terminal.expect("enter the code").types("hello");
     let ended = terminal.ends();
-    assert!(!ended.status.success() && ended.transcript.contains("That is no code"), "{}", ended.transcript);
+    assert!(
+        !ended.status.success() && ended.transcript.contains("That is no code"),
+        "{}",
+        ended.transcript
+    );
     alice.with_key().enters();
 
     let (mut terminal, phone) = setup_of("alice");
-    terminal.types(&phone.wrong()).expect("That code is wrong").types(&phone.code());
-    terminal.expect("type \"saved\": ").types("later").expect("type \"saved\": ").types("saved");
+    terminal
+        .types(&phone.wrong())
+        .expect("That code is wrong")
+        .types(&phone.code());
+    terminal
+        .expect("type \"saved\": ")
+        .types("later")
+        .expect("type \"saved\": ")
+        .types("saved");
     assert!(terminal.ends().status.success());
     alice.with_key().enters_with(&phone.code_in(1));
 }
@@ -98,14 +132,21 @@ fn two_setups_differ_and_a_live_one_is_never_replaced() {
     let (mut two, second) = setup_of("alice");
     assert_ne!(first.secret(), second.secret());
 
-    two.types(&second.code()).expect("type \"saved\": ").types("saved");
+    two.types(&second.code())
+        .expect("type \"saved\": ")
+        .types("saved");
     assert!(two.ends().status.success());
-    one.types(&first.code()).expect("type \"saved\": ").types("saved");
+    one.types(&first.code())
+        .expect("type \"saved\": ")
+        .types("saved");
     let ended = one.ends();
-    let refused = !ended.status.success() && ended.transcript.contains("has a second factor already");
+    let refused =
+        !ended.status.success() && ended.transcript.contains("has a second factor already");
     assert!(refused, "{}", ended.transcript);
     Postern::call("enroll alice --no-confirm --json").refuses();
-    alice.with_key().is_refused(&first.code_in(1), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&first.code_in(1), "That code is wrong");
     alice.with_key().enters_with(&second.code_in(1));
 }
 
@@ -121,15 +162,30 @@ fn nothing_shows_secret_or_recovery_codes_again() {
     alice.with_key().enters_with(&recovery[0]);
 
     let mut said = host.journal.rest();
-    for call in ["status", "status alice", "log", "log alice", "verify alice", "enroll alice", "unlock alice"]
-    {
+    for call in [
+        "status",
+        "status alice",
+        "log",
+        "log alice",
+        "verify alice",
+        "enroll alice",
+        "unlock alice",
+    ] {
         for json in ["", " --json"] {
-            said.push_str(&Postern::call(&format!("{call}{json}")).input("1\n").run().all());
+            said.push_str(
+                &Postern::call(&format!("{call}{json}"))
+                    .input("1\n")
+                    .run()
+                    .all(),
+            );
         }
     }
     said.push_str(&Postern::call("disable alice").does().all());
     assert!(said.contains("alice"), "{said}");
-    assert!(!said.contains(&phone.secret()) && !said.contains("otpauth"), "{said}");
+    assert!(
+        !said.contains(&phone.secret()) && !said.contains("otpauth"),
+        "{said}"
+    );
     for code in recovery.iter().chain([&phone.code()]) {
         assert!(!said.contains(code.as_str()), "{said}");
     }
@@ -142,7 +198,9 @@ fn issuer_and_account_are_encoded_in_the_url() {
     let host = Host::fresh();
     host.configure("[totp]\nissuer = \"A & B\"\n");
 
-    let said = Postern::call("enroll ü@x.org --no-confirm --json").does().json();
+    let said = Postern::call("enroll ü@x.org --no-confirm --json")
+        .does()
+        .json();
     let url = said["otpauth_url"].as_str().expect("a URL");
     let secret = said["secret"].as_str().expect("a secret");
     assert_eq!(
@@ -172,12 +230,19 @@ fn disabled_then_enrolled_again_is_a_new_secret() {
 
     let said = Postern::call("disable alice --json").refuses().json();
     assert_eq!(said["success"], false);
-    assert!(Postern::call("disable nobody").refuses().out.contains("there is no account nobody"));
+    assert!(
+        Postern::call("disable nobody")
+            .refuses()
+            .out
+            .contains("there is no account nobody")
+    );
 
     host.clock.forward(30);
     let new = alice.enrols();
     assert_ne!(old.secret(), new.secret());
-    alice.with_key().is_refused(&old.code(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&old.code(), "That code is wrong");
     alice.with_key().enters_with(&new.code());
 }
 

@@ -25,7 +25,9 @@ fn host() -> Host {
 
 fn sudo(person: &Person) -> Terminal {
     let mut terminal = Terminal::run(person.on_this_host(&format!("sudo sh -c '{ECHO}'")));
-    terminal.expect("password for alice: ").types(&person.password);
+    terminal
+        .expect("password for alice: ")
+        .types(&person.password);
     terminal
 }
 
@@ -43,7 +45,11 @@ fn login(words: &[&str]) -> Terminal {
 
 fn console(person: &Person) -> Terminal {
     let mut terminal = login(&[]);
-    terminal.expect("login: ").types(&person.name).expect("Password: ").types(&person.password);
+    terminal
+        .expect("login: ")
+        .types(&person.name)
+        .expect("Password: ")
+        .types(&person.password);
     terminal
 }
 
@@ -57,7 +63,14 @@ fn one_code_at_all_of_them_at_once_opens_one() {
     let code = phone.code();
 
     let mut held: Vec<Terminal> = (0..3)
-        .flat_map(|_| [sudo(&alice), su(&bob, &alice), console(&alice), alice.with_key().dials()])
+        .flat_map(|_| {
+            [
+                sudo(&alice),
+                su(&bob, &alice),
+                console(&alice),
+                alice.with_key().dials(),
+            ]
+        })
         .collect();
     for terminal in &mut held {
         terminal.expect("Verification code: ");
@@ -68,14 +81,26 @@ fn one_code_at_all_of_them_at_once_opens_one() {
             let (barrier, code) = (&barrier, &code);
             scope.spawn(move || {
                 barrier.wait();
-                terminal.types(code).expect_one_of(&[IN[0], IN[1], "That code was used already"])
+                terminal
+                    .types(code)
+                    .expect_one_of(&[IN[0], IN[1], "That code was used already"])
             })
         };
         let running: Vec<_> = held.into_iter().map(one).collect();
-        running.into_iter().map(|thread| thread.join().expect("each comes to an end")).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("each comes to an end"))
+            .collect()
     });
-    assert_eq!(ends.iter().filter(|end| **end < IN.len()).count(), 1, "{ends:?}");
-    assert_eq!(Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"), 1);
+    assert_eq!(
+        ends.iter().filter(|end| **end < IN.len()).count(),
+        1,
+        "{ends:?}"
+    );
+    assert_eq!(
+        Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"),
+        1
+    );
 }
 
 /// Trap 19, promise 4: what asks is closed, and what rightly asks nothing is the way in for whoever mends it.
@@ -91,30 +116,47 @@ fn without_a_store_those_who_are_asked_are_refused_and_nobody_else() {
 
     let asked = [
         ("sudo", sudo(&alice), "try again"),
-        ("su", su(&bob, &alice), "cannot retrieve authentication info"),
+        (
+            "su",
+            su(&bob, &alice),
+            "cannot retrieve authentication info",
+        ),
         ("login", console(&alice), "Login incorrect"),
     ];
     for (service, mut terminal, words) in asked {
         terminal.expect(words);
         let screen = terminal.screen();
-        assert!(!screen.contains("Verification code") && !screen.contains(IN[0]), "{service}: {screen}");
+        assert!(
+            !screen.contains("Verification code") && !screen.contains(IN[0]),
+            "{service}: {screen}"
+        );
     }
     let log = host.journal.rest();
     for service in ["sudo", "su", "login"] {
-        let line =
-            format!("pam_totp({service}:auth): refused cause=unavailable address=- service={service} ");
+        let line = format!(
+            "pam_totp({service}:auth): refused cause=unavailable address=- service={service} "
+        );
         assert!(log.contains(&line), "{service}: {log}");
     }
     alice.with_key().is_turned_away();
 
-    let output = bob.on_this_host("sudo -n id -un").output().expect("sudo runs");
+    let output = bob
+        .on_this_host("sudo -n id -un")
+        .output()
+        .expect("sudo runs");
     assert_eq!(output.stdout, b"root\n");
-    assert_eq!(finished(Command::new("su").args(["alice", "-c", "id -un"])), "alice\n");
+    assert_eq!(
+        finished(Command::new("su").args(["alice", "-c", "id -un"])),
+        "alice\n"
+    );
     login(&["-f", "alice"]).expect(IN[1]);
 
     fs::rename(&aside, STORE).expect("root may");
     let mut terminal = su(&bob, &alice);
-    terminal.expect("Verification code: ").types(&phone.code()).expect(IN[0]);
+    terminal
+        .expect("Verification code: ")
+        .types(&phone.code())
+        .expect(IN[0]);
 }
 
 /// Trap 17: a clock that is off is told of and never learned, so that the window stays where it is.
@@ -127,7 +169,9 @@ fn a_fast_phone_never_moves_the_window() {
 
     for _ in 0..3 {
         alice.with_key().enters_with(&phone.code_in(1));
-        alice.with_key().is_refused(&phone.code_in(2), "That code is wrong");
+        alice
+            .with_key()
+            .is_refused(&phone.code_in(2), "That code is wrong");
         host.journal.says("refused cause=ahead-2-steps");
         host.clock.forward(60);
     }

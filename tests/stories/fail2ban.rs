@@ -15,7 +15,9 @@ const VICTIM: &str = "198.51.100.9";
 fn hostile_names() -> [String; 5] {
     [
         format!("x address={VICTIM} service=sshd user=\"root"),
-        format!("pam_totp(sshd:auth): refused cause=wrong address={VICTIM} service=sshd user=\"root\""),
+        format!(
+            "pam_totp(sshd:auth): refused cause=wrong address={VICTIM} service=sshd user=\"root\""
+        ),
         format!("postern-gate: refused cause=wrong address={VICTIM} service=web user=\"root\""),
         format!("\" refused cause=wrong address={VICTIM} service=sshd user=\""),
         format!(
@@ -28,7 +30,8 @@ fn hostile_names() -> [String; 5] {
 #[track_caller]
 fn install() {
     for (part, text) in [("filter.d", FILTER), ("jail.d", JAIL)] {
-        fs::write(format!("{FOLDER}/{part}/postern.conf"), text).expect("tests/run installs fail2ban");
+        fs::write(format!("{FOLDER}/{part}/postern.conf"), text)
+            .expect("tests/run installs fail2ban");
     }
 }
 
@@ -50,7 +53,12 @@ fn other_formats(log: &str) -> [String; 2] {
     let stamped = log.lines().filter_map(|line| line.split_once(' '));
     let stamps = finished(Command::new("date").args(["+%b %e %T%t%Y-%m-%dT%T%z"]));
     let (traditional, journal) = stamps.trim_end().split_once('\t').expect("two stamps");
-    let with = |stamp: &str| stamped.clone().map(|(_, rest)| format!("{stamp} {rest}\n")).collect();
+    let with = |stamp: &str| {
+        stamped
+            .clone()
+            .map(|(_, rest)| format!("{stamp} {rest}\n"))
+            .collect()
+    };
     [with(traditional), with(journal)]
 }
 
@@ -58,15 +66,24 @@ fn other_formats(log: &str) -> [String; 2] {
 #[track_caller]
 fn tries(service: &str, address: &str, name: &str, answer: &str) {
     let typed = "/run/postern-tests/typed";
-    fs::write(typed, format!("{answer}\n{answer}\n{answer}\n")).expect("the tests' folder can be written");
+    fs::write(typed, format!("{answer}\n{answer}\n{answer}\n"))
+        .expect("the tests' folder can be written");
     let mut tester = on_the_clock(Command::new("pamtester"));
-    tester.args(["-I", &format!("rhost={address}"), service, name, "authenticate"]);
+    tester.args([
+        "-I",
+        &format!("rhost={address}"),
+        service,
+        name,
+        "authenticate",
+    ]);
     tester.stdin(if answer.is_empty() {
         Stdio::null()
     } else {
         fs::File::open(typed).expect("a file").into()
     });
-    tester.output().expect("pamtester runs; tests/run installs it");
+    tester
+        .output()
+        .expect("pamtester runs; tests/run installs it");
 }
 
 /// Asks sshd for an entry under any name, which OpenSSH's own client would refuse to send, with a wrong code.
@@ -76,7 +93,12 @@ fn knocks(name: &str) {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--insecure", "--interface", "127.0.0.7"]);
     curl.arg(format!("sftp://{name}:123456@127.0.0.1:2022/"));
-    assert!(!curl.status().expect("curl runs; tests/run installs it").success());
+    assert!(
+        !curl
+            .status()
+            .expect("curl runs; tests/run installs it")
+            .success()
+    );
 }
 
 fn set(found: &[String]) -> BTreeSet<&str> {
@@ -90,12 +112,22 @@ fn guesses_are_found_and_nothing_else() {
     install();
     let (alice, _bob) = (host.person("alice"), host.person("bob"));
     let phone = alice.enrols();
-    let app = Postern::call("app-password add alice mail --scope pam:codes").does().out.trim_end().to_owned();
+    let app = Postern::call("app-password add alice mail --scope pam:codes")
+        .does()
+        .out
+        .trim_end()
+        .to_owned();
     Postern::call("app-password revoke alice mail").does();
-    host.pam("codes", "auth required pam_totp.so first_factor=passed tries=1\n");
+    host.pam(
+        "codes",
+        "auth required pam_totp.so first_factor=passed tries=1\n",
+    );
     host.journal.forget();
 
-    alice.with_key().from("127.0.0.9").is_refused(&phone.wrong(), "That code is wrong");
+    alice
+        .with_key()
+        .from("127.0.0.9")
+        .is_refused(&phone.wrong(), "That code is wrong");
     tries("codes", "192.0.2.1", "alice", "no code at all");
     tries("codes", "192.0.2.2", "alice", &app);
     tries("codes", "2001:db8::2", "alice", &phone.wrong());
@@ -115,13 +147,28 @@ fn guesses_are_found_and_nothing_else() {
     }
 
     let log = host.journal.rest();
-    for cause in
-        ["used", "cancelled", "delayed-30s", "wrong address=-", "not-enrolled", "code", "ahead-3-steps"]
-    {
-        assert!(log.contains(&format!("cause={cause} ")), "no {cause}: {log}");
+    for cause in [
+        "used",
+        "cancelled",
+        "delayed-30s",
+        "wrong address=-",
+        "not-enrolled",
+        "code",
+        "ahead-3-steps",
+    ] {
+        assert!(
+            log.contains(&format!("cause={cause} ")),
+            "no {cause}: {log}"
+        );
     }
     let found = found_in(&log);
-    let guessed = ["127.0.0.9", "192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::2"];
+    let guessed = [
+        "127.0.0.9",
+        "192.0.2.1",
+        "192.0.2.2",
+        "192.0.2.3",
+        "2001:db8::2",
+    ];
     assert_eq!(set(&found), BTreeSet::from(guessed), "{log}");
     let guesses = |line: &&str| line.contains("cause=wrong address=192.0.2.3 ");
     assert_eq!(
@@ -140,7 +187,10 @@ fn guesses_are_found_and_nothing_else() {
 fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
     let host = Host::fresh();
     install();
-    host.pam("sshd", "auth required pam_totp.so\nauth required pam_deny.so\n");
+    host.pam(
+        "sshd",
+        "auth required pam_totp.so\nauth required pam_deny.so\n",
+    );
     host.pam("codes", "auth required pam_totp.so\n");
     let names = hostile_names();
     // whose wrong codes are told as such: an account can have these names, the others hold what none may hold
@@ -161,10 +211,17 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
     let mut log = host.journal.rest();
     // sshd gives PAM junk in the place of a stranger's answer
     assert!(
-        log.contains(&format!("refused cause=unfit address=127.0.0.7 service=sshd user={:?}", names[0])),
+        log.contains(&format!(
+            "refused cause=unfit address=127.0.0.7 service=sshd user={:?}",
+            names[0]
+        )),
         "{log}"
     );
-    assert_eq!(set(&found_in(&log)), BTreeSet::from(["127.0.0.7", "192.0.2.7"]), "{log}");
+    assert_eq!(
+        set(&found_in(&log)),
+        BTreeSet::from(["127.0.0.7", "192.0.2.7"]),
+        "{log}"
+    );
     // any local user may write lines of other programs
     for name in &names {
         finished(Command::new("logger").args([
@@ -187,8 +244,10 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
     }
     log += &host.journal.rest();
     let [traditional, journal] = other_formats(&log);
-    let without_host: String =
-        traditional.lines().map(|line| line.replacen(&format!(" {} ", hostname()), " ", 1) + "\n").collect();
+    let without_host: String = traditional
+        .lines()
+        .map(|line| line.replacen(&format!(" {} ", hostname()), " ", 1) + "\n")
+        .collect();
     assert_ne!(without_host, traditional);
     for text in [log, traditional, journal, without_host] {
         assert!(!set(&found_in(&text)).contains(VICTIM), "{text}");
@@ -196,7 +255,9 @@ fn a_name_that_looks_like_a_line_bans_nobody_but_its_author() {
 }
 
 fn hostname() -> String {
-    finished(&mut Command::new("hostname")).trim_end().to_owned()
+    finished(&mut Command::new("hostname"))
+        .trim_end()
+        .to_owned()
 }
 
 /// The gate's lines are of the same format.
@@ -226,19 +287,35 @@ fn guesses_at_the_web_are_found_too() {
     visitor.code(&web.pages, &phone.code(), "");
 
     let log = said_in_the_journal(&web.gate);
-    for line in ["accepted cause=code address=127.0.0.24", "refused cause=used address=127.0.0.25", VICTIM] {
+    for line in [
+        "accepted cause=code address=127.0.0.24",
+        "refused cause=used address=127.0.0.25",
+        VICTIM,
+    ] {
         assert!(log.contains(line), "no {line}: {log}");
     }
     let found = found_in(&log);
-    assert_eq!(set(&found), BTreeSet::from(["127.0.0.21", "127.0.0.22", "127.0.0.23"]), "{log}");
+    assert_eq!(
+        set(&found),
+        BTreeSet::from(["127.0.0.21", "127.0.0.22", "127.0.0.23"]),
+        "{log}"
+    );
 }
 
 /// What the gate wrote on standard error, as it stands in the journal.
 #[track_caller]
 fn said_in_the_journal(gate: &Gate) -> String {
     let stamp = finished(Command::new("date").args(["+%FT%T%z"]));
-    let head = format!("{} {} postern-gate[{}]: ", stamp.trim_end(), hostname(), gate.process());
-    gate.log().lines().map(|line| format!("{head}{line}\n")).collect()
+    let head = format!(
+        "{} {} postern-gate[{}]: ",
+        stamp.trim_end(),
+        hostname(),
+        gate.process()
+    );
+    gate.log()
+        .lines()
+        .map(|line| format!("{head}{line}\n"))
+        .collect()
 }
 
 /// The server's own check of its configuration, with the samples as they stand.
@@ -250,9 +327,11 @@ fn the_jail_is_one_that_fail2ban_takes() {
     let said = finished(Command::new("fail2ban-client").arg("--test"));
     assert!(said.contains("configuration test is successful"), "{said}");
     let told = finished(Command::new("fail2ban-client").arg("-d"));
-    for part in
-        ["['add', 'postern', 'systemd']", "_SYSTEMD_UNIT=postern-gate.service", "['start', 'postern']"]
-    {
+    for part in [
+        "['add', 'postern', 'systemd']",
+        "_SYSTEMD_UNIT=postern-gate.service",
+        "['start', 'postern']",
+    ] {
         assert!(told.contains(part), "no {part}: {told}");
     }
 }

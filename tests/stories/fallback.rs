@@ -8,8 +8,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
-    Answer, HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd, REAL_PROGRAM,
-    Terminal, finished, patiently, running,
+    Answer, HOST_SOCKET, Host, PROGRAM, PamEnded, PamHost, Person, Phone, Postern, Posternd,
+    REAL_PROGRAM, Terminal, finished, patiently, running,
 };
 
 /// How long a fallback that decides nothing may hold a host up.
@@ -27,10 +27,15 @@ fn alice(host: &Host) -> (Person, Phone) {
 fn without_a_daemon_people_enter_by_sshd() {
     let host = Host::without_posternd();
     let (alice, phone) = alice(&host);
-    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&phone.wrong(), "That code is wrong");
     alice.with_key().enters_with(&phone.code());
-    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
-    alice.with_password().is_refused(&phone.code(), "That code was used already");
+    host.journal
+        .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    alice
+        .with_password()
+        .is_refused(&phone.code(), "That code was used already");
 }
 
 #[test]
@@ -43,11 +48,17 @@ fn without_a_daemon_people_enter_by_sudo() {
     let (alice, phone) = alice(&host);
     let mut sudo = Terminal::run(alice.on_this_host("sudo id -un"));
     sudo.expect("password for alice: ").types(&alice.password);
-    sudo.expect("Verification code: ").types(&phone.code()).expect("root");
+    sudo.expect("Verification code: ")
+        .types(&phone.code())
+        .expect("root");
     assert!(sudo.ends().status.success());
-    host.journal.says("pam_totp(sudo:auth): accepted cause=code");
+    host.journal
+        .says("pam_totp(sudo:auth): accepted cause=code");
     let last = Postern::call("log alice --lines 1 --json").does().json();
-    assert_eq!((&last["door"], &last["origin"]), (&"sudo".into(), &"local user alice".into()));
+    assert_eq!(
+        (&last["door"], &last["origin"]),
+        (&"sudo".into(), &"local user alice".into())
+    );
 }
 
 /// A service that asks once.
@@ -61,11 +72,17 @@ fn a_service(host: &Host) {
 /// The fallback that runs now.
 #[track_caller]
 fn fallback() -> u32 {
-    patiently("the fallback runs", || Ok(running(REAL_PROGRAM).first().copied()))
+    patiently("the fallback runs", || {
+        Ok(running(REAL_PROGRAM).first().copied())
+    })
 }
 
 fn signal(process: u32, signal: Signal) {
-    kill(Pid::from_raw(i32::try_from(process).expect("a process")), signal).expect("it runs");
+    kill(
+        Pid::from_raw(i32::try_from(process).expect("a process")),
+        signal,
+    )
+    .expect("it runs");
 }
 
 /// At a prompt it is user posternd for good, holds nothing but its socket, and cannot be read by a process of that user's.
@@ -79,7 +96,11 @@ fn the_fallback_has_given_root_up() {
     pam.expect("prompt");
     let folder = format!("/proc/{}", fallback());
     let status = fs::read_to_string(format!("{folder}/status")).expect("it runs");
-    let id = |option, name| finished(Command::new("id").args([option, name])).trim().to_owned();
+    let id = |option, name| {
+        finished(Command::new("id").args([option, name]))
+            .trim()
+            .to_owned()
+    };
     let (user, group) = (id("-u", "posternd"), id("-g", "posternd"));
     let four_times = |id: &str| format!("{id}\t{id}\t{id}\t{id}");
     for line in [
@@ -91,16 +112,30 @@ fn the_fallback_has_given_root_up() {
         "CapAmb:\t0000000000000000".to_owned(),
         "NoNewPrivs:\t1".to_owned(),
     ] {
-        assert!(status.lines().any(|said| said.trim_end() == line), "no {line:?} in {status}");
+        assert!(
+            status.lines().any(|said| said.trim_end() == line),
+            "no {line:?} in {status}"
+        );
     }
-    assert_eq!(fs::metadata(format!("{folder}/mem")).expect("it runs").uid(), 0, "it is dumpable");
+    assert_eq!(
+        fs::metadata(format!("{folder}/mem"))
+            .expect("it runs")
+            .uid(),
+        0,
+        "it is dumpable"
+    );
     let leads = |number: &str| fs::read_link(format!("{folder}/fd/{number}")).expect("it is open");
     assert!(leads("0").display().to_string().starts_with("socket:"));
     assert_eq!(leads("2"), std::path::Path::new("/dev/null"));
-    assert_eq!(fs::read_link(format!("{folder}/cwd")).expect("it runs"), std::path::Path::new("/"));
+    assert_eq!(
+        fs::read_link(format!("{folder}/cwd")).expect("it runs"),
+        std::path::Path::new("/")
+    );
     pam.answers(&Answer::from(&*phone.code()));
     assert!(pam.ends().entered());
-    patiently("it has ended", || Ok(running(REAL_PROGRAM).is_empty().then_some(())));
+    patiently("it has ended", || {
+        Ok(running(REAL_PROGRAM).is_empty().then_some(()))
+    });
 }
 
 /// Nobody but the module has a use for it.
@@ -115,10 +150,19 @@ fn the_fallback_serves_the_module_alone() {
             .output()
             .expect("it is installed");
         let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-        assert!(!ran.status.success() && ran.stdout.is_empty(), "{user}: {ran:?}");
-        assert_eq!(said, "posternd: --stdio is for pam_totp.so, which starts it as root\n", "{user}");
+        assert!(
+            !ran.status.success() && ran.stdout.is_empty(),
+            "{user}: {ran:?}"
+        );
+        assert_eq!(
+            said, "posternd: --stdio is for pam_totp.so, which starts it as root\n",
+            "{user}"
+        );
     }
-    let ran = Command::new(REAL_PROGRAM).args(["--stdio", "--confg"]).output().expect("it is installed");
+    let ran = Command::new(REAL_PROGRAM)
+        .args(["--stdio", "--confg"])
+        .output()
+        .expect("it is installed");
     assert_eq!(ran.status.code(), Some(2), "{ran:?}");
 }
 
@@ -141,36 +185,57 @@ fn a_fallback_that_does_not_start_denies_and_is_named() {
         pam.expect("authenticate");
         assert!(begun.elapsed() < LONGEST, "{case}: {:?}", begun.elapsed());
         let ended = pam.ends();
-        assert_eq!((ended.number(), ended.signal), (Some(9), None), "{case}: {ended:?}");
-        host.journal
-            .says(&format!("refused cause=unavailable address=- service=guest user=\"alice\": {line}"));
+        assert_eq!(
+            (ended.number(), ended.signal),
+            (Some(9), None),
+            "{case}: {ended:?}"
+        );
+        host.journal.says(&format!(
+            "refused cause=unavailable address=- service=guest user=\"alice\": {line}"
+        ));
         assert!(ended.all("prompt").is_empty(), "{case}: {ended:?}");
     };
     put(b"#!/bin/sh\nexec sleep 1000\n", 0o755);
     denied("silent", "posternd --stdio did not answer in time");
     let mut daemon = Posternd::start();
     daemon.signal(Signal::SIGSTOP);
-    denied("silent, beside a stopped daemon", "posternd --stdio did not answer in time");
+    denied(
+        "silent, beside a stopped daemon",
+        "posternd --stdio did not answer in time",
+    );
     daemon.crash();
     drop(daemon);
     put(b"#!/bin/sh\n", 0o755);
     denied("ends at once", "posternd --stdio ended the conversation");
     put(b"#!/bin/sh\n", 0o644);
-    denied("cannot be run", "posternd --stdio cannot be run (Permission denied");
+    denied(
+        "cannot be run",
+        "posternd --stdio cannot be run (Permission denied",
+    );
     put(&script, 0o775);
-    denied("others may write it", &format!("posternd --stdio is not run: {PROGRAM} is not root's"));
+    denied(
+        "others may write it",
+        &format!("posternd --stdio is not run: {PROGRAM} is not root's"),
+    );
     put(&script, 0o755);
     finished(Command::new("chown").args(["nobody", PROGRAM]));
-    denied("another owns it", &format!("posternd --stdio is not run: {PROGRAM} is not root's"));
+    denied(
+        "another owns it",
+        &format!("posternd --stdio is not run: {PROGRAM} is not root's"),
+    );
     fs::remove_file(PROGRAM).expect("root may do it");
-    denied("missing", "no posternd listens, and posternd --stdio cannot be run: /usr/libexec/postern");
+    denied(
+        "missing",
+        "no posternd listens, and posternd --stdio cannot be run: /usr/libexec/postern",
+    );
     put(&script, 0o755);
     let passwd = fs::read_to_string("/etc/passwd").expect("there is one");
     fs::write("/etc/passwd", passwd.replace("posternd:", "posternx:")).expect("root may do it");
     let case = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let ended = PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends();
         assert_eq!(ended.number(), Some(9), "{ended:?}");
-        host.journal.says("posternd --stdio: there is no user posternd");
+        host.journal
+            .says("posternd --stdio: there is no user posternd");
     }));
     fs::write("/etc/passwd", passwd).expect("root may do it");
     case.unwrap();
@@ -195,10 +260,17 @@ fn a_fallback_that_is_killed_or_stopped_denies_and_is_named() {
         pam.expect("authenticate");
         assert!(begun.elapsed() < LONGEST, "{by}: {:?}", begun.elapsed());
         let ended = pam.ends();
-        assert_eq!((ended.number(), ended.signal), (Some(9), None), "{by}: {ended:?}");
-        host.journal
-            .says(&format!("refused cause=unavailable address=- service=guest user=\"alice\": {line}"));
-        patiently("nothing is left behind", || Ok(running(REAL_PROGRAM).is_empty().then_some(())));
+        assert_eq!(
+            (ended.number(), ended.signal),
+            (Some(9), None),
+            "{by}: {ended:?}"
+        );
+        host.journal.says(&format!(
+            "refused cause=unavailable address=- service=guest user=\"alice\": {line}"
+        ));
+        patiently("nothing is left behind", || {
+            Ok(running(REAL_PROGRAM).is_empty().then_some(()))
+        });
     }
 }
 
@@ -216,16 +288,37 @@ struct Condition {
 }
 
 const fn condition(name: &'static str) -> Condition {
-    Condition { name, tool: &[], options: &["--pause"], limit: None, named: None }
+    Condition {
+        name,
+        tool: &[],
+        options: &["--pause"],
+        limit: None,
+        named: None,
+    }
 }
 
 const CONDITIONS: &[Condition] = &[
     condition("nothing"),
-    Condition { tool: &["env", "--ignore-signal=CHLD"], ..condition("SIGCHLD ignored") },
-    Condition { options: &["--pause", "--handler"], ..condition("SIGCHLD handled") },
-    Condition { tool: &["env", "--block-signal=CHLD"], ..condition("SIGCHLD blocked") },
-    Condition { options: &["--pause", "--closed"], ..condition("descriptors 0-2 closed") },
-    Condition { options: &["--pause", "--threads", "1"], ..condition("a host with threads") },
+    Condition {
+        tool: &["env", "--ignore-signal=CHLD"],
+        ..condition("SIGCHLD ignored")
+    },
+    Condition {
+        options: &["--pause", "--handler"],
+        ..condition("SIGCHLD handled")
+    },
+    Condition {
+        tool: &["env", "--block-signal=CHLD"],
+        ..condition("SIGCHLD blocked")
+    },
+    Condition {
+        options: &["--pause", "--closed"],
+        ..condition("descriptors 0-2 closed")
+    },
+    Condition {
+        options: &["--pause", "--threads", "1"],
+        ..condition("a host with threads")
+    },
     // a container without CAP_SYS_RESOURCE cannot raise it again
     Condition {
         tool: &["setpriv", "--ruid", "alice", "prlimit", "--nproc=0:0"],
@@ -237,13 +330,34 @@ const CONDITIONS: &[Condition] = &[
         named: Some("no descriptor is left for posternd --stdio; raise RLIMIT_NOFILE"),
         ..condition("RLIMIT_NOFILE 0")
     },
-    Condition { limit: Some("--fsize=0:"), ..condition("RLIMIT_FSIZE 0") },
-    Condition { limit: Some("--as=1:"), ..condition("RLIMIT_AS 1") },
-    Condition { limit: Some("--data=1:"), ..condition("RLIMIT_DATA 1") },
-    Condition { limit: Some("--cpu=1:"), ..condition("RLIMIT_CPU 1") },
-    Condition { tool: &["nice", "-n", "19"], ..condition("nice 19") },
-    Condition { tool: &["chrt", "--idle", "0"], ..condition("SCHED_IDLE") },
-    Condition { tool: &["choom", "-n", "1000", "--"], ..condition("oom_score_adj 1000") },
+    Condition {
+        limit: Some("--fsize=0:"),
+        ..condition("RLIMIT_FSIZE 0")
+    },
+    Condition {
+        limit: Some("--as=1:"),
+        ..condition("RLIMIT_AS 1")
+    },
+    Condition {
+        limit: Some("--data=1:"),
+        ..condition("RLIMIT_DATA 1")
+    },
+    Condition {
+        limit: Some("--cpu=1:"),
+        ..condition("RLIMIT_CPU 1")
+    },
+    Condition {
+        tool: &["nice", "-n", "19"],
+        ..condition("nice 19")
+    },
+    Condition {
+        tool: &["chrt", "--idle", "0"],
+        ..condition("SCHED_IDLE")
+    },
+    Condition {
+        tool: &["choom", "-n", "1000", "--"],
+        ..condition("oom_score_adj 1000")
+    },
 ];
 
 /// Entered, or denied with a line that names what is in the way; the table of both is printed.
@@ -255,7 +369,13 @@ fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not(
     let (_, phone) = alice(&host);
     for condition in CONDITIONS {
         host.clock.forward(30);
-        let Condition { name, tool, options, limit, named } = condition;
+        let Condition {
+            name,
+            tool,
+            options,
+            limit,
+            named,
+        } = condition;
         let mut pam = PamHost::start_under(tool, PAM_HOST, "guest", b"alice", options);
         pam.expect("pause");
         if let Some(limit) = limit {
@@ -270,14 +390,21 @@ fn under_every_condition_of_a_users_the_host_is_entered_or_the_log_says_why_not(
         pam.goes_on();
         let ended = pam.ends();
         assert_eq!(ended.signal, None, "{name}: {ended:?}");
-        assert!(ended.all("signals").iter().all(|count| **count == 0), "{name}: {ended:?}");
+        assert!(
+            ended.all("signals").iter().all(|count| **count == 0),
+            "{name}: {ended:?}"
+        );
         match named {
             Some(named) if !asks => {
                 assert!(!ended.entered(), "{name}: {ended:?}");
                 println!("{name}: denied, {}", host.journal.says(named));
             }
             _ => {
-                assert!(ended.entered(), "{name}: {ended:?}\n{}", host.journal.rest());
+                assert!(
+                    ended.entered(),
+                    "{name}: {ended:?}\n{}",
+                    host.journal.rest()
+                );
                 println!("{name}: entered");
             }
         }
@@ -291,7 +418,9 @@ fn a_frozen_host_holds_nothing() {
     let host = Host::without_posternd();
     a_service(&host);
     let (alice, phone) = alice(&host);
-    let Some(cgroup) = Cgroup::of_a_user() else { return };
+    let Some(cgroup) = Cgroup::of_a_user() else {
+        return;
+    };
     let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &["--pause"]);
     pam.expect("pause");
     cgroup.takes(pam.process());
@@ -304,7 +433,10 @@ fn a_frozen_host_holds_nothing() {
     alice.with_key().enters_with(&phone.code());
     cgroup.freezes(false);
     let ended = pam.ends();
-    assert!(!ended.entered() && ended.signal.is_none(), "the code was used elsewhere: {ended:?}");
+    assert!(
+        !ended.entered() && ended.signal.is_none(),
+        "the code was used elsewhere: {ended:?}"
+    );
 }
 
 /// A cgroup that a user owns.
@@ -318,7 +450,10 @@ impl Cgroup {
     /// None where the host has no freezer.
     fn of_a_user() -> Option<Cgroup> {
         let mounts = [
-            ("/sys/fs/cgroup/freezer", ("freezer.state", ["THAWED", "FROZEN"])),
+            (
+                "/sys/fs/cgroup/freezer",
+                ("freezer.state", ["THAWED", "FROZEN"]),
+            ),
             ("/sys/fs/cgroup/unified", ("cgroup.freeze", ["0", "1"])),
             ("/sys/fs/cgroup", ("cgroup.freeze", ["0", "1"])),
         ];
@@ -335,20 +470,27 @@ impl Cgroup {
 
     #[track_caller]
     fn takes(&self, process: u32) {
-        fs::write(format!("{}/cgroup.procs", self.folder), process.to_string()).expect("root may do it");
+        fs::write(format!("{}/cgroup.procs", self.folder), process.to_string())
+            .expect("root may do it");
     }
 
     #[track_caller]
     fn freezes(&self, frozen: bool) {
         let (file, words) = self.freezer;
-        fs::write(format!("{}/{file}", self.folder), words[usize::from(frozen)]).expect("root may do it");
+        fs::write(
+            format!("{}/{file}", self.folder),
+            words[usize::from(frozen)],
+        )
+        .expect("root may do it");
     }
 }
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
         self.freezes(false);
-        patiently("the cgroup is removed", || fs::remove_dir(&self.folder).map(Some));
+        patiently("the cgroup is removed", || {
+            fs::remove_dir(&self.folder).map(Some)
+        });
     }
 }
 
@@ -370,7 +512,11 @@ fn a_transaction_may_begin_with_the_one_and_end_with_the_other() {
         assert_eq!(running(REAL_PROGRAM).len(), 1);
         pam.answers(&Answer::from(&*phone.code()));
         pam.expect("pause");
-        daemon = if is_daemon { None } else { Some(Posternd::start()) };
+        daemon = if is_daemon {
+            None
+        } else {
+            Some(Posternd::start())
+        };
         pam.goes_on();
         let ended = pam.ends();
         assert!(ended.entered(), "daemon first: {is_daemon}: {ended:?}");
@@ -396,7 +542,11 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
     fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).expect("root may do it");
     let secret = write("carol", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n", 0o600);
     let account = format!("[[account]]\nname = \"carol\"\nsecret_file = \"{secret}\"\n");
-    let config = write("own.toml", &format!("[pam]\nprompt = \"Own: \"\n{account}"), 0o600);
+    let config = write(
+        "own.toml",
+        &format!("[pam]\nprompt = \"Own: \"\n{account}"),
+        0o600,
+    );
     host.pam(
         "guest",
         &format!(
@@ -425,7 +575,15 @@ fn a_configuration_of_the_lines_own_goes_to_the_fallback() {
 
 fn denied_as_alice() -> PamEnded {
     // the clock is root's
-    let tool = ["env", "-u", "LD_PRELOAD", "setpriv", "--reuid", "alice", "--clear-groups"];
+    let tool = [
+        "env",
+        "-u",
+        "LD_PRELOAD",
+        "setpriv",
+        "--reuid",
+        "alice",
+        "--clear-groups",
+    ];
     PamHost::start_under(&tool, PAM_HOST, "guest", b"alice", &[]).ends()
 }
 
@@ -440,14 +598,26 @@ fn the_module_opens_nothing_but_its_socket() {
         host.clock.forward(30);
         let daemon = with_daemon.then(Posternd::start);
         let calls = traced_login(&phone);
-        let connects: Vec<&str> = calls.lines().filter(|line| line.starts_with("connect(")).collect();
-        assert!(connects.len() == 2 && connects.iter().all(|line| line.contains(HOST_SOCKET)), "{calls}");
+        let connects: Vec<&str> = calls
+            .lines()
+            .filter(|line| line.starts_with("connect("))
+            .collect();
+        assert!(
+            connects.len() == 2 && connects.iter().all(|line| line.contains(HOST_SOCKET)),
+            "{calls}"
+        );
         // stat is not open: it looks at who may write the fallback
-        let opens = calls.lines().filter(|line| line.starts_with("open") || line.starts_with("execve"));
+        let opens = calls
+            .lines()
+            .filter(|line| line.starts_with("open") || line.starts_with("execve"));
         // of the C library's, for the time in a log line
-        let opens = opens.filter(|line| !line.contains("/zoneinfo/") && !line.contains("/etc/localtime"));
+        let opens =
+            opens.filter(|line| !line.contains("/zoneinfo/") && !line.contains("/etc/localtime"));
         assert_eq!(opens.count(), 0, "{calls}");
-        let sockets = calls.lines().filter(|line| line.starts_with("socketpair(")).count();
+        let sockets = calls
+            .lines()
+            .filter(|line| line.starts_with("socketpair("))
+            .count();
         assert_eq!(sockets, if with_daemon { 0 } else { 4 }, "{calls}");
         drop(daemon);
     }
@@ -462,7 +632,14 @@ fn traced_login(phone: &Phone) -> String {
     pam.expect("pause");
     let process = pam.process().to_string();
     let mut tracer = Command::new("strace")
-        .args(["-qq", "-e", "trace=open,openat,openat2,creat,execve,connect,socketpair", "-o", trace, "-p"])
+        .args([
+            "-qq",
+            "-e",
+            "trace=open,openat,openat2,creat,execve,connect,socketpair",
+            "-o",
+            trace,
+            "-p",
+        ])
         .arg(&process)
         .spawn()
         .expect("strace is installed");

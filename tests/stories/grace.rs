@@ -28,7 +28,10 @@ pub(crate) fn a_code_is_not_asked_again_within_its_time_from_the_same_address() 
 
     // elsewhere it is, and there it begins another
     host.clock.forward(30);
-    alice.with_key().from("127.0.1.7").enters_with(&phone.code());
+    alice
+        .with_key()
+        .from("127.0.1.7")
+        .enters_with(&phone.code());
     alice.with_key().from("127.0.1.7").enters();
 
     host.clock.forward(3600 - 31);
@@ -36,7 +39,9 @@ pub(crate) fn a_code_is_not_asked_again_within_its_time_from_the_same_address() 
     host.clock.forward(1);
     alice.with_key().enters_with(&phone.code());
     alice.with_key().enters();
-    let accepted = Postern::call("log alice --event accepted --json").does().out;
+    let accepted = Postern::call("log alice --event accepted --json")
+        .does()
+        .out;
     assert_eq!(accepted.lines().count(), 3, "{accepted}");
 }
 
@@ -46,7 +51,10 @@ fn a_clock_set_back_and_a_delay_leave_nothing_of_it() {
     let host = Host::fresh();
     let (alice, phone) = entered(&host, ONE_HOUR);
     host.clock.back(60);
-    alice.with_key().is_refused(&phone.code(), "This host's clock stands before your last sign-in");
+    alice.with_key().is_refused(
+        &phone.code(),
+        "This host's clock stands before your last sign-in",
+    );
     host.clock.forward(60);
     alice.with_key().enters();
 
@@ -56,7 +64,9 @@ fn a_clock_set_back_and_a_delay_leave_nothing_of_it() {
         alice.with_key().is_refused(&code, "That code is wrong");
     }
     host.configure(ONE_HOUR);
-    alice.with_key().is_refused(&phone.code(), "Too many wrong codes");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "Too many wrong codes");
     host.clock.forward(30);
     alice.with_key().enters();
 }
@@ -107,10 +117,14 @@ fn a_changed_password_of_this_host_ends_it() {
     let host = Host::fresh();
     let (alice, phone) = entered(&host, ONE_HOUR);
     alice.with_key().enters();
-    host.pam("changes", "password required pam_permit.so\npassword optional pam_totp.so\n");
+    host.pam(
+        "changes",
+        "password required pam_permit.so\npassword optional pam_totp.so\n",
+    );
     let mut tester = testhost::on_the_clock(std::process::Command::new("pamtester"));
     testhost::finished(tester.args(["changes", "alice", "chauthtok"]));
-    host.journal.says("pam_totp(changes:chauthtok): ended cause=host-password");
+    host.journal
+        .says("pam_totp(changes:chauthtok): ended cause=host-password");
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
 }
@@ -146,7 +160,9 @@ fn before_the_first_factor_everyone_is_asked() {
     );
     for steps in [0, 1] {
         let mut terminal = alice.with_password().dials();
-        terminal.expect("Verification code: ").types(&phone.code_in(steps));
+        terminal
+            .expect("Verification code: ")
+            .types(&phone.code_in(steps));
         terminal.expect("Password: ").types(&alice.password);
         let ended = terminal.ends();
         assert!(ended.entered(), "{}", ended.transcript);
@@ -168,19 +184,30 @@ fn it_counts_for_a_service_that_is_named() {
         "[pam]\ngrace = \"1h\"\nsocket_users = [\"bob\"]\n[pam.service.mail]\nrhost_is_address = true\n",
     );
     let posternd = Posternd::start();
-    host.pam("mail", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    host.pam(
+        "mail",
+        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
+    );
     let enters = |user: &str, typed: &str| {
         let input = "/run/postern-tests/typed";
         std::fs::write(input, format!("{typed}\n")).expect("a file");
         let mut tester = std::process::Command::new("setpriv");
-        tester.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups"]);
+        tester.args([
+            &format!("--reuid={user}"),
+            &format!("--regid={user}"),
+            "--init-groups",
+        ]);
         tester.args(["pamtester", "-I", &format!("rhost={HERE}"), "mail", "alice"]);
-        tester.args(["authenticate", "acct_mgmt"]).stdin(std::fs::File::open(input).expect("a file"));
+        tester
+            .args(["authenticate", "acct_mgmt"])
+            .stdin(std::fs::File::open(input).expect("a file"));
         tester.output().expect("pamtester runs").status.success()
     };
     assert!(enters("bob", &phone.code()));
     assert!(enters("bob", ""));
-    posternd.says(&format!("pam_totp(mail:auth): not needed cause=grace address={HERE} service=mail"));
+    posternd.says(&format!(
+        "pam_totp(mail:auth): not needed cause=grace address={HERE} service=mail"
+    ));
     // of one's own account no address is believed
     assert!(enters("alice", &phone.code_in(1)));
     assert!(!enters("alice", ""));

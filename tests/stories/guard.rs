@@ -12,8 +12,13 @@ fn a_key_alone_is_refused_where_authentication_methods_are_missing() {
     host.change_sshd("AuthenticationMethods", "#AuthenticationMethods");
 
     alice.with_key().is_turned_away();
-    let line = host.journal.says("pam_totp(sshd:account): refused cause=not-asked address=127.0.0.1");
-    assert!(line.contains("set KbdInteractiveAuthentication yes and AuthenticationMethods"), "{line}");
+    let line = host
+        .journal
+        .says("pam_totp(sshd:account): refused cause=not-asked address=127.0.0.1");
+    assert!(
+        line.contains("set KbdInteractiveAuthentication yes and AuthenticationMethods"),
+        "{line}"
+    );
     bob.with_key().enters();
 }
 
@@ -24,7 +29,9 @@ pub(crate) fn the_guard_asks_the_policy_anew() {
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.enrols();
     host.change_sshd("AuthenticationMethods", "#AuthenticationMethods");
-    host.configure("[policy]\nrequired = \"all\"\n[[policy.exempt]]\nnetworks = [\"127.0.1.0/24\"]\n");
+    host.configure(
+        "[policy]\nrequired = \"all\"\n[[policy.exempt]]\nnetworks = [\"127.0.1.0/24\"]\n",
+    );
 
     bob.with_key().is_turned_away();
     host.journal.says("refused cause=not-enrolled");
@@ -44,7 +51,9 @@ fn password_authentication_alone_never_enters() {
     host.change_sshd("PasswordAuthentication no", "PasswordAuthentication yes");
     host.change_sshd("AuthenticationMethods", "#AuthenticationMethods");
 
-    let sign_in = alice.with_password().option("PreferredAuthentications=password");
+    let sign_in = alice
+        .with_password()
+        .option("PreferredAuthentications=password");
     let mut terminal = sign_in.dials();
     terminal.expect("'s password: ").types(&alice.password);
     let ended = terminal.ends();
@@ -60,9 +69,15 @@ fn without_keyboard_interactive_the_key_alone_is_refused() {
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     alice.enrols();
     host.change_sshd("AuthenticationMethods", "#AuthenticationMethods");
-    host.change_sshd("KbdInteractiveAuthentication yes", "KbdInteractiveAuthentication no");
+    host.change_sshd(
+        "KbdInteractiveAuthentication yes",
+        "KbdInteractiveAuthentication no",
+    );
 
     alice.with_key().is_turned_away();
     bob.with_key().enters();
-    assert_eq!(testhost::Store::open().number("SELECT count(*) FROM failure"), 0);
+    assert_eq!(
+        testhost::Store::open().number("SELECT count(*) FROM failure"),
+        0
+    );
 }

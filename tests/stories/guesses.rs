@@ -29,13 +29,22 @@ pub(crate) fn the_sixth_wrong_code_meets_a_delay() {
     let phone = alice.enrols();
 
     five_wrong_codes(&alice, &phone);
-    alice.with_key().is_refused(&phone.wrong(), "Too many wrong codes: wait 30 s, or enter a recovery code");
+    alice.with_key().is_refused(
+        &phone.wrong(),
+        "Too many wrong codes: wait 30 s, or enter a recovery code",
+    );
     host.journal.says("refused cause=delayed-30s");
     host.clock.forward(29);
-    alice.with_key().is_refused(&phone.code(), "Too many wrong codes: wait 1 s");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "Too many wrong codes: wait 1 s");
     host.clock.forward(1);
-    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
-    alice.with_key().is_refused(&phone.code(), "Too many wrong codes: wait 60 s");
+    alice
+        .with_key()
+        .is_refused(&phone.wrong(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "Too many wrong codes: wait 60 s");
     assert_eq!(Store::open().number("SELECT sum(cost) FROM failure"), 6);
     host.clock.forward(60);
     alice.with_key().enters_with(&phone.code());
@@ -51,7 +60,9 @@ fn a_delay_outlives_a_restart() {
 
     five_wrong_codes(&alice, &phone);
     host.restart_sshd();
-    alice.with_key().is_refused(&phone.code(), "Too many wrong codes: wait 30 s");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "Too many wrong codes: wait 30 s");
 }
 
 /// A local user's guesses are counted apart, and at the command too.
@@ -63,14 +74,25 @@ fn guesses_at_verify_are_delayed_and_leave_ssh_alone() {
     let phone = alice.enrols();
 
     for code in phone.wrong_codes(5) {
-        let said = Postern::call("verify alice --json").input(&code).refuses().json();
+        let said = Postern::call("verify alice --json")
+            .input(&code)
+            .refuses()
+            .json();
         assert_eq!(said["verdict"], "wrong");
     }
-    let said = Postern::call("verify alice --json").input(&phone.code()).refuses().json();
-    assert_eq!((said["verdict"].as_str(), said["retry_after"].as_u64()), (Some("limited"), Some(30)));
+    let said = Postern::call("verify alice --json")
+        .input(&phone.code())
+        .refuses()
+        .json();
+    assert_eq!(
+        (said["verdict"].as_str(), said["retry_after"].as_u64()),
+        (Some("limited"), Some(30))
+    );
     alice.with_key().enters_with(&phone.code());
     Postern::call("unlock alice").does();
-    Postern::call("verify alice").input(&phone.code_in(1)).does();
+    Postern::call("verify alice")
+        .input(&phone.code_in(1))
+        .does();
 }
 
 /// DESIGN 6: free of charge are junk, used codes, and prompts that are left.
@@ -85,7 +107,9 @@ fn what_is_no_guess_costs_nothing() {
     for _ in 0..3 {
         alice.with_key().is_refused(&phone.code(), "used already");
         alice.with_key().is_refused("", "That is no code");
-        alice.with_key().is_refused(&alice.password, "That is no code");
+        alice
+            .with_key()
+            .is_refused(&alice.password, "That is no code");
         alice.with_key().is_refused("12345", "That is no code");
     }
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
@@ -100,26 +124,44 @@ fn strangers_guessing_from_many_addresses_do_not_keep_the_owner_out() {
     let alice = host.person("alice");
     let (phone, recovery) = alice.enrols_with_recovery_codes();
     host.pam("sshd", UNKNOWN);
-    alice.with_password().from("127.0.9.1").enters_with(&phone.code());
+    alice
+        .with_password()
+        .from("127.0.9.1")
+        .enters_with(&phone.code());
     host.clock.forward(30);
 
     for (last, code) in (10..).zip(phone.wrong_codes(12)) {
-        let stranger = alice.with_password().password("a guess").from(&format!("127.0.0.{last}"));
+        let stranger = alice
+            .with_password()
+            .password("a guess")
+            .from(&format!("127.0.0.{last}"));
         let mut terminal = stranger.up_to_the_code();
         terminal.types(&code);
         assert!(!terminal.ends().entered());
     }
     host.journal.says("refused cause=delayed-30s");
-    assert_eq!(Store::open().number("SELECT sum(cost) FROM failure WHERE stage = 0"), 5);
+    assert_eq!(
+        Store::open().number("SELECT sum(cost) FROM failure WHERE stage = 0"),
+        5
+    );
 
     // elsewhere, a right code with the right password meets the delay ...
     let mut terminal = alice.with_password().from("127.0.7.1").up_to_the_code();
     terminal.types(&phone.code());
     assert!(!terminal.ends().entered());
     // ... but not at a familiar address, nor after a key, nor with a recovery code
-    alice.with_password().from("127.0.9.1").enters_with(&phone.code());
-    alice.with_key().from("127.0.7.2").enters_with(&phone.code_in(1));
-    alice.with_password().from("127.0.7.3").enters_with(&recovery[0]);
+    alice
+        .with_password()
+        .from("127.0.9.1")
+        .enters_with(&phone.code());
+    alice
+        .with_key()
+        .from("127.0.7.2")
+        .enters_with(&phone.code_in(1));
+    alice
+        .with_password()
+        .from("127.0.7.3")
+        .enters_with(&recovery[0]);
 }
 
 /// L8: ten wrong answers in five minutes, over all accounts.
@@ -132,18 +174,34 @@ fn an_address_that_guesses_at_many_accounts_is_throttled_alone() {
     host.pam("sshd", UNKNOWN);
 
     let guess = |person: &Person, code: &str| {
-        let stranger = person.with_password().password("a guess").from("127.0.0.10");
+        let stranger = person
+            .with_password()
+            .password("a guess")
+            .from("127.0.0.10");
         let mut terminal = stranger.up_to_the_code();
         terminal.types(code);
         assert!(!terminal.ends().entered());
     };
-    of_alice.wrong_codes(5).iter().for_each(|code| guess(&alice, code));
-    of_bob.wrong_codes(5).iter().for_each(|code| guess(&bob, code));
+    of_alice
+        .wrong_codes(5)
+        .iter()
+        .for_each(|code| guess(&alice, code));
+    of_bob
+        .wrong_codes(5)
+        .iter()
+        .for_each(|code| guess(&bob, code));
     guess(&carol, &phone.wrong());
-    host.journal.says("refused cause=address-delayed-300s address=127.0.0.10");
-    carol.with_password().from("127.0.0.11").enters_with(&phone.code());
+    host.journal
+        .says("refused cause=address-delayed-300s address=127.0.0.10");
+    carol
+        .with_password()
+        .from("127.0.0.11")
+        .enters_with(&phone.code());
     host.clock.forward(300);
-    carol.with_password().from("127.0.0.10").enters_with(&phone.code());
+    carol
+        .with_password()
+        .from("127.0.0.10")
+        .enters_with(&phone.code());
 }
 
 /// L8, promise 2: thieves hold the password.
@@ -154,17 +212,35 @@ fn thieves_of_the_password_lock_themselves_out_not_the_owner() {
     let alice = host.person("alice");
     let (phone, recovery) = alice.enrols_with_recovery_codes();
     host.configure("[throttle]\nlock_after = 10\n");
-    alice.with_password().from("127.0.9.1").enters_with(&phone.code());
+    alice
+        .with_password()
+        .from("127.0.9.1")
+        .enters_with(&phone.code());
 
     for (last, code) in (10..).zip(phone.wrong_codes(10)) {
         host.clock.forward(7200);
-        alice.with_password().from(&format!("127.0.0.{last}")).is_refused(&code, "That code is wrong");
+        alice
+            .with_password()
+            .from(&format!("127.0.0.{last}"))
+            .is_refused(&code, "That code is wrong");
     }
     host.clock.forward(7200);
-    alice.with_password().from("127.0.0.30").is_refused(&phone.code(), "Locked after too many wrong codes");
-    alice.with_key().from("127.0.9.1").enters_with(&phone.code());
-    alice.with_password().from("127.0.0.31").enters_with(&recovery[0]);
-    alice.with_password().from("127.0.0.32").enters_with(&phone.code_in(1));
+    alice
+        .with_password()
+        .from("127.0.0.30")
+        .is_refused(&phone.code(), "Locked after too many wrong codes");
+    alice
+        .with_key()
+        .from("127.0.9.1")
+        .enters_with(&phone.code());
+    alice
+        .with_password()
+        .from("127.0.0.31")
+        .enters_with(&recovery[0]);
+    alice
+        .with_password()
+        .from("127.0.0.32")
+        .enters_with(&phone.code_in(1));
 }
 
 /// DESIGN 6: after `unlock` by an administrator.
@@ -176,7 +252,9 @@ fn unlock_lifts_delays_and_locks() {
     let phone = alice.enrols();
 
     five_wrong_codes(&alice, &phone);
-    alice.with_key().is_refused(&phone.code(), "Too many wrong codes");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "Too many wrong codes");
     Postern::call("unlock alice").does();
     alice.with_key().enters_with(&phone.code());
     Postern::call("unlock nobody").refuses();

@@ -9,14 +9,24 @@ use testhost::{Host, Terminal, finished};
 /// The module where libpam looks for it.
 #[track_caller]
 fn module() -> String {
-    let folders = fs::read_dir("/usr/lib").expect("/usr/lib").flatten().map(|entry| entry.path());
-    let found = folders.map(|folder| folder.join("security/pam_totp.so")).find(|path| path.exists());
-    found.expect("packaging/install puts it there").display().to_string()
+    let folders = fs::read_dir("/usr/lib")
+        .expect("/usr/lib")
+        .flatten()
+        .map(|entry| entry.path());
+    let found = folders
+        .map(|folder| folder.join("security/pam_totp.so"))
+        .find(|path| path.exists());
+    found
+        .expect("packaging/install puts it there")
+        .display()
+        .to_string()
 }
 
 /// What a process holds open below a folder.
 fn held(process: u32, folder: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(format!("/proc/{process}/fd")).expect("the process runs").flatten();
+    let entries = fs::read_dir(format!("/proc/{process}/fd"))
+        .expect("the process runs")
+        .flatten();
     entries
         .filter_map(|entry| fs::read_link(entry.path()).ok())
         .filter(|path| path.starts_with(folder))
@@ -33,14 +43,29 @@ fn the_module_links_what_every_host_has_and_nothing_else() {
         .filter(|line| line.contains("(NEEDED)"))
         .filter_map(|line| line.split(['[', ']']).nth(1))
         .collect();
-    let allowed = ["libpam.so.", "libc.so.", "libm.so.", "libgcc_s.so.", "ld-linux"];
+    let allowed = [
+        "libpam.so.",
+        "libc.so.",
+        "libm.so.",
+        "libgcc_s.so.",
+        "ld-linux",
+    ];
     for library in &needed {
-        assert!(allowed.iter().any(|name| library.starts_with(name)), "{needed:?}");
+        assert!(
+            allowed.iter().any(|name| library.starts_with(name)),
+            "{needed:?}"
+        );
     }
-    assert!(dynamic.contains("NODELETE") && dynamic.contains("NOW"), "{dynamic}");
+    assert!(
+        dynamic.contains("NODELETE") && dynamic.contains("NOW"),
+        "{dynamic}"
+    );
     let segments = finished(Command::new("readelf").args(["--segments", "--wide", &module()]));
     assert!(segments.contains("GNU_RELRO"), "{segments}");
-    let stack = segments.lines().find(|line| line.contains("GNU_STACK")).expect("a GNU_STACK segment");
+    let stack = segments
+        .lines()
+        .find(|line| line.contains("GNU_STACK"))
+        .expect("a GNU_STACK segment");
     assert!(!stack.contains("RWE"), "{stack}");
 }
 
@@ -49,9 +74,19 @@ fn the_module_links_what_every_host_has_and_nothing_else() {
 fn the_module_exports_the_six_hooks_and_nothing_else() {
     let _host = Host::fresh();
     let symbols = finished(Command::new("nm").args(["--dynamic", "--defined-only", &module()]));
-    let mut names: Vec<&str> = symbols.lines().filter_map(|line| line.split(' ').next_back()).collect();
+    let mut names: Vec<&str> = symbols
+        .lines()
+        .filter_map(|line| line.split(' ').next_back())
+        .collect();
     names.sort_unstable();
-    let hooks = ["acct_mgmt", "authenticate", "chauthtok", "close_session", "open_session", "setcred"];
+    let hooks = [
+        "acct_mgmt",
+        "authenticate",
+        "chauthtok",
+        "close_session",
+        "open_session",
+        "setcred",
+    ];
     assert_eq!(names, hooks.map(|hook| format!("pam_sm_{hook}")));
 }
 
@@ -79,7 +114,11 @@ pub(crate) fn no_descriptor_is_left_open_in_sshd() {
     assert!(!sessions.is_empty());
     for process in sessions {
         for folder in ["/var/lib/postern", "/etc/postern"] {
-            assert_eq!(held(process, folder), Vec::<PathBuf>::new(), "process {process}");
+            assert_eq!(
+                held(process, folder),
+                Vec::<PathBuf>::new(),
+                "process {process}"
+            );
         }
     }
     shell.types("exit");
@@ -94,7 +133,12 @@ fn sudo_asks_for_the_code_and_is_left_as_it_was() {
     let alice = host.person("alice");
     let phone = alice.enrols();
     // no clock but the real one reaches a setuid program
-    host.clock.set(SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs());
+    host.clock.set(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a clock after 1970")
+            .as_secs(),
+    );
     fs::write(
         "/etc/sudoers.d/postern-tests",
         "alice ALL=(ALL) ALL\nDefaults !use_pty, timestamp_timeout=0\n",
@@ -102,15 +146,22 @@ fn sudo_asks_for_the_code_and_is_left_as_it_was() {
     .expect("a drop-in can be written");
     let sudo = |command: &str| {
         let mut terminal = Terminal::run(alice.on_this_host(&format!("sudo {command}")));
-        terminal.expect("password for alice: ").types(&alice.password).expect("Verification code: ");
+        terminal
+            .expect("password for alice: ")
+            .types(&alice.password)
+            .expect("Verification code: ");
         terminal
     };
 
     let mut terminal = sudo("id -un");
-    terminal.types(&phone.wrong()).expect("That code is wrong").expect("Verification code: ");
+    terminal
+        .types(&phone.wrong())
+        .expect("That code is wrong")
+        .expect("Verification code: ");
     terminal.types(&phone.code()).expect("root");
     assert!(terminal.ends().status.success());
-    host.journal.says("pam_totp(sudo:auth): accepted cause=code address=- service=sudo user=\"alice\"");
+    host.journal
+        .says("pam_totp(sudo:auth): accepted cause=code address=- service=sudo user=\"alice\"");
 
     let mut terminal = sudo("sh -c 'echo running as $PPID; sleep 300'");
     terminal.types(&phone.code_in(1)).expect("running as ");

@@ -66,7 +66,12 @@ fn threads_that_end_after_their_login_crash_no_host() {
     let host = Host::fresh();
     let phone = a_service_that_asks_once(&host);
 
-    let mut pam = PamHost::start(PAM_HOST, "guest", b"alice", &["--cycles", "25", "--threads", "4"]);
+    let mut pam = PamHost::start(
+        PAM_HOST,
+        "guest",
+        b"alice",
+        &["--cycles", "25", "--threads", "4"],
+    );
     for _ in 0..25 {
         (0..THREADS).for_each(|_| drop(pam.expect("prompt")));
         host.clock.forward(30);
@@ -75,7 +80,10 @@ fn threads_that_end_after_their_login_crash_no_host() {
     let ended = pam.ends();
     assert_eq!(ended.signal, None);
     let numbers = ended.all("authenticate");
-    let entered = numbers.iter().filter(|number| ***number == json!(0)).count();
+    let entered = numbers
+        .iter()
+        .filter(|number| ***number == json!(0))
+        .count();
     assert_eq!((numbers.len(), entered), (25 * THREADS, 25), "{ended:?}");
 }
 
@@ -97,11 +105,22 @@ fn what_was_typed_is_gone_from_memory_after_the_login() {
     ];
     for (typed, number) in answers {
         // what is freed without being wiped loses its first bytes, and a usual size is soon used anew
-        let ended = one_login(&["--memory"], &Answer::from(&*format!("{}{typed}", " ".repeat(480))));
+        let ended = one_login(
+            &["--memory"],
+            &Answer::from(&*format!("{}{typed}", " ".repeat(480))),
+        );
         assert_eq!(ended.number(), Some(number), "{ended:?}");
         // the search finds what there is to find
-        assert_eq!(ended.all("made")[0]["typed"].as_array().map(Vec::len), Some(1), "{ended:?}");
-        assert_eq!(ended.all("after"), [&json!({ "typed": [], "plain": [] })], "{typed}");
+        assert_eq!(
+            ended.all("made")[0]["typed"].as_array().map(Vec::len),
+            Some(1),
+            "{ended:?}"
+        );
+        assert_eq!(
+            ended.all("after"),
+            [&json!({ "typed": [], "plain": [] })],
+            "{typed}"
+        );
     }
 }
 
@@ -109,7 +128,11 @@ fn what_was_typed_is_gone_from_memory_after_the_login() {
 #[track_caller]
 fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
     const REPORT: &str = "/run/postern-tests/valgrind";
-    let tool = ["valgrind", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible"];
+    let tool = [
+        "valgrind",
+        "--leak-check=full",
+        "--show-leak-kinds=definite,indirect,possible",
+    ];
     let report = format!("--log-file={REPORT}");
     let (tool, cycles) = ([&tool[..], &[&report]].concat(), (2 * logins).to_string());
     let mut pam = PamHost::start_under(&tool, PAM_HOST, "guest", b"alice", &["--cycles", &cycles]);
@@ -124,7 +147,11 @@ fn under_valgrind(host: &Host, phone: &Phone, logins: usize) -> String {
     }
     let ended = pam.ends();
     let numbers = ended.all("authenticate");
-    let meant: Vec<Value> = [11, 0].repeat(logins).into_iter().map(Value::from).collect();
+    let meant: Vec<Value> = [11, 0]
+        .repeat(logins)
+        .into_iter()
+        .map(Value::from)
+        .collect();
     assert_eq!(numbers, meant.iter().collect::<Vec<_>>(), "{ended:?}");
     fs::read_to_string(REPORT).expect("valgrind writes its report")
 }
@@ -139,7 +166,9 @@ fn valgrind_finds_no_fault_and_no_leak_in_many_logins() {
         let report = under_valgrind(&host, &phone, logins);
         assert!(report.contains("ERROR SUMMARY: 0 errors"), "{report}");
         assert!(!report.contains("pam_totp.so"), "{report}");
-        let at_exit = report.lines().find_map(|line| line.split_once("in use at exit: "));
+        let at_exit = report
+            .lines()
+            .find_map(|line| line.split_once("in use at exit: "));
         at_exit.unwrap_or_else(|| panic!("{report}")).1.to_owned()
     });
     assert_eq!(kept[0], kept[1]);

@@ -18,16 +18,29 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
     // how many failures there ever were is the one thing that a try leaves
-    let dump =
-        || Store::open().dump().lines().filter(|l| !l.starts_with("sqlite_sequence")).collect::<String>();
+    let dump = || {
+        Store::open()
+            .dump()
+            .lines()
+            .filter(|l| !l.starts_with("sqlite_sequence"))
+            .collect::<String>()
+    };
     let before = dump();
 
     let setup = || {
         let mut terminal = Terminal::run(alice.postern("enroll").command());
         terminal.expect(PROMPT).types(&alice.password);
-        let screen = terminal.expect("Scan it, then enter the code that your app shows: ").screen();
-        assert!(!screen.contains(&alice.password), "what is typed does not show");
-        let url = screen.lines().find_map(|line| line.strip_prefix("URL: ")).expect("a URL");
+        let screen = terminal
+            .expect("Scan it, then enter the code that your app shows: ")
+            .screen();
+        assert!(
+            !screen.contains(&alice.password),
+            "what is typed does not show"
+        );
+        let url = screen
+            .lines()
+            .find_map(|line| line.strip_prefix("URL: "))
+            .expect("a URL");
         let phone = Phone::scans(url.trim());
         (terminal, phone)
     };
@@ -37,24 +50,55 @@ fn the_right_password_of_this_host_sets_up_the_first_second_factor() {
     assert_eq!(dump(), before, "a setup that is cut off leaves no trace");
 
     let (mut terminal, phone) = setup();
-    terminal.types(&phone.code()).expect("type \"saved\": ").types("saved");
+    terminal
+        .types(&phone.code())
+        .expect("type \"saved\": ")
+        .types("saved");
     let ended = terminal.ends();
-    assert!(ended.transcript.contains("the second factor of alice is on"), "{}", ended.transcript);
+    assert!(
+        ended
+            .transcript
+            .contains("the second factor of alice is on"),
+        "{}",
+        ended.transcript
+    );
     assert_eq!(alice.postern("status --json").does().json()["state"], "on");
     alice.with_key().enters_with(&phone.code_in(1));
-    let enrolled = Postern::call("log alice --json --event enrolled").does().json();
-    assert_eq!((&enrolled["actor"], &enrolled["door"]), (&"alice".into(), &"postern".into()));
+    let enrolled = Postern::call("log alice --json --event enrolled")
+        .does()
+        .json();
+    assert_eq!(
+        (&enrolled["actor"], &enrolled["door"]),
+        (&"alice".into(), &"postern".into())
+    );
 
-    let again = alice.postern("enroll").input(&format!("{}\n", alice.password)).refuses();
-    assert!(again.err.contains("has a second factor already"), "{}", again.err);
+    let again = alice
+        .postern("enroll")
+        .input(&format!("{}\n", alice.password))
+        .refuses();
+    assert!(
+        again.err.contains("has a second factor already"),
+        "{}",
+        again.err
+    );
     let bob = host.person("bob");
-    let others = bob.postern("enroll alice").input(&format!("{}\n", alice.password)).refuses();
-    assert!(others.err.contains("another account than your own, bob"), "{}", others.err);
+    let others = bob
+        .postern("enroll alice")
+        .input(&format!("{}\n", alice.password))
+        .refuses();
+    assert!(
+        others.err.contains("another account than your own, bob"),
+        "{}",
+        others.err
+    );
     // other stories sign in with names that are no text
     let auth = fs::read("/var/log/auth.log").expect("rsyslogd writes it");
     let auth = String::from_utf8_lossy(&auth).into_owned();
     for log in [posternd.log(), helper.log(), auth] {
-        assert!(!log.contains(&alice.password) && !log.contains("panicked"), "{log}");
+        assert!(
+            !log.contains(&alice.password) && !log.contains("panicked"),
+            "{log}"
+        );
     }
 }
 
@@ -68,27 +112,45 @@ fn wrong_passwords_are_counted_before_the_first_factor_and_delayed() {
     let right = format!("{}\n", alice.password);
 
     for _ in 0..5 {
-        let said = alice.postern("enroll").input("not the password\n").refuses();
+        let said = alice
+            .postern("enroll")
+            .input("not the password\n")
+            .refuses();
         assert!(said.err.contains("That password is wrong"), "{}", said.err);
     }
     let said = alice.postern("enroll").input(&right).refuses();
-    assert!(said.err.contains("Too many wrong passwords: wait 30 s"), "{}", said.err);
+    assert!(
+        said.err.contains("Too many wrong passwords: wait 30 s"),
+        "{}",
+        said.err
+    );
     posternd.says("refused cause=password-wrong address=- service=postern user=\"alice\"");
     posternd.says("refused cause=password-delayed-30s address=- service=postern user=\"alice\"");
     let wrong = "refused cause=wrong address=- user=\"alice\"";
-    assert_eq!(helper.log().matches(wrong).count(), 5, "a delayed one is not asked: {}", helper.log());
+    assert_eq!(
+        helper.log().matches(wrong).count(),
+        5,
+        "a delayed one is not asked: {}",
+        helper.log()
+    );
 
     // what waits for a password keeps no one-time code waiting
     Postern::call("account add alice").does();
     let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
     let code = code.as_str().expect("a code");
     let mut terminal = Terminal::run(alice.postern("enroll").command());
-    terminal.expect(PROMPT).types(code).expect("your app shows: ");
+    terminal
+        .expect(PROMPT)
+        .types(code)
+        .expect("your app shows: ");
     terminal.is_interrupted();
 
     host.clock.forward(31);
     let mut terminal = Terminal::run(alice.postern("enroll").command());
-    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ");
+    terminal
+        .expect(PROMPT)
+        .types(&alice.password)
+        .expect("your app shows: ");
     terminal.is_interrupted();
     assert!(!Store::open().dump().contains(&alice.password));
 }
@@ -102,14 +164,26 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     let refused_at_once = |why: &str| {
         for _ in 0..3 {
             let began = Instant::now();
-            let said = alice.postern("enroll").input(&format!("{}\n", alice.password)).refuses();
-            assert!(began.elapsed() < Duration::from_secs(2), "{why}: {:?}", began.elapsed());
+            let said = alice
+                .postern("enroll")
+                .input(&format!("{}\n", alice.password))
+                .refuses();
             assert!(
-                said.err.contains("ask the administrator to start postern-password.socket"),
+                began.elapsed() < Duration::from_secs(2),
+                "{why}: {:?}",
+                began.elapsed()
+            );
+            assert!(
+                said.err
+                    .contains("ask the administrator to start postern-password.socket"),
                 "{}",
                 said.err
             );
-            assert!(said.err.contains("postern one-time-code alice"), "{}", said.err);
+            assert!(
+                said.err.contains("postern one-time-code alice"),
+                "{}",
+                said.err
+            );
         }
     };
     refused_at_once("absent");
@@ -126,9 +200,19 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
          while (my $s = $l->accept) { print $s \"postern-password 2\\n\"; print $s \"yes\\n\"; }";
     fs::set_permissions("/run", PermissionsExt::from_mode(0o777)).expect("root may do it");
     let mut perl = Command::new("setpriv");
-    perl.args(["--reuid=nobody", "--regid=65534", "--clear-groups", "perl", "-e", script, SOCKET]);
+    perl.args([
+        "--reuid=nobody",
+        "--regid=65534",
+        "--clear-groups",
+        "perl",
+        "-e",
+        script,
+        SOCKET,
+    ]);
     let mut impostor = perl.spawn().expect("perl runs");
-    patiently("the impostor listens", || Ok(std::path::Path::new(SOCKET).exists().then_some(())));
+    patiently("the impostor listens", || {
+        Ok(std::path::Path::new(SOCKET).exists().then_some(()))
+    });
     refused_at_once("an impostor");
     impostor.kill().expect("it runs");
     ended(&mut impostor);
@@ -138,11 +222,16 @@ fn without_the_helper_the_person_is_told_at_once_and_a_one_time_code_works() {
     Postern::call("account add alice").does();
     let code = Postern::call("one-time-code alice --json").does().json()["one_time_code"].clone();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
-    terminal.expect(PROMPT).types(code.as_str().expect("a code"));
+    terminal
+        .expect(PROMPT)
+        .types(code.as_str().expect("a code"));
     terminal.expect("your app shows: ");
     terminal.is_interrupted();
     let _helper = PasswordHelper::start();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
-    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ");
+    terminal
+        .expect(PROMPT)
+        .types(&alice.password)
+        .expect("your app shows: ");
     terminal.is_interrupted();
 }

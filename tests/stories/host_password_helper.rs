@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use testhost::{Host, PasswordHelper, Person, Posternd, Terminal, finished, patiently};
 
 const SERVICE: &str = "postern-gate";
-pub(crate) const PROMPT: &str = "Password of alice on this host, or a one-time code from the administrator: ";
+pub(crate) const PROMPT: &str =
+    "Password of alice on this host, or a one-time code from the administrator: ";
 
 #[track_caller]
 pub(crate) fn start_posternd(host: &Host) -> Posternd {
@@ -37,7 +38,11 @@ fn asked(name: &str, password: &str) -> Option<Said> {
 }
 
 fn chage(person: &Person, options: &str) {
-    finished(Command::new("chage").args(options.split_whitespace()).arg(&person.name));
+    finished(
+        Command::new("chage")
+            .args(options.split_whitespace())
+            .arg(&person.name),
+    );
 }
 
 /// A script that the service runs before it asks for the password.
@@ -46,7 +51,10 @@ fn through_script(host: &Host, script: &str) {
     fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("the tests' folder can be written");
     fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("root may do it");
     let first = format!("auth optional pam_exec.so quiet {path}\n");
-    host.pam(SERVICE, &format!("{first}@include common-auth\n@include common-account\n"));
+    host.pam(
+        SERVICE,
+        &format!("{first}@include common-auth\n@include common-account\n"),
+    );
 }
 
 /// N8, E4, E6
@@ -59,23 +67,38 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
     let right = |person: &Person| asked(&person.name, &person.password);
-    assert_eq!((right(&alice), right(&bob)), (Some(Said::Right), Some(Said::Right)));
+    assert_eq!(
+        (right(&alice), right(&bob)),
+        (Some(Said::Right), Some(Said::Right))
+    );
     assert_eq!(helper.log(), "", "a right one leaves no line");
     let because = |cause: &str, user: &str| {
-        helper.says(&format!("refused cause={cause} address=192.0.2.7 user={user:?}"));
+        helper.says(&format!(
+            "refused cause={cause} address=192.0.2.7 user={user:?}"
+        ));
     };
 
     chage(&alice, "-E 0");
     assert_eq!(right(&alice), Some(Said::Wrong));
     // Debian's common-account ends with pam_deny
     because("account-refused", "alice");
-    let said = alice.postern("enroll").input(&format!("{}\n", alice.password)).refuses();
-    assert!(said.err.contains("or your account may not be entered"), "{}", said.err);
+    let said = alice
+        .postern("enroll")
+        .input(&format!("{}\n", alice.password))
+        .refuses();
+    assert!(
+        said.err.contains("or your account may not be entered"),
+        "{}",
+        said.err
+    );
     chage(&alice, "-E -1 -d 0");
     assert_eq!(right(&alice), Some(Said::Wrong));
     because("password-expired", "alice");
     chage(&alice, "-d 2020-01-01");
-    host.pam(SERVICE, "auth required pam_unix.so\naccount required pam_unix.so\n");
+    host.pam(
+        SERVICE,
+        "auth required pam_unix.so\naccount required pam_unix.so\n",
+    );
     chage(&alice, "-E 0");
     assert_eq!(right(&alice), Some(Said::Wrong));
     because("account-expired", "alice");
@@ -90,17 +113,32 @@ fn whoever_may_not_enter_is_refused_with_the_right_password_too() {
     // root is nobody's business, and who has no password has none that is right
     let shadow = fs::read_to_string("/etc/shadow").expect("root may");
     finished(Command::new("usermod").args(["--password", "", "bob"]));
-    assert_eq!((asked("bob", "anything"), asked("root", "anything")), (Some(Said::Wrong), Some(Said::Wrong)));
+    assert_eq!(
+        (asked("bob", "anything"), asked("root", "anything")),
+        (Some(Said::Wrong), Some(Said::Wrong))
+    );
     because("root", "root");
     for name in ["nobody-has-this-name", "ALICE", "alice "] {
-        let Ok(name) = name.parse::<shared::name::UserName>() else { continue };
-        assert_eq!(asked(name.as_str(), &alice.password), Some(Said::Wrong), "{name}");
+        let Ok(name) = name.parse::<shared::name::UserName>() else {
+            continue;
+        };
+        assert_eq!(
+            asked(name.as_str(), &alice.password),
+            Some(Said::Wrong),
+            "{name}"
+        );
     }
     fs::write("/etc/shadow", shadow).expect("root may");
 
     // stacks that would let everyone in
-    for stack in ["auth sufficient pam_rootok.so", "auth sufficient pam_permit.so"] {
-        host.pam(SERVICE, &format!("{stack}\naccount required pam_permit.so\n"));
+    for stack in [
+        "auth sufficient pam_rootok.so",
+        "auth sufficient pam_permit.so",
+    ] {
+        host.pam(
+            SERVICE,
+            &format!("{stack}\naccount required pam_permit.so\n"),
+        );
         assert_eq!(asked("alice", "anything"), Some(Said::Wrong), "{stack}");
         because("not-looked-at", "alice");
     }
@@ -134,9 +172,16 @@ fn nobody_but_the_daemons_gets_an_answer() {
         )
     };
     let (said, error) = asks_as("alice", "nogroup");
-    assert!(said.is_empty() && error.contains("Permission denied"), "{said}{error}");
+    assert!(
+        said.is_empty() && error.contains("Permission denied"),
+        "{said}{error}"
+    );
     for daemon in ["postern-gate", "posternd"] {
-        assert_eq!(asks_as(daemon, "postern").0, "postern-password 2\nyes\n", "{daemon}");
+        assert_eq!(
+            asks_as(daemon, "postern").0,
+            "postern-password 2\nyes\n",
+            "{daemon}"
+        );
     }
     // even if anyone could connect
     fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o666)).expect("root may do it");
@@ -145,18 +190,31 @@ fn nobody_but_the_daemons_gets_an_answer() {
         helper.says("refused cause=peer uid=");
     }
 
-    for nonsense in
-        [vec![], vec![0; 3], vec![b'x'; 1 << 20], b"alice\0\0known\0\0".to_vec(), b"GET / HTTP/1.1".to_vec()]
-    {
-        assert_eq!(PasswordHelper::hears(&nonsense).as_deref(), Some(b"".as_slice()));
+    for nonsense in [
+        vec![],
+        vec![0; 3],
+        vec![b'x'; 1 << 20],
+        b"alice\0\0known\0\0".to_vec(),
+        b"GET / HTTP/1.1".to_vec(),
+    ] {
+        assert_eq!(
+            PasswordHelper::hears(&nonsense).as_deref(),
+            Some(b"".as_slice())
+        );
     }
     helper.says("refused cause=no-question");
     assert_eq!(asked("alice", &alice.password), Some(Said::Right));
     assert_eq!(helper.questions().len(), 0);
     assert!(!helper.log().contains(&alice.password) && !helper.log().contains("panicked"));
     // it is no program for others
-    let said = alice.on_this_host("/usr/libexec/postern-password </dev/null").output().expect("it runs");
-    assert!(String::from_utf8_lossy(&said.stderr).contains("no listening socket"), "{said:?}");
+    let said = alice
+        .on_this_host("/usr/libexec/postern-password </dev/null")
+        .output()
+        .expect("it runs");
+    assert!(
+        String::from_utf8_lossy(&said.stderr).contains("no listening socket"),
+        "{said:?}"
+    );
 }
 
 /// A PAM module may hang or crash: that question alone ends, and costs its try.
@@ -170,26 +228,56 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
     through_script(&host, "[ \"$PAM_USER\" != bob ] || sleep 600");
     let began = Instant::now();
     std::thread::scope(|scope| {
-        let hung: Vec<_> = (0..4).map(|_| scope.spawn(|| asked("bob", &bob.password))).collect();
-        patiently("two of bob's questions hang", || Ok((helper.questions().len() >= 4).then_some(())));
+        let hung: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| asked("bob", &bob.password)))
+            .collect();
+        patiently("two of bob's questions hang", || {
+            Ok((helper.questions().len() >= 4).then_some(()))
+        });
         let asked_alice = Instant::now();
         assert_eq!(asked("alice", &alice.password), Some(Said::Right));
-        assert!(asked_alice.elapsed() < Duration::from_secs(3), "{:?}", asked_alice.elapsed());
+        assert!(
+            asked_alice.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            asked_alice.elapsed()
+        );
         // meanwhile the password stands in no process's arguments or environment
         for entry in fs::read_dir("/proc").expect("there is a /proc").flatten() {
             for what in ["cmdline", "environ"] {
                 let held = fs::read(entry.path().join(what)).unwrap_or_default();
-                assert!(!String::from_utf8_lossy(&held).contains(&bob.password), "{entry:?}");
+                assert!(
+                    !String::from_utf8_lossy(&held).contains(&bob.password),
+                    "{entry:?}"
+                );
             }
         }
-        let heard: Vec<_> = hung.into_iter().map(|thread| thread.join().expect("no panic")).collect();
-        assert_eq!(heard.iter().filter(|said| said.is_none()).count(), 2, "{heard:?}");
-        assert_eq!(heard.iter().filter(|said| **said == Some(Said::Unasked)).count(), 2, "{heard:?}");
+        let heard: Vec<_> = hung
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect();
+        assert_eq!(
+            heard.iter().filter(|said| said.is_none()).count(),
+            2,
+            "{heard:?}"
+        );
+        assert_eq!(
+            heard
+                .iter()
+                .filter(|said| **said == Some(Said::Unasked))
+                .count(),
+            2,
+            "{heard:?}"
+        );
     });
     let took = began.elapsed();
-    assert!(took > Duration::from_secs(19) && took < Duration::from_secs(26), "{took:?}");
+    assert!(
+        took > Duration::from_secs(19) && took < Duration::from_secs(26),
+        "{took:?}"
+    );
     helper.says("refused cause=unanswered address=192.0.2.7 user=\"bob\"");
-    patiently("no question is left", || Ok(helper.questions().is_empty().then_some(())));
+    patiently("no question is left", || {
+        Ok(helper.questions().is_empty().then_some(()))
+    });
 
     // by hand, and killed in the middle: the question ends with the helper, and the person is told
     through_script(
@@ -199,15 +287,25 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
     assert_eq!(asked("alice", &alice.password), None);
     helper.says("refused cause=unanswered address=192.0.2.7 user=\"alice\": PAM gave no answer: the process");
     let mut helper = helper;
-    let enroll =
-        |person: &Person| person.postern("enroll").input(&format!("{}\n", person.password)).refuses();
+    let enroll = |person: &Person| {
+        person
+            .postern("enroll")
+            .input(&format!("{}\n", person.password))
+            .refuses()
+    };
     std::thread::scope(|scope| {
         let hangs = scope.spawn(|| enroll(&bob));
-        patiently("bob's question hangs", || Ok((helper.questions().len() >= 2).then_some(())));
+        patiently("bob's question hangs", || {
+            Ok((helper.questions().len() >= 2).then_some(()))
+        });
         let questions = helper.questions();
         helper.crash();
         let said = hangs.join().expect("no panic");
-        assert!(said.err.contains("could not be checked in time"), "{}", said.err);
+        assert!(
+            said.err.contains("could not be checked in time"),
+            "{}",
+            said.err
+        );
         let asking = questions.first().expect("a process");
         patiently("the question has ended", || {
             Ok((!std::path::Path::new(&format!("/proc/{asking}")).exists()).then_some(()))
@@ -217,7 +315,10 @@ fn a_module_that_hangs_or_crashes_stops_nobody_else() {
     through_script(&host, ":");
     helper.restart();
     let mut terminal = Terminal::run(alice.postern("enroll").command());
-    terminal.expect(PROMPT).types(&alice.password).expect("your app shows: ");
+    terminal
+        .expect(PROMPT)
+        .types(&alice.password)
+        .expect("your app shows: ");
     terminal.is_interrupted();
 }
 
@@ -230,12 +331,19 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
     let posternd = start_posternd(&host);
     let helper = PasswordHelper::start();
     let common = fs::read_to_string("/etc/pam.d/common-auth").expect("Debian has it");
-    fs::write("/etc/pam.d/common-auth", format!("{common}auth required pam_totp.so\n")).expect("root may");
+    fs::write(
+        "/etc/pam.d/common-auth",
+        format!("{common}auth required pam_totp.so\n"),
+    )
+    .expect("root may");
     assert_eq!(asked("alice", &alice.password), Some(Said::Unasked));
     let line = common.lines().count() + 1;
     helper.says(&format!("/etc/pam.d/common-auth:{line}: holds pam_totp.so"));
     helper.says("refused cause=service address=192.0.2.7 user=\"alice\"");
-    let said = alice.postern("enroll").input(&format!("{}\n", alice.password)).refuses();
+    let said = alice
+        .postern("enroll")
+        .input(&format!("{}\n", alice.password))
+        .refuses();
     assert!(said.err.contains("cannot be checked now"), "{}", said.err);
     let restarted = PasswordHelper::start();
     restarted.says("until then nobody is let in by a password");
@@ -244,7 +352,11 @@ fn a_service_that_would_ask_for_a_code_is_not_asked_and_the_log_names_the_line()
     let helper = PasswordHelper::start();
     assert_eq!(asked("alice", &alice.password), Some(Said::Right));
     fs::remove_file("/etc/pam.d/postern-gate").expect("root may");
-    assert_eq!(asked("alice", &alice.password), Some(Said::Unasked), "PAM would go by other");
+    assert_eq!(
+        asked("alice", &alice.password),
+        Some(Said::Unasked),
+        "PAM would go by other"
+    );
     helper.says("/etc/pam.d/postern-gate is missing");
     assert!(!posternd.log().contains("panicked"));
 }
@@ -257,10 +369,15 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
     host.pam(SERVICE, "@include common-auth\n@include common-account\n");
     let helper = PasswordHelper::start();
     let asking = || {
-        let arguments = |process: &u32| fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let arguments =
+            |process: &u32| fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
         let is_question =
             |process: &u32| String::from_utf8_lossy(&arguments(process)).contains("--one-question");
-        helper.questions().iter().filter(|process| is_question(process)).count()
+        helper
+            .questions()
+            .iter()
+            .filter(|process| is_question(process))
+            .count()
     };
     let heard = std::thread::scope(|scope| {
         let ask = |number: usize| {
@@ -273,14 +390,26 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
             std::thread::sleep(Duration::from_millis(10));
         }
         assert!((2..=4).contains(&most), "of one address: {most}");
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect::<Vec<_>>()
     });
     // no place, no share left, or no turn within 3 s
     let unasked = |said: &Vec<u8>| Said::read(said) == Some(Said::Unasked);
-    let turned_away = heard.iter().filter(|said| said.as_ref().is_none_or(unasked)).count();
-    assert!(turned_away >= 30, "64 places, 4 turns of an address, and {turned_away} of 100 turned away");
+    let turned_away = heard
+        .iter()
+        .filter(|said| said.as_ref().is_none_or(unasked))
+        .count();
+    assert!(
+        turned_away >= 30,
+        "64 places, 4 turns of an address, and {turned_away} of 100 turned away"
+    );
     for said in heard.into_iter().flatten() {
-        assert!(matches!(Said::read(&said), Some(Said::Wrong | Said::Unasked)), "{said:?}");
+        assert!(
+            matches!(Said::read(&said), Some(Said::Wrong | Said::Unasked)),
+            "{said:?}"
+        );
     }
     assert_eq!(asked("alice", &alice.password), Some(Said::Right));
     // a gate that someone else has taken over: so many about one account, whatever it sends at once
@@ -288,8 +417,11 @@ fn questions_at_once_are_bounded_and_none_is_forgotten() {
         let threads: Vec<_> = (0..40)
             .map(|_| scope.spawn(|| PasswordHelper::hears(&question("alice", "wrong").write())))
             .collect();
-        let said = threads.into_iter().filter_map(|thread| thread.join().expect("no panic"));
-        said.filter(|said| Said::read(said) == Some(Said::Wrong)).count()
+        let said = threads
+            .into_iter()
+            .filter_map(|thread| thread.join().expect("no panic"));
+        said.filter(|said| Said::read(said) == Some(Said::Wrong))
+            .count()
     });
     assert!((1..=30).contains(&got), "{got}");
     assert!(!helper.log().contains("panicked"), "{}", helper.log());

@@ -16,11 +16,22 @@ const TRACE: &str = "/run/postern-tests/password.strace";
 fn systemd_understands_the_units_of_the_helper() {
     let _host = Host::fresh();
     let mut verify = Command::new("systemd-analyze");
-    let said = verify.args(["verify", "--man=no", SOCKET, SERVICE]).output().expect("systemd-analyze runs");
+    let said = verify
+        .args(["verify", "--man=no", SOCKET, SERVICE])
+        .output()
+        .expect("systemd-analyze runs");
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.status.success() && !text.contains("postern"), "{text}");
-    finished(Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=45", SERVICE]));
-    assert_eq!(unit(SOCKET, "ListenStream"), [shared::host_password::SOCKET]);
+    finished(Command::new("systemd-analyze").args([
+        "security",
+        "--offline=yes",
+        "--threshold=45",
+        SERVICE,
+    ]));
+    assert_eq!(
+        unit(SOCKET, "ListenStream"),
+        [shared::host_password::SOCKET]
+    );
     assert_eq!(
         (unit(SOCKET, "SocketGroup"), unit(SOCKET, "SocketMode")),
         (vec!["postern".into()], vec!["0660".into()])
@@ -53,7 +64,10 @@ fn sandbox() -> String {
 fn the_helper_does_without_what_its_unit_forbids() {
     let host = Host::fresh();
     let alice = host.person("alice");
-    host.pam("postern-gate", "@include common-auth\n@include common-account\n");
+    host.pam(
+        "postern-gate",
+        "@include common-auth\n@include common-account\n",
+    );
     let helper = PasswordHelper::start_through(&[
         "strace",
         "--daemonize",
@@ -70,17 +84,32 @@ fn the_helper_does_without_what_its_unit_forbids() {
     let asked = |password: &str| {
         let password = Candidate::typed(password.as_bytes()).expect("a password");
         let name = "alice".parse().expect("a name");
-        let question = Question { name, address: None, class: Class::Known, password };
+        let question = Question {
+            name,
+            address: None,
+            class: Class::Known,
+            password,
+        };
         PasswordHelper::hears(&question.write()).and_then(|said| Said::read(&said))
     };
-    assert_eq!(asked(&alice.password), Some(Said::Right), "{}", helper.log());
+    assert_eq!(
+        asked(&alice.password),
+        Some(Said::Right),
+        "{}",
+        helper.log()
+    );
     assert_eq!(asked("not the password"), Some(Said::Wrong));
     let status = fs::read_to_string(format!("/proc/{}/status", helper.process())).expect("it runs");
-    assert!(status.contains("NoNewPrivs:\t1") && !status.contains("CapBnd:\t000001ffffffffff"), "{status}");
+    assert!(
+        status.contains("NoNewPrivs:\t1") && !status.contains("CapBnd:\t000001ffffffffff"),
+        "{status}"
+    );
     assert!(!helper.log().contains("panicked"), "{}", helper.log());
     drop(helper);
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");
-    let (_, trace) = trace.split_once("execve(\"/usr/libexec/postern-password\"").expect("it was started");
+    let (_, trace) = trace
+        .split_once("execve(\"/usr/libexec/postern-password\"")
+        .expect("it was started");
     forbids_nothing_of(SERVICE, trace, &["accept4", "prctl", "setsockopt"]);
 }

@@ -16,10 +16,15 @@ const FOLDER: &str = "/run/postern-tests/import";
 #[ignore = "needs the test host: tests/run"]
 fn files_of_google_authenticator_keep_what_was_used() {
     let host = prepared();
-    let time =
-        made_by_google_authenticator("time", &["--time-based", "--disallow-reuse", "--minimal-window"]);
+    let time = made_by_google_authenticator(
+        "time",
+        &["--time-based", "--disallow-reuse", "--minimal-window"],
+    );
     let before = google(&time);
-    assert_eq!((before.found[0].floor, before.found[0].recovery.len()), (None, 5));
+    assert_eq!(
+        (before.found[0].floor, before.found[0].recovery.len()),
+        (None, 5)
+    );
     host.pam("google-time", &google_authenticator_line(&time));
 
     let scratch = before.found[0].recovery[0].plain().to_owned();
@@ -29,15 +34,25 @@ fn files_of_google_authenticator_keep_what_was_used() {
     let after = google(&time);
     assert_eq!(after.found[0].secret, before.found[0].secret);
     assert_eq!(after.found[0].floor, Some(now_step(30)));
-    let left: Vec<&str> = after.found[0].recovery.iter().map(|code| code.plain()).collect();
-    assert!(left.len() == 4 && !left.contains(&scratch.as_str()), "the used scratch code is still there");
+    let left: Vec<&str> = after.found[0]
+        .recovery
+        .iter()
+        .map(|code| code.plain())
+        .collect();
+    assert!(
+        left.len() == 4 && !left.contains(&scratch.as_str()),
+        "the used scratch code is still there"
+    );
 
     let counter = made_by_google_authenticator("counter", &["--counter-based", "--window-size=5"]);
     let before = google(&counter);
     assert_eq!(before.found[0].moving, MovingFactor::Counter { next: 1 });
     host.pam("google-counter", &google_authenticator_line(&counter));
     signs_in("google-counter", &code_of(&before.found[0], Step(3)));
-    assert_eq!(google(&counter).found[0].moving, MovingFactor::Counter { next: 4 });
+    assert_eq!(
+        google(&counter).found[0].moving,
+        MovingFactor::Counter { next: 4 }
+    );
 }
 
 /// N7
@@ -46,10 +61,23 @@ fn files_of_google_authenticator_keep_what_was_used() {
 fn a_users_file_of_pam_oath_keeps_what_was_used_in_any_time_zone() {
     let host = prepared();
     let users = format!("{FOLDER}/users.oath");
-    let hex = ["3132333435363738393031323334353637383930", "00112233445566778899aabbccddeeff00112233"];
-    fs::write(&users, format!("HOTP/T30 alice - {}\nHOTP/E/8 alice - {} 4\n", hex[0], hex[1])).unwrap();
+    let hex = [
+        "3132333435363738393031323334353637383930",
+        "00112233445566778899aabbccddeeff00112233",
+    ];
+    fs::write(
+        &users,
+        format!(
+            "HOTP/T30 alice - {}\nHOTP/E/8 alice - {} 4\n",
+            hex[0], hex[1]
+        ),
+    )
+    .unwrap();
     fs::set_permissions(&users, PermissionsExt::from_mode(0o600)).unwrap();
-    host.pam("oath", &format!("auth required pam_oath.so usersfile={users} window=5\n"));
+    host.pam(
+        "oath",
+        &format!("auth required pam_oath.so usersfile={users} window=5\n"),
+    );
 
     let before = oath(&users);
     let used = Step(now_step(30).0 + 1);
@@ -79,14 +107,29 @@ fn key_containers_are_read_as_pskctool_reads_them() {
     for (name, option, key) in [
         ("plain", None, Key::None),
         ("shared", Some(["--secret", key]), Key::Shared(&key_bytes)),
-        ("password", Some(["--password", "correct horse"]), Key::Password(b"correct horse")),
+        (
+            "password",
+            Some(["--password", "correct horse"]),
+            Key::Password(b"correct horse"),
+        ),
     ] {
         let file = format!("{FOLDER}/{name}.xml");
-        finished(Command::new("csv2pskc").arg(&keys).args(["-o", &file]).args(option.into_iter().flatten()));
+        finished(
+            Command::new("csv2pskc")
+                .arg(&keys)
+                .args(["-o", &file])
+                .args(option.into_iter().flatten()),
+        );
         let import = read(Format::Pskc { key }, &fs::read(&file).unwrap()).unwrap();
-        let told: Vec<_> = import.found.iter().map(|f| (f.account.as_str(), f.digits, f.moving)).collect();
-        let expected =
-            [("alice", 8, MovingFactor::Time { period: 60 }), ("bob", 6, MovingFactor::Counter { next: 9 })];
+        let told: Vec<_> = import
+            .found
+            .iter()
+            .map(|f| (f.account.as_str(), f.digits, f.moving))
+            .collect();
+        let expected = [
+            ("alice", 8, MovingFactor::Time { period: 60 }),
+            ("bob", 6, MovingFactor::Counter { next: 9 }),
+        ];
         assert_eq!(told, expected, "{name}");
         // pskctool opens nothing that is encrypted
         if name == "plain" {
@@ -94,22 +137,58 @@ fn key_containers_are_read_as_pskctool_reads_them() {
             let info = finished(Command::new("pskctool").args(["--info", &file]));
             for found in &import.found {
                 let secret = data_encoding::BASE64.encode(found.secret.expose());
-                assert!(info.contains(&format!("Key Secret (base64): {secret}")), "{info}");
+                assert!(
+                    info.contains(&format!("Key Secret (base64): {secret}")),
+                    "{info}"
+                );
             }
         }
     }
 
-    let (private, certificate) = (format!("{FOLDER}/private.pem"), format!("{FOLDER}/certificate.pem"));
-    let request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=vendor", "-days", "2"];
-    finished(Command::new("openssl").args(request).args(["-keyout", &private, "-out", &certificate]));
-    let sign = ["--sign", "--sign-key", &private, "--sign-crt", &certificate, &format!("{FOLDER}/plain.xml")];
+    let (private, certificate) = (
+        format!("{FOLDER}/private.pem"),
+        format!("{FOLDER}/certificate.pem"),
+    );
+    let request = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=vendor",
+        "-days",
+        "2",
+    ];
+    finished(Command::new("openssl").args(request).args([
+        "-keyout",
+        &private,
+        "-out",
+        &certificate,
+    ]));
+    let sign = [
+        "--sign",
+        "--sign-key",
+        &private,
+        "--sign-crt",
+        &certificate,
+        &format!("{FOLDER}/plain.xml"),
+    ];
     let signed = finished(Command::new("pskctool").args(sign));
-    let refusal = read(Format::Pskc { key: Key::None }, signed.as_bytes()).unwrap_err().to_string();
+    let refusal = read(Format::Pskc { key: Key::None }, signed.as_bytes())
+        .unwrap_err()
+        .to_string();
     assert!(refusal.contains("it is signed"), "{refusal}");
     let begin = signed.find("<Signature").expect("a signature");
     let end = signed.find("</Signature>").expect("its end") + "</Signature>".len();
     let bare = format!("{}{}", &signed[..begin], &signed[end..]);
-    assert_eq!(read(Format::Pskc { key: Key::None }, bare.as_bytes()).unwrap().found.len(), 2);
+    assert_eq!(
+        read(Format::Pskc { key: Key::None }, bare.as_bytes())
+            .unwrap()
+            .found
+            .len(),
+        2
+    );
 }
 
 fn prepared() -> Host {
@@ -121,8 +200,20 @@ fn prepared() -> Host {
 
 fn made_by_google_authenticator(name: &str, options: &[&str]) -> String {
     let file = format!("{FOLDER}/{name}");
-    let common = ["--force", "--quiet", "--no-confirm", "--no-rate-limit", "--emergency-codes=5", "--secret"];
-    finished(Command::new("google-authenticator").args(options).args(common).arg(&file));
+    let common = [
+        "--force",
+        "--quiet",
+        "--no-confirm",
+        "--no-rate-limit",
+        "--emergency-codes=5",
+        "--secret",
+    ];
+    finished(
+        Command::new("google-authenticator")
+            .args(options)
+            .args(common)
+            .arg(&file),
+    );
     file
 }
 
@@ -133,14 +224,22 @@ fn google_authenticator_line(file: &str) -> String {
 #[track_caller]
 fn google(file: &str) -> Import {
     let account = &"alice".parse().expect("a name");
-    read(Format::GoogleAuthenticator { account }, &fs::read(file).expect("a file"))
-        .expect("a file that is sound")
+    read(
+        Format::GoogleAuthenticator { account },
+        &fs::read(file).expect("a file"),
+    )
+    .expect("a file that is sound")
 }
 
 #[track_caller]
 fn oath(file: &str) -> Import {
-    read(Format::Oath { now: Timestamp(Clock.now()) }, &fs::read(file).expect("a file"))
-        .expect("a file that is sound")
+    read(
+        Format::Oath {
+            now: Timestamp(Clock.now()),
+        },
+        &fs::read(file).expect("a file"),
+    )
+    .expect("a file that is sound")
 }
 
 fn now_step(period: u64) -> Step {
@@ -149,7 +248,11 @@ fn now_step(period: u64) -> Step {
 
 fn code_of(found: &Found, step: Step) -> String {
     let moving = found.moving.moving();
-    let parameters = Parameters { algorithm: found.algorithm, digits: found.digits, moving };
+    let parameters = Parameters {
+        algorithm: found.algorithm,
+        digits: found.digits,
+        moving,
+    };
     code(&found.secret, parameters, step).to_string()
 }
 
@@ -157,12 +260,22 @@ fn code_of(found: &Found, step: Step) -> String {
 #[track_caller]
 fn signs_in(service: &str, code: &str) {
     let mut tester = on_the_clock(Command::new("pamtester"));
-    tester.args([service, "alice", "authenticate"]).env("TZ", "Asia/Kolkata");
-    let tester = tester.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    tester
+        .args([service, "alice", "authenticate"])
+        .env("TZ", "Asia/Kolkata");
+    let tester = tester
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut tester = tester.expect("pamtester runs; tests/run installs it");
     writeln!(tester.stdin.take().expect("stdin is a pipe"), "{code}").expect("pamtester reads");
     let output = outcome(tester);
-    assert!(output.status.success(), "{service}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{service}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// N7: whoever used pam_google_authenticator yesterday enters with the same app today.
@@ -171,8 +284,10 @@ fn signs_in(service: &str, code: &str) {
 fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     let host = prepared();
     let alice = host.person("alice");
-    let file =
-        made_by_google_authenticator("moving", &["--time-based", "--disallow-reuse", "--minimal-window"]);
+    let file = made_by_google_authenticator(
+        "moving",
+        &["--time-based", "--disallow-reuse", "--minimal-window"],
+    );
     host.pam("google-moving", &google_authenticator_line(&file));
     let found = google(&file);
     signs_in("google-moving", &code_of(&found.found[0], now_step(30)));
@@ -181,14 +296,30 @@ fn a_person_moves_from_google_authenticator_without_a_new_qr() {
     assert!(Postern::call(&call).refuses().err.contains("give --user"));
     let call = format!("{call} --user alice");
     let said = Postern::call(&format!("{call} --dry-run")).does();
-    assert!(said.out.contains("authenticator app") && said.out.contains("5 scratch codes"), "{said:?}");
-    assert_eq!(Postern::call("status --json").does().json(), serde_json::json!([]));
+    assert!(
+        said.out.contains("authenticator app") && said.out.contains("5 scratch codes"),
+        "{said:?}"
+    );
+    assert_eq!(
+        Postern::call("status --json").does().json(),
+        serde_json::json!([])
+    );
     Postern::call(&call).input("no\n").refuses();
     Postern::call(&call).input("import\n").does();
 
-    alice.with_key().is_refused(&code_of(&found.found[0], now_step(30)), "used already");
-    alice.with_key().enters_with(&code_of(&found.found[0], Step(now_step(30).0 + 1)));
-    assert!(Postern::call(&call).input("import\n").refuses().out.contains("has a second factor already"));
+    alice
+        .with_key()
+        .is_refused(&code_of(&found.found[0], now_step(30)), "used already");
+    alice
+        .with_key()
+        .enters_with(&code_of(&found.found[0], Step(now_step(30).0 + 1)));
+    assert!(
+        Postern::call(&call)
+            .input("import\n")
+            .refuses()
+            .out
+            .contains("has a second factor already")
+    );
     let log = Postern::call("log alice --json").does().out;
     assert!(log.contains("\"imported\""), "{log}");
     let secret = found.found[0].secret.to_base32();

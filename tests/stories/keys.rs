@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web, finished,
-    give_to_daemons, killed_at, killed_at_store_or_key, patiently, was_killed,
+    APP, Front, Host, KEY, Person, Phone, Place, Postern, STORE, Store, Terminal, Visitor, Web,
+    finished, give_to_daemons, killed_at, killed_at_store_or_key, patiently, was_killed,
 };
 
 const BROWSER: &str = "__Host-postern-browser";
@@ -38,12 +38,17 @@ fn signed_in(host: &Host) -> (Web, Visitor, Person, Phone, Vec<String>) {
 #[ignore = "needs the test host: tests/run"]
 fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
     let host = Host::fresh();
-    let people: Vec<Person> = (0..20).map(|number| host.person(&format!("person{number}"))).collect();
+    let people: Vec<Person> = (0..20)
+        .map(|number| host.person(&format!("person{number}")))
+        .collect();
     let phones: Vec<Phone> = people.iter().map(Person::enrols).collect();
     let rotations = AtomicUsize::new(0);
     for _ in 0..4 {
         host.clock.forward(30);
-        let held: Vec<Terminal> = people.iter().map(|person| person.with_key().up_to_the_code()).collect();
+        let held: Vec<Terminal> = people
+            .iter()
+            .map(|person| person.with_key().up_to_the_code())
+            .collect();
         let (inside, before) = (AtomicUsize::new(0), rotations.load(Ordering::SeqCst));
         thread::scope(|scope| {
             for (number, (mut terminal, phone)) in held.into_iter().zip(&phones).enumerate() {
@@ -59,7 +64,10 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
             }
             let began = Instant::now();
             while inside.load(Ordering::SeqCst) < people.len() {
-                assert!(began.elapsed() < Duration::from_secs(300), "somebody never enters");
+                assert!(
+                    began.elapsed() < Duration::from_secs(300),
+                    "somebody never enters"
+                );
                 Postern::call("key rotate").does();
                 rotations.fetch_add(1, Ordering::SeqCst);
             }
@@ -67,7 +75,13 @@ fn twenty_people_enter_again_and_again_while_keys_are_rotated() {
     }
     let rotations = rotations.into_inner();
     assert!(rotations >= 8, "{rotations}");
-    assert_eq!((master_keys(), Store::open().number("SELECT count(*) FROM data_key")), (1, 9));
+    assert_eq!(
+        (
+            master_keys(),
+            Store::open().number("SELECT count(*) FROM data_key")
+        ),
+        (1, 9)
+    );
     Store::open().is_sound();
 }
 
@@ -81,22 +95,44 @@ fn recovery_codes_browser_session_and_password_survive_a_rotation() {
     let key = fs::read(KEY).expect("the key file");
     for _ in 0..2 {
         let said = Postern::call("key rotate").does();
-        assert!(said.out.contains("back up the key file and the store anew"), "{}", said.out);
+        assert!(
+            said.out.contains("back up the key file and the store anew"),
+            "{}",
+            said.out
+        );
     }
     assert!(fs::read(KEY).expect("the key file") != key && !Store::holds(&sealed));
-    assert_eq!(fs::metadata(KEY).expect("the key file").permissions().mode() & 0o777, 0o640);
+    assert_eq!(
+        fs::metadata(KEY)
+            .expect("the key file")
+            .permissions()
+            .mode()
+            & 0o777,
+        0o640
+    );
 
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200, "the session");
     let again = visitor.password(&web.pages, "alice", &alice.password);
     assert_eq!(again.status, 303, "{again:?}");
-    assert!(!again.header("location").ends_with("code"), "the trusted browser: {again:?}");
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    assert!(
+        !again.header("location").ends_with("code"),
+        "the trusted browser: {again:?}"
+    );
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&recovery[0]);
     host.clock.forward(30);
     Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
     web.gate.says("accepted");
-    assert!(!web.gate.log().contains("unavailable"), "{}", web.gate.log());
+    assert!(
+        !web.gate.log().contains("unavailable"),
+        "{}",
+        web.gate.log()
+    );
     assert!(Postern::call("log").does().out.contains("keys-rotated"));
 }
 
@@ -116,7 +152,9 @@ fn a_disabled_secret_is_gone_from_the_bytes_also_after_a_rotation() {
 
     Postern::call("disable alice").does();
     assert!(!Store::holds(&second) && !Store::holds(&first) && Store::holds(&bobs));
-    let plain = data_encoding::HEXUPPER.decode(phone.secret_in_hex().as_bytes()).expect("hexadecimal digits");
+    let plain = data_encoding::HEXUPPER
+        .decode(phone.secret_in_hex().as_bytes())
+        .expect("hexadecimal digits");
     assert!(!Store::holds(&plain));
     alice.with_key().enters();
 }
@@ -149,7 +187,10 @@ fn killed_at_each(
         assert!(killed || said.exit == Some(0), "write {at}: {}", said.all());
         let used = phones.each_ref().map(Phone::code);
         let verify = |person: &Person, code: &str| {
-            Postern::call(&format!("verify {} --json", person.name)).input(code).run().json()["verdict"]
+            Postern::call(&format!("verify {} --json", person.name))
+                .input(code)
+                .run()
+                .json()["verdict"]
                 .clone()
         };
         for (person, code) in people.iter().zip(&used) {
@@ -164,11 +205,15 @@ fn killed_at_each(
         let store = Store::open();
         store.is_sound();
         let left = fs::read_dir("/etc/postern").expect("a folder").flatten();
-        let left: Vec<_> =
-            left.filter(|entry| entry.file_name().to_string_lossy().contains(".new")).collect();
+        let left: Vec<_> = left
+            .filter(|entry| entry.file_name().to_string_lossy().contains(".new"))
+            .collect();
         assert!(left.is_empty(), "write {at}: {left:?}");
         assert_eq!(master_keys(), 1, "write {at}");
-        assert_eq!(store.number("SELECT count(*) FROM data_key WHERE purpose = 'seal-before'"), 0);
+        assert_eq!(
+            store.number("SELECT count(*) FROM data_key WHERE purpose = 'seal-before'"),
+            0
+        );
         for (person, code) in people.iter().zip(&used) {
             assert_eq!(verify(person, code), "used", "write {at}");
         }
@@ -207,30 +252,63 @@ fn after_a_compromise_only_authenticators_open() {
     waiting.password(&web.pages, "alice", &alice.password);
 
     let said = Postern::call("key rotate --compromised --yes --json").does();
-    assert_eq!(visitor.loads(&page).status, 302, "the session is over once it is reported done");
+    assert_eq!(
+        visitor.loads(&page).status,
+        302,
+        "the session is over once it is reported done"
+    );
     let said = said.json();
     assert_eq!(said["success"], true);
     let ended = &said["accounts"][0];
-    assert_eq!((&ended["account"], &ended["password"]), (&"alice".into(), &true.into()));
-    assert_eq!((&ended["recovery_codes"], &ended["trusted_browsers"]), (&6.into(), &1.into()));
-    assert_eq!(ended["renew"], serde_json::json!(["postern password", "postern recovery"]));
+    assert_eq!(
+        (&ended["account"], &ended["password"]),
+        (&"alice".into(), &true.into())
+    );
+    assert_eq!(
+        (&ended["recovery_codes"], &ended["trusted_browsers"]),
+        (&6.into(), &1.into())
+    );
+    assert_eq!(
+        ended["renew"],
+        serde_json::json!(["postern password", "postern recovery"])
+    );
 
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
     alice.with_key().is_refused(&recovery[0], "That is no code");
     host.clock.forward(30);
-    assert_eq!(waiting.code(&web.pages, &phone.code(), "").status, 401, "a sign-in under way is over");
-    assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 401, "the password");
+    assert_eq!(
+        waiting.code(&web.pages, &phone.code(), "").status,
+        401,
+        "a sign-in under way is over"
+    );
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        401,
+        "the password"
+    );
     alice.with_key().enters_with(&phone.code());
 
     alice.has_a_password();
     let asked = visitor.password(&web.pages, "alice", &alice.password);
-    assert!(asked.header("location").ends_with("code"), "the browser is asked again: {asked:?}");
+    assert!(
+        asked.header("location").ends_with("code"),
+        "the browser is asked again: {asked:?}"
+    );
     assert!(visitor.cookies().iter().any(|(name, _)| name == BROWSER));
     host.clock.forward(30);
     assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
     assert_eq!(visitor.loads(&page).status, 200);
-    let new = Postern::call("recovery alice --no-confirm --json").does().json();
-    let new = new["recovery_codes"][0].as_str().expect("a code").to_owned();
+    let new = Postern::call("recovery alice --no-confirm --json")
+        .does()
+        .json();
+    let new = new["recovery_codes"][0]
+        .as_str()
+        .expect("a code")
+        .to_owned();
     alice.with_key().enters_with(&new);
 }
 
@@ -249,7 +327,9 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
     terminal.expect(
         "of 1 accounts: 1 password, 6 recovery codes, 0 one-time codes, 0 app passwords, 0 mailed codes, 0 trusted browsers, 0 sessions",
     );
-    terminal.expect("Authenticators go on working").expect("Type \"renew\" to go on: ");
+    terminal
+        .expect("Authenticators go on working")
+        .expect("Type \"renew\" to go on: ");
     terminal.types("no").expect("nothing was changed");
     assert!(!terminal.ends().status.success());
     assert!(Store::open().dump() == before && master_keys() == 1);
@@ -257,7 +337,9 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
 
     let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
     terminal.expect("Type \"renew\" to go on: ").types("renew");
-    terminal.expect("all keys are new").expect("postern password alice, postern recovery alice");
+    terminal
+        .expect("all keys are new")
+        .expect("postern password alice, postern recovery alice");
     terminal.ends();
     alice.with_key().is_refused(&recovery[0], "That is no code");
 }
@@ -273,8 +355,15 @@ fn a_missing_or_foreign_key_closes_every_door_and_the_log_names_the_file() {
 
     fs::write(KEY, "ab".repeat(32) + "\n").expect("root may do it");
     alice.with_key().is_turned_away();
-    host.journal.says(&format!("{KEY}: no master key in it opens the store {STORE}; put the key file back"));
-    assert!(Postern::call("key rotate").refuses().err.contains("no master key in it opens the store"));
+    host.journal.says(&format!(
+        "{KEY}: no master key in it opens the store {STORE}; put the key file back"
+    ));
+    assert!(
+        Postern::call("key rotate")
+            .refuses()
+            .err
+            .contains("no master key in it opens the store")
+    );
     fs::remove_file(KEY).expect("root may do it");
     alice.with_key().is_turned_away();
     host.journal.says(&format!("{KEY}: No such file"));
@@ -315,10 +404,15 @@ fn a_backup_restores() {
 
     // what was used since then is not known to be: postern(1) says how long to wait
     alice.with_key().enters_with(&phone.code());
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     let again = visitor.password(&web.pages, "alice", &alice.password);
-    assert!(again.status == 303 && !again.header("location").ends_with("code"), "{again:?}");
+    assert!(
+        again.status == 303 && !again.header("location").ends_with("code"),
+        "{again:?}"
+    );
     alice.with_key().enters_with(&recovery[0]);
     Postern::call("key rotate").does();
     host.clock.forward(30);

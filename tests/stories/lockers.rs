@@ -8,7 +8,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use testhost::{Host, PAM_SOCKET as SOCKET, PamPeer, Postern, Posternd, Store, finished, patiently};
+use testhost::{
+    Host, PAM_SOCKET as SOCKET, PamPeer, Postern, Posternd, Store, finished, patiently,
+};
 
 const SAMPLE: &str = include_str!("../../config/pam.d/locker");
 /// The code alone, as a host asks that has seen to the first factor itself.
@@ -28,22 +30,58 @@ pub(crate) struct Said {
 /// A command of a user's, without any of root's power.
 fn as_user(user: &str, command: &[&str]) -> Command {
     let mut setpriv = Command::new("setpriv");
-    setpriv.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups"]).args(command);
+    setpriv
+        .args([
+            &format!("--reuid={user}"),
+            &format!("--regid={user}"),
+            "--init-groups",
+        ])
+        .args(command);
     setpriv
 }
 
 /// A PAM host that runs as `user` and asks for `person`.
 #[track_caller]
-pub(crate) fn host_of(user: &str, through: &[&str], service: &[&str], person: &str, typed: &[&str]) -> Said {
-    let words = [through, &["pamtester"], service, &[person, "authenticate", "acct_mgmt"]].concat();
+pub(crate) fn host_of(
+    user: &str,
+    through: &[&str],
+    service: &[&str],
+    person: &str,
+    typed: &[&str],
+) -> Said {
+    let words = [
+        through,
+        &["pamtester"],
+        service,
+        &[person, "authenticate", "acct_mgmt"],
+    ]
+    .concat();
     let input = "/run/postern-tests/typed";
-    fs::write(input, typed.iter().map(|line| format!("{line}\n")).collect::<String>()).expect("a file");
+    fs::write(
+        input,
+        typed
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+    )
+    .expect("a file");
     let mut tester = as_user(user, &words);
     let began = Instant::now();
-    let output = tester.stdin(fs::File::open(input).expect("a file")).output().expect("pamtester runs");
-    assert!(output.status.code().is_some(), "a signal ended the host: {}", output.status);
+    let output = tester
+        .stdin(fs::File::open(input).expect("a file"))
+        .output()
+        .expect("pamtester runs");
+    assert!(
+        output.status.code().is_some(),
+        "a signal ended the host: {}",
+        output.status
+    );
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    Said { entered: output.status.success(), text, took: began.elapsed() }
+    Said {
+        entered: output.status.success(),
+        text,
+        took: began.elapsed(),
+    }
 }
 
 #[track_caller]
@@ -86,18 +124,36 @@ fn a_screen_locker_asks_for_the_password_and_the_code() {
     let posternd = start_posternd(&host, "");
     let (service, password) = (["locker"], alice.password.as_str());
 
-    let said = refused("alice", &service, "alice", &["not the password", &phone.code()]);
+    let said = refused(
+        "alice",
+        &service,
+        "alice",
+        &["not the password", &phone.code()],
+    );
     assert!(!said.text.contains("Verification code"), "{}", said.text);
     enters("alice", &service, "alice", &[password, &phone.code()]);
-    posternd.says("pam_totp(locker:auth): accepted cause=code address=- service=locker user=\"alice\"");
+    posternd
+        .says("pam_totp(locker:auth): accepted cause=code address=- service=locker user=\"alice\"");
     let said = refused("alice", &service, "alice", &[password, &phone.code()]);
-    assert!(said.text.contains("That code was used already"), "{}", said.text);
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    assert!(
+        said.text.contains("That code was used already"),
+        "{}",
+        said.text
+    );
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&phone.code_in(1));
     let said = refused("alice", &service, "alice", &[password, &phone.code_in(1)]);
-    assert!(said.text.contains("That code was used already"), "{}", said.text);
+    assert!(
+        said.text.contains("That code was used already"),
+        "{}",
+        said.text
+    );
 
-    let events = Postern::call("log alice --json --door locker --event accepted").does().json();
+    let events = Postern::call("log alice --json --door locker --event accepted")
+        .does()
+        .json();
     assert_eq!(events["origin"], "local user alice");
 }
 
@@ -124,15 +180,26 @@ fn guesses_of_ones_own_code_meet_the_delay_and_keep_nobody_out_of_ssh() {
         causes.push(came["texts"].to_string());
     }
     drop(guesser);
-    let wrong = posternd.log().matches("refused cause=wrong address=- ").count();
+    let wrong = posternd
+        .log()
+        .matches("refused cause=wrong address=- ")
+        .count();
     assert_eq!(wrong, 5, "{}", posternd.log());
     posternd.says("refused cause=delayed-30s address=- service=s");
     posternd.says("more lines about uid");
     let events = Postern::call("log alice --json --event refused").does().out;
-    assert_eq!(events.matches("\"origin\":\"local user alice\"").count(), 5, "{events}");
+    assert_eq!(
+        events.matches("\"origin\":\"local user alice\"").count(),
+        5,
+        "{events}"
+    );
 
     let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
-    assert!(said.text.contains("Too many wrong codes: wait 30 s"), "{}", said.text);
+    assert!(
+        said.text.contains("Too many wrong codes: wait 30 s"),
+        "{}",
+        said.text
+    );
     alice.with_key().enters_with(&phone.code());
     let said = enters("alice", &["codes"], "alice", &[&recovery[0]]);
     assert!(said.contains("5 recovery codes are left"), "{said}");
@@ -151,14 +218,25 @@ fn nobodys_process_asks_about_another_unless_it_is_named() {
     let before = Store::open().dump();
 
     for user in [bob.name.as_str(), MAIL] {
-        for (service, person) in [("codes", "alice"), ("codes", "nobody-here"), ("unknown", "alice")] {
+        for (service, person) in [
+            ("codes", "alice"),
+            ("codes", "nobody-here"),
+            ("unknown", "alice"),
+        ] {
             refused(user, &[service], person, &[&phone.code()]);
             let line = posternd.says("refused cause=unavailable");
-            assert!(line.contains(&format!("may ask about the account {user} alone")), "{line}");
+            assert!(
+                line.contains(&format!("may ask about the account {user} alone")),
+                "{line}"
+            );
             assert!(line.contains("pam.socket_users"), "{line}");
         }
     }
-    let said = |person| refused("bob", &["codes"], person, &[]).text.replace(person, "NAME");
+    let said = |person| {
+        refused("bob", &["codes"], person, &[])
+            .text
+            .replace(person, "NAME")
+    };
     assert_eq!(said("alice"), said("nobody-here"));
     assert_eq!(Store::open().dump(), before);
     alice.with_key().enters_with(&phone.code());
@@ -190,14 +268,30 @@ fn a_mail_server_without_root_asks_about_everyone() {
     posternd.says("refused cause=wrong address=192.0.2.7 service=unknown user=\"carol\"");
     let delayed = refused(MAIL, &from("rhost=192.0.2.7"), "alice", &[&phone.code()]);
     posternd.says("refused cause=address-delayed-");
-    let wrong = refused(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.wrong()]);
-    assert_eq!(delayed.text, wrong.text, "before the first factor every refusal looks alike");
+    let wrong = refused(
+        MAIL,
+        &from("rhost=198.51.100.9"),
+        "alice",
+        &[&phone.wrong()],
+    );
+    assert_eq!(
+        delayed.text, wrong.text,
+        "before the first factor every refusal looks alike"
+    );
 
-    assert_eq!(Postern::call("status alice --json").does().json()["last_sign_in"], serde_json::Value::Null);
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["last_sign_in"],
+        serde_json::Value::Null
+    );
     let said = enters(MAIL, &from("rhost=198.51.100.9"), "alice", &[&phone.code()]);
-    assert!(said.contains("1 wrong code since your last sign-in, last from 198.51.100.9"), "{said}");
+    assert!(
+        said.contains("1 wrong code since your last sign-in, last from 198.51.100.9"),
+        "{said}"
+    );
     assert!(Postern::call("status alice --json").does().json()["last_sign_in"].is_string());
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
 }
 
 #[test]
@@ -213,7 +307,11 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
     host.configure("[policy]\nrequired = \"all\"\n");
     let strict = Posternd::start();
     let said = refused("bob", &["locker"], "bob", &[&bob.password]);
-    assert!(said.text.contains("needs a second factor and has none"), "{}", said.text);
+    assert!(
+        said.text.contains("needs a second factor and has none"),
+        "{}",
+        said.text
+    );
     drop(strict);
     host.configure("[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n");
     let _lenient = Posternd::start();
@@ -231,8 +329,14 @@ fn without_posternd_a_locker_stays_locked_and_says_so_at_once() {
     let mut posternd = start_posternd(&host, "");
     let refused_at_once = |why: &str| {
         let said = refused("alice", &["codes"], "alice", &[&phone.code()]);
-        assert!(said.took < Duration::from_millis(2500), "{why}: {:?}", said.took);
-        let line = host.journal.says("refused cause=unavailable address=- service=codes user=\"alice\": ");
+        assert!(
+            said.took < Duration::from_millis(2500),
+            "{why}: {:?}",
+            said.took
+        );
+        let line = host
+            .journal
+            .says("refused cause=unavailable address=- service=codes user=\"alice\": ");
         let remedy = line.contains("start posternd.socket") || line.contains("restart posternd");
         assert!(line.contains(SOCKET) && remedy, "{why}: {line}");
     };
@@ -288,17 +392,30 @@ fn an_impostor_in_posternds_place_is_told_nothing_and_lets_nobody_in() {
         fs::set_permissions("/run/postern", PermissionsExt::from_mode(mode)).expect("root may");
     };
     let owner = |name: &str| {
-        let user = nix::unistd::User::from_name(name).ok().flatten().expect("a user");
+        let user = nix::unistd::User::from_name(name)
+            .ok()
+            .flatten()
+            .expect("a user");
         chown("/run/postern", Some(user.uid.as_raw()), None).expect("root may");
     };
     let is_told_nothing = |what: &str| {
         for service in ["codes", "unknown"] {
             refused("alice", &[service], "alice", &[&phone.code()]);
             let line = host.journal.says("refused cause=unavailable");
-            assert!(line.contains("not root's; nothing was sent"), "{what}: {line}");
+            assert!(
+                line.contains("not root's; nothing was sent"),
+                "{what}: {line}"
+            );
         }
-        let said = alice.postern("recovery").input(&format!("{}\n", phone.code())).refuses();
-        assert!(said.err.contains("not root's; nothing was sent"), "{what}: {}", said.err);
+        let said = alice
+            .postern("recovery")
+            .input(&format!("{}\n", phone.code()))
+            .refuses();
+        assert!(
+            said.err.contains("not root's; nothing was sent"),
+            "{what}: {}",
+            said.err
+        );
         assert_eq!(fs::read_to_string(HEARD).expect("a file"), "", "{what}");
     };
 
@@ -328,18 +445,43 @@ fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
     let trace = "/tmp/trace";
     let _ = fs::remove_file(trace);
     let calls = "--trace=%file,socket,connect,sendto,close";
-    let strace = ["strace", "--follow-forks", "--string-limit=200", "--output", trace, calls];
-    let said = host_of("alice", &strace, &["codes"], "alice", &[&phone.wrong(), &phone.code()]);
+    let strace = [
+        "strace",
+        "--follow-forks",
+        "--string-limit=200",
+        "--output",
+        trace,
+        calls,
+    ];
+    let said = host_of(
+        "alice",
+        &strace,
+        &["codes"],
+        "alice",
+        &[&phone.wrong(), &phone.code()],
+    );
     assert!(said.entered, "{}", said.text);
 
     let trace = fs::read_to_string(trace).expect("strace wrote it");
-    for path in ["/etc/postern", "/var/lib/postern", "postern.db", "postern.key"] {
+    for path in [
+        "/etc/postern",
+        "/var/lib/postern",
+        "postern.db",
+        "postern.key",
+    ] {
         assert!(!trace.contains(path), "{path}: {trace}");
     }
     let mut open = Vec::new();
     let mut connected = 0;
     for line in trace.lines() {
-        let number = |call: &str| line.split_once(call)?.1.split([',', ')']).next()?.parse::<u32>().ok();
+        let number = |call: &str| {
+            line.split_once(call)?
+                .1
+                .split([',', ')'])
+                .next()?
+                .parse::<u32>()
+                .ok()
+        };
         if let Some(number) = number("connect(").filter(|_| line.contains(SOCKET)) {
             open.push(number);
             connected += 1;
@@ -351,5 +493,8 @@ fn a_host_without_root_opens_neither_store_nor_key_and_keeps_no_descriptor() {
             assert!(line.contains("MSG_NOSIGNAL"), "{line}");
         }
     }
-    assert!(connected == 2 && open.is_empty(), "{connected} {open:?}: {trace}");
+    assert!(
+        connected == 2 && open.is_empty(),
+        "{connected} {open:?}: {trace}"
+    );
 }

@@ -5,8 +5,12 @@ use testhost::{Front, Host, Place, Postern, Store, Terminal, Visitor, Web, on_th
 
 fn events(call: &str) -> Vec<String> {
     let said = Postern::call(&format!("log {call} --json")).does().out;
-    let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].clone();
-    said.lines().map(|line| event(line).as_str().expect("a name").to_owned()).collect()
+    let event = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].clone()
+    };
+    said.lines()
+        .map(|line| event(line).as_str().expect("a name").to_owned())
+        .collect()
 }
 
 #[test]
@@ -18,7 +22,9 @@ fn the_log_tells_what_happened_and_follows() {
     let mut following = Terminal::run(Postern::call("log --follow").command());
     following.expect("enrolled");
 
-    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&phone.wrong(), "That code is wrong");
     following
         .expect("refused")
         .expect(" | alice ")
@@ -26,7 +32,10 @@ fn the_log_tells_what_happened_and_follows() {
         .expect(" | 127.0.0.1 ")
         .expect(" | wrong");
     alice.with_key().enters_with(&phone.code());
-    following.expect("accepted").expect(" | sshd ").expect(" | code");
+    following
+        .expect("accepted")
+        .expect(" | sshd ")
+        .expect(" | code");
     following.is_interrupted();
 
     let table = "\
@@ -63,11 +72,19 @@ fn filters_narrow_the_log() {
     assert_eq!(events("--event enrolled").len(), 2);
     assert_eq!(events("--since 2h --event enrolled").len(), 2);
     assert_eq!(events("--since 7199s"), ["accepted", "unlocked"]);
-    assert_eq!(events("--since 2027-01-15T09:00:15Z --until 2027-01-15T10:00:14Z"), ["accepted"]);
+    assert_eq!(
+        events("--since 2027-01-15T09:00:15Z --until 2027-01-15T10:00:14Z"),
+        ["accepted"]
+    );
     assert_eq!(events("--until 2027-01-15"), [""; 0]);
     assert_eq!(events("nobody"), [""; 0]);
     assert_eq!(events("--lines 2"), ["accepted", "unlocked"]);
-    for call in ["log --event x", "log --since soon", "log --lines 0", "log --follow --until 2h"] {
+    for call in [
+        "log --event x",
+        "log --since soon",
+        "log --lines 0",
+        "log --follow --until 2h",
+    ] {
         assert_eq!(Postern::call(call).run().exit, Some(2), "{call}");
     }
 }
@@ -79,10 +96,20 @@ fn an_administrator_is_named() {
     let host = Host::fresh();
     let (alice, carol) = (host.person("alice"), host.person("carol"));
     alice.enrols();
-    let user = nix::unistd::User::from_name(&carol.name).ok().flatten().expect("carol has an account");
-    Postern::call("disable alice").variable("SUDO_UID", &user.uid.to_string()).does();
-    let said = Postern::call("log alice --event disabled --json").does().json();
-    assert_eq!((&said["actor"], &said["account"]), (&"carol".into(), &"alice".into()));
+    let user = nix::unistd::User::from_name(&carol.name)
+        .ok()
+        .flatten()
+        .expect("carol has an account");
+    Postern::call("disable alice")
+        .variable("SUDO_UID", &user.uid.to_string())
+        .does();
+    let said = Postern::call("log alice --event disabled --json")
+        .does()
+        .json();
+    assert_eq!(
+        (&said["actor"], &said["account"]),
+        (&"carol".into(), &"alice".into())
+    );
 }
 
 /// Every kind of answer at both doors, with secrets that are known here: neither log tells any.
@@ -95,8 +122,16 @@ fn no_log_tells_what_was_typed() {
     alice.has_a_password();
     let (phone, recovery) = alice.enrols_with_recovery_codes();
     host.journal.forget();
-    let mut typed = vec![phone.secret(), alice.password.clone(), "a guess at it".to_owned()];
-    typed.extend(recovery.iter().flat_map(|code| [code.clone(), code.replace('-', "")]));
+    let mut typed = vec![
+        phone.secret(),
+        alice.password.clone(),
+        "a guess at it".to_owned(),
+    ];
+    typed.extend(
+        recovery
+            .iter()
+            .flat_map(|code| [code.clone(), code.replace('-', "")]),
+    );
     typed.extend([-2, 0, 1, 2, 3].map(|step| phone.code_in(step)));
     typed.extend(phone.wrong_codes(4));
 
@@ -111,22 +146,64 @@ fn no_log_tells_what_was_typed() {
     ssh.enters_with(&recovery[0]);
     ssh.is_refused(&recovery[0], "used already");
     let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web.pages, "alice", "a guess at it").status, 401);
-    assert_eq!(visitor.password(&web.pages, "nobody", &alice.password).status, 401);
-    assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
-    for answer in
-        [&phone.wrong_codes(4)[1], &phone.code(), &recovery[0], &alice.password, &phone.wrong_codes(4)[2]]
-    {
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", "a guess at it")
+            .status,
+        401
+    );
+    assert_eq!(
+        visitor
+            .password(&web.pages, "nobody", &alice.password)
+            .status,
+        401
+    );
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
+    for answer in [
+        &phone.wrong_codes(4)[1],
+        &phone.code(),
+        &recovery[0],
+        &alice.password,
+        &phone.wrong_codes(4)[2],
+    ] {
         assert_eq!(visitor.code(&web.pages, answer, "").status, 401, "{answer}");
     }
-    assert_eq!(visitor.code(&web.pages, &phone.code_in(1), "yes").status, 303);
-    typed.extend(visitor.cookies().into_iter().map(|(_, value)| value).filter(|value| !value.is_empty()));
-    assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
-    Postern::call("verify alice").input(&phone.code_in(1)).refuses();
+    assert_eq!(
+        visitor.code(&web.pages, &phone.code_in(1), "yes").status,
+        303
+    );
+    typed.extend(
+        visitor
+            .cookies()
+            .into_iter()
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_empty()),
+    );
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
+    Postern::call("verify alice")
+        .input(&phone.code_in(1))
+        .refuses();
     Postern::call("verify alice").input(&recovery[1]).does();
 
-    let logs = [host.journal.rest(), web.gate.log(), Postern::call("log --json").does().out];
-    for (log, told) in logs.iter().zip(["cause=used", "cause=trusted-browser", "recovery-code"]) {
+    let logs = [
+        host.journal.rest(),
+        web.gate.log(),
+        Postern::call("log --json").does().out,
+    ];
+    for (log, told) in logs
+        .iter()
+        .zip(["cause=used", "cause=trusted-browser", "recovery-code"])
+    {
         assert!(log.contains(told), "no {told}: {log}");
         for secret in &typed {
             assert!(!log.contains(secret.as_str()), "{secret}: {log}");
@@ -134,12 +211,12 @@ fn no_log_tells_what_was_typed() {
     }
     // in the same words at both doors
     for means in ["code", "recovery-code"] {
-        assert!(
-            logs[0]
-                .contains(&format!("accepted cause={means} address=127.0.0.1 service=sshd user=\"alice\""))
-        );
+        assert!(logs[0].contains(&format!(
+            "accepted cause={means} address=127.0.0.1 service=sshd user=\"alice\""
+        )));
     }
-    web.gate.says("accepted cause=code address=127.0.0.1 service=web user=\"alice\"");
+    web.gate
+        .says("accepted cause=code address=127.0.0.1 service=web user=\"alice\"");
 }
 
 /// At sshd the process that waits is ended; elsewhere the prompt comes back without an answer.
@@ -149,12 +226,24 @@ pub(crate) fn a_prompt_that_is_cancelled_has_a_cause_of_its_own() {
     let host = Host::fresh();
     host.person("alice").enrols();
     for first_factor in ["passed", "unknown"] {
-        host.pam("codes", &format!("auth required pam_totp.so first_factor={first_factor}\n"));
+        host.pam(
+            "codes",
+            &format!("auth required pam_totp.so first_factor={first_factor}\n"),
+        );
         let before = Store::open().dump();
         let mut tester = on_the_clock(Command::new("pamtester"));
-        tester.args(["codes", "alice", "authenticate"]).stdin(Stdio::null());
-        assert!(!tester.output().expect("pamtester runs; tests/run installs it").status.success());
-        host.journal.says("refused cause=cancelled address=- service=codes user=\"alice\"");
+        tester
+            .args(["codes", "alice", "authenticate"])
+            .stdin(Stdio::null());
+        assert!(
+            !tester
+                .output()
+                .expect("pamtester runs; tests/run installs it")
+                .status
+                .success()
+        );
+        host.journal
+            .says("refused cause=cancelled address=- service=codes user=\"alice\"");
         assert_eq!(Store::open().dump(), before);
     }
 }
@@ -169,7 +258,12 @@ fn a_busy_store_has_a_cause_of_its_own_at_the_gate_too() {
     alice.has_a_password();
     let stalled = Store::open();
     stalled.changes("BEGIN IMMEDIATE; UPDATE account SET created = created");
-    assert_eq!(Visitor::new().password(&web.pages, "alice", &alice.password).status, 503);
+    assert_eq!(
+        Visitor::new()
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        503
+    );
     web.gate.says("refused cause=store-busy");
     drop(stalled);
 }

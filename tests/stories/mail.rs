@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Place, Postern,
-    Reply, Store, Visitor, Web, Webhook, give_to_daemons, hanging_server, reconfigure,
+    APP, Front, Host, MAIL_CA, MAIL_PASSWORD, Mail, MailProgram, MailServer, Person, Phone, Place,
+    Postern, Reply, Store, Visitor, Web, Webhook, give_to_daemons, hanging_server, reconfigure,
 };
 
 pub(crate) const PLAIN: &str =
@@ -30,18 +30,34 @@ pub(crate) fn web(host: &Host, email: &str) -> (Web, Person) {
 /// Her address, set and confirmed; the cooldown is over.
 pub(crate) fn confirmed(host: &Host, server: &MailServer) -> Mail {
     let said = Postern::call("email set alice alice@example.test").does();
-    assert!(said.out.contains("a code was mailed to alice@example.test"), "{}", said.out);
+    assert!(
+        said.out.contains("a code was mailed to alice@example.test"),
+        "{}",
+        said.out
+    );
     let mail = server.got();
     assert_eq!(mail.header("Rcpt"), "alice@example.test");
-    Postern::call("email confirm alice").input(&format!("{}\n", mail.code())).does();
-    assert!(server.told().text.contains("an address that was confirmed just now"));
+    Postern::call("email confirm alice")
+        .input(&format!("{}\n", mail.code()))
+        .does();
+    assert!(
+        server
+            .told()
+            .text
+            .contains("an address that was confirmed just now")
+    );
     host.clock.forward(60);
     mail
 }
 
 pub(crate) fn passes_the_password(web: &Web, alice: &Person) -> Visitor {
     let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
     visitor
 }
 
@@ -49,7 +65,12 @@ pub(crate) fn asks(web: &Web, visitor: &Visitor) -> Reply {
     visitor.sends(&format!("{}mail", web.pages), &[])
 }
 
-fn with_app_and_mail(host: &Host, web: &Web, server: &MailServer, alice: &Person) -> (Phone, Visitor) {
+fn with_app_and_mail(
+    host: &Host,
+    web: &Web,
+    server: &MailServer,
+    alice: &Person,
+) -> (Phone, Visitor) {
     let phone = alice.enrols();
     confirmed(host, server);
     (phone, passes_the_password(web, alice))
@@ -64,25 +85,42 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     let (web, alice) = web(&host, &by_tls("smtp://mail.example.test:2587"));
     let phone = alice.enrols();
     let first = confirmed(&host, &server);
-    assert_eq!((first.header("Way"), first.header("From")), ("starttls", "postern@example.test"));
+    assert_eq!(
+        (first.header("Way"), first.header("From")),
+        ("starttls", "postern@example.test")
+    );
     assert_eq!(first.header("Auto-Submitted"), "auto-generated");
     let status = Postern::call("status alice --json").does().json();
     assert_eq!(status["email"], "alice@example.test");
 
     let visitor = passes_the_password(&web, &alice);
     let page = visitor.loads(&format!("{}code", web.pages));
-    assert!(page.body.contains("Mail a code to a•••@example.test"), "{page:?}");
+    assert!(
+        page.body.contains("Mail a code to a•••@example.test"),
+        "{page:?}"
+    );
     assert!(!page.body.contains("alice@example.test"), "{page:?}");
     server.got_nothing();
     let sent = asks(&web, &visitor);
     assert_eq!(sent.status, 200, "{sent:?}");
-    assert!(sent.body.contains("on its way to a•••@example.test"), "{sent:?}");
+    assert!(
+        sent.body.contains("on its way to a•••@example.test"),
+        "{sent:?}"
+    );
     let mail = server.got();
-    assert!(mail.header("Subject").starts_with("Your verification code for "), "{mail:?}");
+    assert!(
+        mail.header("Subject")
+            .starts_with("Your verification code for "),
+        "{mail:?}"
+    );
 
     host.clock.forward(20);
     let again = asks(&web, &visitor);
-    assert_eq!((again.status, again.header("retry-after")), (429, "40"), "{again:?}");
+    assert_eq!(
+        (again.status, again.header("retry-after")),
+        (429, "40"),
+        "{again:?}"
+    );
     assert!(again.body.contains("wait 40 s"), "{again:?}");
     server.got_nothing();
     host.clock.forward(40);
@@ -98,8 +136,15 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     let other = passes_the_password(&web, &alice);
     let used = other.code(&web.pages, &newer.code(), "");
-    assert!(used.status == 401 && used.body.contains("used already"), "{used:?}");
-    assert_eq!(other.code(&web.pages, &phone.code(), "").status, 303, "trap 13: either is accepted");
+    assert!(
+        used.status == 401 && used.body.contains("used already"),
+        "{used:?}"
+    );
+    assert_eq!(
+        other.code(&web.pages, &phone.code(), "").status,
+        303,
+        "trap 13: either is accepted"
+    );
 
     // one enrolment, every door
     host.clock.forward(60);
@@ -108,16 +153,25 @@ fn a_mailed_code_opens_beside_the_apps_and_a_second_mail_kills_it() {
     alice.with_key().enters_with(&third.code());
     host.journal.says("accepted cause=mailed-code");
 
-    let (log, events) = (web.gate.log() + &host.posternd().log(), Postern::call("log --json").does().out);
+    let (log, events) = (
+        web.gate.log() + &host.posternd().log(),
+        Postern::call("log --json").does().out,
+    );
     let (journal, kept) = (host.journal.rest(), Store::open().dump());
     for code in [first, mail, newer, third].map(|mail| mail.code()) {
         for text in [&log, &events, &journal] {
             assert!(!text.contains(&code), "{code} in {text}");
         }
         // a column that is the code, or holds it as text
-        assert!(!kept.split(['|', '\n']).any(|column| column == code), "{code} in {kept}");
+        assert!(
+            !kept.split(['|', '\n']).any(|column| column == code),
+            "{code} in {kept}"
+        );
     }
-    assert!(events.contains("\"code-asked\"") && events.contains("\"email-confirmed\""), "{events}");
+    assert!(
+        events.contains("\"code-asked\"") && events.contains("\"email-confirmed\""),
+        "{events}"
+    );
 }
 
 /// M2
@@ -135,7 +189,10 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
         host.clock.forward(after);
         let answer = passes_the_password(&web, &alice).code(&web.pages, &mail.code(), "");
         assert_eq!(answer.status, status, "{after}: {answer:?}");
-        assert!(status == 303 || answer.body.contains("time is over"), "{answer:?}");
+        assert!(
+            status == 303 || answer.body.contains("time is over"),
+            "{answer:?}"
+        );
     }
 }
 
@@ -145,29 +202,55 @@ fn a_mailed_code_is_good_for_899_seconds_and_expired_at_901() {
 fn mail_alone_is_a_second_factor_until_it_is_removed() {
     let host = Host::fresh();
     let server = MailServer::start();
-    let (web, alice) = web(&host, &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"));
+    let (web, alice) = web(
+        &host,
+        &(PLAIN.to_owned() + "[policy]\nrequired = [\"alice\"]\n"),
+    );
     let refused = Visitor::new().password(&web.pages, "alice", &alice.password);
     assert_eq!(refused.status, 403, "required, and nothing set up");
     let said = Postern::call("email set alice alice@example.test").does();
-    assert!(said.out.contains("postern email confirm alice"), "{}", said.out);
+    assert!(
+        said.out.contains("postern email confirm alice"),
+        "{}",
+        said.out
+    );
     let code = server.got().code();
     let wrong = if code == "000000" { "000001" } else { "000000" };
-    Postern::call("email confirm alice").input(&format!("{wrong}\n")).refuses();
-    let said = Postern::call("email confirm alice").input(&format!("{code}\n")).does();
+    Postern::call("email confirm alice")
+        .input(&format!("{wrong}\n"))
+        .refuses();
+    let said = Postern::call("email confirm alice")
+        .input(&format!("{code}\n"))
+        .does();
     assert!(said.out.contains("postern recovery alice"), "{}", said.out);
     host.clock.forward(60);
 
     let visitor = passes_the_password(&web, &alice);
     let page = visitor.loads(&format!("{}code", web.pages));
-    assert!(page.body.contains("The code that is mailed to you"), "{page:?}");
+    assert!(
+        page.body.contains("The code that is mailed to you"),
+        "{page:?}"
+    );
     assert_eq!(asks(&web, &visitor).status, 200);
-    assert_eq!(visitor.code(&web.pages, &server.got().code(), "").status, 303);
+    assert_eq!(
+        visitor.code(&web.pages, &server.got().code(), "").status,
+        303
+    );
 
     let said = Postern::call("email remove alice").does();
     assert!(said.out.contains("[policy] requires one"), "{}", said.out);
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 302, "the session is over");
+    assert_eq!(
+        visitor.loads(&format!("{APP}/")).status,
+        302,
+        "the session is over"
+    );
     assert_eq!(asks(&web, &visitor).status, 401);
-    assert_eq!(Visitor::new().password(&web.pages, "alice", &alice.password).status, 403);
+    assert_eq!(
+        Visitor::new()
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        403
+    );
     server.got_nothing();
 }
 
@@ -185,7 +268,11 @@ fn nobody_sends_mail_without_the_password() {
     assert_eq!(visitor.loads(&format!("{}mail", web.pages)).status, 405);
     Postern::call("session revoke alice --all").run();
     alice.has_a_password();
-    assert_eq!(asks(&web, &visitor).status, 401, "a new password ended the sign-in");
+    assert_eq!(
+        asks(&web, &visitor).status,
+        401,
+        "a new password ended the sign-in"
+    );
     server.got_nothing();
 }
 
@@ -212,25 +299,44 @@ fn mail_goes_by_tls_by_a_webhook_and_by_a_program() {
     assert_eq!(asks(&web, &visitor).status, 200);
     let (head, body) = hook.got();
     assert!(head.starts_with("POST /mail?to=all HTTP/1.1\r\n"), "{head}");
-    assert!(head.contains("authorization: Bearer the password of the gate\r\n"), "{head}");
+    assert!(
+        head.contains("authorization: Bearer the password of the gate\r\n"),
+        "{head}"
+    );
     let letter: Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!((&letter["account"], &letter["to"]), (&"alice".into(), &"alice@example.test".into()));
+    assert_eq!(
+        (&letter["account"], &letter["to"]),
+        (&"alice".into(), &"alice@example.test".into())
+    );
     let code = letter["code"].as_str().expect("a code");
-    assert!(!letter["subject"].as_str().expect("a subject").contains(code), "{letter}");
+    assert!(
+        !letter["subject"]
+            .as_str()
+            .expect("a subject")
+            .contains(code),
+        "{letter}"
+    );
     assert_eq!(visitor.code(&web.pages, code, "").status, 303);
 
     let (program, out) = ("/usr/local/bin/take-mail", "/var/tmp/mail-taken");
-    fs::write(program, format!("#!/bin/sh\ncat > {out}.new && mv {out}.new \"{out}-$1\"\n")).expect("/usr");
+    fs::write(
+        program,
+        format!("#!/bin/sh\ncat > {out}.new && mv {out}.new \"{out}-$1\"\n"),
+    )
+    .expect("/usr");
     fs::set_permissions(program, PermissionsExt::from_mode(0o755)).expect("root may do it");
-    let by_program =
-        format!("[email]\ncommand = [\"{program}\", \"a b; c\"]\nfrom = \"postern@example.test\"\n");
+    let by_program = format!(
+        "[email]\ncommand = [\"{program}\", \"a b; c\"]\nfrom = \"postern@example.test\"\n"
+    );
     let _program = MailProgram::listens();
     reconfigure(&by_hook, &by_program);
     web.gate.restart();
     host.clock.forward(60);
     let visitor = passes_the_password(&web, &alice);
     assert_eq!(asks(&web, &visitor).status, 200);
-    let taken = Mail { text: fs::read_to_string(format!("{out}-a b; c")).expect("the program took it") };
+    let taken = Mail {
+        text: fs::read_to_string(format!("{out}-a b; c")).expect("the program took it"),
+    };
     assert_eq!(taken.header("To"), "alice@example.test");
     assert_eq!(visitor.code(&web.pages, &taken.code(), "").status, 303);
 }
@@ -250,20 +356,34 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
     let tls = by_tls("smtp://mail.example.test:2587");
     let no_ca = tls.replace(&format!("smtp_ca_file = \"{MAIL_CA}\"\n"), "");
     let ways = [
-        (format!("[email]\nsmtp_url = \"smtp://127.0.0.1:2526\"\n{from}"), "no answer within 2 s"),
-        (format!("[email]\nsmtp_url = \"smtp://127.0.0.1:2\"\n{from}"), "refused"),
+        (
+            format!("[email]\nsmtp_url = \"smtp://127.0.0.1:2526\"\n{from}"),
+            "no answer within 2 s",
+        ),
+        (
+            format!("[email]\nsmtp_url = \"smtp://127.0.0.1:2\"\n{from}"),
+            "refused",
+        ),
         (no_ca, "certificate"),
         (tls.replace("user = \"postern\"", "user = \"other\""), "535"),
-        ("[email]\nwebhook_url = \"http://127.0.0.1:8026/\"\n".to_owned(), "answered 500"),
+        (
+            "[email]\nwebhook_url = \"http://127.0.0.1:8026/\"\n".to_owned(),
+            "answered 500",
+        ),
         (
             "[email]\nwebhook_url = \"http://127.0.0.1:2526/\"\ntime_limit = \"2s\"\n".to_owned(),
             "no answer within",
         ),
         (
-            format!("[email]\ncommand = [\"/bin/sh\", \"-c\", \"echo no luck >&2; exit 3\"]\n{from}"),
+            format!(
+                "[email]\ncommand = [\"/bin/sh\", \"-c\", \"echo no luck >&2; exit 3\"]\n{from}"
+            ),
             "no luck",
         ),
-        (format!("[email]\ncommand = [\"/bin/sleep\", \"60\"]\n{from}"), "no answer within 2 s"),
+        (
+            format!("[email]\ncommand = [\"/bin/sleep\", \"60\"]\n{from}"),
+            "no answer within 2 s",
+        ),
     ];
     let mut now = PLAIN.to_owned();
     for (way, why) in ways {
@@ -278,23 +398,47 @@ fn a_transport_that_fails_or_hangs_is_a_clear_error_in_time() {
         assert!(failed.body.contains("could not be mailed"), "{failed:?}");
         host.posternd().says(why);
         let said = Postern::call("email set alice other@example.test").refuses();
-        assert!(said.err.contains("no mail was sent") && said.err.contains(why), "{why}: {}", said.err);
-        assert!(began.elapsed() < Duration::from_secs(12), "{why}: {:?}", began.elapsed());
-        assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303, "{why}: the app's code opens");
+        assert!(
+            said.err.contains("no mail was sent") && said.err.contains(why),
+            "{why}: {}",
+            said.err
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(12),
+            "{why}: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(
+            visitor.code(&web.pages, &phone.code(), "").status,
+            303,
+            "{why}: the app's code opens"
+        );
     }
     server.got_nothing();
     // by every way that there is
-    assert!(host.posternd().memory() <= 10 * 1024, "{} KiB", host.posternd().memory());
+    assert!(
+        host.posternd().memory() <= 10 * 1024,
+        "{} KiB",
+        host.posternd().memory()
+    );
 
     host.posternd_mut().crash();
     let began = Instant::now();
     let said = Postern::call("email set alice other@example.test").refuses();
     assert!(said.err.contains("start posternd"), "{}", said.err);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
     reconfigure(&now, "");
     let said = Postern::call("email set alice other@example.test").refuses();
     assert!(said.err.contains("[email]"), "{}", said.err);
-    assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 1, "what waits goes out later");
+    assert_eq!(
+        Store::open().number("SELECT count(*) FROM outbox"),
+        1,
+        "what waits goes out later"
+    );
 }
 
 /// Trap 8, and beyond: what a server quotes is no way into a log either.
@@ -307,10 +451,18 @@ fn a_server_that_quotes_the_code_does_not_get_it_into_a_log() {
     for (address, why) in [("echo@example.test", "554"), ("nobody@example.test", "550")] {
         let said = Postern::call(&format!("email set alice {address}")).refuses();
         assert!(said.err.contains(why), "{}", said.err);
-        let digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() == 6);
+        let digits = |text: &str| {
+            text.split(|c: char| !c.is_ascii_digit())
+                .any(|run| run.len() == 6)
+        };
         assert!(!digits(&said.err), "{}", said.err);
         let log = host.posternd().log();
-        assert!(log.lines().filter(|line| line.contains("not mailed")).all(|line| !digits(line)), "{log}");
+        assert!(
+            log.lines()
+                .filter(|line| line.contains("not mailed"))
+                .all(|line| !digits(line)),
+            "{log}"
+        );
     }
     server.got_nothing();
     let said = Postern::call("email set alice alice").run();
@@ -330,11 +482,17 @@ fn people_are_told_what_was_done_to_their_account() {
     assert_eq!(visitor.code(&web.pages, &phone.code(), "").status, 303);
     Postern::call("unlock alice").does();
     let notice = server.told();
-    for words in ["alice at ", "delays and locks after wrong codes were lifted", "By:      root", " UTC"] {
+    for words in [
+        "alice at ",
+        "delays and locks after wrong codes were lifted",
+        "By:      root",
+        " UTC",
+    ] {
         assert!(notice.text.contains(words), "{words}: {notice:?}");
     }
     assert_eq!(notice.header("Auto-Submitted"), "auto-generated");
-    host.posternd().says("mailed user=\"alice\" notice=unlocked");
+    host.posternd()
+        .says("mailed user=\"alice\" notice=unlocked");
 
     web.gate.crash();
     host.posternd_mut().crash();
@@ -343,9 +501,15 @@ fn people_are_told_what_was_done_to_their_account() {
     assert!(server.told().text.contains("an authenticator was added"));
     Postern::call("key rotate").does();
     Postern::call("email set alice other@example.test").does();
-    Postern::call("email confirm alice").input(&format!("{}\n", server.got().code())).does();
+    Postern::call("email confirm alice")
+        .input(&format!("{}\n", server.got().code()))
+        .does();
     let notice = server.told();
-    assert_eq!(notice.header("Rcpt"), "alice@example.test", "the one that was replaced");
+    assert_eq!(
+        notice.header("Rcpt"),
+        "alice@example.test",
+        "the one that was replaced"
+    );
     Postern::call("email remove alice").does();
     assert_eq!(server.told().header("Rcpt"), "other@example.test");
 }
@@ -361,7 +525,8 @@ fn a_notice_that_failed_is_sent_again_later() {
     let down = PLAIN.replace("2525", "2");
     reconfigure(PLAIN, &down);
     Postern::call("unlock alice").does();
-    host.posternd().says("not mailed cause=mail user=\"alice\" notice=unlocked");
+    host.posternd()
+        .says("not mailed cause=mail user=\"alice\" notice=unlocked");
     reconfigure(&down, PLAIN);
     host.clock.forward(301);
     // the one before may come again: the server was down when it had hardly gone out
@@ -376,9 +541,13 @@ fn an_application_is_told_the_confirmed_address() {
     let server = MailServer::start();
     let (web, alice) = web(&host, PLAIN);
     let phone = alice.enrols();
-    let made =
-        Postern::call("app-password add alice files --scope web:app.example.test --json").does().json();
-    let password = made["app_password"].as_str().expect("an app password").to_owned();
+    let made = Postern::call("app-password add alice files --scope web:app.example.test --json")
+        .does()
+        .json();
+    let password = made["app_password"]
+        .as_str()
+        .expect("an app password")
+        .to_owned();
     let client = Visitor::new().with(&format!("Authorization: Bearer {password}"));
     let told_of = |visitor: &Visitor| {
         assert_eq!(visitor.fetches(APP).status, 200);
@@ -389,14 +558,29 @@ fn an_application_is_told_the_confirmed_address() {
     let code = server.got().code();
     let visitor = Visitor::new();
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    assert_eq!((told_of(&visitor), told_of(&client)), (String::new(), String::new()));
-    Postern::call("email confirm alice").input(&format!("{code}\n")).does();
-    assert_eq!(visitor.fetches(APP).status, 401, "the sessions of before have ended");
+    assert_eq!(
+        (told_of(&visitor), told_of(&client)),
+        (String::new(), String::new())
+    );
+    Postern::call("email confirm alice")
+        .input(&format!("{code}\n"))
+        .does();
+    assert_eq!(
+        visitor.fetches(APP).status,
+        401,
+        "the sessions of before have ended"
+    );
     host.clock.forward(60);
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     let address = "alice@example.test";
-    assert_eq!((told_of(&visitor).as_str(), told_of(&client).as_str()), (address, address));
+    assert_eq!(
+        (told_of(&visitor).as_str(), told_of(&client).as_str()),
+        (address, address)
+    );
 
     Postern::call("email remove alice").does();
-    assert_eq!((visitor.fetches(APP).status, told_of(&client).as_str()), (401, ""));
+    assert_eq!(
+        (visitor.fetches(APP).status, told_of(&client).as_str()),
+        (401, "")
+    );
 }

@@ -20,15 +20,27 @@ fn m_asks_for_a_code_by_mail() {
     confirmed(&host, &server);
 
     let mut terminal = alice.with_key().dials();
-    terminal.expect(OFFER).expect("Verification code: ").types("m");
-    terminal.expect("A code is on its way to a•••@example.test").expect("Verification code: ");
+    terminal
+        .expect(OFFER)
+        .expect("Verification code: ")
+        .types("m");
+    terminal
+        .expect("A code is on its way to a•••@example.test")
+        .expect("Verification code: ");
     let mail = server.got();
-    terminal.types("M").expect("A code was mailed just now; wait 60 s").expect("Verification code: ");
+    terminal
+        .types("M")
+        .expect("A code was mailed just now; wait 60 s")
+        .expect("Verification code: ");
     terminal.types(&mail.code());
     assert!(terminal.ends().entered());
-    host.journal.says("not mailed cause=cooldown-60s address=127.0.0.1 service=sshd user=\"alice\"");
-    host.journal.says("accepted cause=mailed-code address=127.0.0.1 service=sshd user=\"alice\"");
-    alice.with_key().is_refused(&mail.code(), "That code was used already");
+    host.journal
+        .says("not mailed cause=cooldown-60s address=127.0.0.1 service=sshd user=\"alice\"");
+    host.journal
+        .says("accepted cause=mailed-code address=127.0.0.1 service=sshd user=\"alice\"");
+    alice
+        .with_key()
+        .is_refused(&mail.code(), "That code was used already");
 
     // an app's code is as good; whoever has no address is offered nothing, and "m" is none
     host.clock.forward(60);
@@ -36,12 +48,20 @@ fn m_asks_for_a_code_by_mail() {
     let mut terminal: Terminal = bob.with_key().dials();
     let screen = terminal.expect("Verification code: ").screen();
     assert!(!screen.contains("by mail"), "{screen}");
-    terminal.types("m").expect("That is no code").expect("Verification code: ").types(&bobs.code());
+    terminal
+        .types("m")
+        .expect("That is no code")
+        .expect("Verification code: ")
+        .types(&bobs.code());
     assert!(terminal.ends().entered());
 
     drop(server);
     let mut terminal = alice.with_key().dials();
-    terminal.expect(OFFER).types("m").expect("The code could not be mailed").expect("Verification code: ");
+    terminal
+        .expect(OFFER)
+        .types("m")
+        .expect("The code could not be mailed")
+        .expect("Verification code: ");
     host.clock.forward(30);
     terminal.types(&phone.code());
     assert!(terminal.ends().entered());
@@ -50,9 +70,16 @@ fn m_asks_for_a_code_by_mail() {
     // the module decides by itself, and the mail waits
     host.posternd = None;
     let mut terminal = alice.with_key().dials();
-    terminal.expect(OFFER).types("m").expect("The mail waits").expect("Verification code: ");
-    host.journal.says("the mail waits: posternd, which sends all mail");
-    let log = Postern::call("log alice --event code-asked --json").does().out;
+    terminal
+        .expect(OFFER)
+        .types("m")
+        .expect("The mail waits")
+        .expect("Verification code: ");
+    host.journal
+        .says("the mail waits: posternd, which sends all mail");
+    let log = Postern::call("log alice --event code-asked --json")
+        .does()
+        .out;
     assert_eq!(log.lines().count(), 3, "{log}");
 }
 
@@ -60,7 +87,8 @@ fn m_asks_for_a_code_by_mail() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_host_that_is_not_root_has_a_code_mailed_too() {
-    let host = Host::with_posternd("it sends all mail, and decides where the PAM host is not root's");
+    let host =
+        Host::with_posternd("it sends all mail, and decides where the PAM host is not root's");
     let alice = host.person("alice");
     alice.enrols();
     let server = MailServer::start();
@@ -69,14 +97,26 @@ fn a_host_that_is_not_root_has_a_code_mailed_too() {
     let codes = "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n";
     host.pam("locker", codes);
 
-    let mut locker = Terminal::run(alice.on_this_host("pamtester locker alice authenticate acct_mgmt"));
-    locker.expect(OFFER).expect("Verification code: ").types("m");
-    locker.expect("A code is on its way to a•••@example.test").expect("Verification code: ");
+    let mut locker =
+        Terminal::run(alice.on_this_host("pamtester locker alice authenticate acct_mgmt"));
+    locker
+        .expect(OFFER)
+        .expect("Verification code: ")
+        .types("m");
+    locker
+        .expect("A code is on its way to a•••@example.test")
+        .expect("Verification code: ");
     let mail = server.got();
-    locker.types("m").expect("A code was mailed just now").expect("Verification code: ");
-    locker.types(&mail.code()).expect("successfully authenticated");
+    locker
+        .types("m")
+        .expect("A code was mailed just now")
+        .expect("Verification code: ");
+    locker
+        .types(&mail.code())
+        .expect("successfully authenticated");
     assert!(locker.ends().status.success());
-    host.posternd().says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
+    host.posternd()
+        .says("accepted cause=mailed-code address=- service=locker user=\"alice\"");
 }
 
 /// The module gives up a posternd that says nothing for 10 s, and one that takes 30 s in all; `time_limit` may be longer.
@@ -89,8 +129,16 @@ fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
     alice.enrols();
     bob.enrols();
     let hook = Webhook::start_slow(8027, "204 No Content", |body| {
-        let slow = if body.contains("\"bob\"") { Duration::from_secs(60) } else { Duration::from_secs(15) };
-        if IS_SLOW.load(Ordering::SeqCst) { slow } else { Duration::ZERO }
+        let slow = if body.contains("\"bob\"") {
+            Duration::from_secs(60)
+        } else {
+            Duration::from_secs(15)
+        };
+        if IS_SLOW.load(Ordering::SeqCst) {
+            slow
+        } else {
+            Duration::ZERO
+        }
     });
     host.configure("[email]\nwebhook_url = \"http://127.0.0.1:8027/\"\ntime_limit = \"1m\"\n");
     // those without a code are notices
@@ -102,7 +150,9 @@ fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
     };
     for name in ["alice", "bob"] {
         Postern::call(&format!("email set {name} {name}@example.test")).does();
-        Postern::call(&format!("email confirm {name}")).input(&format!("{}\n", mailed().1)).does();
+        Postern::call(&format!("email confirm {name}"))
+            .input(&format!("{}\n", mailed().1))
+            .does();
     }
     host.clock.forward(60);
     IS_SLOW.store(true, Ordering::SeqCst);
@@ -110,20 +160,32 @@ fn a_code_that_takes_long_to_send_keeps_nobody_from_the_prompt() {
     let began = Instant::now();
     let mut terminals = [&alice, &bob].map(|person| {
         let mut terminal = person.with_key().dials();
-        terminal.expect(OFFER).expect("Verification code: ").types("m");
+        terminal
+            .expect(OFFER)
+            .expect("Verification code: ")
+            .types("m");
         let (account, code) = mailed();
         assert_eq!(account, person.name);
         (terminal, code)
     });
-    for ((terminal, code), said) in
-        terminals.iter_mut().zip(["A code is on its way to a", "The code is still being sent"])
+    for ((terminal, code), said) in terminals
+        .iter_mut()
+        .zip(["A code is on its way to a", "The code is still being sent"])
     {
-        terminal.expect(said).expect("Verification code: ").types(code);
+        terminal
+            .expect(said)
+            .expect("Verification code: ")
+            .types(code);
     }
-    assert!(began.elapsed() > Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() > Duration::from_secs(15),
+        "{:?}",
+        began.elapsed()
+    );
     for (terminal, _) in terminals {
         assert!(terminal.ends().entered());
     }
     host.journal.says("not mailed cause=not-mailed address=127.0.0.1 service=sshd user=\"bob\": the mail is still being sent");
-    host.journal.says("accepted cause=mailed-code address=127.0.0.1 service=sshd user=\"bob\"");
+    host.journal
+        .says("accepted cause=mailed-code address=127.0.0.1 service=sshd user=\"bob\"");
 }

@@ -36,8 +36,12 @@ fn thief(path: &str) -> String {
 #[ignore = "needs the test host: tests/run"]
 fn systemd_understands_the_units_of_the_mail_program() {
     let _host = Host::fresh();
-    let units = ["postern-mail.socket", "postern-mail@.service"].map(|name| format!("{UNITS}/{name}"));
-    let said = Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&units).output();
+    let units =
+        ["postern-mail.socket", "postern-mail@.service"].map(|name| format!("{UNITS}/{name}"));
+    let said = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .args(&units)
+        .output();
     let said = said.expect("systemd-analyze runs");
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.status.success() && !text.contains("postern"), "{text}");
@@ -60,21 +64,44 @@ fn the_program_reads_neither_key_nor_store() {
         host.configure(&by(&thief(path)));
         let said = sends_nothing("alice");
         assert!(said.contains("exit status: 9: postern-mail"), "{said}");
-        assert!(said.contains(path) && said.contains("Permission denied"), "{said}");
+        assert!(
+            said.contains(path) && said.contains("Permission denied"),
+            "{said}"
+        );
         assert!(!said.contains(" postern "), "its groups: {said}");
     }
     // also where the unit hides nothing, by its user alone
     for path in [KEY, STORE] {
         let mut reads = Command::new("setpriv");
-        reads.args(["--reuid=postern-mail", "--regid=postern-mail", "--init-groups", "cat", path]);
-        assert!(!reads.output().expect("setpriv runs").status.success(), "{path}");
+        reads.args([
+            "--reuid=postern-mail",
+            "--regid=postern-mail",
+            "--init-groups",
+            "cat",
+            path,
+        ]);
+        assert!(
+            !reads.output().expect("setpriv runs").status.success(),
+            "{path}"
+        );
     }
     // it can ask neither for a letter nor for another program
     let mut connects = Command::new("setpriv");
-    connects.args(["--reuid=postern-mail", "--regid=postern-mail", "--init-groups", "python3", "-c"]);
-    connects.arg(format!("import socket; socket.socket(socket.AF_UNIX).connect('{SOCKET}')"));
+    connects.args([
+        "--reuid=postern-mail",
+        "--regid=postern-mail",
+        "--init-groups",
+        "python3",
+        "-c",
+    ]);
+    connects.arg(format!(
+        "import socket; socket.socket(socket.AF_UNIX).connect('{SOCKET}')"
+    ));
     let refused = connects.output().expect("python3 runs");
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("PermissionError"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("PermissionError"),
+        "{refused:?}"
+    );
 
     host.configure(&by(&format!("cat >/dev/null; {setgid} -gn >&2; exit 9")));
     let said = sends_nothing("alice");
@@ -82,18 +109,32 @@ fn the_program_reads_neither_key_nor_store() {
     let took = by("cat >/dev/null");
     host.configure(&took);
     Postern::call("email set alice alice@example.test").does();
-    assert!(systemd.log("posternd").contains("mailed user=\"alice\""), "{}", systemd.log("posternd"));
+    assert!(
+        systemd.log("posternd").contains("mailed user=\"alice\""),
+        "{}",
+        systemd.log("posternd")
+    );
 
     // where nothing listens, posternd runs nothing itself: the letter waits
     systemd.does("stop postern-mail.socket");
     let said = Postern::call("email set bob bob@example.test").refuses();
     assert!(said.err.contains("the mail waits"), "{}", said.err);
-    assert!(systemd.log("posternd").contains("mail waits: nothing listens at /run/postern/mail.sock"));
+    assert!(
+        systemd
+            .log("posternd")
+            .contains("mail waits: nothing listens at /run/postern/mail.sock")
+    );
     let check = Postern::call("check").does().err;
-    assert!(check.contains("systemctl enable --now postern-mail.socket"), "{check}");
+    assert!(
+        check.contains("systemctl enable --now postern-mail.socket"),
+        "{check}"
+    );
     systemd.does("start postern-mail.socket");
     testhost::patiently("it is sent", || {
-        Ok(systemd.log("posternd").contains("mailed user=\"bob\"").then_some(()))
+        Ok(systemd
+            .log("posternd")
+            .contains("mailed user=\"bob\"")
+            .then_some(()))
     });
 }
 
@@ -115,11 +156,25 @@ fn a_program_that_never_ends_is_ended() {
         host.configure(&by(&script));
         let began = Instant::now();
         sends_nothing("alice");
-        assert!(began.elapsed() < Duration::from_secs(8), "{script}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "{script}: {:?}",
+            began.elapsed()
+        );
     }
-    testhost::patiently("nothing runs on", || Ok(running(sleep).is_empty().then_some(())));
-    assert!(host.posternd().log().lines().all(|line| line.len() < 1000), "{}", host.posternd().log());
-    assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 0, "each was tried once");
+    testhost::patiently("nothing runs on", || {
+        Ok(running(sleep).is_empty().then_some(()))
+    });
+    assert!(
+        host.posternd().log().lines().all(|line| line.len() < 1000),
+        "{}",
+        host.posternd().log()
+    );
+    assert_eq!(
+        Store::open().number("SELECT count(*) FROM outbox"),
+        0,
+        "each was tried once"
+    );
 }
 
 /// Only posternd connects there; what is no letter of its runs no program.
@@ -133,7 +188,9 @@ fn what_is_no_letter_runs_no_program() {
     host.configure(&by(&format!("touch {ran}")));
     let ask = |request: &[u8]| {
         let mut stream = UnixStream::connect(SOCKET).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a timeout");
         // it may have been refused by its head already
         let _ = stream.write_all(request);
         let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -151,6 +208,10 @@ fn what_is_no_letter_runs_no_program() {
     assert!(!fs::exists(ran).expect("a folder"));
     assert!(ask(&[1, 0, 0, 0, 1, b'x']).starts_with('\0'));
     assert!(fs::exists(ran).expect("a folder"));
-    let mode = fs::metadata(SOCKET).expect("it listens").permissions().mode() & 0o777;
+    let mode = fs::metadata(SOCKET)
+        .expect("it listens")
+        .permissions()
+        .mode()
+        & 0o777;
     assert_eq!(mode, 0o600);
 }

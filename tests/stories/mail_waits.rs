@@ -3,13 +3,18 @@
 
 use crate::mail::{PLAIN, asks, confirmed, passes_the_password, web};
 use std::thread;
-use testhost::{CONFIG, Host, MailServer, Postern, Store, hanging_server, patiently, reconfigure, tcp_reply};
+use testhost::{
+    CONFIG, Host, MailServer, Postern, Store, hanging_server, patiently, reconfigure, tcp_reply,
+};
 
 const PORT: u16 = 9119;
 
 fn readyz() -> String {
     let reply = tcp_reply(PORT, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").expect("an answer");
-    assert_eq!(reply.status, 200, "people with another second factor get in: {reply:?}");
+    assert_eq!(
+        reply.status, 200,
+        "people with another second factor get in: {reply:?}"
+    );
     reply.body
 }
 
@@ -20,7 +25,10 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     let mut host = Host::fresh();
     let server = MailServer::start();
     let (mut web, alice) = web(&host, PLAIN);
-    reconfigure("[gate]\n", &format!("[gate]\noperations = \"tcp:127.0.0.1:{PORT}\"\n"));
+    reconfigure(
+        "[gate]\n",
+        &format!("[gate]\noperations = \"tcp:127.0.0.1:{PORT}\"\n"),
+    );
     web.gate.restart();
     confirmed(&host, &server);
     assert_eq!(readyz(), "ready\n");
@@ -30,25 +38,47 @@ fn mail_waits_for_a_posternd_that_is_stopped_and_goes_out_when_it_is_started() {
     host.posternd_mut().crash();
     let visitor = passes_the_password(&web, &alice);
     let page = asks(&web, &visitor);
-    assert!(page.status == 503 && page.body.contains("The mail waits"), "{page:?}");
-    web.gate.says("not mailed cause=waits address=127.0.0.1 service=web user=\"alice\": the mail waits");
+    assert!(
+        page.status == 503 && page.body.contains("The mail waits"),
+        "{page:?}"
+    );
+    web.gate.says(
+        "not mailed cause=waits address=127.0.0.1 service=web user=\"alice\": the mail waits",
+    );
     let said = Postern::call("email set bob bob@example.test").refuses();
-    assert!(said.err.contains("the mail waits") && said.err.contains("start posternd"), "{}", said.err);
+    assert!(
+        said.err.contains("the mail waits") && said.err.contains("start posternd"),
+        "{}",
+        said.err
+    );
     host.clock.forward(30);
     let said = patiently("monitoring is told", || {
         let said = readyz();
         Ok(said.contains("mail waits").then_some(said))
     });
-    assert_eq!(said, "ready\nmail waits: start posternd, which sends it, or see its log\n");
-    assert!(check().contains("mail waits: start posternd"), "{}", check());
+    assert_eq!(
+        said,
+        "ready\nmail waits: start posternd, which sends it, or see its log\n"
+    );
+    assert!(
+        check().contains("mail waits: start posternd"),
+        "{}",
+        check()
+    );
     server.got_nothing();
 
     host.posternd_mut().restart();
     let codes = [server.got(), server.got()];
-    let hers = codes.iter().find(|mail| mail.header("Rcpt") == "alice@example.test").expect("her mail");
+    let hers = codes
+        .iter()
+        .find(|mail| mail.header("Rcpt") == "alice@example.test")
+        .expect("her mail");
     host.posternd().says("mailed user=\"bob\"");
     assert_eq!(visitor.code(&web.pages, &hers.code(), "").status, 303);
-    patiently("nothing waits", || Ok((readyz() == "ready\n").then_some(())));
+    patiently(
+        "nothing waits",
+        || Ok((readyz() == "ready\n").then_some(())),
+    );
     assert!(!check().contains("mail waits"));
     assert!(!host.posternd().log().contains(&hers.code()));
 }
@@ -65,7 +95,8 @@ fn a_code_that_expires_while_posternd_is_stopped_is_not_sent() {
     assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 503);
     host.clock.forward(900);
     host.posternd_mut().restart();
-    host.posternd().says("not mailed cause=mail user=\"alice\": its code expired before it was sent");
+    host.posternd()
+        .says("not mailed cause=mail user=\"alice\": its code expired before it was sent");
     assert_eq!(Store::open().number("SELECT count(*) FROM outbox"), 0);
     assert_eq!(asks(&web, &passes_the_password(&web, &alice)).status, 200);
     server.got();
@@ -88,17 +119,30 @@ fn a_posternd_that_is_killed_while_it_sends_sends_no_code_a_second_time() {
     let page = thread::scope(|scope| {
         let asking = scope.spawn(|| asks(&web, &visitor));
         patiently("posternd has taken the letter", || {
-            Ok((Store::open().number("SELECT count(*) FROM outbox WHERE fate = 1") == 1).then_some(()))
+            Ok(
+                (Store::open().number("SELECT count(*) FROM outbox WHERE fate = 1") == 1)
+                    .then_some(()),
+            )
         });
         host.posternd_mut().crash();
         reconfigure(&hanging, PLAIN);
         host.posternd_mut().restart();
         asking.join().expect("the page answers")
     });
-    assert!(page.status == 503 && page.body.contains("could not be mailed"), "{page:?}");
+    assert!(
+        page.status == 503 && page.body.contains("could not be mailed"),
+        "{page:?}"
+    );
     server.got_nothing();
-    assert_eq!(asks(&web, &visitor).status, 200, "another is mailed at once");
-    assert_eq!(visitor.code(&web.pages, &server.got().code(), "").status, 303);
+    assert_eq!(
+        asks(&web, &visitor).status,
+        200,
+        "another is mailed at once"
+    );
+    assert_eq!(
+        visitor.code(&web.pages, &server.got().code(), "").status,
+        303
+    );
     server.got_nothing();
 }
 
@@ -114,7 +158,11 @@ fn posternd_takes_up_a_changed_configuration_of_mail() {
     confirmed(&host, &server);
     host.write_configuration(&(before.clone() + &PLAIN.replace("2525", "2")));
     let said = Postern::call("email set bob bob@example.test").refuses();
-    assert!(said.err.contains("no mail was sent") && said.err.contains("refused"), "{}", said.err);
+    assert!(
+        said.err.contains("no mail was sent") && said.err.contains("refused"),
+        "{}",
+        said.err
+    );
     // a typo leaves the last one in force
     host.write_configuration(&(before.clone() + PLAIN));
     Postern::call("status").does();

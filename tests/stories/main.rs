@@ -106,8 +106,13 @@ mod without_root;
 fn a_story_without_a_test_host_ends_at_once() {
     let stories = std::env::current_exe().expect("this program");
     let mut story = std::process::Command::new(stories);
-    story.args(["--ignored", "--exact", "sign_in::key_then_code"]).env_remove("POSTERN_TEST_HOST");
+    story
+        .args(["--ignored", "--exact", "sign_in::key_then_code"])
+        .env_remove("POSTERN_TEST_HOST");
     let output = story.output().expect("this program runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(!output.status.success() && said.contains("run it with tests/run"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("run it with tests/run"),
+        "{said}"
+    );
 }

@@ -3,7 +3,9 @@
 use crate::guest_process::PAM_HOST;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use testhost::{Answer, Host, PamHost, Person, Phone, Posternd, install_previous_module, patiently};
+use testhost::{
+    Answer, Host, PamHost, Person, Phone, Posternd, install_previous_module, patiently,
+};
 
 /// Made by the service once `auth` has passed, and waited for before `account`.
 const REACHED: &str = "/run/postern-between.reached";
@@ -54,7 +56,10 @@ fn whoever_runs_account_opens_what_another_sealed_in_auth() {
     assert!(enters(&phone.code(), || drop(posternd)), "gone");
     host.clock.forward(30);
     let mut later = None;
-    assert!(enters(&phone.code(), || later = Some(Posternd::start())), "come");
+    assert!(
+        enters(&phone.code(), || later = Some(Posternd::start())),
+        "come"
+    );
     assert_eq!(later.expect("it runs").log(), "");
 }
 
@@ -87,9 +92,20 @@ fn a_revocation_after_auth_ends_the_transaction() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs() {
-    const USERS: &[&str] = &["env", "-u", "LD_PRELOAD", "setpriv", "--reuid", "alice", "--clear-groups"];
+    const USERS: &[&str] = &[
+        "env",
+        "-u",
+        "LD_PRELOAD",
+        "setpriv",
+        "--reuid",
+        "alice",
+        "--clear-groups",
+    ];
     let host = Host::without_posternd();
-    host.pam("forks", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    host.pam(
+        "forks",
+        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
+    );
     let phone = host.person("alice").enrols();
     let logs_in = |tool: &[&str], hook: &str| {
         host.clock.forward(30);
@@ -102,13 +118,19 @@ fn a_forked_child_goes_on_with_its_parents_mark_and_a_parent_not_with_its_childs
         let ended = logs_in(tool, "account");
         assert!(ended.entered(), "{who}: {ended:?}\n{}", host.journal.rest());
         let ended = logs_in(tool, "authenticate");
-        assert_eq!((ended.number(), ended.all("account")), (Some(0), vec![&6.into()]), "{who}: {ended:?}");
+        assert_eq!(
+            (ended.number(), ended.all("account")),
+            (Some(0), vec![&6.into()]),
+            "{who}: {ended:?}"
+        );
     };
     both("--stdio", &[]);
-    host.journal.says("service=forks user=\"alice\": no code was asked for");
+    host.journal
+        .says("service=forks user=\"alice\": no code was asked for");
     let posternd = Posternd::start();
     both("the daemon", &[]);
-    host.journal.says("service=forks user=\"alice\": no code was asked for");
+    host.journal
+        .says("service=forks user=\"alice\": no code was asked for");
     both("a user's", USERS);
     posternd.says("service=forks user=\"alice\": no code was asked for");
     // the kernel alone says whose child it is

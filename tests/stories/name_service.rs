@@ -47,10 +47,12 @@ impl Sleeping {
         fs::write(source, SOURCE).expect("the copy of the host can be written");
         finished(Command::new("gcc").args(["-shared", "-fPIC", "-o", LIBRARY, source]));
         let before = fs::read_to_string(SWITCH).expect("a file of the host");
-        let others =
-            before.lines().filter(|line| !line.starts_with("passwd:") && !line.starts_with("group:"));
+        let others = before
+            .lines()
+            .filter(|line| !line.starts_with("passwd:") && !line.starts_with("group:"));
         let ours = "passwd: files slow\ngroup: files slow\n".to_owned();
-        fs::write(SWITCH, others.fold(ours, |text, line| text + line + "\n")).expect("it can be written");
+        fs::write(SWITCH, others.fold(ours, |text, line| text + line + "\n"))
+            .expect("it can be written");
         Sleeping(before)
     }
 }
@@ -86,7 +88,11 @@ fn begins(user: &str) -> UnixStream {
         real_uid: 0,
         mark: None,
     };
-    let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction), id: None };
+    let opening = Opening::Host {
+        version: VERSIONS[0],
+        transaction: Box::new(transaction),
+        id: None,
+    };
     send(&mut stream, &opening).expect("posternd reads");
     stream
 }
@@ -101,25 +107,48 @@ fn a_name_service_that_sleeps_denies_its_own_and_keeps_no_other_waiting() {
     let posternd = Posternd::start();
     greets();
 
-    let mut asked: Vec<UnixStream> = (0..40).map(|number| begins(&format!("carol{number}"))).collect();
+    let mut asked: Vec<UnixStream> = (0..40)
+        .map(|number| begins(&format!("carol{number}")))
+        .collect();
     // whom a file knows: the source that sleeps is not asked
     let began = Instant::now();
     alice.with_key().enters_with(&phone.code());
-    assert!(began.elapsed() < Duration::from_secs(3), "alice waited for {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "alice waited for {:?}",
+        began.elapsed()
+    );
     for stream in &mut asked {
         let Instruction::Log { line, .. } = receive(stream).expect("posternd goes on") else {
             panic!("no log line")
         };
-        assert!(line.starts_with("refused cause=unavailable address=- service=imap user=\"carol"), "{line}");
+        assert!(
+            line.starts_with("refused cause=unavailable address=- service=imap user=\"carol"),
+            "{line}"
+        );
         let ended: Instruction = receive(stream).expect("posternd goes on");
-        assert_eq!(ended, Instruction::End(HookResult::Denied(Denial::Unavailable)));
+        assert_eq!(
+            ended,
+            Instruction::End(HookResult::Denied(Denial::Unavailable))
+        );
     }
     // all of them in the time of one
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        began.elapsed()
+    );
     let mut last = begins("dave");
-    let Ok(Instruction::Log { line, .. }) = receive(&mut last) else { panic!("no log line") };
-    let named = ["no answer within 3 s", "too many look-ups"].iter().any(|why| line.contains(why));
-    assert!(named && line.contains("/etc/nsswitch.conf: passwd: files slow"), "{line}");
+    let Ok(Instruction::Log { line, .. }) = receive(&mut last) else {
+        panic!("no log line")
+    };
+    let named = ["no answer within 3 s", "too many look-ups"]
+        .iter()
+        .any(|why| line.contains(why));
+    assert!(
+        named && line.contains("/etc/nsswitch.conf: passwd: files slow"),
+        "{line}"
+    );
     assert_eq!(posternd.log(), "");
 }
 
@@ -136,7 +165,10 @@ fn a_group_of_a_directory_that_sleeps_is_a_doubt() {
     greets();
     alice.with_key().enters_with(&phone.code());
     let line = host.journal.says("warning cause=group-in-doubt");
-    assert!(line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"), "{line}");
+    assert!(
+        line.contains("no answer within 3 s (/etc/nsswitch.conf: group: files slow)"),
+        "{line}"
+    );
     bob.with_key().is_turned_away();
     host.journal.says("refused cause=not-enrolled");
 }
@@ -160,12 +192,24 @@ fn a_name_service_that_sleeps_denies_its_own_at_pam_sock_and_keeps_no_user_waiti
     posternd.says("refused cause=unavailable address=- service=codes user=\"carol");
     let began = Instant::now();
     enters("alice", &["codes"], "alice", &[&phone.code()]);
-    assert!(began.elapsed() < Duration::from_secs(3), "alice waited for {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "alice waited for {:?}",
+        began.elapsed()
+    );
     for carol in carols {
         let said = carol.join().expect("it ends");
         assert!(!said.entered, "{}", said.text);
-        assert!(said.took < Duration::from_secs(6), "{:?}: {}", said.took, said.text);
+        assert!(
+            said.took < Duration::from_secs(6),
+            "{:?}: {}",
+            said.took,
+            said.text
+        );
     }
     let line = posternd.says("no answer within 3 s");
-    assert!(line.contains("(/etc/nsswitch.conf: passwd: files slow)"), "{line}");
+    assert!(
+        line.contains("(/etc/nsswitch.conf: passwd: files slow)"),
+        "{line}"
+    );
 }

@@ -12,8 +12,18 @@ fn dials(person: &str, typed: &str) -> (bool, String) {
     let input = "/run/postern-tests/typed";
     fs::write(input, format!("{typed}\n")).expect("the tests' folder can be written");
     let mut tester = on_the_clock(Command::new("pamtester"));
-    tester.args(["-I", "rhost=192.0.2.7", "openvpn", person, "authenticate", "acct_mgmt"]);
-    let said = tester.stdin(fs::File::open(input).expect("a file")).output().expect("pamtester runs");
+    tester.args([
+        "-I",
+        "rhost=192.0.2.7",
+        "openvpn",
+        person,
+        "authenticate",
+        "acct_mgmt",
+    ]);
+    let said = tester
+        .stdin(fs::File::open(input).expect("a file"))
+        .output()
+        .expect("pamtester runs");
     let screen = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
     (said.status.success(), screen)
 }
@@ -22,7 +32,10 @@ fn dials(person: &str, typed: &str) -> (bool, String) {
 fn enters(person: &str, typed: &str) {
     let (entered, screen) = dials(person, typed);
     assert!(entered, "{screen}");
-    assert!(screen.contains("Password and verification code: "), "{screen}");
+    assert!(
+        screen.contains("Password and verification code: "),
+        "{screen}"
+    );
 }
 
 #[track_caller]
@@ -42,9 +55,11 @@ pub(crate) fn a_vpn_takes_password_and_code_in_one_field() {
     let password = alice.password.as_str();
 
     enters("alice", &format!("{password}{}", phone.code()));
-    host.journal.says("pam_totp(openvpn:auth): accepted cause=code address=192.0.2.7 service=openvpn");
+    host.journal
+        .says("pam_totp(openvpn:auth): accepted cause=code address=192.0.2.7 service=openvpn");
     refused("alice", &format!("{password}{}", phone.code()));
-    host.journal.says("refused cause=used address=192.0.2.7 service=openvpn user=\"alice\"");
+    host.journal
+        .says("refused cause=used address=192.0.2.7 service=openvpn user=\"alice\"");
     host.clock.forward(30);
     enters("alice", &format!("{password} {}", phone.code()));
     enters("alice", &format!("{password} {}", recovery[0]));
@@ -56,7 +71,10 @@ pub(crate) fn a_vpn_takes_password_and_code_in_one_field() {
         refused("alice", &format!("not the password{}", phone.code())),
         refused("nobody", &format!("whatever{}", phone.code())),
     ];
-    assert!(screens.iter().all(|screen| screen == &screens[0]), "{screens:?}");
+    assert!(
+        screens.iter().all(|screen| screen == &screens[0]),
+        "{screens:?}"
+    );
     enters("bob", &bob.password);
     refused("bob", &format!("{}000000", bob.password));
 }
@@ -71,9 +89,15 @@ pub(crate) fn a_mail_program_enters_with_its_app_password() {
     host.pam("dovecot", MAIL);
     let dovecot = Dovecot::start();
     let add = |name: &str, scope: &str| {
-        let made =
-            Postern::call(&format!("app-password add alice {name} --scope {scope} --json")).does().json();
-        made["app_password"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+        let made = Postern::call(&format!(
+            "app-password add alice {name} --scope {scope} --json"
+        ))
+        .does()
+        .json();
+        made["app_password"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{made}"))
+            .to_owned()
     };
     let (mail, other) = (add("mail", "pam:dovecot"), add("other", "pam:vsftpd"));
 
@@ -82,7 +106,8 @@ pub(crate) fn a_mail_program_enters_with_its_app_password() {
     }
     host.journal.says("pam_totp(dovecot:auth): accepted cause=app-password address=127.0.0.1 service=dovecot user=\"alice\"");
     dovecot.refuses(&alice, &other);
-    host.journal.says("refused cause=scope address=127.0.0.1 service=dovecot user=\"alice\"");
+    host.journal
+        .says("refused cause=scope address=127.0.0.1 service=dovecot user=\"alice\"");
     dovecot.refuses(&bob, &mail);
     dovecot.refuses(&alice, &alice.password);
     dovecot.refuses(&alice, &phone.code());
@@ -98,7 +123,9 @@ pub(crate) fn a_mail_program_enters_with_its_app_password() {
     dovecot.opens(&alice, &format!("{}{}", alice.password, phone.code()));
     dovecot.opens(&bob, &bob.password);
     // at ssh it is good for nothing, and revoked it opens nothing more
-    alice.with_key().is_refused(&mail, "That app password is not for this service");
+    alice
+        .with_key()
+        .is_refused(&mail, "That app password is not for this service");
     Postern::call("app-password revoke alice mail").does();
     dovecot.refuses(&alice, &mail);
 }

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use testhost::{
-    APP, Front, Host, Person, Phone, Place, Postern, Posternd, STORE, Terminal, Visitor, Web, outcome,
+    APP, Front, Host, Person, Phone, Place, Postern, Posternd, STORE, Terminal, Visitor, Web,
+    outcome,
 };
 
 const PASSWD: &str = include_str!("../../config/pam.d/passwd");
@@ -24,14 +25,25 @@ impl Scene {
     #[track_caller]
     fn begin(host: &Host) -> Scene {
         // no clock but the real one reaches a setuid program
-        host.clock.set(SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs());
+        host.clock.set(
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .expect("a clock after 1970")
+                .as_secs(),
+        );
         host.pam("passwd", PASSWD);
         host.pam("chpasswd", PASSWD);
         let web = Web::start(host, Front::Nginx, Place::OwnHost, "");
         let alice = host.person("alice");
         alice.has_a_password();
         let phone = alice.enrols();
-        let mut scene = Scene { web, alice, phone, visitor: Visitor::new(), codes: -1 };
+        let mut scene = Scene {
+            web,
+            alice,
+            phone,
+            visitor: Visitor::new(),
+            codes: -1,
+        };
         scene.signs_in();
         scene
     }
@@ -40,7 +52,8 @@ impl Scene {
     fn signs_in(&mut self) {
         let code = self.phone.code_in(self.codes);
         self.codes += 1;
-        self.visitor.signs_in(&self.web.pages, "alice", &self.alice.password, &code, "yes");
+        self.visitor
+            .signs_in(&self.web.pages, "alice", &self.alice.password, &code, "yes");
         assert!(self.is_open());
     }
 
@@ -49,7 +62,9 @@ impl Scene {
     fn is_open(&self) -> bool {
         let session = self.visitor.loads(&format!("{APP}/")).status == 200;
         let browsers = Postern::call("browser list alice --json").does().json();
-        let trusts = browsers.as_array().is_some_and(|browsers| !browsers.is_empty());
+        let trusts = browsers
+            .as_array()
+            .is_some_and(|browsers| !browsers.is_empty());
         assert_eq!(session, trusts, "session and trusted browser end together");
         session
     }
@@ -64,7 +79,11 @@ impl Scene {
 #[track_caller]
 fn chpasswd(options: &[&str], password: &str) -> Output {
     let mut chpasswd = Command::new("chpasswd");
-    chpasswd.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    chpasswd
+        .args(options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut chpasswd = chpasswd.spawn().expect("chpasswd runs");
     writeln!(chpasswd.stdin.take().expect("a pipe"), "alice:{password}").expect("chpasswd reads");
     let output = outcome(chpasswd);
@@ -86,7 +105,11 @@ fn a_new_password_ends_browser_and_session_before_passwd_has_answered() {
     let failed = passwd("not the password").ends();
     assert!(!failed.status.success(), "{}", failed.transcript);
     let mut terminal = passwd(&scene.alice.password);
-    terminal.expect("New password: ").types(NEW).expect("Retype new password: ").types("something else");
+    terminal
+        .expect("New password: ")
+        .types(NEW)
+        .expect("Retype new password: ")
+        .types("something else");
     terminal.expect("do not match");
     let failed = terminal.is_interrupted();
     assert!(!failed.status.success(), "{}", failed.transcript);
@@ -94,14 +117,25 @@ fn a_new_password_ends_browser_and_session_before_passwd_has_answered() {
     assert!(scene.is_open(), "a failed change ends nothing");
 
     let mut terminal = passwd(&scene.alice.password);
-    terminal.expect("New password: ").types(NEW).expect("Retype new password: ").types(NEW);
+    terminal
+        .expect("New password: ")
+        .types(NEW)
+        .expect("Retype new password: ")
+        .types(NEW);
     terminal.expect("password updated successfully");
     assert_eq!(scene.visitor.loads(&format!("{APP}/")).status, 302);
     assert!(!scene.is_open());
     assert!(terminal.ends().status.success());
-    host.journal.says("pam_totp(passwd:chauthtok): ended cause=host-password address=- service=passwd");
-    let event = Postern::call("log alice --event host-password-changed --json").does().json();
-    for (name, value) in [("actor", "alice"), ("door", "passwd"), ("origin", "local user alice")] {
+    host.journal
+        .says("pam_totp(passwd:chauthtok): ended cause=host-password address=- service=passwd");
+    let event = Postern::call("log alice --event host-password-changed --json")
+        .does()
+        .json();
+    for (name, value) in [
+        ("actor", "alice"),
+        ("door", "passwd"),
+        ("origin", "local user alice"),
+    ] {
         assert_eq!(event[name], value, "{event}");
     }
     scene.gives_the_password_back();
@@ -115,17 +149,24 @@ fn a_password_that_root_sets_ends_them_too() {
     let mut passwd = Command::new("passwd");
     passwd.arg("alice");
     let mut terminal = Terminal::run(passwd);
-    terminal.expect("New password: ").types(NEW).expect("Retype new password: ").types(NEW);
+    terminal
+        .expect("New password: ")
+        .types(NEW)
+        .expect("Retype new password: ")
+        .types(NEW);
     terminal.expect("password updated successfully");
     assert!(!scene.is_open());
     assert!(terminal.ends().status.success());
-    let event = Postern::call("log alice --event host-password-changed --json").does().json();
+    let event = Postern::call("log alice --event host-password-changed --json")
+        .does()
+        .json();
     assert_eq!(event["actor"], "root", "{event}");
 
     scene.signs_in();
     chpasswd(&[], "yet 2 another phrase");
     assert!(!scene.is_open());
-    host.journal.says("pam_totp(chpasswd:chauthtok): ended cause=host-password");
+    host.journal
+        .says("pam_totp(chpasswd:chauthtok): ended cause=host-password");
     scene.gives_the_password_back();
 }
 
@@ -138,25 +179,44 @@ pub(crate) fn the_line_makes_no_change_fail_and_none_succeed() {
     alice.enrols();
     let changes = |service: &str| {
         let mut tester = Command::new("pamtester");
-        let output = tester.args([service, "alice", "chauthtok"]).stdin(Stdio::null()).output();
+        let output = tester
+            .args([service, "alice", "chauthtok"])
+            .stdin(Stdio::null())
+            .output();
         output.expect("pamtester runs").status.success()
     };
     let ours = "password optional pam_totp.so\n";
     host.pam("hollow", ours);
     assert!(!changes("hollow"));
-    host.pam("failing", &format!("password sufficient pam_deny.so\n{ours}"));
+    host.pam(
+        "failing",
+        &format!("password sufficient pam_deny.so\n{ours}"),
+    );
     assert!(!changes("failing"));
-    host.pam("working", &format!("password required pam_permit.so\n{ours}"));
+    host.pam(
+        "working",
+        &format!("password required pam_permit.so\n{ours}"),
+    );
     assert!(changes("working"));
 
     host.journal.forget();
-    host.pam("mistyped", &format!("password required pam_permit.so\n{}", ours.replace(".so", ".so nulok")));
+    host.pam(
+        "mistyped",
+        &format!(
+            "password required pam_permit.so\n{}",
+            ours.replace(".so", ".so nulok")
+        ),
+    );
     assert!(changes("mistyped"));
-    host.journal.says("pam_totp(mistyped:chauthtok): refused cause=misconfigured");
-    host.journal.says("pam_totp(mistyped:chauthtok): not ended cause=misconfigured");
+    host.journal
+        .says("pam_totp(mistyped:chauthtok): refused cause=misconfigured");
+    host.journal
+        .says("pam_totp(mistyped:chauthtok): not ended cause=misconfigured");
     fs::rename(STORE, format!("{STORE}.aside")).expect("root may do it");
     assert!(changes("working"));
-    let line = host.journal.says("pam_totp(working:chauthtok): not ended cause=unavailable");
+    let line = host
+        .journal
+        .says("pam_totp(working:chauthtok): not ended cause=unavailable");
     assert!(line.contains("postern session revoke USER --all"), "{line}");
 }
 
@@ -170,17 +230,33 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
     alice.enrols();
     host.configure("# for users\n");
     let posternd = Posternd::start();
-    host.pam("kerberos", "password required pam_permit.so\npassword optional pam_totp.so\n");
+    host.pam(
+        "kerberos",
+        "password required pam_permit.so\npassword optional pam_totp.so\n",
+    );
     let changes = |user: &str| {
         let mut tester = Command::new("setpriv");
-        tester.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups"]);
-        let output = tester.args(["pamtester", "kerberos", "alice", "chauthtok"]).output();
+        tester.args([
+            &format!("--reuid={user}"),
+            &format!("--regid={user}"),
+            "--init-groups",
+        ]);
+        let output = tester
+            .args(["pamtester", "kerberos", "alice", "chauthtok"])
+            .output();
         output.expect("pamtester runs").status.success()
     };
     assert!(changes("bob"));
     let line = posternd.says("pam_totp(kerberos:chauthtok): not ended cause=unavailable");
-    assert!(line.contains("may ask about the account bob alone"), "{line}");
-    let events = || Postern::call("log alice --event host-password-changed --json").does().out;
+    assert!(
+        line.contains("may ask about the account bob alone"),
+        "{line}"
+    );
+    let events = || {
+        Postern::call("log alice --event host-password-changed --json")
+            .does()
+            .out
+    };
     assert!(changes("alice"));
     posternd.says("pam_totp(kerberos:chauthtok): not ended cause=unavailable");
     assert_eq!(events(), "");
@@ -188,6 +264,7 @@ fn a_host_without_root_ends_what_a_person_has_open_only_if_it_is_named() {
     host.configure("[pam]\nsocket_users = [\"bob\"]\n");
     let posternd = Posternd::start();
     assert!(changes("bob"));
-    posternd.says("pam_totp(kerberos:chauthtok): ended cause=host-password address=- service=kerberos");
+    posternd
+        .says("pam_totp(kerberos:chauthtok): ended cause=host-password address=- service=kerberos");
     assert_eq!(events().lines().count(), 1);
 }

@@ -36,17 +36,29 @@ pub(crate) fn someone_required_comes_in_without_for_enroll_within_after_the_firs
 #[ignore = "needs the test host: tests/run"]
 fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
     let host = Host::fresh();
-    let (alice, bob, carol) = (host.person("alice"), host.person("bob"), host.person("carol"));
+    let (alice, bob, carol) = (
+        host.person("alice"),
+        host.person("bob"),
+        host.person("carol"),
+    );
     Postern::call("account add alice").does();
     Postern::call("account group alice --add keepers").does();
     host.configure("[policy]\nrequired = \"all\"\nadministrators = [\"%keepers\", \"bob\"]\n");
 
     for administrator in [&alice, &bob] {
         let read = administrator.with_key().enters();
-        assert!(read.contains("No administrator has a second factor yet"), "{read}");
+        assert!(
+            read.contains("No administrator has a second factor yet"),
+            "{read}"
+        );
     }
     host.journal.says("not needed cause=last-administrator");
-    assert!(Postern::call("log alice").does().out.contains("last-administrator"));
+    assert!(
+        Postern::call("log alice")
+            .does()
+            .out
+            .contains("last-administrator")
+    );
     carol.with_key().is_turned_away();
     // someone else's second factor changes nothing
     let phone = carol.enrols();
@@ -57,7 +69,11 @@ fn requiring_a_second_factor_shuts_no_administrator_out_while_none_has_one() {
     bob.with_key().is_turned_away();
     alice.with_key().enters_with(&phone.code());
     let said = Postern::call("disable alice").does();
-    assert!(said.out.contains("postern one-time-code alice"), "{}", said.out);
+    assert!(
+        said.out.contains("postern one-time-code alice"),
+        "{}",
+        said.out
+    );
     bob.with_key().enters();
 }
 
@@ -79,15 +95,31 @@ fn unenrolled_deny_knows_no_waiver() {
 fn what_contradicts_itself_is_refused_by_line_and_key() {
     let host = Host::fresh();
     for (text, said) in [
-        ("[policy]\nself_enroll = \"networks\"\n", "self_enroll_networks need each other"),
-        ("[policy]\nself_enroll_networks = [\"192.0.2.0/24\"]\n", "self_enroll_networks need each other"),
+        (
+            "[policy]\nself_enroll = \"networks\"\n",
+            "self_enroll_networks need each other",
+        ),
+        (
+            "[policy]\nself_enroll_networks = [\"192.0.2.0/24\"]\n",
+            "self_enroll_networks need each other",
+        ),
         ("[policy]\nself_enroll = \"never\"\n", "one-time-code"),
-        ("[policy]\nenroll_within = \"91d\"\n", "must be a duration from 0s to 90d"),
-        ("[policy]\nadministrators = [\"!alice\"]\n", "must be a list of names and \"%groups\""),
+        (
+            "[policy]\nenroll_within = \"91d\"\n",
+            "must be a duration from 0s to 90d",
+        ),
+        (
+            "[policy]\nadministrators = [\"!alice\"]\n",
+            "must be a list of names and \"%groups\"",
+        ),
     ] {
         host.write_configuration(text);
         let refused = Postern::call("enroll bob --no-confirm").refuses();
-        assert!(refused.err.contains(said) && refused.err.contains("policy."), "{text}: {}", refused.err);
+        assert!(
+            refused.err.contains(said) && refused.err.contains("policy."),
+            "{text}: {}",
+            refused.err
+        );
     }
 }
 
@@ -104,11 +136,22 @@ fn an_exemption_at_the_web_is_named_in_the_log() {
     alice.enrols();
     let inside = Visitor::new().from("127.0.1.7");
     let entered = inside.password(&web.pages, "alice", &alice.password);
-    assert_eq!((entered.status, entered.header("location")), (303, format!("{APP}/").as_str()));
-    let event = Postern::call("log alice --event accepted --json").does().json();
+    assert_eq!(
+        (entered.status, entered.header("location")),
+        (303, format!("{APP}/").as_str())
+    );
+    let event = Postern::call("log alice --event accepted --json")
+        .does()
+        .json();
     assert_eq!(event["cause"], "policy.exempt-2", "{event}");
-    assert!(web.gate.log().contains("accepted cause=policy.exempt-2"), "{}", web.gate.log());
+    assert!(
+        web.gate.log().contains("accepted cause=policy.exempt-2"),
+        "{}",
+        web.gate.log()
+    );
     // elsewhere the code is asked
-    let outside = Visitor::new().from("127.0.2.7").password(&web.pages, "alice", &alice.password);
+    let outside = Visitor::new()
+        .from("127.0.2.7")
+        .password(&web.pages, "alice", &alice.password);
     assert!(outside.header("location").ends_with("/code"), "{outside:?}");
 }

@@ -4,7 +4,9 @@
 use nix::sys::signal::Signal;
 use std::fs;
 use std::process::Command;
-use testhost::{HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, finished, patiently};
+use testhost::{
+    HOST_SOCKET, Host, Person, Phone, Postern, Posternd, Store, Terminal, finished, patiently,
+};
 
 fn alice(host: &Host) -> (Person, Phone) {
     let alice = host.person("alice");
@@ -19,12 +21,19 @@ fn posternd_decides_and_remembers() {
     let host = Host::without_posternd();
     let mut posternd = Posternd::start();
     let (alice, phone) = alice(&host);
-    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&phone.wrong(), "That code is wrong");
     alice.with_key().enters_with(&phone.code());
-    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
-    alice.with_password().is_refused(&phone.code(), "That code was used already");
+    host.journal
+        .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    alice
+        .with_password()
+        .is_refused(&phone.code(), "That code was used already");
     posternd.restart();
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
     host.clock.forward(30);
     alice.with_password().enters_with(&phone.code());
     assert_eq!(posternd.log(), "");
@@ -41,7 +50,16 @@ fn while_posternd_decides_the_host_opens_nothing_of_the_store() {
     let trace = "/run/postern-relay.trace";
     let process = host.sshd().to_string();
     let mut tracer = Command::new("strace")
-        .args(["-f", "-qq", "-e", "trace=open,openat,connect", "-o", trace, "-p", &process])
+        .args([
+            "-f",
+            "-qq",
+            "-e",
+            "trace=open,openat,connect",
+            "-o",
+            trace,
+            "-p",
+            &process,
+        ])
         .spawn()
         .expect("strace is installed");
     patiently("it is traced", || {
@@ -70,15 +88,18 @@ fn a_posternd_that_is_killed_stopped_or_gone_keeps_nobody_out() {
     posternd.crash();
     terminal.types(&phone.code());
     assert!(!terminal.ends().entered());
-    host.journal
-        .says("refused cause=unavailable address=127.0.0.1 service=sshd user=\"alice\": posternd ended");
+    host.journal.says(
+        "refused cause=unavailable address=127.0.0.1 service=sshd user=\"alice\": posternd ended",
+    );
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
 
     posternd.restart();
     posternd.signal(Signal::SIGSTOP);
     alice.with_key().enters_with(&phone.code());
     posternd.signal(Signal::SIGCONT);
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
     host.clock.forward(30);
     drop(posternd);
     alice.with_key().enters_with(&phone.code());
@@ -102,7 +123,10 @@ fn posternd_goes_by_the_last_valid_configuration() {
     host.write_configuration("[policy]\nrequired = \"alll\"\n");
     alice.with_key().enters_with(&phone.code());
     let line = host.journal.says("warning cause=misconfigured");
-    assert!(line.contains("policy.required") && line.contains("stays in force"), "{line}");
+    assert!(
+        line.contains("policy.required") && line.contains("stays in force"),
+        "{line}"
+    );
     bob.with_key().is_turned_away();
     posternd.restart();
     bob.with_key().is_turned_away();
@@ -115,7 +139,14 @@ fn posternd_goes_by_the_last_valid_configuration() {
 fn an_impostor_of_the_gates_user_is_told_nothing() {
     let host = Host::without_posternd();
     let (alice, phone) = alice(&host);
-    finished(Command::new("install").args(["-d", "-o", "postern-gate", "-g", "postern", "/run/postern"]));
+    finished(Command::new("install").args([
+        "-d",
+        "-o",
+        "postern-gate",
+        "-g",
+        "postern",
+        "/run/postern",
+    ]));
     let _ = fs::remove_file(HOST_SOCKET);
     let heard = "/run/postern/heard";
     let mut impostor = Command::new("setpriv")
@@ -128,12 +159,17 @@ fn an_impostor_of_the_gates_user_is_told_nothing() {
         .args([HOST_SOCKET, heard])
         .spawn()
         .expect("it starts");
-    patiently("the impostor listens", || Ok(fs::exists(HOST_SOCKET)?.then_some(())));
+    patiently("the impostor listens", || {
+        Ok(fs::exists(HOST_SOCKET)?.then_some(()))
+    });
     alice.with_key().enters_with(&phone.code());
     impostor.kill().expect("it runs");
     impostor.wait().expect("it ends");
     let heard = fs::read_to_string(heard).expect("it has written");
-    assert!(!heard.is_empty() && heard.split_terminator(';').all(|bytes| bytes == "0"), "{heard}");
+    assert!(
+        !heard.is_empty() && heard.split_terminator(';').all(|bytes| bytes == "0"),
+        "{heard}"
+    );
     fs::remove_file(HOST_SOCKET).expect("it is there");
 }
 
@@ -149,11 +185,17 @@ fn sudo_and_a_full_backlog() {
     let (alice, phone) = alice(&host);
     let mut sudo = Terminal::run(alice.on_this_host("sudo id -un"));
     sudo.expect("password for alice: ").types(&alice.password);
-    sudo.expect("Verification code: ").types(&phone.code()).expect("root");
+    sudo.expect("Verification code: ")
+        .types(&phone.code())
+        .expect("root");
     assert!(sudo.ends().status.success());
-    host.journal.says("pam_totp(sudo:auth): accepted cause=code");
+    host.journal
+        .says("pam_totp(sudo:auth): accepted cause=code");
     let last = Postern::call("log alice --lines 1 --json").does().json();
-    assert_eq!((&last["door"], &last["origin"]), (&"sudo".into(), &"local user alice".into()));
+    assert_eq!(
+        (&last["door"], &last["origin"]),
+        (&"sudo".into(), &"local user alice".into())
+    );
     assert_eq!(posternd.log(), "");
     drop(posternd);
 
@@ -164,15 +206,24 @@ fn sudo_and_a_full_backlog() {
     sudo.expect("password for alice: ").types(&alice.password);
     sudo.expect("try again");
     assert!(!sudo.is_interrupted().status.success());
-    host.journal
-        .says("refused cause=unavailable address=- service=sudo user=\"alice\": posternd has no room");
+    host.journal.says(
+        "refused cause=unavailable address=- service=sudo user=\"alice\": posternd has no room",
+    );
     fs::remove_file(HOST_SOCKET).expect("it is there");
 }
 
 /// A socket with a short backlog, from which nobody accepts.
 fn never_accepting(path: &str) -> std::os::fd::OwnedFd {
-    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
-    let one = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    };
+    let one = socket(
+        AddressFamily::Unix,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .expect("a socket");
     let address = UnixAddr::new(path).expect("a path");
     bind(std::os::fd::AsRawFd::as_raw_fd(&one), &address).expect("/run/postern can be written");
     listen(&one, Backlog::new(4).expect("a number")).expect("it listens");
@@ -185,5 +236,7 @@ fn nonblocking(path: &str) -> Option<std::os::fd::OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let one = socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("a socket");
     let address = UnixAddr::new(path).expect("a path");
-    connect(std::os::fd::AsRawFd::as_raw_fd(&one), &address).ok().map(|()| one)
+    connect(std::os::fd::AsRawFd::as_raw_fd(&one), &address)
+        .ok()
+        .map(|()| one)
 }

@@ -87,10 +87,13 @@ impl Drop for Ending {
 #[track_caller]
 fn alice_and_root_get_in(host: &Host, alice: &Person, phone: &Phone) {
     alice.with_key().enters_with(&phone.code());
-    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    host.journal
+        .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
     let mut sudo = Terminal::run(alice.on_this_host("sudo -k id -un"));
     sudo.expect("password for alice: ").types(&alice.password);
-    sudo.expect("Verification code: ").types(&phone.code_in(1)).expect("root");
+    sudo.expect("Verification code: ")
+        .types(&phone.code_in(1))
+        .expect("root");
     assert!(sudo.ends().status.success());
 }
 
@@ -124,7 +127,10 @@ fn two_hundred_stopped_sudos_of_one_user_keep_nobody_out() {
             "",
             "id",
         ]);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut child = command.spawn().expect("sudo is installed");
         let stdin = child.stdin.as_mut().expect("a pipe");
         writeln!(stdin, "{}", mallory.password).expect("sudo reads");
@@ -153,8 +159,16 @@ fn a_fallback_that_is_started_is_counted() {
     let mut posternd = Alone::start();
     posternd.no_fallback_was_started();
     posternd.0.signal(Signal::SIGSTOP);
-    host.pam("guest", "auth required pam_totp.so\naccount required pam_totp.so\n");
-    assert_eq!(PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends().number(), Some(9));
+    host.pam(
+        "guest",
+        "auth required pam_totp.so\naccount required pam_totp.so\n",
+    );
+    assert_eq!(
+        PamHost::start(PAM_HOST, "guest", b"alice", &[])
+            .ends()
+            .number(),
+        Some(9)
+    );
     assert!(fs::read_to_string(STARTED).is_ok_and(|started| !started.is_empty()));
     posternd.0.crash();
 }
@@ -175,7 +189,9 @@ fn two_thousand_connections_of_one_user_that_say_nothing_keep_nobody_out() {
         .spawn()
         .expect("it starts");
     let _crowd = Ending(crowd);
-    patiently("2,000 are connected", || Ok(fs::exists(started)?.then_some(())));
+    patiently("2,000 are connected", || {
+        Ok(fs::exists(started)?.then_some(()))
+    });
     alice_and_root_get_in(&host, &alice, &phone);
     assert_eq!(posternd.0.log(), "");
     posternd.no_fallback_was_started();
@@ -193,8 +209,14 @@ fn fifteen_thousand_conversations_of_strangers_keep_the_owner_out_of_nothing() {
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(4096), hard).expect("root may do it");
     let mut held = Vec::new();
     for number in 0..5_000 {
-        let made_up = [format!("2001:db8:{number:x}::1"), format!("host{number}.example.org")];
-        for from in ["192.0.2.66"].into_iter().chain(made_up.iter().map(String::as_str)) {
+        let made_up = [
+            format!("2001:db8:{number:x}::1"),
+            format!("host{number}.example.org"),
+        ];
+        for from in ["192.0.2.66"]
+            .into_iter()
+            .chain(made_up.iter().map(String::as_str))
+        {
             held.push(stranger(from));
         }
         // those that were ended for others
@@ -229,7 +251,11 @@ pub(crate) fn stranger(from: &str) -> UnixStream {
             real_uid: 0,
             mark: None,
         };
-        let opening = Opening::Host { version: VERSIONS[0], transaction: Box::new(transaction), id: None };
+        let opening = Opening::Host {
+            version: VERSIONS[0],
+            transaction: Box::new(transaction),
+            id: None,
+        };
         send(&mut stream, &opening).expect("posternd reads");
         return stream;
     }

@@ -20,11 +20,13 @@ const GATE_SOCKET: &str = "/run/postern/gate.sock";
 #[ignore = "needs the test host: tests/run"]
 fn systemd_understands_the_units_of_posternd() {
     let _host = Host::fresh();
-    let [service, host, pam] =
-        ["posternd.service", "posternd.socket", "posternd-pam.socket"].map(|name| format!("{UNITS}/{name}"));
+    let [service, host, pam] = ["posternd.service", "posternd.socket", "posternd-pam.socket"]
+        .map(|name| format!("{UNITS}/{name}"));
     let mut verify = Command::new("systemd-analyze");
-    let said =
-        verify.args(["verify", "--man=no", &service, &host, &pam]).output().expect("systemd-analyze runs");
+    let said = verify
+        .args(["verify", "--man=no", &service, &host, &pam])
+        .output()
+        .expect("systemd-analyze runs");
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.status.success() && !text.contains("postern"), "{text}");
     for service in [&service, &format!("{UNITS}/postern-gate.service")] {
@@ -35,8 +37,14 @@ fn systemd_understands_the_units_of_posternd() {
             service,
         ]));
         let text = fs::read_to_string(service).expect("the unit is installed");
-        assert!(!text.contains("\nRuntimeDirectory"), "the sockets of both go with it");
-        assert!(!text.contains("\nPrivateUsers"), "every peer would be uid 65534");
+        assert!(
+            !text.contains("\nRuntimeDirectory"),
+            "the sockets of both go with it"
+        );
+        assert!(
+            !text.contains("\nPrivateUsers"),
+            "every peer would be uid 65534"
+        );
     }
     assert_eq!(unit(&host, "ListenStream"), [shared::protocol::HOST_SOCKET]);
     assert_eq!(unit(&pam, "ListenStream"), [PAM_SOCKET]);
@@ -63,12 +71,21 @@ fn enters(host: &Host, (person, phone): &(Person, Phone)) {
 #[track_caller]
 fn socket(path: &str) -> (u64, u32, u32, u32) {
     let metadata = fs::metadata(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    (metadata.ino(), metadata.uid(), metadata.gid(), metadata.mode() & 0o7777)
+    (
+        metadata.ino(),
+        metadata.uid(),
+        metadata.gid(),
+        metadata.mode() & 0o7777,
+    )
 }
 
 #[track_caller]
 fn signal(process: u32, signal: Signal) {
-    kill(Pid::from_raw(i32::try_from(process).expect("a process")), signal).expect("it runs");
+    kill(
+        Pid::from_raw(i32::try_from(process).expect("a process")),
+        signal,
+    )
+    .expect("it runs");
 }
 
 fn is_gone(process: u32) -> bool {
@@ -97,15 +114,35 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     let first = systemd.process(POSTERND).expect("it runs");
     // it sees who started a host, and which process it is
     let mut sees = Command::new("nsenter");
-    sees.args([&format!("--target={first}"), "--mount", "--pid", "setpriv", "--reuid=posternd"]);
-    finished(sees.args(["--regid=postern", "--clear-groups", "cat", "/proc/1/status", "/proc/1/stat"]));
+    sees.args([
+        &format!("--target={first}"),
+        "--mount",
+        "--pid",
+        "setpriv",
+        "--reuid=posternd",
+    ]);
+    finished(sees.args([
+        "--regid=postern",
+        "--clear-groups",
+        "cat",
+        "/proc/1/status",
+        "/proc/1/stat",
+    ]));
 
     signal(first, Signal::SIGSTOP);
     let stopped = Instant::now();
     patiently("systemd has killed it", || Ok(is_gone(first).then_some(())));
-    assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
-    patiently("it is started again", || Ok((systemd.property(POSTERND, "NRestarts") == "1").then_some(())));
-    patiently("it serves", || Ok((systemd.property(POSTERND, "ActiveState") == "active").then_some(())));
+    assert!(
+        stopped.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        stopped.elapsed()
+    );
+    patiently("it is started again", || {
+        Ok((systemd.property(POSTERND, "NRestarts") == "1").then_some(()))
+    });
+    patiently("it serves", || {
+        Ok((systemd.property(POSTERND, "ActiveState") == "active").then_some(()))
+    });
     assert_eq!(socket(HOST_SOCKET), before);
     enters(&host, &people[1]);
     assert_ne!(systemd.process(POSTERND), Some(first));
@@ -115,10 +152,16 @@ fn the_first_login_starts_posternd_and_one_that_is_stopped_is_replaced() {
     let delay = Delay::of(thread_named(second, "accept"), "accept4");
     let _held = std::os::unix::net::UnixStream::connect(HOST_SOCKET).expect("systemd listens");
     delay.ends_with_the_watchdog(&systemd, second);
-    patiently("it serves", || Ok((systemd.property(POSTERND, "NRestarts") == "2").then_some(())));
+    patiently("it serves", || {
+        Ok((systemd.property(POSTERND, "NRestarts") == "2").then_some(()))
+    });
     assert_eq!(socket(HOST_SOCKET), before);
     enters(&host, &people[2]);
-    assert!(!systemd.log("posternd").contains("panicked"), "{}", systemd.log("posternd"));
+    assert!(
+        !systemd.log("posternd").contains("panicked"),
+        "{}",
+        systemd.log("posternd")
+    );
 }
 
 /// As many conversations as posternd holds fit what its unit gives it, and one more gets in.
@@ -134,26 +177,53 @@ fn every_conversation_fits_the_limits_of_the_unit() {
     let held: Vec<_> = (0..1024)
         .map(|number| {
             let mut stranger = stranger(&format!("2001:db8:{number:x}::1"));
-            while !matches!(receive(&mut stranger).expect("posternd goes on"), Instruction::Ask { .. }) {}
+            while !matches!(
+                receive(&mut stranger).expect("posternd goes on"),
+                Instruction::Ask { .. }
+            ) {}
             stranger
         })
         .collect();
     let process = systemd.process(POSTERND).expect("it runs");
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let number = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
-        line.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).expect("a number")
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .expect("a line");
+        line.split_whitespace()
+            .next()
+            .and_then(|word| word.parse::<u64>().ok())
+            .expect("a number")
     };
-    let limit = |name| systemd.property(POSTERND, name).parse::<u64>().expect("a number");
+    let limit = |name| {
+        systemd
+            .property(POSTERND, name)
+            .parse::<u64>()
+            .expect("a number")
+    };
     let (threads, peak) = (number("Threads:"), number("VmHWM:") * 1024);
-    let open = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs").count() as u64;
+    let open = fs::read_dir(format!("/proc/{process}/fd"))
+        .expect("it runs")
+        .count() as u64;
     println!("1024 conversations: {threads} threads, {open} descriptors, {peak} bytes");
-    assert!(threads > 1024 && threads + 512 < limit("TasksMax"), "{threads} threads");
-    assert!(open > 1024 && open + 512 < limit("LimitNOFILE"), "{open} descriptors");
+    assert!(
+        threads > 1024 && threads + 512 < limit("TasksMax"),
+        "{threads} threads"
+    );
+    assert!(
+        open > 1024 && open + 512 < limit("LimitNOFILE"),
+        "{open} descriptors"
+    );
     assert!(2 * peak < limit("MemoryMax"), "{peak} bytes");
     enters(&host, &people[0]);
     drop(held);
-    assert_eq!(systemd.process(POSTERND), Some(process), "{}", systemd.log("posternd"));
+    assert_eq!(
+        systemd.process(POSTERND),
+        Some(process),
+        "{}",
+        systemd.log("posternd")
+    );
 }
 
 /// An act that hangs in the disk is found out after 40 s, and whoever waits for it has been denied long before.
@@ -170,7 +240,9 @@ fn a_worker_that_hangs_is_found_out() {
     terminal.types(&people[0].1.code());
     assert!(!terminal.ends().entered());
     delay.ends_with_the_watchdog(&systemd, first);
-    patiently("it serves", || Ok((systemd.property(POSTERND, "NRestarts") == "1").then_some(())));
+    patiently("it serves", || {
+        Ok((systemd.property(POSTERND, "NRestarts") == "1").then_some(()))
+    });
     enters(&host, &people[1]);
 }
 
@@ -183,8 +255,22 @@ impl Delay {
     fn of(thread: u32, calls: &str) -> Delay {
         let inject = format!("inject={calls}:delay_enter=300000000");
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject, "-p", &thread.to_string()]);
-        let delay = Delay(strace.stdin(Stdio::null()).spawn().expect("strace is installed"));
+        strace.args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            &inject,
+            "-p",
+            &thread.to_string(),
+        ]);
+        let delay = Delay(
+            strace
+                .stdin(Stdio::null())
+                .spawn()
+                .expect("strace is installed"),
+        );
         patiently("it is traced", || {
             let status = fs::read_to_string(format!("/proc/{thread}/status"))?;
             Ok((!status.contains("TracerPid:\t0")).then_some(()))
@@ -200,7 +286,11 @@ impl Delay {
             assert!(Instant::now() < until, "{}", systemd.log("posternd"));
             std::thread::sleep(Duration::from_millis(50));
         }
-        assert!(systemd.log("posternd").contains("makes no progress"), "{}", systemd.log("posternd"));
+        assert!(
+            systemd.log("posternd").contains("makes no progress"),
+            "{}",
+            systemd.log("posternd")
+        );
         // until then the tracer keeps what it traces
         drop(self);
         patiently("it is gone", || Ok(is_gone(process).then_some(())));
@@ -216,12 +306,20 @@ impl Drop for Delay {
 
 #[track_caller]
 fn thread_named(process: u32, name: &str) -> u32 {
-    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("it runs").flatten();
+    let tasks = fs::read_dir(format!("/proc/{process}/task"))
+        .expect("it runs")
+        .flatten();
     let named = |path: &std::path::Path| {
         fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
     };
-    let found = tasks.map(|task| task.path()).find(|path| named(path)).expect("the thread is there");
-    found.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a number")
+    let found = tasks
+        .map(|task| task.path())
+        .find(|path| named(path))
+        .expect("the thread is there");
+    found
+        .file_name()
+        .and_then(|name| name.to_str()?.parse().ok())
+        .expect("a number")
 }
 
 /// `systemctl stop` of either daemon takes nothing from the other.
@@ -250,7 +348,14 @@ fn either_unit_stopped_leaves_the_others_sockets() {
             "! kill -0 {process} && ! cat /proc/{process}/environ && ! mv {HOST_SOCKET} /run/postern/x && ! touch /run/postern/x"
         );
         let mut tries_it = Command::new("setpriv");
-        tries_it.args([&format!("--reuid={user}"), "--regid=postern", "--init-groups", "bash", "-c", &tries]);
+        tries_it.args([
+            &format!("--reuid={user}"),
+            "--regid=postern",
+            "--init-groups",
+            "bash",
+            "-c",
+            &tries,
+        ]);
         finished(&mut tries_it);
     }
 
@@ -264,7 +369,9 @@ fn either_unit_stopped_leaves_the_others_sockets() {
     assert_eq!(systemd.process(POSTERND), posternd);
     // without its sockets nothing starts it again, and the module finds nothing that listens
     systemd.does("stop posternd.socket posternd-pam.socket posternd.service");
-    assert!(!fs::exists(HOST_SOCKET).expect("a folder") && !fs::exists(PAM_SOCKET).expect("a folder"));
+    assert!(
+        !fs::exists(HOST_SOCKET).expect("a folder") && !fs::exists(PAM_SOCKET).expect("a folder")
+    );
     assert_eq!(systemd.property(POSTERND, "ActiveState"), "inactive");
     assert_eq!(socket(GATE_SOCKET), before[2]);
 }
@@ -281,7 +388,12 @@ fn posternd_reloads_and_drains() {
     systemd.does("start posternd.service");
     let process = systemd.process(POSTERND);
     systemd.does("reload posternd.service");
-    patiently("it has reloaded", || Ok(systemd.log("posternd").contains("reloaded /etc").then_some(())));
+    patiently("it has reloaded", || {
+        Ok(systemd
+            .log("posternd")
+            .contains("reloaded /etc")
+            .then_some(()))
+    });
     host.write_configuration("[pam]\nnonsense = 1\n");
     systemd.refuses("reload posternd.service");
     assert_eq!(systemd.process(POSTERND), process);
@@ -292,13 +404,14 @@ fn posternd_reloads_and_drains() {
     let slow = people[1].0.with_key().up_to_the_code();
     let began = Instant::now();
     systemd.does("stop --no-block posternd.service");
-    patiently(
-        "it drains",
-        || Ok((systemd.property(POSTERND, "ActiveState") == "deactivating").then_some(())),
-    );
+    patiently("it drains", || {
+        Ok((systemd.property(POSTERND, "ActiveState") == "deactivating").then_some(()))
+    });
     quick.types(&people[0].1.code());
     assert!(quick.ends().entered());
-    patiently("it has ended", || Ok((systemd.property(POSTERND, "ActiveState") == "inactive").then_some(())));
+    patiently("it has ended", || {
+        Ok((systemd.property(POSTERND, "ActiveState") == "inactive").then_some(()))
+    });
     let took = began.elapsed();
     assert!((9..20).contains(&took.as_secs()), "{took:?}");
     assert_eq!(systemd.property(POSTERND, "Result"), "success");
@@ -306,8 +419,9 @@ fn posternd_reloads_and_drains() {
     let mut slow = slow;
     slow.types(&people[1].1.code());
     assert!(!slow.ends().entered());
-    host.journal
-        .says("refused cause=unavailable address=127.0.0.1 service=sshd user=\"bob\": posternd ended");
+    host.journal.says(
+        "refused cause=unavailable address=127.0.0.1 service=sshd user=\"bob\": posternd ended",
+    );
     // the socket is there: the next one starts it
     enters(&host, &people[2]);
     assert_eq!(systemd.property(POSTERND, "ActiveState"), "active");

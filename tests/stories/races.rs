@@ -37,7 +37,10 @@ fn all_at_once(person: &Person, typed: &[String]) -> impl Fn(End) -> usize + use
             })
         };
         let running: Vec<_> = held.into_iter().zip(typed).map(one).collect();
-        running.into_iter().map(|thread| thread.join().expect("each session comes to an end")).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("each session comes to an end"))
+            .collect()
     });
     move |end| ends.iter().filter(|found| **found == end).count()
 }
@@ -55,7 +58,10 @@ pub(crate) fn of_many_sessions_with_one_code_exactly_one_enters() {
         let ends = all_at_once(&alice, &vec![phone.code(); many]);
         assert_eq!((ends(End::In), ends(End::Used)), (1, many - 1), "of {many}");
     }
-    assert_eq!(Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"), 4);
+    assert_eq!(
+        Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted'"),
+        4
+    );
     assert_eq!(Store::open().number("SELECT count(*) FROM failure"), 0);
     Store::open().is_sound();
 }
@@ -75,19 +81,30 @@ fn of_many_sessions_and_commands_with_one_code_exactly_one_accepts() {
         let sessions = held.into_iter().map(|mut terminal| {
             scope.spawn(move || {
                 barrier.wait();
-                terminal.types(code).expect_one_of(&["used already", "entered as alice"])
+                terminal
+                    .types(code)
+                    .expect_one_of(&["used already", "entered as alice"])
             })
         });
         let mut running: Vec<_> = sessions.collect();
         running.extend((0..10).map(|_| {
             scope.spawn(move || {
                 barrier.wait();
-                let said = Postern::call("verify alice --json").input(code).run().json();
-                assert!(said["verdict"] == "accepted" || said["verdict"] == "used", "{said}");
+                let said = Postern::call("verify alice --json")
+                    .input(code)
+                    .run()
+                    .json();
+                assert!(
+                    said["verdict"] == "accepted" || said["verdict"] == "used",
+                    "{said}"
+                );
                 usize::from(said["verdict"] == "accepted")
             })
         }));
-        running.into_iter().map(|thread| thread.join().expect("each comes to an end")).sum()
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("each comes to an end"))
+            .sum()
     });
     assert_eq!(accepted, 1);
 }
@@ -133,7 +150,10 @@ fn of_a_hundred_wrong_codes_at_once_five_are_evaluated() {
     let ends = all_at_once(&alice, &phone.wrong_codes(100));
     assert_eq!((ends(End::Wrong), ends(End::Delayed)), (5, 95));
     assert_eq!(Store::open().number("SELECT sum(cost) FROM failure"), 5);
-    assert_eq!(Store::open().number("SELECT count(*) FROM event WHERE what = 'refused'"), 5);
+    assert_eq!(
+        Store::open().number("SELECT count(*) FROM event WHERE what = 'refused'"),
+        5
+    );
 }
 
 /// L11: people do not block each other.
@@ -146,11 +166,16 @@ fn many_people_enter_at_once() {
 
     for _ in 0..3 {
         host.clock.forward(30);
-        let held: Vec<_> = people.iter().map(|person| person.with_key().up_to_the_code()).collect();
+        let held: Vec<_> = people
+            .iter()
+            .map(|person| person.with_key().up_to_the_code())
+            .collect();
         thread::scope(|scope| {
             for ((mut terminal, phone), person) in held.into_iter().zip(&phones).zip(&people) {
                 scope.spawn(move || {
-                    terminal.types(&phone.code()).expect(&format!("entered as {}", person.name));
+                    terminal
+                        .types(&phone.code())
+                        .expect(&format!("entered as {}", person.name));
                 });
             }
         });

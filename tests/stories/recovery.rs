@@ -8,14 +8,20 @@ use testhost::{Host, Postern, Store};
 fn recovery_codes_are_as_many_and_as_long_as_configured() {
     let host = Host::fresh();
     let alice = host.person("alice");
-    for (lines, count, length) in [("# defaults\n", 6, 10), ("[recovery]\ncount = 3\nlength = 16\n", 3, 16)] {
+    for (lines, count, length) in [
+        ("# defaults\n", 6, 10),
+        ("[recovery]\ncount = 3\nlength = 16\n", 3, 16),
+    ] {
         host.configure(lines);
         let (_, codes) = alice.enrols_with_recovery_codes();
         assert_eq!(codes.len(), count, "{codes:?}");
         for code in &codes {
             let plain = code.replace('-', "");
             assert_eq!(plain.len(), length, "{code}");
-            assert!(!plain.contains(['0', 'O', '1', 'I']) && plain.contains(char::is_alphabetic), "{code}");
+            assert!(
+                !plain.contains(['0', 'O', '1', 'I']) && plain.contains(char::is_alphabetic),
+                "{code}"
+            );
         }
         Postern::call("disable alice").does();
     }
@@ -32,9 +38,16 @@ fn a_recovery_code_opens_once() {
 
     alice.with_key().enters_with(&recovery[0]);
     host.journal.says("accepted cause=recovery-code");
-    alice.with_password().is_refused(&recovery[0], "That code was used already");
-    alice.with_key().enters_with(&recovery[1].to_lowercase().replace('-', " "));
-    assert_eq!(Postern::call("status alice --json").does().json()["recovery_codes"], 4);
+    alice
+        .with_password()
+        .is_refused(&recovery[0], "That code was used already");
+    alice
+        .with_key()
+        .enters_with(&recovery[1].to_lowercase().replace('-', " "));
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["recovery_codes"],
+        4
+    );
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -49,7 +62,10 @@ pub(crate) fn a_recovery_code_opens_during_a_delay_and_lifts_it() {
     for code in phone.wrong_codes(5) {
         alice.with_key().is_refused(&code, "That code is wrong");
     }
-    alice.with_key().is_refused(&phone.code(), "Too many wrong codes: wait 30 s, or enter a recovery code");
+    alice.with_key().is_refused(
+        &phone.code(),
+        "Too many wrong codes: wait 30 s, or enter a recovery code",
+    );
     alice.with_key().enters_with(&recovery[0]);
     alice.with_key().enters_with(&phone.code());
 }
@@ -68,11 +84,20 @@ fn a_recovery_code_opens_a_lock() {
         alice.with_key().is_refused(&code, "That code is wrong");
     }
     host.clock.forward(24 * 3600);
-    alice.with_key().is_refused(&phone.code(), "Locked after too many wrong codes: enter a recovery code");
+    alice.with_key().is_refused(
+        &phone.code(),
+        "Locked after too many wrong codes: enter a recovery code",
+    );
     host.journal.says("refused cause=locked");
-    assert_eq!(Postern::call("status alice --json").does().json()["locked"], true);
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["locked"],
+        true
+    );
     alice.with_key().enters_with(&recovery[0]);
-    assert_eq!(Postern::call("status alice --json").does().json()["locked"], false);
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["locked"],
+        false
+    );
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -86,13 +111,25 @@ fn an_address_that_guesses_recovery_codes_is_throttled() {
 
     let guess = |last: char| format!("ABCDE-FGHJ{last}");
     for last in "ABCDEFGHJK".chars() {
-        alice.with_password().from("127.0.0.8").is_refused(&guess(last), "That code is wrong");
+        alice
+            .with_password()
+            .from("127.0.0.8")
+            .is_refused(&guess(last), "That code is wrong");
     }
     let too_many = "Too many attempts from your address: wait";
-    alice.with_password().from("127.0.0.8").is_refused(&guess('L'), too_many);
+    alice
+        .with_password()
+        .from("127.0.0.8")
+        .is_refused(&guess('L'), too_many);
     // a right one is no guess
-    alice.with_password().from("127.0.0.8").enters_with(&recovery[0]);
-    alice.with_key().from("127.0.0.9").enters_with(&phone.code());
+    alice
+        .with_password()
+        .from("127.0.0.8")
+        .enters_with(&recovery[0]);
+    alice
+        .with_key()
+        .from("127.0.0.9")
+        .enters_with(&phone.code());
 }
 
 /// R5
@@ -107,7 +144,10 @@ fn with_disable_the_one_code_lets_in_and_turns_the_second_factor_off() {
 
     alice.with_key().enters_with(&phone.code());
     alice.with_key().enters_with(&recovery[0]);
-    assert_eq!(Postern::call("status alice --json").does().json()["state"], "off");
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["state"],
+        "off"
+    );
     alice.with_key().enters();
 }
 

@@ -5,7 +5,9 @@ use nix::unistd::{Group, User};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
-use testhost::{Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, Terminal, finished, give_to_daemons};
+use testhost::{
+    Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, Terminal, finished, give_to_daemons,
+};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
@@ -13,17 +15,36 @@ const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 #[track_caller]
 fn status(process: u32, name: &str) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .expect("a line");
     line.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Insists that a process is posternd's in every id, and can be nothing more.
 #[track_caller]
 pub(crate) fn is_posternds(process: u32) {
-    let user = User::from_name("posternd").expect("an answer").expect("the user").uid.to_string();
-    let group = Group::from_name("postern").expect("an answer").expect("the group").gid.to_string();
-    assert!(status(process, "Uid:").iter().all(|uid| *uid == user), "{:?}", status(process, "Uid:"));
-    assert!(status(process, "Gid:").iter().all(|gid| *gid == group), "{:?}", status(process, "Gid:"));
+    let user = User::from_name("posternd")
+        .expect("an answer")
+        .expect("the user")
+        .uid
+        .to_string();
+    let group = Group::from_name("postern")
+        .expect("an answer")
+        .expect("the group")
+        .gid
+        .to_string();
+    assert!(
+        status(process, "Uid:").iter().all(|uid| *uid == user),
+        "{:?}",
+        status(process, "Uid:")
+    );
+    assert!(
+        status(process, "Gid:").iter().all(|gid| *gid == group),
+        "{:?}",
+        status(process, "Gid:")
+    );
     assert_eq!(status(process, "Groups:"), [group]);
     for set in ["CapPrm:", "CapEff:", "CapAmb:"] {
         assert_eq!(status(process, set), ["0000000000000000"], "{set}");
@@ -35,12 +56,20 @@ pub(crate) fn is_posternds(process: u32) {
 
 /// Every file of the store's folder: name, number, owner, group and mode.
 fn files() -> Vec<(String, u64, u32, u32, u32)> {
-    let entries = fs::read_dir(STORE_FOLDER).expect("the folder").map(|entry| entry.expect("an entry"));
+    let entries = fs::read_dir(STORE_FOLDER)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry"));
     let mut files: Vec<_> = entries
         .map(|entry| {
             let found = entry.metadata().expect("it is there");
             let name = entry.file_name().to_string_lossy().into_owned();
-            (name, found.ino(), found.uid(), found.gid(), found.mode() & 0o7777)
+            (
+                name,
+                found.ino(),
+                found.uid(),
+                found.gid(),
+                found.mode() & 0o7777,
+            )
         })
         .collect();
     files.sort();
@@ -56,15 +85,35 @@ fn sets_a_password(host: &Host) {
     terminal.expect("New password: ");
     let process = terminal.process_of("postern");
     is_posternds(process);
-    let open = fs::read_dir(format!("/proc/{process}/fd")).expect("root may look").flatten();
-    let open: Vec<_> = open.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
-    assert!(open.iter().any(|path| path.as_os_str() == STORE), "{open:?}");
+    let open = fs::read_dir(format!("/proc/{process}/fd"))
+        .expect("root may look")
+        .flatten();
+    let open: Vec<_> = open
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        .collect();
+    assert!(
+        open.iter().any(|path| path.as_os_str() == STORE),
+        "{open:?}"
+    );
     // posternd, should somebody have taken it over, cannot look into a command
     let mut traces = Command::new("setpriv");
-    traces.args(["--reuid=posternd", "--regid=postern", "--clear-groups", "cat"]);
-    let traced = traces.arg(format!("/proc/{process}/environ")).output().expect("setpriv runs");
-    assert!(!traced.status.success() && traced.stdout.is_empty(), "{traced:?}");
-    terminal.types("a password of eight words and more").expect("Once more: ");
+    traces.args([
+        "--reuid=posternd",
+        "--regid=postern",
+        "--clear-groups",
+        "cat",
+    ]);
+    let traced = traces
+        .arg(format!("/proc/{process}/environ"))
+        .output()
+        .expect("setpriv runs");
+    assert!(
+        !traced.status.success() && traced.stdout.is_empty(),
+        "{traced:?}"
+    );
+    terminal
+        .types("a password of eight words and more")
+        .expect("Once more: ");
     let ended = terminal.types("a password of eight words and more");
     ended.expect("the password of alice is set");
 
@@ -74,7 +123,10 @@ fn sets_a_password(host: &Host) {
     assert_eq!(files(), before);
     // the event names who typed it, and not whose process it was
     let log = Postern::call("log carol --json").does().out;
-    assert!(log.contains("\"actor\":\"root\"") && !log.contains("posternd"), "{log}");
+    assert!(
+        log.contains("\"actor\":\"root\"") && !log.contains("posternd"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -98,8 +150,12 @@ fn what_root_alone_can_read_is_read_before() {
     let secret = "/etc/postern/bob.secret";
     fs::write(secret, SECRET).expect("/etc can be written");
     fs::set_permissions(secret, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
-    host.write_configuration(&format!("[[account]]\nname = \"bob\"\nsecret_file = \"{secret}\"\n"));
-    let said = Postern::call("verify bob --json").input(&phone.code()).does();
+    host.write_configuration(&format!(
+        "[[account]]\nname = \"bob\"\nsecret_file = \"{secret}\"\n"
+    ));
+    let said = Postern::call("verify bob --json")
+        .input(&phone.code())
+        .does();
     assert!(said.out.contains("\"accepted\""), "{}", said.all());
 
     let file = "/etc/postern/import.uris";
@@ -107,7 +163,10 @@ fn what_root_alone_can_read_is_read_before() {
     fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("a mode can be set");
     Postern::call(&format!("import otpauth {file} --yes")).does();
     fs::remove_file(file).expect("it is there");
-    assert_eq!(Postern::call("status dave --json").does().json()["state"], "on");
+    assert_eq!(
+        Postern::call("status dave --json").does().json()["state"],
+        "on"
+    );
 }
 
 /// Root that cannot become another user opens nothing, and says what is missing.
@@ -116,9 +175,19 @@ fn what_root_alone_can_read_is_read_before() {
 fn root_that_cannot_be_given_up_opens_no_store() {
     let _host = Host::fresh();
     let mut bound = Command::new("setpriv");
-    bound.args(["--bounding-set=-setuid,-setgid", "/usr/bin/postern", "account", "add", "carol"]);
+    bound.args([
+        "--bounding-set=-setuid,-setgid",
+        "/usr/bin/postern",
+        "account",
+        "add",
+        "carol",
+    ]);
     let said = Postern::under(bound).refuses();
-    assert!(said.err.contains("cannot become user posternd (EPERM"), "{}", said.err);
+    assert!(
+        said.err.contains("cannot become user posternd (EPERM"),
+        "{}",
+        said.err
+    );
     assert!(said.err.contains("CAP_SETUID"), "{}", said.err);
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 0);
 }
@@ -130,17 +199,28 @@ fn a_store_that_is_put_back_is_made_whole_for_all_who_open_it() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = alice.enrols();
-    let before: Vec<_> =
-        files().into_iter().map(|(name, _, uid, gid, mode)| (name, uid, gid, mode)).collect();
+    let before: Vec<_> = files()
+        .into_iter()
+        .map(|(name, _, uid, gid, mode)| (name, uid, gid, mode))
+        .collect();
     let copy = "/etc/postern/backup.db";
     let _ = fs::remove_file(copy);
     Store::open().changes(&format!("VACUUM INTO '{copy}'"));
     finished(Command::new("rm").args([STORE, &format!("{STORE}-wal"), &format!("{STORE}-shm")]));
-    fs::rename(copy, STORE).or_else(|_| fs::copy(copy, STORE).map(drop)).expect("root may do it");
+    fs::rename(copy, STORE)
+        .or_else(|_| fs::copy(copy, STORE).map(drop))
+        .expect("root may do it");
     give_to_daemons(STORE, 0o660);
-    assert_eq!(fs::read(STORE).expect("the copy")[18..20], [1, 1], "the copy has another journal");
+    assert_eq!(
+        fs::read(STORE).expect("the copy")[18..20],
+        [1, 1],
+        "the copy has another journal"
+    );
     Postern::call("status alice").does();
-    let after: Vec<_> = files().into_iter().map(|(name, _, uid, gid, mode)| (name, uid, gid, mode)).collect();
+    let after: Vec<_> = files()
+        .into_iter()
+        .map(|(name, _, uid, gid, mode)| (name, uid, gid, mode))
+        .collect();
     assert_eq!(after, before);
     assert_eq!(fs::read(STORE).expect("the store")[18..20], [2, 2]);
     alice.with_key().enters_with(&phone.code());
@@ -154,7 +234,11 @@ fn a_key_that_posternd_cannot_read_is_found_by_roots_commands() {
     let _host = Host::fresh();
     chown(KEY, Some(0), Some(0)).expect("root may do it");
     let said = Postern::call("status").refuses();
-    assert!(said.err.contains(KEY) && said.err.contains("Permission denied"), "{}", said.err);
+    assert!(
+        said.err.contains(KEY) && said.err.contains("Permission denied"),
+        "{}",
+        said.err
+    );
     give_to_daemons(KEY, 0o640);
     Postern::call("status").does();
 }
@@ -180,8 +264,14 @@ fn a_rotation_reads_the_store_as_posternd_and_a_process_of_roots_writes_the_key_
     assert_eq!(terminal.ends().status.code(), Some(0));
     assert!(key() == before && files() == held);
     assert_ne!(fs::read(KEY).expect("the key file"), text);
-    let left = fs::read_dir("/etc/postern").expect("the folder").flatten().map(|entry| entry.file_name());
-    assert!(left.into_iter().all(|name| !name.to_string_lossy().contains(".new")));
+    let left = fs::read_dir("/etc/postern")
+        .expect("the folder")
+        .flatten()
+        .map(|entry| entry.file_name());
+    assert!(
+        left.into_iter()
+            .all(|name| !name.to_string_lossy().contains(".new"))
+    );
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -222,16 +312,25 @@ fn no_command_opens_the_store_before_root_is_given_up() {
         strace.args(["-f", "-qq", "-o", trace, "-e", "trace=openat,setresuid"]);
         let typed = Postern::call(call).command();
         strace.arg(typed.get_program()).args(typed.get_args());
-        strace.envs(typed.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        strace.envs(
+            typed
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         // some of them have nothing to do
         let said = Postern::under(strace).run();
         let lines = fs::read_to_string(trace).expect("strace wrote it");
         let opens = |line: &&str| line.contains(STORE) && line.contains("O_RDWR");
-        let opened: Vec<_> =
-            lines.lines().filter(opens).map(|line| line.split(' ').next().unwrap_or_default()).collect();
+        let opened: Vec<_> = lines
+            .lines()
+            .filter(opens)
+            .map(|line| line.split(' ').next().unwrap_or_default())
+            .collect();
         assert!(!opened.is_empty(), "{call} opens no store: {}", said.all());
         for process in opened {
-            let of_process = lines.lines().filter(|line| line.starts_with(&format!("{process} ")));
+            let of_process = lines
+                .lines()
+                .filter(|line| line.starts_with(&format!("{process} ")));
             let mut these = of_process.filter(|line| line.contains("setresuid(") || opens(line));
             let first = these.next().unwrap_or_default();
             assert!(first.contains("setresuid("), "{call}: {first}");

@@ -11,12 +11,17 @@ const OURS: [&str; 3] = [
 /// What ends what a new password ends, where passwords are changed.
 const CHANGE: &str = "password optional pam_totp.so";
 /// The lines of sshd alone: the one that skips the password after a key, and the guard.
-const OF_SSHD: [&str; 3] =
-    ["auth [success=1 default=ignore] pam_totp.so proven", "account required pam_totp.so", CHANGE];
+const OF_SSHD: [&str; 3] = [
+    "auth [success=1 default=ignore] pam_totp.so proven",
+    "account required pam_totp.so",
+    CHANGE,
+];
 
 /// What PAM reads in a file.
 fn lines(text: &str) -> Vec<String> {
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
     lines
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|line| !line.is_empty())
@@ -29,17 +34,24 @@ fn each_is_debians_with_our_lines() {
     let host = Host::fresh();
     for service in ["sshd", "sudo", "sudo-i", "su", "login"] {
         host.sample(service);
-        let sample =
-            lines(&std::fs::read_to_string(format!("/etc/pam.d/{service}")).expect("it was put there"));
+        let sample = lines(
+            &std::fs::read_to_string(format!("/etc/pam.d/{service}")).expect("it was put there"),
+        );
         let ours: &[&str] = match service {
             "sshd" => &OF_SSHD,
             "login" => &[CHANGE],
             _ => &[],
         };
-        let at = sample.iter().position(|line| line == OURS[0]).expect("it asks for the password itself");
+        let at = sample
+            .iter()
+            .position(|line| line == OURS[0])
+            .expect("it asks for the password itself");
         assert_eq!(sample[at..at + 3], OURS, "{service}");
         assert_eq!(
-            sample.iter().filter(|line| line.contains("pam_totp.so")).count(),
+            sample
+                .iter()
+                .filter(|line| line.contains("pam_totp.so"))
+                .count(),
             1 + ours.len(),
             "{service}"
         );
@@ -51,6 +63,10 @@ fn each_is_debians_with_our_lines() {
         };
         let shipped = lines(&host.shipped(service));
         let theirs: Vec<&String> = shipped.iter().filter(kept).collect();
-        assert_eq!(sample.iter().filter(kept).collect::<Vec<_>>(), theirs, "{service}");
+        assert_eq!(
+            sample.iter().filter(kept).collect::<Vec<_>>(),
+            theirs,
+            "{service}"
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use testhost::{Host, Person, Phone, Postern, Store, Terminal, scanned};
 
-const ENROLL: &str = "[totp]\nissuer = \"server-01\"\n[pam.service.sshd]\nunenrolled = \"enroll\"\n";
+const ENROLL: &str =
+    "[totp]\nissuer = \"server-01\"\n[pam.service.sshd]\nunenrolled = \"enroll\"\n";
 const SAVED: &str = "Type saved when you have them: ";
 
 /// Signs in with the password, up to the QR; what the phone scans there.
@@ -17,28 +18,51 @@ fn up_to_the_qr(person: &Person) -> (Terminal, Phone) {
 /// The QR stands whole on a terminal of 80 × 24, with the prompt below it, and says what the URL above it says.
 #[track_caller]
 fn scans(terminal: &mut Terminal) -> Phone {
-    let screen = terminal.expect("Set up your second factor now").expect("Verification code: ").screen();
+    let screen = terminal
+        .expect("Set up your second factor now")
+        .expect("Verification code: ")
+        .screen();
     let rows: Vec<&str> = screen.lines().collect();
     let is_drawn = |row: &&str| row.contains(['█', '▀', '▄']);
-    let first = rows.iter().position(is_drawn).unwrap_or_else(|| panic!("no QR: {screen}"));
-    assert!(rows.len() - first <= 24, "the prompt scrolls the QR away: {screen}");
-    assert!(rows[first..].iter().all(|row| row.chars().count() <= 80), "{screen}");
+    let first = rows
+        .iter()
+        .position(is_drawn)
+        .unwrap_or_else(|| panic!("no QR: {screen}"));
+    assert!(
+        rows.len() - first <= 24,
+        "the prompt scrolls the QR away: {screen}"
+    );
+    assert!(
+        rows[first..].iter().all(|row| row.chars().count() <= 80),
+        "{screen}"
+    );
     let url = rows[first - 1].trim();
     assert_eq!(scanned(&screen), url);
-    assert!(url.starts_with("otpauth://totp/server-01:alice?secret="), "{url}");
+    assert!(
+        url.starts_with("otpauth://totp/server-01:alice?secret="),
+        "{url}"
+    );
     Phone::scans(url)
 }
 
 /// Accounts and authenticators in the store.
 fn kept() -> i64 {
-    Store::open().number("SELECT (SELECT count(*) FROM account) + (SELECT count(*) FROM authenticator)")
+    Store::open()
+        .number("SELECT (SELECT count(*) FROM account) + (SELECT count(*) FROM authenticator)")
 }
 
 /// The recovery codes on the screen.
 fn recovery_codes(terminal: &Terminal) -> Vec<String> {
     let screen = terminal.screen();
-    let shown = screen.split("Save these recovery codes").nth(1).unwrap_or_default().lines();
-    shown.filter_map(|line| line.strip_prefix("    ")).map(|code| code.trim().to_owned()).collect()
+    let shown = screen
+        .split("Save these recovery codes")
+        .nth(1)
+        .unwrap_or_default()
+        .lines();
+    shown
+        .filter_map(|line| line.strip_prefix("    "))
+        .map(|code| code.trim().to_owned())
+        .collect()
 }
 
 /// E12, L5, E6, E7
@@ -50,27 +74,46 @@ pub(crate) fn the_first_ssh_login_shows_a_qr_and_the_recovery_codes_and_lets_in(
     host.configure(ENROLL);
 
     let (mut terminal, phone) = up_to_the_qr(&alice);
-    terminal.types(&phone.wrong()).expect("That code is wrong").expect("Verification code: ");
+    terminal
+        .types(&phone.wrong())
+        .expect("That code is wrong")
+        .expect("Verification code: ");
     let code = phone.code();
     terminal.types(&code).expect(SAVED);
     let recovery = recovery_codes(&terminal);
     assert_eq!(recovery.len(), 6, "{}", terminal.screen());
     assert_eq!(kept(), 0, "nothing is kept before it is saved");
-    terminal.types("").expect(SAVED).types("saved").expect("entered as alice");
+    terminal
+        .types("")
+        .expect(SAVED)
+        .types("saved")
+        .expect("entered as alice");
     assert!(terminal.ends().entered());
-    host.journal
-        .says("pam_totp(sshd:auth): accepted cause=set-up address=127.0.0.1 service=sshd user=\"alice\"");
-    let event = Postern::call("log alice --event enrolled --json").does().json();
-    assert_eq!((&event["door"], &event["actor"]), (&"sshd".into(), &"alice".into()), "{event}");
+    host.journal.says(
+        "pam_totp(sshd:auth): accepted cause=set-up address=127.0.0.1 service=sshd user=\"alice\"",
+    );
+    let event = Postern::call("log alice --event enrolled --json")
+        .does()
+        .json();
+    assert_eq!(
+        (&event["door"], &event["actor"]),
+        (&"sshd".into(), &"alice".into()),
+        "{event}"
+    );
     assert_eq!(event["origin"], "127.0.0.1", "{event}");
 
     // at every door, and never shown again
-    alice.with_key().is_refused(&code, "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&code, "That code was used already");
     let screen = alice.with_key().enters_with(&phone.code_in(1));
     assert!(!screen.contains("otpauth"), "{screen}");
     alice.with_password().enters_with(&recovery[0]);
     let log = host.journal.rest();
-    assert!(!log.contains(&phone.secret()) && !log.contains(&recovery[1]), "{log}");
+    assert!(
+        !log.contains(&phone.secret()) && !log.contains(&recovery[1]),
+        "{log}"
+    );
 }
 
 /// E4, promise 7: also where the line is cut.
@@ -99,7 +142,11 @@ fn a_setup_that_is_cut_off_leaves_nothing() {
     // with the key alone there is a proven factor too
     let mut terminal = alice.with_key().dials();
     let phone = scans(&mut terminal);
-    terminal.types(&phone.code()).expect(SAVED).types("saved").expect("entered as alice");
+    terminal
+        .types(&phone.code())
+        .expect(SAVED)
+        .types("saved")
+        .expect("entered as alice");
 }
 
 /// Whoever has saved the recovery codes has a second factor, also where libpam skips the `account` line of ours.
@@ -111,12 +158,21 @@ fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
     host.configure(ENROLL);
     let sample = std::fs::read_to_string("/etc/pam.d/sshd").expect("the sample");
     let guard = "account    required      pam_totp.so";
-    host.pam("sshd", &sample.replace(guard, &format!("account sufficient pam_permit.so\n{guard}")));
+    host.pam(
+        "sshd",
+        &sample.replace(guard, &format!("account sufficient pam_permit.so\n{guard}")),
+    );
 
     let (mut terminal, phone) = up_to_the_qr(&alice);
     let code = phone.code();
-    terminal.types(&code).expect(SAVED).types("saved").expect("entered as alice");
-    alice.with_key().is_refused(&code, "That code was used already");
+    terminal
+        .types(&code)
+        .expect(SAVED)
+        .types("saved")
+        .expect("entered as alice");
+    alice
+        .with_key()
+        .is_refused(&code, "That code was used already");
 }
 
 /// L13: with `self_enroll` the administrator's one-time code comes first; without it nothing is shown.
@@ -125,18 +181,30 @@ fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
 pub(crate) fn where_an_administrator_must_allow_it_a_one_time_code_comes_first() {
     let host = Host::fresh();
     let alice = host.person("alice");
-    host.configure(&format!("{ENROLL}[policy]\nself_enroll = \"one-time-code\"\n"));
+    host.configure(&format!(
+        "{ENROLL}[policy]\nself_enroll = \"one-time-code\"\n"
+    ));
     Postern::call("account add alice").does();
     let made = Postern::call("one-time-code alice --json").does().json();
     let code = made["one_time_code"].as_str().expect("a code");
 
     let mut terminal = alice.with_password().dials();
     terminal.expect("Password: ").types(&alice.password);
-    terminal.expect("a one-time code from the administrator").expect("One-time code (P-...): ");
+    terminal
+        .expect("a one-time code from the administrator")
+        .expect("One-time code (P-...): ");
     assert!(!terminal.screen().contains("otpauth"));
-    terminal.types("P-2345-6789-ABCD").expect("wrong").expect("One-time code (P-...): ").types(code);
+    terminal
+        .types("P-2345-6789-ABCD")
+        .expect("wrong")
+        .expect("One-time code (P-...): ")
+        .types(code);
     let phone = scans(&mut terminal);
-    terminal.types(&phone.code()).expect(SAVED).types("saved").expect("entered as alice");
+    terminal
+        .types(&phone.code())
+        .expect(SAVED)
+        .types("saved")
+        .expect("entered as alice");
     // spent with the setup
     alice.with_key().is_refused(code, "used already");
 }

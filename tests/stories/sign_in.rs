@@ -11,7 +11,8 @@ fn key_then_code() {
     let phone = alice.enrols();
 
     alice.with_key().enters_with(&phone.code());
-    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    host.journal
+        .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
 }
 
 /// L4
@@ -23,7 +24,8 @@ fn password_then_code() {
     let phone = alice.enrols();
 
     alice.with_password().enters_with(&phone.code());
-    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    host.journal
+        .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
 }
 
 /// A wrong password ends before anything is said about codes.
@@ -46,7 +48,8 @@ fn whoever_has_no_second_factor_and_needs_none_is_in_with_key_or_password() {
     let bob = host.person("bob");
 
     bob.with_key().enters();
-    host.journal.says("not needed cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
+    host.journal
+        .says("not needed cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
     bob.with_password().enters();
     host.journal.says("not needed cause=not-enrolled");
     Postern::call("account add bob").does();
@@ -62,8 +65,12 @@ fn whoever_must_have_a_second_factor_and_has_none_is_denied() {
     host.configure("[policy]\nrequired = [\"bob\"]\n");
 
     let screen = bob.with_key().is_turned_away();
-    assert!(screen.contains("This account needs a second factor and has none"), "{screen}");
-    host.journal.says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
+    assert!(
+        screen.contains("This account needs a second factor and has none"),
+        "{screen}"
+    );
+    host.journal
+        .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
     bob.with_password().is_turned_away();
     host.person("carol").with_key().enters();
     host.configure("[policy]\nrequired = \"all\"\n");
@@ -94,8 +101,12 @@ fn an_exempt_network_is_asked_for_no_code_and_the_log_names_the_rule() {
     host.configure("[[policy.exempt]]\nservices = [\"sshd\"]\nnetworks = [\"127.0.1.0/24\"]\n");
 
     alice.with_key().from("127.0.1.7").enters();
-    host.journal.says("not needed cause=policy.exempt-1 address=127.0.1.7");
-    alice.with_key().from("127.0.2.7").enters_with(&phone.code());
+    host.journal
+        .says("not needed cause=policy.exempt-1 address=127.0.1.7");
+    alice
+        .with_key()
+        .from("127.0.2.7")
+        .enters_with(&phone.code());
 }
 
 #[test]
@@ -123,11 +134,16 @@ pub(crate) fn success_tells_how_many_wrong_codes_there_were() {
     host.clock.forward(30);
 
     for code in phone.wrong_codes(2) {
-        alice.with_key().from("127.0.0.9").is_refused(&code, "That code is wrong");
+        alice
+            .with_key()
+            .from("127.0.0.9")
+            .is_refused(&code, "That code is wrong");
     }
     host.clock.forward(1);
     let mut shell = alice.with_key().to_a_shell().up_to_the_code();
-    shell.types(&phone.code()).expect("2 wrong codes since your last sign-in, last from 127.0.0.9");
+    shell
+        .types(&phone.code())
+        .expect("2 wrong codes since your last sign-in, last from 127.0.0.9");
     shell.types("exit").types("");
     host.clock.forward(30);
     let screen = alice.with_key().enters_with(&phone.code());

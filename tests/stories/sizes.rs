@@ -22,20 +22,38 @@ const IDLE: u64 = 10 * 1024;
 #[ignore = "needs the test host: tests/run"]
 fn the_write_ahead_log_stays_short_without_a_daemon() {
     let host = Host::without_posternd();
-    host.pam("sizes", "auth required pam_totp.so first_factor=passed\naccount required pam_permit.so\n");
-    let people = ["alice", "bob"].map(|name| (host.person(name), Secret::random().expect("randomness")));
+    host.pam(
+        "sizes",
+        "auth required pam_totp.so first_factor=passed\naccount required pam_permit.so\n",
+    );
+    let people =
+        ["alice", "bob"].map(|name| (host.person(name), Secret::random().expect("randomness")));
     let hosts: Vec<PamHost> = people
         .iter()
         .map(|(person, secret)| {
-            let uri =
-                format!("otpauth://hotp/{}?secret={}&counter=0\n", person.name, secret.to_base32().as_str());
+            let uri = format!(
+                "otpauth://hotp/{}?secret={}&counter=0\n",
+                person.name,
+                secret.to_base32().as_str()
+            );
             fs::write("/run/sizes.uri", uri).expect("/run can be written");
             Postern::call("import otpauth /run/sizes.uri --yes").does();
             let cycles = LOGINS.to_string();
-            let mut pam = PamHost::start(PAM_HOST, "sizes", person.name.as_bytes(), &["--cycles", &cycles]);
-            let by_counter = Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Counter };
+            let mut pam = PamHost::start(
+                PAM_HOST,
+                "sizes",
+                person.name.as_bytes(),
+                &["--cycles", &cycles],
+            );
+            let by_counter = Parameters {
+                algorithm: Algorithm::Sha1,
+                digits: 6,
+                moving: Moving::Counter,
+            };
             for counter in 0..LOGINS {
-                pam.answers(&Answer::from(code(secret, by_counter, Step(counter)).as_str()));
+                pam.answers(&Answer::from(
+                    code(secret, by_counter, Step(counter)).as_str(),
+                ));
             }
             pam
         })
@@ -46,22 +64,33 @@ fn the_write_ahead_log_stays_short_without_a_daemon() {
         let watching = scope.spawn(|| {
             let mut longest = 0;
             while !ended.load(Ordering::Relaxed) {
-                let length = fs::metadata(format!("{STORE}-wal")).map_or(0, |metadata| metadata.len());
+                let length =
+                    fs::metadata(format!("{STORE}-wal")).map_or(0, |metadata| metadata.len());
                 longest = longest.max(length);
                 thread::sleep(Duration::from_millis(1));
             }
             longest
         });
-        let ends: Vec<_> = hosts.into_iter().map(|pam| pam.ends_within(PATIENCE)).collect();
+        let ends: Vec<_> = hosts
+            .into_iter()
+            .map(|pam| pam.ends_within(PATIENCE))
+            .collect();
         ended.store(true, Ordering::Relaxed);
         for end in ends {
             let end = end.expect("the logins end");
-            let entered = end.all("authenticate").into_iter().filter(|number| **number == 0).count();
+            let entered = end
+                .all("authenticate")
+                .into_iter()
+                .filter(|number| **number == 0)
+                .count();
             assert_eq!(entered as u64, LOGINS, "{:?}", end.seen.last());
         }
         watching.join().expect("it only looks")
     });
-    assert!(longest <= LONGEST_WAL, "the write-ahead log had {longest} bytes");
+    assert!(
+        longest <= LONGEST_WAL,
+        "the write-ahead log had {longest} bytes"
+    );
 }
 
 /// Memory by its share (PSS): pages of the C library that all processes have count for all of them together.
@@ -74,7 +103,10 @@ fn posternd_and_the_gate_take_at_most_10_mib_each_while_idle() {
     let phone = alice.enrols();
     alice.with_key().enters_with(&phone.code());
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    for (name, process) in [("posternd", posternd.process()), ("postern-gate", web.gate.process())] {
+    for (name, process) in [
+        ("posternd", posternd.process()),
+        ("postern-gate", web.gate.process()),
+    ] {
         let size = share(process);
         assert!(size <= IDLE, "{name} has {size} KiB");
     }
@@ -82,7 +114,14 @@ fn posternd_and_the_gate_take_at_most_10_mib_each_while_idle() {
 
 #[track_caller]
 fn share(process: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("root may read it");
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).expect("it has a share");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    let text =
+        fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("root may read it");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:"))
+        .expect("it has a share");
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number")
 }

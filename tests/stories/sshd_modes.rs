@@ -9,7 +9,9 @@ const ROOT: &str = "PermitRootLogin";
 /// Types the password where the client itself asks for it, not PAM.
 #[track_caller]
 fn by_password(person: &Person, then: &[(&str, &str)]) -> Ended {
-    let sign_in = person.with_password().option("PreferredAuthentications=password,keyboard-interactive");
+    let sign_in = person
+        .with_password()
+        .option("PreferredAuthentications=password,keyboard-interactive");
     let mut terminal = sign_in.dials();
     terminal.expect("'s password: ").types(&person.password);
     for (prompt, answer) in then {
@@ -22,7 +24,10 @@ fn by_password(person: &Person, then: &[(&str, &str)]) -> Ended {
 fn nothing_was_counted_and_no_code_spent() {
     let store = Store::open();
     assert_eq!(store.number("SELECT count(*) FROM failure"), 0);
-    assert_eq!(store.number("SELECT count(*) FROM event WHERE what = 'accepted'"), 0);
+    assert_eq!(
+        store.number("SELECT count(*) FROM event WHERE what = 'accepted'"),
+        0
+    );
 }
 
 /// L4: the key no longer counts, the password is asked of everyone.
@@ -56,9 +61,14 @@ fn password_then_keyboard_interactive_lets_in_only_whoever_needs_no_code() {
     host.change_sshd(SAMPLE, "password,keyboard-interactive:pam");
 
     let ended = by_password(&alice, &[]);
-    assert!(!ended.entered() && !ended.transcript.contains("Verification code"), "{}", ended.transcript);
-    host.journal
-        .says("pam_totp(sshd:auth): refused cause=unfit address=127.0.0.1 service=sshd user=\"alice\"");
+    assert!(
+        !ended.entered() && !ended.transcript.contains("Verification code"),
+        "{}",
+        ended.transcript
+    );
+    host.journal.says(
+        "pam_totp(sshd:auth): refused cause=unfit address=127.0.0.1 service=sshd user=\"alice\"",
+    );
     nothing_was_counted_and_no_code_spent();
     assert!(by_password(&bob, &[]).entered());
     host.configure("[policy]\nrequired = \"all\"\n");
@@ -77,9 +87,15 @@ fn password_authentication_beside_the_sample_opens_nothing_more() {
     host.change_sshd("PasswordAuthentication no", "PasswordAuthentication yes");
 
     for person in [&alice, &bob] {
-        let sign_in = person.with_password().option("PreferredAuthentications=password");
+        let sign_in = person
+            .with_password()
+            .option("PreferredAuthentications=password");
         let ended = sign_in.dials().ends();
-        assert!(!ended.entered() && !ended.transcript.contains("password:"), "{}", ended.transcript);
+        assert!(
+            !ended.entered() && !ended.transcript.contains("password:"),
+            "{}",
+            ended.transcript
+        );
     }
     nothing_was_counted_and_no_code_spent();
     alice.with_key().enters_with(&phone.code());
@@ -98,7 +114,10 @@ fn root(host: &Host) -> (Person, Phone) {
 #[ignore = "needs the test host: tests/run"]
 fn root_with_prohibit_password_is_not_let_in_by_key_and_code() {
     let mut host = Host::fresh();
-    host.change_sshd(&format!("#{ROOT} yes"), &format!("{ROOT} prohibit-password"));
+    host.change_sshd(
+        &format!("#{ROOT} yes"),
+        &format!("{ROOT} prohibit-password"),
+    );
     let (root, phone) = root(&host);
 
     let mut terminal = root.with_key().up_to_the_code();
@@ -107,12 +126,17 @@ fn root_with_prohibit_password_is_not_let_in_by_key_and_code() {
     }
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);
-    host.journal
-        .says("pam_totp(sshd:auth): refused cause=unfit address=127.0.0.1 service=sshd user=\"root\"");
+    host.journal.says(
+        "pam_totp(sshd:auth): refused cause=unfit address=127.0.0.1 service=sshd user=\"root\"",
+    );
     let mut terminal = root.with_password().dials();
     terminal.expect("Password: ").types(&root.password);
     let ended = terminal.ends();
-    assert!(!ended.entered() && !ended.transcript.contains("Verification code"), "{}", ended.transcript);
+    assert!(
+        !ended.entered() && !ended.transcript.contains("Verification code"),
+        "{}",
+        ended.transcript
+    );
     nothing_was_counted_and_no_code_spent();
 }
 
@@ -125,7 +149,8 @@ fn root_with_yes_gives_key_and_code_or_password_and_code() {
     let (root, phone) = root(&host);
 
     root.with_key().enters_with(&phone.code());
-    root.with_password().is_refused(&phone.code(), "That code was used already");
+    root.with_password()
+        .is_refused(&phone.code(), "That code was used already");
     root.with_password().enters_with(&phone.code_in(1));
     Postern::call("disable root").does();
     root.with_key().enters();

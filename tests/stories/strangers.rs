@@ -23,7 +23,11 @@ fn screen_of(sign_in: &Ssh, name: &str, code: &str) -> String {
 
 #[track_caller]
 fn guess_of(person: &Person, code: &str) -> String {
-    screen_of(&person.with_password().password("not the password"), &person.name, code)
+    screen_of(
+        &person.with_password().password("not the password"),
+        &person.name,
+        code,
+    )
 }
 
 /// L14, promise 9
@@ -31,7 +35,11 @@ fn guess_of(person: &Person, code: &str) -> String {
 #[ignore = "needs the test host: tests/run"]
 fn whole_screens_tell_nobody_apart() {
     let host = Host::fresh();
-    let (alice, bob, carol) = (host.person("alice"), host.person("bob"), host.person("carol"));
+    let (alice, bob, carol) = (
+        host.person("alice"),
+        host.person("bob"),
+        host.person("carol"),
+    );
     let (phone, other) = (alice.enrols(), carol.enrols());
     host.pam("sshd", UNKNOWN);
 
@@ -41,12 +49,30 @@ fn whole_screens_tell_nobody_apart() {
 
     let unknown = alice.with_password().as_user("nobody-here");
     for (what, screen) in [
-        ("a wrong password with a right code", guess_of(&alice, &phone.code())),
-        ("a wrong password with a wrong code", guess_of(&alice, &phone.wrong())),
-        ("a used code", screen_of(&alice.with_password(), "alice", &phone.code())),
-        ("an old code", screen_of(&alice.with_password(), "alice", &phone.code_in(-9))),
-        ("a future code", screen_of(&alice.with_password(), "alice", &phone.code_in(9))),
-        ("an unknown account", screen_of(&unknown, "nobody-here", &phone.wrong())),
+        (
+            "a wrong password with a right code",
+            guess_of(&alice, &phone.code()),
+        ),
+        (
+            "a wrong password with a wrong code",
+            guess_of(&alice, &phone.wrong()),
+        ),
+        (
+            "a used code",
+            screen_of(&alice.with_password(), "alice", &phone.code()),
+        ),
+        (
+            "an old code",
+            screen_of(&alice.with_password(), "alice", &phone.code_in(-9)),
+        ),
+        (
+            "a future code",
+            screen_of(&alice.with_password(), "alice", &phone.code_in(9)),
+        ),
+        (
+            "an unknown account",
+            screen_of(&unknown, "nobody-here", &phone.wrong()),
+        ),
         ("no second factor", guess_of(&bob, &phone.wrong())),
         ("what is no code", guess_of(&bob, "hello")),
         ("nothing", guess_of(&alice, "")),
@@ -54,7 +80,11 @@ fn whole_screens_tell_nobody_apart() {
         assert_eq!(screen, wrong_code, "{what}");
     }
     for code in other.wrong_codes(7) {
-        assert_eq!(guess_of(&carol, &code), wrong_code, "carol, delayed after the fifth");
+        assert_eq!(
+            guess_of(&carol, &code),
+            wrong_code,
+            "carol, delayed after the fifth"
+        );
     }
     host.journal.says("refused cause=delayed-");
 }
@@ -70,7 +100,10 @@ fn required_but_not_enrolled_looks_alike() {
     host.pam("sshd", UNKNOWN);
 
     let wrong_code = screen_of(&alice.with_password(), "alice", &phone.wrong());
-    assert_eq!(screen_of(&bob.with_password(), "bob", &phone.wrong()), wrong_code);
+    assert_eq!(
+        screen_of(&bob.with_password(), "bob", &phone.wrong()),
+        wrong_code
+    );
     host.journal.says("refused cause=not-enrolled");
 }
 

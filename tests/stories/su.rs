@@ -40,8 +40,10 @@ pub(crate) fn password_and_code_of_the_other_person_and_guesses_counted_by_who_g
         let ended = terminal.ends();
         assert!(!ended.status.success(), "{}", ended.transcript);
     }
-    host.journal.says("pam_totp(su:auth): refused cause=wrong address=- service=su user=\"alice\"");
-    host.journal.says("pam_totp(su:auth): refused cause=delayed-");
+    host.journal
+        .says("pam_totp(su:auth): refused cause=wrong address=- service=su user=\"alice\"");
+    host.journal
+        .says("pam_totp(su:auth): refused cause=delayed-");
     let mut terminal = su(&bob, "alice -c 'id -un'");
     terminal
         .types(&alice.password)
@@ -51,11 +53,19 @@ pub(crate) fn password_and_code_of_the_other_person_and_guesses_counted_by_who_g
     assert!(!terminal.is_interrupted().status.success());
 
     let mut terminal = su(&carol, "alice -c 'id -un'");
-    terminal.types(&alice.password).expect("Verification code: ").types(&phone.code()).expect("alice");
+    terminal
+        .types(&alice.password)
+        .expect("Verification code: ")
+        .types(&phone.code())
+        .expect("alice");
     assert!(terminal.ends().status.success());
-    host.journal.says("pam_totp(su:auth): accepted cause=code address=- service=su user=\"alice\"");
+    host.journal
+        .says("pam_totp(su:auth): accepted cause=code address=- service=su user=\"alice\"");
     let last = Postern::call("log alice --lines 1 --json").does().json();
-    assert_eq!((&last["door"], &last["origin"]), (&"su".into(), &"local user carol".into()));
+    assert_eq!(
+        (&last["door"], &last["origin"]),
+        (&"su".into(), &"local user carol".into())
+    );
     alice.with_key().enters_with(&phone.code_in(1));
 }
 
@@ -68,9 +78,14 @@ fn a_login_shell_asks_too() {
     let phone = alice.enrols();
 
     let mut terminal = su(&bob, "- alice -c pwd");
-    terminal.types(&alice.password).expect("Verification code: ").types(&phone.code()).expect("/home/alice");
+    terminal
+        .types(&alice.password)
+        .expect("Verification code: ")
+        .types(&phone.code())
+        .expect("/home/alice");
     assert!(terminal.ends().status.success());
-    host.journal.says("pam_totp(su-l:auth): accepted cause=code address=- service=su-l user=\"alice\"");
+    host.journal
+        .says("pam_totp(su-l:auth): accepted cause=code address=- service=su-l user=\"alice\"");
 }
 
 /// Nobody is refused where su rightly asks nothing.
@@ -84,11 +99,20 @@ fn root_becomes_anyone_unasked() {
     host.journal.forget();
 
     for name in ["alice", "bob"] {
-        assert_eq!(finished(Command::new("su").args([name, "-c", "id -un"])), format!("{name}\n"));
-        assert_eq!(finished(Command::new("su").args(["-", name, "-c", "pwd"])), format!("/home/{name}\n"));
+        assert_eq!(
+            finished(Command::new("su").args([name, "-c", "id -un"])),
+            format!("{name}\n")
+        );
+        assert_eq!(
+            finished(Command::new("su").args(["-", name, "-c", "pwd"])),
+            format!("/home/{name}\n")
+        );
     }
     let log = host.journal.rest();
-    assert!(log.contains("su:session") && !log.contains("pam_totp("), "{log}");
+    assert!(
+        log.contains("su:session") && !log.contains("pam_totp("),
+        "{log}"
+    );
 }
 
 #[test]
@@ -102,7 +126,11 @@ fn a_wrong_password_never_reaches_the_code() {
     let mut terminal = su(&bob, "alice -c 'id -un'");
     terminal.types(&bob.password);
     let ended = terminal.ends();
-    assert!(!ended.status.success() && !ended.transcript.contains("Verification"), "{}", ended.transcript);
+    assert!(
+        !ended.status.success() && !ended.transcript.contains("Verification"),
+        "{}",
+        ended.transcript
+    );
     assert_eq!(Store::open().dump(), before);
 }
 
@@ -117,9 +145,12 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
     let mut terminal = su(&alice, "bob -c 'id -un'");
     terminal.types(&bob.password).expect("bob");
     assert!(terminal.ends().status.success());
-    host.journal.says("pam_totp(su:auth): not needed cause=not-enrolled address=- service=su user=\"bob\"");
+    host.journal
+        .says("pam_totp(su:auth): not needed cause=not-enrolled address=- service=su user=\"bob\"");
     host.configure("[policy]\nrequired = \"all\"\n");
     let mut terminal = su(&alice, "bob -c 'id -un'");
-    terminal.types(&bob.password).expect("This account needs a second factor and has none");
+    terminal
+        .types(&bob.password)
+        .expect("This account needs a second factor and has none");
     assert!(!terminal.ends().status.success());
 }

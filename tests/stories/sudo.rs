@@ -26,8 +26,12 @@ fn on_a_terminal(person: &Person, command: &str) -> Terminal {
 #[track_caller]
 fn piped(person: &Person, command: &str, lines: &[&str]) -> Output {
     let mut sudo: Command = person.on_this_host(command);
-    let mut sudo =
-        sudo.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut sudo = sudo
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
     let mut stdin = sudo.stdin.take().expect("stdin is a pipe");
     for line in lines {
         // it may have given up before the last one
@@ -54,11 +58,24 @@ pub(crate) fn password_then_code_and_with_a_ticket_neither() {
         &alice,
         "sudo id -un; sudo id -un; sudo -n id -u; sudo -k; sudo -n id -u; sudo -i id -un",
     );
-    terminal.expect("password for alice: ").types(&alice.password);
-    terminal.expect("Verification code: ").types(&phone.code_in(-2));
-    terminal.expect("root").expect("root").expect("0").expect("a password is required");
-    terminal.expect("password for alice: ").types(&alice.password);
-    terminal.expect("Verification code: ").types(&phone.code_in(-1)).expect("root");
+    terminal
+        .expect("password for alice: ")
+        .types(&alice.password);
+    terminal
+        .expect("Verification code: ")
+        .types(&phone.code_in(-2));
+    terminal
+        .expect("root")
+        .expect("root")
+        .expect("0")
+        .expect("a password is required");
+    terminal
+        .expect("password for alice: ")
+        .types(&alice.password);
+    terminal
+        .expect("Verification code: ")
+        .types(&phone.code_in(-1))
+        .expect("root");
     assert!(terminal.ends().status.success());
 
     let log = host.journal.rest();
@@ -70,7 +87,10 @@ pub(crate) fn password_then_code_and_with_a_ticket_neither() {
         assert!(log.contains(&line), "{log}");
     }
     let last = Postern::call("log alice --lines 1 --json").does().json();
-    assert_eq!((&last["door"], &last["origin"]), (&"sudo-i".into(), &"local user alice".into()));
+    assert_eq!(
+        (&last["door"], &last["origin"]),
+        (&"sudo-i".into(), &"local user alice".into())
+    );
 }
 
 /// Nobody is refused where sudo rightly asks nothing.
@@ -85,7 +105,11 @@ fn nopasswd_and_root_are_asked_nothing() {
     host.journal.forget();
 
     for person in [&alice, &bob] {
-        for command in ["sudo -n id -un", "sudo -n -i id -un", "sudo -n -u root sudo -n -u bob id -u"] {
+        for command in [
+            "sudo -n id -un",
+            "sudo -n -i id -un",
+            "sudo -n -u root sudo -n -u bob id -u",
+        ] {
             let output = piped(person, command, &[]);
             assert!(output.status.success(), "{command}: {}", text(&output));
         }
@@ -113,15 +137,27 @@ fn without_a_terminal_nothing_is_asked_but_what_stdin_answers() {
 
     let code = phone.code();
     let output = piped(&alice, "sudo -S id -un", &[&alice.password, &code]);
-    assert!(output.status.success() && output.stdout == b"root\n", "{}", text(&output));
+    assert!(
+        output.status.success() && output.stdout == b"root\n",
+        "{}",
+        text(&output)
+    );
     let output = piped(&alice, "sudo -S id -un", &[&alice.password, &code]);
     assert!(
         !output.status.success() && text(&output).contains("That code was used already"),
         "{}",
         text(&output)
     );
-    let output = piped(&alice, "sudo -S id -un", &[&alice.password, &code, &phone.code_in(1)]);
-    assert!(output.status.success() && output.stdout == b"root\n", "{}", text(&output));
+    let output = piped(
+        &alice,
+        "sudo -S id -un",
+        &[&alice.password, &code, &phone.code_in(1)],
+    );
+    assert!(
+        output.status.success() && output.stdout == b"root\n",
+        "{}",
+        text(&output)
+    );
 }
 
 #[test]
@@ -135,7 +171,11 @@ fn a_wrong_password_never_reaches_the_code() {
 
     let output = piped(&alice, "sudo -S id -un", &["another", &phone.code()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(!text(&output).contains("Verification code"), "{}", text(&output));
+    assert!(
+        !text(&output).contains("Verification code"),
+        "{}",
+        text(&output)
+    );
     assert_eq!(Store::open().dump(), before);
 }
 
@@ -147,13 +187,19 @@ fn whoever_has_no_second_factor_gets_what_the_policy_says() {
     let bob = host.person("bob");
 
     let output = piped(&bob, "sudo -S id -un", &[&bob.password]);
-    assert!(output.status.success() && output.stdout == b"root\n", "{}", text(&output));
-    host.journal
-        .says("pam_totp(sudo:auth): not needed cause=not-enrolled address=- service=sudo user=\"bob\"");
+    assert!(
+        output.status.success() && output.stdout == b"root\n",
+        "{}",
+        text(&output)
+    );
+    host.journal.says(
+        "pam_totp(sudo:auth): not needed cause=not-enrolled address=- service=sudo user=\"bob\"",
+    );
     host.configure("[policy]\nrequired = \"all\"\n");
     let output = piped(&bob, "sudo -S id -un", &[&bob.password]);
     assert!(!output.status.success(), "{}", text(&output));
-    host.journal.says("pam_totp(sudo:auth): refused cause=not-enrolled");
+    host.journal
+        .says("pam_totp(sudo:auth): refused cause=not-enrolled");
 }
 
 /// L5, L8: three codes for each password; the delay after five wrong ones is for this local user alone.
@@ -169,31 +215,60 @@ fn three_wrong_codes_end_a_try_and_five_are_all_that_is_looked_at() {
 
     // sudo has messages suppressed: why a code was refused stands in the prompt for the next one
     let mut terminal = on_a_terminal(&alice, "sudo id -un");
-    for (codes, why) in
-        wrong.chunks(3).zip(["That code is wrong", "That code is wrong", "Too many wrong codes"])
-    {
-        terminal.expect("password for alice: ").types(&alice.password);
-        terminal.expect("Verification code: ").types(&codes[0]).expect(why);
-        terminal.expect("Verification code: ").types(&codes[1]).expect(why);
+    for (codes, why) in wrong.chunks(3).zip([
+        "That code is wrong",
+        "That code is wrong",
+        "Too many wrong codes",
+    ]) {
+        terminal
+            .expect("password for alice: ")
+            .types(&alice.password);
+        terminal
+            .expect("Verification code: ")
+            .types(&codes[0])
+            .expect(why);
+        terminal
+            .expect("Verification code: ")
+            .types(&codes[1])
+            .expect(why);
         terminal.expect("Verification code: ").types(&codes[2]);
     }
     let ended = terminal.ends();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.transcript);
-    assert!(ended.transcript.contains("3 incorrect password attempts"), "{}", ended.transcript);
+    assert!(
+        ended.transcript.contains("3 incorrect password attempts"),
+        "{}",
+        ended.transcript
+    );
     host.journal.says("refused cause=delayed-");
     assert_eq!(Store::open().number("SELECT sum(cost) FROM failure"), 5);
 
     alice.with_key().enters_with(&phone.code());
     let mut terminal = on_a_terminal(&alice, "sudo id -un");
-    terminal.expect("password for alice: ").types(&alice.password);
-    terminal.expect("Verification code: ").types(&phone.code_in(1)).expect("Too many wrong codes: wait");
+    terminal
+        .expect("password for alice: ")
+        .types(&alice.password);
+    terminal
+        .expect("Verification code: ")
+        .types(&phone.code_in(1))
+        .expect("Too many wrong codes: wait");
     let ended = terminal.is_interrupted();
     assert!(!ended.status.success(), "{}", ended.transcript);
     Postern::call("unlock alice").does();
     let mut terminal = on_a_terminal(&alice, "sudo id -un");
-    terminal.expect("password for alice: ").types(&alice.password);
-    terminal.expect("Verification code: ").types(&phone.code()).expect("That code was used already");
-    terminal.expect("Verification code: ").types(&phone.code_in(1)).expect("root");
+    terminal
+        .expect("password for alice: ")
+        .types(&alice.password);
+    terminal
+        .expect("Verification code: ")
+        .types(&phone.code())
+        .expect("That code was used already");
+    terminal
+        .expect("Verification code: ")
+        .types(&phone.code_in(1))
+        .expect("root");
     assert!(terminal.ends().status.success());
-    alice.with_key().is_refused(&phone.code_in(1), "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code_in(1), "That code was used already");
 }

@@ -49,21 +49,32 @@ fn a_command_that_is_stopped_inside_a_transaction_ends_it_first() {
     let _ = fs::remove_file(SYNCS);
 
     // a shell with job control: a process group without a parent in its session is never stopped
-    let preloaded =
-        format!("set -m; sudo -k env LD_PRELOAD={LIBRARY} postern account add carol; echo back; read _");
+    let preloaded = format!(
+        "set -m; sudo -k env LD_PRELOAD={LIBRARY} postern account add carol; echo back; read _"
+    );
     let mut terminal = Terminal::run(alice.on_this_host(&preloaded));
-    terminal.expect("password for alice: ").types(&alice.password);
+    terminal
+        .expect("password for alice: ")
+        .types(&alice.password);
     terminal.expect("Verification code: ").types(&phone.code());
-    patiently("the commit is being synced", || Ok(fs::exists(SYNCS)?.then_some(())));
+    patiently("the commit is being synced", || {
+        Ok(fs::exists(SYNCS)?.then_some(()))
+    });
     let command = terminal.process_of("postern");
     is_posternds(command);
     terminal.types_bytes(&[0x1a]);
     bob.with_key().enters_with(&other.code());
-    patiently("the command is stopped", || Ok((state(command) == Some('T')).then_some(())));
+    patiently("the command is stopped", || {
+        Ok((state(command) == Some('T')).then_some(()))
+    });
     // and without the lock
     Postern::call("account add dave").does();
     let status = Postern::call("status carol");
     status.does();
-    kill(Pid::from_raw(i32::try_from(command).expect("a process")), Signal::SIGCONT).expect("it is there");
+    kill(
+        Pid::from_raw(i32::try_from(command).expect("a process")),
+        Signal::SIGCONT,
+    )
+    .expect("it is there");
     terminal.closes();
 }

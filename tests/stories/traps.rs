@@ -25,12 +25,23 @@ fn trap_08_pending_token_in_a_url() {
     let code_page = visitor.loads(&format!("{}code", web.pages));
     let entered = visitor.code(&web.pages, &code, "yes");
     let inside = visitor.follows(&entered);
-    assert_eq!((asked.status, entered.status, inside.status), (303, 303, 200), "{entered:?}");
+    assert_eq!(
+        (asked.status, entered.status, inside.status),
+        (303, 303, 200),
+        "{entered:?}"
+    );
 
-    let cookies = [ticket, visitor.cookie(SESSION), visitor.cookie("__Host-postern-browser")];
+    let cookies = [
+        ticket,
+        visitor.cookie(SESSION),
+        visitor.cookie("__Host-postern-browser"),
+    ];
     let hidden = [cookies.as_slice(), &[code, alice.password.clone()]].concat();
     for reply in [sent, page, asked, code_page, entered, inside] {
-        let others = reply.headers.iter().filter(|(name, _)| name != "set-cookie");
+        let others = reply
+            .headers
+            .iter()
+            .filter(|(name, _)| name != "set-cookie");
         for text in others.map(|(_, value)| value).chain([&reply.body]) {
             assert!(!hidden.iter().any(|part| text.contains(part)), "{text}");
         }
@@ -51,7 +62,13 @@ fn trap_20_a_session_written_to_the_store_at_every_check() {
     let alice = host.person("alice");
     alice.has_a_password();
     let visitor = Visitor::new();
-    visitor.signs_in(&web.pages, "alice", &alice.password, &alice.enrols().code(), "");
+    visitor.signs_in(
+        &web.pages,
+        "alice",
+        &alice.password,
+        &alice.enrols().code(),
+        "",
+    );
     let cookie = format!("Cookie: {SESSION}={}", visitor.cookie(SESSION));
     let (store, mut wire) = (Store::open(), Wire::open());
     let version = || store.number("PRAGMA data_version");
@@ -59,7 +76,10 @@ fn trap_20_a_session_written_to_the_store_at_every_check() {
     let mut writes = 0;
     for _ in 0..500 {
         let allowed = wire.checks(&[&cookie]);
-        assert_eq!((allowed.status, allowed.header("remote-user")), (200, "alice"));
+        assert_eq!(
+            (allowed.status, allowed.header("remote-user")),
+            (200, "alice")
+        );
         let now = version();
         writes += u32::from(std::mem::replace(&mut seen, now) != now);
     }

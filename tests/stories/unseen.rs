@@ -3,15 +3,29 @@
 
 use crate::guest_process::PAM_HOST;
 use testhost::{
-    Answer, HOST_SOCKET, Host, PamEnded, PamHost, Phone, Posternd, install_previous_module, patiently,
+    Answer, HOST_SOCKET, Host, PamEnded, PamHost, Phone, Posternd, install_previous_module,
+    patiently,
 };
 
 /// posternd in a PID namespace of its own, to which everyone else has number 0.
-const BESIDE: &[&str] =
-    &["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "env", "LISTEN_PID=1"];
+const BESIDE: &[&str] = &[
+    "unshare",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "env",
+    "LISTEN_PID=1",
+];
 /// posternd with a /proc that hides others; and where its group sees them, as its manual says.
-const HIDING: &[&str] =
-    &["unshare", "--mount", "sh", "-c", "mount -t proc -o hidepid=2 proc /proc && exec \"$@\"", "sh"];
+const HIDING: &[&str] = &[
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    "mount -t proc -o hidepid=2 proc /proc && exec \"$@\"",
+    "sh",
+];
 const HIDING_FROM_OTHERS: &[&str] = &[
     "unshare",
     "--mount",
@@ -25,7 +39,10 @@ const WARNING: &str = "posternd: /proc hides the processes of others";
 #[track_caller]
 fn host() -> (Host, Phone) {
     let host = Host::without_posternd();
-    host.pam("guest", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    host.pam(
+        "guest",
+        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
+    );
     let phone = host.person("alice").enrols();
     (host, phone)
 }
@@ -54,11 +71,18 @@ fn enters(host: &Host, phone: &Phone) {
 /// `auth` passes by the code, and `account` asks the policy, which wants one.
 #[track_caller]
 fn is_denied_in_account(host: &Host, ended: &PamEnded, remedy: &str) {
-    assert_eq!((ended.number(), ended.all("account")), (Some(0), vec![&6.into()]), "{ended:?}");
-    let line = host.journal.says("warning cause=process-unseen address=- service=guest user=\"alice\": ");
+    assert_eq!(
+        (ended.number(), ended.all("account")),
+        (Some(0), vec![&6.into()]),
+        "{ended:?}"
+    );
+    let line = host
+        .journal
+        .says("warning cause=process-unseen address=- service=guest user=\"alice\": ");
     assert!(line.contains(remedy), "{line}");
-    host.journal
-        .says("refused cause=not-asked address=- service=guest user=\"alice\": a mark of its auth line");
+    host.journal.says(
+        "refused cause=not-asked address=- service=guest user=\"alice\": a mark of its auth line",
+    );
 }
 
 /// A container's sshd at a socket that is bind-mounted, and the like.
@@ -104,9 +128,21 @@ fn where_proc_hides_others_posternd_says_so_and_the_module_names_the_transaction
     enters(&host, &phone);
 
     // of a user's host nobody believes a name
-    let tool = ["env", "-u", "LD_PRELOAD", "setpriv", "--reuid", "alice", "--clear-groups"];
+    let tool = [
+        "env",
+        "-u",
+        "LD_PRELOAD",
+        "setpriv",
+        "--reuid",
+        "alice",
+        "--clear-groups",
+    ];
     let ended = logs_in(&host, &phone, &tool, || ());
-    assert_eq!((ended.number(), ended.all("account")), (Some(0), vec![&6.into()]), "{ended:?}");
+    assert_eq!(
+        (ended.number(), ended.all("account")),
+        (Some(0), vec![&6.into()]),
+        "{ended:?}"
+    );
     let line = posternd.says("warning cause=process-unseen");
     assert!(line.contains("mount /proc with gid=postern"), "{line}");
     posternd.says("pam_totp(guest:account): refused cause=not-asked");
@@ -118,7 +154,9 @@ fn where_proc_hides_others_posternd_says_so_and_the_module_names_the_transaction
     // as the line says
     drop(posternd);
     let posternd = Posternd::start_under(HIDING_FROM_OTHERS);
-    patiently("it serves", || std::os::unix::net::UnixStream::connect(HOST_SOCKET).map(Some));
+    patiently("it serves", || {
+        std::os::unix::net::UnixStream::connect(HOST_SOCKET).map(Some)
+    });
     enters(&host, &phone);
     let ended = logs_in(&host, &phone, &tool, || ());
     assert!(ended.entered(), "{ended:?}\n{}", posternd.log());

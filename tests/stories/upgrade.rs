@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
-use testhost::{Disk, Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, killed_at, was_killed};
+use testhost::{
+    Disk, Host, KEY, Phone, Postern, STORE, STORE_FOLDER, Store, killed_at, was_killed,
+};
 
 /// Of alice, as `shared/tests/stores/version-3/CONTENTS.md` says.
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -14,7 +16,9 @@ const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 #[track_caller]
 fn puts_version_3() {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tests/stores/version-3");
-    let group = fs::metadata(STORE_FOLDER).expect("the store's folder").gid();
+    let group = fs::metadata(STORE_FOLDER)
+        .expect("the store's folder")
+        .gid();
     let put = |to: String, bytes: Vec<u8>, mode: u32| {
         fs::write(&to, bytes).expect("the host can be changed");
         chown(&to, Some(0), Some(group)).expect("root may do it");
@@ -39,17 +43,27 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let phone = Phone::scans(SECRET);
-    host.configure("[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n");
+    host.configure(
+        "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n",
+    );
     puts_version_3();
 
     alice.with_key().is_turned_away();
     let line = host.journal.says("refused cause=unavailable");
     assert!(line.contains(REMEDY), "{line}");
     let mut gate = Command::new("setpriv");
-    gate.args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "/usr/bin/postern-gate"]);
+    gate.args([
+        "--reuid=postern-gate",
+        "--regid=postern",
+        "--init-groups",
+        "/usr/bin/postern-gate",
+    ]);
     let said = gate.output().expect("the gate runs");
     assert!(!said.status.success());
-    assert!(String::from_utf8_lossy(&said.stderr).contains(REMEDY), "{said:?}");
+    assert!(
+        String::from_utf8_lossy(&said.stderr).contains(REMEDY),
+        "{said:?}"
+    );
     assert!(Postern::call("status").refuses().err.contains(REMEDY));
 
     let said = Postern::call("upgrade").does();
@@ -61,9 +75,17 @@ fn a_store_of_version_3_closes_every_door_until_it_is_upgraded() {
     );
     let (store, copy) = (fs::metadata(STORE), fs::metadata(&backup));
     let (store, copy) = (store.expect("the store"), copy.expect("the copy"));
-    assert_eq!((store.mode(), store.uid(), store.gid()), (copy.mode(), copy.uid(), copy.gid()));
+    assert_eq!(
+        (store.mode(), store.uid(), store.gid()),
+        (copy.mode(), copy.uid(), copy.gid())
+    );
     assert_eq!(copy.mode() & 0o7777, 0o660);
-    assert!(Postern::call("upgrade").does().out.contains("has version 4 already"));
+    assert!(
+        Postern::call("upgrade")
+            .does()
+            .out
+            .contains("has version 4 already")
+    );
 
     alice.with_key().enters_with(&phone.code());
     alice.with_key().is_refused(&phone.code(), "used already");
@@ -85,7 +107,10 @@ fn an_upgrade_killed_at_any_write_leaves_a_whole_store() {
             break;
         }
         let left = version();
-        assert!(left == 3 || left == 4, "version {left}, killed at write {at}");
+        assert!(
+            left == 3 || left == 4,
+            "version {left}, killed at write {at}"
+        );
         old += u32::from(left == 3);
         Store::open().is_sound();
         Postern::call("upgrade").does();
@@ -104,7 +129,11 @@ fn an_upgrade_on_a_full_disk_or_of_a_store_that_is_held_changes_nothing() {
     for size in ["260k", "480k"] {
         let disk = Disk::over(STORE_FOLDER, size);
         let said = Postern::call("upgrade").refuses();
-        assert!(said.err.contains("the disk is full; make room"), "{size}: {}", said.err);
+        assert!(
+            said.err.contains("the disk is full; make room"),
+            "{size}: {}",
+            said.err
+        );
         assert_eq!(version(), 3, "{size}");
         Store::open().is_sound();
         drop(disk);

@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use testhost::{
-    HOST_SOCKET, Host, PROGRAM, PamHost, Person, Phone, Posternd, Terminal, install_previous_module,
-    install_previous_posternd, patiently,
+    HOST_SOCKET, Host, PROGRAM, PamHost, Person, Phone, Posternd, Terminal,
+    install_previous_module, install_previous_posternd, patiently,
 };
 
 /// Who decides.
@@ -32,21 +32,29 @@ fn alice(host: &Host) -> (Person, Phone) {
 
 #[track_caller]
 fn alice_enters(host: &Host, (alice, phone): &(Person, Phone)) {
-    alice.with_key().is_refused(&phone.wrong(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&phone.wrong(), "That code is wrong");
     alice.with_key().enters_with(&phone.code());
-    host.journal.says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    host.journal
+        .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
     let mut sudo = Terminal::run(alice.on_this_host("sudo -k id -un"));
     sudo.expect("password for alice: ").types(&alice.password);
-    sudo.expect("Verification code: ").types(&phone.code_in(1)).expect("root");
+    sudo.expect("Verification code: ")
+        .types(&phone.code_in(1))
+        .expect("root");
     assert!(sudo.ends().status.success());
-    host.journal.says("pam_totp(sudo:auth): accepted cause=code");
+    host.journal
+        .says("pam_totp(sudo:auth): accepted cause=code");
 }
 
 /// The versions of the posternd that listens.
 #[track_caller]
 fn versions() -> Vec<u16> {
     let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
-    receive::<Greeting>(&mut stream).expect("posternd greets").versions
+    receive::<Greeting>(&mut stream)
+        .expect("posternd greets")
+        .versions
 }
 
 #[track_caller]
@@ -59,7 +67,10 @@ fn old_module_at(server: Server) {
         assert_eq!(versions(), VERSIONS);
     }
     alice_enters(&host, &people);
-    assert_eq!(posternd.map(|posternd| posternd.log()).unwrap_or_default(), "");
+    assert_eq!(
+        posternd.map(|posternd| posternd.log()).unwrap_or_default(),
+        ""
+    );
 }
 
 #[track_caller]
@@ -74,7 +85,10 @@ fn new_module_at_old(server: Server) {
         fs::remove_file(PROGRAM).expect("root may do it");
     }
     alice_enters(&host, &people);
-    assert_eq!(posternd.map(|posternd| posternd.log()).unwrap_or_default(), "");
+    assert_eq!(
+        posternd.map(|posternd| posternd.log()).unwrap_or_default(),
+        ""
+    );
 }
 
 #[test]
@@ -107,7 +121,10 @@ fn a_new_module_and_an_old_fallback() {
 #[ignore = "needs the test host: tests/run"]
 fn a_transaction_may_begin_with_the_old_posternd_and_end_with_the_new_one() {
     let host = Host::without_posternd();
-    host.pam("guest", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    host.pam(
+        "guest",
+        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
+    );
     let phone = host.person("alice").enrols();
     let enters = |meanwhile: &mut dyn FnMut()| {
         host.clock.forward(30);
@@ -152,7 +169,8 @@ impl Previous {
         // what runs keeps its file
         fs::remove_file(testhost::REAL_PROGRAM).expect("root may do it");
         fs::write(testhost::REAL_PROGRAM, self.0).expect("root may do it");
-        fs::set_permissions(testhost::REAL_PROGRAM, Permissions::from_mode(0o755)).expect("root may do it");
+        fs::set_permissions(testhost::REAL_PROGRAM, Permissions::from_mode(0o755))
+            .expect("root may do it");
     }
 }
 
@@ -171,7 +189,9 @@ impl Strange {
             "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen()\nheld=[]\n\
              while True:\n c,_=s.accept()\n held.append(c)\n try:\n  c.send({STRANGE})\n except OSError:\n  pass"
         );
-        let child = Command::new("/usr/bin/python3").args(["-c", &script, HOST_SOCKET]).spawn();
+        let child = Command::new("/usr/bin/python3")
+            .args(["-c", &script, HOST_SOCKET])
+            .spawn();
         let strange = Strange(child.expect("it starts"));
         patiently("it listens", || Ok(UnixStream::connect(HOST_SOCKET).ok()));
         strange
@@ -198,7 +218,10 @@ fn where_no_version_is_shared_the_fallback_decides_or_the_log_says_what_to_insta
         "#!/usr/bin/python3\nimport socket\ns=socket.socket(fileno=0)\ns.send({STRANGE})\ns.recv(1)\n"
     );
     fs::write(PROGRAM, script).expect("root may do it");
-    host.pam("guest", "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n");
+    host.pam(
+        "guest",
+        "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
+    );
     let ended = PamHost::start(PAM_HOST, "guest", b"alice", &[]).ends();
     assert_eq!(ended.number(), Some(9), "{ended:?}");
     host.journal.says(

@@ -18,8 +18,13 @@ pub(crate) fn web(host: &Host, extra: &str) -> (Web, Person) {
 #[track_caller]
 fn at_home(web: &Web, alice: &Person, phone: &Phone) -> Chromium {
     let browser = Chromium::start();
-    browser.opens(&web.pages).clicks("a.button").enters_password("alice", &alice.password);
-    browser.enters_code(&phone.code()).arrives_at("Your account");
+    browser
+        .opens(&web.pages)
+        .clicks("a.button")
+        .enters_password("alice", &alice.password);
+    browser
+        .enters_code(&phone.code())
+        .arrives_at("Your account");
     browser
 }
 
@@ -41,33 +46,63 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
     elsewhere.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
-    assert!(browser.reads("main").contains("On since"), "{}", browser.reads("main"));
-    assert!(!browser.runs("return document.documentElement.outerHTML").to_string().contains(&phone.secret()));
+    assert!(
+        browser.reads("main").contains("On since"),
+        "{}",
+        browser.reads("main")
+    );
+    assert!(
+        !browser
+            .runs("return document.documentElement.outerHTML")
+            .to_string()
+            .contains(&phone.secret())
+    );
 
-    browser.clicks("a[href$='authenticators/add']").arrives_at("Add an authenticator");
+    browser
+        .clicks("a[href$='authenticators/add']")
+        .arrives_at("Add an authenticator");
     browser
         .types("[name=name]", "tablet")
         .types("[name=password]", "not hers")
         .types("[name=code]", "123456");
-    browser.clicks("form > button").arrives_at("Add an authenticator");
+    browser
+        .clicks("form > button")
+        .arrives_at("Add an authenticator");
     assert_eq!(browser.reads("[role=alert]"), "That password is wrong.");
     host.clock.forward(30);
-    browser.types("[name=name]", "tablet").types("[name=password]", &alice.password);
+    browser
+        .types("[name=name]", "tablet")
+        .types("[name=password]", &alice.password);
     browser
         .types("[name=code]", &phone.code())
         .clicks("form > button")
         .arrives_at("Set up your second factor");
     let tablet = scans(&browser);
-    browser.types_the_last_digit(&tablet.wrong()).arrives_at("Set up your second factor");
+    browser
+        .types_the_last_digit(&tablet.wrong())
+        .arrives_at("Set up your second factor");
     assert_eq!(browser.reads("[role=alert]"), "That code is wrong");
-    assert_eq!(scans(&browser).secret(), tablet.secret(), "the same one again");
-    browser.types_the_last_digit(&tablet.code()).arrives_at("Authenticator added");
+    assert_eq!(
+        scans(&browser).secret(),
+        tablet.secret(),
+        "the same one again"
+    );
+    browser
+        .types_the_last_digit(&tablet.code())
+        .arrives_at("Authenticator added");
     // she goes on, in a new session; every other one has ended
-    browser.clicks("a.button").arrives_at("Your account").opens(APP).arrives_at("The application");
+    browser
+        .clicks("a.button")
+        .arrives_at("Your account")
+        .opens(APP)
+        .arrives_at("The application");
     assert_eq!(elsewhere.fetches(APP).status, 401);
     elsewhere.password(&web.pages, "alice", &alice.password);
     assert!(
-        elsewhere.loads(&format!("{}code", web.pages)).body.contains("Verification code"),
+        elsewhere
+            .loads(&format!("{}code", web.pages))
+            .body
+            .contains("Verification code"),
         "no trust is left"
     );
     alice.with_key().is_refused(&tablet.code(), "used already");
@@ -80,9 +115,13 @@ fn an_authenticator_is_added_and_removed_by_its_owner() {
         .opens(&web.pages)
         .clicks("button[aria-label='Remove tablet']")
         .arrives_at("Remove an authenticator");
-    browser.clicks("form > button").arrives_at("Authenticator removed");
+    browser
+        .clicks("form > button")
+        .arrives_at("Authenticator removed");
     host.clock.forward(30);
-    alice.with_key().is_refused(&tablet.code(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&tablet.code(), "That code is wrong");
     alice.with_key().enters_with(&phone.code());
     let log = Postern::call("log alice --json").does().out;
     for what in ["authenticator-added", "authenticator-removed"] {
@@ -100,14 +139,24 @@ fn a_hardware_token_is_added_by_its_seed() {
     let phone = alice.enrols();
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser.opens(&format!("{}authenticators/add", web.pages)).clicks("summary");
-    browser.types("[name=name]", "token").types("[name=seed]", "3132333435363738393031323334353637383930");
-    browser.types("[name=password]", &alice.password).types("[name=code]", &phone.code());
+    browser
+        .opens(&format!("{}authenticators/add", web.pages))
+        .clicks("summary");
+    browser
+        .types("[name=name]", "token")
+        .types("[name=seed]", "3132333435363738393031323334353637383930");
+    browser
+        .types("[name=password]", &alice.password)
+        .types("[name=code]", &phone.code());
     browser.runs("document.querySelector('[name=digits]').value = '8'");
-    browser.clicks("form > button").arrives_at("Set up your second factor");
+    browser
+        .clicks("form > button")
+        .arrives_at("Set up your second factor");
     let token = scans(&browser);
     assert_eq!(token.code().len(), 8);
-    browser.types_the_last_digit(&token.code()).arrives_at("Authenticator added");
+    browser
+        .types_the_last_digit(&token.code())
+        .arrives_at("Authenticator added");
     host.clock.forward(30);
     alice.with_key().enters_with(&token.code());
 }
@@ -121,18 +170,31 @@ fn recovery_codes_are_made_anew_by_their_owner() {
     let (phone, old) = alice.enrols_with_recovery_codes();
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser.clicks("a[href$=recovery-codes]").arrives_at("Make new recovery codes");
-    browser.types("[name=password]", &alice.password).types("[name=code]", &phone.code());
-    browser.clicks("form > button").arrives_at("Save your recovery codes");
+    browser
+        .clicks("a[href$=recovery-codes]")
+        .arrives_at("Make new recovery codes");
+    browser
+        .types("[name=password]", &alice.password)
+        .types("[name=code]", &phone.code());
+    browser
+        .clicks("form > button")
+        .arrives_at("Save your recovery codes");
     alice.with_key().enters_with(&old[0]);
-    let codes = browser.runs("return [...document.querySelectorAll('.codes code')].map(c => c.textContent)");
+    let codes = browser
+        .runs("return [...document.querySelectorAll('.codes code')].map(c => c.textContent)");
     let new: Vec<String> = serde_json::from_value(codes).expect("a list");
     assert_eq!(new.len(), 6);
     // one way of several; the tick is set with it
-    assert_eq!(browser.runs("return document.querySelector('[name=saved]').checked"), false);
+    assert_eq!(
+        browser.runs("return document.querySelector('[name=saved]').checked"),
+        false
+    );
     browser.clicks("[data-keep=download]");
     patiently("the tick is set", || {
-        Ok((browser.runs("return document.querySelector('[name=saved]').checked") == true).then_some(()))
+        Ok(
+            (browser.runs("return document.querySelector('[name=saved]').checked") == true)
+                .then_some(()),
+        )
     });
     // the use of the old one ended this session
     browser.clicks("form > button");
@@ -140,7 +202,11 @@ fn recovery_codes_are_made_anew_by_their_owner() {
         host.clock.forward(30);
         phone
     });
-    assert!(again.reads("main").contains("5 are left"), "{}", again.reads("main"));
+    assert!(
+        again.reads("main").contains("5 are left"),
+        "{}",
+        again.reads("main")
+    );
     alice.with_key().enters_with(&old[1]);
 }
 
@@ -153,36 +219,75 @@ fn an_app_password_is_made_used_renamed_and_revoked() {
     let phone = alice.enrols();
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser.clicks("a[href$=app-passwords]").arrives_at("App passwords");
+    browser
+        .clicks("a[href$=app-passwords]")
+        .arrives_at("App passwords");
     let fill = |name: &str, scope: &str| {
-        browser.types("[name=name]:not([type=hidden])", name).types("[name=scope]", scope);
+        browser
+            .types("[name=name]:not([type=hidden])", name)
+            .types("[name=scope]", scope);
     };
-    fill("calendar <script>alert(1)</script>", "web:app.example.test/notes");
-    browser.types("[name=password]", &alice.password).types("[name=code]", &phone.code());
-    browser.clicks("main > form > button").arrives_at("calendar <script>alert(1)</script>");
+    fill(
+        "calendar <script>alert(1)</script>",
+        "web:app.example.test/notes",
+    );
+    browser
+        .types("[name=password]", &alice.password)
+        .types("[name=code]", &phone.code());
+    browser
+        .clicks("main > form > button")
+        .arrives_at("calendar <script>alert(1)</script>");
     let password = browser.reads("dl dd:last-of-type code");
     let basic = |visitor: &Visitor, path: &str| {
         let claim = BASE64.encode(format!("alice:{password}").as_bytes());
-        visitor.with(&format!("Authorization: Basic {claim}")).fetches(&format!("{APP}{path}")).status
+        visitor
+            .with(&format!("Authorization: Basic {claim}"))
+            .fetches(&format!("{APP}{path}"))
+            .status
     };
     let program = Visitor::new();
-    assert_eq!((basic(&program, "/notes/1"), basic(&program, "/other")), (200, 403));
+    assert_eq!(
+        (basic(&program, "/notes/1"), basic(&program, "/other")),
+        (200, 403)
+    );
     assert_eq!(basic(&program, "/notes/..%2fother"), 403);
 
     browser.clicks("a.button").arrives_at("App passwords");
-    assert!(!browser.runs("return document.body.innerHTML").to_string().contains(&password), "shown once");
+    assert!(
+        !browser
+            .runs("return document.body.innerHTML")
+            .to_string()
+            .contains(&password),
+        "shown once"
+    );
     // the same name again, with the proof of before
     fill("calendar <script>alert(1)</script>", "web:app.example.test");
-    browser.clicks("main > form > button").arrives_at("App passwords");
-    assert_eq!(browser.reads("[role=alert]"), "There is one of that name already.");
+    browser
+        .clicks("main > form > button")
+        .arrives_at("App passwords");
+    assert_eq!(
+        browser.reads("[role=alert]"),
+        "There is one of that name already."
+    );
     fill("nowhere", "web:auth.example.test");
-    browser.clicks("main > form > button").arrives_at("App passwords");
-    assert!(browser.reads("[role=alert]").contains("none of the gate’s own pages"));
-    browser.clicks(".rows summary").types("[name=new]", "phone").clicks(".rows details button");
+    browser
+        .clicks("main > form > button")
+        .arrives_at("App passwords");
+    assert!(
+        browser
+            .reads("[role=alert]")
+            .contains("none of the gate’s own pages")
+    );
+    browser
+        .clicks(".rows summary")
+        .types("[name=new]", "phone")
+        .clicks(".rows details button");
     browser.arrives_at("App passwords");
     assert_eq!(browser.reads(".rows strong"), "phone");
     assert_eq!(basic(&program, "/notes/1"), 200);
-    browser.clicks("button[aria-label='Revoke phone']").arrives_at("App passwords");
+    browser
+        .clicks("button[aria-label='Revoke phone']")
+        .arrives_at("App passwords");
     assert_eq!(basic(&program, "/notes/1"), 401);
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
@@ -198,22 +303,38 @@ fn sessions_and_trusted_browsers_are_ended_by_their_owner() {
     other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
-    browser.clicks("a[href$=sign-ins]").arrives_at("Sessions and browsers");
+    browser
+        .clicks("a[href$=sign-ins]")
+        .arrives_at("Sessions and browsers");
     let page = browser.reads("main");
-    assert!(page.contains("<img src=x onerror=alert(1)>") && page.contains("This one"), "{page}");
+    assert!(
+        page.contains("<img src=x onerror=alert(1)>") && page.contains("This one"),
+        "{page}"
+    );
 
     assert_eq!(other.fetches(APP).status, 200);
-    browser.clicks("button[aria-label^='End the session in <img']").arrives_at("Sessions and browsers");
+    browser
+        .clicks("button[aria-label^='End the session in <img']")
+        .arrives_at("Sessions and browsers");
     assert_eq!(other.fetches(APP).status, 401);
     // still trusted: the password alone brings it back
-    assert_eq!(other.password(&web.pages, "alice", &alice.password).header("location"), format!("{APP}/"));
+    assert_eq!(
+        other
+            .password(&web.pages, "alice", &alice.password)
+            .header("location"),
+        format!("{APP}/")
+    );
     browser.opens(&format!("{}sign-ins", web.pages));
-    browser.clicks("button[aria-label^='Trust <img']").arrives_at("Sessions and browsers");
+    browser
+        .clicks("button[aria-label^='Trust <img']")
+        .arrives_at("Sessions and browsers");
     assert!(browser.reads("main").contains("None: a code is asked for"));
     let asked = other.password(&web.pages, "alice", &alice.password);
     assert!(asked.header("location").ends_with("/code"), "{asked:?}");
 
-    browser.clicks("input[value=end] ~ input[value=all] ~ button").arrives_at("Sign in");
+    browser
+        .clicks("input[value=end] ~ input[value=all] ~ button")
+        .arrives_at("Sign in");
     assert_eq!(other.fetches(APP).status, 401);
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
@@ -230,26 +351,48 @@ fn a_password_is_changed_by_its_owner() {
     host.clock.forward(30);
     let browser = at_home(&web, &alice, &phone);
     host.clock.forward(30);
-    browser.clicks("a[href$=password]:not([href*=app])").arrives_at("Change your password");
+    browser
+        .clicks("a[href$=password]:not([href*=app])")
+        .arrives_at("Change your password");
     let try_it = |new: &str, again: &str| {
         browser.runs("for (const f of document.querySelectorAll('input')) f.minLength = 0");
-        browser.types("[name=new]", new).types("[name=again]", again);
-        browser.types("[name=password]", &alice.password).types("[name=code]", &phone.code());
+        browser
+            .types("[name=new]", new)
+            .types("[name=again]", again);
+        browser
+            .types("[name=password]", &alice.password)
+            .types("[name=code]", &phone.code());
         browser.clicks("form > button");
     };
     try_it("a new one, long enough", "another one");
     assert_eq!(
-        browser.arrives_at("Change your password").reads("[role=alert]"),
+        browser
+            .arrives_at("Change your password")
+            .reads("[role=alert]"),
         "The two differ; nothing was changed."
     );
     try_it("short", "short");
-    assert!(browser.arrives_at("Change your password").reads("[role=alert]").contains("8 characters"));
+    assert!(
+        browser
+            .arrives_at("Change your password")
+            .reads("[role=alert]")
+            .contains("8 characters")
+    );
     try_it("a new one, long enough", "a new one, long enough");
-    browser.arrives_at("Password changed").opens(APP).arrives_at("The application");
+    browser
+        .arrives_at("Password changed")
+        .opens(APP)
+        .arrives_at("The application");
     assert_eq!(other.fetches(APP).status, 401);
-    assert_eq!(other.password(&web.pages, "alice", &alice.password).status, 401);
+    assert_eq!(
+        other.password(&web.pages, "alice", &alice.password).status,
+        401
+    );
     let new = other.password(&web.pages, "alice", "a new one, long enough");
-    assert!(new.header("location").ends_with("/code"), "trusted no longer: {new:?}");
+    assert!(
+        new.header("location").ends_with("/code"),
+        "trusted no longer: {new:?}"
+    );
 }
 
 /// M4, E6: an address, set and confirmed on the page, and removed.
@@ -266,19 +409,49 @@ fn an_address_is_set_confirmed_and_removed_by_its_owner() {
         .clicks("a[href$=email]")
         .arrives_at("Codes by mail")
         .types("[name=address]", "alice@example.test");
-    browser.types("[name=password]", &alice.password).types("[name=code]", &phone.code());
+    browser
+        .types("[name=password]", &alice.password)
+        .types("[name=code]", &phone.code());
     browser.clicks("button.second");
     let mail = server.got();
     browser.arrives_at("Codes by mail");
-    let wrong = if mail.code() == "000000" { "000001" } else { "000000" };
-    browser.types("form[action$=confirm] [name=code]", wrong).clicks("form[action$=confirm] button");
-    assert_eq!(browser.arrives_at("Codes by mail").reads("[role=alert]"), "That code is wrong");
-    browser.types("form[action$=confirm] [name=code]", &mail.code()).clicks("form[action$=confirm] button");
-    browser.arrives_at("Address confirmed").clicks("a.button").arrives_at("Your account");
-    assert!(browser.reads("main").contains("Codes are mailed to alice@example.test"));
-    browser.clicks("a[href$=email]").clicks("a[href$='email/remove']").arrives_at("Mail no codes any more");
-    browser.clicks("form > button").arrives_at("No more codes by mail");
-    assert!(!Postern::call("status alice --json").does().out.contains("alice@example.test"));
+    let wrong = if mail.code() == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
+    browser
+        .types("form[action$=confirm] [name=code]", wrong)
+        .clicks("form[action$=confirm] button");
+    assert_eq!(
+        browser.arrives_at("Codes by mail").reads("[role=alert]"),
+        "That code is wrong"
+    );
+    browser
+        .types("form[action$=confirm] [name=code]", &mail.code())
+        .clicks("form[action$=confirm] button");
+    browser
+        .arrives_at("Address confirmed")
+        .clicks("a.button")
+        .arrives_at("Your account");
+    assert!(
+        browser
+            .reads("main")
+            .contains("Codes are mailed to alice@example.test")
+    );
+    browser
+        .clicks("a[href$=email]")
+        .clicks("a[href$='email/remove']")
+        .arrives_at("Mail no codes any more");
+    browser
+        .clicks("form > button")
+        .arrives_at("No more codes by mail");
+    assert!(
+        !Postern::call("status alice --json")
+            .does()
+            .out
+            .contains("alice@example.test")
+    );
 }
 
 /// E1, L13, D1, D2, D3: turned on and off at the account; on takes the password alone, since there is no code yet.
@@ -288,28 +461,59 @@ fn the_second_factor_is_turned_on_and_off_by_its_owner() {
     let host = Host::fresh();
     let (web, alice) = web(&host, "");
     let browser = Chromium::start();
-    browser.opens(&web.pages).clicks("a.button").enters_password("alice", &alice.password);
-    browser.arrives_at("Your account").clicks("a[href$=turn-on]").arrives_at("Set up your second factor");
-    browser.types("[name=password]", "not hers").clicks("form > button");
+    browser
+        .opens(&web.pages)
+        .clicks("a.button")
+        .enters_password("alice", &alice.password);
+    browser
+        .arrives_at("Your account")
+        .clicks("a[href$=turn-on]")
+        .arrives_at("Set up your second factor");
+    browser
+        .types("[name=password]", "not hers")
+        .clicks("form > button");
     browser.arrives_at("Set up your second factor");
     assert_eq!(browser.reads("[role=alert]"), "That password is wrong.");
     assert!(Postern::call("status alice").does().out.contains("off"));
-    browser.types("[name=password]", &alice.password).clicks("form > button");
+    browser
+        .types("[name=password]", &alice.password)
+        .clicks("form > button");
     patiently("the QR is shown", || {
         Ok((browser.runs("return !!document.querySelector('.qr svg')") == true).then_some(()))
     });
     let phone = scans(&browser);
-    browser.types_the_last_digit(&phone.code()).arrives_at("Save your recovery codes");
-    browser.clicks("[name=saved]").clicks("form > button").arrives_at("Your account");
-    assert!(browser.reads("main").contains("6 are left"), "{}", browser.reads("main"));
+    browser
+        .types_the_last_digit(&phone.code())
+        .arrives_at("Save your recovery codes");
+    browser
+        .clicks("[name=saved]")
+        .clicks("form > button")
+        .arrives_at("Your account");
+    assert!(
+        browser.reads("main").contains("6 are left"),
+        "{}",
+        browser.reads("main")
+    );
 
-    browser.clicks("a[href$=turn-off]").arrives_at("Turn the second factor off");
+    browser
+        .clicks("a[href$=turn-off]")
+        .arrives_at("Turn the second factor off");
     host.clock.forward(30);
-    browser.types("[name=password]", &alice.password).types("[name=code]", &phone.wrong());
-    browser.clicks("form > button").arrives_at("Turn the second factor off");
+    browser
+        .types("[name=password]", &alice.password)
+        .types("[name=code]", &phone.wrong());
+    browser
+        .clicks("form > button")
+        .arrives_at("Turn the second factor off");
     assert_eq!(browser.reads("[role=alert]"), "That code is wrong");
-    browser.types("[name=password]", &alice.password).types("[name=code]", &phone.code());
-    browser.clicks("form > button").arrives_at("Second factor off").opens(APP).arrives_at("The application");
+    browser
+        .types("[name=password]", &alice.password)
+        .types("[name=code]", &phone.code());
+    browser
+        .clicks("form > button")
+        .arrives_at("Second factor off")
+        .opens(APP)
+        .arrives_at("The application");
     assert!(Postern::call("status alice").does().out.contains("off"));
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }

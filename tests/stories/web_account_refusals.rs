@@ -24,28 +24,59 @@ fn a_session_alone_changes_nothing_that_is_critical() {
         ("authenticators/add", &[("name", "mine")]),
         ("authenticators/remove", &[("name", "phone")]),
         ("app-passwords", &[("name", "mine"), ("scope", "pam:sshd")]),
-        ("password", &[("new", "a new password"), ("again", "a new password")]),
+        (
+            "password",
+            &[("new", "a new password"), ("again", "a new password")],
+        ),
     ];
     for (act, fields) in acts {
         let url = format!("{}{act}", web.pages);
         let said = visitor.sends(&url, fields);
         assert_eq!(said.status, 403, "{act}: {said:?}");
-        assert!(said.body.contains("takes your password and a fresh code"), "{act}: {said:?}");
-        let foreign = visitor.with("Origin: https://evil.example").sends(&url, fields);
+        assert!(
+            said.body.contains("takes your password and a fresh code"),
+            "{act}: {said:?}"
+        );
+        let foreign = visitor
+            .with("Origin: https://evil.example")
+            .sends(&url, fields);
         assert_eq!(foreign.status, 403, "{act}");
-        assert_eq!(Visitor::new().sends(&url, fields).status, 303, "{act}: nobody is signed in");
+        assert_eq!(
+            Visitor::new().sends(&url, fields).status,
+            303,
+            "{act}: nobody is signed in"
+        );
     }
     assert_eq!(Postern::call("status alice --json").does().out, before);
-    assert_eq!(Postern::call("app-password list alice --json").does().out.trim(), "[]");
+    assert_eq!(
+        Postern::call("app-password list alice --json")
+            .does()
+            .out
+            .trim(),
+        "[]"
+    );
 
     host.clock.forward(30);
     let url = format!("{}turn-off", web.pages);
     for wrong in phone.wrong_codes(5) {
-        assert_eq!(visitor.sends(&url, &[("password", &alice.password), ("code", &wrong)]).status, 403);
+        assert_eq!(
+            visitor
+                .sends(&url, &[("password", &alice.password), ("code", &wrong)])
+                .status,
+            403
+        );
     }
-    let delayed = visitor.sends(&url, &[("password", &alice.password), ("code", &phone.code())]);
+    let delayed = visitor.sends(
+        &url,
+        &[("password", &alice.password), ("code", &phone.code())],
+    );
     assert_eq!(delayed.status, 429, "{delayed:?}");
-    assert!(delayed.header("retry-after").parse::<u64>().is_ok_and(|wait| wait <= 30));
+    assert!(
+        delayed
+            .header("retry-after")
+            .parse::<u64>()
+            .is_ok_and(|wait| wait <= 30)
+    );
     assert!(Postern::call("status alice").does().out.contains("on"));
 }
 
@@ -59,12 +90,18 @@ fn nothing_is_taken_from_pages_of_another_site() {
     let visitor = Visitor::new();
     visitor.password(&web.pages, "alice", &alice.password);
     visitor.code(&web.pages, &recovery[0], "");
-    let before = [Postern::call("status alice --json").does().out, Postern::call("log alice").does().out];
+    let before = [
+        Postern::call("status alice --json").does().out,
+        Postern::call("log alice").does().out,
+    ];
     let source = include_str!("../../gate/src/own_pages.rs");
     let (_, list) = source.split_once("const FORMS").expect("the list of forms");
     let (list, _) = list.split_once("];").expect("its end");
     let forms: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
-    assert!(forms.len() >= 20 && forms.contains(&"turn-off"), "{forms:?}");
+    assert!(
+        forms.len() >= 20 && forms.contains(&"turn-off"),
+        "{forms:?}"
+    );
     for form in forms {
         for foreign in [
             "Origin: https://evil.example",
@@ -73,15 +110,31 @@ fn nothing_is_taken_from_pages_of_another_site() {
             "Sec-Fetch-Site: cross-site",
             "Sec-Fetch-Site: same-site",
         ] {
-            let said = visitor.with(foreign).sends(&format!("{}{form}", web.pages), &[("saved", "yes")]);
+            let said = visitor
+                .with(foreign)
+                .sends(&format!("{}{form}", web.pages), &[("saved", "yes")]);
             assert_eq!(said.status, 403, "{form}: {foreign}: {said:?}");
         }
     }
-    let after = [Postern::call("status alice --json").does().out, Postern::call("log alice").does().out];
+    let after = [
+        Postern::call("status alice --json").does().out,
+        Postern::call("log alice").does().out,
+    ];
     assert_eq!(before, after);
-    for page in ["", "turn-off", "app-passwords", "sign-ins", "password", "sign-in"] {
+    for page in [
+        "",
+        "turn-off",
+        "app-passwords",
+        "sign-ins",
+        "password",
+        "sign-in",
+    ] {
         let shown = visitor.loads(&format!("{}{page}", web.pages));
-        assert_eq!((shown.status, shown.header("x-frame-options")), (200, "DENY"), "{page}");
+        assert_eq!(
+            (shown.status, shown.header("x-frame-options")),
+            (200, "DENY"),
+            "{page}"
+        );
         let policy = shown.header("content-security-policy");
         assert!(
             policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"),
@@ -109,12 +162,31 @@ fn on_a_path_each_critical_act_takes_its_own_proof() {
     host.clock.forward(30);
     let url = format!("{}app-passwords", web.pages);
     let code = phone.code();
-    let first =
-        [("name", "one"), ("scope", "pam:sshd"), ("password", alice.password.as_str()), ("code", &code)];
+    let first = [
+        ("name", "one"),
+        ("scope", "pam:sshd"),
+        ("password", alice.password.as_str()),
+        ("code", &code),
+    ];
     assert_eq!(visitor.sends(&url, &first).status, 200);
-    assert!(!visitor.cookies().iter().any(|(name, _)| name.contains("step-up")), "{:?}", visitor.cookies());
-    assert_eq!(visitor.sends(&url, &[("name", "two"), ("scope", "pam:sshd")]).status, 403);
-    let used = visitor.sends(&url, &[("name", "two"), ("scope", "pam:sshd"), first[2], first[3]]);
+    assert!(
+        !visitor
+            .cookies()
+            .iter()
+            .any(|(name, _)| name.contains("step-up")),
+        "{:?}",
+        visitor.cookies()
+    );
+    assert_eq!(
+        visitor
+            .sends(&url, &[("name", "two"), ("scope", "pam:sshd")])
+            .status,
+        403
+    );
+    let used = visitor.sends(
+        &url,
+        &[("name", "two"), ("scope", "pam:sshd"), first[2], first[3]],
+    );
     assert_eq!(used.status, 403, "{used:?}");
     assert!(used.body.contains("used already"), "{used:?}");
 }
@@ -130,14 +202,28 @@ fn what_the_administrator_declared_is_not_changed_on_the_pages() {
     let group = Command::new("chgrp").args(["postern", FILE]).status();
     assert!(group.is_ok_and(|status| status.success()));
     fs::set_permissions(FILE, PermissionsExt::from_mode(0o640)).expect("a mode can be set");
-    let (web, alice) = web(&host, &format!("[[account]]\nname = \"alice\"\nsecret_file = \"{FILE}\"\n"));
+    let (web, alice) = web(
+        &host,
+        &format!("[[account]]\nname = \"alice\"\nsecret_file = \"{FILE}\"\n"),
+    );
     let phone = Phone::scans(SECRET);
     let visitor = Visitor::new();
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     let page = visitor.loads(&web.pages);
-    assert!(page.body.contains("keeps this second factor in a file"), "{page:?}");
+    assert!(
+        page.body.contains("keeps this second factor in a file"),
+        "{page:?}"
+    );
     assert!(!page.body.contains("turn-off"), "{page:?}");
     host.clock.forward(30);
-    let proof = [("password", alice.password.as_str()), ("code", &phone.code())];
-    assert_eq!(visitor.sends(&format!("{}turn-off", web.pages), &proof).status, 409);
+    let proof = [
+        ("password", alice.password.as_str()),
+        ("code", &phone.code()),
+    ];
+    assert_eq!(
+        visitor
+            .sends(&format!("{}turn-off", web.pages), &proof)
+            .status,
+        409
+    );
 }

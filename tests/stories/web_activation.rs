@@ -5,7 +5,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use testhost::{APP, Front, Host, Place, SOCKET, Visitor, Web, finished, patiently, reconfigure, tcp_reply};
+use testhost::{
+    APP, Front, Host, Place, SOCKET, Visitor, Web, finished, patiently, reconfigure, tcp_reply,
+};
 
 const UNIT: &str = "/usr/lib/systemd/system/postern-gate.socket";
 
@@ -13,7 +15,9 @@ const UNIT: &str = "/usr/lib/systemd/system/postern-gate.socket";
 #[ignore = "needs the test host: tests/run"]
 fn systemd_understands_the_socket_unit() {
     let _host = Host::fresh();
-    let said = Command::new("systemd-analyze").args(["verify", "--man=no", UNIT]).output();
+    let said = Command::new("systemd-analyze")
+        .args(["verify", "--man=no", UNIT])
+        .output();
     let said = said.expect("systemd-analyze runs");
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.status.success() && !text.contains("postern"), "{text}");
@@ -29,15 +33,30 @@ fn the_first_connection_starts_the_gate_and_the_socket_stays() {
     let phone = alice.enrols();
     web.gate.stop();
     std::fs::remove_file(SOCKET).expect("the gate leaves its own");
-    reconfigure("[gate]\n", "[gate]\nlisten = [\"systemd\", \"systemd:web\"]\n");
-    let mut activate = vec!["systemd-socket-activate", "--fdname=web:more", "--listen=127.0.0.1:9091"];
+    reconfigure(
+        "[gate]\n",
+        "[gate]\nlisten = [\"systemd\", \"systemd:web\"]\n",
+    );
+    let mut activate = vec![
+        "systemd-socket-activate",
+        "--fdname=web:more",
+        "--listen=127.0.0.1:9091",
+    ];
     let listen = format!("--listen={SOCKET}");
     activate.insert(2, &listen);
-    web.gate.restart_on_demand(&activate, "Listening on 127.0.0.1:9091");
-    let group = nix::unistd::Group::from_name("postern-proxy").ok().flatten().expect("postern is installed");
+    web.gate
+        .restart_on_demand(&activate, "Listening on 127.0.0.1:9091");
+    let group = nix::unistd::Group::from_name("postern-proxy")
+        .ok()
+        .flatten()
+        .expect("postern is installed");
     chown(SOCKET, None, Some(group.gid.as_raw())).expect("root may do it");
     std::fs::set_permissions(SOCKET, PermissionsExt::from_mode(0o660)).expect("root may do it");
-    assert!(!web.gate.log().contains("postern-gate:"), "{}", web.gate.log());
+    assert!(
+        !web.gate.log().contains("postern-gate:"),
+        "{}",
+        web.gate.log()
+    );
 
     // whoever comes first waits until it serves
     assert_eq!(Visitor::new().loads(&format!("{APP}/")).status, 302);
@@ -47,9 +66,15 @@ fn the_first_connection_starts_the_gate_and_the_socket_stays() {
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     let healthy = tcp_reply(9091, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("an answer");
     assert_eq!(healthy.status, 200);
-    let before = std::fs::metadata(SOCKET).expect("the socket").permissions().mode();
+    let before = std::fs::metadata(SOCKET)
+        .expect("the socket")
+        .permissions()
+        .mode();
     web.gate.stop();
-    let after = std::fs::metadata(SOCKET).expect("the socket is systemd's").permissions().mode();
+    let after = std::fs::metadata(SOCKET)
+        .expect("the socket is systemd's")
+        .permissions()
+        .mode();
     assert_eq!(before, after);
 }
 
@@ -59,18 +84,29 @@ fn fails(options: &[&str], words: &str) {
     let path = "/run/postern-tests/activation";
     let _ = std::fs::remove_file(path);
     let mut gate = Command::new("systemd-socket-activate");
-    gate.args(options).args([&format!("--listen={path}"), "/usr/bin/postern-gate"]);
-    let mut gate = gate.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("systemd is installed");
+    gate.args(options)
+        .args([&format!("--listen={path}"), "/usr/bin/postern-gate"]);
+    let mut gate = gate
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("systemd is installed");
     patiently("it listens", || {
         if options.contains(&"--datagram") {
-            UnixDatagram::unbound()?.send_to(b"x", path).map(|_| Some(()))
+            UnixDatagram::unbound()?
+                .send_to(b"x", path)
+                .map(|_| Some(()))
         } else {
             UnixStream::connect(path).map(|_| Some(()))
         }
     });
     let status = patiently("the gate has ended", || gate.try_wait());
     let mut text = String::new();
-    gate.stderr.take().expect("a pipe").read_to_string(&mut text).expect("text");
+    gate.stderr
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut text)
+        .expect("text");
     assert_eq!(status.code(), Some(1), "{text}");
     assert!(text.contains(words) && !text.contains("panicked"), "{text}");
 }
@@ -82,17 +118,36 @@ fn a_socket_that_is_missing_or_that_nobody_takes_is_an_error_that_says_what_to_d
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     web.gate.stop();
     assert!(Path::new(SOCKET).exists());
-    fails(&[], "systemd hands over a socket unknown that no entry takes");
-    fails(&["--fdname=web"], "add \"systemd:web\", or end its socket unit");
+    fails(
+        &[],
+        "systemd hands over a socket unknown that no entry takes",
+    );
+    fails(
+        &["--fdname=web"],
+        "add \"systemd:web\", or end its socket unit",
+    );
     reconfigure("[gate]\n", "[gate]\nlisten = [\"systemd:web\"]\n");
-    fails(&["--fdname=other"], "systemd hands over no socket web, but other");
-    fails(&["--fdname=web", "--datagram"], "the socket web of systemd: it is neither TCP nor a unix stream");
-    let said = Command::new("/usr/bin/postern-gate").output().expect("the gate can be called");
+    fails(
+        &["--fdname=other"],
+        "systemd hands over no socket web, but other",
+    );
+    fails(
+        &["--fdname=web", "--datagram"],
+        "the socket web of systemd: it is neither TCP nor a unix stream",
+    );
+    let said = Command::new("/usr/bin/postern-gate")
+        .output()
+        .expect("the gate can be called");
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.status.code() == Some(1) && text.contains("enable --now postern-gate.socket"), "{text}");
+    assert!(
+        said.status.code() == Some(1) && text.contains("enable --now postern-gate.socket"),
+        "{text}"
+    );
     // what is another process's is not the gate's
     let mut stranger = Command::new("env");
-    let said = stranger.args(["LISTEN_FDS=1", "LISTEN_PID=1", "/usr/bin/postern-gate"]).output();
+    let said = stranger
+        .args(["LISTEN_FDS=1", "LISTEN_PID=1", "/usr/bin/postern-gate"])
+        .output();
     let text = String::from_utf8_lossy(&said.expect("the gate can be called").stderr).into_owned();
     assert!(text.contains("systemd hands over no socket"), "{text}");
     finished(Command::new("rm").args(["-f", "/run/postern-tests/activation"]));

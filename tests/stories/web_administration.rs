@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testhost::{
-    APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Reply, Visitor, Web,
-    finished, give_to_daemons, on_the_clock, reconfigure,
+    APP, AUTH, Chromium, Front, Host, MailServer, Person, Phone, Place, Postern, Reply, Visitor,
+    Web, finished, give_to_daemons, on_the_clock, reconfigure,
 };
 
 pub(crate) const SECRET: &str = "a-secret-of-32-characters-and-more-for-programs";
@@ -39,7 +39,11 @@ impl Office {
             let phone = person.enrols();
             (person, phone)
         };
-        Office { web, alice: person("alice"), carol: person("carol") }
+        Office {
+            web,
+            alice: person("alice"),
+            carol: person("carol"),
+        }
     }
 
     /// A browser in which carol is signed in.
@@ -47,8 +51,13 @@ impl Office {
     fn carols(&self) -> Chromium {
         let browser = Chromium::start();
         let (carol, phone) = &self.carol;
-        browser.opens(&self.web.pages).clicks("a.button").enters_password("carol", &carol.password);
-        browser.enters_code(&phone.code()).arrives_at("Your account");
+        browser
+            .opens(&self.web.pages)
+            .clicks("a.button")
+            .enters_password("carol", &carol.password);
+        browser
+            .enters_code(&phone.code())
+            .arrives_at("Your account");
         browser
     }
 }
@@ -65,7 +74,11 @@ pub(crate) fn takes_programs(web: &mut Web, keys: &str) {
 #[track_caller]
 pub(crate) fn configure(web: &mut Web, keys: &str) {
     let text = fs::read_to_string(testhost::CONFIG).expect("postern.toml is in place");
-    let rest = text.split("[gate.administration]").next().unwrap_or_default().to_owned();
+    let rest = text
+        .split("[gate.administration]")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     reconfigure(&text, &format!("{rest}[gate.administration]\n{keys}"));
     Postern::call("status").does();
     web.gate.restart();
@@ -74,7 +87,9 @@ pub(crate) fn configure(web: &mut Web, keys: &str) {
 /// A program's request.
 #[track_caller]
 fn asks(of: &Visitor, method: &str, path: &str) -> Reply {
-    of.option("-X").option(method).fetches(&format!("{AUTH}/api/v1/administration/{path}"))
+    of.option("-X")
+        .option(method)
+        .fetches(&format!("{AUTH}/api/v1/administration/{path}"))
 }
 
 pub(crate) fn program(secret: &str) -> Visitor {
@@ -92,16 +107,28 @@ fn json(reply: &Reply) -> Value {
 fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     let host = Host::fresh();
     let mut office = Office::open(&host);
-    let (right, wrong) =
-        (program(SECRET), program("another-secret-of-32-characters-and-more").from("127.0.0.9"));
+    let (right, wrong) = (
+        program(SECRET),
+        program("another-secret-of-32-characters-and-more").from("127.0.0.9"),
+    );
     let alice = office.alice.1.code();
     let hers = Visitor::new();
-    hers.signs_in(&office.web.pages, "alice", &office.alice.0.password, &alice, "yes");
+    hers.signs_in(
+        &office.web.pages,
+        "alice",
+        &office.alice.0.password,
+        &alice,
+        "yes",
+    );
 
     let state = json(&asks(&right, "GET", "accounts/alice"));
     assert_eq!(state, Postern::call("status alice --json").does().json());
     let found = json(&asks(&right, "GET", "accounts?find=LIC"));
-    assert_eq!(found["accounts"].as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!(
+        found["accounts"].as_array().map(Vec::len),
+        Some(1),
+        "{found}"
+    );
     assert_eq!(asks(&right, "GET", "accounts/nobody").status, 404);
     assert_eq!(
         asks(&right, "POST", "accounts/nobody/disable").header("content-type"),
@@ -109,26 +136,46 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     );
     assert_eq!(asks(&right, "GET", "accounts/alice/disable").status, 405);
     assert_eq!(asks(&right, "POST", "accounts/alice/password").status, 404);
-    assert_eq!(asks(&right, "POST", "accounts/a%0d%0ab/disable").status, 422);
+    assert_eq!(
+        asks(&right, "POST", "accounts/a%0d%0ab/disable").status,
+        422
+    );
     assert_eq!(hers.fetches(APP).status, 200);
     let done = asks(&right, "POST", "accounts/alice/disable");
     let said = json(&done);
-    assert_eq!((done.status, &said["success"]), (200, &Value::Bool(true)), "{said}");
+    assert_eq!(
+        (done.status, &said["success"]),
+        (200, &Value::Bool(true)),
+        "{said}"
+    );
     // ended at once
     assert_eq!(hers.fetches(APP).status, 401);
     let again = asks(&right, "POST", "accounts/alice/disable");
-    assert_eq!((again.status, json(&again)["code"].as_str()), (409, Some("not_enrolled")));
+    assert_eq!(
+        (again.status, json(&again)["code"].as_str()),
+        (409, Some("not_enrolled"))
+    );
     let events = json(&asks(&right, "GET", "events?account=alice"));
     let newest = &events["events"][0];
     assert_eq!(
-        (newest["event"].as_str(), newest["actor"].as_str(), newest["origin"].as_str()),
+        (
+            newest["event"].as_str(),
+            newest["actor"].as_str(),
+            newest["origin"].as_str()
+        ),
         (Some("disabled"), Some("administration"), Some("127.0.0.1")),
         "{events}"
     );
 
     // no cookie stands in for the secret
     let cookies = Visitor::new();
-    cookies.signs_in(&office.web.pages, "carol", &office.carol.0.password, &office.carol.1.code(), "");
+    cookies.signs_in(
+        &office.web.pages,
+        "carol",
+        &office.carol.0.password,
+        &office.carol.1.code(),
+        "",
+    );
     let unshown = asks(&cookies, "GET", "accounts");
     assert_eq!(
         (unshown.status, unshown.header("www-authenticate")),
@@ -139,16 +186,27 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     }
     let delayed = asks(&wrong, "GET", "accounts");
     assert_eq!(delayed.status, 429);
-    assert!(delayed.header("retry-after").parse::<u64>().is_ok_and(|wait| (1..=300).contains(&wait)));
+    assert!(
+        delayed
+            .header("retry-after")
+            .parse::<u64>()
+            .is_ok_and(|wait| (1..=300).contains(&wait))
+    );
     assert_eq!(
         asks(&right.clone().from("127.0.0.9"), "GET", "accounts").status,
         429,
         "nor is the right one looked at"
     );
     assert_eq!(asks(&right, "GET", "accounts").status, 200);
-    office.web.gate.says("cause=administration-secret address=127.0.0.9");
+    office
+        .web
+        .gate
+        .says("cause=administration-secret address=127.0.0.9");
 
-    configure(&mut office.web, &format!("secret_file = \"{SECRET_FILE}\"\nnetworks = [\"127.0.0.9\"]\n"));
+    configure(
+        &mut office.web,
+        &format!("secret_file = \"{SECRET_FILE}\"\nnetworks = [\"127.0.0.9\"]\n"),
+    );
     assert_eq!(asks(&right, "GET", "accounts").status, 404);
     configure(&mut office.web, "pages = true\n");
     assert_eq!(asks(&right, "GET", "accounts").status, 404);
@@ -166,17 +224,39 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
         let at = format!("--gate {AUTH} --admin-secret-file {SECRET_FILE} --gate-ca {CA}");
         Postern::call(&format!("{at} {words}"))
     };
-    for words in ["status", "status alice", "status --json", "status alice --json"] {
-        assert_eq!(afar(words).does().out, Postern::call(words).does().out, "{words}");
+    for words in [
+        "status",
+        "status alice",
+        "status --json",
+        "status alice --json",
+    ] {
+        assert_eq!(
+            afar(words).does().out,
+            Postern::call(words).does().out,
+            "{words}"
+        );
     }
     let issued = afar("one-time-code alice --json").does().json();
     let code = issued["one_time_code"].as_str().expect("a code");
     let (alice, phone) = &office.alice;
     alice.with_key().enters_with(code);
     alice.with_key().is_refused(code, "used already");
-    assert!(afar("one-time-code alice --cancel").refuses().err.contains("no such one-time code"));
-    assert_eq!(afar("unlock alice").does().out, "delays and locks of alice are lifted\n");
-    assert!(afar("unlock alice --clock").does().out.contains("nothing to mend"));
+    assert!(
+        afar("one-time-code alice --cancel")
+            .refuses()
+            .err
+            .contains("no such one-time code")
+    );
+    assert_eq!(
+        afar("unlock alice").does().out,
+        "delays and locks of alice are lifted\n"
+    );
+    assert!(
+        afar("unlock alice --clock")
+            .does()
+            .out
+            .contains("nothing to mend")
+    );
     let off = afar("disable alice").does().out;
     assert!(
         off.starts_with("success | message\n")
@@ -185,22 +265,35 @@ fn the_command_administers_from_afar_as_it_does_beside_the_store() {
     );
     let again = afar("disable alice").refuses();
     assert_eq!(again.out, Postern::call("disable alice").refuses().out);
-    assert_eq!(afar("disable alice --json").refuses().json()["success"], false);
+    assert_eq!(
+        afar("disable alice --json").refuses().json()["success"],
+        false
+    );
     alice.with_key().enters();
     drop(phone.code());
 
     // whoever cannot prove to be the gate learns no secret; nor does anyone without TLS
-    let blind = Postern::call(&format!("--gate {AUTH} --admin-secret-file {SECRET_FILE} status")).refuses();
+    let blind = Postern::call(&format!(
+        "--gate {AUTH} --admin-secret-file {SECRET_FILE} status"
+    ))
+    .refuses();
     assert!(blind.err.contains("certificate"), "{}", blind.err);
     assert_eq!(
-        Postern::call(&format!("--gate http://auth.example.test --admin-secret-file {SECRET_FILE} status"))
-            .run()
-            .exit,
+        Postern::call(&format!(
+            "--gate http://auth.example.test --admin-secret-file {SECRET_FILE} status"
+        ))
+        .run()
+        .exit,
         Some(2)
     );
     assert_eq!(afar("password alice").run().exit, Some(2));
     configure(&mut office.web, "pages = true\n");
-    assert!(afar("status").refuses().err.contains("[gate.administration]"));
+    assert!(
+        afar("status")
+            .refuses()
+            .err
+            .contains("[gate.administration]")
+    );
     fs::set_permissions(SECRET_FILE, PermissionsExt::from_mode(0o644)).expect("root may do it");
     assert!(afar("status").refuses().err.contains(SECRET_FILE));
 }
@@ -212,12 +305,20 @@ fn certified(web: &mut Web) {
     };
     let at = |name: &str| format!("/etc/ssl/private/{name}");
     let new = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    let (ca_key, key, request, crt) = (at("auth-ca.key"), at("afar.key"), at("afar.csr"), at("afar.crt"));
+    let (ca_key, key, request, crt) = (
+        at("auth-ca.key"),
+        at("afar.key"),
+        at("afar.csr"),
+        at("afar.crt"),
+    );
     openssl(&format!(
         "req -x509 {new} -days 400 -subj /CN=auth-ca -addext basicConstraints=critical,CA:TRUE -keyout {ca_key} -out {CA}"
     ));
-    openssl(&format!("req {new} -subj /CN=auth.example.test -keyout {key} -out {request}"));
-    fs::write(at("afar.names"), "subjectAltName=DNS:auth.example.test\n").expect("/etc can be written");
+    openssl(&format!(
+        "req {new} -subj /CN=auth.example.test -keyout {key} -out {request}"
+    ));
+    fs::write(at("afar.names"), "subjectAltName=DNS:auth.example.test\n")
+        .expect("/etc can be written");
     let names = at("afar.names");
     openssl(&format!(
         "x509 -req -in {request} -CA {CA} -CAkey {ca_key} -CAcreateserial -days 400 -extfile {names} -out {crt}"
@@ -237,53 +338,124 @@ fn an_administrator_finds_someone_and_acts_with_a_fresh_code_of_their_own() {
     let (alice, phone) = &office.alice;
     Postern::call("account add <b>x").does();
     let hers = Visitor::new().with("User-Agent: <script>alert(1)</script>");
-    hers.signs_in(&office.web.pages, "alice", &alice.password, &phone.code(), "yes");
+    hers.signs_in(
+        &office.web.pages,
+        "alice",
+        &alice.password,
+        &phone.code(),
+        "yes",
+    );
     let browser = office.carols();
-    browser.clicks("a[href$=administration]").arrives_at("Administration");
-    browser.types("[name=find]", "<b>").clicks("form > button").arrives_at("Administration");
+    browser
+        .clicks("a[href$=administration]")
+        .arrives_at("Administration");
+    browser
+        .types("[name=find]", "<b>")
+        .clicks("form > button")
+        .arrives_at("Administration");
     assert_eq!(browser.reads(".rows a"), "<b>x");
-    browser.types("[name=find]", "LIC").clicks("form > button").arrives_at("Administration");
+    browser
+        .types("[name=find]", "LIC")
+        .clicks("form > button")
+        .arrives_at("Administration");
     browser.clicks(".rows a").arrives_at("alice");
     let page = browser.reads("main");
-    assert!(page.contains("On since") && page.contains("<script>alert(1)</script>"), "{page}");
-    assert!(!browser.runs("return document.documentElement.outerHTML").to_string().contains(&phone.secret()));
+    assert!(
+        page.contains("On since") && page.contains("<script>alert(1)</script>"),
+        "{page}"
+    );
+    assert!(
+        !browser
+            .runs("return document.documentElement.outerHTML")
+            .to_string()
+            .contains(&phone.secret())
+    );
 
     // a one-time code, once
     host.clock.forward(30);
-    browser.clicks("input[value=issue-code] ~ button").arrives_at("Issue a one-time code");
-    browser.types("[name=password]", "not hers").types("[name=code]", "123456").clicks("form > button");
-    assert_eq!(browser.arrives_at("Issue a one-time code").reads("[role=alert]"), "That password is wrong.");
+    browser
+        .clicks("input[value=issue-code] ~ button")
+        .arrives_at("Issue a one-time code");
+    browser
+        .types("[name=password]", "not hers")
+        .types("[name=code]", "123456")
+        .clicks("form > button");
+    assert_eq!(
+        browser
+            .arrives_at("Issue a one-time code")
+            .reads("[role=alert]"),
+        "That password is wrong."
+    );
     let (carol, carols) = &office.carol;
-    browser.types("[name=password]", &carol.password).types("[name=code]", &carols.code());
-    browser.clicks("form > button").arrives_at("Issue a one-time code");
+    browser
+        .types("[name=password]", &carol.password)
+        .types("[name=code]", &carols.code());
+    browser
+        .clicks("form > button")
+        .arrives_at("Issue a one-time code");
     let code = browser.reads(".codes code");
     assert!(code.starts_with("P-"), "{code}");
     alice.with_key().enters_with(&code);
     alice.with_key().is_refused(&code, "used already");
-    assert_eq!(hers.fetches(APP).status, 200, "the second factor stays on, and so does the session");
+    assert_eq!(
+        hers.fetches(APP).status,
+        200,
+        "the second factor stays on, and so does the session"
+    );
 
     // the proof holds for a quarter of an hour
     browser.clicks("a.button").arrives_at("alice");
-    browser.clicks("input[value=disable] ~ button").arrives_at("Turn the second factor off");
-    browser.clicks("form > button").arrives_at("Turn the second factor off");
-    assert!(browser.reads("main").contains("is off"), "{}", browser.reads("main"));
+    browser
+        .clicks("input[value=disable] ~ button")
+        .arrives_at("Turn the second factor off");
+    browser
+        .clicks("form > button")
+        .arrives_at("Turn the second factor off");
+    assert!(
+        browser.reads("main").contains("is off"),
+        "{}",
+        browser.reads("main")
+    );
     assert_eq!(hers.fetches(APP).status, 401);
-    browser.clicks("a.button").arrives_at("alice").clicks(".links a").arrives_at("What happened");
+    browser
+        .clicks("a.button")
+        .arrives_at("alice")
+        .clicks(".links a")
+        .arrives_at("What happened");
     let log = browser.reads("main");
     assert!(
-        log.contains("disabled") && log.contains("by carol") && log.contains("one-time-code-issued"),
+        log.contains("disabled")
+            && log.contains("by carol")
+            && log.contains("one-time-code-issued"),
         "{log}"
     );
-    browser.opens(&format!("{}administration/log", office.web.pages)).arrives_at("What happened");
+    browser
+        .opens(&format!("{}administration/log", office.web.pages))
+        .arrives_at("What happened");
 
     // one's own account has its own page
-    browser.opens(&format!("{}administration/act?account=carol&do=disable", office.web.pages));
-    browser.arrives_at("Turn the second factor off").clicks("form > button");
+    browser.opens(&format!(
+        "{}administration/act?account=carol&do=disable",
+        office.web.pages
+    ));
+    browser
+        .arrives_at("Turn the second factor off")
+        .clicks("form > button");
     assert!(
-        browser.arrives_at("Turn the second factor off").reads("[role=alert]").contains("your own account")
+        browser
+            .arrives_at("Turn the second factor off")
+            .reads("[role=alert]")
+            .contains("your own account")
     );
-    assert_eq!(Postern::call("status carol --json").does().json()["state"], "on");
-    assert!(!office.web.gate.log().contains("panicked"), "{}", office.web.gate.log());
+    assert_eq!(
+        Postern::call("status carol --json").does().json()["state"],
+        "on"
+    );
+    assert!(
+        !office.web.gate.log().contains("panicked"),
+        "{}",
+        office.web.gate.log()
+    );
 }
 
 /// N4: the person is told by mail, with the administrator's name, or that a program did it.
@@ -301,17 +473,35 @@ fn people_are_told_what_was_done_to_them_at_the_gate() {
         notice.contains("one-time code was issued") && notice.contains("By:      administration"),
         "{notice}"
     );
-    assert!(!notice.contains(json(&done)["one_time_code"].as_str().expect("a code")), "{notice}");
+    assert!(
+        !notice.contains(json(&done)["one_time_code"].as_str().expect("a code")),
+        "{notice}"
+    );
 
     let carol = Visitor::new();
-    carol.signs_in(&office.web.pages, "carol", &office.carol.0.password, &office.carol.1.code(), "");
+    carol.signs_in(
+        &office.web.pages,
+        "carol",
+        &office.carol.0.password,
+        &office.carol.1.code(),
+        "",
+    );
     host.clock.forward(30);
     let (password, code) = (office.carol.0.password.as_str(), office.carol.1.code());
-    let disable = [("account", "alice"), ("do", "disable"), ("password", password), ("code", &code)];
+    let disable = [
+        ("account", "alice"),
+        ("do", "disable"),
+        ("password", password),
+        ("code", &code),
+    ];
     let act = format!("{}administration/act", office.web.pages);
     assert_eq!(carol.sends(&act, &disable).status, 200);
     let notice = server.told().text;
-    for words in ["second factor was turned off", "By:      carol", "From:    127.0.0.1"] {
+    for words in [
+        "second factor was turned off",
+        "By:      carol",
+        "From:    127.0.0.1",
+    ] {
         assert!(notice.contains(words), "{words}: {notice}");
     }
 }
@@ -326,9 +516,27 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
     let at = |page: &str| format!("{pages}administration{page}");
     let (alice, carol) = (Visitor::new(), Visitor::new());
     let disable = [("account", "carol"), ("do", "disable")];
-    alice.signs_in(&pages, "alice", &office.alice.0.password, &office.alice.1.code(), "");
-    carol.signs_in(&pages, "carol", &office.carol.0.password, &office.carol.1.code(), "");
-    for page in ["", "/account?name=carol", "/log", "/act?account=carol&do=disable", "/x"] {
+    alice.signs_in(
+        &pages,
+        "alice",
+        &office.alice.0.password,
+        &office.alice.1.code(),
+        "",
+    );
+    carol.signs_in(
+        &pages,
+        "carol",
+        &office.carol.0.password,
+        &office.carol.1.code(),
+        "",
+    );
+    for page in [
+        "",
+        "/account?name=carol",
+        "/log",
+        "/act?account=carol&do=disable",
+        "/x",
+    ] {
         assert_eq!(alice.loads(&at(page)).status, 404, "{page}");
         assert_eq!(Visitor::new().loads(&at(page)).status, 404, "{page}");
     }
@@ -340,23 +548,53 @@ fn nobody_else_administers_and_no_act_goes_without_a_fresh_code() {
 
     assert_eq!(carol.loads(&at("")).status, 200);
     let disable = [("account", "alice"), ("do", "disable")];
-    assert_eq!(carol.sends(&at("/act"), &disable).status, 403, "a session alone is not enough");
+    assert_eq!(
+        carol.sends(&at("/act"), &disable).status,
+        403,
+        "a session alone is not enough"
+    );
     let code = office.carol.1.code();
     host.clock.forward(30);
-    let proof = [("password", office.carol.0.password.as_str()), ("code", &code)];
+    let proof = [
+        ("password", office.carol.0.password.as_str()),
+        ("code", &code),
+    ];
     let proven: Vec<_> = disable.iter().copied().chain(proof).collect();
-    assert_eq!(carol.sends(&at("/act"), &proven).status, 403, "a code that was used");
+    assert_eq!(
+        carol.sends(&at("/act"), &proven).status,
+        403,
+        "a code that was used"
+    );
     let code = office.carol.1.code();
     let proven = [disable[0], disable[1], proof[0], ("code", &code)];
-    assert_eq!(carol.with("Origin: https://app.example.test:8443").sends(&at("/act"), &proven).status, 403);
-    assert_eq!(Postern::call("status alice --json").does().json()["state"], "on");
+    assert_eq!(
+        carol
+            .with("Origin: https://app.example.test:8443")
+            .sends(&at("/act"), &proven)
+            .status,
+        403
+    );
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["state"],
+        "on"
+    );
     assert_eq!(carol.sends(&at("/act"), &proven).status, 200);
-    assert_eq!(Postern::call("status alice --json").does().json()["state"], "off");
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["state"],
+        "off"
+    );
 
     Postern::call("disable carol").does();
     let weak = Visitor::new();
     weak.password(&pages, "carol", &office.carol.0.password);
-    assert_eq!(weak.loads(&at("")).status, 403, "an administrator without a second factor");
-    configure(&mut office.web, &format!("secret_file = \"{SECRET_FILE}\"\n"));
+    assert_eq!(
+        weak.loads(&at("")).status,
+        403,
+        "an administrator without a second factor"
+    );
+    configure(
+        &mut office.web,
+        &format!("secret_file = \"{SECRET_FILE}\"\n"),
+    );
     assert_eq!(weak.loads(&at("")).status, 404, "pages are off");
 }

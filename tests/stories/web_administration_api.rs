@@ -31,7 +31,11 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
         for (method, endpoint) in methods.as_object().expect("methods") {
             let takes_secret = endpoint["security"] == json!([{ "administration": [] }]);
             let path = path.trim_start_matches('/');
-            assert_eq!(takes_secret, path.starts_with("administration/"), "{method} {path}");
+            assert_eq!(
+                takes_secret,
+                path.starts_with("administration/"),
+                "{method} {path}"
+            );
             if takes_secret {
                 described.insert((method.to_uppercase(), path.to_owned()));
             }
@@ -43,25 +47,92 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
     let refused = [
         ("GET", "accounts/nobody", Value::Null, 404, "no_account"),
         ("GET", "accounts/alice/", Value::Null, 404, "not_found"),
-        ("POST", "accounts/alice/password", Value::Null, 404, "not_found"),
-        ("DELETE", "accounts/alice/disable", Value::Null, 405, "method_not_allowed"),
-        ("POST", "accounts/alice/disable", json!({}), 400, "malformed"),
-        ("POST", "accounts/alice/revoke", Value::Null, 415, "unsupported_media_type"),
-        ("POST", "accounts/alice/revoke", json!({}), 422, "unreadable"),
-        ("POST", "accounts/alice/unlock", json!({ "clok": true }), 422, "unreadable"),
-        ("GET", "accounts?after=..%2f", Value::Null, 422, "unreadable"),
-        ("GET", "events?before=yesterday", Value::Null, 422, "unreadable"),
+        (
+            "POST",
+            "accounts/alice/password",
+            Value::Null,
+            404,
+            "not_found",
+        ),
+        (
+            "DELETE",
+            "accounts/alice/disable",
+            Value::Null,
+            405,
+            "method_not_allowed",
+        ),
+        (
+            "POST",
+            "accounts/alice/disable",
+            json!({}),
+            400,
+            "malformed",
+        ),
+        (
+            "POST",
+            "accounts/alice/revoke",
+            Value::Null,
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "POST",
+            "accounts/alice/revoke",
+            json!({}),
+            422,
+            "unreadable",
+        ),
+        (
+            "POST",
+            "accounts/alice/unlock",
+            json!({ "clok": true }),
+            422,
+            "unreadable",
+        ),
+        (
+            "GET",
+            "accounts?after=..%2f",
+            Value::Null,
+            422,
+            "unreadable",
+        ),
+        (
+            "GET",
+            "events?before=yesterday",
+            Value::Null,
+            422,
+            "unreadable",
+        ),
     ];
     for (method, path, body, status, code) in refused {
-        right.is_refused(method, &format!("administration/{path}"), body, status, code);
+        right.is_refused(
+            method,
+            &format!("administration/{path}"),
+            body,
+            status,
+            code,
+        );
     }
     // no browser sends the secret along for another page
-    let elsewhere = Program::of(&office.web, program(SECRET).with("Origin: https://app.example.test:8443"));
-    elsewhere.asks("POST", "administration/accounts/alice/unlock", json!({ "clock": false }));
+    let elsewhere = Program::of(
+        &office.web,
+        program(SECRET).with("Origin: https://app.example.test:8443"),
+    );
+    elsewhere.asks(
+        "POST",
+        "administration/accounts/alice/unlock",
+        json!({ "clock": false }),
+    );
     // whoever has not shown it learns no more, and nothing of what they send is read
-    let wrong =
-        Program::of(&office.web, program("another-secret-of-32-characters-and-more").from("127.0.0.9"));
-    for (method, path) in [("GET", "accounts"), ("PUT", "accounts"), ("POST", "nothing")] {
+    let wrong = Program::of(
+        &office.web,
+        program("another-secret-of-32-characters-and-more").from("127.0.0.9"),
+    );
+    for (method, path) in [
+        ("GET", "accounts"),
+        ("PUT", "accounts"),
+        ("POST", "nothing"),
+    ] {
         let path = format!("administration/{path}");
         Program::new(&office.web).is_refused(method, &path, json!("x"), 401, "no_secret");
         wrong.is_refused(method, &path, json!("x"), 403, "wrong_secret");
@@ -72,9 +143,22 @@ fn the_document_lists_what_programs_do_and_each_refusal_has_its_status_and_code(
     configure(&mut office.web, "pages = true\n");
     for (_, path) in ENDPOINTS {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-            right.is_refused(method, &path.replace("{name}", "alice"), Value::Null, 404, "not_found");
+            right.is_refused(
+                method,
+                &path.replace("{name}", "alice"),
+                Value::Null,
+                404,
+                "not_found",
+            );
         }
     }
-    assert_eq!(Postern::call("status alice --json").does().json()["state"], "on");
-    assert!(!office.web.gate.log().contains("panicked"), "{}", office.web.gate.log());
+    assert_eq!(
+        Postern::call("status alice --json").does().json()["state"],
+        "on"
+    );
+    assert!(
+        !office.web.gate.log().contains("panicked"),
+        "{}",
+        office.web.gate.log()
+    );
 }

@@ -29,37 +29,59 @@ impl Program {
     }
 
     pub(crate) fn of(web: &Web, visitor: Visitor) -> Program {
-        Program { visitor, api: format!("{}api/v1/", web.pages), tokens: None }
+        Program {
+            visitor,
+            api: format!("{}api/v1/", web.pages),
+            tokens: None,
+        }
     }
 
     /// One that keeps no cookies.
     pub(crate) fn of_tokens(web: &Web) -> Program {
-        Program { tokens: Some(RefCell::default()), ..Program::new(web) }
+        Program {
+            tokens: Some(RefCell::default()),
+            ..Program::new(web)
+        }
     }
 
     /// The newest of its tokens of a kind.
     #[track_caller]
     pub(crate) fn token(&self, kind: &str) -> String {
         let tokens = self.tokens.as_ref().expect("a program of tokens").borrow();
-        tokens.get(kind).unwrap_or_else(|| panic!("no {kind} in {tokens:?}")).clone()
+        tokens
+            .get(kind)
+            .unwrap_or_else(|| panic!("no {kind} in {tokens:?}"))
+            .clone()
     }
 
     /// Whoever asks next: the same visitor; without cookies one that has none, with every token.
     fn asking(&self) -> Visitor {
-        let Some(tokens) = &self.tokens else { return self.visitor.clone() };
+        let Some(tokens) = &self.tokens else {
+            return self.visitor.clone();
+        };
         let tokens = tokens.borrow();
-        let shown =
-            HEADERS.iter().filter_map(|(kind, header)| Some(format!("{header} {}", tokens.get(*kind)?)));
+        let shown = HEADERS
+            .iter()
+            .filter_map(|(kind, header)| Some(format!("{header} {}", tokens.get(*kind)?)));
         shown.fold(Visitor::new(), |visitor, header| visitor.with(&header))
     }
 
     /// Keeps what an answer brings, and takes it out.
     fn keep_tokens(&self, reply: &mut Reply) {
         let Some(tokens) = &self.tokens else { return };
-        let Ok(Value::Object(mut answer)) = serde_json::from_str(&reply.body) else { return };
-        let Some(Value::Object(brought)) = answer.remove("tokens") else { return };
+        let Ok(Value::Object(mut answer)) = serde_json::from_str(&reply.body) else {
+            return;
+        };
+        let Some(Value::Object(brought)) = answer.remove("tokens") else {
+            return;
+        };
         for (kind, token) in brought {
-            tokens.borrow_mut().insert(kind, token.as_str().map_or_else(|| token.to_string(), str::to_owned));
+            tokens.borrow_mut().insert(
+                kind,
+                token
+                    .as_str()
+                    .map_or_else(|| token.to_string(), str::to_owned),
+            );
         }
         let is_all = answer.is_empty() && reply.status == 200;
         (reply.body, reply.status) = match is_all {
@@ -71,8 +93,14 @@ impl Program {
     /// Sends a request with a body, none for null; what came back, whatever it is.
     #[track_caller]
     pub(crate) fn sends(&self, method: &str, path: &str, body: Value) -> Reply {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut reply = self.asking().calls(method, &format!("{}{path}", self.api), &body);
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let mut reply = self
+            .asking()
+            .calls(method, &format!("{}{path}", self.api), &body);
         self.keep_tokens(&mut reply);
         assert_eq!(reply.header("cache-control"), "no-store", "{reply:?}");
         reply
@@ -82,7 +110,11 @@ impl Program {
     #[track_caller]
     pub(crate) fn asks(&self, method: &str, path: &str, body: Value) -> Value {
         let reply = self.sends(method, path, body);
-        assert_eq!((reply.status, reply.header("content-type")), (200, "application/json"), "{reply:?}");
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (200, "application/json"),
+            "{reply:?}"
+        );
         assert_eq!(reply.header("x-content-type-options"), "nosniff");
         serde_json::from_str(&reply.body).expect("JSON")
     }
@@ -96,23 +128,43 @@ impl Program {
 
     /// The same, of what is refused.
     #[track_caller]
-    pub(crate) fn is_refused(&self, method: &str, path: &str, body: Value, status: u16, code: &str) -> Reply {
+    pub(crate) fn is_refused(
+        &self,
+        method: &str,
+        path: &str,
+        body: Value,
+        status: u16,
+        code: &str,
+    ) -> Reply {
         let reply = self.sends(method, path, body);
-        assert_eq!(reply.header("content-type"), "application/problem+json", "{reply:?}");
+        assert_eq!(
+            reply.header("content-type"),
+            "application/problem+json",
+            "{reply:?}"
+        );
         let said: Value = serde_json::from_str(&reply.body).expect("JSON");
         assert_eq!(
             (reply.status, &said["status"], &said["code"]),
             (status, &json!(status), &json!(code)),
             "{reply:?}"
         );
-        assert!(said["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{said}");
+        assert!(
+            said["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty()),
+            "{said}"
+        );
         reply
     }
 
     /// The whole way in.
     #[track_caller]
     pub(crate) fn signs_in(&self, person: &Person, code: &str) {
-        let asked = self.asks("POST", "sign-in", json!({ "user": person.name, "password": person.password }));
+        let asked = self.asks(
+            "POST",
+            "sign-in",
+            json!({ "user": person.name, "password": person.password }),
+        );
         assert_eq!(asked["state"], "code_required", "{asked}");
         let entered = self.asks("POST", "sign-in/code", json!({ "code": code }));
         assert_eq!(entered["state"], "signed_in", "{entered}");
@@ -122,7 +174,10 @@ impl Program {
 /// The text at a place in an answer.
 #[track_caller]
 pub(crate) fn text(answer: &Value, at: &str) -> String {
-    answer[at].as_str().unwrap_or_else(|| panic!("no {at} in {answer}")).to_owned()
+    answer[at]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {at} in {answer}"))
+        .to_owned()
 }
 
 /// P1, E2, E3, E5, L1, L2, S1
@@ -144,42 +199,103 @@ fn an_account_is_kept_by_header_tokens_as_by_cookies() {
     is_kept_from_its_first_setup_to_its_end(&host, &web, Program::of_tokens);
 }
 
-fn is_kept_from_its_first_setup_to_its_end(host: &Host, web: &Web, starts: impl Fn(&Web) -> Program) {
+fn is_kept_from_its_first_setup_to_its_end(
+    host: &Host,
+    web: &Web,
+    starts: impl Fn(&Web) -> Program,
+) {
     let alice = host.person("alice");
     alice.has_a_password();
     let program = starts(web);
     let credentials = json!({ "user": "alice", "password": alice.password });
 
     // nobody is there
-    assert_eq!(program.asks("GET", "sign-in", Value::Null)["state"], "signed_out");
+    assert_eq!(
+        program.asks("GET", "sign-in", Value::Null)["state"],
+        "signed_out"
+    );
     let refused = program.is_refused("GET", "account", Value::Null, 401, "signed_out");
     assert!(refused.all("set-cookie").is_empty());
-    program.is_refused("POST", "sign-in", json!({ "user": "alice", "password": "not hers" }), 401, "refused");
-    program.is_refused("POST", "sign-in/code", json!({ "code": "123456" }), 401, "sign_in_over");
+    program.is_refused(
+        "POST",
+        "sign-in",
+        json!({ "user": "alice", "password": "not hers" }),
+        401,
+        "refused",
+    );
+    program.is_refused(
+        "POST",
+        "sign-in/code",
+        json!({ "code": "123456" }),
+        401,
+        "sign_in_over",
+    );
     program.is_refused("POST", "setup", Value::Null, 401, "setup_over");
 
     // no second factor yet: the password is all, and one is set up
-    assert_eq!(program.asks("POST", "sign-in", credentials.clone())["state"], "signed_in");
-    assert_eq!(program.asks("GET", "account", Value::Null)["second_factor"], "off");
-    program.is_refused("POST", "second-factor", Value::Null, 403, "step_up_required");
-    let begun = program.asks("POST", "second-factor", json!({ "password": alice.password }));
-    assert_eq!(begun, json!({ "state": "setup_required", "one_time_code": false }));
-    let (first, shown) =
-        (program.asks("POST", "setup", Value::Null), program.asks("POST", "setup", Value::Null));
+    assert_eq!(
+        program.asks("POST", "sign-in", credentials.clone())["state"],
+        "signed_in"
+    );
+    assert_eq!(
+        program.asks("GET", "account", Value::Null)["second_factor"],
+        "off"
+    );
+    program.is_refused(
+        "POST",
+        "second-factor",
+        Value::Null,
+        403,
+        "step_up_required",
+    );
+    let begun = program.asks(
+        "POST",
+        "second-factor",
+        json!({ "password": alice.password }),
+    );
+    assert_eq!(
+        begun,
+        json!({ "state": "setup_required", "one_time_code": false })
+    );
+    let (first, shown) = (
+        program.asks("POST", "setup", Value::Null),
+        program.asks("POST", "setup", Value::Null),
+    );
     for at in ["secret", "otpauth_url", "qr", "ticket"] {
         assert_ne!(first[at], shown[at], "{at}");
     }
     assert!(text(&shown, "qr").contains("<svg") && text(&shown, "secret").len() >= 32);
-    let (phone, ticket) = (Phone::scans(&text(&shown, "otpauth_url")), text(&shown, "ticket"));
+    let (phone, ticket) = (
+        Phone::scans(&text(&shown, "otpauth_url")),
+        text(&shown, "ticket"),
+    );
     let wrong = json!({ "ticket": ticket, "code": phone.wrong() });
     program.is_refused("POST", "setup/confirm", wrong, 401, "wrong_code");
-    let confirmed = program.asks("POST", "setup/confirm", json!({ "ticket": ticket, "code": phone.code() }));
-    let recovery = confirmed["recovery_codes"].as_array().expect("a list").clone();
+    let confirmed = program.asks(
+        "POST",
+        "setup/confirm",
+        json!({ "ticket": ticket, "code": phone.code() }),
+    );
+    let recovery = confirmed["recovery_codes"]
+        .as_array()
+        .expect("a list")
+        .clone();
     assert_eq!(recovery.len(), 6);
-    assert_eq!(program.asks("GET", "account", Value::Null)["second_factor"], "off", "not saved yet");
-    let on = program.asks("POST", "setup/finish", json!({ "ticket": text(&confirmed, "ticket") }));
+    assert_eq!(
+        program.asks("GET", "account", Value::Null)["second_factor"],
+        "off",
+        "not saved yet"
+    );
+    let on = program.asks(
+        "POST",
+        "setup/finish",
+        json!({ "ticket": text(&confirmed, "ticket") }),
+    );
     assert_eq!(on["state"], "signed_in");
-    assert_eq!(program.asks("GET", "account", Value::Null)["second_factor"], "on");
+    assert_eq!(
+        program.asks("GET", "account", Value::Null)["second_factor"],
+        "on"
+    );
     program.does("POST", "sign-out", Value::Null);
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
 
@@ -190,31 +306,74 @@ fn is_kept_from_its_first_setup_to_its_end(host: &Host, web: &Web, starts: impl 
         Some(_) => program.token("sign_in_token"),
         None => program.visitor.cookie("__Host-postern-login"),
     };
-    assert!(!asked.body.contains(&login), "header tokens are off, or were taken out");
+    assert!(
+        !asked.body.contains(&login),
+        "header tokens are off, or were taken out"
+    );
     let asked: Value = serde_json::from_str(&asked.body).expect("JSON");
     let expected = json!({ "state": "code_required", "methods": ["app"], "preferred": "app", "digits": 6, "mail_to": null });
     assert_eq!(asked, expected);
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
-    program.is_refused("POST", "sign-in/code", json!({ "code": phone.wrong() }), 401, "wrong_code");
+    program.is_refused(
+        "POST",
+        "sign-in/code",
+        json!({ "code": phone.wrong() }),
+        401,
+        "wrong_code",
+    );
     program.is_refused("POST", "sign-in/mail", Value::Null, 409, "no_mail");
     let code = phone.code();
-    let entered = program.asks("POST", "sign-in/code", json!({ "code": code, "trust": true }));
+    let entered = program.asks(
+        "POST",
+        "sign-in/code",
+        json!({ "code": code, "trust": true }),
+    );
     assert_eq!(entered["user"], "alice");
-    program.is_refused("POST", "sign-in/code", json!({ "code": code }), 401, "sign_in_over");
+    program.is_refused(
+        "POST",
+        "sign-in/code",
+        json!({ "code": code }),
+        401,
+        "sign_in_over",
+    );
     if program.tokens.is_none() {
-        assert_eq!(program.visitor.fetches(APP).status, 200, "the same session as the pages'");
+        assert_eq!(
+            program.visitor.fetches(APP).status,
+            200,
+            "the same session as the pages'"
+        );
     }
 
     let browsers = program.asks("GET", "browsers", Value::Null);
-    let number = browsers["browsers"][0]["number"].as_i64().expect("a trusted browser");
+    let number = browsers["browsers"][0]["number"]
+        .as_i64()
+        .expect("a trusted browser");
     program.does("DELETE", &format!("browsers/{number}"), Value::Null);
     program.is_refused("DELETE", "browsers", Value::Null, 404, "gone");
 
     // critical acts take a proof
     let new = json!({ "name": "files", "scope": ["web:app.example.test"] });
-    program.is_refused("POST", "app-passwords", new.clone(), 403, "step_up_required");
-    program.is_refused("DELETE", "second-factor", Value::Null, 403, "step_up_required");
-    program.is_refused("POST", "recovery-codes", Value::Null, 403, "step_up_required");
+    program.is_refused(
+        "POST",
+        "app-passwords",
+        new.clone(),
+        403,
+        "step_up_required",
+    );
+    program.is_refused(
+        "DELETE",
+        "second-factor",
+        Value::Null,
+        403,
+        "step_up_required",
+    );
+    program.is_refused(
+        "POST",
+        "recovery-codes",
+        Value::Null,
+        403,
+        "step_up_required",
+    );
     program.is_refused(
         "POST",
         "step-up",
@@ -223,22 +382,45 @@ fn is_kept_from_its_first_setup_to_its_end(host: &Host, web: &Web, starts: impl 
         "wrong_password",
     );
     host.clock.forward(30);
-    program.does("POST", "step-up", json!({ "password": alice.password, "code": phone.code() }));
-    assert_eq!(program.asks("GET", "sign-in", Value::Null)["stepped_up"], true);
+    program.does(
+        "POST",
+        "step-up",
+        json!({ "password": alice.password, "code": phone.code() }),
+    );
+    assert_eq!(
+        program.asks("GET", "sign-in", Value::Null)["stepped_up"],
+        true
+    );
 
     let made = program.asks("POST", "app-passwords", new.clone());
     let app_password = text(&made, "app_password");
     program.is_refused("POST", "app-passwords", new, 409, "name_taken");
-    program.does("PATCH", "app-passwords/files", json!({ "name": "my files" }));
+    program.does(
+        "PATCH",
+        "app-passwords/files",
+        json!({ "name": "my files" }),
+    );
     let listed = program.asks("GET", "app-passwords", Value::Null);
     assert_eq!(listed["app_passwords"][0]["name"], "my files");
     assert!(!listed.to_string().contains(&app_password));
     program.does("DELETE", "app-passwords/my%20files", Value::Null);
-    program.is_refused("DELETE", "app-passwords/my%20files", Value::Null, 404, "gone");
+    program.is_refused(
+        "DELETE",
+        "app-passwords/my%20files",
+        Value::Null,
+        404,
+        "gone",
+    );
 
     let new = program.asks("POST", "recovery-codes", Value::Null);
-    program.does("POST", "recovery-codes/keep", json!({ "ticket": text(&new, "ticket") }));
-    alice.with_key().is_refused(recovery[0].as_str().expect("a code"), "That code is wrong");
+    program.does(
+        "POST",
+        "recovery-codes/keep",
+        json!({ "ticket": text(&new, "ticket") }),
+    );
+    alice
+        .with_key()
+        .is_refused(recovery[0].as_str().expect("a code"), "That code is wrong");
 
     // another authenticator, and every other session ends with it
     let elsewhere = starts(web);
@@ -249,30 +431,62 @@ fn is_kept_from_its_first_setup_to_its_end(host: &Host, web: &Web, starts: impl 
     let wrong = json!({ "ticket": shown["ticket"], "code": tablet.wrong() });
     program.is_refused("POST", "authenticators/confirm", wrong, 403, "wrong_code");
     let right = json!({ "ticket": shown["ticket"], "code": tablet.code() });
-    assert_eq!(program.asks("POST", "authenticators/confirm", right)["signed_in"], true);
+    assert_eq!(
+        program.asks("POST", "authenticators/confirm", right)["signed_in"],
+        true
+    );
     elsewhere.is_refused("GET", "account", Value::Null, 401, "signed_out");
     let listed = program.asks("GET", "authenticators", Value::Null);
     assert_eq!(listed["authenticators"].as_array().map(Vec::len), Some(2));
-    assert_eq!(program.asks("DELETE", "authenticators/my%20tablet", Value::Null)["signed_in"], true);
-    let last = text(&program.asks("GET", "authenticators", Value::Null)["authenticators"][0], "name");
-    program.is_refused("DELETE", &format!("authenticators/{last}"), Value::Null, 409, "last_authenticator");
+    assert_eq!(
+        program.asks("DELETE", "authenticators/my%20tablet", Value::Null)["signed_in"],
+        true
+    );
+    let last = text(
+        &program.asks("GET", "authenticators", Value::Null)["authenticators"][0],
+        "name",
+    );
+    program.is_refused(
+        "DELETE",
+        &format!("authenticators/{last}"),
+        Value::Null,
+        409,
+        "last_authenticator",
+    );
 
     // sessions
     host.clock.forward(30);
     elsewhere.signs_in(&alice, &phone.code());
     let sessions = program.asks("GET", "sessions", Value::Null);
-    let other = sessions["sessions"].as_array().and_then(|all| all.iter().find(|one| one["own"] == false));
+    let other = sessions["sessions"]
+        .as_array()
+        .and_then(|all| all.iter().find(|one| one["own"] == false));
     let other = text(other.expect("two sessions"), "id");
     program.does("DELETE", &format!("sessions/{other}"), Value::Null);
     elsewhere.is_refused("GET", "account", Value::Null, 401, "signed_out");
 
     // the password, and the end
     let new = "correct horse battery staple";
-    program.is_refused("PUT", "password", json!({ "new": "short" }), 422, "unreadable");
-    assert_eq!(program.asks("PUT", "password", json!({ "new": new }))["signed_in"], true);
+    program.is_refused(
+        "PUT",
+        "password",
+        json!({ "new": "short" }),
+        422,
+        "unreadable",
+    );
+    assert_eq!(
+        program.asks("PUT", "password", json!({ "new": new }))["signed_in"],
+        true
+    );
     elsewhere.is_refused("POST", "sign-in", credentials, 401, "refused");
-    assert_eq!(program.asks("DELETE", "second-factor", Value::Null)["signed_in"], true);
-    assert_eq!(program.asks("GET", "account", Value::Null)["second_factor"], "off");
+    assert_eq!(
+        program.asks("DELETE", "second-factor", Value::Null)["signed_in"],
+        true
+    );
+    assert_eq!(
+        program.asks("GET", "account", Value::Null)["second_factor"],
+        "off"
+    );
     program.does("POST", "sign-out", json!({ "everywhere": true }));
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
 
@@ -303,5 +517,8 @@ fn on_a_path_of_the_protected_host_each_critical_act_takes_its_own_proof() {
     program.is_refused("POST", "app-passwords", new("two"), 403, "code_used");
     host.clock.forward(30);
     let proof = json!({ "password": alice.password, "code": phone.code() });
-    assert_eq!(program.asks("DELETE", "second-factor", proof)["signed_in"], true);
+    assert_eq!(
+        program.asks("DELETE", "second-factor", proof)["signed_in"],
+        true
+    );
 }

@@ -35,18 +35,39 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         led.is_refused("POST", "sign-in", credentials, 403, "foreign_origin");
     }
     // no other site's page reads an answer
-    let asked =
-        program.visitor.with("Origin: https://evil.example").with("Access-Control-Request-Method: DELETE");
+    let asked = program
+        .visitor
+        .with("Origin: https://evil.example")
+        .with("Access-Control-Request-Method: DELETE");
     let preflight = asked.calls("OPTIONS", &sessions, "");
-    assert_eq!((preflight.status, preflight.header("allow")), (405, "GET, HEAD, DELETE"));
-    assert!(!preflight.headers.iter().any(|(name, _)| name.starts_with("access-control")), "{preflight:?}");
+    assert_eq!(
+        (preflight.status, preflight.header("allow")),
+        (405, "GET, HEAD, DELETE")
+    );
+    assert!(
+        !preflight
+            .headers
+            .iter()
+            .any(|(name, _)| name.starts_with("access-control")),
+        "{preflight:?}"
+    );
 
-    let form = program.visitor.sends(&format!("{}api/v1/sign-out", web.pages), &[("everywhere", "true")]);
+    let form = program.visitor.sends(
+        &format!("{}api/v1/sign-out", web.pages),
+        &[("everywhere", "true")],
+    );
     assert_eq!(form.status, 415, "{form:?}");
     let plain = Program::of(&web, program.visitor.with("Content-Type: text/plain"));
-    plain.is_refused("POST", "sign-out", json!({ "everywhere": true }), 415, "unsupported_media_type");
+    plain.is_refused(
+        "POST",
+        "sign-out",
+        json!({ "everywhere": true }),
+        415,
+        "unsupported_media_type",
+    );
 
-    let sign_in = |body: &str| Visitor::new().calls("POST", &format!("{}api/v1/sign-in", web.pages), body);
+    let sign_in =
+        |body: &str| Visitor::new().calls("POST", &format!("{}api/v1/sign-in", web.pages), body);
     let deep = format!("{{\"user\":{}", "[".repeat(10_000));
     let large = json!({ "user": "alice", "password": "x".repeat(17_000) }).to_string();
     for (body, status) in [
@@ -55,9 +76,18 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
         ("null", 400),
         ("\u{feff}{}", 400),
         ("{\"user\":\"alice\"}", 422),
-        ("{\"user\":\"alice\",\"user\":\"bob\",\"password\":\"x\"}", 422),
-        ("{\"user\":\"alice\",\"password\":\"hunter2hunter2\",\"admin\":true}", 422),
-        ("{\"user\":\"alice\",\"password\":[\"hunter2hunter2\"]}", 422),
+        (
+            "{\"user\":\"alice\",\"user\":\"bob\",\"password\":\"x\"}",
+            422,
+        ),
+        (
+            "{\"user\":\"alice\",\"password\":\"hunter2hunter2\",\"admin\":true}",
+            422,
+        ),
+        (
+            "{\"user\":\"alice\",\"password\":[\"hunter2hunter2\"]}",
+            422,
+        ),
         (&deep, 422),
     ] {
         let reply = sign_in(body);
@@ -69,11 +99,18 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
     assert_eq!(sign_in(&large).status, 413);
     let straight = Wire::open().asks(
         "POST /api/v1/sign-in",
-        &["Host: auth.example.test:8443", &format!("X-Postern-Proxy: {PROOF}"), "X-Real-IP: 192.0.2.7"],
+        &[
+            "Host: auth.example.test:8443",
+            &format!("X-Postern-Proxy: {PROOF}"),
+            "X-Real-IP: 192.0.2.7",
+        ],
         &large,
     );
     let straight = straight.expect("an answer");
-    assert_eq!((straight.status, straight.header("content-type")), (413, "application/problem+json"));
+    assert_eq!(
+        (straight.status, straight.header("content-type")),
+        (413, "application/problem+json")
+    );
     for (method, path, status, code) in [
         ("GET", "", 404, "not_found"),
         ("GET", "account/", 404, "not_found"),
@@ -83,7 +120,11 @@ fn what_another_site_sends_and_what_is_no_json_changes_nothing() {
     ] {
         program.is_refused(method, path, Value::Null, status, code);
     }
-    assert_eq!(program.asks("GET", "account", Value::Null)["sessions"], 1, "she is signed in as before");
+    assert_eq!(
+        program.asks("GET", "account", Value::Null)["sessions"],
+        1,
+        "she is signed in as before"
+    );
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
@@ -98,17 +139,31 @@ fn no_token_opens_what_another_is_for() {
     bob.has_a_password();
     let (hers, his) = (alice.enrols(), bob.enrols());
     let bearing = |cookies: &[(&str, &str)]| {
-        let line: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        Program::of(&web, Visitor::new().with(&format!("Cookie: {}", line.join("; "))))
+        let line: Vec<String> = cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        Program::of(
+            &web,
+            Visitor::new().with(&format!("Cookie: {}", line.join("; "))),
+        )
     };
 
     let program = Program::new(&web);
-    program.asks("POST", "sign-in", json!({ "user": "alice", "password": alice.password }));
+    program.asks(
+        "POST",
+        "sign-in",
+        json!({ "user": "alice", "password": alice.password }),
+    );
     let login = program.visitor.cookie(LOGIN);
     program.asks("POST", "sign-in/code", json!({ "code": hers.code() }));
     let session = program.visitor.cookie(SESSION);
     host.clock.forward(30);
-    program.does("POST", "step-up", json!({ "password": alice.password, "code": hers.code() }));
+    program.does(
+        "POST",
+        "step-up",
+        json!({ "password": alice.password, "code": hers.code() }),
+    );
     let step_up = program.visitor.cookie(STEP_UP);
     program.asks("POST", "second-factor/replacement", Value::Null);
     let setup = program.visitor.cookie(SETUP);
@@ -127,11 +182,20 @@ fn no_token_opens_what_another_is_for() {
     }
     for token in [&session, &login, &setup, &ticket] {
         let both = bearing(&[(SESSION, &session), (STEP_UP, token)]);
-        both.is_refused("POST", "recovery-codes", Value::Null, 403, "step_up_required");
+        both.is_refused(
+            "POST",
+            "recovery-codes",
+            Value::Null,
+            403,
+            "step_up_required",
+        );
     }
     // header tokens are off
     for token in [&session, &login, &step_up] {
-        let bearer = Program::of(&web, Visitor::new().with(&format!("Authorization: Bearer {token}")));
+        let bearer = Program::of(
+            &web,
+            Visitor::new().with(&format!("Authorization: Bearer {token}")),
+        );
         bearer.is_refused("GET", "account", Value::Null, 401, "signed_out");
     }
 
@@ -140,15 +204,36 @@ fn no_token_opens_what_another_is_for() {
     robber.signs_in(&bob, &his.code());
     let robbers = robber.visitor.cookie(SESSION);
     let both = bearing(&[(SESSION, &robbers), (STEP_UP, &step_up)]);
-    both.is_refused("DELETE", "second-factor", Value::Null, 403, "step_up_required");
-    let right = json!({ "ticket": ticket, "code": Phone::scans(&text(&shown, "otpauth_url")).code() });
+    both.is_refused(
+        "DELETE",
+        "second-factor",
+        Value::Null,
+        403,
+        "step_up_required",
+    );
+    let right =
+        json!({ "ticket": ticket, "code": Phone::scans(&text(&shown, "otpauth_url")).code() });
     robber.is_refused("POST", "authenticators/confirm", right, 409, "stale");
-    robber.is_refused("POST", "recovery-codes/keep", json!({ "ticket": ticket }), 409, "stale");
+    robber.is_refused(
+        "POST",
+        "recovery-codes/keep",
+        json!({ "ticket": ticket }),
+        409,
+        "stale",
+    );
 
     // what is hers has no name for him
-    program.asks("POST", "app-passwords", json!({ "name": "files", "scope": ["web:app.example.test"] }));
+    program.asks(
+        "POST",
+        "app-passwords",
+        json!({ "name": "files", "scope": ["web:app.example.test"] }),
+    );
     host.clock.forward(30);
-    robber.does("POST", "step-up", json!({ "password": bob.password, "code": his.code() }));
+    robber.does(
+        "POST",
+        "step-up",
+        json!({ "password": bob.password, "code": his.code() }),
+    );
     let listed = program.asks("GET", "sessions", Value::Null);
     let id = text(&listed["sessions"][0], "id");
     for path in [
@@ -162,7 +247,11 @@ fn no_token_opens_what_another_is_for() {
     }
     let all = program.asks("GET", "account", Value::Null);
     assert_eq!(
-        (&all["app_passwords"], &all["sessions"], &all["authenticators"]),
+        (
+            &all["app_passwords"],
+            &all["sessions"],
+            &all["authenticators"]
+        ),
         (&json!(1), &json!(1), &json!(1))
     );
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());

@@ -18,7 +18,12 @@ const UNASKED: &str = "positive_data_acceptance,allow_header_conformance";
 #[track_caller]
 fn is_kept(choices: &[&str]) {
     let mut schemathesis = Command::new("timeout");
-    schemathesis.args(["120", "/usr/local/bin/schemathesis", "run", &format!("{GATE}/openapi.json")]);
+    schemathesis.args([
+        "120",
+        "/usr/local/bin/schemathesis",
+        "run",
+        &format!("{GATE}/openapi.json"),
+    ]);
     schemathesis.args([
         "--url",
         GATE,
@@ -28,12 +33,28 @@ fn is_kept(choices: &[&str]) {
         "coverage,fuzzing",
         "--continue-on-failure",
     ]);
-    schemathesis.args(["--generation-database", "none", "--workers", "1", "--warnings", "off"]);
+    schemathesis.args([
+        "--generation-database",
+        "none",
+        "--workers",
+        "1",
+        "--warnings",
+        "off",
+    ]);
     schemathesis.args(["--generation-with-security-parameters", "false"]);
-    schemathesis.args(["-H", "Host: auth.example.test:8443"]).args(choices);
-    let output = schemathesis.current_dir("/tmp").output().expect("schemathesis runs; tests/run installs it");
+    schemathesis
+        .args(["-H", "Host: auth.example.test:8443"])
+        .args(choices);
+    let output = schemathesis
+        .current_dir("/tmp")
+        .output()
+        .expect("schemathesis runs; tests/run installs it");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// P1
@@ -52,9 +73,17 @@ fn every_answer_is_as_the_document_says() {
     web.gate.restart();
     let program = Program::new(&web);
     program.signs_in(&alice, &phone.code());
-    let cookie = format!("Cookie: __Secure-postern={}", program.visitor.cookie("__Secure-postern"));
+    let cookie = format!(
+        "Cookie: __Secure-postern={}",
+        program.visitor.cookie("__Secure-postern")
+    );
     // what would sign her out comes in the other round; ids that were answered are tried
-    let people = ["--exclude-checks", UNASKED, "--exclude-path-regex", ADMINISTRATION];
+    let people = [
+        "--exclude-checks",
+        UNASKED,
+        "--exclude-path-regex",
+        ADMINISTRATION,
+    ];
     let stays = [
         "--exclude-path",
         "/sign-out",
@@ -63,19 +92,37 @@ fn every_answer_is_as_the_document_says() {
         "--exclude-operation-id",
         "delete_sessions_id",
     ];
-    is_kept(&[&["-H", &cookie, "--max-examples", "20"], &stays[..], &people].concat());
+    is_kept(
+        &[
+            &["-H", &cookie, "--max-examples", "20"],
+            &stays[..],
+            &people,
+        ]
+        .concat(),
+    );
     let account = program.asks("GET", "account", Value::Null);
-    assert_eq!(account["second_factor"], "on", "she is signed in as before, and nothing was turned off");
+    assert_eq!(
+        account["second_factor"], "on",
+        "she is signed in as before, and nothing was turned off"
+    );
     is_kept(&[&["--max-examples", "10"], &people[..]].concat());
 
     takes_programs(&mut web, "");
     let shown = format!("Authorization: Bearer {SECRET}");
     // it would show wrong secrets, until nobody there is listened to any more
     let unasked = format!("{UNASKED},ignored_auth");
-    let programs = ["--exclude-checks", &unasked, "--include-path-regex", ADMINISTRATION];
+    let programs = [
+        "--exclude-checks",
+        &unasked,
+        "--include-path-regex",
+        ADMINISTRATION,
+    ];
     is_kept(&[&["-H", &shown, "--max-examples", "20"], &programs[..]].concat());
     let administrator = Program::of(&web, web_administration::program(SECRET));
     let found = administrator.asks("GET", "administration/accounts", Value::Null);
-    assert_eq!(found["accounts"][0]["account"], "alice", "it was let in: {found}");
+    assert_eq!(
+        found["accounts"][0]["account"], "alice",
+        "it was let in: {found}"
+    );
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }

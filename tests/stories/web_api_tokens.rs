@@ -22,7 +22,12 @@ pub(crate) fn switch_on(web: &mut Web) {
 }
 
 fn bearing(web: &Web, headers: &[&str]) -> Program {
-    Program::of(web, headers.iter().fold(Visitor::new(), |visitor, header| visitor.with(header)))
+    Program::of(
+        web,
+        headers
+            .iter()
+            .fold(Visitor::new(), |visitor, header| visitor.with(header)),
+    )
 }
 
 fn bearer(token: &str) -> String {
@@ -53,12 +58,21 @@ fn where_header_tokens_are_off_none_is_given_and_none_is_read() {
     assert!(refused.all("www-authenticate").is_empty());
     host.clock.forward(30);
     let program = Program::new(&web);
-    for (path, body) in [("sign-in", credentials), ("sign-in/code", json!({ "code": phone.code() }))] {
+    for (path, body) in [
+        ("sign-in", credentials),
+        ("sign-in/code", json!({ "code": phone.code() })),
+    ] {
         let answer = program.asks("POST", path, body);
         assert!(answer.get("tokens").is_none(), "{answer}");
     }
     // a cookie is as good with headers that nobody reads
-    let both = Program::of(&web, program.visitor.with(&bearer(&access)).with("Postern-Setup: nonsense"));
+    let both = Program::of(
+        &web,
+        program
+            .visitor
+            .with(&bearer(&access))
+            .with("Postern-Setup: nonsense"),
+    );
     assert_eq!(both.asks("GET", "account", Value::Null)["user"], "alice");
 }
 
@@ -79,14 +93,20 @@ fn a_session_goes_on_by_refresh_tokens_until_its_end_and_not_beyond() {
     assert_eq!(program.asks("GET", "account", Value::Null)["user"], "alice");
     host.clock.forward(1);
     let refused = program.is_refused("GET", "account", Value::Null, 401, "signed_out");
-    assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"sign-in\"");
+    assert_eq!(
+        refused.header("www-authenticate"),
+        "Bearer realm=\"sign-in\""
+    );
     refreshes(&program);
     assert_eq!(program.asks("GET", "account", Value::Null)["user"], "alice");
 
     host.clock.forward(12 * 3600 - 900 - 60);
     refreshes(&program);
     let left: u64 = program.token("expires_in").parse().expect("seconds");
-    assert!((30..=60).contains(&left), "{left} s are left of twelve hours");
+    assert!(
+        (30..=60).contains(&left),
+        "{left} s are left of twelve hours"
+    );
     assert_eq!(program.asks("GET", "account", Value::Null)["user"], "alice");
     host.clock.forward(60);
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
@@ -117,15 +137,30 @@ fn a_refresh_token_that_is_used_again_ends_the_session() {
         let shown = json!({ "refresh_token": robbed.token("refresh_token") });
         robbed.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
     }
-    assert_eq!(other.asks("GET", "account", Value::Null)["sessions"], 1, "her other session goes on");
+    assert_eq!(
+        other.asks("GET", "account", Value::Null)["sessions"],
+        1,
+        "her other session goes on"
+    );
 
     let log = web.gate.log();
-    assert!(log.contains("refused cause=refresh-token-used address="), "{log}");
+    assert!(
+        log.contains("refused cause=refresh-token-used address="),
+        "{log}"
+    );
     for token in ["access_token", "refresh_token", "sign_in_token"] {
-        assert!(!log.contains(&program.token(token)), "{token} stands in the log");
+        assert!(
+            !log.contains(&program.token(token)),
+            "{token} stands in the log"
+        );
     }
-    let events = testhost::Postern::call("log alice --event session-revoked").does().out;
-    assert!(events.contains("an old refresh token was used after a newer one"), "{events}");
+    let events = testhost::Postern::call("log alice --event session-revoked")
+        .does()
+        .out;
+    assert!(
+        events.contains("an old refresh token was used after a newer one"),
+        "{events}"
+    );
 }
 
 /// P2: headers come before cookies, and no token is good for what another is.
@@ -157,16 +192,30 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     ] {
         let both = Program::of(&web, browser.visitor.with(&header));
         let refused = both.is_refused("GET", "account", Value::Null, 401, "signed_out");
-        assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"sign-in\"");
+        assert_eq!(
+            refused.header("www-authenticate"),
+            "Bearer realm=\"sign-in\""
+        );
     }
     // another scheme is none of ours
-    let both = Program::of(&web, browser.visitor.with("Authorization: Basic YWxpY2U6eA=="));
+    let both = Program::of(
+        &web,
+        browser.visitor.with("Authorization: Basic YWxpY2U6eA=="),
+    );
     assert_eq!(both.asks("GET", "account", Value::Null)["user"], "alice");
     // two are one too many, where a proxy lets them through
     let (once, proof) = (bearer(&access), format!("X-Postern-Proxy: {PROOF}"));
-    let common = ["Host: auth.example.test:8443", &proof, "X-Real-IP: 192.0.2.7", &once];
-    let straight =
-        |headers: &[&str]| Wire::open().asks("GET /api/v1/account", headers, "").expect("an answer");
+    let common = [
+        "Host: auth.example.test:8443",
+        &proof,
+        "X-Real-IP: 192.0.2.7",
+        &once,
+    ];
+    let straight = |headers: &[&str]| {
+        Wire::open()
+            .asks("GET /api/v1/account", headers, "")
+            .expect("an answer")
+    };
     assert_eq!(straight(&common).status, 200);
     assert_eq!(straight(&[&common[..], &[&once]].concat()).status, 401);
     // a token is no cookie
@@ -179,7 +228,10 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
         program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");
     }
     // nor does it open an application, or a page
-    assert_eq!(Visitor::new().with(&bearer(&access)).fetches(APP).status, 401);
+    assert_eq!(
+        Visitor::new().with(&bearer(&access)).fetches(APP).status,
+        401
+    );
     let page = Visitor::new().with(&bearer(&access)).loads(&web.pages);
     assert!(!page.body.contains("alice"), "{page:?}");
 
@@ -191,15 +243,35 @@ fn a_request_is_by_its_headers_or_by_its_cookies_and_a_token_serves_its_purpose_
     host.clock.forward(30);
     let proof = json!({ "password": alice.password, "code": phone.code() });
     let proved = browser.asks("POST", "step-up", proof);
-    assert!(!text(&proved["tokens"], "step_up_token").is_empty(), "{proved}");
-    let step_up = format!("Postern-Step-Up: {}", browser.visitor.cookie("__Host-postern-step-up"));
+    assert!(
+        !text(&proved["tokens"], "step_up_token").is_empty(),
+        "{proved}"
+    );
+    let step_up = format!(
+        "Postern-Step-Up: {}",
+        browser.visitor.cookie("__Host-postern-step-up")
+    );
     let both = bearing(&web, &[&bearer(&access), &step_up]);
-    both.is_refused("DELETE", "second-factor", Value::Null, 403, "step_up_required");
+    both.is_refused(
+        "DELETE",
+        "second-factor",
+        Value::Null,
+        403,
+        "step_up_required",
+    );
 
     // and what is revoked is over at once
     let listed = browser.asks("GET", "sessions", Value::Null);
-    let others = listed["sessions"].as_array().expect("a list").iter().find(|one| one["own"] == false);
-    browser.does("DELETE", &format!("sessions/{}", text(others.expect("the program's"), "id")), Value::Null);
+    let others = listed["sessions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|one| one["own"] == false);
+    browser.does(
+        "DELETE",
+        &format!("sessions/{}", text(others.expect("the program's"), "id")),
+        Value::Null,
+    );
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
     let shown = json!({ "refresh_token": refresh });
     program.is_refused("POST", "sign-in/refresh", shown, 401, "signed_out");

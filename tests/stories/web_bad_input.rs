@@ -57,7 +57,13 @@ fn odd_contract_headers_are_denied() {
     };
     let allowed = with(9, None, &[&format!("Cookie: {cookie}")]);
     let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
-    assert_eq!(Wire::open().asks("GET /check/nginx", &allowed, "").expect("an answer").status, 200);
+    assert_eq!(
+        Wire::open()
+            .asks("GET /check/nginx", &allowed, "")
+            .expect("an answer")
+            .status,
+        200
+    );
 
     let traefik = [
         "X-Forwarded-Method: GET",
@@ -71,7 +77,14 @@ fn odd_contract_headers_are_denied() {
         is_denied(&cookie, &with(number, None, &[]));
         is_denied(&cookie, &with(number, None, &traefik));
         is_denied(&cookie, &with(number, Some(&format!("{name}:")), &[]));
-        is_denied(&cookie, &with(number, Some(&format!("{name}: {}", "x".repeat(20_000))), &[]));
+        is_denied(
+            &cookie,
+            &with(
+                number,
+                Some(&format!("{name}: {}", "x".repeat(20_000))),
+                &[],
+            ),
+        );
         is_denied(&cookie, &with(9, None, &[good]));
         is_denied(&cookie, &with(9, None, &[&format!("{name}: a, b")]));
         for odd in ["\0", "\u{1}", "\u{7f}", "ü", "%zz", "a b"] {
@@ -90,7 +103,10 @@ fn odd_contract_headers_are_denied() {
         "https://app.example.test:8443/\0",
         "https://app.example.test, https://app.example.test:8443/",
     ] {
-        is_denied(&cookie, &with(1, Some(&format!("X-Original-URL: {url}")), &[]));
+        is_denied(
+            &cookie,
+            &with(1, Some(&format!("X-Original-URL: {url}")), &[]),
+        );
     }
     for odd in [
         &format!("a={cookie}"),
@@ -104,18 +120,37 @@ fn odd_contract_headers_are_denied() {
         is_denied(odd, &with(9, None, &[]));
     }
     // the same twice is no contradiction, and a comma or a line between two cookies hides neither
-    for clear in [format!("{cookie}; {cookie}"), format!("a=1, {cookie}"), format!("{cookie}\r\nCookie: a=1")]
-    {
+    for clear in [
+        format!("{cookie}; {cookie}"),
+        format!("a=1, {cookie}"),
+        format!("{cookie}\r\nCookie: a=1"),
+    ] {
         let answer = Wire::open().checks(&[&format!("Cookie: {clear}")]);
-        assert_eq!((answer.status, answer.header("remote-user")), (200, "alice"), "{clear}: {answer:?}");
+        assert_eq!(
+            (answer.status, answer.header("remote-user")),
+            (200, "alice"),
+            "{clear}: {answer:?}"
+        );
     }
     let many: Vec<String> = (0..200).map(|n| format!("X-{n}: 1")).collect();
-    is_denied(&cookie, &with(1, None, &many.iter().map(String::as_str).collect::<Vec<_>>()));
+    is_denied(
+        &cookie,
+        &with(
+            1,
+            None,
+            &many.iter().map(String::as_str).collect::<Vec<_>>(),
+        ),
+    );
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 
     // 200 cookies are many, and not too many
     let many: String = (0..200).map(|n| format!("c{n}={n}; ")).collect();
-    assert_eq!(Wire::open().checks(&[&format!("Cookie: {many}{cookie}")]).status, 200);
+    assert_eq!(
+        Wire::open()
+            .checks(&[&format!("Cookie: {many}{cookie}")])
+            .status,
+        200
+    );
 }
 
 /// Through the proxies: whatever a client sends, the check itself never fails with 5xx.
@@ -156,22 +191,39 @@ fn odd_requests_through_the_proxies_are_refused_or_served() {
         }
         web.application.arrived();
         let target = |target: &str| format!("--request-target {target}");
-        let absolute =
-            ["https://evil.test/", "https://app.example.test:8443/x", "http://auth.example.test/", "*", "x"];
+        let absolute = [
+            "https://evil.test/",
+            "https://app.example.test:8443/x",
+            "http://auth.example.test/",
+            "*",
+            "x",
+        ];
         for request in absolute {
             let words = target(request);
             let (option, value) = words.split_once(' ').expect("two words");
             for http in ["--http1.1", "--http2"] {
-                let answer = bare.option(option).option(value).option(http).loads(&format!("{APP}/"));
-                assert!(answer.status < 500, "{front:?} {request} {http}: {answer:?}");
+                let answer = bare
+                    .option(option)
+                    .option(value)
+                    .option(http)
+                    .loads(&format!("{APP}/"));
+                assert!(
+                    answer.status < 500,
+                    "{front:?} {request} {http}: {answer:?}"
+                );
             }
         }
         web.application.got_nothing();
-        for odd in
-            [format!("a={cookie}"), format!("a={cookie}, b=1"), "b=".to_owned() + &"b".repeat(64 * 1024)]
-        {
+        for odd in [
+            format!("a={cookie}"),
+            format!("a={cookie}, b=1"),
+            "b=".to_owned() + &"b".repeat(64 * 1024),
+        ] {
             for http in ["--http1.1", "--http2"] {
-                let answer = bare.with(&format!("Cookie: {odd}")).option(http).loads(&format!("{APP}/"));
+                let answer = bare
+                    .with(&format!("Cookie: {odd}"))
+                    .option(http)
+                    .loads(&format!("{APP}/"));
                 assert!(
                     [0, 302, 400, 401, 431].contains(&answer.status),
                     "{front:?} {http} {} {answer:?}",
@@ -214,13 +266,23 @@ fn nobody_is_sent_to_foreign_hosts() {
         ("https:///evil.test/", "/"),
         ("https://[::1]/", "/"),
         (&long, APP),
-        ("https://app.example.test:8443/a?b=c#d", "https://app.example.test:8443/a?b=c#d"),
+        (
+            "https://app.example.test:8443/a?b=c#d",
+            "https://app.example.test:8443/a?b=c#d",
+        ),
     ] {
         host.clock.forward(30);
         let visitor = Visitor::new();
-        visitor.sends(&sign_in, &[("rd", rd), ("user", "alice"), ("password", &alice.password)]);
+        visitor.sends(
+            &sign_in,
+            &[("rd", rd), ("user", "alice"), ("password", &alice.password)],
+        );
         let entered = visitor.code(&web.pages, &phone.code(), "");
-        assert_eq!((entered.status, entered.header("location")), (303, back), "{rd}: {entered:?}");
+        assert_eq!(
+            (entered.status, entered.header("location")),
+            (303, back),
+            "{rd}: {entered:?}"
+        );
         assert_eq!(entered.all("set-cookie").len(), 2, "{rd}: {entered:?}");
     }
 }
@@ -231,15 +293,28 @@ fn forms_over_the_limit_and_odd_ones_are_refused() {
     let host = Host::fresh();
     let (web, ..) = signed_in(&host, Front::Nginx);
     let proof = format!("X-Postern-Proxy: {PROOF}");
-    let lines = ["Host: auth.example.test:8443", &proof, "X-Real-IP: 192.0.2.7"];
+    let lines = [
+        "Host: auth.example.test:8443",
+        &proof,
+        "X-Real-IP: 192.0.2.7",
+    ];
     let form = "Content-Type: application/x-www-form-urlencoded";
     let with = |more: &[&'static str]| [&lines[..], more].concat();
     let status = |request: &str, headers: &[&str], body: &str| {
-        Wire::open().asks(request, headers, body).map_or(0, |answer| answer.status)
+        Wire::open()
+            .asks(request, headers, body)
+            .map_or(0, |answer| answer.status)
     };
     let large = format!("user={}", "a".repeat(17 * 1024));
     assert_eq!(status("POST /sign-in", &with(&[form]), &large), 413);
-    assert_eq!(status("POST /sign-in", &with(&["Content-Type: application/json"]), "{}"), 415);
+    assert_eq!(
+        status(
+            "POST /sign-in",
+            &with(&["Content-Type: application/json"]),
+            "{}"
+        ),
+        415
+    );
     assert_eq!(status("DELETE /sign-in", &with(&[]), ""), 405);
     assert_eq!(status("GET /nowhere", &with(&[]), ""), 404);
     assert_eq!(status("GET http://evil.test/sign-in", &with(&[]), ""), 421);
@@ -267,7 +342,10 @@ fn a_gate_that_cannot_start_says_why() {
     let (mut web, ..) = signed_in(&host, Front::Nginx);
     let text = std::fs::read_to_string(testhost::CONFIG).expect("postern.toml");
     let ends = |mut gate: Command, status: i32, words: &str| {
-        let said = gate.arg("/usr/bin/postern-gate").output().expect("the gate can be called");
+        let said = gate
+            .arg("/usr/bin/postern-gate")
+            .output()
+            .expect("the gate can be called");
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         assert_eq!(said.status.code(), Some(status), "{text}");
         assert!(text.contains(words) && !text.contains("panicked"), "{text}");
@@ -284,31 +362,48 @@ fn a_gate_that_cannot_start_says_why() {
     web.gate.crash();
     let stranger = || {
         let mut stranger = within("10");
-        stranger.args(["setpriv", "--reuid=postern-gate", "--regid=postern", "--clear-groups"]);
+        stranger.args([
+            "setpriv",
+            "--reuid=postern-gate",
+            "--regid=postern",
+            "--clear-groups",
+        ]);
         stranger
     };
     ends(stranger(), 1, "enable --now postern-gate.socket");
     finished(Command::new("install").args(["-d", "-o", "postern-gate", "/run/postern-tests/gate"]));
-    host.configure(&text.replace("[gate]\n", "[gate]\nlisten = [\"unix:/run/postern-tests/gate/sock\"]\n"));
+    host.configure(&text.replace(
+        "[gate]\n",
+        "[gate]\nlisten = [\"unix:/run/postern-tests/gate/sock\"]\n",
+    ));
     ends(stranger(), 1, "make the gate's user a member of it");
     host.configure(&text);
     finished(Command::new("groupmod").args(["--new-name", "renamed", "postern-proxy"]));
     fails("make it with groupadd --system postern-proxy");
     finished(Command::new("groupmod").args(["--new-name", "postern-proxy", "renamed"]));
     for (listen, words) in [
-        ("tcp:127.0.0.1:8443", "127.0.0.1:8443: Address already in use"),
+        (
+            "tcp:127.0.0.1:8443",
+            "127.0.0.1:8443: Address already in use",
+        ),
         ("tls:127.0.0.1:9443", "gate.tls"),
         ("unix:/nowhere/gate.sock", "/nowhere/gate.sock"),
     ] {
         host.configure(&text.replace("[gate]\n", &format!("[gate]\nlisten = [\"{listen}\"]\n")));
         fails(words);
     }
-    let tls = "[gate.tls]\ncert_file = \"/etc/postern/none.crt\"\nkey_file = \"/etc/postern/none.key\"\n";
-    host.configure(&(text.replace("[gate]\n", "[gate]\nlisten = [\"tls:127.0.0.1:9443\"]\n") + tls));
+    let tls =
+        "[gate.tls]\ncert_file = \"/etc/postern/none.crt\"\nkey_file = \"/etc/postern/none.key\"\n";
+    host.configure(
+        &(text.replace("[gate]\n", "[gate]\nlisten = [\"tls:127.0.0.1:9443\"]\n") + tls),
+    );
     is_misconfigured("/etc/postern/none.crt");
     host.configure(&text.replace("proxy.secret", "none.secret"));
     is_misconfigured("/etc/postern/none.secret");
-    host.configure(&text.replace("cookie_domain = \"example.test\"", "cookie_domain = \"example.org\""));
+    host.configure(&text.replace(
+        "cookie_domain = \"example.test\"",
+        "cookie_domain = \"example.org\"",
+    ));
     is_misconfigured("gate.cookie_domain");
     host.configure(&text);
     web.gate.restart();

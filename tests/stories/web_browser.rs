@@ -17,33 +17,69 @@ fn a_day_at(front: Front, place: Place) {
     let browser = Chromium::start();
     let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
 
-    browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("Verification code");
-    browser.clicks("[name=trust]").enters_code(&phone.code()).arrives_at("The application");
+    browser
+        .opens(&asked)
+        .enters_password("alice", &alice.password)
+        .arrives_at("Verification code");
+    browser
+        .clicks("[name=trust]")
+        .enters_code(&phone.code())
+        .arrives_at("The application");
     assert_eq!(browser.url(), asked, "{front:?} {place:?}");
     let got = web.application.got();
-    assert_eq!((got.value("Remote-User"), got.value("Cookie")), ("alice", ""));
+    assert_eq!(
+        (got.value("Remote-User"), got.value("Cookie")),
+        ("alice", "")
+    );
     let seen = browser.runs("return document.cookie");
-    assert_eq!(seen, json!(""), "scripts of the application see none of the gate's cookies");
+    assert_eq!(
+        seen,
+        json!(""),
+        "scripts of the application see none of the gate's cookies"
+    );
 
     // sign-out, and in again without a code
-    browser.opens(&web.pages).arrives_at("Your account").clicks(SIGN_OUT).arrives_at("Signed out");
-    browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("The application");
+    browser
+        .opens(&web.pages)
+        .arrives_at("Your account")
+        .clicks(SIGN_OUT)
+        .arrives_at("Signed out");
+    browser
+        .opens(&asked)
+        .enters_password("alice", &alice.password)
+        .arrives_at("The application");
     assert_eq!(browser.url(), asked);
 
     // two tabs at once stay trusted
-    browser.opens(&web.pages).arrives_at("Your account").clicks(SIGN_OUT).arrives_at("Signed out");
+    browser
+        .opens(&web.pages)
+        .arrives_at("Your account")
+        .clicks(SIGN_OUT)
+        .arrives_at("Signed out");
     let first = browser.tab();
     browser.opens(&asked).arrives_at("Sign in");
     let second = browser.opens_a_tab();
-    browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("The application");
-    browser.shows_tab(&first).enters_password("alice", &alice.password).arrives_at("The application");
-    browser.shows_tab(&second).opens(&asked).arrives_at("The application");
+    browser
+        .opens(&asked)
+        .enters_password("alice", &alice.password)
+        .arrives_at("The application");
+    browser
+        .shows_tab(&first)
+        .enters_password("alice", &alice.password)
+        .arrives_at("The application");
+    browser
+        .shows_tab(&second)
+        .opens(&asked)
+        .arrives_at("The application");
     let listed = Postern::call("browser list alice --json").does().json();
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
 
     // turned off: the open session is over, and the password alone is asked
     Postern::call("disable alice").does();
-    browser.opens(&asked).enters_password("alice", &alice.password).arrives_at("The application");
+    browser
+        .opens(&asked)
+        .enters_password("alice", &alice.password)
+        .arrives_at("The application");
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
@@ -83,11 +119,20 @@ fn a_code_used_at_one_door_is_refused_at_the_other() {
     let browser = Chromium::start();
 
     alice.with_key().enters_with(&phone.code());
-    browser.opens(APP).enters_password("alice", &alice.password).enters_code(&phone.code());
+    browser
+        .opens(APP)
+        .enters_password("alice", &alice.password)
+        .enters_code(&phone.code());
     browser.arrives_at("Verification code");
-    assert!(browser.reads("[role=alert]").contains("already"), "{}", browser.reads("[role=alert]"));
+    assert!(
+        browser.reads("[role=alert]").contains("already"),
+        "{}",
+        browser.reads("[role=alert]")
+    );
     host.clock.forward(30);
-    browser.enters_code(&phone.code()).arrives_at("The application");
+    browser
+        .enters_code(&phone.code())
+        .arrives_at("The application");
     alice.with_key().is_refused(&phone.code(), "already");
     drop(web);
 }
@@ -108,19 +153,35 @@ fn wrong_codes_meet_a_delay_and_a_recovery_code_opens() {
         browser.enters_code(&wrong).arrives_at("Verification code");
         assert_eq!(browser.reads("[role=alert]"), "That code is wrong");
     }
-    browser.enters_code(&phone.code()).arrives_at("Verification code");
-    assert!(browser.reads("[role=alert]").contains("wait 30"), "{}", browser.reads("[role=alert]"));
+    browser
+        .enters_code(&phone.code())
+        .arrives_at("Verification code");
+    assert!(
+        browser.reads("[role=alert]").contains("wait 30"),
+        "{}",
+        browser.reads("[role=alert]")
+    );
     // the field for digits has no room for it: a link leads to one that has
     browser.clicks("a[href*=other]").enters_answer(&recovery[0]);
-    browser.arrives_at("Signed in").clicks("a.button").arrives_at("The application");
+    browser
+        .arrives_at("Signed in")
+        .clicks("a.button")
+        .arrives_at("The application");
     drop(browser);
     let again = Chromium::start();
     again.opens(APP).enters_password("alice", &alice.password);
-    again.clicks("a[href*=other]").enters_answer(&recovery[0]).arrives_at("Verification code");
+    again
+        .clicks("a[href*=other]")
+        .enters_answer(&recovery[0])
+        .arrives_at("Verification code");
     host.clock.forward(60);
     let code = phone.code();
-    again.clicks("a[href$=code]").arrives_at("Verification code");
-    again.enters_code(&format!(" {}-{}", &code[..3], &code[3..])).arrives_at("The application");
+    again
+        .clicks("a[href$=code]")
+        .arrives_at("Verification code");
+    again
+        .enters_code(&format!(" {}-{}", &code[..3], &code[3..]))
+        .arrives_at("The application");
     drop(web);
 }
 
@@ -134,8 +195,14 @@ fn without_scripts_the_sign_in_takes_a_click_more() {
     alice.has_a_password();
     let phone = alice.enrols();
     let browser = Chromium::start();
-    browser.devtools("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
-    browser.opens(APP).enters_password("alice", &alice.password).enters_answer(&phone.code());
+    browser.devtools(
+        "Emulation.setScriptExecutionDisabled",
+        &json!({"value": true}),
+    );
+    browser
+        .opens(APP)
+        .enters_password("alice", &alice.password)
+        .enters_answer(&phone.code());
     browser.arrives_at("The application");
     drop(web);
 }
@@ -152,9 +219,15 @@ fn an_application_may_send_the_browser_elsewhere_after_the_sign_in() {
     let browser = Chromium::start();
     // the same server under a name that no rule of the gate's covers
     let elsewhere = format!("{APP}/elsewhere?https://127.0.0.1:8443/");
-    browser.opens(&elsewhere).enters_password("alice", &alice.password).enters_code(&phone.code());
+    browser
+        .opens(&elsewhere)
+        .enters_password("alice", &alice.password)
+        .enters_code(&phone.code());
     testhost::patiently("the browser is elsewhere", || {
-        Ok(browser.url().starts_with("https://127.0.0.1:8443/").then_some(()))
+        Ok(browser
+            .url()
+            .starts_with("https://127.0.0.1:8443/")
+            .then_some(()))
     });
     drop(web);
 }
@@ -182,8 +255,15 @@ fn forms_of_other_sites_are_refused() {
         let answer = forged.sends(&out, &[]);
         assert_eq!(answer.status, 403, "{header} {answer:?}");
     }
-    assert_eq!(visitor.loads(&format!("{APP}/")).status, 200, "still signed in");
+    assert_eq!(
+        visitor.loads(&format!("{APP}/")).status,
+        200,
+        "still signed in"
+    );
     let page = visitor.loads(&format!("{}sign-in", web.pages));
     assert_eq!(page.header("x-frame-options"), "DENY");
-    assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+    assert!(
+        page.header("content-security-policy")
+            .contains("frame-ancestors 'none'")
+    );
 }

@@ -2,7 +2,8 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Arrived, Front, Host, Person, Phone, Place, Postern, SOCKET, Visitor, Web, Wire, reconfigure,
+    APP, Arrived, Front, Host, Person, Phone, Place, Postern, SOCKET, Visitor, Web, Wire,
+    reconfigure,
 };
 
 const FRONTS: [Front; 2] = [Front::Nginx, Front::Traefik];
@@ -23,7 +24,10 @@ fn signed_in(host: &Host, front: Front, place: Place) -> (Web, Visitor, Person, 
 fn assert_clean(got: &Arrived) {
     let text = format!("{got:?}");
     for ours in ["Secure-postern", "Host-postern", testhost::PROOF] {
-        assert!(!text.contains(ours), "{ours} reached the application: {text}");
+        assert!(
+            !text.contains(ours),
+            "{ours} reached the application: {text}"
+        );
     }
 }
 
@@ -47,16 +51,28 @@ fn a_forged_identity_never_arrives() {
             for http in ["--http1.1", "--http2"] {
                 let answer = visitor.with(forged).with(forged).option(http).loads(&page);
                 // nginx refuses the very name and drops the others, Traefik takes it away
-                let refused = front == Front::Nginx && forged.to_lowercase().starts_with("remote-user");
-                assert_eq!(answer.status, if refused { 400 } else { 200 }, "{front:?} {forged} {answer:?}");
+                let refused =
+                    front == Front::Nginx && forged.to_lowercase().starts_with("remote-user");
+                assert_eq!(
+                    answer.status,
+                    if refused { 400 } else { 200 },
+                    "{front:?} {forged} {answer:?}"
+                );
                 for got in web.application.arrived() {
                     assert!(!refused, "{front:?} {forged} {got:?}");
-                    assert_eq!(got.value("Remote-User"), "alice", "{front:?} {forged} {got:?}");
+                    assert_eq!(
+                        got.value("Remote-User"),
+                        "alice",
+                        "{front:?} {forged} {got:?}"
+                    );
                 }
             }
         }
-        for (name, value) in [("Remote-Groups", "wheel"), ("Remote-Email", "root@x"), ("Remote-Name", "Root")]
-        {
+        for (name, value) in [
+            ("Remote-Groups", "wheel"),
+            ("Remote-Email", "root@x"),
+            ("Remote-Name", "Root"),
+        ] {
             visitor.with(&format!("{name}: {value}")).loads(&page);
             for got in web.application.arrived() {
                 assert_eq!((front, got.value(name)), (Front::Traefik, ""), "{got:?}");
@@ -70,14 +86,23 @@ fn a_forged_identity_never_arrives() {
             "X-Postern-Proxy",
             "close, REMOTE-USER",
         ] {
-            let answer = visitor.with(&format!("Connection: {dropped}")).option("--http1.1").loads(&page);
+            let answer = visitor
+                .with(&format!("Connection: {dropped}"))
+                .option("--http1.1")
+                .loads(&page);
             match front {
                 Front::Nginx => assert_eq!(answer.status, 400, "Connection: {dropped}: {answer:?}"),
                 // Traefik drops what the client named before it asks the gate, and nothing after
-                Front::Traefik => assert!([200, 302].contains(&answer.status), "{dropped}: {answer:?}"),
+                Front::Traefik => {
+                    assert!([200, 302].contains(&answer.status), "{dropped}: {answer:?}")
+                }
             }
             for got in web.application.arrived() {
-                assert_eq!(got.value("Remote-User"), "alice", "{front:?} Connection: {dropped}: {got:?}");
+                assert_eq!(
+                    got.value("Remote-User"),
+                    "alice",
+                    "{front:?} Connection: {dropped}: {got:?}"
+                );
                 assert_clean(&got);
             }
         }
@@ -96,7 +121,9 @@ fn a_forged_identity_never_arrives() {
             let stranger = Visitor::new().with(ours).loads(&format!("{APP}/asked"));
             assert_eq!(stranger.status, 302, "{front:?} {ours} {stranger:?}");
             assert!(
-                stranger.header("location").ends_with("?rd=https%3A%2F%2Fapp.example.test%3A8443%2Fasked"),
+                stranger
+                    .header("location")
+                    .ends_with("?rd=https%3A%2F%2Fapp.example.test%3A8443%2Fasked"),
                 "{stranger:?}"
             );
         }
@@ -108,36 +135,66 @@ fn a_forged_identity_never_arrives() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
-    for (front, place) in
-        [(Front::Nginx, Place::OwnHost), (Front::Nginx, Place::Path), (Front::Traefik, Place::Path)]
-    {
+    for (front, place) in [
+        (Front::Nginx, Place::OwnHost),
+        (Front::Nginx, Place::Path),
+        (Front::Traefik, Place::Path),
+    ] {
         let host = Host::fresh();
         let (web, visitor, ..) = signed_in(&host, front, place);
         let page = format!("{APP}/");
-        let cookies: Vec<_> =
-            visitor.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> = visitor
+            .cookies()
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let ours = cookies.join("; ");
         // the jar would send its own line beside the one written by hand
         let bare = Visitor::new();
 
-        let foreign: String = (0..7).map(|n| format!("c{n}={}; ", "v".repeat(1020))).collect();
+        let foreign: String = (0..7)
+            .map(|n| format!("c{n}={}; ", "v".repeat(1020)))
+            .collect();
         for http in ["--http1.1", "--http2"] {
-            for foreign in [foreign.as_str(), "", "theme=dark; q=\"a=b\"; ", "name=Jürgen; "] {
-                let answer = bare.with(&format!("Cookie: {foreign}{ours}")).option(http).loads(&page);
+            for foreign in [
+                foreign.as_str(),
+                "",
+                "theme=dark; q=\"a=b\"; ",
+                "name=Jürgen; ",
+            ] {
+                let answer = bare
+                    .with(&format!("Cookie: {foreign}{ours}"))
+                    .option(http)
+                    .loads(&page);
                 assert_eq!(answer.status, 200, "{front:?} {http} {foreign} {answer:?}");
                 let got = web.application.got();
                 assert_clean(&got);
-                assert_eq!(got.value("Cookie"), foreign.trim_end_matches("; "), "{front:?}");
+                assert_eq!(
+                    got.value("Cookie"),
+                    foreign.trim_end_matches("; "),
+                    "{front:?}"
+                );
             }
         }
         // a foreign Authorization is the application's
-        visitor.with("Authorization: Bearer of-the-application").loads(&page);
-        assert_eq!(web.application.got().value("Authorization"), "Bearer of-the-application");
+        visitor
+            .with("Authorization: Bearer of-the-application")
+            .loads(&page);
+        assert_eq!(
+            web.application.got().value("Authorization"),
+            "Bearer of-the-application"
+        );
 
         // a trusted browser's cookie alone opens nothing
         for name in ["browser", "login"] {
-            let others: Vec<_> = cookies.iter().filter(|cookie| cookie.contains(name)).cloned().collect();
-            let answer = bare.with(&format!("Cookie: {}", others.join("; "))).loads(&page);
+            let others: Vec<_> = cookies
+                .iter()
+                .filter(|cookie| cookie.contains(name))
+                .cloned()
+                .collect();
+            let answer = bare
+                .with(&format!("Cookie: {}", others.join("; ")))
+                .loads(&page);
             assert_eq!(answer.status, 302, "{front:?} {answer:?}");
         }
         web.application.got_nothing();
@@ -150,10 +207,19 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
 fn a_local_user_without_the_proof_is_refused() {
     let host = Host::fresh();
     let (web, visitor, alice, _) = signed_in(&host, Front::Nginx, Place::OwnHost);
-    let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let cookie = format!(
+        "Cookie: __Secure-postern={}",
+        visitor.cookie("__Secure-postern")
+    );
     let allowed = Wire::open().checks(&[&cookie]);
-    assert_eq!((allowed.status, allowed.header("remote-user")), (200, "alice"));
-    assert_eq!((allowed.header("content-length"), allowed.header("cookie")), ("0", ""));
+    assert_eq!(
+        (allowed.status, allowed.header("remote-user")),
+        (200, "alice")
+    );
+    assert_eq!(
+        (allowed.header("content-length"), allowed.header("cookie")),
+        ("0", "")
+    );
     assert_eq!(allowed.header("authorization"), "");
     assert!(allowed.all("set-cookie").is_empty());
 
@@ -164,8 +230,17 @@ fn a_local_user_without_the_proof_is_refused() {
         "X-Real-IP: 192.0.2.7",
         &cookie,
     ];
-    for proof in ["X-Forwarded-For: 127.0.0.1", "X-Postern-Proxy: wrong", "X-Postern-Proxy:"] {
-        for path in ["GET /check/nginx", "GET /check/traefik", "GET /sign-in", "POST /sign-in"] {
+    for proof in [
+        "X-Forwarded-For: 127.0.0.1",
+        "X-Postern-Proxy: wrong",
+        "X-Postern-Proxy:",
+    ] {
+        for path in [
+            "GET /check/nginx",
+            "GET /check/traefik",
+            "GET /sign-in",
+            "POST /sign-in",
+        ] {
             let mut lines = asked.to_vec();
             lines.push(proof);
             let answer = Wire::open().asks(path, &lines, "").expect("an answer");
@@ -175,12 +250,17 @@ fn a_local_user_without_the_proof_is_refused() {
     }
     web.gate.says("cause=not-a-trusted-proxy");
     // the socket itself is for the proxies' group
-    let mut tried = alice.on_this_host(&format!("curl -s -m 5 --unix-socket {SOCKET} http://x/healthz"));
+    let mut tried = alice.on_this_host(&format!(
+        "curl -s -m 5 --unix-socket {SOCKET} http://x/healthz"
+    ));
     let said = tried.output().expect("curl runs");
     assert!(!said.status.success(), "{said:?}");
     // nginx proves itself for browsers' pages, but checks are not theirs to ask for
     let through = visitor.with("X-Original-URL: https://app.example.test:8443/");
-    assert_eq!(through.loads(&format!("{}check/nginx", web.pages)).status, 404);
+    assert_eq!(
+        through.loads(&format!("{}check/nginx", web.pages)).status,
+        404
+    );
 }
 
 /// Promise 4: no gate, no entry.
@@ -201,12 +281,19 @@ fn while_the_gate_is_stopped_nobody_enters() {
         assert_eq!(visitor.loads(&page).status, 200, "{front:?}");
         web.application.arrived();
 
-        assert!(web.gate.stop().as_secs() < 10, "idle connections must not hold up the end");
+        assert!(
+            web.gate.stop().as_secs() < 10,
+            "idle connections must not hold up the end"
+        );
         assert!(visitor.loads(&page).status >= 500);
         assert!(visitor.fetches(&page).status >= 500);
         web.application.got_nothing();
         web.gate.restart();
-        assert_eq!(visitor.loads(&page).status, 200, "the session outlives the gate");
+        assert_eq!(
+            visitor.loads(&page).status,
+            200,
+            "the session outlives the gate"
+        );
     }
 }
 
@@ -218,12 +305,23 @@ fn a_host_only_session_is_refused_at_another_host() {
     let (mut web, visitor, ..) = signed_in(&host, Front::Nginx, Place::Path);
     let value = visitor.cookie("__Host-postern");
     let status = |url: &str, cookie: &str| {
-        let (proof, url) =
-            (format!("X-Postern-Proxy: {}", testhost::PROOF), format!("X-Original-URL: {url}"));
+        let (proof, url) = (
+            format!("X-Postern-Proxy: {}", testhost::PROOF),
+            format!("X-Original-URL: {url}"),
+        );
         let cookie = format!("Cookie: {cookie}");
-        let lines =
-            ["Host: postern", &proof, &url, "X-Original-Method: GET", "X-Real-IP: 192.0.2.7", &cookie];
-        Wire::open().asks("GET /check/nginx", &lines, "").expect("an answer").status
+        let lines = [
+            "Host: postern",
+            &proof,
+            &url,
+            "X-Original-Method: GET",
+            "X-Real-IP: 192.0.2.7",
+            &cookie,
+        ];
+        Wire::open()
+            .asks("GET /check/nginx", &lines, "")
+            .expect("an answer")
+            .status
     };
     let cookie = format!("__Host-postern={value}");
     for (url, expected) in [
@@ -237,7 +335,10 @@ fn a_host_only_session_is_refused_at_another_host() {
         assert_eq!(status(url, &cookie), expected, "{url}");
     }
 
-    let (app, other) = ("https://app.example.test:8443/", "https://other.example.test:8443/");
+    let (app, other) = (
+        "https://app.example.test:8443/",
+        "https://other.example.test:8443/",
+    );
     let path = format!("url = \"{app}_postern/\"");
     reconfigure(&path, &format!("url = \"{other}_postern/\""));
     web.gate.restart();
@@ -247,7 +348,11 @@ fn a_host_only_session_is_refused_at_another_host() {
     reconfigure(&format!("url = \"{other}_postern/\""), domain);
     web.gate.restart();
     for name in ["__Host-postern", "__Secure-postern"] {
-        assert_eq!(status(app, &format!("{name}={value}")), 401, "the gate of the parent domain: {name}");
+        assert_eq!(
+            status(app, &format!("{name}={value}")),
+            401,
+            "the gate of the parent domain: {name}"
+        );
     }
     reconfigure(domain, &path);
     web.gate.restart();
@@ -261,7 +366,12 @@ fn a_session_of_the_parent_domain_is_refused_by_the_gate_of_one_host() {
     let host = Host::fresh();
     let (mut web, visitor, ..) = signed_in(&host, Front::Nginx, Place::OwnHost);
     let value = visitor.cookie("__Secure-postern");
-    assert_eq!(Wire::open().checks(&[&format!("Cookie: __Secure-postern={value}")]).status, 200);
+    assert_eq!(
+        Wire::open()
+            .checks(&[&format!("Cookie: __Secure-postern={value}")])
+            .status,
+        200
+    );
     reconfigure(
         "url = \"https://auth.example.test:8443/\"",
         "url = \"https://app.example.test:8443/_postern/\"",
@@ -282,14 +392,25 @@ fn a_declared_account_works_and_brings_its_groups() {
     let secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
     std::fs::write("/etc/postern/dora", secret).expect("/etc can be written");
     let owned = std::process::Command::new("sh")
-        .args(["-c", "chmod 0640 /etc/postern/dora && chgrp postern /etc/postern/dora"])
+        .args([
+            "-c",
+            "chmod 0640 /etc/postern/dora && chgrp postern /etc/postern/dora",
+        ])
         .status();
     assert!(owned.expect("sh runs").success());
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, declared);
-    Postern::call("password dora").input("the password of dora\n").does();
+    Postern::call("password dora")
+        .input("the password of dora\n")
+        .does();
     let visitor = Visitor::new();
     let phone = Phone::scans(secret);
-    visitor.signs_in(&web.pages, "dora", "the password of dora", &phone.code(), "");
+    visitor.signs_in(
+        &web.pages,
+        "dora",
+        "the password of dora",
+        &phone.code(),
+        "",
+    );
     visitor.loads(&format!("{APP}/"));
     let got = web.application.got();
     assert_eq!(got.value("Remote-Groups"), "operators,staff");

@@ -24,14 +24,20 @@ pub(crate) fn is_served(web: &Web, visitor: &Visitor) {
         let began = Instant::now();
         let answer = who.loads(&format!("{APP}/"));
         assert_eq!(answer.status, status, "{answer:?}\n{}", web.gate.log());
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
     }
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     web.application.got_nothing();
 }
 
 pub(crate) fn silent(count: usize) -> Vec<UnixStream> {
-    (0..count).map(|_| UnixStream::connect(SOCKET).expect("a connection")).collect()
+    (0..count)
+        .map(|_| UnixStream::connect(SOCKET).expect("a connection"))
+        .collect()
 }
 
 pub(crate) fn descriptors(gate: &Gate) -> usize {
@@ -47,20 +53,30 @@ fn slow_and_silent_clients_are_cut() {
     let host = Host::fresh();
     let (web, visitor) = signed_in(&host);
     let began = Instant::now();
-    let mut cut: Vec<_> =
-        ["", "GET", "GET /check/nginx HTTP/1.1\r\nHost: x\r\nX-Slow: ", "PRI * HTTP/2.0\r\n"]
-            .into_iter()
-            .map(|words| {
-                let mut wire = Wire::open();
-                wire.sends(words.as_bytes());
-                (words, wire)
-            })
-            .collect();
+    let mut cut: Vec<_> = [
+        "",
+        "GET",
+        "GET /check/nginx HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        "PRI * HTTP/2.0\r\n",
+    ]
+    .into_iter()
+    .map(|words| {
+        let mut wire = Wire::open();
+        wire.sends(words.as_bytes());
+        (words, wire)
+    })
+    .collect();
     is_served(&web, &visitor);
     for (words, wire) in &mut cut {
-        assert!(wire.reads().is_none_or(|answer| answer.status == 408), "{words:?}");
+        assert!(
+            wire.reads().is_none_or(|answer| answer.status == 408),
+            "{words:?}"
+        );
         let after = began.elapsed();
-        assert!((10..20).contains(&after.as_secs()), "{words:?} after {after:?}");
+        assert!(
+            (10..20).contains(&after.as_secs()),
+            "{words:?} after {after:?}"
+        );
     }
     // nginx has lost the connections that it kept
     is_served(&web, &visitor);
@@ -73,20 +89,29 @@ fn connections_never_take_the_last_descriptors() {
     let host = Host::fresh();
     let (mut web, visitor) = signed_in(&host);
     web.gate.restart_through(&["prlimit", "--nofile=400:400"]);
-    web.gate.says("takes 144 connections at once instead of 4096");
+    web.gate
+        .says("takes 144 connections at once instead of 4096");
     web.gate.says("LimitNOFILE=4352");
     let idle = silent(1000);
     is_served(&web, &visitor);
     web.gate.says(TAKEN);
     // the store can still be opened, for whoever signs in
-    assert_eq!(Wire::open().password("alice", "not the password", "192.0.2.1").status, 401);
+    assert_eq!(
+        Wire::open()
+            .password("alice", "not the password", "192.0.2.1")
+            .status,
+        401
+    );
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
     drop(idle);
 
     web.gate.restart_through(&["prlimit", "--nofile=256:8192"]);
     patiently("the gate raises its limit", || {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", web.gate.process()))?;
-        let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+        let files = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"))
+            .unwrap_or_default();
         let raised: Vec<_> = files.split_whitespace().skip(3).take(2).collect();
         Ok((raised == ["4352", "8192"]).then_some(()))
     });
@@ -102,7 +127,10 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
     web.gate.restart_through(&["prlimit", "--nofile=400:400"]);
     let idle = silent(300);
     let mut kept = Wire::open();
-    let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let cookie = format!(
+        "Cookie: __Secure-postern={}",
+        visitor.cookie("__Secure-postern")
+    );
     assert_eq!(kept.checks(&[&cookie]).status, 200);
     let mut halfway = Wire::open();
     halfway.sends(b"GET /check/nginx HTTP/1.1\r\nHost:");
@@ -113,18 +141,31 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
     web.gate.signal(Signal::SIGTERM);
     patiently("nobody new is let in", || {
         let refused = UnixStream::connect(SOCKET).err();
-        Ok(refused.filter(|error| error.kind() == ErrorKind::ConnectionRefused).map(|_| ()))
+        Ok(refused
+            .filter(|error| error.kind() == ErrorKind::ConnectionRefused)
+            .map(|_| ()))
     });
     for mut stream in idle {
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .expect("a timeout");
         let read = stream.read(&mut [0]);
-        assert!(matches!(&read, Ok(0)) || read.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
+        assert!(
+            matches!(&read, Ok(0)) || read.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset)
+        );
     }
     assert!(kept.reads().is_none() && halfway.reads().is_none());
-    let answer = open.sends(REST).reads().expect("an open request is answered");
+    let answer = open
+        .sends(REST)
+        .reads()
+        .expect("an open request is answered");
     assert_eq!(answer.status, 401, "{answer:?}");
     web.gate.ends();
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 
     // one that never comes to its end
     web.gate.restart();

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use testhost::{
-    APP, Front, Host, PROOF, PasswordHelper, Person, Place, Postern, Reply, Visitor, Web, Wire, finished,
-    reconfigure,
+    APP, Front, Host, PROOF, PasswordHelper, Person, Place, Postern, Reply, Visitor, Web, Wire,
+    finished, reconfigure,
 };
 
 const SERVICE: &str = "postern-gate";
@@ -30,7 +30,10 @@ fn header(host: &Host, place: Place) -> Web {
     let mut web = Web::start(host, Front::Nginx, place, "");
     reconfigure("[gate]\n", "[gate]\nfirst_factor = \"header\"\n");
     let proof = "secret_file = \"/etc/postern/proxy.secret\"\n";
-    reconfigure(proof, &format!("{proof}identity_header = \"Remote-User\"\n"));
+    reconfigure(
+        proof,
+        &format!("{proof}identity_header = \"Remote-User\"\n"),
+    );
     web.gate.restart();
     web.change_nginx(|text| by_the_manual(&text, "basic auth"));
     web
@@ -38,22 +41,34 @@ fn header(host: &Host, place: Place) -> Web {
 
 /// What postern.toml(5) adds to the sample, for one way of saying who is there.
 fn by_the_manual(sample: &str, way: &str) -> String {
-    let manual = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/man/postern.toml.5"));
-    let manual = manual.expect("the manual is in the checkout").replace("\\e", "\\");
+    let manual = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../packaging/man/postern.toml.5"
+    ));
+    let manual = manual
+        .expect("the manual is in the checkout")
+        .replace("\\e", "\\");
     let lines = |what: &str| {
-        let (_, rest) = manual.split_once(&format!("# {way}: {what}\n")).expect("the manual has the lines");
+        let (_, rest) = manual
+            .split_once(&format!("# {way}: {what}\n"))
+            .expect("the manual has the lines");
         rest.lines()
             .take_while(|line| !line.starts_with('.') && !line.starts_with('#'))
             .fold(String::new(), |text, line| text + line + "\n")
     };
     let (servers, requests) = (lines("in each server"), lines("where the gate is asked"));
     let proof = "        proxy_set_header X-Postern-Proxy $postern_proof;\n";
-    let text = sample.replace("    ssl_certificate ", &format!("{servers}    ssl_certificate "));
+    let text = sample.replace(
+        "    ssl_certificate ",
+        &format!("{servers}    ssl_certificate "),
+    );
     text.replace(proof, &format!("{proof}{requests}"))
 }
 
 fn basic(visitor: &Visitor, name: &str) -> Visitor {
-    visitor.option("--user").option(&format!("{name}:basic of {name}"))
+    visitor
+        .option("--user")
+        .option(&format!("{name}:basic of {name}"))
 }
 
 fn page(web: &Web, name: &str) -> String {
@@ -64,7 +79,9 @@ fn page(web: &Web, name: &str) -> String {
 #[track_caller]
 fn refused(web: &Web, name: &str, password: &str) -> (String, Duration) {
     let began = Instant::now();
-    let reply = Visitor::new().from(&fresh_address()).password(&web.pages, name, password);
+    let reply = Visitor::new()
+        .from(&fresh_address())
+        .password(&web.pages, name, password);
     assert_eq!(reply.status, 401, "{name}: {reply:?}");
     assert!(reply.all("set-cookie").is_empty(), "{reply:?}");
     (reply.body.replace(name, "NAME"), began.elapsed())
@@ -95,7 +112,11 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
 
     let visitor = Visitor::new();
     let asked = visitor.password(&web.pages, "alice", &alice.password);
-    assert_eq!((asked.status, asked.header("location")), (303, "/code"), "{asked:?}");
+    assert_eq!(
+        (asked.status, asked.header("location")),
+        (303, "/code"),
+        "{asked:?}"
+    );
     let entered = visitor.code(&web.pages, &phone.code(), "yes");
     assert_eq!(
         (entered.status, entered.header("location")),
@@ -106,7 +127,10 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     let got = web.application.got();
     assert_eq!(got.value("Remote-User"), "alice");
     let groups: Vec<_> = got.value("Remote-Groups").split(',').collect();
-    assert!(groups.contains(&"alice") && groups.contains(&"harbour-masters"), "{groups:?}");
+    assert!(
+        groups.contains(&"alice") && groups.contains(&"harbour-masters"),
+        "{groups:?}"
+    );
 
     // the browser is trusted: the password of the host alone
     visitor.sends(&page(&web, "sign-out"), &[]);
@@ -125,10 +149,18 @@ fn a_password_of_this_host_then_the_code_and_the_hosts_groups_arrive() {
     );
     visitor.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
-    let added = Postern::call("log bob --json --event account-added").does().json();
-    assert_eq!((&added["cause"], &added["door"]), (&"first-sign-in".into(), &"web".into()));
+    let added = Postern::call("log bob --json --event account-added")
+        .does()
+        .json();
+    assert_eq!(
+        (&added["cause"], &added["door"]),
+        (&"first-sign-in".into(), &"web".into())
+    );
     for log in [web.gate.log(), helper.log()] {
-        assert!(!log.contains(&alice.password) && !log.contains("panicked"), "{log}");
+        assert!(
+            !log.contains(&alice.password) && !log.contains("panicked"),
+            "{log}"
+        );
     }
 }
 
@@ -170,7 +202,10 @@ fn whoever_pam_does_not_let_in_is_refused_alike_in_text_and_time() {
             wrong.1
         );
     }
-    assert!(Postern::call("status bob").refuses().err.contains("bob"), "no refusal made an account");
+    assert!(
+        Postern::call("status bob").refuses().err.contains("bob"),
+        "no refusal made an account"
+    );
 }
 
 /// The gate names no service, and one that would ask for a code itself is not asked.
@@ -180,7 +215,11 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     let host = Host::fresh();
     let alice = host.person("alice");
     let (web, helper) = pam(&host);
-    let signs_in = || Visitor::new().from(&fresh_address()).password(&web.pages, "alice", &alice.password);
+    let signs_in = || {
+        Visitor::new()
+            .from(&fresh_address())
+            .password(&web.pages, "alice", &alice.password)
+    };
     assert_eq!(signs_in().status, 303);
 
     host.pam(
@@ -188,8 +227,15 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
         "auth required pam_unix.so\nauth required pam_deny.so\naccount required pam_unix.so\n",
     );
     reconfigure("[gate]\n", "[gate]\npam_service = \"postern-other\"\n");
-    assert_eq!(signs_in().status, 401, "the helper goes by the configuration of now");
-    host.pam("postern-other", &format!("{UNIX}auth required pam_totp.so\n"));
+    assert_eq!(
+        signs_in().status,
+        401,
+        "the helper goes by the configuration of now"
+    );
+    host.pam(
+        "postern-other",
+        &format!("{UNIX}auth required pam_totp.so\n"),
+    );
     let out_of_order = signs_in();
     assert_eq!(out_of_order.status, 503, "{out_of_order:?}");
     helper.says("/etc/pam.d/postern-other:3: holds pam_totp.so");
@@ -197,8 +243,15 @@ fn pam_is_asked_by_the_service_that_the_configuration_names() {
     host.pam("postern-other", UNIX);
     assert_eq!(signs_in().status, 303, "what was not asked was not charged");
 
-    reconfigure("pam_service = \"postern-other\"", "pam_service = \"../shadow\"");
-    assert_eq!(signs_in().status, 303, "the last valid copy names the default");
+    reconfigure(
+        "pam_service = \"postern-other\"",
+        "pam_service = \"../shadow\"",
+    );
+    assert_eq!(
+        signs_in().status,
+        303,
+        "the last valid copy names the default"
+    );
     helper.says("gate.pam_service: must be the name of a file in /etc/pam.d");
     drop(helper);
     let absent = signs_in();
@@ -218,7 +271,11 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         let phone = alice.enrols();
         let stranger = Visitor::new();
         let asked = stranger.loads(&page(&web, "sign-in"));
-        assert_eq!((asked.status, asked.all("www-authenticate").len()), (401, 1), "{place:?} {asked:?}");
+        assert_eq!(
+            (asked.status, asked.all("www-authenticate").len()),
+            (401, 1),
+            "{place:?} {asked:?}"
+        );
 
         let visitor = basic(&Visitor::new(), "alice");
         let sent = visitor.loads(&format!("{APP}/notes"));
@@ -226,10 +283,22 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         let sent = visitor.follows(&sent);
         assert_eq!(sent.status, 303, "{place:?} {sent:?}");
         let code = visitor.loads(&page(&web, "code"));
-        assert!(code.body.contains("one-time-code") && code.body.contains("alice"), "{code:?}");
-        assert!(!visitor.cookies().iter().any(|(name, _)| name.ends_with("postern")), "no session yet");
+        assert!(
+            code.body.contains("one-time-code") && code.body.contains("alice"),
+            "{code:?}"
+        );
+        assert!(
+            !visitor
+                .cookies()
+                .iter()
+                .any(|(name, _)| name.ends_with("postern")),
+            "no session yet"
+        );
         let entered = visitor.code(&web.pages, &phone.code(), "");
-        assert_eq!((entered.status, entered.header("location")), (303, format!("{APP}/notes").as_str()));
+        assert_eq!(
+            (entered.status, entered.header("location")),
+            (303, format!("{APP}/notes").as_str())
+        );
         assert_eq!(visitor.follows(&entered).status, 200);
         let got = web.application.got();
         assert_eq!(got.value("Remote-User"), "alice");
@@ -241,7 +310,10 @@ fn an_identity_that_nginx_established_needs_only_the_code() {
         let bob = basic(&Visitor::new(), "bob");
         let sent = bob.loads(&format!("{APP}/notes"));
         let entered = bob.follows(&sent);
-        assert_eq!((entered.status, entered.header("location")), (303, format!("{APP}/notes").as_str()));
+        assert_eq!(
+            (entered.status, entered.header("location")),
+            (303, format!("{APP}/notes").as_str())
+        );
         assert_eq!(bob.follows(&entered).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "bob");
         web.gate.says("accepted cause=identity");
@@ -260,15 +332,27 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     let at = |path: &str, more: &[&str]| -> Reply {
         let mut lines = vec!["Host: auth.example.test:8443", "X-Real-IP: 192.0.2.7"];
         lines.extend(more);
-        Wire::open().asks(&format!("GET {path}"), &lines, "").expect("the gate answers")
+        Wire::open()
+            .asks(&format!("GET {path}"), &lines, "")
+            .expect("the gate answers")
     };
 
     // a stranger's word is not even looked at
     assert_eq!(at("/sign-in", &["Remote-User: alice"]).status, 403);
     web.gate.says("refused cause=not-a-trusted-proxy");
     let bob = basic(&Visitor::new(), "bob");
-    assert_eq!(bob.with("Remote-User: alice").loads(&page(&web, "sign-in")).status, 400);
-    assert_eq!(bob.with("Remote-User: alice").loads(&format!("{APP}/")).status, 400);
+    assert_eq!(
+        bob.with("Remote-User: alice")
+            .loads(&page(&web, "sign-in"))
+            .status,
+        400
+    );
+    assert_eq!(
+        bob.with("Remote-User: alice")
+            .loads(&format!("{APP}/"))
+            .status,
+        400
+    );
     web.application.got_nothing();
     let forger = bob.with("remote_user: alice");
     let entered = forger.loads(&page(&web, "sign-in"));
@@ -284,11 +368,20 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
         (&["Remote-User: alice, bob"], "doubled"),
         (&["Remote-User: a:b"], "malformed"),
     ] {
-        let lines: Vec<_> = [proof.as_str()].into_iter().chain(lines.iter().copied()).collect();
+        let lines: Vec<_> = [proof.as_str()]
+            .into_iter()
+            .chain(lines.iter().copied())
+            .collect();
         let reply = at("/sign-in", &lines);
-        assert_eq!((reply.status, reply.all("set-cookie").len()), (403, 0), "{cause}: {reply:?}");
+        assert_eq!(
+            (reply.status, reply.all("set-cookie").len()),
+            (403, 0),
+            "{cause}: {reply:?}"
+        );
         assert!(reply.body.contains("Nobody is named here"), "{reply:?}");
-        web.gate.says(&format!("refused cause=identity-{cause} address=192.0.2.7 service=web"));
+        web.gate.says(&format!(
+            "refused cause=identity-{cause} address=192.0.2.7 service=web"
+        ));
     }
 
     // the proxy's word: the code page, and never a session
@@ -296,11 +389,30 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     for _ in 0..3 {
         let reply = at("/sign-in", &[&proof, "Remote-User: alice"]);
         assert_eq!(reply.header("location"), "/code", "{reply:?}");
-        assert!(reply.header("set-cookie").starts_with("__Host-postern-login="), "{reply:?}");
-        tickets.push(reply.header("set-cookie").split(';').next().expect("a cookie").to_owned());
+        assert!(
+            reply
+                .header("set-cookie")
+                .starts_with("__Host-postern-login="),
+            "{reply:?}"
+        );
+        tickets.push(
+            reply
+                .header("set-cookie")
+                .split(';')
+                .next()
+                .expect("a cookie")
+                .to_owned(),
+        );
     }
     // an image on another site's page gets nothing done
-    assert_eq!(at("/sign-in", &[&proof, "Remote-User: bob", "Sec-Fetch-Mode: no-cors"]).status, 403);
+    assert_eq!(
+        at(
+            "/sign-in",
+            &[&proof, "Remote-User: bob", "Sec-Fetch-Mode: no-cors"]
+        )
+        .status,
+        403
+    );
     // her ticket with another's identity, or without one
     let code = phone.code();
     for identity in ["X: y", "Remote-User: bob"] {
@@ -314,13 +426,19 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
             identity,
             &format!("Cookie: {}", tickets[0]),
         ];
-        let reply = Wire::open().asks("POST /code", &lines, &body).expect("an answer");
+        let reply = Wire::open()
+            .asks("POST /code", &lines, &body)
+            .expect("an answer");
         assert_eq!(reply.status, 401, "{identity}: {reply:?}");
     }
     // a password opens nothing where none is asked for
     alice.has_a_password();
     let posted = Wire::open().password("alice", &alice.password, "192.0.2.7");
-    assert_eq!((posted.status, posted.all("set-cookie").len()), (303, 0), "{posted:?}");
+    assert_eq!(
+        (posted.status, posted.all("set-cookie").len()),
+        (303, 0),
+        "{posted:?}"
+    );
 
     // her session is not that of whoever sits there now
     let visitor = basic(&Visitor::new(), "alice");
@@ -332,12 +450,23 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
     assert_eq!(thief.loads(&format!("{APP}/")).status, 302);
     web.application.got_nothing();
     let cookie = format!("Cookie: {SESSION}={}", visitor.cookie(SESSION));
-    for (identity, status) in
-        [("Remote-User: alice", 200), ("X: y", 200), ("Remote-User: bob", 401), ("Remote-User: alice,", 401)]
-    {
-        assert_eq!(Wire::open().checks(&[&cookie, identity]).status, status, "{identity}");
+    for (identity, status) in [
+        ("Remote-User: alice", 200),
+        ("X: y", 200),
+        ("Remote-User: bob", 401),
+        ("Remote-User: alice,", 401),
+    ] {
+        assert_eq!(
+            Wire::open().checks(&[&cookie, identity]).status,
+            status,
+            "{identity}"
+        );
     }
-    assert_eq!(Wire::open().checks(&["Remote-User: alice"]).status, 401, "an identity alone opens no check");
+    assert_eq!(
+        Wire::open().checks(&["Remote-User: alice"]).status,
+        401,
+        "an identity alone opens no check"
+    );
 }
 
 /// L13
@@ -346,8 +475,9 @@ fn trap_16_no_identity_passes_an_enrolled_account_without_a_code() {
 fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     let host = Host::fresh();
     let mut web = header(&host, Place::OwnHost);
-    let required =
-        |within: &str| format!("[policy]\nrequired = \"all\"\nenroll_within = \"{within}\"\n[gate]\n");
+    let required = |within: &str| {
+        format!("[policy]\nrequired = \"all\"\nenroll_within = \"{within}\"\n[gate]\n")
+    };
     reconfigure("[gate]\n", &required("0s"));
     web.gate.restart();
     let carol = basic(&Visitor::new(), "carol");
@@ -359,12 +489,22 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     web.gate.restart();
     let bob = basic(&Visitor::new(), "bob");
     let sent = bob.loads(&page(&web, "sign-in"));
-    assert_eq!((sent.status, sent.header("location")), (303, "/setup"), "{sent:?}");
+    assert_eq!(
+        (sent.status, sent.header("location")),
+        (303, "/setup"),
+        "{sent:?}"
+    );
     let setup = bob.loads(&page(&web, "setup"));
-    assert!(setup.status == 200 && setup.body.contains("<svg"), "{setup:?}");
+    assert!(
+        setup.status == 200 && setup.body.contains("<svg"),
+        "{setup:?}"
+    );
     // the setup of one is not another's
     let thief = basic(&bob.robbed(), "carol");
-    assert_eq!(thief.loads(&page(&web, "setup")).header("location"), "/sign-in");
+    assert_eq!(
+        thief.loads(&page(&web, "setup")).header("location"),
+        "/sign-in"
+    );
     web.application.got_nothing();
 }
 
@@ -377,21 +517,41 @@ fn a_client_certificate_says_who_is_there() {
     let mut web = header(&host, Place::OwnHost);
     let phone = alice.enrols();
     let run = |arguments: &str| {
-        finished(Command::new("openssl").args(arguments.split(' ')).current_dir("/run/postern-tests"));
+        finished(
+            Command::new("openssl")
+                .args(arguments.split(' '))
+                .current_dir("/run/postern-tests"),
+        );
     };
-    run("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=people -keyout people.key -out people.crt");
+    run(
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=people -keyout people.key -out people.crt",
+    );
     for (file, subject) in [("alice", "/O=x,CN=bob/CN=alice"), ("bob", "/CN=bob")] {
-        run(&format!("req -newkey rsa:2048 -nodes -subj {subject} -keyout {file}.pem -out {file}.csr"));
-        run(&format!("x509 -req -in {file}.csr -CA people.crt -CAkey people.key -days 2 -out {file}.crt"));
+        run(&format!(
+            "req -newkey rsa:2048 -nodes -subj {subject} -keyout {file}.pem -out {file}.csr"
+        ));
+        run(&format!(
+            "x509 -req -in {file}.csr -CA people.crt -CAkey people.key -days 2 -out {file}.crt"
+        ));
     }
     finished(Command::new("cp").args(["/run/postern-tests/people.crt", "/etc/nginx/people.crt"]));
-    let sample = Postern::call("print-config nginx --app app.example.test").does().out;
+    let sample = Postern::call("print-config nginx --app app.example.test")
+        .does()
+        .out;
     web.change_nginx(|_| by_the_manual(&sample, "client certificates"));
     let shows = |name: &str| {
         let at = |ending: &str| format!("/run/postern-tests/{name}.{ending}");
-        Visitor::new().option("--cert").option(&at("crt")).option("--key").option(&at("pem"))
+        Visitor::new()
+            .option("--cert")
+            .option(&at("crt"))
+            .option("--key")
+            .option(&at("pem"))
     };
-    assert_eq!(Visitor::new().loads(&page(&web, "sign-in")).status, 400, "no certificate");
+    assert_eq!(
+        Visitor::new().loads(&page(&web, "sign-in")).status,
+        400,
+        "no certificate"
+    );
     let visitor = shows("alice");
     let asked = visitor.loads(&page(&web, "sign-in"));
     assert_eq!(asked.header("location"), "/code", "{asked:?}");

@@ -17,15 +17,30 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     Postern::call("check --keep").does();
     web.gate.restart();
     let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web.pages, "alice", "not the password").status, 401);
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", "not the password")
+            .status,
+        401
+    );
     let code = phone.code();
     visitor.signs_in(&web.pages, "alice", &alice.password, &code, "yes");
-    assert_eq!(visitor.loads(&format!("{APP}/some/page?token=of-the-query")).status, 200);
+    assert_eq!(
+        visitor
+            .loads(&format!("{APP}/some/page?token=of-the-query"))
+            .status,
+        200
+    );
     let forged = "X-Original-Method: GE\"T of=check user=\"root";
     let mut lines = vec!["Host: postern", "X-Real-IP: 192.0.2.7", forged];
     let proof = format!("X-Postern-Proxy: {}", testhost::PROOF);
-    lines.extend([proof.as_str(), "X-Original-URL: https://app.example.test:8443/a%0ab?q=1"]);
-    Wire::open().asks("GET /check/nginx", &lines, "").expect("an answer");
+    lines.extend([
+        proof.as_str(),
+        "X-Original-URL: https://app.example.test:8443/a%0ab?q=1",
+    ]);
+    Wire::open()
+        .asks("GET /check/nginx", &lines, "")
+        .expect("an answer");
     // a line is written after the answer
     web.gate.says("malformed-request");
 
@@ -36,18 +51,58 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
         .collect();
     let with = |pairs: &[(&str, &str)]| {
         let fits = |object: &&Value| pairs.iter().all(|(key, value)| object[*key] == *value);
-        objects.iter().find(fits).unwrap_or_else(|| panic!("{pairs:?} in {log}"))
+        objects
+            .iter()
+            .find(fits)
+            .unwrap_or_else(|| panic!("{pairs:?} in {log}"))
     };
-    with(&[("event", "refused"), ("cause", "password-wrong"), ("service", "web"), ("user", "alice")]);
-    with(&[("event", "accepted"), ("cause", "code"), ("address", "127.0.0.1"), ("user", "alice")]);
-    let let_in = [("of", "check"), ("answer", "allow"), ("user", "alice"), ("path", "/some/page")];
+    with(&[
+        ("event", "refused"),
+        ("cause", "password-wrong"),
+        ("service", "web"),
+        ("user", "alice"),
+    ]);
+    with(&[
+        ("event", "accepted"),
+        ("cause", "code"),
+        ("address", "127.0.0.1"),
+        ("user", "alice"),
+    ]);
+    let let_in = [
+        ("of", "check"),
+        ("answer", "allow"),
+        ("user", "alice"),
+        ("path", "/some/page"),
+    ];
     let check = with(&let_in);
-    assert_eq!((&check["host"], &check["method"]), (&"app.example.test".into(), &"GET".into()));
-    assert!(check["micros"].is_u64() && check["time"].as_str().is_some_and(|time| time.ends_with('Z')));
-    with(&[("of", "page"), ("answer", "303"), ("method", "POST"), ("path", "/code"), ("user", "-")]);
+    assert_eq!(
+        (&check["host"], &check["method"]),
+        (&"app.example.test".into(), &"GET".into())
+    );
+    assert!(
+        check["micros"].is_u64()
+            && check["time"]
+                .as_str()
+                .is_some_and(|time| time.ends_with('Z'))
+    );
+    with(&[
+        ("of", "page"),
+        ("answer", "303"),
+        ("method", "POST"),
+        ("path", "/code"),
+        ("user", "-"),
+    ]);
     let proof = testhost::PROOF;
     let cookie = visitor.cookie("__Secure-postern");
-    let secrets = [&alice.password, "not the password", &code, "of-the-query", &cookie, proof, "token"];
+    let secrets = [
+        &alice.password,
+        "not the password",
+        &code,
+        "of-the-query",
+        &cookie,
+        proof,
+        "token",
+    ];
     for secret in secrets {
         assert!(!log.contains(secret), "{secret:?} in {log}");
     }
@@ -58,11 +113,18 @@ fn checks_and_pages_are_logged_without_anything_that_opens_a_door() {
     Postern::call("check --keep").does();
     web.gate.signal(Signal::SIGHUP);
     web.gate.says("reloaded");
-    assert_eq!(visitor.loads(&format!("{APP}/?token=of-the-query")).status, 200);
-    web.gate.says("answer=allow method=\"GET\" host=\"app.example.test\" path=\"/\"");
+    assert_eq!(
+        visitor.loads(&format!("{APP}/?token=of-the-query")).status,
+        200
+    );
+    web.gate
+        .says("answer=allow method=\"GET\" host=\"app.example.test\" path=\"/\"");
     let log = web.gate.log();
     let text = &log[before..];
-    assert!(text.lines().all(|line| line.starts_with("postern-gate: ")), "{text}");
+    assert!(
+        text.lines().all(|line| line.starts_with("postern-gate: ")),
+        "{text}"
+    );
     assert!(
         text.contains("postern-gate: access of=check address=127.0.0.1 user=\"alice\" micros="),
         "{text}"

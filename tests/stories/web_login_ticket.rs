@@ -6,7 +6,12 @@ const LOGIN: &str = "__Host-postern-login";
 
 #[track_caller]
 fn alice(host: &Host) -> (Web, Person, Phone) {
-    let web = Web::start(host, Front::Nginx, Place::OwnHost, "[throttle]\nfree = 10\n");
+    let web = Web::start(
+        host,
+        Front::Nginx,
+        Place::OwnHost,
+        "[throttle]\nfree = 10\n",
+    );
     let alice = host.person("alice");
     alice.has_a_password();
     let phone = alice.enrols();
@@ -17,14 +22,26 @@ fn alice(host: &Host) -> (Web, Person, Phone) {
 #[track_caller]
 fn ticket(alice: &Person) -> String {
     let asked = Wire::open().password("alice", &alice.password, "192.0.2.7");
-    assert_eq!((asked.status, asked.header("location")), (303, "/code"), "{asked:?}");
-    asked.header("set-cookie").split(';').next().expect("a cookie").to_owned()
+    assert_eq!(
+        (asked.status, asked.header("location")),
+        (303, "/code"),
+        "{asked:?}"
+    );
+    asked
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .expect("a cookie")
+        .to_owned()
 }
 
 #[track_caller]
 fn is_over(reply: &Reply) {
     assert_eq!(reply.status, 401, "{reply:?}");
-    assert!(reply.body.contains("name=\"password\""), "the first factor is asked anew: {reply:?}");
+    assert!(
+        reply.body.contains("name=\"password\""),
+        "the first factor is asked anew: {reply:?}"
+    );
     assert!(reply.all("set-cookie").is_empty(), "{reply:?}");
 }
 
@@ -34,9 +51,17 @@ fn is_over(reply: &Reply) {
 fn trap_07_a_login_ticket_is_no_session_no_setup_and_no_step_up() {
     let host = Host::fresh();
     let (web, alice, _) = alice(&host);
-    let value = ticket(&alice).strip_prefix(&format!("{LOGIN}=")).expect("the ticket").to_owned();
+    let value = ticket(&alice)
+        .strip_prefix(&format!("{LOGIN}="))
+        .expect("the ticket")
+        .to_owned();
     let as_cookie = |name: &str| format!("Cookie: {name}={value}");
-    assert_eq!(Wire::open().checks(&[&as_cookie("__Secure-postern")]).status, 401);
+    assert_eq!(
+        Wire::open()
+            .checks(&[&as_cookie("__Secure-postern")])
+            .status,
+        401
+    );
     let proof = format!("X-Postern-Proxy: {PROOF}");
     let lines = |cookie: &str| {
         [
@@ -50,11 +75,22 @@ fn trap_07_a_login_ticket_is_no_session_no_setup_and_no_step_up() {
     };
     let asks = |request: &str, cookie: &str| {
         let lines = lines(cookie);
-        Wire::open().asks(request, &lines.each_ref().map(String::as_str), "").expect("an answer")
+        Wire::open()
+            .asks(request, &lines.each_ref().map(String::as_str), "")
+            .expect("an answer")
     };
-    assert_eq!(asks("GET /setup", &as_cookie("__Host-postern-setup")).header("location"), "/sign-in");
-    assert_eq!(asks("POST /setup/code", &as_cookie("__Host-postern-setup")).status, 401);
-    let both = format!("{}; __Secure-postern={value}", as_cookie("__Host-postern-step-up"));
+    assert_eq!(
+        asks("GET /setup", &as_cookie("__Host-postern-setup")).header("location"),
+        "/sign-in"
+    );
+    assert_eq!(
+        asks("POST /setup/code", &as_cookie("__Host-postern-setup")).status,
+        401
+    );
+    let both = format!(
+        "{}; __Secure-postern={value}",
+        as_cookie("__Host-postern-step-up")
+    );
     assert_eq!(asks("POST /turn-off", &both).header("location"), "/sign-in");
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
@@ -73,12 +109,20 @@ fn a_login_ticket_ends_with_its_success_its_time_and_five_wrong_codes() {
 
     let tried = ticket(&alice);
     for _ in 0..5 {
-        assert_eq!(code(&tried, "nothing of the kind").status, 401, "free of charge");
+        assert_eq!(
+            code(&tried, "nothing of the kind").status,
+            401,
+            "free of charge"
+        );
         let wrong = code(&tried, "000000");
-        assert!(wrong.status == 401 && wrong.body.contains("That code is wrong"), "{wrong:?}");
+        assert!(
+            wrong.status == 401 && wrong.body.contains("That code is wrong"),
+            "{wrong:?}"
+        );
     }
     is_over(&code(&tried, &phone.code()));
-    web.gate.says("refused cause=expired address=192.0.2.7 service=web user=\"alice\"");
+    web.gate
+        .says("refused cause=expired address=192.0.2.7 service=web user=\"alice\"");
 
     let altered = ticket(&alice).replace(&format!("{LOGIN}="), &format!("{LOGIN}=A"));
     is_over(&code(&altered, &phone.code()));
@@ -89,7 +133,12 @@ fn a_login_ticket_ends_with_its_success_its_time_and_five_wrong_codes() {
     let opened = code(&ticket(&alice), &phone.code());
     let session = |cookie: &&str| cookie.starts_with("__Secure-postern=");
     assert!(opened.all("set-cookie").iter().any(session), "{opened:?}");
-    assert!(opened.body.contains("5 wrong codes since your last sign-in"), "{opened:?}");
+    assert!(
+        opened
+            .body
+            .contains("5 wrong codes since your last sign-in"),
+        "{opened:?}"
+    );
 }
 
 /// The page's own cookie goes with the success.
@@ -100,5 +149,9 @@ fn a_browser_keeps_no_login_ticket_after_the_code() {
     let (web, alice, phone) = alice(&host);
     let visitor = Visitor::new();
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    assert!(!visitor.cookies().iter().any(|(name, _)| name == LOGIN), "{:?}", visitor.cookies());
+    assert!(
+        !visitor.cookies().iter().any(|(name, _)| name == LOGIN),
+        "{:?}",
+        visitor.cookies()
+    );
 }

@@ -21,7 +21,11 @@ struct Eye<'a> {
 impl Eye<'_> {
     fn of(browser: &Chromium) -> Eye<'_> {
         let axe = fs::read_to_string(AXE).expect("axe-core is installed");
-        Eye { browser, axe, seen: Vec::new() }
+        Eye {
+            browser,
+            axe,
+            seen: Vec::new(),
+        }
     }
 
     /// Looks at the page that is shown.
@@ -31,8 +35,13 @@ impl Eye<'_> {
         for scheme in ["light", "dark"] {
             for (width, height) in SCREENS {
                 self.browser.looks(width, height, scheme);
-                let wide = self.browser.runs("return document.documentElement.scrollWidth");
-                assert!(wide.as_u64().is_some_and(|wide| wide <= u64::from(width)), "{page} is {wide} wide");
+                let wide = self
+                    .browser
+                    .runs("return document.documentElement.scrollWidth");
+                assert!(
+                    wide.as_u64().is_some_and(|wide| wide <= u64::from(width)),
+                    "{page} is {wide} wide"
+                );
                 if width > 320 {
                     keep_picture(&format!("{page}-{width}-{scheme}"), &self.browser.picture());
                 }
@@ -75,12 +84,19 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
     eye.looks_at("signed-out");
     browser.opens(APP).arrives_at("Sign in");
     eye.looks_at("sign-in");
-    browser.enters_password("alice", "not the password").arrives_at("Sign in").clicks("summary");
+    browser
+        .enters_password("alice", "not the password")
+        .arrives_at("Sign in")
+        .clicks("summary");
     eye.looks_at("sign-in-refused");
-    browser.enters_password("alice", &alice.password).enters_code(&phone.wrong());
+    browser
+        .enters_password("alice", &alice.password)
+        .enters_code(&phone.wrong());
     browser.arrives_at("Verification code");
     eye.looks_at("code-refused");
-    browser.clicks("a[href*=other]").arrives_at("Verification code");
+    browser
+        .clicks("a[href*=other]")
+        .arrives_at("Verification code");
     eye.looks_at("recovery");
     browser.enters_answer(&recovery[0]).arrives_at("Signed in");
     eye.looks_at("told");
@@ -101,47 +117,85 @@ fn every_page_fits_every_screen_and_a_screen_reader() {
         browser.opens(&at(page)).arrives_at(heading);
         eye.looks_at(&page.replace('/', "-"));
     }
-    browser.opens(&at("app-passwords")).types("[name=name]:not([type=hidden])", "notes");
-    browser.types("[name=scope]", "webdav").clicks("main > form > button").arrives_at("notes");
+    browser
+        .opens(&at("app-passwords"))
+        .types("[name=name]:not([type=hidden])", "notes");
+    browser
+        .types("[name=scope]", "webdav")
+        .clicks("main > form > button")
+        .arrives_at("notes");
     eye.looks_at("new-app-password");
-    browser.opens(&at("email")).types("[name=address]", "alice@example.test").clicks("button.second");
+    browser
+        .opens(&at("email"))
+        .types("[name=address]", "alice@example.test")
+        .clicks("button.second");
     browser.arrives_at("Codes by mail");
     eye.looks_at("email-pending");
-    browser.opens(&at("recovery-codes")).clicks("form > button").arrives_at("Save your recovery codes");
+    browser
+        .opens(&at("recovery-codes"))
+        .clicks("form > button")
+        .arrives_at("Save your recovery codes");
     eye.looks_at("new-recovery-codes");
-    browser.opens(&at("authenticators/add")).types("[name=name]", "tablet").clicks("summary");
+    browser
+        .opens(&at("authenticators/add"))
+        .types("[name=name]", "tablet")
+        .clicks("summary");
     eye.looks_at("hardware-token");
-    browser.clicks("form > button").arrives_at("Set up your second factor");
+    browser
+        .clicks("form > button")
+        .arrives_at("Set up your second factor");
     eye.looks_at("new-authenticator");
     for (page, heading) in [
         ("administration", "Administration"),
         ("administration?find=o", "Administration"),
         ("administration/account?name=bob", "bob"),
         ("administration/log?account=alice", "What happened"),
-        ("administration/act?account=bob&do=issue-code", "Issue a one-time code"),
+        (
+            "administration/act?account=bob&do=issue-code",
+            "Issue a one-time code",
+        ),
     ] {
         browser.opens(&at(page)).arrives_at(heading);
         eye.looks_at(&page.replace(['/', '?', '&', '='], "-"));
     }
-    browser.clicks("form > button").arrives_at("Issue a one-time code");
+    browser
+        .clicks("form > button")
+        .arrives_at("Issue a one-time code");
     eye.looks_at("administration-one-time-code");
     // without the proof of before
     host.clock.forward(1000);
-    browser.opens(&at("turn-off")).arrives_at("Turn the second factor off").types("[name=password]", "x");
-    browser.types("[name=code]", "000000").clicks("form > button").arrives_at("Turn the second factor off");
+    browser
+        .opens(&at("turn-off"))
+        .arrives_at("Turn the second factor off")
+        .types("[name=password]", "x");
+    browser
+        .types("[name=code]", "000000")
+        .clicks("form > button")
+        .arrives_at("Turn the second factor off");
     eye.looks_at("turn-off-refused");
 
-    browser.opens(&web.pages).clicks("form[action$=sign-out] button").arrives_at("Signed out");
-    browser.opens(&at("sign-in")).enters_password("bob", &bob.password).arrives_at("Second factor needed");
+    browser
+        .opens(&web.pages)
+        .clicks("form[action$=sign-out] button")
+        .arrives_at("Signed out");
+    browser
+        .opens(&at("sign-in"))
+        .enters_password("bob", &bob.password)
+        .arrives_at("Second factor needed");
     eye.looks_at("setup-one-time-code");
     let code = Postern::call("one-time-code bob --json").does().json();
     let code = code["one_time_code"].as_str().expect("a code").to_owned();
-    browser.types("[name=code]", &code).clicks("button").arrives_at("Set up your second factor");
+    browser
+        .types("[name=code]", &code)
+        .clicks("button")
+        .arrives_at("Set up your second factor");
     browser.clicks("summary");
     eye.looks_at("setup");
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
     let phone = Phone::scans(url.as_str().expect("a link"));
-    browser.types_the_last_digit(&phone.code()).arrives_at("Save your recovery codes");
+    browser
+        .types_the_last_digit(&phone.code())
+        .arrives_at("Save your recovery codes");
     eye.looks_at("setup-recovery-codes");
     assert!(eye.seen.len() > 20, "{:?}", eye.seen);
 }
@@ -163,16 +217,28 @@ fn pages_speak_german_to_who_asks_for_it_and_wear_the_sites_name() {
     browser.opens(APP).arrives_at("Anmelden");
     assert_eq!(browser.runs("return document.documentElement.lang"), "de");
     assert_eq!(browser.reads("header"), "Beispiel & Söhne");
-    assert_eq!(browser.runs("return document.querySelector('header img').naturalWidth > 0"), true);
-    let painted = browser.runs("return getComputedStyle(document.querySelector('button')).backgroundColor");
+    assert_eq!(
+        browser.runs("return document.querySelector('header img').naturalWidth > 0"),
+        true
+    );
+    let painted =
+        browser.runs("return getComputedStyle(document.querySelector('button')).backgroundColor");
     assert_eq!(painted, "rgb(122, 31, 92)");
     eye.looks_at("de-sign-in");
-    browser.types("[name=user]", "alice").types("[name=password]", &alice.password).clicks("form > button");
+    browser
+        .types("[name=user]", "alice")
+        .types("[name=password]", &alice.password)
+        .clicks("form > button");
     browser.arrives_at("Bestätigungscode");
     eye.looks_at("de-code");
-    browser.types_the_last_digit(&phone.wrong()).arrives_at("Bestätigungscode");
+    browser
+        .types_the_last_digit(&phone.wrong())
+        .arrives_at("Bestätigungscode");
     assert_eq!(browser.reads("[role=alert]"), "Dieser Code ist falsch");
-    browser.types_the_last_digit(&phone.code()).opens(&web.pages).arrives_at("Ihr Konto");
+    browser
+        .types_the_last_digit(&phone.code())
+        .opens(&web.pages)
+        .arrives_at("Ihr Konto");
     eye.looks_at("de-account");
     for (page, heading) in [
         ("authenticators/add", "Authenticator hinzufügen"),
@@ -180,7 +246,9 @@ fn pages_speak_german_to_who_asks_for_it_and_wear_the_sites_name() {
         ("sign-ins", "Sitzungen und Browser"),
         ("password", "Passwort ändern"),
     ] {
-        browser.opens(&format!("{}{page}", web.pages)).arrives_at(heading);
+        browser
+            .opens(&format!("{}{page}", web.pages))
+            .arrives_at(heading);
         eye.looks_at(&format!("de-{}", page.replace('/', "-")));
     }
 }

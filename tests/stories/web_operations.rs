@@ -11,7 +11,10 @@ const PORT: u16 = 9118;
 
 fn watched(host: &Host) -> Web {
     let mut web = Web::start(host, Front::Nginx, Place::OwnHost, "");
-    reconfigure("[gate]\n", &format!("[gate]\noperations = \"tcp:127.0.0.1:{PORT}\"\n"));
+    reconfigure(
+        "[gate]\n",
+        &format!("[gate]\noperations = \"tcp:127.0.0.1:{PORT}\"\n"),
+    );
     // refreshes the copy of what is valid
     Postern::call("status").does();
     web.gate.restart();
@@ -27,8 +30,15 @@ fn asks(path: &str) -> Reply {
 #[track_caller]
 fn counted(sample: &str) -> f64 {
     let metrics = asks("/metrics");
-    assert_eq!((metrics.status, metrics.body.ends_with("# EOF\n")), (200, true), "{metrics:?}");
-    let value = metrics.body.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    assert_eq!(
+        (metrics.status, metrics.body.ends_with("# EOF\n")),
+        (200, true),
+        "{metrics:?}"
+    );
+    let value = metrics
+        .body
+        .lines()
+        .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     value.map_or(0.0, |value| value.parse().expect("a number"))
 }
 
@@ -41,11 +51,21 @@ fn metrics_count_what_happened_and_name_nobody() {
     alice.has_a_password();
     let phone = alice.enrols();
     let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web.pages, "alice", "not the password").status, 401);
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", "not the password")
+            .status,
+        401
+    );
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let cookie = format!(
+        "Cookie: __Secure-postern={}",
+        visitor.cookie("__Secure-postern")
+    );
 
-    let check = |answer: &str| format!("postern_gate_checks_total{{contract=\"nginx\",answer=\"{answer}\"}}");
+    let check = |answer: &str| {
+        format!("postern_gate_checks_total{{contract=\"nginx\",answer=\"{answer}\"}}")
+    };
     let names = ["allow", "sign-in", "malformed"].map(check);
     let before = names.clone().map(|name| counted(&name));
     let all = "postern_gate_check_seconds_count";
@@ -58,18 +78,35 @@ fn metrics_count_what_happened_and_name_nobody() {
         assert_eq!(wire.checks(&[]).status, 401);
     }
     assert_eq!(wire.checks(&["X-Real-IP: 192.0.2.8"]).status, 401);
-    assert_eq!(wire.asks("GET /check/nginx", &["Host: x"], "").expect("an answer").status, 403);
+    assert_eq!(
+        wire.asks("GET /check/nginx", &["Host: x"], "")
+            .expect("an answer")
+            .status,
+        403
+    );
     let after = names.map(|name| counted(&name));
     assert_eq!([0, 1, 2].map(|n| after[n] - before[n]), [7.0, 3.0, 1.0]);
     assert_eq!(counted(all) - took, 11.0);
     assert_eq!(counted("postern_gate_strangers_total") - strangers, 1.0);
-    assert_eq!(counted("postern_gate_sign_ins_total{result=\"accepted\",cause=\"code\"}"), 1.0);
-    assert_eq!(counted("postern_gate_sign_ins_total{result=\"refused\",cause=\"password-wrong\"}"), 1.0);
+    assert_eq!(
+        counted("postern_gate_sign_ins_total{result=\"accepted\",cause=\"code\"}"),
+        1.0
+    );
+    assert_eq!(
+        counted("postern_gate_sign_ins_total{result=\"refused\",cause=\"password-wrong\"}"),
+        1.0
+    );
     assert!(counted("postern_gate_judged_seconds_count") >= 3.0);
     assert!(counted("postern_gate_connections") >= 1.0);
     assert_eq!(counted("postern_gate_store_sure"), 1.0);
     let text = asks("/metrics").body;
-    for secret in ["alice", "example.test", "127.0.0.1", "192.0.2", &visitor.cookie("__Secure-postern")] {
+    for secret in [
+        "alice",
+        "example.test",
+        "127.0.0.1",
+        "192.0.2",
+        &visitor.cookie("__Secure-postern"),
+    ] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 
@@ -79,13 +116,30 @@ fn metrics_count_what_happened_and_name_nobody() {
     assert_eq!(counted(&check("allow")), after[0]);
     // nothing of it where strangers are
     for path in ["/metrics", "/readyz"] {
-        assert_eq!(Visitor::new().loads(&format!("{}{}", web.pages, &path[1..])).status, 404);
-        assert_eq!(visitor.loads(&format!("{APP}{path}")).status, 200, "the application's own");
+        assert_eq!(
+            Visitor::new()
+                .loads(&format!("{}{}", web.pages, &path[1..]))
+                .status,
+            404
+        );
+        assert_eq!(
+            visitor.loads(&format!("{APP}{path}")).status,
+            200,
+            "the application's own"
+        );
     }
-    for (path, status) in [("/healthz", 200), ("/check/nginx", 404), ("/", 404), ("/sign-in", 404)] {
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/check/nginx", 404),
+        ("/", 404),
+        ("/sign-in", 404),
+    ] {
         assert_eq!(asks(path).status, status, "{path}");
     }
-    let posted = tcp_reply(PORT, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    let posted = tcp_reply(
+        PORT,
+        "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    );
     assert_eq!(posted.expect("an answer").status, 405);
 }
 
@@ -102,21 +156,43 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
     let page = format!("{APP}/");
     assert_eq!(visitor.loads(&page).status, 200);
-    assert_eq!((asks("/readyz").status, asks("/readyz").body.as_str()), (200, "ready\n"));
+    assert_eq!(
+        (asks("/readyz").status, asks("/readyz").body.as_str()),
+        (200, "ready\n")
+    );
 
     let aside = format!("{STORE_FOLDER}.aside");
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
     // at once for whoever comes with a password, and when the lease has run out for sessions
-    assert_eq!(Visitor::new().password(&web.pages, "alice", &alice.password).status, 503);
-    patiently("the session is refused", || Ok((visitor.loads(&page).status == 302).then_some(())));
+    assert_eq!(
+        Visitor::new()
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        503
+    );
+    patiently("the session is refused", || {
+        Ok((visitor.loads(&page).status == 302).then_some(()))
+    });
     let ready = asks("/readyz");
-    assert_eq!((ready.status, ready.body.contains("the store cannot be watched")), (503, true), "{ready:?}");
-    assert_eq!((asks("/healthz").status, counted("postern_gate_store_sure")), (200, 0.0));
+    assert_eq!(
+        (
+            ready.status,
+            ready.body.contains("the store cannot be watched")
+        ),
+        (503, true),
+        "{ready:?}"
+    );
+    assert_eq!(
+        (asks("/healthz").status, counted("postern_gate_store_sure")),
+        (200, 0.0)
+    );
     assert!(counted("postern_gate_store_last_sure_seconds") >= 5.0);
     web.gate.says("nobody enters");
 
     fs::rename(&aside, STORE_FOLDER).expect("root may do it");
-    patiently("the session is good again", || Ok((visitor.loads(&page).status == 200).then_some(())));
+    patiently("the session is good again", || {
+        Ok((visitor.loads(&page).status == 200).then_some(()))
+    });
     assert_eq!(asks("/readyz").status, 200);
     host.clock.forward(30);
     Visitor::new().signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
@@ -137,12 +213,17 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     let page = format!("{APP}/");
     assert_eq!(visitor.loads(&page).status, 200);
 
-    let (aside, copy) = (format!("{STORE_FOLDER}.aside"), format!("{STORE_FOLDER}.copy"));
+    let (aside, copy) = (
+        format!("{STORE_FOLDER}.aside"),
+        format!("{STORE_FOLDER}.copy"),
+    );
     testhost::finished(std::process::Command::new("cp").args(["--archive", STORE_FOLDER, &copy]));
     fs::rename(STORE_FOLDER, &aside).expect("root may do it");
     fs::rename(&copy, STORE_FOLDER).expect("root may do it");
     Postern::call("session revoke alice --all").does();
-    patiently("the gate knows of it", || Ok((visitor.loads(&page).status == 302).then_some(())));
+    patiently("the gate knows of it", || {
+        Ok((visitor.loads(&page).status == 302).then_some(()))
+    });
     fs::remove_dir_all(aside).expect("root may do it");
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
@@ -160,8 +241,15 @@ fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
     web.gate.says("not reloaded");
     for _ in 0..2 {
         let ready = asks("/readyz");
-        assert_eq!((ready.status, ready.body.contains("older configuration")), (200, true), "{ready:?}");
-        assert!(!ready.body.contains("nonsense") && !ready.body.contains("/etc"), "{ready:?}");
+        assert_eq!(
+            (ready.status, ready.body.contains("older configuration")),
+            (200, true),
+            "{ready:?}"
+        );
+        assert!(
+            !ready.body.contains("nonsense") && !ready.body.contains("/etc"),
+            "{ready:?}"
+        );
         assert_eq!(counted("postern_gate_configuration_own"), 0.0);
         // the same at a start by the copy of what was valid
         web.gate.restart();
@@ -169,9 +257,16 @@ fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
     fs::write(CONFIG, text).expect("postern.toml can be written");
     web.gate.signal(Signal::SIGHUP);
     web.gate.says("reloaded");
-    assert_eq!((asks("/readyz").body.as_str(), counted("postern_gate_configuration_own")), ("ready\n", 1.0));
+    assert_eq!(
+        (
+            asks("/readyz").body.as_str(),
+            counted("postern_gate_configuration_own")
+        ),
+        ("ready\n", 1.0)
+    );
 
     reconfigure(&PORT.to_string(), "9119");
     web.gate.signal(Signal::SIGHUP);
-    web.gate.says("gate.operations has changed; that takes a restart");
+    web.gate
+        .says("gate.operations has changed; that takes a restart");
 }

@@ -11,9 +11,14 @@ const GUESTBOOK: &str = "https://other.example.test:8443";
 fn a_session_of_one_application_is_refused_at_another() {
     let host = Host::fresh();
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    reconfigure("[gate]", &format!("[gate]\nown_paths = [\"{GUESTBOOK}/_postern/\"]"));
+    reconfigure(
+        "[gate]",
+        &format!("[gate]\nown_paths = [\"{GUESTBOOK}/_postern/\"]"),
+    );
     web.gate.restart();
-    let printed = Postern::call("print-config nginx --app other.example.test").does().out;
+    let printed = Postern::call("print-config nginx --app other.example.test")
+        .does()
+        .out;
     let (_, server) = printed.split_once("\nserver {").expect("a server");
     let server = format!("server {{{}", on_test_ports(server));
     web.change_nginx(|text| format!("{text}\n{server}"));
@@ -24,15 +29,30 @@ fn a_session_of_one_application_is_refused_at_another() {
     // a page of it leads to the sign-in on its own host, which sets cookies for that host alone
     let guest = Visitor::new();
     let sent = guest.loads(&format!("{GUESTBOOK}/page"));
-    assert!(sent.header("location").starts_with(&format!("{GUESTBOOK}/_postern/sign-in?rd=")), "{sent:?}");
+    assert!(
+        sent.header("location")
+            .starts_with(&format!("{GUESTBOOK}/_postern/sign-in?rd=")),
+        "{sent:?}"
+    );
     let pages = format!("{GUESTBOOK}/_postern/");
     let rd = format!("{GUESTBOOK}/page");
-    let fields = [("rd", rd.as_str()), ("user", "alice"), ("password", &alice.password), ("recovery", "")];
+    let fields = [
+        ("rd", rd.as_str()),
+        ("user", "alice"),
+        ("password", &alice.password),
+        ("recovery", ""),
+    ];
     assert_eq!(guest.sends(&format!("{pages}sign-in"), &fields).status, 303);
-    let entered = guest.sends(&format!("{pages}code"), &[("code", &phone.code()), ("trust", "yes")]);
+    let entered = guest.sends(
+        &format!("{pages}code"),
+        &[("code", &phone.code()), ("trust", "yes")],
+    );
     assert_eq!(entered.header("location"), rd);
     for (name, value) in &entered.headers {
-        assert!(name != "set-cookie" || !value.contains("Domain="), "{value}");
+        assert!(
+            name != "set-cookie" || !value.contains("Domain="),
+            "{value}"
+        );
     }
     assert_eq!(guest.loads(&rd).status, 200);
     assert_eq!(guest.fetches(&format!("{APP}/")).status, 401);
@@ -41,7 +61,10 @@ fn a_session_of_one_application_is_refused_at_another() {
     for name in ["__Host-postern", "__Secure-postern"] {
         let thief = Visitor::new().with(&format!("Cookie: {name}={value}"));
         assert_eq!(thief.fetches(&format!("{APP}/")).status, 401, "{name}");
-        assert!(!thief.loads(&web.pages).body.contains("Your account"), "{name}");
+        assert!(
+            !thief.loads(&web.pages).body.contains("Your account"),
+            "{name}"
+        );
     }
     // where its scripts share the origin, no proof is remembered, and critical acts take one
     assert_eq!(guest.sends(&format!("{pages}turn-off"), &[]).status, 403);

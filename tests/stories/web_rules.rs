@@ -35,8 +35,12 @@ networks = ["127.0.0.8"]
 #[track_caller]
 fn password(web: &Web, visitor: &Visitor, person: &Person, page: &str) -> testhost::Reply {
     let rd = format!("{APP}{page}");
-    let fields =
-        [("rd", rd.as_str()), ("user", &person.name), ("password", &person.password), ("recovery", "")];
+    let fields = [
+        ("rd", rd.as_str()),
+        ("user", &person.name),
+        ("password", &person.password),
+        ("recovery", ""),
+    ];
     visitor.sends(&format!("{}sign-in", web.pages), &fields)
 }
 
@@ -51,32 +55,71 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         let page = format!("{APP}/pub/a%20b?c=/../closed");
         // nginx refuses it, Traefik takes it away
         let forged = stranger.with("Remote-User: root").loads(&page);
-        assert_eq!(forged.status, if front == Front::Nginx { 400 } else { 200 }, "{front:?} {forged:?}");
-        assert!(web.application.arrived().iter().all(|got| got.value("Remote-User").is_empty()), "{front:?}");
+        assert_eq!(
+            forged.status,
+            if front == Front::Nginx { 400 } else { 200 },
+            "{front:?} {forged:?}"
+        );
+        assert!(
+            web.application
+                .arrived()
+                .iter()
+                .all(|got| got.value("Remote-User").is_empty()),
+            "{front:?}"
+        );
         let visit = stranger
             .with(&format!("Cookie: theme=dark; {SESSION}=forged"))
             .with("Authorization: Basic YWxpY2U6b2YgdGhlIGFwcGxpY2F0aW9u");
         assert_eq!(visit.loads(&page).status, 200, "{front:?}");
         let got = web.application.got();
         assert_eq!(got.request, "GET /pub/a%20b?c=/../closed");
-        assert_eq!((got.value("Remote-User"), got.value("Cookie")), ("", "theme=dark"), "{front:?}");
-        assert_eq!(got.value("Authorization"), "Basic YWxpY2U6b2YgdGhlIGFwcGxpY2F0aW9u");
+        assert_eq!(
+            (got.value("Remote-User"), got.value("Cookie")),
+            ("", "theme=dark"),
+            "{front:?}"
+        );
+        assert_eq!(
+            got.value("Authorization"),
+            "Basic YWxpY2U6b2YgdGhlIGFwcGxpY2F0aW9u"
+        );
         // whoever shows an app password wants to be somebody
         Postern::call("account add alice").does();
-        let shown = Postern::call("app-password add alice files --scope web:app.example.test").does().out;
+        let shown = Postern::call("app-password add alice files --scope web:app.example.test")
+            .does()
+            .out;
         let client = stranger.with(&format!("Authorization: Bearer {}", shown.trim()));
         assert_eq!(client.fetches(&page).status, 200, "{front:?}");
         let got = web.application.got();
-        assert_eq!((got.value("Remote-User"), got.value("Authorization")), ("alice", ""), "{front:?}");
-        assert_eq!(client.fetches(&format!("{APP}/closed")).status, 403, "{front:?}");
+        assert_eq!(
+            (got.value("Remote-User"), got.value("Authorization")),
+            ("alice", ""),
+            "{front:?}"
+        );
+        assert_eq!(
+            client.fetches(&format!("{APP}/closed")).status,
+            403,
+            "{front:?}"
+        );
         Postern::call("app-password revoke alice files").does();
         let wrong = client.calls("GET", &page, "");
         assert_eq!(wrong.status, 401, "{front:?} {wrong:?}");
-        assert!(wrong.header("www-authenticate").contains("app password"), "{wrong:?}");
+        assert!(
+            wrong.header("www-authenticate").contains("app password"),
+            "{wrong:?}"
+        );
 
         // near is where the address is, and the methods are those that are named
-        let near = |from: &str| Visitor::new().from(from).loads(&format!("{APP}/near")).status;
-        assert_eq!((near("127.0.0.9"), near("127.0.0.1")), (200, 302), "{front:?}");
+        let near = |from: &str| {
+            Visitor::new()
+                .from(from)
+                .loads(&format!("{APP}/near"))
+                .status
+        };
+        assert_eq!(
+            (near("127.0.0.9"), near("127.0.0.1")),
+            (200, 302),
+            "{front:?}"
+        );
         assert_eq!(web.application.arrived().len(), 1);
 
         for closed in [
@@ -96,17 +139,36 @@ fn where_it_is_open_nobody_signs_in_and_where_it_is_not_no_spelling_helps() {
         ] {
             let answer = stranger.loads(&format!("{APP}{closed}"));
             // Traefik refuses some by itself
-            let statuses: &[u16] = if front == Front::Nginx { &[403] } else { &[403, 400] };
-            assert!(statuses.contains(&answer.status), "{front:?} {closed}: {answer:?}");
+            let statuses: &[u16] = if front == Front::Nginx {
+                &[403]
+            } else {
+                &[403, 400]
+            };
+            assert!(
+                statuses.contains(&answer.status),
+                "{front:?} {closed}: {answer:?}"
+            );
         }
-        web.gate.says("refused cause=gate.rule-2 address=127.0.0.1 service=web user=\"-\"");
+        web.gate
+            .says("refused cause=gate.rule-2 address=127.0.0.1 service=web user=\"-\"");
         // a request line that names another page, or another host, than it seems to
-        let asks = |target: &str| stranger.option("--http1.1").option("--request-target").option(target);
+        let asks = |target: &str| {
+            stranger
+                .option("--http1.1")
+                .option("--request-target")
+                .option(target)
+        };
         let answer = asks("https://app.example.test:8443/closed").loads(&format!("{APP}/pub"));
-        assert!([403, 404, 400].contains(&answer.status), "{front:?}: {answer:?}");
+        assert!(
+            [403, 404, 400].contains(&answer.status),
+            "{front:?}: {answer:?}"
+        );
         web.application.got_nothing();
 
-        let upper = stranger.with("Host: APP.Example.test.:8443").option("--http1.1").loads(&page);
+        let upper = stranger
+            .with("Host: APP.Example.test.:8443")
+            .option("--http1.1")
+            .loads(&page);
         if front == Front::Nginx {
             assert_eq!(upper.status, 200, "{upper:?}");
         }
@@ -128,36 +190,68 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
     let sent = visitor.loads(&page("/cheap/x?y"));
     assert!(sent.header("location").contains("/sign-in?rd="), "{sent:?}");
     let entered = password(&web, &visitor, &alice, "/cheap/x?y");
-    assert_eq!((entered.status, entered.header("location")), (303, page("/cheap/x?y").as_str()));
-    web.gate.says("accepted cause=gate.rule-4 address=127.0.0.1 service=web user=\"alice\"");
+    assert_eq!(
+        (entered.status, entered.header("location")),
+        (303, page("/cheap/x?y").as_str())
+    );
+    web.gate
+        .says("accepted cause=gate.rule-4 address=127.0.0.1 service=web user=\"alice\"");
     assert_eq!(visitor.loads(&page("/cheap")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
     // by the group of this host
     assert_eq!(visitor.loads(&page("/team")).status, 200);
     // and where an exemption asks for no more, as everywhere
-    assert_eq!(visitor.clone().from("127.0.0.8").loads(&page("/")).status, 200);
+    assert_eq!(
+        visitor.clone().from("127.0.0.8").loads(&page("/")).status,
+        200
+    );
     web.application.arrived();
 
     let before = visitor.cookie(SESSION);
     assert_eq!(visitor.fetches(&page("/")).status, 401);
-    assert_eq!(visitor.option("-XPOST").fetches(&page("/cheap")).status, 401, "reading is cheap alone");
+    assert_eq!(
+        visitor.option("-XPOST").fetches(&page("/cheap")).status,
+        401,
+        "reading is cheap alone"
+    );
     for url in [page("/"), page("/cheapx")] {
         let sent = visitor.loads(&url);
-        assert!(sent.header("location").contains("/rise?rd="), "{url} {sent:?}");
+        assert!(
+            sent.header("location").contains("/rise?rd="),
+            "{url} {sent:?}"
+        );
     }
     // who opens the sign-in page on the way there gets the form, and is not sent to and fro
-    assert_eq!(visitor.loads(&format!("{}sign-in?rd={APP}/", web.pages)).status, 200);
+    assert_eq!(
+        visitor
+            .loads(&format!("{}sign-in?rd={APP}/", web.pages))
+            .status,
+        200
+    );
     let sent = visitor.loads(&page("/asked"));
     let asked = visitor.follows(&sent);
-    assert!(asked.status == 303 && asked.header("location").ends_with("/code"), "{asked:?}");
-    assert_eq!(visitor.loads(&page("/cheap")).status, 200, "until then it stays as it was");
+    assert!(
+        asked.status == 303 && asked.header("location").ends_with("/code"),
+        "{asked:?}"
+    );
+    assert_eq!(
+        visitor.loads(&page("/cheap")).status,
+        200,
+        "until then it stays as it was"
+    );
     let entered = visitor.code(&web.pages, &phone.code(), "");
-    assert_eq!((entered.status, entered.header("location")), (303, page("/asked").as_str()));
+    assert_eq!(
+        (entered.status, entered.header("location")),
+        (303, page("/asked").as_str())
+    );
     assert_eq!(visitor.follows(&entered).status, 200);
     web.application.arrived();
 
     assert_ne!(visitor.cookie(SESSION), before);
-    for url in ["https://app.example.test:8443/cheap", "https://app.example.test:8443/"] {
+    for url in [
+        "https://app.example.test:8443/cheap",
+        "https://app.example.test:8443/",
+    ] {
         let lines = [
             "Host: postern",
             &format!("X-Postern-Proxy: {}", testhost::PROOF),
@@ -166,19 +260,30 @@ fn the_password_opens_where_it_suffices_and_the_code_is_asked_elsewhere() {
             "X-Real-IP: 192.0.2.7",
             &format!("Cookie: {SESSION}={before}"),
         ];
-        let answer = Wire::open().asks("GET /check/nginx", &lines, "").expect("an answer");
+        let answer = Wire::open()
+            .asks("GET /check/nginx", &lines, "")
+            .expect("an answer");
         assert_eq!(answer.status, 401, "{url} {answer:?}");
     }
     let sessions = Postern::call("session list alice --json").does();
-    assert_eq!(sessions.json().as_array().map(Vec::len), Some(1), "{sessions:?}");
+    assert_eq!(
+        sessions.json().as_array().map(Vec::len),
+        Some(1),
+        "{sessions:?}"
+    );
 
     // denied by name: also whoever has not said it yet
     let bobs = Visitor::new();
     assert_eq!(bobs.loads(&page("/team")).status, 302);
     password(&web, &bobs, &bob, "/team");
-    assert_eq!(bobs.loads(&page("/")).status, 200, "bob needs no second factor");
+    assert_eq!(
+        bobs.loads(&page("/")).status,
+        200,
+        "bob needs no second factor"
+    );
     assert_eq!(bobs.loads(&page("/team")).status, 403);
-    web.gate.says("refused cause=gate.rule-5 address=127.0.0.1 service=web user=\"bob\"");
+    web.gate
+        .says("refused cause=gate.rule-5 address=127.0.0.1 service=web user=\"bob\"");
     assert_eq!(visitor.loads(&page("/closed")).status, 403);
 }
 
@@ -192,11 +297,17 @@ fn whoever_must_enrol_reads_what_takes_the_password_and_sets_up_for_the_rest() {
     let carol = host.person("carol");
     carol.has_a_password();
     let visitor = Visitor::new();
-    assert_eq!(password(&web, &visitor, &carol, "/cheap").header("location"), format!("{APP}/cheap"));
+    assert_eq!(
+        password(&web, &visitor, &carol, "/cheap").header("location"),
+        format!("{APP}/cheap")
+    );
     assert_eq!(visitor.loads(&format!("{APP}/cheap")).status, 200);
     let sent = visitor.loads(&format!("{APP}/"));
     let form = visitor.follows(&sent);
-    assert!(form.status == 200 && form.body.contains("name=\"password\""), "{form:?}");
+    assert!(
+        form.status == 200 && form.body.contains("name=\"password\""),
+        "{form:?}"
+    );
     let setup = password(&web, &visitor, &carol, "/");
     assert_eq!(setup.status, 403, "it takes a one-time code: {setup:?}");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 302);
@@ -214,29 +325,52 @@ fn check_says_which_rule_decides_and_why() {
     let says = |words: &str, lines: &[&str]| {
         let said = Postern::call(&format!("check {words}")).does();
         for line in lines {
-            assert!(said.out.lines().any(|l| l == *line), "check {words}: no {line:?} in {said:?}");
+            assert!(
+                said.out.lines().any(|l| l == *line),
+                "check {words}: no {line:?} in {said:?}"
+            );
         }
     };
     says(
         "--rule GET https://APP.example.test:8443/pub/x",
         &["rule:    gate.rule-1, the first that fits", "then:    open"],
     );
-    let two = "gate.rule-2, host, path or method can be read in two ways; the strictest that could fit";
-    says("--rule GET https://app.example.test/pub/../x", &[&format!("rule:    {two}"), "then:    deny"]);
-    says("--rule GET https://app.example.test/near --from 127.0.0.9", &["then:    open"]);
-    says("--rule GET https://app.example.test/near", &["then:    code", "code:    asked, see --user"]);
-    says("--rule GET https://app.example.test/team", &["then:    they must sign in, see --user"]);
+    let two =
+        "gate.rule-2, host, path or method can be read in two ways; the strictest that could fit";
+    says(
+        "--rule GET https://app.example.test/pub/../x",
+        &[&format!("rule:    {two}"), "then:    deny"],
+    );
+    says(
+        "--rule GET https://app.example.test/near --from 127.0.0.9",
+        &["then:    open"],
+    );
+    says(
+        "--rule GET https://app.example.test/near",
+        &["then:    code", "code:    asked, see --user"],
+    );
+    says(
+        "--rule GET https://app.example.test/team",
+        &["then:    they must sign in, see --user"],
+    );
     says(
         "--rule GET https://app.example.test/team --user bob",
         &["rule:    gate.rule-5, the first that fits", "then:    deny"],
     );
     says(
         "--rule GET https://app.example.test/team --user alice",
-        &["by:      alice, in alice", "rule:    gate.rule-6, the first that fits", "then:    password"],
+        &[
+            "by:      alice, in alice",
+            "rule:    gate.rule-6, the first that fits",
+            "then:    password",
+        ],
     );
     says(
         "--rule POST https://app.example.test/cheap --user alice",
-        &["rule:    none that is stricter fits, so the default", "code:    asked, alice has a second factor"],
+        &[
+            "rule:    none that is stricter fits, so the default",
+            "code:    asked, alice has a second factor",
+        ],
     );
     says(
         "--rule GET https://app.example.test/ --user dave",
@@ -246,12 +380,23 @@ fn check_says_which_rule_decides_and_why() {
         "--rule GET https://app.example.test/ --user alice --from 127.0.0.8",
         &["code:    spared by policy.exempt-1"],
     );
-    let json = Postern::call("check --json --rule GET https://app.example.test/ --user alice").does().json();
-    assert_eq!((json["access"].as_str(), json["rule"].is_null()), (Some("code"), true), "{json}");
+    let json = Postern::call("check --json --rule GET https://app.example.test/ --user alice")
+        .does()
+        .json();
+    assert_eq!(
+        (json["access"].as_str(), json["rule"].is_null()),
+        (Some("code"), true),
+        "{json}"
+    );
 
     let sound = Postern::call("check").does();
     assert!(sound.out.contains("postern.toml is valid"), "{sound:?}");
-    assert!(sound.err.contains("gate.rule-7: nobody can sign in for other.example.org"), "{sound:?}");
+    assert!(
+        sound
+            .err
+            .contains("gate.rule-7: nobody can sign in for other.example.org"),
+        "{sound:?}"
+    );
     for (words, exit) in [
         ("--rule get https://app.example.test/", 2),
         ("--rule GET http://app.example.test/", 2),
@@ -264,5 +409,8 @@ fn check_says_which_rule_decides_and_why() {
     host.write_configuration("[[gate.rule]]\nthen = \"open\"\n[[gate.rule]]\nthen = \"deny\"\n");
     let said = Postern::call("check").run();
     assert_eq!(said.exit, Some(1));
-    assert!(said.err.contains("gate.rule: rule 1 has no condition"), "{said:?}");
+    assert!(
+        said.err.contains("gate.rule: rule 1 has no condition"),
+        "{said:?}"
+    );
 }

@@ -12,7 +12,10 @@ const WITHIN: &str = "[policy]\nrequired = \"all\"\nenroll_within = \"1d\"\n";
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn someone_required_sets_up_a_second_factor_before_anything_else() {
-    for (front, place) in [(Front::Nginx, Place::OwnHost), (Front::Traefik, Place::Path)] {
+    for (front, place) in [
+        (Front::Nginx, Place::OwnHost),
+        (Front::Traefik, Place::Path),
+    ] {
         let host = Host::fresh();
         let web = Web::start(&host, front, place, WITHIN);
         let alice = host.person("alice");
@@ -20,8 +23,12 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
         let browser = Chromium::start();
         let asked = format!("{APP}/notes/7?a=1");
 
-        browser.opens(&asked).enters_password("alice", &alice.password);
-        browser.arrives_at("Set up your second factor").looks(390, 844, "dark");
+        browser
+            .opens(&asked)
+            .enters_password("alice", &alice.password);
+        browser
+            .arrives_at("Set up your second factor")
+            .looks(390, 844, "dark");
         let picture = BASE64.decode(browser.picture().as_bytes()).expect("Base64");
         fs::write("/tmp/setup.png", picture).expect("/tmp can be written");
         let scanned = finished(Command::new("zbarimg").args(["-q", "--raw", "/tmp/setup.png"]));
@@ -31,29 +38,51 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
         browser.opens(&asked).arrives_at("Sign in");
         web.application.got_nothing();
 
-        browser.enters_password("alice", &alice.password).arrives_at("Set up your second factor");
+        browser
+            .enters_password("alice", &alice.password)
+            .arrives_at("Set up your second factor");
         let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
         let second = Phone::scans(url.as_str().expect("a link"));
         assert_ne!(phone.secret(), second.secret(), "another secret each time");
-        browser.types_the_last_digit(&second.wrong()).arrives_at("Set up your second factor");
+        browser
+            .types_the_last_digit(&second.wrong())
+            .arrives_at("Set up your second factor");
         assert!(browser.reads("[role=alert]").contains("wrong"));
         let code = second.code();
-        browser.types_the_last_digit(&code).arrives_at("Save your recovery codes");
-        let codes =
-            browser.runs("return [...document.querySelectorAll('.codes code')].map(c => c.textContent)");
+        browser
+            .types_the_last_digit(&code)
+            .arrives_at("Save your recovery codes");
+        let codes = browser
+            .runs("return [...document.querySelectorAll('.codes code')].map(c => c.textContent)");
         assert_eq!(codes.as_array().map(Vec::len), Some(6));
-        assert!(Postern::call("status alice").does().out.contains("off"), "nothing is kept yet");
+        assert!(
+            Postern::call("status alice").does().out.contains("off"),
+            "nothing is kept yet"
+        );
         browser.clicks("form > button");
-        assert_eq!(browser.heading(), "Save your recovery codes", "not without the tick");
-        browser.clicks("[name=saved]").clicks("form > button").arrives_at("The application");
+        assert_eq!(
+            browser.heading(),
+            "Save your recovery codes",
+            "not without the tick"
+        );
+        browser
+            .clicks("[name=saved]")
+            .clicks("form > button")
+            .arrives_at("The application");
         assert_eq!(browser.url(), asked);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
 
         alice.with_key().is_refused(&code, "used already");
         host.clock.forward(30);
         alice.with_key().enters_with(&second.code());
-        let enrolled = Postern::call("log alice --event enrolled --json").does().json();
-        assert_eq!((&enrolled["door"], &enrolled["actor"]), (&"web".into(), &"alice".into()), "{enrolled}");
+        let enrolled = Postern::call("log alice --event enrolled --json")
+            .does()
+            .json();
+        assert_eq!(
+            (&enrolled["door"], &enrolled["actor"]),
+            (&"web".into(), &"alice".into()),
+            "{enrolled}"
+        );
         assert!(!web.gate.log().contains(&second.secret()) && !web.gate.log().contains(&code));
     }
 }
@@ -72,13 +101,28 @@ fn later_a_first_setup_needs_a_one_time_code() {
 
     let refused = visitor.password(&web.pages, "alice", &alice.password);
     assert_eq!(refused.status, 403, "{refused:?}");
-    assert!(refused.body.contains("ask an administrator (carol, group keepers)"), "{}", refused.body);
-    assert!(!visitor.loads(&format!("{}setup", web.pages)).body.contains("otpauth"));
+    assert!(
+        refused
+            .body
+            .contains("ask an administrator (carol, group keepers)"),
+        "{}",
+        refused.body
+    );
+    assert!(
+        !visitor
+            .loads(&format!("{}setup", web.pages))
+            .body
+            .contains("otpauth")
+    );
     let code = Postern::call("one-time-code alice --json").does().json();
     let code = code["one_time_code"].as_str().expect("a code").to_owned();
     let at = format!("{}setup/one-time-code", web.pages);
     for wrong in ["P-2222-2222-2222", "123456", "", "P-"] {
-        assert_eq!(visitor.sends(&at, &[("code", wrong)]).status, 401, "{wrong:?}");
+        assert_eq!(
+            visitor.sends(&at, &[("code", wrong)]).status,
+            401,
+            "{wrong:?}"
+        );
     }
     let invited = visitor.sends(&at, &[("code", &code)]);
     assert_eq!(invited.status, 303, "{invited:?}");
@@ -101,7 +145,11 @@ fn later_a_first_setup_needs_a_one_time_code() {
     // the other setup was begun by the same code
     assert_eq!(finishes(&web, &again, &late).status, 401);
     assert_eq!(
-        Postern::call("authenticator list alice --json").does().json().as_array().map(Vec::len),
+        Postern::call("authenticator list alice --json")
+            .does()
+            .json()
+            .as_array()
+            .map(Vec::len),
         Some(1)
     );
 }
@@ -111,15 +159,30 @@ fn later_a_first_setup_needs_a_one_time_code() {
 #[ignore = "needs the test host: tests/run"]
 fn self_enroll_says_from_where_a_first_setup_needs_nothing_else() {
     for (extra, from, status) in [
-        ("self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n", "127.0.1.7", 303),
-        ("self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n", "127.0.2.7", 403),
+        (
+            "self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n",
+            "127.0.1.7",
+            303,
+        ),
+        (
+            "self_enroll = \"networks\"\nself_enroll_networks = [\"127.0.1.0/24\"]\n",
+            "127.0.2.7",
+            403,
+        ),
         ("self_enroll = \"one-time-code\"\n", "127.0.1.7", 403),
     ] {
         let host = Host::fresh();
-        let web = Web::start(&host, Front::Nginx, Place::OwnHost, &format!("{WITHIN}{extra}"));
+        let web = Web::start(
+            &host,
+            Front::Nginx,
+            Place::OwnHost,
+            &format!("{WITHIN}{extra}"),
+        );
         let alice = host.person("alice");
         alice.has_a_password();
-        let said = Visitor::new().from(from).password(&web.pages, "alice", &alice.password);
+        let said = Visitor::new()
+            .from(from)
+            .password(&web.pages, "alice", &alice.password);
         assert_eq!(said.status, status, "{extra} from {from}: {said:?}");
     }
 }
@@ -140,29 +203,53 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     assert!(stranger.cookies().is_empty(), "{:?}", stranger.cookies());
     assert_eq!(stranger.loads(&setup).status, 303);
     for step in ["one-time-code", "code", "finish"] {
-        let fields = [("draft", "x"), ("confirmed", "x"), ("code", "123456"), ("saved", "yes")];
-        assert_eq!(stranger.sends(&format!("{setup}/{step}"), &fields).status, 401, "{step}");
+        let fields = [
+            ("draft", "x"),
+            ("confirmed", "x"),
+            ("code", "123456"),
+            ("saved", "yes"),
+        ];
+        assert_eq!(
+            stranger.sends(&format!("{setup}/{step}"), &fields).status,
+            401,
+            "{step}"
+        );
     }
 
     let visitor = Visitor::new();
     let begun = visitor.password(&web.pages, "alice", &alice.password);
     assert_eq!((begun.status, begun.header("location")), (303, "/setup"));
     let cookie = begun.header("set-cookie");
-    for part in ["__Host-postern-setup=", "HttpOnly", "Secure", "SameSite=Strict", "Max-Age=900"] {
+    for part in [
+        "__Host-postern-setup=",
+        "HttpOnly",
+        "Secure",
+        "SameSite=Strict",
+        "Max-Age=900",
+    ] {
         assert!(cookie.contains(part), "{cookie}");
     }
     let page = visitor.loads(&setup);
-    assert_eq!((page.status, page.header("cache-control")), (200, "no-store"));
+    assert_eq!(
+        (page.status, page.header("cache-control")),
+        (200, "no-store")
+    );
     let (phone, draft) = authenticator(&page);
     // from a page of another site
-    let foreign = visitor.with("Origin: https://evil.example").sends(&format!("{setup}/code"), &[]);
+    let foreign = visitor
+        .with("Origin: https://evil.example")
+        .sends(&format!("{setup}/code"), &[]);
     assert_eq!(foreign.status, 403);
     // another person's, and another browser's of the same person
     for (name, password) in [("bob", &bob.password), ("alice", &alice.password)] {
         let other = Visitor::new();
         other.password(&web.pages, name, password);
         let fields = [("draft", draft.as_str()), ("code", &phone.code())];
-        assert_eq!(other.sends(&format!("{setup}/code"), &fields).status, 401, "{name}");
+        assert_eq!(
+            other.sends(&format!("{setup}/code"), &fields).status,
+            401,
+            "{name}"
+        );
     }
     // altered; of the wrong purpose
     let altered = format!("A{}", &draft[1..]);
@@ -170,9 +257,17 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     for wrong in [altered.as_str(), "", "x", &ticket] {
         let thief = visitor.robbed();
         let fields = [("draft", wrong), ("code", &phone.code())];
-        assert_eq!(thief.sends(&format!("{setup}/code"), &fields).status, 401, "{wrong}");
+        assert_eq!(
+            thief.sends(&format!("{setup}/code"), &fields).status,
+            401,
+            "{wrong}"
+        );
         let fields = [("confirmed", wrong), ("saved", "yes")];
-        assert_eq!(thief.sends(&format!("{setup}/finish"), &fields).status, 401, "{wrong}");
+        assert_eq!(
+            thief.sends(&format!("{setup}/finish"), &fields).status,
+            401,
+            "{wrong}"
+        );
     }
     // a draft is no confirmed one
     assert_eq!(finishes(&web, &visitor.robbed(), &draft).status, 401);
@@ -197,9 +292,17 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
     let (_, confirmed) = confirms(&web, &visitor);
     let ticket = visitor.robbed();
     assert_eq!(finishes(&web, &visitor, &confirmed).status, 303);
-    assert!(!visitor.cookies().iter().any(|(name, value)| name.ends_with("setup") && !value.is_empty()));
+    assert!(
+        !visitor
+            .cookies()
+            .iter()
+            .any(|(name, value)| name.ends_with("setup") && !value.is_empty())
+    );
     let again = ticket.loads(&setup);
-    assert!(again.status == 401 && !again.body.contains("otpauth"), "{again:?}");
+    assert!(
+        again.status == 401 && !again.body.contains("otpauth"),
+        "{again:?}"
+    );
     assert_eq!(finishes(&web, &ticket, &confirmed).status, 401);
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
@@ -208,10 +311,20 @@ fn a_setup_is_for_whoever_began_it_in_its_time_and_while_the_account_stands() {
 #[track_caller]
 fn authenticator(page: &Reply) -> (Phone, String) {
     let value = |from: &str| {
-        let rest = page.body.split(from).nth(1).unwrap_or_else(|| panic!("no {from} in {page:?}"));
-        rest.split('"').next().unwrap_or_default().replace("&#38;", "&")
+        let rest = page
+            .body
+            .split(from)
+            .nth(1)
+            .unwrap_or_else(|| panic!("no {from} in {page:?}"));
+        rest.split('"')
+            .next()
+            .unwrap_or_default()
+            .replace("&#38;", "&")
     };
-    (Phone::scans(&value("<a href=\"otpauth").replacen(':', "otpauth:", 1)), value("name=\"draft\" value=\""))
+    (
+        Phone::scans(&value("<a href=\"otpauth").replacen(':', "otpauth:", 1)),
+        value("name=\"draft\" value=\""),
+    )
 }
 
 /// From the QR to the recovery codes.
@@ -221,12 +334,18 @@ fn confirms(web: &Web, visitor: &Visitor) -> (Phone, String) {
     let fields = [("draft", draft.as_str()), ("code", &phone.code())];
     let page = visitor.sends(&format!("{}setup/code", web.pages), &fields);
     assert_eq!(page.status, 200, "{page:?}");
-    let confirmed =
-        page.body.split("name=\"confirmed\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let confirmed = page
+        .body
+        .split("name=\"confirmed\" value=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
     (phone, confirmed.expect("a form").to_owned())
 }
 
 #[track_caller]
 fn finishes(web: &Web, visitor: &Visitor, confirmed: &str) -> Reply {
-    visitor.sends(&format!("{}setup/finish", web.pages), &[("confirmed", confirmed), ("saved", "yes")])
+    visitor.sends(
+        &format!("{}setup/finish", web.pages),
+        &[("confirmed", confirmed), ("saved", "yes")],
+    )
 }

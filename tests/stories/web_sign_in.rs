@@ -2,7 +2,9 @@
 
 use std::net::TcpStream;
 use std::process::Command;
-use testhost::{APP, Front, Host, PROOF, Place, Postern, Visitor, Web, Wire, finished, reconfigure};
+use testhost::{
+    APP, Front, Host, PROOF, Place, Postern, Visitor, Web, Wire, finished, reconfigure,
+};
 
 const WAYS: [(Front, Place); 4] = [
     (Front::Nginx, Place::OwnHost),
@@ -29,29 +31,57 @@ fn the_page_asked_for_comes_after_password_and_code() {
         web.application.got_nothing();
         let page = visitor.follows(&sent);
         assert_eq!(page.status, 200, "{page:?}");
-        let rd = page.body.split("name=\"rd\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let rd = rd.expect("the form holds the page asked for").replace("&#38;", "&").replace("&#39;", "'");
+        let rd = page
+            .body
+            .split("name=\"rd\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        let rd = rd
+            .expect("the form holds the page asked for")
+            .replace("&#38;", "&")
+            .replace("&#39;", "'");
         assert_eq!(rd, asked);
 
         let sign_in = format!("{}sign-in", web.pages);
-        let fields = [("rd", rd.as_str()), ("user", "alice"), ("password", &alice.password)];
+        let fields = [
+            ("rd", rd.as_str()),
+            ("user", "alice"),
+            ("password", &alice.password),
+        ];
         let after_password = visitor.sends(&sign_in, &fields);
         assert_eq!(after_password.status, 303, "{after_password:?}");
-        assert!(!visitor.cookies().iter().any(|(name, _)| name.ends_with("postern")), "no session yet");
+        assert!(
+            !visitor
+                .cookies()
+                .iter()
+                .any(|(name, _)| name.ends_with("postern")),
+            "no session yet"
+        );
         let code_page = visitor.loads(&format!("{}code", web.pages));
         assert!(code_page.body.contains("one-time-code"), "{code_page:?}");
         let entered = visitor.code(&web.pages, &phone.code(), "yes");
-        assert_eq!((entered.status, entered.header("location")), (303, asked.as_str()), "{entered:?}");
+        assert_eq!(
+            (entered.status, entered.header("location")),
+            (303, asked.as_str()),
+            "{entered:?}"
+        );
 
         let page = visitor.follows(&entered);
         assert_eq!(page.status, 200, "{page:?}");
         let got = web.application.got();
         assert_eq!(
             got.request,
-            format!("GET {}", asked.strip_prefix(APP).expect("a page of the application"))
+            format!(
+                "GET {}",
+                asked.strip_prefix(APP).expect("a page of the application")
+            )
         );
         assert_eq!(got.value("Remote-User"), "alice");
-        assert_eq!((got.value("Cookie"), got.value("X-Postern-Proxy")), ("", ""), "{got:?}");
+        assert_eq!(
+            (got.value("Cookie"), got.value("X-Postern-Proxy")),
+            ("", ""),
+            "{got:?}"
+        );
 
         let out = visitor.sends(&format!("{}sign-out", web.pages), &[]);
         assert_eq!(out.status, 200, "{out:?}");
@@ -96,22 +126,41 @@ fn whoever_begins_anew_keeps_the_page_asked_for() {
     let asked = format!("{APP}/notes/7?a=1&b=%2Fx%20y");
     let sign_in = format!("{}sign-in", web.pages);
     let with = |name: &str, password: &str, rd: &str| {
-        let sent = visitor.sends(&sign_in, &[("rd", rd), ("user", name), ("password", password)]);
+        let sent = visitor.sends(
+            &sign_in,
+            &[("rd", rd), ("user", name), ("password", password)],
+        );
         assert_eq!(sent.status, 303, "{sent:?}");
     };
     with("alice", &alice.password, &asked);
     for page in ["code", "code?other"] {
         let page = visitor.loads(&format!("{}{page}", web.pages));
-        let link = page.body.split("\">Begin anew</a>").next().and_then(|text| text.rsplit("href=\"").next());
+        let link = page
+            .body
+            .split("\">Begin anew</a>")
+            .next()
+            .and_then(|text| text.rsplit("href=\"").next());
         let link = link.expect("a link").replace("&#38;", "&");
         let page = visitor.loads(&format!("{}{}", web.pages, link.trim_start_matches('/')));
         assert_eq!(page.status, 200, "{link}: {page:?}");
-        let rd = page.body.split("name=\"rd\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        assert_eq!(rd.map(|rd| rd.replace("&#38;", "&")).as_deref(), Some(asked.as_str()), "{link}");
+        let rd = page
+            .body
+            .split("name=\"rd\" value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        assert_eq!(
+            rd.map(|rd| rd.replace("&#38;", "&")).as_deref(),
+            Some(asked.as_str()),
+            "{link}"
+        );
     }
     with("bob", &bob.password, &asked);
     let entered = visitor.code(&web.pages, &phone.code(), "");
-    assert_eq!((entered.status, entered.header("location")), (303, asked.as_str()), "{entered:?}");
+    assert_eq!(
+        (entered.status, entered.header("location")),
+        (303, asked.as_str()),
+        "{entered:?}"
+    );
     visitor.follows(&entered);
     assert_eq!(web.application.got().value("Remote-User"), "bob");
 }
@@ -125,21 +174,47 @@ fn port_443_may_be_written_or_left_out() {
     let alice = host.person("alice");
     alice.has_a_password();
     let phone = alice.enrols();
-    reconfigure("https://auth.example.test:8443/", "https://auth.example.test:443/");
+    reconfigure(
+        "https://auth.example.test:8443/",
+        "https://auth.example.test:443/",
+    );
     web.gate.restart();
-    finished(Command::new("sed").args(["-i", "s/listen 8443/listen 443/", "/etc/nginx/conf.d/postern.conf"]));
+    finished(Command::new("sed").args([
+        "-i",
+        "s/listen 8443/listen 443/",
+        "/etc/nginx/conf.d/postern.conf",
+    ]));
     finished(Command::new("nginx").args(["-s", "reload"]));
     let visitor = Visitor::new();
     let asked = "https://app.example.test/notes";
-    testhost::patiently("nginx listens on the new port", || TcpStream::connect("127.0.0.1:443").map(Some));
+    testhost::patiently("nginx listens on the new port", || {
+        TcpStream::connect("127.0.0.1:443").map(Some)
+    });
     let sent = visitor.loads(asked);
     let page = "https://auth.example.test/sign-in?rd=https%3A%2F%2Fapp.example.test%2Fnotes";
-    assert_eq!((sent.status, sent.header("location")), (302, page), "{sent:?}");
+    assert_eq!(
+        (sent.status, sent.header("location")),
+        (302, page),
+        "{sent:?}"
+    );
     assert_eq!(visitor.follows(&sent).status, 200);
-    let fields = [("rd", asked), ("user", "alice"), ("password", &alice.password)];
-    assert_eq!(visitor.sends("https://auth.example.test/sign-in", &fields).status, 303);
+    let fields = [
+        ("rd", asked),
+        ("user", "alice"),
+        ("password", &alice.password),
+    ];
+    assert_eq!(
+        visitor
+            .sends("https://auth.example.test/sign-in", &fields)
+            .status,
+        303
+    );
     let entered = visitor.code("https://auth.example.test/", &phone.code(), "");
-    assert_eq!((entered.status, entered.header("location")), (303, asked), "{entered:?}");
+    assert_eq!(
+        (entered.status, entered.header("location")),
+        (303, asked),
+        "{entered:?}"
+    );
     assert_eq!(visitor.follows(&entered).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
 

@@ -23,8 +23,14 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
         ("length and chunks", both.as_str()),
         ("chunks and length", &swapped),
         ("chunks", "Transfer-Encoding: chunked"),
-        ("chunks twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
-        ("chunks, then nothing", "Transfer-Encoding: chunked, identity"),
+        (
+            "chunks twice",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        ),
+        (
+            "chunks, then nothing",
+            "Transfer-Encoding: chunked, identity",
+        ),
         ("nothing", "Transfer-Encoding: identity"),
         ("other chunks", "Transfer-Encoding: xchunked"),
         ("chunks before a blank", "Transfer-Encoding : chunked"),
@@ -37,7 +43,10 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
         ("a length with a sign", "Content-Length: +5"),
         ("a length below nothing", "Content-Length: -5"),
         ("a length in hexadecimal", "Content-Length: 0x5"),
-        ("a length beyond all", "Content-Length: 99999999999999999999999"),
+        (
+            "a length beyond all",
+            "Content-Length: 99999999999999999999999",
+        ),
         ("an empty length", "Content-Length: "),
         ("a bare carriage return", "X-A: 1\rContent-Length: 5"),
         ("a zero byte", "X-A: 1\0"),
@@ -46,11 +55,15 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
     ] {
         let mut wire = Wire::open();
         wire.sends(
-            format!("POST /sign-in HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n0\r\n\r\n{inner}").as_bytes(),
+            format!("POST /sign-in HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n0\r\n\r\n{inner}")
+                .as_bytes(),
         );
         let answer = wire.reads().unwrap_or_else(|| panic!("{what}: no answer"));
         assert_eq!(answer.status, 400, "{what}: {answer:?}");
-        assert!(wire.reads().is_none(), "{what}: what came after it was answered");
+        assert!(
+            wire.reads().is_none(),
+            "{what}: what came after it was answered"
+        );
     }
     for (what, line) in [
         ("a version that is none", "GET / HTTP/1.11"),
@@ -60,14 +73,27 @@ fn requests_that_can_be_read_in_two_ways_end_the_connection() {
     ] {
         let mut wire = Wire::open();
         wire.sends(format!("{line}\r\nHost: x\r\n\r\n{inner}").as_bytes());
-        assert!(wire.reads().is_none_or(|answer| answer.status == 400), "{what}");
-        assert!(wire.reads().is_none(), "{what}: what came after it was answered");
+        assert!(
+            wire.reads().is_none_or(|answer| answer.status == 400),
+            "{what}"
+        );
+        assert!(
+            wire.reads().is_none(),
+            "{what}: what came after it was answered"
+        );
     }
     // one reading alone, as RFC 9112, section 2.2, allows: the line ends there, and the body with its length
     let mut wire = Wire::open();
-    wire.sends(format!("POST /nowhere HTTP/1.1\nHost: x\nContent-Length: 5\n\n0\r\n\r\n{inner}").as_bytes());
+    wire.sends(
+        format!("POST /nowhere HTTP/1.1\nHost: x\nContent-Length: 5\n\n0\r\n\r\n{inner}")
+            .as_bytes(),
+    );
     let answers = [wire.reads(), wire.reads()].map(|answer| answer.map(|answer| answer.status));
-    assert_eq!(answers, [Some(403), Some(401)], "a stranger's page, and then a check without a session");
+    assert_eq!(
+        answers,
+        [Some(403), Some(401)],
+        "a stranger's page, and then a check without a session"
+    );
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
 
@@ -77,10 +103,20 @@ fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     let proof = format!("X-Postern-Proxy: {PROOF}");
-    let lines = ["Host: auth.example.test:8443", &proof, "X-Real-IP: 192.0.2.7"];
-    let form = [&lines[..], &["Content-Type: application/x-www-form-urlencoded"]].concat();
+    let lines = [
+        "Host: auth.example.test:8443",
+        &proof,
+        "X-Real-IP: 192.0.2.7",
+    ];
+    let form = [
+        &lines[..],
+        &["Content-Type: application/x-www-form-urlencoded"],
+    ]
+    .concat();
     let large = "a".repeat(1024 * 1024);
-    let answer = Wire::open().asks("POST /sign-in", &form, &large).expect("an answer");
+    let answer = Wire::open()
+        .asks("POST /sign-in", &form, &large)
+        .expect("an answer");
     assert_eq!(answer.status, 413);
 
     // half a form, and never the rest
@@ -89,7 +125,11 @@ fn bodies_that_are_huge_or_never_end_hold_nobody_up() {
     for wire in &mut slow {
         wire.begins("POST /sign-in", &headers).sends(b"user=");
     }
-    assert_eq!(Wire::open().checks(&[]).status, 401, "others are served meanwhile");
+    assert_eq!(
+        Wire::open().checks(&[]).status,
+        401,
+        "others are served meanwhile"
+    );
     for wire in &mut slow {
         let answer = wire.reads().expect("an answer");
         assert_eq!(answer.status, 408);

@@ -6,15 +6,23 @@ use testhost::{APP, Chromium, Front, Host, Person, Phone, Place, Postern, Visito
 #[track_caller]
 fn recovers(person: &Person, code: &str) -> Chromium {
     let browser = Chromium::start();
-    browser.opens(APP).enters_password(&person.name, &person.password).arrives_at("Verification code");
-    browser.clicks("a[href*=other]").enters_answer(code).arrives_at("Signed in");
+    browser
+        .opens(APP)
+        .enters_password(&person.name, &person.password)
+        .arrives_at("Verification code");
+    browser
+        .clicks("a[href*=other]")
+        .enters_answer(code)
+        .arrives_at("Signed in");
     browser
 }
 
 /// Has an authenticator in place of the lost one, up to the QR.
 #[track_caller]
 fn begins_anew(browser: &Chromium) -> Phone {
-    browser.clicks("form[action$=replace] button").arrives_at("Set up your second factor");
+    browser
+        .clicks("form[action$=replace] button")
+        .arrives_at("Set up your second factor");
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
     Phone::scans(url.as_str().expect("a link"))
 }
@@ -33,16 +41,32 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
     let new = begins_anew(&browser);
     // the old one works until the new one is confirmed
     alice.with_key().enters_with(&old.code());
-    browser.types_the_last_digit(&new.code()).arrives_at("Save your recovery codes");
-    browser.clicks("[name=saved]").clicks("form > button").arrives_at("Your account");
-    assert!(!browser.runs("return document.body.textContent").to_string().contains("lost your phone"));
+    browser
+        .types_the_last_digit(&new.code())
+        .arrives_at("Save your recovery codes");
+    browser
+        .clicks("[name=saved]")
+        .clicks("form > button")
+        .arrives_at("Your account");
+    assert!(
+        !browser
+            .runs("return document.body.textContent")
+            .to_string()
+            .contains("lost your phone")
+    );
     browser.opens(APP).arrives_at("The application");
 
     host.clock.forward(30);
-    alice.with_key().is_refused(&old.code(), "That code is wrong");
-    alice.with_key().is_refused(&recovery[1], "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&old.code(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&recovery[1], "That code is wrong");
     alice.with_key().enters_with(&new.code());
-    let left = Postern::call("authenticator list alice --json").does().json();
+    let left = Postern::call("authenticator list alice --json")
+        .does()
+        .json();
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
 }
@@ -52,16 +76,30 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
 #[ignore = "needs the test host: tests/run"]
 fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required() {
     let host = Host::fresh();
-    let web = Web::start(&host, Front::Nginx, Place::OwnHost, "[policy]\nrequired = [\"bob\"]\n");
+    let web = Web::start(
+        &host,
+        Front::Nginx,
+        Place::OwnHost,
+        "[policy]\nrequired = [\"bob\"]\n",
+    );
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     for person in [&alice, &bob] {
         person.has_a_password();
         person.enrols();
-        let code = Postern::call(&format!("one-time-code {} --json", person.name)).does().json();
+        let code = Postern::call(&format!("one-time-code {} --json", person.name))
+            .does()
+            .json();
         let visitor = Visitor::new();
         visitor.password(&web.pages, &person.name, &person.password);
-        let entered = visitor.code(&web.pages, code["one_time_code"].as_str().expect("a code"), "");
-        assert!(entered.body.contains("lost your phone") || entered.status == 303, "{entered:?}");
+        let entered = visitor.code(
+            &web.pages,
+            code["one_time_code"].as_str().expect("a code"),
+            "",
+        );
+        assert!(
+            entered.body.contains("lost your phone") || entered.status == 303,
+            "{entered:?}"
+        );
         let said = visitor.sends(&format!("{}turn-off", web.pages), &[]);
         if person.name == "bob" {
             assert_eq!(said.status, 409, "{said:?}");
@@ -70,11 +108,22 @@ fn after_a_one_time_code_the_second_factor_is_turned_off_where_none_is_required(
         }
         assert_eq!(said.status, 200, "{said:?}");
         assert!(Postern::call("status alice").does().out.contains("off"));
-        let event = Postern::call("log alice --event disabled --json").does().json();
-        assert_eq!((&event["door"], &event["actor"]), (&"web".into(), &"alice".into()), "{event}");
+        let event = Postern::call("log alice --event disabled --json")
+            .does()
+            .json();
+        assert_eq!(
+            (&event["door"], &event["actor"]),
+            (&"web".into(), &"alice".into()),
+            "{event}"
+        );
         // this session goes on, as another one
         assert_eq!(visitor.loads(APP).status, 200);
-        assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+        assert_eq!(
+            visitor
+                .password(&web.pages, "alice", &alice.password)
+                .status,
+            303
+        );
     }
 }
 
@@ -97,7 +146,13 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
 
     let sent_away = |visitor: &Visitor| {
         for act in &acts {
-            assert!(visitor.sends(act, &[]).header("location").ends_with("/sign-in"), "{act}");
+            assert!(
+                visitor
+                    .sends(act, &[])
+                    .header("location")
+                    .ends_with("/sign-in"),
+                "{act}"
+            );
         }
     };
 
@@ -109,10 +164,19 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     let recovered = Visitor::new();
     recovered.password(&web.pages, "alice", &alice.password);
     let told = recovered.code(&web.pages, &recovery[0], "");
-    let cookie = told.headers.iter().find(|(name, value)| name == "set-cookie" && value.contains("step-up"));
+    let cookie = told
+        .headers
+        .iter()
+        .find(|(name, value)| name == "set-cookie" && value.contains("step-up"));
     let cookie = &cookie.expect("the ticket").1;
-    for part in ["__Host-postern-step-up=", "HttpOnly", "Secure", "SameSite=Strict", "Max-Age=900", "Path=/"]
-    {
+    for part in [
+        "__Host-postern-step-up=",
+        "HttpOnly",
+        "Secure",
+        "SameSite=Strict",
+        "Max-Age=900",
+        "Path=/",
+    ] {
         assert!(cookie.contains(part), "{cookie}");
     }
     // from a page of another site
@@ -122,9 +186,15 @@ fn a_critical_act_takes_a_fresh_code_of_this_session() {
     host.clock.forward(30);
     let other = Visitor::new();
     other.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let stolen = format!("__Host-postern-step-up={}", recovered.cookie("__Host-postern-step-up"));
+    let stolen = format!(
+        "__Host-postern-step-up={}",
+        recovered.cookie("__Host-postern-step-up")
+    );
     let session = format!("__Secure-postern={}", other.cookie("__Secure-postern"));
-    refused(&Visitor::new().with(&format!("Cookie: {session}; {stolen}")), "another session's");
+    refused(
+        &Visitor::new().with(&format!("Cookie: {session}; {stolen}")),
+        "another session's",
+    );
     sent_away(&Visitor::new().with(&format!("Cookie: {stolen}")));
     let login = recovered.cookie("__Secure-postern");
     let as_ticket = format!("Cookie: __Secure-postern={login}; __Host-postern-step-up={login}");
@@ -148,15 +218,28 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
     let (old, recovery) = alice.enrols_with_recovery_codes();
     let browser = recovers(&alice, &recovery[0]);
     let new = begins_anew(&browser);
-    browser.types_the_last_digit(&new.code()).arrives_at("Save your recovery codes");
+    browser
+        .types_the_last_digit(&new.code())
+        .arrives_at("Save your recovery codes");
 
     let sessions = Postern::call("session list alice --json").does().json();
-    let id = sessions[0]["id"].as_str().unwrap_or_else(|| panic!("{sessions}"));
+    let id = sessions[0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{sessions}"));
     Postern::call(&format!("session revoke alice {id}")).does();
-    browser.clicks("[name=saved]").clicks("form > button").arrives_at("Sign in");
-    assert!(browser.reads("[role=alert]").contains("Nothing was changed"));
+    browser
+        .clicks("[name=saved]")
+        .clicks("form > button")
+        .arrives_at("Sign in");
+    assert!(
+        browser
+            .reads("[role=alert]")
+            .contains("Nothing was changed")
+    );
     alice.with_key().enters_with(&old.code());
-    alice.with_key().is_refused(&new.code(), "That code is wrong");
+    alice
+        .with_key()
+        .is_refused(&new.code(), "That code is wrong");
 }
 
 /// On a path the application's scripts share the gate's origin: nothing critical there.
@@ -171,7 +254,18 @@ fn on_a_path_of_the_application_nothing_critical_is_open() {
     let visitor = Visitor::new();
     visitor.password(&web.pages, "alice", &alice.password);
     let told = visitor.code(&web.pages, &recovery[0], "");
-    assert!(told.status == 200 && !told.body.contains("lost your phone"), "{told:?}");
-    assert!(!visitor.cookies().iter().any(|(name, _)| name.contains("step-up")));
-    assert_eq!(visitor.sends(&format!("{}turn-off", web.pages), &[]).status, 403);
+    assert!(
+        told.status == 200 && !told.body.contains("lost your phone"),
+        "{told:?}"
+    );
+    assert!(
+        !visitor
+            .cookies()
+            .iter()
+            .any(|(name, _)| name.contains("step-up"))
+    );
+    assert_eq!(
+        visitor.sends(&format!("{}turn-off", web.pages), &[]).status,
+        403
+    );
 }

@@ -16,13 +16,29 @@ fn ten_wrong_passwords_from_one_address_and_it_waits() {
     alice.has_a_password();
     let mut wire = Wire::open();
     for number in 0..10 {
-        assert_eq!(wire.password(&format!("n{number}"), "wrong", "2001:db8:1:2::1").status, 401);
+        assert_eq!(
+            wire.password(&format!("n{number}"), "wrong", "2001:db8:1:2::1")
+                .status,
+            401
+        );
     }
     let answer = wire.password("alice", &alice.password, "2001:db8:1:2:ffff::9");
-    assert_eq!((answer.status, answer.header("retry-after")), (429, "300"), "{answer:?}");
-    assert_eq!(wire.password("alice", &alice.password, "2001:db8:1:3::1").status, 303);
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (429, "300"),
+        "{answer:?}"
+    );
+    assert_eq!(
+        wire.password("alice", &alice.password, "2001:db8:1:3::1")
+            .status,
+        303
+    );
     host.clock.forward(301);
-    assert_eq!(wire.password("alice", &alice.password, "2001:db8:1:2::1").status, 303);
+    assert_eq!(
+        wire.password("alice", &alice.password, "2001:db8:1:2::1")
+            .status,
+        303
+    );
     drop(web);
 }
 
@@ -41,8 +57,11 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     let mut wire = Wire::open();
     let guess = |wire: &mut Wire, addresses: u32| {
         for number in 0..addresses {
-            let answer =
-                wire.password("alice", "a guess", &format!("198.51.{}.{}", number / 250, number % 250));
+            let answer = wire.password(
+                "alice",
+                "a guess",
+                &format!("198.51.{}.{}", number / 250, number % 250),
+            );
             assert_eq!(answer.status, 401, "{answer:?}");
         }
     };
@@ -50,9 +69,16 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     host.clock.forward(1);
 
     // a stranger with the right password waits too
-    assert_eq!(wire.password("alice", &alice.password, "203.0.113.1").status, 401);
+    assert_eq!(
+        wire.password("alice", &alice.password, "203.0.113.1")
+            .status,
+        401
+    );
     // at the trusted browser, wherever it is
-    let answer = trusted.clone().from("127.0.0.8").password(&web.pages, "alice", &alice.password);
+    let answer = trusted
+        .clone()
+        .from("127.0.0.8")
+        .password(&web.pages, "alice", &alice.password);
     // in, and told of nothing: no one of them got as far as a code
     assert_eq!(answer.status, 303, "{answer:?}");
     assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
@@ -76,11 +102,21 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(anywhere.loads(&format!("{APP}/")).status, 200);
     // which is spent only if both are right, and only once
-    let again = Visitor::new().from("127.0.0.98").sends(&format!("{}sign-in", web.pages), &fields);
+    let again = Visitor::new()
+        .from("127.0.0.98")
+        .sends(&format!("{}sign-in", web.pages), &fields);
     assert_eq!(again.status, 401, "{again:?}");
-    let fields = [("user", "alice"), ("password", "wrong"), ("recovery", recovery[1].as_str()), ("rd", APP)];
+    let fields = [
+        ("user", "alice"),
+        ("password", "wrong"),
+        ("recovery", recovery[1].as_str()),
+        ("rd", APP),
+    ];
     assert_eq!(
-        Visitor::new().from("127.0.0.97").sends(&format!("{}sign-in", web.pages), &fields).status,
+        Visitor::new()
+            .from("127.0.0.97")
+            .sends(&format!("{}sign-in", web.pages), &fields)
+            .status,
         401
     );
     let fields = [
@@ -90,7 +126,10 @@ fn whoever_guesses_keeps_the_owner_out_of_nothing() {
         ("rd", APP),
     ];
     assert_eq!(
-        Visitor::new().from("127.0.0.97").sends(&format!("{}sign-in", web.pages), &fields).status,
+        Visitor::new()
+            .from("127.0.0.97")
+            .sends(&format!("{}sign-in", web.pages), &fields)
+            .status,
         200
     );
 }
@@ -117,7 +156,12 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
         host.clock.forward(3601);
         let asked = wire.password("alice", &alice.password, &format!("203.0.113.{round}"));
         assert_eq!(asked.status, 303, "{asked:?}");
-        let ticket = asked.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+        let ticket = asked
+            .header("set-cookie")
+            .split(';')
+            .next()
+            .expect("a cookie")
+            .to_owned();
         for guess in phone.wrong_codes(10) {
             let number = answers.len() % 250;
             let answer = wire.code(&ticket, &guess, &format!("198.51.{round}.{number}"));
@@ -128,20 +172,44 @@ fn whoever_guesses_codes_keeps_the_owner_out_of_nothing() {
     assert_eq!(answers.len(), 1000);
     assert_eq!(Store::open().number("SELECT count(*) FROM row_lock"), 1);
     let stranger = Visitor::new().from("127.0.0.99");
-    assert_eq!(stranger.password(&web.pages, "alice", &alice.password).status, 303);
-    assert_eq!(stranger.code(&web.pages, &phone.code(), "").status, 401, "locked, also for the right one");
+    assert_eq!(
+        stranger
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
+    assert_eq!(
+        stranger.code(&web.pages, &phone.code(), "").status,
+        401,
+        "locked, also for the right one"
+    );
 
     // at the trusted browser, by ssh from a familiar address, and there in any browser
-    assert_eq!(trusted.password(&web.pages, "alice", &alice.password).status, 200);
+    assert_eq!(
+        trusted
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        200
+    );
     assert_eq!(trusted.loads(&format!("{APP}/")).status, 200);
     alice.with_key().enters_with(&phone.code());
     host.clock.forward(30);
     let familiar = Visitor::new().from("127.0.0.7");
-    assert_eq!(familiar.password(&web.pages, "alice", &alice.password).status, 303);
+    assert_eq!(
+        familiar
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
     assert_eq!(familiar.code(&web.pages, &phone.code(), "").status, 303);
     // and from anywhere with a recovery code, which opens the lock
     host.clock.forward(30);
-    assert_eq!(stranger.password(&web.pages, "alice", &alice.password).status, 303);
+    assert_eq!(
+        stranger
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
     assert_eq!(stranger.code(&web.pages, &recovery[0], "").status, 200);
     assert_eq!(Store::open().number("SELECT count(*) FROM row_lock"), 0);
 }
@@ -160,29 +228,41 @@ fn one_code_at_both_doors_at_once_lets_exactly_one_in() {
         let code = phone.code();
         let visitors: Vec<_> = (0..browsers).map(|_| Visitor::new()).collect();
         for visitor in &visitors {
-            assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+            assert_eq!(
+                visitor
+                    .password(&web.pages, "alice", &alice.password)
+                    .status,
+                303
+            );
         }
         let entered: usize = thread::scope(|scope| {
             let (pages, alice, code) = (&web.pages, &alice, &code);
-            let at_web = visitors
-                .iter()
-                .map(|visitor| scope.spawn(move || usize::from(visitor.code(pages, code, "").status == 303)));
+            let at_web = visitors.iter().map(|visitor| {
+                scope.spawn(move || usize::from(visitor.code(pages, code, "").status == 303))
+            });
             let at_web: Vec<_> = at_web.collect();
             let at_ssh: Vec<_> = (0..shells)
                 .map(|_| {
                     scope.spawn(move || {
                         let mut terminal = alice.with_key().up_to_the_code();
                         terminal.types(code);
-                        usize::from(terminal.expect_one_of(&["entered as alice", "used already"]) == 0)
+                        usize::from(
+                            terminal.expect_one_of(&["entered as alice", "used already"]) == 0,
+                        )
                     })
                 })
                 .collect();
-            at_web.into_iter().chain(at_ssh).map(|running| running.join().expect("an attempt")).sum()
+            at_web
+                .into_iter()
+                .chain(at_ssh)
+                .map(|running| running.join().expect("an attempt"))
+                .sum()
         });
         assert_eq!(entered, 1, "{browsers} browsers and {shells} shells");
     }
     assert_eq!(
-        Store::open().number("SELECT count(*) FROM event WHERE what = 'accepted' AND cause = 'code'"),
+        Store::open()
+            .number("SELECT count(*) FROM event WHERE what = 'accepted' AND cause = 'code'"),
         3
     );
     Store::open().is_sound();
@@ -200,7 +280,12 @@ fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
     for round in 0..12_u64 {
         host.clock.forward(30);
         let visitor = Visitor::new();
-        assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+        assert_eq!(
+            visitor
+                .password(&web.pages, "alice", &alice.password)
+                .status,
+            303
+        );
         let code = phone.code();
         let before = sessions();
         let answer: Reply = thread::scope(|scope| {
@@ -212,10 +297,17 @@ fn a_gate_killed_in_mid_sign_in_forgets_nothing() {
         web.gate.restart();
         let wrote = sessions() - before;
         if answer.status == 303 {
-            assert_eq!(wrote, 1, "round {round}: a session that the list does not show");
+            assert_eq!(
+                wrote, 1,
+                "round {round}: a session that the list does not show"
+            );
         }
         let again = visitor.code(&web.pages, &code, "");
-        assert_eq!(again.status == 303, wrote == 0 && answer.status != 303, "round {round}: {again:?}");
+        assert_eq!(
+            again.status == 303,
+            wrote == 0 && answer.status != 303,
+            "round {round}: {again:?}"
+        );
         Store::open().is_sound();
     }
 }
@@ -237,7 +329,12 @@ fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
     let wrong = phone.wrong_codes(100);
     let visitors: Vec<_> = (0..60).map(|_| Visitor::new()).collect();
     for visitor in &visitors {
-        assert_eq!(visitor.password(&web.pages, "alice", &alice.password).status, 303);
+        assert_eq!(
+            visitor
+                .password(&web.pages, "alice", &alice.password)
+                .status,
+            303
+        );
     }
     thread::scope(|scope| {
         let (pages, alice) = (&web.pages, &alice);
@@ -255,6 +352,9 @@ fn of_many_wrong_codes_at_both_doors_at_once_five_are_looked_at() {
     });
     let store = Store::open();
     assert_eq!(store.number("SELECT count(*) FROM failure"), 5);
-    assert_eq!(store.number("SELECT count(*) FROM event WHERE what = 'refused' AND cause = 'wrong'"), 5);
+    assert_eq!(
+        store.number("SELECT count(*) FROM event WHERE what = 'refused' AND cause = 'wrong'"),
+        5
+    );
     store.is_sound();
 }

@@ -31,7 +31,9 @@ fn proxy() -> Visitor {
         "X-Forwarded-Uri: /",
         "X-Forwarded-For: 192.0.2.7",
     ];
-    asked.iter().fold(Visitor::new(), |visitor, line| visitor.with(line))
+    asked
+        .iter()
+        .fold(Visitor::new(), |visitor, line| visitor.with(line))
 }
 
 fn shows(visitor: &Visitor, who: &str) -> Visitor {
@@ -49,27 +51,47 @@ fn a_proxy_proves_itself_by_its_certificate() {
         [gate.tls]\ncert_file = \"/etc/postern/gate.crt\"\nkey_file = \"/etc/postern/gate.key\"\n\
         client_ca_file = \"/etc/postern/proxies.crt\"\n";
     let mut web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
-    reconfigure("[gate]\n", "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tls:127.0.0.1:9443\"]\n");
+    reconfigure(
+        "[gate]\n",
+        "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tls:127.0.0.1:9443\"]\n",
+    );
     web.gate.restart();
     let alice = host.person("alice");
     alice.has_a_password();
     let phone = alice.enrols();
     let visitor = Visitor::new();
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "");
-    let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let cookie = format!(
+        "Cookie: __Secure-postern={}",
+        visitor.cookie("__Secure-postern")
+    );
 
     for http in ["--http1.1", "--http2"] {
         let proxy = proxy().with(&cookie).option(http);
         let answer = shows(&proxy, "proxy").loads(CHECK);
-        assert_eq!((answer.status, answer.header("remote-user")), (200, "alice"), "{http} {answer:?}");
+        assert_eq!(
+            (answer.status, answer.header("remote-user")),
+            (200, "alice"),
+            "{http} {answer:?}"
+        );
         assert_eq!(proxy.loads(CHECK).status, 403, "{http}: no certificate");
-        assert_eq!(proxy.with(&format!("X-Postern-Proxy: {PROOF}")).loads(CHECK).status, 403);
+        assert_eq!(
+            proxy
+                .with(&format!("X-Postern-Proxy: {PROOF}"))
+                .loads(CHECK)
+                .status,
+            403
+        );
         let stranger = shows(&proxy, "stranger").loads(CHECK);
         assert!([0, 403].contains(&stranger.status), "{http}: {stranger:?}");
 
         // HTTP/2 splits one line of cookies, and over HTTP/1 two lines are one as well
         let answer = shows(&proxy.with("Cookie: a=1"), "proxy").loads(CHECK);
-        assert_eq!((answer.status, answer.header("cookie")), (200, "a=1"), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.header("cookie")),
+            (200, "a=1"),
+            "{answer:?}"
+        );
     }
 }
 
@@ -77,13 +99,20 @@ fn a_proxy_proves_itself_by_its_certificate() {
 fn over_tls(sample: &str) -> String {
     let plain = |line: &&str| !line.contains("http://127.0.0.1:9091");
     // what is commented out has its mark right before the word, or before more blanks
-    let lines = sample.lines().filter(plain).map(|line| match line.split_once('#') {
-        Some((blanks, rest)) if !blanks.is_empty() && blanks.trim().is_empty() => {
-            let is_prose = rest.starts_with(' ') && !rest.starts_with("  ");
-            if is_prose { line.to_owned() } else { format!("{blanks}{rest}") }
-        }
-        _ => line.to_owned(),
-    });
+    let lines = sample
+        .lines()
+        .filter(plain)
+        .map(|line| match line.split_once('#') {
+            Some((blanks, rest)) if !blanks.is_empty() && blanks.trim().is_empty() => {
+                let is_prose = rest.starts_with(' ') && !rest.starts_with("  ");
+                if is_prose {
+                    line.to_owned()
+                } else {
+                    format!("{blanks}{rest}")
+                }
+            }
+            _ => line.to_owned(),
+        });
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
@@ -113,14 +142,20 @@ fn traefik_proves_itself_by_its_certificate() {
         assert_eq!(visitor.follows(&entered).status, 200);
         assert_eq!(web.application.got().value("Remote-User"), "alice");
         let cookies = visitor.cookies();
-        let (name, value) = cookies.iter().find(|(name, _)| name.ends_with("postern")).expect("a session");
+        let (name, value) = cookies
+            .iter()
+            .find(|(name, _)| name.ends_with("postern"))
+            .expect("a session");
         let crumbs = Visitor::new().with(&format!("Cookie: a=1; {name}={value}; b=2"));
         for http in ["--http1.1", "--http2"] {
             assert_eq!(crumbs.option(http).loads(&page).status, 200);
             let got = web.application.got();
             let mut cookies: Vec<_> = got.value("Cookie").split("; ").collect();
             cookies.sort_unstable();
-            assert_eq!((got.value("Remote-User"), cookies), ("alice", vec!["a=1", "b=2"]));
+            assert_eq!(
+                (got.value("Remote-User"), cookies),
+                ("alice", vec!["a=1", "b=2"])
+            );
         }
         std::thread::scope(|scope| {
             for _ in 0..40 {
@@ -129,24 +164,44 @@ fn traefik_proves_itself_by_its_certificate() {
         });
         web.application.arrived();
         let mut sockets = std::process::Command::new("ss");
-        let sockets = finished(sockets.args(["-Htn", "state", "established", "dst", "127.0.0.1:9091"]));
-        assert_eq!(sockets.lines().count(), 2, "HTTP/2: one for checks, one for pages\n{sockets}");
+        let sockets =
+            finished(sockets.args(["-Htn", "state", "established", "dst", "127.0.0.1:9091"]));
+        assert_eq!(
+            sockets.lines().count(),
+            2,
+            "HTTP/2: one for checks, one for pages\n{sockets}"
+        );
 
         // by a certificate of another authority it is a stranger: Go does not even show it; a forged one ends the
         // handshake; none is none
         let refused = |why: &str, status: u16, change: &dyn Fn(&str) -> String| {
             change_traefik(|sample| change(&sample));
-            patiently(why, || Ok((visitor.loads(&page).status == status).then_some(())));
+            patiently(why, || {
+                Ok((visitor.loads(&page).status == status).then_some(()))
+            });
             web.application.arrived();
             assert_eq!(visitor.fetches(&page).status, status, "{why}");
-            assert!(visitor.loads(&web.pages).status >= 400, "{why}: nor does it show the gate's pages");
+            assert!(
+                visitor.loads(&web.pages).status >= 400,
+                "{why}: nor does it show the gate's pages"
+            );
             web.application.got_nothing();
         };
-        refused("a stranger is refused", 403, &|sample| sample.replace("/proxy.", "/stranger."));
-        refused("a forged certificate is refused", 500, &|sample| sample.replace("/stranger.", "/forged."));
+        refused("a stranger is refused", 403, &|sample| {
+            sample.replace("/proxy.", "/stranger.")
+        });
+        refused("a forged certificate is refused", 500, &|sample| {
+            sample.replace("/stranger.", "/forged.")
+        });
         refused("no certificate is refused", 403, &|sample| {
-            let certificate = |line: &&str| line.contains("/forged.") || *line == "      certificates:";
-            sample.lines().filter(|line| !certificate(line)).collect::<Vec<_>>().join("\n") + "\n"
+            let certificate =
+                |line: &&str| line.contains("/forged.") || *line == "      certificates:";
+            sample
+                .lines()
+                .filter(|line| !certificate(line))
+                .collect::<Vec<_>>()
+                .join("\n")
+                + "\n"
         });
         web.gate.says("cause=not-a-trusted-proxy");
     }

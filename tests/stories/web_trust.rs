@@ -42,8 +42,14 @@ fn a_trusted_browser_is_asked_for_the_password_only() {
     bob.enrols();
 
     assert!(is_trusted(&web, &visitor, &alice));
-    assert!(!is_trusted(&web, &Visitor::new(), &alice), "another browser is asked");
-    assert!(!is_trusted(&web, &visitor, &bob), "so is another account in this one");
+    assert!(
+        !is_trusted(&web, &Visitor::new(), &alice),
+        "another browser is asked"
+    );
+    assert!(
+        !is_trusted(&web, &visitor, &bob),
+        "so is another account in this one"
+    );
     let wrong = visitor.password(&web.pages, "alice", "not the password");
     assert_eq!(wrong.status, 401, "{wrong:?}");
     assert!(is_trusted(&web, &visitor, &alice));
@@ -88,7 +94,11 @@ fn a_stolen_old_cookie_revokes_the_browser() {
     assert_eq!(browsers(&alice), 0);
     assert!(!is_trusted(&web, &visitor, &alice));
     let log = Postern::call("log").does();
-    assert!(log.out.contains("an old cookie was used after a newer one"), "{}", log.out);
+    assert!(
+        log.out.contains("an old cookie was used after a newer one"),
+        "{}",
+        log.out
+    );
 }
 
 /// Two tabs on the code page, one after the other: one browser is trusted, not two.
@@ -106,8 +116,13 @@ fn two_tabs_trust_one_browser() {
     // the browser sends the cookie that the first tab got
     let ticket = second.cookie("__Host-postern-login");
     host.clock.forward(30);
-    let line = format!("Cookie: {BROWSER}={}; __Host-postern-login={ticket}", visitor.cookie(BROWSER));
-    let entered = Visitor::new().with(&line).code(&web.pages, &phone.code(), "yes");
+    let line = format!(
+        "Cookie: {BROWSER}={}; __Host-postern-login={ticket}",
+        visitor.cookie(BROWSER)
+    );
+    let entered = Visitor::new()
+        .with(&line)
+        .code(&web.pages, &phone.code(), "yes");
     assert_eq!(entered.status, 303, "{entered:?}");
     assert_eq!(browsers(&alice), 1);
 }
@@ -130,7 +145,10 @@ fn a_revoked_browser_is_asked_again() {
 fn a_gate_that_slept_through_a_revocation_allows_nothing() {
     let host = Host::fresh();
     let (web, visitor, alice, _) = trusted(&host);
-    let cookie = format!("Cookie: __Secure-postern={}", visitor.cookie("__Secure-postern"));
+    let cookie = format!(
+        "Cookie: __Secure-postern={}",
+        visitor.cookie("__Secure-postern")
+    );
     let mut wire = Wire::open();
     assert_eq!(wire.checks(&[&cookie]).status, 200);
 

@@ -14,8 +14,12 @@ const TRACE: &str = "/run/postern-tests/gate.strace";
 #[track_caller]
 pub(crate) fn unit(unit: &str, key: &str) -> Vec<String> {
     let text = fs::read_to_string(unit).expect("the unit is installed");
-    let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    let found: Vec<_> = values.flat_map(|value| value.split_whitespace().map(str::to_owned)).collect();
+    let values = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let found: Vec<_> = values
+        .flat_map(|value| value.split_whitespace().map(str::to_owned))
+        .collect();
     assert!(!found.is_empty(), "{key}");
     found
 }
@@ -28,7 +32,9 @@ fn sets() -> BTreeMap<String, Vec<String>> {
     for line in said.lines() {
         match line.strip_prefix("    ") {
             Some(entry) if !entry.starts_with('#') => {
-                sets.entry(set.clone()).or_default().push(entry.trim().to_owned());
+                sets.entry(set.clone())
+                    .or_default()
+                    .push(entry.trim().to_owned());
             }
             None if line.starts_with('@') => line.clone_into(&mut set),
             _ => {}
@@ -69,10 +75,18 @@ fn sandbox() -> String {
 fn systemd_understands_the_unit() {
     let _host = Host::fresh();
     let mut verify = Command::new("systemd-analyze");
-    let said = verify.args(["verify", "--man=no", UNIT]).output().expect("systemd-analyze runs");
+    let said = verify
+        .args(["verify", "--man=no", UNIT])
+        .output()
+        .expect("systemd-analyze runs");
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.status.success() && !text.contains("postern"), "{text}");
-    finished(Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=20", UNIT]));
+    finished(Command::new("systemd-analyze").args([
+        "security",
+        "--offline=yes",
+        "--threshold=20",
+        UNIT,
+    ]));
 }
 
 #[test]
@@ -101,11 +115,19 @@ fn the_gate_does_without_what_its_unit_forbids() {
         &sandbox(),
         "bash",
     ]);
-    let mounts =
-        fs::read_to_string(format!("/proc/{}/mountinfo", web.gate.process())).expect("the gate runs");
-    assert!(mounts.contains(" /etc ro,") && mounts.contains(" /var/lib/postern rw,"), "{mounts}");
+    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", web.gate.process()))
+        .expect("the gate runs");
+    assert!(
+        mounts.contains(" /etc ro,") && mounts.contains(" /var/lib/postern rw,"),
+        "{mounts}"
+    );
     let visitor = Visitor::new();
-    assert_eq!(visitor.password(&web.pages, "alice", "not the password").status, 401);
+    assert_eq!(
+        visitor
+            .password(&web.pages, "alice", "not the password")
+            .status,
+        401
+    );
     visitor.signs_in(&web.pages, "alice", &alice.password, &phone.code(), "yes");
     assert_eq!(visitor.loads(&format!("{APP}/")).status, 200);
     assert_eq!(web.application.got().value("Remote-User"), "alice");
@@ -116,7 +138,9 @@ fn the_gate_does_without_what_its_unit_forbids() {
     web.gate.stop();
 
     let trace = fs::read_to_string(TRACE).expect("strace wrote it");
-    let (_, trace) = trace.split_once("execve(\"/usr/bin/postern-gate\"").expect("the gate was started");
+    let (_, trace) = trace
+        .split_once("execve(\"/usr/bin/postern-gate\"")
+        .expect("the gate was started");
     forbids_nothing_of(UNIT, trace, &["accept4", "fdatasync"]);
 }
 
@@ -125,24 +149,55 @@ fn the_gate_does_without_what_its_unit_forbids() {
 pub(crate) fn forbids_nothing_of(path: &str, trace: &str, certain: &[&str]) {
     let sets = sets();
     let mut allowed = BTreeSet::new();
-    unit(path, "SystemCallFilter").iter().for_each(|name| expand(&sets, name, &mut allowed));
-    assert!(allowed.contains("openat") && !allowed.contains("ptrace"), "{allowed:?}");
-    let calls: BTreeSet<_> = trace.lines().filter_map(|line| Some(line.split_once(' ')?.1.trim())).collect();
+    unit(path, "SystemCallFilter")
+        .iter()
+        .for_each(|name| expand(&sets, name, &mut allowed));
+    assert!(
+        allowed.contains("openat") && !allowed.contains("ptrace"),
+        "{allowed:?}"
+    );
+    let calls: BTreeSet<_> = trace
+        .lines()
+        .filter_map(|line| Some(line.split_once(' ')?.1.trim()))
+        .collect();
     let name = |line: &&str| line.split_once('(').map(|(name, _)| name.to_owned());
-    let made: BTreeSet<_> = calls.iter().filter_map(name).filter(|name| !name.contains(' ')).collect();
-    assert!(certain.iter().all(|name| made.contains(*name)), "the trace is of another: {made:?}");
+    let made: BTreeSet<_> = calls
+        .iter()
+        .filter_map(name)
+        .filter(|name| !name.contains(' '))
+        .collect();
+    assert!(
+        certain.iter().all(|name| made.contains(*name)),
+        "the trace is of another: {made:?}"
+    );
     let forbidden: Vec<_> = made.difference(&allowed).collect();
-    assert!(forbidden.is_empty(), "SystemCallFilter forbids {forbidden:?}");
+    assert!(
+        forbidden.is_empty(),
+        "SystemCallFilter forbids {forbidden:?}"
+    );
     let families = unit(path, "RestrictAddressFamilies");
     for call in calls {
         let executable = call.contains("PROT_EXEC");
-        assert!(!executable || !call.contains("PROT_WRITE"), "MemoryDenyWriteExecute forbids {call}");
-        assert!(!executable || !call.starts_with("mprotect"), "MemoryDenyWriteExecute forbids {call}");
+        assert!(
+            !executable || !call.contains("PROT_WRITE"),
+            "MemoryDenyWriteExecute forbids {call}"
+        );
+        assert!(
+            !executable || !call.starts_with("mprotect"),
+            "MemoryDenyWriteExecute forbids {call}"
+        );
         if let Some(arguments) = call.strip_prefix("socket(") {
-            assert!(families.iter().any(|family| arguments.starts_with(family)), "{call}");
+            assert!(
+                families.iter().any(|family| arguments.starts_with(family)),
+                "{call}"
+            );
         }
-        let special = ["S_ISUID", "S_ISGID", "02770", "04755"].iter().any(|mode| call.contains(mode));
-        let changes = ["chmod(", "fchmod(", "fchmodat(", "mkdir("].iter().any(|name| call.starts_with(name));
+        let special = ["S_ISUID", "S_ISGID", "02770", "04755"]
+            .iter()
+            .any(|mode| call.contains(mode));
+        let changes = ["chmod(", "fchmod(", "fchmodat(", "mkdir("]
+            .iter()
+            .any(|name| call.starts_with(name));
         assert!(!(special && changes), "RestrictSUIDSGID forbids {call}");
     }
 }

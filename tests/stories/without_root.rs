@@ -6,20 +6,29 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use testhost::{HOST_SOCKET, Host, PAM_SOCKET as SOCKET, PamPeer, Phone, Postern, Posternd, Store, Terminal};
+use testhost::{
+    HOST_SOCKET, Host, PAM_SOCKET as SOCKET, PamPeer, Phone, Postern, Posternd, Store, Terminal,
+};
 
 pub(crate) const PAM_PEER: &str = env!("CARGO_BIN_EXE_pam_peer");
 
 #[track_caller]
 fn invitation(name: &str) -> String {
-    let said = Postern::call(&format!("one-time-code {name} --json")).does().json();
+    let said = Postern::call(&format!("one-time-code {name} --json"))
+        .does()
+        .json();
     said["one_time_code"].as_str().expect("a code").to_owned()
 }
 
 /// The number of a user.
 #[track_caller]
 pub(crate) fn uid_of(name: &str) -> u32 {
-    nix::unistd::User::from_name(name).ok().flatten().expect("a user").uid.as_raw()
+    nix::unistd::User::from_name(name)
+        .ok()
+        .flatten()
+        .expect("a user")
+        .uid
+        .as_raw()
 }
 
 /// A request sent to pam.sock by a user with this number, and what came back.
@@ -42,13 +51,27 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
     Postern::call("account add alice").does();
     let code = invitation("alice");
 
-    let said = alice.postern("enroll").input(&format!("{}\n", alice.password)).refuses();
-    assert!(said.err.contains("postern one-time-code alice"), "{}", said.err);
+    let said = alice
+        .postern("enroll")
+        .input(&format!("{}\n", alice.password))
+        .refuses();
+    assert!(
+        said.err.contains("postern one-time-code alice"),
+        "{}",
+        said.err
+    );
     let setup = || {
         let mut terminal = Terminal::run(alice.postern("enroll").command());
-        terminal.expect("or a one-time code from the administrator: ").types(&code);
-        let screen = terminal.expect("Scan it, then enter the code that your app shows: ").screen();
-        let url = screen.lines().find_map(|line| line.strip_prefix("URL: ")).expect("a URL");
+        terminal
+            .expect("or a one-time code from the administrator: ")
+            .types(&code);
+        let screen = terminal
+            .expect("Scan it, then enter the code that your app shows: ")
+            .screen();
+        let url = screen
+            .lines()
+            .find_map(|line| line.strip_prefix("URL: "))
+            .expect("a URL");
         let phone = Phone::scans(url.trim());
         (terminal, phone)
     };
@@ -56,19 +79,44 @@ fn a_first_setup_takes_the_administrators_one_time_code() {
     let (mut terminal, phone) = setup();
     terminal.types(&phone.code()).expect("type \"saved\": ");
     assert!(!terminal.is_interrupted().status.success());
-    assert_eq!(Store::open().dump(), before, "a setup that is cut off leaves no trace and the code good");
+    assert_eq!(
+        Store::open().dump(),
+        before,
+        "a setup that is cut off leaves no trace and the code good"
+    );
 
     let (mut terminal, phone) = setup();
-    terminal.types(&phone.wrong()).expect("That code is wrong").types(&phone.code());
-    terminal.expect("Recovery codes:").expect("type \"saved\": ").types("saved");
+    terminal
+        .types(&phone.wrong())
+        .expect("That code is wrong")
+        .types(&phone.code());
+    terminal
+        .expect("Recovery codes:")
+        .expect("type \"saved\": ")
+        .types("saved");
     let ended = terminal.ends();
-    assert!(ended.transcript.contains("the second factor of alice is on"), "{}", ended.transcript);
+    assert!(
+        ended
+            .transcript
+            .contains("the second factor of alice is on"),
+        "{}",
+        ended.transcript
+    );
     assert_eq!(alice.postern("status --json").does().json()["state"], "on");
-    alice.with_key().is_refused(&phone.code(), "That code was used already");
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
     alice.with_key().enters_with(&phone.code_in(1));
 
-    let again = alice.postern("enroll").input(&format!("{code}\n")).refuses();
-    assert!(again.err.contains("has a second factor already"), "{}", again.err);
+    let again = alice
+        .postern("enroll")
+        .input(&format!("{code}\n"))
+        .refuses();
+    assert!(
+        again.err.contains("has a second factor already"),
+        "{}",
+        again.err
+    );
     assert!(!posternd.log().contains(&code) && !posternd.log().contains(&phone.secret()));
 }
 
@@ -84,19 +132,41 @@ fn each_change_takes_a_code() {
     let mut terminal = Terminal::run(alice.postern("authenticator add --name token").command());
     terminal.expect("Verification code: ").types(&phone.code());
     let screen = terminal.expect("your app shows: ").screen();
-    let url = screen.lines().find_map(|line| line.strip_prefix("URL: ")).expect("a URL");
+    let url = screen
+        .lines()
+        .find_map(|line| line.strip_prefix("URL: "))
+        .expect("a URL");
     let token = Phone::scans(url.trim());
     terminal.types(&token.code());
     let ended = terminal.ends();
-    assert!(ended.transcript.contains("alice has one authenticator more, token"), "{}", ended.transcript);
-    assert_eq!(alice.postern("authenticator list --json").does().json()[1]["name"], "token");
+    assert!(
+        ended
+            .transcript
+            .contains("alice has one authenticator more, token"),
+        "{}",
+        ended.transcript
+    );
+    assert_eq!(
+        alice.postern("authenticator list --json").does().json()[1]["name"],
+        "token"
+    );
 
-    let used = alice.postern("authenticator remove alice token").input(&format!("{}\n", phone.code()));
+    let used = alice
+        .postern("authenticator remove alice token")
+        .input(&format!("{}\n", phone.code()));
     assert!(used.refuses().err.contains("used already"));
     let next = format!("{}\n", phone.code_in(1));
-    alice.postern("authenticator remove alice token").input(&next).does();
+    alice
+        .postern("authenticator remove alice token")
+        .input(&next)
+        .does();
     assert_eq!(
-        alice.postern("authenticator list alice --json").does().json().as_array().map(Vec::len),
+        alice
+            .postern("authenticator list alice --json")
+            .does()
+            .json()
+            .as_array()
+            .map(Vec::len),
         Some(1)
     );
 
@@ -104,17 +174,32 @@ fn each_change_takes_a_code() {
     let mut terminal = Terminal::run(alice.postern("recovery").command());
     terminal.expect("Verification code: ").types(&phone.code());
     let screen = terminal.expect("type \"saved\": ").screen();
-    let codes = screen.lines().skip_while(|line| !line.starts_with("Recovery codes:")).nth(1);
+    let codes = screen
+        .lines()
+        .skip_while(|line| !line.starts_with("Recovery codes:"))
+        .nth(1);
     let recovery = codes.expect("a recovery code").to_owned();
-    terminal.types("saved").expect("the new recovery codes of alice are good");
+    terminal
+        .types("saved")
+        .expect("the new recovery codes of alice are good");
     assert!(terminal.ends().status.success());
     alice.with_key().enters_with(&recovery);
 
-    assert_eq!(alice.postern("browser list --json").does().json(), serde_json::json!([]));
-    let none =
-        alice.postern("browser revoke alice --all").input(&format!("{}\n", phone.code_in(1))).refuses();
-    assert!(none.err.contains("has no such trusted browser"), "{}", none.err);
-    let events = Postern::call("log alice --json --door postern --event recovery-codes-replaced").does();
+    assert_eq!(
+        alice.postern("browser list --json").does().json(),
+        serde_json::json!([])
+    );
+    let none = alice
+        .postern("browser revoke alice --all")
+        .input(&format!("{}\n", phone.code_in(1)))
+        .refuses();
+    assert!(
+        none.err.contains("has no such trusted browser"),
+        "{}",
+        none.err
+    );
+    let events =
+        Postern::call("log alice --json --door postern --event recovery-codes-replaced").does();
     assert_eq!(events.json()["actor"], "alice");
 }
 
@@ -140,7 +225,11 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
         "enroll alice",
     ] {
         let said = bob.postern(call).input(&code).refuses();
-        assert!(said.err.contains("another account than your own, bob"), "{call}: {}", said.err);
+        assert!(
+            said.err.contains("another account than your own, bob"),
+            "{call}: {}",
+            said.err
+        );
     }
     for call in [
         "init",
@@ -157,22 +246,41 @@ fn nobody_reaches_anothers_account_or_what_is_roots() {
         "edit",
     ] {
         let said = bob.postern(call).input(&code).refuses();
-        assert!(said.err.contains("only root may do this"), "{call}: {}", said.err);
+        assert!(
+            said.err.contains("only root may do this"),
+            "{call}: {}",
+            said.err
+        );
     }
-    for call in ["recovery --no-confirm", "authenticator add --no-confirm", "enroll --no-confirm"] {
+    for call in [
+        "recovery --no-confirm",
+        "authenticator add --no-confirm",
+        "enroll --no-confirm",
+    ] {
         let said = alice.postern(call).input(&code).refuses();
-        assert!(said.err.contains("only root may use --no-confirm"), "{call}: {}", said.err);
+        assert!(
+            said.err.contains("only root may use --no-confirm"),
+            "{call}: {}",
+            said.err
+        );
     }
     // a command of bob's own making
     let uid = |person: &testhost::Person| uid_of(&person.name);
     assert!(sent_as(uid(&alice), &look("alice")).contains("\"status\""));
-    assert!(sent_as(uid(&bob), &look("alice")).contains("only root may do this for another account"));
+    assert!(
+        sent_as(uid(&bob), &look("alice")).contains("only root may do this for another account")
+    );
     let forged = look("alice").replace("\"task\"", "\"uid\":0,\"task\"");
     assert!(sent_as(uid(&bob), &forged).contains("that is no request"));
-    let change = "{\"account\":\"alice\",\"task\":{\"change\":{\"change\":{\"revoke-browsers\":null}}}}";
+    let change =
+        "{\"account\":\"alice\",\"task\":{\"change\":{\"change\":{\"revoke-browsers\":null}}}}";
     assert!(sent_as(uid(&alice), change).contains("That is no code"));
     assert_eq!(Store::open().dump(), before);
-    assert_eq!(Postern::call("enroll").run().exit, Some(2), "root says whose");
+    assert_eq!(
+        Postern::call("enroll").run().exit,
+        Some(2),
+        "root says whose"
+    );
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -183,13 +291,23 @@ fn a_user_without_a_name_that_is_an_accounts_has_none() {
     host.person("alice").enrols();
     let _posternd = Posternd::start();
     let passwd = std::fs::read_to_string("/etc/passwd").expect("there is one");
-    std::fs::write("/etc/passwd", format!("{passwd}alice :x:54322:65534::/:/bin/sh\n")).expect("root may");
+    std::fs::write(
+        "/etc/passwd",
+        format!("{passwd}alice :x:54322:65534::/:/bin/sh\n"),
+    )
+    .expect("root may");
     let said = sent_as(54321, &look("alice"));
     assert!(said.contains("NoAccount"), "{said}");
     let said = sent_as(54322, &look("alice"));
     assert!(said.contains("NoAccount"), "{said}");
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=54322", "--regid=65534", "--clear-groups", "postern", "status"]);
+    command.args([
+        "--reuid=54322",
+        "--regid=65534",
+        "--clear-groups",
+        "postern",
+        "status",
+    ]);
     let output = command.output().expect("setpriv runs");
     assert!(!output.status.success());
     std::fs::write("/etc/passwd", passwd).expect("root may");
@@ -205,14 +323,32 @@ fn wrong_codes_are_counted_for_the_local_user_alone() {
     let posternd = Posternd::start();
 
     for _ in 0..5 {
-        let said = alice.postern("recovery").input(&format!("{}\n", phone.wrong())).refuses();
-        assert!(said.err.contains("That code is wrong; nothing was changed"), "{}", said.err);
+        let said = alice
+            .postern("recovery")
+            .input(&format!("{}\n", phone.wrong()))
+            .refuses();
+        assert!(
+            said.err.contains("That code is wrong; nothing was changed"),
+            "{}",
+            said.err
+        );
     }
-    let said = alice.postern("recovery").input(&format!("{}\n", phone.code())).refuses();
-    assert!(said.err.contains("Too many wrong codes: wait 30 s"), "{}", said.err);
+    let said = alice
+        .postern("recovery")
+        .input(&format!("{}\n", phone.code()))
+        .refuses();
+    assert!(
+        said.err.contains("Too many wrong codes: wait 30 s"),
+        "{}",
+        said.err
+    );
     posternd.says("refused cause=wrong address=- service=postern user=\"alice\"");
     let events = Postern::call("log alice --json --event refused").does().out;
-    assert_eq!(events.matches("\"origin\":\"local user alice\"").count(), 5, "{events}");
+    assert_eq!(
+        events.matches("\"origin\":\"local user alice\"").count(),
+        5,
+        "{events}"
+    );
     alice.with_key().enters_with(&phone.code());
 }
 
@@ -227,16 +363,36 @@ fn without_posternd_the_command_says_so_at_once() {
     let refused_at_once = |why: &str| {
         for call in ["status", "authenticator list", "recovery"] {
             let began = Instant::now();
-            let said = alice.postern(call).input(&format!("{}\n", phone.code())).refuses();
-            assert!(began.elapsed() < Duration::from_secs(2), "{why}: {:?}", began.elapsed());
-            assert!(said.err.contains("posternd does not answer at /run/postern/pam.sock"), "{}", said.err);
-            assert!(said.err.contains("ask the administrator to start posternd.socket"), "{}", said.err);
+            let said = alice
+                .postern(call)
+                .input(&format!("{}\n", phone.code()))
+                .refuses();
+            assert!(
+                began.elapsed() < Duration::from_secs(2),
+                "{why}: {:?}",
+                began.elapsed()
+            );
+            assert!(
+                said.err
+                    .contains("posternd does not answer at /run/postern/pam.sock"),
+                "{}",
+                said.err
+            );
+            assert!(
+                said.err
+                    .contains("ask the administrator to start posternd.socket"),
+                "{}",
+                said.err
+            );
         }
     };
     posternd.signal(Signal::SIGSTOP);
     refused_at_once("stopped");
     posternd.shortens_queues();
-    let queued: Vec<_> = std::iter::repeat_with(nonblocking).map_while(Result::ok).take(900).collect();
+    let queued: Vec<_> = std::iter::repeat_with(nonblocking)
+        .map_while(Result::ok)
+        .take(900)
+        .collect();
     assert!(queued.len() < 900, "the queue is full");
     refused_at_once("stopped, with a full queue");
     drop(queued);
@@ -269,22 +425,39 @@ fn a_frame_of_the_other_sockets_kind_is_refused() {
     let claims = json!({ "service": "sudo", "user": "alice", "options": ["first_factor=passed"] });
     let mut of_alice = PamPeer::start(PAM_PEER, uid_of("alice"), SOCKET);
     let came = of_alice.does(&json!({ "host": claims, "typed": phone.code() }));
-    assert!(came["result"].to_string().contains("closed") && came["prompts"] == json!([]), "{came}");
+    assert!(
+        came["result"].to_string().contains("closed") && came["prompts"] == json!([]),
+        "{came}"
+    );
     posternd.says("sent a frame of a kind that belongs to host.sock");
     let mut of_root = PamPeer::start(PAM_PEER, 0, HOST_SOCKET);
     let came = of_root.does(&json!({ "user_host": claims, "typed": phone.code() }));
-    assert!(came["result"].to_string().contains("closed") && came["prompts"] == json!([]), "{came}");
+    assert!(
+        came["result"].to_string().contains("closed") && came["prompts"] == json!([]),
+        "{came}"
+    );
     assert!(of_root.sends_command(&look("alice")).contains("error"));
     posternd.says("refused on host.sock: a frame of a kind that belongs to pam.sock");
-    assert_eq!(posternd.log().matches("belongs to host.sock").count(), 1, "{}", posternd.log());
-    assert_eq!(posternd.log().matches("belongs to pam.sock").count(), 2, "{}", posternd.log());
+    assert_eq!(
+        posternd.log().matches("belongs to host.sock").count(),
+        1,
+        "{}",
+        posternd.log()
+    );
+    assert_eq!(
+        posternd.log().matches("belongs to pam.sock").count(),
+        2,
+        "{}",
+        posternd.log()
+    );
     assert_eq!(Store::open().dump(), before);
 
     // the same claims where they belong; nothing of them counts but the code
     let came = of_alice.does(&json!({ "user_host": claims, "typed": phone.code() }));
     assert_eq!(came["result"], "passed", "{came}");
     assert_eq!(came["lines"], json!([]), "posternd writes the line itself");
-    posternd.says("<6>pam_totp(sudo:auth): accepted cause=code address=- service=sudo user=\"alice\"");
+    posternd
+        .says("<6>pam_totp(sudo:auth): accepted cause=code address=- service=sudo user=\"alice\"");
 }
 
 /// What a process says of itself neither exempts it nor spares it, and it chooses no configuration.
@@ -311,13 +484,20 @@ fn nothing_that_a_users_process_claims_lets_it_pass() {
                 "options": ["grace=1h", "first_factor=passed"] }),
     ] {
         let came = peer.does(&json!({ "user_host": claims, "typed": phone.wrong() }));
-        assert!(came["result"] == "TooManyTries" || came["result"] == "Refused", "{claims}: {came}");
+        assert!(
+            came["result"] == "TooManyTries" || came["result"] == "Refused",
+            "{claims}: {came}"
+        );
         let account = json!({ "hook": "account", "service": claims["service"], "user": "alice",
             "ssh_auth_info": "publickey ssh-ed25519 AAAA", "remote_host": "192.0.2.7" });
         let came = peer.does(&json!({ "user_host": account }));
         assert_eq!(came["result"], "NotAsked", "{account}: {came}");
     }
-    assert!(!posternd.log().contains("address=192.0.2.7"), "{}", posternd.log());
+    assert!(
+        !posternd.log().contains("address=192.0.2.7"),
+        "{}",
+        posternd.log()
+    );
     let own = json!({ "service": "x", "user": "alice", "options": ["config=/etc/shadow"] });
     let came = peer.does(&json!({ "user_host": own, "typed": phone.code_in(1) }));
     assert_eq!(came["result"], "Misconfigured", "{came}");
@@ -345,7 +525,10 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
     let (alice, mallory) = (host.person("alice"), host.person("mallory"));
     let phone = alice.enrols();
     Postern::call("account add mallory").does();
-    host.pam("codes", "auth required pam_totp.so first_factor=passed\nauth required pam_permit.so\n");
+    host.pam(
+        "codes",
+        "auth required pam_totp.so first_factor=passed\nauth required pam_permit.so\n",
+    );
     let posternd = Posternd::start();
 
     let mut peer = PamPeer::start(PAM_PEER, uid_of("mallory"), SOCKET);
@@ -353,7 +536,11 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
     let within = |what: &str, act: &mut dyn FnMut()| {
         let began = Instant::now();
         act();
-        assert!(began.elapsed() < Duration::from_secs(2), "{what}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{what}: {:?}",
+            began.elapsed()
+        );
     };
     within("a command", &mut || drop(alice.postern("status").does()));
     let mut locker = Command::new("setpriv");
@@ -366,26 +553,44 @@ fn who_floods_the_socket_keeps_nobody_else_out() {
         "alice",
         "authenticate",
     ]);
-    locker.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    locker
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     within("a locker", &mut || {
         let mut locker = locker.spawn().expect("pamtester runs");
         writeln!(locker.stdin.take().expect("a pipe"), "{}", phone.code()).expect("it reads");
-        assert!(locker.wait().expect("it ends").success(), "{}", posternd.log());
+        assert!(
+            locker.wait().expect("it ends").success(),
+            "{}",
+            posternd.log()
+        );
     });
     let began = Instant::now();
     alice.with_key().enters_with(&phone.code_in(1));
-    println!("root's sshd with 2,000 connections held on pam.sock: {:?}", began.elapsed());
+    println!(
+        "root's sshd with 2,000 connections held on pam.sock: {:?}",
+        began.elapsed()
+    );
     // the user's own come in, too: the oldest ones make room
-    within("a command of the same user", &mut || drop(mallory.postern("status").does()));
+    within("a command of the same user", &mut || {
+        drop(mallory.postern("status").does())
+    });
     drop(peer);
 
     let mut peer = PamPeer::start(PAM_PEER, uid_of("mallory"), SOCKET);
-    for nonsense in
-        ["x".repeat(1 << 20), "\n".to_owned(), "\0".repeat(64), "GET / HTTP/1.1\r\n\r\n".to_owned()]
-    {
+    for nonsense in [
+        "x".repeat(1 << 20),
+        "\n".to_owned(),
+        "\0".repeat(64),
+        "GET / HTTP/1.1\r\n\r\n".to_owned(),
+    ] {
         peer.does(&json!({ "bytes": nonsense }));
     }
-    assert!(peer.sends_command("nonsense").contains("that is no request"));
+    assert!(
+        peer.sends_command("nonsense")
+            .contains("that is no request")
+    );
     posternd.says("sent what cannot be read");
     alice.postern("status").does();
     assert!(!posternd.log().contains("panicked"), "{}", posternd.log());

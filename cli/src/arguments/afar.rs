@@ -29,7 +29,9 @@ mod tests {
     #[test]
     fn a_gate_is_reached_over_tls_alone_and_with_its_secret() {
         let read = |words: &str| Arguments::try_parse_from(words.split(' ')).is_ok();
-        assert!(read("postern --gate https://auth.example.com --admin-secret-file f status"));
+        assert!(read(
+            "postern --gate https://auth.example.com --admin-secret-file f status"
+        ));
         assert!(read(
             "postern disable alice --gate https://auth.example.com:8443/ --admin-secret-file f --gate-ca c"
         ));

@@ -55,7 +55,11 @@ pub(crate) struct Revoke {
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: UserName,
     /// The one to end, as the list shows it
-    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(
+        value_name = "NAME",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
     pub(crate) name: Option<Label>,
     /// End all of the account's
     #[arg(long)]
@@ -89,7 +93,9 @@ impl FromStr for Expires {
             _ if text == "never" => Ok(Expires::Never),
             Ok(When::Ago(seconds)) => Ok(Expires::After(seconds)),
             Ok(When::At(time)) => Ok(Expires::At(time)),
-            Err(_) => Err("must be so long, such as 12h or 90d, a date, a time, or never".to_owned()),
+            Err(_) => {
+                Err("must be so long, such as 12h or 90d, a date, a time, or never".to_owned())
+            }
         }
     }
 }
@@ -107,7 +113,11 @@ mod tests {
             ("2028-01-01", Some(Timestamp(1_830_297_600))),
             ("never", None),
         ] {
-            assert_eq!(text.parse::<Expires>().map(|end| end.seen_from(now)), Ok(expected), "{text}");
+            assert_eq!(
+                text.parse::<Expires>().map(|end| end.seen_from(now)),
+                Ok(expected),
+                "{text}"
+            );
         }
         for text in ["", "90", "-1d", "NEVER", "1w", "tomorrow"] {
             assert!(text.parse::<Expires>().is_err(), "{text}");

@@ -10,23 +10,44 @@ use shared::name::{Group, UserName};
 /// `postern account add USER`
 pub(super) fn add(arguments: &Arguments, output: Output, what: &AddAccount) -> Result<(), Failure> {
     let (now, user) = (clock::now()?, &what.user);
-    context::door(arguments, output)?.add_account(user, what.distinct.word(), &context::actor(), now)?;
-    output.done(format_args!("account {user} made; postern enroll {user} sets up its second factor"))
+    context::door(arguments, output)?.add_account(
+        user,
+        what.distinct.word(),
+        &context::actor(),
+        now,
+    )?;
+    output.done(format_args!(
+        "account {user} made; postern enroll {user} sets up its second factor"
+    ))
 }
 
 /// `postern account remove USER`
-pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+pub(super) fn remove(
+    arguments: &Arguments,
+    output: Output,
+    user: &UserName,
+) -> Result<(), Failure> {
     let now = clock::now()?;
     context::door(arguments, output)?.remove_account(user, &context::actor(), now)?;
-    output.done(format_args!("account {user} removed; codes that it used stay used"))
+    output.done(format_args!(
+        "account {user} removed; codes that it used stay used"
+    ))
 }
 
 /// `postern account rename USER NEW`
 pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Result<(), Failure> {
     let (now, user, new) = (clock::now()?, &what.user, &what.new);
     let distinct = what.distinct.word();
-    context::door(arguments, output)?.rename_account(user, new, distinct, &context::actor(), now)?;
-    output.done(format_args!("{user} is {new} from now on; open sessions have ended"))
+    context::door(arguments, output)?.rename_account(
+        user,
+        new,
+        distinct,
+        &context::actor(),
+        now,
+    )?;
+    output.done(format_args!(
+        "{user} is {new} from now on; open sessions have ended"
+    ))
 }
 
 /// `postern account group USER`

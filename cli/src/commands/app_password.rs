@@ -53,14 +53,21 @@ fn show(
 }
 
 /// `postern app-password list [USER]`
-pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
+pub(super) fn list(
+    arguments: &Arguments,
+    output: Output,
+    user: Option<&UserName>,
+) -> Result<(), Failure> {
     let all = context::door(arguments, output)?.app_passwords(user)?;
     if output.is_json() {
         return output.json(&all.iter().map(value).collect::<Vec<Value>>());
     }
     let mut table = Table::new(["account", "name", "scope", "created", "last use", "expires"]);
     for kept in all {
-        let (last_used, expires) = (kept.last_used.map(minute), kept.expires.map(|at| at.to_string()));
+        let (last_used, expires) = (
+            kept.last_used.map(minute),
+            kept.expires.map(|at| at.to_string()),
+        );
         table.row([
             kept.account.to_string(),
             kept.name.to_string(),
@@ -83,7 +90,9 @@ pub(super) fn rename(arguments: &Arguments, output: Output, what: &Rename) -> Re
         &context::actor(),
         clock::now()?,
     )?;
-    output.done(format_args!("{user}'s app password {name} is called {new} from now on"))
+    output.done(format_args!(
+        "{user}'s app password {name} is called {new} from now on"
+    ))
 }
 
 /// `postern app-password revoke USER NAME`
@@ -114,5 +123,6 @@ fn terms(scope: &Scope) -> Vec<String> {
 /// Without the seconds, which are not kept.
 fn minute(at: Timestamp) -> String {
     let text = at.to_string();
-    text.strip_suffix(":00Z").map_or_else(|| text.clone(), |minute| format!("{minute}Z"))
+    text.strip_suffix(":00Z")
+        .map_or_else(|| text.clone(), |minute| format!("{minute}Z"))
 }

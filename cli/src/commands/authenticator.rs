@@ -28,7 +28,11 @@ pub(super) fn add(arguments: &Arguments, output: Output, what: &Enroll) -> Resul
 }
 
 /// `postern authenticator list [USER]`
-pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
+pub(super) fn list(
+    arguments: &Arguments,
+    output: Output,
+    user: Option<&UserName>,
+) -> Result<(), Failure> {
     let all = Desk::open(arguments, output, user)?.authenticators()?;
     if output.is_json() {
         return output.json(&all.iter().map(value).collect::<Vec<_>>());
@@ -37,7 +41,10 @@ pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName
     for state in &all {
         let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
         table.row([
-            state.label.as_ref().map_or_else(|| "(declared)".to_owned(), ToString::to_string),
+            state
+                .label
+                .as_ref()
+                .map_or_else(|| "(declared)".to_owned(), ToString::to_string),
             match state.parameters.moving {
                 Moving::Time { period } => format!("TOTP, {period} s"),
                 Moving::Counter => "HOTP".to_owned(),
@@ -71,6 +78,9 @@ fn value(state: &AuthenticatorState) -> Value {
 /// `postern authenticator remove USER NAME`
 pub(super) fn remove(arguments: &Arguments, output: Output, what: &Named) -> Result<(), Failure> {
     let (user, name) = (&what.user, &what.name);
-    Desk::open(arguments, output, Some(user))?.change_at_once(Change::RemoveAuthenticator(name.clone()))?;
-    output.done(format_args!("the authenticator {name} of {user} opens no more, and its secret is gone"))
+    Desk::open(arguments, output, Some(user))?
+        .change_at_once(Change::RemoveAuthenticator(name.clone()))?;
+    output.done(format_args!(
+        "the authenticator {name} of {user} opens no more, and its secret is gone"
+    ))
 }

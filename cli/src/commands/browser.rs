@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use shared::name::UserName;
 
 /// `postern browser list [USER]`
-pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
+pub(super) fn list(
+    arguments: &Arguments,
+    output: Output,
+    user: Option<&UserName>,
+) -> Result<(), Failure> {
     let browsers = Desk::open(arguments, output, user)?.browsers()?;
     if output.is_json() {
         let value = |b: &shared::store::BrowserRecord| {
@@ -22,11 +26,25 @@ pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName
         };
         return output.json(&browsers.iter().map(value).collect::<Vec<Value>>());
     }
-    let mut table = Table::new(["id", "created", "last seen", "expires", "address", "browser"]);
+    let mut table = Table::new([
+        "id",
+        "created",
+        "last seen",
+        "expires",
+        "address",
+        "browser",
+    ]);
     for b in browsers {
         let times = [b.created, b.last_seen, b.expires].map(|at| at.to_string());
         let [created, last_seen, expires] = times;
-        table.row([b.number.to_string(), created, last_seen, expires, b.address, b.name]);
+        table.row([
+            b.number.to_string(),
+            created,
+            last_seen,
+            expires,
+            b.address,
+            b.name,
+        ]);
     }
     output.text(table)
 }
@@ -35,9 +53,10 @@ pub(super) fn list(arguments: &Arguments, output: Output, user: Option<&UserName
 pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Result<(), Failure> {
     let one = match &what.id {
         None => None,
-        Some(id) => {
-            Some(id.parse().map_err(|_| Failure::new("that is no browser's id; see postern browser list"))?)
-        }
+        Some(id) => Some(
+            id.parse()
+                .map_err(|_| Failure::new("that is no browser's id; see postern browser list"))?,
+        ),
     };
     let ended = Desk::open(arguments, output, Some(&what.user))?.revoke_browsers(one)?;
     output.done(format_args!(

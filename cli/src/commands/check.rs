@@ -27,7 +27,11 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Check) -> Result
         // a reload that the gate would not do fails here
         gate(arguments, output, &valid.config)?;
         let copy = file::copy_path(path);
-        return output.done(format_args!("{} is valid, and kept as {}", path.display(), copy.display()));
+        return output.done(format_args!(
+            "{} is valid, and kept as {}",
+            path.display(),
+            copy.display()
+        ));
     }
     let config = context::config(arguments, output)?;
     match what.rule.as_deref() {
@@ -51,7 +55,12 @@ fn gate(arguments: &Arguments, output: Output, config: &Config) -> Result<(), Fa
         return check_gate(path, None, config).map(|_| ()).map_err(mend);
     }
     check_cookie_domain(path, None, config).map_err(mend)?;
-    match config.gate.trusted_proxies.iter().any(|proxy| proxy.secret_file.is_some()) {
+    match config
+        .gate
+        .trusted_proxies
+        .iter()
+        .any(|proxy| proxy.secret_file.is_some())
+    {
         true => Ok(output.warn("the secrets of trusted proxies are not checked; that takes root")?),
         false => Ok(()),
     }
@@ -69,7 +78,9 @@ fn mail(output: Output, mut config: Config) -> Result<(), Failure> {
         return Ok(());
     }
     context::give_root_up(&mut config)?;
-    let Ok(mut door) = Door::open(config) else { return Ok(()) };
+    let Ok(mut door) = Door::open(config) else {
+        return Ok(());
+    };
     match door.mail_is_overdue(clock::now()?)? {
         true => Ok(output.warn("mail waits: start posternd, which sends it, or see its log")?),
         false => Ok(()),
@@ -78,11 +89,15 @@ fn mail(output: Output, mut config: Config) -> Result<(), Failure> {
 
 /// Rules that ask for a sign-in where no session reaches, and applications whose own path keeps them apart from nobody.
 fn beyond_sessions(gate: &Gate) -> Vec<String> {
-    let Some(url) = &gate.url else { return Vec::new() };
+    let Some(url) = &gate.url else {
+        return Vec::new();
+    };
     let reaches = |hosts: &Hosts| {
         let below = gate.cookie_domain.as_ref().filter(|_| url.has_own_host());
         let by_domain = below.is_some_and(|domain| domain.covers(hosts.top().as_str()));
-        by_domain || hosts.covers(url.host()) || gate.own_paths.iter().any(|own| hosts.covers(own.host()))
+        by_domain
+            || hosts.covers(url.host())
+            || gate.own_paths.iter().any(|own| hosts.covers(own.host()))
     };
     let mut warnings = Vec::new();
     let shares = |own: &&GateUrl| registrable_domain(own.host()) == registrable_domain(url.host());
@@ -105,16 +120,32 @@ fn beyond_sessions(gate: &Gate) -> Vec<String> {
     warnings
 }
 
-fn rule(output: Output, config: Config, method: &str, url: &str, what: &Check) -> Result<(), Failure> {
-    const URL: Failure = Failure::Usage("the request is a method, such as GET, and https://HOST/PATH");
+fn rule(
+    output: Output,
+    config: Config,
+    method: &str,
+    url: &str,
+    what: &Check,
+) -> Result<(), Failure> {
+    const URL: Failure =
+        Failure::Usage("the request is a method, such as GET, and https://HOST/PATH");
     let method = Method::try_from(method.to_owned()).map_err(Failure::Usage)?;
     let (host, target) = split_url(url).ok_or(URL)?;
-    let request = Request { host: &host, target: &target, method: method.as_str(), address: what.from };
+    let request = Request {
+        host: &host,
+        target: &target,
+        method: method.as_str(),
+        address: what.from,
+    };
     let exempt_all = config.policy.exempts_everyone(SERVICE, what.from);
     let (groups, decision, code) = match &what.user {
         Some(name) => {
             let rehearsed = context::open(config)?.rehearse(name, &request)?;
-            (Some(rehearsed.groups), rehearsed.decision, rehearsed.need.map(|need| of_need(need, name)))
+            (
+                Some(rehearsed.groups),
+                rehearsed.decision,
+                rehearsed.need.map(|need| of_need(need, name)),
+            )
         }
         None => {
             let decision = decide(&config.gate.rule, &request, None);
@@ -144,11 +175,21 @@ fn rule(output: Output, config: Config, method: &str, url: &str, what: &Check) -
         (Some(name), groups) if groups.is_empty() => format!("{name}, in no group that counts"),
         (Some(name), groups) => format!("{name}, in {}", groups.join(", ")),
     };
-    let from = what.from.map_or_else(String::new, |address| format!(" from {address}"));
-    output
-        .text(format_args!("request: {} https://{host}{target}{from}\nby:      {who}\n", method.as_str()))?;
-    output.text(format_args!("rule:    {}\nthen:    {}\n", of_decision(&decision), then(&decision)))?;
-    code.map_or(Ok(()), |code| output.text(format_args!("code:    {code}\n")))
+    let from = what
+        .from
+        .map_or_else(String::new, |address| format!(" from {address}"));
+    output.text(format_args!(
+        "request: {} https://{host}{target}{from}\nby:      {who}\n",
+        method.as_str()
+    ))?;
+    output.text(format_args!(
+        "rule:    {}\nthen:    {}\n",
+        of_decision(&decision),
+        then(&decision)
+    ))?;
+    code.map_or(Ok(()), |code| {
+        output.text(format_args!("code:    {code}\n"))
+    })
 }
 
 fn of_decision(decision: &Decision) -> String {
@@ -160,7 +201,9 @@ fn of_decision(decision: &Decision) -> String {
 
 fn then(decision: &Decision) -> &'static str {
     match decision.access {
-        Access::Password if decision.why == shared::rule::Why::Nobody => "they must sign in, see --user",
+        Access::Password if decision.why == shared::rule::Why::Nobody => {
+            "they must sign in, see --user"
+        }
         access => access.name(),
     }
 }
@@ -168,7 +211,9 @@ fn then(decision: &Decision) -> &'static str {
 fn of_need(need: Need, name: &UserName) -> String {
     match need {
         Need::Code => format!("asked, {name} has a second factor"),
-        Need::Enrolment => format!("nothing but setup, {name} must have a second factor and has none"),
+        Need::Enrolment => {
+            format!("nothing but setup, {name} must have a second factor and has none")
+        }
         Need::Nothing => format!("none, {name} has no second factor and needs none"),
         Need::Exempt(position) => format!("spared by policy.exempt-{position}"),
     }

@@ -13,7 +13,10 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let mut door = context::door(arguments, output)?;
     let result = door.disable(user, context::actor().as_str(), now);
     let (success, message) = match &result {
-        Ok(after) => (true, words::disabled(user, *after, AfterDisabled::of(door.is_required(user)?))),
+        Ok(after) => (
+            true,
+            words::disabled(user, *after, AfterDisabled::of(door.is_required(user)?)),
+        ),
         Err(error) => (false, error.to_string()),
     };
     table(output, success, message)?;

@@ -16,8 +16,12 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let path = &files::real_path(&arguments.config)?;
     let io = |error| FileError::io(path, error);
     let original = File::open(path).map_err(io)?;
-    let _lock = Flock::lock(original, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| Failure::new(format_args!("{} is being edited by someone else", path.display())))?;
+    let _lock = Flock::lock(original, FlockArg::LockExclusiveNonblock).map_err(|_| {
+        Failure::new(format_args!(
+            "{} is being edited by someone else",
+            path.display()
+        ))
+    })?;
     files::remove_abandoned(path)?;
     let before = fs::read(path).map_err(io)?;
     let copy = Copy::of(path, &before)?;
@@ -31,7 +35,8 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
             .map_err(|_| format!("{}: not UTF-8", path.display()))
             .and_then(|text| {
                 let valid = file::together(&arguments.config, text.to_owned());
-                let checked = valid.and_then(|valid| check_gate(path, Some(text), &valid.config).map(|_| ()));
+                let checked =
+                    valid.and_then(|valid| check_gate(path, Some(text), &valid.config).map(|_| ()));
                 checked.map_err(|error| error.to_string())
             });
         match checked {
@@ -77,8 +82,10 @@ impl Copy {
 
     /// Leaves it beside the file; where that is.
     fn left_at(self, path: &Path) -> PathBuf {
-        let left = path
-            .with_file_name(format!("{}.rejected", path.file_name().unwrap_or_default().to_string_lossy()));
+        let left = path.with_file_name(format!(
+            "{}.rejected",
+            path.file_name().unwrap_or_default().to_string_lossy()
+        ));
         let kept = fs::rename(&self.0, &left).map_or_else(|_| self.0.clone(), |()| left);
         // it is not removed
         std::mem::forget(self);
@@ -95,18 +102,33 @@ impl Drop for Copy {
 
 /// The person's editor, else Debian's, else vi. The variable may hold options, so a shell splits it.
 fn edit(path: &Path) -> Result<(), Failure> {
-    let chosen = ["SUDO_EDITOR", "VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
-    let editor = chosen.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| {
-        let debians = Path::new("/usr/bin/editor");
-        if debians.exists() { "/usr/bin/editor" } else { "vi" }.to_owned()
-    });
-    let status =
-        Command::new("/bin/sh").arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(path).status();
+    let chosen = ["SUDO_EDITOR", "VISUAL", "EDITOR"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    let editor = chosen
+        .filter(|editor| !editor.trim().is_empty())
+        .unwrap_or_else(|| {
+            let debians = Path::new("/usr/bin/editor");
+            if debians.exists() {
+                "/usr/bin/editor"
+            } else {
+                "vi"
+            }
+            .to_owned()
+        });
+    let status = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(format!("{editor} \"$1\""))
+        .arg("sh")
+        .arg(path)
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => {
-            Err(Failure::new(format_args!("the editor {editor} ended with {status}; nothing was changed")))
-        }
-        Err(error) => Err(Failure::new(format_args!("the editor {editor} cannot be run: {error}"))),
+        Ok(status) => Err(Failure::new(format_args!(
+            "the editor {editor} ended with {status}; nothing was changed"
+        ))),
+        Err(error) => Err(Failure::new(format_args!(
+            "the editor {editor} cannot be run: {error}"
+        ))),
     }
 }

@@ -29,10 +29,18 @@ pub(super) fn set(arguments: &Arguments, output: Output, what: &NewEmail) -> Res
 }
 
 /// `postern email confirm USER`
-pub(super) fn confirm(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+pub(super) fn confirm(
+    arguments: &Arguments,
+    output: Output,
+    user: &UserName,
+) -> Result<(), Failure> {
     let mut door = context::door(arguments, output)?;
     let address = door.unconfirmed_email(user)?;
-    let tries = if terminal::is_watched(output) { TRIES } else { 1 };
+    let tries = if terminal::is_watched(output) {
+        TRIES
+    } else {
+        1
+    };
     let mut ended = None;
     for left in (0..tries).rev() {
         let typed = terminal::ask(output, &format!("The code mailed to {address}: "))?;
@@ -55,11 +63,17 @@ pub(super) fn confirm(arguments: &Arguments, output: Output, user: &UserName) ->
         _ => String::new(),
     };
     let more = ended.map_or_else(String::new, |more| format!("; {more}"));
-    output.done(format_args!("codes for {user} are mailed to {address} on request{recovery}{more}"))
+    output.done(format_args!(
+        "codes for {user} are mailed to {address} on request{recovery}{more}"
+    ))
 }
 
 /// `postern email remove USER`
-pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> Result<(), Failure> {
+pub(super) fn remove(
+    arguments: &Arguments,
+    output: Output,
+    user: &UserName,
+) -> Result<(), Failure> {
     let now = clock::now()?;
     let mut door = context::door(arguments, output)?;
     let (enrolled, after) = door.remove_email(user, &context::actor(), now)?;
@@ -71,5 +85,7 @@ pub(super) fn remove(arguments: &Arguments, output: Output, user: &UserName) -> 
         Enrolled::No => "there is no second factor now",
     };
     let more = words::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
-    output.done(format_args!("no codes are mailed for {user} any more; {rest}{more}"))
+    output.done(format_args!(
+        "no codes are mailed for {user} any more; {rest}{more}"
+    ))
 }

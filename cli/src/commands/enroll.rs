@@ -12,6 +12,9 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Enroll) -> Resul
     setup::run(&mut desk, output, what, seed, Kind::First)?;
     match (output.is_json(), what.no_confirm) {
         (true, true) => Ok(()),
-        _ => output.done(format_args!("the second factor of {} is on, at every door", desk.account())),
+        _ => output.done(format_args!(
+            "the second factor of {} is on, at every door",
+            desk.account()
+        )),
     }
 }

@@ -34,7 +34,9 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
         return Ok(());
     }
     if nothing {
-        return Err(Failure::new("nothing of it can be taken over; nothing was changed"));
+        return Err(Failure::new(
+            "nothing of it can be taken over; nothing was changed",
+        ));
     }
     if !what.yes {
         let typed = terminal::ask(output, "Type \"import\" to do this: ")?;
@@ -46,7 +48,10 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Import) -> Resul
     if output.is_json() {
         return output.json(&value(&import.found, &done, &import.dropped, Trial::No));
     }
-    let count = done.iter().filter(|taken| matches!(taken, Taken::As(_))).count();
+    let count = done
+        .iter()
+        .filter(|taken| matches!(taken, Taken::As(_)))
+        .count();
     let app_passwords = match door.config().app_passwords.on_change {
         OnChange::Keep => "app passwords that the accounts had go on working",
         OnChange::Revoke => "app passwords that the accounts had are revoked",
@@ -66,7 +71,10 @@ impl Files {
     fn read(what: &Import) -> Result<Files, Failure> {
         let import = contents(&what.file)?;
         let key = what.key_file.as_ref().or(what.password_file.as_ref());
-        Ok(Files { import, key: key.map(|file| contents(file)).transpose()? })
+        Ok(Files {
+            import,
+            key: key.map(|file| contents(file)).transpose()?,
+        })
     }
 }
 
@@ -81,7 +89,9 @@ fn understand(what: &Import, files: &Files, now: Timestamp) -> Result<import::Im
         Some(password) => Key::Password(password.trim_ascii_end()),
     };
     let format = match NAMES.iter().position(|name| *name == what.format) {
-        Some(0) => Format::GoogleAuthenticator { account: owner(what)? },
+        Some(0) => Format::GoogleAuthenticator {
+            account: owner(what)?,
+        },
         Some(1) => Format::Oath { now },
         Some(2) => Format::Otpauth,
         Some(3) => Format::OtpauthMigration,
@@ -107,12 +117,18 @@ fn owner(what: &Import) -> Result<&UserName, Failure> {
 
 fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
-    let read = File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
+    let read =
+        File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));
     read.map_err(|error| Failure::new(format_args!("{}: {error}", path.display())))?;
     Ok(bytes)
 }
 
-fn show(output: Output, found: &[Found], plan: &[Taken], dropped: &[Dropped]) -> Result<(), Failure> {
+fn show(
+    output: Output,
+    found: &[Found],
+    plan: &[Taken],
+    dropped: &[Dropped],
+) -> Result<(), Failure> {
     let mut table = Table::new(["line", "account", "kind", "digits", "used up to", "becomes"]);
     for (one, taken) in found.iter().zip(plan) {
         table.row([
@@ -123,14 +139,23 @@ fn show(output: Output, found: &[Found], plan: &[Taken], dropped: &[Dropped]) ->
                 Moving::Counter => "HOTP".to_owned(),
             },
             one.digits.to_string(),
-            one.used_up_to().map_or_else(|| "-".to_owned(), |step| step.0.to_string()),
+            one.used_up_to()
+                .map_or_else(|| "-".to_owned(), |step| step.0.to_string()),
             becomes(taken),
         ]);
     }
     output.text(&table)?;
     for one in dropped {
-        let account = one.account.as_ref().map_or_else(String::new, |account| format!(" ({account})"));
-        output.text(format_args!("line {}{account}: {}: {}\n", one.line, lost(one.loss), one.why))?;
+        let account = one
+            .account
+            .as_ref()
+            .map_or_else(String::new, |account| format!(" ({account})"));
+        output.text(format_args!(
+            "line {}{account}: {}: {}\n",
+            one.line,
+            lost(one.loss),
+            one.why
+        ))?;
     }
     for one in found.iter().filter(|one| !one.recovery.is_empty()) {
         let (account, count) = (&one.account, one.recovery.len());
@@ -166,7 +191,11 @@ fn lost(loss: Loss) -> &'static str {
 
 fn value(found: &[Found], taken: &[Taken], dropped: &[Dropped], trial: Trial) -> Value {
     let one = |(one, taken): (&Found, &Taken)| {
-        let label = if let Taken::As(label) = taken { Some(label) } else { None };
+        let label = if let Taken::As(label) = taken {
+            Some(label)
+        } else {
+            None
+        };
         json!({
             "line": one.line,
             "account": one.account,

@@ -32,7 +32,10 @@ impl Made {
     /// Everything is made: those that people are told of.
     fn stays(mut self) -> Vec<String> {
         let made = std::mem::take(&mut self.0);
-        let told = made.iter().filter(|path| path.extension().is_none_or(|extension| extension != "valid"));
+        let told = made.iter().filter(|path| {
+            path.extension()
+                .is_none_or(|extension| extension != "valid")
+        });
         told.map(|path| path.display().to_string()).collect()
     }
 }
@@ -55,7 +58,13 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
             make_folder(folder)?;
         }
         files::remove_abandoned(&arguments.config)?;
-        files::write(&arguments.config, SAMPLE.as_bytes(), 0o644, None, Existing::Refuse)?;
+        files::write(
+            &arguments.config,
+            SAMPLE.as_bytes(),
+            0o644,
+            None,
+            Existing::Refuse,
+        )?;
         made.0.push(arguments.config.clone());
         let copy = file::copy_path(&arguments.config);
         if copy.symlink_metadata().is_err() {
@@ -76,7 +85,13 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
         }
         let (_, text) = MasterKeys::generate()?;
         files::remove_abandoned(key_path)?;
-        files::write(key_path, text.as_bytes(), 0o640, Some(group), Existing::Refuse)?;
+        files::write(
+            key_path,
+            text.as_bytes(),
+            0o640,
+            Some(group),
+            Existing::Refuse,
+        )?;
         made.0.push(key_path.to_owned());
     }
     if !store_exists {
@@ -91,7 +106,9 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     context::open(config)?;
     match made.as_slice() {
         [] => output.done("everything is there already; nothing was changed"),
-        made => output
-            .done(format_args!("made {}; keep a copy of the key file apart from the store", made.join(", "))),
+        made => output.done(format_args!(
+            "made {}; keep a copy of the key file apart from the store",
+            made.join(", ")
+        )),
     }
 }

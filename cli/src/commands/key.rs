@@ -22,12 +22,15 @@ pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Re
     let mut door = context::open(config)?;
     let mut rotate = |door: &mut Door, renewal| {
         writer.begin()?;
-        door.rotate_keys_by(&mut writer, renewal, &context::actor(), clock::now()?).map_err(Failure::from)
+        door.rotate_keys_by(&mut writer, renewal, &context::actor(), clock::now()?)
+            .map_err(Failure::from)
     };
     if !what.compromised {
         let rotated = rotate(&mut door, Renewal::Seal)?;
         tell_damaged(output, &rotated)?;
-        return output.done(format_args!("the master key is new and every secret is sealed anew; {BACKUP}"));
+        return output.done(format_args!(
+            "the master key is new and every secret is sealed anew; {BACKUP}"
+        ));
     }
     if !what.yes {
         confirm(output, &door.ends_with_its_keys(clock::now()?)?)?;
@@ -36,7 +39,11 @@ pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Re
     tell_damaged(output, &rotated)?;
     let message = format!("all keys are new; {BACKUP}");
     if output.is_json() {
-        let accounts: Vec<Value> = rotated.ended.iter().map(|(name, ended)| value(name, ended)).collect();
+        let accounts: Vec<Value> = rotated
+            .ended
+            .iter()
+            .map(|(name, ended)| value(name, ended))
+            .collect();
         return output.json(&json!({"success": true, "message": message, "accounts": accounts}));
     }
     output.text(format_args!("{message}\n"))?;
@@ -45,8 +52,11 @@ pub(super) fn rotate(arguments: &Arguments, output: Output, what: &Rotate) -> Re
     }
     let mut table = Table::new(["account", "ended", "renew with"]);
     for (name, ended) in &rotated.ended {
-        let commands: Vec<_> =
-            ended.iter().filter_map(|(what, _)| command(*what)).map(|c| format!("{c} {name}")).collect();
+        let commands: Vec<_> = ended
+            .iter()
+            .filter_map(|(what, _)| command(*what))
+            .map(|c| format!("{c} {name}"))
+            .collect();
         table.row([name.to_string(), list(ended), commands.join(", ")]);
     }
     output.text(table)
@@ -60,9 +70,16 @@ fn confirm(output: Output, ends: &Ended) -> Result<(), Failure> {
         ));
     }
     let total = |wanted: KeyBound| -> u64 {
-        ends.values().flatten().filter(|(what, _)| *what == wanted).map(|(_, count)| count).sum()
+        ends.values()
+            .flatten()
+            .filter(|(what, _)| *what == wanted)
+            .map(|(_, count)| count)
+            .sum()
     };
-    let totals: Vec<_> = KeyBound::ALL.iter().map(|what| (*what, total(*what))).collect();
+    let totals: Vec<_> = KeyBound::ALL
+        .iter()
+        .map(|what| (*what, total(*what)))
+        .collect();
     output.text(format_args!(
         "With the keys end, of {} accounts: {}.\n\
          Authenticators go on working, and used codes stay used. But whoever has had the key file and the store \
@@ -114,7 +131,11 @@ fn command(what: KeyBound) -> Option<&'static str> {
 
 fn value(name: &shared::name::UserName, ended: &[(KeyBound, u64)]) -> Value {
     let count = |wanted: KeyBound| -> u64 {
-        ended.iter().filter(|(what, _)| *what == wanted).map(|(_, count)| count).sum()
+        ended
+            .iter()
+            .filter(|(what, _)| *what == wanted)
+            .map(|(_, count)| count)
+            .sum()
     };
     json!({
         "account": name,

@@ -16,7 +16,9 @@ const PAGE: u32 = 1000;
 /// Past events, if neither their number nor a time is given.
 const LINES: u32 = 100;
 
-const HEAD: [&str; 7] = ["time", "event", "account", "actor", "door", "origin", "cause"];
+const HEAD: [&str; 7] = [
+    "time", "event", "account", "actor", "door", "origin", "cause",
+];
 
 pub(super) fn run(arguments: &Arguments, output: Output, what: &Log) -> Result<(), Failure> {
     let mut door = context::door(arguments, output)?;
@@ -30,7 +32,10 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &Log) -> Result<(
     };
     let bounded = what.since.is_some() || what.until.is_some();
     let lines = what.lines.unwrap_or(if bounded { KEPT } else { LINES });
-    let mut printer = Printer { output, table: None };
+    let mut printer = Printer {
+        output,
+        table: None,
+    };
     let mut last = door.before_newest(&filter, lines)?;
     loop {
         // Asked before the page is read: what comes after it is not yet passed over.
@@ -81,12 +86,36 @@ impl Printer {
 }
 
 fn cells(event: Event) -> [String; 7] {
-    let Event { at, account, what, door, origin, actor, cause } = event;
-    [at.to_string(), what.name().to_owned(), account.to_string(), actor, door, origin, cause]
+    let Event {
+        at,
+        account,
+        what,
+        door,
+        origin,
+        actor,
+        cause,
+    } = event;
+    [
+        at.to_string(),
+        what.name().to_owned(),
+        account.to_string(),
+        actor,
+        door,
+        origin,
+        cause,
+    ]
 }
 
 fn value(event: &Event) -> serde_json::Value {
-    let Event { at, account, what, door, origin, actor, cause } = event;
+    let Event {
+        at,
+        account,
+        what,
+        door,
+        origin,
+        actor,
+        cause,
+    } = event;
     json!({
         "at": at.to_string(),
         "event": what,

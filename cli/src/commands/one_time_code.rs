@@ -6,7 +6,11 @@ use crate::output::{Failure, Output};
 use shared::remote::Issued;
 use shared::{clock, words};
 
-pub(super) fn run(arguments: &Arguments, output: Output, what: &OneTimeCode) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    what: &OneTimeCode,
+) -> Result<(), Failure> {
     let (user, actor, now) = (&what.user, context::actor(), clock::now()?);
     let mut door = context::door(arguments, output)?;
     if what.cancel {
@@ -16,7 +20,14 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &OneTimeCode) -> 
     output.is_seen()?;
     let (code, expires) = door.issue_one_time_code(user, &actor, now)?;
     let (account, expires) = (user.clone(), expires.to_string());
-    let shown = show(output, &Issued { account, one_time_code: code.grouped().into(), expires });
+    let shown = show(
+        output,
+        &Issued {
+            account,
+            one_time_code: code.grouped().into(),
+            expires,
+        },
+    );
     if shown.is_err() {
         // nobody has seen it
         door.cancel_one_time_code(user, &actor, now)?;
@@ -29,7 +40,11 @@ pub(crate) fn show(output: Output, issued: &Issued) -> Result<(), Failure> {
     if output.is_json() {
         return output.json(issued);
     }
-    let Issued { account, one_time_code, expires } = issued;
+    let Issued {
+        account,
+        one_time_code,
+        expires,
+    } = issued;
     output.text(format_args!(
         "{}\nGood once, until {expires}, wherever {account} is asked for a code. It is not shown again.\n",
         &**one_time_code

@@ -17,6 +17,7 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     }
     let after = door.set_password(user, &password, &context::actor(), clock::now()?)?;
     let more = words::app_passwords(after).map_or_else(String::new, |more| format!("; {more}"));
-    output
-        .done(format_args!("the password of {user} is set; its sessions and trusted browsers are over{more}"))
+    output.done(format_args!(
+        "the password of {user} is set; its sessions and trusted browsers are over{more}"
+    ))
 }

@@ -83,13 +83,22 @@ const TRAEFIK: Sample = Sample {
     group: Some("traefik"),
 };
 
-pub(super) fn run(arguments: &Arguments, output: Output, what: &PrintConfig) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    what: &PrintConfig,
+) -> Result<(), Failure> {
     let gate = context::config(arguments, output)?.gate;
     let url = gate.url.as_ref().ok_or_else(|| {
-        Failure::new("gate.url is missing: set where browsers find the gate first, with postern edit")
+        Failure::new(
+            "gate.url is missing: set where browsers find the gate first, with postern edit",
+        )
     })?;
     // one that has the gate's pages at a path of its own
-    let own = gate.own_paths.iter().find(|url| Some(url.host()) == what.app.as_deref());
+    let own = gate
+        .own_paths
+        .iter()
+        .find(|url| Some(url.host()) == what.app.as_deref());
     let url = own.unwrap_or(url);
     let sample = match what.proxy {
         Proxy::Nginx => NGINX,
@@ -104,21 +113,38 @@ pub(super) fn run(arguments: &Arguments, output: Output, what: &PrintConfig) -> 
         )));
     }
     let proof = proof(&secret_path(&gate, sample.proxy, &arguments.config))?;
-    let group = sample.group.and_then(|name| Group::from_name(name).ok().flatten());
+    let group = sample
+        .group
+        .and_then(|name| Group::from_name(name).ok().flatten());
     let group = group.map_or(0, |group| group.gid.as_raw());
     for include in sample.includes {
         let text = Zeroizing::new(names.fill(include.text).replace("@PROOF@", &proof));
-        write(&folder.join(include.name), text.as_bytes(), include.mode(), group)?;
+        write(
+            &folder.join(include.name),
+            text.as_bytes(),
+            include.mode(),
+            group,
+        )?;
     }
-    let printed = if url.has_own_host() { sample.own_host } else { sample.path };
+    let printed = if url.has_own_host() {
+        sample.own_host
+    } else {
+        sample.path
+    };
     output.text(names.fill(printed))?;
 
-    let wrote = sample
-        .includes
-        .iter()
-        .map(|include| format!("{} (mode {:04o})", folder.join(include.name).display(), include.mode()));
+    let wrote = sample.includes.iter().map(|include| {
+        format!(
+            "{} (mode {:04o})",
+            folder.join(include.name).display(),
+            include.mode()
+        )
+    });
     let wrote = wrote.collect::<Vec<_>>().join(" and ");
-    Ok(output.note(format_args!("wrote {wrote}; what is printed goes to {}", sample.printed))?)
+    Ok(output.note(format_args!(
+        "wrote {wrote}; what is printed goes to {}",
+        sample.printed
+    ))?)
 }
 
 /// What stands between @ signs in a sample, but for the secret.
@@ -140,19 +166,29 @@ impl Names {
 
 fn names(gate: &Gate, url: &GateUrl, what: &PrintConfig, folder: &Path) -> Result<Names, Failure> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
-    let folder = folder.to_str().filter(|folder| folder.starts_with('/') && folder.bytes().all(plain));
+    let folder = folder
+        .to_str()
+        .filter(|folder| folder.starts_with('/') && folder.bytes().all(plain));
     let folder = folder.ok_or_else(|| {
         Failure::new(
             "--folder takes an absolute path of letters, digits, dots, dashes, underscores and slashes",
         )
     })?;
-    let domain = gate.cookie_domain.as_ref().map_or_else(|| parent(url), |domain| domain.as_str().to_owned());
+    let domain = gate
+        .cookie_domain
+        .as_ref()
+        .map_or_else(|| parent(url), |domain| domain.as_str().to_owned());
     let app = match &what.app {
         Some(app) => app.clone(),
         None if url.has_own_host() => format!("app.{domain}"),
         None => url.host().to_owned(),
     };
-    Ok(Names { gate: url.host().to_owned(), domain, app, folder: folder.trim_end_matches('/').to_owned() })
+    Ok(Names {
+        gate: url.host().to_owned(),
+        domain,
+        app,
+        folder: folder.trim_end_matches('/').to_owned(),
+    })
 }
 
 /// Writes a file for the proxy, in one step. What stands in its place must be a file, not a link.
@@ -168,14 +204,25 @@ fn write(path: &Path, bytes: &[u8], mode: u32, group: u32) -> Result<(), FileErr
 
 /// The domain above the gate's host.
 fn parent(url: &GateUrl) -> String {
-    url.host().split_once('.').map_or(url.host(), |(_, parent)| parent).to_owned()
+    url.host()
+        .split_once('.')
+        .map_or(url.host(), |(_, parent)| parent)
+        .to_owned()
 }
 
 /// Where the configuration keeps the proxy's secret, or where the sample says that it will.
 fn secret_path(gate: &Gate, kind: gate::Proxy, config: &Path) -> PathBuf {
-    let trusted = gate.trusted_proxies.iter().filter(|trusted| trusted.proxy == kind);
-    let configured = trusted.filter_map(|trusted| trusted.secret_file.as_ref()).next();
-    configured.map_or_else(|| config.with_file_name("proxy.secret"), |file| file.path().to_owned())
+    let trusted = gate
+        .trusted_proxies
+        .iter()
+        .filter(|trusted| trusted.proxy == kind);
+    let configured = trusted
+        .filter_map(|trusted| trusted.secret_file.as_ref())
+        .next();
+    configured.map_or_else(
+        || config.with_file_name("proxy.secret"),
+        |file| file.path().to_owned(),
+    )
 }
 
 /// The proxy's secret; made if there is none.
@@ -184,13 +231,19 @@ fn proof(path: &Path) -> Result<Zeroizing<String>, Failure> {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_random(&mut *bytes)?;
         let text = Zeroizing::new(format!("{}\n", BASE64URL_NOPAD.encode(&*bytes)));
-        let group = Group::from_name(privileges::GROUP).ok().flatten().map(|group| group.gid.as_raw());
+        let group = Group::from_name(privileges::GROUP)
+            .ok()
+            .flatten()
+            .map(|group| group.gid.as_raw());
         files::write(path, text.as_bytes(), 0o640, group, Existing::Refuse)?;
     }
     let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)?;
     match std::str::from_utf8(bytes.trim_ascii()) {
         Ok(text)
-            if text.len() >= 16 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) =>
+            if text.len() >= 16
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) =>
         {
             Ok(Zeroizing::new(text.to_owned()))
         }

@@ -25,7 +25,13 @@ pub(super) fn list(arguments: &Arguments, output: Output, user: &UserName) -> Re
     }
     let mut table = Table::new(["id", "created", "expires", "address", "browser"]);
     for s in sessions {
-        table.row([s.id.to_string(), s.created.to_string(), s.expires.to_string(), s.address, s.browser]);
+        table.row([
+            s.id.to_string(),
+            s.created.to_string(),
+            s.expires.to_string(),
+            s.address,
+            s.browser,
+        ]);
     }
     output.text(table)
 }
@@ -40,7 +46,12 @@ pub(super) fn revoke(arguments: &Arguments, output: Output, what: &Revoke) -> Re
         ),
     };
     let now = clock::now()?;
-    let ended = context::door(arguments, output)?.revoke_sessions(&what.user, one, &context::actor(), now)?;
+    let ended = context::door(arguments, output)?.revoke_sessions(
+        &what.user,
+        one,
+        &context::actor(),
+        now,
+    )?;
     output.done(format_args!(
         "{ended} of {}'s sessions ended, and every grace; open websockets go on until they close",
         what.user

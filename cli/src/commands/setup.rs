@@ -42,10 +42,14 @@ pub(super) fn run(
         show_secret(output, &shown)?;
     }
     let finish = match what.no_confirm {
-        true => Finish::Vouch { ticket: shown.ticket },
+        true => Finish::Vouch {
+            ticket: shown.ticket,
+        },
         false => {
             let prompt = if scanned { SCANNED } else { IN_HAND };
-            Finish::Activate { ticket: confirm(desk, output, &shown.ticket, prompt)? }
+            Finish::Activate {
+                ticket: confirm(desk, output, &shown.ticket, prompt)?,
+            }
         }
     };
     if kind == Kind::First {
@@ -60,9 +64,18 @@ pub(super) fn run(
     desk.finish(finish)
 }
 
-fn described(output: Output, token: &Token, seed: Option<Typed>, kind: Kind) -> Result<Setup, Failure> {
+fn described(
+    output: Output,
+    token: &Token,
+    seed: Option<Typed>,
+    kind: Kind,
+) -> Result<Setup, Failure> {
     let is_typed = token.seed_file.as_deref().is_some_and(is_terminal);
-    let seed = if is_typed { Some(typed_seed(output)?) } else { seed };
+    let seed = if is_typed {
+        Some(typed_seed(output)?)
+    } else {
+        seed
+    };
     Ok(Setup {
         kind,
         name: token.name.clone(),
@@ -86,12 +99,15 @@ fn typed_seed(output: Output) -> Result<Typed, Failure> {
 /// The seed in the file that is named, if one is. Read here, so that what is wrong is said with the file's name, and before
 /// root is given up: the file may be root's alone.
 pub(super) fn seed_of_file(token: &Token) -> Result<Option<Typed>, Failure> {
-    let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else { return Ok(None) };
+    let Some(file) = token.seed_file.as_deref().filter(|file| !is_terminal(file)) else {
+        return Ok(None);
+    };
     let bytes = files::read(file, Privacy::Secret, Follow::Yes, LARGEST_SEED)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     let secret = Secret::from_seed(text);
     let seed = secret.map(normal);
-    seed.map(Some).map_err(|error| Failure::new(format_args!("{}: {error}", file.display())))
+    seed.map(Some)
+        .map_err(|error| Failure::new(format_args!("{}: {error}", file.display())))
 }
 
 fn normal(secret: Secret) -> Typed {
@@ -100,7 +116,10 @@ fn normal(secret: Secret) -> Typed {
 
 /// Secret and URL stand above the QR, which then fills the terminal.
 fn show_secret(output: Output, shown: &Shown) -> Result<(), Failure> {
-    output.text(format_args!("Secret: {}\nURL: {}\n\n", &*shown.secret, &*shown.url))?;
+    output.text(format_args!(
+        "Secret: {}\nURL: {}\n\n",
+        &*shown.secret, &*shown.url
+    ))?;
     match qr::half_blocks(&shown.url) {
         Some(drawn) => output.text(drawn.as_str()),
         None => output.text("The URL is too long for a QR code: type the secret into the app.\n"),
@@ -116,7 +135,12 @@ fn show_json(output: Output, desk: &Desk, shown: &Shown) -> Result<(), Failure> 
     }))
 }
 
-fn confirm(desk: &mut Desk, output: Output, ticket: &Typed, prompt: &str) -> Result<Typed, Failure> {
+fn confirm(
+    desk: &mut Desk,
+    output: Output,
+    ticket: &Typed,
+    prompt: &str,
+) -> Result<Typed, Failure> {
     for left in (0..TRIES).rev() {
         let typed = terminal::ask(output, prompt)?;
         match desk.confirm(ticket, typed.into())? {
@@ -124,7 +148,9 @@ fn confirm(desk: &mut Desk, output: Output, ticket: &Typed, prompt: &str) -> Res
             Err(why) if left > 0 && !output.is_json() => output.text(format_args!("{why}\n"))?,
             Err(why) if left > 0 => output.json(&json!({"success": false, "message": why}))?,
             Err(why) => {
-                return Err(Failure::new(format_args!("{why}; nothing was changed, begin anew")));
+                return Err(Failure::new(format_args!(
+                    "{why}; nothing was changed, begin anew"
+                )));
             }
         }
     }
@@ -146,5 +172,7 @@ pub(super) fn wait_until_saved(output: Output) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    Err(Failure::new("not confirmed that the recovery codes are saved; nothing was changed"))
+    Err(Failure::new(
+        "not confirmed that the recovery codes are saved; nothing was changed",
+    ))
 }

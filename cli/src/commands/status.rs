@@ -8,7 +8,11 @@ use shared::door::State;
 use shared::name::UserName;
 use shared::remote::AccountState;
 
-pub(super) fn run(arguments: &Arguments, output: Output, user: Option<&UserName>) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &Arguments,
+    output: Output,
+    user: Option<&UserName>,
+) -> Result<(), Failure> {
     let all = user.is_none() && desk::is_root();
     let statuses = match all {
         true => context::door(arguments, output)?.statuses()?,

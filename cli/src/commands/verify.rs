@@ -19,8 +19,13 @@ pub(super) fn run(arguments: &Arguments, output: Output, user: &UserName) -> Res
     let answer = Answer::read(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
-    let visitor =
-        Visitor { name: user, stage: Stage::After, origin: &origin, browser: None, service: COMMAND };
+    let visitor = Visitor {
+        name: user,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: COMMAND,
+    };
     let outcome = context::open(config)?.attempt(&visitor, &answer, now)?;
 
     let refusal = match outcome.verdict {

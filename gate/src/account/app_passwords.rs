@@ -40,9 +40,15 @@ impl Guest<'_> {
     }
 
     /// The account's.
-    pub(crate) async fn app_passwords(&self, session: &Session) -> Result<Vec<AppPasswordRecord>, Refused> {
+    pub(crate) async fn app_passwords(
+        &self,
+        session: &Session,
+    ) -> Result<Vec<AppPasswordRecord>, Refused> {
         let account = session.name.clone();
-        self.act(session, move |door, _, _| door.app_passwords(Some(&account))).await
+        self.act(session, move |door, _, _| {
+            door.app_passwords(Some(&account))
+        })
+        .await
     }
 
     /// Gives one another name.
@@ -53,8 +59,10 @@ impl Guest<'_> {
         new: Label,
     ) -> Result<(), Refused> {
         let account = session.name.clone();
-        self.act(session, move |door, actor, now| door.rename_app_password(&account, &name, &new, actor, now))
-            .await
+        self.act(session, move |door, actor, now| {
+            door.rename_app_password(&account, &name, &new, actor, now)
+        })
+        .await
     }
 
     /// Revokes one, or all; how many.
@@ -83,7 +91,13 @@ impl Guest<'_> {
             Ok(listed) => listed,
             Err(refused) => return self.refused(&refused),
         };
-        let named: Vec<String> = self.site.gate().scope.keys().map(ToString::to_string).collect();
+        let named: Vec<String> = self
+            .site
+            .gate()
+            .scope
+            .keys()
+            .map(ToString::to_string)
+            .collect();
         let page = pages::account::AppPasswords {
             frame: self.frame(),
             all: &all,
@@ -113,15 +127,32 @@ impl Guest<'_> {
 
     async fn made(&self, form: &Form) -> Result<(Proven, Label, AppPassword), Refused> {
         let name = self.label(form.field("name"))?;
-        let lines: Vec<&str> = form.field("scope").lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-        let scope: Scope = lines.join("\n").parse().map_err(|error: shared::scope::ScopeError| {
-            Refused::unreadable(self.t.say_of("no-scope", "why", error.to_string()))
-        })?;
-        let days = form.field("days").parse::<u64>().ok().filter(|days| LIVES.contains(days));
+        let lines: Vec<&str> = form
+            .field("scope")
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty())
+            .collect();
+        let scope: Scope =
+            lines
+                .join("\n")
+                .parse()
+                .map_err(|error: shared::scope::ScopeError| {
+                    Refused::unreadable(self.t.say_of("no-scope", "why", error.to_string()))
+                })?;
+        let days = form
+            .field("days")
+            .parse::<u64>()
+            .ok()
+            .filter(|days| LIVES.contains(days));
         let now = clock::now().map_err(|_| Refused::unreadable(self.t.say("out-of-order-line")))?;
         let expires = days.map(|days| now.plus(days * DAY));
         let proven = self.prove(&Fresh::of(form)).await?;
-        let new = NewAppPassword { name: name.clone(), scope, expires };
+        let new = NewAppPassword {
+            name: name.clone(),
+            scope,
+            expires,
+        };
         let password = self.add_app_password(&proven, new).await?;
         Ok((proven, name, password))
     }
@@ -142,13 +173,18 @@ impl Guest<'_> {
                 let new = self.label(form.field("new"))?;
                 self.rename_app_password(&session, name, new).await
             }
-            "revoke" => self.revoke_app_passwords(&session, Some(name)).await.map(|_| ()),
+            "revoke" => self
+                .revoke_app_passwords(&session, Some(name))
+                .await
+                .map(|_| ()),
             _ => Err(Refused::unreadable(self.t.say("not-done"))),
         }
     }
 
     /// A name as typed.
     pub(crate) fn label(&self, text: &str) -> Result<Label, Refused> {
-        text.trim().parse().map_err(|_| Refused::unreadable(self.t.say("no-label")))
+        text.trim()
+            .parse()
+            .map_err(|_| Refused::unreadable(self.t.say("no-label")))
     }
 }

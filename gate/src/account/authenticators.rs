@@ -28,11 +28,22 @@ pub(crate) enum Confirmed {
 
 impl Guest<'_> {
     /// Makes a new authenticator, which nothing keeps yet.
-    pub(crate) async fn begin_authenticator(&self, proven: &Proven, setup: Setup) -> Result<Typed, Refused> {
+    pub(crate) async fn begin_authenticator(
+        &self,
+        proven: &Proven,
+        setup: Setup,
+    ) -> Result<Typed, Refused> {
         let change = Change::BeginSetup(setup);
-        match self.errand(proven, Task::Change { code: None, change }).await? {
+        match self
+            .errand(proven, Task::Change { code: None, change })
+            .await?
+        {
             Answer::Setup { ticket, .. } => Ok(ticket),
-            _ => Err(Refused::new(StatusCode::CONFLICT, "stale", self.t.say("stale"))),
+            _ => Err(Refused::new(
+                StatusCode::CONFLICT,
+                "stale",
+                self.t.say("stale"),
+            )),
         }
     }
 
@@ -59,18 +70,24 @@ impl Guest<'_> {
         let run = self.judge().run(move |door| {
             let now = visit.now()?;
             let caller = Caller::SteppedUp(&session, &visit.origin);
-            let errand = |finish| Errand { account: session.name.clone(), task: Task::Finish(finish) };
-            let confirm = errand(Finish::Confirm { ticket, code });
-            let ticket = match at_door(door.run_errand(caller, &confirm, now)).map_err(SignInError::Door)? {
-                Err(error) => return Ok::<_, SignInError>(Err(error)),
-                Ok(reply) => match reply.answer {
-                    Answer::Confirmed { ticket } => ticket,
-                    Answer::NotConfirmed(why) => return Ok(Ok(Confirmed::Not(why))),
-                    _ => return Ok(Err(AdministrationError::Stale)),
-                },
+            let errand = |finish| Errand {
+                account: session.name.clone(),
+                task: Task::Finish(finish),
             };
+            let confirm = errand(Finish::Confirm { ticket, code });
+            let ticket =
+                match at_door(door.run_errand(caller, &confirm, now)).map_err(SignInError::Door)? {
+                    Err(error) => return Ok::<_, SignInError>(Err(error)),
+                    Ok(reply) => match reply.answer {
+                        Answer::Confirmed { ticket } => ticket,
+                        Answer::NotConfirmed(why) => return Ok(Ok(Confirmed::Not(why))),
+                        _ => return Ok(Err(AdministrationError::Stale)),
+                    },
+                };
             let activate = errand(Finish::Activate { ticket });
-            if let Err(error) = at_door(door.run_errand(caller, &activate, now)).map_err(SignInError::Door)? {
+            if let Err(error) =
+                at_door(door.run_errand(caller, &activate, now)).map_err(SignInError::Door)?
+            {
                 return Ok(Err(error));
             }
             let opened = door.go_on(&visit.browser(), &session, now)?;
@@ -169,7 +186,10 @@ impl Guest<'_> {
         let proven = self.stepped_up();
         let typed = |field| Typed::from(form.field(field).to_owned());
         let ticket = typed("draft");
-        match self.confirm_authenticator(&session, ticket.clone(), typed("code")).await {
+        match self
+            .confirm_authenticator(&session, ticket.clone(), typed("code"))
+            .await
+        {
             Err(refused) => self.refused(&refused),
             Ok(Confirmed::Not(why)) => match self.shown(&session, ticket).await {
                 Err(refused) => self.refused(&refused),
@@ -186,11 +206,18 @@ impl Guest<'_> {
     }
 
     /// GET authenticators/remove
-    pub(crate) async fn remove_authenticator_page(&self, label: &str, refused: Option<&Refused>) -> Reply {
+    pub(crate) async fn remove_authenticator_page(
+        &self,
+        label: &str,
+        refused: Option<&Refused>,
+    ) -> Reply {
         let asked = Asked {
             act: "authenticators/remove",
             title: self.t.say("remove-authenticator"),
-            lines: vec![self.t.say_of("remove-authenticator-line", "name", label.to_owned())],
+            lines: vec![
+                self.t
+                    .say_of("remove-authenticator-line", "name", label.to_owned()),
+            ],
             button: self.t.say("remove"),
             hidden: vec![("name", label.to_owned())],
         };
@@ -210,7 +237,9 @@ impl Guest<'_> {
     }
 
     async fn removed(&self, form: &Form, label: &str) -> Result<(Proven, Option<Opened>), Refused> {
-        let name = label.parse::<Label>().map_err(|_| Refused::unreadable(self.t.say("no-label")))?;
+        let name = label
+            .parse::<Label>()
+            .map_err(|_| Refused::unreadable(self.t.say("no-label")))?;
         let proven = self.prove(&Fresh::of(form)).await?;
         let opened = self.remove_authenticator(&proven, name).await?;
         Ok((proven, opened))

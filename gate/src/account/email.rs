@@ -20,13 +20,18 @@ impl Guest<'_> {
     /// The account's addresses.
     pub(crate) async fn addresses(&self, session: &Session) -> Result<Addresses, Refused> {
         let account = session.name.clone();
-        Ok(self.act(session, move |door, _, _| door.status(&account)).await?.tally.addresses)
+        Ok(self
+            .act(session, move |door, _, _| door.status(&account))
+            .await?
+            .tally
+            .addresses)
     }
 
     /// Mails a code to a new address; it is in force when that is given back.
     pub(crate) async fn set_email(&self, proven: &Proven, to: EmailAddress) -> Result<(), Refused> {
         let account = proven.session.name.clone();
-        let set = move |door: &mut Door, actor: Actor<'_>, now| door.set_email(&account, &to, actor, now);
+        let set =
+            move |door: &mut Door, actor: Actor<'_>, now| door.set_email(&account, &to, actor, now);
         let posted = self.act(&proven.session, set).await?;
         match outbox::fate(&self.judge(), &Arc::new(posted)).await {
             Ok(Ok(())) => Ok(()),
@@ -42,8 +47,9 @@ impl Guest<'_> {
         answer: Answer,
     ) -> Result<(AppPasswordsAfter, Option<Opened>), Refused> {
         let account = session.name.clone();
-        let confirm =
-            move |door: &mut Door, actor: Actor<'_>, now| door.confirm_email(&account, &answer, actor, now);
+        let confirm = move |door: &mut Door, actor: Actor<'_>, now| {
+            door.confirm_email(&account, &answer, actor, now)
+        };
         let ((_, after), opened) = self.act_and_go_on(session, confirm).await?;
         Ok((after, opened))
     }
@@ -55,9 +61,14 @@ impl Guest<'_> {
     ) -> Result<(Enrolled, AppPasswordsAfter, Option<Opened>), Refused> {
         let account = proven.session.name.clone();
         if self.is_required(&account).await? && self.addresses_are_all(&proven.session).await? {
-            return Err(Refused::new(StatusCode::CONFLICT, "required", self.t.say("is-required")));
+            return Err(Refused::new(
+                StatusCode::CONFLICT,
+                "required",
+                self.t.say("is-required"),
+            ));
         }
-        let remove = move |door: &mut Door, actor: Actor<'_>, now| door.remove_email(&account, actor, now);
+        let remove =
+            move |door: &mut Door, actor: Actor<'_>, now| door.remove_email(&account, actor, now);
         let ((enrolled, after), opened) = self.act_and_go_on(&proven.session, remove).await?;
         Ok((enrolled, after, opened))
     }
@@ -65,7 +76,9 @@ impl Guest<'_> {
     /// Whether mailed codes are the account's only second factor.
     async fn addresses_are_all(&self, session: &Session) -> Result<bool, Refused> {
         let account = session.name.clone();
-        let status = self.act(session, move |door, _, _| door.status(&account)).await?;
+        let status = self
+            .act(session, move |door, _, _| door.status(&account))
+            .await?;
         Ok(status.tally.authenticators == 0)
     }
 
@@ -73,7 +86,10 @@ impl Guest<'_> {
     pub(crate) async fn email_page(&self, refused: Option<&Refused>) -> Reply {
         let known = match self.signed_in() {
             Ok(session) => match self.proof(&session).await {
-                Ok(proof) => self.addresses(&session).await.map(|addresses| (proof, addresses)),
+                Ok(proof) => self
+                    .addresses(&session)
+                    .await
+                    .map(|addresses| (proof, addresses)),
                 Err(refused) => Err(refused),
             },
             Err(refused) => Err(refused),
@@ -122,7 +138,12 @@ impl Guest<'_> {
                 let lines: Vec<String> = std::iter::once(self.t.say("address-on-line"))
                     .chain(self.t.app_passwords(after))
                     .collect();
-                self.after_end(proven.as_ref(), opened.as_ref(), self.t.say("address-on"), &lines)
+                self.after_end(
+                    proven.as_ref(),
+                    opened.as_ref(),
+                    self.t.say("address-on"),
+                    &lines,
+                )
             }
         }
     }
@@ -142,7 +163,10 @@ impl Guest<'_> {
     /// POST email/remove
     pub(crate) async fn remove_email_asked(&self, form: &Form) -> Reply {
         let removed = match self.prove(&Fresh::of(form)).await {
-            Ok(proven) => self.remove_email(&proven).await.map(|removed| (proven, removed)),
+            Ok(proven) => self
+                .remove_email(&proven)
+                .await
+                .map(|removed| (proven, removed)),
             Err(refused) => Err(refused),
         };
         match removed {
@@ -152,8 +176,15 @@ impl Guest<'_> {
                     Enrolled::Yes => self.t.say("address-off-line"),
                     Enrolled::No => self.t.say("turned-off-line"),
                 };
-                let lines: Vec<String> = std::iter::once(rest).chain(self.t.app_passwords(after)).collect();
-                self.after_end(Some(&proven), opened.as_ref(), self.t.say("address-off"), &lines)
+                let lines: Vec<String> = std::iter::once(rest)
+                    .chain(self.t.app_passwords(after))
+                    .collect();
+                self.after_end(
+                    Some(&proven),
+                    opened.as_ref(),
+                    self.t.say("address-off"),
+                    &lines,
+                )
             }
         }
     }

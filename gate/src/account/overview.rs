@@ -21,7 +21,11 @@ impl Guest<'_> {
                 app_passwords: door.app_passwords(Some(&name))?.len(),
                 sessions: door.sessions(&name, now)?.len(),
                 browsers: door.browsers(&name, now)?.len(),
-                administers: if has_pages { door.administers(&name)? } else { Administers::No },
+                administers: if has_pages {
+                    door.administers(&name)?
+                } else {
+                    Administers::No
+                },
             })
         })
         .await

@@ -58,8 +58,15 @@ impl Guest<'_> {
             Err(refused) => self.password_page(Some(&refused)).await,
             Ok((proven, after, opened)) => {
                 let line = self.t.say("password-changed-line");
-                let lines: Vec<String> = std::iter::once(line).chain(self.t.app_passwords(after)).collect();
-                self.after_end(Some(&proven), opened.as_ref(), self.t.say("password-changed"), &lines)
+                let lines: Vec<String> = std::iter::once(line)
+                    .chain(self.t.app_passwords(after))
+                    .collect();
+                self.after_end(
+                    Some(&proven),
+                    opened.as_ref(),
+                    self.t.say("password-changed"),
+                    &lines,
+                )
             }
         }
     }
@@ -76,7 +83,9 @@ impl Guest<'_> {
         Password::new(Zeroizing::new(new.to_owned()))
             .map_err(|error| Refused::act(self.t, &AdministrationError::Password(error)))?;
         let proven = self.prove(&Fresh::of(form)).await?;
-        let (after, opened) = self.set_password(&proven, Zeroizing::new(new.to_owned())).await?;
+        let (after, opened) = self
+            .set_password(&proven, Zeroizing::new(new.to_owned()))
+            .await?;
         Ok((proven, after, opened))
     }
 }

@@ -21,18 +21,32 @@ impl Guest<'_> {
     /// Makes new codes, which nothing keeps yet.
     pub(crate) async fn begin_recovery_codes(&self, proven: &Proven) -> Result<NewCodes, Refused> {
         let change = Change::BeginRecoveryCodes;
-        match self.errand(proven, Task::Change { code: None, change }).await? {
+        match self
+            .errand(proven, Task::Change { code: None, change })
+            .await?
+        {
             Answer::RecoveryCodes { codes, ticket } => Ok(NewCodes { codes, ticket }),
-            _ => Err(Refused::new(StatusCode::CONFLICT, "stale", self.t.say("stale"))),
+            _ => Err(Refused::new(
+                StatusCode::CONFLICT,
+                "stale",
+                self.t.say("stale"),
+            )),
         }
     }
 
     /// They take the place of the old ones.
-    pub(crate) async fn keep_recovery_codes(&self, session: &Session, ticket: Typed) -> Result<(), Refused> {
+    pub(crate) async fn keep_recovery_codes(
+        &self,
+        session: &Session,
+        ticket: Typed,
+    ) -> Result<(), Refused> {
         let (session, visit) = (session.clone(), Visit::of(self));
         let run = self.judge().run(move |door| {
             let task = Task::Finish(Finish::KeepRecoveryCodes { ticket });
-            let errand = Errand { account: session.name.clone(), task };
+            let errand = Errand {
+                account: session.name.clone(),
+                task,
+            };
             let caller = Caller::SteppedUp(&session, &visit.origin);
             at_door(door.run_errand(caller, &errand, visit.now()?)).map_err(SignInError::Door)
         });
@@ -55,15 +69,22 @@ impl Guest<'_> {
     /// POST recovery-codes
     pub(crate) async fn make_recovery_codes(&self, form: &Form) -> Reply {
         let made = match self.prove(&Fresh::of(form)).await {
-            Ok(proven) => self.begin_recovery_codes(&proven).await.map(|new| (proven, new)),
+            Ok(proven) => self
+                .begin_recovery_codes(&proven)
+                .await
+                .map(|new| (proven, new)),
             Err(refused) => Err(refused),
         };
         match made {
             Err(refused) => self.recovery_codes_page(Some(&refused)).await,
             Ok((proven, new)) => {
                 let codes: Vec<&str> = new.codes.iter().map(|code| &**code).collect();
-                let page =
-                    self.new_codes(&codes, "recovery-codes/keep", &new.ticket, self.t.say("use-these"));
+                let page = self.new_codes(
+                    &codes,
+                    "recovery-codes/keep",
+                    &new.ticket,
+                    self.t.say("use-these"),
+                );
                 self.with_proof(page, &proven)
             }
         }
@@ -81,7 +102,10 @@ impl Guest<'_> {
         };
         match kept {
             Err(refused) => self.refused(&refused),
-            Ok(()) => self.done(self.t.say("codes-renewed"), &[self.t.say("codes-renewed-line")]),
+            Ok(()) => self.done(
+                self.t.say("codes-renewed"),
+                &[self.t.say("codes-renewed-line")],
+            ),
         }
     }
 }

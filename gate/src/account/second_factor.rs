@@ -17,11 +17,17 @@ impl Guest<'_> {
         proven: &Proven,
     ) -> Result<(AppPasswordsAfter, Option<Opened>), Refused> {
         if self.is_required(&proven.session.name).await? {
-            return Err(Refused::new(StatusCode::CONFLICT, "required", self.t.say("is-required")));
+            return Err(Refused::new(
+                StatusCode::CONFLICT,
+                "required",
+                self.t.say("is-required"),
+            ));
         }
         let name = proven.session.name.clone();
         let done = self
-            .act_and_go_on(&proven.session, move |door, actor, now| door.disable(&name, actor, now))
+            .act_and_go_on(&proven.session, move |door, actor, now| {
+                door.disable(&name, actor, now)
+            })
             .await?;
         self.log(&proven.session.name, "disabled", "step-up");
         Ok(done)
@@ -48,15 +54,25 @@ impl Guest<'_> {
     /// POST turn-off
     pub(crate) async fn turn_off(&self, form: &Form) -> Reply {
         let done = match self.prove(&Fresh::of(form)).await {
-            Ok(proven) => self.turn_second_factor_off(&proven).await.map(|done| (proven, done)),
+            Ok(proven) => self
+                .turn_second_factor_off(&proven)
+                .await
+                .map(|done| (proven, done)),
             Err(refused) => Err(refused),
         };
         match done {
             Err(refused) => self.turn_off_page(Some(&refused)).await,
             Ok((proven, (after, opened))) => {
                 let off = self.t.say("turned-off-line");
-                let lines: Vec<String> = std::iter::once(off).chain(self.t.app_passwords(after)).collect();
-                self.after_end(Some(&proven), opened.as_ref(), self.t.say("turned-off"), &lines)
+                let lines: Vec<String> = std::iter::once(off)
+                    .chain(self.t.app_passwords(after))
+                    .collect();
+                self.after_end(
+                    Some(&proven),
+                    opened.as_ref(),
+                    self.t.say("turned-off"),
+                    &lines,
+                )
             }
         }
     }
@@ -86,18 +102,42 @@ impl Guest<'_> {
     }
 
     /// What leads to a second factor in place of the one that there is.
-    pub(crate) async fn begin_replacement(&self, proven: &Proven) -> Result<EnrollmentToken, Refused> {
-        let (session, token, visit) = (proven.session.clone(), proven.token().clone(), Visit::of(self));
-        let run = self.judge().run(move |door| door.replace(&session, &token, visit.now()?));
+    pub(crate) async fn begin_replacement(
+        &self,
+        proven: &Proven,
+    ) -> Result<EnrollmentToken, Refused> {
+        let (session, token, visit) = (
+            proven.session.clone(),
+            proven.token().clone(),
+            Visit::of(self),
+        );
+        let run = self
+            .judge()
+            .run(move |door| door.replace(&session, &token, visit.now()?));
         run.await.map_err(|error| self.not_run(&error))
     }
 
     /// What leads to a first second factor; refused, if there is one.
-    pub(crate) async fn begin_turning_on(&self, proven: &Proven) -> Result<EnrollmentToken, Refused> {
-        let (session, token, visit) = (proven.session.clone(), proven.token().clone(), Visit::of(self));
-        let run = self.judge().run(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
+    pub(crate) async fn begin_turning_on(
+        &self,
+        proven: &Proven,
+    ) -> Result<EnrollmentToken, Refused> {
+        let (session, token, visit) = (
+            proven.session.clone(),
+            proven.token().clone(),
+            Visit::of(self),
+        );
+        let run = self
+            .judge()
+            .run(move |door| door.turn_on(&session, &token, &visit.origin, visit.now()?));
         let begun = run.await.map_err(|error| self.not_run(&error))?;
-        begun.ok_or_else(|| Refused::new(StatusCode::CONFLICT, "already_enrolled", self.t.say("already-on")))
+        begun.ok_or_else(|| {
+            Refused::new(
+                StatusCode::CONFLICT,
+                "already_enrolled",
+                self.t.say("already-on"),
+            )
+        })
     }
 
     /// GET turn-on

@@ -14,13 +14,15 @@ impl Guest<'_> {
     /// The account's sessions, newest first.
     pub(crate) async fn sessions(&self, session: &Session) -> Result<Vec<SessionRecord>, Refused> {
         let account = session.name.clone();
-        self.act(session, move |door, _, now| door.sessions(&account, now)).await
+        self.act(session, move |door, _, now| door.sessions(&account, now))
+            .await
     }
 
     /// The browsers that it trusts, newest first.
     pub(crate) async fn browsers(&self, session: &Session) -> Result<Vec<BrowserRecord>, Refused> {
         let account = session.name.clone();
-        self.act(session, move |door, _, now| door.browsers(&account, now)).await
+        self.act(session, move |door, _, now| door.browsers(&account, now))
+            .await
     }
 
     /// Ends one session, or all, this one too; how many.
@@ -30,7 +32,10 @@ impl Guest<'_> {
         one: Option<SessionId>,
     ) -> Result<usize, Refused> {
         let account = session.name.clone();
-        self.act(session, move |door, actor, now| door.revoke_sessions(&account, one, actor, now)).await
+        self.act(session, move |door, actor, now| {
+            door.revoke_sessions(&account, one, actor, now)
+        })
+        .await
     }
 
     /// Trusts one browser, or all, no longer; how many.
@@ -40,7 +45,10 @@ impl Guest<'_> {
         one: Option<i64>,
     ) -> Result<usize, Refused> {
         let account = session.name.clone();
-        self.act(session, move |door, actor, now| door.revoke_browsers(&account, one, actor, now)).await
+        self.act(session, move |door, actor, now| {
+            door.revoke_browsers(&account, one, actor, now)
+        })
+        .await
     }
 
     /// GET sign-ins
@@ -94,7 +102,9 @@ impl Guest<'_> {
             ("forget", "all") => self.revoke_browsers(&session, None).await.map(|_| ()),
             ("forget", number) => {
                 let number = number.parse().map_err(|_| unreadable())?;
-                self.revoke_browsers(&session, Some(number)).await.map(|_| ())
+                self.revoke_browsers(&session, Some(number))
+                    .await
+                    .map(|_| ())
             }
             _ => Err(unreadable()),
         }

@@ -21,10 +21,23 @@ impl Guest<'_> {
         account: &str,
         before: &str,
     ) -> Result<Reply, Refused> {
-        let account = if account.is_empty() { None } else { Some(self.name_of(account)?) };
-        let before = if before.is_empty() { None } else { before.parse::<i64>().ok() };
-        let filter = Filter { account: account.clone(), ..Filter::default() };
-        let read = self.act(session, move |door, _, _| Ok(door.newest_events(&filter, before, MOST + 1)?));
+        let account = if account.is_empty() {
+            None
+        } else {
+            Some(self.name_of(account)?)
+        };
+        let before = if before.is_empty() {
+            None
+        } else {
+            before.parse::<i64>().ok()
+        };
+        let filter = Filter {
+            account: account.clone(),
+            ..Filter::default()
+        };
+        let read = self.act(session, move |door, _, _| {
+            Ok(door.newest_events(&filter, before, MOST + 1)?)
+        });
         let mut events = read.await?;
         let is_last = events.len() <= MOST as usize;
         events.truncate(MOST as usize);
@@ -33,7 +46,12 @@ impl Guest<'_> {
             let of = user.map_or_else(String::new, |name| format!("account={}&", encoded(name)));
             self.at(&format!("administration/log?{of}before={number}"))
         });
-        let page = Journal { frame: self.frame(), user, events: &events, older: older.as_deref() };
+        let page = Journal {
+            frame: self.frame(),
+            user,
+            events: &events,
+            older: older.as_deref(),
+        };
         Ok(reply::page(StatusCode::OK, html(&page)))
     }
 }

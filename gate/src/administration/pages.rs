@@ -84,7 +84,10 @@ impl Guest<'_> {
         let shown = match page {
             "administration" => self.found(&session, asked("find")).await,
             "administration/account" => self.account_of(&session, &asked("name")).await,
-            "administration/log" => self.events_of(&session, &asked("account"), &asked("before")).await,
+            "administration/log" => {
+                self.events_of(&session, &asked("account"), &asked("before"))
+                    .await
+            }
             "administration/act" => match self.meant(&asked("account"), &asked("do")) {
                 Ok((name, act)) => return self.ask(act.asked(self.t, &name), None).await,
                 Err(refused) => Err(refused),
@@ -104,7 +107,10 @@ impl Guest<'_> {
             Err(refused) => return self.refused(&refused),
         };
         let done = match self.prove(&Fresh::of(form)).await {
-            Ok(proven) => self.administer(&proven, name.clone(), act).await.map(|came| (proven, came)),
+            Ok(proven) => self
+                .administer(&proven, name.clone(), act)
+                .await
+                .map(|came| (proven, came)),
             Err(refused) => Err(refused),
         };
         match done {
@@ -124,7 +130,10 @@ impl Guest<'_> {
                     Needs::NewFactor => Some(t.say("admin-still-required")),
                 };
                 let lines = [Some(t.say("admin-is-off")), t.app_passwords(*after), needed];
-                (None, Some(lines.into_iter().flatten().collect::<Vec<_>>().join(" ")))
+                (
+                    None,
+                    Some(lines.into_iter().flatten().collect::<Vec<_>>().join(" ")),
+                )
             }
             Came::Many(count) => (None, Some(t.say_of("admin-many", "count", *count))),
             Came::Code(code, until) => (Some((code.grouped(), *until)), None),
@@ -142,9 +151,22 @@ impl Guest<'_> {
 
     async fn found(&self, session: &Session, part: String) -> Result<Reply, Refused> {
         let wanted = part.clone();
-        let found = self.act(session, move |door, _, _| door.find(&wanted, None, MOST + 1)).await?;
-        let rows: Vec<Row> = found.iter().take(MOST).map(|status| self.row(status)).collect();
-        let page = Found { frame: self.frame(), part: &part, rows: &rows, more: found.len() > MOST };
+        let found = self
+            .act(session, move |door, _, _| {
+                door.find(&wanted, None, MOST + 1)
+            })
+            .await?;
+        let rows: Vec<Row> = found
+            .iter()
+            .take(MOST)
+            .map(|status| self.row(status))
+            .collect();
+        let page = Found {
+            frame: self.frame(),
+            part: &part,
+            rows: &rows,
+            more: found.len() > MOST,
+        };
         Ok(reply::page(StatusCode::OK, html(&page)))
     }
 
@@ -155,16 +177,27 @@ impl Guest<'_> {
             State::Declared => self.t.say("by-the-administrator"),
         };
         let name = &status.tally.name;
-        Row { name: name.to_string(), state, link: self.to_account(name), locked: status.tally.locks > 0 }
+        Row {
+            name: name.to_string(),
+            state,
+            link: self.to_account(name),
+            locked: status.tally.locks > 0,
+        }
     }
 
     async fn account_of(&self, session: &Session, name: &str) -> Result<Reply, Refused> {
         let name = self.name_of(name)?;
         let whose = name.clone();
-        let seen = self.act(session, move |door, _, now| Seen::of(door, &whose, now)).await?;
+        let seen = self
+            .act(session, move |door, _, now| Seen::of(door, &whose, now))
+            .await?;
         let acts: Vec<(Act, String)> = match name == session.name {
             true => Vec::new(),
-            false => seen.acts().into_iter().map(|act| (act, act.title(self.t))).collect(),
+            false => seen
+                .acts()
+                .into_iter()
+                .map(|act| (act, act.title(self.t)))
+                .collect(),
         };
         let page = Account {
             frame: self.frame(),
@@ -172,7 +205,10 @@ impl Guest<'_> {
             row: &self.row(&seen.status),
             seen: &seen,
             acts: &acts,
-            log: &self.at(&format!("administration/log?account={}", encoded(name.as_str()))),
+            log: &self.at(&format!(
+                "administration/log?account={}",
+                encoded(name.as_str())
+            )),
         };
         Ok(reply::page(StatusCode::OK, html(&page)))
     }
@@ -184,11 +220,20 @@ impl Guest<'_> {
     }
 
     pub(super) fn name_of(&self, text: &str) -> Result<UserName, Refused> {
-        text.parse().map_err(|_| Refused::new(StatusCode::NOT_FOUND, "no_account", self.t.say("no-account")))
+        text.parse().map_err(|_| {
+            Refused::new(
+                StatusCode::NOT_FOUND,
+                "no_account",
+                self.t.say("no-account"),
+            )
+        })
     }
 
     fn to_account(&self, name: &UserName) -> String {
-        self.at(&format!("administration/account?name={}", encoded(name.as_str())))
+        self.at(&format!(
+            "administration/account?name={}",
+            encoded(name.as_str())
+        ))
     }
 }
 

@@ -86,9 +86,15 @@ impl Act {
         Asked {
             act: "administration/act",
             title: self.title(t),
-            lines: vec![t.say_of("admin-account", "name", name.as_str()), self.line(t)],
+            lines: vec![
+                t.say_of("admin-account", "name", name.as_str()),
+                self.line(t),
+            ],
             button: self.title(t),
-            hidden: vec![("account", name.to_string()), ("do", self.word().to_owned())],
+            hidden: vec![
+                ("account", name.to_string()),
+                ("do", self.word().to_owned()),
+            ],
         }
     }
 }
@@ -120,7 +126,9 @@ impl Guest<'_> {
         }
         let session = self.session().ok_or_else(nothing)?;
         let name = session.name.clone();
-        let known = self.act(&session, move |door, _, _| door.administers(&name)).await;
+        let known = self
+            .act(&session, move |door, _, _| door.administers(&name))
+            .await;
         match known.map_err(|refused| self.refused(&refused))? {
             Administers::Yes => Ok(session),
             Administers::No => Err(nothing()),
@@ -144,14 +152,22 @@ impl Guest<'_> {
         act: Act,
     ) -> Result<Came, Refused> {
         if name == proven.session.name {
-            return Err(Refused::new(StatusCode::CONFLICT, "own_account", self.t.say("admin-own-account")));
+            return Err(Refused::new(
+                StatusCode::CONFLICT,
+                "own_account",
+                self.t.say("admin-own-account"),
+            ));
         }
         let whose = name.clone();
         let came = self.act(&proven.session, move |door, actor, now| {
             Ok(match act {
                 Act::Disable => {
                     let after = door.disable(&name, actor, now)?;
-                    let needs = if door.is_required(&name)? { Needs::NewFactor } else { Needs::Nothing };
+                    let needs = if door.is_required(&name)? {
+                        Needs::NewFactor
+                    } else {
+                        Needs::Nothing
+                    };
                     Came::Off(after, needs)
                 }
                 Act::Unlock => {

@@ -76,7 +76,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
     let session = guest.signed_in()?;
-    let (standing, proof) = (guest.standing(&session).await?, guest.proof(&session).await?);
+    let (standing, proof) = (
+        guest.standing(&session).await?,
+        guest.proof(&session).await?,
+    );
     Ok(Done::saying(Account {
         user: session.name.to_string(),
         second_factor: match standing.status.state {
@@ -92,7 +95,10 @@ async fn account(guest: &Guest<'_>) -> Result<Done<Account>, Refused> {
         browsers: standing.browsers,
         mails: guest.site.config.email.is_on(),
         has_password: guest.site.gate().first_factor == FirstFactor::Password,
-        proof: ProofNeeded { password: proof.password, code: proof.code },
+        proof: ProofNeeded {
+            password: proof.password,
+            code: proof.code,
+        },
     }))
 }
 
@@ -102,7 +108,10 @@ async fn step_up(guest: &Guest<'_>, proof: Proof) -> Result<Done<()>, Refused> {
         return Err(Refused::new(StatusCode::CONFLICT, "no_proof_is_kept", text));
     }
     let proven = guest.prove(&Fresh::from(proof)).await?;
-    Ok(Done { reply: proved(guest, &proven), answer: () })
+    Ok(Done {
+        reply: proved(guest, &proven),
+        answer: (),
+    })
 }
 
 /// An empty reply that remembers a proof.
@@ -124,5 +133,11 @@ pub(super) fn ended(
         (_, None) => reply,
     };
     let notices = guest.t.app_passwords(after).into_iter().collect();
-    Done { reply, answer: Ended { signed_in: opened.is_some(), notices } }
+    Done {
+        reply,
+        answer: Ended {
+            signed_in: opened.is_some(),
+            notices,
+        },
+    }
 }

@@ -17,15 +17,27 @@ use shared::door::{Actor, AdministrationError, Door, SignInError};
 use shared::event::Filter;
 use shared::name::{NameError, UserName};
 use shared::place::Origin;
-use shared::remote::{self, AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock};
+use shared::remote::{
+    self, AccountState, Accounts, Events, Happened, Issued, PAGE, Revoke, Revoked, Unlock,
+};
 use shared::words::{self, AfterDisabled};
 
-const FIND: Parameter = Parameter { name: "find", about: "A part of the name, in any case of its letters." };
-const AFTER: Parameter =
-    Parameter { name: "after", about: "A name: those that come behind it, for the next page." };
-const ACCOUNT: Parameter = Parameter { name: "account", about: "Whose events." };
-const BEFORE: Parameter =
-    Parameter { name: "before", about: "The number of an event: those before it, for the next page." };
+const FIND: Parameter = Parameter {
+    name: "find",
+    about: "A part of the name, in any case of its letters.",
+};
+const AFTER: Parameter = Parameter {
+    name: "after",
+    about: "A name: those that come behind it, for the next page.",
+};
+const ACCOUNT: Parameter = Parameter {
+    name: "account",
+    about: "Whose events.",
+};
+const BEFORE: Parameter = Parameter {
+    name: "before",
+    about: "The number of an event: those before it, for the next page.",
+};
 
 type Answered<A> = Result<Done<A>, Refused>;
 
@@ -70,7 +82,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             |call, Nothing| Box::pin(issue(call)),
         ),
         Endpoint::tells(
-            (Method::DELETE, "administration/accounts/{name}/one-time-code"),
+            (
+                Method::DELETE,
+                "administration/accounts/{name}/one-time-code",
+            ),
             Administration,
             "Takes the one-time code back.",
             |call, Nothing| Box::pin(cancel(call)),
@@ -88,8 +103,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn find(call: &Call<'_>) -> Answered<Accounts> {
     let part = call.asked(&FIND).unwrap_or_default();
     let after = call.asked(&AFTER).map(|name| named(&name)).transpose()?;
-    let found = act(call.guest, move |door, _, _| door.find(&part, after.as_ref(), PAGE)).await?;
-    Ok(Done::saying(Accounts { accounts: found.iter().map(AccountState::from).collect() }))
+    let found = act(call.guest, move |door, _, _| {
+        door.find(&part, after.as_ref(), PAGE)
+    })
+    .await?;
+    Ok(Done::saying(Accounts {
+        accounts: found.iter().map(AccountState::from).collect(),
+    }))
 }
 
 async fn status(call: &Call<'_>) -> Answered<AccountState> {
@@ -102,7 +122,11 @@ async fn disable(call: &Call<'_>) -> Answered<remote::Done> {
     let name = named(call.argument())?;
     let message = act(call.guest, move |door, actor, now| {
         let after = door.disable(&name, actor, now)?;
-        Ok(words::disabled(&name, after, AfterDisabled::of(door.is_required(&name)?)))
+        Ok(words::disabled(
+            &name,
+            after,
+            AfterDisabled::of(door.is_required(&name)?),
+        ))
     });
     said(message.await?)
 }
@@ -140,10 +164,16 @@ async fn revoke(call: &Call<'_>, Revoke { what }: Revoke) -> Answered<remote::Do
 async fn issue(call: &Call<'_>) -> Answered<Issued> {
     let name = named(call.argument())?;
     let account = name.clone();
-    let issued = act(call.guest, move |door, actor, now| door.issue_one_time_code(&name, actor, now));
+    let issued = act(call.guest, move |door, actor, now| {
+        door.issue_one_time_code(&name, actor, now)
+    });
     let (code, expires) = issued.await?;
     let one_time_code = code.grouped().into();
-    Ok(Done::saying(Issued { account, one_time_code, expires: expires.to_string() }))
+    Ok(Done::saying(Issued {
+        account,
+        one_time_code,
+        expires: expires.to_string(),
+    }))
 }
 
 async fn cancel(call: &Call<'_>) -> Answered<remote::Done> {
@@ -157,18 +187,32 @@ async fn cancel(call: &Call<'_>) -> Answered<remote::Done> {
 
 async fn events(call: &Call<'_>) -> Answered<Events> {
     let account = call.asked(&ACCOUNT).map(|name| named(&name)).transpose()?;
-    let before = call.asked(&BEFORE).map(|number| number.parse::<i64>()).transpose();
-    let before = before.map_err(|_| Refused::unreadable("before is the number of an event".to_owned()))?;
-    let filter = Filter { account, ..Filter::default() };
+    let before = call
+        .asked(&BEFORE)
+        .map(|number| number.parse::<i64>())
+        .transpose();
+    let before =
+        before.map_err(|_| Refused::unreadable("before is the number of an event".to_owned()))?;
+    let filter = Filter {
+        account,
+        ..Filter::default()
+    };
     let most = u32::try_from(PAGE).unwrap_or(u32::MAX);
-    let found = act(call.guest, move |door, _, _| Ok(door.newest_events(&filter, before, most)?)).await?;
-    Ok(Done::saying(Events { events: found.into_iter().map(Happened::from).collect() }))
+    let found = act(call.guest, move |door, _, _| {
+        Ok(door.newest_events(&filter, before, most)?)
+    })
+    .await?;
+    Ok(Done::saying(Events {
+        events: found.into_iter().map(Happened::from).collect(),
+    }))
 }
 
 /// Runs an act of a program's at a door.
 async fn act<T: Send + 'static>(
     guest: &Guest<'_>,
-    work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError> + Send + 'static,
+    work: impl FnOnce(&mut Door, Actor<'_>, Timestamp) -> Result<T, AdministrationError>
+    + Send
+    + 'static,
 ) -> Result<T, Refused> {
     let origin = Origin::Remote(guest.address);
     // the secret was shown
@@ -180,10 +224,15 @@ async fn act<T: Send + 'static>(
     let done = run.await.map_err(|error| guest.not_run(&error))?;
     done.map_err(|error| {
         let refused = Refused::act(guest.t, &error);
-        let line = log::event("refused").with("cause", refused.code).with("address", guest.address);
+        let line = log::event("refused")
+            .with("cause", refused.code)
+            .with("address", guest.address);
         line.because(&error);
         // the same words as the command's
-        Refused { text: error.to_string(), ..refused }
+        Refused {
+            text: error.to_string(),
+            ..refused
+        }
     })
 }
 
@@ -192,5 +241,6 @@ fn said(message: String) -> Answered<remote::Done> {
 }
 
 fn named(text: &str) -> Result<UserName, Refused> {
-    text.parse().map_err(|error: NameError| Refused::unreadable(error.to_string()))
+    text.parse()
+        .map_err(|error: NameError| Refused::unreadable(error.to_string()))
 }

@@ -105,36 +105,60 @@ async fn list(guest: &Guest<'_>) -> Result<Done<AppPasswords>, Refused> {
         expires: one.expires.map(|at| at.0),
         last_used: one.last_used.map(|at| at.0),
     });
-    Ok(Done::saying(AppPasswords { app_passwords: app_passwords.collect() }))
+    Ok(Done::saying(AppPasswords {
+        app_passwords: app_passwords.collect(),
+    }))
 }
 
 async fn add(guest: &Guest<'_>, given: AddAppPassword) -> Result<Done<MadeAppPassword>, Refused> {
     let name = guest.label(&given.name)?;
-    let scope: Scope = given.scope.join("\n").parse().map_err(|error: ScopeError| {
-        Refused::unreadable(guest.t.say_of("no-scope", "why", error.to_string()))
-    })?;
+    let scope: Scope = given
+        .scope
+        .join("\n")
+        .parse()
+        .map_err(|error: ScopeError| {
+            Refused::unreadable(guest.t.say_of("no-scope", "why", error.to_string()))
+        })?;
     let expires = match given.expires.map(i64::try_from) {
         None => None,
         Some(Ok(at)) => Some(Timestamp(at.unsigned_abs())),
         Some(Err(_)) => return Err(Refused::unreadable(guest.t.say("no-moment"))),
     };
-    let proven = guest.prove(&Fresh::from(Proof { password: given.password, code: given.code })).await?;
-    let new = NewAppPassword { name: name.clone(), scope, expires };
+    let proven = guest
+        .prove(&Fresh::from(Proof {
+            password: given.password,
+            code: given.code,
+        }))
+        .await?;
+    let new = NewAppPassword {
+        name: name.clone(),
+        scope,
+        expires,
+    };
     let made = guest.add_app_password(&proven, new).await?;
-    let answer =
-        MadeAppPassword { name: name.as_str().to_owned(), app_password: made.grouped().to_string().into() };
-    Ok(Done { reply: proved(guest, &proven), answer })
+    let answer = MadeAppPassword {
+        name: name.as_str().to_owned(),
+        app_password: made.grouped().to_string().into(),
+    };
+    Ok(Done {
+        reply: proved(guest, &proven),
+        answer,
+    })
 }
 
 async fn rename(call: &Call<'_>, given: Rename) -> Result<Done<()>, Refused> {
     let guest = call.guest;
     let (name, new) = (call.label()?, guest.label(&given.name)?);
-    guest.rename_app_password(&guest.signed_in()?, name, new).await?;
+    guest
+        .rename_app_password(&guest.signed_in()?, name, new)
+        .await?;
     Ok(Done::saying(()))
 }
 
 async fn revoke(call: &Call<'_>) -> Result<Done<()>, Refused> {
     let guest = call.guest;
-    guest.revoke_app_passwords(&guest.signed_in()?, Some(call.label()?)).await?;
+    guest
+        .revoke_app_passwords(&guest.signed_in()?, Some(call.label()?))
+        .await?;
     Ok(Done::saying(()))
 }

@@ -99,25 +99,33 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn list(guest: &Guest<'_>) -> Result<Done<Authenticators>, Refused> {
     let standing = guest.standing(&guest.signed_in()?).await?;
-    let authenticators = standing.authenticators.into_iter().map(|one| Authenticator {
-        name: one.label.map(|label| label.as_str().to_owned()),
-        algorithm: match one.parameters.algorithm {
-            Algorithm::Sha1 => Hash::Sha1,
-            Algorithm::Sha256 => Hash::Sha256,
-            Algorithm::Sha512 => Hash::Sha512,
-        },
-        digits: one.parameters.digits,
-        period: match one.parameters.moving {
-            Moving::Time { period } => Some(period),
-            Moving::Counter => None,
-        },
-        since: one.created.map(|at| at.0),
-        last_used: one.last_used.map(|at| at.0),
-    });
-    Ok(Done::saying(Authenticators { authenticators: authenticators.collect() }))
+    let authenticators = standing
+        .authenticators
+        .into_iter()
+        .map(|one| Authenticator {
+            name: one.label.map(|label| label.as_str().to_owned()),
+            algorithm: match one.parameters.algorithm {
+                Algorithm::Sha1 => Hash::Sha1,
+                Algorithm::Sha256 => Hash::Sha256,
+                Algorithm::Sha512 => Hash::Sha512,
+            },
+            digits: one.parameters.digits,
+            period: match one.parameters.moving {
+                Moving::Time { period } => Some(period),
+                Moving::Counter => None,
+            },
+            since: one.created.map(|at| at.0),
+            last_used: one.last_used.map(|at| at.0),
+        });
+    Ok(Done::saying(Authenticators {
+        authenticators: authenticators.collect(),
+    }))
 }
 
-async fn add(guest: &Guest<'_>, given: AddAuthenticator) -> Result<Done<NewAuthenticator>, Refused> {
+async fn add(
+    guest: &Guest<'_>,
+    given: AddAuthenticator,
+) -> Result<Done<NewAuthenticator>, Refused> {
     let name = guest.label(&given.name)?;
     let seed: String = text(given.seed).split_whitespace().collect();
     let is_described = given.algorithm.is_some()
@@ -140,21 +148,35 @@ async fn add(guest: &Guest<'_>, given: AddAuthenticator) -> Result<Done<NewAuthe
         digits: given.digits,
         period: given.period,
     };
-    let proven = guest.prove(&Fresh::from(Proof { password: given.password, code: given.code })).await?;
+    let proven = guest
+        .prove(&Fresh::from(Proof {
+            password: given.password,
+            code: given.code,
+        }))
+        .await?;
     let ticket = guest.begin_authenticator(&proven, setup).await?;
     let shown = guest.shown(&proven.session, ticket).await?;
-    Ok(Done { reply: proved(guest, &proven), answer: new_authenticator(guest, shown)? })
+    Ok(Done {
+        reply: proved(guest, &proven),
+        answer: new_authenticator(guest, shown)?,
+    })
 }
 
 async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<Ended>, Refused> {
     let session = guest.signed_in()?;
     // of the session as it is: the act ends it
     let proven = guest.stepped_up();
-    match guest.confirm_authenticator(&session, given.ticket, given.code).await? {
+    match guest
+        .confirm_authenticator(&session, given.ticket, given.code)
+        .await?
+    {
         Confirmed::Not(refusal) => Err(Refused::answer(guest.t, refusal)),
-        Confirmed::Live(opened) => {
-            Ok(ended(guest, proven.as_ref(), opened.as_deref(), AppPasswordsAfter::None))
-        }
+        Confirmed::Live(opened) => Ok(ended(
+            guest,
+            proven.as_ref(),
+            opened.as_deref(),
+            AppPasswordsAfter::None,
+        )),
     }
 }
 
@@ -163,5 +185,10 @@ async fn remove(call: &Call<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {
     let name = call.label()?;
     let proven = guest.prove(&Fresh::from(proof)).await?;
     let opened = guest.remove_authenticator(&proven, name).await?;
-    Ok(ended(guest, Some(&proven), opened.as_ref(), AppPasswordsAfter::None))
+    Ok(ended(
+        guest,
+        Some(&proven),
+        opened.as_ref(),
+        AppPasswordsAfter::None,
+    ))
 }

@@ -69,7 +69,10 @@ impl<T: DeserializeOwned + ToSchema + Send + 'static> Body for Needed<T> {
     }
 
     fn takes() -> Option<Takes> {
-        Some(Takes { shape: Shape::of::<T>(), is_needed: true })
+        Some(Takes {
+            shape: Shape::of::<T>(),
+            is_needed: true,
+        })
     }
 }
 
@@ -82,7 +85,10 @@ impl<T: DeserializeOwned + Default + ToSchema + Send + 'static> Body for IfAny<T
     }
 
     fn takes() -> Option<Takes> {
-        Some(Takes { shape: Shape::of::<T>(), is_needed: false })
+        Some(Takes {
+            shape: Shape::of::<T>(),
+            is_needed: false,
+        })
     }
 }
 
@@ -99,7 +105,10 @@ pub(super) struct Proof {
 
 impl From<Proof> for crate::step_up::Fresh {
     fn from(proof: Proof) -> Self {
-        crate::step_up::Fresh { password: text(proof.password), code: text(proof.code) }
+        crate::step_up::Fresh {
+            password: text(proof.password),
+            code: text(proof.code),
+        }
     }
 }
 
@@ -109,7 +118,11 @@ pub(super) fn text(typed: Option<Typed>) -> Zeroizing<String> {
 }
 
 fn read<T: DeserializeOwned>(guest: &Guest<'_>, bytes: &[u8]) -> Result<T, Refused> {
-    let kind = guest.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = guest
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let (status, text) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, guest.t.say("no-json"));
@@ -130,5 +143,9 @@ fn read<T: DeserializeOwned>(guest: &Guest<'_>, bytes: &[u8]) -> Result<T, Refus
 }
 
 fn malformed(guest: &Guest<'_>) -> Refused {
-    Refused::new(StatusCode::BAD_REQUEST, "malformed", guest.t.say("malformed"))
+    Refused::new(
+        StatusCode::BAD_REQUEST,
+        "malformed",
+        guest.t.say("malformed"),
+    )
 }

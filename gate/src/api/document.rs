@@ -53,7 +53,9 @@ fn written() -> Value {
     let problem = kept(&mut schemas, &problem);
     for endpoint in ENDPOINTS.iter() {
         let described = described(endpoint, &problem, &mut schemas);
-        let path = paths.entry(format!("/{}", endpoint.path)).or_insert_with(|| json!({}));
+        let path = paths
+            .entry(format!("/{}", endpoint.path))
+            .or_insert_with(|| json!({}));
         path[endpoint.method.as_str().to_ascii_lowercase()] = described;
     }
     json!({
@@ -96,7 +98,10 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
     let mut responses = answers(endpoint, schemas);
     for status in statuses {
         let content = json!({ KIND: { "schema": problem } });
-        responses.insert(status.to_string(), json!({ "description": "Refused.", "content": content }));
+        responses.insert(
+            status.to_string(),
+            json!({ "description": "Refused.", "content": content }),
+        );
     }
     let mut described = json!({
         "operationId": name(endpoint),
@@ -119,7 +124,9 @@ fn described(endpoint: &Endpoint, problem: &Value, schemas: &mut Map<String, Val
     }
     match endpoint.access {
         Access::Anyone => {}
-        Access::SignedIn => described["security"] = json!([{ "session": [] }, { "access_token": [] }]),
+        Access::SignedIn => {
+            described["security"] = json!([{ "session": [] }, { "access_token": [] }])
+        }
         Access::Administration => described["security"] = json!([{ "administration": [] }]),
     }
     described
@@ -141,7 +148,10 @@ fn answers(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Map<String,
         (Some(says), Some(tokens)) => json!({ "allOf": [says, tokens] }),
     };
     let content = json!({ "application/json": { "schema": schema } });
-    answers.insert("200".to_owned(), json!({ "description": "Done.", "content": content }));
+    answers.insert(
+        "200".to_owned(),
+        json!({ "description": "Done.", "content": content }),
+    );
     answers
 }
 
@@ -154,12 +164,16 @@ fn kept(schemas: &mut Map<String, Value>, shape: &Shape) -> Value {
 }
 
 fn variables(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    path.split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
 /// `delete_app_passwords_name`, for those who make a client of it.
 fn name(endpoint: &Endpoint) -> String {
-    let path = endpoint.path.replace(['{', '}'], "").replace(['/', '-', '.'], "_");
+    let path = endpoint
+        .path
+        .replace(['{', '}'], "")
+        .replace(['/', '-', '.'], "_");
     format!("{}_{path}", endpoint.method.as_str().to_ascii_lowercase())
 }
 
@@ -172,7 +186,12 @@ mod tests {
     fn every_endpoint_stands_in_the_document_and_nothing_else_does() {
         let routed: BTreeSet<(String, String)> = ENDPOINTS
             .iter()
-            .map(|endpoint| (format!("/{}", endpoint.path), endpoint.method.as_str().to_ascii_lowercase()))
+            .map(|endpoint| {
+                (
+                    format!("/{}", endpoint.path),
+                    endpoint.method.as_str().to_ascii_lowercase(),
+                )
+            })
             .collect();
         let mut written = BTreeSet::new();
         for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
@@ -188,8 +207,11 @@ mod tests {
     fn what_the_document_refers_to_stands_in_it() {
         let text = DOCUMENT.to_string();
         let schemas = DOCUMENT["components"]["schemas"].as_object().unwrap();
-        let referred: BTreeSet<&str> =
-            text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let referred: BTreeSet<&str> = text
+            .split("\"#/components/schemas/")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         let kept: BTreeSet<&str> = schemas.keys().map(String::as_str).collect();
         assert_eq!(referred, kept);
     }
@@ -199,13 +221,34 @@ mod tests {
         let described = &DOCUMENT["paths"]["/administration/accounts"]["get"];
         assert_eq!(described["security"], json!([{ "administration": [] }]));
         let parameters = described["parameters"].as_array().unwrap();
-        let asked: Vec<_> = parameters.iter().map(|one| (one["in"].as_str(), one["name"].as_str())).collect();
-        assert_eq!(asked, [(Some("query"), Some("find")), (Some("query"), Some("after"))]);
-        for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.access != Access::Anyone) {
+        let asked: Vec<_> = parameters
+            .iter()
+            .map(|one| (one["in"].as_str(), one["name"].as_str()))
+            .collect();
+        assert_eq!(
+            asked,
+            [
+                (Some("query"), Some("find")),
+                (Some("query"), Some("after"))
+            ]
+        );
+        for endpoint in ENDPOINTS
+            .iter()
+            .filter(|endpoint| endpoint.access != Access::Anyone)
+        {
             let method = endpoint.method.as_str().to_ascii_lowercase();
             let described = &DOCUMENT["paths"][format!("/{}", endpoint.path)][method];
-            let scheme = described["security"][0].as_object().and_then(|one| one.keys().next()).unwrap();
-            assert!(DOCUMENT["components"]["securitySchemes"].get(scheme).is_some(), "{}", endpoint.path);
+            let scheme = described["security"][0]
+                .as_object()
+                .and_then(|one| one.keys().next())
+                .unwrap();
+            assert!(
+                DOCUMENT["components"]["securitySchemes"]
+                    .get(scheme)
+                    .is_some(),
+                "{}",
+                endpoint.path
+            );
         }
     }
 
@@ -213,11 +256,17 @@ mod tests {
     fn two_types_share_no_name() {
         let mut schemas: Map<String, Value> = Map::new();
         let shapes = ENDPOINTS.iter().flat_map(|endpoint| {
-            endpoint.gives.iter().chain(endpoint.takes.iter().map(|takes| &takes.shape))
+            endpoint
+                .gives
+                .iter()
+                .chain(endpoint.takes.iter().map(|takes| &takes.shape))
         });
         for (name, schema) in shapes.flat_map(|shape| &shape.schemas) {
             let before = schemas.insert(name.clone(), json!(schema));
-            assert!(before.is_none_or(|before| before == json!(schema)), "{name}");
+            assert!(
+                before.is_none_or(|before| before == json!(schema)),
+                "{name}"
+            );
         }
     }
 
@@ -226,7 +275,8 @@ mod tests {
         for endpoint in ENDPOINTS.iter() {
             for (name, schema) in endpoint.takes.iter().flat_map(|takes| &takes.shape.schemas) {
                 let schema = json!(schema);
-                let is_closed = schema["type"] != "object" || schema["additionalProperties"] == false;
+                let is_closed =
+                    schema["type"] != "object" || schema["additionalProperties"] == false;
                 assert!(is_closed, "{name}: {schema}");
             }
         }

@@ -62,31 +62,47 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Gives back the code that was mailed to a new address.",
             |call, Needed(given)| Box::pin(confirm(call.guest, given)),
         ),
-        Endpoint::tells((Method::DELETE, "email"), SignedIn, "Removes the address.", |call, IfAny(proof)| {
-            Box::pin(remove(call.guest, proof))
-        }),
+        Endpoint::tells(
+            (Method::DELETE, "email"),
+            SignedIn,
+            "Removes the address.",
+            |call, IfAny(proof)| Box::pin(remove(call.guest, proof)),
+        ),
     ]
 }
 
 async fn read(guest: &Guest<'_>) -> Result<Done<Email>, Refused> {
     let addresses = guest.addresses(&guest.signed_in()?).await?;
     let text = |address: Option<EmailAddress>| address.map(|address| address.as_str().to_owned());
-    Ok(Done::saying(Email { confirmed: text(addresses.confirmed), pending: text(addresses.pending) }))
+    Ok(Done::saying(Email {
+        confirmed: text(addresses.confirmed),
+        pending: text(addresses.pending),
+    }))
 }
 
 async fn set(guest: &Guest<'_>, given: NewEmail) -> Result<Done<()>, Refused> {
     let to = given.address.trim().parse::<EmailAddress>();
     let to = to.map_err(|_| Refused::unreadable(guest.t.say("no-address")))?;
-    let proven = guest.prove(&Fresh::from(Proof { password: given.password, code: given.code })).await?;
+    let proven = guest
+        .prove(&Fresh::from(Proof {
+            password: given.password,
+            code: given.code,
+        }))
+        .await?;
     guest.set_email(&proven, to).await?;
-    Ok(Done { reply: proved(guest, &proven), answer: () })
+    Ok(Done {
+        reply: proved(guest, &proven),
+        answer: (),
+    })
 }
 
 async fn confirm(guest: &Guest<'_>, given: MailedCode) -> Result<Done<Ended>, Refused> {
     let session = guest.signed_in()?;
     // of the session as it is: the act ends it
     let proven = guest.stepped_up();
-    let (after, opened) = guest.confirm_email(&session, Answer::read(given.code.as_bytes())).await?;
+    let (after, opened) = guest
+        .confirm_email(&session, Answer::read(given.code.as_bytes()))
+        .await?;
     Ok(ended(guest, proven.as_ref(), opened.as_ref(), after))
 }
 

@@ -70,7 +70,10 @@ pub(super) struct Done<A> {
 impl<A> Done<A> {
     /// Without cookies.
     pub(super) fn saying(answer: A) -> Done<A> {
-        Done { reply: reply::bare(StatusCode::OK), answer }
+        Done {
+            reply: reply::bare(StatusCode::OK),
+            answer,
+        }
     }
 }
 
@@ -118,12 +121,28 @@ impl Endpoint {
                 let Done { reply, answer } = act(call, B::read(call.guest, &bytes)?).await?;
                 Ok(match Tokens::beside(call.guest, &reply)? {
                     None => json(reply, JSON, &answer),
-                    tokens => json(reply, JSON, &Told { answer, with: WithTokens { tokens } }),
+                    tokens => json(
+                        reply,
+                        JSON,
+                        &Told {
+                            answer,
+                            with: WithTokens { tokens },
+                        },
+                    ),
                 })
             })
         });
         let (takes, gives) = (B::takes(), Some(Shape::of::<A>()));
-        Endpoint { method, path, access, about, asks: &[], takes, gives, run }
+        Endpoint {
+            method,
+            path,
+            access,
+            about,
+            asks: &[],
+            takes,
+            gives,
+            run,
+        }
     }
 
     /// One that has nothing to say but tokens.
@@ -145,7 +164,16 @@ impl Endpoint {
                 Ok(reply)
             })
         });
-        Endpoint { method, path, access, about, asks: &[], takes: B::takes(), gives: None, run }
+        Endpoint {
+            method,
+            path,
+            access,
+            about,
+            asks: &[],
+            takes: B::takes(),
+            gives: None,
+            run,
+        }
     }
 
     /// The same, which may be asked these in the query.
@@ -167,7 +195,10 @@ pub(super) fn json(mut reply: Reply, kind: &'static str, answer: &impl Serialize
     let headers = reply.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
     *reply.body_mut() = Full::from(bytes);
     reply
 }

@@ -70,7 +70,10 @@ struct Code(&'static str);
 impl PartialSchema for Code {
     fn schema() -> RefOr<Schema> {
         let codes = CODES.iter().copied();
-        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes)).into()
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(codes))
+            .into()
     }
 }
 
@@ -139,10 +142,14 @@ mod tests {
                 let parts: Vec<&str> = source.split('"').collect();
                 for pair in parts.windows(2) {
                     let (before, literal) = (pair[0].trim_end(), pair[1]);
-                    let word = before.strip_suffix(',').and_then(|rest| rest.rsplit([' ', '(']).next());
-                    let follows =
-                        word.is_some_and(|word| word == "status" || word.starts_with("StatusCode::"));
-                    let is_made = ["conflict(", "gone("].iter().any(|made| before.ends_with(made));
+                    let word = before
+                        .strip_suffix(',')
+                        .and_then(|rest| rest.rsplit([' ', '(']).next());
+                    let follows = word
+                        .is_some_and(|word| word == "status" || word.starts_with("StatusCode::"));
+                    let is_made = ["conflict(", "gone("]
+                        .iter()
+                        .any(|made| before.ends_with(made));
                     let is_snake = literal.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
                     if (follows || is_made) && is_snake && !literal.is_empty() {
                         said.insert(literal.to_owned());

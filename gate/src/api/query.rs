@@ -10,7 +10,9 @@ pub(super) struct Parameter {
 /// The first of that name in a query; none if it is empty.
 pub(super) fn value(query: &str, parameter: &Parameter) -> Option<String> {
     let found = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == parameter.name);
-    found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
+    found
+        .map(|(_, value)| value.into_owned())
+        .filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -19,7 +21,10 @@ mod tests {
 
     #[test]
     fn the_first_of_a_name_counts_and_an_empty_one_is_none() {
-        const FIND: Parameter = Parameter { name: "find", about: "" };
+        const FIND: Parameter = Parameter {
+            name: "find",
+            about: "",
+        };
         for (query, asked) in [
             ("after=x&find=a%20b&find=c", Some("a b")),
             ("find=a+b", Some("a b")),

@@ -47,7 +47,10 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Ref
     let (keys, now) = (guest.site.watch.keys(), clock::now().ok());
     let token = now.and_then(|now| RefreshToken::read(&shown.refresh_token, &keys, now));
     let shown = token.ok_or_else(over)?;
-    let session = shown.session(&keys).filter(|session| guest.is_good(session)).ok_or_else(over)?;
+    let session = shown
+        .session(&keys)
+        .filter(|session| guest.is_good(session))
+        .ok_or_else(over)?;
     let judge = guest.site.workers.serving(Applicant::of_session(&session));
     let (name, origin) = (session.name, Origin::Remote(guest.address));
     let run = judge.run(move |door| {
@@ -55,7 +58,9 @@ async fn refresh(call: &Call<'_>, shown: Refresh) -> Result<Done<Refreshed>, Ref
         door.refresh(shown, &origin, now)
     });
     match run.await.map_err(|error| guest.not_run(&error))? {
-        AfterRefresh::Next(next) => Ok(Done::saying(Refreshed { tokens: Tokens::after(guest, &next)? })),
+        AfterRefresh::Next(next) => Ok(Done::saying(Refreshed {
+            tokens: Tokens::after(guest, &next)?,
+        })),
         AfterRefresh::Used => {
             guest.log(&name, "refused", "refresh-token-used");
             let text = guest.t.say("refresh-token-used");

@@ -72,13 +72,19 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn turn_on(guest: &Guest<'_>, proof: Proof) -> Result<Done<Next>, Refused> {
     let proven = guest.prove(&Fresh::from(proof)).await?;
     let done = setup_required(guest, &guest.begin_turning_on(&proven).await?)?;
-    Ok(Done { reply: guest.with_proof(done.reply, &proven), ..done })
+    Ok(Done {
+        reply: guest.with_proof(done.reply, &proven),
+        ..done
+    })
 }
 
 async fn replace(guest: &Guest<'_>, proof: Proof) -> Result<Done<Next>, Refused> {
     let proven = guest.prove(&Fresh::from(proof)).await?;
     let done = setup_required(guest, &guest.begin_replacement(&proven).await?)?;
-    Ok(Done { reply: guest.with_proof(done.reply, &proven), ..done })
+    Ok(Done {
+        reply: guest.with_proof(done.reply, &proven),
+        ..done
+    })
 }
 
 async fn turn_off(guest: &Guest<'_>, proof: Proof) -> Result<Done<Ended>, Refused> {
@@ -87,15 +93,26 @@ async fn turn_off(guest: &Guest<'_>, proof: Proof) -> Result<Done<Ended>, Refuse
     Ok(ended(guest, Some(&proven), opened.as_ref(), after))
 }
 
-async fn make_recovery_codes(guest: &Guest<'_>, proof: Proof) -> Result<Done<NewRecoveryCodes>, Refused> {
+async fn make_recovery_codes(
+    guest: &Guest<'_>,
+    proof: Proof,
+) -> Result<Done<NewRecoveryCodes>, Refused> {
     let proven = guest.prove(&Fresh::from(proof)).await?;
     let new = guest.begin_recovery_codes(&proven).await?;
-    let answer = NewRecoveryCodes { recovery_codes: new.codes, ticket: new.ticket };
-    Ok(Done { reply: proved(guest, &proven), answer })
+    let answer = NewRecoveryCodes {
+        recovery_codes: new.codes,
+        ticket: new.ticket,
+    };
+    Ok(Done {
+        reply: proved(guest, &proven),
+        answer,
+    })
 }
 
 async fn keep_recovery_codes(call: &Call<'_>, saved: Saved) -> Result<Done<()>, Refused> {
-    call.guest.keep_recovery_codes(&call.guest.signed_in()?, saved.ticket).await?;
+    call.guest
+        .keep_recovery_codes(&call.guest.signed_in()?, saved.ticket)
+        .await?;
     Ok(Done::saying(()))
 }
 
@@ -104,7 +121,12 @@ async fn set_password(guest: &Guest<'_>, given: NewPassword) -> Result<Done<Ende
     // before a code is spent on it
     Password::new(new.clone())
         .map_err(|error| Refused::act(guest.t, &AdministrationError::Password(error)))?;
-    let proven = guest.prove(&Fresh::from(Proof { password: given.password, code: given.code })).await?;
+    let proven = guest
+        .prove(&Fresh::from(Proof {
+            password: given.password,
+            code: given.code,
+        }))
+        .await?;
     let (after, opened) = guest.set_password(&proven, new).await?;
     Ok(ended(guest, Some(&proven), opened.as_ref(), after))
 }

@@ -101,17 +101,25 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn invite(guest: &Guest<'_>, given: Invitation) -> Result<Done<()>, Refused> {
     let ticket = ticket(guest)?;
-    let invited = guest.invite(&ticket, Answer::read(given.code.as_bytes())).await;
+    let invited = guest
+        .invite(&ticket, Answer::read(given.code.as_bytes()))
+        .await;
     match invited.map_err(|error| guest.not_signed_in(&error))? {
         Ok(ticket) => {
             let reply = guest.with_ticket(reply::bare(StatusCode::OK), &ticket);
-            Ok(Done { reply: reply.map_err(|error| guest.not_signed_in(&error))?, answer: () })
+            Ok(Done {
+                reply: reply.map_err(|error| guest.not_signed_in(&error))?,
+                answer: (),
+            })
         }
         Err(Refusal::Expired) => Err(over(guest)),
         Err(refusal) => {
             let refused = at_sign_in(Refused::answer(guest.t, refusal));
             Err(match refusal {
-                Refusal::Unfit => Refused { text: guest.t.say("no-one-time-code"), ..refused },
+                Refusal::Unfit => Refused {
+                    text: guest.t.say("no-one-time-code"),
+                    ..refused
+                },
                 _ => refused,
             })
         }
@@ -122,9 +130,17 @@ async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
     let ticket = ticket(guest)?;
     if ticket.payload().may == MayEnroll::WithOneTimeCode {
         let text = guest.t.say("needed-ask");
-        return Err(Refused::new(StatusCode::FORBIDDEN, "one_time_code_required", text));
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "one_time_code_required",
+            text,
+        ));
     }
-    match guest.begin_setup(&ticket).await.map_err(|error| guest.not_signed_in(&error))? {
+    match guest
+        .begin_setup(&ticket)
+        .await
+        .map_err(|error| guest.not_signed_in(&error))?
+    {
         None => Err(over(guest)),
         Some(shown) => Ok(Done::saying(new_authenticator(guest, shown)?)),
     }
@@ -132,35 +148,62 @@ async fn begin(guest: &Guest<'_>) -> Result<Done<NewAuthenticator>, Refused> {
 
 async fn confirm(guest: &Guest<'_>, given: FirstCode) -> Result<Done<NewRecoveryCodes>, Refused> {
     let ticket = ticket(guest)?;
-    let entered = guest.enter_setup_code(&ticket, given.ticket, Answer::read(given.code.as_bytes())).await;
+    let entered = guest
+        .enter_setup_code(&ticket, given.ticket, Answer::read(given.code.as_bytes()))
+        .await;
     match entered.map_err(|error| guest.not_signed_in(&error))? {
         AfterSetupCode::Over => Err(over(guest)),
         AfterSetupCode::Refused(refusal, _) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
-        AfterSetupCode::Confirmed { codes, confirmed } => {
-            Ok(Done::saying(NewRecoveryCodes { recovery_codes: codes, ticket: confirmed }))
-        }
+        AfterSetupCode::Confirmed { codes, confirmed } => Ok(Done::saying(NewRecoveryCodes {
+            recovery_codes: codes,
+            ticket: confirmed,
+        })),
     }
 }
 
 async fn finish(guest: &Guest<'_>, given: Saved) -> Result<Done<Next>, Refused> {
     let ticket = ticket(guest)?;
-    match guest.activate_setup(&ticket, given.ticket).await.map_err(|error| guest.not_signed_in(&error))? {
+    match guest
+        .activate_setup(&ticket, given.ticket)
+        .await
+        .map_err(|error| guest.not_signed_in(&error))?
+    {
         AfterSetup::Over => Err(over(guest)),
         AfterSetup::Opened(opened) => {
             let done = signed_in(guest, &opened, &ticket.payload().back_to);
-            Ok(Done { reply: guest.without_ticket(done.reply), ..done })
+            Ok(Done {
+                reply: guest.without_ticket(done.reply),
+                ..done
+            })
         }
     }
 }
 
 /// What is said of a new one.
-pub(super) fn new_authenticator(guest: &Guest<'_>, shown: Shown) -> Result<NewAuthenticator, Refused> {
+pub(super) fn new_authenticator(
+    guest: &Guest<'_>,
+    shown: Shown,
+) -> Result<NewAuthenticator, Refused> {
     let qr = qr::svg(&shown.url).ok_or_else(|| {
         let why = "the setup's URL is too long for a QR code; shorten totp.issuer".to_owned();
-        guest.not_signed_in(&crate::workers::NotJudged::Failed { cause: "unavailable", why })
+        guest.not_signed_in(&crate::workers::NotJudged::Failed {
+            cause: "unavailable",
+            why,
+        })
     })?;
-    let Shown { secret, url, draft, digits } = shown;
-    Ok(NewAuthenticator { secret, otpauth_url: url, qr: qr.to_string(), digits, ticket: draft })
+    let Shown {
+        secret,
+        url,
+        draft,
+        digits,
+    } = shown;
+    Ok(NewAuthenticator {
+        secret,
+        otpauth_url: url,
+        qr: qr.to_string(),
+        digits,
+        ticket: draft,
+    })
 }
 
 fn ticket(guest: &Guest<'_>) -> Result<EnrollmentToken, Refused> {
@@ -168,5 +211,9 @@ fn ticket(guest: &Guest<'_>) -> Result<EnrollmentToken, Refused> {
 }
 
 fn over(guest: &Guest<'_>) -> Refused {
-    Refused::new(StatusCode::UNAUTHORIZED, "setup_over", guest.t.say("setup-over"))
+    Refused::new(
+        StatusCode::UNAUTHORIZED,
+        "setup_over",
+        guest.t.say("setup-over"),
+    )
 }

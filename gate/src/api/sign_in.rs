@@ -215,7 +215,9 @@ async fn enter_password(guest: &Guest<'_>, given: Credentials) -> Result<Done<Ne
     let name = UserName::parse(given.user.trim().as_bytes()).map_err(|_| refused())?;
     let back_to = wanted(guest, given.page.as_deref());
     let recovery = Answer::read(text(given.recovery).as_bytes());
-    let judged = guest.judge_password(&name, text(Some(given.password)), recovery, back_to).await;
+    let judged = guest
+        .judge_password(&name, text(Some(given.password)), recovery, back_to)
+        .await;
     match judged.map_err(|error| guest.not_signed_in(&error))? {
         AfterPassword::Refused(refusal @ Refusal::AddressDelayed { .. }) => {
             Err(Refused::answer(guest.t, refusal))
@@ -235,15 +237,24 @@ async fn enter_identity(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, 
     }
     let name = guest.named().ok_or_else(nobody)?;
     let back_to = wanted(guest, given.page.as_deref());
-    let next = guest.judge_identity(&name, back_to).await.map_err(|error| guest.not_signed_in(&error))?;
+    let next = guest
+        .judge_identity(&name, back_to)
+        .await
+        .map_err(|error| guest.not_signed_in(&error))?;
     go_on(guest, name, next, back_to)
 }
 
 async fn rise(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
-    let session = guest.any_session().ok_or_else(|| Refused::signed_out(guest.t))?;
+    let session = guest
+        .any_session()
+        .ok_or_else(|| Refused::signed_out(guest.t))?;
     let name = session.name.clone();
     let back_to = wanted(guest, given.page.as_deref());
-    match guest.rise(session).await.map_err(|error| guest.not_signed_in(&error))? {
+    match guest
+        .rise(session)
+        .await
+        .map_err(|error| guest.not_signed_in(&error))?
+    {
         Some(next) => go_on(guest, name, next, back_to),
         // nothing but the whole sign-in raises it
         None => Err(Refused::signed_out(guest.t)),
@@ -252,8 +263,14 @@ async fn rise(guest: &Guest<'_>, given: Wanted) -> Result<Done<Next>, Refused> {
 
 async fn enter_code(guest: &Guest<'_>, given: SignInCode) -> Result<Done<Next>, Refused> {
     let ticket = ticket(guest)?;
-    let trust = if given.trust { Trust::Asked } else { Trust::NotAsked };
-    let judged = guest.judge_code(&ticket, Answer::read(given.code.as_bytes()), trust).await;
+    let trust = if given.trust {
+        Trust::Asked
+    } else {
+        Trust::NotAsked
+    };
+    let judged = guest
+        .judge_code(&ticket, Answer::read(given.code.as_bytes()), trust)
+        .await;
     match judged.map_err(|error| guest.not_signed_in(&error))? {
         AfterCode::Opened(opened) => Ok(signed_in(guest, &opened, &ticket.payload().back_to)),
         AfterCode::Refused(refusal) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
@@ -262,29 +279,44 @@ async fn enter_code(guest: &Guest<'_>, given: SignInCode) -> Result<Done<Next>, 
 
 async fn mail(guest: &Guest<'_>) -> Result<Done<Mailed>, Refused> {
     let ticket = ticket(guest)?;
-    match guest.post_code(&ticket).await.map_err(|error| guest.not_signed_in(&error))? {
+    match guest
+        .post_code(&ticket)
+        .await
+        .map_err(|error| guest.not_signed_in(&error))?
+    {
         Posted::Sent(to) => {
             let good_for = guest.site.config.email.code_ttl.seconds();
-            Ok(Done::saying(Mailed { to: to.masked().to_string(), good_for }))
+            Ok(Done::saying(Mailed {
+                to: to.masked().to_string(),
+                good_for,
+            }))
         }
-        Posted::NotSent => {
-            Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "not_mailed", guest.t.say("not-mailed")))
-        }
-        Posted::Waits => {
-            Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "mail_waits", guest.t.say("mail-waits")))
-        }
+        Posted::NotSent => Err(Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_mailed",
+            guest.t.say("not-mailed"),
+        )),
+        Posted::Waits => Err(Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "mail_waits",
+            guest.t.say("mail-waits"),
+        )),
         Posted::Refused(refusal) => {
             let text = guest.t.mail_refusal(refusal);
             let (refused, wait) = match refusal {
                 MailRefusal::Code(why) => return Err(at_sign_in(Refused::answer(guest.t, why))),
-                MailRefusal::Cooldown { wait } => {
-                    (Refused::new(StatusCode::TOO_MANY_REQUESTS, "mail_cooldown", text), Some(wait))
-                }
+                MailRefusal::Cooldown { wait } => (
+                    Refused::new(StatusCode::TOO_MANY_REQUESTS, "mail_cooldown", text),
+                    Some(wait),
+                ),
                 MailRefusal::NotConfigured | MailRefusal::NoAddress => {
                     (Refused::new(StatusCode::CONFLICT, "no_mail", text), None)
                 }
             };
-            Err(Refused { retry_after: wait, ..refused })
+            Err(Refused {
+                retry_after: wait,
+                ..refused
+            })
         }
     }
 }
@@ -298,11 +330,17 @@ async fn sign_out(call: &Call<'_>, given: SignOut) -> Result<Done<()>, Refused> 
         false => {
             if let SignedOut::Left(left, error) = guest.end_sessions().await {
                 let refused = Refused::not_judged(guest.t, &error);
-                return Err(Refused { text: guest.left(&left), ..refused });
+                return Err(Refused {
+                    text: guest.left(&left),
+                    ..refused
+                });
             }
         }
     }
-    Ok(Done { reply: guest.without_cookies(reply::bare(StatusCode::OK)), answer: () })
+    Ok(Done {
+        reply: guest.without_cookies(reply::bare(StatusCode::OK)),
+        answer: (),
+    })
 }
 
 /// Where a first factor that has passed leads.
@@ -328,17 +366,27 @@ fn go_on(
         AfterPassword::Refused(refusal) => Err(at_sign_in(Refused::answer(guest.t, refusal))),
         AfterPassword::OtherSpelling(other) => {
             guest.log_spelling(&other);
-            Err(Refused::new(StatusCode::FORBIDDEN, "name_taken", guest.t.say("other-spelling")))
+            Err(Refused::new(
+                StatusCode::FORBIDDEN,
+                "name_taken",
+                guest.t.say("other-spelling"),
+            ))
         }
     }
 }
 
 /// A first setup begins.
-pub(super) fn setup_required(guest: &Guest<'_>, token: &EnrollmentToken) -> Result<Done<Next>, Refused> {
+pub(super) fn setup_required(
+    guest: &Guest<'_>,
+    token: &EnrollmentToken,
+) -> Result<Done<Next>, Refused> {
     let reply = guest.with_ticket(reply::bare(StatusCode::OK), token);
     let reply = reply.map_err(|error| guest.not_signed_in(&error))?;
     let one_time_code = token.payload().may == MayEnroll::WithOneTimeCode;
-    Ok(Done { reply, answer: Next::SetupRequired { one_time_code } })
+    Ok(Done {
+        reply,
+        answer: Next::SetupRequired { one_time_code },
+    })
 }
 
 /// The session has begun.
@@ -346,7 +394,14 @@ pub(super) fn signed_in(guest: &Guest<'_>, opened: &Opened, back_to: &str) -> Do
     let page = (!back_to.is_empty()).then(|| back_to.to_owned());
     let (user, notices) = (opened.session.name.to_string(), guest.told(opened));
     let reply = guest.with_sign_in(reply::bare(StatusCode::OK), opened);
-    Done { reply, answer: Next::SignedIn { user, notices, page } }
+    Done {
+        reply,
+        answer: Next::SignedIn {
+            user,
+            notices,
+            page,
+        },
+    }
 }
 
 fn code_required(methods: &Methods, digits: u32) -> Next {
@@ -356,21 +411,32 @@ fn code_required(methods: &Methods, digits: u32) -> Next {
         Methods::Mail(to) => (vec![CodeMethod::Mail], Some(to.clone())),
     };
     let preferred = methods.first().copied().unwrap_or(CodeMethod::App);
-    Next::CodeRequired { methods, preferred, digits, mail_to }
+    Next::CodeRequired {
+        methods,
+        preferred,
+        digits,
+        mail_to,
+    }
 }
 
 fn ticket(guest: &Guest<'_>) -> Result<LoginToken, Refused> {
-    guest.ticket().ok_or_else(|| Refused::answer(guest.t, Refusal::Expired))
+    guest
+        .ticket()
+        .ok_or_else(|| Refused::answer(guest.t, Refusal::Expired))
 }
 
 fn wanted<'a>(guest: &Guest<'_>, page: Option<&'a str>) -> &'a str {
-    page.and_then(|page| guest.site.back_to(page)).unwrap_or_default()
+    page.and_then(|page| guest.site.back_to(page))
+        .unwrap_or_default()
 }
 
 /// Nobody is there yet.
 pub(super) fn at_sign_in(refused: Refused) -> Refused {
     match refused.status {
-        StatusCode::FORBIDDEN => Refused { status: StatusCode::UNAUTHORIZED, ..refused },
+        StatusCode::FORBIDDEN => Refused {
+            status: StatusCode::UNAUTHORIZED,
+            ..refused
+        },
         _ => refused,
     }
 }

@@ -67,9 +67,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Ends every session of the account, this one too.",
             |call, Nothing| Box::pin(end_all(call.guest)),
         ),
-        Endpoint::does((Method::DELETE, "sessions/{id}"), SignedIn, "Ends one session.", |call, Nothing| {
-            Box::pin(end_one(call))
-        }),
+        Endpoint::does(
+            (Method::DELETE, "sessions/{id}"),
+            SignedIn,
+            "Ends one session.",
+            |call, Nothing| Box::pin(end_one(call)),
+        ),
         Endpoint::tells(
             (Method::GET, "browsers"),
             SignedIn,
@@ -93,47 +96,72 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn sessions(guest: &Guest<'_>) -> Result<Done<Sessions>, Refused> {
     let own = guest.signed_in()?;
-    let sessions = guest.sessions(&own).await?.into_iter().map(|one| SessionLine {
-        id: one.id.to_string(),
-        own: one.id == own.id,
-        browser: one.browser,
-        address: one.address,
-        created: one.created.0,
-        last_seen: one.last_seen.0,
-        expires: one.expires.0,
-    });
-    Ok(Done::saying(Sessions { sessions: sessions.collect() }))
+    let sessions = guest
+        .sessions(&own)
+        .await?
+        .into_iter()
+        .map(|one| SessionLine {
+            id: one.id.to_string(),
+            own: one.id == own.id,
+            browser: one.browser,
+            address: one.address,
+            created: one.created.0,
+            last_seen: one.last_seen.0,
+            expires: one.expires.0,
+        });
+    Ok(Done::saying(Sessions {
+        sessions: sessions.collect(),
+    }))
 }
 
 async fn end_all(guest: &Guest<'_>) -> Result<Done<Count>, Refused> {
     let ended = guest.revoke_sessions(&guest.signed_in()?, None).await?;
-    Ok(Done { reply: guest.without_cookies(reply::bare(StatusCode::OK)), answer: Count { ended } })
+    Ok(Done {
+        reply: guest.without_cookies(reply::bare(StatusCode::OK)),
+        answer: Count { ended },
+    })
 }
 
 async fn end_one(call: &Call<'_>) -> Result<Done<()>, Refused> {
-    let (guest, id) = (call.guest, SessionId::parse(call.argument()).ok_or_else(|| call.gone())?);
+    let (guest, id) = (
+        call.guest,
+        SessionId::parse(call.argument()).ok_or_else(|| call.gone())?,
+    );
     guest.revoke_sessions(&guest.signed_in()?, Some(id)).await?;
     Ok(Done::saying(()))
 }
 
 async fn browsers(guest: &Guest<'_>) -> Result<Done<Browsers>, Refused> {
-    let browsers = guest.browsers(&guest.signed_in()?).await?.into_iter().map(|one| BrowserLine {
-        number: one.number,
-        browser: one.name,
-        address: one.address,
-        created: one.created.0,
-        last_seen: one.last_seen.0,
-        expires: one.expires.0,
-    });
-    Ok(Done::saying(Browsers { browsers: browsers.collect() }))
+    let browsers = guest
+        .browsers(&guest.signed_in()?)
+        .await?
+        .into_iter()
+        .map(|one| BrowserLine {
+            number: one.number,
+            browser: one.name,
+            address: one.address,
+            created: one.created.0,
+            last_seen: one.last_seen.0,
+            expires: one.expires.0,
+        });
+    Ok(Done::saying(Browsers {
+        browsers: browsers.collect(),
+    }))
 }
 
 async fn forget_all(guest: &Guest<'_>) -> Result<Done<Count>, Refused> {
-    Ok(Done::saying(Count { ended: guest.revoke_browsers(&guest.signed_in()?, None).await? }))
+    Ok(Done::saying(Count {
+        ended: guest.revoke_browsers(&guest.signed_in()?, None).await?,
+    }))
 }
 
 async fn forget_one(call: &Call<'_>) -> Result<Done<()>, Refused> {
-    let (guest, number) = (call.guest, call.argument().parse().map_err(|_| call.gone())?);
-    guest.revoke_browsers(&guest.signed_in()?, Some(number)).await?;
+    let (guest, number) = (
+        call.guest,
+        call.argument().parse().map_err(|_| call.gone())?,
+    );
+    guest
+        .revoke_browsers(&guest.signed_in()?, Some(number))
+        .await?;
     Ok(Done::saying(()))
 }

@@ -92,7 +92,10 @@ pub(crate) fn into_cookies(site: &Site, page: &str, headers: &mut HeaderMap) {
         (names.step_up, of(headers, STEP_UP)),
         (names.browser, of(headers, BROWSER)),
     ];
-    if shown.iter().all(|(_, shown)| matches!(shown, Shown::Nothing)) {
+    if shown
+        .iter()
+        .all(|(_, shown)| matches!(shown, Shown::Nothing))
+    {
         return;
     }
     let mut line = Zeroizing::new(String::new());
@@ -120,15 +123,22 @@ enum Shown {
 
 /// The session.
 fn access(site: &Site, headers: &HeaderMap) -> Shown {
-    let lines: Vec<&[u8]> = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
-    let (bearer, other): (Vec<_>, Vec<_>) = lines.into_iter().map(bearer).partition(Option::is_some);
+    let lines: Vec<&[u8]> = headers
+        .get_all(AUTHORIZATION)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let (bearer, other): (Vec<_>, Vec<_>) =
+        lines.into_iter().map(bearer).partition(Option::is_some);
     match (&bearer[..], other.is_empty()) {
         ([], _) => Shown::Nothing,
         ([Some(token)], true) => {
             let (keys, now) = (site.watch.keys(), clock::now().ok());
             let token = std::str::from_utf8(token).ok().zip(now);
             let token = token.and_then(|(token, now)| AccessToken::read(token, &keys, now));
-            token.map_or(Shown::Unfit, |session| Shown::Token(Zeroizing::new(session.to_cookie(&keys))))
+            token.map_or(Shown::Unfit, |session| {
+                Shown::Token(Zeroizing::new(session.to_cookie(&keys)))
+            })
         }
         _ => Shown::Unfit,
     }
@@ -137,7 +147,10 @@ fn access(site: &Site, headers: &HeaderMap) -> Shown {
 /// What is a cookie's value as it stands.
 fn of(headers: &HeaderMap, name: &str) -> Shown {
     let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    let is_token = |line: &&[u8]| line.iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
+    let is_token = |line: &&[u8]| {
+        line.iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
+    };
     match (lines.next(), lines.next()) {
         (None, _) => Shown::Nothing,
         (Some(line), None) if is_token(&line) => {
@@ -155,7 +168,9 @@ impl Tokens {
         }
         let (names, mut found) = (guest.site.jar.names, None);
         for line in reply.headers().get_all(SET_COOKIE) {
-            let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else { continue };
+            let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else {
+                continue;
+            };
             // one that is taken back
             if cookie.value().is_empty() {
                 continue;
@@ -179,7 +194,10 @@ impl Tokens {
         let session = shared::session::Session::from_cookie(cookie, &guest.site.watch.keys());
         let session = session.ok_or_else(|| Refused::signed_out(guest.t))?;
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
-        let (keys, now) = (guest.site.watch.keys(), clock::now().map_err(|error| failed(&error))?);
+        let (keys, now) = (
+            guest.site.watch.keys(),
+            clock::now().map_err(|error| failed(&error))?,
+        );
         let first = RefreshToken::first(&session, &keys, now).map_err(|error| failed(&error))?;
         self.renew(guest, &first)
     }
@@ -193,11 +211,19 @@ impl Tokens {
 
     fn renew(&mut self, guest: &Guest<'_>, newest: &RefreshToken) -> Result<(), Refused> {
         let failed = |error: &dyn std::error::Error| guest.not_run(&unavailable(error));
-        let (keys, now) = (guest.site.watch.keys(), clock::now().map_err(|error| failed(&error))?);
-        let session = newest.session(&keys).ok_or_else(|| Refused::signed_out(guest.t))?;
+        let (keys, now) = (
+            guest.site.watch.keys(),
+            clock::now().map_err(|error| failed(&error))?,
+        );
+        let session = newest
+            .session(&keys)
+            .ok_or_else(|| Refused::signed_out(guest.t))?;
         let end = session.issued.plus(guest.site.gate().session.seconds());
-        let access = AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
-        let texts = access.seal(&keys).and_then(|text| Ok((text, newest.seal(&keys)?)));
+        let access =
+            AccessToken::begun(&session, &keys, end, now).map_err(|error| failed(&error))?;
+        let texts = access
+            .seal(&keys)
+            .and_then(|text| Ok((text, newest.seal(&keys)?)));
         let (access_text, refresh_text) = texts.map_err(|error| failed(&error))?;
         self.access_token = Some(access_text.as_str().to_owned().into());
         self.expires_in = Some(access.left(now));
@@ -209,7 +235,10 @@ impl Tokens {
 /// Says how to be somebody, where tokens are taken (RFC 6750, section 3).
 pub(super) fn with_challenge(guest: &Guest<'_>, mut reply: Reply) -> Reply {
     if reply.status() == StatusCode::UNAUTHORIZED && are_on(guest.site) {
-        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sign-in\""));
+        reply.headers_mut().insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"sign-in\""),
+        );
     }
     reply
 }
@@ -226,7 +255,14 @@ mod tests {
         assert!(matches!(of(&headers, SETUP), Shown::Token(value) if *value == "abc-_123"));
         headers.append(SETUP, HeaderValue::from_static("abc-_123"));
         assert!(matches!(of(&headers, SETUP), Shown::Unfit), "two");
-        for value in ["a; __Secure-postern=b", "a=b", "a b", "a,b", "a%3b", "\"a\""] {
+        for value in [
+            "a; __Secure-postern=b",
+            "a=b",
+            "a b",
+            "a,b",
+            "a%3b",
+            "\"a\"",
+        ] {
             headers.insert(SETUP, HeaderValue::from_static(value));
             assert!(matches!(of(&headers, SETUP), Shown::Unfit), "{value}");
         }

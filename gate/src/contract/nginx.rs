@@ -20,7 +20,12 @@ pub(super) fn asked(headers: &HeaderMap) -> Result<Asked<'_>, Broken> {
     if !is_method(method) {
         return Err(Broken::Client(METHOD, address));
     }
-    Ok(Asked { method, authority, target, address })
+    Ok(Asked {
+        method,
+        authority,
+        target,
+        address,
+    })
 }
 
 pub(super) fn address(headers: &HeaderMap) -> Result<Address, Broken> {
@@ -42,7 +47,10 @@ mod tests {
     fn the_sample_is_read() {
         let headers = headers(&GOOD);
         let asked = asked(&headers).unwrap();
-        assert_eq!((asked.host().as_str(), asked.target), ("app.example.com", "/a%2fb?q=1"));
+        assert_eq!(
+            (asked.host().as_str(), asked.target),
+            ("app.example.com", "/a%2fb?q=1")
+        );
         assert_eq!(asked.url(), GOOD[0].1);
     }
 
@@ -51,8 +59,10 @@ mod tests {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
             assert_eq!(asked(&headers(&without)), Err(Broken::Proxy(name)));
-            let doubled: Vec<_> =
-                GOOD.into_iter().chain(GOOD.into_iter().filter(|(n, _)| *n == name)).collect();
+            let doubled: Vec<_> = GOOD
+                .into_iter()
+                .chain(GOOD.into_iter().filter(|(n, _)| *n == name))
+                .collect();
             assert_eq!(asked(&headers(&doubled)), Err(Broken::Proxy(name)));
             let empty: Vec<_> = without.iter().copied().chain([(name, "")]).collect();
             assert_eq!(asked(&headers(&empty)), Err(Broken::Proxy(name)));
@@ -78,20 +88,41 @@ mod tests {
         ] {
             let mut pairs = GOOD;
             pairs[0].1 = odd;
-            assert_eq!(asked(&headers(&pairs)), Err(Broken::Client(URL, client)), "{odd}");
+            assert_eq!(
+                asked(&headers(&pairs)),
+                Err(Broken::Client(URL, client)),
+                "{odd}"
+            );
         }
-        for odd in ["A B", "%zz", "G\u{e4}T", "A/B", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        for odd in [
+            "A B",
+            "%zz",
+            "G\u{e4}T",
+            "A/B",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
             let mut pairs = GOOD;
             pairs[1].1 = odd;
-            assert_eq!(asked(&headers(&pairs)), Err(Broken::Client(METHOD, client)), "{odd}");
+            assert_eq!(
+                asked(&headers(&pairs)),
+                Err(Broken::Client(METHOD, client)),
+                "{odd}"
+            );
         }
     }
 
     /// A host with an underscore was refused, and so was such a method, with a line that blamed the proxy.
     #[test]
     fn every_method_and_every_host_of_dns_is_taken() {
-        for (url, method) in [("https://my_app.example.com/", "BASELINE-CONTROL"), (GOOD[0].1, "FOO_BAR")] {
-            let headers = headers(&[("x-original-url", url), ("x-original-method", method), GOOD[2]]);
+        for (url, method) in [
+            ("https://my_app.example.com/", "BASELINE-CONTROL"),
+            (GOOD[0].1, "FOO_BAR"),
+        ] {
+            let headers = headers(&[
+                ("x-original-url", url),
+                ("x-original-method", method),
+                GOOD[2],
+            ]);
             assert_eq!(asked(&headers).map(|asked| asked.method), Ok(method));
         }
     }

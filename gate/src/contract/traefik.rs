@@ -9,7 +9,10 @@ const PROTO: &str = "x-forwarded-proto";
 const HOST: &str = "x-forwarded-host";
 const URI: &str = "x-forwarded-uri";
 
-pub(super) fn asked(headers: &HeaderMap, is_trusted: impl Fn(Address) -> bool) -> Result<Asked<'_>, Broken> {
+pub(super) fn asked(
+    headers: &HeaderMap,
+    is_trusted: impl Fn(Address) -> bool,
+) -> Result<Asked<'_>, Broken> {
     let address = address(headers, is_trusted)?;
     // wss is what Traefik says of a websocket over TLS
     if !matches!(own(headers, PROTO)?, "https" | "wss") {
@@ -18,18 +21,28 @@ pub(super) fn asked(headers: &HeaderMap, is_trusted: impl Fn(Address) -> bool) -
     let method = clients(headers, METHOD, address)?;
     let authority = clients(headers, HOST, address)?;
     let target = clients(headers, URI, address)?;
-    for (is_sound, name) in
-        [(is_method(method), METHOD), (is_authority(authority), HOST), (is_target(target), URI)]
-    {
+    for (is_sound, name) in [
+        (is_method(method), METHOD),
+        (is_authority(authority), HOST),
+        (is_target(target), URI),
+    ] {
         if !is_sound {
             return Err(Broken::Client(name, address));
         }
     }
-    Ok(Asked { method, authority, target, address })
+    Ok(Asked {
+        method,
+        authority,
+        target,
+        address,
+    })
 }
 
 /// The rightmost entry that is not a trusted proxy.
-pub(super) fn address(headers: &HeaderMap, is_trusted: impl Fn(Address) -> bool) -> Result<Address, Broken> {
+pub(super) fn address(
+    headers: &HeaderMap,
+    is_trusted: impl Fn(Address) -> bool,
+) -> Result<Address, Broken> {
     const NAME: &str = "x-forwarded-for";
     let mut found = None;
     for entry in own(headers, NAME)?.rsplit(',') {
@@ -58,25 +71,43 @@ mod tests {
     #[test]
     fn the_sample_is_read() {
         let headers = headers(&GOOD);
-        assert_eq!(asked(&headers, |_| false).unwrap().url(), "https://app.example.com/?q=1");
+        assert_eq!(
+            asked(&headers, |_| false).unwrap().url(),
+            "https://app.example.com/?q=1"
+        );
     }
 
     #[test]
     fn the_rightmost_stranger_is_the_client() {
         let proxy = Address::parse("10.0.0.1").unwrap();
         let of = |list: &str| address(&headers(&[("x-forwarded-for", list)]), |a| a == proxy);
-        assert_eq!(of("198.51.100.9, 192.0.2.7, 10.0.0.1"), Ok(Address::parse("192.0.2.7").unwrap()));
-        assert_eq!(of("192.0.2.7, unknown"), Err(Broken::Proxy("x-forwarded-for")));
+        assert_eq!(
+            of("198.51.100.9, 192.0.2.7, 10.0.0.1"),
+            Ok(Address::parse("192.0.2.7").unwrap())
+        );
+        assert_eq!(
+            of("192.0.2.7, unknown"),
+            Err(Broken::Proxy("x-forwarded-for"))
+        );
     }
 
     /// What a client sent was blamed on the proxy, without the client's address.
     #[test]
     fn what_a_client_chose_is_not_blamed_on_the_proxy() {
         let client = Address::parse("192.0.2.7").unwrap();
-        for (at, name, odd) in [(0, METHOD, "A B"), (2, HOST, "u@h"), (3, URI, "*"), (3, URI, "/\u{fc}")] {
+        for (at, name, odd) in [
+            (0, METHOD, "A B"),
+            (2, HOST, "u@h"),
+            (3, URI, "*"),
+            (3, URI, "/\u{fc}"),
+        ] {
             let mut pairs = GOOD;
             pairs[at].1 = odd;
-            assert_eq!(asked(&headers(&pairs), |_| false), Err(Broken::Client(name, client)), "{odd}");
+            assert_eq!(
+                asked(&headers(&pairs), |_| false),
+                Err(Broken::Client(name, client)),
+                "{odd}"
+            );
         }
     }
 
@@ -84,10 +115,16 @@ mod tests {
     fn missing_doubled_and_plain_http_are_named() {
         for (name, _) in GOOD {
             let without: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
-            assert_eq!(asked(&headers(&without), |_| false), Err(Broken::Proxy(name)));
+            assert_eq!(
+                asked(&headers(&without), |_| false),
+                Err(Broken::Proxy(name))
+            );
         }
         let mut http = GOOD;
         http[1].1 = "http";
-        assert_eq!(asked(&headers(&http), |_| false), Err(Broken::Proxy("x-forwarded-proto")));
+        assert_eq!(
+            asked(&headers(&http), |_| false),
+            Err(Broken::Proxy("x-forwarded-proto"))
+        );
     }
 }

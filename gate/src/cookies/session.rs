@@ -28,8 +28,12 @@ pub(crate) enum Unclear {
 impl Unclear {
     /// Writes a line about it, with the client's address.
     pub(crate) fn log(&self, address: Address) {
-        let line = log::event("refused").with("cause", self.cause()).with("address", address);
-        line.with("service", SERVICE).quoted("user", "-").because(self.text());
+        let line = log::event("refused")
+            .with("cause", self.cause())
+            .with("address", address);
+        line.with("service", SERVICE)
+            .quoted("user", "-")
+            .because(self.text());
     }
 
     /// The word for it in logs.
@@ -47,11 +51,17 @@ impl Unclear {
                            registrable domain, see postern-gate(8)";
         match self {
             Unclear::Disagree(one, other) => {
-                format!("the request shows valid sessions of {one} and {other} that are not the same; {WHY}")
+                format!(
+                    "the request shows valid sessions of {one} and {other} that are not the same; {WHY}"
+                )
             }
-            Unclear::Tokens => format!("the request shows two valid tokens that are not the same; {WHY}"),
+            Unclear::Tokens => {
+                format!("the request shows two valid tokens that are not the same; {WHY}")
+            }
             Unclear::TooMany => {
-                format!("the request shows more than {MOST} cookies under the session's name; {WHY}")
+                format!(
+                    "the request shows more than {MOST} cookies under the session's name; {WHY}"
+                )
             }
             Unclear::TooLong => format!("the request shows more cookies than are looked at; {WHY}"),
         }
@@ -71,19 +81,39 @@ impl<'a> Shown<'a> {
     /// Reads the first of a line, at most `most` values.
     pub(crate) fn read(line: &'a [u8], name: &'a str, keys: &TokenKeys, most: usize) -> Shown<'a> {
         let scanned = scan(line, name);
-        let likely = || scanned.values.iter().copied().filter(|value| value.len() >= SHORTEST);
-        let signed =
-            likely().take(most).filter_map(|value| Some((value, Session::from_cookie(value, keys)?)));
-        Shown { signed: signed.collect(), overflows: likely().nth(most).is_some(), scanned }
+        let likely = || {
+            scanned
+                .values
+                .iter()
+                .copied()
+                .filter(|value| value.len() >= SHORTEST)
+        };
+        let signed = likely()
+            .take(most)
+            .filter_map(|value| Some((value, Session::from_cookie(value, keys)?)));
+        Shown {
+            signed: signed.collect(),
+            overflows: likely().nth(most).is_some(),
+            scanned,
+        }
     }
 
     /// The session that counts, of those that are good here and now.
-    pub(crate) fn session(&self, is_good: impl Fn(&Session) -> bool) -> Result<Option<&Session>, Unclear> {
+    pub(crate) fn session(
+        &self,
+        is_good: impl Fn(&Session) -> bool,
+    ) -> Result<Option<&Session>, Unclear> {
         if self.overflows {
             return Err(Unclear::TooMany);
         }
-        let mut good = self.signed.iter().map(|(_, session)| session).filter(|session| is_good(session));
-        let Some(first) = good.next() else { return Ok(None) };
+        let mut good = self
+            .signed
+            .iter()
+            .map(|(_, session)| session)
+            .filter(|session| is_good(session));
+        let Some(first) = good.next() else {
+            return Ok(None);
+        };
         match good.find(|other| other.id != first.id) {
             Some(other) => Err(Unclear::Disagree(first.name.clone(), other.name.clone())),
             None => Ok(Some(first)),
@@ -92,7 +122,8 @@ impl<'a> Shown<'a> {
 
     /// The cookies that are not ours, as they came.
     pub(crate) fn others(&self) -> std::borrow::Cow<'a, [u8]> {
-        self.scanned.others(|value| self.signed.iter().any(|(valid, _)| *valid == value))
+        self.scanned
+            .others(|value| self.signed.iter().any(|(valid, _)| *valid == value))
     }
 }
 
@@ -109,7 +140,9 @@ mod tests {
 
     fn keys() -> TokenKeys {
         let (masters, _) = MasterKeys::generate().unwrap();
-        Vault::open(&masters, &Vault::create(&masters).unwrap()).unwrap().token_keys()
+        Vault::open(&masters, &Vault::create(&masters).unwrap())
+            .unwrap()
+            .token_keys()
     }
 
     fn session(name: &str) -> Session {
@@ -118,7 +151,10 @@ mod tests {
             account: 1,
             generation: 0,
             revision: 0,
-            passed: Passed { first: PassedFirst::Password, second: PassedSecond::Code },
+            passed: Passed {
+                first: PassedFirst::Password,
+                second: PassedSecond::Code,
+            },
             issued: Timestamp(1_000_000),
             expires: Timestamp(1_000_000 + 12 * 3600),
             name: name.parse().unwrap(),
@@ -130,7 +166,11 @@ mod tests {
     }
 
     fn line(values: &[&str]) -> Vec<u8> {
-        values.iter().map(|value| format!("{NAME}={value}; ")).collect::<String>().into_bytes()
+        values
+            .iter()
+            .map(|value| format!("{NAME}={value}; "))
+            .collect::<String>()
+            .into_bytes()
     }
 
     /// A stale cookie beside a good one was a bare 401 until it expired; a sibling host could plant two hundred.
@@ -140,14 +180,26 @@ mod tests {
         let alice = session("alice");
         let (good, forged) = (alice.to_cookie(&keys), alice.to_cookie(&self::keys()));
         let planted: Vec<String> = (0..200).map(|n| format!("planted-planted-{n}")).collect();
-        let planted: Vec<&str> = planted.iter().map(String::as_str).chain([good.as_str()]).collect();
-        for values in [&[&good[..]][..], &[&forged, &good], &[&good, "stale", &good], &planted] {
+        let planted: Vec<&str> = planted
+            .iter()
+            .map(String::as_str)
+            .chain([good.as_str()])
+            .collect();
+        for values in [
+            &[&good[..]][..],
+            &[&forged, &good],
+            &[&good, "stale", &good],
+            &planted,
+        ] {
             let line = line(values);
             let shown = Shown::read(&line, NAME, &keys, MOST);
             assert_eq!(shown.session(|_| true), Ok(Some(&alice)), "{values:?}");
         }
         let line = line(&[&forged]);
-        assert_eq!(Shown::read(&line, NAME, &keys, MOST).session(|_| true), Ok(None));
+        assert_eq!(
+            Shown::read(&line, NAME, &keys, MOST).session(|_| true),
+            Ok(None)
+        );
     }
 
     #[test]
@@ -158,23 +210,39 @@ mod tests {
         let shown = Shown::read(&both, NAME, &keys, MOST);
         let disagree = Unclear::Disagree(alice.name.clone(), bob.name.clone());
         assert_eq!(shown.session(|_| true), Err(disagree));
-        assert_eq!(shown.session(|session| session.id != alice.id), Ok(Some(&bob)));
+        assert_eq!(
+            shown.session(|session| session.id != alice.id),
+            Ok(Some(&bob))
+        );
         assert_eq!(shown.session(|_| false), Ok(None));
         // also of one person: they are not the same sign-in
         let line = line(&[&alice.to_cookie(&keys), &again.to_cookie(&keys)]);
-        assert!(Shown::read(&line, NAME, &keys, MOST).session(|_| true).is_err());
+        assert!(
+            Shown::read(&line, NAME, &keys, MOST)
+                .session(|_| true)
+                .is_err()
+        );
     }
 
     #[test]
     fn what_is_verified_is_bounded_and_too_much_of_it_is_unclear() {
         let (keys, others) = (keys(), keys());
-        let forged: Vec<String> = (0..=MOST).map(|_| session("mallory").to_cookie(&others)).collect();
+        let forged: Vec<String> = (0..=MOST)
+            .map(|_| session("mallory").to_cookie(&others))
+            .collect();
         let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
         let good = session("alice").to_cookie(&keys);
         let most = line(&[&forged[..MOST - 1], &[&good]].concat());
-        assert!(Shown::read(&most, NAME, &keys, MOST).session(|_| true).is_ok_and(|found| found.is_some()));
+        assert!(
+            Shown::read(&most, NAME, &keys, MOST)
+                .session(|_| true)
+                .is_ok_and(|found| found.is_some())
+        );
         let more = line(&[&forged[..MOST], &[&good]].concat());
-        assert_eq!(Shown::read(&more, NAME, &keys, MOST).session(|_| true), Err(Unclear::TooMany));
+        assert_eq!(
+            Shown::read(&more, NAME, &keys, MOST).session(|_| true),
+            Err(Unclear::TooMany)
+        );
         // a sign-out ends it all the same
         assert_eq!(Shown::read(&more, NAME, &keys, usize::MAX).signed.len(), 1);
     }
@@ -189,6 +257,9 @@ mod tests {
         assert_eq!(shown.session(|_| true), Ok(Some(&alice)));
         assert_eq!(&*shown.others(), b"a=1");
         let forged = format!("a=1, {NAME}={}", alice.to_cookie(&self::keys()));
-        assert_eq!(&*Shown::read(forged.as_bytes(), NAME, &keys, MOST).others(), forged.as_bytes());
+        assert_eq!(
+            &*Shown::read(forged.as_bytes(), NAME, &keys, MOST).others(),
+            forged.as_bytes()
+        );
     }
 }

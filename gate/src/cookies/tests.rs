@@ -25,13 +25,21 @@ fn ours_are_taken_out_and_others_stay() {
         ("__Secure-postern", vec![], ""),
         (" \t__Secure-postern=\t G ", vec![GOOD], ""),
         ("a=1; __Secure-postern \t=G", vec![], "a=1"),
-        ("__Host-postern-browser=y;__Secure-postern=G;", vec![GOOD], ""),
+        (
+            "__Host-postern-browser=y;__Secure-postern=G;",
+            vec![GOOD],
+            "",
+        ),
         ("__Host-postern-browser=G; a=1", vec![], "a=1"),
         ("a=1;b=2", vec![], "a=1;b=2"),
         (" a=1;; b=2; ", vec![], " a=1;; b=2; "),
         (" a=1;; __Secure-postern=G", vec![GOOD], " a=1;"),
         ("", vec![], ""),
-        ("postern_theme=dark; c=\"q=1\"", vec![], "postern_theme=dark; c=\"q=1\""),
+        (
+            "postern_theme=dark; c=\"q=1\"",
+            vec![],
+            "postern_theme=dark; c=\"q=1\"",
+        ),
         // no value of ours: too short, quoted, or with bytes that none has
         ("__Secure-postern=short; a=1", vec![], "a=1"),
         ("__Secure-postern=\"G\"; a=1", vec![], "a=1"),
@@ -42,7 +50,11 @@ fn ours_are_taken_out_and_others_stay() {
         ("postern=G", vec![], "postern=G"),
     ] {
         let line = line.replace('G', GOOD);
-        assert_eq!(scanned(line.as_bytes()), (values, others.replace('G', GOOD).into_bytes()), "{line}");
+        assert_eq!(
+            scanned(line.as_bytes()),
+            (values, others.replace('G', GOOD).into_bytes()),
+            "{line}"
+        );
     }
 }
 
@@ -51,7 +63,9 @@ fn ours_are_taken_out_and_others_stay() {
 fn each_distinct_value_under_our_name_is_found_once() {
     let line = format!("{NAME}={BAD}; a=1; {NAME}={GOOD}; {NAME}=x; {NAME}={GOOD}; {NAME}={BAD}");
     assert_eq!(scanned(line.as_bytes()), (vec![BAD, GOOD], b"a=1".to_vec()));
-    let planted: String = (0..200).map(|n| format!("{NAME}=planted-planted-{n}; ")).collect();
+    let planted: String = (0..200)
+        .map(|n| format!("{NAME}=planted-planted-{n}; "))
+        .collect();
     assert_eq!(scanned(planted.as_bytes()).0.len(), 200);
 }
 
@@ -72,8 +86,10 @@ fn foreign_cookies_go_on_byte_for_byte() {
     for foreign in foreign {
         assert_eq!(scanned(foreign).1, foreign, "{foreign:?}");
         let ours = format!("{NAME}={GOOD}");
-        let (before, after) =
-            ([ours.as_bytes(), b"; ", foreign].concat(), [foreign, b"; ", ours.as_bytes()].concat());
+        let (before, after) = (
+            [ours.as_bytes(), b"; ", foreign].concat(),
+            [foreign, b"; ", ours.as_bytes()].concat(),
+        );
         for line in [before, after] {
             let (values, others) = scanned(&line);
             assert!(values.contains(&GOOD), "{line:?}");
@@ -87,16 +103,40 @@ fn foreign_cookies_go_on_byte_for_byte() {
 fn a_comma_before_a_valid_value_of_ours_begins_a_cookie_and_one_after_it_ends_it() {
     for (line, values, others) in [
         ("a=1, __Secure-postern=G", vec![GOOD], "a=1"),
-        ("a=1,__Secure-postern=G, b=2; c=3", vec![GOOD], "a=1, b=2; c=3"),
-        ("a=1, __Secure-postern=B", vec![BAD], "a=1, __Secure-postern=B"),
-        ("a=1, __Secure-postern=B, __Secure-postern=G", vec![BAD, GOOD], "a=1, __Secure-postern=B"),
+        (
+            "a=1,__Secure-postern=G, b=2; c=3",
+            vec![GOOD],
+            "a=1, b=2; c=3",
+        ),
+        (
+            "a=1, __Secure-postern=B",
+            vec![BAD],
+            "a=1, __Secure-postern=B",
+        ),
+        (
+            "a=1, __Secure-postern=B, __Secure-postern=G",
+            vec![BAD, GOOD],
+            "a=1, __Secure-postern=B",
+        ),
         ("__Secure-postern=G, a=1", vec![GOOD], "a=1"),
-        ("__Secure-postern=B, __Secure-postern=G, a=1; b=2", vec![BAD, GOOD], "a=1; b=2"),
-        ("__Secure-postern=G, __Host-postern-browser=y", vec![GOOD], ""),
+        (
+            "__Secure-postern=B, __Secure-postern=G, a=1; b=2",
+            vec![BAD, GOOD],
+            "a=1; b=2",
+        ),
+        (
+            "__Secure-postern=G, __Host-postern-browser=y",
+            vec![GOOD],
+            "",
+        ),
     ] {
         let fill = |text: &str| text.replace('G', GOOD).replace('B', BAD);
         let line = fill(line);
-        assert_eq!(scanned(line.as_bytes()), (values, fill(others).into_bytes()), "{line}");
+        assert_eq!(
+            scanned(line.as_bytes()),
+            (values, fill(others).into_bytes()),
+            "{line}"
+        );
     }
 }
 
@@ -139,10 +179,27 @@ fn random_lines_lose_nothing_and_pass_nothing_of_ours_on() {
         }
         let (_, others) = scanned(&line);
         let again = scanned(&others);
-        assert!(!again.0.contains(&GOOD), "{:?} left {:?}", line.escape_ascii(), others.escape_ascii());
-        assert_eq!(again.1, others, "what goes on is foreign: {}", line.escape_ascii());
-        for cookie in line.split(|byte| *byte == b';').filter(|cookie| !contains(cookie, b"postern")) {
-            assert!(contains(&others, trimmed(cookie)), "{:?} lost {cookie:?}", line.escape_ascii());
+        assert!(
+            !again.0.contains(&GOOD),
+            "{:?} left {:?}",
+            line.escape_ascii(),
+            others.escape_ascii()
+        );
+        assert_eq!(
+            again.1,
+            others,
+            "what goes on is foreign: {}",
+            line.escape_ascii()
+        );
+        for cookie in line
+            .split(|byte| *byte == b';')
+            .filter(|cookie| !contains(cookie, b"postern"))
+        {
+            assert!(
+                contains(&others, trimmed(cookie)),
+                "{:?} lost {cookie:?}",
+                line.escape_ascii()
+            );
         }
     }
 }

@@ -23,7 +23,10 @@ fn texts(source: &str) -> BTreeMap<String, BTreeSet<String>> {
             texts.insert(current.clone(), BTreeSet::new());
         }
         for part in line.split('$').skip(1) {
-            let variable = part.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            let variable = part
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .next()
+                .unwrap_or_default();
             texts.get_mut(&current).unwrap().insert(variable.to_owned());
         }
     }
@@ -58,9 +61,15 @@ fn what_is_said_stands_in_the_catalogue_and_nothing_else_stands_there() {
                 continue;
             }
             let source = fs::read_to_string(&path).unwrap();
-            for opening in
-                ["say(\"", "say_of(\"", "say_with(\"", "Text(\"", "say(\n", "say_of(\n", "say_with(\n"]
-            {
+            for opening in [
+                "say(\"",
+                "say_of(\"",
+                "say_with(\"",
+                "Text(\"",
+                "say(\n",
+                "say_of(\n",
+                "say_with(\n",
+            ] {
                 for rest in source.split(opening).skip(1) {
                     let rest = rest.trim_start().trim_start_matches('"');
                     said.extend(rest.split('"').next().map(str::to_owned));
@@ -69,7 +78,9 @@ fn what_is_said_stands_in_the_catalogue_and_nothing_else_stands_there() {
         }
     }
     let catalogue: BTreeSet<String> =
-        texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1).into_keys().collect();
+        texts(CATALOGUE.iter().find(|(tag, _)| *tag == DEFAULT).unwrap().1)
+            .into_keys()
+            .collect();
     assert_eq!(said, catalogue);
 }
 
@@ -91,10 +102,16 @@ fn in_english_it_is_what_the_other_doors_say() {
     let plain = |text: String| text.replace('’', "'");
     for refusal in [
         Refusal::Wrong,
-        Refusal::Ahead { steps: 9, seconds: 270 },
+        Refusal::Ahead {
+            steps: 9,
+            seconds: 270,
+        },
         Refusal::Used { wait: 0 },
         Refusal::Used { wait: 12 },
-        Refusal::Behind { steps: 3, seconds: 90 },
+        Refusal::Behind {
+            steps: 3,
+            seconds: 90,
+        },
         Refusal::ClockSetBack { seconds: 60 },
         Refusal::Delayed { wait: 30 },
         Refusal::AddressDelayed { wait: 300 },
@@ -106,13 +123,21 @@ fn in_english_it_is_what_the_other_doors_say() {
     ] {
         assert_eq!(plain(ENGLISH.refusal(refusal)), words::refusal(refusal));
     }
-    for refused in
-        [MailRefusal::NoAddress, MailRefusal::Cooldown { wait: 9 }, MailRefusal::Code(Refusal::Locked)]
-    {
-        assert_eq!(plain(ENGLISH.mail_refusal(refused)), words::mail_refusal(refused));
+    for refused in [
+        MailRefusal::NoAddress,
+        MailRefusal::Cooldown { wait: 9 },
+        MailRefusal::Code(Refusal::Locked),
+    ] {
+        assert_eq!(
+            plain(ENGLISH.mail_refusal(refused)),
+            words::mail_refusal(refused)
+        );
     }
     for (count, from) in [(1, "-"), (3, "192.0.2.7")] {
-        let missed = Missed { count, last_from: from.to_owned() };
+        let missed = Missed {
+            count,
+            last_from: from.to_owned(),
+        };
         assert_eq!(plain(ENGLISH.missed(&missed)), words::missed(&missed));
     }
     for recovered in [
@@ -121,10 +146,20 @@ fn in_english_it_is_what_the_other_doors_say() {
         Recovered::CodesLeft(1),
         Recovered::CodesLeft(5),
     ] {
-        assert_eq!(plain(ENGLISH.recovered(recovered)), words::recovered(recovered));
+        assert_eq!(
+            plain(ENGLISH.recovered(recovered)),
+            words::recovered(recovered)
+        );
     }
-    for after in [AppPasswordsAfter::None, AppPasswordsAfter::Kept(2), AppPasswordsAfter::Revoked(7)] {
-        assert_eq!(ENGLISH.app_passwords(after).map(plain), words::app_passwords(after));
+    for after in [
+        AppPasswordsAfter::None,
+        AppPasswordsAfter::Kept(2),
+        AppPasswordsAfter::Revoked(7),
+    ] {
+        assert_eq!(
+            ENGLISH.app_passwords(after).map(plain),
+            words::app_passwords(after)
+        );
     }
     let address = "alice@example.com".parse().unwrap();
     assert_eq!(ENGLISH.mailed(&address, 900), words::mailed(&address, 900));
@@ -133,8 +168,14 @@ fn in_english_it_is_what_the_other_doors_say() {
 #[test]
 fn german_counts_as_german_does() {
     let german = &OTHERS[0];
-    assert_eq!(german.recovered(Recovered::CodesLeft(1)), "1 Wiederherstellungscode ist übrig");
-    assert_eq!(german.recovered(Recovered::CodesLeft(4)), "4 Wiederherstellungscodes sind übrig");
+    assert_eq!(
+        german.recovered(Recovered::CodesLeft(1)),
+        "1 Wiederherstellungscode ist übrig"
+    );
+    assert_eq!(
+        german.recovered(Recovered::CodesLeft(4)),
+        "4 Wiederherstellungscodes sind übrig"
+    );
     assert_eq!(
         german.refusal(Refusal::Used { wait: 7 }),
         "Dieser Code wurde schon benutzt; warten Sie 7 s auf den nächsten"

@@ -20,7 +20,9 @@ impl Language {
             Refusal::Behind { seconds, .. } => self.say_of("behind", "by", duration(seconds)),
             Refusal::ClockSetBack { .. } => self.say("clock-set-back"),
             Refusal::Delayed { wait } => self.say_of("delayed", "wait", duration(wait)),
-            Refusal::AddressDelayed { wait } => self.say_of("address-delayed", "wait", duration(wait)),
+            Refusal::AddressDelayed { wait } => {
+                self.say_of("address-delayed", "wait", duration(wait))
+            }
             Refusal::Locked => self.say("locked"),
             Refusal::Unfit => self.say("unfit"),
             Refusal::NotEnrolled => self.say("not-enrolled"),
@@ -48,7 +50,10 @@ impl Language {
 
     /// Where a code was mailed, and how long it is good, in seconds.
     pub(crate) fn mailed(&self, to: &EmailAddress, life: u64) -> String {
-        self.say_with("code-mailed", &[("to", to.masked().into()), ("life", duration(life).into())])
+        self.say_with(
+            "code-mailed",
+            &[("to", to.masked().into()), ("life", duration(life).into())],
+        )
     }
 
     /// What happened since the last sign-in.
@@ -79,7 +84,9 @@ impl Language {
         match after {
             AppPasswordsAfter::None => None,
             AppPasswordsAfter::Kept(kept) => Some(self.say_of("app-passwords-kept", "count", kept)),
-            AppPasswordsAfter::Revoked(gone) => Some(self.say_of("app-passwords-revoked", "count", gone)),
+            AppPasswordsAfter::Revoked(gone) => {
+                Some(self.say_of("app-passwords-revoked", "count", gone))
+            }
         }
     }
 }

@@ -22,7 +22,11 @@ pub(super) enum Lost {
     /// So many lines did not fit.
     Dropped(u64),
     /// So many more of a kind came in so many seconds.
-    LeftOut { kind: &'static str, lines: u64, seconds: u64 },
+    LeftOut {
+        kind: &'static str,
+        lines: u64,
+        seconds: u64,
+    },
 }
 
 pub(super) struct Queue {
@@ -61,14 +65,20 @@ impl Queue {
             dropped: 0,
             kinds: None,
         };
-        Queue { lines: Mutex::new(lines), changed: Condvar::new(), tell, count }
+        Queue {
+            lines: Mutex::new(lines),
+            changed: Condvar::new(),
+            tell,
+            count,
+        }
     }
 
     /// Starts the thread that writes to standard error. Until then each line is written by whoever says it.
     pub(super) fn begin(&'static self) {
         self.lines().has_writer = true;
-        let started =
-            std::thread::Builder::new().name("log".to_owned()).spawn(|| self.write_all(std::io::stderr()));
+        let started = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(|| self.write_all(std::io::stderr()));
         if started.is_err() {
             self.lines().has_writer = false;
         }
@@ -78,7 +88,12 @@ impl Queue {
     pub(super) fn push(&self, line: String, kind: Option<&'static str>) {
         let mut lines = self.lines();
         if kind.is_some_and(|kind| !lines.may_write(kind, Instant::now())) {
-            if lines.kinds.iter().flatten().any(|(of, counted)| Some(*of) == kind && counted.left_out == 1) {
+            if lines
+                .kinds
+                .iter()
+                .flatten()
+                .any(|(of, counted)| Some(*of) == kind && counted.left_out == 1)
+            {
                 // how many there were is due in a while
                 self.changed.notify_all();
             }
@@ -117,7 +132,10 @@ impl Queue {
                         .wait_timeout(lines, wait)
                         .map(|(lines, _)| lines)
                         .unwrap_or_else(|e| e.into_inner().0),
-                    None => self.changed.wait(lines).unwrap_or_else(PoisonError::into_inner),
+                    None => self
+                        .changed
+                        .wait(lines)
+                        .unwrap_or_else(PoisonError::into_inner),
                 };
             };
             let batch = std::mem::take(&mut lines.waiting);
@@ -142,7 +160,8 @@ impl Queue {
     /// Waits until all is written, but no longer than so.
     pub(super) fn flush(&self, within: Duration) {
         let lines = self.lines();
-        let is_busy = |lines: &mut Lines| lines.has_writer && (lines.is_writing || !lines.waiting.is_empty());
+        let is_busy =
+            |lines: &mut Lines| lines.has_writer && (lines.is_writing || !lines.waiting.is_empty());
         // whatever is left then is lost
         drop(self.changed.wait_timeout_while(lines, within, is_busy));
     }
@@ -157,7 +176,11 @@ impl Lines {
     /// Whether one more of a kind is written.
     fn may_write(&mut self, kind: &'static str, now: Instant) -> bool {
         let kinds = self.kinds.get_or_insert_default();
-        let kind = kinds.entry(kind).or_insert(Kind { began: now, written: 0, left_out: 0 });
+        let kind = kinds.entry(kind).or_insert(Kind {
+            began: now,
+            written: 0,
+            left_out: 0,
+        });
         if kind.left_out == 0 && now.duration_since(kind.began) >= WHILE {
             (kind.began, kind.written) = (now, 0);
         }
@@ -174,8 +197,16 @@ impl Lines {
         for (name, kind) in self.kinds.iter_mut().flatten() {
             if kind.left_out > 0 && now.duration_since(kind.began) >= WHILE {
                 let seconds = now.duration_since(kind.began).as_secs();
-                said.push(Lost::LeftOut { kind: name, lines: kind.left_out, seconds });
-                *kind = Kind { began: now, written: 0, left_out: 0 };
+                said.push(Lost::LeftOut {
+                    kind: name,
+                    lines: kind.left_out,
+                    seconds,
+                });
+                *kind = Kind {
+                    began: now,
+                    written: 0,
+                    left_out: 0,
+                };
             }
         }
         said
@@ -183,8 +214,14 @@ impl Lines {
 
     /// When something of that is due next.
     fn next_due(&self, now: Instant) -> Option<Duration> {
-        let counting = self.kinds.iter().flatten().filter(|(_, kind)| kind.left_out > 0);
-        counting.map(|(_, kind)| (kind.began + WHILE).saturating_duration_since(now)).min()
+        let counting = self
+            .kinds
+            .iter()
+            .flatten()
+            .filter(|(_, kind)| kind.left_out > 0);
+        counting
+            .map(|(_, kind)| (kind.began + WHILE).saturating_duration_since(now))
+            .min()
     }
 }
 
@@ -210,7 +247,11 @@ mod tests {
     fn queue() -> &'static Queue {
         let tell = |lost: &Lost| match lost {
             Lost::Dropped(lines) => format!("dropped={lines}"),
-            Lost::LeftOut { kind, lines, seconds } => format!("of={kind} left-out={lines} in {seconds}"),
+            Lost::LeftOut {
+                kind,
+                lines,
+                seconds,
+            } => format!("of={kind} left-out={lines} in {seconds}"),
         };
         let queue: &'static Queue = Box::leak(Box::new(Queue::new(tell, || ())));
         queue.lines().has_writer = true;
@@ -223,7 +264,10 @@ mod tests {
     impl Write for Pipe {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             let line = String::from_utf8_lossy(bytes).into_owned();
-            self.0.send(line).map(|()| bytes.len()).map_err(|_| ErrorKind::BrokenPipe.into())
+            self.0
+                .send(line)
+                .map(|()| bytes.len())
+                .map_err(|_| ErrorKind::BrokenPipe.into())
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
@@ -261,7 +305,9 @@ mod tests {
         for _ in 0..OF_KIND {
             assert_eq!(reader.recv().unwrap(), "kind\n");
         }
-        let said = reader.recv_timeout(WHILE * 3).expect("nobody has to say anything for that");
+        let said = reader
+            .recv_timeout(WHILE * 3)
+            .expect("nobody has to say anything for that");
         assert!(said.contains("left-out=5"), "{said}");
         queue.push("after\n".to_owned(), None);
         assert_eq!(reader.recv().unwrap(), "after\n");
@@ -273,12 +319,23 @@ mod tests {
     fn of_a_kind_that_strangers_cause_so_many_are_written_and_then_how_many_were_not() {
         let mut lines = queue().lines();
         let began = Instant::now();
-        let written = (0..1000).filter(|_| lines.may_write("contract", began)).count();
+        let written = (0..1000)
+            .filter(|_| lines.may_write("contract", began))
+            .count();
         assert_eq!(written as u64, OF_KIND);
         assert!(lines.may_write("another", began));
         assert!(lines.left_out(began).is_empty() && lines.next_due(began) == Some(WHILE));
         let said = lines.left_out(began + WHILE);
-        assert!(matches!(said[..], [Lost::LeftOut { kind: "contract", lines: 990, seconds: 1.. }]));
-        assert!(lines.may_write("contract", began + WHILE) && lines.next_due(began + WHILE).is_none());
+        assert!(matches!(
+            said[..],
+            [Lost::LeftOut {
+                kind: "contract",
+                lines: 990,
+                seconds: 1..
+            }]
+        ));
+        assert!(
+            lines.may_write("contract", began + WHILE) && lines.next_due(began + WHILE).is_none()
+        );
     }
 }

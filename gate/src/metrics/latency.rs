@@ -22,23 +22,42 @@ struct Buckets {
 
 impl Latency {
     pub(super) fn new(bounds: &'static [u64; 10]) -> Latency {
-        Latency(Arc::new(Buckets { bounds, counts: Default::default(), nanoseconds: AtomicU64::new(0) }))
+        Latency(Arc::new(Buckets {
+            bounds,
+            counts: Default::default(),
+            nanoseconds: AtomicU64::new(0),
+        }))
     }
 
     pub(super) fn observe(&self, took: Duration) {
-        let bucket = self.0.bounds.partition_point(|bound| Duration::from_micros(*bound) < took);
+        let bucket = self
+            .0
+            .bounds
+            .partition_point(|bound| Duration::from_micros(*bound) < took);
         self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
         // 500 years of work fit
-        self.0.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.nanoseconds.fetch_add(
+            u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
     }
 }
 
 impl EncodeMetric for Latency {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let counts = self.0.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let counts = self
+            .0
+            .counts
+            .each_ref()
+            .map(|count| count.load(Ordering::Relaxed));
         #[allow(clippy::cast_precision_loss)] // microseconds to seconds, for people
         let seconds = |micros: u64| micros as f64 / 1e6;
-        let bounds = self.0.bounds.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
+        let bounds = self
+            .0
+            .bounds
+            .iter()
+            .map(|bound| seconds(*bound))
+            .chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(counts).collect();
         let sum = Duration::from_nanos(self.0.nanoseconds.load(Ordering::Relaxed)).as_secs_f64();
         // counted from what is shown: another may have been observed since

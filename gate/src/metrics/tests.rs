@@ -13,7 +13,10 @@ const STANDING: Standing = Standing {
 /// The samples of a text in the format of OpenMetrics 1.0, which it must follow to the letter.
 #[track_caller]
 fn read(text: &str) -> BTreeMap<String, f64> {
-    let name = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b"_".contains(&b));
+    let name = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_lowercase() || b"_".contains(&b))
+    };
     let body = text.strip_suffix("# EOF\n").expect("its end");
     let (mut family, mut known, mut samples) = (String::new(), HashSet::new(), BTreeMap::new());
     for line in body.lines() {
@@ -23,10 +26,16 @@ fn read(text: &str) -> BTreeMap<String, f64> {
             assert!(name(of) && !what.is_empty(), "{line}");
             match kind {
                 "HELP" => {
-                    assert!(known.insert(of.to_owned()), "a family in two places: {line}");
+                    assert!(
+                        known.insert(of.to_owned()),
+                        "a family in two places: {line}"
+                    );
                     of.clone_into(&mut family);
                 }
-                "TYPE" => assert!(["counter", "gauge", "histogram", "info"].contains(&what), "{line}"),
+                "TYPE" => assert!(
+                    ["counter", "gauge", "histogram", "info"].contains(&what),
+                    "{line}"
+                ),
                 "UNIT" => assert!(of.ends_with(what), "{line}"),
                 _ => panic!("{line}"),
             }
@@ -36,12 +45,25 @@ fn read(text: &str) -> BTreeMap<String, f64> {
         let (sample, value) = line.rsplit_once(' ').expect(line);
         let (of, labels) = sample.split_once('{').unwrap_or((sample, "}"));
         assert!(name(of) && of.starts_with(&family), "{line} in {family}");
-        for label in labels.strip_suffix('}').expect(line).split(',').filter(|label| !label.is_empty()) {
+        for label in labels
+            .strip_suffix('}')
+            .expect(line)
+            .split(',')
+            .filter(|label| !label.is_empty())
+        {
             let (key, value) = label.split_once('=').expect(line);
-            let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).expect(line);
+            let value = value
+                .strip_prefix('"')
+                .and_then(|value| value.strip_suffix('"'))
+                .expect(line);
             assert!(name(key) && !value.contains(['"', '\\']), "{line}");
         }
-        assert!(samples.insert(sample.to_owned(), value.parse().expect(line)).is_none(), "twice: {line}");
+        assert!(
+            samples
+                .insert(sample.to_owned(), value.parse().expect(line))
+                .is_none(),
+            "twice: {line}"
+        );
     }
     samples
 }
@@ -63,12 +85,27 @@ fn the_text_is_open_metrics_and_counts_what_happened() {
     let text = metrics.text(&STANDING);
     let samples = read(&text);
     for (sample, value) in [
-        ("postern_gate_checks_total{contract=\"nginx\",answer=\"allow\"}", 4.0),
-        ("postern_gate_checks_total{contract=\"nginx\",answer=\"sign-in\"}", 0.0),
-        ("postern_gate_checks_total{contract=\"traefik\",answer=\"app-password-wrong\"}", 1.0),
+        (
+            "postern_gate_checks_total{contract=\"nginx\",answer=\"allow\"}",
+            4.0,
+        ),
+        (
+            "postern_gate_checks_total{contract=\"nginx\",answer=\"sign-in\"}",
+            0.0,
+        ),
+        (
+            "postern_gate_checks_total{contract=\"traefik\",answer=\"app-password-wrong\"}",
+            1.0,
+        ),
         ("postern_gate_strangers_total", 1.0),
-        ("postern_gate_sign_ins_total{result=\"refused\",cause=\"password-delayed\"}", 2.0),
-        ("postern_gate_sign_ins_total{result=\"accepted\",cause=\"code\"}", 1.0),
+        (
+            "postern_gate_sign_ins_total{result=\"refused\",cause=\"password-delayed\"}",
+            2.0,
+        ),
+        (
+            "postern_gate_sign_ins_total{result=\"accepted\",cause=\"code\"}",
+            1.0,
+        ),
         ("postern_gate_mails_total{result=\"failed\"}", 1.0),
         ("postern_gate_check_seconds_count", 5.0),
         ("postern_gate_check_seconds_bucket{le=\"0.00001\"}", 3.0),

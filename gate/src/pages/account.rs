@@ -133,7 +133,11 @@ pub(crate) struct SignIns<'a> {
 /// A timestamp for people, to the minute; UTC, and it says so.
 pub(super) fn moment(at: impl std::fmt::Display) -> String {
     let text = at.to_string();
-    format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default())
+    format!(
+        "{} {} UTC",
+        text.get(..10).unwrap_or_default(),
+        text.get(11..16).unwrap_or_default()
+    )
 }
 
 /// What a browser is called.

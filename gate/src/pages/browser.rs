@@ -27,15 +27,27 @@ const SYSTEMS: [(&str, &str); 7] = [
 /// "Firefox 128, Linux".
 pub(crate) fn name(agent: &str) -> String {
     let find = |known: &[(&str, &'static str)]| {
-        known.iter().find_map(|(word, name)| agent.split_once(word).map(|(_, rest)| (*name, rest.to_owned())))
+        known.iter().find_map(|(word, name)| {
+            agent
+                .split_once(word)
+                .map(|(_, rest)| (*name, rest.to_owned()))
+        })
     };
-    let Some((browser, rest)) = find(&BROWSERS).filter(|_| agent.starts_with("Mozilla/5.0 (")) else {
+    let Some((browser, rest)) = find(&BROWSERS).filter(|_| agent.starts_with("Mozilla/5.0 ("))
+    else {
         return agent.to_owned();
     };
-    let version: String = rest.chars().take_while(char::is_ascii_digit).take(4).collect();
+    let version: String = rest
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .take(4)
+        .collect();
     // Safari's own number stands elsewhere
-    let version =
-        if browser == "Safari" || version.is_empty() { String::new() } else { format!(" {version}") };
+    let version = if browser == "Safari" || version.is_empty() {
+        String::new()
+    } else {
+        format!(" {version}")
+    };
     let system = find(&SYSTEMS).map_or_else(String::new, |(system, _)| format!(", {system}"));
     format!("{browser}{version}{system}")
 }
@@ -47,7 +59,10 @@ mod tests {
     #[test]
     fn browsers_have_names_and_what_is_unknown_stays() {
         for (agent, shown) in [
-            ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Firefox 128, Linux"),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+                "Firefox 128, Linux",
+            ),
             (
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36 Edg/130.0.0.0",
                 "Edge 130, Windows",

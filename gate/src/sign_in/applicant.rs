@@ -31,9 +31,12 @@ impl Guest<'_> {
     ) -> Result<Result<Judge, Refusal>, NotJudged> {
         let stranger = self.site.workers.serving(Applicant::stranger(self.address));
         let (who, visit) = (name.clone(), Visit::of(self));
-        let looked = stranger.look_up(move |door| door.sign_in_scope(&visit.browser(), &who, visit.now()?));
+        let looked =
+            stranger.look_up(move |door| door.sign_in_scope(&visit.browser(), &who, visit.now()?));
         let applicant = match looked.await? {
-            SignInScope::AddressDelayed { wait } if matches!(recovery, Answer::Unfit | Answer::Digits(_)) => {
+            SignInScope::AddressDelayed { wait }
+                if matches!(recovery, Answer::Unfit | Answer::Digits(_)) =>
+            {
                 return Ok(Err(Refusal::AddressDelayed { wait }));
             }
             SignInScope::TrustedBrowser => Applicant::proven(Key::Browser(name.clone())),

@@ -33,7 +33,9 @@ impl Guest<'_> {
             return reply::see_other(back_to);
         }
         match self.site.gate().first_factor {
-            FirstFactor::Password | FirstFactor::Pam => self.sign_in(StatusCode::OK, back_to, "", None),
+            FirstFactor::Password | FirstFactor::Pam => {
+                self.sign_in(StatusCode::OK, back_to, "", None)
+            }
             FirstFactor::Header if self.session().is_some() && back_to.is_empty() => {
                 reply::see_other(&self.at(""))
             }
@@ -60,7 +62,8 @@ impl Guest<'_> {
             Ok(AfterPassword::Refused(refusal)) => match refusal {
                 Refusal::AddressDelayed { wait } => {
                     let text = self.t.refusal(refusal);
-                    let page = self.sign_in(StatusCode::TOO_MANY_REQUESTS, back_to, user, Some(&text));
+                    let page =
+                        self.sign_in(StatusCode::TOO_MANY_REQUESTS, back_to, user, Some(&text));
                     reply::with_retry_after(page, wait)
                 }
                 _ => self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&refused())),
@@ -91,7 +94,9 @@ impl Guest<'_> {
 
     /// The identity that the proxy brings: there is nothing to type before the code.
     async fn enter_identity(&self, back_to: &str) -> Reply {
-        let Some(name) = self.named() else { return self.nobody_is_named() };
+        let Some(name) = self.named() else {
+            return self.nobody_is_named();
+        };
         // another site may send the browser here, but its pages get nothing done by an image
         let mode = self.headers.get("sec-fetch-mode");
         if mode.is_some_and(|mode| mode.as_bytes() != b"navigate") {
@@ -129,7 +134,10 @@ impl Guest<'_> {
     ) -> Result<AfterPassword, NotJudged> {
         let (who, visit) = (name.clone(), Visit::of(self).to(self.site, back_to));
         // a trusted proxy has established who it is
-        let judge = self.site.workers.serving(Applicant::proven(Key::Account(name.clone())));
+        let judge = self
+            .site
+            .workers
+            .serving(Applicant::proven(Key::Account(name.clone())));
         let run = judge.run(move |door| door.enter_identity(&visit.browser(), &who, visit.now()?));
         let next = run.await?;
         if let AfterPassword::Refused(refusal) = &next {
@@ -149,7 +157,12 @@ impl Guest<'_> {
             }
             AfterPassword::Refused(refusal) => {
                 let text = self.t.refusal(refusal);
-                self.sign_in(StatusCode::UNAUTHORIZED, back_to, name.as_str(), Some(&text))
+                self.sign_in(
+                    StatusCode::UNAUTHORIZED,
+                    back_to,
+                    name.as_str(),
+                    Some(&text),
+                )
             }
             AfterPassword::OtherSpelling(other) => {
                 self.log_spelling(&other);
@@ -173,7 +186,13 @@ impl Guest<'_> {
         let visit = Visit::of(self).to(self.site, back_to);
         let (who, password) = (name.clone(), Password::typed(typed));
         let run = judge.run_hash(move |door| {
-            door.enter_password(&visit.browser(), &who, password.as_ref(), &recovery, visit.now()?)
+            door.enter_password(
+                &visit.browser(),
+                &who,
+                password.as_ref(),
+                &recovery,
+                visit.now()?,
+            )
         });
         run.await
     }
@@ -198,7 +217,9 @@ impl Guest<'_> {
         });
         let (tried, recovery) = match run.await? {
             (Ok(tried), recovery) => (tried, recovery),
-            (Err(refusal @ Refusal::AddressDelayed { .. }), _) => return Ok(AfterPassword::Refused(refusal)),
+            (Err(refusal @ Refusal::AddressDelayed { .. }), _) => {
+                return Ok(AfterPassword::Refused(refusal));
+            }
             (Err(refusal), _) => {
                 pace(came).await;
                 return Ok(AfterPassword::Refused(refusal));
@@ -216,7 +237,10 @@ impl Guest<'_> {
         if said == Said::Unasked {
             return Err(unasked.unwrap_or_else(|| {
                 let why = "postern-password did not ask PAM; its log says why".to_owned();
-                NotJudged::Failed { cause: "password-unasked", why }
+                NotJudged::Failed {
+                    cause: "password-unasked",
+                    why,
+                }
             }));
         }
         if let AfterPassword::Refused(_) = next {
@@ -233,14 +257,26 @@ impl Guest<'_> {
         typed: &str,
     ) -> Result<Result<Said, NotJudged>, NotJudged> {
         // no password can be so: it is as wrong as any
-        let Some(password) = Candidate::typed(typed.as_bytes()) else { return Ok(Ok(Said::Wrong)) };
-        let question =
-            Question { name: name.clone(), address: Some(self.address), class: applicant.class, password };
+        let Some(password) = Candidate::typed(typed.as_bytes()) else {
+            return Ok(Ok(Said::Wrong));
+        };
+        let question = Question {
+            name: name.clone(),
+            address: Some(self.address),
+            class: applicant.class,
+            password,
+        };
         match host_password::ask(applicant.key.clone(), &question).await {
             Ok(said) => Ok(Ok(said)),
             Err(Silent::Busy(busy)) => Ok(Err(NotJudged::Busy(busy))),
-            Err(Silent::Absent(why)) => Ok(Err(NotJudged::Failed { cause: "password-unasked", why })),
-            Err(Silent::Unanswered(why)) => Err(NotJudged::Failed { cause: "password-unanswered", why }),
+            Err(Silent::Absent(why)) => Ok(Err(NotJudged::Failed {
+                cause: "password-unasked",
+                why,
+            })),
+            Err(Silent::Unanswered(why)) => Err(NotJudged::Failed {
+                cause: "password-unanswered",
+                why,
+            }),
         }
     }
 
@@ -254,7 +290,10 @@ impl Guest<'_> {
     /// The cookie of a sign-in that waits for its code.
     pub(crate) fn with_login(&self, page: Reply, ticket: &LoginToken) -> Result<Reply, VaultError> {
         let (jar, value) = (&self.site.jar, ticket.seal(&self.site.watch.keys())?);
-        Ok(reply::with_cookie(page, &jar.own(jar.names.login, &value, Kind::Login.life())))
+        Ok(reply::with_cookie(
+            page,
+            &jar.own(jar.names.login, &value, Kind::Login.life()),
+        ))
     }
 
     fn nobody_is_named(&self) -> Reply {

@@ -40,23 +40,35 @@ impl Guest<'_> {
                 let page = |status| self.code(status, &ticket, Said::Alert(&text), false);
                 match refusal {
                     MailRefusal::Code(Refusal::Expired) => {
-                        let (back_to, user) = (&ticket.payload().back_to, ticket.account().as_str());
+                        let (back_to, user) =
+                            (&ticket.payload().back_to, ticket.account().as_str());
                         self.sign_in(StatusCode::UNAUTHORIZED, back_to, user, Some(&text))
                     }
-                    MailRefusal::Cooldown { wait } | MailRefusal::Code(Refusal::Delayed { wait }) => {
+                    MailRefusal::Cooldown { wait }
+                    | MailRefusal::Code(Refusal::Delayed { wait }) => {
                         reply::with_retry_after(page(StatusCode::TOO_MANY_REQUESTS), wait)
                     }
                     _ => page(StatusCode::FORBIDDEN),
                 }
             }
             Ok(Posted::Sent(to)) => {
-                let text = self.t.mailed(&to, self.site.config.email.code_ttl.seconds());
+                let text = self
+                    .t
+                    .mailed(&to, self.site.config.email.code_ttl.seconds());
                 self.code(StatusCode::OK, &ticket, Said::Status(&text), false)
             }
             Ok(not_sent @ (Posted::NotSent | Posted::Waits)) => {
-                let text =
-                    self.t.say(if matches!(not_sent, Posted::Waits) { "mail-waits" } else { "not-mailed" });
-                self.code(StatusCode::SERVICE_UNAVAILABLE, &ticket, Said::Alert(&text), false)
+                let text = self.t.say(if matches!(not_sent, Posted::Waits) {
+                    "mail-waits"
+                } else {
+                    "not-mailed"
+                });
+                self.code(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    &ticket,
+                    Said::Alert(&text),
+                    false,
+                )
             }
         }
     }
@@ -72,7 +84,8 @@ impl Guest<'_> {
                 browser: None,
                 service: SERVICE,
             };
-            door.mail_code(&visitor, Some(&token), visit.now()?).map_err(SignInError::Door)
+            door.mail_code(&visitor, Some(&token), visit.now()?)
+                .map_err(SignInError::Door)
         });
         let posted = match asked.await? {
             Asked::For(posted) => Arc::new(posted),
@@ -89,8 +102,12 @@ impl Guest<'_> {
         };
         METRICS.mailed(mailed);
         if let Err(why) = fate {
-            let line = log::event("not mailed").with("cause", mailed.name()).with("address", self.address);
-            line.with("service", SERVICE).quoted("user", ticket.account()).because(why);
+            let line = log::event("not mailed")
+                .with("cause", mailed.name())
+                .with("address", self.address);
+            line.with("service", SERVICE)
+                .quoted("user", ticket.account())
+                .because(why);
         }
         Ok(became)
     }

@@ -21,8 +21,14 @@ const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
 
 /// Files of a cgroup with which whoever may write them moves, freezes or kills what runs in it.
-const CONTROLS: [&[u8]; 6] =
-    [b"", b"/cgroup.procs", b"/cgroup.freeze", b"/cgroup.kill", b"/tasks", b"/freezer.state"];
+const CONTROLS: [&[u8]; 6] = [
+    b"",
+    b"/cgroup.procs",
+    b"/cgroup.freeze",
+    b"/cgroup.kill",
+    b"/tasks",
+    b"/freezer.state",
+];
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
@@ -62,7 +68,11 @@ fn each_cgroup(mut act: impl FnMut(&[u8], &[u8]) -> Result<(), Failure>) -> Resu
     if length == text.len() {
         return Err(unknown(Errno::E2BIG));
     }
-    for line in text.get(..length).unwrap_or_default().split(|byte| *byte == b'\n') {
+    for line in text
+        .get(..length)
+        .unwrap_or_default()
+        .split(|byte| *byte == b'\n')
+    {
         let mut fields = line.splitn(3, |byte| *byte == b':').skip(1);
         if let (Some(hierarchy), Some(path)) = (fields.next(), fields.next()) {
             act(hierarchy, path)?;
@@ -73,7 +83,9 @@ fn each_cgroup(mut act: impl FnMut(&[u8], &[u8]) -> Result<(), Failure>) -> Resu
 
 fn judge(hierarchy: &[u8], path: &[u8]) -> Owner {
     let tracked = hierarchy.is_empty() || hierarchy.starts_with(b"name=");
-    let mut components = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+    let mut components = path
+        .split(|byte| *byte == b'/')
+        .filter(|name| !name.is_empty());
     let by_path = match components.clone().next() {
         _ if !tracked => Owner::Root,
         _ if components.any(|name| name == b"user.slice") => Owner::User,
@@ -102,7 +114,9 @@ fn is_writable_by_users(mount: &Path, path: &[u8]) -> bool {
                 return true;
             }
             // what is not there, or not seen from this namespace, is nobody's
-            if let Ok((user, group, mode)) = file.as_c_str().map_or(Err(Errno::EINVAL), sys::owner_and_mode)
+            if let Ok((user, group, mode)) = file
+                .as_c_str()
+                .map_or(Err(Errno::EINVAL), sys::owner_and_mode)
                 && (user != 0 || mode & 0o002 != 0 || (group != 0 && mode & 0o020 != 0))
             {
                 return true;
@@ -115,7 +129,11 @@ fn is_writable_by_users(mount: &Path, path: &[u8]) -> bool {
 fn move_out(mount: &Path) -> Result<(), Errno> {
     let write = |way: &[u8]| {
         let mut file = *mount;
-        let file = file.push(way).then(|| file.as_c_str()).flatten().ok_or(Errno::ENAMETOOLONG)?;
+        let file = file
+            .push(way)
+            .then(|| file.as_c_str())
+            .flatten()
+            .ok_or(Errno::ENAMETOOLONG)?;
         // "0" is whoever writes
         sys::write_file(file, b"0")
     };
@@ -134,7 +152,11 @@ fn mount_of(hierarchy: &[u8]) -> Option<Path> {
     }
     let name = hierarchy.strip_prefix(b"name=").unwrap_or(hierarchy);
     let mut folder = Path::new(b"/");
-    if folder.push(name) { at(folder.bytes(), CGROUP_SUPER_MAGIC) } else { None }
+    if folder.push(name) {
+        at(folder.bytes(), CGROUP_SUPER_MAGIC)
+    } else {
+        None
+    }
 }
 
 /// A path without allocation. A cgroup's own is at most PATH_MAX long; whatever is longer is not looked at.
@@ -146,7 +168,10 @@ struct Path {
 
 impl Path {
     fn new(start: &[u8]) -> Path {
-        let mut path = Path { bytes: [0; 4224], length: 0 };
+        let mut path = Path {
+            bytes: [0; 4224],
+            length: 0,
+        };
         path.push(start);
         path
     }

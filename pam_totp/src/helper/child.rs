@@ -79,7 +79,11 @@ pub(super) const REPORT: usize = 6;
 
 impl Failure {
     pub(super) fn new(step: Step, errno: Errno) -> Failure {
-        Failure { step, errno, limit: 0 }
+        Failure {
+            step,
+            errno,
+            limit: 0,
+        }
     }
 
     fn to_report(self) -> [u8; REPORT] {
@@ -95,7 +99,9 @@ impl Failure {
 
     /// The name of the resource that [`Step::Limit`] is about.
     pub(super) fn limit_name(&self) -> &'static str {
-        LIMITS.get(usize::from(self.limit)).map_or("a limit", |limit| limit.name)
+        LIMITS
+            .get(usize::from(self.limit))
+            .map_or("a limit", |limit| limit.name)
     }
 }
 
@@ -114,7 +120,13 @@ struct Limit {
 }
 
 const fn limit(name: &'static str, resource: u32, soft: u64, hard: u64, least: u64) -> Limit {
-    Limit { name, resource: resource as libc::c_int, soft, hard, least }
+    Limit {
+        name,
+        resource: resource as libc::c_int,
+        soft,
+        hard,
+        least,
+    }
 }
 
 const NO_LIMIT: u64 = libc::RLIM64_INFINITY;
@@ -123,10 +135,28 @@ const MIB: u64 = 1 << 20;
 const LIMITS: [Limit; 14] = [
     limit("RLIMIT_AS", libc::RLIMIT_AS, NO_LIMIT, NO_LIMIT, 1024 * MIB),
     limit("RLIMIT_CPU", libc::RLIMIT_CPU, NO_LIMIT, NO_LIMIT, 60),
-    limit("RLIMIT_FSIZE", libc::RLIMIT_FSIZE, NO_LIMIT, NO_LIMIT, 1024 * 1024 * MIB),
+    limit(
+        "RLIMIT_FSIZE",
+        libc::RLIMIT_FSIZE,
+        NO_LIMIT,
+        NO_LIMIT,
+        1024 * 1024 * MIB,
+    ),
     limit("RLIMIT_NPROC", libc::RLIMIT_NPROC, NO_LIMIT, NO_LIMIT, 64),
-    limit("RLIMIT_DATA", libc::RLIMIT_DATA, NO_LIMIT, NO_LIMIT, 1024 * MIB),
-    limit("RLIMIT_STACK", libc::RLIMIT_STACK, 8 * MIB, NO_LIMIT, 8 * MIB),
+    limit(
+        "RLIMIT_DATA",
+        libc::RLIMIT_DATA,
+        NO_LIMIT,
+        NO_LIMIT,
+        1024 * MIB,
+    ),
+    limit(
+        "RLIMIT_STACK",
+        libc::RLIMIT_STACK,
+        8 * MIB,
+        NO_LIMIT,
+        8 * MIB,
+    ),
     limit("RLIMIT_NOFILE", libc::RLIMIT_NOFILE, 1024, 1024, 256),
     limit("RLIMIT_CORE", libc::RLIMIT_CORE, 0, 0, 0),
     // not needed, but nothing that a user chose is kept
@@ -152,7 +182,9 @@ fn detach_and_copy(launch: &Launch<'_>) -> Result<(), Failure> {
     // before anything is opened: the user may have left RLIMIT_NOFILE no room
     reset_limits()?;
     super::cgroup::leave_cgroups_of_users()?;
-    sys::run_in_copy(run_helper, launch).map_err(at(Step::Process)).map(drop)
+    sys::run_in_copy(run_helper, launch)
+        .map_err(at(Step::Process))
+        .map(drop)
 }
 
 /// The second copy.
@@ -166,8 +198,14 @@ fn run_helper(launch: &Launch<'_>) -> ! {
             if sys::send_with(report, &ready, sys::own_pidfd()).is_err() {
                 sys::exit();
             }
-            let environment = [c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(), std::ptr::null()];
-            Failure::new(Step::Program, sys::run_program(launch.program, &launch.arguments, &environment))
+            let environment = [
+                c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(),
+                std::ptr::null(),
+            ];
+            Failure::new(
+                Step::Program,
+                sys::run_program(launch.program, &launch.arguments, &environment),
+            )
         }
     };
     let _ = sys::send_with(report, &failure.to_report(), None);
@@ -184,7 +222,11 @@ fn prepare(launch: &Launch<'_>, report: &mut RawFd) -> Result<(), Failure> {
 
 fn reset_limits() -> Result<(), Failure> {
     for (number, limit) in (0..).zip(&LIMITS) {
-        reset_limit(limit).map_err(|errno| Failure { step: Step::Limit, errno, limit: number })?;
+        reset_limit(limit).map_err(|errno| Failure {
+            step: Step::Limit,
+            errno,
+            limit: number,
+        })?;
     }
     Ok(())
 }
@@ -226,5 +268,9 @@ fn reset_out_of_memory_score() -> Result<(), Errno> {
     let mut score = [0; 8];
     let length = sys::read_file(path, &mut score)?;
     // containers forbid to lower it, and there is nothing to lower
-    if score.get(..length) == Some(b"0\n") { Ok(()) } else { sys::write_file(path, b"0") }
+    if score.get(..length) == Some(b"0\n") {
+        Ok(())
+    } else {
+        sys::write_file(path, b"0")
+    }
 }

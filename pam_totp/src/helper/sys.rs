@@ -14,12 +14,20 @@ use std::ptr;
 use std::time::Instant;
 
 /// The size of the kernel's signal set, in bytes.
-const SIGNAL_SET: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 16 } else { 8 };
+const SIGNAL_SET: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+    16
+} else {
+    8
+};
 
 type SignalSet = [u64; 2];
 
 fn check(result: c_long) -> Result<c_long, Errno> {
-    if result == -1 { Err(Errno::last()) } else { Ok(result) }
+    if result == -1 {
+        Err(Errno::last())
+    } else {
+        Ok(result)
+    }
 }
 
 fn done(result: c_int) -> Result<(), Errno> {
@@ -27,12 +35,20 @@ fn done(result: c_int) -> Result<(), Errno> {
 }
 
 /// Ends a wait at this time, however many signals interrupt it. `Ok(false)`: the time has come.
-pub(super) fn wait_until(fd: BorrowedFd<'_>, events: i16, deadline: Instant) -> Result<bool, Errno> {
+pub(super) fn wait_until(
+    fd: BorrowedFd<'_>,
+    events: i16,
+    deadline: Instant,
+) -> Result<bool, Errno> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         // rounded up: a wait of 0 ms would spin through the last millisecond
         let left = c_int::try_from(left.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX);
-        let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+        let mut poll = libc::pollfd {
+            fd: fd.as_raw_fd(),
+            events,
+            revents: 0,
+        };
         // SAFETY: one pollfd, which outlives the call.
         match check(c_long::from(unsafe { libc::poll(&raw mut poll, 1, left) })) {
             Ok(0) if Instant::now() >= deadline => return Ok(false),
@@ -54,8 +70,14 @@ pub(super) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
 /// Receives without waiting; 0 at the end.
 pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: pointer and length are those of one slice, which nobody else refers to.
-    let got =
-        unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT) };
+    let got = unsafe {
+        libc::recv(
+            fd.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            libc::MSG_DONTWAIT,
+        )
+    };
     usize::try_from(got).map_err(|_| Errno::last())
 }
 
@@ -65,7 +87,10 @@ struct Control([u8; 64]);
 
 /// Sends bytes, and beside them a descriptor.
 pub(super) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Result<(), Errno> {
-    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let mut part = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
     let mut control = Control([0; 64]);
     // SAFETY: a msghdr of zeros is an empty message.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -89,8 +114,14 @@ pub(super) fn send_with(fd: RawFd, bytes: &[u8], passed: Option<RawFd>) -> Resul
 }
 
 /// Receives bytes, and the one descriptor that may come beside them, close-on-exec.
-pub(super) fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>), Errno> {
-    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+pub(super) fn receive_with(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> Result<(usize, Option<OwnedFd>), Errno> {
+    let mut part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
     let mut control = Control([0; 64]);
     // SAFETY: a msghdr of zeros is an empty message.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -111,8 +142,9 @@ pub(super) fn receive_with(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usi
             && (*header).cmsg_level == libc::SOL_SOCKET
             && (*header).cmsg_type == libc::SCM_RIGHTS
             && (*header).cmsg_len as usize >= libc::CMSG_LEN(size_of::<RawFd>() as c_uint) as usize;
-        is_descriptor
-            .then(|| OwnedFd::from_raw_fd(ptr::read_unaligned(libc::CMSG_DATA(header).cast::<RawFd>())))
+        is_descriptor.then(|| {
+            OwnedFd::from_raw_fd(ptr::read_unaligned(libc::CMSG_DATA(header).cast::<RawFd>()))
+        })
     };
     Ok((got, passed))
 }
@@ -139,19 +171,35 @@ impl Drop for SignalsBlocked {
 fn set_signal_mask(mask: &SignalSet, before: &mut SignalSet) -> Result<(), Errno> {
     let (mask, before) = (mask.as_ptr(), before.as_mut_ptr());
     // SAFETY: both sets are at least SIGNAL_SET bytes long.
-    check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask, before, SIGNAL_SET) })
-        .map(drop)
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            mask,
+            before,
+            SIGNAL_SET,
+        )
+    })
+    .map(drop)
 }
 
 /// Gives every signal its default action, also the two that libc keeps for itself, then delivers all of them.
 pub(super) fn reset_signals() -> Result<(), Errno> {
     // longer than the kernel's struct on any architecture; zeros are SIG_DFL, no flags, an empty mask
     let default = [0u64; 8];
-    for signal in (1..=SIGNAL_SET * 8).filter(|n| ![libc::SIGKILL, libc::SIGSTOP].contains(&(*n as c_int))) {
+    for signal in
+        (1..=SIGNAL_SET * 8).filter(|n| ![libc::SIGKILL, libc::SIGSTOP].contains(&(*n as c_int)))
+    {
         let nothing = ptr::null_mut::<c_void>();
         // SAFETY: `default` is read and outlives the call; nothing is written.
         check(unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, signal as c_long, default.as_ptr(), nothing, SIGNAL_SET)
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal as c_long,
+                default.as_ptr(),
+                nothing,
+                SIGNAL_SET,
+            )
         })?;
     }
     set_signal_mask(&[0; 2], &mut [0; 2])
@@ -176,7 +224,9 @@ pub(super) fn end_copy(process: libc::pid_t) {
     let mut flags = libc::__WCLONE | libc::WNOHANG;
     loop {
         // SAFETY: no status is asked for.
-        match check(c_long::from(unsafe { libc::waitpid(process, ptr::null_mut(), flags) })) {
+        match check(c_long::from(unsafe {
+            libc::waitpid(process, ptr::null_mut(), flags)
+        })) {
             Ok(0) => {
                 // SAFETY: the number is still that of our child, for nobody has taken its status.
                 unsafe { libc::kill(process, libc::SIGKILL) };
@@ -231,7 +281,15 @@ pub(super) fn own_pidfd() -> Option<RawFd> {
 pub(super) fn kill_process(process: BorrowedFd<'_>) {
     let none = ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo makes the kernel fill in one as for kill.
-    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, none, 0) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            process.as_raw_fd(),
+            libc::SIGKILL,
+            none,
+            0,
+        )
+    };
 }
 
 /// Takes the exit status of the process, if it has become a child of this one.
@@ -240,20 +298,31 @@ pub(super) fn reap_process(process: BorrowedFd<'_>) {
     unsafe {
         let mut status: libc::siginfo_t = mem::zeroed();
         let flags = libc::WEXITED | libc::WNOHANG | libc::__WALL;
-        libc::waitid(libc::P_PIDFD, process.as_raw_fd() as libc::id_t, &raw mut status, flags);
+        libc::waitid(
+            libc::P_PIDFD,
+            process.as_raw_fd() as libc::id_t,
+            &raw mut status,
+            flags,
+        );
     }
 }
 
 /// Soft and hard limit of a resource.
 pub(super) fn limits(resource: c_int) -> Result<(u64, u64), Errno> {
-    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the kernel writes one rlimit64.
     done(unsafe { libc::prlimit64(0, resource as _, ptr::null(), &raw mut limit) })?;
     Ok((limit.rlim_cur, limit.rlim_max))
 }
 
 pub(super) fn set_limits(resource: c_int, soft: u64, hard: u64) -> Result<(), Errno> {
-    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    let limit = libc::rlimit64 {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
     // SAFETY: the kernel reads one rlimit64.
     done(unsafe { libc::prlimit64(0, resource as _, &raw const limit, ptr::null_mut()) })
 }
@@ -276,8 +345,18 @@ pub(super) fn reset_scheduling() -> Result<(), Errno> {
             &raw const parameters,
         ))?;
         done(libc::setpriority(libc::PRIO_PROCESS, 0, 0))?;
-        check(libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, zero, zero))?;
-        check(libc::syscall(libc::SYS_sched_setaffinity, zero, size_of_val(&every), every.as_ptr()))?;
+        check(libc::syscall(
+            libc::SYS_ioprio_set,
+            IOPRIO_WHO_PROCESS,
+            zero,
+            zero,
+        ))?;
+        check(libc::syscall(
+            libc::SYS_sched_setaffinity,
+            zero,
+            size_of_val(&every),
+            every.as_ptr(),
+        ))?;
         // these make it slower at most, and containers forbid the first of them
         libc::syscall(libc::SYS_set_mempolicy, zero, ptr::null::<c_void>(), zero);
         libc::syscall(
@@ -304,7 +383,9 @@ pub(super) fn reset_directory_and_umask() -> Result<(), Errno> {
 pub(super) fn open(path: &CStr, flags: c_int) -> Result<RawFd, Errno> {
     loop {
         // SAFETY: a string that ends with 0; no mode is needed without O_CREAT.
-        match check(c_long::from(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC) })) {
+        match check(c_long::from(unsafe {
+            libc::open(path.as_ptr(), flags | libc::O_CLOEXEC)
+        })) {
             Err(Errno::EINTR) => {}
             Ok(fd) => return Ok(fd as RawFd),
             Err(error) => return Err(error),
@@ -334,7 +415,9 @@ pub(super) fn read_file(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> 
     let fd = open(path, libc::O_RDONLY)?;
     let mut length = 0;
     let result = loop {
-        let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) else { break Ok(length) };
+        let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) else {
+            break Ok(length);
+        };
         // SAFETY: pointer and length are those of one slice.
         let got = unsafe { libc::read(fd, rest.as_mut_ptr().cast(), rest.len()) };
         match check(got as c_long) {
@@ -352,13 +435,16 @@ pub(super) fn read_file(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> 
 pub(super) fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
     let fd = open(path, libc::O_WRONLY)?;
     // SAFETY: pointer and length are those of one slice.
-    let result = check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as c_long).map(drop);
+    let result =
+        check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as c_long).map(drop);
     close(fd);
     result
 }
 
 /// Owner and mode of a file.
-pub(super) fn owner_and_mode(path: &CStr) -> Result<(libc::uid_t, libc::gid_t, libc::mode_t), Errno> {
+pub(super) fn owner_and_mode(
+    path: &CStr,
+) -> Result<(libc::uid_t, libc::gid_t, libc::mode_t), Errno> {
     // SAFETY: the kernel writes one stat; zeros are a valid one.
     unsafe {
         let mut stat: libc::stat = mem::zeroed();
@@ -381,7 +467,14 @@ pub(super) fn file_system(path: &CStr) -> Result<i64, Errno> {
 pub(super) fn close_from(first: RawFd) -> Result<(), Errno> {
     let last = c_long::from(c_uint::MAX);
     // SAFETY: only in a copy that is about to run another program, in which nothing uses these descriptors.
-    match check(unsafe { libc::syscall(libc::SYS_close_range, c_long::from(first), last, 0 as c_long) }) {
+    match check(unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            c_long::from(first),
+            last,
+            0 as c_long,
+        )
+    }) {
         // before Linux 5.9, or a filter that does not know the call
         Err(Errno::ENOSYS | Errno::EPERM) => close_listed_from(first),
         result => result.map(drop),
@@ -398,7 +491,12 @@ pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
     loop {
         // SAFETY: pointer and length are those of one array.
         let got = check(unsafe {
-            libc::syscall(libc::SYS_getdents64, list, entries.as_mut_ptr(), size_of_val(&entries))
+            libc::syscall(
+                libc::SYS_getdents64,
+                list,
+                entries.as_mut_ptr(),
+                size_of_val(&entries),
+            )
         });
         // SAFETY: the bytes of an array of integers, which lives longer.
         let bytes: &[u8] =
@@ -416,12 +514,17 @@ pub(super) fn close_listed_from(first: RawFd) -> Result<(), Errno> {
             let mut digits = name.iter().take_while(|byte| **byte != 0);
             let number = digits.try_fold(0 as RawFd, |number, digit| {
                 let digit = RawFd::from(digit.wrapping_sub(b'0'));
-                number.checked_mul(10)?.checked_add(digit).filter(|_| digit < 10)
+                number
+                    .checked_mul(10)?
+                    .checked_add(digit)
+                    .filter(|_| digit < 10)
             });
             if let Some(fd) = number.filter(|fd| *fd >= first && *fd != list) {
                 close(fd);
             }
-            rest = rest.get(usize::from(u16::from_ne_bytes([a, b])).max(1)..).unwrap_or_default();
+            rest = rest
+                .get(usize::from(u16::from_ne_bytes([a, b])).max(1)..)
+                .unwrap_or_default();
         }
     }
     close(list);

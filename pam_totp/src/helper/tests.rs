@@ -40,7 +40,13 @@ fn host(case: &str) -> String {
     let result = folder.path().join("result");
     let _cgroups = case.starts_with("cgroup").then(Cgroups::now);
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "helper::tests::hostile_host", "--ignored", "--nocapture", "--quiet"])
+        .args([
+            "--exact",
+            "helper::tests::hostile_host",
+            "--ignored",
+            "--nocapture",
+            "--quiet",
+        ])
         .env(CASE, case)
         .env(RESULT, &result)
         .env("EVIL", "inherited")
@@ -62,13 +68,18 @@ static MAKING: Mutex<()> = Mutex::new(());
 impl Cgroups {
     fn now() -> Cgroups {
         let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-        Cgroups { before: Cgroups::all().collect(), _making }
+        Cgroups {
+            before: Cgroups::all().collect(),
+            _making,
+        }
     }
 
     /// Every folder in which a case may have made one, the innermost first.
     fn all() -> impl Iterator<Item = PathBuf> {
         let mounts = ["unified", "freezer", "systemd"].map(|name| format!("/sys/fs/cgroup/{name}"));
-        let folders = mounts.into_iter().flat_map(|mount| [format!("{mount}/user.slice"), mount]);
+        let folders = mounts
+            .into_iter()
+            .flat_map(|mount| [format!("{mount}/user.slice"), mount]);
         folders
             .flat_map(fs::read_dir)
             .flatten()
@@ -81,13 +92,18 @@ impl Cgroups {
 impl Drop for Cgroups {
     fn drop(&mut self) {
         for new in Cgroups::all().filter(|path| !self.before.contains(path)) {
-            let name = new.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = new
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if !name.starts_with("postern-test-") && name != "user.slice" {
                 continue;
             }
             // a process that has just ended is in it for a moment more
             let until = Instant::now() + Duration::from_secs(10);
-            while fs::remove_dir(&new).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
+            while fs::remove_dir(&new).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
+            {
                 assert!(Instant::now() < until, "{} is in use", new.display());
                 std::thread::yield_now();
             }
@@ -114,13 +130,20 @@ fn assert_entered(case: &str, seen: &str) {
     ] {
         let is_there = seen.lines().any(|seen| {
             seen.trim_end() == line
-                || (line.contains("PWD") && seen.starts_with("env PATH=/usr/sbin:/usr/bin:/sbin:/bin"))
+                || (line.contains("PWD")
+                    && seen.starts_with("env PATH=/usr/sbin:/usr/bin:/sbin:/bin"))
         });
         assert!(is_there, "{case}: no {line:?} in\n{seen}");
     }
     assert!(!seen.contains("EVIL"), "{case}\n{seen}");
-    assert!(seen.lines().any(|line| line.trim() == "Groups:"), "{case}\n{seen}");
-    let fds: Vec<&str> = seen.lines().filter_map(|line| line.strip_prefix("fd ")).collect();
+    assert!(
+        seen.lines().any(|line| line.trim() == "Groups:"),
+        "{case}\n{seen}"
+    );
+    let fds: Vec<&str> = seen
+        .lines()
+        .filter_map(|line| line.strip_prefix("fd "))
+        .collect();
     // the shell may have opened 10 for itself; nothing else
     assert!(
         fds.starts_with(&["0", "1"]) && fds.iter().all(|fd| ["0", "1", "2", "10"].contains(fd)),
@@ -133,12 +156,24 @@ fn assert_entered(case: &str, seen: &str) {
         ("Max open files", "1024"),
         ("Max core file size", "0"),
     ] {
-        let limit = seen.lines().find_map(|line| line.strip_prefix("limit ")?.strip_prefix(name));
+        let limit = seen
+            .lines()
+            .find_map(|line| line.strip_prefix("limit ")?.strip_prefix(name));
         let mut words = limit.unwrap_or_default().split_whitespace();
-        assert_eq!((words.next(), words.next()), (Some(value), Some(value)), "{case}: {name}\n{seen}");
+        assert_eq!(
+            (words.next(), words.next()),
+            (Some(value), Some(value)),
+            "{case}: {name}\n{seen}"
+        );
     }
-    let session = seen.lines().find(|line| line.starts_with("session ")).unwrap();
-    assert!(session.contains("tty 0 nice 0 policy 0"), "{case}: {session}");
+    let session = seen
+        .lines()
+        .find(|line| line.starts_with("session "))
+        .unwrap();
+    assert!(
+        session.contains("tty 0 nice 0 policy 0"),
+        "{case}: {session}"
+    );
 }
 
 fn is_root() -> bool {
@@ -187,11 +222,17 @@ fn what_keeps_the_helper_away_is_named() {
         ("nofile", "raise RLIMIT_NOFILE"),
         ("missing", "cannot be run (No such file"),
         ("stopped-copy", "did not begin in time"),
-        ("no-capability", "cannot raise RLIMIT_FSIZE (Operation not permitted"),
+        (
+            "no-capability",
+            "cannot raise RLIMIT_FSIZE (Operation not permitted",
+        ),
     ] {
         if is_root() {
             let seen = host(case);
-            assert!(seen.contains(error) && seen.contains("children ECHILD"), "{case}: {seen}");
+            assert!(
+                seen.contains(error) && seen.contains("children ECHILD"),
+                "{case}: {seen}"
+            );
             assert!(
                 seen.contains("descriptors the same")
                     && (seen.contains("signals 0") || case == "stopped-copy"),
@@ -213,8 +254,9 @@ fn the_helper_leaves_the_cgroups_of_users() {
         if is_root() && fs::exists(format!("/sys/fs/cgroup/{mount}/cgroup.procs")).unwrap() {
             let seen = host(case);
             assert!(seen.contains("host was in it"), "{case}: {seen}");
-            let inside =
-                seen.lines().any(|line| line.starts_with("cgroup ") && line.contains("postern-test"));
+            let inside = seen
+                .lines()
+                .any(|line| line.starts_with("cgroup ") && line.contains("postern-test"));
             assert!(!inside, "{case}: {seen}");
             assert!(seen.contains("echo works"), "{case}: {seen}");
         }
@@ -227,7 +269,9 @@ fn a_cgroup_of_a_users_that_cannot_be_left_denies() {
     if is_root() && fs::exists("/sys/fs/cgroup/unified/cgroup.procs").unwrap() {
         let seen = host("cgroup-stuck");
         assert!(
-            seen.contains("cannot leave the cgroup of a user, who could freeze it (Read-only file system"),
+            seen.contains(
+                "cannot leave the cgroup of a user, who could freeze it (Read-only file system"
+            ),
             "{seen}"
         );
     }
@@ -284,13 +328,17 @@ fn blocked_signals() -> Vec<bool> {
     unsafe {
         let mut mask: libc::sigset_t = std::mem::zeroed();
         libc::pthread_sigmask(libc::SIG_SETMASK, ptr::null(), &raw mut mask);
-        (1..=64).map(|signal| libc::sigismember(&raw const mask, signal) == 1).collect()
+        (1..=64)
+            .map(|signal| libc::sigismember(&raw const mask, signal) == 1)
+            .collect()
     }
 }
 
 fn open_descriptors() -> Vec<i32> {
     // SAFETY: asks about numbers.
-    (0..256).filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0).collect()
+    (0..256)
+        .filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0)
+        .collect()
 }
 
 fn enter_cgroup(folder: &str, delegated: bool) {
@@ -347,11 +395,17 @@ fn apply(case: &str) {
         "nice" => unsafe { assert_eq!(libc::setpriority(libc::PRIO_PROCESS, 0, 19), 0) },
         // SAFETY: numbers and zeroed plain data.
         "batch" => unsafe {
-            assert_eq!(libc::sched_setscheduler(0, libc::SCHED_IDLE, &std::mem::zeroed()), 0);
+            assert_eq!(
+                libc::sched_setscheduler(0, libc::SCHED_IDLE, &std::mem::zeroed()),
+                0
+            );
         },
         // SAFETY: a mask of one word.
         "affinity" => unsafe {
-            assert_eq!(libc::sched_setaffinity(0, 8, (&raw const ONE_PROCESSOR).cast()), 0);
+            assert_eq!(
+                libc::sched_setaffinity(0, 8, (&raw const ONE_PROCESSOR).cast()),
+                0
+            );
         },
         "oom" => fs::write("/proc/self/oom_score_adj", "1000").unwrap(),
         // SAFETY: numbers only.
@@ -374,10 +428,17 @@ fn apply(case: &str) {
         "cgroup-v1-session" => enter_cgroup(&format!("{mount}/systemd/user.slice/{name}"), false),
         "cgroup-stuck" => {
             enter_cgroup(&format!("{mount}/unified/{name}"), true);
-            let script = "mount --make-rprivate / && mount -o remount,bind,ro /sys/fs/cgroup/unified";
+            let script =
+                "mount --make-rprivate / && mount -o remount,bind,ro /sys/fs/cgroup/unified";
             // SAFETY: this thread only, which then starts the helper.
             unsafe { assert_eq!(libc::unshare(libc::CLONE_NEWNS), 0) };
-            assert!(Command::new("/bin/sh").args(["-c", script]).status().unwrap().success());
+            assert!(
+                Command::new("/bin/sh")
+                    .args(["-c", script])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         }
         _ => {}
     }
@@ -392,20 +453,28 @@ fn drop_resource_capability() {
     let mut sets = [0u32; 6];
     // SAFETY: a header of version 3, and its two sets of three words.
     unsafe {
-        assert_eq!(libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()), 0);
+        assert_eq!(
+            libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()),
+            0
+        );
         // CAP_SYS_RESOURCE, from all three sets of this thread and from what a program could get back
         for set in &mut sets[..3] {
             *set &= !(1 << 24);
         }
         assert_eq!(libc::prctl(libc::PR_CAPBSET_DROP, 24, 0, 0, 0), 0);
-        assert_eq!(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()), 0);
+        assert_eq!(
+            libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()),
+            0
+        );
     }
 }
 
 #[test]
 #[ignore = "run by the tests above"]
 fn hostile_host() {
-    let (Ok(case), Ok(result)) = (std::env::var(CASE), std::env::var(RESULT)) else { return };
+    let (Ok(case), Ok(result)) = (std::env::var(CASE), std::env::var(RESULT)) else {
+        return;
+    };
     let mut seen = String::with_capacity(64 * 1024);
     if case == "close-listed" {
         let copy = sys::run_in_copy(
@@ -418,7 +487,11 @@ fn hostile_host() {
         let mut status = 0;
         // SAFETY: the kernel writes one number.
         unsafe { libc::waitpid(copy.unwrap(), &raw mut status, libc::__WCLONE) };
-        let open = if libc::WEXITSTATUS(status) == 3 { "0 1 2" } else { "others" };
+        let open = if libc::WEXITSTATUS(status) == 3 {
+            "0 1 2"
+        } else {
+            "others"
+        };
         return fs::write(result, format!("open {open}\n")).unwrap();
     }
     let result = fs::File::create(result).unwrap();
@@ -426,20 +499,37 @@ fn hostile_host() {
     unsafe { libc::fcntl(result.as_raw_fd(), libc::F_SETFD, 0) };
     handle_child_signal(count as *const () as libc::sighandler_t);
     apply(&case);
-    if case.starts_with("cgroup") && fs::read_to_string("/proc/self/cgroup").unwrap().contains("postern-test")
+    if case.starts_with("cgroup")
+        && fs::read_to_string("/proc/self/cgroup")
+            .unwrap()
+            .contains("postern-test")
     {
         seen += "host was in it\n";
     }
-    let before = (SIGNALS.swap(0, Ordering::SeqCst), blocked_signals(), open_descriptors()).clone();
+    let before = (
+        SIGNALS.swap(0, Ordering::SeqCst),
+        blocked_signals(),
+        open_descriptors(),
+    )
+        .clone();
     let deadline = Instant::now() + Duration::from_secs(10);
     let started = match case.as_str() {
         "stopped-copy" => start_stopped(),
         "missing" => start(c"/no/such/program", &[], deadline),
         "silent" => start(c"/bin/sleep", &[c"1000"], deadline),
         "flood" => start(c"/usr/bin/yes", &[], deadline),
-        _ => start(c"/bin/sh", &[c"-c", &std::ffi::CString::new(FACTS).unwrap()], deadline),
+        _ => start(
+            c"/bin/sh",
+            &[c"-c", &std::ffi::CString::new(FACTS).unwrap()],
+            deadline,
+        ),
     };
-    for resource in [libc::RLIMIT_AS, libc::RLIMIT_DATA, libc::RLIMIT_FSIZE, libc::RLIMIT_NOFILE] {
+    for resource in [
+        libc::RLIMIT_AS,
+        libc::RLIMIT_DATA,
+        libc::RLIMIT_FSIZE,
+        libc::RLIMIT_NOFILE,
+    ] {
         let (_, hard) = sys::limits(resource as _).unwrap();
         limit(resource, hard, hard);
     }
@@ -449,7 +539,11 @@ fn hostile_host() {
     }
     // SAFETY: no status is asked for.
     let children = unsafe { libc::waitpid(-1, ptr::null_mut(), libc::__WALL | libc::WNOHANG) };
-    let children = if children == -1 { Errno::last().to_string() } else { "there".to_owned() };
+    let children = if children == -1 {
+        Errno::last().to_string()
+    } else {
+        "there".to_owned()
+    };
     seen += &format!("children {}\n", children.split(':').next().unwrap());
     seen += &format!("signals {}\n", SIGNALS.load(Ordering::SeqCst));
     let same = |same| if same { "the same" } else { "changed" };
@@ -466,7 +560,9 @@ fn use_helper(case: &str, helper: Helper) -> String {
     while !["silent", "flood"].contains(&case) && !seen.ends_with("end\n") {
         assert_ne!(helper.read_line(&mut seen).unwrap(), 0, "{seen}");
     }
-    let pid: Option<i32> = seen.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok());
+    let pid: Option<i32> = seen
+        .lines()
+        .find_map(|line| line.strip_prefix("pid ")?.parse().ok());
     let helper_socket = helper.get_mut();
     if case == "stopped" {
         // SAFETY: the helper's number, and it runs.
@@ -495,8 +591,16 @@ fn use_helper(case: &str, helper: Helper) -> String {
         helper.read_line(&mut seen).unwrap();
     }
     drop(helper);
-    let ended = sys::wait_until(process.as_fd(), libc::POLLIN, Instant::now() + Duration::from_secs(10));
-    seen += if ended == Ok(true) { "left behind: nothing\n" } else { "left behind: the helper\n" };
+    let ended = sys::wait_until(
+        process.as_fd(),
+        libc::POLLIN,
+        Instant::now() + Duration::from_secs(10),
+    );
+    seen += if ended == Ok(true) {
+        "left behind: nothing\n"
+    } else {
+        "left behind: the helper\n"
+    };
     seen
 }
 
@@ -504,12 +608,22 @@ fn use_helper(case: &str, helper: Helper) -> String {
 fn signal_as_nobody(pid: i32) -> String {
     let script = format!("kill -STOP {pid} || kill -KILL {pid}");
     let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh", "-c", &script])
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "/bin/sh",
+            "-c",
+            &script,
+        ])
         .env("LC_ALL", "C")
         .output()
         .unwrap();
     SIGNALS.store(0, Ordering::SeqCst);
-    match String::from_utf8_lossy(&output.stderr).matches("not permitted").count() {
+    match String::from_utf8_lossy(&output.stderr)
+        .matches("not permitted")
+        .count()
+    {
         2 => "nobody STOP EPERM KILL EPERM\n".to_owned(),
         _ => format!("{output:?}\n"),
     }
@@ -520,12 +634,19 @@ fn start_stopped() -> Result<Helper, HelperError> {
     let once = || {
         let is_over = Arc::new(AtomicBool::new(false));
         let stopper = stop_copies(Arc::clone(&is_over));
-        let started = start(c"/bin/cat", &[], Instant::now() + Duration::from_millis(500));
+        let started = start(
+            c"/bin/cat",
+            &[],
+            Instant::now() + Duration::from_millis(500),
+        );
         is_over.store(true, Ordering::SeqCst);
         stopper.join().unwrap();
         started
     };
-    (0..200).map(|_| once()).find(Result::is_err).expect("one of so many copies is stopped")
+    (0..200)
+        .map(|_| once())
+        .find(Result::is_err)
+        .expect("one of so many copies is stopped")
 }
 
 /// Stops every child of this process as soon as there is one, as a user may before it is root.
@@ -533,7 +654,8 @@ fn stop_copies(is_over: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let children = || {
             let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-            let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+            let lists =
+                tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
             lists
                 .collect::<String>()
                 .split_whitespace()

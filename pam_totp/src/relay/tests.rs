@@ -107,7 +107,11 @@ fn posternd(play: impl FnOnce(UnixStream) + Send + 'static) -> Played {
     let path = folder.path().join("host.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let thread = thread::spawn(move || play(listener.accept().unwrap().0));
-    Played { _folder: folder, path, thread }
+    Played {
+        _folder: folder,
+        path,
+        thread,
+    }
 }
 
 /// Greets, takes the opening, and sends what it is given; reads replies until the module has gone.
@@ -125,11 +129,17 @@ fn sends(instructions: Vec<Instruction>) -> Played {
 }
 
 fn ready() -> Greeting {
-    Greeting { versions: shared::protocol::VERSIONS.to_vec(), state: State::Ready }
+    Greeting {
+        versions: shared::protocol::VERSIONS.to_vec(),
+        state: State::Ready,
+    }
 }
 
 fn prompt() -> Instruction {
-    Instruction::Ask { prompt: Zeroizing::new("Verification code: ".to_owned()), echo: Echo::Off }
+    Instruction::Ask {
+        prompt: Zeroizing::new("Verification code: ".to_owned()),
+        echo: Echo::Off,
+    }
 }
 
 fn relays(played: Played, hook: Hook, host: &FakeHost, options: &[&str]) -> HookResult {
@@ -151,12 +161,25 @@ const UNAVAILABLE: HookResult = HookResult::Denied(Denial::Unavailable);
 fn what_posternd_says_within_bounds_is_done() {
     let host = FakeHost::default();
     let mark = Zeroizing::new(b"mark".to_vec());
-    let steps = vec![prompt(), Instruction::KeepMark(mark), Instruction::End(HookResult::Passed)];
-    assert_eq!(relays(sends(steps), Hook::Auth, &host, &[]), HookResult::Passed);
-    assert_eq!((*host.prompts.borrow(), host.mark().unwrap()), (1, b"mark".to_vec()));
+    let steps = vec![
+        prompt(),
+        Instruction::KeepMark(mark),
+        Instruction::End(HookResult::Passed),
+    ];
+    assert_eq!(
+        relays(sends(steps), Hook::Auth, &host, &[]),
+        HookResult::Passed
+    );
+    assert_eq!(
+        (*host.prompts.borrow(), host.mark().unwrap()),
+        (1, b"mark".to_vec())
+    );
 
     let played = sends(vec![Instruction::End(HookResult::Passed)]);
-    assert_eq!(relays(played, Hook::Account, &host, &[]), HookResult::Passed);
+    assert_eq!(
+        relays(played, Hook::Account, &host, &[]),
+        HookResult::Passed
+    );
     assert_eq!(host.mark(), None, "a mark is good for one account");
 }
 
@@ -167,20 +190,55 @@ fn what_is_beyond_bounds_denies() {
     let password = || Instruction::SetStacked(Zeroizing::new(b"x".to_vec()));
     let passed = || Instruction::End(HookResult::Passed);
     let cases: Vec<(&str, Hook, Vec<Instruction>)> = vec![
-        ("endless prompts", Hook::Auth, (0..200).map(|_| prompt()).collect()),
-        ("endless texts", Hook::Auth, (0..2_000).map(|_| tell()).collect()),
-        ("the stacked password without the word", Hook::Auth, vec![Instruction::GetStacked, passed()]),
-        ("another stacked password", Hook::Auth, vec![password(), passed()]),
-        ("a prompt in account", Hook::Account, vec![prompt(), passed()]),
-        ("account ignores", Hook::Account, vec![Instruction::End(HookResult::NotNeeded)]),
+        (
+            "endless prompts",
+            Hook::Auth,
+            (0..200).map(|_| prompt()).collect(),
+        ),
+        (
+            "endless texts",
+            Hook::Auth,
+            (0..2_000).map(|_| tell()).collect(),
+        ),
+        (
+            "the stacked password without the word",
+            Hook::Auth,
+            vec![Instruction::GetStacked, passed()],
+        ),
+        (
+            "another stacked password",
+            Hook::Auth,
+            vec![password(), passed()],
+        ),
+        (
+            "a prompt in account",
+            Hook::Account,
+            vec![prompt(), passed()],
+        ),
+        (
+            "account ignores",
+            Hook::Account,
+            vec![Instruction::End(HookResult::NotNeeded)],
+        ),
         ("the result of another hook", Hook::Password, vec![passed()]),
     ];
     for (case, hook, instructions) in cases {
-        let host = FakeHost { stacked: RefCell::new(Some(b"secret".to_vec())), ..FakeHost::default() };
-        assert_eq!(relays(sends(instructions), hook, &host, &[]), UNAVAILABLE, "{case}");
+        let host = FakeHost {
+            stacked: RefCell::new(Some(b"secret".to_vec())),
+            ..FakeHost::default()
+        };
+        assert_eq!(
+            relays(sends(instructions), hook, &host, &[]),
+            UNAVAILABLE,
+            "{case}"
+        );
         assert_eq!(host.logged.borrow().len(), 1, "{case}: {:?}", host.logged);
         assert!(*host.prompts.borrow() <= PROMPTS, "{case}");
-        assert_eq!(host.stacked.borrow().as_deref(), Some(&b"secret"[..]), "{case}");
+        assert_eq!(
+            host.stacked.borrow().as_deref(),
+            Some(&b"secret"[..]),
+            "{case}"
+        );
     }
 }
 
@@ -188,17 +246,27 @@ fn what_is_beyond_bounds_denies() {
 #[test]
 #[ignore = "only root's socket is believed: tests/run"]
 fn a_mark_without_a_result_is_not_kept() {
-    for last in [None, Some(Instruction::End(HookResult::Denied(Denial::Refused)))] {
+    for last in [
+        None,
+        Some(Instruction::End(HookResult::Denied(Denial::Refused))),
+    ] {
         let host = FakeHost::default();
         let played = posternd(move |mut stream| {
             send(&mut stream, &ready()).unwrap();
             let _: Opening = receive(&mut stream).unwrap();
-            send(&mut stream, &Instruction::KeepMark(Zeroizing::new(b"mark".to_vec()))).unwrap();
+            send(
+                &mut stream,
+                &Instruction::KeepMark(Zeroizing::new(b"mark".to_vec())),
+            )
+            .unwrap();
             if let Some(last) = last {
                 send(&mut stream, &last).unwrap();
             }
         });
-        assert!(matches!(relays(played, Hook::Auth, &host, &[]), HookResult::Denied(_)));
+        assert!(matches!(
+            relays(played, Hook::Auth, &host, &[]),
+            HookResult::Denied(_)
+        ));
         assert_eq!(host.mark(), None);
     }
 }
@@ -222,9 +290,16 @@ fn frames_that_cannot_be_read_deny_and_say_that_the_code_may_be_used_up() {
             let _: Reply = receive(&mut stream).unwrap();
             stream.write_all(bytes).unwrap();
         });
-        assert_eq!(relays(played, Hook::Auth, &host, &[]), UNAVAILABLE, "{case}");
+        assert_eq!(
+            relays(played, Hook::Auth, &host, &[]),
+            UNAVAILABLE,
+            "{case}"
+        );
         let logged = host.logged.borrow().join("\n");
-        assert!(logged.contains("may be used up") && logged.lines().count() == 1, "{case}: {logged}");
+        assert!(
+            logged.contains("may be used up") && logged.lines().count() == 1,
+            "{case}: {logged}"
+        );
         assert!(!logged.contains("123456"), "{logged}");
     }
 }
@@ -252,9 +327,18 @@ fn a_text_of_1_mib_denies_at_once() {
         let frame = [&length[..], &[kind], &text].concat();
         let host = FakeHost::default();
         let begin = Instant::now();
-        assert_eq!(relays(falls_silent_after(frame), Hook::Auth, &host, &[]), UNAVAILABLE, "kind {kind}");
+        assert_eq!(
+            relays(falls_silent_after(frame), Hook::Auth, &host, &[]),
+            UNAVAILABLE,
+            "kind {kind}"
+        );
         assert!(begin.elapsed() < SILENT, "kind {kind}");
-        assert_eq!(host.logged.borrow().len(), 1, "kind {kind}: {:?}", host.logged);
+        assert_eq!(
+            host.logged.borrow().len(),
+            1,
+            "kind {kind}: {:?}",
+            host.logged
+        );
     }
 }
 
@@ -268,7 +352,10 @@ fn silence_in_the_middle_of_a_frame_denies_in_time() {
     assert_eq!(relays(cut_off, Hook::Auth, &host, &[]), UNAVAILABLE);
     assert!(begin.elapsed() < SILENT + GREETED, "{:?}", begin.elapsed());
     let logged = host.logged.borrow().join("\n");
-    assert!(logged.contains("may be used up") && logged.lines().count() == 1, "{logged}");
+    assert!(
+        logged.contains("may be used up") && logged.lines().count() == 1,
+        "{logged}"
+    );
 }
 
 /// A conversation with some bytes changed, by a posternd that then hangs up: it ends, within the bounds, and access is
@@ -278,13 +365,19 @@ fn silence_in_the_middle_of_a_frame_denies_in_time() {
 fn instructions_with_changed_bytes_end_within_bounds() {
     let mut whole = Vec::new();
     let texts = ["one", "two"].map(|text| Instruction::Tell(text.to_owned()));
-    for instruction in
-        texts.iter().chain([&prompt(), &Instruction::DelayFailure(3), &Instruction::StillWorking])
-    {
+    for instruction in texts.iter().chain([
+        &prompt(),
+        &Instruction::DelayFailure(3),
+        &Instruction::StillWorking,
+    ]) {
         send(&mut whole, instruction).unwrap();
     }
     let body = whole.len();
-    send(&mut whole, &Instruction::End(HookResult::Denied(Denial::Refused))).unwrap();
+    send(
+        &mut whole,
+        &Instruction::End(HookResult::Denied(Denial::Refused)),
+    )
+    .unwrap();
     // the same numbers in every run
     let mut number: u32 = 1;
     for _ in 0..500 {
@@ -294,7 +387,10 @@ fn instructions_with_changed_bytes_end_within_bounds() {
             let at = number as usize % body;
             bytes[at] = number.to_le_bytes()[3];
         }
-        let host = FakeHost { stacked: RefCell::new(Some(b"secret".to_vec())), ..FakeHost::default() };
+        let host = FakeHost {
+            stacked: RefCell::new(Some(b"secret".to_vec())),
+            ..FakeHost::default()
+        };
         let played = posternd(move |mut stream| {
             send(&mut stream, &ready()).unwrap();
             let _: Opening = receive(&mut stream).unwrap();
@@ -302,8 +398,14 @@ fn instructions_with_changed_bytes_end_within_bounds() {
         });
         let result = relays(played, Hook::Auth, &host, &[]);
         let is_denial = result == UNAVAILABLE || format!("{result:?}").contains("Denied(");
-        assert!(is_denial, "{result:?} after a denial with other bytes changed");
-        assert!(*host.prompts.borrow() <= PROMPTS && host.logged.borrow().len() <= INSTRUCTIONS as usize);
+        assert!(
+            is_denial,
+            "{result:?} after a denial with other bytes changed"
+        );
+        assert!(
+            *host.prompts.borrow() <= PROMPTS
+                && host.logged.borrow().len() <= INSTRUCTIONS as usize
+        );
         assert_eq!(host.stacked.borrow().as_deref(), Some(&b"secret"[..]));
     }
 }
@@ -342,7 +444,10 @@ fn an_impostors_socket_is_nobodys() {
 fn where_nobody_listens_or_no_version_is_shared_there_is_no_posternd() {
     let folder = tempfile::tempdir().unwrap();
     assert!(!is_believed(&folder.path().join("none")));
-    let strange = Greeting { versions: vec![9_999], state: State::Ready };
+    let strange = Greeting {
+        versions: vec![9_999],
+        state: State::Ready,
+    };
     let played = posternd(move |mut stream| send(&mut stream, &strange).unwrap());
     assert!(!is_believed(&played.path));
     played.thread.join().unwrap();
@@ -358,19 +463,37 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
         let result = relay(HostOf::User, path, Hook::Auth, &host, &[]);
         assert_eq!(result, UNAVAILABLE, "{words:?}");
         let logged = host.logged.borrow().join("\n");
-        assert!(logged.contains(&path.display().to_string()) && logged.lines().count() == 1, "{logged}");
-        assert!(words.iter().all(|word| logged.contains(word)), "{words:?}: {logged}");
+        assert!(
+            logged.contains(&path.display().to_string()) && logged.lines().count() == 1,
+            "{logged}"
+        );
+        assert!(
+            words.iter().all(|word| logged.contains(word)),
+            "{words:?}: {logged}"
+        );
         assert_eq!(*host.prompts.borrow(), 0);
     };
     let folder = tempfile::tempdir().unwrap();
-    denied(&folder.path().join("none"), ["does not listen there", "start posternd.socket"]);
+    denied(
+        &folder.path().join("none"),
+        ["does not listen there", "start posternd.socket"],
+    );
     let greets = |state, versions: &[u16]| {
-        let greeting = Greeting { versions: versions.to_vec(), state };
+        let greeting = Greeting {
+            versions: versions.to_vec(),
+            state,
+        };
         posternd(move |mut stream| send(&mut stream, &greeting).unwrap())
     };
     let versions = shared::protocol::VERSIONS;
-    denied(&greets(State::Ready, &[9_999]).path, ["of another version", "restart posternd"]);
-    denied(&greets(State::NoAccount, versions).path, ["finds no name", "as a user of this host"]);
+    denied(
+        &greets(State::Ready, &[9_999]).path,
+        ["of another version", "restart posternd"],
+    );
+    denied(
+        &greets(State::NoAccount, versions).path,
+        ["finds no name", "as a user of this host"],
+    );
 }
 
 #[test]
@@ -380,11 +503,18 @@ fn a_users_host_says_that_it_is_one() {
         send(&mut stream, &ready()).unwrap();
         let opening: Opening = receive(&mut stream).unwrap();
         let is_users = matches!(opening, Opening::UserHost { .. });
-        let result = if is_users { HookResult::Passed } else { HookResult::Denied(Denial::Refused) };
+        let result = if is_users {
+            HookResult::Passed
+        } else {
+            HookResult::Denied(Denial::Refused)
+        };
         send(&mut stream, &Instruction::End(result)).unwrap();
     });
     let host = FakeHost::default();
-    assert_eq!(relay(HostOf::User, &played.path, Hook::Auth, &host, &[]), HookResult::Passed);
+    assert_eq!(
+        relay(HostOf::User, &played.path, Hook::Auth, &host, &[]),
+        HookResult::Passed
+    );
     played.thread.join().unwrap();
 }
 
@@ -396,8 +526,14 @@ fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
     host.user.replace("hunter2\n".to_owned());
     log::denied(&host, "unavailable", &"why");
     let lines = host.logged.borrow();
-    assert_eq!(lines[0], "refused cause=unavailable address=192.0.2.7 service=sshd user=\"alice\": why");
-    assert_eq!(lines[1], "refused cause=unavailable address=192.0.2.7 service=sshd user=\"-\": why");
+    assert_eq!(
+        lines[0],
+        "refused cause=unavailable address=192.0.2.7 service=sshd user=\"alice\": why"
+    );
+    assert_eq!(
+        lines[1],
+        "refused cause=unavailable address=192.0.2.7 service=sshd user=\"-\": why"
+    );
 }
 
 /// Whoever runs sudo can have it stand still until the time for a greeting is over: a greeting that lies there is none that
@@ -427,11 +563,20 @@ fn nobody_is_connected_while_libpam_asks_who_signs_in() {
     let (seen, waiting) = (std::rc::Rc::clone(&asked), listener.try_clone().unwrap());
     let nobody_waits = move || {
         let connected = waiting.accept();
-        assert_eq!(connected.map(drop).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(
+            connected.map(drop).unwrap_err().kind(),
+            ErrorKind::WouldBlock
+        );
         seen.set(seen.get() + 1);
     };
-    let host = FakeHost { asked_for_user: Some(Box::new(nobody_waits)), ..FakeHost::default() };
-    assert_eq!(relay(HostOf::User, &path, Hook::Auth, &host, &[]), UNAVAILABLE);
+    let host = FakeHost {
+        asked_for_user: Some(Box::new(nobody_waits)),
+        ..FakeHost::default()
+    };
+    assert_eq!(
+        relay(HostOf::User, &path, Hook::Auth, &host, &[]),
+        UNAVAILABLE
+    );
     assert!(listener.accept().is_ok(), "then it connects");
     assert!(asked.get() > 0);
 }
@@ -440,11 +585,27 @@ fn nobody_is_connected_while_libpam_asks_who_signs_in() {
 fn opening_in(version: u16, of: HostOf, hook: Hook, host: &FakeHost) -> Opening {
     let (sender, opening) = std::sync::mpsc::channel();
     let played = posternd(move |mut stream| {
-        send(&mut stream, &Greeting { versions: vec![version], state: State::Ready }).unwrap();
-        sender.send(receive::<Opening>(&mut stream).unwrap()).unwrap();
-        send(&mut stream, &Instruction::End(HookResult::Denied(Denial::Refused))).unwrap();
+        send(
+            &mut stream,
+            &Greeting {
+                versions: vec![version],
+                state: State::Ready,
+            },
+        )
+        .unwrap();
+        sender
+            .send(receive::<Opening>(&mut stream).unwrap())
+            .unwrap();
+        send(
+            &mut stream,
+            &Instruction::End(HookResult::Denied(Denial::Refused)),
+        )
+        .unwrap();
     });
-    assert_eq!(relay(of, &played.path, hook, host, &[]), HookResult::Denied(Denial::Refused));
+    assert_eq!(
+        relay(of, &played.path, hook, host, &[]),
+        HookResult::Denied(Denial::Refused)
+    );
     played.thread.join().unwrap();
     opening.recv().unwrap()
 }
@@ -454,7 +615,11 @@ fn opening_in(version: u16, of: HostOf, hook: Hook, host: &FakeHost) -> Opening 
 fn a_transaction_is_named_once_for_each_auth_and_only_in_version_2() {
     let host = FakeHost::default();
     let named = |version, hook| match opening_in(version, HostOf::Root, hook, &host) {
-        Opening::Host { version: spoken, id, .. } if spoken == version => id,
+        Opening::Host {
+            version: spoken,
+            id,
+            ..
+        } if spoken == version => id,
         other => panic!("{other:?}"),
     };
     let first = named(2, Hook::Auth);
@@ -464,5 +629,8 @@ fn a_transaction_is_named_once_for_each_auth_and_only_in_version_2() {
     let second = named(2, Hook::Auth);
     assert!(second.is_some() && second != first);
     assert_eq!(named(2, Hook::Account), second);
-    assert!(matches!(opening_in(2, HostOf::User, Hook::Auth, &host), Opening::UserHost { version: 2, .. }));
+    assert!(matches!(
+        opening_in(2, HostOf::User, Hook::Auth, &host),
+        Opening::UserHost { version: 2, .. }
+    ));
 }

@@ -37,7 +37,12 @@ impl<'a> Answers<'a> {
             FirstPass::Tried => (host.stacked(), settings.tries),
             FirstPass::Used => (host.stacked(), 0),
         };
-        Answers { host, settings, stacked, prompts }
+        Answers {
+            host,
+            settings,
+            stacked,
+            prompts,
+        }
     }
 
     /// One. Whether anything is asked for hangs on nothing that was found out, so that it tells nothing.
@@ -53,11 +58,17 @@ impl<'a> Answers<'a> {
     /// The next one, if there is one more.
     pub(crate) fn next(&mut self, prompt: &str) -> Option<Result<Typed, NoAnswer>> {
         if let Some(text) = self.stacked.take() {
-            return Some(Ok(Typed { text, source: Source::Stacked }));
+            return Some(Ok(Typed {
+                text,
+                source: Source::Stacked,
+            }));
         }
         self.prompts = self.prompts.checked_sub(1)?;
         let asked = self.host.ask(prompt, self.settings.echo);
-        Some(asked.map(|text| Typed { text, source: Source::Prompt }))
+        Some(asked.map(|text| Typed {
+            text,
+            source: Source::Prompt,
+        }))
     }
 
     /// The last one was none that counts.

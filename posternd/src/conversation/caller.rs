@@ -19,7 +19,8 @@ pub(crate) fn service(host: &dyn Host) -> Service {
 /// alice@example.com), and each of them must find the one account. A user whom the host does not know keeps the
 /// name as it is.
 pub(crate) fn user(host: &dyn Host) -> Result<UserName, UserError> {
-    let typed = UserName::parse(&host.item(Item::User).unwrap_or_default()).map_err(UserError::Name)?;
+    let typed =
+        UserName::parse(&host.item(Item::User).unwrap_or_default()).map_err(UserError::Name)?;
     match groups::user_named(&typed) {
         Ok(Some(entry)) => UserName::parse(entry.name.as_bytes()).map_err(UserError::Name),
         Ok(None) => Ok(typed),
@@ -48,7 +49,10 @@ impl fmt::Display for UserError {
             }
             UserError::HostLookup(error) => {
                 let why = name_service::reason(*error, "passwd");
-                write!(f, "the user who runs the service cannot be looked up: {why}; see getent passwd")
+                write!(
+                    f,
+                    "the user who runs the service cannot be looked up: {why}; see getent passwd"
+                )
             }
         }
     }
@@ -80,7 +84,10 @@ fn place(host: &dyn Host, sshd: bool, rhost_is_address: bool) -> Result<Origin, 
             None => Origin::Unknown,
         },
         None if sshd => Origin::Unknown,
-        None => match (host.real_user()?, text(host.item(Item::Terminal)).filter(|name| is_plain(name))) {
+        None => match (
+            host.real_user()?,
+            text(host.item(Item::Terminal)).filter(|name| is_plain(name)),
+        ) {
             (Some(name), _) => Origin::Local(name),
             (None, Some(name)) => Origin::Terminal(name.trim_start_matches("/dev/").to_owned()),
             (None, None) => Origin::Unknown,
@@ -132,7 +139,8 @@ mod tests {
 
     #[test]
     fn an_sshd_names_the_address_in_its_own_environment() {
-        let host = Fake::at("sshd", "alice").with_variable("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.1 22");
+        let host = Fake::at("sshd", "alice")
+            .with_variable("SSH_CONNECTION", "192.0.2.7 4711 192.0.2.1 22");
         assert_eq!(origin(&host, true, false), remote("192.0.2.7"));
         assert_eq!(origin(&host, false, true), Origin::Unknown);
     }
@@ -140,7 +148,11 @@ mod tests {
     #[test]
     fn a_remote_host_counts_only_as_a_literal_address() {
         let at = |host: &str, rhost_is_address| {
-            origin(&Fake::at("login", "alice").with(Item::RemoteHost, host), false, rhost_is_address)
+            origin(
+                &Fake::at("login", "alice").with(Item::RemoteHost, host),
+                false,
+                rhost_is_address,
+            )
         };
         let claimed = Origin::Claimed(Address::parse("2001:db8::1").unwrap());
         assert_eq!(at("2001:db8::1", false), claimed);
@@ -152,8 +164,13 @@ mod tests {
 
     #[test]
     fn who_runs_the_process_counts_only_without_a_remote_host() {
-        let sudo = Fake::at("sudo", "alice").run_by("alice").with(Item::Terminal, "/dev/pts/3");
-        assert_eq!(origin(&sudo, false, false), Origin::Local("alice".to_owned()));
+        let sudo = Fake::at("sudo", "alice")
+            .run_by("alice")
+            .with(Item::Terminal, "/dev/pts/3");
+        assert_eq!(
+            origin(&sudo, false, false),
+            Origin::Local("alice".to_owned())
+        );
         assert_eq!(origin(&sudo, true, false), Origin::Unknown);
         let rsh = sudo.with(Item::RemoteHost, "evil.example.org");
         assert_eq!(origin(&rsh, false, true), Origin::Unknown);
@@ -162,16 +179,26 @@ mod tests {
     /// At a console nobody is signed in yet, and strangers elsewhere must not keep whoever sits there out.
     #[test]
     fn a_process_of_roots_is_told_by_its_terminal() {
-        let login = |name: &str| origin(&Fake::at("login", "alice").with(Item::Terminal, name), false, false);
+        let login = |name: &str| {
+            origin(
+                &Fake::at("login", "alice").with(Item::Terminal, name),
+                false,
+                false,
+            )
+        };
         assert_eq!(login("/dev/tty1"), Origin::Terminal("tty1".to_owned()));
         assert_eq!(login(":0"), Origin::Terminal(":0".to_owned()));
         assert_eq!(login("a\nb"), Origin::Unknown);
-        assert_eq!(origin(&Fake::at("cron", "alice"), false, false), Origin::Unknown);
+        assert_eq!(
+            origin(&Fake::at("cron", "alice"), false, false),
+            Origin::Unknown
+        );
     }
 
     #[test]
     fn only_an_sshd_can_prove_an_earlier_factor() {
-        let host = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "publickey ssh-ed25519 AAAA\n");
+        let host =
+            Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "publickey ssh-ed25519 AAAA\n");
         assert!(!earlier(&host, true).is_nothing());
         assert!(earlier(&host, false).is_nothing());
         let blank = Fake::at("x", "alice").with_variable("SSH_AUTH_INFO_0", "\n");
@@ -183,7 +210,10 @@ mod tests {
     fn where_sshd_says_nothing_at_all_nothing_is_known() {
         let host = || Fake::at("x", "alice");
         assert!(earlier_behind(&host(), true).is_nothing());
-        assert_eq!(earlier_behind(&host().with_variable(SAID, ""), true), Earlier::PASSWORD);
+        assert_eq!(
+            earlier_behind(&host().with_variable(SAID, ""), true),
+            Earlier::PASSWORD
+        );
         assert_eq!(earlier_behind(&host(), false), Earlier::PASSWORD);
     }
 }

@@ -11,7 +11,9 @@ use shared::answer::{LONGEST, Reading};
 use shared::clock::{self, ClockError, Timestamp};
 use shared::config::{Config, Grace};
 use shared::decision::Spared;
-use shared::door::{AdministrationError, Asked, Caller, Door, DoorError, NotMailed, Visitor, still_waiting};
+use shared::door::{
+    AdministrationError, Asked, Caller, Door, DoorError, NotMailed, Visitor, still_waiting,
+};
 use shared::earlier::Earlier;
 use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
 use shared::groups::{NamedGroups, PersonGroups};
@@ -146,7 +148,12 @@ struct Answered {
 /// What came of the first step of a setup.
 pub(crate) enum Begun {
     /// A new authenticator, shown once.
-    Setup { secret: Typed, url: Typed, recovery_codes: Vec<Typed>, ticket: Typed },
+    Setup {
+        secret: Typed,
+        url: Typed,
+        recovery_codes: Vec<Typed>,
+        ticket: Typed,
+    },
     /// It takes an administrator's one-time code.
     OneTimeCodeNeeded,
     /// That was none.
@@ -161,7 +168,13 @@ impl Desk {
             Reach::Worker(worker) => (Some(worker), None),
             Reach::User(worker, user) => (Some(worker), Some(user)),
         };
-        Desk { process, config: Box::new(config.clone()), worker, user, doubts: RefCell::default() }
+        Desk {
+            process,
+            config: Box::new(config.clone()),
+            worker,
+            user,
+            doubts: RefCell::default(),
+        }
     }
 
     /// Whether an exemption may go by what the host says of itself: its service, and where the person is.
@@ -176,9 +189,14 @@ impl Desk {
 
     /// What the policy says, and whether codes are mailed to the account.
     pub(crate) fn need(&self, person: &Person<'_>, earlier: &Earlier) -> Result<Policy, DeskError> {
-        let Answered { judged, mark, .. } = self.ask_as(ROOT, person, earlier.clone(), Question::Need)?;
+        let Answered { judged, mark, .. } =
+            self.ask_as(ROOT, person, earlier.clone(), Question::Need)?;
         match judged {
-            Judged::Need { need, mail } => Ok(Policy { need, mail, mark: mark.map(Mark::sealed) }),
+            Judged::Need { need, mail } => Ok(Policy {
+                need,
+                mail,
+                mark: mark.map(Mark::sealed),
+            }),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -191,16 +209,36 @@ impl Desk {
         reading: Reading,
     ) -> Result<Ruled, DeskError> {
         let typed = text(typed, reading);
-        let Answered { judged, told, mark } = self.ask(person, Question::Answer { typed, reading })?;
+        let Answered { judged, told, mark } =
+            self.ask(person, Question::Answer { typed, reading })?;
         match (judged, mark) {
             (Judged::Accepted { by, taken }, mark) => {
                 // before the first factor the guard tells what it brings
-                let told = if person.stage == Stage::After { told } else { Vec::new() };
-                Ok(Ruled::Accepted { granted: Granted { by, mark: self.sealed(mark)? }, told, taken })
+                let told = if person.stage == Stage::After {
+                    told
+                } else {
+                    Vec::new()
+                };
+                Ok(Ruled::Accepted {
+                    granted: Granted {
+                        by,
+                        mark: self.sealed(mark)?,
+                    },
+                    told,
+                    taken,
+                })
             }
-            (Judged::Refused { cause, words, taken }, _) => {
-                Ok(Ruled::Refused { refusal: Refusal { cause, words }, taken })
-            }
+            (
+                Judged::Refused {
+                    cause,
+                    words,
+                    taken,
+                },
+                _,
+            ) => Ok(Ruled::Refused {
+                refusal: Refusal { cause, words },
+                taken,
+            }),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -211,7 +249,8 @@ impl Desk {
         person: &Person<'_>,
         mark: &Mark,
     ) -> Result<Result<Vec<String>, MarkRefusal>, DeskError> {
-        let Answered { judged, told, .. } = self.ask(person, Question::Account(mark.text().clone()))?;
+        let Answered { judged, told, .. } =
+            self.ask(person, Question::Account(mark.text().clone()))?;
         match judged {
             Judged::Marked => Ok(Ok(told)),
             Judged::NotMarked(refusal) => Ok(Err(refusal)),
@@ -228,7 +267,10 @@ impl Desk {
     }
 
     /// Whether someone who must have a second factor, and has none, may come in without; the mark for the guard.
-    pub(crate) fn waive(&self, person: &Person<'_>) -> Result<Option<(Waiver, Option<Mark>)>, DeskError> {
+    pub(crate) fn waive(
+        &self,
+        person: &Person<'_>,
+    ) -> Result<Option<(Waiver, Option<Mark>)>, DeskError> {
         let Answered { judged, mark, .. } = self.ask(person, Question::Waive)?;
         match (judged, mark) {
             (Judged::Waived(None), _) => Ok(None),
@@ -238,12 +280,17 @@ impl Desk {
     }
 
     /// Whether an earlier code spares the next.
-    pub(crate) fn grace(&self, person: &Person<'_>, grace: Grace) -> Result<Option<Granted>, DeskError> {
+    pub(crate) fn grace(
+        &self,
+        person: &Person<'_>,
+        grace: Grace,
+    ) -> Result<Option<Granted>, DeskError> {
         let Answered { judged, mark, .. } = self.ask(person, Question::Grace(grace))?;
         match (judged, mark) {
-            (Judged::Grace(Spared::Yes), mark) => {
-                Ok(Some(Granted { by: "grace".to_owned(), mark: self.sealed(mark)? }))
-            }
+            (Judged::Grace(Spared::Yes), mark) => Ok(Some(Granted {
+                by: "grace".to_owned(),
+                mark: self.sealed(mark)?,
+            })),
             (Judged::Grace(Spared::No), _) => Ok(None),
             _ => Err(DeskError::Nonsense),
         }
@@ -256,8 +303,12 @@ impl Desk {
         person: &Person<'_>,
         actor: &str,
     ) -> Result<Option<Vec<String>>, DeskError> {
-        let passing =
-            self.ask_as(Caller::Root(actor), person, Earlier::default(), Question::PasswordChanged)?;
+        let passing = self.ask_as(
+            Caller::Root(actor),
+            person,
+            Earlier::default(),
+            Question::PasswordChanged,
+        )?;
         match passing.judged {
             Judged::Done => Ok(Some(passing.told)),
             Judged::NothingToEnd => Ok(None),
@@ -268,12 +319,15 @@ impl Desk {
     /// Has a code mailed; what there is to tell. Waits until the letter is sent, for as long as the module waits, and holds
     /// no worker meanwhile.
     pub(crate) fn mail(&self, person: &Person<'_>) -> Result<Result<String, Refusal>, DeskError> {
-        let asked =
-            self.act(|door, now| Ok(door.post_code_for(self.caller(ROOT), &person.visitor, now)?))?;
+        let asked = self
+            .act(|door, now| Ok(door.post_code_for(self.caller(ROOT), &person.visitor, now)?))?;
         let posted = match asked {
             Asked::For(posted) => posted,
             Asked::Refused(refusal) => {
-                return Ok(Err(Refusal { cause: refusal.to_string(), words: words::mail_refusal(refusal) }));
+                return Ok(Err(Refusal {
+                    cause: refusal.to_string(),
+                    words: words::mail_refusal(refusal),
+                }));
             }
         };
         let began = Instant::now();
@@ -287,7 +341,10 @@ impl Desk {
                 None => return Ok(Err(not_mailed(&STILL_ON_ITS_WAY, words::MAIL_SLOW))),
             };
             return match sent {
-                Ok(()) => Ok(Ok(words::mailed(&posted.to, self.config.email.code_ttl.seconds()))),
+                Ok(()) => Ok(Ok(words::mailed(
+                    &posted.to,
+                    self.config.email.code_ttl.seconds(),
+                ))),
                 Err(NotMailed::Door(error)) => Err(error.into()),
                 Err(error @ NotMailed::Waits) => Ok(Err(not_mailed(&error, words::MAIL_WAITS))),
                 Err(error) => Ok(Err(not_mailed(&error, words::NOT_MAILED))),
@@ -302,10 +359,21 @@ impl Desk {
         one_time_code: Option<&[u8]>,
     ) -> Result<Begun, DeskError> {
         let code = one_time_code.map(|typed| text(typed, Reading::Whole));
-        match self.ask(person, Question::Setup(AtPrompt::Begin(code)))?.judged {
-            Judged::Setup { secret, url, recovery_codes, ticket } => {
-                Ok(Begun::Setup { secret, url, recovery_codes, ticket })
-            }
+        match self
+            .ask(person, Question::Setup(AtPrompt::Begin(code)))?
+            .judged
+        {
+            Judged::Setup {
+                secret,
+                url,
+                recovery_codes,
+                ticket,
+            } => Ok(Begun::Setup {
+                secret,
+                url,
+                recovery_codes,
+                ticket,
+            }),
             Judged::OneTimeCodeNeeded => Ok(Begun::OneTimeCodeNeeded),
             Judged::Refused { cause, words, .. } => Ok(Begun::Refused(Refusal { cause, words })),
             _ => Err(DeskError::Nonsense),
@@ -320,7 +388,10 @@ impl Desk {
         typed: &[u8],
     ) -> Result<Result<Typed, Refusal>, DeskError> {
         let code = text(typed, Reading::Whole);
-        let step = AtPrompt::Confirm { ticket: ticket.clone(), code };
+        let step = AtPrompt::Confirm {
+            ticket: ticket.clone(),
+            code,
+        };
         match self.ask(person, Question::Setup(step))?.judged {
             Judged::Confirmed { ticket } => Ok(Ok(ticket)),
             Judged::Refused { cause, words, .. } => Ok(Err(Refusal { cause, words })),
@@ -337,9 +408,13 @@ impl Desk {
         let activate = Question::Setup(AtPrompt::Activate(ticket.clone()));
         let Answered { judged, told, mark } = self.ask(person, activate)?;
         match (judged, mark) {
-            (Judged::Done, mark) => {
-                Ok((Granted { by: words::SET_UP.to_owned(), mark: self.sealed(mark)? }, told))
-            }
+            (Judged::Done, mark) => Ok((
+                Granted {
+                    by: words::SET_UP.to_owned(),
+                    mark: self.sealed(mark)?,
+                },
+                told,
+            )),
             _ => Err(DeskError::Nonsense),
         }
     }
@@ -374,13 +449,26 @@ impl Desk {
 
     /// What the host knows of the groups that the policy names, where a question turns on them. Who may not ask about an
     /// account has no look-up of it either.
-    fn policy_groups(&self, account: &UserName, question: &Question) -> Option<(UserName, PersonGroups)> {
-        let turns_on_groups = matches!(question, Question::Need | Question::Waive | Question::Setup(_));
-        let may_ask = self.user.as_ref().is_none_or(|user| user.is_service || user.name == *account);
+    fn policy_groups(
+        &self,
+        account: &UserName,
+        question: &Question,
+    ) -> Option<(UserName, PersonGroups)> {
+        let turns_on_groups = matches!(
+            question,
+            Question::Need | Question::Waive | Question::Setup(_)
+        );
+        let may_ask = self
+            .user
+            .as_ref()
+            .is_none_or(|user| user.is_service || user.name == *account);
         if self.worker.is_none() || !turns_on_groups || !may_ask {
             return None;
         }
-        Some((account.clone(), NamedGroups::look_up(self.config.policy.groups_asked()).of(account)))
+        Some((
+            account.clone(),
+            NamedGroups::look_up(self.config.policy.groups_asked()).of(account),
+        ))
     }
 
     fn judging(&self, person: &Person<'_>, earlier: Earlier, question: Question) -> Judging {
@@ -404,9 +492,14 @@ impl Desk {
     }
 
     /// An act at the engine, when it is its turn.
-    fn act<R>(&self, act: impl FnOnce(&mut Door, Timestamp) -> Result<R, DeskError>) -> Result<R, DeskError> {
+    fn act<R>(
+        &self,
+        act: impl FnOnce(&mut Door, Timestamp) -> Result<R, DeskError>,
+    ) -> Result<R, DeskError> {
         let act = |door: &mut Door| {
-            let acted = clock::now().map_err(DeskError::from).and_then(|now| act(door, now));
+            let acted = clock::now()
+                .map_err(DeskError::from)
+                .and_then(|now| act(door, now));
             self.doubts.borrow_mut().extend(door.take_doubts());
             acted
         };
@@ -418,7 +511,10 @@ impl Desk {
 }
 
 fn not_mailed(cause: &dyn fmt::Display, words: &str) -> Refusal {
-    Refusal { cause: format!("not-mailed: {cause}"), words: words.to_owned() }
+    Refusal {
+        cause: format!("not-mailed: {cause}"),
+        words: words.to_owned(),
+    }
 }
 
 /// What was typed as text. What is none is no code, and costs what an empty answer does; of a password before a code

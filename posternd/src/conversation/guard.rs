@@ -19,7 +19,13 @@ pub(super) fn account(host: &dyn Host, words: &[String]) -> HookResult {
         HookResult::Passed => match host.forget() {
             Ok(()) => HookResult::Passed,
             Err(error) => {
-                LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
+                LogFields::of_host(host).write(
+                    host,
+                    Severity::Error,
+                    "refused",
+                    "unavailable",
+                    Some(&error),
+                );
                 HookResult::Denied(Denial::Unavailable)
             }
         },
@@ -50,7 +56,10 @@ fn check(host: &dyn Host, words: &[String]) -> HookResult {
             Err(error) => line.unavailable(&error),
         },
         // where nothing tells the process, auth has left none
-        None => ask_policy(&line, host.process().binding().err().map(MarkRefusal::Unseen)),
+        None => ask_policy(
+            &line,
+            host.process().binding().err().map(MarkRefusal::Unseen),
+        ),
     }
 }
 

@@ -78,7 +78,9 @@ pub struct NotForgotten;
 
 impl fmt::Display for NotForgotten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("libpam keeps what an earlier auth of this transaction left; restart the service")
+        f.write_str(
+            "libpam keeps what an earlier auth of this transaction left; restart the service",
+        )
     }
 }
 
@@ -126,7 +128,10 @@ pub(crate) mod fake {
     impl Fake {
         pub(crate) fn at(service: &str, user: &str) -> Fake {
             let items = vec![(Item::Service, service.into()), (Item::User, user.into())];
-            Fake { items, ..Fake::default() }
+            Fake {
+                items,
+                ..Fake::default()
+            }
         }
 
         pub(crate) fn with(mut self, item: Item, value: &str) -> Fake {
@@ -136,7 +141,10 @@ pub(crate) mod fake {
 
         /// A program that this user has started.
         pub(crate) fn run_by(self, user: &'static str) -> Fake {
-            Fake { real_user: Some(user), ..self }
+            Fake {
+                real_user: Some(user),
+                ..self
+            }
         }
 
         pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Fake {
@@ -145,7 +153,9 @@ pub(crate) mod fake {
         }
 
         pub(crate) fn who_types(self, answers: &[&str]) -> Fake {
-            self.typed.borrow_mut().extend(answers.iter().map(|answer| (*answer).to_owned()));
+            self.typed
+                .borrow_mut()
+                .extend(answers.iter().map(|answer| (*answer).to_owned()));
             self
         }
 
@@ -157,7 +167,10 @@ pub(crate) mod fake {
 
         /// What later modules find.
         pub(crate) fn password(&self) -> Option<String> {
-            self.stacked.borrow().clone().map(|bytes| String::from_utf8(bytes).expect("text"))
+            self.stacked
+                .borrow()
+                .clone()
+                .map(|bytes| String::from_utf8(bytes).expect("text"))
         }
 
         /// The whole log, one line after the other.
@@ -172,7 +185,10 @@ pub(crate) mod fake {
         }
 
         fn item(&self, item: Item) -> Option<Vec<u8>> {
-            self.items.iter().find(|(set, _)| *set == item).map(|(_, value)| value.clone())
+            self.items
+                .iter()
+                .find(|(set, _)| *set == item)
+                .map(|(_, value)| value.clone())
         }
 
         fn real_user(&self) -> Result<Option<String>, Errno> {
@@ -190,11 +206,15 @@ pub(crate) mod fake {
         }
 
         fn runs_as(&self) -> String {
-            self.real_user.map_or_else(super::super::caller::runs_as, str::to_owned)
+            self.real_user
+                .map_or_else(super::super::caller::runs_as, str::to_owned)
         }
 
         fn variable(&self, name: &str) -> Option<Vec<u8>> {
-            self.variables.iter().find(|(set, _)| *set == name).map(|(_, value)| value.as_bytes().to_vec())
+            self.variables
+                .iter()
+                .find(|(set, _)| *set == name)
+                .map(|(_, value)| value.as_bytes().to_vec())
         }
 
         fn ask(&self, prompt: &str, _: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer> {
@@ -206,7 +226,9 @@ pub(crate) mod fake {
                 self.shows.replace(shown);
             }
             let typed = self.typed.borrow_mut().pop_front().ok_or(NoAnswer)?;
-            Ok(Zeroizing::new(typed.replace("{code}", &self.shows.borrow()).into_bytes()))
+            Ok(Zeroizing::new(
+                typed.replace("{code}", &self.shows.borrow()).into_bytes(),
+            ))
         }
 
         fn tell(&self, text: &str) {

@@ -53,7 +53,13 @@ impl<'a> Deref for Line<'a> {
 }
 
 pub(crate) fn misconfigured(host: &dyn Host, error: &dyn Display) -> HookResult {
-    LogFields::of_host(host).write(host, Severity::Error, "refused", "misconfigured", Some(error));
+    LogFields::of_host(host).write(
+        host,
+        Severity::Error,
+        "refused",
+        "misconfigured",
+        Some(error),
+    );
     HookResult::Denied(Denial::Misconfigured)
 }
 
@@ -66,18 +72,37 @@ impl<'a> Front<'a> {
             Denial::Misconfigured
         })?;
         let settings = options.settings(&config.pam, service.as_str());
-        let origin = caller::origin(host, settings.sshd, settings.rhost_is_address).map_err(|error| {
-            let error = UserError::HostLookup(error);
-            LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
-            Denial::Unavailable
-        })?;
+        let origin =
+            caller::origin(host, settings.sshd, settings.rhost_is_address).map_err(|error| {
+                let error = UserError::HostLookup(error);
+                LogFields::of_host(host).write(
+                    host,
+                    Severity::Error,
+                    "refused",
+                    "unavailable",
+                    Some(&error),
+                );
+                Denial::Unavailable
+            })?;
         let earlier = caller::earlier(host, settings.sshd);
         let desk = Desk::of(host.reach(), host.process(), &config);
-        Ok(Front { host, config, desk, settings, service, origin, earlier })
+        Ok(Front {
+            host,
+            config,
+            desk,
+            settings,
+            service,
+            origin,
+            earlier,
+        })
     }
 
     fn log_fields(&self, user: Option<UserName>) -> LogFields {
-        LogFields { address: self.origin.address(), service: self.service.clone(), user }
+        LogFields {
+            address: self.origin.address(),
+            service: self.service.clone(),
+            user,
+        }
     }
 
     /// Finds out who stands there.
@@ -85,7 +110,11 @@ impl<'a> Front<'a> {
         match caller::user(self.host) {
             Ok(user) => {
                 let account = self.settings.user.clone().unwrap_or_else(|| user.clone());
-                Ok(Line { front: self, user, account })
+                Ok(Line {
+                    front: self,
+                    user,
+                    account,
+                })
             }
             Err(error) => {
                 let (severity, cause, denial) = match error {
@@ -98,7 +127,8 @@ impl<'a> Front<'a> {
                     Denial::BadName => None,
                     _ => LogFields::of_host(self.host).user,
                 };
-                self.log_fields(named).write(self.host, severity, "refused", cause, Some(&error));
+                self.log_fields(named)
+                    .write(self.host, severity, "refused", cause, Some(&error));
                 Err(denial)
             }
         }
@@ -128,7 +158,13 @@ impl Line<'_> {
             (None, Err(why)) => {
                 let fields = self.log_fields(Some(self.user.clone()));
                 let detail = format_args!("an account line will not go by this one: {why}");
-                fields.write(self.host, Severity::Error, "warning", "process-unseen", Some(&detail));
+                fields.write(
+                    self.host,
+                    Severity::Error,
+                    "warning",
+                    "process-unseen",
+                    Some(&detail),
+                );
             }
             (None, Ok(_)) => {}
         }
@@ -166,7 +202,11 @@ impl Line<'_> {
     }
 
     pub(crate) fn unavailable(&self, error: &(dyn Error + 'static)) -> HookResult {
-        self.log(Severity::Error, "refused", &format!("{}: {error}", store::cause(error)));
+        self.log(
+            Severity::Error,
+            "refused",
+            &format!("{}: {error}", store::cause(error)),
+        );
         HookResult::Denied(Denial::Unavailable)
     }
 
@@ -175,7 +215,13 @@ impl Line<'_> {
     pub(crate) fn log(&self, severity: Severity, result: &str, cause: &str) {
         for doubt in self.desk.take_doubts() {
             let fields = self.log_fields(Some(self.user.clone()));
-            fields.write(self.host, Severity::Error, "warning", "group-in-doubt", Some(&doubt));
+            fields.write(
+                self.host,
+                Severity::Error,
+                "warning",
+                "group-in-doubt",
+                Some(&doubt),
+            );
         }
         if self.settings.quiet && severity == Severity::Info {
             return;
@@ -188,7 +234,12 @@ impl Line<'_> {
         let detail = detail.as_ref().map(|detail| detail as &dyn Display);
         fields.write(self.host, severity, result, cause, detail);
         if self.settings.debug {
-            let Front { origin, earlier, settings, .. } = self.front;
+            let Front {
+                origin,
+                earlier,
+                settings,
+                ..
+            } = self.front;
             let (first_factor, account) = (settings.first_factor, self.account.as_str());
             let detail = format_args!(
                 "origin={origin} first_factor={first_factor:?} earlier={earlier} account={account:?}"
@@ -202,7 +253,13 @@ impl Line<'_> {
 fn configuration(host: &dyn Host, path: &Path) -> Result<Config, ConfigError> {
     let in_force = host.configuration(path)?;
     if let Some(problem) = in_force.problem {
-        LogFields::of_host(host).write(host, Severity::Error, "warning", "misconfigured", Some(&problem));
+        LogFields::of_host(host).write(
+            host,
+            Severity::Error,
+            "warning",
+            "misconfigured",
+            Some(&problem),
+        );
     }
     Ok(in_force.config)
 }

@@ -23,18 +23,32 @@ impl LogFields {
         let service = caller::service(host);
         let origin = caller::origin(host, service.as_str() == "sshd", false).ok();
         let address = origin.and_then(|origin| origin.address());
-        let user = host.known_user().and_then(|name| UserName::parse(&name).ok());
-        LogFields { address, service, user }
+        let user = host
+            .known_user()
+            .and_then(|name| UserName::parse(&name).ok());
+        LogFields {
+            address,
+            service,
+            user,
+        }
     }
 
     /// Nobody, where the host cannot be asked.
     pub fn unknown() -> LogFields {
-        LogFields { address: None, service: Service::named(b""), user: None }
+        LogFields {
+            address: None,
+            service: Service::named(b""),
+            user: None,
+        }
     }
 
     /// One line of the log.
     pub fn line(&self, result: &str, cause: &str, detail: Option<&dyn Display>) -> String {
-        let LogFields { address, service, user } = self;
+        let LogFields {
+            address,
+            service,
+            user,
+        } = self;
         let address = address.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let user = user.as_ref().map_or("-", UserName::as_str);
         let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));

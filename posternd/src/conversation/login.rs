@@ -27,7 +27,13 @@ const MAIL: &[u8] = b"m";
 /// several times on one handle.
 pub(super) fn authenticate(host: &dyn Host, words: &[String]) -> HookResult {
     if let Err(error) = host.forget() {
-        LogFields::of_host(host).write(host, Severity::Error, "refused", "unavailable", Some(&error));
+        LogFields::of_host(host).write(
+            host,
+            Severity::Error,
+            "refused",
+            "unavailable",
+            Some(&error),
+        );
         return HookResult::Denied(Denial::Unavailable);
     }
     let options = match Options::read(words) {
@@ -96,14 +102,18 @@ impl Line<'_> {
             None => match self.by_grace() {
                 None => self.ask_for_code(mail),
                 Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
-                Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
+                Some(entry) => self
+                    .hand_on_alone()
+                    .map_or_else(|denied| denied, |()| entry),
             },
             Some(HookResult::Denied(Denial::Refused)) => {
                 self.host.tell(words::NOT_ENROLLED);
                 HookResult::Denied(Denial::Refused)
             }
             Some(HookResult::Denied(denial)) => HookResult::Denied(denial),
-            Some(entry) => self.hand_on_alone().map_or_else(|denied| denied, |()| entry),
+            Some(entry) => self
+                .hand_on_alone()
+                .map_or_else(|denied| denied, |()| entry),
         }
     }
 
@@ -130,7 +140,11 @@ impl Line<'_> {
             }
             let refusal = match self.judge(Stage::After, &typed) {
                 Err(denied) => return denied,
-                Ok(Ruled::Accepted { granted, told, taken }) => {
+                Ok(Ruled::Accepted {
+                    granted,
+                    told,
+                    taken,
+                }) => {
                     hand_on(self.host, &self.settings, &typed, taken);
                     self.tell(&told);
                     return self.passed(granted);
@@ -150,7 +164,11 @@ impl Line<'_> {
         }
         match said {
             Some(said) => self.host.tell(&said),
-            None => self.log(Severity::Notice, "refused", "no-answer: no earlier module asked for a code"),
+            None => self.log(
+                Severity::Notice,
+                "refused",
+                "no-answer: no earlier module asked for a code",
+            ),
         }
         HookResult::Denied(denial)
     }
@@ -161,7 +179,11 @@ impl Line<'_> {
             Mail::On => Some(words::MAIL_OFFER),
             Mail::Off => None,
         };
-        let lines: Vec<&str> = said.into_iter().chain(offer).chain([self.settings.prompt.as_str()]).collect();
+        let lines: Vec<&str> = said
+            .into_iter()
+            .chain(offer)
+            .chain([self.settings.prompt.as_str()])
+            .collect();
         lines.join("\n")
     }
 
@@ -180,21 +202,26 @@ impl Line<'_> {
     /// Before the first factor: one prompt, one text, one timing for everyone.
     fn ask_everyone_alike(&self) -> HookResult {
         let person = self.person(Stage::Before);
-        let exempts =
-            self.config.policy.exempts_everyone(self.service.as_str(), self.origin.certain_address());
+        let exempts = self
+            .config
+            .policy
+            .exempts_everyone(self.service.as_str(), self.origin.certain_address());
         if let Some(rule) = exempts.filter(|_| self.desk.believes_claims()) {
             // A store that cannot be read closes this door too.
             return match self.desk.need(&person, &Earlier::default()) {
                 Err(error) => self.unavailable(&error),
-                Ok(policy) => {
-                    self.hand_on_alone().map_or_else(|denied| denied, |()| self.exempt(rule, policy.mark))
-                }
+                Ok(policy) => self
+                    .hand_on_alone()
+                    .map_or_else(|denied| denied, |()| self.exempt(rule, policy.mark)),
             };
         }
         let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
             Some(Ok(typed)) => typed,
             Some(Err(NoAnswer)) => return self.cancelled(),
-            None => Typed { text: Default::default(), source: Source::Stacked },
+            None => Typed {
+                text: Default::default(),
+                source: Source::Stacked,
+            },
         };
         let ruled = self.judge(Stage::Before, &typed);
         self.host.tell(words::BEFORE_FIRST_FACTOR);
@@ -212,7 +239,12 @@ impl Line<'_> {
             (Ruled::Refused { .. }, Err(error)) => self.unavailable(&error),
             (Ruled::Refused { refusal, taken }, Ok(policy)) => {
                 let entry = self.without_code(policy, Stage::Before);
-                hand_on(self.host, &self.settings, &typed, if entry.is_some() { 0 } else { taken });
+                hand_on(
+                    self.host,
+                    &self.settings,
+                    &typed,
+                    if entry.is_some() { 0 } else { taken },
+                );
                 entry.unwrap_or_else(|| {
                     self.refused(&refusal);
                     HookResult::Denied(Denial::Refused)
@@ -226,13 +258,20 @@ impl Line<'_> {
         let typed = match Answers::one(self.host, &self.settings).next(&self.settings.prompt) {
             Some(Ok(typed)) => typed,
             Some(Err(NoAnswer)) => return self.cancelled(),
-            None => Typed { text: Default::default(), source: Source::Stacked },
+            None => Typed {
+                text: Default::default(),
+                source: Source::Stacked,
+            },
         };
-        let is_one = std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
+        let is_one =
+            std::str::from_utf8(&typed.text).is_ok_and(|text| AppPassword::read(text).is_ok());
         let ruled = match is_one {
             true => self.judge(Stage::Before, &typed),
             false => Ok(Ruled::Refused {
-                refusal: Refusal { cause: "unfit".to_owned(), words: String::new() },
+                refusal: Refusal {
+                    cause: "unfit".to_owned(),
+                    words: String::new(),
+                },
                 taken: 0,
             }),
         };
@@ -240,7 +279,9 @@ impl Line<'_> {
             Err(denied) => denied,
             Ok(Ruled::Accepted { granted, .. }) => self.passed(granted),
             // another line would judge it again
-            Ok(Ruled::Refused { refusal, .. }) if is_one || self.settings.reading == Reading::Whole => {
+            Ok(Ruled::Refused { refusal, .. })
+                if is_one || self.settings.reading == Reading::Whole =>
+            {
                 self.refused(&refusal);
                 HookResult::Denied(Denial::Refused)
             }
@@ -253,7 +294,9 @@ impl Line<'_> {
     }
 
     fn judge(&self, stage: Stage, typed: &Typed) -> Result<Ruled, HookResult> {
-        let ruled = self.desk.judge(&self.person(stage), &typed.text, self.settings.reading);
+        let ruled = self
+            .desk
+            .judge(&self.person(stage), &typed.text, self.settings.reading);
         ruled.map_err(|error| self.unavailable(&error))
     }
 
@@ -289,7 +332,10 @@ impl Line<'_> {
         if self.settings.grace.seconds() == 0 || self.origin.certain_address().is_none() {
             return None;
         }
-        match self.desk.grace(&self.person(Stage::After), self.settings.grace) {
+        match self
+            .desk
+            .grace(&self.person(Stage::After), self.settings.grace)
+        {
             Err(error) => Some(self.unavailable(&error)),
             Ok(None) => None,
             // not PAM_IGNORE: this person needs a code here, and gave it earlier
@@ -298,7 +344,11 @@ impl Line<'_> {
     }
 
     fn exempt(&self, rule: usize, mark: Option<Mark>) -> HookResult {
-        self.log(Severity::Info, "not needed", &format!("policy.exempt-{rule}"));
+        self.log(
+            Severity::Info,
+            "not needed",
+            &format!("policy.exempt-{rule}"),
+        );
         self.not_needed(mark)
     }
 

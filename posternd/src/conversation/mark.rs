@@ -16,7 +16,9 @@ impl Mark {
     /// What the host process kept, which may be anything.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Option<Mark> {
         // an empty one is what the module leaves of a mark that it removes
-        let text = String::from_utf8(bytes).ok().filter(|text| !text.is_empty())?;
+        let text = String::from_utf8(bytes)
+            .ok()
+            .filter(|text| !text.is_empty())?;
         Some(Mark(text.into()))
     }
 

@@ -79,7 +79,11 @@ pub(crate) struct UnknownOption(String);
 
 impl fmt::Display for UnknownOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown option or value {:?}; pam_totp(8) lists them", self.0)
+        write!(
+            f,
+            "unknown option or value {:?}; pam_totp(8) lists them",
+            self.0
+        )
     }
 }
 
@@ -94,9 +98,15 @@ impl Options {
                 None => (word.as_str(), None),
             };
             match (name, value) {
-                ("config", Some(path)) if path.starts_with('/') => options.config = Some(path.into()),
-                ("first_factor", Some("passed")) => options.first_factor = Some(FirstFactor::Passed),
-                ("first_factor", Some("unknown")) => options.first_factor = Some(FirstFactor::Unknown),
+                ("config", Some(path)) if path.starts_with('/') => {
+                    options.config = Some(path.into())
+                }
+                ("first_factor", Some("passed")) => {
+                    options.first_factor = Some(FirstFactor::Passed)
+                }
+                ("first_factor", Some("unknown")) => {
+                    options.first_factor = Some(FirstFactor::Unknown)
+                }
                 ("proven", None) => options.proven = true,
                 ("unenrolled", Some("enroll")) => options.unenrolled = Some(Unenrolled::Enroll),
                 ("unenrolled", Some("deny")) => options.unenrolled = Some(Unenrolled::Deny),
@@ -108,10 +118,16 @@ impl Options {
                 }
                 ("echo", None) => options.echo = true,
                 ("tries", Some(number)) => {
-                    let number = number.parse().ok().filter(|n| (1..=10).contains(n)).ok_or_else(unknown)?;
+                    let number = number
+                        .parse()
+                        .ok()
+                        .filter(|n| (1..=10).contains(n))
+                        .ok_or_else(unknown)?;
                     options.tries = Some(Whole::of(number));
                 }
-                ("grace", Some(time)) => options.grace = Some(time.parse().map_err(|()| unknown())?),
+                ("grace", Some(time)) => {
+                    options.grace = Some(time.parse().map_err(|()| unknown())?)
+                }
                 ("try_first_pass", None) => options.try_first_pass = true,
                 ("use_first_pass", None) => options.use_first_pass = true,
                 ("forward_pass", None) => options.forward_pass = true,
@@ -133,7 +149,9 @@ impl Options {
 
     /// Where postern.toml is.
     pub(crate) fn config_path(&self) -> PathBuf {
-        self.config.clone().unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH))
+        self.config
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH))
     }
 
     /// Whether the line only looks for a proven earlier factor.
@@ -145,8 +163,13 @@ impl Options {
     pub(crate) fn settings(&self, pam: &Pam, service: &str) -> Settings {
         let none = PamService::default();
         let own = pam.service.get(service).unwrap_or(&none);
-        let is_on = |word: bool, own: Option<bool>, all: Option<bool>| word || own.or(all).unwrap_or(false);
-        let prompt = self.prompt.as_ref().or(own.prompt.as_ref()).or(pam.prompt.as_ref());
+        let is_on =
+            |word: bool, own: Option<bool>, all: Option<bool>| word || own.or(all).unwrap_or(false);
+        let prompt = self
+            .prompt
+            .as_ref()
+            .or(own.prompt.as_ref())
+            .or(pam.prompt.as_ref());
         let forward_pass = is_on(self.forward_pass, own.forward_pass, pam.forward_pass);
         let takes = match is_on(self.app_password, own.app_password, pam.app_password) {
             true => Takes::AppPasswords,
@@ -160,17 +183,43 @@ impl Options {
             FirstPass::Left
         };
         Settings {
-            first_factor: self.first_factor.or(own.first_factor).or(pam.first_factor).unwrap_or_default(),
+            first_factor: self
+                .first_factor
+                .or(own.first_factor)
+                .or(pam.first_factor)
+                .unwrap_or_default(),
             unenrolled: self.unenrolled.or(own.unenrolled).or(pam.unenrolled),
-            prompt: prompt.map_or("Verification code: ", Line::as_str).to_owned(),
-            echo: if is_on(self.echo, own.echo, pam.echo) { Echo::On } else { Echo::Off },
+            prompt: prompt
+                .map_or("Verification code: ", Line::as_str)
+                .to_owned(),
+            echo: if is_on(self.echo, own.echo, pam.echo) {
+                Echo::On
+            } else {
+                Echo::Off
+            },
             first_pass,
-            reading: if forward_pass { Reading::Ending } else { Reading::Whole },
+            reading: if forward_pass {
+                Reading::Ending
+            } else {
+                Reading::Whole
+            },
             takes,
             user: self.user.as_ref().or(own.user.as_ref()).cloned(),
-            tries: self.tries.or(own.tries).or(pam.tries).map_or(3, Whole::value),
-            grace: self.grace.or(own.grace).or(pam.grace).unwrap_or(Grace::of(0)),
-            fail_delay: self.fail_delay.or(own.fail_delay).or(pam.fail_delay).map(Duration::seconds),
+            tries: self
+                .tries
+                .or(own.tries)
+                .or(pam.tries)
+                .map_or(3, Whole::value),
+            grace: self
+                .grace
+                .or(own.grace)
+                .or(pam.grace)
+                .unwrap_or(Grace::of(0)),
+            fail_delay: self
+                .fail_delay
+                .or(own.fail_delay)
+                .or(pam.fail_delay)
+                .map(Duration::seconds),
             sshd: own.sshd.or(pam.sshd).unwrap_or(service == "sshd"),
             rhost_is_address: own.rhost_is_address.unwrap_or(false),
             debug: is_on(self.debug, own.debug, pam.debug),
@@ -182,14 +231,20 @@ impl Options {
 /// What the stack guarantees before a transaction's line; nothing if a word of it is unknown, which denies.
 pub(crate) fn first_factor(transaction: &Transaction, pam: &Pam) -> FirstFactor {
     match Options::read(&transaction.options) {
-        Ok(options) => options.settings(pam, service(transaction).as_str()).first_factor,
+        Ok(options) => {
+            options
+                .settings(pam, service(transaction).as_str())
+                .first_factor
+        }
         Err(_) => FirstFactor::Unknown,
     }
 }
 
 /// Whether a transaction is of an sshd.
 pub(crate) fn is_sshd(transaction: &Transaction, pam: &Pam) -> bool {
-    Options::default().settings(pam, service(transaction).as_str()).sshd
+    Options::default()
+        .settings(pam, service(transaction).as_str())
+        .sshd
 }
 
 fn service(transaction: &Transaction) -> Service {
@@ -201,13 +256,22 @@ mod tests {
     use super::*;
 
     fn read(words: &str) -> Result<Options, UnknownOption> {
-        Options::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        Options::read(
+            &words
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
     fn options_override_the_service_which_overrides_the_defaults() {
         let prompt = |text: &str| Some(Line::try_from(text.to_owned()).unwrap());
-        let sudo = PamService { tries: Some(Whole::of(2)), prompt: prompt("B: "), ..PamService::default() };
+        let sudo = PamService {
+            tries: Some(Whole::of(2)),
+            prompt: prompt("B: "),
+            ..PamService::default()
+        };
         let pam = Pam {
             tries: Some(Whole::of(1)),
             prompt: prompt("A: "),
@@ -248,7 +312,10 @@ mod tests {
 
     #[test]
     fn grace_is_off_unless_given_and_can_be_off_at_one_service_or_line() {
-        let sudo = PamService { grace: Some(Grace::of(0)), ..PamService::default() };
+        let sudo = PamService {
+            grace: Some(Grace::of(0)),
+            ..PamService::default()
+        };
         let pam = Pam {
             grace: Some(Grace::of(3600)),
             service: [("sudo".to_owned(), sudo)].into(),
@@ -262,9 +329,20 @@ mod tests {
             ("", "sudo", 0),
             ("grace=30d", "sudo", 30 * 86_400),
         ] {
-            assert_eq!(read(words).unwrap().settings(&pam, service).grace.seconds(), seconds, "{words}");
+            assert_eq!(
+                read(words).unwrap().settings(&pam, service).grace.seconds(),
+                seconds,
+                "{words}"
+            );
         }
-        assert_eq!(read("").unwrap().settings(&Pam::default(), "sshd").grace.seconds(), 0);
+        assert_eq!(
+            read("")
+                .unwrap()
+                .settings(&Pam::default(), "sshd")
+                .grace
+                .seconds(),
+            0
+        );
     }
 
     #[test]
@@ -276,15 +354,35 @@ mod tests {
     fn use_first_pass_is_stricter_than_try_first_pass() {
         let settings = |words| read(words).unwrap().settings(&Pam::default(), "vpn");
         assert_eq!(settings("try_first_pass").first_pass, FirstPass::Tried);
-        assert_eq!(settings("use_first_pass try_first_pass").first_pass, FirstPass::Used);
-        let pam = Pam { use_first_pass: Some(true), ..Pam::default() };
-        assert_eq!(read("try_first_pass").unwrap().settings(&pam, "vpn").first_pass, FirstPass::Used);
+        assert_eq!(
+            settings("use_first_pass try_first_pass").first_pass,
+            FirstPass::Used
+        );
+        let pam = Pam {
+            use_first_pass: Some(true),
+            ..Pam::default()
+        };
+        assert_eq!(
+            read("try_first_pass")
+                .unwrap()
+                .settings(&pam, "vpn")
+                .first_pass,
+            FirstPass::Used
+        );
     }
 
     #[test]
     fn a_delay_after_failures_is_two_seconds_unless_said_otherwise() {
-        let delay = |words| read(words).unwrap().settings(&Pam::default(), "login").fail_delay;
-        assert_eq!((delay(""), delay("fail_delay"), delay("fail_delay=5s")), (None, Some(2), Some(5)));
+        let delay = |words| {
+            read(words)
+                .unwrap()
+                .settings(&Pam::default(), "login")
+                .fail_delay
+        };
+        assert_eq!(
+            (delay(""), delay("fail_delay"), delay("fail_delay=5s")),
+            (None, Some(2), Some(5))
+        );
     }
 
     #[test]
@@ -323,11 +421,24 @@ mod tests {
     fn every_option_stands_in_the_man_page() {
         let manual = include_str!("../../../packaging/man/pam_totp.8");
         let source = include_str!("options.rs");
-        let reader = source.split("match (name, value) {").nth(1).unwrap().split("_ =>").next().unwrap();
-        let names: Vec<_> = reader.split(" (\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let reader = source
+            .split("match (name, value) {")
+            .nth(1)
+            .unwrap()
+            .split("_ =>")
+            .next()
+            .unwrap();
+        let names: Vec<_> = reader
+            .split(" (\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         assert!(names.contains(&"nullok") && names.contains(&"config"));
         for name in names {
-            assert!(manual.contains(&format!("Cm {name}")), "pam_totp(8) lacks {name}");
+            assert!(
+                manual.contains(&format!("Cm {name}")),
+                "pam_totp(8) lacks {name}"
+            );
         }
     }
 }

@@ -45,7 +45,11 @@ pub(super) fn changed(host: &dyn Host, words: &[String]) {
         known => known.clone(),
     };
     let person = line.person(Stage::After);
-    let visitor = Visitor { name: &line.user, origin: &origin, ..person.visitor };
+    let visitor = Visitor {
+        name: &line.user,
+        origin: &origin,
+        ..person.visitor
+    };
     let person = Person { visitor, ..person };
     match line.desk.password_changed(&person, &actor) {
         Ok(Some(told)) => {
@@ -64,6 +68,12 @@ pub(super) fn changed(host: &dyn Host, words: &[String]) {
 /// A configuration that cannot be read, or a user who cannot be looked up; the line above in the log says why.
 fn not_ended(host: &dyn Host) {
     let detail = format_args!("a password was changed; {REMEDY}");
-    LogFields::of_host(host).write(host, Severity::Error, "not ended", "misconfigured", Some(&detail));
+    LogFields::of_host(host).write(
+        host,
+        Severity::Error,
+        "not ended",
+        "misconfigured",
+        Some(&detail),
+    );
     host.tell(words::NOT_SIGNED_OUT);
 }

@@ -46,7 +46,9 @@ impl Line<'_> {
 
     /// The authenticator counts from here on, whatever becomes of the rest of the stack.
     fn activate(&self, confirmed: &Typed) -> Result<Granted, HookResult> {
-        let activated = self.desk.activate_setup(&self.person(Stage::After), confirmed);
+        let activated = self
+            .desk
+            .activate_setup(&self.person(Stage::After), confirmed);
         let (granted, told) = activated.map_err(|error| self.unavailable(&error))?;
         self.tell(&told);
         self.host.tell(words::IS_SET_UP);
@@ -60,10 +62,22 @@ impl Line<'_> {
         let mut tries = self.settings.tries;
         // the first time without a code, which may not be needed
         loop {
-            let begun = self.desk.begin_setup(&person, code.as_ref().map(|code| code.as_slice()));
+            let begun = self
+                .desk
+                .begin_setup(&person, code.as_ref().map(|code| code.as_slice()));
             match begun.map_err(|error| self.unavailable(&error))? {
-                Begun::Setup { secret, url, recovery_codes, ticket } => {
-                    return Ok(Shown { secret, url, recovery_codes, ticket });
+                Begun::Setup {
+                    secret,
+                    url,
+                    recovery_codes,
+                    ticket,
+                } => {
+                    return Ok(Shown {
+                        secret,
+                        url,
+                        recovery_codes,
+                        ticket,
+                    });
                 }
                 Begun::OneTimeCodeNeeded => {}
                 Begun::Refused(refusal) => said = Some(self.not_this(refusal)),
@@ -73,7 +87,10 @@ impl Line<'_> {
                 None => return Err(self.too_many(said)),
             };
             let above = said.as_deref().unwrap_or(words::SET_UP_BY_INVITATION);
-            code = Some(self.ask(&format!("{above}\n{}", words::ONE_TIME_CODE_PROMPT), Echo::Off)?);
+            code = Some(self.ask(
+                &format!("{above}\n{}", words::ONE_TIME_CODE_PROMPT),
+                Echo::Off,
+            )?);
         }
     }
 
@@ -121,7 +138,11 @@ impl Line<'_> {
         }
         prompt.push_str(words::SAVED_PROMPT);
         for _ in 0..self.settings.tries {
-            if self.ask(&prompt, Echo::On)?.trim_ascii().eq_ignore_ascii_case(SAVED) {
+            if self
+                .ask(&prompt, Echo::On)?
+                .trim_ascii()
+                .eq_ignore_ascii_case(SAVED)
+            {
                 return Ok(());
             }
             prompt = Zeroizing::new(words::SAVED_PROMPT.to_owned());
@@ -130,7 +151,9 @@ impl Line<'_> {
     }
 
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, HookResult> {
-        self.host.ask(prompt, echo).map_err(|NoAnswer| self.cancelled())
+        self.host
+            .ask(prompt, echo)
+            .map_err(|NoAnswer| self.cancelled())
     }
 
     /// Notes a refusal; why, for the next prompt.

@@ -46,14 +46,20 @@ pub(super) async fn send(socket: &Path, letter: &[u8]) -> Result<(), String> {
             socket.display()
         )
     };
-    let Some(length) = u32::try_from(letter.len()).ok().filter(|length| *length <= LARGEST_LETTER) else {
+    let Some(length) = u32::try_from(letter.len())
+        .ok()
+        .filter(|length| *length <= LARGEST_LETTER)
+    else {
         return Err(format!("the letter is larger than {LARGEST_LETTER} bytes"));
     };
     let mut stream = connected(socket).await.map_err(failed)?;
     // a letter holds a code: it is for nobody but whom systemd starts
     let listens = stream.peer_cred().map_err(failed)?.uid();
     if listens != 0 && listens != geteuid().as_raw() {
-        return Err(format!("user {listens} listens at {}, and not systemd", socket.display()));
+        return Err(format!(
+            "user {listens} listens at {}, and not systemd",
+            socket.display()
+        ));
     }
     let exchange = async {
         stream.write_u8(VERSION).await?;
@@ -83,7 +89,10 @@ async fn connected(socket: &Path) -> io::Result<UnixStream> {
 }
 
 fn nobody_listens(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+    )
 }
 
 #[cfg(test)]
@@ -98,10 +107,18 @@ mod tests {
     fn whoever_listens_a_moment_later_is_connected_to() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mail.sock");
-        let listener =
-            new_socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        let listener = new_socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .unwrap();
         bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let refused = UnixStream::connect(&path).await.unwrap_err();
             assert!(nobody_listens(&refused), "{refused}");

@@ -53,13 +53,22 @@ impl<'a> Written<'a> {
             ),
         };
         let (account, brings) = (&letter.name, Brings::Code(code));
-        Written { account, to: &letter.to, subject, text: Zeroizing::new(text), brings }
+        Written {
+            account,
+            to: &letter.to,
+            subject,
+            text: Zeroizing::new(text),
+            brings,
+        }
     }
 
     /// As a mail.
     pub(super) fn message(&self, from: Option<&EmailAddress>) -> Result<Message, String> {
         let from = from.ok_or("email.from is missing")?;
-        let domain = from.as_str().split_once('@').map_or("", |(_, domain)| domain);
+        let domain = from
+            .as_str()
+            .split_once('@')
+            .map_or("", |(_, domain)| domain);
         let mut random = [0; 16];
         fill_random(&mut random).map_err(|error| error.to_string())?;
         let id = format!("<{}@{domain}>", data_encoding::HEXLOWER.encode(&random));
@@ -105,7 +114,9 @@ pub(super) fn utc(at: Timestamp) -> String {
 
 fn mailbox(address: &EmailAddress) -> Result<Mailbox, String> {
     let parsed: Result<Address, _> = address.as_str().parse();
-    parsed.map(|address| Mailbox::new(None, address)).map_err(|error| format!("{address}: {error}"))
+    parsed
+        .map(|address| Mailbox::new(None, address))
+        .map_err(|error| format!("{address}: {error}"))
 }
 
 /// RFC 3834: no answer of a machine, please.

@@ -11,6 +11,8 @@ pub(super) fn sent(user: &impl Display, notice: Option<&str>, sent: &Result<(), 
     let notice = notice.map_or_else(String::new, |event| format!(" notice={event}"));
     match sent {
         Ok(()) => log(format_args!("mailed user={user:?}{notice}")),
-        Err(why) => log(format_args!("not mailed cause=mail user={user:?}{notice}: {why}")),
+        Err(why) => log(format_args!(
+            "not mailed cause=mail user={user:?}{notice}: {why}"
+        )),
     }
 }

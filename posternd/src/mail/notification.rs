@@ -10,7 +10,14 @@ use zeroize::Zeroizing;
 impl<'a> Written<'a> {
     pub(super) fn notification(notice: &'a Notice, issuer: &str) -> Written<'a> {
         let Notice { to, event, .. } = notice;
-        let Event { at, account, door, origin, actor, .. } = event;
+        let Event {
+            at,
+            account,
+            door,
+            origin,
+            actor,
+            ..
+        } = event;
         let (headline, advice) = (headline(event), advice(event.what));
         let mut text = format!("The account {account} at {issuer}: {headline}.\n\n");
         let through = match door.as_str() {
@@ -28,11 +35,18 @@ impl<'a> Written<'a> {
         if origin != "-" {
             line("From:", origin);
         }
-        let _ = write!(text, "\nIf you did this, or know of it, there is nothing to do.\n{advice}\n");
+        let _ = write!(
+            text,
+            "\nIf you did this, or know of it, there is nothing to do.\n{advice}\n"
+        );
         Written {
             account,
             to,
-            subject: format!("{}{} ({account} at {issuer})", headline[..1].to_uppercase(), &headline[1..]),
+            subject: format!(
+                "{}{} ({account} at {issuer})",
+                headline[..1].to_uppercase(),
+                &headline[1..]
+            ),
             text: Zeroizing::new(text),
             brings: Brings::Event(event.what.name()),
         }
@@ -46,13 +60,19 @@ fn headline(event: &Event) -> &'static str {
         What::Imported => "a second factor was taken over from another system",
         What::AuthenticatorAdded => "an authenticator was added",
         What::AuthenticatorRemoved => "an authenticator was removed",
-        What::RecoveryCodesReplaced => "a new set of recovery codes was made, and the old ones open no more",
+        What::RecoveryCodesReplaced => {
+            "a new set of recovery codes was made, and the old ones open no more"
+        }
         What::OneTimeCodeIssued => "a one-time code was issued, with which someone can sign in",
         What::OneTimeCodeCancelled => "a one-time code was taken back",
-        What::EmailConfirmed => "codes to sign in with go to an address that was confirmed just now",
+        What::EmailConfirmed => {
+            "codes to sign in with go to an address that was confirmed just now"
+        }
         What::EmailRemoved => "the e-mail address was removed, and no codes are mailed any more",
         What::Disabled => "the second factor was turned off",
-        What::Locked => "someone who passed the first factor gave too many wrong codes, and is locked out",
+        What::Locked => {
+            "someone who passed the first factor gave too many wrong codes, and is locked out"
+        }
         What::Unlocked => "delays and locks after wrong codes were lifted",
         What::PasswordSet => "a new password was set, and everyone is signed out",
         What::HostPasswordChanged => {
@@ -65,10 +85,16 @@ fn headline(event: &Event) -> &'static str {
         What::AccountRemoved => "it was removed",
         What::ClockMended => "codes that were used while the clock ran ahead count no more",
         What::BrowserRevoked if event.cause.is_empty() => "a browser is trusted no longer",
-        What::BrowserRevoked => "a cookie of a trusted browser was used a second time, as a thief would",
+        What::BrowserRevoked => {
+            "a cookie of a trusted browser was used a second time, as a thief would"
+        }
         What::SessionRevoked if event.cause.is_empty() => "a session was ended",
-        What::SessionRevoked => "a program's refresh token was used a second time, as a thief would",
-        What::Accepted if event.cause == "recovery-code" => "someone signed in with a recovery code",
+        What::SessionRevoked => {
+            "a program's refresh token was used a second time, as a thief would"
+        }
+        What::Accepted if event.cause == "recovery-code" => {
+            "someone signed in with a recovery code"
+        }
         What::Accepted => "someone signed in with a one-time code",
         // no news
         What::AccountAdded
@@ -96,7 +122,11 @@ mod tests {
     use super::*;
 
     fn written(event: Event) -> (String, String) {
-        let notice = Notice { number: 1, to: "alice@example.com".parse().unwrap(), event };
+        let notice = Notice {
+            number: 1,
+            to: "alice@example.com".parse().unwrap(),
+            event,
+        };
         let written = Written::notification(&notice, "server-01");
         (written.subject.clone(), written.text.to_string())
     }
@@ -116,7 +146,10 @@ mod tests {
     #[test]
     fn news_say_what_happened_when_through_which_door_by_whom_and_from_where() {
         let (subject, text) = written(event(What::Accepted));
-        assert_eq!(subject, "Someone signed in with a recovery code (alice at server-01)");
+        assert_eq!(
+            subject,
+            "Someone signed in with a recovery code (alice at server-01)"
+        );
         assert_eq!(
             text,
             "The account alice at server-01: someone signed in with a recovery code.\n\n    \
@@ -133,7 +166,10 @@ mod tests {
     fn every_event_has_a_headline_that_makes_a_subject() {
         for what in What::ALL {
             let (subject, text) = written(event(what));
-            assert!(subject.starts_with(|c: char| c.is_ascii_uppercase()), "{subject}");
+            assert!(
+                subject.starts_with(|c: char| c.is_ascii_uppercase()),
+                "{subject}"
+            );
             assert!(text.lines().skip(1).all(|line| line.len() <= 78), "{text}");
         }
     }

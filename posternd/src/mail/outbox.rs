@@ -77,8 +77,16 @@ impl Found {
 impl Outbox {
     pub(super) fn of(config: Config, command_socket: &Path) -> Outbox {
         let (origin, class) = (Origin::Service(b"mail".to_vec()), Class::Proven);
-        let worker = Worker { engines: Engines::new(), origin, class };
-        let store = OutboxStore { config, worker, turn: Arc::new(Semaphore::new(1)) };
+        let worker = Worker {
+            engines: Engines::new(),
+            origin,
+            class,
+        };
+        let store = OutboxStore {
+            config,
+            worker,
+            turn: Arc::new(Semaphore::new(1)),
+        };
         Outbox {
             store: Arc::new(store),
             letters: Arc::new(Semaphore::new(LETTERS)),
@@ -106,14 +114,18 @@ impl Outbox {
                 Err(why) => Some(why),
             };
             if let (Some(why), false) = (&problem, self.unread) {
-                log(format_args!("the store cannot be searched for mail, not all of it is sent: {why}"));
+                log(format_args!(
+                    "the store cannot be searched for mail, not all of it is sent: {why}"
+                ));
             }
             self.unread = problem.is_some();
             sleep(if self.unread { CONFIGURATION } else { INTERVAL }).await;
         }
         for (places, all) in [(&self.letters, LETTERS), (&self.notices, NOTICES)] {
             // each ends within the time limit
-            let _ = places.acquire_many(u32::try_from(all).unwrap_or(u32::MAX)).await;
+            let _ = places
+                .acquire_many(u32::try_from(all).unwrap_or(u32::MAX))
+                .await;
         }
     }
 
@@ -126,7 +138,8 @@ impl Outbox {
     /// How many letters and notices can be taken: none while nothing listens that runs the program for them, since one that
     /// was taken is not taken again.
     fn places(&mut self) -> (usize, usize) {
-        let waits = self.store.config.email.is_by_command() && !command::is_ready(&self.command_socket);
+        let waits =
+            self.store.config.email.is_by_command() && !command::is_ready(&self.command_socket);
         if waits && !self.waits {
             let socket = self.command_socket.display();
             log(format_args!(
@@ -136,7 +149,10 @@ impl Outbox {
         self.waits = waits;
         match waits {
             true => (0, 0),
-            false => (self.letters.available_permits(), self.notices.available_permits()),
+            false => (
+                self.letters.available_permits(),
+                self.notices.available_permits(),
+            ),
         }
     }
 
@@ -151,10 +167,23 @@ impl Outbox {
         let taken = self.store.act(move |door, now| {
             let letters = door.take_letters(letters, now)?;
             let notices = door.take_notices(notices, now);
-            let expired = if removes { door.remove_expired_letters(now) } else { Ok(Vec::new()) };
-            let problem = notices.as_ref().err().or(expired.as_ref().err()).map(ToString::to_string);
+            let expired = if removes {
+                door.remove_expired_letters(now)
+            } else {
+                Ok(Vec::new())
+            };
+            let problem = notices
+                .as_ref()
+                .err()
+                .or(expired.as_ref().err())
+                .map(ToString::to_string);
             let (notices, expired) = (notices.unwrap_or_default(), expired.unwrap_or_default());
-            Ok(Found { letters, notices, expired, problem })
+            Ok(Found {
+                letters,
+                notices,
+                expired,
+                problem,
+            })
         });
         taken.await
     }
@@ -162,17 +191,28 @@ impl Outbox {
     /// Has what was found sent; why there may be more.
     async fn send(&self, found: Found) -> Option<String> {
         for name in &found.expired {
-            sent(name, None, &Err("its code expired before it was sent".to_owned()));
+            sent(
+                name,
+                None,
+                &Err("its code expired before it was sent".to_owned()),
+            );
         }
         if !found.has_mail() {
             return found.problem;
         }
-        let Found { letters, notices, problem, .. } = found;
+        let Found {
+            letters,
+            notices,
+            problem,
+            ..
+        } = found;
         let email = self.store.config.email.clone();
         // certificates are read from files
         let socket = self.command_socket.clone();
         let mailer = tokio::task::spawn_blocking(move || Mailer::read(&email, &socket)).await;
-        let mailer = mailer.unwrap_or_else(|error| Err(error.to_string())).map(Arc::new);
+        let mailer = mailer
+            .unwrap_or_else(|error| Err(error.to_string()))
+            .map(Arc::new);
         // nothing else takes places, and no more was taken than there were
         for letter in letters {
             let (store, mailer) = (Arc::clone(&self.store), mailer.clone());
@@ -191,14 +231,22 @@ impl Outbox {
 impl OutboxStore {
     /// The same store, by another configuration.
     fn under(&self, config: Config) -> Arc<OutboxStore> {
-        Arc::new(OutboxStore { config, worker: self.worker.clone(), turn: Arc::clone(&self.turn) })
+        Arc::new(OutboxStore {
+            config,
+            worker: self.worker.clone(),
+            turn: Arc::clone(&self.turn),
+        })
     }
 
     async fn act<T: Send + 'static>(
         &self,
         act: impl FnOnce(&mut Door, Timestamp) -> Result<T, DoorError> + Send + 'static,
     ) -> Result<T, String> {
-        let _turn = self.turn.acquire().await.map_err(|error| error.to_string())?;
+        let _turn = self
+            .turn
+            .acquire()
+            .await
+            .map_err(|error| error.to_string())?;
         let (worker, config) = (self.worker.clone(), self.config.clone());
         let ran = tokio::task::spawn_blocking(move || {
             let now = clock::now().map_err(|error| error.to_string())?;
@@ -226,8 +274,14 @@ impl OutboxStore {
         let name = letter.name.clone();
         sent(&name, None, &result);
         // whoever waits for it gives up by itself
-        if let Err(error) = self.act(move |door, _| door.note_letter(&letter, &result)).await {
-            log(format_args!("what became of a mail to {:?} cannot be noted: {error}", name.as_str()));
+        if let Err(error) = self
+            .act(move |door, _| door.note_letter(&letter, &result))
+            .await
+        {
+            log(format_args!(
+                "what became of a mail to {:?} cannot be noted: {error}",
+                name.as_str()
+            ));
         }
         drop(place);
     }
@@ -248,7 +302,10 @@ impl OutboxStore {
         sent(&name, Some(notice.event.what.name()), &result);
         if result.is_ok() {
             if let Err(error) = self.act(move |door, _| door.notice_sent(&notice)).await {
-                log(format_args!("a notice to {:?} was mailed and may be again: {error}", name.as_str()));
+                log(format_args!(
+                    "a notice to {:?} was mailed and may be again: {error}",
+                    name.as_str()
+                ));
             }
         }
         drop(place);

@@ -27,14 +27,20 @@ impl Server {
             .tls(tls)
             .timeout(None);
         let builder = match user {
-            Some((user, password)) => builder.credentials(Credentials::new(user, password.to_string())),
+            Some((user, password)) => {
+                builder.credentials(Credentials::new(user, password.to_string()))
+            }
             None => builder,
         };
         Ok(Server(builder.build()))
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<(), String> {
-        match self.0.send_raw(message.envelope(), &message.formatted()).await {
+        match self
+            .0
+            .send_raw(message.envelope(), &message.formatted())
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) => Err(chain(&error)),
         }
@@ -44,13 +50,17 @@ impl Server {
 fn parameters(host: &str, authority: Option<&Path>) -> Result<TlsParameters, String> {
     let mut builder = TlsParameters::builder(host.to_owned());
     if let Some(file) = authority {
-        let wrong =
-            |error: &dyn std::fmt::Display| format!("email.smtp_ca_file: {}: {error}", file.display());
+        let wrong = |error: &dyn std::fmt::Display| {
+            format!("email.smtp_ca_file: {}: {error}", file.display())
+        };
         let pem = std::fs::read(file).map_err(|error| wrong(&error))?;
         builder = builder.certificate_store(CertificateStore::None);
-        builder = builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|error| wrong(&error))?);
+        builder = builder
+            .add_root_certificate(Certificate::from_pem(&pem).map_err(|error| wrong(&error))?);
     }
-    builder.build_rustls().map_err(|error| format!("email.smtp_url: {}", chain(&error)))
+    builder
+        .build_rustls()
+        .map_err(|error| format!("email.smtp_url: {}", chain(&error)))
 }
 
 /// An error with its causes, which say what is wrong.

@@ -37,7 +37,11 @@ impl Hook {
             }
         };
         let tls = if url.tls { Some(connector()?) } else { None };
-        Ok(Hook { url: url.clone(), authorization, tls })
+        Ok(Hook {
+            url: url.clone(),
+            authorization,
+            tls,
+        })
     }
 
     pub(super) async fn post(&self, json: &str) -> Result<(), String> {
@@ -48,12 +52,11 @@ impl Hook {
         match &self.tls {
             None => self.talk(stream, json).await,
             Some(connector) => {
-                let name =
-                    ServerName::try_from(host.to_owned()).map_err(|error| format!("{host}: {error}"))?;
-                let stream = connector
-                    .connect(name, stream)
-                    .await
-                    .map_err(|error| format!("no TLS with the webhook at {host}: {}", chain(&error)))?;
+                let name = ServerName::try_from(host.to_owned())
+                    .map_err(|error| format!("{host}: {error}"))?;
+                let stream = connector.connect(name, stream).await.map_err(|error| {
+                    format!("no TLS with the webhook at {host}: {}", chain(&error))
+                })?;
                 self.talk(stream, json).await
             }
         }
@@ -65,7 +68,9 @@ impl Hook {
         json: &str,
     ) -> Result<(), String> {
         let failed = |error: hyper::Error| format!("the webhook did not answer: {}", chain(&error));
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&self.url.path)
@@ -93,14 +98,18 @@ impl Hook {
 fn connector() -> Result<TlsConnector, String> {
     let wrong = |error: &dyn std::fmt::Display| format!("email.webhook_url: {error}");
     let mut roots = RootCertStore::empty();
-    let (known, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let (known, _) =
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if known == 0 {
-        return Err(wrong(&"this host knows no certificate authority; install ca-certificates"));
+        return Err(wrong(
+            &"this host knows no certificate authority; install ca-certificates",
+        ));
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| wrong(&error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }

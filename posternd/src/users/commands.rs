@@ -46,7 +46,10 @@ enum NotDone {
 
 impl NotDone {
     fn failed(error: &(dyn Error + 'static)) -> NotDone {
-        NotDone::Failed { cause: store::cause(error), why: error.to_string() }
+        NotDone::Failed {
+            cause: store::cause(error),
+            why: error.to_string(),
+        }
     }
 }
 
@@ -64,7 +67,9 @@ impl Commands<'_> {
     /// Does what a request asks.
     pub(super) fn reply(&self, request: &[u8]) -> CommandReply {
         let reply = match wire::read::<Errand>(request) {
-            None => refused("that is no request; the command may be of another version than posternd"),
+            None => {
+                refused("that is no request; the command may be of another version than posternd")
+            }
             Some(errand) => {
                 let done = panic::catch_unwind(AssertUnwindSafe(|| self.run(errand)));
                 match done {
@@ -81,16 +86,21 @@ impl Commands<'_> {
     }
 
     fn run(&self, errand: Errand) -> Result<Reply, NotDone> {
-        let in_force = CONFIGURATION.in_force(self.config).map_err(|error| NotDone::failed(&error))?;
+        let in_force = CONFIGURATION
+            .in_force(self.config)
+            .map_err(|error| NotDone::failed(&error))?;
         if let Some(problem) = in_force.problem {
             self.write_log(Severity::Error, "warning", "misconfigured", Some(&problem));
         }
         let config = in_force.config;
         match errand {
-            Errand { account, task: Task::FirstSetup { password, setup } } => {
-                self.begin_first_setup(&config, account, &password, setup)
-            }
-            errand => self.act(&config, |door, caller, now| door.run_errand(caller, &errand, now)),
+            Errand {
+                account,
+                task: Task::FirstSetup { password, setup },
+            } => self.begin_first_setup(&config, account, &password, setup),
+            errand => self.act(&config, |door, caller, now| {
+                door.run_errand(caller, &errand, now)
+            }),
         }
     }
 
@@ -105,14 +115,25 @@ impl Commands<'_> {
         let Some(password) = Candidate::typed(password.as_bytes()) else {
             return Err(AdministrationError::HostPassword(Refusal::Wrong).into());
         };
-        let asking =
-            self.act(config, |door, caller, now| door.ask_first_setup(caller, &account, setup, now))?;
+        let asking = self.act(config, |door, caller, now| {
+            door.ask_first_setup(caller, &account, setup, now)
+        })?;
         let User { uid, name, .. } = self.user;
-        let question = Question { name: name.clone(), address: None, class: Class::Known, password };
+        let question = Question {
+            name: name.clone(),
+            address: None,
+            class: Class::Known,
+            password,
+        };
         let said = match self.passwords.ask(*uid, &question) {
             Ok(said) => said,
             Err(Silent::Unanswered(why)) => {
-                self.write_log(Severity::Error, "warning", "password-unanswered", Some(&why));
+                self.write_log(
+                    Severity::Error,
+                    "warning",
+                    "password-unanswered",
+                    Some(&why),
+                );
                 return Err(AdministrationError::PasswordUnanswered(name.clone()).into());
             }
             Err(Silent::Absent(why)) => {
@@ -124,7 +145,9 @@ impl Commands<'_> {
                 Said::Unasked
             }
         };
-        self.act(config, |door, caller, now| door.begin_first_setup(caller, asking, said, now))
+        self.act(config, |door, caller, now| {
+            door.begin_first_setup(caller, asking, said, now)
+        })
     }
 
     /// An act at the engine, as the user whom the kernel names.
@@ -133,7 +156,10 @@ impl Commands<'_> {
         config: &Config,
         act: impl FnOnce(&mut Door, Caller<'_>, Timestamp) -> Result<R, AdministrationError>,
     ) -> Result<R, NotDone> {
-        let caller = Caller::Owner { name: &self.user.name, uid: self.user.uid };
+        let caller = Caller::Owner {
+            name: &self.user.name,
+            uid: self.user.uid,
+        };
         let acted = self.worker.run(config, |door| {
             let now = clock::now().map_err(|error| NotDone::failed(&error))?;
             let acted = act(door, caller, now);
@@ -170,7 +196,9 @@ impl Commands<'_> {
                     AdministrationError::Code(cause) => Some(cause.to_string()),
                     AdministrationError::HostPassword(cause) => Some(format!("password-{cause}")),
                     AdministrationError::PasswordUnasked(_) => Some("password-unasked".to_owned()),
-                    AdministrationError::PasswordUnanswered(_) => Some("password-unanswered".to_owned()),
+                    AdministrationError::PasswordUnanswered(_) => {
+                        Some("password-unanswered".to_owned())
+                    }
                     _ => None,
                 };
                 if let Some(cause) = cause {
@@ -181,17 +209,25 @@ impl Commands<'_> {
         }
     }
 
-    fn write_log(&self, severity: Severity, result: &str, cause: &str, detail: Option<&dyn Display>) {
+    fn write_log(
+        &self,
+        severity: Severity,
+        result: &str,
+        cause: &str,
+        detail: Option<&dyn Display>,
+    ) {
         let fields = LogFields {
             address: None,
             service: Service::named(COMMAND.as_bytes()),
             user: Some(self.user.name.clone()),
         };
-        self.log.write(self.user.uid, severity, &fields.line(result, cause, detail));
+        self.log
+            .write(self.user.uid, severity, &fields.line(result, cause, detail));
     }
 }
 
-pub(super) const NOT_NOW: &str = "this cannot be done now; ask the administrator to look at posternd's log";
+pub(super) const NOT_NOW: &str =
+    "this cannot be done now; ask the administrator to look at posternd's log";
 
 fn refused(why: &str) -> Reply {
     Answer::Refused(why.to_owned()).into()

@@ -29,9 +29,10 @@ impl Log {
     pub(super) fn write(&self, uid: u32, severity: Severity, line: &str) {
         match self.count(uid, Instant::now()) {
             lines if lines < LINES => write(severity, line),
-            LINES => {
-                write(Severity::Notice, &format!("more lines about uid {uid} are left out for {WINDOW:?}"))
-            }
+            LINES => write(
+                Severity::Notice,
+                &format!("more lines about uid {uid} are left out for {WINDOW:?}"),
+            ),
             _ => {}
         }
     }
@@ -46,9 +47,15 @@ impl Log {
                 return u32::MAX;
             }
         }
-        let of_user = written.entry(uid).or_insert(Written { since: now, lines: 0 });
+        let of_user = written.entry(uid).or_insert(Written {
+            since: now,
+            lines: 0,
+        });
         if is_over(of_user) {
-            *of_user = Written { since: now, lines: 0 };
+            *of_user = Written {
+                since: now,
+                lines: 0,
+            };
         }
         let before = of_user.lines;
         of_user.lines = before.saturating_add(1);
@@ -64,7 +71,10 @@ fn write(severity: Severity, line: &str) {
         Severity::Info => 6,
         Severity::Debug => 7,
     };
-    let line: String = line.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect();
+    let line: String = line
+        .chars()
+        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .collect();
     write_line(format_args!("<{level}>{line}"));
 }
 
@@ -79,7 +89,11 @@ mod tests {
         let last = (0..10_000).map(|_| log.count(1000, now)).last();
         assert_eq!(last, Some(9_999));
         assert_eq!(log.count(1001, now), 0);
-        assert_eq!(log.count(1000, now + WINDOW), 0, "and the next time begins anew");
+        assert_eq!(
+            log.count(1000, now + WINDOW),
+            0,
+            "and the next time begins anew"
+        );
     }
 
     #[test]

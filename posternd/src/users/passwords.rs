@@ -3,7 +3,9 @@
 //! MUST NOT speak to a helper that is not root's: it is given passwords.
 
 use shared::admission::{Admission, Busy};
-use shared::host_password::{GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED};
+use shared::host_password::{
+    GREETING, JUDGED, LONGEST_WORD, QUESTIONS, Question, SOCKET, Said, WAITED,
+};
 use shared::local_stream::LocalStream;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -14,7 +16,9 @@ const GREETED: Duration = Duration::from_millis(1200);
 /// How long a question waits for its turn.
 const TURN: Duration = Duration::from_secs(8);
 /// How long it may take to say something: longer than it gives PAM.
-const SAYS: Duration = JUDGED.saturating_add(WAITED).saturating_add(Duration::from_secs(2));
+const SAYS: Duration = JUDGED
+    .saturating_add(WAITED)
+    .saturating_add(Duration::from_secs(2));
 
 /// The way to the helper; so many are asked at once, counted by user.
 pub(super) struct Passwords(Admission<u32>);
@@ -36,7 +40,10 @@ impl Passwords {
 
     /// Has it asked, for a user.
     pub(super) fn ask(&self, uid: u32, question: &Question) -> Result<Said, Silent> {
-        let turn = self.0.enter(question.class, uid).and_then(|turn| turn.wait(TURN));
+        let turn = self
+            .0
+            .enter(question.class, uid)
+            .and_then(|turn| turn.wait(TURN));
         let _turn = turn.map_err(Silent::Busy)?;
         let mut stream = reach().map_err(|error| {
             Silent::Absent(format!(
@@ -44,7 +51,9 @@ impl Passwords {
             ))
         })?;
         let unanswered = |why: &dyn std::fmt::Display| {
-            Silent::Unanswered(format!("postern-password did not answer: {why}; its log says more"))
+            Silent::Unanswered(format!(
+                "postern-password did not answer: {why}; its log says more"
+            ))
         };
         let word = put(&mut stream, question).map_err(|error| unanswered(&error))?;
         Said::read(&word).ok_or_else(|| unanswered(&"it closed the connection"))

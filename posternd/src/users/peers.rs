@@ -26,13 +26,28 @@ const OF_USERS: usize = 128;
 const OF_ONE_USER: usize = 32;
 const OF_SERVICES: usize = 128;
 
-const NONE: ClassLimits = ClassLimits { own: 0, per_key: 0, waiting_per_key: 0, waiting: 0 };
+const NONE: ClassLimits = ClassLimits {
+    own: 0,
+    per_key: 0,
+    waiting_per_key: 0,
+    waiting: 0,
+};
 /// Look-ups of users; one who was found before never waits for one who was not.
 const LOOK_UPS: Limits = Limits {
     shared: 2,
     proven: NONE,
-    known: ClassLimits { own: 1, per_key: 1, waiting_per_key: 3, waiting: 32 },
-    stranger: ClassLimits { own: 1, per_key: 1, waiting_per_key: 3, waiting: 32 },
+    known: ClassLimits {
+        own: 1,
+        per_key: 1,
+        waiting_per_key: 3,
+        waiting: 32,
+    },
+    stranger: ClassLimits {
+        own: 1,
+        per_key: 1,
+        waiting_per_key: 3,
+        waiting: 32,
+    },
 };
 /// How long a look-up may take, its turn included: less than the module waits for a greeting.
 const PATIENCE: Duration = Duration::from_millis(1200);
@@ -81,7 +96,11 @@ pub(super) struct Admitted {
 impl Peers {
     /// Nobody is in yet.
     pub(super) fn new(config: &Path) -> Arc<Peers> {
-        let named = Named { config: config.to_owned(), names: Vec::new(), read: None };
+        let named = Named {
+            config: config.to_owned(),
+            names: Vec::new(),
+            read: None,
+        };
         Arc::new(Peers::finding(find, named))
     }
 
@@ -103,12 +122,22 @@ impl Peers {
         }
         let class = match self.remembered(uid) {
             Some((None, true)) => return Err(State::NoAccount),
-            Some((Some(_), true)) => return Ok(Arriving { peers: Arc::clone(self), uid, turn: None }),
+            Some((Some(_), true)) => {
+                return Ok(Arriving {
+                    peers: Arc::clone(self),
+                    uid,
+                    turn: None,
+                });
+            }
             Some((Some(_), false)) => Class::Known,
             Some((None, false)) | None => Class::Stranger,
         };
         let turn = self.look_ups.enter(class, uid).map_err(|_| State::Busy)?;
-        Ok(Arriving { peers: Arc::clone(self), uid, turn: Some(turn) })
+        Ok(Arriving {
+            peers: Arc::clone(self),
+            uid,
+            turn: Some(turn),
+        })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -117,7 +146,9 @@ impl Peers {
 
     /// What was found of a user, and whether that is fresh.
     fn remembered(&self, uid: u32) -> Option<(Option<UserName>, bool)> {
-        self.known().get(&uid).map(|(name, at)| (name.clone(), at.elapsed() < FRESH))
+        self.known()
+            .get(&uid)
+            .map(|(name, at)| (name.clone(), at.elapsed() < FRESH))
     }
 
     fn remember(&self, uid: u32, name: Option<UserName>) {
@@ -135,20 +166,24 @@ impl Peers {
     fn look_up(self: &Arc<Peers>, uid: u32, place: admission::Place<u32>, until: Instant) -> Found {
         let (sender, receiver) = mpsc::sync_channel(1);
         let peers = Arc::clone(self);
-        let started = thread::Builder::new().name("look-up".to_owned()).spawn(move || {
-            let _place = place;
-            let found = (peers.find)(uid);
-            match &found {
-                Ok(name) => peers.remember(uid, Some(name.clone())),
-                Err(State::NoAccount) => peers.remember(uid, None),
-                Err(_) => {}
-            }
-            // whoever asked may have given up
-            let _ = sender.send(found);
-        });
+        let started = thread::Builder::new()
+            .name("look-up".to_owned())
+            .spawn(move || {
+                let _place = place;
+                let found = (peers.find)(uid);
+                match &found {
+                    Ok(name) => peers.remember(uid, Some(name.clone())),
+                    Err(State::NoAccount) => peers.remember(uid, None),
+                    Err(_) => {}
+                }
+                // whoever asked may have given up
+                let _ = sender.send(found);
+            });
         let left = until.saturating_duration_since(Instant::now());
         match started {
-            Ok(_) => receiver.recv_timeout(left).unwrap_or(Err(State::NameUnavailable)),
+            Ok(_) => receiver
+                .recv_timeout(left)
+                .unwrap_or(Err(State::NameUnavailable)),
             Err(_) => Err(State::Busy),
         }
     }
@@ -157,7 +192,10 @@ impl Peers {
 impl Named {
     /// Whether a user is named, by the configuration of at most a second ago; by the last one that could be read.
     fn contains(&mut self, name: &UserName) -> bool {
-        if self.read.is_none_or(|read| read.elapsed() >= Duration::from_secs(1)) {
+        if self
+            .read
+            .is_none_or(|read| read.elapsed() >= Duration::from_secs(1))
+        {
             if let Ok(in_force) = CONFIGURATION.in_force(&self.config) {
                 self.names = in_force.config.pam.socket_users;
             }
@@ -177,17 +215,35 @@ impl Arriving {
     fn admit_until(self, end: impl Fn() + Send + 'static) -> Result<Admitted, State> {
         let Arriving { peers, uid, turn } = self;
         let name = match turn {
-            None => peers.remembered(uid).and_then(|(name, _)| name).ok_or(State::NoAccount)?,
+            None => peers
+                .remembered(uid)
+                .and_then(|(name, _)| name)
+                .ok_or(State::NoAccount)?,
             Some(turn) => {
                 let until = Instant::now() + PATIENCE;
                 let place = turn.wait(PATIENCE).map_err(|_| State::Busy)?;
                 peers.look_up(uid, place, until)?
             }
         };
-        let is_service = peers.named.lock().unwrap_or_else(PoisonError::into_inner).contains(&name);
-        let places = if is_service { &peers.services } else { &peers.users };
+        let is_service = peers
+            .named
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&name);
+        let places = if is_service {
+            &peers.services
+        } else {
+            &peers.users
+        };
         let place = places.enter(uid, false, end).ok_or(State::Busy)?;
-        Ok(Admitted { user: User { uid, name, is_service }, _place: place })
+        Ok(Admitted {
+            user: User {
+                uid,
+                name,
+                is_service,
+            },
+            _place: place,
+        })
     }
 }
 
@@ -214,8 +270,15 @@ mod tests {
 
     /// Users below 2000 have names.
     fn peers_finding(find: fn(u32) -> Found, services: &[u32]) -> Arc<Peers> {
-        let names = services.iter().map(|uid| format!("user{uid}").parse().unwrap()).collect();
-        let named = Named { config: "/nowhere".into(), names, read: None };
+        let names = services
+            .iter()
+            .map(|uid| format!("user{uid}").parse().unwrap())
+            .collect();
+        let named = Named {
+            config: "/nowhere".into(),
+            names,
+            read: None,
+        };
         Arc::new(Peers::finding(find, named))
     }
 
@@ -248,12 +311,36 @@ mod tests {
             }
         };
         let of_others = Arc::new(AtomicUsize::new(0));
-        held.push(peers.meet(1001).unwrap().admit_until(counting(&of_others)).unwrap());
-        held.push(peers.meet(990).unwrap().admit_until(counting(&of_others)).unwrap());
+        held.push(
+            peers
+                .meet(1001)
+                .unwrap()
+                .admit_until(counting(&of_others))
+                .unwrap(),
+        );
+        held.push(
+            peers
+                .meet(990)
+                .unwrap()
+                .admit_until(counting(&of_others))
+                .unwrap(),
+        );
         for _ in 0..2000 {
-            held.push(peers.meet(1000).unwrap().admit_until(counting(&ended)).unwrap());
+            held.push(
+                peers
+                    .meet(1000)
+                    .unwrap()
+                    .admit_until(counting(&ended))
+                    .unwrap(),
+            );
         }
-        held.push(peers.meet(1002).unwrap().admit_until(counting(&of_others)).unwrap());
+        held.push(
+            peers
+                .meet(1002)
+                .unwrap()
+                .admit_until(counting(&of_others))
+                .unwrap(),
+        );
         assert_eq!(peers.users.open(), OF_ONE_USER + 2);
         assert_eq!(ended.load(Ordering::SeqCst), 2000 - OF_ONE_USER);
         assert_eq!(of_others.load(Ordering::SeqCst), 0);
@@ -272,7 +359,9 @@ mod tests {
         }
         let peers = peers_finding(find, &[]);
         assert!(admit(&peers, 1000).is_ok());
-        let stuck: Vec<_> = (1001..1100).filter_map(|uid| peers.meet(uid).ok()).collect();
+        let stuck: Vec<_> = (1001..1100)
+            .filter_map(|uid| peers.meet(uid).ok())
+            .collect();
         assert!(stuck.len() <= LOOK_UPS.places() + LOOK_UPS.stranger.waiting);
         let began = Instant::now();
         assert!(admit(&peers, 1000).is_ok());

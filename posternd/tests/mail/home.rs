@@ -48,7 +48,10 @@ impl Home {
         let config = file::read(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
         run_programs(&at("socket"), at("postern.toml"));
-        Home { door: Door::open(config).unwrap(), folder }
+        Home {
+            door: Door::open(config).unwrap(),
+            folder,
+        }
     }
 
     /// Starts to send mail.
@@ -62,10 +65,17 @@ impl Home {
 
     /// What the program has written, by the names of its files.
     pub(crate) fn sent(&self, beginning: &str) -> Vec<PathBuf> {
-        let files = fs::read_dir(self.folder.path().join("sent")).unwrap().flatten();
-        let begins =
-            |path: &Path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(beginning));
-        files.map(|file| file.path()).filter(|path| begins(path)).collect()
+        let files = fs::read_dir(self.folder.path().join("sent"))
+            .unwrap()
+            .flatten();
+        let begins = |path: &Path| {
+            path.file_name()
+                .is_some_and(|n| n.to_string_lossy().starts_with(beginning))
+        };
+        files
+            .map(|file| file.path())
+            .filter(|path| begins(path))
+            .collect()
     }
 }
 

@@ -15,7 +15,11 @@ use std::time::Duration;
 fn code(mail: &Path) -> String {
     let text = fs::read_to_string(mail).unwrap();
     let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
-    text.lines().map(str::trim).find(is_code).unwrap().to_owned()
+    text.lines()
+        .map(str::trim)
+        .find(is_code)
+        .unwrap()
+        .to_owned()
 }
 
 /// Codes and notices have places of their own: twenty notices that hang keep no code waiting.
@@ -27,36 +31,57 @@ fn notices_that_hang_keep_no_code_waiting() {
     let mut home = Home::new(script, "30s");
     let now = clock::now().unwrap();
     let alice = name("alice");
-    let posted = home.door.set_email(&alice, &address("alice@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&alice, &address("alice@example.com"), "root", now)
+        .unwrap();
     for _ in 0..20 {
         home.door.unlock(&alice, "root", now).unwrap();
     }
     let _mail = home.sends();
-    until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
+    until("the code was sent", || {
+        matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(())))
+    });
     until("notices were taken", || home.sent("notice").len() == 4);
     let typed = code(&home.sent("code")[0]);
-    home.door.confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", now).unwrap();
+    home.door
+        .confirm_email(&alice, &Answer::read(typed.as_bytes()), "root", now)
+        .unwrap();
 
-    let posted = home.door.set_email(&name("bob"), &address("bob@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&name("bob"), &address("bob@example.com"), "root", now)
+        .unwrap();
     home.door.await_letter(&posted).unwrap();
-    assert_eq!(home.sent("notice").len(), 4, "no more than four at the same time");
+    assert_eq!(
+        home.sent("notice").len(),
+        4,
+        "no more than four at the same time"
+    );
 }
 
 /// Sixteen codes are on their way at most; what more there are waits, is told so, and goes out later.
 #[test]
 fn more_codes_than_there_are_places_wait_and_go_out_later() {
-    let script = "cat > $1/new.$$; mv $1/new.$$ $1/code.$$; while [ ! -e $1/go ]; do sleep 0.1; done";
+    let script =
+        "cat > $1/new.$$; mv $1/new.$$ $1/code.$$; while [ ! -e $1/go ]; do sleep 0.1; done";
     let mut home = Home::new(script, "30s");
     let now = clock::now().unwrap();
     let posted: Vec<_> = (0..20)
         .map(|number| {
-            let (who, to) = (name(&format!("p{number}")), address(&format!("p{number}@example.com")));
+            let (who, to) = (
+                name(&format!("p{number}")),
+                address(&format!("p{number}@example.com")),
+            );
             home.door.set_email(&who, &to, "root", now).unwrap()
         })
         .collect();
     let _mail = home.sends();
     until("sixteen were taken", || home.sent("code").len() == 16);
-    assert!(matches!(home.door.await_letter(&posted[19]), Err(NotMailed::Waits)));
+    assert!(matches!(
+        home.door.await_letter(&posted[19]),
+        Err(NotMailed::Waits)
+    ));
     assert_eq!(home.sent("code").len(), 16);
     fs::write(home.folder.path().join("sent/go"), "").unwrap();
     until("all were sent", || home.sent("code").len() == 20);
@@ -71,12 +96,22 @@ fn a_damaged_notice_keeps_no_code_waiting() {
     let mut home = Home::new("cat > $1/code.$$", "10s");
     let now = clock::now().unwrap();
     let alice = name("alice");
-    let posted = home.door.set_email(&alice, &address("alice@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&alice, &address("alice@example.com"), "root", now)
+        .unwrap();
     home.door.unlock(&alice, "root", now).unwrap();
     let store = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    assert_eq!(store.execute("UPDATE notice SET what = 'nothing known'", []).unwrap(), 1);
+    assert_eq!(
+        store
+            .execute("UPDATE notice SET what = 'nothing known'", [])
+            .unwrap(),
+        1
+    );
     let _mail = home.sends();
-    until("the code was sent", || matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(()))));
+    until("the code was sent", || {
+        matches!(home.door.look_after(&posted, Duration::ZERO), Some(Ok(())))
+    });
     assert_eq!(home.sent("code").len(), 1);
 }
 
@@ -88,9 +123,15 @@ fn where_no_unit_runs_the_program_mail_waits() {
     let away = home.folder.path().join("away");
     fs::rename(&socket, &away).unwrap();
     let now = clock::now().unwrap();
-    let posted = home.door.set_email(&name("alice"), &address("alice@example.com"), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&name("alice"), &address("alice@example.com"), "root", now)
+        .unwrap();
     let _mail = home.sends();
-    assert!(matches!(home.door.await_letter(&posted), Err(NotMailed::Waits)));
+    assert!(matches!(
+        home.door.await_letter(&posted),
+        Err(NotMailed::Waits)
+    ));
     assert!(home.sent("code").is_empty());
     fs::rename(&away, &socket).unwrap();
     home.door.await_letter(&posted).unwrap();

@@ -60,7 +60,12 @@ impl<K: Clone + Eq + Hash> State<K> {
             turns: 0,
             readied: 0,
         };
-        State { limits, classes: [queue(), queue(), queue()], requests: HashMap::new(), next: 0 }
+        State {
+            limits,
+            classes: [queue(), queue(), queue()],
+            requests: HashMap::new(),
+            next: 0,
+        }
     }
 
     pub(super) fn taken(&self) -> usize {
@@ -81,7 +86,11 @@ impl<K: Clone + Eq + Hash> State<K> {
     pub(super) fn take_now(&mut self, class: Class, key: &K) -> Result<(), Busy> {
         let most = self.limits.of(class).per_key;
         let queue = &self.classes[class as usize];
-        if queue.keys.get(key).is_some_and(|share| share.running >= most) {
+        if queue
+            .keys
+            .get(key)
+            .is_some_and(|share| share.running >= most)
+        {
             return Err(Busy::Own);
         }
         if !self.has_place(class) {
@@ -94,7 +103,12 @@ impl<K: Clone + Eq + Hash> State<K> {
     }
 
     /// Takes a place or waits; the number to ask with.
-    pub(super) fn enter(&mut self, class: Class, key: &K, woken: &mut Vec<Waker>) -> Result<u64, Busy> {
+    pub(super) fn enter(
+        &mut self,
+        class: Class,
+        key: &K,
+        woken: &mut Vec<Waker>,
+    ) -> Result<u64, Busy> {
         let number = self.next;
         self.next += 1;
         if self.take_now(class, key).is_ok() {
@@ -160,7 +174,9 @@ impl<K: Clone + Eq + Hash> State<K> {
         for class in CLASSES {
             while self.has_place(class) {
                 let limits = *self.limits.of(class);
-                let Some(number) = self.classes[class as usize].next(&limits) else { break };
+                let Some(number) = self.classes[class as usize].next(&limits) else {
+                    break;
+                };
                 let before = self.requests.insert(number, Request::Admitted);
                 woken.extend(before.and_then(Request::waker));
             }
@@ -169,8 +185,11 @@ impl<K: Clone + Eq + Hash> State<K> {
 
     /// Whether a class may take one more: one of its own, or a shared one.
     fn has_place(&self, class: Class) -> bool {
-        let beyond_own =
-            |class: Class| self.classes[class as usize].running.saturating_sub(self.limits.of(class).own);
+        let beyond_own = |class: Class| {
+            self.classes[class as usize]
+                .running
+                .saturating_sub(self.limits.of(class).own)
+        };
         self.classes[class as usize].running < self.limits.of(class).own
             || CLASSES.into_iter().map(beyond_own).sum::<usize>() < self.limits.shared
     }
@@ -179,11 +198,17 @@ impl<K: Clone + Eq + Hash> State<K> {
 impl<K: Clone + Eq + Hash> Queue<K> {
     /// A key that waits and has not its share yet comes after all others that do.
     fn make_ready(&mut self, key: &K, is_new: bool, limits: &ClassLimits) {
-        let Some(share) = self.keys.get_mut(key) else { return };
+        let Some(share) = self.keys.get_mut(key) else {
+            return;
+        };
         if !share.is_ready && !share.waiting.is_empty() && share.running < limits.per_key {
             share.is_ready = true;
             self.readied += 1;
-            let line = if is_new { &mut self.new } else { &mut self.others };
+            let line = if is_new {
+                &mut self.new
+            } else {
+                &mut self.others
+            };
             line.push_back((self.readied, key.clone()));
         }
     }
@@ -213,8 +238,14 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     /// Takes the newest request of the key that waits most often out, if that is more often than so.
     fn displace(&mut self, more_than: usize) -> Option<u64> {
-        let (key, share) = self.keys.iter().max_by_key(|(_, share)| share.waiting.len())?;
-        let newest = *share.waiting.back().filter(|_| share.waiting.len() > more_than)?;
+        let (key, share) = self
+            .keys
+            .iter()
+            .max_by_key(|(_, share)| share.waiting.len())?;
+        let newest = *share
+            .waiting
+            .back()
+            .filter(|_| share.waiting.len() > more_than)?;
         let key = key.clone();
         self.remove(&key, newest);
         Some(newest)
@@ -222,7 +253,9 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     /// Takes a request that waits out.
     fn remove(&mut self, key: &K, number: u64) {
-        let Some(share) = self.keys.get_mut(key) else { return };
+        let Some(share) = self.keys.get_mut(key) else {
+            return;
+        };
         let before = share.waiting.len();
         share.waiting.retain(|waits| *waits != number);
         self.waiting -= before - share.waiting.len();

@@ -5,8 +5,18 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::{HashMap, VecDeque};
 
-const CLASS: ClassLimits = ClassLimits { own: 1, per_key: 2, waiting_per_key: 3, waiting: 6 };
-const LIMITS: Limits = Limits { shared: 2, proven: CLASS, known: CLASS, stranger: CLASS };
+const CLASS: ClassLimits = ClassLimits {
+    own: 1,
+    per_key: 2,
+    waiting_per_key: 3,
+    waiting: 6,
+};
+const LIMITS: Limits = Limits {
+    shared: 2,
+    proven: CLASS,
+    known: CLASS,
+    stranger: CLASS,
+};
 
 fn look<K: Clone + Eq + Hash>(waiting: &mut Waiting<K>) -> Option<Result<Place<K>, Busy>> {
     match Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())) {
@@ -16,23 +26,31 @@ fn look<K: Clone + Eq + Hash>(waiting: &mut Waiting<K>) -> Option<Result<Place<K
 }
 
 fn admitted<K: Clone + Eq + Hash>(admission: &Admission<K>, class: Class, key: K) -> Place<K> {
-    look(&mut admission.enter(class, key).unwrap()).unwrap().unwrap()
+    look(&mut admission.enter(class, key).unwrap())
+        .unwrap()
+        .unwrap()
 }
 
 #[test]
 fn strangers_in_any_number_leave_the_places_of_whoever_has_proven_more() {
     let admission = Admission::new(LIMITS);
-    let places: Vec<_> = (0..100).filter_map(|key| admission.try_enter(Class::Stranger, key).ok()).collect();
+    let places: Vec<_> = (0..100)
+        .filter_map(|key| admission.try_enter(Class::Stranger, key).ok())
+        .collect();
     assert_eq!(places.len(), LIMITS.shared + CLASS.own);
-    let mut waiting: Vec<_> =
-        (0..100).filter_map(|key| admission.enter(Class::Stranger, 1000 + key).ok()).collect();
+    let mut waiting: Vec<_> = (0..100)
+        .filter_map(|key| admission.enter(Class::Stranger, 1000 + key).ok())
+        .collect();
     assert_eq!(waiting.len(), CLASS.waiting);
     let _known = admitted(&admission, Class::Known, 0);
     let proven = admitted(&admission, Class::Proven, 0);
     let mut more = admission.enter(Class::Proven, 1).unwrap();
     assert!(look(&mut more).is_none());
     drop(places);
-    assert!(look(&mut more).unwrap().is_ok(), "a shared place that is free goes to it first");
+    assert!(
+        look(&mut more).unwrap().is_ok(),
+        "a shared place that is free goes to it first"
+    );
     drop(proven);
     let next: Vec<_> = waiting.iter_mut().filter_map(look).collect();
     assert_eq!(next.len(), LIMITS.shared + CLASS.own);
@@ -41,39 +59,73 @@ fn strangers_in_any_number_leave_the_places_of_whoever_has_proven_more() {
 #[test]
 fn a_key_that_asks_a_hundred_times_is_refused_for_its_own_share() {
     let admission = Admission::new(LIMITS);
-    let held: Vec<_> = (0..100).map(|_| admission.enter(Class::Stranger, "one")).collect();
-    assert_eq!(held.iter().filter(|one| one.is_ok()).count(), CLASS.per_key + CLASS.waiting_per_key);
-    assert!(held.iter().all(|one| one.as_ref().err().is_none_or(|busy| *busy == Busy::Own)));
+    let held: Vec<_> = (0..100)
+        .map(|_| admission.enter(Class::Stranger, "one"))
+        .collect();
+    assert_eq!(
+        held.iter().filter(|one| one.is_ok()).count(),
+        CLASS.per_key + CLASS.waiting_per_key
+    );
+    assert!(
+        held.iter()
+            .all(|one| one.as_ref().err().is_none_or(|busy| *busy == Busy::Own))
+    );
     let _other = admitted(&admission, Class::Stranger, "other");
 }
 
 #[test]
 fn keys_take_turns_however_many_requests_one_has() {
-    let admission =
-        Admission::new(Limits { shared: 0, stranger: ClassLimits { per_key: 1, ..CLASS }, ..LIMITS });
+    let admission = Admission::new(Limits {
+        shared: 0,
+        stranger: ClassLimits {
+            per_key: 1,
+            ..CLASS
+        },
+        ..LIMITS
+    });
     let first = admitted(&admission, Class::Stranger, "many");
-    let mut many: VecDeque<_> = (0..3).map(|_| admission.enter(Class::Stranger, "many").unwrap()).collect();
+    let mut many: VecDeque<_> = (0..3)
+        .map(|_| admission.enter(Class::Stranger, "many").unwrap())
+        .collect();
     let mut few = admission.enter(Class::Stranger, "few").unwrap();
     drop(first);
-    let few = look(&mut few).expect("it is next: the other one has had a turn").unwrap();
+    let few = look(&mut few)
+        .expect("it is next: the other one has had a turn")
+        .unwrap();
     assert!(look(&mut many[0]).is_none());
     drop(few);
-    assert!(look(&mut many[0]).unwrap().is_ok(), "and within a key, first come");
+    assert!(
+        look(&mut many[0]).unwrap().is_ok(),
+        "and within a key, first come"
+    );
 }
 
 /// Three hundred keys at once: whoever came last waited for all of them, longer than anybody waits for an answer.
 #[test]
 fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
-    let of_many = ClassLimits { own: 1, per_key: 1, waiting_per_key: 8, waiting: 1024 };
-    let admission = Admission::new(Limits { shared: 0, stranger: of_many, ..LIMITS });
+    let of_many = ClassLimits {
+        own: 1,
+        per_key: 1,
+        waiting_per_key: 8,
+        waiting: 1024,
+    };
+    let admission = Admission::new(Limits {
+        shared: 0,
+        stranger: of_many,
+        ..LIMITS
+    });
     let mut place = Some(admitted(&admission, Class::Stranger, 9999));
-    let mut waiting: Vec<_> =
-        (0..300).map(|key| (key, admission.enter(Class::Stranger, key).unwrap())).collect();
+    let mut waiting: Vec<_> = (0..300)
+        .map(|key| (key, admission.enter(Class::Stranger, key).unwrap()))
+        .collect();
     waiting.push((1000, admission.enter(Class::Stranger, 1000).unwrap()));
     let mut order = Vec::new();
     while !waiting.is_empty() {
         drop(place.take());
-        let next = waiting.iter_mut().enumerate().find_map(|(at, (_, one))| Some((at, look(one)?.unwrap())));
+        let next = waiting
+            .iter_mut()
+            .enumerate()
+            .find_map(|(at, (_, one))| Some((at, look(one)?.unwrap())));
         let (at, taken) = next.expect("one comes in each time");
         order.push(waiting.remove(at).0);
         place = Some(taken);
@@ -85,26 +137,50 @@ fn where_very_many_keys_wait_the_newest_comes_soon_and_the_oldest_too() {
 
 #[test]
 fn where_the_queue_is_full_a_new_key_displaces_the_newest_of_the_key_that_waits_most() {
-    let admission = Admission::new(Limits { shared: 0, ..LIMITS });
+    let admission = Admission::new(Limits {
+        shared: 0,
+        ..LIMITS
+    });
     let _place = admitted(&admission, Class::Stranger, "a");
-    let mut a: Vec<_> = (0..3).map(|_| admission.enter(Class::Stranger, "a").unwrap()).collect();
-    let _b: Vec<_> = (0..3).map(|_| admission.enter(Class::Stranger, "b").unwrap()).collect();
-    let _new = admission.enter(Class::Stranger, "c").expect("it waits nowhere yet");
-    let _other = admission.enter(Class::Stranger, "d").expect("nor does this one");
+    let mut a: Vec<_> = (0..3)
+        .map(|_| admission.enter(Class::Stranger, "a").unwrap())
+        .collect();
+    let _b: Vec<_> = (0..3)
+        .map(|_| admission.enter(Class::Stranger, "b").unwrap())
+        .collect();
+    let _new = admission
+        .enter(Class::Stranger, "c")
+        .expect("it waits nowhere yet");
+    let _other = admission
+        .enter(Class::Stranger, "d")
+        .expect("nor does this one");
     assert_eq!(admission.waiting(), CLASS.waiting);
     assert!(matches!(look(&mut a[2]), None | Some(Err(Busy::Own))));
     assert!(look(&mut a[0]).is_none());
-    let single = Admission::new(Limits { shared: 0, ..LIMITS });
+    let single = Admission::new(Limits {
+        shared: 0,
+        ..LIMITS
+    });
     let _place = admitted(&single, Class::Stranger, 0);
-    let _all: Vec<_> = (1..=CLASS.waiting).map(|key| single.enter(Class::Stranger, key).unwrap()).collect();
-    assert_eq!(single.enter(Class::Stranger, 99).err(), Some(Busy::All), "nobody has more than one");
+    let _all: Vec<_> = (1..=CLASS.waiting)
+        .map(|key| single.enter(Class::Stranger, key).unwrap())
+        .collect();
+    assert_eq!(
+        single.enter(Class::Stranger, 99).err(),
+        Some(Busy::All),
+        "nobody has more than one"
+    );
 }
 
 #[test]
 fn whoever_no_longer_waits_leaves_nothing() {
     let admission = Admission::new(LIMITS);
-    let places: Vec<_> = (0..3).map(|key| admitted(&admission, Class::Stranger, key)).collect();
-    let waiting: Vec<_> = (0..3).map(|key| admission.enter(Class::Stranger, key).unwrap()).collect();
+    let places: Vec<_> = (0..3)
+        .map(|key| admitted(&admission, Class::Stranger, key))
+        .collect();
+    let waiting: Vec<_> = (0..3)
+        .map(|key| admission.enter(Class::Stranger, key).unwrap())
+        .collect();
     drop(waiting);
     assert_eq!(admission.waiting(), 0);
     let unread = admission.enter(Class::Stranger, 7).unwrap();
@@ -116,13 +192,28 @@ fn whoever_no_longer_waits_leaves_nothing() {
 
 #[test]
 fn a_thread_waits_for_a_place_and_no_longer_than_it_was_told() {
-    let admission = Admission::new(Limits { shared: 0, ..LIMITS });
+    let admission = Admission::new(Limits {
+        shared: 0,
+        ..LIMITS
+    });
     let place = admitted(&admission, Class::Known, "key");
-    assert_eq!(admission.enter(Class::Known, "key").unwrap().wait(Duration::ZERO).err(), Some(Busy::All));
+    assert_eq!(
+        admission
+            .enter(Class::Known, "key")
+            .unwrap()
+            .wait(Duration::ZERO)
+            .err(),
+        Some(Busy::All)
+    );
     assert_eq!(admission.waiting(), 0);
     std::thread::scope(|scope| {
-        let waits = scope
-            .spawn(|| admission.enter(Class::Known, "key").unwrap().wait(Duration::from_secs(60)).is_ok());
+        let waits = scope.spawn(|| {
+            admission
+                .enter(Class::Known, "key")
+                .unwrap()
+                .wait(Duration::from_secs(60))
+                .is_ok()
+        });
         drop(place);
         assert!(waits.join().unwrap());
     });
@@ -137,7 +228,11 @@ enum Act {
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let class = prop_oneof![Just(Class::Proven), Just(Class::Known), Just(Class::Stranger)];
+    let class = prop_oneof![
+        Just(Class::Proven),
+        Just(Class::Known),
+        Just(Class::Stranger)
+    ];
     let act = prop_oneof![
         4 => (class, 0_u8..4).prop_map(|(class, key)| Act::Enter(class, key)),
         3 => (0_usize..64).prop_map(Act::Leave),

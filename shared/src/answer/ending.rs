@@ -23,14 +23,21 @@ pub enum Reading {
 pub(crate) fn ending(typed: &str, lengths: &[u32]) -> usize {
     let word = typed.rsplit_once(' ').map(|(_, word)| word);
     let read = word.map(|word| Answer::read(word.as_bytes()));
-    let has_length = |digits: &str| lengths.iter().any(|length| *length as usize == digits.len());
+    let has_length = |digits: &str| {
+        lengths
+            .iter()
+            .any(|length| *length as usize == digits.len())
+    };
     match (word, &read) {
         (Some(word), Some(Answer::Digits(digits))) if has_length(digits) => return word.len(),
         (Some(word), Some(Answer::OneTime(_))) => return word.len(),
         _ => {}
     }
     let digits = typed.bytes().rev().take_while(u8::is_ascii_digit).count();
-    let fits = lengths.iter().map(|length| *length as usize).filter(|length| *length <= digits);
+    let fits = lengths
+        .iter()
+        .map(|length| *length as usize)
+        .filter(|length| *length <= digits);
     match (fits.max(), word, read) {
         (Some(length), _, _) => length,
         (None, Some(word), Some(Answer::Recovery(_))) if digits < SHORTEST => word.len(),
@@ -66,16 +73,34 @@ mod tests {
     fn a_blank_tells_where_the_code_begins() {
         splits("hunter42 123456", &[6, 8], "hunter42 ", "123456");
         splits("correct horse 123-456", &[6], "correct horse ", "123-456");
-        splits("hunter2 P-2345-6789-ABCD", &[6], "hunter2 ", "P-2345-6789-ABCD");
+        splits(
+            "hunter2 P-2345-6789-ABCD",
+            &[6],
+            "hunter2 ",
+            "P-2345-6789-ABCD",
+        );
         splits("hunter2 abcde-fghjk", &[6], "hunter2 ", "abcde-fghjk");
     }
 
     /// Rather no code than a piece of the password.
     #[test]
     fn a_password_alone_holds_no_code() {
-        for typed in ["hunter2", "", " ", "hunter12345", "correct horse battery", "kubernetes", "123456x"] {
+        for typed in [
+            "hunter2",
+            "",
+            " ",
+            "hunter12345",
+            "correct horse battery",
+            "kubernetes",
+            "123456x",
+        ] {
             splits(typed, &[6], typed, "");
         }
-        splits("correct kubernetes423456", &[6], "correct kubernetes", "423456");
+        splits(
+            "correct kubernetes423456",
+            &[6],
+            "correct kubernetes",
+            "423456",
+        );
     }
 }

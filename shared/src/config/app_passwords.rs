@@ -13,7 +13,9 @@ pub struct AppPasswords {
 impl Default for AppPasswords {
     /// Whoever changes a password may do it because somebody else had it, who could have made one for themselves.
     fn default() -> AppPasswords {
-        AppPasswords { on_change: OnChange::Revoke }
+        AppPasswords {
+            on_change: OnChange::Revoke,
+        }
     }
 }
 

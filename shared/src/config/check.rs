@@ -13,7 +13,12 @@ impl Config {
     /// Each at a path of a host of its own, beside a gate that has a host of its own.
     fn check_own_paths(&self) -> Result<(), Conflict> {
         let gate = &self.gate;
-        let wrong = |message: String| Err(Conflict { path: &["gate", "own_paths"], message });
+        let wrong = |message: String| {
+            Err(Conflict {
+                path: &["gate", "own_paths"],
+                message,
+            })
+        };
         if !gate.own_paths.is_empty() && !gate.url.as_ref().is_some_and(GateUrl::has_own_host) {
             return wrong("takes a gate.url on a host of its own".to_owned());
         }
@@ -52,16 +57,20 @@ impl Config {
                 message: "must not be shorter than first_delay".to_owned(),
             });
         }
-        if (self.policy.self_enroll == SelfEnroll::Networks) == self.policy.self_enroll_networks.is_empty() {
+        if (self.policy.self_enroll == SelfEnroll::Networks)
+            == self.policy.self_enroll_networks.is_empty()
+        {
             return Err(Conflict {
                 path: &["policy", "self_enroll"],
-                message: "self_enroll = \"networks\" and self_enroll_networks need each other".to_owned(),
+                message: "self_enroll = \"networks\" and self_enroll_networks need each other"
+                    .to_owned(),
             });
         }
         if self.policy.exempt.contains(&Exempt::default()) {
             return Err(Conflict {
                 path: &["policy", "exempt"],
-                message: "an exemption needs at least one of groups, services, networks, after".to_owned(),
+                message: "an exemption needs at least one of groups, services, networks, after"
+                    .to_owned(),
             });
         }
         let rules = &self.gate.rule;
@@ -82,7 +91,11 @@ impl Config {
                 message: format!("rules and [policy] together name more than {MOST_GROUPS} groups"),
             });
         }
-        let names_identities = self.gate.trusted_proxies.iter().any(|proxy| proxy.identity_header.is_some());
+        let names_identities = self
+            .gate
+            .trusted_proxies
+            .iter()
+            .any(|proxy| proxy.identity_header.is_some());
         if (self.gate.first_factor == FirstFactor::Header) != names_identities {
             return Err(Conflict {
                 path: &["gate", "first_factor"],
@@ -105,7 +118,9 @@ impl Config {
             true => Lives::Apart,
             false => Lives::OnAPath,
         };
-        self.gate.administration.check(lives, self.policy.administrators.words().count())?;
+        self.gate
+            .administration
+            .check(lives, self.policy.administrators.words().count())?;
         let mut names: Vec<_> = self.account.iter().map(|a| &a.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -127,7 +142,9 @@ mod tests {
         let check = |url: &str| {
             let text = format!("[gate]\napi_tokens = true\n{url}");
             let config: Config = toml::from_str(&text).unwrap();
-            config.check().map_err(|Conflict { path, message }| (path.join("."), message))
+            config
+                .check()
+                .map_err(|Conflict { path, message }| (path.join("."), message))
         };
         assert_eq!(check("url = \"https://auth.example.com/\""), Ok(()));
         assert_eq!(check(""), Ok(()), "no gate yet");

@@ -77,14 +77,31 @@ impl Email {
     /// Checks what no single key can know.
     pub(super) fn check(&self) -> Result<(), Conflict> {
         let conflict = |key: &'static [&'static str], message: &str| {
-            Err(Conflict { path: key, message: message.to_owned() })
+            Err(Conflict {
+                path: key,
+                message: message.to_owned(),
+            })
         };
-        let ways = [self.smtp_url.is_some(), self.webhook_url.is_some(), !self.command.is_empty()];
+        let ways = [
+            self.smtp_url.is_some(),
+            self.webhook_url.is_some(),
+            !self.command.is_empty(),
+        ];
         if ways.into_iter().filter(|given| *given).count() > 1 {
-            return conflict(&["email"], "has more than one of smtp_url, webhook_url and command; keep one");
+            return conflict(
+                &["email"],
+                "has more than one of smtp_url, webhook_url and command; keep one",
+            );
         }
-        if self.command.first().is_some_and(|program| !program.starts_with('/')) {
-            return conflict(&["email", "command"], "must begin with the absolute path of a program");
+        if self
+            .command
+            .first()
+            .is_some_and(|program| !program.starts_with('/'))
+        {
+            return conflict(
+                &["email", "command"],
+                "must begin with the absolute path of a program",
+            );
         }
         if self.command.iter().any(|word| word.contains('\0')) {
             return conflict(&["email", "command"], "must not hold a NUL");
@@ -104,7 +121,8 @@ impl Email {
                 "stands beside webhook_secret_file; keep one",
             );
         }
-        let has_password = self.smtp_password_file.is_some() || self.smtp_password_credential.is_some();
+        let has_password =
+            self.smtp_password_file.is_some() || self.smtp_password_credential.is_some();
         if self.smtp_user.is_some() != has_password {
             return conflict(
                 &["email"],
@@ -160,13 +178,27 @@ impl TryFrom<String> for SmtpUrl {
             Protection::StartTls => 587,
             Protection::None => 25,
         };
-        Ok(SmtpUrl { host, port: port.unwrap_or(usual), protection })
+        Ok(SmtpUrl {
+            host,
+            port: port.unwrap_or(usual),
+            protection,
+        })
     }
 }
 
 impl From<SmtpUrl> for String {
-    fn from(SmtpUrl { host, port, protection }: SmtpUrl) -> String {
-        let scheme = if protection == Protection::Tls { "smtps" } else { "smtp" };
+    fn from(
+        SmtpUrl {
+            host,
+            port,
+            protection,
+        }: SmtpUrl,
+    ) -> String {
+        let scheme = if protection == Protection::Tls {
+            "smtps"
+        } else {
+            "smtp"
+        };
         format!("{scheme}://{host}:{port}")
     }
 }
@@ -208,11 +240,21 @@ impl TryFrom<String> for WebhookUrl {
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = host_and_port(authority).ok_or(WHAT)?;
-        if !path.bytes().all(|b| b.is_ascii_graphic() && b != b'#') || !(tls || is_loopback(&host)) {
+        if !path.bytes().all(|b| b.is_ascii_graphic() && b != b'#') || !(tls || is_loopback(&host))
+        {
             return Err(WHAT);
         }
-        let path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
-        Ok(WebhookUrl { host, port: port.unwrap_or(if tls { 443 } else { 80 }), path, tls })
+        let path = if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path.to_owned()
+        };
+        Ok(WebhookUrl {
+            host,
+            port: port.unwrap_or(if tls { 443 } else { 80 }),
+            path,
+            tls,
+        })
     }
 }
 
@@ -233,7 +275,10 @@ fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// The name of a systemd credential.
@@ -261,7 +306,9 @@ impl TryFrom<String> for Credential {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         match (1..=128).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
             true => Ok(Credential(name)),
-            false => Err("must be the name of a systemd credential: letters, digits, '-', '_' and '.'"),
+            false => {
+                Err("must be the name of a systemd credential: letters, digits, '-', '_' and '.'")
+            }
         }
     }
 }
@@ -278,44 +325,85 @@ mod tests {
 
     #[test]
     fn only_loopback_is_reached_without_tls() {
-        let smtp = |url: &str| SmtpUrl::try_from(url.to_owned()).map(|url| (url.port, url.protection));
+        let smtp =
+            |url: &str| SmtpUrl::try_from(url.to_owned()).map(|url| (url.port, url.protection));
         assert_eq!(smtp("smtps://mail.example.com"), Ok((465, Protection::Tls)));
-        assert_eq!(smtp("smtp://mail.example.com/"), Ok((587, Protection::StartTls)));
-        assert_eq!(smtp("smtp://mail.example.com:25"), Ok((25, Protection::StartTls)));
+        assert_eq!(
+            smtp("smtp://mail.example.com/"),
+            Ok((587, Protection::StartTls))
+        );
+        assert_eq!(
+            smtp("smtp://mail.example.com:25"),
+            Ok((25, Protection::StartTls))
+        );
         assert_eq!(smtp("smtp://127.0.0.1"), Ok((25, Protection::None)));
         assert_eq!(smtp("smtp://localhost:2525"), Ok((2525, Protection::None)));
-        assert_eq!(smtp("smtp://localhost.example.com"), Ok((587, Protection::StartTls)));
-        let webhook = |url: &str| WebhookUrl::try_from(url.to_owned()).map(|url| (url.port, url.path));
-        assert_eq!(webhook("https://hooks.example.com"), Ok((443, "/".to_owned())));
-        assert_eq!(webhook("http://127.0.0.1:8025/x?y=1"), Ok((8025, "/x?y=1".to_owned())));
+        assert_eq!(
+            smtp("smtp://localhost.example.com"),
+            Ok((587, Protection::StartTls))
+        );
+        let webhook =
+            |url: &str| WebhookUrl::try_from(url.to_owned()).map(|url| (url.port, url.path));
+        assert_eq!(
+            webhook("https://hooks.example.com"),
+            Ok((443, "/".to_owned()))
+        );
+        assert_eq!(
+            webhook("http://127.0.0.1:8025/x?y=1"),
+            Ok((8025, "/x?y=1".to_owned()))
+        );
         assert!(webhook("http://hooks.example.com/").is_err());
     }
 
     #[test]
     fn a_url_that_holds_a_password_is_refused() {
-        for url in ["smtp://a:b@mail.example.com", "smtps://a@mail.example.com:465", "smtp://a:b@localhost"] {
+        for url in [
+            "smtp://a:b@mail.example.com",
+            "smtps://a@mail.example.com:465",
+            "smtp://a:b@localhost",
+        ] {
             assert!(SmtpUrl::try_from(url.to_owned()).is_err(), "{url}");
         }
-        for url in
-            ["https://a:b@hooks.example.com/", "https://a@hooks.example.com/", "https:///x", "ftp://x/"]
-        {
+        for url in [
+            "https://a:b@hooks.example.com/",
+            "https://a@hooks.example.com/",
+            "https:///x",
+            "ftp://x/",
+        ] {
             assert!(WebhookUrl::try_from(url.to_owned()).is_err(), "{url}");
         }
     }
 
     #[test]
     fn keys_that_contradict_each_other_are_refused() {
-        let check = |text: &str| toml::from_str::<Email>(text).unwrap().check().map_err(|c| c.message);
+        let check = |text: &str| {
+            toml::from_str::<Email>(text)
+                .unwrap()
+                .check()
+                .map_err(|c| c.message)
+        };
         assert_eq!(check(""), Ok(()));
-        assert_eq!(check("smtp_url = \"smtp://localhost\"\nfrom = \"a@example.com\""), Ok(()));
+        assert_eq!(
+            check("smtp_url = \"smtp://localhost\"\nfrom = \"a@example.com\""),
+            Ok(())
+        );
         assert_eq!(check("webhook_url = \"https://example.com/\""), Ok(()));
         for (text, said) in [
             ("smtp_url = \"smtp://localhost\"", "needs from"),
-            ("command = [\"sendmail\"]\nfrom = \"a@example.com\"", "absolute path"),
-            ("webhook_url = \"https://example.com/\"\ncommand = [\"/bin/true\"]", "more than one"),
+            (
+                "command = [\"sendmail\"]\nfrom = \"a@example.com\"",
+                "absolute path",
+            ),
+            (
+                "webhook_url = \"https://example.com/\"\ncommand = [\"/bin/true\"]",
+                "more than one",
+            ),
             ("smtp_user = \"a\"", "together with"),
             ("smtp_password_file = \"/a\"", "together with"),
-            ("webhook_secret_file = \"/a\"\nwebhook_secret_credential = \"a\"", "keep one"),
+            (
+                "webhook_secret_file = \"/a\"\nwebhook_secret_credential = \"a\"",
+                "keep one",
+            ),
         ] {
             assert!(check(text).unwrap_err().contains(said), "{text}");
         }

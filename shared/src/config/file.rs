@@ -66,14 +66,22 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
     let mut names: BTreeSet<UserName> = config.account.iter().map(|a| a.name.clone()).collect();
     let mut has_extras = false;
     for (extra, text) in accounts_d(path)? {
-        let content = |message| ConfigError::Content { path: extra.clone(), line: 1, key: None, message };
+        let content = |message| ConfigError::Content {
+            path: extra.clone(),
+            line: 1,
+            key: None,
+            message,
+        };
         hash.update(extra.as_os_str().as_encoded_bytes());
         hash.update([0]);
         hash.update(text.as_bytes());
         has_extras = true;
         for account in accounts(&extra, &text)? {
             if !names.insert(account.name.clone()) {
-                return Err(content(format!("the account {} is declared twice", account.name)));
+                return Err(content(format!(
+                    "the account {} is declared twice",
+                    account.name
+                )));
             }
             config.account.push(account);
         }
@@ -86,7 +94,14 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
             message: conflict.message,
         })?;
     }
-    Ok(Valid { config, text, source: Source { hash: hash.finalize().into(), has_extras } })
+    Ok(Valid {
+        config,
+        text,
+        source: Source {
+            hash: hash.finalize().into(),
+            has_extras,
+        },
+    })
 }
 
 /// The configuration in force at this moment: what the files say, or, if they are in any doubt, the copy of the last one
@@ -95,33 +110,59 @@ pub fn together(path: &Path, text: String) -> Result<Valid, ConfigError> {
 pub fn in_force(path: &Path) -> Result<InForce, ConfigError> {
     let files = recent::Files::of(path, copy_path(path)).ok();
     if let Some(config) = files.as_ref().and_then(|files| recent::recall(path, files)) {
-        return Ok(InForce { config, problem: None, is_kept: true });
+        return Ok(InForce {
+            config,
+            problem: None,
+            is_kept: true,
+        });
     }
     let reason = match current(path) {
         Ok((valid, is_kept)) => {
             if let Some(files) = files.filter(|_| is_kept) {
                 recent::remember(path, files, &valid.config);
             }
-            return Ok(InForce { config: valid.config, problem: None, is_kept });
+            return Ok(InForce {
+                config: valid.config,
+                problem: None,
+                is_kept,
+            });
         }
         Err(reason) => reason,
     };
     let copy = copy_path(path);
     match text_of(&copy, Follow::No).and_then(|text| validate(&copy, &text)) {
         Ok(config) => {
-            let changed = copy.metadata().and_then(|metadata| metadata.modified()).ok();
+            let changed = copy
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok();
             let since = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             let since = since.map(|time| Timestamp(time.as_secs()));
-            Ok(InForce { config, problem: Some(Fallback { reason, copy: Some(copy), since }), is_kept: true })
+            Ok(InForce {
+                config,
+                problem: Some(Fallback {
+                    reason,
+                    copy: Some(copy),
+                    since,
+                }),
+                is_kept: true,
+            })
         }
         Err(no_copy) => match (reason, no_copy) {
             // nothing older could come back
-            (ConfigError::NotKept { valid, .. }, ConfigError::File(error)) if error.is_missing() => {
-                Ok(InForce { config: valid.config, problem: None, is_kept: false })
+            (ConfigError::NotKept { valid, .. }, ConfigError::File(error))
+                if error.is_missing() =>
+            {
+                Ok(InForce {
+                    config: valid.config,
+                    problem: None,
+                    is_kept: false,
+                })
             }
-            (reason, no_copy) => {
-                Err(ConfigError::NoCopy { reason: Box::new(reason), copy: Box::new(no_copy) })
-            }
+            (reason, no_copy) => Err(ConfigError::NoCopy {
+                reason: Box::new(reason),
+                copy: Box::new(no_copy),
+            }),
         },
     }
 }
@@ -149,7 +190,12 @@ pub fn keep_current(path: &Path) -> Result<Valid, ConfigError> {
             Ok(Kept::Now) if tries < TRIES => {}
             Ok(Kept::Now) => return Ok(valid),
             Err(error) if error.is_changed() && tries < TRIES => {}
-            Err(error) => return Err(ConfigError::NotKept { valid: Box::new(valid), error }),
+            Err(error) => {
+                return Err(ConfigError::NotKept {
+                    valid: Box::new(valid),
+                    error,
+                });
+            }
         }
     }
 }
@@ -181,7 +227,11 @@ impl Valid {
     fn copy(&self) -> String {
         match self.source.has_extras {
             false => self.text.clone(),
-            true => format!("{}{}", self.head(), toml::to_string(&self.config).unwrap_or_default()),
+            true => format!(
+                "{}{}",
+                self.head(),
+                toml::to_string(&self.config).unwrap_or_default()
+            ),
         }
     }
 
@@ -199,12 +249,13 @@ impl Valid {
 }
 
 fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
-    let refuse = |position: Option<usize>, key: Option<String>, message: String| ConfigError::Content {
-        path: path.to_owned(),
-        line: position.map_or(1, |p| locate::line(text, p)),
-        key,
-        message,
-    };
+    let refuse =
+        |position: Option<usize>, key: Option<String>, message: String| ConfigError::Content {
+            path: path.to_owned(),
+            line: position.map_or(1, |p| locate::line(text, p)),
+            key,
+            message,
+        };
     // Half a policy would validate too: what a cut-off writer left is refused.
     if text.trim().is_empty() {
         return Err(refuse(
@@ -231,7 +282,11 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
 
 fn accounts(path: &Path, text: &str) -> Result<Vec<super::Declared>, ConfigError> {
     let config = validate(path, text)?;
-    if (Config { account: Vec::new(), ..config.clone() }) != Config::default() {
+    if (Config {
+        account: Vec::new(),
+        ..config.clone()
+    }) != Config::default()
+    {
         return Err(ConfigError::Content {
             path: path.to_owned(),
             line: 1,
@@ -254,12 +309,17 @@ fn text_of(path: &Path, follow: Follow) -> Result<String, ConfigError> {
 }
 
 fn text(path: &Path, bytes: &[u8]) -> Result<String, ConfigError> {
-    std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| ConfigError::Content {
-        path: path.to_owned(),
-        line: 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count(),
-        key: None,
-        message: "not UTF-8".to_owned(),
-    })
+    std::str::from_utf8(bytes)
+        .map(str::to_owned)
+        .map_err(|error| ConfigError::Content {
+            path: path.to_owned(),
+            line: 1 + bytes[..error.valid_up_to()]
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count(),
+            key: None,
+            message: "not UTF-8".to_owned(),
+        })
 }
 
 /// The files of accounts.d and what they hold, in the order of their names. The folder is checked once.
@@ -292,14 +352,22 @@ mod tests {
     #[track_caller]
     fn refused(text: &str, expected: &str) {
         let text = format!("{text}\n");
-        let error = validate(Path::new("/etc/postern/postern.toml"), &text).unwrap_err().to_string();
+        let error = validate(Path::new("/etc/postern/postern.toml"), &text)
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, format!("/etc/postern/postern.toml:{expected}"));
     }
 
     #[test]
     fn a_refusal_names_file_line_key_and_range() {
-        refused("\n[totp]\nperiod = 5\n", "3: totp.period: must be a duration from 15s to 2m");
-        refused("[totp]\nfuture_steps = 3", "2: totp.future_steps: must be a whole number from 0 to 2");
+        refused(
+            "\n[totp]\nperiod = 5\n",
+            "3: totp.period: must be a duration from 15s to 2m",
+        );
+        refused(
+            "[totp]\nfuture_steps = 3",
+            "2: totp.future_steps: must be a whole number from 0 to 2",
+        );
         refused("[totp]\ndigits = 7", "2: totp.digits: must be 6 or 8");
         refused(
             "[recovery]\n\ncount = 12",
@@ -309,7 +377,10 @@ mod tests {
             "[throttle]\nlock_after = 101",
             "2: throttle.lock_after: must be a whole number from 10 to 100",
         );
-        refused("[store]\nurl = \"mysql://x\"", "2: store.url: must be \"sqlite:\" and an absolute path");
+        refused(
+            "[store]\nurl = \"mysql://x\"",
+            "2: store.url: must be \"sqlite:\" and an absolute path",
+        );
         refused(
             "[[policy.exempt]]\n",
             "1: policy.exempt: an exemption needs at least one of groups, services, networks, after",
@@ -322,18 +393,29 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_the_known_ones() {
-        let error = validate(Path::new("p.toml"), "[totp]\nperoid = 30\n").unwrap_err().to_string();
+        let error = validate(Path::new("p.toml"), "[totp]\nperoid = 30\n")
+            .unwrap_err()
+            .to_string();
         assert!(
-            error.starts_with("p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"),
+            error.starts_with(
+                "p.toml:2: totp.peroid: unknown field `peroid`, expected one of `issuer`"
+            ),
             "{error}"
         );
-        let error = validate(Path::new("p.toml"), "[totp]\n[mail]\n").unwrap_err().to_string();
-        assert!(error.starts_with("p.toml:2: mail: unknown field `mail`"), "{error}");
+        let error = validate(Path::new("p.toml"), "[totp]\n[mail]\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("p.toml:2: mail: unknown field `mail`"),
+            "{error}"
+        );
     }
 
     #[test]
     fn broken_toml_names_its_line() {
-        let error = validate(Path::new("p.toml"), "[totp]\nperiod = \n").unwrap_err().to_string();
+        let error = validate(Path::new("p.toml"), "[totp]\nperiod = \n")
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("p.toml:2: "), "{error}");
     }
 
@@ -351,13 +433,25 @@ mod tests {
         let in_force = in_force(&path).unwrap();
         assert_eq!(in_force.config.totp.period.seconds(), 60);
         assert!(in_force.config.declared(&"bob".parse().unwrap()).is_some());
-        assert!(in_force.problem.unwrap().to_string().contains("postern.toml:2: totp.period"));
+        assert!(
+            in_force
+                .problem
+                .unwrap()
+                .to_string()
+                .contains("postern.toml:2: totp.period")
+        );
     }
 
     #[test]
     fn what_a_cut_off_writer_left_is_refused() {
-        refused_as_it_is("", "1: is empty; a file with a comment alone keeps every default");
-        refused_as_it_is(" \n\n", "1: is empty; a file with a comment alone keeps every default");
+        refused_as_it_is(
+            "",
+            "1: is empty; a file with a comment alone keeps every default",
+        );
+        refused_as_it_is(
+            " \n\n",
+            "1: is empty; a file with a comment alone keeps every default",
+        );
         refused_as_it_is("[store]\n[poli", "2: does not end with a newline: cut off?");
     }
 
@@ -371,7 +465,11 @@ mod tests {
     fn inline_accounts_and_those_of_accounts_d_make_one_valid_copy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postern.toml");
-        fs::write(&path, "account = [{ name = \"a\", secret_file = \"/run/a\" }]\n").unwrap();
+        fs::write(
+            &path,
+            "account = [{ name = \"a\", secret_file = \"/run/a\" }]\n",
+        )
+        .unwrap();
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let extra = "account = [{ name = \"b\", secret_file = \"/run/b\" }]\n";
         fs::write(folder.path().join("accounts.d/b.toml"), extra).unwrap();
@@ -396,9 +494,21 @@ mod tests {
         fs::create_dir(folder.path().join("accounts.d")).unwrap();
         let extra = folder.path().join("accounts.d/x.toml");
         fs::write(&extra, "[totp]\nperiod = 60\n").unwrap();
-        assert!(read(&path).err().unwrap().to_string().contains("[[account]] tables only"));
+        assert!(
+            read(&path)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("[[account]] tables only")
+        );
         let twice = "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n".repeat(2);
         fs::write(&extra, twice).unwrap();
-        assert!(read(&path).err().unwrap().to_string().contains("declared twice"));
+        assert!(
+            read(&path)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("declared twice")
+        );
     }
 }

@@ -134,7 +134,11 @@ impl TryFrom<String> for GateUrl {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-        if !is_host(host) || port.parse::<u16>().is_err() || !path.chars().all(plain) || path.contains("..") {
+        if !is_host(host)
+            || port.parse::<u16>().is_err()
+            || !path.chars().all(plain)
+            || path.contains("..")
+        {
             return Err(WHAT);
         }
         let path = match path.trim_matches('/') {
@@ -144,7 +148,10 @@ impl TryFrom<String> for GateUrl {
         // browsers leave this port out
         let authority = authority.strip_suffix(":443").unwrap_or(authority);
         WebPath::read(&path).map_err(|_| WHAT)?;
-        Ok(GateUrl { authority: authority.to_ascii_lowercase(), path })
+        Ok(GateUrl {
+            authority: authority.to_ascii_lowercase(),
+            path,
+        })
     }
 }
 
@@ -167,7 +174,8 @@ impl Domain {
 
     /// Whether a host, in lower case, is the domain or lies below it.
     pub fn covers(&self, host: &str) -> bool {
-        host.strip_suffix(&self.0).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        host.strip_suffix(&self.0)
+            .is_some_and(|front| front.is_empty() || front.ends_with('.'))
     }
 }
 
@@ -176,7 +184,11 @@ impl TryFrom<String> for Domain {
 
     fn try_from(text: String) -> Result<Domain, Self::Error> {
         let text = text.trim_start_matches('.').to_ascii_lowercase();
-        if is_host(&text) { Ok(Domain(text)) } else { Err("must be a domain such as example.com") }
+        if is_host(&text) {
+            Ok(Domain(text))
+        } else {
+            Err("must be a domain such as example.com")
+        }
     }
 }
 

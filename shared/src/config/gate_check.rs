@@ -30,17 +30,29 @@ impl ProxySecrets {
 ///
 /// With the file, the line and the key of what is refused. `text` is what stands in the file, if that is not known to be
 /// what stands on disk.
-pub fn check_gate(path: &Path, text: Option<&str>, config: &Config) -> Result<ProxySecrets, ConfigError> {
+pub fn check_gate(
+    path: &Path,
+    text: Option<&str>,
+    config: &Config,
+) -> Result<ProxySecrets, ConfigError> {
     check_cookie_domain(path, text, config)?;
     let mut secrets = Vec::new();
     if config.gate.url.is_none() {
         return Ok(ProxySecrets(secrets));
     }
     for (proxy, position) in config.gate.trusted_proxies.iter().zip(0..) {
-        let secret = proxy.secret_file.as_ref().map(|file| read_secret(file.path()));
+        let secret = proxy
+            .secret_file
+            .as_ref()
+            .map(|file| read_secret(file.path()));
         let secret = secret.transpose().map_err(|message| {
             let index = usize::to_string(&position);
-            refusal(path, text, &["gate", "trusted_proxies", &index, "secret_file"], message)
+            refusal(
+                path,
+                text,
+                &["gate", "trusted_proxies", &index, "secret_file"],
+                message,
+            )
         })?;
         secrets.push(secret);
     }
@@ -52,7 +64,11 @@ pub fn check_gate(path: &Path, text: Option<&str>, config: &Config) -> Result<Pr
 /// # Errors
 ///
 /// As those of [`check_gate`].
-pub fn check_cookie_domain(path: &Path, text: Option<&str>, config: &Config) -> Result<(), ConfigError> {
+pub fn check_cookie_domain(
+    path: &Path,
+    text: Option<&str>,
+    config: &Config,
+) -> Result<(), ConfigError> {
     match cookie_domain(&config.gate) {
         Ok(()) => Ok(()),
         Err(message) => Err(refusal(path, text, &["gate", "cookie_domain"], message)),
@@ -60,7 +76,11 @@ pub fn check_cookie_domain(path: &Path, text: Option<&str>, config: &Config) -> 
 }
 
 fn cookie_domain(gate: &Gate) -> Result<(), String> {
-    let own_host = gate.url.as_ref().filter(|url| url.has_own_host()).map(GateUrl::host);
+    let own_host = gate
+        .url
+        .as_ref()
+        .filter(|url| url.has_own_host())
+        .map(GateUrl::host);
     let Some(domain) = gate.cookie_domain.as_ref().map(Domain::as_str) else {
         return match own_host {
             Some(host) => Err(format!(
@@ -70,7 +90,9 @@ fn cookie_domain(gate: &Gate) -> Result<(), String> {
         };
     };
     if is_address(domain) {
-        return Err(format!("{domain} is an address: cookies have no domain there, use names"));
+        return Err(format!(
+            "{domain} is an address: cookies have no domain there, use names"
+        ));
     }
     if is_public_suffix(domain) {
         return Err(format!(
@@ -82,9 +104,16 @@ fn cookie_domain(gate: &Gate) -> Result<(), String> {
         Some(host) if host == domain => Err(format!(
             "{domain} is the gate's own host, and no application is below it: name the parent domain of both"
         )),
-        Some(host) if !gate.cookie_domain.as_ref().is_some_and(|domain| domain.covers(host)) => Err(format!(
-            "{domain} does not cover {host}, the gate's host in gate.url: name the parent domain of both"
-        )),
+        Some(host)
+            if !gate
+                .cookie_domain
+                .as_ref()
+                .is_some_and(|domain| domain.covers(host)) =>
+        {
+            Err(format!(
+                "{domain} does not cover {host}, the gate's host in gate.url: name the parent domain of both"
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -106,8 +135,8 @@ pub fn registrable_domain(host: &str) -> Option<&str> {
 }
 
 fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let bytes =
-        files::read(path, Privacy::Secret, Follow::Yes, LARGEST).map_err(|error| error.to_string())?;
+    let bytes = files::read(path, Privacy::Secret, Follow::Yes, LARGEST)
+        .map_err(|error| error.to_string())?;
     let secret = Zeroizing::new(bytes.trim_ascii().to_vec());
     match secret.len() >= LEAST {
         true => Ok(secret),
@@ -123,8 +152,18 @@ fn refusal(path: &Path, text: Option<&str>, keys: &[&str], message: String) -> C
     let text = text.map_or_else(on_disk, str::to_owned);
     let line = locate::position_of(&text, keys).map_or(1, |position| locate::line(&text, position));
     let is_name = |key: &&&str| key.parse::<usize>().is_err();
-    let key = keys.iter().filter(is_name).copied().collect::<Vec<_>>().join(".");
-    ConfigError::Content { path: path.to_owned(), line, key: Some(key), message }
+    let key = keys
+        .iter()
+        .filter(is_name)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(".");
+    ConfigError::Content {
+        path: path.to_owned(),
+        line,
+        key: Some(key),
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -151,17 +190,39 @@ mod tests {
             ("lan", "lan is a public suffix"),
             ("192.0.2.1", "192.0.2.1 is an address"),
             ("10.1", "10.1 is an address"),
-            ("auth.example.com", "auth.example.com is the gate's own host"),
+            (
+                "auth.example.com",
+                "auth.example.com is the gate's own host",
+            ),
             ("example.org", "example.org does not cover auth.example.com"),
-            ("app.example.com", "app.example.com does not cover auth.example.com"),
+            (
+                "app.example.com",
+                "app.example.com does not cover auth.example.com",
+            ),
         ] {
             let said = refused(&format!("{auth}\ncookie_domain = \"{domain}\"")).unwrap();
-            assert!(said.starts_with(&format!("/p.toml:3: gate.cookie_domain: {words}")), "{said}");
+            assert!(
+                said.starts_with(&format!("/p.toml:3: gate.cookie_domain: {words}")),
+                "{said}"
+            );
         }
-        assert_eq!(refused(&format!("{auth}\ncookie_domain = \"example.com\"")), None);
-        assert_eq!(refused("url = \"https://auth.x.github.io/\"\ncookie_domain = \"x.github.io\""), None);
-        assert_eq!(refused("url = \"https://auth.example.test/\"\ncookie_domain = \"example.test\""), None);
-        assert!(refused(auth).unwrap().contains("gate.cookie_domain: is missing"));
+        assert_eq!(
+            refused(&format!("{auth}\ncookie_domain = \"example.com\"")),
+            None
+        );
+        assert_eq!(
+            refused("url = \"https://auth.x.github.io/\"\ncookie_domain = \"x.github.io\""),
+            None
+        );
+        assert_eq!(
+            refused("url = \"https://auth.example.test/\"\ncookie_domain = \"example.test\""),
+            None
+        );
+        assert!(
+            refused(auth)
+                .unwrap()
+                .contains("gate.cookie_domain: is missing")
+        );
         assert_eq!(refused("url = \"https://app.example.com/_postern/\""), None);
         assert_eq!(refused("cookie_domain = \"example.com\""), None);
     }
@@ -201,10 +262,16 @@ mod tests {
         };
         assert_eq!(with(&good, ""), None);
         for (path, words) in [
-            (file("short", "0123456789abcde\n", 0o600), "less than 16 bytes"),
+            (
+                file("short", "0123456789abcde\n", 0o600),
+                "less than 16 bytes",
+            ),
             (file("empty", " \n", 0o600), "less than 16 bytes"),
             (file("open", "0123456789abcdef\n", 0o644), "open"),
-            (folder.path().join("missing").display().to_string(), "missing"),
+            (
+                folder.path().join("missing").display().to_string(),
+                "missing",
+            ),
         ] {
             for more in ["", "certificate = true"] {
                 let said = with(&path, more).unwrap();

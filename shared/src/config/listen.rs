@@ -87,9 +87,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for text in
-            ["unix:/run/a.sock", "tcp:127.0.0.1:80", "tls:[::1]:443", "systemd", "systemd:postern-web"]
-        {
+        for text in [
+            "unix:/run/a.sock",
+            "tcp:127.0.0.1:80",
+            "tls:[::1]:443",
+            "systemd",
+            "systemd:postern-web",
+        ] {
             let read = Listen::try_from(text.to_owned()).unwrap();
             assert_eq!(String::from(read), text);
         }
@@ -97,9 +101,16 @@ mod tests {
 
     #[test]
     fn what_leads_nowhere_is_refused() {
-        for text in
-            ["", "unix:", "unix:a", "tcp:80", "tcp:localhost:80", "systemd:", "systemd:a:b", "systemd: a"]
-        {
+        for text in [
+            "",
+            "unix:",
+            "unix:a",
+            "tcp:80",
+            "tcp:localhost:80",
+            "systemd:",
+            "systemd:a:b",
+            "systemd: a",
+        ] {
             assert!(Listen::try_from(text.to_owned()).is_err(), "{text:?}");
         }
     }

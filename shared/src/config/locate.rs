@@ -18,13 +18,16 @@ pub(super) fn key_at(text: &str, position: usize) -> Option<String> {
 }
 
 fn descend(table: &DeTable<'_>, position: usize, path: &mut Vec<String>) {
-    let covers = |span: Range<usize>| span.start <= position && position < span.end.max(span.start + 1);
+    let covers =
+        |span: Range<usize>| span.start <= position && position < span.end.max(span.start + 1);
     for (key, value) in table {
         let inside = covers(value.span());
         // a table's span is its header only: look inside every table as well
         let depth = path.len();
         path.push(key.get_ref().to_string());
-        if inside && !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_)) || covers(key.span()) {
+        if inside && !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_))
+            || covers(key.span())
+        {
             return;
         }
         match value.get_ref() {
@@ -56,16 +59,22 @@ pub(super) fn position_of(text: &str, path: &[&str]) -> Option<usize> {
     let mut found = None;
     let mut names = path.iter();
     while let Some(name) = names.next() {
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else { break };
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == name) else {
+            break;
+        };
         found = Some(start(key, value));
         let inner = match value.get_ref() {
             DeValue::Array(items) => {
                 let index = names.next().and_then(|name| name.parse().ok());
-                index.and_then(|index: usize| items.get(index)).map(Spanned::get_ref)
+                index
+                    .and_then(|index: usize| items.get(index))
+                    .map(Spanned::get_ref)
             }
             value => Some(value),
         };
-        let Some(DeValue::Table(inner)) = inner else { break };
+        let Some(DeValue::Table(inner)) = inner else {
+            break;
+        };
         table = inner;
     }
     found
@@ -97,8 +106,14 @@ mod tests {
 
     #[test]
     fn a_key_or_else_its_table_has_a_position() {
-        assert_eq!(position_of(TEXT, &["totp", "period"]).map(|p| line(TEXT, p)), Some(2));
-        assert_eq!(position_of(TEXT, &["totp", "digits"]).map(|p| line(TEXT, p)), Some(1));
+        assert_eq!(
+            position_of(TEXT, &["totp", "period"]).map(|p| line(TEXT, p)),
+            Some(2)
+        );
+        assert_eq!(
+            position_of(TEXT, &["totp", "digits"]).map(|p| line(TEXT, p)),
+            Some(1)
+        );
         assert_eq!(position_of(TEXT, &["recovery"]), None);
         for (index, expected) in [("0", 8), ("1", 11), ("2", 7)] {
             let key = if index == "1" { "nmae" } else { "name" };

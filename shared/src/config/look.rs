@@ -38,7 +38,10 @@ impl Color {
     /// The least whitened shade of it that can be read on `ground`, a dark colour.
     pub fn readable_on(self, ground: Color) -> Color {
         let shades = (0..STEPS).map(|step| self.whitened(step));
-        shades.into_iter().find(|shade| shade.contrast(ground) >= READABLE).unwrap_or(Color::WHITE)
+        shades
+            .into_iter()
+            .find(|shade| shade.contrast(ground) >= READABLE)
+            .unwrap_or(Color::WHITE)
     }
 
     fn whitened(self, step: u8) -> Color {
@@ -59,7 +62,11 @@ impl Color {
     fn luminance(self) -> f64 {
         let linear = |part: u8| {
             let part = f64::from(part) / 255.0;
-            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            if part <= 0.04045 {
+                part / 12.92
+            } else {
+                ((part + 0.055) / 1.055).powf(2.4)
+            }
         };
         let [red, green, blue] = self.0.map(linear);
         0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -77,7 +84,9 @@ impl TryFrom<String> for Color {
 
     fn try_from(text: String) -> Result<Color, Self::Error> {
         const WHAT: &str = "must be a colour such as \"#1f5fbf\"";
-        let is_hex = |digits: &&str| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_hex = |digits: &&str| {
+            digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
         let digits = text.strip_prefix('#').filter(is_hex).ok_or(WHAT)?;
         let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| WHAT);
         let color = Color([part(0)?, part(2)?, part(4)?]);
@@ -121,9 +130,18 @@ mod tests {
 
     #[test]
     fn what_is_no_readable_colour_is_refused() {
-        for text in
-            ["", "#", "1f5fbf", "#1f5fb", "#1f5fbfaa", "#1f5fbg", "blue", "#+f5fbf", "#ffff00", "#ü1fbf"]
-        {
+        for text in [
+            "",
+            "#",
+            "1f5fbf",
+            "#1f5fb",
+            "#1f5fbfaa",
+            "#1f5fbg",
+            "blue",
+            "#+f5fbf",
+            "#ffff00",
+            "#ü1fbf",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
         assert_eq!(read("#1F5FBF").unwrap().to_string(), "#1f5fbf");
@@ -134,8 +152,14 @@ mod tests {
     fn a_colour_can_be_read_on_a_dark_ground() {
         let ground = Color::of(0x1d, 0x23, 0x2d);
         for text in ["#000000", "#1f5fbf", "#8b0000", "#767676", "#0000ff"] {
-            assert!(read(text).unwrap().readable_on(ground).contrast(ground) >= READABLE, "{text}");
+            assert!(
+                read(text).unwrap().readable_on(ground).contrast(ground) >= READABLE,
+                "{text}"
+            );
         }
-        assert_eq!(Color::of(0xee, 0xee, 0xee).readable_on(ground), Color::of(0xee, 0xee, 0xee));
+        assert_eq!(
+            Color::of(0xee, 0xee, 0xee).readable_on(ground),
+            Color::of(0xee, 0xee, 0xee)
+        );
     }
 }

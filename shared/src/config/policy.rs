@@ -66,7 +66,10 @@ impl TryFrom<Vec<String>> for Administrators {
     type Error = &'static str;
 
     fn try_from(words: Vec<String>) -> Result<Administrators, Self::Error> {
-        match words.iter().all(|word| is_name(word) && !word.starts_with('!')) {
+        match words
+            .iter()
+            .all(|word| is_name(word) && !word.starts_with('!'))
+        {
             true => Ok(Administrators(words)),
             false => Err("must be a list of names and \"%groups\""),
         }
@@ -96,8 +99,7 @@ impl TryFrom<toml::Value> for Required {
     type Error = &'static str;
 
     fn try_from(value: toml::Value) -> Result<Required, Self::Error> {
-        const WHAT: &str =
-            "must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"";
+        const WHAT: &str = "must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"";
         match value {
             toml::Value::String(word) if word == "enrolled" => Ok(Required::Enrolled),
             toml::Value::String(word) if word == "all" => Ok(Required::All),
@@ -166,7 +168,11 @@ pub enum AfterWord {
 
 impl AfterWord {
     fn read(word: &str) -> Option<AfterWord> {
-        let key = || Fingerprint::try_from(word.to_owned()).ok().map(AfterWord::Key);
+        let key = || {
+            Fingerprint::try_from(word.to_owned())
+                .ok()
+                .map(AfterWord::Key)
+        };
         Method::named(word).map(AfterWord::Method).or_else(key)
     }
 
@@ -203,6 +209,13 @@ impl TryFrom<Vec<String>> for After {
 impl From<After> for Vec<String> {
     fn from(after: After) -> Vec<String> {
         let listed = after.listed.iter().map(AfterWord::written);
-        listed.chain(after.excepted.iter().map(|word| format!("!{}", word.written()))).collect()
+        listed
+            .chain(
+                after
+                    .excepted
+                    .iter()
+                    .map(|word| format!("!{}", word.written())),
+            )
+            .collect()
     }
 }

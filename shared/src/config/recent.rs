@@ -77,12 +77,17 @@ impl Files {
             }
         }
         found.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(Files { files: found, above })
+        Ok(Files {
+            files: found,
+            above,
+        })
     }
 
     /// Whether none has changed a moment ago.
     fn are_settled(&self, now: i64) -> bool {
-        self.files.iter().all(|(_, state)| state[5] + i128::from(SETTLED) <= i128::from(now))
+        self.files
+            .iter()
+            .all(|(_, state)| state[5] + i128::from(SETTLED) <= i128::from(now))
     }
 }
 
@@ -101,7 +106,11 @@ pub(super) fn remember(path: &Path, files: Files, config: &Config) {
         return;
     }
     if let Ok(mut recent) = RECENT.try_lock() {
-        *recent = Some(Recent { path: path.to_owned(), files, config: config.clone() });
+        *recent = Some(Recent {
+            path: path.to_owned(),
+            files,
+            config: config.clone(),
+        });
     }
 }
 
@@ -118,11 +127,18 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("etc/postern/accounts.d")).unwrap();
         fs::create_dir_all(at("over/real")).unwrap();
-        let (path, copy) = (at("etc/postern/postern.toml"), at("etc/postern/postern.toml.valid"));
+        let (path, copy) = (
+            at("etc/postern/postern.toml"),
+            at("etc/postern/postern.toml.valid"),
+        );
         fs::write(&path, "# a comment\n").unwrap();
         fs::write(&copy, "# a comment\n").unwrap();
         fs::write(at("over/real/bob.toml"), "").unwrap();
-        symlink(at("over/real/bob.toml"), at("etc/postern/accounts.d/bob.toml")).unwrap();
+        symlink(
+            at("over/real/bob.toml"),
+            at("etc/postern/accounts.d/bob.toml"),
+        )
+        .unwrap();
         let files = || Files::of(&path, copy.clone());
         let before = files().unwrap();
         for changed in ["etc/postern", "etc", "over"] {

@@ -13,22 +13,46 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Hosts.
-    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "some",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub hosts: Vec<Hosts>,
     /// Paths, each with all that lies below it.
-    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "some",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub paths: Vec<WebPath>,
     /// Methods.
-    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "some",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub methods: Vec<Method>,
     /// Networks of the client's address.
-    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "some",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub networks: Vec<Network>,
     /// Accounts.
-    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "some",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub users: Vec<UserName>,
     /// Groups of Postern's, and of the host.
-    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "some",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub groups: Vec<Group>,
     /// What it takes.
     pub then: Access,
@@ -37,7 +61,15 @@ pub struct Rule {
 impl Rule {
     /// Whether it holds for everything.
     pub fn is_unconditional(&self) -> bool {
-        let Rule { hosts, paths, methods, networks, users, groups, then: _ } = self;
+        let Rule {
+            hosts,
+            paths,
+            methods,
+            networks,
+            users,
+            groups,
+            then: _,
+        } = self;
         hosts.is_empty()
             && paths.is_empty()
             && methods.is_empty()
@@ -48,10 +80,14 @@ impl Rule {
 }
 
 /// An empty list would be no condition at all: what fills lists in may not open everything by finding nothing.
-fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let list = Vec::deserialize(deserializer)?;
     match list.is_empty() {
-        true => Err(D::Error::custom("must not be empty; leave it out where it is no condition")),
+        true => Err(D::Error::custom(
+            "must not be empty; leave it out where it is no condition",
+        )),
         false => Ok(list),
     }
 }
@@ -116,8 +152,7 @@ impl TryFrom<String> for Hosts {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Hosts, Self::Error> {
-        const WHAT: &str =
-            "must be a host such as app.example.com, or *.example.com for all below it, without a port";
+        const WHAT: &str = "must be a host such as app.example.com, or *.example.com for all below it, without a port";
         let host = |text: &str| WebHost::try_from(text.to_owned()).map_err(|_| WHAT);
         match text.strip_prefix("*.") {
             Some(top) => host(top).map(Hosts::Below),
@@ -192,7 +227,13 @@ mod tests {
         for host in ["a.example.com", "a.b.example.com"] {
             assert!(below.covers(host), "{host}");
         }
-        for host in ["example.com", ".example.com", "badexample.com", "a.example.com.evil.org", ""] {
+        for host in [
+            "example.com",
+            ".example.com",
+            "badexample.com",
+            "a.example.com.evil.org",
+            "",
+        ] {
             assert!(!below.covers(host), "{host}");
         }
     }

@@ -28,12 +28,15 @@ pub fn read(
             (path, Follow::No)
         }
     };
-    let bytes =
-        files::read(&path, Privacy::Secret, follow, LARGEST).map_err(|error| format!("{key}: {error}"))?;
+    let bytes = files::read(&path, Privacy::Secret, follow, LARGEST)
+        .map_err(|error| format!("{key}: {error}"))?;
     match std::str::from_utf8(bytes.trim_ascii()) {
         Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => {
             Ok(Some(Zeroizing::new(text.to_owned())))
         }
-        _ => Err(format!("{key}: {}: holds no secret on one line", path.display())),
+        _ => Err(format!(
+            "{key}: {}: holds no secret on one line",
+            path.display()
+        )),
     }
 }

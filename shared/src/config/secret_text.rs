@@ -23,6 +23,10 @@ impl SecretText {
 impl fmt::Debug for SecretText {
     /// Never prints the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "SecretText(…)" } else { "SecretText(none)" })
+        f.write_str(if self.0.is_some() {
+            "SecretText(…)"
+        } else {
+            "SecretText(none)"
+        })
     }
 }

@@ -34,7 +34,9 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
             fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
                 match u32::try_from(value) {
                     Ok(value) if (MIN..=MAX).contains(&value) => Ok(Whole(value)),
-                    _ => Err(E::custom(format_args!("must be a whole number from {MIN} to {MAX}"))),
+                    _ => Err(E::custom(format_args!(
+                        "must be a whole number from {MIN} to {MAX}"
+                    ))),
                 }
             }
         }
@@ -73,8 +75,15 @@ impl<const MIN: u64, const MAX: u64> std::str::FromStr for Duration<MIN, MAX> {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds = if is_number { text.parse().ok() } else { parse(text) };
-        seconds.filter(|s| (MIN..=MAX).contains(s)).map(Self).ok_or(())
+        let seconds = if is_number {
+            text.parse().ok()
+        } else {
+            parse(text)
+        };
+        seconds
+            .filter(|s| (MIN..=MAX).contains(s))
+            .map(Self)
+            .ok_or(())
     }
 }
 
@@ -83,13 +92,19 @@ fn parse(text: &str) -> Option<u64> {
     UNITS.iter().find_map(|(unit, length)| {
         let number = text.strip_suffix(unit)?.trim_end();
         let digits_only = number.bytes().all(|b| b.is_ascii_digit());
-        number.parse::<u64>().ok().filter(|_| digits_only)?.checked_mul(*length)
+        number
+            .parse::<u64>()
+            .ok()
+            .filter(|_| digits_only)?
+            .checked_mul(*length)
     })
 }
 
 /// The shortest text for a number of seconds.
 fn text(seconds: u64) -> String {
-    let fitting = UNITS.iter().find(|(_, length)| seconds > 0 && seconds % length == 0);
+    let fitting = UNITS
+        .iter()
+        .find(|(_, length)| seconds > 0 && seconds % length == 0);
     let (unit, length) = fitting.unwrap_or(&("s", 1));
     format!("{}{unit}", seconds / length)
 }
@@ -99,9 +114,16 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Duration<MIN, MAX
         struct Reader<const MIN: u64, const MAX: u64>;
         impl<const MIN: u64, const MAX: u64> Reader<MIN, MAX> {
             fn check<E: Error>(seconds: Option<u64>) -> Result<Duration<MIN, MAX>, E> {
-                seconds.filter(|s| (MIN..=MAX).contains(s)).map(Duration).ok_or_else(|| {
-                    E::custom(format_args!("must be a duration from {} to {}", text(MIN), text(MAX)))
-                })
+                seconds
+                    .filter(|s| (MIN..=MAX).contains(s))
+                    .map(Duration)
+                    .ok_or_else(|| {
+                        E::custom(format_args!(
+                            "must be a duration from {} to {}",
+                            text(MIN),
+                            text(MAX)
+                        ))
+                    })
             }
         }
         impl<const MIN: u64, const MAX: u64> Visitor<'_> for Reader<MIN, MAX> {
@@ -203,30 +225,58 @@ mod tests {
     }
 
     fn seconds(text: &str) -> Option<u64> {
-        toml::from_str::<Doc>(&format!("d = {text}")).ok().map(|doc| doc.d.seconds())
+        toml::from_str::<Doc>(&format!("d = {text}"))
+            .ok()
+            .map(|doc| doc.d.seconds())
     }
 
     #[test]
     fn durations_are_numbers_of_seconds_or_have_a_unit() {
-        for (text, value) in
-            [("30", 30), ("\"30s\"", 30), ("\"5m\"", 300), ("\"2 h\"", 7200), ("\"1d\"", 86_400)]
-        {
+        for (text, value) in [
+            ("30", 30),
+            ("\"30s\"", 30),
+            ("\"5m\"", 300),
+            ("\"2 h\"", 7200),
+            ("\"1d\"", 86_400),
+        ] {
             assert_eq!(seconds(text), Some(value), "{text}");
         }
-        for text in
-            ["14", "86401", "-1", "\"\"", "\"s\"", "\"+30s\"", "\"1w\"", "1.5", "\"99999999999999999d\""]
-        {
+        for text in [
+            "14",
+            "86401",
+            "-1",
+            "\"\"",
+            "\"s\"",
+            "\"+30s\"",
+            "\"1w\"",
+            "1.5",
+            "\"99999999999999999d\"",
+        ] {
             assert_eq!(seconds(text), None, "{text}");
         }
     }
 
     #[test]
     fn text_outside_of_files_needs_no_unit() {
-        let seconds = |text: &str| text.parse::<Duration<15, 86_400>>().ok().map(Duration::seconds);
+        let seconds = |text: &str| {
+            text.parse::<Duration<15, 86_400>>()
+                .ok()
+                .map(Duration::seconds)
+        };
         for (text, value) in [("30", 30), ("30s", 30), ("5m", 300), ("1d", 86_400)] {
             assert_eq!(seconds(text), Some(value), "{text}");
         }
-        for text in ["", "14", "86401", "-1", "+30", "s", "1w", "1.5", "99999999999999999999"] {
+        for text in [
+            "",
+            "14",
+            "86401",
+            "-1",
+            "+30",
+            "s",
+            "1w",
+            "1.5",
+            "99999999999999999999",
+        ] {
             assert_eq!(seconds(text), None, "{text}");
         }
     }

@@ -47,9 +47,13 @@ pub fn decide_admission(
 ) -> Result<Admission, NotAdmitted> {
     match (found, address_wait) {
         (Some(found), _) if found.account == *name => match found {
-            found if found.expires.is_some_and(|expires| expires <= now) => Err(NotAdmitted::Expired),
+            found if found.expires.is_some_and(|expires| expires <= now) => {
+                Err(NotAdmitted::Expired)
+            }
             found if !found.scope.covers_service(service) => Err(NotAdmitted::Scope),
-            found => Ok(Admission { number: found.number }),
+            found => Ok(Admission {
+                number: found.number,
+            }),
         },
         (_, Some(wait)) => Err(NotAdmitted::AddressDelayed { wait }),
         (_, None) => Err(NotAdmitted::Wrong),
@@ -92,21 +96,48 @@ mod tests {
         for (expires, name, service, wait, expected) in [
             (None, &alice, "dovecot", None, open()),
             (Some(NOW.0 + 1), &alice, "dovecot", None, open()),
-            (Some(NOW.0), &alice, "dovecot", None, Err(NotAdmitted::Expired)),
+            (
+                Some(NOW.0),
+                &alice,
+                "dovecot",
+                None,
+                Err(NotAdmitted::Expired),
+            ),
             (Some(NOW.0), &alice, "sshd", None, Err(NotAdmitted::Expired)),
             (None, &alice, "sshd", None, Err(NotAdmitted::Scope)),
-            (None, &alice, "app.example.com", None, Err(NotAdmitted::Scope)),
+            (
+                None,
+                &alice,
+                "app.example.com",
+                None,
+                Err(NotAdmitted::Scope),
+            ),
             (None, &bob, "dovecot", None, Err(NotAdmitted::Wrong)),
             (None, &bob, "sshd", None, Err(NotAdmitted::Wrong)),
             (None, &alice, "dovecot", Some(9), open()),
-            (Some(NOW.0), &alice, "dovecot", Some(9), Err(NotAdmitted::Expired)),
+            (
+                Some(NOW.0),
+                &alice,
+                "dovecot",
+                Some(9),
+                Err(NotAdmitted::Expired),
+            ),
             (None, &alice, "sshd", Some(9), Err(NotAdmitted::Scope)),
-            (None, &bob, "dovecot", Some(9), Err(NotAdmitted::AddressDelayed { wait: 9 })),
+            (
+                None,
+                &bob,
+                "dovecot",
+                Some(9),
+                Err(NotAdmitted::AddressDelayed { wait: 9 }),
+            ),
         ] {
             let decided = decide_admission(Some(&found(expires)), name, service, wait, NOW);
             assert_eq!(decided, expected, "{expires:?} {name} {service} {wait:?}");
         }
-        assert_eq!(decide_admission(None, &alice, "dovecot", None, NOW), Err(NotAdmitted::Wrong));
+        assert_eq!(
+            decide_admission(None, &alice, "dovecot", None, NOW),
+            Err(NotAdmitted::Wrong)
+        );
         let delayed = decide_admission(None, &alice, "dovecot", Some(9), NOW);
         assert_eq!(delayed, Err(NotAdmitted::AddressDelayed { wait: 9 }));
     }

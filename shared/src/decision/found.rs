@@ -32,7 +32,10 @@ impl Match {
 
 /// The last of `steps` that matches, always after a look at all of them: which one matched, and whether any did,
 /// must not show in the time.
-pub(super) fn last(steps: impl Iterator<Item = u64>, matches: impl Fn(u64) -> Choice) -> (Choice, u64) {
+pub(super) fn last(
+    steps: impl Iterator<Item = u64>,
+    matches: impl Fn(u64) -> Choice,
+) -> (Choice, u64) {
     let (mut any, mut last) = (Choice::from(0), 0);
     for step in steps {
         let equal = matches(step);

@@ -26,7 +26,8 @@ pub fn decide_grace(
     now: Timestamp,
 ) -> Spared {
     let in_time = last_code.is_some_and(|at| at <= now && now.since(at) < grace.seconds());
-    let is_open = account.address_wait.is_none() && account.row.standing(throttle, now) == Standing::Open;
+    let is_open =
+        account.address_wait.is_none() && account.row.standing(throttle, now) == Standing::Open;
     match account.enrolled {
         Enrolled::Yes if in_time && is_open => Spared::Yes,
         Enrolled::Yes | Enrolled::No => Spared::No,
@@ -71,7 +72,11 @@ mod tests {
             (Some(NOW), Grace::of(0), false),
             (Some(NOW.minus(3600)), Grace::of(3601), true),
         ] {
-            assert_eq!(spared(&account(), last, grace), expected, "{last:?} {grace:?}");
+            assert_eq!(
+                spared(&account(), last, grace),
+                expected,
+                "{last:?} {grace:?}"
+            );
         }
     }
 
@@ -79,15 +84,39 @@ mod tests {
     fn where_answers_are_not_looked_at_and_without_a_second_factor_it_spares_nothing() {
         let wrong = |count: usize| vec![Failure { at: NOW, cost: 1 }; count];
         assert!(spared(
-            &Account { row: Row { failures: wrong(4), locked: false }, ..account() },
+            &Account {
+                row: Row {
+                    failures: wrong(4),
+                    locked: false
+                },
+                ..account()
+            },
             Some(NOW),
             HOUR
         ));
         for account in [
-            Account { row: Row { failures: wrong(6), locked: false }, ..account() },
-            Account { row: Row { failures: Vec::new(), locked: true }, ..account() },
-            Account { address_wait: Some(1), ..account() },
-            Account { enrolled: Enrolled::No, ..account() },
+            Account {
+                row: Row {
+                    failures: wrong(6),
+                    locked: false,
+                },
+                ..account()
+            },
+            Account {
+                row: Row {
+                    failures: Vec::new(),
+                    locked: true,
+                },
+                ..account()
+            },
+            Account {
+                address_wait: Some(1),
+                ..account()
+            },
+            Account {
+                enrolled: Enrolled::No,
+                ..account()
+            },
         ] {
             assert!(!spared(&account, Some(NOW), HOUR));
         }

@@ -24,7 +24,11 @@ pub fn decide_invitation(
     attempt: &Attempt<'_>,
     now: Timestamp,
 ) -> Result<Invitation, Refusal> {
-    match (account.enrolled, account.one_time_code, attempt.one_time_hash) {
+    match (
+        account.enrolled,
+        account.one_time_code,
+        attempt.one_time_hash,
+    ) {
         (Enrolled::No, Some(kept), Some(hash)) if kept.hash == hash => match kept {
             KeptOneTimeCode { used: true, .. } => Err(Refusal::Used { wait: 0 }),
             kept if kept.is_over(now) => Err(Refusal::CodeExpired),
@@ -47,7 +51,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 
-    fn decided(enrolled: Enrolled, kept: Option<KeptOneTimeCode>, hash: u8) -> Result<Invitation, Refusal> {
+    fn decided(
+        enrolled: Enrolled,
+        kept: Option<KeptOneTimeCode>,
+        hash: u8,
+    ) -> Result<Invitation, Refusal> {
         let account = Account {
             enrolled,
             authenticators: Vec::new(),
@@ -73,16 +81,40 @@ mod tests {
     #[test]
     fn only_the_live_code_of_someone_without_a_second_factor_invites() {
         let hash = OneTimeHash([1; 32]);
-        let live = KeptOneTimeCode { hash, issued: NOW, expires: NOW.plus(1), used: false };
-        assert_eq!(decided(Enrolled::No, Some(live), 1).map(Invitation::hash), Ok(live.hash));
+        let live = KeptOneTimeCode {
+            hash,
+            issued: NOW,
+            expires: NOW.plus(1),
+            used: false,
+        };
+        assert_eq!(
+            decided(Enrolled::No, Some(live), 1).map(Invitation::hash),
+            Ok(live.hash)
+        );
         assert_eq!(decided(Enrolled::No, Some(live), 2), Err(Refusal::Wrong));
         assert_eq!(decided(Enrolled::No, None, 1), Err(Refusal::Wrong));
         assert_eq!(decided(Enrolled::Yes, Some(live), 1), Err(Refusal::Unfit));
-        let over = KeptOneTimeCode { expires: NOW, ..live };
-        assert_eq!(decided(Enrolled::No, Some(over), 1), Err(Refusal::CodeExpired));
-        let ahead = KeptOneTimeCode { issued: NOW.plus(1), expires: NOW.plus(9), ..live };
-        assert_eq!(decided(Enrolled::No, Some(ahead), 1), Err(Refusal::CodeExpired));
+        let over = KeptOneTimeCode {
+            expires: NOW,
+            ..live
+        };
+        assert_eq!(
+            decided(Enrolled::No, Some(over), 1),
+            Err(Refusal::CodeExpired)
+        );
+        let ahead = KeptOneTimeCode {
+            issued: NOW.plus(1),
+            expires: NOW.plus(9),
+            ..live
+        };
+        assert_eq!(
+            decided(Enrolled::No, Some(ahead), 1),
+            Err(Refusal::CodeExpired)
+        );
         let used = KeptOneTimeCode { used: true, ..live };
-        assert_eq!(decided(Enrolled::No, Some(used), 1), Err(Refusal::Used { wait: 0 }));
+        assert_eq!(
+            decided(Enrolled::No, Some(used), 1),
+            Err(Refusal::Used { wait: 0 })
+        );
     }
 }

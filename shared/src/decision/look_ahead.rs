@@ -30,16 +30,22 @@ pub(super) fn pair(digits: u32) -> usize {
 pub(super) fn compare(authenticator: &Authenticator, digits: &str) -> (Match, usize) {
     let parameters = authenticator.parameters;
     let length = parameters.digits as usize;
-    let next = authenticator.floor.map_or(0, |floor| floor.0.saturating_add(1));
+    let next = authenticator
+        .floor
+        .map_or(0, |floor| floor.0.saturating_add(1));
     let equals = |counter: u64, digits: &str| {
-        code(&authenticator.secret, parameters, Step(counter)).as_bytes().ct_eq(digits.as_bytes())
+        code(&authenticator.secret, parameters, Step(counter))
+            .as_bytes()
+            .ct_eq(digits.as_bytes())
     };
     let live = |counter| Match::Live(authenticator.fingerprint, Step(counter));
     if digits.len() == length {
         // The highest match: accepting a lower one would leave an equal code of a higher counter open.
         let window = next..=next.saturating_add(LOOK_AHEAD);
         let (any, counter) = last(window.clone(), |counter| equals(counter, digits));
-        let (any_used, _) = last(next.saturating_sub(LOOK_BACK)..next, |counter| equals(counter, digits));
+        let (any_used, _) = last(next.saturating_sub(LOOK_BACK)..next, |counter| {
+            equals(counter, digits)
+        });
         let found = match () {
             () if any.into() => live(counter),
             () if any_used.into() => Match::Used { wait: 0 },
@@ -48,10 +54,18 @@ pub(super) fn compare(authenticator: &Authenticator, digits: &str) -> (Match, us
         (found, CHARGED)
     } else if digits.len() == pair(parameters.digits) {
         let (first, second) = digits.split_at(length);
-        let both = |counter: u64| equals(counter, first) & equals(counter.saturating_add(1), second);
+        let both =
+            |counter: u64| equals(counter, first) & equals(counter.saturating_add(1), second);
         let (any, counter) = last(next..next.saturating_add(RESYNC), both);
         // as much as one guess at one code
-        (if any.into() { live(counter.saturating_add(1)) } else { Match::None }, 1)
+        (
+            if any.into() {
+                live(counter.saturating_add(1))
+            } else {
+                Match::None
+            },
+            1,
+        )
     } else {
         (Match::None, 0)
     }

@@ -43,7 +43,13 @@ mod tests {
     const HASH: MailedHash = MailedHash([1; 32]);
 
     fn ruling(mail: Mail, used: bool, after: i64) -> (u8, usize) {
-        let kept = KeptMailedCode { hash: HASH, sent: SENT, expires: SENT.plus(900), used, wrong: 0 };
+        let kept = KeptMailedCode {
+            hash: HASH,
+            sent: SENT,
+            expires: SENT.plus(900),
+            used,
+            wrong: 0,
+        };
         let account = Account {
             enrolled: Enrolled::Yes,
             authenticators: Vec::new(),
@@ -74,7 +80,10 @@ mod tests {
 
     #[test]
     fn a_used_code_is_recognised_and_one_of_an_account_without_mail_is_nothing() {
-        assert_eq!(ruling(Mail::On, true, 0), (Match::Used { wait: 0 }.rank(), 0));
+        assert_eq!(
+            ruling(Mail::On, true, 0),
+            (Match::Used { wait: 0 }.rank(), 0)
+        );
         assert_eq!(ruling(Mail::Off, false, 0), (Match::None.rank(), 0));
     }
 }

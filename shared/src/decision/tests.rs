@@ -11,9 +11,15 @@ use zeroize::Zeroizing;
 
 const NOW: Timestamp = Timestamp(1_800_000_015);
 const PERIOD: u64 = 30;
-const PARAMETERS: Parameters =
-    Parameters { algorithm: Algorithm::Sha1, digits: 6, moving: Moving::Time { period: PERIOD } };
-const BY_COUNTER: Parameters = Parameters { moving: Moving::Counter, ..PARAMETERS };
+const PARAMETERS: Parameters = Parameters {
+    algorithm: Algorithm::Sha1,
+    digits: 6,
+    moving: Moving::Time { period: PERIOD },
+};
+const BY_COUNTER: Parameters = Parameters {
+    moving: Moving::Counter,
+    ..PARAMETERS
+};
 
 fn authenticator(seed: u8) -> Authenticator {
     Authenticator {
@@ -33,8 +39,16 @@ fn account() -> Account {
         mail: Mail::Off,
         mailed_code: None,
         recovery_codes: vec![
-            KeptRecoveryCode { hash: RecoveryHash([1; 32]), length: 10, used: false },
-            KeptRecoveryCode { hash: RecoveryHash([2; 32]), length: 10, used: true },
+            KeptRecoveryCode {
+                hash: RecoveryHash([1; 32]),
+                length: 10,
+                used: false,
+            },
+            KeptRecoveryCode {
+                hash: RecoveryHash([2; 32]),
+                length: 10,
+                used: true,
+            },
         ],
         one_time_code: None,
         row: Row::default(),
@@ -51,7 +65,14 @@ fn code_of(seed: u8, offset: i64) -> String {
 }
 
 /// Has an answer decided; what is kept as a hash hashes to as many of this byte.
-fn decided(account: &Account, answer: &Answer, hash: u8, stage: Stage, totp: &Totp, at: Timestamp) -> Ruling {
+fn decided(
+    account: &Account,
+    answer: &Answer,
+    hash: u8,
+    stage: Stage,
+    totp: &Totp,
+    at: Timestamp,
+) -> Ruling {
     let attempt = Attempt {
         answer,
         recovery_hash: matches!(answer, Answer::Recovery(_)).then_some(RecoveryHash([hash; 32])),
@@ -64,7 +85,14 @@ fn decided(account: &Account, answer: &Answer, hash: u8, stage: Stage, totp: &To
 }
 
 fn ruling(account: &Account, typed: &str, stage: Stage, at: Timestamp) -> Ruling {
-    decided(account, &Answer::read(typed.as_bytes()), 0, stage, &Totp::default(), at)
+    decided(
+        account,
+        &Answer::read(typed.as_bytes()),
+        0,
+        stage,
+        &Totp::default(),
+        at,
+    )
 }
 
 fn verdict(account: &Account, typed: &str) -> Verdict {
@@ -91,25 +119,54 @@ fn told(ruling: &Ruling) -> String {
         Some(more) => told += &format!("+row×{more}"),
         None => {}
     }
-    told + if ruling.charges_address { "+address" } else { "" }
+    told + if ruling.charges_address {
+        "+address"
+    } else {
+        ""
+    }
 }
 
 #[test]
 fn the_window_is_one_step_to_each_side_by_default() {
     for offset in -1..=1 {
-        assert_eq!(verdict(&account(), &code_of(1, offset)), accepted(1, offset));
+        assert_eq!(
+            verdict(&account(), &code_of(1, offset)),
+            accepted(1, offset)
+        );
     }
-    assert_eq!(verdict(&account(), &code_of(1, -2)), refused(Refusal::Behind { steps: 2, seconds: 60 }));
-    assert_eq!(verdict(&account(), &code_of(1, 2)), refused(Refusal::Ahead { steps: 2, seconds: 60 }));
+    assert_eq!(
+        verdict(&account(), &code_of(1, -2)),
+        refused(Refusal::Behind {
+            steps: 2,
+            seconds: 60
+        })
+    );
+    assert_eq!(
+        verdict(&account(), &code_of(1, 2)),
+        refused(Refusal::Ahead {
+            steps: 2,
+            seconds: 60
+        })
+    );
 }
 
 #[test]
 fn the_window_moves_at_the_second() {
     let (code, begin) = (code_of(1, 0), Timestamp(step(0).0 * PERIOD));
-    for (at, passes) in [(-31, false), (-30, true), (0, true), (59, true), (60, false)] {
+    for (at, passes) in [
+        (-31, false),
+        (-30, true),
+        (0, true),
+        (59, true),
+        (60, false),
+    ] {
         let at = Timestamp(begin.0.checked_add_signed(at).unwrap());
         let ruling = ruling(&account(), &code, Stage::After, at);
-        assert_eq!(matches!(ruling.verdict, Verdict::Accepted(_)), passes, "{at:?}");
+        assert_eq!(
+            matches!(ruling.verdict, Verdict::Accepted(_)),
+            passes,
+            "{at:?}"
+        );
     }
 }
 
@@ -119,7 +176,11 @@ fn past_and_future_steps_are_configured_apart() {
     for (offset, passes) in [(-4, false), (-3, true), (0, true), (1, false)] {
         let answer = Answer::read(code_of(1, offset).as_bytes());
         let ruling = decided(&account(), &answer, 0, Stage::After, &totp, NOW);
-        assert_eq!(matches!(ruling.verdict, Verdict::Accepted(_)), passes, "{offset}");
+        assert_eq!(
+            matches!(ruling.verdict, Verdict::Accepted(_)),
+            passes,
+            "{offset}"
+        );
     }
 }
 
@@ -133,7 +194,10 @@ fn a_used_step_and_every_older_one_are_refused_free_of_charge() {
     }
     assert_eq!(verdict(&account, &code_of(1, 1)), accepted(1, 1));
     account.authenticators[0].floor = Some(step(1));
-    assert_eq!(verdict(&account, &code_of(1, 1)), refused(Refusal::Used { wait: 45 }));
+    assert_eq!(
+        verdict(&account, &code_of(1, 1)),
+        refused(Refusal::Used { wait: 45 })
+    );
 }
 
 #[test]
@@ -146,8 +210,15 @@ fn one_used_code_never_spends_another_authenticators_step() {
 
 /// An authenticator by counter whose last used code was that of counter 19.
 fn by_counter() -> Account {
-    let token = Authenticator { parameters: BY_COUNTER, floor: Some(Step(19)), ..authenticator(3) };
-    Account { authenticators: vec![token], ..account() }
+    let token = Authenticator {
+        parameters: BY_COUNTER,
+        floor: Some(Step(19)),
+        ..authenticator(3)
+    };
+    Account {
+        authenticators: vec![token],
+        ..account()
+    }
 }
 
 fn counter_code(counter: u64) -> String {
@@ -155,20 +226,31 @@ fn counter_code(counter: u64) -> String {
 }
 
 fn accepted_counter(counter: u64) -> Verdict {
-    Verdict::Accepted(Accepted { spent: Spent::Step(Fingerprint([3; 32]), Step(counter)) })
+    Verdict::Accepted(Accepted {
+        spent: Spent::Step(Fingerprint([3; 32]), Step(counter)),
+    })
 }
 
 #[test]
 fn a_counter_is_found_within_the_look_ahead_and_no_further() {
     for counter in [20, 21, 30] {
-        assert_eq!(verdict(&by_counter(), &counter_code(counter)), accepted_counter(counter));
+        assert_eq!(
+            verdict(&by_counter(), &counter_code(counter)),
+            accepted_counter(counter)
+        );
     }
-    assert_eq!(verdict(&by_counter(), &counter_code(31)), refused(Refusal::Wrong));
+    assert_eq!(
+        verdict(&by_counter(), &counter_code(31)),
+        refused(Refusal::Wrong)
+    );
     for counter in [10, 19] {
         let ruling = ruling(&by_counter(), &counter_code(counter), Stage::After, NOW);
         assert_eq!(ruling, Ruling::free(Refusal::Used { wait: 0 }), "{counter}");
     }
-    assert_eq!(verdict(&by_counter(), &counter_code(9)), refused(Refusal::Wrong));
+    assert_eq!(
+        verdict(&by_counter(), &counter_code(9)),
+        refused(Refusal::Wrong)
+    );
     let mut new = by_counter();
     new.authenticators[0].floor = None;
     assert_eq!(verdict(&new, &counter_code(0)), accepted_counter(0));
@@ -176,23 +258,46 @@ fn a_counter_is_found_within_the_look_ahead_and_no_further() {
 
 #[test]
 fn two_codes_in_a_row_bring_a_counter_back_in_step() {
-    let pair = |first: u64, second: u64| format!("{} {}", counter_code(first), counter_code(second));
+    let pair =
+        |first: u64, second: u64| format!("{} {}", counter_code(first), counter_code(second));
     for counter in [20, 500, 1019] {
-        assert_eq!(verdict(&by_counter(), &pair(counter, counter + 1)), accepted_counter(counter + 1));
+        assert_eq!(
+            verdict(&by_counter(), &pair(counter, counter + 1)),
+            accepted_counter(counter + 1)
+        );
     }
     for (first, second) in [(500, 502), (501, 500), (18, 19), (19, 20), (1020, 1021)] {
         let ruling = ruling(&by_counter(), &pair(first, second), Stage::After, NOW);
-        assert_eq!((ruling.verdict, ruling.row_cost), (refused(Refusal::Wrong), Some(1)), "{first}");
+        assert_eq!(
+            (ruling.verdict, ruling.row_cost),
+            (refused(Refusal::Wrong), Some(1)),
+            "{first}"
+        );
     }
     // and say nothing where all codes come by time
-    assert_eq!(verdict(&account(), &pair(500, 501)), refused(Refusal::Unfit));
+    assert_eq!(
+        verdict(&account(), &pair(500, 501)),
+        refused(Refusal::Unfit)
+    );
 }
 
 #[test]
 fn drift_beyond_ten_minutes_is_just_wrong() {
-    assert_eq!(verdict(&account(), &code_of(1, -20)), refused(Refusal::Behind { steps: 20, seconds: 600 }));
-    assert_eq!(verdict(&account(), &code_of(1, -21)), refused(Refusal::Wrong));
-    assert_eq!(verdict(&account(), &code_of(1, 21)), refused(Refusal::Wrong));
+    assert_eq!(
+        verdict(&account(), &code_of(1, -20)),
+        refused(Refusal::Behind {
+            steps: 20,
+            seconds: 600
+        })
+    );
+    assert_eq!(
+        verdict(&account(), &code_of(1, -21)),
+        refused(Refusal::Wrong)
+    );
+    assert_eq!(
+        verdict(&account(), &code_of(1, 21)),
+        refused(Refusal::Wrong)
+    );
 }
 
 #[test]
@@ -201,24 +306,43 @@ fn a_clock_set_back_is_a_cause_of_its_own() {
     account.authenticators[0].floor = Some(step(10));
     for offset in [-5, 0, 1, 10] {
         let ruling = ruling(&account, &code_of(1, offset), Stage::After, NOW);
-        assert_eq!(ruling, Ruling::free(Refusal::ClockSetBack { seconds: 285 }), "{offset}");
+        assert_eq!(
+            ruling,
+            Ruling::free(Refusal::ClockSetBack { seconds: 285 }),
+            "{offset}"
+        );
     }
-    assert_eq!(verdict(&account, &code_of(1, 11)), refused(Refusal::Ahead { steps: 11, seconds: 330 }));
+    assert_eq!(
+        verdict(&account, &code_of(1, 11)),
+        refused(Refusal::Ahead {
+            steps: 11,
+            seconds: 330
+        })
+    );
     assert_eq!(verdict(&account, "000000"), refused(Refusal::Wrong));
 }
 
 #[test]
 fn wrong_codes_cost_by_what_they_were_compared_with() {
     let mut account = account();
-    assert_eq!(ruling(&account, "000000", Stage::After, NOW).row_cost, Some(1));
+    assert_eq!(
+        ruling(&account, "000000", Stage::After, NOW).row_cost,
+        Some(1)
+    );
     account.authenticators.push(authenticator(2));
-    assert_eq!(ruling(&account, "000000", Stage::After, NOW).row_cost, Some(2));
+    assert_eq!(
+        ruling(&account, "000000", Stage::After, NOW).row_cost,
+        Some(2)
+    );
 }
 
 #[test]
 fn steps_at_the_ends_of_time_do_not_overflow() {
     for at in [Timestamp(0), Timestamp(u64::MAX)] {
-        assert!(matches!(ruling(&account(), "000000", Stage::After, at).verdict, Verdict::Refused(_)));
+        assert!(matches!(
+            ruling(&account(), "000000", Stage::After, at).verdict,
+            Verdict::Refused(_)
+        ));
     }
 }
 
@@ -226,9 +350,16 @@ fn steps_at_the_ends_of_time_do_not_overflow() {
 fn every_algorithm_length_and_period_has_its_window() {
     for algorithm in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512] {
         for (digits, period) in [(6, 15), (8, 30), (6, 60), (8, 120)] {
-            let parameters = Parameters { algorithm, digits, moving: Moving::Time { period } };
+            let parameters = Parameters {
+                algorithm,
+                digits,
+                moving: Moving::Time { period },
+            };
             let account = Account {
-                authenticators: vec![Authenticator { parameters, ..authenticator(1) }],
+                authenticators: vec![Authenticator {
+                    parameters,
+                    ..authenticator(1)
+                }],
                 ..account()
             };
             let current = NOW.0 / period;
@@ -239,7 +370,8 @@ fn every_algorithm_length_and_period_has_its_window() {
                 (current + 1, "in"),
                 (current + 2, "ahead-2-steps+row"),
             ] {
-                let typed = code(&account.authenticators[0].secret, parameters, Step(step)).to_string();
+                let typed =
+                    code(&account.authenticators[0].secret, parameters, Step(step)).to_string();
                 assert_eq!(
                     told(&ruling(&account, &typed, Stage::After, NOW)),
                     expected,
@@ -263,13 +395,24 @@ fn of_several_authenticators_the_best_match_counts() {
         ([None, None], code_of(1, 5), "ahead-5-steps+row×2"),
         ([None, None], "000000".to_owned(), "wrong+row×2"),
     ] {
-        let of =
-            |seed: u8, floor: Option<i64>| Authenticator { floor: floor.map(step), ..authenticator(seed) };
+        let of = |seed: u8, floor: Option<i64>| Authenticator {
+            floor: floor.map(step),
+            ..authenticator(seed)
+        };
         for order in [[0, 1], [1, 0]] {
-            let authenticators =
-                order.map(|number: u8| of(number + 1, floors[usize::from(number)])).into_iter().collect();
-            let account = Account { authenticators, ..account() };
-            assert_eq!(told(&ruling(&account, &typed, Stage::After, NOW)), expected, "{floors:?} {order:?}");
+            let authenticators = order
+                .map(|number: u8| of(number + 1, floors[usize::from(number)]))
+                .into_iter()
+                .collect();
+            let account = Account {
+                authenticators,
+                ..account()
+            };
+            assert_eq!(
+                told(&ruling(&account, &typed, Stage::After, NOW)),
+                expected,
+                "{floors:?} {order:?}"
+            );
         }
     }
 }
@@ -282,7 +425,9 @@ fn of_equal_codes_the_highest_step_is_spent() {
     let (now, equal) = (Timestamp(BETWEEN * PERIOD), "339909");
     let secret = &authenticator(1).secret;
     assert!(
-        [BETWEEN - 1, BETWEEN + 1].iter().all(|step| code(secret, PARAMETERS, Step(*step)).as_str() == equal)
+        [BETWEEN - 1, BETWEEN + 1]
+            .iter()
+            .all(|step| code(secret, PARAMETERS, Step(*step)).as_str() == equal)
     );
     let spent = Spent::Step(Fingerprint([1; 32]), Step(BETWEEN + 1));
     let opened = ruling(&account(), equal, Stage::After, now);

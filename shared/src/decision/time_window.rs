@@ -25,11 +25,17 @@ pub(super) fn compare(
         return (Match::None, 0);
     }
     let current = now.0 / period;
-    let (past, future) = (u64::from(totp.past_steps.value()), u64::from(totp.future_steps.value()));
+    let (past, future) = (
+        u64::from(totp.past_steps.value()),
+        u64::from(totp.future_steps.value()),
+    );
     let window = current.saturating_sub(past)..=current.saturating_add(future);
     let drift = (RECOGNISED_DRIFT / period).max(past).max(future);
-    let matches =
-        |step: u64| code(&authenticator.secret, parameters, Step(step)).as_bytes().ct_eq(digits.as_bytes());
+    let matches = |step: u64| {
+        code(&authenticator.secret, parameters, Step(step))
+            .as_bytes()
+            .ct_eq(digits.as_bytes())
+    };
 
     // The highest match in the window: accepting a lower one would leave an equal code of a higher step open.
     let (any_in_window, in_window) = last(window.clone(), matches);
@@ -47,23 +53,32 @@ pub(super) fn compare(
         floor => floor,
     };
     // A code of a step above the floor says nothing about the floor, and must stay unsaid: it is usable later.
-    let spent_or_older =
-        any_in_window | any_past | (any_future & Choice::from(u8::from(used(future_match).is_some())));
+    let spent_or_older = any_in_window
+        | any_past
+        | (any_future & Choice::from(u8::from(used(future_match).is_some())));
     let found = match (spent_or_older, floor) {
-        (any, Some(floor)) if floor > *window.end() && any.into() => {
-            Match::ClockSetBack { seconds: begin(floor).since(now) }
-        }
+        (any, Some(floor)) if floor > *window.end() && any.into() => Match::ClockSetBack {
+            seconds: begin(floor).since(now),
+        },
         _ if any_in_window.into() => match used(in_window) {
-            Some(floor) => Match::Used { wait: begin(floor.saturating_add(1)).since(now) },
+            Some(floor) => Match::Used {
+                wait: begin(floor.saturating_add(1)).since(now),
+            },
             None => Match::Live(authenticator.fingerprint, Step(in_window)),
         },
         _ if any_past.into() => match used(past_match) {
-            Some(floor) => Match::Used { wait: begin(floor.saturating_add(1)).since(now) },
-            None => Match::Behind { steps: current - past_match, seconds: seconds(current - past_match) },
+            Some(floor) => Match::Used {
+                wait: begin(floor.saturating_add(1)).since(now),
+            },
+            None => Match::Behind {
+                steps: current - past_match,
+                seconds: seconds(current - past_match),
+            },
         },
-        _ if any_future.into() => {
-            Match::Ahead { steps: future_match - current, seconds: seconds(future_match - current) }
-        }
+        _ if any_future.into() => Match::Ahead {
+            steps: future_match - current,
+            seconds: seconds(future_match - current),
+        },
         _ => Match::None,
     };
     (found, window.count())

@@ -38,14 +38,27 @@ pub struct Status {
 
 impl Door {
     /// Makes an account; for another spelling of one that there is only where root says that it is an account of its own.
-    pub fn add_account(&mut self, name: &UserName, distinct: Distinct, actor: &str, now: Timestamp) -> Done {
+    pub fn add_account(
+        &mut self,
+        name: &UserName,
+        distinct: Distinct,
+        actor: &str,
+        now: Timestamp,
+    ) -> Done {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         if tx.account(name)?.is_some() {
             return Err(AdministrationError::AccountExists(name.clone()));
         }
         let new = new_name(&self.config, tx.as_mut(), name, distinct)?;
         tx.add_account(&new.map_err(AdministrationError::OtherSpelling)?, now)?;
-        log(&self.config, tx.as_mut(), name, What::AccountAdded, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::AccountAdded,
+            actor,
+            now,
+        )?;
         Ok(tx.commit()?)
     }
 
@@ -56,7 +69,14 @@ impl Door {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
         // while there is still an address to tell
-        log(&self.config, tx.as_mut(), name, What::AccountRemoved, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::AccountRemoved,
+            actor,
+            now,
+        )?;
         tx.remove_account(record.id)?;
         let revision = tx.revise()?;
         tx.commit()?;
@@ -89,15 +109,33 @@ impl Door {
         let named = named.map_err(AdministrationError::OtherSpelling)?;
         // Secrets are sealed for the name.
         for kept in tx.authenticators(record.id)? {
-            let binding = |name| Binding { account: record.id.0, name, parameters: kept.parameters };
+            let binding = |name| Binding {
+                account: record.id.0,
+                name,
+                parameters: kept.parameters,
+            };
             let secret = self.vault.unseal(&kept.sealed, &binding(name))?;
             tx.reseal_authenticator(kept.number, &self.vault.seal(&secret, &binding(new))?)?;
         }
         tx.rename_account(record.id, &named)?;
         tx.end_sessions(record.id)?;
         let revision = tx.revise()?;
-        log(&self.config, tx.as_mut(), name, What::AccountRenamed, actor, now)?;
-        log(&self.config, tx.as_mut(), new, What::AccountRenamed, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::AccountRenamed,
+            actor,
+            now,
+        )?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            new,
+            What::AccountRenamed,
+            actor,
+            now,
+        )?;
         tx.commit()?;
         Ok(self.await_gates(revision)?)
     }
@@ -122,13 +160,28 @@ impl Door {
         if groups == record.groups {
             return Ok(groups);
         }
-        if groups.iter().map(|group| group.as_str().len() + 1).sum::<usize>() > LONGEST_GROUPS {
-            return Err(AdministrationError::TooManyGroups(name.clone(), LONGEST_GROUPS));
+        if groups
+            .iter()
+            .map(|group| group.as_str().len() + 1)
+            .sum::<usize>()
+            > LONGEST_GROUPS
+        {
+            return Err(AdministrationError::TooManyGroups(
+                name.clone(),
+                LONGEST_GROUPS,
+            ));
         }
         tx.set_groups(record.id, &groups)?;
         tx.end_sessions(record.id)?;
         let revision = tx.revise()?;
-        log(&self.config, tx.as_mut(), name, What::GroupsChanged, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::GroupsChanged,
+            actor,
+            now,
+        )?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(groups)
@@ -136,7 +189,11 @@ impl Door {
 
     /// The state of one account.
     pub fn status(&mut self, name: &UserName) -> Result<Status, AdministrationError> {
-        let found = self.store.begin(&mut self.vault, Intent::Read)?.tallies(Some(name))?.pop();
+        let found = self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .tallies(Some(name))?
+            .pop();
         match (found, self.config.declared(name)) {
             (Some(tally), _) => Ok(self.state_of(tally)),
             (None, Some(_)) => Ok(self.state_of(unused(name))),
@@ -146,13 +203,21 @@ impl Door {
 
     /// The state of every account, by name.
     pub fn statuses(&mut self) -> Result<Vec<Status>, AdministrationError> {
-        let tallies = self.store.begin(&mut self.vault, Intent::Read)?.tallies(None)?;
+        let tallies = self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .tallies(None)?;
         let kept: BTreeSet<_> = tallies.iter().map(|tally| tally.name.clone()).collect();
         let declared = self.config.account.iter().map(|declared| &declared.name);
         let declared = declared.filter(|name| !kept.contains(name)).map(unused);
         let mut all: Vec<Tally> = tallies.into_iter().chain(declared).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
-        let declared: HashSet<_> = self.config.account.iter().map(|declared| &declared.name).collect();
+        let declared: HashSet<_> = self
+            .config
+            .account
+            .iter()
+            .map(|declared| &declared.name)
+            .collect();
         let state = |tally: Tally| {
             let is_declared = declared.contains(&tally.name);
             state_of(tally, is_declared)
@@ -167,11 +232,15 @@ impl Door {
         after: Option<&UserName>,
         most: usize,
     ) -> Result<Vec<Status>, AdministrationError> {
-        let kept = self.store.begin(&mut self.vault, Intent::Read)?.names_with(part, after, most)?;
+        let kept = self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .names_with(part, after, most)?;
         let wanted = part.to_ascii_lowercase();
         let declared = self.config.account.iter().map(|declared| &declared.name);
         let fits = |name: &&UserName| {
-            name.as_str().to_ascii_lowercase().contains(&wanted) && after.is_none_or(|after| *name > after)
+            name.as_str().to_ascii_lowercase().contains(&wanted)
+                && after.is_none_or(|after| *name > after)
         };
         let names: BTreeSet<UserName> = declared.filter(fits).cloned().chain(kept).collect();
         let mut found = Vec::new();

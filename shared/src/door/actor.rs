@@ -41,7 +41,9 @@ impl Actor<'_> {
         tx: &mut dyn Transaction,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let Actor::Session(name, _, id) = self else { return Ok(()) };
+        let Actor::Session(name, _, id) = self else {
+            return Ok(());
+        };
         let own = tx.account(name)?.map_or(AccountId(0), |own| own.id);
         match tx.session(own, id, now)? {
             Some(_) => Ok(()),

@@ -41,8 +41,12 @@ pub(super) fn known_or_distinct<'a>(
     Ok(tx.add_account(&new, now)?)
 }
 
-pub(super) fn known(tx: &mut dyn Transaction, name: &UserName) -> Result<AccountRecord, AdministrationError> {
-    tx.account(name)?.ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
+pub(super) fn known(
+    tx: &mut dyn Transaction,
+    name: &UserName,
+) -> Result<AccountRecord, AdministrationError> {
+    tx.account(name)?
+        .ok_or_else(|| AdministrationError::UnknownAccount(name.clone()))
 }
 
 /// Logs what someone did to an account, and lets the person know.
@@ -66,7 +70,10 @@ pub(super) fn log_because<'a>(
     actor: impl Into<Actor<'a>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let event = Event { cause: cause.to_owned(), ..event(name, what, actor.into(), now) };
+    let event = Event {
+        cause: cause.to_owned(),
+        ..event(name, what, actor.into(), now)
+    };
     notice::log(config, tx, &event)
 }
 

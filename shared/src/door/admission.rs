@@ -27,7 +27,12 @@ impl Door {
         typed: &AppPassword,
         now: Timestamp,
     ) -> Result<Result<Admission, NotAdmitted>, DoorError> {
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
@@ -62,8 +67,10 @@ impl Door {
         if used.is_empty() && wrong.is_empty() {
             return Ok(());
         }
-        let (window, limit) =
-            (self.config.throttle.address_window.seconds(), self.config.throttle.address_limit);
+        let (window, limit) = (
+            self.config.throttle.address_window.seconds(),
+            self.config.throttle.address_limit,
+        );
         // each in a short transaction: logins wait for every one of them
         for used in used.chunks(AT_ONCE) {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -91,7 +98,8 @@ impl Door {
         for _ in 0..MOST_CLEARINGS {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
             // a renewal of all keys that was cut off leaves something behind
-            let cleared = tx.clear(now, window, AT_ONCE as u32)? + tx.forget_key_bound(AT_ONCE as u32)?;
+            let cleared =
+                tx.clear(now, window, AT_ONCE as u32)? + tx.forget_key_bound(AT_ONCE as u32)?;
             tx.commit()?;
             if cleared == 0 {
                 break;

@@ -55,7 +55,11 @@ pub(super) fn parent_is_alive(
         (Parent::Session { .. }, None) => return Ok(None),
         (Parent::FirstFactor { .. } | Parent::Peer, _) => None,
     };
-    Ok(Some(Alive { record, session, _made_here: () }))
+    Ok(Some(Alive {
+        record,
+        session,
+        _made_here: (),
+    }))
 }
 
 /// An account as it is now, if there is one.

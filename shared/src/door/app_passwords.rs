@@ -2,7 +2,9 @@
 
 use super::Door;
 use super::actor::Actor;
-use super::administration::{AdministrationError, AppPasswordError, Done, known, known_or_new, log_because};
+use super::administration::{
+    AdministrationError, AppPasswordError, Done, known, known_or_new, log_because,
+};
 use crate::app_password::AppPassword;
 use crate::clock::Timestamp;
 use crate::config::{Config, OnChange};
@@ -45,7 +47,8 @@ impl Door {
         if expires.is_some_and(|expires| expires <= now) {
             return Err(AppPasswordError::Past.into());
         }
-        let password = AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
+        let password =
+            AppPassword::random().map_err(|RandomError| VaultError::Random(RandomError))?;
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = match self.config.declared(account) {
             Some(_) => known_or_new(&self.config, tx.as_mut(), account, actor, now)?,
@@ -72,7 +75,15 @@ impl Door {
         };
         tx.add_app_password(record.id, &new, &self.vault.app_password_hash(&password))?;
         let revision = tx.revise()?;
-        log_because(&self.config, tx.as_mut(), account, What::AppPasswordAdded, name.as_str(), actor, now)?;
+        log_because(
+            &self.config,
+            tx.as_mut(),
+            account,
+            What::AppPasswordAdded,
+            name.as_str(),
+            actor,
+            now,
+        )?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(password)
@@ -110,7 +121,15 @@ impl Door {
             return Err(AppPasswordError::NameTaken(account.clone(), new.clone()).into());
         }
         tx.rename_app_password(meant.number, new)?;
-        log_because(&self.config, tx.as_mut(), account, What::AppPasswordRenamed, new.as_str(), actor, now)?;
+        log_because(
+            &self.config,
+            tx.as_mut(),
+            account,
+            What::AppPasswordRenamed,
+            new.as_str(),
+            actor,
+            now,
+        )?;
         Ok(tx.commit()?)
     }
 
@@ -159,7 +178,11 @@ impl Door {
         if let Some(name) = scope.undeclared(&gate.scope) {
             return Err(AppPasswordError::Undeclared(name.clone()));
         }
-        let of_gate = gate.url.as_ref().filter(|url| url.has_own_host()).map(|url| url.host());
+        let of_gate = gate
+            .url
+            .as_ref()
+            .filter(|url| url.has_own_host())
+            .map(|url| url.host());
         let is_gate = |term: &Term| match term {
             Term::Web(web) => web.hosts.iter().any(|host| Some(host.as_str()) == of_gate),
             Term::Pam(_) | Term::Named(_) => false,
@@ -184,7 +207,8 @@ pub(super) fn after_change(
             count => AppPasswordsAfter::Revoked(count),
         },
         OnChange::Keep => {
-            let is_live = |kept: &AppPasswordRecord| kept.expires.is_none_or(|expires| now < expires);
+            let is_live =
+                |kept: &AppPasswordRecord| kept.expires.is_none_or(|expires| now < expires);
             let all = tx.app_passwords(Some(account))?;
             match all.iter().filter(|kept| is_live(kept)).count() {
                 0 => AppPasswordsAfter::None,
@@ -204,7 +228,15 @@ pub(super) fn after_administration<'a>(
 ) -> Result<AppPasswordsAfter, StoreError> {
     let after = after_change(config, tx, account, now)?;
     if let AppPasswordsAfter::Revoked(_) = after {
-        log_because(config, tx, name, What::AppPasswordRevoked, BY_CHANGE, actor, now)?;
+        log_because(
+            config,
+            tx,
+            name,
+            What::AppPasswordRevoked,
+            BY_CHANGE,
+            actor,
+            now,
+        )?;
     }
     Ok(after)
 }

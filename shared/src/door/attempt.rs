@@ -114,7 +114,12 @@ impl Door {
         answer: &Answer,
         now: Timestamp,
     ) -> Result<Outcome, DoorError> {
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -151,7 +156,12 @@ impl Door {
         now: Timestamp,
         is_booked: impl FnOnce(&AccountRecord) -> bool,
     ) -> Result<Option<Entered>, DoorError> {
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -172,9 +182,14 @@ impl Door {
     /// What the use of a recovery code ended has ended at every gate when this returns, and a secret that it turned off
     /// has left the store's bytes.
     pub(super) fn settle_recovery(&mut self, recovery: Option<Recovered>) -> Result<(), DoorError> {
-        let Some(recovered) = recovery else { return Ok(()) };
+        let Some(recovered) = recovery else {
+            return Ok(());
+        };
         // or a later revision, which covers it too
-        let revision = self.store.begin(&mut self.vault, Intent::Read)?.revision()?;
+        let revision = self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .revision()?;
         self.await_gates(revision)?;
         match recovered {
             Recovered::TurnedOff(_) => Ok(self.store.scrub()?),

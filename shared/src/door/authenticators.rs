@@ -101,8 +101,14 @@ impl Door {
         if let Some(step) = confirmation.step().or(pending.before_first()).max(floor) {
             tx.raise_floor(&fingerprint, step)?;
         }
-        let sealed =
-            self.vault.seal(pending.secret(), &Binding { account: record.id.0, name, parameters })?;
+        let sealed = self.vault.seal(
+            pending.secret(),
+            &Binding {
+                account: record.id.0,
+                name,
+                parameters,
+            },
+        )?;
         if pending.kind() == EnrolmentKind::Replacement {
             // the address that codes are mailed to stays
             for old in tx.authenticators(record.id)? {
@@ -110,12 +116,19 @@ impl Door {
             }
         }
         let label = pending.label().clone();
-        let authenticator = AuthenticatorRecord { number: 0, name: label, parameters, sealed, created: now };
+        let authenticator = AuthenticatorRecord {
+            number: 0,
+            name: label,
+            parameters,
+            sealed,
+            created: now,
+        };
         tx.add_authenticator(record.id, &authenticator)?;
         let what = match pending.kind() {
             EnrolmentKind::Further => What::AuthenticatorAdded,
             EnrolmentKind::First | EnrolmentKind::Replacement => {
-                let hashes = KeptRecoveryCode::all_of(pending.recovery_codes(), record.id.0, &self.vault);
+                let hashes =
+                    KeptRecoveryCode::all_of(pending.recovery_codes(), record.id.0, &self.vault);
                 tx.replace_recovery_codes(record.id, &hashes)?;
                 What::Enrolled
             }
@@ -131,7 +144,9 @@ impl Door {
         tx.commit()?;
         self.await_gates(revision)?;
         if pending.kind() == EnrolmentKind::Replacement {
-            self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
+            self.store
+                .scrub()
+                .map_err(AdministrationError::NotScrubbed)?;
         }
         Ok(after)
     }
@@ -154,17 +169,23 @@ impl Door {
             None if !is_declared => return Err(AdministrationError::UnknownAccount(name.clone())),
             found => found,
         };
-        let opened = load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared)?;
+        let opened =
+            load::authenticators(&self.vault, tx.as_mut(), name, record.as_ref(), declared)?;
         let kept = match record {
             Some(record) if !is_declared => tx.authenticators(record.id)?,
             _ => Vec::new(),
         };
-        let states = opened.into_iter().enumerate().map(|(number, opened)| AuthenticatorState {
-            label: kept.get(number).map(|kept| kept.name.clone()),
-            parameters: opened.parameters,
-            created: kept.get(number).map(|kept| kept.created),
-            last_used: opened.floor.and_then(|floor| opened.parameters.moving.begin_of(floor)),
-        });
+        let states = opened
+            .into_iter()
+            .enumerate()
+            .map(|(number, opened)| AuthenticatorState {
+                label: kept.get(number).map(|kept| kept.name.clone()),
+                parameters: opened.parameters,
+                created: kept.get(number).map(|kept| kept.created),
+                last_used: opened
+                    .floor
+                    .and_then(|floor| opened.parameters.moving.begin_of(floor)),
+            });
         Ok(states.collect())
     }
 
@@ -184,14 +205,24 @@ impl Door {
         actor.refuse_ended(tx.as_mut(), now)?;
         let all = tx.authenticators(record.id)?;
         let Some(meant) = all.iter().find(|kept| kept.name == *label) else {
-            return Err(AdministrationError::UnknownAuthenticator(name.clone(), label.clone()));
+            return Err(AdministrationError::UnknownAuthenticator(
+                name.clone(),
+                label.clone(),
+            ));
         };
         let by_mail = self.config.email.is_on() && tx.addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));
         }
         tx.remove_authenticator(meant.number)?;
-        let revision = end_all(&self.config, tx.as_mut(), &record, What::AuthenticatorRemoved, actor, now)?;
+        let revision = end_all(
+            &self.config,
+            tx.as_mut(),
+            &record,
+            What::AuthenticatorRemoved,
+            actor,
+            now,
+        )?;
         tx.commit()?;
         self.await_gates(revision)?;
         self.store.scrub().map_err(AdministrationError::NotScrubbed)
@@ -240,8 +271,18 @@ impl Door {
         if !is_declared && !is_enrolled(tx.as_mut(), record.id)? {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
-        tx.replace_recovery_codes(record.id, &KeptRecoveryCode::all_of(codes, record.id.0, &self.vault))?;
-        log(&self.config, tx.as_mut(), name, What::RecoveryCodesReplaced, actor, now)?;
+        tx.replace_recovery_codes(
+            record.id,
+            &KeptRecoveryCode::all_of(codes, record.id.0, &self.vault),
+        )?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::RecoveryCodesReplaced,
+            actor,
+            now,
+        )?;
         Ok(tx.commit()?)
     }
 }
@@ -253,9 +294,23 @@ pub(super) fn footing(
     name: &UserName,
 ) -> Result<Footing, StoreError> {
     let keys = vault.token_keys().mark();
-    let Some(record) = tx.account(name)? else { return Ok(Footing { account: None, recovery: None, keys }) };
-    let recovery = tx.recovery_codes(record.id)?.into_iter().map(|kept| kept.hash.0).min();
-    Ok(Footing { account: Some((record.id, record.generation)), recovery, keys })
+    let Some(record) = tx.account(name)? else {
+        return Ok(Footing {
+            account: None,
+            recovery: None,
+            keys,
+        });
+    };
+    let recovery = tx
+        .recovery_codes(record.id)?
+        .into_iter()
+        .map(|kept| kept.hash.0)
+        .min();
+    Ok(Footing {
+        account: Some((record.id, record.generation)),
+        recovery,
+        keys,
+    })
 }
 
 fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
@@ -269,7 +324,10 @@ fn refuse_setup(live: &[AuthenticatorRecord], pending: &Pending) -> Done {
             Err(AdministrationError::TooMany(name(), MOST))
         }
         (live, EnrolmentKind::Further) if live.iter().any(|kept| kept.name == *pending.label()) => {
-            Err(AdministrationError::LabelTaken(name(), pending.label().clone()))
+            Err(AdministrationError::LabelTaken(
+                name(),
+                pending.label().clone(),
+            ))
         }
         (_, EnrolmentKind::Further) => Ok(()),
     }

@@ -34,24 +34,45 @@ impl Door {
         let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         match mail::refusal(&self.config.email, tx.as_mut(), record.id, now)? {
-            Some(MailRefusal::Cooldown { wait }) => return Err(AdministrationError::MailCooldown(wait)),
+            Some(MailRefusal::Cooldown { wait }) => {
+                return Err(AdministrationError::MailCooldown(wait));
+            }
             Some(_) => return Err(AdministrationError::NoMail),
             None => {}
         }
         if mail::has_its_share(tx.as_mut(), to, now)? {
-            return Err(AdministrationError::MailCooldown(self.config.email.cooldown.seconds()));
+            return Err(AdministrationError::MailCooldown(
+                self.config.email.cooldown.seconds(),
+            ));
         }
         let addresses = tx.addresses(record.id)?;
-        tx.set_addresses(record.id, &Addresses { pending: Some(to.clone()), ..addresses })?;
+        tx.set_addresses(
+            record.id,
+            &Addresses {
+                pending: Some(to.clone()),
+                ..addresses
+            },
+        )?;
         let (email, purpose) = (&self.config.email, MailedFor::Confirmation);
-        let posted = mail::post(email, &self.vault, tx.as_mut(), record.id, to.clone(), purpose, now)?;
+        let posted = mail::post(
+            email,
+            &self.vault,
+            tx.as_mut(),
+            record.id,
+            to.clone(),
+            purpose,
+            now,
+        )?;
         log(&self.config, tx.as_mut(), name, What::EmailSet, actor, now)?;
         tx.commit()?;
         Ok(posted)
     }
 
     /// The address that a code was mailed to and that is not confirmed yet.
-    pub fn unconfirmed_email(&mut self, name: &UserName) -> Result<EmailAddress, AdministrationError> {
+    pub fn unconfirmed_email(
+        &mut self,
+        name: &UserName,
+    ) -> Result<EmailAddress, AdministrationError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let record = known(tx.as_mut(), name)?;
         let pending = tx.addresses(record.id)?.pending;
@@ -76,8 +97,12 @@ impl Door {
         let Some(address) = tx.addresses(record.id)?.pending else {
             return Err(AdministrationError::NothingToConfirm(name.clone()));
         };
-        let Answer::Digits(digits) = answer else { return refuse(Refusal::Unfit) };
-        let hash = self.vault.mailed_hash(record.id.0, MailedFor::Confirmation, digits);
+        let Answer::Digits(digits) = answer else {
+            return refuse(Refusal::Unfit);
+        };
+        let hash = self
+            .vault
+            .mailed_hash(record.id.0, MailedFor::Confirmation, digits);
         let kept = match tx.mailed_code(record.id)? {
             Some((MailedFor::Confirmation, kept)) if !kept.used && kept.wrong < MOST_WRONG => kept,
             _ => return Err(AdministrationError::NoCodeToConfirm(name.clone())),
@@ -92,9 +117,19 @@ impl Door {
         }
         let was_on = is_enrolled(tx.as_mut(), record.id)?;
         tx.use_mailed_code(record.id)?;
-        let addresses = Addresses { confirmed: Some(address.clone()), pending: None };
+        let addresses = Addresses {
+            confirmed: Some(address.clone()),
+            pending: None,
+        };
         // the address of before is told, if there was one
-        log(&self.config, tx.as_mut(), name, What::EmailConfirmed, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::EmailConfirmed,
+            actor,
+            now,
+        )?;
         tx.set_addresses(record.id, &addresses)?;
         tx.end_all(record.id)?;
         let revision = tx.revise()?;
@@ -132,21 +167,36 @@ impl Door {
             false => Enrolled::Yes,
         };
         // the address that goes is told
-        log(&self.config, tx.as_mut(), name, What::EmailRemoved, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::EmailRemoved,
+            actor,
+            now,
+        )?;
         tx.set_mailed_code(record.id, None)?;
         let mut after = AppPasswordsAfter::None;
         if addresses.confirmed.is_some() && enrolled == Enrolled::No {
             tx.remove_second_factor(record.id)?;
             tx.unlock_all(record.id)?;
             let account = (name, record.id);
-            after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
+            after = app_passwords::after_administration(
+                &self.config,
+                tx.as_mut(),
+                account,
+                actor,
+                now,
+            )?;
         }
         tx.set_addresses(record.id, &Addresses::default())?;
         tx.end_all(record.id)?;
         let revision = tx.revise()?;
         tx.commit()?;
         self.await_gates(revision)?;
-        self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
+        self.store
+            .scrub()
+            .map_err(AdministrationError::NotScrubbed)?;
         Ok((enrolled, after))
     }
 }

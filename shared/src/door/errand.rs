@@ -95,7 +95,12 @@ impl Caller<'_> {
             Caller::Root(_) | Caller::Owner { .. } => Parent::Peer,
             Caller::SteppedUp(session, _) => Parent::session(session),
         };
-        To { account, at: footing.at(), holder: self.holder(), parent }
+        To {
+            account,
+            at: footing.at(),
+            holder: self.holder(),
+            parent,
+        }
     }
 
     pub(super) fn holder(&self) -> Holder {
@@ -134,14 +139,22 @@ impl Door {
                         self.remove_authenticator(account, label, caller.actor(), now)?;
                         Answer::Done
                     }
-                    Change::BeginSetup(setup) => {
-                        self.begin_setup(caller, account, setup, proof.footing, proof.invitation, now)?
-                    }
+                    Change::BeginSetup(setup) => self.begin_setup(
+                        caller,
+                        account,
+                        setup,
+                        proof.footing,
+                        proof.invitation,
+                        now,
+                    )?,
                     Change::BeginRecoveryCodes => {
                         self.begin_recovery_codes(caller, account, proof.footing, now)?
                     }
                 };
-                Ok(Reply { told: proof.told, ..answer.into() })
+                Ok(Reply {
+                    told: proof.told,
+                    ..answer.into()
+                })
             }
         }
     }
@@ -158,7 +171,11 @@ impl Door {
         })
     }
 
-    fn refuse_change(&mut self, account: &UserName, change: &Change) -> Result<(), AdministrationError> {
+    fn refuse_change(
+        &mut self,
+        account: &UserName,
+        change: &Change,
+    ) -> Result<(), AdministrationError> {
         match change {
             Change::BeginSetup(setup) => {
                 let pending = self.described(account, setup)?;
@@ -178,16 +195,29 @@ impl Door {
         change: &Change,
         now: Timestamp,
     ) -> Result<Proof, AdministrationError> {
-        let mut proof =
-            Proof { told: Vec::new(), footing: self.footing_for(caller, account, now)?, invitation: None };
-        let Caller::Owner { name, .. } = caller else { return Ok(proof) };
+        let mut proof = Proof {
+            told: Vec::new(),
+            footing: self.footing_for(caller, account, now)?,
+            invitation: None,
+        };
+        let Caller::Owner { name, .. } = caller else {
+            return Ok(proof);
+        };
         let origin = Origin::Local(name.to_string());
         // Whoever runs a process as this user has passed what lets in as this user.
-        let visitor =
-            Visitor { name: account, stage: Stage::After, origin: &origin, browser: None, service: COMMAND };
+        let visitor = Visitor {
+            name: account,
+            stage: Stage::After,
+            origin: &origin,
+            browser: None,
+            service: COMMAND,
+        };
         let typed = code.map_or("", |code| &**code);
         let answer = answer::Answer::read(typed.as_bytes());
-        if let Change::BeginSetup(Setup { kind: Kind::First, .. }) = change {
+        if let Change::BeginSetup(Setup {
+            kind: Kind::First, ..
+        }) = change
+        {
             proof.invitation = Some(self.invite(&visitor, &answer, now)?);
             return Ok(proof);
         }
@@ -195,7 +225,9 @@ impl Door {
         match outcome.verdict {
             Verdict::Refused(refusal) => Err(AdministrationError::Code(refusal)),
             Verdict::Accepted(_) => {
-                proof.told.extend(outcome.missed.as_ref().map(words::missed));
+                proof
+                    .told
+                    .extend(outcome.missed.as_ref().map(words::missed));
                 if let Some(recovered) = outcome.recovery {
                     proof.told.push(words::recovered(recovered));
                     // a recovery code ends what the account had open
@@ -239,12 +271,19 @@ impl Door {
                 (None, None) => defaults.moving,
             },
         };
-        let pending = pending.map_err(random)?.called(setup.name.clone()).with_parameters(
-            parameters.check().map_err(AdministrationError::Parameters)?,
-            Step(setup.counter.unwrap_or_default()),
-        );
+        let pending = pending
+            .map_err(random)?
+            .called(setup.name.clone())
+            .with_parameters(
+                parameters
+                    .check()
+                    .map_err(AdministrationError::Parameters)?,
+                Step(setup.counter.unwrap_or_default()),
+            );
         Ok(match &setup.seed {
-            Some(seed) => pending.with_secret(Secret::from_seed(seed).map_err(AdministrationError::Seed)?),
+            Some(seed) => {
+                pending.with_secret(Secret::from_seed(seed).map_err(AdministrationError::Seed)?)
+            }
             None => pending,
         })
     }
@@ -260,7 +299,8 @@ impl Door {
     ) -> Answered {
         let pending = self.described(account, setup)?;
         let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
-        let draft = Token::issue(&keys, to, Draft::of(&pending, footing, invitation), now).map_err(random)?;
+        let draft = Token::issue(&keys, to, Draft::of(&pending, footing, invitation), now)
+            .map_err(random)?;
         Ok(Answer::Setup {
             secret: pending.secret().to_base32().into(),
             url: pending.url().into(),
@@ -294,7 +334,10 @@ impl Door {
         let codes = self.config().recovery.new_codes().map_err(random)?;
         let (keys, to) = (self.token_keys(), caller.issues_to(account, &footing));
         let new = Token::issue(&keys, to, NewCodes::of(&codes, footing), now).map_err(random)?;
-        Ok(Answer::RecoveryCodes { codes: grouped(&codes), ticket: new.seal(&keys)?.into() })
+        Ok(Answer::RecoveryCodes {
+            codes: grouped(&codes),
+            ticket: new.seal(&keys)?.into(),
+        })
     }
 
     fn finish(
@@ -315,7 +358,10 @@ impl Door {
                     Ok(confirmation) => {
                         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
                         let next = ticket.next(|draft| Confirmed { draft, step });
-                        Ok(Answer::Confirmed { ticket: next.seal(&self.token_keys())?.into() }.into())
+                        Ok(Answer::Confirmed {
+                            ticket: next.seal(&self.token_keys())?.into(),
+                        }
+                        .into())
                     }
                 }
             }
@@ -323,13 +369,25 @@ impl Door {
                 let ticket = self.opened::<Confirmed>(ticket, caller, account, now)?;
                 let pending = self.pending(&ticket.payload().draft, &ticket)?;
                 let given = Confirmation::given(ticket.payload().step);
-                Ok(activated(self.activate(&pending, &given, caller.actor(), now)?))
+                Ok(activated(self.activate(
+                    &pending,
+                    &given,
+                    caller.actor(),
+                    now,
+                )?))
             }
             Finish::Vouch { ticket } => {
-                let Caller::Root(actor) = caller else { return Err(AdministrationError::OnlyRoot) };
+                let Caller::Root(actor) = caller else {
+                    return Err(AdministrationError::OnlyRoot);
+                };
                 let ticket = self.opened::<Draft>(ticket, caller, account, now)?;
                 let pending = self.pending(ticket.payload(), &ticket)?;
-                Ok(activated(self.activate(&pending, &Confirmation::vouched(), actor, now)?))
+                Ok(activated(self.activate(
+                    &pending,
+                    &Confirmation::vouched(),
+                    actor,
+                    now,
+                )?))
             }
             Finish::KeepRecoveryCodes { ticket } => {
                 let ticket = self.opened::<NewCodes>(ticket, caller, account, now)?;
@@ -348,7 +406,9 @@ impl Door {
         now: Timestamp,
     ) -> Result<Token<T>, AdministrationError> {
         let opened = Token::<T>::open(ticket, &self.token_keys(), caller.holder(), now);
-        opened.filter(|token| token.account() == account).ok_or(AdministrationError::Stale)
+        opened
+            .filter(|token| token.account() == account)
+            .ok_or(AdministrationError::Stale)
     }
 
     pub(super) fn pending<T>(
@@ -356,15 +416,20 @@ impl Door {
         draft: &Draft,
         ticket: &Token<T>,
     ) -> Result<Pending, AdministrationError> {
-        draft.pending(self.config(), ticket.account(), ticket.parent()).map_err(|error| match error {
-            DraftError::Secret(error) => AdministrationError::Seed(error),
-            DraftError::Random(error) => random(error),
-        })
+        draft
+            .pending(self.config(), ticket.account(), ticket.parent())
+            .map_err(|error| match error {
+                DraftError::Secret(error) => AdministrationError::Seed(error),
+                DraftError::Random(error) => random(error),
+            })
     }
 }
 
 fn activated(after: AppPasswordsAfter) -> Reply {
-    Reply { told: words::app_passwords(after).into_iter().collect(), ..Answer::Done.into() }
+    Reply {
+        told: words::app_passwords(after).into_iter().collect(),
+        ..Answer::Done.into()
+    }
 }
 
 fn random(error: RandomError) -> AdministrationError {

@@ -36,12 +36,20 @@ impl Door {
     ) -> Result<Asking, AdministrationError> {
         caller.refuse_others(account)?;
         // A further authenticator takes a code of those that there are, never a password.
-        let setup = Setup { kind: Kind::First, ..setup };
+        let setup = Setup {
+            kind: Kind::First,
+            ..setup
+        };
         let origin = Origin::Local(account.to_string());
         self.refuse_password_setup(&visitor(account, &origin), &setup, now)?;
         let footing = self.footing(account)?;
         match self.try_host_password(&visitor(account, &origin), now)? {
-            Ok(tried) => Ok(Asking { account: account.clone(), setup, tried, footing }),
+            Ok(tried) => Ok(Asking {
+                account: account.clone(),
+                setup,
+                tried,
+                footing,
+            }),
             Err(refusal) => Err(AdministrationError::HostPassword(refusal)),
         }
     }
@@ -54,11 +62,18 @@ impl Door {
         said: Said,
         now: Timestamp,
     ) -> Result<Reply, AdministrationError> {
-        let Asking { account, setup, tried, footing } = asking;
+        let Asking {
+            account,
+            setup,
+            tried,
+            footing,
+        } = asking;
         caller.refuse_others(&account)?;
         let origin = Origin::Local(account.to_string());
         match self.settle_host_password(&visitor(&account, &origin), tried, said, now)? {
-            Settled::Proven(_) => Ok(self.begin_setup(caller, &account, &setup, footing, None, now)?.into()),
+            Settled::Proven(_) => Ok(self
+                .begin_setup(caller, &account, &setup, footing, None, now)?
+                .into()),
             Settled::Refused(refusal) => Err(AdministrationError::HostPassword(refusal)),
             Settled::Unasked => Err(AdministrationError::PasswordUnasked(account)),
         }
@@ -76,7 +91,9 @@ impl Door {
         // Whoever runs a process as this user has signed in on this host.
         match self.first_setup_needs(visitor, now)? {
             Enrolling::Free => Ok(()),
-            Enrolling::OneTimeCode => Err(AdministrationError::PasswordNotEnough(visitor.name.clone())),
+            Enrolling::OneTimeCode => {
+                Err(AdministrationError::PasswordNotEnough(visitor.name.clone()))
+            }
         }
     }
 }
@@ -84,5 +101,11 @@ impl Door {
 /// Whoever runs a process as this user has passed what lets in as this user, but not by this password: it is a first
 /// factor, and no wrong one locks.
 fn visitor<'a>(name: &'a UserName, origin: &'a Origin) -> Visitor<'a> {
-    Visitor { name, stage: Stage::Before, origin, browser: None, service: COMMAND }
+    Visitor {
+        name,
+        stage: Stage::Before,
+        origin,
+        browser: None,
+        service: COMMAND,
+    }
 }

@@ -16,10 +16,16 @@ impl Door {
         grace: Grace,
         now: Timestamp,
     ) -> Result<Spared, DoorError> {
-        let (Stage::After, Some(address)) = (visitor.stage, visitor.origin.certain_address()) else {
+        let (Stage::After, Some(address)) = (visitor.stage, visitor.origin.certain_address())
+        else {
             return Ok(Spared::No);
         };
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();

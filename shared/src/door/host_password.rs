@@ -41,7 +41,12 @@ impl Door {
         visitor: &Visitor<'_>,
         now: Timestamp,
     ) -> Result<Result<Tried, Refusal>, DoorError> {
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -73,7 +78,12 @@ impl Door {
         if said == Said::Wrong {
             return Ok(Settled::Refused(Refusal::Wrong));
         }
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = load::declared(config, visitor.name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();

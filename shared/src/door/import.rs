@@ -62,12 +62,23 @@ impl Door {
             if number > 0 {
                 std::thread::sleep(BETWEEN);
             }
-            let Door { config, vault, store, .. } = self;
+            let Door {
+                config,
+                vault,
+                store,
+                ..
+            } = self;
             let mut transaction = store.begin(vault, Intent::Write)?;
             let tx = transaction.as_mut();
             let mut new: BTreeSet<&UserName> = BTreeSet::new();
             for at in batch {
-                let importing = Importing { config, vault, distinct, actor, now };
+                let importing = Importing {
+                    config,
+                    vault,
+                    distinct,
+                    actor,
+                    now,
+                };
                 all[at] = importing.take(tx, &found[at], &mut new)?;
             }
             if trial == Trial::No && !new.is_empty() {
@@ -93,7 +104,10 @@ fn batches(found: &[Found]) -> Vec<Vec<usize>> {
     of_names.sort_unstable();
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for of_name in of_names {
-        match batches.last_mut().filter(|batch| batch.len() + of_name.len() <= AT_ONCE) {
+        match batches
+            .last_mut()
+            .filter(|batch| batch.len() + of_name.len() <= AT_ONCE)
+        {
             Some(batch) => batch.extend(of_name),
             None => batches.push(of_name),
         }
@@ -118,14 +132,22 @@ impl Importing<'_> {
         one: &'f Found,
         new: &mut BTreeSet<&'f UserName>,
     ) -> Result<Taken, AdministrationError> {
-        let Importing { config, vault, distinct, actor, now } = *self;
+        let Importing {
+            config,
+            vault,
+            distinct,
+            actor,
+            now,
+        } = *self;
         let name = &one.account;
         if config.declared(name).is_some() {
             return Ok(Taken::Declared);
         }
         let record = match known_or_distinct(config, tx, name, distinct, actor, now) {
             Ok(record) => record,
-            Err(AdministrationError::OtherSpelling(other)) => return Ok(Taken::OtherSpelling(other.of)),
+            Err(AdministrationError::OtherSpelling(other)) => {
+                return Ok(Taken::OtherSpelling(other.of));
+            }
             Err(error) => return Err(error),
         };
         let live = tx.authenticators(record.id)?;
@@ -137,12 +159,28 @@ impl Importing<'_> {
         }
         let parameters = one.parameters();
         let fingerprint = vault.fingerprint(&one.secret, parameters);
-        if let Some(floor) = one.used_up_to().max(load::floor(vault, tx, &one.secret, parameters)?) {
+        if let Some(floor) = one
+            .used_up_to()
+            .max(load::floor(vault, tx, &one.secret, parameters)?)
+        {
             tx.raise_floor(&fingerprint, floor)?;
         }
         let label = label(one.label.as_deref(), &live);
-        let sealed = vault.seal(&one.secret, &Binding { account: record.id.0, name, parameters })?;
-        let added = AuthenticatorRecord { number: 0, name: label.clone(), parameters, sealed, created: now };
+        let sealed = vault.seal(
+            &one.secret,
+            &Binding {
+                account: record.id.0,
+                name,
+                parameters,
+            },
+        )?;
+        let added = AuthenticatorRecord {
+            number: 0,
+            name: label.clone(),
+            parameters,
+            sealed,
+            created: now,
+        };
         tx.add_authenticator(record.id, &added)?;
         if new.insert(name) {
             tx.end_all(record.id)?;
@@ -156,7 +194,11 @@ impl Importing<'_> {
 impl Found {
     /// How it makes codes.
     pub fn parameters(&self) -> Parameters {
-        Parameters { algorithm: self.algorithm, digits: self.digits, moving: self.moving.moving() }
+        Parameters {
+            algorithm: self.algorithm,
+            digits: self.digits,
+            moving: self.moving.moving(),
+        }
     }
 
     /// The highest step or counter that is used up.
@@ -170,12 +212,21 @@ impl Found {
 
 /// A name for it that no other of the account's has.
 fn label(said: Option<&str>, live: &[AuthenticatorRecord]) -> Label {
-    let said = said.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("app");
+    let said = said
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .unwrap_or("app");
     // room for a number
-    let short: String = said.chars().filter(|c| !is_invisible(*c)).take(LONGEST_LABEL - 4).collect();
+    let short: String = said
+        .chars()
+        .filter(|c| !is_invisible(*c))
+        .take(LONGEST_LABEL - 4)
+        .collect();
     let candidates = std::iter::once(short.trim().to_owned())
         .chain((2..).map(|number| format!("{} {number}", short.trim())));
     let free = |label: &Label| live.iter().all(|kept| kept.name != *label);
     let mut labels = candidates.filter_map(|text| Label::try_from(text).ok());
-    labels.find(free).expect("an account has few authenticators")
+    labels
+        .find(free)
+        .expect("an account has few authenticators")
 }

@@ -9,7 +9,8 @@ use super::errand::Caller;
 use super::mail::Posted;
 use super::marks::Passed;
 use super::{
-    Actor, AdministrationError, Asked, Door, DoorError, Means, Membership, PolicyError, Visitor, load,
+    Actor, AdministrationError, Asked, Door, DoorError, Means, Membership, PolicyError, Visitor,
+    load,
 };
 use crate::account::Enrolled;
 use crate::answer::{Answer as Typing, LENGTHS, Reading, ending};
@@ -65,7 +66,13 @@ impl Door {
     ) -> Result<Reply, AdministrationError> {
         let (origin, stage) = self.stands(caller, account, (&judging.origin, judging.stage))?;
         let service = judging.service.as_str();
-        let visitor = Visitor { name: account, stage, origin: &origin, browser: None, service };
+        let visitor = Visitor {
+            name: account,
+            stage,
+            origin: &origin,
+            browser: None,
+            service,
+        };
         // before it is looked at, so that no revocation comes between
         let mut at = match &judging.question {
             Question::Waive | Question::Grace(_) => self.account_at(account)?,
@@ -75,13 +82,20 @@ impl Door {
             Question::Need => {
                 let (nothing, own) = (Earlier::default(), caller.owns(account));
                 // of one's own account nobody else has seen it
-                let earlier = if own || stage == Stage::Before { &nothing } else { &judging.earlier };
+                let earlier = if own || stage == Stage::Before {
+                    &nothing
+                } else {
+                    &judging.earlier
+                };
                 // a process that calls itself any service is exempt as none
                 let service = if own { "" } else { service };
                 let membership;
                 (at, membership) = self.account_and_membership(account)?;
                 let mail = membership.mail;
-                Judged::Need { need: self.need(&Visitor { service, ..visitor }, earlier, membership)?, mail }
+                Judged::Need {
+                    need: self.need(&Visitor { service, ..visitor }, earlier, membership)?,
+                    mail,
+                }
             }
             // Only who has passed the first factor signs in for the first time.
             Question::Waive if stage == Stage::Before => Judged::Waived(None),
@@ -102,12 +116,17 @@ impl Door {
                     None => Answer::Judged(Judged::NothingToEnd).into(),
                     Some(after) => {
                         let told = words::app_passwords(after).into_iter().collect();
-                        Reply { told, ..Answer::Judged(Judged::Done).into() }
+                        Reply {
+                            told,
+                            ..Answer::Judged(Judged::Done).into()
+                        }
                     }
                 });
             }
             Question::Account(mark) => return self.account_hook(caller, judging, mark, now),
-            Question::Setup(step) => return self.set_up_at_prompt(caller, &visitor, judging, step, now),
+            Question::Setup(step) => {
+                return self.set_up_at_prompt(caller, &visitor, judging, step, now);
+            }
         };
         let at = match judged {
             // with the first sign-in the account may have come into being
@@ -120,11 +139,20 @@ impl Door {
             None => None,
             Some(at) => self.seal_mark(
                 judging,
-                Passed { caller, account, at, accepted: None, told: Vec::new() },
+                Passed {
+                    caller,
+                    account,
+                    at,
+                    accepted: None,
+                    told: Vec::new(),
+                },
                 now,
             )?,
         };
-        Ok(Reply { mark, ..Answer::Judged(judged).into() })
+        Ok(Reply {
+            mark,
+            ..Answer::Judged(judged).into()
+        })
     }
 
     /// Where someone stands, and what they have passed; the host says so itself, as far as that is believed.
@@ -142,8 +170,12 @@ impl Door {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
             // no PAM host
-            Caller::SteppedUp(session, _) => Err(AdministrationError::NotTrusted(session.name.clone())),
-            Caller::Owner { name, .. } if matches!(claimed, Origin::Local(_) | Origin::Terminal(_)) => {
+            Caller::SteppedUp(session, _) => {
+                Err(AdministrationError::NotTrusted(session.name.clone()))
+            }
+            Caller::Owner { name, .. }
+                if matches!(claimed, Origin::Local(_) | Origin::Terminal(_)) =>
+            {
                 Ok((Origin::Local(name.to_string()), stage))
             }
             // a key has a bucket of its own, so which one it is must not be the service's to say
@@ -193,35 +225,67 @@ impl Door {
             Reading::Ending => self.ending(visitor.name, typed)?,
         };
         let (by, means, at, told) = match self.judge(visitor, code, now)? {
-            Judgement::Accepted { by, means, at, told } => (by.to_owned(), means, at, told),
-            Judgement::Refused { refusal, cause, words } => {
+            Judgement::Accepted {
+                by,
+                means,
+                at,
+                told,
+            } => (by.to_owned(), means, at, told),
+            Judgement::Refused {
+                refusal,
+                cause,
+                words,
+            } => {
                 let cause = match (refusal, caller) {
                     // a hint about a future code would be usable later, and this process's user may be who guesses
-                    (Some(Refusal::Ahead { .. }), Caller::Owner { .. }) => Refusal::Wrong.to_string(),
+                    (Some(Refusal::Ahead { .. }), Caller::Owner { .. }) => {
+                        Refusal::Wrong.to_string()
+                    }
                     _ => cause,
                 };
-                return Ok(Answer::Judged(Judged::Refused { cause, words, taken }).into());
+                return Ok(Answer::Judged(Judged::Refused {
+                    cause,
+                    words,
+                    taken,
+                })
+                .into());
             }
         };
-        let accepted = means.filter(|_| visitor.stage == Stage::Before).map(|means| AcceptedBefore {
-            means,
-            at: now,
-            from: visitor.origin.clone(),
-        });
+        let accepted = means
+            .filter(|_| visitor.stage == Stage::Before)
+            .map(|means| AcceptedBefore {
+                means,
+                at: now,
+                from: visitor.origin.clone(),
+            });
         // a host that does not know that the first factor has passed tells it then
         let told_later = match judging.stage {
             Stage::Before if accepted.is_none() => told.clone(),
             _ => Vec::new(),
         };
-        let passed = Passed { caller, account: visitor.name, at, accepted, told: told_later };
+        let passed = Passed {
+            caller,
+            account: visitor.name,
+            at,
+            accepted,
+            told: told_later,
+        };
         let mark = self.seal_mark(judging, passed, now)?;
-        Ok(Reply { told, mark, answer: Answer::Judged(Judged::Accepted { by, taken }) })
+        Ok(Reply {
+            told,
+            mark,
+            answer: Answer::Judged(Judged::Accepted { by, taken }),
+        })
     }
 
     /// The answer behind a password in one field, and how many bytes that takes of what was typed. An app password
     /// stands for both. Whoever has no second factor, or one with longer codes, typed a password alone, and what it
     /// ends with is compared all the same: it takes as long and costs as much.
-    fn ending<'t>(&mut self, name: &UserName, typed: &'t str) -> Result<(&'t str, usize), DoorError> {
+    fn ending<'t>(
+        &mut self,
+        name: &UserName,
+        typed: &'t str,
+    ) -> Result<(&'t str, usize), DoorError> {
         if AppPassword::read(typed).is_ok() {
             return Ok((typed, typed.len()));
         }
@@ -243,7 +307,10 @@ impl Door {
         let stored = tx.authenticators(id)?;
         let mut lengths: Vec<u32> = match declared {
             Some((_, parameters)) => vec![parameters.digits],
-            None => stored.iter().map(|authenticator| authenticator.parameters.digits).collect(),
+            None => stored
+                .iter()
+                .map(|authenticator| authenticator.parameters.digits)
+                .collect(),
         };
         lengths.extend(super::mail::digits(mail));
         match lengths.is_empty() {
@@ -253,12 +320,22 @@ impl Door {
     }
 
     /// Judges an answer: an app password by its mark, or any kind of code.
-    fn judge(&mut self, visitor: &Visitor<'_>, typed: &str, now: Timestamp) -> Result<Judgement, DoorError> {
+    fn judge(
+        &mut self,
+        visitor: &Visitor<'_>,
+        typed: &str,
+        now: Timestamp,
+    ) -> Result<Judgement, DoorError> {
         if let Ok(app_password) = AppPassword::read(typed) {
             // before it is looked at, so that no revocation comes between
             let at = self.account_at(visitor.name)?;
             return Ok(match self.admit(visitor, &app_password, now)? {
-                Ok(_) => Judgement::Accepted { by: APP_PASSWORD, means: None, at, told: Vec::new() },
+                Ok(_) => Judgement::Accepted {
+                    by: APP_PASSWORD,
+                    means: None,
+                    at,
+                    told: Vec::new(),
+                },
                 Err(refusal) => Judgement::Refused {
                     refusal: None,
                     cause: refusal.to_string(),
@@ -270,10 +347,17 @@ impl Door {
         Ok(match outcome.verdict {
             Verdict::Accepted(accepted) => {
                 let means = Means::from(accepted.spent());
-                let told =
-                    [outcome.missed.as_ref().map(words::missed), outcome.recovery.map(words::recovered)];
+                let told = [
+                    outcome.missed.as_ref().map(words::missed),
+                    outcome.recovery.map(words::recovered),
+                ];
                 let told = told.into_iter().flatten().collect();
-                Judgement::Accepted { by: means.name(), means: Some(means), at: outcome.at, told }
+                Judgement::Accepted {
+                    by: means.name(),
+                    means: Some(means),
+                    at: outcome.at,
+                    told,
+                }
             }
             Verdict::Refused(refusal) => Judgement::Refused {
                 refusal: Some(refusal),
@@ -291,6 +375,14 @@ impl Door {
         now: Timestamp,
     ) -> Result<Asked<Posted>, AdministrationError> {
         let (origin, stage) = self.stands(caller, visitor.name, (visitor.origin, visitor.stage))?;
-        Ok(self.mail_code(&Visitor { stage, origin: &origin, ..*visitor }, None, now)?)
+        Ok(self.mail_code(
+            &Visitor {
+                stage,
+                origin: &origin,
+                ..*visitor
+            },
+            None,
+            now,
+        )?)
     }
 }

@@ -20,7 +20,11 @@ impl KeyedStore {
     pub(super) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), DoorError> {
         let store = store::open(&settings.url)?;
         let path = settings.url.sqlite_path().to_owned();
-        let mut keyed = KeyedStore { store, path, key_file: settings.key_file.path().to_owned() };
+        let mut keyed = KeyedStore {
+            store,
+            path,
+            key_file: settings.key_file.path().to_owned(),
+        };
         let mut transaction = keyed.store.begin(Intent::Read)?;
         let wrapped = transaction.data_keys()?;
         let (_, vault) = unwrap(&keyed.key_file, &keyed.path, &wrapped)?;
@@ -70,13 +74,18 @@ impl KeyedStore {
 /// To be called within the transaction that gave the wrapped keys: a master key is in the file before a store is
 /// wrapped with it, and leaves only after a [`Store::scrub`], which waits for every transaction that still sees what
 /// it wrapped.
-fn unwrap(key_file: &Path, store: &Path, wrapped: &[WrappedKey]) -> Result<(MasterKeys, Vault), DoorError> {
+fn unwrap(
+    key_file: &Path,
+    store: &Path,
+    wrapped: &[WrappedKey],
+) -> Result<(MasterKeys, Vault), DoorError> {
     let masters = MasterKeys::read(key_file)?;
     match Vault::open(&masters, wrapped) {
         Ok(vault) => Ok((masters, vault)),
-        Err(VaultError::WrongKey) => {
-            Err(DoorError::WrongKey { key: key_file.to_owned(), store: store.to_owned() })
-        }
+        Err(VaultError::WrongKey) => Err(DoorError::WrongKey {
+            key: key_file.to_owned(),
+            store: store.to_owned(),
+        }),
         Err(error) => Err(error.into()),
     }
 }

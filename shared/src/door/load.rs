@@ -9,7 +9,9 @@ use crate::files::{self, FileError, Follow, Privacy};
 use crate::name::UserName;
 use crate::otpauth;
 use crate::secret::Secret;
-use crate::store::{AccountId, AccountRecord, Addresses, AuthenticatorRecord, StoreError, Transaction};
+use crate::store::{
+    AccountId, AccountRecord, Addresses, AuthenticatorRecord, StoreError, Transaction,
+};
 use crate::totp::{Parameters, Step};
 use crate::vault::{Binding, Vault};
 use zeroize::Zeroizing;
@@ -18,10 +20,18 @@ use zeroize::Zeroizing;
 const LARGEST: u64 = 4096;
 
 /// The secret of an account that the configuration declares.
-pub(super) fn declared(config: &Config, name: &UserName) -> Result<Option<(Secret, Parameters)>, DoorError> {
-    let Some(declared) = config.declared(name) else { return Ok(None) };
+pub(super) fn declared(
+    config: &Config,
+    name: &UserName,
+) -> Result<Option<(Secret, Parameters)>, DoorError> {
+    let Some(declared) = config.declared(name) else {
+        return Ok(None);
+    };
     let path = declared.secret_file.path();
-    let wrong = |error| DoorError::Declared { path: path.to_owned(), error };
+    let wrong = |error| DoorError::Declared {
+        path: path.to_owned(),
+        error,
+    };
     let read;
     let bytes = match declared.secret.bytes() {
         Some(bytes) => bytes,
@@ -38,7 +48,12 @@ pub(super) fn declared(config: &Config, name: &UserName) -> Result<Option<(Secre
 
 /// What the secret file of a declared account holds.
 pub fn read_secret(declared: &Declared) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    files::read(declared.secret_file.path(), Privacy::Secret, Follow::Yes, LARGEST)
+    files::read(
+        declared.secret_file.path(),
+        Privacy::Secret,
+        Follow::Yes,
+        LARGEST,
+    )
 }
 
 /// All live authenticators of an account with their floors.
@@ -57,13 +72,22 @@ pub(super) fn authenticators(
         // a declaration stands in place of what was enrolled
         Some(declared) => secrets.push(declared),
         None => {
-            for AuthenticatorRecord { parameters, sealed, .. } in stored {
-                let binding = Binding { account: id.0, name, parameters };
+            for AuthenticatorRecord {
+                parameters, sealed, ..
+            } in stored
+            {
+                let binding = Binding {
+                    account: id.0,
+                    name,
+                    parameters,
+                };
                 secrets.push((vault.unseal(&sealed, &binding)?, parameters));
             }
         }
     }
-    let with_floors = secrets.into_iter().map(|secret| with_floor(vault, transaction, secret));
+    let with_floors = secrets
+        .into_iter()
+        .map(|secret| with_floor(vault, transaction, secret));
     Ok(with_floors.collect::<Result<_, StoreError>>()?)
 }
 
@@ -74,7 +98,11 @@ pub(super) fn decoy(
     name: &UserName,
     defaults: Parameters,
 ) -> Result<Authenticator, DoorError> {
-    Ok(with_floor(vault, transaction, (vault.decoy(name)?, defaults))?)
+    Ok(with_floor(
+        vault,
+        transaction,
+        (vault.decoy(name)?, defaults),
+    )?)
 }
 
 fn with_floor(
@@ -88,7 +116,13 @@ fn with_floor(
     for older in vault.fingerprints(&secret, parameters) {
         used_above.extend(transaction.accepted_steps(&older)?);
     }
-    Ok(Authenticator { secret, parameters, fingerprint, floor, used_above })
+    Ok(Authenticator {
+        secret,
+        parameters,
+        fingerprint,
+        floor,
+        used_above,
+    })
 }
 
 /// The floor of a secret, which may have been written under an older key.

@@ -12,12 +12,18 @@ impl Door {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, Event)>, DoorError> {
-        Ok(self.store.begin(&mut self.vault, Intent::Read)?.events(filter, after, limit)?)
+        Ok(self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .events(filter, after, limit)?)
     }
 
     /// The number after which the newest `count` come.
     pub fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64, DoorError> {
-        Ok(self.store.begin(&mut self.vault, Intent::Read)?.before_newest(filter, count)?)
+        Ok(self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .before_newest(filter, count)?)
     }
 
     /// Events numbered before `before`, newest first, at most `limit`.
@@ -28,6 +34,9 @@ impl Door {
         limit: u32,
     ) -> Result<Vec<(i64, Event)>, DoorError> {
         let before = before.unwrap_or(i64::MAX);
-        Ok(self.store.begin(&mut self.vault, Intent::Read)?.events_before(filter, before, limit)?)
+        Ok(self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .events_before(filter, before, limit)?)
     }
 }

@@ -121,7 +121,12 @@ impl Door {
         if visitor.stage == Stage::Before {
             return Ok(Asked::Refused(MailRefusal::NoAddress));
         }
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let asked = ask(config, vault, transaction.as_mut(), visitor, token, now)?;
         if let Asked::For(_) = asked {
@@ -145,9 +150,16 @@ impl Door {
 
     /// What became of a letter after so long, if that is known. One that posternd has not taken stays in the outbox, and its
     /// code is good. One that was taken and not sent is removed, and its code opens nothing.
-    pub fn look_after(&mut self, posted: &Posted, waited: Duration) -> Option<Result<(), NotMailed>> {
+    pub fn look_after(
+        &mut self,
+        posted: &Posted,
+        waited: Duration,
+    ) -> Option<Result<(), NotMailed>> {
         let limit = Duration::from_secs(self.config.email.time_limit.seconds()) + NOTED;
-        let looked = self.store.begin(&mut self.vault, Intent::Read).map_err(NotMailed::from);
+        let looked = self
+            .store
+            .begin(&mut self.vault, Intent::Read)
+            .map_err(NotMailed::from);
         let fate = match looked.and_then(|mut tx| Ok(tx.fate(posted.number)?)) {
             Ok(fate) => fate,
             Err(error) => return Some(Err(error)),
@@ -177,14 +189,31 @@ impl Door {
     /// posternd takes letters that wait, at most `limit`. Each is given out once, whatever becomes of it: a code that may
     /// have gone out does not go out a second time.
     pub fn take_letters(&mut self, limit: usize, now: Timestamp) -> Result<Vec<Letter>, DoorError> {
-        if limit == 0 || self.store.begin(&mut self.vault, Intent::Read)?.waiting(1, now)?.is_empty() {
+        if limit == 0
+            || self
+                .store
+                .begin(&mut self.vault, Intent::Read)?
+                .waiting(1, now)?
+                .is_empty()
+        {
             return Ok(Vec::new());
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let mut letters = Vec::new();
         for waiting in tx.waiting(limit, now)? {
-            let Waiting { account, purpose, ref to, expires, .. } = waiting;
-            let binding = LetterBinding { account: account.0, purpose, to, expires };
+            let Waiting {
+                account,
+                purpose,
+                ref to,
+                expires,
+                ..
+            } = waiting;
+            let binding = LetterBinding {
+                account: account.0,
+                purpose,
+                to,
+                expires,
+            };
             let Some(code) = self.vault.unseal_code(&waiting.sealed, &binding) else {
                 // not of our making
                 tx.withdraw(waiting.number)?;
@@ -192,7 +221,9 @@ impl Door {
             };
             tx.note_fate(waiting.number, &Fate::Taken)?;
             letters.push(Letter {
-                hash: self.vault.mailed_hash(waiting.account.0, waiting.purpose, &code),
+                hash: self
+                    .vault
+                    .mailed_hash(waiting.account.0, waiting.purpose, &code),
                 name: waiting.name,
                 to: waiting.to,
                 code,
@@ -208,7 +239,12 @@ impl Door {
 
     /// Removes letters whose codes have expired; whose were not sent, as far as it is known.
     pub fn remove_expired_letters(&mut self, now: Timestamp) -> Result<Vec<UserName>, DoorError> {
-        if self.store.begin(&mut self.vault, Intent::Read)?.expired(1, now)?.is_empty() {
+        if self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .expired(1, now)?
+            .is_empty()
+        {
             return Ok(Vec::new());
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -225,9 +261,15 @@ impl Door {
 
     /// posternd notes what became of a letter. The code of one that was not sent opens nothing, and another may be asked
     /// for at once.
-    pub fn note_letter(&mut self, letter: &Letter, sent: &Result<(), String>) -> Result<(), DoorError> {
+    pub fn note_letter(
+        &mut self,
+        letter: &Letter,
+        sent: &Result<(), String>,
+    ) -> Result<(), DoorError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let fate = sent.as_ref().map_or_else(|why| Fate::Failed(why.clone()), |()| Fate::Sent);
+        let fate = sent
+            .as_ref()
+            .map_or_else(|why| Fate::Failed(why.clone()), |()| Fate::Sent);
         tx.note_fate(letter.number, &fate)?;
         if sent.is_err() {
             kill(tx.as_mut(), letter.account, letter.hash)?;
@@ -243,7 +285,10 @@ impl Door {
         }
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         let oldest = [tx.oldest_letter(now)?, tx.oldest_due_notice(now)?];
-        Ok(oldest.into_iter().flatten().any(|since| now.since(since) > OVERDUE))
+        Ok(oldest
+            .into_iter()
+            .flatten()
+            .any(|since| now.since(since) > OVERDUE))
     }
 }
 
@@ -275,12 +320,28 @@ pub(super) fn post(
     let code = random_code().map_err(VaultError::Random)?;
     let hash = vault.mailed_hash(account.0, purpose, &code);
     let expires = now.plus(email.code_ttl.seconds());
-    let kept = KeptMailedCode { hash, sent: now, expires, used: false, wrong: 0 };
+    let kept = KeptMailedCode {
+        hash,
+        sent: now,
+        expires,
+        used: false,
+        wrong: 0,
+    };
     tx.set_mailed_code(account, Some((purpose, &kept)))?;
-    let binding = LetterBinding { account: account.0, purpose, to: &to, expires };
+    let binding = LetterBinding {
+        account: account.0,
+        purpose,
+        to: &to,
+        expires,
+    };
     let sealed = vault.seal_code(&code, &binding)?;
     let number = tx.post(account, &to, purpose, expires, &sealed)?;
-    Ok(Posted { number, account, hash, to })
+    Ok(Posted {
+        number,
+        account,
+        hash,
+        to,
+    })
 }
 
 /// Whether so many letters are on their way to an address that no further one is left for it, which anyone may have named
@@ -301,8 +362,17 @@ fn ask(
     token: Option<&LoginToken>,
     now: Timestamp,
 ) -> Result<Asked<Posted>, DoorError> {
-    let visit = Visit::load(config, vault, tx, visitor, load::declared(config, visitor.name)?, now)?;
-    let Some(record) = &visit.record else { return Ok(Asked::Refused(MailRefusal::NoAddress)) };
+    let visit = Visit::load(
+        config,
+        vault,
+        tx,
+        visitor,
+        load::declared(config, visitor.name)?,
+        now,
+    )?;
+    let Some(record) = &visit.record else {
+        return Ok(Asked::Refused(MailRefusal::NoAddress));
+    };
     let standing = match visit.account.row.standing(&config.throttle, now) {
         Standing::Open => None,
         Standing::Delayed { wait } => Some(Refusal::Delayed { wait }),
@@ -325,7 +395,15 @@ fn ask(
         return Ok(Asked::Refused(refusal));
     }
     visit.log(tx, What::CodeAsked, "")?;
-    Ok(Asked::For(post(&config.email, vault, tx, record.id, to, MailedFor::SignIn, now)?))
+    Ok(Asked::For(post(
+        &config.email,
+        vault,
+        tx,
+        record.id,
+        to,
+        MailedFor::SignIn,
+        now,
+    )?))
 }
 
 /// Removes a code that never arrived, unless a newer one stands in its place.

@@ -30,7 +30,10 @@ pub(super) struct Passed<'a> {
 
 impl Door {
     /// An account as it is now.
-    pub(super) fn account_at(&mut self, account: &UserName) -> Result<Option<AccountAt>, DoorError> {
+    pub(super) fn account_at(
+        &mut self,
+        account: &UserName,
+    ) -> Result<Option<AccountAt>, DoorError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
         Ok(account_at(tx.as_mut(), account)?)
     }
@@ -42,13 +45,33 @@ impl Door {
         passed: Passed<'_>,
         now: Timestamp,
     ) -> Result<Option<Typed>, VaultError> {
-        let Passed { caller, account, at, accepted, told } = passed;
-        let Ok(binding) = judging.process.binding() else { return Ok(None) };
-        let mark =
-            Mark { user: judging.user.clone(), service: judging.service.clone(), binding, accepted, told };
+        let Passed {
+            caller,
+            account,
+            at,
+            accepted,
+            told,
+        } = passed;
+        let Ok(binding) = judging.process.binding() else {
+            return Ok(None);
+        };
+        let mark = Mark {
+            user: judging.user.clone(),
+            service: judging.service.clone(),
+            binding,
+            accepted,
+            told,
+        };
         let keys = self.token_keys();
-        let to = To { account, at, holder: caller.holder(), parent: Parent::Peer };
-        Ok(Some(Token::issue(&keys, to, mark, now)?.seal(&keys)?.into()))
+        let to = To {
+            account,
+            at,
+            holder: caller.holder(),
+            parent: Parent::Peer,
+        };
+        Ok(Some(
+            Token::issue(&keys, to, mark, now)?.seal(&keys)?.into(),
+        ))
     }
 
     /// Whether a mark is of the transaction that a host asks about, and nothing has ended since what it stands for. A code
@@ -69,7 +92,13 @@ impl Door {
         let Some(token) = Token::<Mark>::open(mark, &keys, caller.holder(), now) else {
             return Ok(not_marked(MarkRefusal::Invalid));
         };
-        let Mark { user, service, binding, accepted, told } = token.payload();
+        let Mark {
+            user,
+            service,
+            binding,
+            accepted,
+            told,
+        } = token.payload();
         let refusal = match alive(&token, tx.as_mut(), &keys, now)? {
             _ if *user != judging.user => Some(MarkRefusal::User),
             _ if *service != judging.service => Some(MarkRefusal::Service),
@@ -80,7 +109,10 @@ impl Door {
         drop(tx);
         match (refusal, accepted) {
             (Some(refusal), _) => Ok(not_marked(refusal)),
-            (None, None) => Ok(Reply { told: told.clone(), ..Answer::Judged(Judged::Marked).into() }),
+            (None, None) => Ok(Reply {
+                told: told.clone(),
+                ..Answer::Judged(Judged::Marked).into()
+            }),
             (None, Some(accepted)) => self.book(&token, accepted, now),
         }
     }
@@ -111,10 +143,16 @@ impl Door {
             return Ok(not_marked(MarkRefusal::Revoked));
         }
         let told = entered.map_or([None, None], |entered| {
-            [entered.missed.as_ref().map(words::missed), entered.recovery.map(words::recovered)]
+            [
+                entered.missed.as_ref().map(words::missed),
+                entered.recovery.map(words::recovered),
+            ]
         });
         let told = told.into_iter().flatten().collect();
-        Ok(Reply { told, ..Answer::Judged(Judged::Marked).into() })
+        Ok(Reply {
+            told,
+            ..Answer::Judged(Judged::Marked).into()
+        })
     }
 }
 
@@ -125,5 +163,6 @@ fn not_marked(refusal: MarkRefusal) -> Reply {
 /// Otherwise a mark could forgive wrong codes over and over. A recovery code ends what the account had open, whatever
 /// sign-ins there were meanwhile.
 fn is_booked(record: &AccountRecord, accepted: &AcceptedBefore) -> bool {
-    accepted.means != Means::RecoveryCode && record.last_sign_in.is_some_and(|last| last >= accepted.at)
+    accepted.means != Means::RecoveryCode
+        && record.last_sign_in.is_some_and(|last| last >= accepted.at)
 }

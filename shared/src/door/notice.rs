@@ -14,7 +14,11 @@ const KEPT: u64 = 3 * 24 * 3600;
 const AGAIN: u64 = 300;
 
 /// Logs an event. To be called while the account still has the address that the notice should go to.
-pub(super) fn log(config: &Config, tx: &mut dyn Transaction, event: &Event) -> Result<(), StoreError> {
+pub(super) fn log(
+    config: &Config,
+    tx: &mut dyn Transaction,
+    event: &Event,
+) -> Result<(), StoreError> {
     let logged = tx.log(event)?;
     // what one's own processes can do as often as they like must not fill one's mailbox
     if logged == Logged::TooMany && event.what == What::HostPasswordChanged {
@@ -53,9 +57,9 @@ fn concerns_its_person(event: &Event) -> bool {
         | What::AppPasswordRevoked
         | What::ClockMended => true,
         // which opened without the person's own device
-        What::Accepted => {
-            [Means::RecoveryCode, Means::OneTimeCode].iter().any(|means| event.cause == means.name())
-        }
+        What::Accepted => [Means::RecoveryCode, Means::OneTimeCode]
+            .iter()
+            .any(|means| event.cause == means.name()),
         // one's own is no news, but theft has a cause
         What::BrowserRevoked | What::SessionRevoked => !is_own || !event.cause.is_empty(),
         // the letter with the code says so itself
@@ -74,7 +78,9 @@ fn address(
     if let Some(declared) = config.declared(&event.account) {
         return Ok(declared.email.clone());
     }
-    let Some(record) = tx.account(&event.account)? else { return Ok(None) };
+    let Some(record) = tx.account(&event.account)? else {
+        return Ok(None);
+    };
     let addresses = tx.addresses(record.id)?;
     Ok(addresses.confirmed.or(addresses.pending))
 }

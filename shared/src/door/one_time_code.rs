@@ -39,8 +39,23 @@ impl Door {
         actor.refuse_ended(tx.as_mut(), now)?;
         let hash = self.vault.one_time_hash(record.id.0, code.plain());
         let expires = now.plus(LIFE);
-        tx.set_one_time_code(record.id, Some(&KeptOneTimeCode { hash, issued: now, expires, used: false }))?;
-        log(&self.config, tx.as_mut(), name, What::OneTimeCodeIssued, actor, now)?;
+        tx.set_one_time_code(
+            record.id,
+            Some(&KeptOneTimeCode {
+                hash,
+                issued: now,
+                expires,
+                used: false,
+            }),
+        )?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::OneTimeCodeIssued,
+            actor,
+            now,
+        )?;
         tx.commit()?;
         Ok((code, expires))
     }
@@ -56,7 +71,8 @@ impl Door {
         if !matches!(answer, Answer::OneTime(_)) {
             return Err(AdministrationError::Uninvited(visitor.name.clone()));
         }
-        self.judge_invitation(visitor, answer, None, now)?.map_err(AdministrationError::Code)
+        self.judge_invitation(visitor, answer, None, now)?
+            .map_err(AdministrationError::Code)
     }
 
     /// The same, of any answer; at the web, of a token that is alive.
@@ -67,7 +83,12 @@ impl Door {
         token: Option<&EnrollmentToken>,
         now: Timestamp,
     ) -> Result<Result<Invitation, Refusal>, DoorError> {
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
         if let Some(token) = token {
@@ -89,8 +110,12 @@ impl Door {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, DoorError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let Some(record) = tx.account(name)? else { return Ok(None) };
-        let kept = tx.one_time_code(record.id)?.filter(|kept| !kept.used && !kept.is_over(now));
+        let Some(record) = tx.account(name)? else {
+            return Ok(None);
+        };
+        let kept = tx
+            .one_time_code(record.id)?
+            .filter(|kept| !kept.used && !kept.is_over(now));
         Ok(kept.map(|kept| kept.expires))
     }
 
@@ -107,10 +132,22 @@ impl Door {
         actor.refuse_ended(tx.as_mut(), now)?;
         match tx.one_time_code(record.id)? {
             Some(kept) if !kept.used && !kept.is_over(now) => {}
-            _ => return Err(AdministrationError::NothingToRevoke("one-time code", name.clone())),
+            _ => {
+                return Err(AdministrationError::NothingToRevoke(
+                    "one-time code",
+                    name.clone(),
+                ));
+            }
         }
         tx.set_one_time_code(record.id, None)?;
-        log(&self.config, tx.as_mut(), name, What::OneTimeCodeCancelled, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::OneTimeCodeCancelled,
+            actor,
+            now,
+        )?;
         Ok(tx.commit()?)
     }
 }

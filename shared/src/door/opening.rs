@@ -11,7 +11,9 @@ use crate::name::UserName;
 use crate::password::PasswordError;
 use crate::secret::fill_random;
 use crate::session::{PassedSecond, Session, SessionId};
-use crate::store::{AccountId, AccountRecord, BrowserRecord, InBrowser, Intent, SessionRecord, Transaction};
+use crate::store::{
+    AccountId, AccountRecord, BrowserRecord, InBrowser, Intent, SessionRecord, Transaction,
+};
 use crate::token::AccountAt;
 use crate::vault::Vault;
 use data_encoding::BASE64URL_NOPAD;
@@ -27,7 +29,10 @@ impl Door {
         before: &Session,
         now: Timestamp,
     ) -> Result<Option<Opened>, SignInError> {
-        let at = AccountAt { id: AccountId(before.account), generation: before.generation };
+        let at = AccountAt {
+            id: AccountId(before.account),
+            generation: before.generation,
+        };
         let whose = (&before.name, at, Some(before.id));
         self.open_after(browser, whose, OpensSession::going_on(before), now)
     }
@@ -42,18 +47,33 @@ impl Door {
         now: Timestamp,
     ) -> Result<Option<Opened>, SignInError> {
         let host = self.host_groups(name)?;
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let mut transaction = store.begin(vault, Intent::Write)?;
         let tx = transaction.as_mut();
-        let is_after = |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
+        let is_after =
+            |record: &AccountRecord| record.id == at.id && record.generation == at.generation + 1;
         let record = tx.account(name)?.filter(is_after);
-        let Some(record) = record else { return Ok(None) };
+        let Some(record) = record else {
+            return Ok(None);
+        };
         // signed out meanwhile, elsewhere
         if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {
             return Ok(None);
         }
         tx.signed_in(record.id, now)?;
-        let opening = Opening { config, vault, browser, record: &record, host: &host, now };
+        let opening = Opening {
+            config,
+            vault,
+            browser,
+            record: &record,
+            host: &host,
+            now,
+        };
         let opened = opening.session(tx, opens, None)?;
         transaction.commit()?;
         Ok(Some(opened))
@@ -72,7 +92,10 @@ pub(super) struct Opening<'a> {
 
 impl Opening<'_> {
     fn address(&self) -> String {
-        self.browser.origin.address().map_or_else(|| "-".to_owned(), |address| address.to_string())
+        self.browser
+            .origin
+            .address()
+            .map_or_else(|| "-".to_owned(), |address| address.to_string())
     }
 
     /// A session and its row.
@@ -82,7 +105,10 @@ impl Opening<'_> {
         opens: OpensSession,
         browser_cookie: Option<Zeroizing<String>>,
     ) -> Result<Opened, SignInError> {
-        let groups = self.host.of_session(self.config, self.record).map_err(SignInError::Groups)?;
+        let groups = self
+            .host
+            .of_session(self.config, self.record)
+            .map_err(SignInError::Groups)?;
         let id = SessionId::random().map_err(PasswordError::from)?;
         let of_life = opens.began.plus(self.config.gate.session.seconds());
         let expires = opens.until.map_or(of_life, |until| until.min(of_life));
@@ -133,7 +159,10 @@ impl Opening<'_> {
     }
 
     /// A new trusted browser; its number and its cookie.
-    pub(super) fn trust(&self, tx: &mut dyn Transaction) -> Result<(i64, Zeroizing<String>), SignInError> {
+    pub(super) fn trust(
+        &self,
+        tx: &mut dyn Transaction,
+    ) -> Result<(i64, Zeroizing<String>), SignInError> {
         let number = tx.add_browser(&BrowserRecord {
             number: 0,
             account: self.record.id,

@@ -38,9 +38,12 @@ impl Door {
         now: Timestamp,
     ) -> Result<Option<AppPasswordsAfter>, DoorError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
-        let Some(record) = tx.account(name)? else { return Ok(None) };
+        let Some(record) = tx.account(name)? else {
+            return Ok(None);
+        };
         let (account, what) = ((name, record.id), What::HostPasswordChanged);
-        let (revision, after) = end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+        let (revision, after) =
+            end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(Some(after))

@@ -42,7 +42,11 @@ impl Door {
     }
 
     /// Whether an account administers, as far as that is certain.
-    pub(super) fn is_administrator(&mut self, name: &UserName, kept: &[Group]) -> Result<bool, DoorError> {
+    pub(super) fn is_administrator(
+        &mut self,
+        name: &UserName,
+        kept: &[Group],
+    ) -> Result<bool, DoorError> {
         let policy = &self.config.policy;
         let ours = PersonGroups::known(self.config.memberships(name, kept).map(Group::as_str));
         if policy.is_administrator(name, &ours) {
@@ -59,9 +63,16 @@ impl Door {
         enrolled: &[(UserName, Vec<Group>)],
     ) -> Result<bool, PolicyError> {
         let policy = &self.config.policy;
-        let declared = self.config.account.iter().map(|declared| (&declared.name, &[][..]));
-        let all: Vec<(&UserName, &[Group])> =
-            enrolled.iter().map(|(name, kept)| (name, kept.as_slice())).chain(declared).collect();
+        let declared = self
+            .config
+            .account
+            .iter()
+            .map(|declared| (&declared.name, &[][..]));
+        let all: Vec<(&UserName, &[Group])> = enrolled
+            .iter()
+            .map(|(name, kept)| (name, kept.as_slice()))
+            .chain(declared)
+            .collect();
         let by_ours = |(name, kept): &(&UserName, &[Group])| {
             let ours = self.config.memberships(name, kept).map(Group::as_str);
             policy.is_administrator(name, &PersonGroups::known(ours))
@@ -74,7 +85,8 @@ impl Door {
             return Ok(host.is_unanswered());
         }
         let members = host.members();
-        if all.iter().any(|(name, _)| members.contains(name.as_str())) || all.len() > MOST_LOOKED_UP {
+        if all.iter().any(|(name, _)| members.contains(name.as_str())) || all.len() > MOST_LOOKED_UP
+        {
             return Ok(true);
         }
         // by the primary group, or by a source that lists no members
@@ -83,10 +95,16 @@ impl Door {
 
     /// Leaves out what another source knows, and notes for the log what nobody does.
     pub(super) fn settled(&mut self, mut groups: PersonGroups) -> Result<PersonGroups, DoorError> {
-        let unknown = |(group, why): (&str, Doubt)| (why == Doubt::NoSuchGroup).then(|| group.to_owned());
+        let unknown =
+            |(group, why): (&str, Doubt)| (why == Doubt::NoSuchGroup).then(|| group.to_owned());
         let unknown: Vec<String> = groups.doubts().filter_map(unknown).collect();
         if !unknown.is_empty() {
-            let declared = self.config.account.iter().flat_map(|account| &account.groups).map(Group::as_str);
+            let declared = self
+                .config
+                .account
+                .iter()
+                .flat_map(|account| &account.groups)
+                .map(Group::as_str);
             let mut known: BTreeSet<String> = declared
                 .filter(|group| unknown.iter().any(|unknown| unknown == group))
                 .map(str::to_owned)

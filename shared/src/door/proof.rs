@@ -37,27 +37,53 @@ impl FirstFactorPassed {
             FirstFactor::Pam => PassedFirst::HostPassword,
             FirstFactor::Header => return None,
         };
-        (said == Said::Right).then_some(FirstFactorPassed { first, began: now, until: None, browser: None })
+        (said == Said::Right).then_some(FirstFactorPassed {
+            first,
+            began: now,
+            until: None,
+            browser: None,
+        })
     }
 
     /// By an identity, where a trusted proxy establishes it.
-    pub(super) fn established(configured: FirstFactor, now: Timestamp) -> Option<FirstFactorPassed> {
+    pub(super) fn established(
+        configured: FirstFactor,
+        now: Timestamp,
+    ) -> Option<FirstFactorPassed> {
         let first = PassedFirst::Identity;
-        let passed = FirstFactorPassed { first, began: now, until: None, browser: None };
+        let passed = FirstFactorPassed {
+            first,
+            began: now,
+            until: None,
+            browser: None,
+        };
         (configured == FirstFactor::Header).then_some(passed)
     }
 
     /// Before what is alive; none at a prompt or a local socket.
     pub(super) fn of(parent: &Parent, alive: &Alive, now: Timestamp) -> Option<FirstFactorPassed> {
         match *parent {
-            Parent::Session { first, issued, expires, .. } => {
+            Parent::Session {
+                first,
+                issued,
+                expires,
+                ..
+            } => {
                 let kept = alive.session.as_ref()?;
                 let browser = kept.trusted_browser.map(|in_it| in_it.number);
-                Some(FirstFactorPassed { first, began: issued, until: Some(expires), browser })
+                Some(FirstFactorPassed {
+                    first,
+                    began: issued,
+                    until: Some(expires),
+                    browser,
+                })
             }
-            Parent::FirstFactor { first, .. } => {
-                Some(FirstFactorPassed { first, began: now, until: None, browser: None })
-            }
+            Parent::FirstFactor { first, .. } => Some(FirstFactorPassed {
+                first,
+                began: now,
+                until: None,
+                browser: None,
+            }),
             Parent::Peer => None,
         }
     }
@@ -95,7 +121,9 @@ impl SecondFactorPassed {
 
     /// By the code that confirmed a new authenticator; none where an administrator vouched for it.
     pub(super) fn confirmed(confirmation: &Confirmation) -> Option<SecondFactorPassed> {
-        confirmation.step().map(|_| SecondFactorPassed(PassedSecond::Code))
+        confirmation
+            .step()
+            .map(|_| SecondFactorPassed(PassedSecond::Code))
     }
 }
 
@@ -116,28 +144,55 @@ impl OpensSession {
     /// Both factors of a sign-in.
     pub(super) fn by(first: &FirstFactorPassed, second: &SecondFactorPassed) -> OpensSession {
         let SecondFactorPassed(second) = *second;
-        let FirstFactorPassed { first, began, until, browser } = *first;
-        OpensSession { passed: Passed { first, second }, began, until, browser, _made_here: () }
+        let FirstFactorPassed {
+            first,
+            began,
+            until,
+            browser,
+        } = *first;
+        OpensSession {
+            passed: Passed { first, second },
+            began,
+            until,
+            browser,
+            _made_here: (),
+        }
     }
 
     /// What had passed in a session whose place is taken, and no more. To be asked for only once the transaction has shown
     /// that nothing but the person's own act ended that one.
     pub(super) fn going_on(before: &Session) -> OpensSession {
-        let Session { passed, issued, expires, .. } = *before;
-        OpensSession { passed, began: issued, until: Some(expires), browser: None, _made_here: () }
+        let Session {
+            passed,
+            issued,
+            expires,
+            ..
+        } = *before;
+        OpensSession {
+            passed,
+            began: issued,
+            until: Some(expires),
+            browser: None,
+            _made_here: (),
+        }
     }
 
     /// The same in a trusted browser.
     #[must_use]
     pub(super) fn in_browser(self, number: Option<i64>) -> OpensSession {
-        OpensSession { browser: number.or(self.browser), ..self }
+        OpensSession {
+            browser: number.or(self.browser),
+            ..self
+        }
     }
 
     /// By what someone gets in, as logs name it.
     pub(super) fn means(&self) -> Means {
         match (self.passed.second, self.passed.first) {
             (PassedSecond::None(_), PassedFirst::Identity) => Means::Identity,
-            (PassedSecond::None(_), PassedFirst::Password | PassedFirst::HostPassword) => Means::Password,
+            (PassedSecond::None(_), PassedFirst::Password | PassedFirst::HostPassword) => {
+                Means::Password
+            }
             (PassedSecond::Code, _) => Means::Code,
             (PassedSecond::MailedCode, _) => Means::MailedCode,
             (PassedSecond::RecoveryCode, _) => Means::RecoveryCode,

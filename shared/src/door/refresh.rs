@@ -29,19 +29,26 @@ impl Door {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<AfterRefresh, SignInError> {
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let (tx, keys) = (transaction.as_mut(), vault.token_keys());
         let account = alive(&shown, tx, &keys, now)?.and_then(|alive| alive.record);
         let (Some(account), Some(session)) = (account, shown.session(&keys)) else {
             return Ok(AfterRefresh::Over);
         };
-        let Some(newest) = tx.refreshed(session.id, now)? else { return Ok(AfterRefresh::Over) };
+        let Some(newest) = tx.refreshed(session.id, now)? else {
+            return Ok(AfterRefresh::Over);
+        };
         if shown.number() == newest {
             tx.refresh(session.id, now)?;
             transaction.commit()?;
-            let next =
-                RefreshToken::numbered(&session, newest + 1, &keys, now).map_err(VaultError::Random)?;
+            let next = RefreshToken::numbered(&session, newest + 1, &keys, now)
+                .map_err(VaultError::Random)?;
             return Ok(AfterRefresh::Next(Box::new(next)));
         }
         tx.end_session(session.id)?;

@@ -37,7 +37,12 @@ impl Door {
     /// for the length of a lease at most.
     pub(super) fn await_gates(&mut self, revision: u64) -> Result<(), DoorError> {
         let over = clock::since_boot().saturating_add(LEASE);
-        while self.store.begin(&mut self.vault, Intent::Read)?.gates_behind(revision)? > 0 {
+        while self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .gates_behind(revision)?
+            > 0
+        {
             if clock::since_boot() > over {
                 let mut transaction = self.store.begin(&mut self.vault, Intent::Write)?;
                 transaction.forget_gates_behind(revision)?;
@@ -93,7 +98,11 @@ impl Door {
                 app_passwords.push(first);
             }
             let revision = revoked.revision;
-            confirm(Seen { revoked, keys: self.vault.token_keys(), app_passwords });
+            confirm(Seen {
+                revoked,
+                keys: self.vault.token_keys(),
+                app_passwords,
+            });
             transaction.gate_goes_by(gate, revision)?;
             return Ok(transaction.commit()?);
         }

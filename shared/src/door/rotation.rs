@@ -47,7 +47,10 @@ pub struct Rotated {
 impl Door {
     /// What [`Door::rotate_keys`] with [`Renewal::All`] would end now.
     pub fn ends_with_its_keys(&mut self, now: Timestamp) -> Result<Ended, DoorError> {
-        Ok(key_bound(self.store.begin(&mut self.vault, Intent::Read)?.as_mut(), now)?)
+        Ok(key_bound(
+            self.store.begin(&mut self.vault, Intent::Read)?.as_mut(),
+            now,
+        )?)
     }
 
     /// A new master key, new data keys, and all secrets sealed anew. When this returns, the old master key opens
@@ -101,7 +104,9 @@ impl Door {
         self.forget_key_bound()?;
         rotated.damaged = self.seal_anew(&masters)?;
         let path = || self.config.store.key_file.path().to_owned();
-        self.store.scrub().map_err(|error| RotationError::OldKeyStays(path(), error))?;
+        self.store
+            .scrub()
+            .map_err(|error| RotationError::OldKeyStays(path(), error))?;
         file.keep_newest()?;
         Ok(rotated)
     }

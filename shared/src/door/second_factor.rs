@@ -26,7 +26,9 @@ impl Door {
         if !is_enrolled(tx.as_mut(), record.id)? {
             drop(tx);
             // an earlier one may have left bytes behind
-            self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
+            self.store
+                .scrub()
+                .map_err(AdministrationError::NotScrubbed)?;
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         actor.refuse_ended(tx.as_mut(), now)?;
@@ -36,15 +38,23 @@ impl Door {
         let revision = tx.revise()?;
         log(&self.config, tx.as_mut(), name, What::Disabled, actor, now)?;
         let account = (name, record.id);
-        let after = app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
+        let after =
+            app_passwords::after_administration(&self.config, tx.as_mut(), account, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
-        self.store.scrub().map_err(AdministrationError::NotScrubbed)?;
+        self.store
+            .scrub()
+            .map_err(AdministrationError::NotScrubbed)?;
         Ok(after)
     }
 
     /// Lifts every delay and lock of an account.
-    pub fn unlock<'a>(&mut self, name: &UserName, actor: impl Into<Actor<'a>>, now: Timestamp) -> Done {
+    pub fn unlock<'a>(
+        &mut self,
+        name: &UserName,
+        actor: impl Into<Actor<'a>>,
+        now: Timestamp,
+    ) -> Done {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         let record = known(tx.as_mut(), name)?;
@@ -70,18 +80,32 @@ impl Door {
             Some(record) => record,
         };
         actor.refuse_ended(tx.as_mut(), now)?;
-        let authenticators = load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared)?;
+        let authenticators =
+            load::authenticators(&self.vault, tx.as_mut(), name, Some(&record), declared)?;
         let mut mended = 0;
         for authenticator in authenticators {
-            let Some(current) = authenticator.parameters.moving.step_at(now) else { continue };
+            let Some(current) = authenticator.parameters.moving.step_at(now) else {
+                continue;
+            };
             // A floor within the window was set by this clock: lowering it would open a used code again.
-            let newest = Step(current.0.saturating_add(u64::from(self.config.totp.future_steps.value())));
+            let newest = Step(
+                current
+                    .0
+                    .saturating_add(u64::from(self.config.totp.future_steps.value())),
+            );
             if let Some(floor) = authenticator.floor.filter(|floor| *floor > newest) {
                 tx.lower_floor(&authenticator.fingerprint, floor, current)?;
                 mended += 1;
             }
         }
-        log(&self.config, tx.as_mut(), name, What::ClockMended, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::ClockMended,
+            actor,
+            now,
+        )?;
         tx.commit()?;
         Ok(mended)
     }

@@ -36,8 +36,12 @@ impl Door {
         }
         match step {
             AtPrompt::Begin(code) => self.begin_at_prompt(caller, visitor, code.as_ref(), now),
-            AtPrompt::Confirm { ticket, code } => self.confirm_at_prompt(caller, visitor, ticket, code, now),
-            AtPrompt::Activate(ticket) => self.activate_at_prompt(caller, visitor, judging, ticket, now),
+            AtPrompt::Confirm { ticket, code } => {
+                self.confirm_at_prompt(caller, visitor, ticket, code, now)
+            }
+            AtPrompt::Activate(ticket) => {
+                self.activate_at_prompt(caller, visitor, judging, ticket, now)
+            }
         }
     }
 
@@ -52,7 +56,12 @@ impl Door {
         self.refuse_setup(&pending)?;
         let footing = self.footing(visitor.name)?;
         // The line itself says that whoever has none sets one up here, required or not.
-        let invitation = match (self.config.policy.enrolling(visitor.origin.certain_address()), code) {
+        let invitation = match (
+            self.config
+                .policy
+                .enrolling(visitor.origin.certain_address()),
+            code,
+        ) {
             (Enrolling::Free, _) => None,
             (Enrolling::OneTimeCode, None) => return Ok(judged(Judged::OneTimeCodeNeeded)),
             (Enrolling::OneTimeCode, Some(code)) => {
@@ -87,13 +96,16 @@ impl Door {
         self.footing(visitor.name)?;
         let ticket = self.opened::<Draft>(ticket, caller, visitor.name, now)?;
         let pending = self.pending(ticket.payload(), &ticket)?;
-        let confirmation = match pending.confirm(&answer::Answer::read(code.as_bytes()), &self.config, now) {
-            Ok(confirmation) => confirmation,
-            Err(refusal) => return Ok(refused(refusal)),
-        };
+        let confirmation =
+            match pending.confirm(&answer::Answer::read(code.as_bytes()), &self.config, now) {
+                Ok(confirmation) => confirmation,
+                Err(refusal) => return Ok(refused(refusal)),
+            };
         let step = confirmation.step().ok_or(AdministrationError::Stale)?;
         let confirmed = ticket.next(|draft| Confirmed { draft, step });
-        Ok(judged(Judged::Confirmed { ticket: confirmed.seal(&self.token_keys())?.into() }))
+        Ok(judged(Judged::Confirmed {
+            ticket: confirmed.seal(&self.token_keys())?.into(),
+        }))
     }
 
     fn activate_at_prompt(
@@ -121,7 +133,9 @@ impl Door {
             Some(_) => {}
             None => return Err(AdministrationError::Stale),
         }
-        let at = self.account_at(visitor.name)?.filter(|at| at.generation == generation);
+        let at = self
+            .account_at(visitor.name)?
+            .filter(|at| at.generation == generation);
         let passed = Passed {
             caller,
             account: visitor.name,
@@ -131,7 +145,11 @@ impl Door {
         };
         let mark = self.seal_mark(judging, passed, now)?;
         let told = words::app_passwords(after).into_iter().collect();
-        Ok(Reply { told, mark, answer: Answer::Judged(Judged::Done) })
+        Ok(Reply {
+            told,
+            mark,
+            answer: Answer::Judged(Judged::Done),
+        })
     }
 }
 
@@ -140,5 +158,9 @@ fn judged(judged: Judged) -> Reply {
 }
 
 fn refused(refusal: Refusal) -> Reply {
-    judged(Judged::Refused { cause: refusal.to_string(), words: words::refusal(refusal), taken: 0 })
+    judged(Judged::Refused {
+        cause: refusal.to_string(),
+        words: words::refusal(refusal),
+        taken: 0,
+    })
 }

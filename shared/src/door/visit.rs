@@ -1,19 +1,24 @@
 //! One visit in one transaction: the account and the row of guesses as they stand, and what a ruling writes.
 
 use super::{
-    COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, app_passwords, load, notice,
+    COMMAND, Door, DoorError, Entered, Means, Outcome, Recovered, Visitor, app_passwords, load,
+    notice,
 };
 use crate::account::{Account, Enrolled, Mail};
 use crate::answer::Answer;
 use crate::clock::Timestamp;
 use crate::config::{Config, OnUse};
-use crate::decision::{Attempt, Invitation, Refusal, Ruling, Spent, Verdict, decide, decide_invitation};
+use crate::decision::{
+    Attempt, Invitation, Refusal, Ruling, Spent, Verdict, decide, decide_invitation,
+};
 use crate::event::{Event, What};
 use crate::guess::{self, Failure, Row, Stage, Standing};
 use crate::name::NewName;
 use crate::place::{Address, Origin, Place};
 use crate::secret::Secret;
-use crate::store::{AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction, Wrong};
+use crate::store::{
+    AccountId, AccountRecord, FailureId, Owner, RowKey, StoreError, Transaction, Wrong,
+};
 use crate::totp::Parameters;
 use crate::vault::{MailedFor, Vault};
 
@@ -49,12 +54,20 @@ impl<'a> Visit<'a> {
         now: Timestamp,
     ) -> Result<Visit<'a>, DoorError> {
         let record = match tx.account(visitor.name)? {
-            None if declared.is_some() => Some(tx.add_account(&NewName::by_root(visitor.name), now)?),
+            None if declared.is_some() => {
+                Some(tx.add_account(&NewName::by_root(visitor.name), now)?)
+            }
             found => found,
         };
-        let authenticators = load::authenticators(vault, tx, visitor.name, record.as_ref(), declared)?;
+        let authenticators =
+            load::authenticators(vault, tx, visitor.name, record.as_ref(), declared)?;
         let decoy = match authenticators.is_empty() {
-            true => Some(load::decoy(vault, tx, visitor.name, config.totp.parameters())?),
+            true => Some(load::decoy(
+                vault,
+                tx,
+                visitor.name,
+                config.totp.parameters(),
+            )?),
             false => None,
         };
         let id = record.as_ref().map_or(AccountId(0), |record| record.id);
@@ -66,12 +79,18 @@ impl<'a> Visit<'a> {
             (Some(_), Mail::Off) => Enrolled::No,
             _ => Enrolled::Yes,
         };
-        let mailed_code = tx.mailed_code(id)?.filter(|(purpose, _)| *purpose == MailedFor::SignIn);
+        let mailed_code = tx
+            .mailed_code(id)?
+            .filter(|(purpose, _)| *purpose == MailedFor::SignIn);
         let owner = match &record {
             Some(record) => Owner::Account(record.id),
             None => Owner::Stranger(vault.bucket(visitor.name)),
         };
-        let key = RowKey { owner, stage: visitor.stage, place: place(tx, id, owner, visitor, now)? };
+        let key = RowKey {
+            owner,
+            stage: visitor.stage,
+            place: place(tx, id, owner, visitor, now)?,
+        };
         let from = visitor.origin.address().map(|address| address.key());
         let count_key = visitor.origin.count_key();
 
@@ -94,28 +113,54 @@ impl<'a> Visit<'a> {
             mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
-            row: Row { failures, locked: tx.is_locked(&key)? },
+            row: Row {
+                failures,
+                locked: tx.is_locked(&key)?,
+            },
             address_wait: match key.place.is_exempt_from_address_count() {
                 true => None,
                 false => address_wait(config, &of_address, now),
             },
         };
-        Ok(Visit { config, vault, visitor, now, record, account, key, from, count_key, mended })
+        Ok(Visit {
+            config,
+            vault,
+            visitor,
+            now,
+            record,
+            account,
+            key,
+            from,
+            count_key,
+            mended,
+        })
     }
 
     /// The same, counted in the bucket of whoever has a right recovery or one-time code. No delay of others' making holds
     /// there, and none of an address.
-    pub(super) fn with_recovery_code(mut self, tx: &mut dyn Transaction) -> Result<Visit<'a>, StoreError> {
+    pub(super) fn with_recovery_code(
+        mut self,
+        tx: &mut dyn Transaction,
+    ) -> Result<Visit<'a>, StoreError> {
         self.key.place = Place::RecoveryCode;
         let mut failures = tx.failures(&self.key, Door::memory(self.now))?;
-        failures.iter_mut().for_each(|failure| failure.at = failure.at.min(self.now));
-        self.account.row = Row { failures, locked: tx.is_locked(&self.key)? };
+        failures
+            .iter_mut()
+            .for_each(|failure| failure.at = failure.at.min(self.now));
+        self.account.row = Row {
+            failures,
+            locked: tx.is_locked(&self.key)?,
+        };
         self.account.address_wait = None;
         Ok(self)
     }
 
     /// Has an answer decided, and writes what the ruling says.
-    pub(super) fn judge(&self, tx: &mut dyn Transaction, answer: &Answer) -> Result<Outcome, StoreError> {
+    pub(super) fn judge(
+        &self,
+        tx: &mut dyn Transaction,
+        answer: &Answer,
+    ) -> Result<Outcome, StoreError> {
         let ruling = self.decide(answer);
         self.apply(tx, ruling)
     }
@@ -128,7 +173,13 @@ impl<'a> Visit<'a> {
 
     fn decide_at(&self, answer: &Answer, stage: Stage) -> Ruling {
         let attempt = self.attempt(answer, stage);
-        decide(&self.account, &attempt, &self.config.totp, &self.config.throttle, self.now)
+        decide(
+            &self.account,
+            &attempt,
+            &self.config.totp,
+            &self.config.throttle,
+            self.now,
+        )
     }
 
     /// Whether an answer is a right recovery or one-time code, as which nothing is used up yet. Digits are not looked at:
@@ -136,7 +187,10 @@ impl<'a> Visit<'a> {
     pub(super) fn has_recovery_code(&self, answer: &Answer) -> bool {
         match answer {
             Answer::Recovery(_) | Answer::OneTime(_) => {
-                matches!(self.decide_at(answer, Stage::After).verdict, Verdict::Accepted(_))
+                matches!(
+                    self.decide_at(answer, Stage::After).verdict,
+                    Verdict::Accepted(_)
+                )
             }
             Answer::Digits(_) | Answer::Unfit => false,
         }
@@ -148,7 +202,11 @@ impl<'a> Visit<'a> {
         tx: &mut dyn Transaction,
         answer: &Answer,
     ) -> Result<Result<Invitation, Refusal>, StoreError> {
-        let decided = decide_invitation(&self.account, &self.attempt(answer, self.visitor.stage), self.now);
+        let decided = decide_invitation(
+            &self.account,
+            &self.attempt(answer, self.visitor.stage),
+            self.now,
+        );
         if let Err(Refusal::Wrong) = decided {
             self.charge_address(tx)?;
             self.log(tx, What::Refused, &Refusal::Wrong.to_string())?;
@@ -171,12 +229,22 @@ impl<'a> Visit<'a> {
             Answer::Recovery(_) | Answer::OneTime(_) | Answer::Unfit => None,
         };
         let usual_length = self.config.recovery.length.value();
-        Attempt { answer, recovery_hash, one_time_hash, mailed_hash, usual_length, stage }
+        Attempt {
+            answer,
+            recovery_hash,
+            one_time_hash,
+            mailed_hash,
+            usual_length,
+            stage,
+        }
     }
 
     /// Why no first factor is looked at now, if so.
     pub(super) fn standing(&self) -> Option<Refusal> {
-        match (self.account.address_wait, self.account.row.standing(&self.config.throttle, self.now)) {
+        match (
+            self.account.address_wait,
+            self.account.row.standing(&self.config.throttle, self.now),
+        ) {
             (Some(wait), _) => Some(Refusal::AddressDelayed { wait }),
             (None, Standing::Delayed { wait }) => Some(Refusal::Delayed { wait }),
             (None, Standing::Locked) => Some(Refusal::Locked),
@@ -185,18 +253,32 @@ impl<'a> Visit<'a> {
     }
 
     /// Writes what a ruling says.
-    pub(super) fn apply(&self, tx: &mut dyn Transaction, ruling: Ruling) -> Result<Outcome, StoreError> {
+    pub(super) fn apply(
+        &self,
+        tx: &mut dyn Transaction,
+        ruling: Ruling,
+    ) -> Result<Outcome, StoreError> {
         let free = ruling.is_free();
-        let mut outcome =
-            Outcome { verdict: ruling.verdict, missed: None, recovery: None, at: None, is_free: free };
+        let mut outcome = Outcome {
+            verdict: ruling.verdict,
+            missed: None,
+            recovery: None,
+            at: None,
+            is_free: free,
+        };
         match &outcome.verdict {
             Verdict::Accepted(accepted) => {
-                let record = self.record.as_ref().expect("only an account with a second factor is accepted");
+                let record = self
+                    .record
+                    .as_ref()
+                    .expect("only an account with a second factor is accepted");
                 // so that no limit on writing or full disk lets wrong ones fail uncounted and right ones through
                 self.write_as_if_charged(tx)?;
                 match accepted.spent() {
                     Spent::Step(fingerprint, step) => tx.raise_floor(&fingerprint, step)?,
-                    Spent::RecoveryCode(hash) => tx.use_recovery_code(record.id, &hash, self.now)?,
+                    Spent::RecoveryCode(hash) => {
+                        tx.use_recovery_code(record.id, &hash, self.now)?
+                    }
                     Spent::OneTimeCode => tx.use_one_time_code(record.id)?,
                     Spent::MailedCode => tx.use_mailed_code(record.id)?,
                 }
@@ -236,7 +318,13 @@ impl<'a> Visit<'a> {
         wrong: Wrong,
     ) -> Result<FailureId, StoreError> {
         let failure = Failure { at: self.now, cost };
-        let charged = tx.add_failure(&self.key, failure, wrong, self.from.as_deref(), self.remembered())?;
+        let charged = tx.add_failure(
+            &self.key,
+            failure,
+            wrong,
+            self.from.as_deref(),
+            self.remembered(),
+        )?;
         let locks = self.account.row.locks_with(cost, &self.config.throttle);
         if self.visitor.stage == Stage::After && locks {
             tx.lock(&self.key, self.now)?;
@@ -249,7 +337,10 @@ impl<'a> Visit<'a> {
     /// of the bucket does this too: names without an account share their buckets, and the time of a commit would tell
     /// that of an account, whose bucket is not delayed, from theirs.
     pub(super) fn write_as_if_charged(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
-        let failure = Failure { at: self.now, cost: 1 };
+        let failure = Failure {
+            at: self.now,
+            cost: 1,
+        };
         let from = self.from.as_deref();
         let charged = tx.add_failure(&self.key, failure, Wrong::Code, from, self.remembered())?;
         let charged_address = self.charge_address(tx)?;
@@ -265,8 +356,13 @@ impl<'a> Visit<'a> {
     }
 
     /// Adds a failure to the address, if there is one.
-    pub(super) fn charge_address(&self, tx: &mut dyn Transaction) -> Result<Option<FailureId>, StoreError> {
-        let since = self.now.minus(self.config.throttle.address_window.seconds());
+    pub(super) fn charge_address(
+        &self,
+        tx: &mut dyn Transaction,
+    ) -> Result<Option<FailureId>, StoreError> {
+        let since = self
+            .now
+            .minus(self.config.throttle.address_window.seconds());
         match &self.count_key {
             Some(from) if !self.key.place.is_exempt_from_address_count() => {
                 let limit = self.config.throttle.address_limit.value();
@@ -286,9 +382,18 @@ impl<'a> Visit<'a> {
     }
 
     /// The same of the bucket of [`Visit::with_recovery_code`].
-    pub(super) fn forgive_with_recovery_code(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+    pub(super) fn forgive_with_recovery_code(
+        &self,
+        tx: &mut dyn Transaction,
+    ) -> Result<(), StoreError> {
         match &self.from {
-            Some(from) => tx.forgive(&RowKey { place: Place::RecoveryCode, ..self.key.clone() }, from),
+            Some(from) => tx.forgive(
+                &RowKey {
+                    place: Place::RecoveryCode,
+                    ..self.key.clone()
+                },
+                from,
+            ),
             None => Ok(()),
         }
     }
@@ -303,9 +408,11 @@ impl<'a> Visit<'a> {
     ) -> Result<Entered, StoreError> {
         let missed = tx.missed(record.id, record.last_sign_in.unwrap_or(Timestamp(0)))?;
         match means {
-            Means::Code | Means::MailedCode | Means::TrustedBrowser | Means::Password | Means::Identity => {
-                self.forgive(tx)?
-            }
+            Means::Code
+            | Means::MailedCode
+            | Means::TrustedBrowser
+            | Means::Password
+            | Means::Identity => self.forgive(tx)?,
             // These open a lock.
             Means::RecoveryCode | Means::OneTimeCode => tx.unlock(&self.key)?,
         }
@@ -314,7 +421,9 @@ impl<'a> Visit<'a> {
             tx.remember_address(record.id, from, door, self.now, Door::memory(self.now))?;
             // One that was given before the first factor is booked in a transaction of its own, and something may have
             // ended all sessions between the two.
-            if self.visitor.stage == Stage::After && matches!(means, Means::Code | Means::MailedCode) {
+            if self.visitor.stage == Stage::After
+                && matches!(means, Means::Code | Means::MailedCode)
+            {
                 tx.remember_code(record.id, from, door, self.now)?;
             }
         }
@@ -350,13 +459,24 @@ impl<'a> Visit<'a> {
             }
             return Ok(Recovered::TurnedOff(after));
         }
-        let left = tx.recovery_codes(record.id)?.iter().filter(|code| !code.used).count();
+        let left = tx
+            .recovery_codes(record.id)?
+            .iter()
+            .filter(|code| !code.used)
+            .count();
         Ok(Recovered::CodesLeft(left))
     }
 
-    pub(super) fn log(&self, tx: &mut dyn Transaction, what: What, cause: &str) -> Result<(), StoreError> {
+    pub(super) fn log(
+        &self,
+        tx: &mut dyn Transaction,
+        what: What,
+        cause: &str,
+    ) -> Result<(), StoreError> {
         // Names without an account leave nothing that grows.
-        let Some(record) = &self.record else { return Ok(()) };
+        let Some(record) = &self.record else {
+            return Ok(());
+        };
         let actor = match self.visitor.origin {
             Origin::Local(name) if self.visitor.service == COMMAND => name.as_str(),
             _ => record.name.as_str(),
@@ -385,11 +505,17 @@ fn place(
     Ok(match (visitor.browser, visitor.origin) {
         (Some(number), _) => Place::TrustedBrowser(number),
         (None, Origin::Key { key, address }) => {
-            let own = RowKey { owner, stage: visitor.stage, place: Place::VerifiedKey(key.clone()) };
+            let own = RowKey {
+                owner,
+                stage: visitor.stage,
+                place: Place::VerifiedKey(key.clone()),
+            };
             match tx.other_keys(&own, KEYS, Door::memory(now))? < KEYS {
                 true => own.place,
                 false => match address {
-                    Some(address) if is_familiar(tx, account, *address, now)? => Place::Familiar(*address),
+                    Some(address) if is_familiar(tx, account, *address, now)? => {
+                        Place::Familiar(*address)
+                    }
                     _ => Place::FurtherKeys,
                 },
             }
@@ -413,7 +539,12 @@ fn is_familiar(
     address: Address,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    tx.is_familiar(account, &address.key(), Door::memory(now), now.plus(guess::CLOCK_SLACK))
+    tx.is_familiar(
+        account,
+        &address.key(),
+        Door::memory(now),
+        now.plus(guess::CLOCK_SLACK),
+    )
 }
 
 /// When an address failed within its window, newest first.
@@ -424,16 +555,30 @@ pub(super) fn address_failures(
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, StoreError> {
     match from {
-        Some(from) => tx.address_failures(from, now.minus(config.throttle.address_window.seconds() - 1)),
+        Some(from) => tx.address_failures(
+            from,
+            now.minus(config.throttle.address_window.seconds() - 1),
+        ),
         None => Ok(Vec::new()),
     }
 }
 
 /// Seconds until the address may try again: until the failure that fills its count leaves the window.
-pub(super) fn address_wait(config: &Config, newest_first: &[Timestamp], now: Timestamp) -> Option<u64> {
+pub(super) fn address_wait(
+    config: &Config,
+    newest_first: &[Timestamp],
+    now: Timestamp,
+) -> Option<u64> {
     let limit = config.throttle.address_limit.value() as usize;
     let filling = newest_first.get(limit - 1)?;
-    Some(config.throttle.address_window.seconds().saturating_sub(now.since(*filling)).max(1))
+    Some(
+        config
+            .throttle
+            .address_window
+            .seconds()
+            .saturating_sub(now.since(*filling))
+            .max(1),
+    )
 }
 
 /// The cause, as logs name it.

@@ -22,7 +22,10 @@ pub struct Waiting(());
 
 /// Has the acts of this thread call `say` every two seconds while they wait.
 pub fn while_waiting(say: impl Fn() + 'static) -> Waiting {
-    SAYS.replace(Some(Says { say: Box::new(say), last: Instant::now() }));
+    SAYS.replace(Some(Says {
+        say: Box::new(say),
+        last: Instant::now(),
+    }));
     Waiting(())
 }
 

@@ -20,7 +20,11 @@ const MOST: usize = 10_000;
 impl Door {
     /// Someone who must have a second factor, and has none, comes in without, if that may be. MUST be asked only of
     /// whoever has passed the first factor: it is their first sign-in, from which the time counts.
-    pub fn waive(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Option<Waiver>, PolicyError> {
+    pub fn waive(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Waiver>, PolicyError> {
         let waiver = self.waiver(visitor, now)?;
         if let Some(waiver) = waiver {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -31,7 +35,11 @@ impl Door {
     }
 
     /// Whether they may.
-    fn waiver(&mut self, visitor: &Visitor<'_>, now: Timestamp) -> Result<Option<Waiver>, PolicyError> {
+    fn waiver(
+        &mut self,
+        visitor: &Visitor<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Waiver>, PolicyError> {
         let mut waiver = None;
         if self.config.policy.enroll_within.seconds() > 0 {
             let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
@@ -40,12 +48,22 @@ impl Door {
                 None => {
                     let new = new_name(&self.config, tx.as_mut(), visitor.name, Distinct::No)?;
                     let new = new.map_err(PolicyError::OtherSpelling)?;
-                    log(tx.as_mut(), visitor, What::AccountAdded, "first-sign-in", now)?;
+                    log(
+                        tx.as_mut(),
+                        visitor,
+                        What::AccountAdded,
+                        "first-sign-in",
+                        now,
+                    )?;
                     tx.add_account(&new, now)?
                 }
             };
             let first = tx.first_sign_in(record.id, now)?;
-            waiver = self.config.policy.enroll_until(first, now).map(Waiver::Until);
+            waiver = self
+                .config
+                .policy
+                .enroll_until(first, now)
+                .map(Waiver::Until);
             tx.commit()?;
         }
         Ok(match waiver {
@@ -64,15 +82,23 @@ impl Door {
         if self.is_required(visitor.name)? && self.waiver(visitor, now)?.is_none() {
             return Ok(Enrolling::OneTimeCode);
         }
-        Ok(self.config.policy.enrolling(visitor.origin.certain_address()))
+        Ok(self
+            .config
+            .policy
+            .enrolling(visitor.origin.certain_address()))
     }
 
     /// Whether the policy requires a second factor of an account that has none, where no exemption holds.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.membership(name)?.groups;
         let groups = self.policy_groups(name, &kept)?;
-        let subject =
-            Subject { name, groups: &groups, service: COMMAND, address: None, earlier: &Earlier::default() };
+        let subject = Subject {
+            name,
+            groups: &groups,
+            service: COMMAND,
+            address: None,
+            earlier: &Earlier::default(),
+        };
         Ok(self.config.policy.need(&subject, Enrolled::No) == Need::Enrolment)
     }
 
@@ -82,7 +108,10 @@ impl Door {
         if !self.is_administrator(name, &kept)? {
             return Ok(false);
         }
-        let enrolled = self.store.begin(&mut self.vault, Intent::Read)?.enrolled(MOST + 1)?;
+        let enrolled = self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .enrolled(MOST + 1)?;
         if enrolled.len() > MOST {
             return Ok(false);
         }

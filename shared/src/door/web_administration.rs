@@ -47,12 +47,16 @@ impl Door {
         let actor = actor.into();
         let mut tx = self.store.begin(&mut self.vault, Intent::Write)?;
         // with the pepper of this transaction, not of one before a rotation
-        let hash = self.vault.hash_password(password).map_err(AdministrationError::Password)?;
+        let hash = self
+            .vault
+            .hash_password(password)
+            .map_err(AdministrationError::Password)?;
         let record = known_or_new(&self.config, tx.as_mut(), name, actor, now)?;
         actor.refuse_ended(tx.as_mut(), now)?;
         tx.set_password(record.id, &hash)?;
         let (account, what) = ((name, record.id), What::PasswordSet);
-        let (revision, after) = end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
+        let (revision, after) =
+            end_with_password(&self.config, tx.as_mut(), account, what, actor, now)?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(after)
@@ -110,7 +114,14 @@ impl Door {
         let is_seen = ended > 0 || had_grace;
         let revision = tx.revise()?;
         if is_seen {
-            log(&self.config, tx.as_mut(), name, What::SessionRevoked, actor, now)?;
+            log(
+                &self.config,
+                tx.as_mut(),
+                name,
+                What::SessionRevoked,
+                actor,
+                now,
+            )?;
         }
         tx.commit()?;
         self.await_gates(revision)?;
@@ -142,10 +153,20 @@ impl Door {
         }
         let had_grace = tx.end_grace(record.id)? && one.is_none();
         if ended == 0 && !had_grace {
-            return Err(AdministrationError::NothingToRevoke("trusted browser", name.clone()));
+            return Err(AdministrationError::NothingToRevoke(
+                "trusted browser",
+                name.clone(),
+            ));
         }
         let revision = tx.revise()?;
-        log(&self.config, tx.as_mut(), name, What::BrowserRevoked, actor, now)?;
+        log(
+            &self.config,
+            tx.as_mut(),
+            name,
+            What::BrowserRevoked,
+            actor,
+            now,
+        )?;
         tx.commit()?;
         self.await_gates(revision)?;
         Ok(ended)

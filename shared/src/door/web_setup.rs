@@ -19,8 +19,8 @@ use crate::policy::Enrolling;
 use crate::session::Session;
 use crate::store::{AccountId, Intent};
 use crate::token::{
-    AccountAt, Confirmed, Draft, Enrollment, EnrollmentToken, Holder, MayEnroll, Parent, StepUpToken, To,
-    Token,
+    AccountAt, Confirmed, Draft, Enrollment, EnrollmentToken, Holder, MayEnroll, Parent,
+    StepUpToken, To, Token,
 };
 use crate::vault::VaultError;
 
@@ -91,7 +91,9 @@ impl Door {
             MayEnroll::Yes | MayEnroll::Replacing => None,
             MayEnroll::Invited(invitation) => Some(invitation),
         };
-        let Some((footing, _)) = self.footing_of(token, now)? else { return Ok(None) };
+        let Some((footing, _)) = self.footing_of(token, now)? else {
+            return Ok(None);
+        };
         let account = token.account();
         let pending = match may {
             MayEnroll::Replacing => Pending::replacement(&self.config, account),
@@ -104,7 +106,12 @@ impl Door {
             return Ok(None);
         }
         let (holder, parent) = (token.holder(), token.parent().clone());
-        let to = To { account, at: footing.at(), holder, parent };
+        let to = To {
+            account,
+            at: footing.at(),
+            holder,
+            parent,
+        };
         let (keys, draft) = (self.token_keys(), Draft::of(&pending, footing, invitation));
         let draft = Token::issue(&keys, to, draft, now).map_err(VaultError::Random)?;
         Ok(Some(shown(&pending, draft.seal(&keys)?.into())))
@@ -125,17 +132,29 @@ impl Door {
         let Some(opened) = opened.filter(|opened| opened.account() == token.account()) else {
             return Ok(AfterSetupCode::Over);
         };
-        let Ok(pending) = opened.payload().pending(&self.config, token.account(), opened.parent()) else {
+        let Ok(pending) = opened
+            .payload()
+            .pending(&self.config, token.account(), opened.parent())
+        else {
             return Ok(AfterSetupCode::Over);
         };
         let confirmation = match pending.confirm(answer, &self.config, now) {
             Err(refusal) => return Ok(AfterSetupCode::Refused(refusal, shown(&pending, draft))),
             Ok(confirmation) => confirmation,
         };
-        let Some(step) = confirmation.step() else { return Ok(AfterSetupCode::Over) };
-        let codes = pending.recovery_codes().iter().map(|code| code.grouped().into()).collect();
+        let Some(step) = confirmation.step() else {
+            return Ok(AfterSetupCode::Over);
+        };
+        let codes = pending
+            .recovery_codes()
+            .iter()
+            .map(|code| code.grouped().into())
+            .collect();
         let confirmed = opened.next(|draft| Confirmed { draft, step });
-        Ok(AfterSetupCode::Confirmed { codes, confirmed: confirmed.seal(&self.token_keys())?.into() })
+        Ok(AfterSetupCode::Confirmed {
+            codes,
+            confirmed: confirmed.seal(&self.token_keys())?.into(),
+        })
     }
 
     /// What leads to a first authenticator of someone who is signed in and has just proven themselves; none where there is
@@ -172,10 +191,21 @@ impl Door {
         may: MayEnroll,
         now: Timestamp,
     ) -> Result<EnrollmentToken, SignInError> {
-        let at = AccountAt { id: AccountId(session.account), generation: session.generation };
+        let at = AccountAt {
+            id: AccountId(session.account),
+            generation: session.generation,
+        };
         let (holder, parent) = (Holder::Bearer, Parent::session(session));
-        let to = To { account: &session.name, at: Some(at), holder, parent };
-        let enrollment = Enrollment { may, back_to: String::new() };
+        let to = To {
+            account: &session.name,
+            at: Some(at),
+            holder,
+            parent,
+        };
+        let enrollment = Enrollment {
+            may,
+            back_to: String::new(),
+        };
         let token = Token::issue_until(&self.token_keys(), to, enrollment, now, session.expires);
         Ok(token.map_err(VaultError::Random)?)
     }
@@ -187,8 +217,13 @@ impl Door {
         now: Timestamp,
     ) -> Result<Option<(Footing, Alive)>, DoorError> {
         let mut tx = self.store.begin(&mut self.vault, Intent::Read)?;
-        let Some(alive) = alive(token, tx.as_mut(), &self.vault.token_keys(), now)? else { return Ok(None) };
-        Ok(Some((footing(tx.as_mut(), &self.vault, token.account())?, alive)))
+        let Some(alive) = alive(token, tx.as_mut(), &self.vault.token_keys(), now)? else {
+            return Ok(None);
+        };
+        Ok(Some((
+            footing(tx.as_mut(), &self.vault, token.account())?,
+            alive,
+        )))
     }
 
     /// What a first authenticator needs; none where there is one. Whoever gets codes by mail proved themselves by one.
@@ -205,7 +240,13 @@ impl Door {
         if self.membership(name)?.enrolled == Enrolled::Yes {
             return Ok(Some(Enrolling::Free));
         }
-        let visitor = Visitor { name, stage: Stage::After, origin, browser: None, service: SERVICE };
+        let visitor = Visitor {
+            name,
+            stage: Stage::After,
+            origin,
+            browser: None,
+            service: SERVICE,
+        };
         Ok(Some(self.first_setup_needs(&visitor, now)?))
     }
 
@@ -227,25 +268,38 @@ impl Door {
         let (Some(opened), Some(first), Some(at)) = (opened, first, token.at()) else {
             return Ok(AfterSetup::Over);
         };
-        let Ok(pending) = opened.payload().draft.pending(&self.config, account, opened.parent()) else {
+        let Ok(pending) = opened
+            .payload()
+            .draft
+            .pending(&self.config, account, opened.parent())
+        else {
             return Ok(AfterSetup::Over);
         };
         let confirmation = Confirmation::given(opened.payload().step);
         let (actor, before) = match token.parent() {
             Parent::Session { id, .. } => (Actor::Session(account, browser.origin, *id), Some(*id)),
-            Parent::FirstFactor { .. } | Parent::Peer => (Actor::Browser(account, browser.origin), None),
+            Parent::FirstFactor { .. } | Parent::Peer => {
+                (Actor::Browser(account, browser.origin), None)
+            }
         };
         let app_passwords = match self.activate(&pending, &confirmation, actor, now) {
             Ok(after) => after,
             Err(AdministrationError::Door(error)) => return Err(error.into()),
             Err(_) => return Ok(AfterSetup::Over),
         };
-        let Some(second) = SecondFactorPassed::confirmed(&confirmation) else { return Ok(AfterSetup::Over) };
+        let Some(second) = SecondFactorPassed::confirmed(&confirmation) else {
+            return Ok(AfterSetup::Over);
+        };
         let opens = OpensSession::by(&first, &second);
-        Ok(match self.open_after(browser, (account, at, before), opens, now)? {
-            None => AfterSetup::Over,
-            Some(opened) => AfterSetup::Opened(Box::new(Opened { app_passwords, ..opened })),
-        })
+        Ok(
+            match self.open_after(browser, (account, at, before), opens, now)? {
+                None => AfterSetup::Over,
+                Some(opened) => AfterSetup::Opened(Box::new(Opened {
+                    app_passwords,
+                    ..opened
+                })),
+            },
+        )
     }
 }
 

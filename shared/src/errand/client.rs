@@ -24,14 +24,18 @@ pub fn run(errand: &Errand) -> Result<Reply, ClientError> {
 }
 
 fn run_at(path: &Path, errand: &Errand) -> Result<Reply, ClientError> {
-    let absent = |error| ClientError::Absent { socket: path.to_owned(), error };
+    let absent = |error| ClientError::Absent {
+        socket: path.to_owned(),
+        error,
+    };
     let request = wire::write(errand).ok_or(ClientError::TooLong)?;
     let until = Instant::now() + GREETED;
-    let mut connection = LocalStream::connect_to_root(path, until).map_err(|error| {
-        match error.get_ref().is_some_and(|inner| inner.is::<NotRoot>()) {
-            true => ClientError::NotRoot(path.to_owned()),
-            false => absent(error),
-        }
+    let mut connection = LocalStream::connect_to_root(path, until).map_err(|error| match error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<NotRoot>())
+    {
+        true => ClientError::NotRoot(path.to_owned()),
+        false => absent(error),
     })?;
     let greeting: Greeting = receive(&mut connection).map_err(|error| match error {
         FrameError::Stream(error) => absent(error),
@@ -43,7 +47,9 @@ fn run_at(path: &Path, errand: &Errand) -> Result<Reply, ClientError> {
     }
     connection.wait_until(Instant::now() + REPLIED);
     // of any other failure, what it says before it closes the connection tells more
-    if let Err(FrameError::TooLong { .. }) = send(&mut connection, &Opening::Command { version, request }) {
+    if let Err(FrameError::TooLong { .. }) =
+        send(&mut connection, &Opening::Command { version, request })
+    {
         return Err(ClientError::TooLong);
     }
     match receive(&mut connection) {

@@ -153,7 +153,9 @@ pub enum MarkRefusal {
 impl fmt::Display for MarkRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            MarkRefusal::Invalid => "the mark of its auth line has expired, or is none of this store's",
+            MarkRefusal::Invalid => {
+                "the mark of its auth line has expired, or is none of this store's"
+            }
             MarkRefusal::User => "the mark of its auth line is another user's",
             MarkRefusal::Service => "the mark of its auth line is another service's",
             MarkRefusal::Process => "the mark of its auth line is another process's",

@@ -28,7 +28,9 @@ mod tests {
     fn a_request_is_read_back_and_not_printed() {
         let errand = Errand {
             account: "ü@x.org".parse().unwrap(),
-            task: Task::Finish(Finish::Activate { ticket: "a\nb".to_owned().into() }),
+            task: Task::Finish(Finish::Activate {
+                ticket: "a\nb".to_owned().into(),
+            }),
         };
         let Task::Finish(Finish::Activate { ticket }) =
             read::<Errand>(&write(&errand).unwrap()).unwrap().task
@@ -36,7 +38,10 @@ mod tests {
             panic!("another errand")
         };
         assert_eq!(&*ticket, "a\nb");
-        assert!(!format!("{errand:?}").contains("a\\nb"), "a ticket must not be printed");
+        assert!(
+            !format!("{errand:?}").contains("a\\nb"),
+            "a ticket must not be printed"
+        );
     }
 
     #[test]
@@ -60,9 +65,12 @@ mod tests {
         assert!(read::<Errand>(deep.as_bytes()).is_none());
         let look = read::<Errand>(br#"{"account":"alice","task":{"look":"status"}}"#).unwrap();
         assert!(matches!(look.task, Task::Look(Look::Status)));
-        let no_code = br#"{"account":"alice","task":{"change":{"change":{"revoke-browsers":null}}}}"#;
-        let Task::Change { code: None, change: Change::RevokeBrowsers(None) } =
-            read::<Errand>(no_code).unwrap().task
+        let no_code =
+            br#"{"account":"alice","task":{"change":{"change":{"revoke-browsers":null}}}}"#;
+        let Task::Change {
+            code: None,
+            change: Change::RevokeBrowsers(None),
+        } = read::<Errand>(no_code).unwrap().task
         else {
             panic!("another errand")
         };

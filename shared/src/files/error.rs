@@ -30,14 +30,24 @@ pub(super) enum Problem {
 
 impl FileError {
     pub(super) fn new(path: &Path, problem: Problem) -> FileError {
-        FileError { path: path.to_owned(), problem }
+        FileError {
+            path: path.to_owned(),
+            problem,
+        }
     }
 
     /// An error of the system on `path`.
     pub fn io(path: &Path, error: io::Error) -> FileError {
         // what O_NOFOLLOW answers to a link
         let is_link = error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32);
-        FileError::new(path, if is_link { Problem::Link } else { Problem::Io(error) })
+        FileError::new(
+            path,
+            if is_link {
+                Problem::Link
+            } else {
+                Problem::Io(error)
+            },
+        )
     }
 
     /// A symbolic link where none may be.
@@ -83,7 +93,9 @@ impl FileError {
     /// The same; of a folder at `path` that is too open, with the mode that this one is to have.
     pub fn with_folder_mode(self, path: &Path, allowed: u32) -> FileError {
         match self.problem {
-            Problem::OpenFolder { is, .. } if self.path == path => FileError::folder_mode(path, is, allowed),
+            Problem::OpenFolder { is, .. } if self.path == path => {
+                FileError::folder_mode(path, is, allowed)
+            }
             _ => self,
         }
     }
@@ -112,28 +124,49 @@ impl fmt::Display for FileError {
                 write!(f, "{path}: {error}; only root may")
             }
             Problem::Io(error) if out_of_files(error) => {
-                write!(f, "{path}: {error}; raise the limit of open files (ulimit -n, LimitNOFILE=)")
+                write!(
+                    f,
+                    "{path}: {error}; raise the limit of open files (ulimit -n, LimitNOFILE=)"
+                )
             }
             Problem::Io(error) => write!(f, "{path}: {error}"),
             Problem::Link => write!(f, "{path}: is a symbolic link; put the file itself there"),
             Problem::NotAFile => write!(f, "{path}: is not a plain file"),
             Problem::Owner(uid) => write!(f, "{path}: belongs to uid {uid}; chown it to root"),
             Problem::Mode { is, allowed } => {
-                write!(f, "{path}: has mode {is:04o}, too open; chmod it to {allowed:04o}")
+                write!(
+                    f,
+                    "{path}: has mode {is:04o}, too open; chmod it to {allowed:04o}"
+                )
             }
             Problem::OpenFolder { is, allowed } => {
-                write!(f, "{path}: the folder has mode {is:04o}, too open; chmod it to {allowed:04o}")
+                write!(
+                    f,
+                    "{path}: the folder has mode {is:04o}, too open; chmod it to {allowed:04o}"
+                )
             }
             Problem::LinkOwner(uid) => {
-                write!(f, "{path}: the symbolic link belongs to uid {uid}; chown --no-dereference it to root")
+                write!(
+                    f,
+                    "{path}: the symbolic link belongs to uid {uid}; chown --no-dereference it to root"
+                )
             }
             Problem::Links => write!(f, "{path}: too many symbolic links, one after the other"),
             Problem::Planted => {
-                write!(f, "{path}: does not belong there; find out who put it there, then remove it")
+                write!(
+                    f,
+                    "{path}: does not belong there; find out who put it there, then remove it"
+                )
             }
-            Problem::Missing => write!(f, "{path}: is missing; run postern status as root, which makes it"),
+            Problem::Missing => write!(
+                f,
+                "{path}: is missing; run postern status as root, which makes it"
+            ),
             Problem::LeftOver => {
-                write!(f, "{path}: was left by another store; put that one back, or move this away")
+                write!(
+                    f,
+                    "{path}: was left by another store; put that one back, or move this away"
+                )
             }
             Problem::Changed => write!(f, "{path}: somebody else has changed it meanwhile"),
             Problem::TooLarge(largest) => write!(f, "{path}: is larger than {largest} bytes"),
@@ -153,5 +186,7 @@ impl std::error::Error for FileError {
 /// Whether this process, or the whole system, has no file descriptor left.
 fn out_of_files(error: &io::Error) -> bool {
     use nix::errno::Errno;
-    [Errno::EMFILE, Errno::ENFILE].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+    [Errno::EMFILE, Errno::ENFILE]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(*errno as i32))
 }

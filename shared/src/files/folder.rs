@@ -23,7 +23,12 @@ impl Folder {
     /// Opens it; links on the way are followed where they can be trusted.
     pub fn open(path: &Path) -> Result<Folder, FileError> {
         let (open, stat, real) = walk::find_folder(path)?;
-        Ok(Folder { open, stat, path: real, asked: path.to_owned() })
+        Ok(Folder {
+            open,
+            stat,
+            path: real,
+            asked: path.to_owned(),
+        })
     }
 
     /// Where it is, without links.
@@ -68,7 +73,12 @@ impl Folder {
     }
 
     /// Reads a trusted file in it, of at most `largest` bytes; a link is followed where it can be trusted.
-    pub fn read(&self, name: &Path, privacy: Privacy, largest: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    pub fn read(
+        &self,
+        name: &Path,
+        privacy: Privacy,
+        largest: u64,
+    ) -> Result<Zeroizing<Vec<u8>>, FileError> {
         let path = self.asked.join(name);
         match read_at(&self.open, name, &path, privacy, largest) {
             Err(error) if error.is_link() => read(&path, privacy, Follow::Yes, largest),

@@ -27,18 +27,34 @@ impl FolderStates {
     pub fn of(path: &Path) -> Result<FolderStates, FileError> {
         let mut has_link = false;
         let state = |folder: &Path| {
-            let found = folder.symlink_metadata().map_err(|error| FileError::io(folder, error))?;
+            let found = folder
+                .symlink_metadata()
+                .map_err(|error| FileError::io(folder, error))?;
             has_link |= !found.is_dir();
             Ok(state_of(&found))
         };
-        let states = path.ancestors().skip(1).map(state).collect::<Result<_, FileError>>()?;
-        let leads_to = if has_link { Some(real_path(path)?) } else { None };
+        let states = path
+            .ancestors()
+            .skip(1)
+            .map(state)
+            .collect::<Result<_, FileError>>()?;
+        let leads_to = if has_link {
+            Some(real_path(path)?)
+        } else {
+            None
+        };
         Ok(FolderStates { states, leads_to })
     }
 }
 
 fn state_of(found: &Metadata) -> State {
-    [found.dev(), found.ino(), found.mode().into(), found.uid().into(), found.gid().into()]
+    [
+        found.dev(),
+        found.ino(),
+        found.mode().into(),
+        found.uid().into(),
+        found.gid().into(),
+    ]
 }
 
 #[cfg(test)]
@@ -65,7 +81,11 @@ mod tests {
             assert_eq!(FolderStates::of(&path).unwrap(), before);
         }
         fs::write(inner.join("another"), "").unwrap();
-        assert_eq!(FolderStates::of(&path).unwrap(), before, "names come and go");
+        assert_eq!(
+            FolderStates::of(&path).unwrap(),
+            before,
+            "names come and go"
+        );
         fs::rename(&inner, folder.path().join("moved")).unwrap();
         fs::create_dir(&inner).unwrap();
         assert_ne!(FolderStates::of(&path).unwrap(), before);
@@ -83,7 +103,10 @@ mod tests {
         assert_eq!(FolderStates::of(&path).unwrap(), before);
         mode(&at("over"), 0o777);
         let doubt = FolderStates::of(&path).unwrap_err().to_string();
-        assert!(doubt.contains("the folder has mode 0777, too open"), "{doubt}");
+        assert!(
+            doubt.contains("the folder has mode 0777, too open"),
+            "{doubt}"
+        );
         mode(&at("over"), 0o755);
         assert_eq!(FolderStates::of(&path).unwrap(), before);
     }

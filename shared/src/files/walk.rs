@@ -15,7 +15,9 @@ const MOST_LINKS: u32 = 16;
 /// Folders and links on one way.
 const MOST_STEPS: u32 = 256;
 /// A folder or link is opened to look at it alone.
-const LOOK: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+const LOOK: OFlag = OFlag::O_PATH
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
 
 /// A checked folder, and the name in it that a path leads to. What has that name, if anything, is no link.
 pub(super) struct Place {
@@ -28,9 +30,16 @@ pub(super) struct Place {
 /// Walks to a file. Nobody but root, or the user who runs this, can make the path lead elsewhere afterwards.
 pub(super) fn find(path: &Path, follow: Follow) -> Result<Place, FileError> {
     let (way, name) = walk(path, Wanted::File(follow))?;
-    way.is_closed(path.parent().filter(|folder| !folder.as_os_str().is_empty()))?;
+    way.is_closed(
+        path.parent()
+            .filter(|folder| !folder.as_os_str().is_empty()),
+    )?;
     let path = way.path.join(&name);
-    Ok(Place { folder: way.folder, name: name.into(), path })
+    Ok(Place {
+        folder: way.folder,
+        name: name.into(),
+        path,
+    })
 }
 
 /// Walks to a folder, which is checked too.
@@ -117,19 +126,28 @@ impl Way {
         let folder = open("/", LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
         let stat = fstat(&folder).map_err(io)?;
         check(&path, &stat)?;
-        Ok(Way { folder, mode: stat.st_mode, path })
+        Ok(Way {
+            folder,
+            mode: stat.st_mode,
+            path,
+        })
     }
 
     fn enter(&mut self, name: &OsStr, path: PathBuf) -> Result<(), FileError> {
         let io = |errno: Errno| FileError::io(&path, errno.into());
-        let folder = openat(&self.folder, name, LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
+        let folder =
+            openat(&self.folder, name, LOOK | OFlag::O_DIRECTORY, Mode::empty()).map_err(io)?;
         let stat = fstat(&folder).map_err(io)?;
         self.take(folder, &stat, path)
     }
 
     fn take(&mut self, folder: OwnedFd, stat: &FileStat, path: PathBuf) -> Result<(), FileError> {
         check(&path, stat)?;
-        *self = Way { folder, mode: stat.st_mode, path };
+        *self = Way {
+            folder,
+            mode: stat.st_mode,
+            path,
+        };
         Ok(())
     }
 
@@ -137,7 +155,11 @@ impl Way {
     fn is_closed(&self, asked: Option<&Path>) -> Result<(), FileError> {
         match self.mode & 0o022 {
             0 => Ok(()),
-            _ => Err(FileError::folder_mode(asked.unwrap_or(&self.path), self.mode & 0o7777, 0o755)),
+            _ => Err(FileError::folder_mode(
+                asked.unwrap_or(&self.path),
+                self.mode & 0o7777,
+                0o755,
+            )),
         }
     }
 }

@@ -44,10 +44,17 @@ pub fn replace_if(
     mode: u32,
     is_current: impl FnOnce() -> bool,
 ) -> Result<(), FileError> {
-    in_one_step(path, bytes, mode, None, RenameFlags::empty(), || match is_current() {
-        true => Ok(()),
-        false => Err(FileError::new(path, Problem::Changed)),
-    })
+    in_one_step(
+        path,
+        bytes,
+        mode,
+        None,
+        RenameFlags::empty(),
+        || match is_current() {
+            true => Ok(()),
+            false => Err(FileError::new(path, Problem::Changed)),
+        },
+    )
 }
 
 fn in_one_step(
@@ -62,16 +69,25 @@ fn in_one_step(
     let new = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let fill = || -> io::Result<()> {
         fits(bytes.len())?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)?;
         fchown(&file, None, group)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()
     };
-    let written = fill().map_err(|error| FileError::io(path, error)).and_then(|()| before()).and_then(|()| {
-        let renamed = renameat2(AT_FDCWD, &new, AT_FDCWD, path, flags).map_err(io::Error::from);
-        renamed.and_then(|()| sync_folder(path)).map_err(|error| FileError::io(path, error))
-    });
+    let written = fill()
+        .map_err(|error| FileError::io(path, error))
+        .and_then(|()| before())
+        .and_then(|()| {
+            let renamed = renameat2(AT_FDCWD, &new, AT_FDCWD, path, flags).map_err(io::Error::from);
+            renamed
+                .and_then(|()| sync_folder(path))
+                .map_err(|error| FileError::io(path, error))
+        });
     if written.is_err() {
         // best effort: the error that matters is the first one
         let _ = std::fs::remove_file(&new);
@@ -105,12 +121,19 @@ pub fn remove_abandoned(path: &Path) -> Result<(), FileError> {
 fn remove(path: &Path, is_left: impl Fn(&str) -> bool) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let io = |error| FileError::io(folder, error);
-    let begins = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let begins = format!(
+        ".{}.",
+        path.file_name().unwrap_or_default().to_string_lossy()
+    );
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
         let name = entry.file_name();
-        let rest = name.to_str().and_then(|name| name.strip_prefix(&begins)?.split_once(".new"));
-        let Some((number, suffix)) = rest else { continue };
+        let rest = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(&begins)?.split_once(".new"));
+        let Some((number, suffix)) = rest else {
+            continue;
+        };
         let is_new = number.bytes().all(|b| b.is_ascii_digit())
             && (suffix.is_empty() || suffix.starts_with('-') || suffix == ".toml");
         if is_new && is_left(number) {

@@ -13,7 +13,11 @@ const CLOSING: &str = "Successfully exported ";
 
 /// Takes the authenticators of `text`, whichever of the three it is.
 pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
-    let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("");
     if first.starts_with("otpauth://") {
         let end = text.find(&format!("\n{CLOSING}")).unwrap_or(text.len());
         urls::read(&text[..end], import)
@@ -40,7 +44,13 @@ fn csv(text: &str, import: &mut Import) -> Result<(), ImportError> {
                 "six fields must stand here; a comma in a name cannot be told apart",
             ));
         };
-        let given = Given { issuer, username, algorithm, digits, period };
+        let given = Given {
+            issuer,
+            username,
+            algorithm,
+            digits,
+            period,
+        };
         given.take(line, Secret::from_base32(secret), None, import)?;
     }
     Ok(())
@@ -48,11 +58,15 @@ fn csv(text: &str, import: &mut Import) -> Result<(), ImportError> {
 
 fn take(line: usize, pairs: &[yaml::Pair], import: &mut Import) -> Result<(), ImportError> {
     let value = |key: &str| {
-        let value = pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.as_ref());
+        let value = pairs
+            .iter()
+            .find(|pair| pair.key == key)
+            .and_then(|pair| pair.value.as_ref());
         value.map(|text| text.as_str())
     };
     let needed = |key: &str| {
-        let missing = "issuer, username, algorithm, digits, period and secret must stand in each map";
+        let missing =
+            "issuer, username, algorithm, digits, period and secret must stand in each map";
         value(key).ok_or(ImportError::Line(line, missing))
     };
     let given = Given {
@@ -62,22 +76,48 @@ fn take(line: usize, pairs: &[yaml::Pair], import: &mut Import) -> Result<(), Im
         digits: needed("digits")?,
         period: needed("period")?,
     };
-    let base32 = BASE64.decode(needed("secret")?.as_bytes()).map(Zeroizing::new);
+    let base32 = BASE64
+        .decode(needed("secret")?.as_bytes())
+        .map(Zeroizing::new);
     let base32 = base32.map_err(|_| ImportError::Line(line, "the secret is not Base64"))?;
     let base32 = std::str::from_utf8(&base32);
-    let base32 = base32.map_err(|_| ImportError::Line(line, "the secret is not Base64 of Base32"))?;
+    let base32 =
+        base32.map_err(|_| ImportError::Line(line, "the secret is not Base64 of Base32"))?;
     let used = value("last_used_at").map(|text| {
-        stamp::rfc3339(text).ok_or(ImportError::Line(line, "last_used_at must be a time with its zone"))
+        stamp::rfc3339(text).ok_or(ImportError::Line(
+            line,
+            "last_used_at must be a time with its zone",
+        ))
     });
     let used = used.transpose()?;
-    for pair in pairs.iter().filter(|pair| !KEYS.contains(&pair.key.as_str())) {
-        import.without(pair.line, given.username, "a key that Postern does not know");
+    for pair in pairs
+        .iter()
+        .filter(|pair| !KEYS.contains(&pair.key.as_str()))
+    {
+        import.without(
+            pair.line,
+            given.username,
+            "a key that Postern does not know",
+        );
     }
-    given.take(line, Secret::from_base32(base32), used.map(|used| used.0), import)
+    given.take(
+        line,
+        Secret::from_base32(base32),
+        used.map(|used| used.0),
+        import,
+    )
 }
 
-const KEYS: [&str; 8] =
-    ["created_at", "last_used_at", "username", "issuer", "algorithm", "digits", "period", "secret"];
+const KEYS: [&str; 8] = [
+    "created_at",
+    "last_used_at",
+    "username",
+    "issuer",
+    "algorithm",
+    "digits",
+    "period",
+    "secret",
+];
 
 /// What YAML and CSV say alike.
 struct Given<'a> {
@@ -97,12 +137,17 @@ impl Given<'_> {
         import: &mut Import,
     ) -> Result<(), ImportError> {
         let number = |text: &str| {
-            text.parse::<u64>().map_err(|_| ImportError::Line(line, "digits and period must be numbers"))
+            text.parse::<u64>()
+                .map_err(|_| ImportError::Line(line, "digits and period must be numbers"))
         };
         let (digits, period) = (number(self.digits)?, number(self.period)?);
         let account = self.username.to_owned();
         let Some(algorithm) = Algorithm::from_name(self.algorithm) else {
-            return import.leave_out(line, Some(&account), "the algorithm must be SHA1, SHA256 or SHA512");
+            return import.leave_out(
+                line,
+                Some(&account),
+                "the algorithm must be SHA1, SHA256 or SHA512",
+            );
         };
         import.add(Entry {
             line,
@@ -136,7 +181,14 @@ mod tests {
 
     fn told(found: &Found) -> (&str, Option<&str>, String, Algorithm, u32, MovingFactor) {
         let secret = found.secret.to_base32().to_string();
-        (found.account.as_str(), found.label.as_deref(), secret, found.algorithm, found.digits, found.moving)
+        (
+            found.account.as_str(),
+            found.label.as_deref(),
+            secret,
+            found.algorithm,
+            found.digits,
+            found.moving,
+        )
     }
 
     #[track_caller]
@@ -146,7 +198,9 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(Format::Authelia, text.as_bytes()).unwrap_err().to_string()
+        read(Format::Authelia, text.as_bytes())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -180,32 +234,73 @@ mod tests {
         ];
         for (name, text) in [("YAML", YAML), ("CSV", CSV), ("URLs", URLS)] {
             let import = import(text);
-            assert_eq!(import.found.iter().map(told).collect::<Vec<_>>(), expected, "{name}");
+            assert_eq!(
+                import.found.iter().map(told).collect::<Vec<_>>(),
+                expected,
+                "{name}"
+            );
             // a name with a colon, a secret of 80 bit
             assert_eq!(import.dropped.len(), 2, "{name}");
-            assert!(import.dropped.iter().all(|dropped| dropped.loss == Loss::Authenticator), "{name}");
+            assert!(
+                import
+                    .dropped
+                    .iter()
+                    .all(|dropped| dropped.loss == Loss::Authenticator),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn the_step_after_the_last_use_becomes_the_floor() {
         let floors: Vec<_> = import(YAML).found.iter().map(|found| found.floor).collect();
-        assert_eq!(floors, [Some(Step(1_795_278_894 / 30 + 1)), Some(Step(1_735_787_045 / 30 + 1)), None]);
+        assert_eq!(
+            floors,
+            [
+                Some(Step(1_795_278_894 / 30 + 1)),
+                Some(Step(1_735_787_045 / 30 + 1)),
+                None
+            ]
+        );
     }
 
     #[test]
     fn broken_exports_are_refused_by_line() {
         for (text, said) in [
-            (YAML.replace("digits: 6", "digits: six"), "line 4: digits and period"),
-            (YAML.replace("      period: 30\n", ""), "line 4: issuer, username"),
-            (YAML.replace("secret: R0V", "secret: *0V"), "line 11: a value that is not read"),
-            (YAML.replace("secret: R0V", "secret: R-V"), "line 4: the secret is not Base64"),
-            (YAML.replace("secret: R0V", "secret: AAA"), "line 4: the secret is not Base32"),
+            (
+                YAML.replace("digits: 6", "digits: six"),
+                "line 4: digits and period",
+            ),
+            (
+                YAML.replace("      period: 30\n", ""),
+                "line 4: issuer, username",
+            ),
+            (
+                YAML.replace("secret: R0V", "secret: *0V"),
+                "line 11: a value that is not read",
+            ),
+            (
+                YAML.replace("secret: R0V", "secret: R-V"),
+                "line 4: the secret is not Base64",
+            ),
+            (
+                YAML.replace("secret: R0V", "secret: AAA"),
+                "line 4: the secret is not Base32",
+            ),
             (YAML.replace("+01:00", ""), "line 4: last_used_at"),
-            (YAML.replace("totp_configurations", "webauthn_credentials"), "line 3: it is no export"),
-            (CSV.replace("Authelia,john", "Authelia, Inc.,john"), "line 2: six fields"),
+            (
+                YAML.replace("totp_configurations", "webauthn_credentials"),
+                "line 3: it is no export",
+            ),
+            (
+                CSV.replace("Authelia,john", "Authelia, Inc.,john"),
+                "line 2: six fields",
+            ),
             (CSV.replace(",6,30,", ",6,x,"), "line 2: digits and period"),
-            (URLS.replace("secret=GEZ", "secret=01"), "line 1: the secret is not Base32"),
+            (
+                URLS.replace("secret=GEZ", "secret=01"),
+                "line 1: the secret is not Base32",
+            ),
             ("".to_owned(), "there is no authenticator"),
         ] {
             let message = refused(&text);
@@ -216,6 +311,11 @@ mod tests {
     #[test]
     fn a_key_of_a_later_version_is_said_to_be_lost() {
         let import = import(&YAML.replace("      digits: 8", "      skew: 2\n      digits: 8"));
-        assert!(import.dropped.iter().any(|dropped| dropped.line == 17 && dropped.loss == Loss::Detail));
+        assert!(
+            import
+                .dropped
+                .iter()
+                .any(|dropped| dropped.line == 17 && dropped.loss == Loss::Detail)
+        );
     }
 }

@@ -18,7 +18,10 @@ pub(super) fn read(text: &str, account: &UserName, import: &mut Import) -> Resul
     let mut lines = lines(text);
     let (line, secret) = lines.next().ok_or(ImportError::File("it is empty"))??;
     if secret.trim().is_empty() {
-        return Err(ImportError::Line(line, "the first line must hold the secret"));
+        return Err(ImportError::Line(
+            line,
+            "the first line must hold the secret",
+        ));
     }
     let secret = Secret::from_base32(secret);
 
@@ -29,12 +32,20 @@ pub(super) fn read(text: &str, account: &UserName, import: &mut Import) -> Resul
         if let Some(option) = text.strip_prefix('"') {
             options.take(line, option, account, import)?;
         } else if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
-            if recovery.len() == MOST_SCRATCH_CODES || recovery.iter().any(|code| code.plain() == text) {
-                return Err(ImportError::Line(line, "a doubled scratch code, or more than 10 of them"));
+            if recovery.len() == MOST_SCRATCH_CODES
+                || recovery.iter().any(|code| code.plain() == text)
+            {
+                return Err(ImportError::Line(
+                    line,
+                    "a doubled scratch code, or more than 10 of them",
+                ));
             }
             recovery.push(ScratchCode(Zeroizing::new(text.to_owned())));
         } else if !text.is_empty() {
-            return Err(ImportError::Line(line, "this is neither an option nor a scratch code of 8 digits"));
+            return Err(ImportError::Line(
+                line,
+                "this is neither an option nor a scratch code of 8 digits",
+            ));
         }
     }
 
@@ -74,10 +85,17 @@ impl Options {
     ) -> Result<(), ImportError> {
         let mut words = text.split_ascii_whitespace();
         let (true, Some(name)) = (text.starts_with(' '), words.next()) else {
-            return Err(ImportError::Line(line, "an option is a quotation mark, a blank and its name"));
+            return Err(ImportError::Line(
+                line,
+                "an option is a quotation mark, a blank and its name",
+            ));
         };
         if let Some((_, earlier)) = self.seen.iter().find(|(seen, _)| seen == name) {
-            return Err(ImportError::Lines(line, *earlier, "it gives the same option"));
+            return Err(ImportError::Lines(
+                line,
+                *earlier,
+                "it gives the same option",
+            ));
         }
         if self.seen.len() == MOST_OPTIONS {
             return Err(ImportError::Line(line, "more than 100 options"));
@@ -114,20 +132,27 @@ impl Options {
     fn moving(&self, line: usize) -> Result<(MovingFactor, Option<Step>), ImportError> {
         match (self.time, self.counter) {
             (Some(_), None) => Ok((
-                MovingFactor::Time { period: self.period.unwrap_or(DEFAULT_PERIOD) },
+                MovingFactor::Time {
+                    period: self.period.unwrap_or(DEFAULT_PERIOD),
+                },
                 self.used.map(Step),
             )),
             (None, Some((_, next))) => Ok((MovingFactor::Counter { next }, None)),
-            (Some(time), Some((counter, _))) => {
-                Err(ImportError::Line(time.max(counter), "TOTP_AUTH and HOTP_COUNTER exclude each other"))
-            }
-            (None, None) => Err(ImportError::Line(line, "the file has neither TOTP_AUTH nor HOTP_COUNTER")),
+            (Some(time), Some((counter, _))) => Err(ImportError::Line(
+                time.max(counter),
+                "TOTP_AUTH and HOTP_COUNTER exclude each other",
+            )),
+            (None, None) => Err(ImportError::Line(
+                line,
+                "the file has neither TOTP_AUTH nor HOTP_COUNTER",
+            )),
         }
     }
 }
 
 fn number(line: usize, text: Option<&str>) -> Result<u64, ImportError> {
-    text.and_then(|text| text.parse().ok()).ok_or(ImportError::Line(line, "the option needs a number"))
+    text.and_then(|text| text.parse().ok())
+        .ok_or(ImportError::Line(line, "the option needs a number"))
 }
 
 #[cfg(test)]
@@ -143,25 +168,42 @@ mod tests {
 
     #[track_caller]
     fn import(bytes: &[u8]) -> Import {
-        read(Format::GoogleAuthenticator { account: &"alice".parse().unwrap() }, bytes).unwrap()
+        read(
+            Format::GoogleAuthenticator {
+                account: &"alice".parse().unwrap(),
+            },
+            bytes,
+        )
+        .unwrap()
     }
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(Format::GoogleAuthenticator { account: &"alice".parse().unwrap() }, text.as_bytes())
-            .unwrap_err()
-            .to_string()
+        read(
+            Format::GoogleAuthenticator {
+                account: &"alice".parse().unwrap(),
+            },
+            text.as_bytes(),
+        )
+        .unwrap_err()
+        .to_string()
     }
 
     #[test]
     fn a_file_as_the_tool_makes_it_is_taken_over() {
         let import = import(UNUSED);
         let found = &import.found[0];
-        assert_eq!((found.account.as_str(), found.digits, found.floor), ("alice", 6, None));
+        assert_eq!(
+            (found.account.as_str(), found.digits, found.floor),
+            ("alice", 6, None)
+        );
         assert_eq!(found.secret.to_base32().as_str(), SECRET.trim());
         assert_eq!(found.moving, MovingFactor::Time { period: 30 });
         let codes: Vec<&str> = found.recovery.iter().map(ScratchCode::plain).collect();
-        assert_eq!(codes, ["20972959", "46097071", "18212242", "37292819", "74323161"]);
+        assert_eq!(
+            codes,
+            ["20972959", "46097071", "18212242", "37292819", "74323161"]
+        );
     }
 
     /// The module wrote it, after two codes, a scratch code, and two codes from a clock 20 minutes behind.
@@ -171,20 +213,29 @@ mod tests {
         assert_eq!(import.found[0].floor, Some(Step(59_842_624)));
         assert_eq!(import.found[0].recovery.len(), 4);
         let dropped: Vec<(usize, Loss)> = import.dropped.iter().map(|d| (d.line, d.loss)).collect();
-        assert_eq!(dropped, [(2, Loss::Detail), (3, Loss::Detail), (4, Loss::Detail)]);
+        assert_eq!(
+            dropped,
+            [(2, Loss::Detail), (3, Loss::Detail), (4, Loss::Detail)]
+        );
         assert!(import.dropped[0].why.contains("clock skew"));
     }
 
     #[test]
     fn a_counter_goes_on_after_the_last_one_used() {
-        assert_eq!(import(COUNTER).found[0].moving, MovingFactor::Counter { next: 3 });
+        assert_eq!(
+            import(COUNTER).found[0].moving,
+            MovingFactor::Counter { next: 3 }
+        );
     }
 
     #[test]
     fn an_old_secret_of_80_bits_and_an_odd_period_are_left_out() {
         let short = import(b"GEZDGNBVGY3TQOJQ\n\" TOTP_AUTH\n");
         assert!(short.found.is_empty());
-        assert!(short.dropped[0].loss == Loss::Authenticator && short.dropped[0].why.contains("16 to 128"));
+        assert!(
+            short.dropped[0].loss == Loss::Authenticator
+                && short.dropped[0].why.contains("16 to 128")
+        );
         let quick = import(format!("{SECRET}\" TOTP_AUTH\n\" STEP_SIZE 10\n").as_bytes());
         assert!(quick.found.is_empty() && quick.dropped[0].why.contains("period"));
     }
@@ -193,13 +244,25 @@ mod tests {
     fn broken_and_contradictory_files_are_refused_with_the_line() {
         for (rest, said) in [
             ("", "line 1: the file has neither"),
-            ("\" TOTP_AUTH\n\" HOTP_COUNTER 1\n", "line 3: TOTP_AUTH and HOTP_COUNTER"),
-            ("\" TOTP_AUTH\n\" TOTP_AUTH\n", "line 3: it gives the same option as line 2"),
+            (
+                "\" TOTP_AUTH\n\" HOTP_COUNTER 1\n",
+                "line 3: TOTP_AUTH and HOTP_COUNTER",
+            ),
+            (
+                "\" TOTP_AUTH\n\" TOTP_AUTH\n",
+                "line 3: it gives the same option as line 2",
+            ),
             ("\" HOTP_COUNTER\n", "line 2: the option needs a number"),
-            ("\" DISALLOW_REUSE 1 x\n", "line 2: the option needs a number"),
+            (
+                "\" DISALLOW_REUSE 1 x\n",
+                "line 2: the option needs a number",
+            ),
             ("\"TOTP_AUTH\n", "line 2: an option is a quotation mark"),
             ("\" TOTP_AUTH\n1234567\n", "line 3: this is neither"),
-            ("\" TOTP_AUTH\n12345678\n12345678\n", "line 4: a doubled scratch code"),
+            (
+                "\" TOTP_AUTH\n12345678\n12345678\n",
+                "line 4: a doubled scratch code",
+            ),
         ] {
             let message = refused(&format!("{SECRET}{rest}"));
             assert!(message.starts_with(said), "{message}");

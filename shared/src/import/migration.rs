@@ -31,10 +31,14 @@ pub(super) fn read(text: &str, import: &mut Import) -> Result<(), ImportError> {
             continue;
         }
         let data = text.strip_prefix(PREFIX);
-        let data =
-            data.ok_or(ImportError::Line(line, "it must begin with otpauth-migration://offline?data="))?;
-        let message =
-            decoded(data).ok_or(ImportError::Line(line, "its data is broken; copy it once more"))?;
+        let data = data.ok_or(ImportError::Line(
+            line,
+            "it must begin with otpauth-migration://offline?data=",
+        ))?;
+        let message = decoded(data).ok_or(ImportError::Line(
+            line,
+            "its data is broken; copy it once more",
+        ))?;
         parts.push(take(line, &message, import)?);
     }
     whole(parts)
@@ -59,17 +63,35 @@ fn take(line: usize, message: &[u8], import: &mut Import) -> Result<Part, Import
     let mut entries = Vec::new();
     for field in Fields::new(message) {
         match field.map_err(|_| broken(line))? {
-            Field { number: 1, value: Value::Bytes(bytes) } => entries.push(bytes),
-            Field { number: 2, value: Value::Number(value) } => once(line, &mut version, value)?,
-            Field { number: 3, value: Value::Number(value) } => once(line, &mut size, value)?,
-            Field { number: 4, value: Value::Number(value) } => once(line, &mut index, value)?,
-            Field { number: 5, value: Value::Number(value) } => once(line, &mut batch, value)?,
+            Field {
+                number: 1,
+                value: Value::Bytes(bytes),
+            } => entries.push(bytes),
+            Field {
+                number: 2,
+                value: Value::Number(value),
+            } => once(line, &mut version, value)?,
+            Field {
+                number: 3,
+                value: Value::Number(value),
+            } => once(line, &mut size, value)?,
+            Field {
+                number: 4,
+                value: Value::Number(value),
+            } => once(line, &mut index, value)?,
+            Field {
+                number: 5,
+                value: Value::Number(value),
+            } => once(line, &mut batch, value)?,
             Field { number: 1..=5, .. } => return Err(broken(line)),
             Field { .. } => {}
         }
     }
     if !matches!(version, Some(1 | 2)) {
-        return Err(ImportError::Line(line, "a version of the export that Postern does not know"));
+        return Err(ImportError::Line(
+            line,
+            "a version of the export that Postern does not know",
+        ));
     }
     for entry in entries {
         authenticator(line, entry, import)?;
@@ -78,7 +100,12 @@ fn take(line: usize, message: &[u8], import: &mut Import) -> Result<Part, Import
     if !(1..=MOST_PARTS).contains(&size) || index >= size {
         return Err(broken(line));
     }
-    Ok(Part { line, batch, size, index })
+    Ok(Part {
+        line,
+        batch,
+        size,
+        index,
+    })
 }
 
 /// OtpParameters; what is left out is 0 or empty.
@@ -96,12 +123,22 @@ struct Parameters<'a> {
 fn authenticator(line: usize, message: &[u8], import: &mut Import) -> Result<(), ImportError> {
     let given = parameters(line, message)?;
     let (issuer, account) = split_label(given.name.unwrap_or(""), given.issuer);
-    let label = given.issuer.filter(|text| !text.is_empty()).or(issuer).map(str::to_owned);
+    let label = given
+        .issuer
+        .filter(|text| !text.is_empty())
+        .or(issuer)
+        .map(str::to_owned);
     let algorithm = match given.algorithm.unwrap_or(0) {
         0 | 1 => Algorithm::Sha1,
         2 => Algorithm::Sha256,
         3 => Algorithm::Sha512,
-        _ => return import.leave_out(line, Some(account), "the algorithm must be SHA1, SHA256 or SHA512"),
+        _ => {
+            return import.leave_out(
+                line,
+                Some(account),
+                "the algorithm must be SHA1, SHA256 or SHA512",
+            );
+        }
     };
     let digits = match given.digits.unwrap_or(0) {
         0 | 1 => 6,
@@ -111,10 +148,20 @@ fn authenticator(line: usize, message: &[u8], import: &mut Import) -> Result<(),
     let moving = match given.kind.unwrap_or(0) {
         1 => {
             let next = given.counter.unwrap_or(0);
-            MovingFactor::Counter { next: i64::try_from(next).map_err(|_| broken(line))?.unsigned_abs() }
+            MovingFactor::Counter {
+                next: i64::try_from(next)
+                    .map_err(|_| broken(line))?
+                    .unsigned_abs(),
+            }
         }
         2 => MovingFactor::Time { period: PERIOD },
-        _ => return import.leave_out(line, Some(account), "neither a TOTP nor a HOTP authenticator"),
+        _ => {
+            return import.leave_out(
+                line,
+                Some(account),
+                "neither a TOTP nor a HOTP authenticator",
+            );
+        }
     };
     import.add(Entry {
         line,
@@ -134,13 +181,34 @@ fn parameters(line: usize, message: &[u8]) -> Result<Parameters<'_>, ImportError
     let mut given = Parameters::default();
     for field in Fields::new(message) {
         match field.map_err(|_| broken(line))? {
-            Field { number: 1, value: Value::Bytes(bytes) } => once(line, &mut given.secret, bytes)?,
-            Field { number: 2, value: Value::Bytes(bytes) } => once(line, &mut given.name, text(bytes)?)?,
-            Field { number: 3, value: Value::Bytes(bytes) } => once(line, &mut given.issuer, text(bytes)?)?,
-            Field { number: 4, value: Value::Number(value) } => once(line, &mut given.algorithm, value)?,
-            Field { number: 5, value: Value::Number(value) } => once(line, &mut given.digits, value)?,
-            Field { number: 6, value: Value::Number(value) } => once(line, &mut given.kind, value)?,
-            Field { number: 7, value: Value::Number(value) } => once(line, &mut given.counter, value)?,
+            Field {
+                number: 1,
+                value: Value::Bytes(bytes),
+            } => once(line, &mut given.secret, bytes)?,
+            Field {
+                number: 2,
+                value: Value::Bytes(bytes),
+            } => once(line, &mut given.name, text(bytes)?)?,
+            Field {
+                number: 3,
+                value: Value::Bytes(bytes),
+            } => once(line, &mut given.issuer, text(bytes)?)?,
+            Field {
+                number: 4,
+                value: Value::Number(value),
+            } => once(line, &mut given.algorithm, value)?,
+            Field {
+                number: 5,
+                value: Value::Number(value),
+            } => once(line, &mut given.digits, value)?,
+            Field {
+                number: 6,
+                value: Value::Number(value),
+            } => once(line, &mut given.kind, value)?,
+            Field {
+                number: 7,
+                value: Value::Number(value),
+            } => once(line, &mut given.counter, value)?,
             Field { number: 1..=7, .. } => return Err(broken(line)),
             // 8, of newer versions, names the entry inside the app
             Field { .. } => {}
@@ -180,7 +248,10 @@ fn once<T>(line: usize, place: &mut Option<T>, value: T) -> Result<(), ImportErr
 }
 
 fn broken(line: usize) -> ImportError {
-    ImportError::Line(line, "it is no export of Google Authenticator, or a broken one")
+    ImportError::Line(
+        line,
+        "it is no export of Google Authenticator, or a broken one",
+    )
 }
 
 #[cfg(test)]
@@ -199,7 +270,9 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str) -> String {
-        read(Format::OtpauthMigration, text.as_bytes()).unwrap_err().to_string()
+        read(Format::OtpauthMigration, text.as_bytes())
+            .unwrap_err()
+            .to_string()
     }
 
     fn url(message: &[u8]) -> String {
@@ -212,7 +285,16 @@ mod tests {
         let found: Vec<_> = import
             .found
             .iter()
-            .map(|f| (f.line, f.account.as_str(), f.label.as_deref(), f.algorithm, f.digits, f.moving))
+            .map(|f| {
+                (
+                    f.line,
+                    f.account.as_str(),
+                    f.label.as_deref(),
+                    f.algorithm,
+                    f.digits,
+                    f.moving,
+                )
+            })
             .collect();
         let (time, server) = (MovingFactor::Time { period: 30 }, Some("server-01"));
         assert_eq!(
@@ -220,26 +302,48 @@ mod tests {
             [
                 (1, "ü@x.org", server, Algorithm::Sha512, 6, time),
                 (2, "alice", server, Algorithm::Sha1, 6, time),
-                (2, "bob", Some("A & B"), Algorithm::Sha256, 8, MovingFactor::Counter { next: 42 }),
+                (
+                    2,
+                    "bob",
+                    Some("A & B"),
+                    Algorithm::Sha256,
+                    8,
+                    MovingFactor::Counter { next: 42 }
+                ),
             ]
         );
         assert_eq!(import.found[1].secret.expose(), b"12345678901234567890");
-        let dropped: Vec<_> =
-            import.dropped.iter().map(|d| (d.account.as_ref().map(|name| name.as_str()), d.loss)).collect();
-        assert_eq!(dropped, [(Some("old"), Loss::Authenticator), (Some("md5"), Loss::Authenticator)]);
+        let dropped: Vec<_> = import
+            .dropped
+            .iter()
+            .map(|d| (d.account.as_ref().map(|name| name.as_str()), d.loss))
+            .collect();
+        assert_eq!(
+            dropped,
+            [
+                (Some("old"), Loss::Authenticator),
+                (Some("md5"), Loss::Authenticator)
+            ]
+        );
     }
 
     #[test]
     fn an_export_of_one_part_takes_the_apps_defaults() {
         let import = import(SINGLE);
-        assert_eq!((import.found[0].account.as_str(), import.found[0].digits), ("carol", 6));
+        assert_eq!(
+            (import.found[0].account.as_str(), import.found[0].digits),
+            ("carol", 6)
+        );
     }
 
     #[test]
     fn a_part_that_is_missing_or_doubled_is_named() {
         let first = BATCH.lines().next().unwrap();
         assert!(refused(first).starts_with("line 1: the export has more parts"));
-        assert!(refused(&format!("{BATCH}{first}")).starts_with("line 3: it claims to be the same part"));
+        assert!(
+            refused(&format!("{BATCH}{first}"))
+                .starts_with("line 3: it claims to be the same part")
+        );
     }
 
     #[test]
@@ -257,7 +361,9 @@ mod tests {
             url(&[0x10, 1, 0x18, 1, 0x20, 1]),
             // the version twice; a counter below zero
             url(&[0x10, 1, 0x10, 1]),
-            url(&[0x10, 1, 0x0a, 13, 0x30, 1, 0x38, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]),
+            url(&[
+                0x10, 1, 0x0a, 13, 0x30, 1, 0x38, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1,
+            ]),
         ] {
             let message = refused(&format!("# export\n{text}"));
             assert!(message.starts_with("line 2: "), "{message}");

@@ -27,8 +27,14 @@ pub(super) fn read(text: &str, now: Timestamp, import: &mut Import) -> Result<()
             Some(first) if first.starts_with('#') => {}
             Some(kind) => match Kind::of(kind) {
                 Some(kind) => take(line, kind, &fields[1..], now, import)?,
-                None if !kind.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'/')) => {
-                    return Err(ImportError::Line(line, "a line begins with its type, such as HOTP/T30"));
+                None if !kind
+                    .bytes()
+                    .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'/')) =>
+                {
+                    return Err(ImportError::Line(
+                        line,
+                        "a line begins with its type, such as HOTP/T30",
+                    ));
                 }
                 None => {
                     import.leave_out(
@@ -96,30 +102,53 @@ fn take(
         .transpose()
         .map_err(|_| broken("the moving factor is no number"))?;
     let last = rest.get(1).copied();
-    if last.is_some_and(|code| !(6..=8).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit())) {
+    if last.is_some_and(|code| {
+        !(6..=8).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit())
+    }) {
         return Err(broken("the last code must have 6 to 8 digits"));
     }
     let used = rest.get(2).map(|text| {
-        text.strip_suffix('L').and_then(stamp::civil).ok_or(broken("the time of the last use must end in L"))
+        text.strip_suffix('L')
+            .and_then(stamp::civil)
+            .ok_or(broken("the time of the last use must end in L"))
     });
     let used = used.transpose()?;
 
     // "+": another module asks for the password
     if !matches!(pin, "-" | "+") {
-        import.without(line, account, "its PIN: the first factor is for another module to ask");
+        import.without(
+            line,
+            account,
+            "its PIN: the first factor is for another module to ask",
+        );
     }
     let secret = Secret::from_bytes(secret);
     let (moving, floor) = match (kind.period, last) {
-        (None, None) => (MovingFactor::Counter { next: factor.unwrap_or(0) }, None),
+        (None, None) => (
+            MovingFactor::Counter {
+                next: factor.unwrap_or(0),
+            },
+            None,
+        ),
         (None, Some(_)) => {
-            let next = factor.unwrap_or(0).checked_add(1).ok_or(broken("the moving factor is too large"))?;
+            let next = factor
+                .unwrap_or(0)
+                .checked_add(1)
+                .ok_or(broken("the moving factor is too large"))?;
             (MovingFactor::Counter { next }, None)
         }
         (Some(period), None) => (MovingFactor::Time { period }, None),
         (Some(period), Some(last)) => {
             let moving = Moving::Time { period };
-            let parameters = Parameters { algorithm: Algorithm::Sha1, digits: kind.digits, moving };
-            let floor = secret.as_ref().ok().and_then(|secret| floor(secret, parameters, last, used, now));
+            let parameters = Parameters {
+                algorithm: Algorithm::Sha1,
+                digits: kind.digits,
+                moving,
+            };
+            let floor = secret
+                .as_ref()
+                .ok()
+                .and_then(|secret| floor(secret, parameters, last, used, now));
             (MovingFactor::Time { period }, floor)
         }
     };
@@ -147,7 +176,9 @@ fn floor(
     now: Timestamp,
 ) -> Option<Step> {
     let step_at = |at| parameters.moving.step_at(at);
-    let Some(used) = used else { return step_at(now) };
+    let Some(used) = used else {
+        return step_at(now);
+    };
     let latest = step_at(used.plus(BEHIND).min(now))?;
     let earliest = step_at(used.minus(AHEAD))?;
     let found = (earliest.0.saturating_sub(WINDOW)..=latest.0.saturating_add(WINDOW))
@@ -178,9 +209,20 @@ mod tests {
         let found: Vec<_> = import
             .found
             .iter()
-            .map(|f| (f.line, f.account.as_str(), f.digits, f.moving, f.floor.map(|step| step.0)))
+            .map(|f| {
+                (
+                    f.line,
+                    f.account.as_str(),
+                    f.digits,
+                    f.moving,
+                    f.floor.map(|step| step.0),
+                )
+            })
             .collect();
-        let (t30, t60) = (MovingFactor::Time { period: 30 }, MovingFactor::Time { period: 60 });
+        let (t30, t60) = (
+            MovingFactor::Time { period: 30 },
+            MovingFactor::Time { period: 60 },
+        );
         assert_eq!(
             found,
             [
@@ -210,7 +252,10 @@ mod tests {
         let later = import(line.as_bytes(), NOW.plus(7 * 86_400)).found[0].floor;
         assert_eq!(later, Some(Step((1_795_278_894 + 3600 + BEHIND) / 30)));
         let unstamped = format!("HOTP/T30 alice - {HEX} 0 000000\n");
-        assert_eq!(import(unstamped.as_bytes(), NOW).found[0].floor, Some(Step(NOW.0 / 30)));
+        assert_eq!(
+            import(unstamped.as_bytes(), NOW).found[0].floor,
+            Some(Step(NOW.0 / 30))
+        );
     }
 
     #[test]
@@ -225,28 +270,69 @@ mod tests {
             let kind = Kind::of(text).unwrap();
             assert_eq!((kind.period, kind.digits), (period, digits), "{text}");
         }
-        for text in ["", "TOTP", "HOTP/8", "HOTP/T45", "HOTP/E/9", "HOTP/T30x", "HOTP/E/", "HOTPü"] {
+        for text in [
+            "",
+            "TOTP",
+            "HOTP/8",
+            "HOTP/T45",
+            "HOTP/E/9",
+            "HOTP/T30x",
+            "HOTP/E/",
+            "HOTPü",
+        ] {
             assert!(Kind::of(text).is_none(), "{text}");
         }
-        assert_eq!(import(b"MOTP x - 00\n", NOW).dropped[0].loss, Loss::Authenticator);
+        assert_eq!(
+            import(b"MOTP x - 00\n", NOW).dropped[0].loss,
+            Loss::Authenticator
+        );
     }
 
     #[test]
     fn broken_and_doubled_lines_are_refused_by_number() {
         for (text, said) in [
-            ("HOTP alice -".to_owned(), "line 1: type, account, PIN and secret"),
-            (format!("HOTP a - {HEX} 1 123456 2026-11-21T17:34:54L x"), "line 1: type, account"),
+            (
+                "HOTP alice -".to_owned(),
+                "line 1: type, account, PIN and secret",
+            ),
+            (
+                format!("HOTP a - {HEX} 1 123456 2026-11-21T17:34:54L x"),
+                "line 1: type, account",
+            ),
             ("<xml>".to_owned(), "line 1: a line begins with its type"),
-            ("HOTP alice - secret".to_owned(), "line 1: the secret is not hexadecimal"),
-            (format!("# x\nHOTP alice - {HEX} x"), "line 2: the moving factor"),
-            (format!("HOTP alice - {HEX} -1"), "line 1: the moving factor"),
-            (format!("HOTP alice - {HEX} {} 123456", u64::MAX), "line 1: the moving factor is too large"),
-            (format!("HOTP alice - {HEX} 1 12345x"), "line 1: the last code"),
-            (format!("HOTP alice - {HEX} 1 123456 2026-11-21T17:34:54"), "line 1: the time"),
-            (format!("HOTP a - {HEX}\nHOTP b - {HEX}\nHOTP a - {HEX} 9\n"), "line 3: it holds the same"),
+            (
+                "HOTP alice - secret".to_owned(),
+                "line 1: the secret is not hexadecimal",
+            ),
+            (
+                format!("# x\nHOTP alice - {HEX} x"),
+                "line 2: the moving factor",
+            ),
+            (
+                format!("HOTP alice - {HEX} -1"),
+                "line 1: the moving factor",
+            ),
+            (
+                format!("HOTP alice - {HEX} {} 123456", u64::MAX),
+                "line 1: the moving factor is too large",
+            ),
+            (
+                format!("HOTP alice - {HEX} 1 12345x"),
+                "line 1: the last code",
+            ),
+            (
+                format!("HOTP alice - {HEX} 1 123456 2026-11-21T17:34:54"),
+                "line 1: the time",
+            ),
+            (
+                format!("HOTP a - {HEX}\nHOTP b - {HEX}\nHOTP a - {HEX} 9\n"),
+                "line 3: it holds the same",
+            ),
             ("# nothing\n".to_owned(), "there is no authenticator"),
         ] {
-            let message = read(Format::Oath { now: NOW }, text.as_bytes()).unwrap_err().to_string();
+            let message = read(Format::Oath { now: NOW }, text.as_bytes())
+                .unwrap_err()
+                .to_string();
             assert!(message.starts_with(said), "{message}");
             assert!(!message.contains("3132"), "{message}");
         }

@@ -90,7 +90,10 @@ mod tests {
     fn numbers(message: &[u8]) -> Option<Vec<(u64, u64)>> {
         Fields::new(message)
             .map(|field| match field {
-                Ok(Field { number, value: Value::Number(value) }) => Some((number, value)),
+                Ok(Field {
+                    number,
+                    value: Value::Number(value),
+                }) => Some((number, value)),
                 Ok(Field { number, .. }) => Some((number, 0)),
                 Err(Malformed) => None,
             })
@@ -103,7 +106,10 @@ mod tests {
         assert_eq!(numbers(&[0x10, 0xac, 0x02]), Some(vec![(2, 300)]));
         let most = [&[0x08][..], &[0xff; 9], &[1]].concat();
         assert_eq!(numbers(&most), Some(vec![(1, u64::MAX)]));
-        assert_eq!(numbers(&[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4]), Some(vec![(1, 0), (2, 0)]));
+        assert_eq!(
+            numbers(&[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4]),
+            Some(vec![(1, 0), (2, 0)])
+        );
     }
 
     #[test]
@@ -112,8 +118,12 @@ mod tests {
             &[0x08][..],
             &[0x08, 0x80],
             &[0x0a, 5, 1],
-            &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
-            &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
+            &[
+                0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+            ],
+            &[
+                0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
+            ],
             &[0x00, 0],
             &[0x0b, 0],
             &[0x09, 1],

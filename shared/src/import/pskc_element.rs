@@ -10,17 +10,27 @@ pub(super) fn base64(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let text = plain_text(node)?;
     let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
     packed.extend(text.bytes().filter(|b| !b.is_ascii_whitespace()));
-    BASE64.decode(&packed).map(Zeroizing::new).map_err(|_| refusal(node, "this is not Base64"))
+    BASE64
+        .decode(&packed)
+        .map(Zeroizing::new)
+        .map_err(|_| refusal(node, "this is not Base64"))
 }
 
 /// The one child element of that name, whatever its namespace among those that containers use.
-pub(super) fn child<'a>(node: Node<'a, 'a>, name: &str) -> Result<Option<Node<'a, 'a>>, ImportError> {
-    let mut same = node.children().filter(|child| child.is_element() && child.tag_name().name() == name);
+pub(super) fn child<'a>(
+    node: Node<'a, 'a>,
+    name: &str,
+) -> Result<Option<Node<'a, 'a>>, ImportError> {
+    let mut same = node
+        .children()
+        .filter(|child| child.is_element() && child.tag_name().name() == name);
     let first = same.next();
     match (first, same.next()) {
-        (Some(first), Some(second)) => {
-            Err(ImportError::Lines(line_of(second), line_of(first), "it holds the same element"))
-        }
+        (Some(first), Some(second)) => Err(ImportError::Lines(
+            line_of(second),
+            line_of(first),
+            "it holds the same element",
+        )),
         _ => Ok(first),
     }
 }
@@ -46,7 +56,9 @@ pub(super) fn line_of(node: Node) -> usize {
 }
 
 pub(super) fn text_of<'a>(node: Node<'a, 'a>, name: &str) -> Result<Option<&'a str>, ImportError> {
-    let Some(node) = child(node, name)? else { return Ok(None) };
+    let Some(node) = child(node, name)? else {
+        return Ok(None);
+    };
     Ok(Some(plain_text(node)?.trim()).filter(|text| !text.is_empty()))
 }
 

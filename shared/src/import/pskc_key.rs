@@ -35,7 +35,11 @@ const WRONG: &str = "this does not open: a wrong key, or the file was changed";
 /// Opens the values of one container, or holds that there is nothing to open.
 pub(super) enum Opener {
     Plain,
-    Keyed { key: Zeroizing<Vec<u8>>, mac_key: Zeroizing<Vec<u8>>, hash: Hash },
+    Keyed {
+        key: Zeroizing<Vec<u8>>,
+        mac_key: Zeroizing<Vec<u8>>,
+        hash: Hash,
+    },
 }
 
 impl Opener {
@@ -59,9 +63,12 @@ impl Opener {
             }
         };
         let method = child(container, "MACMethod")?;
-        let method = method.ok_or(ImportError::File("it has no MACMethod: nothing in it can be verified"))?;
+        let method = method.ok_or(ImportError::File(
+            "it has no MACMethod: nothing in it can be verified",
+        ))?;
         let hash = method.attribute("Algorithm").and_then(Hash::of);
-        let hash = hash.ok_or_else(|| refusal(method, "the MAC must be HMAC-SHA1, -SHA256 or -SHA512"))?;
+        let hash =
+            hash.ok_or_else(|| refusal(method, "the MAC must be HMAC-SHA1, -SHA256 or -SHA512"))?;
         let mac_key = needed(method, "MACKey", "the MACMethod has no MACKey")?;
         let mac_key = decrypt(mac_key, &key, &cipher_value(mac_key)?)?;
         if mac_key.len() < BLOCK {
@@ -74,18 +81,27 @@ impl Opener {
     pub(super) fn expects_plain(&self, value: Node) -> Result<(), ImportError> {
         match self {
             Opener::Plain => Ok(()),
-            Opener::Keyed { .. } => {
-                Err(refusal(value, "a key was given, but this is not encrypted; who put it there?"))
-            }
+            Opener::Keyed { .. } => Err(refusal(
+                value,
+                "a key was given, but this is not encrypted; who put it there?",
+            )),
         }
     }
 
     /// Verifies a value's MAC, and only then decrypts it.
-    pub(super) fn open(&self, encrypted: Node, mac: Option<Node>) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    pub(super) fn open(
+        &self,
+        encrypted: Node,
+        mac: Option<Node>,
+    ) -> Result<Zeroizing<Vec<u8>>, ImportError> {
         let Opener::Keyed { key, mac_key, hash } = self else {
-            return Err(refusal(encrypted, "this is encrypted; give the key of the file"));
+            return Err(refusal(
+                encrypted,
+                "this is encrypted; give the key of the file",
+            ));
         };
-        let mac = mac.ok_or_else(|| refusal(encrypted, "this has no ValueMAC and cannot be verified"))?;
+        let mac =
+            mac.ok_or_else(|| refusal(encrypted, "this has no ValueMAC and cannot be verified"))?;
         let bytes = cipher_value(encrypted)?;
         if !hash.verifies(mac_key, &bytes, &base64(mac)?) {
             return Err(refusal(encrypted, WRONG));
@@ -97,12 +113,18 @@ impl Opener {
 /// The bytes of a CipherValue: the initialization vector and what it goes before.
 fn cipher_value(node: Node) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let data = needed(node, "CipherData", "there is no CipherData in it")?;
-    base64(needed(data, "CipherValue", "there is no CipherValue in it")?)
+    base64(needed(
+        data,
+        "CipherValue",
+        "there is no CipherValue in it",
+    )?)
 }
 
 fn decrypt(node: Node, key: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let method = child(node, "EncryptionMethod")?.and_then(|method| method.attribute("Algorithm"));
-    let (iv, sealed) = bytes.split_at_checked(BLOCK).ok_or_else(|| refusal(node, WRONG))?;
+    let (iv, sealed) = bytes
+        .split_at_checked(BLOCK)
+        .ok_or_else(|| refusal(node, WRONG))?;
     let mut buffer = Zeroizing::new(sealed.to_vec());
     let length = match method {
         Some(AES128) => cbc::Decryptor::<aes::Aes128>::new_from_slices(key, iv)
@@ -122,15 +144,29 @@ fn decrypt(node: Node, key: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, I
 /// PBKDF2 (RFC 8018) with its parameters.
 fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let broken = |why| refusal(derived, why);
-    let method = needed(derived, "KeyDerivationMethod", "it has no KeyDerivationMethod")?;
-    if method.attribute("Algorithm").is_none_or(|algorithm| !algorithm.ends_with("#pbkdf2")) {
+    let method = needed(
+        derived,
+        "KeyDerivationMethod",
+        "it has no KeyDerivationMethod",
+    )?;
+    if method
+        .attribute("Algorithm")
+        .is_none_or(|algorithm| !algorithm.ends_with("#pbkdf2"))
+    {
         return Err(broken("only PBKDF2 is known to derive a key"));
     }
     let parameters = needed(method, "PBKDF2-params", "it has no PBKDF2-params")?;
-    let salt = base64(needed(needed(parameters, "Salt", NO_SALT)?, "Specified", NO_SALT)?)?;
+    let salt = base64(needed(
+        needed(parameters, "Salt", NO_SALT)?,
+        "Specified",
+        NO_SALT,
+    )?)?;
     let number = |name: &str| -> Result<Option<u32>, ImportError> {
         let node = child(parameters, name)?;
-        Ok(node.map(plain_text).transpose()?.and_then(|text| text.trim().parse().ok()))
+        Ok(node
+            .map(plain_text)
+            .transpose()?
+            .and_then(|text| text.trim().parse().ok()))
     };
     let rounds = number("IterationCount")?.filter(|rounds| (1..=MOST_ROUNDS).contains(rounds));
     let rounds = rounds.ok_or_else(|| broken("the IterationCount must be 1 to 10000000"))?;
@@ -140,9 +176,10 @@ fn derive(derived: Node, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportEr
         _ => return Err(broken("the KeyLength must be 16 or 32 bytes")),
     };
     let hash = match child(parameters, "PRF")? {
-        Some(prf) => {
-            prf.attribute("Algorithm").and_then(Hash::of).ok_or_else(|| broken("an unknown PRF of PBKDF2"))?
-        }
+        Some(prf) => prf
+            .attribute("Algorithm")
+            .and_then(Hash::of)
+            .ok_or_else(|| broken("an unknown PRF of PBKDF2"))?,
         None => Hash::Sha1,
     };
     let mut key = Zeroizing::new(vec![0; length]);
@@ -184,5 +221,6 @@ impl Hash {
 
 /// In constant time, over the whole tag.
 fn fits<M: Mac + hmac::digest::KeyInit>(key: &[u8], bytes: &[u8], tag: &[u8]) -> bool {
-    <M as Mac>::new_from_slice(key).is_ok_and(|mac| mac.chain_update(bytes).verify_slice(tag).is_ok())
+    <M as Mac>::new_from_slice(key)
+        .is_ok_and(|mac| mac.chain_update(bytes).verify_slice(tag).is_ok())
 }

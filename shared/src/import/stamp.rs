@@ -6,13 +6,23 @@ use crate::clock::Timestamp;
 pub(super) fn civil(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let punctuated = bytes.len() == 19
-        && [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')].iter().all(|(place, mark)| bytes[*place] == *mark)
+        && [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')]
+            .iter()
+            .all(|(place, mark)| bytes[*place] == *mark)
         && matches!(bytes[10], b'T' | b't' | b' ');
     if !punctuated {
         return None;
     }
-    let (year, month, day) = (number(text, 0, 4)?, number(text, 5, 7)?, number(text, 8, 10)?);
-    let (hour, minute, second) = (number(text, 11, 13)?, number(text, 14, 16)?, number(text, 17, 19)?);
+    let (year, month, day) = (
+        number(text, 0, 4)?,
+        number(text, 5, 7)?,
+        number(text, 8, 10)?,
+    );
+    let (hour, minute, second) = (
+        number(text, 11, 13)?,
+        number(text, 14, 16)?,
+        number(text, 17, 19)?,
+    );
     let known = (1970..=9999).contains(&year)
         && (1..=12).contains(&month)
         && (1..=days_of(year, month)).contains(&day)
@@ -54,7 +64,10 @@ pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
 
 fn number(text: &str, from: usize, to: usize) -> Option<u64> {
     let digits = text.get(from..to)?;
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().ok())?
 }
 
 fn days_of(year: u64, month: u64) -> u64 {
@@ -83,7 +96,10 @@ mod tests {
     #[test]
     fn what_the_clock_prints_is_read_back() {
         for seconds in (0..4_102_444_800).step_by(86_399 * 7) {
-            assert_eq!(rfc3339(&Timestamp(seconds).to_string()), Some(Timestamp(seconds)));
+            assert_eq!(
+                rfc3339(&Timestamp(seconds).to_string()),
+                Some(Timestamp(seconds))
+            );
         }
     }
 

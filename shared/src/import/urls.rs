@@ -68,39 +68,83 @@ mod tests {
         let found: Vec<_> = import
             .found
             .iter()
-            .map(|f| (f.line, f.account.as_str(), f.label.as_deref(), f.digits, f.moving))
+            .map(|f| {
+                (
+                    f.line,
+                    f.account.as_str(),
+                    f.label.as_deref(),
+                    f.digits,
+                    f.moving,
+                )
+            })
             .collect();
         assert_eq!(
             found,
             [
-                (3, "alice", Some("server-01"), 6, MovingFactor::Time { period: 30 }),
+                (
+                    3,
+                    "alice",
+                    Some("server-01"),
+                    6,
+                    MovingFactor::Time { period: 30 }
+                ),
                 (4, "bob", None, 8, MovingFactor::Counter { next: 5 }),
             ]
         );
         assert!(import.dropped.iter().all(|d| d.loss == Loss::Authenticator));
-        assert_eq!(import.dropped.iter().map(|d| d.line).collect::<Vec<_>>(), [5, 6, 7, 8, 9, 10]);
+        assert_eq!(
+            import.dropped.iter().map(|d| d.line).collect::<Vec<_>>(),
+            [5, 6, 7, 8, 9, 10]
+        );
     }
 
     #[test]
     fn broken_lists_are_refused_by_line() {
         let good = format!("otpauth://totp/a?secret={BASE32}\n");
         for (text, said) in [
-            (format!("{good}hello\n"), "line 2: the otpauth URL must begin"),
-            (format!("{good}otpauth://totp/b?issuer=x\n"), "line 2: the otpauth URL has no secret"),
-            (format!("{good}otpauth://totp/b?secret=01\n"), "line 2: the secret is not Base32"),
-            (format!("{good}otpauth://totp/%1B:b?secret={BASE32}\n"), "line 2: a label"),
-            (format!("{good}{}\n", "x".repeat(5000)), "line 2: the line is longer"),
-            (format!("{good}\n{good}"), "line 3: it holds the same authenticator"),
+            (
+                format!("{good}hello\n"),
+                "line 2: the otpauth URL must begin",
+            ),
+            (
+                format!("{good}otpauth://totp/b?issuer=x\n"),
+                "line 2: the otpauth URL has no secret",
+            ),
+            (
+                format!("{good}otpauth://totp/b?secret=01\n"),
+                "line 2: the secret is not Base32",
+            ),
+            (
+                format!("{good}otpauth://totp/%1B:b?secret={BASE32}\n"),
+                "line 2: a label",
+            ),
+            (
+                format!("{good}{}\n", "x".repeat(5000)),
+                "line 2: the line is longer",
+            ),
+            (
+                format!("{good}\n{good}"),
+                "line 3: it holds the same authenticator",
+            ),
         ] {
-            let message = read(Format::Otpauth, text.as_bytes()).unwrap_err().to_string();
+            let message = read(Format::Otpauth, text.as_bytes())
+                .unwrap_err()
+                .to_string();
             assert!(message.starts_with(said), "{message}");
         }
     }
 
     #[test]
     fn more_than_ten_thousand_are_refused() {
-        let many: String = (0..10_001).map(|n| format!("otpauth://totp/{n}?secret={BASE32}\n")).collect();
-        let message = read(Format::Otpauth, many.as_bytes()).unwrap_err().to_string();
-        assert!(message.starts_with("line 10001: more than 10000"), "{message}");
+        let many: String = (0..10_001)
+            .map(|n| format!("otpauth://totp/{n}?secret={BASE32}\n"))
+            .collect();
+        let message = read(Format::Otpauth, many.as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("line 10001: more than 10000"),
+            "{message}"
+        );
     }
 }

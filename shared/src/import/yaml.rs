@@ -38,7 +38,10 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> 
                 "---" if !begun => begun = true,
                 title_line if title_line.strip_suffix(':') == Some(title) => titled = true,
                 _ => {
-                    return Err(ImportError::Line(line, "it is no export of Authelia's TOTP configurations"));
+                    return Err(ImportError::Line(
+                        line,
+                        "it is no export of Authelia's TOTP configurations",
+                    ));
                 }
             }
             continue;
@@ -46,7 +49,10 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> 
         let depth = text.len() - content.len();
         match content.strip_prefix("- ") {
             Some(pair) if *indent.get_or_insert(depth) == depth => {
-                records.push(Record { line, pairs: vec![read_pair(line, pair)?] });
+                records.push(Record {
+                    line,
+                    pairs: vec![read_pair(line, pair)?],
+                });
             }
             None if indent.is_some_and(|indent| depth == indent + 2) => {
                 let pair = read_pair(line, content)?;
@@ -59,11 +65,16 @@ pub(super) fn read(text: &str, title: &str) -> Result<Vec<Record>, ImportError> 
     Ok(records)
 }
 
-const UNKNOWN: &str = "YAML as Authelia does not write it: a list of maps, indented by blanks, is read";
+const UNKNOWN: &str =
+    "YAML as Authelia does not write it: a list of maps, indented by blanks, is read";
 
 fn add(pairs: &mut Vec<Pair>, pair: Pair) -> Result<(), ImportError> {
     if let Some(earlier) = pairs.iter().find(|earlier| earlier.key == pair.key) {
-        return Err(ImportError::Lines(pair.line, earlier.line, "it gives the same key"));
+        return Err(ImportError::Lines(
+            pair.line,
+            earlier.line,
+            "it gives the same key",
+        ));
     }
     if pairs.len() == MOST_KEYS {
         return Err(ImportError::Line(pair.line, "more than 50 keys in one map"));
@@ -75,18 +86,30 @@ fn add(pairs: &mut Vec<Pair>, pair: Pair) -> Result<(), ImportError> {
 fn read_pair(line: usize, text: &str) -> Result<Pair, ImportError> {
     let (key, value) = match text.split_once(": ") {
         Some((key, value)) => (key, value.trim()),
-        None => (text.trim_end().strip_suffix(':').ok_or(ImportError::Line(line, UNKNOWN))?, ""),
+        None => (
+            text.trim_end()
+                .strip_suffix(':')
+                .ok_or(ImportError::Line(line, UNKNOWN))?,
+            "",
+        ),
     };
     if key.is_empty() || !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
         return Err(ImportError::Line(line, UNKNOWN));
     }
-    Ok(Pair { line, key: key.to_owned(), value: scalar(value).ok_or(ImportError::Line(line, SCALAR))? })
+    Ok(Pair {
+        line,
+        key: key.to_owned(),
+        value: scalar(value).ok_or(ImportError::Line(line, SCALAR))?,
+    })
 }
 
 const SCALAR: &str = "a value that is not read: write it plainly, or in single quotes";
 
 /// A plain, single-quoted or simple double-quoted scalar; the inner `None` is null.
-#[allow(clippy::option_option, reason = "a value that is refused, and one that is null")]
+#[allow(
+    clippy::option_option,
+    reason = "a value that is refused, and one that is null"
+)]
 fn scalar(text: &str) -> Option<Option<Zeroizing<String>>> {
     let mut value = Zeroizing::new(String::with_capacity(text.len()));
     if let Some(rest) = text.strip_prefix('\'') {
@@ -164,8 +187,15 @@ mod tests {
 
     #[test]
     fn only_a_list_of_flat_maps_is_read() {
-        let records = read("# schema\n\n---\ntitle:\n- a: 1\n  b: x\n\n- a: 2\n", "title").unwrap();
-        let shape: Vec<_> = records.iter().map(|record| (record.line, record.pairs.len())).collect();
+        let records = read(
+            "# schema\n\n---\ntitle:\n- a: 1\n  b: x\n\n- a: 2\n",
+            "title",
+        )
+        .unwrap();
+        let shape: Vec<_> = records
+            .iter()
+            .map(|record| (record.line, record.pairs.len()))
+            .collect();
         assert_eq!(shape, [(5, 2), (8, 1)]);
         for (text, line) in [
             ("other:\n", 1),

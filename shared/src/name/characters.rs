@@ -38,7 +38,9 @@ pub fn is_invisible(character: char) -> bool {
     let number = u32::from(character);
     let is_noncharacter = number & 0xFFFE == 0xFFFE || (0xFDD0..=0xFDEF).contains(&number);
     let after = INVISIBLE.partition_point(|(first, _)| *first <= character);
-    let is_listed = after.checked_sub(1).is_some_and(|at| character <= INVISIBLE[at].1);
+    let is_listed = after
+        .checked_sub(1)
+        .is_some_and(|at| character <= INVISIBLE[at].1);
     character.is_control() || is_noncharacter || is_listed
 }
 

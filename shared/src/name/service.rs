@@ -27,7 +27,9 @@ impl Service {
 
 /// Whether text can be a service's name, or that of a user whom a host names.
 pub fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= LONGEST && !text.chars().any(|c| is_invisible(c) || c.is_whitespace())
+    !text.is_empty()
+        && text.len() <= LONGEST
+        && !text.chars().any(|c| is_invisible(c) || c.is_whitespace())
 }
 
 impl TryFrom<String> for Service {
@@ -60,7 +62,14 @@ mod tests {
     #[test]
     fn a_name_that_could_break_a_log_line_is_not_repeated() {
         assert_eq!(Service::named(b"sshd").as_str(), "sshd");
-        for bytes in [&b""[..], b"a b", b"a\n", "a\u{202E}b".as_bytes(), b"\xff", &[b'a'; LONGEST + 1]] {
+        for bytes in [
+            &b""[..],
+            b"a b",
+            b"a\n",
+            "a\u{202E}b".as_bytes(),
+            b"\xff",
+            &[b'a'; LONGEST + 1],
+        ] {
             assert_eq!(Service::named(bytes).as_str(), "-");
         }
         assert!(Service::try_from("a b".to_owned()).is_err());

@@ -72,15 +72,24 @@ impl NewName {
         let key = name.key();
         let is_other = |other: &&UserName| *other != name && other.key() == key;
         match accounts.into_iter().find(is_other) {
-            Some(of) => Err(OtherSpelling { name: name.clone(), of: of.clone() }),
-            None => Ok(NewName { name: name.clone(), key }),
+            Some(of) => Err(OtherSpelling {
+                name: name.clone(),
+                of: of.clone(),
+            }),
+            None => Ok(NewName {
+                name: name.clone(),
+                key,
+            }),
         }
     }
 
     /// The name of an account of its own, by root's word: a command with `--distinct-name`, or a declaration in the
     /// configuration.
     pub fn by_root(name: &UserName) -> NewName {
-        NewName { name: name.clone(), key: name.key() }
+        NewName {
+            name: name.clone(),
+            key: name.key(),
+        }
     }
 
     /// The name.
@@ -149,12 +158,18 @@ mod tests {
             ),
             ("zo\u{EB}", &["zoe\u{308}", "ZO\u{CB}", "Zoe\u{308}"]),
             ("stra\u{DF}e", &["STRASSE", "stra\u{1E9E}e", "strasse"]),
-            ("\u{3C3}\u{3BF}\u{3C6}\u{3CC}\u{3C2}", &["\u{3A3}\u{39F}\u{3A6}\u{38C}\u{3A3}"]),
+            (
+                "\u{3C3}\u{3BF}\u{3C6}\u{3CC}\u{3C2}",
+                &["\u{3A3}\u{39F}\u{3A6}\u{38C}\u{3A3}"],
+            ),
             ("a b", &["a\u{A0}b", "A\u{3000}b"]),
             ("fi", &["\u{FB01}"]),
         ] {
             for other in others {
-                assert!(name(one).is_spelled_otherwise(&name(other)), "{one} {other}");
+                assert!(
+                    name(one).is_spelled_otherwise(&name(other)),
+                    "{one} {other}"
+                );
             }
         }
         // such a name may lie in a store of earlier versions
@@ -163,10 +178,16 @@ mod tests {
 
     #[test]
     fn other_names_are_others() {
-        for (one, other) in
-            [("alice", "alise"), ("alice", "alice@example.com"), ("zoe", "zo\u{EB}"), ("a b", "ab")]
-        {
-            assert!(!name(one).is_spelled_otherwise(&name(other)), "{one} {other}");
+        for (one, other) in [
+            ("alice", "alise"),
+            ("alice", "alice@example.com"),
+            ("zoe", "zo\u{EB}"),
+            ("a b", "ab"),
+        ] {
+            assert!(
+                !name(one).is_spelled_otherwise(&name(other)),
+                "{one} {other}"
+            );
         }
         assert!(!name("alice").is_spelled_otherwise(&name("alice")));
     }
@@ -200,7 +221,17 @@ mod tests {
         assert!(NewName::among(&name("carol"), [&alice, &bob]).is_ok());
         assert!(NewName::among(&alice, [&alice, &bob]).is_ok());
         let refused = NewName::among(&name("ALICE"), [&bob, &alice]).unwrap_err();
-        assert_eq!(refused, OtherSpelling { name: name("ALICE"), of: alice });
-        assert!(refused.to_string().starts_with("\"ALICE\" is another spelling of the account \"alice\""));
+        assert_eq!(
+            refused,
+            OtherSpelling {
+                name: name("ALICE"),
+                of: alice
+            }
+        );
+        assert!(
+            refused
+                .to_string()
+                .starts_with("\"ALICE\" is another spelling of the account \"alice\"")
+        );
     }
 }

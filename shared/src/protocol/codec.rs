@@ -25,12 +25,18 @@ pub struct Encoder {
 impl Encoder {
     /// Writes nothing, and counts.
     pub(super) fn measuring() -> Encoder {
-        Encoder { length: 0, written: None }
+        Encoder {
+            length: 0,
+            written: None,
+        }
     }
 
     /// Writes into what is empty and has room for all of it, so that nothing moves and leaves a copy behind.
     pub(super) fn writing(room: Vec<u8>) -> Encoder {
-        Encoder { length: 0, written: Some(Zeroizing::new(room)) }
+        Encoder {
+            length: 0,
+            written: Some(Zeroizing::new(room)),
+        }
     }
 
     pub(super) fn length(&self) -> usize {
@@ -97,16 +103,24 @@ impl<'a> Decoder<'a> {
 
     pub(super) fn u16(&mut self, field: &'static str) -> Result<u16, Malformed> {
         let bytes = self.take(2, field)?;
-        Ok(u16::from_le_bytes(bytes.try_into().map_err(|_| Malformed(field))?))
+        Ok(u16::from_le_bytes(
+            bytes.try_into().map_err(|_| Malformed(field))?,
+        ))
     }
 
     pub(super) fn u32(&mut self, field: &'static str) -> Result<u32, Malformed> {
         let bytes = self.take(4, field)?;
-        Ok(u32::from_le_bytes(bytes.try_into().map_err(|_| Malformed(field))?))
+        Ok(u32::from_le_bytes(
+            bytes.try_into().map_err(|_| Malformed(field))?,
+        ))
     }
 
     /// Reads a byte string of at most `limit` bytes.
-    pub(super) fn bytes(&mut self, limit: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
+    pub(super) fn bytes(
+        &mut self,
+        limit: usize,
+        field: &'static str,
+    ) -> Result<&'a [u8], Malformed> {
         let length = usize::try_from(self.u32(field)?).map_err(|_| Malformed(field))?;
         if length > limit {
             return Err(Malformed(field));

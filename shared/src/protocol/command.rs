@@ -33,7 +33,9 @@ impl Message for CommandReply {
 
     fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<CommandReply, FrameError> {
         match kind {
-            COMMAND_REPLY => Ok(CommandReply(Zeroizing::new(fields.bytes(REPLY, "reply")?.to_vec()))),
+            COMMAND_REPLY => Ok(CommandReply(Zeroizing::new(
+                fields.bytes(REPLY, "reply")?.to_vec(),
+            ))),
             _ => Err(FrameError::Kind(kind)),
         }
     }

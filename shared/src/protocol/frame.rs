@@ -47,7 +47,9 @@ impl fmt::Display for FrameError {
             FrameError::TooLong { length, limit } => {
                 write!(f, "a frame of {length} bytes, of which {limit} are allowed")
             }
-            FrameError::Kind(kind) => write!(f, "unexpected frame of kind {kind} (another version?)"),
+            FrameError::Kind(kind) => {
+                write!(f, "unexpected frame of kind {kind} (another version?)")
+            }
             FrameError::Malformed(malformed) => malformed.fmt(f),
         }
     }
@@ -81,7 +83,8 @@ const HEAD: usize = 4;
 /// Room for a frame. Too little memory is an error: it must not end a PAM host whose user has limited it.
 fn room_for(length: usize) -> io::Result<Vec<u8>> {
     let mut room = Vec::new();
-    room.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    room.try_reserve_exact(length)
+        .map_err(|_| io::ErrorKind::OutOfMemory)?;
     Ok(room)
 }
 
@@ -96,7 +99,10 @@ pub fn send<M: Message>(stream: &mut impl Write, message: &M) -> Result<(), Fram
     let whole = encode(Encoder::measuring(), 0).length();
     let length = whole - HEAD;
     let head = u32::try_from(length).ok().filter(|_| length <= M::LIMIT);
-    let head = head.ok_or(FrameError::TooLong { length, limit: M::LIMIT })?;
+    let head = head.ok_or(FrameError::TooLong {
+        length,
+        limit: M::LIMIT,
+    })?;
     let frame = encode(Encoder::writing(room_for(whole)?), head).into_bytes();
     stream.write_all(&frame)?;
     stream.flush()?;
@@ -109,7 +115,10 @@ pub fn receive<M: Message>(stream: &mut impl Read) -> Result<M, FrameError> {
     stream.read_exact(&mut head)?;
     let length = usize::try_from(u32::from_le_bytes(head)).unwrap_or(usize::MAX);
     if length > M::LIMIT {
-        return Err(FrameError::TooLong { length, limit: M::LIMIT });
+        return Err(FrameError::TooLong {
+            length,
+            limit: M::LIMIT,
+        });
     }
     let mut frame = Zeroizing::new(room_for(length)?);
     frame.resize(length, 0);
@@ -139,6 +148,9 @@ mod tests {
         let mut stream = Vec::new();
         send(&mut stream, &reply).unwrap();
         assert_eq!(stream.len(), HEAD + 1 + 4 + 6);
-        assert_eq!(receive::<super::super::Reply>(&mut stream.as_slice()).unwrap(), reply);
+        assert_eq!(
+            receive::<super::super::Reply>(&mut stream.as_slice()).unwrap(),
+            reply
+        );
     }
 }

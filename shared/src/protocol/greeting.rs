@@ -21,7 +21,12 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [State; 4] = [State::Ready, State::Busy, State::NoAccount, State::NameUnavailable];
+    const ALL: [State; 4] = [
+        State::Ready,
+        State::Busy,
+        State::NoAccount,
+        State::NameUnavailable,
+    ];
 
     fn number(self) -> u8 {
         match self {
@@ -52,7 +57,11 @@ impl Message for Greeting {
     fn encode(&self, fields: &mut Encoder) {
         fields.u8(self.state.number());
         let versions = self.versions.iter().take(MOST);
-        fields.bytes(&versions.flat_map(|version| version.to_le_bytes()).collect::<Vec<u8>>());
+        fields.bytes(
+            &versions
+                .flat_map(|version| version.to_le_bytes())
+                .collect::<Vec<u8>>(),
+        );
     }
 
     fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<Greeting, FrameError> {
@@ -60,13 +69,20 @@ impl Message for Greeting {
             return Err(FrameError::Kind(kind));
         }
         let number = fields.u8("state")?;
-        let state = State::ALL.into_iter().find(|state| state.number() == number);
+        let state = State::ALL
+            .into_iter()
+            .find(|state| state.number() == number);
         let state = state.ok_or(Malformed("state"))?;
         let bytes = fields.bytes(2 * MOST, "versions")?;
         if bytes.len() % 2 != 0 {
             return Err(Malformed("versions").into());
         }
-        let pairs = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
-        Ok(Greeting { versions: pairs.collect(), state })
+        let pairs = bytes
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        Ok(Greeting {
+            versions: pairs.collect(),
+            state,
+        })
     }
 }

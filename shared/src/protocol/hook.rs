@@ -60,7 +60,9 @@ impl Hook {
     }
 
     pub(super) fn of_number(number: u8) -> Option<Hook> {
-        [Hook::Auth, Hook::Account, Hook::Password].into_iter().find(|hook| hook.number() == number)
+        [Hook::Auth, Hook::Account, Hook::Password]
+            .into_iter()
+            .find(|hook| hook.number() == number)
     }
 }
 
@@ -93,6 +95,8 @@ impl HookResult {
     }
 
     pub(super) fn of_number(number: u8) -> Option<HookResult> {
-        HookResult::ALL.into_iter().find(|result| result.number() == number)
+        HookResult::ALL
+            .into_iter()
+            .find(|result| result.number() == number)
     }
 }

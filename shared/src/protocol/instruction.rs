@@ -139,7 +139,12 @@ impl Message for Instruction {
             TELL => Instruction::Tell(fields.text(TEXT, "text")?.to_owned()),
             LOG => {
                 let number = fields.u8("severity")?;
-                let all = [Severity::Error, Severity::Notice, Severity::Info, Severity::Debug];
+                let all = [
+                    Severity::Error,
+                    Severity::Notice,
+                    Severity::Info,
+                    Severity::Debug,
+                ];
                 let severity = all.into_iter().find(|severity| severity.number() == number);
                 Instruction::Log {
                     severity: severity.ok_or(Malformed("severity"))?,
@@ -149,9 +154,13 @@ impl Message for Instruction {
             DELAY_FAILURE => Instruction::DelayFailure(fields.u32("seconds")?),
             GET_STACKED => Instruction::GetStacked,
             SET_STACKED => Instruction::SetStacked(Zeroizing::new(
-                fields.bytes(answer::LONGEST + 1, "stacked password")?.to_vec(),
+                fields
+                    .bytes(answer::LONGEST + 1, "stacked password")?
+                    .to_vec(),
             )),
-            KEEP_MARK => Instruction::KeepMark(Zeroizing::new(fields.bytes(MARK, "mark")?.to_vec())),
+            KEEP_MARK => {
+                Instruction::KeepMark(Zeroizing::new(fields.bytes(MARK, "mark")?.to_vec()))
+            }
             STILL_WORKING => Instruction::StillWorking,
             END => {
                 let result = HookResult::of_number(fields.u8("result")?);

@@ -79,10 +79,17 @@ impl fmt::Debug for Opening {
     /// Never prints a request, which may hold a code or a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Opening::Host { version, transaction, id } => {
+            Opening::Host {
+                version,
+                transaction,
+                id,
+            } => {
                 write!(f, "Host({version}, {transaction:?}, {id:?})")
             }
-            Opening::UserHost { version, transaction } => write!(f, "UserHost({version}, {transaction:?})"),
+            Opening::UserHost {
+                version,
+                transaction,
+            } => write!(f, "UserHost({version}, {transaction:?})"),
             Opening::Command { version, .. } => write!(f, "Command({version}, …)"),
         }
     }
@@ -127,7 +134,11 @@ impl Message for Opening {
     fn encode(&self, fields: &mut Encoder) {
         fields.u16(self.version());
         match self {
-            Opening::Host { version, transaction, id } => {
+            Opening::Host {
+                version,
+                transaction,
+                id,
+            } => {
                 transaction.encode(fields);
                 if *version >= NAMES_TRANSACTION {
                     fields.optional_bytes(id.as_ref().map(|id| id.0.as_slice()));
@@ -150,10 +161,21 @@ impl Message for Opening {
         Ok(match kind {
             HOST => {
                 let transaction = Box::new(Transaction::decode(fields)?);
-                let id = if version >= NAMES_TRANSACTION { decode_id(fields)? } else { None };
-                Opening::Host { version, transaction, id }
+                let id = if version >= NAMES_TRANSACTION {
+                    decode_id(fields)?
+                } else {
+                    None
+                };
+                Opening::Host {
+                    version,
+                    transaction,
+                    id,
+                }
             }
-            USER_HOST => Opening::UserHost { version, transaction: Box::new(Transaction::decode(fields)?) },
+            USER_HOST => Opening::UserHost {
+                version,
+                transaction: Box::new(Transaction::decode(fields)?),
+            },
             _ => {
                 let request = Zeroizing::new(fields.bytes(REQUEST, "request")?.to_vec());
                 Opening::Command { version, request }
@@ -165,7 +187,12 @@ impl Message for Opening {
 fn decode_id(fields: &mut Decoder<'_>) -> Result<Option<TransactionId>, Malformed> {
     const FIELD: &str = "transaction id";
     let bytes = fields.optional_bytes(TransactionId::LENGTH, FIELD)?;
-    let id = bytes.map(|bytes| bytes.try_into().map(TransactionId).map_err(|_| Malformed(FIELD)));
+    let id = bytes.map(|bytes| {
+        bytes
+            .try_into()
+            .map(TransactionId)
+            .map_err(|_| Malformed(FIELD))
+    });
     id.transpose()
 }
 
@@ -176,8 +203,23 @@ impl Transaction {
         for option in &self.options {
             fields.bytes(option.as_bytes());
         }
-        let Transaction { service, user, remote_host, terminal, ssh_connection, ssh_auth_info, .. } = self;
-        for item in [service, user, remote_host, terminal, ssh_connection, ssh_auth_info] {
+        let Transaction {
+            service,
+            user,
+            remote_host,
+            terminal,
+            ssh_connection,
+            ssh_auth_info,
+            ..
+        } = self;
+        for item in [
+            service,
+            user,
+            remote_host,
+            terminal,
+            ssh_connection,
+            ssh_auth_info,
+        ] {
             fields.optional_bytes(item.as_deref());
         }
         fields.u32(self.real_uid);
@@ -192,8 +234,11 @@ impl Transaction {
         }
         let options = (0..count).map(|_| fields.text(OPTION, "option").map(str::to_owned));
         let options = options.collect::<Result<Vec<String>, Malformed>>()?;
-        let mut item =
-            |limit, field| fields.optional_bytes(limit, field).map(|item| item.map(<[u8]>::to_vec));
+        let mut item = |limit, field| {
+            fields
+                .optional_bytes(limit, field)
+                .map(|item| item.map(<[u8]>::to_vec))
+        };
         Ok(Transaction {
             hook,
             options,
@@ -204,7 +249,9 @@ impl Transaction {
             ssh_connection: item(VARIABLE, "SSH_CONNECTION")?,
             ssh_auth_info: item(VARIABLE, "SSH_AUTH_INFO_0")?,
             real_uid: fields.u32("real uid")?,
-            mark: fields.optional_bytes(MARK, "mark")?.map(|mark| Zeroizing::new(mark.to_vec())),
+            mark: fields
+                .optional_bytes(MARK, "mark")?
+                .map(|mark| Zeroizing::new(mark.to_vec())),
         })
     }
 }

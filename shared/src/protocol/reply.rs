@@ -62,7 +62,11 @@ impl Message for Reply {
         Ok(match kind {
             TYPED => Reply::Typed(secret(fields.bytes(INPUT, "input")?)),
             NO_INPUT => Reply::NoInput,
-            STACKED => Reply::Stacked(fields.optional_bytes(INPUT, "stacked password")?.map(secret)),
+            STACKED => Reply::Stacked(
+                fields
+                    .optional_bytes(INPUT, "stacked password")?
+                    .map(secret),
+            ),
             _ => return Err(FrameError::Kind(kind)),
         })
     }

@@ -15,7 +15,12 @@ fn request(line: &str) -> Request<'_> {
     let (method, url) = line.split_once(' ').unwrap();
     let rest = url.strip_prefix("https://").unwrap();
     let (host, target) = rest.split_at(rest.find('/').unwrap());
-    Request { host, target, method, address: Address::parse("192.0.2.7") }
+    Request {
+        host,
+        target,
+        method,
+        address: Address::parse("192.0.2.7"),
+    }
 }
 
 struct Someone {
@@ -30,7 +35,11 @@ static ASKED: LazyLock<AskedGroups> =
 
 impl Someone {
     fn called(name: &str) -> Someone {
-        Someone { name: name.parse().unwrap(), groups: Vec::new(), of_host: in_groups(&[]) }
+        Someone {
+            name: name.parse().unwrap(),
+            groups: Vec::new(),
+            of_host: in_groups(&[]),
+        }
     }
 
     fn person(&self) -> Person<'_> {
@@ -44,13 +53,20 @@ impl Someone {
 
 fn in_groups(groups: &[&str]) -> Option<KnownGroups> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    Some(KnownGroups::among(&ASKED, &crate::groups::PersonGroups::known(groups)))
+    Some(KnownGroups::among(
+        &ASKED,
+        &crate::groups::PersonGroups::known(groups),
+    ))
 }
 
 #[track_caller]
 fn assert_decided(text: &str, line: &str, access: Access, rule: Option<usize>) {
     let decision = decide(&rules(text), &request(line), None);
-    assert_eq!((decision.access, decision.rule), (access, rule), "{line} by {text}");
+    assert_eq!(
+        (decision.access, decision.rule),
+        (access, rule),
+        "{line} by {text}"
+    );
 }
 
 const APP: &str = "GET https://app.example.com/";
@@ -60,7 +76,10 @@ fn without_a_rule_that_fits_it_takes_the_code() {
     assert_eq!(decide(&[], &request(APP), None).access, Access::Code);
     let elsewhere = "[[rule]]\nhosts = [\"other.example.com\"]\nthen = \"open\"";
     assert_decided(elsewhere, APP, Access::Code, None);
-    assert_eq!(decide(&[], &request(APP), None).name().to_string(), "default");
+    assert_eq!(
+        decide(&[], &request(APP), None).name().to_string(),
+        "default"
+    );
 }
 
 #[test]
@@ -95,14 +114,21 @@ fn every_condition_that_is_given_must_hold() {
     ] {
         assert_decided(all, line, Access::Code, None);
     }
-    let here = |address| Request { address, ..request("GET https://app.example.com/pub") };
+    let here = |address| Request {
+        address,
+        ..request("GET https://app.example.com/pub")
+    };
     for (address, access) in [
         (Address::parse("::ffff:192.0.2.9"), Access::Open),
         (Address::parse("2001:db8::1"), Access::Open),
         (Address::parse("198.51.100.1"), Access::Code),
         (None, Access::Code),
     ] {
-        assert_eq!(decide(&rules(all), &here(address), None).access, access, "{address:?}");
+        assert_eq!(
+            decide(&rules(all), &here(address), None).access,
+            access,
+            "{address:?}"
+        );
     }
 }
 
@@ -111,41 +137,90 @@ fn users_and_groups_are_those_of_whoever_has_signed_in() {
     let text = "[[rule]]\nusers = [\"alice\", \"carol\"]\nthen = \"deny\"\n[[rule]]\ngroups = [\"ops\"]\nthen = \"password\"\n[[rule]]\nusers = [\"bob\"]\ngroups = [\"staff\"]\nthen = \"open\"";
     let (mut alice, mut bob) = (Someone::called("alice"), Someone::called("bob"));
     let decided = |who: &Someone| decide(&rules(text), &request(APP), Some(&who.person()));
-    assert_eq!((decided(&alice).access, decided(&alice).rule), (Access::Deny, Some(1)));
+    assert_eq!(
+        (decided(&alice).access, decided(&alice).rule),
+        (Access::Deny, Some(1))
+    );
     assert_eq!(decided(&bob).access, Access::Code);
     bob.groups = vec!["staff".parse().unwrap()];
-    assert_eq!((decided(&bob).access, decided(&bob).rule), (Access::Open, Some(3)));
+    assert_eq!(
+        (decided(&bob).access, decided(&bob).rule),
+        (Access::Open, Some(3))
+    );
     bob.of_host = in_groups(&["ops"]);
-    assert_eq!((decided(&bob).access, decided(&bob).rule), (Access::Password, Some(2)));
+    assert_eq!(
+        (decided(&bob).access, decided(&bob).rule),
+        (Access::Password, Some(2))
+    );
     alice.groups = vec!["staff".parse().unwrap()];
     alice.name = "Alice".parse().unwrap();
-    assert_eq!(decided(&alice).access, Access::Code, "names are compared as they are");
+    assert_eq!(
+        decided(&alice).access,
+        Access::Code,
+        "names are compared as they are"
+    );
 }
 
 /// Nobody gets around a rule about themselves by not saying who they are.
 #[test]
 fn whoever_has_not_signed_in_must_where_it_matters_who_it_is() {
     let by = |rule: &str| format!("[[rule]]\n{rule}\n");
-    let (deny_bob, alice) =
-        (by("users = [\"bob\"]\nthen = \"deny\""), by("users = [\"alice\"]\nthen = \"code\""));
+    let (deny_bob, alice) = (
+        by("users = [\"bob\"]\nthen = \"deny\""),
+        by("users = [\"alice\"]\nthen = \"code\""),
+    );
     let (open, deny) = (by("then = \"open\""), by("then = \"deny\""));
     let here = by("paths = [\"/pub\"]\nthen = \"open\"");
     let elsewhere = by("hosts = [\"other.example.com\"]\nusers = [\"bob\"]\nthen = \"deny\"");
     for (text, access, rule, why) in [
-        (deny_bob.clone() + &open, Access::Password, Some(1), Why::Nobody),
-        (alice.clone() + &open, Access::Password, Some(1), Why::Nobody),
-        (by("groups = [\"ops\"]\nthen = \"open\""), Access::Password, Some(1), Why::Nobody),
-        (alice.clone() + &deny, Access::Password, Some(1), Why::Nobody),
+        (
+            deny_bob.clone() + &open,
+            Access::Password,
+            Some(1),
+            Why::Nobody,
+        ),
+        (
+            alice.clone() + &open,
+            Access::Password,
+            Some(1),
+            Why::Nobody,
+        ),
+        (
+            by("groups = [\"ops\"]\nthen = \"open\""),
+            Access::Password,
+            Some(1),
+            Why::Nobody,
+        ),
+        (
+            alice.clone() + &deny,
+            Access::Password,
+            Some(1),
+            Why::Nobody,
+        ),
         // an earlier rule, or one that does not fit anyway, asks nobody who they are
-        (open.clone() + &by("networks = [\"::1\"]\nthen = \"deny\""), Access::Open, Some(1), Why::First),
+        (
+            open.clone() + &by("networks = [\"::1\"]\nthen = \"deny\""),
+            Access::Open,
+            Some(1),
+            Why::First,
+        ),
         (here + &deny_bob, Access::Open, Some(1), Why::First),
         (elsewhere + &open, Access::Open, Some(2), Why::First),
         // no point in signing in
-        (by("paths = [\"/x\"]\nthen = \"deny\"") + &alice, Access::Code, Some(2), Why::Alike),
+        (
+            by("paths = [\"/x\"]\nthen = \"deny\"") + &alice,
+            Access::Code,
+            Some(2),
+            Why::Alike,
+        ),
         (deny_bob + &deny, Access::Deny, Some(1), Why::Alike),
         (alice, Access::Code, Some(1), Why::Alike),
     ] {
-        let decision = decide(&rules(&text), &request("GET https://app.example.com/pub"), None);
+        let decision = decide(
+            &rules(&text),
+            &request("GET https://app.example.com/pub"),
+            None,
+        );
         assert_eq!(decision, Decision { access, rule, why }, "{text}");
     }
 }
@@ -171,56 +246,125 @@ fn what_can_be_read_in_two_ways_meets_the_strictest_rule_that_could_fit() {
         "*",
         "",
     ] {
-        for (method, access, rule) in [("GET", Access::Deny, Some(2)), ("POST", Access::Code, None)] {
-            let asked = Request { target, method, ..request(APP) };
+        for (method, access, rule) in [("GET", Access::Deny, Some(2)), ("POST", Access::Code, None)]
+        {
+            let asked = Request {
+                target,
+                method,
+                ..request(APP)
+            };
             let decision = decide(&rules(text), &asked, None);
-            assert_eq!((decision.access, decision.rule), (access, rule), "{method} {target}");
+            assert_eq!(
+                (decision.access, decision.rule),
+                (access, rule),
+                "{method} {target}"
+            );
             assert!(access != Access::Deny || decision.why == Why::TwoReadings);
         }
     }
-    for target in ["/admin%3fx", "/admin%3Fx", "/admin%23x", "/admin./x", "/admin%20", "/admin%09x"] {
-        let asked = Request { target, ..request(APP) };
-        assert_eq!(decide(&rules(text), &asked, None).access, Access::Deny, "{target}");
+    for target in [
+        "/admin%3fx",
+        "/admin%3Fx",
+        "/admin%23x",
+        "/admin./x",
+        "/admin%20",
+        "/admin%09x",
+    ] {
+        let asked = Request {
+            target,
+            ..request(APP)
+        };
+        assert_eq!(
+            decide(&rules(text), &asked, None).access,
+            Access::Deny,
+            "{target}"
+        );
     }
-    let by_method = Request { method: "get", target: "/admin", ..request(APP) };
+    let by_method = Request {
+        method: "get",
+        target: "/admin",
+        ..request(APP)
+    };
     assert_eq!(decide(&rules(text), &by_method, None).why, Why::TwoReadings);
     // nobody gets past the first one by signing in, but perhaps past the second
-    let (deny, alice) = ("paths = [\"/a\"]\nthen = \"deny\"\n", "users = [\"alice\"]\nthen = \"open\"\n");
+    let (deny, alice) = (
+        "paths = [\"/a\"]\nthen = \"deny\"\n",
+        "users = [\"alice\"]\nthen = \"open\"\n",
+    );
     for (text, access) in [
         (format!("[[rule]]\n{deny}[[rule]]\n{alice}"), Access::Deny),
-        (format!("[[rule]]\n{alice}[[rule]]\n{deny}"), Access::Password),
+        (
+            format!("[[rule]]\n{alice}[[rule]]\n{deny}"),
+            Access::Password,
+        ),
     ] {
-        assert_eq!(decide(&rules(&text), &request("GET https://h/x//y"), None).access, access, "{text}");
+        assert_eq!(
+            decide(&rules(&text), &request("GET https://h/x//y"), None).access,
+            access,
+            "{text}"
+        );
     }
     // a rule without paths fits every reading
     let open = "[[rule]]\nhosts = [\"static.example.com\"]\nthen = \"open\"\n[[rule]]\npaths = [\"/a\"]\nthen = \"deny\"";
-    assert_decided(open, "GET https://static.example.com/a//b", Access::Open, Some(1));
+    assert_decided(
+        open,
+        "GET https://static.example.com/a//b",
+        Access::Open,
+        Some(1),
+    );
 }
 
 #[test]
 fn a_host_that_is_none_could_be_any() {
     let text = "[[rule]]\nhosts = [\"*.example.com\"]\nthen = \"open\"\n[[rule]]\nhosts = [\"admin.example.com\"]\nthen = \"deny\"\n[[rule]]\nthen = \"open\"";
     assert_decided(text, "GET https://app.example.com/", Access::Open, Some(1));
-    assert_decided(text, "GET https://my_app.example.com/", Access::Open, Some(1));
-    for host in
-        [".example.com", "a..example.com", "[::1]", "a:b", "a b.example.com", "\u{e4}.example.com", ""]
-    {
-        let decision = decide(&rules(text), &Request { host, ..request(APP) }, None);
-        assert_eq!((decision.access, decision.why), (Access::Deny, Why::TwoReadings), "{host}");
+    assert_decided(
+        text,
+        "GET https://my_app.example.com/",
+        Access::Open,
+        Some(1),
+    );
+    for host in [
+        ".example.com",
+        "a..example.com",
+        "[::1]",
+        "a:b",
+        "a b.example.com",
+        "\u{e4}.example.com",
+        "",
+    ] {
+        let decision = decide(
+            &rules(text),
+            &Request {
+                host,
+                ..request(APP)
+            },
+            None,
+        );
+        assert_eq!(
+            (decision.access, decision.why),
+            (Access::Deny, Why::TwoReadings),
+            "{host}"
+        );
     }
 }
 
 #[test]
 fn groups_that_are_not_known_could_be_held() {
-    let text =
-        "[[rule]]\ngroups = [\"staff\"]\nthen = \"open\"\n[[rule]]\ngroups = [\"banned\"]\nthen = \"deny\"";
+    let text = "[[rule]]\ngroups = [\"staff\"]\nthen = \"open\"\n[[rule]]\ngroups = [\"banned\"]\nthen = \"deny\"";
     let mut bob = Someone::called("bob");
     let decided = |bob: &Someone| decide(&rules(text), &request(APP), Some(&bob.person()));
     assert_eq!(decided(&bob).access, Access::Code);
     bob.of_host = None;
-    assert_eq!((decided(&bob).access, decided(&bob).why), (Access::Deny, Why::Groups));
+    assert_eq!(
+        (decided(&bob).access, decided(&bob).why),
+        (Access::Deny, Why::Groups)
+    );
     bob.groups = vec!["staff".parse().unwrap()];
-    assert_eq!((decided(&bob).access, decided(&bob).why), (Access::Open, Why::First));
+    assert_eq!(
+        (decided(&bob).access, decided(&bob).why),
+        (Access::Open, Why::First)
+    );
 }
 
 /// Every list of up to three rules of many kinds: no doubt is ever weaker than what removes it.
@@ -234,14 +378,24 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
             }
         }
     }
-    let (alice, mut bob, mut ops) =
-        (Someone::called("alice"), Someone::called("bob"), Someone::called("bob"));
+    let (alice, mut bob, mut ops) = (
+        Someone::called("alice"),
+        Someone::called("bob"),
+        Someone::called("bob"),
+    );
     bob.of_host = None;
     ops.of_host = in_groups(&["ops"]);
     let settled = [Some(&alice), Some(&ops)];
     let readings = ["/", "/a", "/b", "/a/c", "/c"];
     let ask = |rules: &[Rule], target: &str, who: Option<&Someone>| {
-        decide(rules, &Request { target, ..request(APP) }, who.map(Someone::person).as_ref())
+        decide(
+            rules,
+            &Request {
+                target,
+                ..request(APP)
+            },
+            who.map(Someone::person).as_ref(),
+        )
     };
     let mut lists: Vec<Vec<Rule>> = vec![Vec::new()];
     let mut begin = 0;
@@ -268,11 +422,20 @@ fn a_doubt_is_never_weaker_than_any_way_to_settle_it() {
                     let sure = ask(list, reading, who);
                     let in_doubt = ask(list, target, who).access;
                     assert!(in_doubt >= sure.access, "{target} as {reading} by {list:?}");
-                    assert!(nobodys.access != Access::Open || sure.access == Access::Open, "{list:?}");
-                    assert!(nobodys.access != Access::Deny || in_doubt == Access::Deny, "{list:?}");
+                    assert!(
+                        nobodys.access != Access::Open || sure.access == Access::Open,
+                        "{list:?}"
+                    );
+                    assert!(
+                        nobodys.access != Access::Deny || in_doubt == Access::Deny,
+                        "{list:?}"
+                    );
                 }
                 for of_host in [in_groups(&[]), in_groups(&["ops"])] {
-                    let known = Someone { of_host, ..Someone::called("bob") };
+                    let known = Someone {
+                        of_host,
+                        ..Someone::called("bob")
+                    };
                     assert!(
                         unknown.access >= ask(list, reading, Some(&known)).access,
                         "{target} by {list:?}"

@@ -14,7 +14,14 @@ fn named() -> NamedScopes {
 #[track_caller]
 fn covers(scope: &str, method: &str, host: &str, target: &str) -> bool {
     let scope: Scope = scope.parse().unwrap();
-    scope.covers_request(&named(), &WebRequest { host, target, method })
+    scope.covers_request(
+        &named(),
+        &WebRequest {
+            host,
+            target,
+            method,
+        },
+    )
 }
 
 #[test]
@@ -31,7 +38,13 @@ fn a_scope_says_what_was_put_in() {
     ] {
         assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
     }
-    assert_eq!("web:APP.Example.com/dav/".parse::<Scope>().unwrap().to_string(), "web:app.example.com/dav");
+    assert_eq!(
+        "web:APP.Example.com/dav/"
+            .parse::<Scope>()
+            .unwrap()
+            .to_string(),
+        "web:app.example.com/dav"
+    );
 }
 
 #[test]
@@ -70,36 +83,131 @@ fn what_is_no_scope_is_refused() {
 fn a_service_is_covered_by_its_own_name_alone() {
     let scope: Scope = "pam:dovecot\nwebdav\nweb:app.example.com".parse().unwrap();
     assert!(scope.covers_service("dovecot"));
-    for other in ["sshd", "Dovecot", "dovecot2", "webdav", "web", "pam", "-", ""] {
+    for other in [
+        "sshd", "Dovecot", "dovecot2", "webdav", "web", "pam", "-", "",
+    ] {
         assert!(!scope.covers_service(other), "{other}");
     }
-    assert!(!covers("pam:app.example.com", "GET", "app.example.com", "/"));
+    assert!(!covers(
+        "pam:app.example.com",
+        "GET",
+        "app.example.com",
+        "/"
+    ));
 }
 
 #[test]
 fn host_path_and_method_must_all_fit() {
     for (scope, method, host, target, expected) in [
-        ("web:app.example.com", "DELETE", "app.example.com", "/x?y", true),
-        ("web:app.example.com", "GET", "other.example.com", "/x", false),
-        ("web:app.example.com", "GET", "app.example.com.evil.test", "/x", false),
-        ("web:app.example.com", "GET", "sub.app.example.com", "/x", false),
+        (
+            "web:app.example.com",
+            "DELETE",
+            "app.example.com",
+            "/x?y",
+            true,
+        ),
+        (
+            "web:app.example.com",
+            "GET",
+            "other.example.com",
+            "/x",
+            false,
+        ),
+        (
+            "web:app.example.com",
+            "GET",
+            "app.example.com.evil.test",
+            "/x",
+            false,
+        ),
+        (
+            "web:app.example.com",
+            "GET",
+            "sub.app.example.com",
+            "/x",
+            false,
+        ),
         ("web:app.example.com", "GET", "", "/x", false),
-        ("web:app.example.com/dav", "GET", "app.example.com", "/dav", true),
-        ("web:app.example.com/dav", "GET", "app.example.com", "/dav/a%20b?c=/../", true),
-        ("web:app.example.com/dav", "GET", "app.example.com", "/%64av/", true),
-        ("web:app.example.com/dav", "GET", "app.example.com", "/davx", false),
-        ("web:app.example.com/dav", "GET", "app.example.com", "/", false),
-        ("web:app.example.com/ GET", "GET", "app.example.com", "/x", true),
-        ("web:app.example.com/ GET", "HEAD", "app.example.com", "/x", false),
-        ("webdav", "PROPFIND", "cloud.example.com", "/remote.php/dav/x", true),
+        (
+            "web:app.example.com/dav",
+            "GET",
+            "app.example.com",
+            "/dav",
+            true,
+        ),
+        (
+            "web:app.example.com/dav",
+            "GET",
+            "app.example.com",
+            "/dav/a%20b?c=/../",
+            true,
+        ),
+        (
+            "web:app.example.com/dav",
+            "GET",
+            "app.example.com",
+            "/%64av/",
+            true,
+        ),
+        (
+            "web:app.example.com/dav",
+            "GET",
+            "app.example.com",
+            "/davx",
+            false,
+        ),
+        (
+            "web:app.example.com/dav",
+            "GET",
+            "app.example.com",
+            "/",
+            false,
+        ),
+        (
+            "web:app.example.com/ GET",
+            "GET",
+            "app.example.com",
+            "/x",
+            true,
+        ),
+        (
+            "web:app.example.com/ GET",
+            "HEAD",
+            "app.example.com",
+            "/x",
+            false,
+        ),
+        (
+            "webdav",
+            "PROPFIND",
+            "cloud.example.com",
+            "/remote.php/dav/x",
+            true,
+        ),
         ("webdav", "GET", "files.example.com", "/dav", true),
-        ("webdav", "GET", "files.example.com", "/remote.php/davx", false),
+        (
+            "webdav",
+            "GET",
+            "files.example.com",
+            "/remote.php/davx",
+            false,
+        ),
         ("webdav", "PUT", "files.example.com", "/dav", false),
         ("webdav", "GET", "app.example.com", "/dav", false),
         ("unknown", "GET", "app.example.com", "/dav", false),
-        ("unknown\nall-of-app", "GET", "app.example.com", "/dav", true),
+        (
+            "unknown\nall-of-app",
+            "GET",
+            "app.example.com",
+            "/dav",
+            true,
+        ),
     ] {
-        assert_eq!(covers(scope, method, host, target), expected, "{scope} {method} {host} {target}");
+        assert_eq!(
+            covers(scope, method, host, target),
+            expected,
+            "{scope} {method} {host} {target}"
+        );
     }
 }
 
@@ -131,10 +239,19 @@ fn no_path_in_two_readings_is_covered_by_a_path() {
         "*",
         "",
     ] {
-        assert!(!covers("web:app.example.com/dav", "GET", "app.example.com", target), "{target}");
-        assert!(!covers("web:app.example.com/", "GET", "app.example.com", target), "{target}");
+        assert!(
+            !covers("web:app.example.com/dav", "GET", "app.example.com", target),
+            "{target}"
+        );
+        assert!(
+            !covers("web:app.example.com/", "GET", "app.example.com", target),
+            "{target}"
+        );
         // every reading of it is a path of this host
-        assert!(covers("web:app.example.com", "GET", "app.example.com", target), "{target}");
+        assert!(
+            covers("web:app.example.com", "GET", "app.example.com", target),
+            "{target}"
+        );
     }
 }
 

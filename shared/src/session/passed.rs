@@ -51,7 +51,10 @@ impl Passed {
     pub fn is_full(self, policy: &Policy, subject: &Subject<'_>) -> bool {
         match self.second {
             PassedSecond::None(enrolled) => {
-                matches!(policy.need(subject, enrolled), Need::Nothing | Need::Exempt(_))
+                matches!(
+                    policy.need(subject, enrolled),
+                    Need::Nothing | Need::Exempt(_)
+                )
             }
             _ => true,
         }
@@ -101,7 +104,10 @@ impl Passed {
 #[cfg(test)]
 impl Passed {
     /// A password and a code.
-    pub(crate) const CODE: Passed = Passed { first: PassedFirst::Password, second: PassedSecond::Code };
+    pub(crate) const CODE: Passed = Passed {
+        first: PassedFirst::Password,
+        second: PassedSecond::Code,
+    };
 }
 
 #[cfg(test)]
@@ -115,7 +121,9 @@ mod tests {
         let mut read = 0;
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
-                let Some(passed) = Passed::from_bytes([first, second]) else { continue };
+                let Some(passed) = Passed::from_bytes([first, second]) else {
+                    continue;
+                };
                 assert_eq!(passed.to_bytes(), [first, second]);
                 read += 1;
             }
@@ -127,7 +135,10 @@ mod tests {
     #[test]
     fn whether_it_is_enough_the_policy_says() {
         let exempt = "[[exempt]]\nnetworks = [\"192.0.2.0/24\"]";
-        let (none, had) = (PassedSecond::None(Enrolled::No), PassedSecond::None(Enrolled::Yes));
+        let (none, had) = (
+            PassedSecond::None(Enrolled::No),
+            PassedSecond::None(Enrolled::Yes),
+        );
         for (policy, second, address, full) in [
             ("", none, "198.51.100.7", true),
             ("required = \"all\"", none, "198.51.100.7", false),
@@ -145,9 +156,22 @@ mod tests {
             let name = "alice".parse().unwrap();
             let (address, earlier) = (Address::parse(address), &Earlier::PASSWORD);
             let groups = &crate::groups::PersonGroups::default();
-            let subject = Subject { name: &name, groups, service: "web", address, earlier };
-            let passed = Passed { first: PassedFirst::Password, second };
-            assert_eq!(passed.is_full(&parsed, &subject), full, "{policy} {second:?} {address:?}");
+            let subject = Subject {
+                name: &name,
+                groups,
+                service: "web",
+                address,
+                earlier,
+            };
+            let passed = Passed {
+                first: PassedFirst::Password,
+                second,
+            };
+            assert_eq!(
+                passed.is_full(&parsed, &subject),
+                full,
+                "{policy} {second:?} {address:?}"
+            );
         }
     }
 }

@@ -47,7 +47,11 @@ impl Ended {
 impl Revoked {
     /// Nothing yet, at a revision.
     pub(crate) fn at(revision: u64, forgotten: u64) -> Revoked {
-        Revoked { revision, forgotten, ..Revoked::default() }
+        Revoked {
+            revision,
+            forgotten,
+            ..Revoked::default()
+        }
     }
 
     /// A session was ended.
@@ -57,12 +61,16 @@ impl Revoked {
 
     /// An account's generation was raised.
     pub(crate) fn raise_generation(&mut self, account: i64, generation: u64, revision: u64) {
-        self.newest.generations.insert(account, (generation, revision));
+        self.newest
+            .generations
+            .insert(account, (generation, revision));
     }
 
     /// Whether a session was ended, or may have been by what is forgotten.
     pub fn covers(&self, session: &Session) -> bool {
-        session.revision < self.forgotten || self.newest.covers(session) || self.older.covers(session)
+        session.revision < self.forgotten
+            || self.newest.covers(session)
+            || self.older.covers(session)
     }
 
     /// This and what was revoked since.
@@ -75,11 +83,18 @@ impl Revoked {
         if newest.len() > NEWEST || since.forgotten > self.forgotten {
             let mut all = (*older).clone();
             all.extend(std::mem::take(&mut newest));
-            all.sessions.retain(|_, revision| *revision > since.forgotten);
-            all.generations.retain(|_, (_, revision)| *revision > since.forgotten);
+            all.sessions
+                .retain(|_, revision| *revision > since.forgotten);
+            all.generations
+                .retain(|_, (_, revision)| *revision > since.forgotten);
             older = Arc::new(all);
         }
-        Revoked { revision: since.revision, forgotten: since.forgotten, newest, older }
+        Revoked {
+            revision: since.revision,
+            forgotten: since.forgotten,
+            newest,
+            older,
+        }
     }
 }
 
@@ -89,7 +104,12 @@ mod tests {
 
     #[test]
     fn revoked_is_the_session_or_its_generation() {
-        let session = Session { account: 7, generation: 3, revision: 5, ..Session::of_alice() };
+        let session = Session {
+            account: 7,
+            generation: 3,
+            revision: 5,
+            ..Session::of_alice()
+        };
         let covers = |change: &dyn Fn(&mut Revoked)| {
             let mut revoked = Revoked::at(9, 0);
             change(&mut revoked);
@@ -104,13 +124,20 @@ mod tests {
     /// It cannot be known whether it was revoked.
     #[test]
     fn a_session_from_before_what_is_forgotten_is_refused() {
-        let session = Session { revision: 5, ..Session::of_alice() };
+        let session = Session {
+            revision: 5,
+            ..Session::of_alice()
+        };
         assert!(!Revoked::at(9, 5).covers(&session) && Revoked::at(9, 6).covers(&session));
     }
 
     #[test]
     fn what_was_revoked_stays_so_however_much_comes_after_it() {
-        let session = Session { account: 7, revision: 0, ..Session::of_alice() };
+        let session = Session {
+            account: 7,
+            revision: 0,
+            ..Session::of_alice()
+        };
         let mut revoked = Revoked::default();
         let mut first = Revoked::at(1, 0);
         first.end_session(session.id, 1);
@@ -121,10 +148,16 @@ mod tests {
             revoked = revoked.with(next);
             assert!(revoked.covers(&session), "{revision}");
         }
-        let later = Session { revision: 4000, ..session };
+        let later = Session {
+            revision: 4000,
+            ..session
+        };
         let forgotten = revoked.with(Revoked::at(5000, 4000));
         assert!(!forgotten.covers(&later), "the id is forgotten");
-        assert!(forgotten.covers(&Session { revision: 3999, ..later }));
+        assert!(forgotten.covers(&Session {
+            revision: 3999,
+            ..later
+        }));
         assert!(forgotten.newest.len() + forgotten.older.len() < 1000);
     }
 }

@@ -69,7 +69,11 @@ pub trait Accounts {
     /// The accounts that have an authenticator or a confirmed address, with their groups; of more than `most` the first.
     fn enrolled(&mut self, most: usize) -> Result<Vec<(UserName, Vec<Group>)>, StoreError>;
     /// When the account first signed in: now, if it never did, or if the clock was set back since.
-    fn first_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<Timestamp, StoreError>;
+    fn first_sign_in(
+        &mut self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError>;
     /// The account signed in with a second factor.
     fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<(), StoreError>;
 }

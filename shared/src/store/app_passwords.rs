@@ -59,7 +59,10 @@ pub struct LiveAppPasswords {
 /// The app passwords' part of a transaction.
 pub trait AppPasswords {
     /// An account's, or everyone's, by account and age; those whose time is over too.
-    fn app_passwords(&mut self, of: Option<AccountId>) -> Result<Vec<AppPasswordRecord>, StoreError>;
+    fn app_passwords(
+        &mut self,
+        of: Option<AccountId>,
+    ) -> Result<Vec<AppPasswordRecord>, StoreError>;
     /// A new one. Those of the account whose time is over at `now` are forgotten.
     fn add_app_password(
         &mut self,
@@ -72,9 +75,16 @@ pub trait AppPasswords {
     /// Removes one.
     fn remove_app_password(&mut self, number: i64) -> Result<(), StoreError>;
     /// Removes all of an account; how many that were good at `now`.
-    fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> Result<u64, StoreError>;
+    fn remove_app_passwords(
+        &mut self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
     /// Looks one up by its hash, whether or not its time is over.
-    fn app_password(&mut self, hash: &AppPasswordHash) -> Result<Option<FoundAppPassword>, StoreError>;
+    fn app_password(
+        &mut self,
+        hash: &AppPasswordHash,
+    ) -> Result<Option<FoundAppPassword>, StoreError>;
     /// One was used in this minute.
     fn use_app_password(&mut self, number: i64, at: Timestamp) -> Result<(), StoreError>;
     /// The revision of them all.
@@ -82,5 +92,8 @@ pub trait AppPasswords {
     /// All that are good at `now`. One that cannot be read is left out: it opens nothing, and the others do.
     fn live_app_passwords(&mut self, now: Timestamp) -> Result<LiveAppPasswords, StoreError>;
     /// What changed after a revision; none if that is too old to tell, or of another store.
-    fn app_passwords_changed_after(&mut self, after: u64) -> Result<Option<LiveAppPasswords>, StoreError>;
+    fn app_passwords_changed_after(
+        &mut self,
+        after: u64,
+    ) -> Result<Option<LiveAppPasswords>, StoreError>;
 }

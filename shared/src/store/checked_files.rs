@@ -35,8 +35,16 @@ impl CheckedFiles {
         let states = states(path);
         let resolved = trusted(path)?;
         let is_plain = resolved == path;
-        let states = if is_plain { states } else { self::states(&resolved) };
-        Ok(CheckedFiles { path: path.to_owned(), is_plain, states })
+        let states = if is_plain {
+            states
+        } else {
+            self::states(&resolved)
+        };
+        Ok(CheckedFiles {
+            path: path.to_owned(),
+            is_plain,
+            states,
+        })
     }
 
     /// The length of the store in bytes, if nothing is in doubt now and all files are those that were checked.
@@ -58,7 +66,10 @@ impl CheckedFiles {
 }
 
 fn states(path: &Path) -> Vec<(PathBuf, Option<State>)> {
-    let beside = BESIDE.into_iter().chain(["-journal"]).map(|suffix| with_suffix(path, suffix));
+    let beside = BESIDE
+        .into_iter()
+        .chain(["-journal"])
+        .map(|suffix| with_suffix(path, suffix));
     let all = std::iter::once(path.to_owned()).chain(beside);
     let all = all.chain(path.ancestors().skip(1).map(Path::to_owned));
     all.map(|path| {
@@ -70,9 +81,20 @@ fn states(path: &Path) -> Vec<(PathBuf, Option<State>)> {
 
 fn state_of(metadata: &Metadata) -> State {
     // a folder's links are its folders, which may come and go
-    let names = if metadata.is_file() { metadata.nlink() } else { 0 };
+    let names = if metadata.is_file() {
+        metadata.nlink()
+    } else {
+        0
+    };
     let (mode, uid, gid) = (metadata.mode(), metadata.uid(), metadata.gid());
-    [metadata.dev(), metadata.ino(), mode.into(), uid.into(), gid.into(), names]
+    [
+        metadata.dev(),
+        metadata.ino(),
+        mode.into(),
+        uid.into(),
+        gid.into(),
+        names,
+    ]
 }
 
 #[cfg(test)]
@@ -97,7 +119,12 @@ mod tests {
         }
 
         fn at(&self, name: &str) -> PathBuf {
-            self.0.path().canonicalize().unwrap().join("above/store").join(name)
+            self.0
+                .path()
+                .canonicalize()
+                .unwrap()
+                .join("above/store")
+                .join(name)
         }
 
         fn write(&self, name: &str) {
@@ -132,7 +159,8 @@ mod tests {
                 fs::rename(home.at("new"), home.at("postern.db")).unwrap();
             }),
             ("a mode", |home| {
-                fs::set_permissions(home.at("postern.db-wal"), Permissions::from_mode(0o666)).unwrap();
+                fs::set_permissions(home.at("postern.db-wal"), Permissions::from_mode(0o666))
+                    .unwrap();
             }),
             ("a folder's mode", |home| {
                 fs::set_permissions(home.at("").join(".."), Permissions::from_mode(0o777)).unwrap();
@@ -141,7 +169,9 @@ mod tests {
                 fs::hard_link(home.at("postern.db"), home.at("second")).unwrap();
             }),
             ("a journal", |home| home.write("postern.db-journal")),
-            ("a file that is gone", |home| fs::remove_file(home.at("postern.db-shm")).unwrap()),
+            ("a file that is gone", |home| {
+                fs::remove_file(home.at("postern.db-shm")).unwrap()
+            }),
             ("another folder", |home| {
                 let store = home.at("").components().as_path().to_owned();
                 fs::rename(&store, store.with_file_name("moved")).unwrap();

@@ -18,7 +18,12 @@ pub trait Events {
     /// or too old.
     fn log(&mut self, event: &Event) -> Result<Logged, StoreError>;
     /// Events numbered after `after`, oldest first, at most `limit`.
-    fn events(&mut self, filter: &Filter, after: i64, limit: u32) -> Result<Vec<(i64, Event)>, StoreError>;
+    fn events(
+        &mut self,
+        filter: &Filter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Event)>, StoreError>;
     /// Events numbered before `before`, newest first, at most `limit`.
     fn events_before(
         &mut self,

@@ -81,7 +81,11 @@ pub trait Keys {
     fn reseal(&mut self, row: &SealedRow, sealed: &[u8]) -> Result<(), StoreError>;
     /// How much of it who has, in no order; what has ended and is not removed yet counts too. Reads whole tables, and so
     /// belongs in a transaction that only reads.
-    fn key_bound(&mut self, what: KeyBound, now: Timestamp) -> Result<Vec<(UserName, u64)>, StoreError>;
+    fn key_bound(
+        &mut self,
+        what: KeyBound,
+        now: Timestamp,
+    ) -> Result<Vec<(UserName, u64)>, StoreError>;
     /// Ends it all, and every grace and letter: raises the generation of every account, so that no attempt in flight
     /// outlives it, and has gates read app passwords anew. The rows stay until [`Keys::forget_key_bound`], or until a
     /// transaction that writes has read their account.

@@ -35,7 +35,10 @@ pub(super) fn trusted(path: &Path) -> Result<PathBuf, FileError> {
     // A store in WAL mode never has one, and the engine would obey it, up to removing files that it names. Nobody but root
     // can make one here, but for a folder that was open to others before.
     let journal = with_suffix(&path, "-journal");
-    if folder.look(journal.file_name().unwrap_or_default())?.is_some() {
+    if folder
+        .look(journal.file_name().unwrap_or_default())?
+        .is_some()
+    {
         return Err(FileError::planted(&journal));
     }
     for suffix in BESIDE {
@@ -68,8 +71,13 @@ pub(super) fn prepare(folder: &Path, group: Option<u32>) -> Result<Folder, FileE
 fn adopt(folder: &Path, group: Option<u32>) -> Result<(), FileError> {
     let io = |error| FileError::io(folder, error);
     let metadata = folder.symlink_metadata().map_err(io)?;
-    let above = folder.parent().unwrap_or(Path::new("/")).metadata().map_err(io)?;
-    let is_ours = metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    let above = folder
+        .parent()
+        .unwrap_or(Path::new("/"))
+        .metadata()
+        .map_err(io)?;
+    let is_ours =
+        metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
     if !is_ours || metadata.dev() == above.dev() {
         return Ok(());
     }

@@ -64,10 +64,17 @@ pub trait Mails {
     /// The addresses of an account.
     fn addresses(&mut self, account: AccountId) -> Result<Addresses, StoreError>;
     /// Sets them.
-    fn set_addresses(&mut self, account: AccountId, addresses: &Addresses) -> Result<(), StoreError>;
+    fn set_addresses(
+        &mut self,
+        account: AccountId,
+        addresses: &Addresses,
+    ) -> Result<(), StoreError>;
 
     /// The newest code mailed to an account, and what it is for.
-    fn mailed_code(&mut self, account: AccountId) -> Result<Option<(MailedFor, KeptMailedCode)>, StoreError>;
+    fn mailed_code(
+        &mut self,
+        account: AccountId,
+    ) -> Result<Option<(MailedFor, KeptMailedCode)>, StoreError>;
     /// Sets it, in place of an older one, or removes it. A letter that waits with the older one goes with it.
     fn set_mailed_code(
         &mut self,
@@ -95,7 +102,11 @@ pub trait Mails {
     /// When the oldest letter that waits was left.
     fn oldest_letter(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Letters that are to confirm an address and were not sent yet.
-    fn unsent_confirmations(&mut self, to: &EmailAddress, now: Timestamp) -> Result<u32, StoreError>;
+    fn unsent_confirmations(
+        &mut self,
+        to: &EmailAddress,
+        now: Timestamp,
+    ) -> Result<u32, StoreError>;
     /// Notes what became of a letter; its code is gone from it.
     fn note_fate(&mut self, number: i64, fate: &Fate) -> Result<(), StoreError>;
     /// What became of a letter, if it is still kept.

@@ -22,7 +22,12 @@ pub struct Notice {
 /// The notices' part of a transaction.
 pub trait Notices {
     /// Leaves one for posternd, unless the account has as many as it may. Those of an event before `since` go.
-    fn add_notice(&mut self, to: &EmailAddress, event: &Event, since: Timestamp) -> Result<(), StoreError>;
+    fn add_notice(
+        &mut self,
+        to: &EmailAddress,
+        event: &Event,
+        since: Timestamp,
+    ) -> Result<(), StoreError>;
     /// Those that are due, oldest first, at most `limit`; also what is due later than `latest`, which a clock that ran
     /// ahead has put off.
     fn due_notices(

@@ -116,9 +116,17 @@ pub trait Sessions {
     fn forget_gate(&mut self, gate: &[u8; 16]) -> Result<(), StoreError>;
 
     /// A new session.
-    fn add_session(&mut self, account: AccountId, session: &SessionRecord) -> Result<(), StoreError>;
+    fn add_session(
+        &mut self,
+        account: AccountId,
+        session: &SessionRecord,
+    ) -> Result<(), StoreError>;
     /// An account's sessions that are good at `now`, newest first.
-    fn sessions(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
+    fn sessions(
+        &mut self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRecord>, StoreError>;
     /// One of them, if it is good at `now`.
     fn session(
         &mut self,
@@ -145,7 +153,11 @@ pub trait Sessions {
     /// A new trusted browser; its number.
     fn add_browser(&mut self, browser: &BrowserRecord) -> Result<i64, StoreError>;
     /// An account's trusted browsers that are good at `now`, newest first.
-    fn browsers(&mut self, account: AccountId, now: Timestamp) -> Result<Vec<BrowserRecord>, StoreError>;
+    fn browsers(
+        &mut self,
+        account: AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<BrowserRecord>, StoreError>;
     /// The trusted browser that was given a token, good at `now`.
     fn browser_of(
         &mut self,

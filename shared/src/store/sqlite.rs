@@ -99,8 +99,17 @@ impl Sqlite {
             Ok(deadline) => {
                 let place = Place::of(&path)?;
                 let writers = Writers::of(place.file());
-                let handle = Some(Handle { connection, deadline, tail: Tail::of(&path) });
-                Ok(Sqlite { handle, place, writers, class: Class::Known })
+                let handle = Some(Handle {
+                    connection,
+                    deadline,
+                    tail: Tail::of(&path),
+                });
+                Ok(Sqlite {
+                    handle,
+                    place,
+                    writers,
+                    class: Class::Known,
+                })
             }
             // whoever is stopped while it makes the WAL's index ready holds up already whoever opens the store
             Err(StoreError::Busy) => Err(holder::held(&path)),
@@ -115,10 +124,13 @@ impl Sqlite {
         let deadline = Deadline::of(connection)?;
         deadline.is_in(READING);
         harden(connection)?;
-        let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let application: i64 =
+            connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let found = version_of(connection)?;
         if application != APPLICATION {
-            return Err(StoreError::Damaged("it is no store of Postern's".to_owned()));
+            return Err(StoreError::Damaged(
+                "it is no store of Postern's".to_owned(),
+            ));
         }
         if found != VERSION {
             return Err(migration::refusal(connection, found));
@@ -137,9 +149,13 @@ impl Sqlite {
     /// Makes what is missing beside a store, for the store's group: a backup is one file. Where a folder or the store itself
     /// is missing or in doubt, opening says so.
     pub(super) fn make_missing_files(path: &Path) -> Result<(), StoreError> {
-        let Ok(folder) = Folder::open(path.parent().unwrap_or(Path::new("/"))) else { return Ok(()) };
+        let Ok(folder) = Folder::open(path.parent().unwrap_or(Path::new("/"))) else {
+            return Ok(());
+        };
         let path = folder.path().join(path.file_name().unwrap_or_default());
-        let Some(store) = folder.look(path.file_name().unwrap_or_default())? else { return Ok(()) };
+        let Some(store) = folder.look(path.file_name().unwrap_or_default())? else {
+            return Ok(());
+        };
         for suffix in location::BESIDE {
             let beside = location::with_suffix(&path, suffix);
             let name = beside.file_name().unwrap_or_default();
@@ -174,7 +190,11 @@ impl Sqlite {
 
     /// Makes the store under another name in its folder, and renames it when it is whole: a cut-off leaves no half
     /// store, and what it leaves the next one removes.
-    pub(super) fn create(path: &Path, group: Option<u32>, keys: &[WrappedKey]) -> Result<(), StoreError> {
+    pub(super) fn create(
+        path: &Path,
+        group: Option<u32>,
+        keys: &[WrappedKey],
+    ) -> Result<(), StoreError> {
         let folder = location::prepare(path.parent().unwrap_or(Path::new("/")), group)?;
         let path = folder.path().join(path.file_name().unwrap_or_default());
         if folder.look(path.file_name().unwrap_or_default())?.is_some() {
@@ -201,8 +221,14 @@ impl Sqlite {
                 made.push(beside);
             }
             // never in place of a store that appeared meanwhile
-            renameat2(AT_FDCWD, &new, AT_FDCWD, &path, RenameFlags::RENAME_NOREPLACE)
-                .map_err(|errno| StoreError::File(FileError::io(&path, errno.into())))?;
+            renameat2(
+                AT_FDCWD,
+                &new,
+                AT_FDCWD,
+                &path,
+                RenameFlags::RENAME_NOREPLACE,
+            )
+            .map_err(|errno| StoreError::File(FileError::io(&path, errno.into())))?;
             // whole from now on
             made.truncate(4);
             files::sync_folder(&path).map_err(io)
@@ -251,7 +277,11 @@ fn share(path: &Path, group: Option<u32>) -> std::io::Result<()> {
 /// Makes an empty file that only the group shares. Nothing is there.
 fn empty(path: &Path, group: Option<u32>) -> Result<(), StoreError> {
     let make = || -> std::io::Result<()> {
-        let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         share(path, group)?;
         file.sync_all()
     };
@@ -288,16 +318,21 @@ struct Deadline {
 
 impl Deadline {
     fn of(connection: &Connection) -> Result<Deadline, StoreError> {
-        let deadline = Deadline { began: Instant::now(), ends: Arc::new(AtomicU64::new(u64::MAX)) };
+        let deadline = Deadline {
+            began: Instant::now(),
+            ends: Arc::new(AtomicU64::new(u64::MAX)),
+        };
         let (began, ends) = (deadline.began, Arc::clone(&deadline.ends));
-        let is_over = move || began.elapsed().as_millis() > u128::from(ends.load(Ordering::Relaxed));
+        let is_over =
+            move || began.elapsed().as_millis() > u128::from(ends.load(Ordering::Relaxed));
         connection.progress_handler(INSTRUCTIONS, Some(is_over))?;
         Ok(deadline)
     }
 
     fn is_in(&self, patience: Duration) {
         let ends = (self.began.elapsed() + patience).as_millis();
-        self.ends.store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.ends
+            .store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
@@ -345,14 +380,19 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
 
 /// The version that the store has now.
 fn version_of(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?)
+    Ok(connection
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))?)
 }
 
 impl Sqlite {
     /// The connection; none after a transaction that failed in a way that closed it.
     fn handle(&self) -> Result<&Handle, StoreError> {
-        let given_up =
-            || StoreError::Engine("its connection was closed, since it could not be rolled back".to_owned());
+        let given_up = || {
+            StoreError::Engine(
+                "its connection was closed, since it could not be rolled back".to_owned(),
+            )
+        };
         self.handle.as_ref().ok_or_else(given_up)
     }
 
@@ -365,9 +405,18 @@ impl Sqlite {
     }
 
     /// Goes on with the transaction that others of this process share, or begins one.
-    fn begin_writing(&mut self, shares: bool, blocked: StopsBlocked) -> Result<Running<'_>, StoreError> {
+    fn begin_writing(
+        &mut self,
+        shares: bool,
+        blocked: StopsBlocked,
+    ) -> Result<Running<'_>, StoreError> {
         self.handle()?;
-        let Sqlite { handle, place, writers, class } = self;
+        let Sqlite {
+            handle,
+            place,
+            writers,
+            class,
+        } = self;
         let Some((turn, handed_on)) = writers.enter(*class, shares) else {
             return Err(place.held(StoreError::Busy));
         };
@@ -377,7 +426,11 @@ impl Sqlite {
             return Ok(Running::joined(handed_on, handle, turn, blocked)?);
         }
         let running = Running::at_home(handle, Some(turn), blocked);
-        let Handle { connection, deadline, tail } = running.handle();
+        let Handle {
+            connection,
+            deadline,
+            tail,
+        } = running.handle();
         // its turn is waited for by another limit
         deadline.is_in(PATIENCE + WRITING);
         tail.is_sure(connection)?;
@@ -431,19 +484,27 @@ impl Store for Sqlite {
     }
 
     fn is_read_only(&self) -> bool {
-        self.handle().map_or(true, |handle| handle.connection.is_readonly("main").unwrap_or(true))
+        self.handle().map_or(true, |handle| {
+            handle.connection.is_readonly("main").unwrap_or(true)
+        })
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
         let _blocked = StopsBlocked::new();
-        let Handle { connection, deadline, tail } = self.handle()?;
+        let Handle {
+            connection,
+            deadline,
+            tail,
+        } = self.handle()?;
         deadline.is_in(SCRUBBING);
         tail.is_sure(connection)?;
         // another process that does the same is not waited for by the engine: it says at once that it is busy
         let began = Instant::now();
         while began.elapsed() < SCRUB_PATIENCE {
             let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-            let busy = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(StoreError::from);
+            let busy = connection
+                .query_row(sql, [], |row| row.get::<_, i64>(0))
+                .map_err(StoreError::from);
             match busy {
                 Ok(0) => return Ok(()),
                 Ok(_) | Err(StoreError::Busy) => turn::pause(),
@@ -459,11 +520,15 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             // the last is said where another process recovers the WAL for too long
             Some(
-                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed,
             ) => StoreError::Busy,
             Some(ErrorCode::DiskFull) => StoreError::Full,
             Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
-            Some(ErrorCode::TooBig) => StoreError::Damaged("it holds a value that is too long".to_owned()),
+            Some(ErrorCode::TooBig) => {
+                StoreError::Damaged("it holds a value that is too long".to_owned())
+            }
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 StoreError::ReadOnly
             }
@@ -484,14 +549,19 @@ mod tests {
     fn a_statement_without_end_is_stopped_at_the_deadline() {
         let connection = Connection::open_in_memory().unwrap();
         let deadline = Deadline::of(&connection).unwrap();
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        let endless =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
         deadline.is_in(Duration::from_millis(50));
         let began = Instant::now();
-        let stopped = connection.query_row(endless, [], |row| row.get::<_, i64>(0)).unwrap_err();
+        let stopped = connection
+            .query_row(endless, [], |row| row.get::<_, i64>(0))
+            .unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(5));
         assert!(matches!(StoreError::from(stopped), StoreError::TooLong));
         deadline.is_in(Duration::from_secs(60));
-        connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).unwrap();
+        connection
+            .query_row("SELECT 1", [], |row| row.get::<_, i64>(0))
+            .unwrap();
     }
 
     /// Virtual tables of text search, spatial search and the like are not there at all; nothing is loaded from elsewhere.
@@ -499,24 +569,42 @@ mod tests {
     fn only_the_features_that_are_used_are_compiled_in() {
         let connection = Connection::open_in_memory().unwrap();
         let mut statement = connection.prepare("PRAGMA compile_options").unwrap();
-        let options = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let options = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap();
         let options: Vec<String> = options.collect::<rusqlite::Result<_>>().unwrap();
         let has = |wanted: &str| options.iter().any(|option| option.starts_with(wanted));
-        for unused in
-            ["ENABLE_FTS", "ENABLE_RTREE", "ENABLE_DBSTAT", "ENABLE_LOAD_EXTENSION", "SOUNDEX", "USE_URI"]
-        {
+        for unused in [
+            "ENABLE_FTS",
+            "ENABLE_RTREE",
+            "ENABLE_DBSTAT",
+            "ENABLE_LOAD_EXTENSION",
+            "SOUNDEX",
+            "USE_URI",
+        ] {
             assert!(
                 !has(unused),
                 "{unused}: build in the checkout, where .cargo/config.toml counts: {options:?}"
             );
         }
-        for set in ["OMIT_LOAD_EXTENSION", "OMIT_JSON", "TEMP_STORE=3", "DQS=0", "MAX_MMAP_SIZE=0"] {
-            assert!(has(set), "{set}: build in the checkout, where .cargo/config.toml counts: {options:?}");
+        for set in [
+            "OMIT_LOAD_EXTENSION",
+            "OMIT_JSON",
+            "TEMP_STORE=3",
+            "DQS=0",
+            "MAX_MMAP_SIZE=0",
+        ] {
+            assert!(
+                has(set),
+                "{set}: build in the checkout, where .cargo/config.toml counts: {options:?}"
+            );
         }
         let modules: i64 = connection
-            .query_row("SELECT count(*) FROM pragma_module_list WHERE name NOT LIKE 'pragma%'", [], |row| {
-                row.get(0)
-            })
+            .query_row(
+                "SELECT count(*) FROM pragma_module_list WHERE name NOT LIKE 'pragma%'",
+                [],
+                |row| row.get(0),
+            )
             .unwrap();
         assert_eq!(modules, 0);
     }

@@ -42,7 +42,10 @@ impl Payload for Enrollment {
     const KIND: Kind = Kind::Enrollment;
 
     fn shorter(&self) -> Option<Enrollment> {
-        Some(Enrollment { back_to: String::new(), ..self.clone() })
+        Some(Enrollment {
+            back_to: String::new(),
+            ..self.clone()
+        })
     }
 }
 
@@ -55,7 +58,10 @@ impl EnrollmentToken {
     /// On the way to a page.
     #[must_use]
     pub fn to_page(self, back_to: String) -> EnrollmentToken {
-        let enrollment = Enrollment { back_to, ..self.payload().clone() };
+        let enrollment = Enrollment {
+            back_to,
+            ..self.payload().clone()
+        };
         self.with(enrollment)
     }
 
@@ -68,7 +74,10 @@ impl EnrollmentToken {
     /// The same, that may begin so.
     #[must_use]
     pub(crate) fn that_may(self, may: MayEnroll) -> EnrollmentToken {
-        let enrollment = Enrollment { may, ..self.payload().clone() };
+        let enrollment = Enrollment {
+            may,
+            ..self.payload().clone()
+        };
         self.with(enrollment)
     }
 
@@ -167,7 +176,13 @@ impl Payload for NewCodes {
 impl NewCodes {
     /// What is kept of a new set between two steps.
     pub(crate) fn of(codes: &[RecoveryCode], footing: Footing) -> NewCodes {
-        NewCodes { footing, codes: codes.iter().map(|code| code.plain().to_owned().into()).collect() }
+        NewCodes {
+            footing,
+            codes: codes
+                .iter()
+                .map(|code| code.plain().to_owned().into())
+                .collect(),
+        }
     }
 
     /// The set again.
@@ -177,5 +192,8 @@ impl NewCodes {
 }
 
 fn restored(codes: &[Typed]) -> Vec<RecoveryCode> {
-    codes.iter().map(|code| RecoveryCode::restored(Zeroizing::new((**code).to_owned()))).collect()
+    codes
+        .iter()
+        .map(|code| RecoveryCode::restored(Zeroizing::new((**code).to_owned())))
+        .collect()
 }

@@ -41,9 +41,17 @@ pub(crate) enum Holder {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Parent {
     /// A session. What takes its place goes back to the same first factor, and lasts no longer.
-    Session { id: SessionId, first: PassedFirst, issued: Timestamp, expires: Timestamp },
+    Session {
+        id: SessionId,
+        first: PassedFirst,
+        issued: Timestamp,
+        expires: Timestamp,
+    },
     /// A first factor that has passed at the web, in this sign-in. It is alive while the account's generation is the same.
-    FirstFactor { sign_in: TokenId, first: PassedFirst },
+    FirstFactor {
+        sign_in: TokenId,
+        first: PassedFirst,
+    },
     /// What passed at a local socket or a prompt: the peer is the holder. It is alive as a first factor is.
     Peer,
 }
@@ -51,8 +59,18 @@ pub(crate) enum Parent {
 impl Parent {
     /// A session.
     pub(crate) fn session(session: &Session) -> Parent {
-        let Session { id, issued, expires, .. } = *session;
-        Parent::Session { id, first: session.passed.first, issued, expires }
+        let Session {
+            id,
+            issued,
+            expires,
+            ..
+        } = *session;
+        Parent::Session {
+            id,
+            first: session.passed.first,
+            issued,
+            expires,
+        }
     }
 }
 
@@ -67,7 +85,10 @@ pub(crate) struct AccountAt {
 impl AccountAt {
     /// As a record says.
     pub(crate) fn of(record: &AccountRecord) -> AccountAt {
-        AccountAt { id: record.id, generation: record.generation }
+        AccountAt {
+            id: record.id,
+            generation: record.generation,
+        }
     }
 }
 
@@ -131,8 +152,13 @@ impl Serialize for TokenId {
 impl<'de> Deserialize<'de> for TokenId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TokenId, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(TokenId).ok_or_else(|| serde::de::Error::custom("no token id"))
+        let bytes = HEXLOWER
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(TokenId)
+            .ok_or_else(|| serde::de::Error::custom("no token id"))
     }
 }
 
@@ -155,7 +181,12 @@ impl<P: Payload> Token<P> {
         now: Timestamp,
         end: Timestamp,
     ) -> Result<Token<P>, RandomError> {
-        let To { account, at, holder, parent } = to;
+        let To {
+            account,
+            at,
+            holder,
+            parent,
+        } = to;
         let envelope = Envelope {
             kind: P::KIND,
             id: TokenId::random()?,
@@ -166,21 +197,44 @@ impl<P: Payload> Token<P> {
             issued: now,
             expires: now.plus(P::KIND.life()).min(end),
         };
-        Ok(Token { envelope, payload, keys: keys.mark() })
+        Ok(Token {
+            envelope,
+            payload,
+            keys: keys.mark(),
+        })
     }
 
     /// One for the step after this one, with what is left of its life.
     pub(crate) fn next<N: Payload>(self, next: impl FnOnce(P) -> N) -> Token<N> {
-        let Token { envelope, payload, keys } = self;
-        Token { envelope: Envelope { kind: N::KIND, ..envelope }, payload: next(payload), keys }
+        let Token {
+            envelope,
+            payload,
+            keys,
+        } = self;
+        Token {
+            envelope: Envelope {
+                kind: N::KIND,
+                ..envelope
+            },
+            payload: next(payload),
+            keys,
+        }
     }
 
     /// The same proof in the session that takes the place of its own, with what is left of its life.
     pub(crate) fn carried_to(self, session: &Session, keys: &TokenKeys) -> Token<P> {
-        let at = AccountAt { id: AccountId(session.account), generation: session.generation };
+        let at = AccountAt {
+            id: AccountId(session.account),
+            generation: session.generation,
+        };
         let (holder, parent) = (Holder::Session(session.id), Parent::session(session));
         Token {
-            envelope: Envelope { at: Some(at), holder, parent, ..self.envelope },
+            envelope: Envelope {
+                at: Some(at),
+                holder,
+                parent,
+                ..self.envelope
+            },
             keys: keys.mark(),
             ..self
         }
@@ -203,24 +257,43 @@ impl<P: Payload> Token<P> {
 
     fn seal_with(&self, payload: &P, keys: &TokenKeys) -> Result<Zeroizing<String>, VaultError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(LONGEST));
-        let sealed = Sealed { envelope: &self.envelope, payload };
+        let sealed = Sealed {
+            envelope: &self.envelope,
+            payload,
+        };
         serde_json::to_writer(&mut *plain, &sealed).map_err(|_| VaultError::Incomplete)?;
-        Ok(Zeroizing::new(BASE64URL_NOPAD.encode(&keys.seal(P::KIND.sealed_as(), &plain)?)))
+        Ok(Zeroizing::new(
+            BASE64URL_NOPAD.encode(&keys.seal(P::KIND.sealed_as(), &plain)?),
+        ))
     }
 
     /// Opens a text: of this kind, sealed with these keys, brought back by `holder`, good at `now`. The one place where
     /// any token is opened.
     ///
     /// A clock that was set back lengthens no life: whoever holds one that was issued in the future has none.
-    pub(crate) fn open(text: &str, keys: &TokenKeys, holder: Holder, now: Timestamp) -> Option<Token<P>> {
+    pub(crate) fn open(
+        text: &str,
+        keys: &TokenKeys,
+        holder: Holder,
+        now: Timestamp,
+    ) -> Option<Token<P>> {
         if text.len() > LONGEST {
             return None;
         }
         let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         let plain = keys.unseal(P::KIND.sealed_as(), &sealed)?;
         let Opened { envelope, payload } = serde_json::from_slice(&plain).ok()?;
-        let token = Token { envelope, payload, keys: keys.mark() };
-        let Envelope { kind, issued, expires, .. } = token.envelope;
+        let token = Token {
+            envelope,
+            payload,
+            keys: keys.mark(),
+        };
+        let Envelope {
+            kind,
+            issued,
+            expires,
+            ..
+        } = token.envelope;
         let is_fit = kind == P::KIND && token.envelope.holder == holder;
         let lives_as_its_kind = expires.since(issued) <= P::KIND.life();
         (is_fit && lives_as_its_kind && !token.is_over(now)).then_some(token)
@@ -282,6 +355,10 @@ impl<P> Token<P> {
 
     /// With another envelope, written as it is sealed.
     pub(super) fn reopened(&self, envelope: serde_json::Value, payload: P) -> Token<P> {
-        Token { envelope: serde_json::from_value(envelope).unwrap(), payload, keys: self.keys }
+        Token {
+            envelope: serde_json::from_value(envelope).unwrap(),
+            payload,
+            keys: self.keys,
+        }
     }
 }

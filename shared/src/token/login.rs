@@ -26,7 +26,10 @@ impl Payload for Login {
     const KIND: Kind = Kind::Login;
 
     fn shorter(&self) -> Option<Login> {
-        Some(Login { back_to: String::new(), ..self.clone() })
+        Some(Login {
+            back_to: String::new(),
+            ..self.clone()
+        })
     }
 }
 
@@ -39,7 +42,10 @@ impl LoginToken {
     /// On the way to a page.
     #[must_use]
     pub fn to_page(self, back_to: String) -> LoginToken {
-        let login = Login { back_to, ..self.payload().clone() };
+        let login = Login {
+            back_to,
+            ..self.payload().clone()
+        };
         self.with(login)
     }
 }

@@ -1,7 +1,9 @@
 //! Tokens of a session: a fresh proof in it, and what programs without cookies carry in its place. None is good for
 //! longer than the session, and none is a session cookie to whoever has it.
 
-use super::{AccessToken, AccountAt, Holder, Kind, Parent, Payload, RefreshToken, StepUpToken, To, Token};
+use super::{
+    AccessToken, AccountAt, Holder, Kind, Parent, Payload, RefreshToken, StepUpToken, To, Token,
+};
 use crate::clock::Timestamp;
 use crate::door::SteppedUp;
 use crate::secret::RandomError;
@@ -42,8 +44,16 @@ impl Payload for Refresh {
 
 /// For whoever is signed in by a session, or shows it by the token.
 fn of(session: &Session, holder: Holder) -> To<'_> {
-    let at = AccountAt { id: AccountId(session.account), generation: session.generation };
-    To { account: &session.name, at: Some(at), holder, parent: Parent::session(session) }
+    let at = AccountAt {
+        id: AccountId(session.account),
+        generation: session.generation,
+    };
+    To {
+        account: &session.name,
+        at: Some(at),
+        holder,
+        parent: Parent::session(session),
+    }
 }
 
 impl StepUpToken {
@@ -59,9 +69,16 @@ impl StepUpToken {
     }
 
     /// Opens one of this session's that is good at `now`.
-    pub fn read(text: &str, keys: &TokenKeys, session: &Session, now: Timestamp) -> Option<StepUpToken> {
+    pub fn read(
+        text: &str,
+        keys: &TokenKeys,
+        session: &Session,
+        now: Timestamp,
+    ) -> Option<StepUpToken> {
         let token: StepUpToken = Token::open(text, keys, Holder::Session(session.id), now)?;
-        let is_same = token.at().is_some_and(|at| at.generation == session.generation);
+        let is_same = token
+            .at()
+            .is_some_and(|at| at.generation == session.generation);
         (is_same && *token.account() == session.name).then_some(token)
     }
 
@@ -80,8 +97,16 @@ impl AccessToken {
         end: Timestamp,
         now: Timestamp,
     ) -> Result<AccessToken, RandomError> {
-        let access = Access { cookie: session.to_cookie(keys) };
-        Token::issue_until(keys, of(session, Holder::Bearer), access, now, end.min(session.expires))
+        let access = Access {
+            cookie: session.to_cookie(keys),
+        };
+        Token::issue_until(
+            keys,
+            of(session, Holder::Bearer),
+            access,
+            now,
+            end.min(session.expires),
+        )
     }
 
     /// The session in one that is good at `now`. Whether the session still is, it does not know.
@@ -93,7 +118,11 @@ impl AccessToken {
 
 impl RefreshToken {
     /// A session's first.
-    pub fn first(session: &Session, keys: &TokenKeys, now: Timestamp) -> Result<RefreshToken, RandomError> {
+    pub fn first(
+        session: &Session,
+        keys: &TokenKeys,
+        now: Timestamp,
+    ) -> Result<RefreshToken, RandomError> {
         Self::numbered(session, 0, keys, now)
     }
 
@@ -104,8 +133,17 @@ impl RefreshToken {
         keys: &TokenKeys,
         now: Timestamp,
     ) -> Result<RefreshToken, RandomError> {
-        let refresh = Refresh { cookie: session.to_cookie(keys), number };
-        Token::issue_until(keys, of(session, Holder::Bearer), refresh, now, session.expires)
+        let refresh = Refresh {
+            cookie: session.to_cookie(keys),
+            number,
+        };
+        Token::issue_until(
+            keys,
+            of(session, Holder::Bearer),
+            refresh,
+            now,
+            session.expires,
+        )
     }
 
     /// Opens one that is good at `now`. Whether it is the newest, and the session still good, it does not know.
@@ -134,13 +172,18 @@ impl StepUp {
 #[cfg(test)]
 impl Access {
     pub(super) fn for_tests(cookie: &str) -> Access {
-        Access { cookie: cookie.to_owned() }
+        Access {
+            cookie: cookie.to_owned(),
+        }
     }
 }
 
 #[cfg(test)]
 impl Refresh {
     pub(super) fn for_tests(cookie: &str, number: u64) -> Refresh {
-        Refresh { cookie: cookie.to_owned(), number }
+        Refresh {
+            cookie: cookie.to_owned(),
+            number,
+        }
     }
 }

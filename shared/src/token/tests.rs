@@ -24,11 +24,18 @@ fn alice() -> UserName {
 }
 
 fn at() -> AccountAt {
-    AccountAt { id: AccountId(1), generation: 2 }
+    AccountAt {
+        id: AccountId(1),
+        generation: 2,
+    }
 }
 
 fn footing() -> Footing {
-    Footing { account: Some((AccountId(1), 2)), recovery: None, keys: [0; 32] }
+    Footing {
+        account: Some((AccountId(1), 2)),
+        recovery: None,
+        keys: [0; 32],
+    }
 }
 
 fn pending() -> Pending {
@@ -46,8 +53,16 @@ struct Sample {
 
 fn sample<P: Payload>(keys: &TokenKeys, holder: Holder, payload: impl Fn() -> P) -> Sample {
     let to = |account| {
-        let parent = Parent::FirstFactor { sign_in: TokenId([3; 16]), first: PassedFirst::Password };
-        To { account, at: Some(at()), holder, parent }
+        let parent = Parent::FirstFactor {
+            sign_in: TokenId([3; 16]),
+            first: PassedFirst::Password,
+        };
+        To {
+            account,
+            at: Some(at()),
+            holder,
+            parent,
+        }
     };
     let name = alice();
     let token = Token::issue(keys, to(&name), payload(), NOW).unwrap();
@@ -72,12 +87,22 @@ impl<P: Payload> Token<P> {
 
 fn all(keys: &TokenKeys, holder: Holder) -> Vec<Sample> {
     let codes = || [RecoveryCode::random(10).unwrap()];
-    let login = || Login { digits: 6, methods: Methods::App, back_to: "https://a.example.com/".to_owned() };
+    let login = || Login {
+        digits: 6,
+        methods: Methods::App,
+        back_to: "https://a.example.com/".to_owned(),
+    };
     vec![
         sample(keys, holder, login),
-        sample(keys, holder, || Enrollment { may: MayEnroll::Yes, back_to: String::new() }),
+        sample(keys, holder, || Enrollment {
+            may: MayEnroll::Yes,
+            back_to: String::new(),
+        }),
         sample(keys, holder, || Draft::of(&pending(), footing(), None)),
-        sample(keys, holder, || Confirmed { draft: Draft::of(&pending(), footing(), None), step: Step(7) }),
+        sample(keys, holder, || Confirmed {
+            draft: Draft::of(&pending(), footing(), None),
+            step: Step(7),
+        }),
         sample(keys, holder, move || NewCodes::of(&codes(), footing())),
         sample(keys, holder, StepUp::for_tests),
         sample(keys, holder, || Access::for_tests("cookie")),
@@ -85,7 +110,9 @@ fn all(keys: &TokenKeys, holder: Holder) -> Vec<Sample> {
         sample(keys, holder, || Mark {
             user: alice(),
             service: "sshd".to_owned().try_into().unwrap(),
-            binding: HostProcess::new(ProcessId::new(4711, 1), Vec::new()).binding().unwrap(),
+            binding: HostProcess::new(ProcessId::new(4711, 1), Vec::new())
+                .binding()
+                .unwrap(),
             accepted: Some(AcceptedBefore {
                 means: crate::door::Means::Code,
                 at: NOW,
@@ -98,7 +125,10 @@ fn all(keys: &TokenKeys, holder: Holder) -> Vec<Sample> {
 
 #[test]
 fn the_table_knows_every_kind() {
-    let kinds: Vec<Kind> = all(&TokenKeys::fresh(), Holder::Bearer).iter().map(|one| one.kind).collect();
+    let kinds: Vec<Kind> = all(&TokenKeys::fresh(), Holder::Bearer)
+        .iter()
+        .map(|one| one.kind)
+        .collect();
     assert_eq!(kinds, Kind::ALL);
 }
 
@@ -113,10 +143,17 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
         assert!(opens(&one.text), "{kind:?}");
         // its age, by clocks that go either way
         for (age, good) in [(life - 1, true), (life, false), (life * 2, false)] {
-            assert_eq!((one.opens)(&one.text, &keys, holder, NOW.plus(age)), good, "{kind:?} after {age}");
+            assert_eq!(
+                (one.opens)(&one.text, &keys, holder, NOW.plus(age)),
+                good,
+                "{kind:?} after {age}"
+            );
         }
         for back in [1, 60, life, NOW.0] {
-            assert!(!(one.opens)(&one.text, &keys, holder, NOW.minus(back)), "{kind:?} {back} s before");
+            assert!(
+                !(one.opens)(&one.text, &keys, holder, NOW.minus(back)),
+                "{kind:?} {back} s before"
+            );
         }
         assert!(!opens(&one.too_long), "{kind:?} of a longer life");
         // its holder
@@ -127,34 +164,68 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
             Holder::Session(crate::session::SessionId([1; 16])),
             Holder::Enrollment(TokenId([1; 16])),
         ] {
-            assert!(!(one.opens)(&one.text, &keys, other, NOW), "{kind:?} of {other:?}");
+            assert!(
+                !(one.opens)(&one.text, &keys, other, NOW),
+                "{kind:?} of {other:?}"
+            );
         }
-        assert!(!(one.opens)(&one.text, &others, holder, NOW), "{kind:?} with other keys");
+        assert!(
+            !(one.opens)(&one.text, &others, holder, NOW),
+            "{kind:?} with other keys"
+        );
         // cut, doubled, altered
         for cut in 0..one.text.len() {
-            assert!(!opens(&one.text[..cut]) && !opens(&one.text[cut + 1..]), "{kind:?} cut at {cut}");
+            assert!(
+                !opens(&one.text[..cut]) && !opens(&one.text[cut + 1..]),
+                "{kind:?} cut at {cut}"
+            );
         }
         assert!(!opens(&one.text.repeat(2)), "{kind:?} doubled");
         for position in (0..one.text.len()).step_by(7) {
             let mut altered = one.text.clone().into_bytes();
-            altered[position] = if altered[position] == b'A' { b'B' } else { b'A' };
-            assert!(!opens(std::str::from_utf8(&altered).unwrap()), "{kind:?} altered at {position}");
+            altered[position] = if altered[position] == b'A' {
+                b'B'
+            } else {
+                b'A'
+            };
+            assert!(
+                !opens(std::str::from_utf8(&altered).unwrap()),
+                "{kind:?} altered at {position}"
+            );
         }
-        for text in ["", "=", "\u{fc}", &"A".repeat(8193), &Session::of_alice().to_cookie(&keys)] {
+        for text in [
+            "",
+            "=",
+            "\u{fc}",
+            &"A".repeat(8193),
+            &Session::of_alice().to_cookie(&keys),
+        ] {
             assert!(!opens(text), "{kind:?} {text}");
         }
         // another kind, also where it is sealed as this one
         for other in &samples {
-            assert_eq!(opens(&other.text), other.kind == kind, "{:?} as {kind:?}", other.kind);
+            assert_eq!(
+                opens(&other.text),
+                other.kind == kind,
+                "{:?} as {kind:?}",
+                other.kind
+            );
         }
-        let plain =
-            keys.unseal(kind.sealed_as(), &BASE64URL_NOPAD.decode(one.text.as_bytes()).unwrap()).unwrap();
+        let plain = keys
+            .unseal(
+                kind.sealed_as(),
+                &BASE64URL_NOPAD.decode(one.text.as_bytes()).unwrap(),
+            )
+            .unwrap();
         for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
             let said = |kind: Kind| serde_json::to_string(&kind).unwrap();
             let text = String::from_utf8(plain.to_vec()).unwrap();
             let forged = text.replacen(&said(kind), &said(other), 1);
             let sealed = keys.seal(kind.sealed_as(), forged.as_bytes()).unwrap();
-            assert!(!opens(&BASE64URL_NOPAD.encode(&sealed)), "{kind:?} that says {other:?}");
+            assert!(
+                !opens(&BASE64URL_NOPAD.encode(&sealed)),
+                "{kind:?} that says {other:?}"
+            );
         }
     }
 }
@@ -162,9 +233,20 @@ fn a_token_opens_as_it_was_issued_and_with_any_fault_it_does_not() {
 #[test]
 fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
     let (keys, holder, name) = (TokenKeys::fresh(), Holder::User(1000), alice());
-    let to = To { account: &name, at: Some(at()), holder, parent: Parent::Peer };
+    let to = To {
+        account: &name,
+        at: Some(at()),
+        holder,
+        parent: Parent::Peer,
+    };
     let draft = Token::issue(&keys, to, Draft::of(&pending(), footing(), None), NOW).unwrap();
-    let next = draft.next(|draft| Confirmed { draft, step: Step(7) }).seal(&keys).unwrap();
+    let next = draft
+        .next(|draft| Confirmed {
+            draft,
+            step: Step(7),
+        })
+        .seal(&keys)
+        .unwrap();
     let opens = |at| Token::<Confirmed>::open(&next, &keys, holder, Timestamp(at)).is_some();
     assert!(opens(NOW.0) && opens(NOW.0 + 899) && !opens(NOW.0 + 900) && !opens(NOW.0 - 1));
 }
@@ -172,13 +254,19 @@ fn what_is_left_of_a_life_goes_on_to_the_next_step_and_no_more() {
 #[test]
 fn tokens_of_a_session_end_with_it() {
     let keys = TokenKeys::fresh();
-    let session = Session { expires: NOW.plus(60), ..Session::of_alice() };
+    let session = Session {
+        expires: NOW.plus(60),
+        ..Session::of_alice()
+    };
     let access = AccessToken::begun(&session, &keys, NOW.plus(3600), NOW).unwrap();
     assert_eq!(access.left(NOW), 60);
     let text = access.seal(&keys).unwrap();
     assert_eq!(AccessToken::read(&text, &keys, NOW), Some(session.clone()));
     assert_eq!(AccessToken::read(&text, &keys, NOW.plus(60)), None);
-    let text = RefreshToken::first(&session, &keys, NOW).unwrap().seal(&keys).unwrap();
+    let text = RefreshToken::first(&session, &keys, NOW)
+        .unwrap()
+        .seal(&keys)
+        .unwrap();
     let read = RefreshToken::read(&text, &keys, NOW).unwrap();
     assert_eq!((read.session(&keys), read.number()), (Some(session), 0));
     assert!(RefreshToken::read(&text, &keys, NOW.plus(60)).is_none());
@@ -195,23 +283,50 @@ fn an_access_token_is_good_for_a_quarter_of_an_hour() {
 
 #[test]
 fn the_longest_page_to_come_back_to_leaves_a_cookie_that_browsers_keep() {
-    let (keys, name) =
-        (TokenKeys::fresh(), "\u{fc}".repeat(crate::name::LONGEST / 2).parse::<UserName>().unwrap());
+    let (keys, name) = (
+        TokenKeys::fresh(),
+        "\u{fc}"
+            .repeat(crate::name::LONGEST / 2)
+            .parse::<UserName>()
+            .unwrap(),
+    );
     for back_to in ["x".repeat(2048), "\"".repeat(2048)] {
         let to = || {
             let parent = Parent::session(&Session::of_alice());
-            To { account: &name, at: Some(at()), holder: Holder::Bearer, parent }
+            To {
+                account: &name,
+                at: Some(at()),
+                holder: Holder::Bearer,
+                parent,
+            }
         };
         let methods = Methods::AppOrMail("a\u{2022}\u{2022}\u{2022}@example.com".to_owned());
-        let login = Login { digits: 8, methods, back_to: back_to.clone() };
-        let login = Token::issue(&keys, to(), login, NOW).unwrap().seal(&keys).unwrap();
-        let enrollment = Enrollment { may: MayEnroll::Yes, back_to: back_to.clone() };
-        let enrollment = Token::issue(&keys, to(), enrollment, NOW).unwrap().seal(&keys).unwrap();
+        let login = Login {
+            digits: 8,
+            methods,
+            back_to: back_to.clone(),
+        };
+        let login = Token::issue(&keys, to(), login, NOW)
+            .unwrap()
+            .seal(&keys)
+            .unwrap();
+        let enrollment = Enrollment {
+            may: MayEnroll::Yes,
+            back_to: back_to.clone(),
+        };
+        let enrollment = Token::issue(&keys, to(), enrollment, NOW)
+            .unwrap()
+            .seal(&keys)
+            .unwrap();
         for cookie in [&login, &enrollment] {
             assert!(cookie.len() <= envelope::LONGEST_COOKIE, "{}", cookie.len());
         }
         let read = LoginToken::read(&login, &keys, NOW).unwrap();
-        assert_eq!(read.payload().back_to.is_empty(), back_to.starts_with('"'), "kept where it fits");
+        assert_eq!(
+            read.payload().back_to.is_empty(),
+            back_to.starts_with('"'),
+            "kept where it fits"
+        );
         assert!(EnrollmentToken::read(&enrollment, &keys, NOW).is_some());
     }
 }
@@ -231,9 +346,19 @@ fn the_largest_token_fits_what_goes_over_a_local_socket() {
         keys: [255; 32],
     };
     let (keys, parent) = (TokenKeys::fresh(), Parent::session(&Session::of_alice()));
-    let to =
-        To { account: &account, at: footing.at(), holder: Holder::Enrollment(TokenId([255; 16])), parent };
+    let to = To {
+        account: &account,
+        at: footing.at(),
+        holder: Holder::Enrollment(TokenId([255; 16])),
+        parent,
+    };
     let draft = Token::issue(&keys, to, Draft::of(&pending, footing, None), NOW).unwrap();
-    let text = draft.next(|draft| Confirmed { draft, step: Step(u64::MAX) }).seal(&keys).unwrap();
+    let text = draft
+        .next(|draft| Confirmed {
+            draft,
+            step: Step(u64::MAX),
+        })
+        .seal(&keys)
+        .unwrap();
     assert!(text.len() < 8192 / 2, "{}", text.len());
 }

@@ -93,12 +93,22 @@ pub(super) struct DataKeys {
 
 impl DataKeys {
     pub(super) fn random() -> Result<DataKeys, VaultError> {
-        let current = Purpose::ALL.iter().map(|_| random()).collect::<Result<_, _>>()?;
-        Ok(DataKeys { current, seal_before: None, fingerprints_before: Vec::new() })
+        let current = Purpose::ALL
+            .iter()
+            .map(|_| random())
+            .collect::<Result<_, _>>()?;
+        Ok(DataKeys {
+            current,
+            seal_before: None,
+            fingerprints_before: Vec::new(),
+        })
     }
 
     /// Opens the data keys of a store.
-    pub(super) fn open(masters: &MasterKeys, wrapped: &[WrappedKey]) -> Result<DataKeys, VaultError> {
+    pub(super) fn open(
+        masters: &MasterKeys,
+        wrapped: &[WrappedKey],
+    ) -> Result<DataKeys, VaultError> {
         let find = |name: &str| wrapped.iter().find(|w| w.purpose == name);
         let open = |wrapped: &WrappedKey| open(masters, wrapped);
         let current = Purpose::ALL
@@ -106,9 +116,14 @@ impl DataKeys {
             .map(|purpose| open(find(purpose.name()).ok_or(VaultError::Incomplete)?))
             .collect::<Result<_, _>>()?;
         let seal_before = find(SEAL_BEFORE).map(open).transpose()?;
-        let fingerprints_before =
-            (1..).map_while(|age| find(&fingerprint_before(age)).map(open)).collect::<Result<_, _>>()?;
-        Ok(DataKeys { current, seal_before, fingerprints_before })
+        let fingerprints_before = (1..)
+            .map_while(|age| find(&fingerprint_before(age)).map(open))
+            .collect::<Result<_, _>>()?;
+        Ok(DataKeys {
+            current,
+            seal_before,
+            fingerprints_before,
+        })
     }
 
     /// Wraps all of them with the newest master key.
@@ -116,14 +131,21 @@ impl DataKeys {
         let (master, master_key) = masters.newest();
         let names = Purpose::ALL.iter().map(|purpose| purpose.name().to_owned());
         let current = names.zip(&self.current);
-        let seal_before = self.seal_before.iter().map(|key| (SEAL_BEFORE.to_owned(), key));
+        let seal_before = self
+            .seal_before
+            .iter()
+            .map(|key| (SEAL_BEFORE.to_owned(), key));
         let fingerprints_before = (1..).map(fingerprint_before).zip(&self.fingerprints_before);
         current
             .chain(seal_before)
             .chain(fingerprints_before)
             .map(|(purpose, key)| {
                 let wrapped = seal(master_key, &**key, &wrap_data(&purpose))?;
-                Ok(WrappedKey { purpose, master, wrapped })
+                Ok(WrappedKey {
+                    purpose,
+                    master,
+                    wrapped,
+                })
             })
             .collect()
     }
@@ -133,21 +155,31 @@ impl DataKeys {
         let seal_before = Some(self.of(Purpose::Seal).clone());
         Ok(match renewal {
             Renewal::Seal => {
-                let mut renewed = DataKeys { seal_before, ..self.clone() };
+                let mut renewed = DataKeys {
+                    seal_before,
+                    ..self.clone()
+                };
                 renewed.current[Purpose::Seal as usize] = random()?;
                 renewed
             }
             Renewal::All => {
                 let mut fingerprints_before = vec![self.of(Purpose::Fingerprint).clone()];
                 fingerprints_before.extend(self.fingerprints_before.iter().cloned());
-                DataKeys { seal_before, fingerprints_before, ..DataKeys::random()? }
+                DataKeys {
+                    seal_before,
+                    fingerprints_before,
+                    ..DataKeys::random()?
+                }
             }
         })
     }
 
     /// Nothing is sealed with the key of before any more.
     pub(super) fn settled(&self) -> DataKeys {
-        DataKeys { seal_before: None, ..self.clone() }
+        DataKeys {
+            seal_before: None,
+            ..self.clone()
+        }
     }
 
     /// The key that is in use.
@@ -177,7 +209,8 @@ fn random() -> Result<Key, VaultError> {
 
 fn open(masters: &MasterKeys, wrapped: &WrappedKey) -> Result<Key, VaultError> {
     let master = masters.find(&wrapped.master).ok_or(VaultError::WrongKey)?;
-    let plain = unseal(master, &wrapped.wrapped, &wrap_data(&wrapped.purpose)).ok_or(VaultError::WrongKey)?;
+    let plain = unseal(master, &wrapped.wrapped, &wrap_data(&wrapped.purpose))
+        .ok_or(VaultError::WrongKey)?;
     let mut key = Key::default();
     if plain.len() != key.len() {
         return Err(VaultError::Incomplete);
@@ -209,8 +242,14 @@ mod tests {
     fn another_master_key_opens_nothing() {
         let masters = masters();
         let wrapped = DataKeys::random().unwrap().wrap(&masters).unwrap();
-        assert!(matches!(DataKeys::open(&self::masters(), &wrapped), Err(VaultError::WrongKey)));
-        assert!(matches!(DataKeys::open(&masters, &wrapped[1..]), Err(VaultError::Incomplete)));
+        assert!(matches!(
+            DataKeys::open(&self::masters(), &wrapped),
+            Err(VaultError::WrongKey)
+        ));
+        assert!(matches!(
+            DataKeys::open(&masters, &wrapped[1..]),
+            Err(VaultError::Incomplete)
+        ));
     }
 
     #[test]
@@ -219,7 +258,10 @@ mod tests {
         let mut wrapped = DataKeys::random().unwrap().wrap(&masters).unwrap();
         wrapped[0].purpose = Purpose::Recovery.name().to_owned();
         wrapped[1].purpose = Purpose::Seal.name().to_owned();
-        assert!(matches!(DataKeys::open(&masters, &wrapped), Err(VaultError::WrongKey)));
+        assert!(matches!(
+            DataKeys::open(&masters, &wrapped),
+            Err(VaultError::WrongKey)
+        ));
     }
 
     #[test]
@@ -227,7 +269,11 @@ mod tests {
         let keys = DataKeys::random().unwrap();
         let renewed = keys.renewed(Renewal::Seal).unwrap();
         for purpose in Purpose::ALL {
-            assert_eq!(keys.of(purpose) == renewed.of(purpose), purpose != Purpose::Seal, "{purpose:?}");
+            assert_eq!(
+                keys.of(purpose) == renewed.of(purpose),
+                purpose != Purpose::Seal,
+                "{purpose:?}"
+            );
         }
         assert!(renewed.seal_before() == Some(keys.of(Purpose::Seal)));
         assert!(renewed.settled().seal_before().is_none());

@@ -38,7 +38,9 @@ impl MailedFor {
 
     /// Reads [`MailedFor::name`].
     pub fn from_name(name: &str) -> Option<MailedFor> {
-        [MailedFor::SignIn, MailedFor::Confirmation].into_iter().find(|purpose| purpose.name() == name)
+        [MailedFor::SignIn, MailedFor::Confirmation]
+            .into_iter()
+            .find(|purpose| purpose.name() == name)
     }
 }
 
@@ -57,20 +59,38 @@ pub struct LetterBinding<'a> {
 impl LetterBinding<'_> {
     /// The same as bytes.
     pub(crate) fn bytes(&self) -> Bound {
-        let LetterBinding { account, purpose, to, expires } = self;
-        Bound(format!("postern mail\0{account}\0{}\0{to}\0{}", purpose.name(), expires.0))
+        let LetterBinding {
+            account,
+            purpose,
+            to,
+            expires,
+        } = self;
+        Bound(format!(
+            "postern mail\0{account}\0{}\0{to}\0{}",
+            purpose.name(),
+            expires.0
+        ))
     }
 }
 
 impl Vault {
     /// The hash of a code mailed to an account.
     pub fn mailed_hash(&self, account: i64, purpose: MailedFor, plain: &str) -> MailedHash {
-        let parts = [b"mailed", purpose.name().as_bytes(), &account.to_be_bytes(), plain.as_bytes()];
+        let parts = [
+            b"mailed",
+            purpose.name().as_bytes(),
+            &account.to_be_bytes(),
+            plain.as_bytes(),
+        ];
         MailedHash(mac(self.keys.of(Purpose::Recovery), &parts))
     }
 
     /// Seals a code for the gate to mail.
-    pub(crate) fn seal_code(&self, plain: &str, binding: &LetterBinding<'_>) -> Result<Vec<u8>, VaultError> {
+    pub(crate) fn seal_code(
+        &self,
+        plain: &str,
+        binding: &LetterBinding<'_>,
+    ) -> Result<Vec<u8>, VaultError> {
         self.seal_bytes(plain.as_bytes(), &binding.bytes())
     }
 
@@ -81,6 +101,8 @@ impl Vault {
         binding: &LetterBinding<'_>,
     ) -> Option<Zeroizing<String>> {
         let plain = self.unseal_bytes(sealed, &binding.bytes())?;
-        std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()))
+        std::str::from_utf8(&plain)
+            .ok()
+            .map(|text| Zeroizing::new(text.to_owned()))
     }
 }

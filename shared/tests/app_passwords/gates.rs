@@ -9,7 +9,9 @@ fn what_a_gate_notes_of_wrong_ones_counts_at_every_door() {
     let mut home = home("");
     let wrong = AppPassword::random().unwrap();
     let address = Address::parse("192.0.2.7").unwrap();
-    home.door.note_app_passwords(&[], &[(address, NOW); 10]).unwrap();
+    home.door
+        .note_app_passwords(&[], &[(address, NOW); 10])
+        .unwrap();
     let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
     assert_eq!(admits(&mut home.door, &wrong, "dovecot", NOW), delayed);
 }
@@ -22,14 +24,21 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     assert!(knows(&seen, &mail));
     let goes_by = |seen: &Seen, before: u64| GoesBy {
         revision: seen.revoked.revision,
-        app_passwords: seen.app_passwords.last().map_or(before, |live| live.revision),
+        app_passwords: seen
+            .app_passwords
+            .last()
+            .map_or(before, |live| live.revision),
     };
     let mut by = goes_by(&seen, 0);
     assert!(look(&mut home.door, &gate, Some(by)).is_none());
 
     home.door.gate_ended(&gate).unwrap();
-    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
-    home.door.change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW).unwrap();
+    home.door
+        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
+    home.door
+        .change_groups(&name("bob"), &["ops".parse().unwrap()], &[], "root", NOW)
+        .unwrap();
     let seen = look(&mut home.door, &gate, Some(by)).unwrap();
     assert!(seen.app_passwords.is_empty(), "bob has none");
     by = goes_by(&seen, by.app_passwords);
@@ -37,21 +46,30 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
     type Act = fn(&mut Door) -> Option<(&'static str, usize)>;
     let acts: [Act; 5] = [
         |door| {
-            door.change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW).unwrap();
+            door.change_groups(&name("alice"), &["ops".parse().unwrap()], &[], "root", NOW)
+                .unwrap();
             Some(("alice", 1))
         },
         |door| {
-            door.rename_account(&name("alice"), &name("alicia"), shared::name::Distinct::No, "root", NOW)
-                .unwrap();
+            door.rename_account(
+                &name("alice"),
+                &name("alicia"),
+                shared::name::Distinct::No,
+                "root",
+                NOW,
+            )
+            .unwrap();
             Some(("alicia", 1))
         },
         |door| {
             let (who, scope) = (name("alicia"), SCOPE.parse().unwrap());
-            door.add_app_password(&who, &label("two"), &scope, None, "root", NOW).unwrap();
+            door.add_app_password(&who, &label("two"), &scope, None, "root", NOW)
+                .unwrap();
             Some(("alicia", 1))
         },
         |door| {
-            door.revoke_app_passwords(&name("alicia"), Some(&label("two")), "root", NOW).unwrap();
+            door.revoke_app_passwords(&name("alicia"), Some(&label("two")), "root", NOW)
+                .unwrap();
             Some(("alicia", 1))
         },
         |door| {
@@ -66,11 +84,18 @@ fn a_gate_reads_them_anew_when_they_or_their_accounts_change_and_only_then() {
         let live = seen.app_passwords.last().expect("what changed is told");
         assert!(!live.is_whole, "all are read once");
         let hash = seen.keys.app_password_hash(&mail);
-        let found = live.all.iter().find(|(known, _)| *known == hash).map(|(_, found)| found);
+        let found = live
+            .all
+            .iter()
+            .find(|(known, _)| *known == hash)
+            .map(|(_, found)| found);
         // what has not changed is not told again
         let is_told = found.is_some() || live.removed.contains(&hash);
         if is_told {
-            assert_eq!(found.map(|f| (f.account.as_str(), f.groups.len())), expected);
+            assert_eq!(
+                found.map(|f| (f.account.as_str(), f.groups.len())),
+                expected
+            );
         }
         by = goes_by(&seen, by.app_passwords);
     }
@@ -90,13 +115,17 @@ impl Kept {
                 self.hashes.clear();
             }
             self.hashes.extend(live.all.iter().map(|(hash, _)| hash.0));
-            live.removed.iter().for_each(|hash| assert!(self.hashes.remove(&hash.0), "it was not known"));
+            live.removed
+                .iter()
+                .for_each(|hash| assert!(self.hashes.remove(&hash.0), "it was not known"));
         }
         self.keys = Some(seen.keys);
     }
 
     fn knows(&self, typed: &AppPassword) -> bool {
-        self.keys.as_ref().is_some_and(|keys| self.hashes.contains(&keys.app_password_hash(typed).0))
+        self.keys
+            .as_ref()
+            .is_some_and(|keys| self.hashes.contains(&keys.app_password_hash(typed).0))
     }
 }
 
@@ -106,7 +135,10 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
     let mut home = home("");
     let config = home.door.config().clone();
     let ended = AtomicBool::new(false);
-    let (alice, current) = (name("alice"), std::sync::Mutex::new([const { None::<Kept> }; 2]));
+    let (alice, current) = (
+        name("alice"),
+        std::sync::Mutex::new([const { None::<Kept> }; 2]),
+    );
     std::thread::scope(|scope| {
         for number in 0..2_u8 {
             let (config, ended, current) = (config.clone(), &ended, &current);
@@ -118,8 +150,14 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
                         let mut current = current.lock().unwrap();
                         let kept = current[usize::from(number)].get_or_insert_default();
                         let before = by.map_or(0, |by: GoesBy| by.app_passwords);
-                        let app_passwords = seen.app_passwords.last().map_or(before, |live| live.revision);
-                        by = Some(GoesBy { revision: seen.revoked.revision, app_passwords });
+                        let app_passwords = seen
+                            .app_passwords
+                            .last()
+                            .map_or(before, |live| live.revision);
+                        by = Some(GoesBy {
+                            revision: seen.revoked.revision,
+                            app_passwords,
+                        });
                         kept.take_over(seen);
                     });
                     looked.unwrap();
@@ -129,7 +167,11 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
         }
         let sees = |typed: &AppPassword| {
             let current = current.lock().unwrap();
-            current.iter().flatten().filter(|kept| kept.knows(typed)).count()
+            current
+                .iter()
+                .flatten()
+                .filter(|kept| kept.knows(typed))
+                .count()
         };
         while current.lock().unwrap().iter().any(Option::is_none) {
             std::thread::sleep(Duration::from_millis(5));
@@ -137,7 +179,9 @@ fn a_revocation_holds_at_two_gates_when_it_is_reported_done() {
         for round in 0..10 {
             let mail = add(&mut home, &format!("round {round}"), SCOPE);
             assert_eq!(sees(&mail), 2, "round {round}: it is good when it is shown");
-            home.door.revoke_app_passwords(&alice, None, "root", NOW).unwrap();
+            home.door
+                .revoke_app_passwords(&alice, None, "root", NOW)
+                .unwrap();
             assert_eq!(sees(&mail), 0, "round {round}");
         }
         ended.store(true, Ordering::SeqCst);
@@ -171,8 +215,11 @@ fn uses_that_race_with_a_revocation_are_refused_once_it_is_reported_done() {
             });
         }
         // four that never pause may keep it waiting until it gives up
-        let mut revoke =
-            || home.door.revoke_app_passwords(&name("alice"), Some(&label("mail")), "root", NOW).ok();
+        let mut revoke = || {
+            home.door
+                .revoke_app_passwords(&name("alice"), Some(&label("mail")), "root", NOW)
+                .ok()
+        };
         let revoked = (0..20).find_map(|_| revoke());
         done.store(true, Ordering::SeqCst);
         assert!(revoked.is_some());

@@ -11,7 +11,8 @@ use shared::app_password::AppPassword;
 use shared::clock::Timestamp;
 use shared::decision::{NotAdmitted, Refusal};
 use shared::door::{
-    AdministrationError, AppPasswordError, AppPasswordsAfter, Door, DoorError, GoesBy, Seen, Visitor,
+    AdministrationError, AppPasswordError, AppPasswordsAfter, Door, DoorError, GoesBy, Seen,
+    Visitor,
 };
 use shared::enrolment::Pending;
 use shared::event::{Filter, What};
@@ -40,7 +41,9 @@ fn password() -> Password {
 /// A home where alice has an account, and nothing else.
 fn home(extra: &str) -> Home {
     let mut home = Home::new(extra);
-    home.door.add_account(&name("alice"), shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .add_account(&name("alice"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
     home
 }
 
@@ -71,7 +74,12 @@ fn names(home: &mut Home) -> Vec<String> {
 }
 
 /// Types it where a PAM service asks alice for a code.
-fn admits(door: &mut Door, typed: &AppPassword, service: &str, now: Timestamp) -> Result<(), NotAdmitted> {
+fn admits(
+    door: &mut Door,
+    typed: &AppPassword,
+    service: &str,
+    now: Timestamp,
+) -> Result<(), NotAdmitted> {
     admits_from("192.0.2.7", door, typed, service, now)
 }
 
@@ -92,21 +100,33 @@ fn tried_from(
     service: &str,
     now: Timestamp,
 ) -> Result<Result<(), NotAdmitted>, DoorError> {
-    let (alice, origin) = (name("alice"), Origin::Remote(Address::parse(address).unwrap()));
-    let visitor = Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service };
+    let (alice, origin) = (
+        name("alice"),
+        Origin::Remote(Address::parse(address).unwrap()),
+    );
+    let visitor = Visitor {
+        name: &alice,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service,
+    };
     Ok(door.admit(&visitor, typed, now)?.map(drop))
 }
 
 /// What a gate sees that goes by this.
 fn look(door: &mut Door, gate: &[u8; 16], goes_by: Option<GoesBy>) -> Option<Seen> {
     let mut seen = None;
-    door.look(gate, goes_by, NOW, |found| seen = Some(found)).unwrap();
+    door.look(gate, goes_by, NOW, |found| seen = Some(found))
+        .unwrap();
     seen
 }
 
 fn knows(seen: &Seen, typed: &AppPassword) -> bool {
     let hash = seen.keys.app_password_hash(typed);
-    seen.app_passwords.iter().any(|live| live.all.iter().any(|(known, _)| *known == hash))
+    seen.app_passwords
+        .iter()
+        .any(|live| live.all.iter().any(|(known, _)| *known == hash))
 }
 
 #[test]
@@ -114,12 +134,20 @@ fn it_opens_the_service_of_its_scope_without_a_second_factor() {
     let mut home = home("");
     let mail = add(&mut home, "mail", SCOPE);
     assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
-    assert_eq!(admits(&mut home.door, &mail, "sshd", NOW), Err(NotAdmitted::Scope));
+    assert_eq!(
+        admits(&mut home.door, &mail, "sshd", NOW),
+        Err(NotAdmitted::Scope)
+    );
     let never_made = AppPassword::random().unwrap();
-    assert_eq!(admits(&mut home.door, &never_made, "dovecot", NOW), Err(NotAdmitted::Wrong));
-    for kept in
-        [mail.grouped().to_string(), mail.grouped().replace('-', ""), mail.grouped()[1..].replace('-', "")]
-    {
+    assert_eq!(
+        admits(&mut home.door, &never_made, "dovecot", NOW),
+        Err(NotAdmitted::Wrong)
+    );
+    for kept in [
+        mail.grouped().to_string(),
+        mail.grouped().replace('-', ""),
+        mail.grouped()[1..].replace('-', ""),
+    ] {
         assert!(!home.holds(kept.as_bytes()), "the store holds a hash alone");
     }
 }
@@ -129,8 +157,14 @@ fn its_time_is_over_at_the_second() {
     let mut home = home("");
     let until = NOW.plus(3600);
     let mail = try_add(&mut home, "mail", SCOPE, Some(until)).unwrap();
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", until.minus(1)), Ok(()));
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", until), Err(NotAdmitted::Expired));
+    assert_eq!(
+        admits(&mut home.door, &mail, "dovecot", until.minus(1)),
+        Ok(())
+    );
+    assert_eq!(
+        admits(&mut home.door, &mail, "dovecot", until),
+        Err(NotAdmitted::Expired)
+    );
     let again = try_add(&mut home, "again", SCOPE, Some(NOW)).unwrap_err();
     assert!(again.contains("give a later --expires"), "{again}");
 
@@ -152,12 +186,22 @@ fn a_name_is_given_once_and_there_is_a_most() {
         let until = if number == 0 { Some(NOW.plus(1)) } else { None };
         try_add(&mut home, &format!("app {number}"), "pam:x", until).unwrap();
     }
-    assert!(try_add(&mut home, "app 7", "pam:x", None).unwrap_err().contains("already"));
-    assert!(try_add(&mut home, "one more", "pam:x", None).unwrap_err().contains("100 app passwords"));
+    assert!(
+        try_add(&mut home, "app 7", "pam:x", None)
+            .unwrap_err()
+            .contains("already")
+    );
+    assert!(
+        try_add(&mut home, "one more", "pam:x", None)
+            .unwrap_err()
+            .contains("100 app passwords")
+    );
     // one whose time is over makes room, and its name is free
     let later = NOW.plus(1);
     let scope = "pam:x".parse().unwrap();
-    home.door.add_app_password(&name("alice"), &label("app 0"), &scope, None, "root", later).unwrap();
+    home.door
+        .add_app_password(&name("alice"), &label("app 0"), &scope, None, "root", later)
+        .unwrap();
     assert_eq!(names(&mut home).len(), 100);
 }
 
@@ -170,9 +214,18 @@ fn a_scope_that_means_nothing_is_refused() {
     assert!(error.contains("[gate.scope.webdev]"), "{error}");
     let error = try_add(&mut home, "x", "web:AUTH.example.com/", None).unwrap_err();
     assert!(error.contains("the gate's own pages"), "{error}");
-    let nobody =
-        home.door.add_app_password(&name("bob"), &label("x"), &"webdav".parse().unwrap(), None, "root", NOW);
-    assert!(matches!(nobody, Err(AdministrationError::UnknownAccount(_))));
+    let nobody = home.door.add_app_password(
+        &name("bob"),
+        &label("x"),
+        &"webdav".parse().unwrap(),
+        None,
+        "root",
+        NOW,
+    );
+    assert!(matches!(
+        nobody,
+        Err(AdministrationError::UnknownAccount(_))
+    ));
 }
 
 #[test]
@@ -180,25 +233,63 @@ fn renamed_it_goes_on_working_and_revoked_it_does_not() {
     let mut home = home("");
     let (alice, mail) = (name("alice"), add(&mut home, "mail", SCOPE));
     let other = add(&mut home, "other", SCOPE);
-    let taken = home.door.rename_app_password(&alice, &label("mail"), &label("other"), "root", NOW);
-    assert!(matches!(taken, Err(AdministrationError::AppPassword(AppPasswordError::NameTaken(..)))));
-    home.door.rename_app_password(&alice, &label("mail"), &label("phone"), "root", NOW).unwrap();
+    let taken = home
+        .door
+        .rename_app_password(&alice, &label("mail"), &label("other"), "root", NOW);
+    assert!(matches!(
+        taken,
+        Err(AdministrationError::AppPassword(
+            AppPasswordError::NameTaken(..)
+        ))
+    ));
+    home.door
+        .rename_app_password(&alice, &label("mail"), &label("phone"), "root", NOW)
+        .unwrap();
     assert_eq!(names(&mut home), ["phone", "other"]);
     assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
 
-    let unknown = home.door.revoke_app_passwords(&alice, Some(&label("mail")), "root", NOW);
-    assert!(matches!(unknown, Err(AdministrationError::AppPassword(AppPasswordError::Unknown(..)))));
-    assert_eq!(home.door.revoke_app_passwords(&alice, Some(&label("phone")), "root", NOW).unwrap(), 1);
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    let unknown = home
+        .door
+        .revoke_app_passwords(&alice, Some(&label("mail")), "root", NOW);
+    assert!(matches!(
+        unknown,
+        Err(AdministrationError::AppPassword(AppPasswordError::Unknown(
+            ..
+        )))
+    ));
+    assert_eq!(
+        home.door
+            .revoke_app_passwords(&alice, Some(&label("phone")), "root", NOW)
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        admits(&mut home.door, &mail, "dovecot", NOW),
+        Err(NotAdmitted::Wrong)
+    );
     assert_eq!(admits(&mut home.door, &other, "dovecot", NOW), Ok(()));
-    assert_eq!(home.door.revoke_app_passwords(&alice, None, "root", NOW).unwrap(), 1);
-    assert_eq!(admits(&mut home.door, &other, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    assert_eq!(
+        home.door
+            .revoke_app_passwords(&alice, None, "root", NOW)
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        admits(&mut home.door, &other, "dovecot", NOW),
+        Err(NotAdmitted::Wrong)
+    );
     let none = home.door.revoke_app_passwords(&alice, None, "root", NOW);
-    assert!(matches!(none, Err(AdministrationError::AppPassword(AppPasswordError::None(_)))));
+    assert!(matches!(
+        none,
+        Err(AdministrationError::AppPassword(AppPasswordError::None(_)))
+    ));
 
     let log = home.door.events(&Filter::default(), 0, 100).unwrap();
-    let of =
-        |what: What| log.iter().filter(move |(_, event)| event.what == what).map(|(_, event)| &event.cause);
+    let of = |what: What| {
+        log.iter()
+            .filter(move |(_, event)| event.what == what)
+            .map(|(_, event)| &event.cause)
+    };
     assert!(of(What::AppPasswordAdded).eq(["mail", "other"]));
     assert!(of(What::AppPasswordRenamed).eq(["phone"]));
     assert!(of(What::AppPasswordRevoked).eq(["phone", "all"]));
@@ -209,10 +300,17 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
     for (extra, kept) in [("", false), (KEEP, true)] {
         let mut home = home(extra);
         let alice = name("alice");
-        let expected =
-            |count| if kept { AppPasswordsAfter::Kept(count) } else { AppPasswordsAfter::Revoked(count) };
+        let expected = |count| {
+            if kept {
+                AppPasswordsAfter::Kept(count)
+            } else {
+                AppPasswordsAfter::Revoked(count)
+            }
+        };
         assert_eq!(
-            home.door.set_password(&alice, &password(), "root", NOW).unwrap(),
+            home.door
+                .set_password(&alice, &password(), "root", NOW)
+                .unwrap(),
             AppPasswordsAfter::None
         );
         let mut made = Vec::new();
@@ -223,15 +321,31 @@ fn a_changed_password_and_a_second_factor_on_or_off_revoke_or_keep_as_configured
             count
         };
         let live = one_more(&mut home, "before the password");
-        assert_eq!(home.door.set_password(&alice, &password(), "root", NOW).unwrap(), expected(live));
+        assert_eq!(
+            home.door
+                .set_password(&alice, &password(), "root", NOW)
+                .unwrap(),
+            expected(live)
+        );
         let live = one_more(&mut home, "before the second factor");
         let pending = Pending::new(home.door.config(), &alice).unwrap();
         let vouched = shared::enrolment::Confirmation::vouched();
-        assert_eq!(home.door.activate(&pending, &vouched, "root", NOW).unwrap(), expected(live));
+        assert_eq!(
+            home.door.activate(&pending, &vouched, "root", NOW).unwrap(),
+            expected(live)
+        );
         let live = one_more(&mut home, "with it");
-        let further = Pending::further(home.door.config(), &alice).unwrap().called(label("token"));
-        assert_eq!(home.door.activate(&further, &vouched, "root", NOW).unwrap(), AppPasswordsAfter::None);
-        assert_eq!(home.door.disable(&alice, "root", NOW).unwrap(), expected(live));
+        let further = Pending::further(home.door.config(), &alice)
+            .unwrap()
+            .called(label("token"));
+        assert_eq!(
+            home.door.activate(&further, &vouched, "root", NOW).unwrap(),
+            AppPasswordsAfter::None
+        );
+        assert_eq!(
+            home.door.disable(&alice, "root", NOW).unwrap(),
+            expected(live)
+        );
         for made in &made {
             assert_eq!(admits(&mut home.door, made, "dovecot", NOW).is_ok(), kept);
         }
@@ -247,8 +361,14 @@ fn a_recovery_code_that_turns_the_second_factor_off_says_what_becomes_of_them() 
     let outcome = home.attempt("alice", &pending.recovery_codes()[0].grouped(), NOW);
     accepted(&outcome);
     let told = shared::words::recovered(outcome.recovery.unwrap());
-    assert!(told.ends_with("1 app password revoked: make new ones"), "{told}");
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    assert!(
+        told.ends_with("1 app password revoked: make new ones"),
+        "{told}"
+    );
+    assert_eq!(
+        admits(&mut home.door, &mail, "dovecot", NOW),
+        Err(NotAdmitted::Wrong)
+    );
 }
 
 #[test]
@@ -259,17 +379,26 @@ fn wrong_ones_count_for_their_address_and_for_no_account() {
     let mail = add(&mut home, "mail", SCOPE);
     for _ in 0..10 {
         let guess = AppPassword::random().unwrap();
-        assert_eq!(admits(&mut home.door, &guess, "dovecot", NOW), Err(NotAdmitted::Wrong));
+        assert_eq!(
+            admits(&mut home.door, &guess, "dovecot", NOW),
+            Err(NotAdmitted::Wrong)
+        );
     }
     let delayed = Err(NotAdmitted::AddressDelayed { wait: 300 });
     let guess = AppPassword::random().unwrap();
     assert_eq!(admits(&mut home.door, &guess, "dovecot", NOW), delayed);
     // nobody guesses a right one
     assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
-    assert_eq!(admits_from("192.0.2.8", &mut home.door, &mail, "dovecot", NOW), Ok(()));
+    assert_eq!(
+        admits_from("192.0.2.8", &mut home.door, &mail, "dovecot", NOW),
+        Ok(())
+    );
     // a wrong scope, or one whose time is over, was no guess
     for _ in 0..20 {
-        assert_eq!(admits_from("192.0.2.8", &mut home.door, &mail, "sshd", NOW), Err(NotAdmitted::Scope));
+        assert_eq!(
+            admits_from("192.0.2.8", &mut home.door, &mail, "sshd", NOW),
+            Err(NotAdmitted::Scope)
+        );
     }
     accepted(&home.attempt("alice", &code_of(&pending, 0), NOW));
 }
@@ -283,18 +412,39 @@ fn its_use_forgives_no_wrong_codes_and_makes_no_address_familiar() {
     let mail = add(&mut home, "mail", SCOPE);
     let alice = name("alice");
     let origin = Origin::Remote(Address::parse("192.0.2.7").unwrap());
-    let visitor =
-        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: "dovecot" };
+    let visitor = Visitor {
+        name: &alice,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: "dovecot",
+    };
     let wrong = shared::answer::Answer::read(b"000000");
     for _ in 0..5 {
         home.door.attempt(&visitor, &wrong, NOW).unwrap();
         assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Ok(()));
     }
-    refused(&home.door.attempt(&visitor, &wrong, NOW).unwrap(), Refusal::Delayed { wait: 30 });
+    refused(
+        &home.door.attempt(&visitor, &wrong, NOW).unwrap(),
+        Refusal::Delayed { wait: 30 },
+    );
     // had the address become familiar, it would have a row of its own, and this one would be open
-    refused(&home.attempt("alice", "000000", NOW), Refusal::Delayed { wait: 30 });
+    refused(
+        &home.attempt("alice", "000000", NOW),
+        Refusal::Delayed { wait: 30 },
+    );
     assert_eq!(home.door.status(&alice).unwrap().tally.last_sign_in, None);
-    let log = home.door.events(&Filter { what: Some(What::Accepted), ..Filter::default() }, 0, 100).unwrap();
+    let log = home
+        .door
+        .events(
+            &Filter {
+                what: Some(What::Accepted),
+                ..Filter::default()
+            },
+            0,
+            100,
+        )
+        .unwrap();
     assert!(log.is_empty(), "{log:?}");
 }
 
@@ -304,12 +454,25 @@ fn it_is_no_code_and_changes_nothing() {
     let mut home = home("");
     let pending = Pending::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&pending);
-    let widest = add(&mut home, "widest", "pam:sudo\npam:web\npam:postern\nweb:app.example.com");
+    let widest = add(
+        &mut home,
+        "widest",
+        "pam:sudo\npam:web\npam:postern\nweb:app.example.com",
+    );
     for service in ["web", "postern"] {
         let (alice, origin) = (name("alice"), Origin::Local("alice".to_owned()));
-        let visitor = Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service };
+        let visitor = Visitor {
+            name: &alice,
+            stage: Stage::After,
+            origin: &origin,
+            browser: None,
+            service,
+        };
         let answer = shared::answer::Answer::read(widest.grouped().as_bytes());
-        refused(&home.door.attempt(&visitor, &answer, NOW).unwrap(), Refusal::Unfit);
+        refused(
+            &home.door.attempt(&visitor, &answer, NOW).unwrap(),
+            Refusal::Unfit,
+        );
     }
 }
 
@@ -322,8 +485,12 @@ fn the_last_use_is_kept_to_the_minute() {
     admits(&mut home.door, &mail, "dovecot", NOW).unwrap();
     assert_eq!(last(&mut home), Some(Timestamp(NOW.0 / 60 * 60)));
     let number = home.door.app_passwords(None).unwrap()[0].number;
-    home.door.note_app_passwords(&[(number, NOW.plus(120))], &[]).unwrap();
-    home.door.note_app_passwords(&[(number, NOW), (999, NOW)], &[]).unwrap();
+    home.door
+        .note_app_passwords(&[(number, NOW.plus(120))], &[])
+        .unwrap();
+    home.door
+        .note_app_passwords(&[(number, NOW), (999, NOW)], &[])
+        .unwrap();
     assert_eq!(last(&mut home), Some(Timestamp((NOW.0 + 120) / 60 * 60)));
 }
 
@@ -339,10 +506,19 @@ fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
     home.door.gate_ended(&[7; 16]).unwrap();
 
     try_add(&mut home, "short", SCOPE, Some(NOW.plus(1))).unwrap();
-    let rotated = home.door.rotate_keys(Renewal::All, "root", NOW.plus(1)).unwrap();
+    let rotated = home
+        .door
+        .rotate_keys(Renewal::All, "root", NOW.plus(1))
+        .unwrap();
     assert_eq!(rotated.ended[&name("alice")], [(KeyBound::AppPasswords, 1)]);
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
-    let by = GoesBy { revision: 0, app_passwords: seen.app_passwords[0].revision };
+    assert_eq!(
+        admits(&mut home.door, &mail, "dovecot", NOW),
+        Err(NotAdmitted::Wrong)
+    );
+    let by = GoesBy {
+        revision: 0,
+        app_passwords: seen.app_passwords[0].revision,
+    };
     let seen = look(&mut home.door, &[7; 16], Some(by)).unwrap();
     assert!(seen.app_passwords[0].is_whole && seen.app_passwords[0].all.is_empty());
     add(&mut home, "mail", SCOPE);
@@ -353,12 +529,22 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
     let mut home = home("");
     let (bad, good) = (add(&mut home, "bad", SCOPE), add(&mut home, "good", SCOPE));
     let engine = rusqlite::Connection::open(home.folder.path().join("store/db")).unwrap();
-    engine.execute("UPDATE app_password SET scope = 'web:' WHERE name = 'bad'", []).unwrap();
+    engine
+        .execute(
+            "UPDATE app_password SET scope = 'web:' WHERE name = 'bad'",
+            [],
+        )
+        .unwrap();
     let seen = look(&mut home.door, &[7; 16], None).unwrap();
     assert!(!knows(&seen, &bad) && knows(&seen, &good));
     let (alice, origin) = (name("alice"), Origin::Unknown);
-    let visitor =
-        Visitor { name: &alice, stage: Stage::After, origin: &origin, browser: None, service: "dovecot" };
+    let visitor = Visitor {
+        name: &alice,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: "dovecot",
+    };
     assert!(home.door.admit(&visitor, &bad, NOW).is_err());
     assert_eq!(admits(&mut home.door, &good, "dovecot", NOW), Ok(()));
 }
@@ -373,6 +559,12 @@ fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
     engine.execute(sql, []).unwrap();
     let mail = add(&mut home, "mail", SCOPE);
     let (enrolled, after) = home.door.remove_email(&alice, "root", NOW).unwrap();
-    assert_eq!((enrolled, after), (shared::account::Enrolled::No, AppPasswordsAfter::Revoked(1)));
-    assert_eq!(admits(&mut home.door, &mail, "dovecot", NOW), Err(NotAdmitted::Wrong));
+    assert_eq!(
+        (enrolled, after),
+        (shared::account::Enrolled::No, AppPasswordsAfter::Revoked(1))
+    );
+    assert_eq!(
+        admits(&mut home.door, &mail, "dovecot", NOW),
+        Err(NotAdmitted::Wrong)
+    );
 }

@@ -44,7 +44,10 @@ impl Etc {
     /// What the log says while the copy is in force.
     #[track_caller]
     fn problem(&self) -> String {
-        self.in_force().problem.expect("the copy is in force").to_string()
+        self.in_force()
+            .problem
+            .expect("the copy is in force")
+            .to_string()
     }
 }
 
@@ -67,13 +70,19 @@ fn a_typo_brings_back_what_was_in_force_last_and_nothing_older() {
     assert!(etc.requires_all());
     etc.writes("postern.toml", "[policy]\nrequired = \"alll\"\n");
     assert!(etc.requires_all(), "a login of root's has kept it");
-    assert_eq!(fs::read_to_string(etc.at("postern.toml.valid")).unwrap(), SECOND);
+    assert_eq!(
+        fs::read_to_string(etc.at("postern.toml.valid")).unwrap(),
+        SECOND
+    );
 
     etc.writes("postern.toml", FIRST);
     etc.writes("accounts.d", "");
     fs::remove_file(etc.at("accounts.d")).unwrap();
     fs::create_dir(etc.at("accounts.d")).unwrap();
-    etc.writes("accounts.d/bob.toml", "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n");
+    etc.writes(
+        "accounts.d/bob.toml",
+        "[[account]]\nname = \"bob\"\nsecret_file = \"/run/bob\"\n",
+    );
     assert_eq!(etc.in_force().config.account.len(), 1);
     etc.writes("accounts.d/bob.toml", "[[account]]\nname = \"bob\"\n");
     assert_eq!(etc.in_force().config.account.len(), 1, "{}", etc.problem());
@@ -91,7 +100,10 @@ fn a_configuration_that_cannot_be_kept_is_not_in_force() {
     let new = etc.at(&format!(".postern.toml.valid.{}.new", std::process::id()));
     fs::create_dir(&new).unwrap();
     assert!(!etc.requires_all());
-    assert!(etc.problem().contains("is in force once root has kept its copy: postern check --keep"));
+    assert!(
+        etc.problem()
+            .contains("is in force once root has kept its copy: postern check --keep")
+    );
     fs::remove_dir(&new).unwrap();
     assert!(etc.requires_all());
 }
@@ -102,25 +114,56 @@ fn a_wrong_mode_or_owner_or_a_missing_file_leaves_the_last_valid_copy_in_force()
     let etc = Etc::new();
     etc.writes("postern.toml", SECOND);
     fs::create_dir(etc.at("accounts.d")).unwrap();
-    etc.writes("accounts.d/a.toml", "[[account]]\nname = \"a\"\nsecret_file = \"/run/a\"\n");
+    etc.writes(
+        "accounts.d/a.toml",
+        "[[account]]\nname = \"a\"\nsecret_file = \"/run/a\"\n",
+    );
     file::keep_current(&etc.at("postern.toml")).unwrap();
-    let since = fs::metadata(etc.at("postern.toml.valid")).unwrap().modified().unwrap();
-    let since = since.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let since = fs::metadata(etc.at("postern.toml.valid"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    let since = since
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let since = shared::clock::Timestamp(since).to_string();
 
-    let (toml, folder, extra) = (etc.at("postern.toml"), etc.at("accounts.d"), etc.at("accounts.d/a.toml"));
+    let (toml, folder, extra) = (
+        etc.at("postern.toml"),
+        etc.at("accounts.d"),
+        etc.at("accounts.d/a.toml"),
+    );
     let is_in_doubt = |named: &str| {
         assert!(etc.requires_all(), "{named}");
         assert_eq!(etc.in_force().config.account.len(), 1);
         let (problem, copy) = (etc.problem(), etc.at("postern.toml.valid"));
         assert!(problem.contains(named), "{problem}");
-        let of_copy = format!("until then {} is in force, the configuration of {since}", copy.display());
+        let of_copy = format!(
+            "until then {} is in force, the configuration of {since}",
+            copy.display()
+        );
         assert!(problem.contains(&of_copy), "{problem}");
     };
     for (path, open, should, named) in [
-        (&toml, 0o664, 0o644, "postern.toml: has mode 0664, too open; chmod it to 0644"),
-        (&extra, 0o664, 0o644, "a.toml: has mode 0664, too open; chmod it to 0644"),
-        (&folder, 0o775, 0o755, "accounts.d: the folder has mode 0775, too open; chmod it to 0755"),
+        (
+            &toml,
+            0o664,
+            0o644,
+            "postern.toml: has mode 0664, too open; chmod it to 0644",
+        ),
+        (
+            &extra,
+            0o664,
+            0o644,
+            "a.toml: has mode 0664, too open; chmod it to 0644",
+        ),
+        (
+            &folder,
+            0o775,
+            0o755,
+            "accounts.d: the folder has mode 0775, too open; chmod it to 0755",
+        ),
     ] {
         mode(path, open);
         is_in_doubt(named);
@@ -148,8 +191,14 @@ fn a_doubt_without_a_trusted_copy_is_refused_with_a_remedy() {
     let refused = file::in_force(&etc.at("postern.toml")).err().unwrap();
     assert!(matches!(refused, ConfigError::NoCopy { .. }));
     let refused = refused.to_string();
-    assert!(refused.contains("put it back, or have postern init make one"), "{refused}");
-    assert!(refused.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"), "{refused}");
+    assert!(
+        refused.contains("put it back, or have postern init make one"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("postern.toml.valid: has mode 0666, too open; chmod it to 0644"),
+        "{refused}"
+    );
     // and a copy is no link
     fs::rename(etc.at("postern.toml.valid"), etc.at("elsewhere")).unwrap();
     mode(&etc.at("elsewhere"), 0o644);
@@ -173,21 +222,33 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
     symlink(store.join("profile/../profile/current"), &toml).unwrap();
     assert!(file::read(&toml).is_ok());
     fs::create_dir(etc.at("accounts.d")).unwrap();
-    fs::write(store.join("x.toml"), "[[account]]\nname = \"x\"\nsecret_file = \"/run/x\"\n").unwrap();
+    fs::write(
+        store.join("x.toml"),
+        "[[account]]\nname = \"x\"\nsecret_file = \"/run/x\"\n",
+    )
+    .unwrap();
     symlink(store.join("x.toml"), etc.at("accounts.d/x.toml")).unwrap();
     assert_eq!(file::read(&toml).unwrap().config.account.len(), 1);
 
-    for (folder, named) in
-        [(store.clone(), "store"), (store.join("a"), "store/a"), (store.join("a/b"), "store/a/b")]
-    {
+    for (folder, named) in [
+        (store.clone(), "store"),
+        (store.join("a"), "store/a"),
+        (store.join("a/b"), "store/a/b"),
+    ] {
         mode(&folder, 0o775);
         let refused = file::read(&toml).err().unwrap().to_string();
-        assert!(refused.contains("has mode 0775, too open; chmod it to 0755"), "{refused}");
+        assert!(
+            refused.contains("has mode 0775, too open; chmod it to 0755"),
+            "{refused}"
+        );
         mode(&folder, 0o755);
         if is_root() {
             chown(&folder, Some(4321), None).unwrap();
             let refused = file::read(&toml).err().unwrap().to_string();
-            assert!(refused.contains(&format!("{named}: belongs to uid 4321")), "{refused}");
+            assert!(
+                refused.contains(&format!("{named}: belongs to uid 4321")),
+                "{refused}"
+            );
             chown(&folder, Some(0), None).unwrap();
         }
         assert!(file::read(&toml).is_ok());
@@ -202,11 +263,23 @@ fn a_link_is_followed_where_every_folder_on_the_way_can_be_trusted() {
         std::os::unix::fs::lchown(&toml, Some(0), None).unwrap();
     }
     mode(&store.join("a/b/real.toml"), 0o666);
-    assert!(file::read(&toml).err().unwrap().to_string().contains("has mode 0666, too open"));
+    assert!(
+        file::read(&toml)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("has mode 0666, too open")
+    );
 
     fs::remove_file(&toml).unwrap();
     symlink(&toml, &toml).unwrap();
-    assert!(file::read(&toml).err().unwrap().to_string().contains("too many symbolic links"));
+    assert!(
+        file::read(&toml)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("too many symbolic links")
+    );
 }
 
 /// 4000 files took 1.75 s, since all of them were compared after each.
@@ -229,10 +302,22 @@ fn many_files_of_accounts_are_read_in_time() {
     let few = (0..3).map(|_| time()).min().unwrap();
     write(100..800);
     let many = (0..3).map(|_| time()).min().unwrap();
-    assert!(many < few * 14 + Duration::from_millis(20), "100: {few:?}, 800: {many:?}");
-    etc.writes("accounts.d/9999.toml", "[[account]]\nname = \"a7\"\nsecret_file = \"/run/a\"\n");
-    let refused = file::read(&etc.at("postern.toml")).err().unwrap().to_string();
-    assert!(refused.contains("9999.toml:1: the account a7 is declared twice"), "{refused}");
+    assert!(
+        many < few * 14 + Duration::from_millis(20),
+        "100: {few:?}, 800: {many:?}"
+    );
+    etc.writes(
+        "accounts.d/9999.toml",
+        "[[account]]\nname = \"a7\"\nsecret_file = \"/run/a\"\n",
+    );
+    let refused = file::read(&etc.at("postern.toml"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        refused.contains("9999.toml:1: the account a7 is declared twice"),
+        "{refused}"
+    );
 }
 
 /// Each line of a stack read postern.toml anew. What is read once is in force for as long as no file of it has changed.
@@ -247,7 +332,10 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
     };
     let old = |name: &str| {
         let ago = std::time::SystemTime::now() - Duration::from_secs(60);
-        fs::File::open(etc.at(name)).unwrap().set_modified(ago).unwrap();
+        fs::File::open(etc.at(name))
+            .unwrap()
+            .set_modified(ago)
+            .unwrap();
     };
     required(false);
     // the time of a change cannot be set back: what is held has to be left alone for that long
@@ -265,7 +353,10 @@ fn a_configuration_that_is_read_once_is_read_again_after_every_change() {
     std::thread::sleep(Duration::from_millis(2100));
     required(true);
     fs::create_dir(etc.at("accounts.d")).unwrap();
-    etc.writes("accounts.d/a.toml", "[[account]]\nname = \"a\"\nsecret_file = \"/run/a\"\n");
+    etc.writes(
+        "accounts.d/a.toml",
+        "[[account]]\nname = \"a\"\nsecret_file = \"/run/a\"\n",
+    );
     file::keep_current(&etc.at("postern.toml")).unwrap();
     assert_eq!(etc.in_force().config.account.len(), 1);
     std::thread::sleep(Duration::from_millis(2100));

@@ -26,11 +26,17 @@ const SPELLINGS: [&str; 6] = [
 ];
 
 fn is_brought(door: &mut Door, who: &str) -> AfterPassword {
-    door.enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW).unwrap()
+    door.enter_identity(&browser(&remote("192.0.2.7")), &name(who), NOW)
+        .unwrap()
 }
 
 fn accounts(home: &mut Home) -> Vec<String> {
-    home.door.statuses().unwrap().into_iter().map(|status| status.tally.name.to_string()).collect()
+    home.door
+        .statuses()
+        .unwrap()
+        .into_iter()
+        .map(|status| status.tally.name.to_string())
+        .collect()
 }
 
 /// What a proxy brings may be spelled as the person typed it there.
@@ -39,16 +45,24 @@ fn an_identity_in_another_spelling_opens_nothing_and_makes_no_account() {
     let (mut home, _) = alice(HEADER);
     for spelling in SPELLINGS {
         let after = is_brought(&mut home.door, spelling);
-        assert!(!matches!(after, AfterPassword::Opened(_)), "{spelling} enters without a code");
+        assert!(
+            !matches!(after, AfterPassword::Opened(_)),
+            "{spelling} enters without a code"
+        );
         assert_eq!(accounts(&mut home), ["alice"], "{spelling}");
     }
 }
 
 #[test]
 fn characters_that_nobody_sees_make_no_name() {
-    for text in
-        ["ali\u{200B}ce", "alice\u{FE0F}", "al\u{AD}ice", "\u{202E}alice", "alice\u{3164}", "ali\u{2060}ce"]
-    {
+    for text in [
+        "ali\u{200B}ce",
+        "alice\u{FE0F}",
+        "al\u{AD}ice",
+        "\u{202E}alice",
+        "alice\u{3164}",
+        "ali\u{2060}ce",
+    ] {
         assert!(UserName::parse(text.as_bytes()).is_err(), "{text:?}");
         assert!(text.parse::<shared::name::Label>().is_err(), "{text:?}");
         assert!(text.parse::<shared::name::Group>().is_err(), "{text:?}");
@@ -70,7 +84,12 @@ fn of_two_spellings_that_come_at_once_one_makes_an_account() {
                 });
             }
         });
-        assert_eq!(accounts(&mut home).len(), 1, "round {round}: {:?}", accounts(&mut home));
+        assert_eq!(
+            accounts(&mut home).len(),
+            1,
+            "round {round}: {:?}",
+            accounts(&mut home)
+        );
     }
 }
 
@@ -83,17 +102,30 @@ fn whoever_comes_in_another_spelling_is_told_of_which_account() {
     };
     assert_eq!((other.name, other.of), (name("ALICE"), name("alice")));
     // an account of its own name is not asked about others: root made both
-    home.door.add_account(&name("Alice"), Distinct::Yes, "root", NOW).unwrap();
-    assert!(matches!(is_brought(&mut home.door, "Alice"), AfterPassword::Opened(_)));
+    home.door
+        .add_account(&name("Alice"), Distinct::Yes, "root", NOW)
+        .unwrap();
+    assert!(matches!(
+        is_brought(&mut home.door, "Alice"),
+        AfterPassword::Opened(_)
+    ));
 }
 
 #[test]
 fn a_declared_account_has_one_spelling_too() {
-    let mut home =
-        Home::new(&format!("{HEADER}\n[[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\n"));
-    assert!(matches!(is_brought(&mut home.door, "CAROL"), AfterPassword::OtherSpelling(_)));
+    let mut home = Home::new(&format!(
+        "{HEADER}\n[[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\n"
+    ));
+    assert!(matches!(
+        is_brought(&mut home.door, "CAROL"),
+        AfterPassword::OtherSpelling(_)
+    ));
     assert_eq!(accounts(&mut home), ["carol"]);
-    assert!(home.door.add_account(&name("CAROL"), Distinct::No, "root", NOW).is_err());
+    assert!(
+        home.door
+            .add_account(&name("CAROL"), Distinct::No, "root", NOW)
+            .is_err()
+    );
 }
 
 /// A rule or a policy that names somebody who has not signed in yet: in capitals they were somebody else, whom it did not mean.
@@ -107,22 +139,55 @@ fn whoever_the_configuration_names_is_named_in_every_spelling() {
     ] {
         let mut home = Home::new(&format!("{HEADER}\n{named}\n"));
         let other = is_brought(&mut home.door, "CAROL");
-        assert!(matches!(other, AfterPassword::OtherSpelling(_)), "{named}: an account of its own");
+        assert!(
+            matches!(other, AfterPassword::OtherSpelling(_)),
+            "{named}: an account of its own"
+        );
         assert_eq!(accounts(&mut home).len(), 0, "{named}");
         // strangers need not learn whom the configuration names
         let need = asks(&mut home, "CAROL", Stage::Before, Question::Need);
-        assert!(matches!(need, Ok(Judged::Need { need: Need::Code, .. })), "{named}: {need:?}");
-        assert!(asks(&mut home, "CAROL", Stage::After, Question::Need).is_err(), "{named}");
-        assert!(!matches!(is_brought(&mut home.door, "carol"), AfterPassword::OtherSpelling(_)), "{named}");
+        assert!(
+            matches!(
+                need,
+                Ok(Judged::Need {
+                    need: Need::Code,
+                    ..
+                })
+            ),
+            "{named}: {need:?}"
+        );
+        assert!(
+            asks(&mut home, "CAROL", Stage::After, Question::Need).is_err(),
+            "{named}"
+        );
+        assert!(
+            !matches!(
+                is_brought(&mut home.door, "carol"),
+                AfterPassword::OtherSpelling(_)
+            ),
+            "{named}"
+        );
         // root may say that they are two
-        home.door.add_account(&name("CAROL"), Distinct::Yes, "root", NOW).unwrap();
-        assert!(!matches!(is_brought(&mut home.door, "CAROL"), AfterPassword::OtherSpelling(_)), "{named}");
+        home.door
+            .add_account(&name("CAROL"), Distinct::Yes, "root", NOW)
+            .unwrap();
+        assert!(
+            !matches!(
+                is_brought(&mut home.door, "CAROL"),
+                AfterPassword::OtherSpelling(_)
+            ),
+            "{named}"
+        );
     }
     let both = "[policy]\nrequired = [\"dave\", \"Dave\"]";
     let mut home = Home::new(&format!("{HEADER}\n{both}\n"));
     for spelling in ["Dave", "dave"] {
         let after = is_brought(&mut home.door, spelling);
-        assert_eq!(matches!(after, AfterPassword::OtherSpelling(_)), spelling == "dave", "{spelling}");
+        assert_eq!(
+            matches!(after, AfterPassword::OtherSpelling(_)),
+            spelling == "dave",
+            "{spelling}"
+        );
     }
 }
 
@@ -137,23 +202,37 @@ fn no_command_makes_an_account_in_another_spelling_unless_it_says_so() {
         let errors = [
             door.add_account(&who, Distinct::No, "root", NOW).err(),
             door.refuse_setup(&pending).err(),
-            door.activate(&pending, &Confirmation::vouched(), "root", NOW).err(),
-            door.set_password(&who, &password("correct horse"), "root", NOW).err(),
-            door.set_email(&who, &"a@example.org".parse().unwrap(), "root", NOW).err(),
+            door.activate(&pending, &Confirmation::vouched(), "root", NOW)
+                .err(),
+            door.set_password(&who, &password("correct horse"), "root", NOW)
+                .err(),
+            door.set_email(&who, &"a@example.org".parse().unwrap(), "root", NOW)
+                .err(),
         ];
         for error in errors {
-            assert!(matches!(error, Some(AdministrationError::OtherSpelling(_))), "{spelling}: {error:?}");
+            assert!(
+                matches!(error, Some(AdministrationError::OtherSpelling(_))),
+                "{spelling}: {error:?}"
+            );
         }
         assert_eq!(accounts(&mut home), ["alice"], "{spelling}");
     }
     home.enrols("bob");
     let renamed = |home: &mut Home, to: &str, distinct| {
-        home.door.rename_account(&name("bob"), &name(to), distinct, "root", NOW)
+        home.door
+            .rename_account(&name("bob"), &name(to), distinct, "root", NOW)
     };
-    assert!(matches!(renamed(&mut home, "ALICE", Distinct::No), Err(AdministrationError::OtherSpelling(_))));
+    assert!(matches!(
+        renamed(&mut home, "ALICE", Distinct::No),
+        Err(AdministrationError::OtherSpelling(_))
+    ));
     renamed(&mut home, "Bob", Distinct::No).expect("a name may be spelled anew");
-    home.door.rename_account(&name("Bob"), &name("ALICE"), Distinct::Yes, "root", NOW).unwrap();
-    home.door.add_account(&name("aLICE"), Distinct::Yes, "root", NOW).unwrap();
+    home.door
+        .rename_account(&name("Bob"), &name("ALICE"), Distinct::Yes, "root", NOW)
+        .unwrap();
+    home.door
+        .add_account(&name("aLICE"), Distinct::Yes, "root", NOW)
+        .unwrap();
     assert_eq!(accounts(&mut home), ["ALICE", "aLICE", "alice"]);
 }
 
@@ -168,12 +247,26 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
     ];
     let import = read(Format::Otpauth, file.concat().as_bytes()).unwrap();
     for trial in [Trial::Yes, Trial::No] {
-        let taken = home.door.import(&import.found, trial, Distinct::No, "root", NOW).unwrap();
-        let (app, other) = (Taken::As("app".parse().unwrap()), |of| Taken::OtherSpelling(name(of)));
+        let taken = home
+            .door
+            .import(&import.found, trial, Distinct::No, "root", NOW)
+            .unwrap();
+        let (app, other) = (Taken::As("app".parse().unwrap()), |of| {
+            Taken::OtherSpelling(name(of))
+        });
         assert_eq!(taken, [other("alice"), app, other("bob")], "{trial:?}");
     }
-    let all = home.door.import(&import.found, Trial::No, Distinct::Yes, "root", NOW).unwrap();
-    assert_eq!(all.iter().filter(|taken| matches!(taken, Taken::As(_))).count(), 2, "{all:?}");
+    let all = home
+        .door
+        .import(&import.found, Trial::No, Distinct::Yes, "root", NOW)
+        .unwrap();
+    assert_eq!(
+        all.iter()
+            .filter(|taken| matches!(taken, Taken::As(_)))
+            .count(),
+        2,
+        "{all:?}"
+    );
     assert_eq!(accounts(&mut home), ["ALICE", "BOB", "alice", "bob"]);
 }
 
@@ -182,19 +275,38 @@ fn an_import_leaves_other_spellings_out_and_takes_the_rest() {
 #[test]
 fn a_prompt_takes_no_other_spelling_for_somebody_without_a_second_factor() {
     let (mut home, _) = alice("");
-    for (stage, spelling) in [Stage::Before, Stage::After].into_iter().flat_map(|s| SPELLINGS.map(|w| (s, w)))
+    for (stage, spelling) in [Stage::Before, Stage::After]
+        .into_iter()
+        .flat_map(|s| SPELLINGS.map(|w| (s, w)))
     {
         let need = asks(&mut home, spelling, stage, Question::Need);
-        let is_open = matches!(&need, Ok(Judged::Need { need: Need::Nothing | Need::Exempt(_), .. }));
+        let is_open = matches!(
+            &need,
+            Ok(Judged::Need {
+                need: Need::Nothing | Need::Exempt(_),
+                ..
+            })
+        );
         assert!(!is_open, "{stage:?} {spelling}");
         // only whoever has passed the first factor is told
         assert_eq!(need.is_err(), stage == Stage::After, "{stage:?} {spelling}");
-        let begun = asks(&mut home, spelling, stage, Question::Setup(AtPrompt::Begin(None)));
-        assert!(!matches!(begun, Ok(Judged::Setup { .. })), "{stage:?} {spelling}");
+        let begun = asks(
+            &mut home,
+            spelling,
+            stage,
+            Question::Setup(AtPrompt::Begin(None)),
+        );
+        assert!(
+            !matches!(begun, Ok(Judged::Setup { .. })),
+            "{stage:?} {spelling}"
+        );
     }
     assert!(matches!(
         asks(&mut home, "bob", Stage::After, Question::Need),
-        Ok(Judged::Need { need: Need::Nothing, .. })
+        Ok(Judged::Need {
+            need: Need::Nothing,
+            ..
+        })
     ));
 }
 
@@ -206,7 +318,12 @@ fn a_first_sign_in_at_a_prompt_makes_no_account_in_another_spelling() {
     assert_eq!(accounts(&mut home), ["alice"]);
 }
 
-fn asks(home: &mut Home, who: &str, stage: Stage, question: Question) -> Result<Judged, AdministrationError> {
+fn asks(
+    home: &mut Home,
+    who: &str,
+    stage: Stage,
+    question: Question,
+) -> Result<Judged, AdministrationError> {
     let judging = Judging {
         service: Service::named(b"ftp"),
         user: name(who),
@@ -216,7 +333,11 @@ fn asks(home: &mut Home, who: &str, stage: Stage, question: Question) -> Result<
         earlier: Earlier::default(),
         question,
     };
-    match home.door.judge_for(Caller::Root("root"), &name(who), &judging, NOW)?.answer {
+    match home
+        .door
+        .judge_for(Caller::Root("root"), &name(who), &judging, NOW)?
+        .answer
+    {
         ErrandAnswer::Judged(judged) => Ok(judged),
         other => panic!("{other:?}"),
     }

@@ -23,7 +23,12 @@ fn need(home: &mut Home, who: &str) -> Need {
         earlier: Earlier::default(),
         question: Question::Need,
     };
-    match home.door.judge_for(Caller::Root("root"), &name(who), &judging, NOW).unwrap().answer {
+    match home
+        .door
+        .judge_for(Caller::Root("root"), &name(who), &judging, NOW)
+        .unwrap()
+        .answer
+    {
         Answer::Judged(Judged::Need { need, .. }) => need,
         other => panic!("{other:?}"),
     }
@@ -45,7 +50,8 @@ fn a_required_group_that_no_source_knows_requires_everyone_and_the_log_says_so()
 }
 
 #[test]
-fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_that_no_source_knows() {
+fn an_exception_an_exemption_and_administration_are_nothing_to_have_by_a_group_that_no_source_knows()
+ {
     let mut home = Home::new("[policy]\nrequired = [\"all\", \"!%robts\"]\n");
     assert_eq!(need(&mut home, "root"), Need::Enrolment);
     let (mut home, _) =
@@ -63,11 +69,19 @@ fn a_group_of_posterns_own_is_no_doubt() {
     let mut home = Home::new("[policy]\nrequired = [\"%ours-alone\"]\n");
     home.enrols("bob");
     let ours: [Group; 1] = ["ours-alone".parse().unwrap()];
-    home.door.change_groups(&name("bob"), &ours, &[], "root", NOW).unwrap();
+    home.door
+        .change_groups(&name("bob"), &ours, &[], "root", NOW)
+        .unwrap();
     assert_eq!(need(&mut home, "root"), Need::Nothing);
     assert!(home.door.take_doubts().is_empty());
-    home.door.change_groups(&name("bob"), &[], &ours, "root", NOW).unwrap();
-    assert_eq!(need(&mut home, "root"), Need::Enrolment, "nobody is in it: the name may be wrong");
+    home.door
+        .change_groups(&name("bob"), &[], &ours, "root", NOW)
+        .unwrap();
+    assert_eq!(
+        need(&mut home, "root"),
+        Need::Enrolment,
+        "nobody is in it: the name may be wrong"
+    );
     let mut home = Home::new(
         "[policy]\nrequired = [\"%declared-alone\"]\n\
          [[account]]\nname = \"carol\"\nsecret_file = \"/nonexistent\"\ngroups = [\"declared-alone\"]\n",

@@ -10,14 +10,22 @@ use std::time::{Duration, Instant};
 #[track_caller]
 fn refusal_after(crafted: &str) -> String {
     let (home, _) = alice("");
-    let Home { folder, config, door } = home;
+    let Home {
+        folder,
+        config,
+        door,
+    } = home;
     drop(door);
     let engine = rusqlite::Connection::open(folder.path().join("store/db")).unwrap();
     engine.execute_batch(crafted).unwrap();
     drop(engine);
     let began = Instant::now();
     let refused = Door::open(config).err().map(|error| error.to_string());
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
     refused.unwrap_or_else(|| panic!("opened after {crafted}"))
 }
 
@@ -28,16 +36,25 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
          VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE words USING fts5(a)');";
     for (crafted, named) in [
         ("CREATE TABLE more (a)", "table more is not one of its own"),
-        ("CREATE VIEW seen AS SELECT * FROM account", "view seen is not one of its own"),
+        (
+            "CREATE VIEW seen AS SELECT * FROM account",
+            "view seen is not one of its own",
+        ),
         (
             "CREATE TRIGGER twice AFTER INSERT ON event BEGIN DELETE FROM floor; END",
             "trigger twice is not one of its own",
         ),
-        ("CREATE INDEX by_what ON event (what)", "index by_what is not one of its own"),
+        (
+            "CREATE INDEX by_what ON event (what)",
+            "index by_what is not one of its own",
+        ),
         ("ANALYZE", "table sqlite_stat1 is not one of its own"),
         (virtual_table, "table words is not one of its own"),
         ("DROP INDEX event_at", "index event_at is missing"),
-        ("DROP INDEX event_at; CREATE INDEX event_at ON event (id)", "index event_at is another one"),
+        (
+            "DROP INDEX event_at; CREATE INDEX event_at ON event (id)",
+            "index event_at is another one",
+        ),
         (
             "DROP TABLE revision; CREATE VIEW revision AS SELECT 1 AS number",
             "view revision is another one than this program's",
@@ -49,7 +66,10 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
     ] {
         let refused = refusal_after(crafted);
         assert!(refused.contains(named), "{crafted}: {refused}");
-        assert!(refused.contains("install the Postern that made"), "{refused}");
+        assert!(
+            refused.contains("install the Postern that made"),
+            "{refused}"
+        );
     }
 }
 
@@ -58,8 +78,14 @@ fn a_store_with_an_object_of_somebody_elses_is_refused_by_name() {
 fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
     for (earlier, named) in [
         ("DROP TABLE login_ticket", "table login_ticket is missing"),
-        ("ALTER TABLE session DROP COLUMN refreshed", "table session is another one"),
-        ("ALTER TABLE familiar_address DROP COLUMN code_at", "table familiar_address is another one"),
+        (
+            "ALTER TABLE session DROP COLUMN refreshed",
+            "table session is another one",
+        ),
+        (
+            "ALTER TABLE familiar_address DROP COLUMN code_at",
+            "table familiar_address is another one",
+        ),
     ] {
         let refused = refusal_after(earlier);
         assert!(refused.contains(named), "{earlier}: {refused}");
@@ -71,15 +97,27 @@ fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
 fn a_small_table_with_many_rows_is_refused_at_once() {
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)";
     for (table, insert) in [
-        ("data_key", "INSERT INTO data_key SELECT 'p' || i, x'00', x'00' FROM n"),
+        (
+            "data_key",
+            "INSERT INTO data_key SELECT 'p' || i, x'00', x'00' FROM n",
+        ),
         ("renewal", "INSERT INTO renewal SELECT i FROM n"),
         ("revision", "INSERT INTO revision (number) SELECT i FROM n"),
-        ("app_password_revision", "INSERT INTO app_password_revision SELECT i FROM n"),
+        (
+            "app_password_revision",
+            "INSERT INTO app_password_revision SELECT i FROM n",
+        ),
         ("gate", "INSERT INTO gate SELECT cast(i AS BLOB), i FROM n"),
-        ("sqlite_sequence", "INSERT INTO sqlite_sequence SELECT 't' || i, i FROM n"),
+        (
+            "sqlite_sequence",
+            "INSERT INTO sqlite_sequence SELECT 't' || i, i FROM n",
+        ),
     ] {
         let refused = refusal_after(&format!("{many} {insert}"));
-        assert!(refused.contains(&format!("table {table} holds more than")), "{refused}");
+        assert!(
+            refused.contains(&format!("table {table} holds more than")),
+            "{refused}"
+        );
     }
 }
 
@@ -87,7 +125,10 @@ fn a_small_table_with_many_rows_is_refused_at_once() {
 #[test]
 fn a_value_that_is_too_long_is_refused() {
     let refused = refusal_after("UPDATE data_key SET wrapped = zeroblob(50000000)");
-    assert!(refused.contains("holds a value that is too long"), "{refused}");
+    assert!(
+        refused.contains("holds a value that is too long"),
+        "{refused}"
+    );
 }
 
 /// Whoever can write the folder can exchange the files that root opens, and have root remove others.
@@ -102,8 +143,10 @@ fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
     }
     assert_eq!(fs::read_dir(&store).unwrap().count(), 3);
 
-    for (open, named) in [(0o2770, "has mode 2770, too open; chmod it to 0750"), (0o755, "chmod it to 0750")]
-    {
+    for (open, named) in [
+        (0o2770, "has mode 2770, too open; chmod it to 0750"),
+        (0o755, "chmod it to 0750"),
+    ] {
         fs::set_permissions(&store, PermissionsExt::from_mode(open)).unwrap();
         let refused = Door::open(home.config.clone()).err().unwrap().to_string();
         assert!(refused.contains(named), "{refused}");
@@ -111,7 +154,10 @@ fn nobody_but_the_owner_makes_or_removes_files_beside_the_store() {
     fs::set_permissions(&store, PermissionsExt::from_mode(0o750)).unwrap();
     fs::set_permissions(store.join("db-shm"), PermissionsExt::from_mode(0o666)).unwrap();
     let refused = Door::open(home.config.clone()).err().unwrap().to_string();
-    assert!(refused.contains("db-shm: has mode 0666, too open; chmod it to 0660"), "{refused}");
+    assert!(
+        refused.contains("db-shm: has mode 0666, too open; chmod it to 0660"),
+        "{refused}"
+    );
 }
 
 /// The group that shares the store cannot make these files again.
@@ -121,7 +167,14 @@ fn closing_the_store_leaves_its_files_in_place() {
     let store = home.folder.path().join("store");
     let inode = |file: &str| fs::metadata(store.join(file)).unwrap().ino();
     let before = ["db", "db-wal", "db-shm"].map(inode);
-    home.door.set_password(&name("alice"), &crate::home::password("a password"), "root", NOW).unwrap();
+    home.door
+        .set_password(
+            &name("alice"),
+            &crate::home::password("a password"),
+            "root",
+            NOW,
+        )
+        .unwrap();
     let (config, another) = (home.config.clone(), home.another());
     drop((home.door, another));
     drop(Door::open(config).unwrap());
@@ -137,14 +190,24 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o750)).unwrap();
     let (masters, _) = shared::key::MasterKeys::generate().unwrap();
     let keys = shared::vault::Vault::create(&masters).unwrap();
-    let url: shared::config::StoreUrl = format!("sqlite:{}", folder.join("db").display()).try_into().unwrap();
+    let url: shared::config::StoreUrl = format!("sqlite:{}", folder.join("db").display())
+        .try_into()
+        .unwrap();
     let names = || {
-        let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut names: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
         names.sort();
         names
     };
     // a process that was killed; process numbers are never that high
-    for left in [".db.99999999.new", ".db.99999999.new-wal", ".db.99999999.new-shm", "db-wal"] {
+    for left in [
+        ".db.99999999.new",
+        ".db.99999999.new-wal",
+        ".db.99999999.new-shm",
+        "db-wal",
+    ] {
         fs::write(folder.join(left), "").unwrap();
     }
     let beside = || fs::read_dir(home.folder.path()).unwrap().count();
@@ -157,7 +220,12 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     assert!(shared::store::create(&url, None, &keys).is_err());
     fs::remove_file(folder.join("db")).unwrap();
     fs::write(folder.join("db-wal"), "frames").unwrap();
-    let refused = shared::store::create(&url, None, &keys).unwrap_err().to_string();
-    assert!(refused.contains("db-wal: was left by another store"), "{refused}");
+    let refused = shared::store::create(&url, None, &keys)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("db-wal: was left by another store"),
+        "{refused}"
+    );
     assert_eq!(names(), ["db-shm", "db-wal"]);
 }

@@ -1,8 +1,8 @@
 //! Strangers who keep the owner out, and writes that hold the store for long.
 
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name, password,
-    recovery, refused, remote,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_at, code_of, name,
+    password, recovery, refused, remote,
 };
 use shared::answer::Answer;
 use shared::app_password::AppPassword;
@@ -26,11 +26,20 @@ const WRONG: &str = "000000";
 /// Ten wrong codes for names that do not exist: the address has to wait from then on.
 fn fills_the_count_of(home: &mut Home, from: &Origin, now: Timestamp) {
     for number in 0..10 {
-        let outcome = home.attempt_from(&format!("nobody{number}-{from}"), from, Stage::Before, WRONG, now);
+        let outcome = home.attempt_from(
+            &format!("nobody{number}-{from}"),
+            from,
+            Stage::Before,
+            WRONG,
+            now,
+        );
         refused(&outcome, Refusal::Wrong);
     }
     let outcome = home.attempt_from("nobody", from, Stage::Before, WRONG, now);
-    assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::AddressDelayed { .. })));
+    assert!(matches!(
+        outcome.verdict,
+        Verdict::Refused(Refusal::AddressDelayed { .. })
+    ));
 }
 
 fn admits(
@@ -40,14 +49,24 @@ fn admits(
     now: Timestamp,
 ) -> Result<Admission, NotAdmitted> {
     let alice = name("alice");
-    let visitor =
-        Visitor { name: &alice, stage: Stage::Before, origin: from, browser: None, service: "dovecot" };
+    let visitor = Visitor {
+        name: &alice,
+        stage: Stage::Before,
+        origin: from,
+        browser: None,
+        service: "dovecot",
+    };
     home.door.admit(&visitor, typed, now).unwrap()
 }
 
 fn app_password(home: &mut Home) -> AppPassword {
-    let (label, scope) = (Label::try_from("mail".to_owned()).unwrap(), "pam:dovecot".parse().unwrap());
-    home.door.add_app_password(&name("alice"), &label, &scope, None, "root", NOW).unwrap()
+    let (label, scope) = (
+        Label::try_from("mail".to_owned()).unwrap(),
+        "pam:dovecot".parse().unwrap(),
+    );
+    home.door
+        .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
+        .unwrap()
 }
 
 /// With the buckets of unknown names delayed, an answer that is compared would tell an account by the time of its commit.
@@ -56,8 +75,17 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
     let (mut home, _) = alice_at_the_web("");
     // a reader of now keeps the journal from beginning again, so that its length is what was written
     let reader = home.engine();
-    reader.execute_batch("BEGIN; SELECT * FROM account;").unwrap();
-    let wal = |home: &Home| home.folder.path().join("store/db-wal").metadata().unwrap().len();
+    reader
+        .execute_batch("BEGIN; SELECT * FROM account;")
+        .unwrap();
+    let wal = |home: &Home| {
+        home.folder
+            .path()
+            .join("store/db-wal")
+            .metadata()
+            .unwrap()
+            .len()
+    };
     let guess = |home: &mut Home, number: u32| {
         let from = remote(&format!("198.51.100.{number}"));
         let before = wal(home);
@@ -69,7 +97,10 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
         let (who, wrong) = (name("alice"), password("wrong horse"));
         let none = Answer::read(b"");
         let before = wal(home);
-        let after = home.door.enter_password(&browser(&from), &who, Some(&wrong), &none, NOW).unwrap();
+        let after = home
+            .door
+            .enter_password(&browser(&from), &who, Some(&wrong), &none, NOW)
+            .unwrap();
         (wal(home) - before, after)
     };
     let open: Vec<u64> = (0..5).map(|number| guess(&mut home, number).0).collect();
@@ -78,7 +109,10 @@ fn before_the_first_factor_a_delayed_bucket_takes_the_same_writes() {
         refused(&outcome, Refusal::Delayed { wait: 30 });
         assert!(open.contains(&frames) && frames > 0, "{frames} of {open:?}");
         let (frames, after) = password_guess(&mut home, number);
-        assert!(matches!(after, AfterPassword::Refused(Refusal::Delayed { .. })));
+        assert!(matches!(
+            after,
+            AfterPassword::Refused(Refusal::Delayed { .. })
+        ));
         assert!(open.contains(&frames) && frames > 0, "{frames} of {open:?}");
     }
 }
@@ -92,7 +126,10 @@ fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_passw
     fills_the_count_of(&mut home, &from, NOW);
     assert!(admits(&mut home, &from, &mail, NOW).is_ok());
     let wrong = AppPassword::random().unwrap();
-    assert!(matches!(admits(&mut home, &from, &wrong, NOW), Err(NotAdmitted::AddressDelayed { .. })));
+    assert!(matches!(
+        admits(&mut home, &from, &wrong, NOW),
+        Err(NotAdmitted::AddressDelayed { .. })
+    ));
 
     for (stage, number) in [(Stage::Before, 0), (Stage::After, 1)] {
         let strange = remote(&format!("198.51.100.{}", 8 + number));
@@ -105,7 +142,10 @@ fn a_delayed_address_keeps_out_no_right_recovery_code_one_time_code_or_app_passw
     for (stage, host) in [(Stage::Before, 20), (Stage::After, 21)] {
         let strange = remote(&format!("198.51.100.{host}"));
         fills_the_count_of(&mut home, &strange, NOW);
-        let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+        let (code, _) = home
+            .door
+            .issue_one_time_code(&name("alice"), "root", NOW)
+            .unwrap();
         accepted(&home.attempt_from("alice", &strange, stage, &code.grouped(), NOW));
     }
 
@@ -126,9 +166,18 @@ fn at_the_web_password_and_recovery_code_pass_from_a_delayed_address() {
     let code = Answer::read(recovery(&app, 0).as_bytes());
     let (who, right) = (name("alice"), password(PASSWORD));
     let wrong = Answer::read(b"ABCDE-FGHJK");
-    let after = home.door.enter_password(&browser(&from), &who, Some(&right), &wrong, NOW).unwrap();
-    assert!(matches!(after, AfterPassword::Refused(Refusal::AddressDelayed { .. })));
-    let after = home.door.enter_password(&browser(&from), &who, Some(&right), &code, NOW).unwrap();
+    let after = home
+        .door
+        .enter_password(&browser(&from), &who, Some(&right), &wrong, NOW)
+        .unwrap();
+    assert!(matches!(
+        after,
+        AfterPassword::Refused(Refusal::AddressDelayed { .. })
+    ));
+    let after = home
+        .door
+        .enter_password(&browser(&from), &who, Some(&right), &code, NOW)
+        .unwrap();
     assert!(matches!(after, AfterPassword::Opened(_)));
 }
 
@@ -142,10 +191,16 @@ fn guesses_through_an_address_delay_nobody_who_is_known_there() {
     fills_the_count_of(&mut home, &from, NOW);
     accepted(&home.attempt_from("alice", &from, Stage::Before, &code_of(&app, 0), NOW));
     let (door, who, right) = (&mut home.door, name("alice"), password(PASSWORD));
-    let after = door.enter_password(&browser(&from), &who, Some(&right), &Answer::read(b""), NOW).unwrap();
-    let AfterPassword::Code(pass) = after else { panic!("the password is refused") };
+    let after = door
+        .enter_password(&browser(&from), &who, Some(&right), &Answer::read(b""), NOW)
+        .unwrap();
+    let AfterPassword::Code(pass) = after else {
+        panic!("the password is refused")
+    };
     let typed = Answer::read(code_of(&app, 1).as_bytes());
-    let after = door.enter_code(&browser(&from), &pass, &typed, Trust::NotAsked, NOW).unwrap();
+    let after = door
+        .enter_code(&browser(&from), &pass, &typed, Trust::NotAsked, NOW)
+        .unwrap();
     assert!(matches!(after, AfterCode::Opened(_)));
 }
 
@@ -155,12 +210,21 @@ fn users_without_a_name_share_one_bucket() {
     let (mut home, _) = alice("");
     let local = |name: &str| Origin::Local(name.to_owned());
     for uid in 100_000..100_005 {
-        let outcome = home.attempt_from("alice", &local(&format!("#{uid}")), Stage::After, WRONG, NOW);
+        let outcome = home.attempt_from(
+            "alice",
+            &local(&format!("#{uid}")),
+            Stage::After,
+            WRONG,
+            NOW,
+        );
         refused(&outcome, Refusal::Wrong);
     }
     let outcome = home.attempt_from("alice", &local("#100005"), Stage::After, WRONG, NOW);
     refused(&outcome, Refusal::Delayed { wait: 30 });
-    refused(&home.attempt_from("alice", &local("bob"), Stage::After, WRONG, NOW), Refusal::Wrong);
+    refused(
+        &home.attempt_from("alice", &local("bob"), Stage::After, WRONG, NOW),
+        Refusal::Wrong,
+    );
 }
 
 /// Whoever may add keys to an account had a bucket for each of them, and so as many tries as keys.
@@ -173,21 +237,40 @@ fn many_keys_of_one_account_buy_no_more_tries() {
         let key = Key::Known(Fingerprint::try_from(format!("SHA256:{print}")).unwrap());
         Origin::Key { address, key }
     };
-    accepted(&home.attempt_from("alice", &with_key(0, address), Stage::After, &code_of(&app, -1), NOW));
+    accepted(&home.attempt_from(
+        "alice",
+        &with_key(0, address),
+        Stage::After,
+        &code_of(&app, -1),
+        NOW,
+    ));
     let mut looked_at = 0;
     for number in 1..40 {
         for _ in 0..6 {
-            let outcome = home.attempt_from("alice", &with_key(number, None), Stage::After, WRONG, NOW);
+            let outcome =
+                home.attempt_from("alice", &with_key(number, None), Stage::After, WRONG, NOW);
             looked_at += u32::from(outcome.verdict == Verdict::Refused(Refusal::Wrong));
         }
     }
     assert_eq!(looked_at, 5 * 9);
     // the first ones keep theirs, a new one has the bucket of a familiar address
     refused(
-        &home.attempt_from("alice", &with_key(1, None), Stage::After, WRONG, NOW.plus(30)),
+        &home.attempt_from(
+            "alice",
+            &with_key(1, None),
+            Stage::After,
+            WRONG,
+            NOW.plus(30),
+        ),
         Refusal::Wrong,
     );
-    accepted(&home.attempt_from("alice", &with_key(0, address), Stage::After, &code_of(&app, 0), NOW));
+    accepted(&home.attempt_from(
+        "alice",
+        &with_key(0, address),
+        Stage::After,
+        &code_of(&app, 0),
+        NOW,
+    ));
 }
 
 /// What a host says of the address may be a name of somebody's choice: it used up the tries of who is there, and the
@@ -199,12 +282,18 @@ fn a_claimed_address_takes_nothing_from_who_is_there() {
     let (there, claimed) = (Origin::Remote(address), Origin::Claimed(address));
     accepted(&home.attempt_from("alice", &there, Stage::After, &code_of(&app, -1), NOW));
     for _ in 0..5 {
-        refused(&home.attempt_from("alice", &claimed, Stage::After, WRONG, NOW), Refusal::Wrong);
+        refused(
+            &home.attempt_from("alice", &claimed, Stage::After, WRONG, NOW),
+            Refusal::Wrong,
+        );
     }
     let outcome = home.attempt_from("alice", &claimed, Stage::After, WRONG, NOW);
     refused(&outcome, Refusal::Delayed { wait: 30 });
     fills_the_count_of(&mut home, &claimed, NOW);
-    refused(&home.attempt_from("somebody", &there, Stage::Before, WRONG, NOW), Refusal::Wrong);
+    refused(
+        &home.attempt_from("somebody", &there, Stage::Before, WRONG, NOW),
+        Refusal::Wrong,
+    );
     accepted(&home.attempt_from("alice", &there, Stage::After, &code_of(&app, 0), NOW));
 }
 
@@ -217,8 +306,13 @@ fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
     fills_the_count_of(&mut home, &from, NOW);
     for typed in [WRONG.to_owned(), code_of(&app, 0)] {
         let typed = Answer::read(typed.as_bytes());
-        let after = home.door.enter_password(&browser(&from), &who, Some(&wrong), &typed, NOW).unwrap();
-        let AfterPassword::Refused(refusal) = after else { panic!("the password is wrong") };
+        let after = home
+            .door
+            .enter_password(&browser(&from), &who, Some(&wrong), &typed, NOW)
+            .unwrap();
+        let AfterPassword::Refused(refusal) = after else {
+            panic!("the password is wrong")
+        };
         assert_eq!(refusal, Refusal::AddressDelayed { wait: 300 });
     }
 }
@@ -227,22 +321,38 @@ fn digits_in_the_field_for_a_recovery_code_are_compared_with_nothing() {
 #[test]
 fn a_right_recovery_code_buys_no_endless_guesses_at_the_password() {
     let (mut home, app) = alice_at_the_web("");
-    let (who, right, wrong) = (name("alice"), password(PASSWORD), password("a guess at the password"));
+    let (who, right, wrong) = (
+        name("alice"),
+        password(PASSWORD),
+        password("a guess at the password"),
+    );
     let (stranger, thief) = (remote("198.51.100.7"), remote("198.51.100.8"));
     let mut enter = |from: &Origin, password: &_, recovery: &str, now| {
         let recovery = Answer::read(recovery.as_bytes());
-        home.door.enter_password(&browser(from), &who, Some(password), &recovery, now).unwrap()
+        home.door
+            .enter_password(&browser(from), &who, Some(password), &recovery, now)
+            .unwrap()
     };
-    let is = |after: AfterPassword, refusal| matches!(after, AfterPassword::Refused(r) if r == refusal);
+    let is =
+        |after: AfterPassword, refusal| matches!(after, AfterPassword::Refused(r) if r == refusal);
     for _ in 0..5 {
         assert!(is(enter(&stranger, &wrong, "", NOW), Refusal::Wrong));
     }
-    assert!(is(enter(&stranger, &right, "", NOW), Refusal::Delayed { wait: 30 }));
+    assert!(is(
+        enter(&stranger, &right, "", NOW),
+        Refusal::Delayed { wait: 30 }
+    ));
     for _ in 0..5 {
-        assert!(is(enter(&thief, &wrong, &recovery(&app, 0), NOW), Refusal::Wrong));
+        assert!(is(
+            enter(&thief, &wrong, &recovery(&app, 0), NOW),
+            Refusal::Wrong
+        ));
     }
     for password in [&wrong, &right] {
-        assert!(is(enter(&thief, password, &recovery(&app, 0), NOW), Refusal::Delayed { wait: 30 }));
+        assert!(is(
+            enter(&thief, password, &recovery(&app, 0), NOW),
+            Refusal::Delayed { wait: 30 }
+        ));
     }
     let after = enter(&thief, &right, &recovery(&app, 1), NOW.plus(30));
     assert!(matches!(after, AfterPassword::Opened(_)));
@@ -254,10 +364,16 @@ fn a_success_without_an_address_forgives_no_stranger() {
     for origin in [Origin::Unknown, Origin::Local("alice".to_owned())] {
         let (mut home, app) = alice("");
         for _ in 0..4 {
-            refused(&home.attempt_from("alice", &origin, Stage::After, WRONG, NOW), Refusal::Wrong);
+            refused(
+                &home.attempt_from("alice", &origin, Stage::After, WRONG, NOW),
+                Refusal::Wrong,
+            );
         }
         accepted(&home.attempt_from("alice", &origin, Stage::After, &code_of(&app, 0), NOW));
-        refused(&home.attempt_from("alice", &origin, Stage::After, WRONG, NOW), Refusal::Wrong);
+        refused(
+            &home.attempt_from("alice", &origin, Stage::After, WRONG, NOW),
+            Refusal::Wrong,
+        );
         let outcome = home.attempt_from("alice", &origin, Stage::After, WRONG, NOW);
         refused(&outcome, Refusal::Delayed { wait: 30 });
     }
@@ -268,9 +384,14 @@ fn a_success_without_an_address_forgives_no_stranger() {
 fn two_typing_errors_delay_nobody_who_has_a_counter() {
     let mut home = Home::new("");
     let pending = Pending::new(&home.config, &name("alice")).unwrap();
-    let parameters = shared::totp::Parameters { moving: Moving::Counter, ..pending.parameters() };
+    let parameters = shared::totp::Parameters {
+        moving: Moving::Counter,
+        ..pending.parameters()
+    };
     let pending = pending.with_parameters(parameters, Step(0));
-    home.door.activate(&pending, &Confirmation::vouched(), "root", NOW).unwrap();
+    home.door
+        .activate(&pending, &Confirmation::vouched(), "root", NOW)
+        .unwrap();
     for _ in 0..4 {
         refused(&home.attempt("alice", WRONG, NOW), Refusal::Wrong);
     }
@@ -285,7 +406,10 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
     for stage in [Stage::After, Stage::Before] {
         for typed in ["kubernetes7", "correcthorsebattery"] {
             for _ in 0..4 {
-                refused(&home.attempt_from("alice", &from, stage, typed, NOW), Refusal::Unfit);
+                refused(
+                    &home.attempt_from("alice", &from, stage, typed, NOW),
+                    Refusal::Unfit,
+                );
             }
         }
     }
@@ -293,7 +417,10 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
     let mut config = home.config.clone();
     config.recovery = toml::from_str("length = 12").unwrap();
     home.door = shared::door::Door::open(config).unwrap();
-    refused(&home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", NOW), Refusal::Wrong);
+    refused(
+        &home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", NOW),
+        Refusal::Wrong,
+    );
     accepted(&home.attempt_from("alice", &from, Stage::After, &recovery(&app, 0), NOW));
 }
 
@@ -301,10 +428,22 @@ fn a_password_that_looks_like_a_recovery_code_of_another_length_costs_nothing() 
 fn a_one_time_code_made_by_a_clock_that_ran_ahead_does_not_live_longer() {
     let (mut home, _) = alice("");
     let ahead = NOW.plus(30 * 86_400);
-    let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", ahead).unwrap();
-    refused(&home.attempt("alice", &code.grouped(), NOW), Refusal::CodeExpired);
-    assert_eq!(home.door.one_time_code_until(&name("alice"), NOW).unwrap(), None);
-    let (code, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    let (code, _) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", ahead)
+        .unwrap();
+    refused(
+        &home.attempt("alice", &code.grouped(), NOW),
+        Refusal::CodeExpired,
+    );
+    assert_eq!(
+        home.door.one_time_code_until(&name("alice"), NOW).unwrap(),
+        None
+    );
+    let (code, _) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
     accepted(&home.attempt("alice", &code.grouped(), NOW.plus(48 * 3600 - 1)));
 }
 
@@ -315,15 +454,26 @@ fn a_code_that_opened_under_a_clock_that_ran_ahead_never_opens_again() {
     let ahead = NOW.plus(86_400);
     let code = code_at(&app, 0, ahead);
     accepted(&home.attempt("alice", &code, ahead));
-    assert_eq!(home.door.mend_clock(&name("alice"), "root", NOW).unwrap(), 1);
+    assert_eq!(
+        home.door.mend_clock(&name("alice"), "root", NOW).unwrap(),
+        1
+    );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
     // the second factor off and on again with the same secret
     home.door.disable(&name("alice"), "root", NOW).unwrap();
-    let anew = Pending::new(&home.config, &name("alice")).unwrap().with_secret(app.secret().clone());
+    let anew = Pending::new(&home.config, &name("alice"))
+        .unwrap()
+        .with_secret(app.secret().clone());
     home.activates(&anew);
-    refused(&home.attempt("alice", &code, ahead), Refusal::Used { wait: 15 });
+    refused(
+        &home.attempt("alice", &code, ahead),
+        Refusal::Used { wait: 15 },
+    );
     accepted(&home.attempt("alice", &code_at(&app, 1, ahead), ahead));
-    refused(&home.attempt("alice", &code, ahead), Refusal::Used { wait: 45 });
+    refused(
+        &home.attempt("alice", &code, ahead),
+        Refusal::Used { wait: 45 },
+    );
 }
 
 /// Each wrong app password added a row, and each later one read them all.
@@ -335,12 +485,17 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
         let wrong = vec![(address, NOW.plus(60 * minute)); 500];
         home.door.note_app_passwords(&[], &wrong).unwrap();
     }
-    let rows: i64 =
-        home.engine().query_row("SELECT count(*) FROM address_failure", [], |row| row.get(0)).unwrap();
+    let rows: i64 = home
+        .engine()
+        .query_row("SELECT count(*) FROM address_failure", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(rows, 10);
     let from = remote("198.51.100.7");
     let outcome = home.attempt_from("alice", &from, Stage::Before, WRONG, NOW);
-    assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::AddressDelayed { .. })));
+    assert!(matches!(
+        outcome.verdict,
+        Verdict::Refused(Refusal::AddressDelayed { .. })
+    ));
 }
 
 /// What no bucket of today holds is cleared all the same: buckets that nobody comes to any more, addresses of accounts
@@ -350,13 +505,22 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     let (mut home, app) = alice("");
     let from = |number: u32| remote(&format!("198.51.100.{number}"));
     for number in 0..40 {
-        home.attempt_from(&format!("nobody{number}"), &from(number), Stage::Before, WRONG, NOW);
+        home.attempt_from(
+            &format!("nobody{number}"),
+            &from(number),
+            Stage::Before,
+            WRONG,
+            NOW,
+        );
     }
     let count = |home: &Home, table: &str| -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");
         home.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
     };
-    assert_eq!((count(&home, "failure"), count(&home, "address_failure")), (40, 40));
+    assert_eq!(
+        (count(&home, "failure"), count(&home, "address_failure")),
+        (40, 40)
+    );
     accepted(&home.attempt_from("alice", &from(99), Stage::After, &code_of(&app, 0), NOW));
     let later = NOW.plus(31 * 86_400);
     let before = count(&home, "failure");
@@ -364,7 +528,10 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     assert_eq!(count(&home, "failure"), before - 4 + 1, "a few at once");
     assert_eq!(count(&home, "familiar_address"), 1);
     home.door.clear(later).unwrap();
-    assert_eq!((count(&home, "failure"), count(&home, "address_failure")), (1, 1));
+    assert_eq!(
+        (count(&home, "failure"), count(&home, "address_failure")),
+        (1, 1)
+    );
     assert_eq!(count(&home, "familiar_address"), 0);
 }
 
@@ -374,27 +541,52 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     let mut home = Home::new("");
     // digits as letters, which Base32 has
     let unique = |number: usize| -> String {
-        format!("{number:08}").bytes().map(|digit| char::from(digit - b'0' + b'A')).collect()
+        format!("{number:08}")
+            .bytes()
+            .map(|digit| char::from(digit - b'0' + b'A'))
+            .collect()
     };
     let line = |number: usize| {
         let secret = format!("GEZDGNBVGY3TQOJQGEZDGNBV{}", unique(number));
-        format!("otpauth://totp/x:user{}?secret={secret}&issuer=x", number % 120)
+        format!(
+            "otpauth://totp/x:user{}?secret={secret}&issuer=x",
+            number % 120
+        )
     };
     let text = (0..180).map(line).collect::<Vec<_>>().join("\n");
-    let found = shared::import::read(shared::import::Format::Otpauth, text.as_bytes()).unwrap().found;
+    let found = shared::import::read(shared::import::Format::Otpauth, text.as_bytes())
+        .unwrap()
+        .found;
     let revision = |home: &Home| -> i64 {
-        home.engine().query_row("SELECT number FROM revision", [], |row| row.get(0)).unwrap()
+        home.engine()
+            .query_row("SELECT number FROM revision", [], |row| row.get(0))
+            .unwrap()
     };
     let before = revision(&home);
     let distinct = shared::name::Distinct::No;
-    let tried = home.door.import(&found, Trial::Yes, distinct, "root", NOW).unwrap();
+    let tried = home
+        .door
+        .import(&found, Trial::Yes, distinct, "root", NOW)
+        .unwrap();
     assert_eq!(revision(&home), before, "a trial keeps nothing");
-    let done = home.door.import(&found, Trial::No, distinct, "root", NOW).unwrap();
+    let done = home
+        .door
+        .import(&found, Trial::No, distinct, "root", NOW)
+        .unwrap();
     assert_eq!(tried, done);
-    let taken = done.iter().filter(|one| matches!(one, Taken::As(_))).count();
+    let taken = done
+        .iter()
+        .filter(|one| matches!(one, Taken::As(_)))
+        .count();
     let transactions = revision(&home) - before;
-    assert!(taken > 50 && transactions >= taken as i64 / 50, "{taken} in {transactions} transactions");
-    let again = home.door.import(&found, Trial::No, distinct, "root", NOW).unwrap();
+    assert!(
+        taken > 50 && transactions >= taken as i64 / 50,
+        "{taken} in {transactions} transactions"
+    );
+    let again = home
+        .door
+        .import(&found, Trial::No, distinct, "root", NOW)
+        .unwrap();
     assert!(again.iter().all(|one| *one == Taken::AlreadyEnrolled));
 }
 
@@ -404,7 +596,9 @@ fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
     let (mut home, _) = alice("");
     let mut store = shared::store::open(&home.config.store.url).unwrap();
     let mut reading = store.begin(shared::store::Intent::Read).unwrap();
-    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+    home.door
+        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
     assert!(reading.account(&name("bob")).unwrap().is_none());
     assert!(reading.account(&name("alice")).unwrap().is_some());
 }
@@ -413,7 +607,9 @@ fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
 #[test]
 #[ignore = "run by the test below"]
 fn holds_the_store() {
-    let Some(store) = std::env::var_os("HELD_STORE") else { return };
+    let Some(store) = std::env::var_os("HELD_STORE") else {
+        return;
+    };
     let engine = rusqlite::Connection::open(store).unwrap();
     engine.execute_batch("BEGIN IMMEDIATE").unwrap();
     println!("held");
@@ -425,23 +621,50 @@ fn holds_the_store() {
 fn whoever_finds_the_store_held_learns_by_whom() {
     let (mut home, _) = alice("");
     let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "throttle::holds_the_store", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "throttle::holds_the_store",
+            "--ignored",
+            "--nocapture",
+        ])
         .env("HELD_STORE", home.folder.path().join("store/db"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let out = BufReader::new(holder.stdout.take().unwrap());
-    assert!(out.lines().map_while(Result::ok).any(|line| line.contains("held")), "it did not begin");
+    assert!(
+        out.lines()
+            .map_while(Result::ok)
+            .any(|line| line.contains("held")),
+        "it did not begin"
+    );
     let pid = holder.id();
-    assert!(Command::new("kill").args(["-STOP", &pid.to_string()]).status().unwrap().success());
-    let failed =
-        home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap_err().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-STOP", &pid.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let failed = home
+        .door
+        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .unwrap_err()
+        .to_string();
     holder.kill().unwrap();
     holder.wait().unwrap();
-    assert!(failed.contains(&format!("held by process {pid} (")), "{failed}");
-    assert!(failed.contains("user ") && failed.contains("stopped"), "{failed}");
-    home.door.add_account(&name("bob"), shared::name::Distinct::No, "root", NOW).unwrap();
+    assert!(
+        failed.contains(&format!("held by process {pid} (")),
+        "{failed}"
+    );
+    assert!(
+        failed.contains("user ") && failed.contains("stopped"),
+        "{failed}"
+    );
+    home.door
+        .add_account(&name("bob"), shared::name::Distinct::No, "root", NOW)
+        .unwrap();
 }
 
 /// Of four at once one waited for five seconds and failed.
@@ -454,7 +677,10 @@ fn commands_that_are_run_at_once_all_get_their_turn() {
     std::thread::scope(|scope| {
         for number in 0..8 {
             let mut door = home.another();
-            scope.spawn(move || door.disable(&name(&format!("user{number}")), "root", NOW).unwrap());
+            scope.spawn(move || {
+                door.disable(&name(&format!("user{number}")), "root", NOW)
+                    .unwrap()
+            });
         }
     });
 }
@@ -486,7 +712,11 @@ fn a_gate_that_reads_many_app_passwords_holds_nobody_up() {
         });
         let began = Instant::now();
         let mut told = 0;
-        home.door.look(&[7; 16], None, NOW, |seen| told = seen.app_passwords[0].all.len()).unwrap();
+        home.door
+            .look(&[7; 16], None, NOW, |seen| {
+                told = seen.app_passwords[0].all.len()
+            })
+            .unwrap();
         let looked = began.elapsed();
         ended.store(true, Ordering::SeqCst);
         assert_eq!(told, 60_001);
@@ -503,13 +733,23 @@ fn tries_that_leave_the_window_of_an_address_do_not_keep_new_ones_from_counting(
     let from = remote("192.0.2.7");
     let window = home.config.throttle.address_window.seconds();
     let limit = home.config.throttle.address_limit.value();
-    let mut tries = |now| home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", now).verdict;
+    let mut tries = |now| {
+        home.attempt_from("alice", &from, Stage::After, "ABCDE-FGHJK", now)
+            .verdict
+    };
     for round in 0..3 {
         let now = NOW.plus(round * window);
         for number in 0..limit {
-            assert_eq!(tries(now), Verdict::Refused(Refusal::Wrong), "{round} {number}");
+            assert_eq!(
+                tries(now),
+                Verdict::Refused(Refusal::Wrong),
+                "{round} {number}"
+            );
         }
-        assert!(matches!(tries(now), Verdict::Refused(Refusal::AddressDelayed { .. })), "{round}");
+        assert!(
+            matches!(tries(now), Verdict::Refused(Refusal::AddressDelayed { .. })),
+            "{round}"
+        );
     }
 }
 
@@ -521,10 +761,16 @@ fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
     for then in ahead {
         accepted(&home.attempt("alice", &code_at(&app, 0, then), then));
     }
-    assert_eq!(home.door.mend_clock(&name("alice"), "root", NOW).unwrap(), 1);
+    assert_eq!(
+        home.door.mend_clock(&name("alice"), "root", NOW).unwrap(),
+        1
+    );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
     for then in ahead {
-        refused(&home.attempt("alice", &code_at(&app, 0, then), then), Refusal::Used { wait: 15 });
+        refused(
+            &home.attempt("alice", &code_at(&app, 0, then), then),
+            Refusal::Used { wait: 15 },
+        );
         accepted(&home.attempt("alice", &code_at(&app, 1, then), then));
     }
 }
@@ -533,13 +779,17 @@ fn no_code_that_opened_under_a_clock_that_ran_ahead_opens_again() {
 #[test]
 fn of_many_codes_that_opened_under_a_clock_that_ran_ahead_none_opens_again() {
     let (mut home, app) = alice("");
-    let ahead: Vec<_> = (0..30).map(|number| NOW.plus(86_400 + 120 * number)).collect();
+    let ahead: Vec<_> = (0..30)
+        .map(|number| NOW.plus(86_400 + 120 * number))
+        .collect();
     for then in &ahead {
         accepted(&home.attempt("alice", &code_at(&app, 0, *then), *then));
     }
     home.door.mend_clock(&name("alice"), "root", NOW).unwrap();
     for then in &ahead {
-        let again = home.attempt("alice", &code_at(&app, 0, *then), *then).verdict;
+        let again = home
+            .attempt("alice", &code_at(&app, 0, *then), *then)
+            .verdict;
         assert!(matches!(again, Verdict::Refused(_)), "{again:?}");
     }
     let last = ahead[29].plus(60);

@@ -1,15 +1,16 @@
 //! Tokens and sessions that outlive what they came from.
 
 use crate::home::{
-    Home, NOW, PASSWORD, alice_at_the_web, browser, code_at, code_of, name, password, remote, signs_in,
+    Home, NOW, PASSWORD, alice_at_the_web, browser, code_at, code_of, name, password, remote,
+    signs_in,
 };
 use shared::answer::Answer;
 use shared::clock::Timestamp;
 use shared::config::Config;
 use shared::decision::Refusal;
 use shared::door::{
-    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Browser,
-    Caller, Door, GoesBy, Page, Trust,
+    Actor, AdministrationError, AfterCode, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp,
+    Browser, Caller, Door, GoesBy, Page, Trust,
 };
 use shared::errand::{Answer as ErrandAnswer, AtPrompt, Judged, Judging, Question};
 use shared::guess::Stage;
@@ -26,7 +27,9 @@ const RULE: &str = "[[gate.rule]]\npaths = [\"/cheap\"]\nthen = \"password\"\n";
 
 /// Bob, who has a password and no second factor, signs in.
 fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
-    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     let entered = home.door.enter_password(
         &browser(from),
         &name("bob"),
@@ -34,7 +37,9 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
         &Answer::Unfit,
         NOW,
     );
-    let AfterPassword::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+    let AfterPassword::Opened(opened) = entered.unwrap() else {
+        panic!("not opened")
+    };
     opened.session
 }
 
@@ -42,7 +47,8 @@ fn bob_signs_in(home: &mut Home, from: &Origin) -> Session {
 fn snapshot(home: &Home, now: Timestamp) -> Revoked {
     let mut revoked = None;
     let mut gate = home.another();
-    gate.look(&[7; 16], None, now, |seen| revoked = Some(seen.revoked)).unwrap();
+    gate.look(&[7; 16], None, now, |seen| revoked = Some(seen.revoked))
+        .unwrap();
     gate.gate_ended(&[7; 16]).unwrap();
     revoked.unwrap()
 }
@@ -55,18 +61,45 @@ fn an_enrollment_token_dies_with_its_session() {
         let mut home = Home::new("");
         let session = bob_signs_in(&mut home, &from);
         let given = password(PASSWORD);
-        let proof = home.door.step_up(&browser(&from), &session, Some(&given), &Answer::Unfit, NOW);
-        let AfterStepUp::Proven(proof) = proof.unwrap() else { panic!("not proven") };
-        let ticket = home.door.turn_on(&session, &proof, &from, NOW).unwrap().unwrap();
+        let proof = home
+            .door
+            .step_up(&browser(&from), &session, Some(&given), &Answer::Unfit, NOW);
+        let AfterStepUp::Proven(proof) = proof.unwrap() else {
+            panic!("not proven")
+        };
+        let ticket = home
+            .door
+            .turn_on(&session, &proof, &from, NOW)
+            .unwrap()
+            .unwrap();
         let one = (!all).then_some(session.id);
-        home.another().revoke_sessions(&name("bob"), one, "root", NOW).unwrap();
-        let Some(shown) = home.door.begin_web_setup(&ticket, NOW).unwrap() else { continue };
+        home.another()
+            .revoke_sessions(&name("bob"), one, "root", NOW)
+            .unwrap();
+        let Some(shown) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
+            continue;
+        };
         let (secret, parameters) = otpauth::read(&shown.secret).unwrap();
-        let shows = Answer::read(code(&secret, parameters, Step(NOW.0 / 30)).to_string().as_bytes());
-        let confirmed = home.door.confirm_web_setup(&ticket, shown.draft, &shows, NOW).unwrap();
-        let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else { continue };
-        let after = home.door.finish_web_setup(&browser(&from), &ticket, &confirmed, NOW).unwrap();
-        assert!(matches!(after, AfterSetup::Over), "the thief's phone is bob's second factor, all: {all}");
+        let shows = Answer::read(
+            code(&secret, parameters, Step(NOW.0 / 30))
+                .to_string()
+                .as_bytes(),
+        );
+        let confirmed = home
+            .door
+            .confirm_web_setup(&ticket, shown.draft, &shows, NOW)
+            .unwrap();
+        let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else {
+            continue;
+        };
+        let after = home
+            .door
+            .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
+            .unwrap();
+        assert!(
+            matches!(after, AfterSetup::Over),
+            "the thief's phone is bob's second factor, all: {all}"
+        );
     }
 }
 
@@ -76,20 +109,41 @@ fn a_login_token_of_an_upgrade_dies_with_its_session() {
     let from = remote("192.0.2.7");
     for all in [true, false] {
         let (mut home, app) = alice_at_the_web(RULE);
-        let cheap =
-            Browser { page: Some(Page { host: "app.example.com", target: "/cheap" }), ..browser(&from) };
-        let entered =
-            home.door.enter_password(&cheap, &name("alice"), Some(&password(PASSWORD)), &Answer::Unfit, NOW);
-        let AfterPassword::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+        let cheap = Browser {
+            page: Some(Page {
+                host: "app.example.com",
+                target: "/cheap",
+            }),
+            ..browser(&from)
+        };
+        let entered = home.door.enter_password(
+            &cheap,
+            &name("alice"),
+            Some(&password(PASSWORD)),
+            &Answer::Unfit,
+            NOW,
+        );
+        let AfterPassword::Opened(opened) = entered.unwrap() else {
+            panic!("not opened")
+        };
         let session = opened.session;
-        let Some(AfterPassword::Code(pass)) = home.door.rise(&browser(&from), &session, NOW).unwrap() else {
+        let Some(AfterPassword::Code(pass)) =
+            home.door.rise(&browser(&from), &session, NOW).unwrap()
+        else {
             panic!("no code is asked")
         };
         let one = (!all).then_some(session.id);
-        home.another().revoke_sessions(&name("alice"), one, "root", NOW).unwrap();
+        home.another()
+            .revoke_sessions(&name("alice"), one, "root", NOW)
+            .unwrap();
         let answer = Answer::read(code_of(&app, 0).as_bytes());
-        let after = home.door.enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
-        assert!(matches!(after.unwrap(), AfterCode::Refused(_)), "a new full session, all: {all}");
+        let after = home
+            .door
+            .enter_code(&browser(&from), &pass, &answer, Trust::NotAsked, NOW);
+        assert!(
+            matches!(after.unwrap(), AfterCode::Refused(_)),
+            "a new full session, all: {all}"
+        );
     }
 }
 
@@ -116,7 +170,9 @@ fn a_raised_generation_stays_raised_when_the_clock_ran_ahead_and_came_back() {
         let from = remote("192.0.2.7");
         let (mut home, app) = alice_at_the_web("");
         let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+        home.door
+            .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+            .unwrap();
         let then = NOW.plus(ahead);
         let other = signs_in(&mut home, &from, &code_at(&app, 0, then), then);
         home.door.sign_out(other.id).unwrap();
@@ -141,10 +197,24 @@ fn a_process_of_the_users_own_says_no_password_changed() {
         earlier: Default::default(),
         question: Question::PasswordChanged,
     };
-    let after = home.door.judge_for(Caller::Owner { name: &bob, uid: 1000 }, &bob, &judging, NOW);
-    assert!(matches!(after, Err(AdministrationError::NotBelieved(_))), "{after:?}");
+    let after = home.door.judge_for(
+        Caller::Owner {
+            name: &bob,
+            uid: 1000,
+        },
+        &bob,
+        &judging,
+        NOW,
+    );
+    assert!(
+        matches!(after, Err(AdministrationError::NotBelieved(_))),
+        "{after:?}"
+    );
     let left = home.door.sessions(&bob, NOW).unwrap();
-    assert_eq!(left.iter().map(|kept| kept.id).collect::<Vec<_>>(), [session.id]);
+    assert_eq!(
+        left.iter().map(|kept| kept.id).collect::<Vec<_>>(),
+        [session.id]
+    );
 }
 
 /// Whoever copied the value of a trusted browser kept the session that it opened after the theft was seen.
@@ -153,23 +223,48 @@ fn sessions_that_a_stolen_trusted_browser_began_end_when_the_theft_is_seen() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web("");
     let enters = |home: &mut Home, cookie: Option<&str>| {
-        let browser = Browser { cookie, ..browser(&from) };
+        let browser = Browser {
+            cookie,
+            ..browser(&from)
+        };
         home.door
-            .enter_password(&browser, &name("alice"), Some(&password(PASSWORD)), &Answer::Unfit, NOW)
+            .enter_password(
+                &browser,
+                &name("alice"),
+                Some(&password(PASSWORD)),
+                &Answer::Unfit,
+                NOW,
+            )
             .unwrap()
     };
-    let AfterPassword::Code(pass) = enters(&mut home, None) else { panic!("no code is asked") };
+    let AfterPassword::Code(pass) = enters(&mut home, None) else {
+        panic!("no code is asked")
+    };
     let answer = Answer::read(code_of(&app, 0).as_bytes());
-    let entered = home.door.enter_code(&browser(&from), &pass, &answer, Trust::Asked, NOW);
-    let AfterCode::Opened(owner) = entered.unwrap() else { panic!("not opened") };
+    let entered = home
+        .door
+        .enter_code(&browser(&from), &pass, &answer, Trust::Asked, NOW);
+    let AfterCode::Opened(owner) = entered.unwrap() else {
+        panic!("not opened")
+    };
     let stolen = owner.browser_cookie.as_ref().unwrap().to_string();
-    let AfterPassword::Opened(thief) = enters(&mut home, Some(&stolen)) else { panic!("a code is asked") };
+    let AfterPassword::Opened(thief) = enters(&mut home, Some(&stolen)) else {
+        panic!("a code is asked")
+    };
     let next = thief.browser_cookie.as_ref().unwrap().to_string();
-    let AfterPassword::Opened(again) = enters(&mut home, Some(&next)) else { panic!("a code is asked") };
+    let AfterPassword::Opened(again) = enters(&mut home, Some(&next)) else {
+        panic!("a code is asked")
+    };
     // the owner comes with the value that the thief had used before
-    assert!(matches!(enters(&mut home, Some(&stolen)), AfterPassword::Code(_)));
+    assert!(matches!(
+        enters(&mut home, Some(&stolen)),
+        AfterPassword::Code(_)
+    ));
     for session in [&owner.session, &thief.session, &again.session] {
-        assert!(snapshot(&home, NOW).covers(session), "a session of the thief's goes on");
+        assert!(
+            snapshot(&home, NOW).covers(session),
+            "a session of the thief's goes on"
+        );
     }
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
 }
@@ -181,20 +276,35 @@ fn a_login_token_that_was_used_stays_so_when_the_clock_ran_ahead_and_came_back()
     let (mut home, app) = alice_at_the_web("");
     let asks = |home: &mut Home, now| {
         let given = password(PASSWORD);
-        let after =
-            home.door.enter_password(&browser(&from), &name("alice"), Some(&given), &Answer::Unfit, now);
-        let AfterPassword::Code(token) = after.unwrap() else { panic!("no code is asked") };
+        let after = home.door.enter_password(
+            &browser(&from),
+            &name("alice"),
+            Some(&given),
+            &Answer::Unfit,
+            now,
+        );
+        let AfterPassword::Code(token) = after.unwrap() else {
+            panic!("no code is asked")
+        };
         token
     };
     let enters = |home: &mut Home, token: &LoginToken, typed: &str, now| {
         let answer = Answer::read(typed.as_bytes());
-        home.door.enter_code(&browser(&from), token, &answer, Trust::NotAsked, now).unwrap()
+        home.door
+            .enter_code(&browser(&from), token, &answer, Trust::NotAsked, now)
+            .unwrap()
     };
     let token = asks(&mut home, NOW);
-    assert!(matches!(enters(&mut home, &token, &code_of(&app, 0), NOW), AfterCode::Opened(_)));
+    assert!(matches!(
+        enters(&mut home, &token, &code_of(&app, 0), NOW),
+        AfterCode::Opened(_)
+    ));
     let then = NOW.plus(13 * HOUR);
     let other = asks(&mut home, then);
-    assert!(matches!(enters(&mut home, &other, "000000", then), AfterCode::Refused(_)));
+    assert!(matches!(
+        enters(&mut home, &other, "000000", then),
+        AfterCode::Refused(_)
+    ));
     let back = NOW.plus(30);
     let again = enters(&mut home, &token, &code_at(&app, 0, back), back);
     assert!(matches!(again, AfterCode::Refused(Refusal::Expired)));
@@ -207,12 +317,21 @@ fn a_session_that_is_good_when_the_clock_is_right_again_is_listed_and_can_be_rev
     let (mut home, app) = alice_at_the_web("");
     let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
     let listed = |home: &mut Home, now| {
-        home.door.sessions(&name("alice"), now).unwrap().iter().any(|kept| kept.id == session.id)
+        home.door
+            .sessions(&name("alice"), now)
+            .unwrap()
+            .iter()
+            .any(|kept| kept.id == session.id)
     };
     let then = NOW.plus(13 * HOUR);
     signs_in(&mut home, &from, &code_at(&app, 0, then), then);
     assert!(!listed(&mut home, then) && listed(&mut home, NOW.plus(60)));
-    assert_eq!(home.door.revoke_sessions(&name("alice"), Some(session.id), "root", then).unwrap(), 1);
+    assert_eq!(
+        home.door
+            .revoke_sessions(&name("alice"), Some(session.id), "root", then)
+            .unwrap(),
+        1
+    );
     assert!(snapshot(&home, NOW.plus(60)).covers(&session));
 }
 
@@ -226,7 +345,10 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
     let mut look = |by: &mut Option<GoesBy>, known: &mut Revoked, now| {
         let looked = gate.look(&[9; 16], *by, now, |seen| {
             *known = known.with(seen.revoked);
-            *by = Some(GoesBy { revision: known.revision, app_passwords: 0 });
+            *by = Some(GoesBy {
+                revision: known.revision,
+                app_passwords: 0,
+            });
         });
         looked.unwrap();
         // so that no revocation waits for this one
@@ -238,8 +360,16 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
         let session = signs_in(&mut home, &from, &code_at(&app, 0, now), now);
         match day % 3 {
             0 => home.door.sign_out(session.id).unwrap(),
-            1 => drop(home.door.revoke_sessions(&name("alice"), None, "root", now).unwrap()),
-            _ => drop(home.door.set_password(&name("alice"), &password(PASSWORD), "root", now).unwrap()),
+            1 => drop(
+                home.door
+                    .revoke_sessions(&name("alice"), None, "root", now)
+                    .unwrap(),
+            ),
+            _ => drop(
+                home.door
+                    .set_password(&name("alice"), &password(PASSWORD), "root", now)
+                    .unwrap(),
+            ),
         }
         ended.push(session);
         look(&mut by, &mut known, now);
@@ -248,9 +378,14 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
             assert!(known.covers(session) && fresh.covers(session), "day {day}");
         }
     }
-    let kept: i64 =
-        home.engine().query_row("SELECT count(*) FROM revoked_session", [], |row| row.get(0)).unwrap();
-    assert!(kept < 14, "what no session can be good for is forgotten: {kept}");
+    let kept: i64 = home
+        .engine()
+        .query_row("SELECT count(*) FROM revoked_session", [], |row| row.get(0))
+        .unwrap();
+    assert!(
+        kept < 14,
+        "what no session can be good for is forgotten: {kept}"
+    );
     let last = NOW.plus(40 * 86_400);
     let session = signs_in(&mut home, &from, &code_at(&app, 0, last), last);
     look(&mut by, &mut known, last);
@@ -264,19 +399,33 @@ fn sessions_that_the_trust_in_a_browser_opened_end_with_the_trust() {
     let (mut home, app) = alice_at_the_web("");
     let given = password(PASSWORD);
     let enters = |home: &mut Home, cookie: Option<&str>| {
-        let browser = Browser { cookie, ..browser(&from) };
-        home.door.enter_password(&browser, &name("alice"), Some(&given), &Answer::Unfit, NOW).unwrap()
+        let browser = Browser {
+            cookie,
+            ..browser(&from)
+        };
+        home.door
+            .enter_password(&browser, &name("alice"), Some(&given), &Answer::Unfit, NOW)
+            .unwrap()
     };
-    let AfterPassword::Code(token) = enters(&mut home, None) else { panic!("no code is asked") };
+    let AfterPassword::Code(token) = enters(&mut home, None) else {
+        panic!("no code is asked")
+    };
     let answer = Answer::read(code_of(&app, 0).as_bytes());
-    let entered = home.door.enter_code(&browser(&from), &token, &answer, Trust::Asked, NOW);
-    let AfterCode::Opened(by_code) = entered.unwrap() else { panic!("not opened") };
-    let AfterPassword::Opened(by_trust) =
-        enters(&mut home, by_code.browser_cookie.as_ref().map(|c| c.as_str()))
-    else {
+    let entered = home
+        .door
+        .enter_code(&browser(&from), &token, &answer, Trust::Asked, NOW);
+    let AfterCode::Opened(by_code) = entered.unwrap() else {
+        panic!("not opened")
+    };
+    let AfterPassword::Opened(by_trust) = enters(
+        &mut home,
+        by_code.browser_cookie.as_ref().map(|c| c.as_str()),
+    ) else {
         panic!("a code is asked")
     };
-    home.door.revoke_browsers(&name("alice"), None, "root", NOW).unwrap();
+    home.door
+        .revoke_browsers(&name("alice"), None, "root", NOW)
+        .unwrap();
     let revoked = snapshot(&home, NOW);
     assert!(revoked.covers(&by_trust.session) && !revoked.covers(&by_code.session));
 }
@@ -288,14 +437,19 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
     for signs_out in [false, true] {
         let (mut home, app) = alice_at_the_web("");
         let session = signs_in(&mut home, &from, &code_of(&app, 0), NOW);
-        home.door.set_password(&name("alice"), &password(PASSWORD), "alice", NOW).unwrap();
+        home.door
+            .set_password(&name("alice"), &password(PASSWORD), "alice", NOW)
+            .unwrap();
         if signs_out {
             home.another().sign_out(session.id).unwrap();
         }
         let after = home.door.go_on(&browser(&from), &session, NOW).unwrap();
         assert_eq!(after.is_none(), signs_out);
         if let Some(opened) = after {
-            assert_eq!((opened.session.passed, opened.session.expires), (session.passed, session.expires));
+            assert_eq!(
+                (opened.session.passed, opened.session.expires),
+                (session.passed, session.expires)
+            );
         }
     }
 }
@@ -305,24 +459,45 @@ fn a_session_that_was_signed_out_while_an_act_ended_all_does_not_go_on() {
 fn what_a_token_of_a_session_opens_lasts_no_longer_than_the_session_under_another_setting_too() {
     let from = remote("192.0.2.7");
     let (mut home, app) = alice_at_the_web(&format!("{RULE}[gate]\nsession = \"5m\"\n"));
-    let cheap = Browser { page: Some(Page { host: "app.example.com", target: "/cheap" }), ..browser(&from) };
+    let cheap = Browser {
+        page: Some(Page {
+            host: "app.example.com",
+            target: "/cheap",
+        }),
+        ..browser(&from)
+    };
     let given = password(PASSWORD);
-    let entered = home.door.enter_password(&cheap, &name("alice"), Some(&given), &Answer::Unfit, NOW);
-    let AfterPassword::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+    let entered =
+        home.door
+            .enter_password(&cheap, &name("alice"), Some(&given), &Answer::Unfit, NOW);
+    let AfterPassword::Opened(opened) = entered.unwrap() else {
+        panic!("not opened")
+    };
     let mut config = home.config.clone();
-    config.gate.session = toml::from_str::<Config>("[gate]\nsession = \"12h\"").unwrap().gate.session;
+    config.gate.session = toml::from_str::<Config>("[gate]\nsession = \"12h\"")
+        .unwrap()
+        .gate
+        .session;
     let mut door = Door::open(config).unwrap();
     let later = NOW.plus(120);
-    let Some(AfterPassword::Code(token)) = door.rise(&browser(&from), &opened.session, later).unwrap() else {
+    let Some(AfterPassword::Code(token)) =
+        door.rise(&browser(&from), &opened.session, later).unwrap()
+    else {
         panic!("no code is asked")
     };
     let answer = Answer::read(code_at(&app, 0, later).as_bytes());
-    let after = door.enter_code(&browser(&from), &token, &answer, Trust::NotAsked, later).unwrap();
-    let AfterCode::Opened(raised) = after else { panic!("not opened") };
+    let after = door
+        .enter_code(&browser(&from), &token, &answer, Trust::NotAsked, later)
+        .unwrap();
+    let AfterCode::Opened(raised) = after else {
+        panic!("not opened")
+    };
     assert_eq!(raised.session.expires, opened.session.expires);
     let late = NOW.plus(300);
     let answer = Answer::read(code_at(&app, 0, late).as_bytes());
-    let over = door.enter_code(&browser(&from), &token, &answer, Trust::NotAsked, late).unwrap();
+    let over = door
+        .enter_code(&browser(&from), &token, &answer, Trust::NotAsked, late)
+        .unwrap();
     assert!(matches!(over, AfterCode::Refused(Refusal::Expired)));
 }
 
@@ -333,14 +508,22 @@ fn no_session_goes_on_in_another_account_of_the_same_name() {
     let mut home = Home::new("");
     let session = bob_signs_in(&mut home, &from);
     let bob = name("bob");
-    home.door.set_password(&bob, &password(PASSWORD), "bob", NOW).unwrap();
+    home.door
+        .set_password(&bob, &password(PASSWORD), "bob", NOW)
+        .unwrap();
     let mut root = home.another();
     root.remove_account(&bob, "root", NOW).unwrap();
     root.add_account(&bob, Distinct::No, "root", NOW).unwrap();
     for _ in 0..=session.generation {
-        root.set_password(&bob, &password("another's password"), "root", NOW).unwrap();
+        root.set_password(&bob, &password("another's password"), "root", NOW)
+            .unwrap();
     }
-    assert!(home.door.go_on(&browser(&from), &session, NOW).unwrap().is_none());
+    assert!(
+        home.door
+            .go_on(&browser(&from), &session, NOW)
+            .unwrap()
+            .is_none()
+    );
 }
 
 /// At a clock that ran ahead a browser was trusted until a time that is far away once the clock is right again.
@@ -350,15 +533,27 @@ fn trust_that_a_clock_ahead_gave_is_none_once_it_is_right_again() {
     let (mut home, app) = alice_at_the_web("");
     let given = password(PASSWORD);
     let enters = |home: &mut Home, cookie: Option<&str>, now| {
-        let browser = Browser { cookie, ..browser(&from) };
-        home.door.enter_password(&browser, &name("alice"), Some(&given), &Answer::Unfit, now).unwrap()
+        let browser = Browser {
+            cookie,
+            ..browser(&from)
+        };
+        home.door
+            .enter_password(&browser, &name("alice"), Some(&given), &Answer::Unfit, now)
+            .unwrap()
     };
     for ahead in [0, 60, HOUR, 400 * 24 * HOUR] {
         let then = NOW.plus(ahead);
-        let AfterPassword::Code(token) = enters(&mut home, None, then) else { panic!("no code is asked") };
+        let AfterPassword::Code(token) = enters(&mut home, None, then) else {
+            panic!("no code is asked")
+        };
         let answer = Answer::read(code_at(&app, 0, then).as_bytes());
-        let entered = home.door.enter_code(&browser(&from), &token, &answer, Trust::Asked, then).unwrap();
-        let AfterCode::Opened(opened) = entered else { panic!("not opened") };
+        let entered = home
+            .door
+            .enter_code(&browser(&from), &token, &answer, Trust::Asked, then)
+            .unwrap();
+        let AfterCode::Opened(opened) = entered else {
+            panic!("not opened")
+        };
         let cookie = opened.browser_cookie.as_ref().map(|cookie| cookie.as_str());
         let is_trusted = matches!(enters(&mut home, cookie, NOW), AfterPassword::Opened(_));
         assert_eq!(is_trusted, ahead <= 60, "{ahead}");
@@ -379,26 +574,42 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
             earlier: Default::default(),
             question: Question::Setup(step),
         };
-        door.judge_for(Caller::Root("root"), &name("bob"), &judging, NOW).map(|reply| reply.answer)
+        door.judge_for(Caller::Root("root"), &name("bob"), &judging, NOW)
+            .map(|reply| reply.answer)
     };
     let begun = asks(&mut home.door, AtPrompt::Begin(None)).unwrap();
-    let ErrandAnswer::Judged(Judged::Setup { secret, ticket, .. }) = begun else { panic!("{begun:?}") };
+    let ErrandAnswer::Judged(Judged::Setup { secret, ticket, .. }) = begun else {
+        panic!("{begun:?}")
+    };
     let (secret, parameters) = otpauth::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
-    let confirmed = asks(&mut home.door, AtPrompt::Confirm { ticket, code: shows.into() }).unwrap();
-    let ErrandAnswer::Judged(Judged::Confirmed { ticket }) = confirmed else { panic!("{confirmed:?}") };
+    let confirmed = asks(
+        &mut home.door,
+        AtPrompt::Confirm {
+            ticket,
+            code: shows.into(),
+        },
+    )
+    .unwrap();
+    let ErrandAnswer::Judged(Judged::Confirmed { ticket }) = confirmed else {
+        panic!("{confirmed:?}")
+    };
     // a gate that is slow to confirm: what the setup ended is not reported before
     let mut gate = home.another();
     gate.look(&[7; 16], None, NOW, |_| ()).unwrap();
     let mut prompt = home.another();
     let after = std::thread::scope(|scope| {
         let prompt = scope.spawn(move || asks(&mut prompt, AtPrompt::Activate(ticket)));
-        while home.door.authenticators(&name("bob")).map_or(true, |all| all.is_empty()) {
+        while home
+            .door
+            .authenticators(&name("bob"))
+            .map_or(true, |all| all.is_empty())
+        {
             std::thread::yield_now();
         }
         let mut root = home.another();
-        let revoked =
-            scope.spawn(move || root.host_password_changed(&name("bob"), Actor::Command("root"), NOW));
+        let revoked = scope
+            .spawn(move || root.host_password_changed(&name("bob"), Actor::Command("root"), NOW));
         while generation(&home, "bob") < 2 {
             std::thread::yield_now();
         }
@@ -406,7 +617,10 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
         revoked.join().unwrap().unwrap();
         prompt.join().unwrap()
     });
-    assert!(matches!(after, Err(AdministrationError::Stale)), "{after:?}");
+    assert!(
+        matches!(after, Err(AdministrationError::Stale)),
+        "{after:?}"
+    );
     let sql = "SELECT count(*) FROM familiar_address WHERE code_at IS NOT NULL";
     let graces: i64 = home.engine().query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(graces, 0, "a grace that outlives the revocation");
@@ -414,6 +628,10 @@ fn a_setup_at_a_prompt_lets_nobody_in_whom_a_revocation_ended_meanwhile() {
 
 fn generation(home: &Home, who: &str) -> i64 {
     home.engine()
-        .query_row("SELECT generation FROM account WHERE name = ?1", [who], |row| row.get(0))
+        .query_row(
+            "SELECT generation FROM account WHERE name = ?1",
+            [who],
+            |row| row.get(0),
+        )
         .unwrap()
 }

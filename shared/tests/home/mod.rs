@@ -48,7 +48,14 @@ pub(crate) fn remote(text: &str) -> Origin {
 
 /// A browser that nobody knows.
 pub(crate) fn browser(origin: &Origin) -> Browser<'_> {
-    Browser { origin, name: "Test", cookie: None, scope: "example.com", page: None, session: None }
+    Browser {
+        origin,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    }
 }
 
 /// Alice with an app.
@@ -69,17 +76,23 @@ pub(crate) fn signs_in(home: &mut Home, from: &Origin, typed: &str, now: Timesta
 pub(crate) fn opens(home: &mut Home, from: &Origin, typed: &str, now: Timestamp) -> Opened {
     let (door, who, none) = (&mut home.door, name("alice"), Answer::read(b""));
     let asked = door.enter_password(&browser(from), &who, Some(&password(PASSWORD)), &none, now);
-    let AfterPassword::Code(pass) = asked.unwrap() else { panic!("no code is asked") };
+    let AfterPassword::Code(pass) = asked.unwrap() else {
+        panic!("no code is asked")
+    };
     let answer = Answer::read(typed.as_bytes());
     let entered = door.enter_code(&browser(from), &pass, &answer, Trust::NotAsked, now);
-    let AfterCode::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+    let AfterCode::Opened(opened) = entered.unwrap() else {
+        panic!("not opened")
+    };
     *opened
 }
 
 /// Alice with an app and a password.
 pub(crate) fn alice_at_the_web(extra: &str) -> (Home, Pending) {
     let (mut home, app) = alice(extra);
-    home.door.set_password(&name("alice"), &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&name("alice"), &password(PASSWORD), "root", NOW)
+        .unwrap();
     (home, app)
 }
 
@@ -101,7 +114,11 @@ impl Home {
         fs::write(at("postern.toml"), text).unwrap();
         let config = file::read(&at("postern.toml")).unwrap().config;
         shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap()).unwrap();
-        Home { door: Door::open(config.clone()).unwrap(), config, folder }
+        Home {
+            door: Door::open(config.clone()).unwrap(),
+            config,
+            folder,
+        }
     }
 
     /// Another process's door.
@@ -121,7 +138,9 @@ impl Home {
 
     /// Makes a setup active without a code.
     pub(crate) fn activates(&mut self, pending: &Pending) {
-        self.door.activate(pending, &Confirmation::vouched(), "root", NOW).unwrap();
+        self.door
+            .activate(pending, &Confirmation::vouched(), "root", NOW)
+            .unwrap();
     }
 
     /// An answer after the first factor, from nowhere in particular.
@@ -166,13 +185,17 @@ impl Home {
 
     /// Whether bytes lie anywhere in the store's files.
     pub(crate) fn holds(&self, wanted: &[u8]) -> bool {
-        self.bytes().windows(wanted.len()).any(|window| window == wanted)
+        self.bytes()
+            .windows(wanted.len())
+            .any(|window| window == wanted)
     }
 
     /// Everything that lies in the store's folder.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let files = fs::read_dir(self.folder.path().join("store")).unwrap();
-        files.flat_map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
+        files
+            .flat_map(|entry| fs::read(entry.unwrap().path()).unwrap())
+            .collect()
     }
 }
 
@@ -186,8 +209,15 @@ pub(crate) fn attempt_at(
     now: Timestamp,
 ) -> Outcome {
     let name = name(who);
-    let visitor = Visitor { name: &name, stage, origin, browser: None, service: "test" };
-    door.attempt(&visitor, &Answer::read(typed.as_bytes()), now).unwrap()
+    let visitor = Visitor {
+        name: &name,
+        stage,
+        origin,
+        browser: None,
+        service: "test",
+    };
+    door.attempt(&visitor, &Answer::read(typed.as_bytes()), now)
+        .unwrap()
 }
 
 /// The code of an authenticator so many steps from now, or of a counter.
@@ -199,7 +229,12 @@ pub(crate) fn code_of(pending: &Pending, offset: i64) -> String {
 pub(crate) fn code_at(pending: &Pending, offset: i64, now: Timestamp) -> String {
     let parameters = pending.parameters();
     let base = parameters.moving.step_at(now).unwrap_or(Step(0));
-    code(pending.secret(), parameters, Step(base.0.checked_add_signed(offset).unwrap())).to_string()
+    code(
+        pending.secret(),
+        parameters,
+        Step(base.0.checked_add_signed(offset).unwrap()),
+    )
+    .to_string()
 }
 
 /// One of the recovery codes, as it was shown.
@@ -209,7 +244,11 @@ pub(crate) fn recovery(pending: &Pending, number: usize) -> String {
 
 #[track_caller]
 pub(crate) fn accepted(outcome: &Outcome) {
-    assert!(matches!(outcome.verdict, Verdict::Accepted(_)), "{:?}", outcome.verdict);
+    assert!(
+        matches!(outcome.verdict, Verdict::Accepted(_)),
+        "{:?}",
+        outcome.verdict
+    );
 }
 
 #[track_caller]

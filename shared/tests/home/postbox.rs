@@ -10,7 +10,8 @@ use shared::enrolment::Pending;
 use shared::guess::Stage;
 use shared::place::Origin;
 
-pub(crate) const MAIL: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
+pub(crate) const MAIL: &str =
+    "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
 
 pub(crate) fn address(text: &str) -> EmailAddress {
     text.parse().unwrap()
@@ -32,17 +33,32 @@ pub(crate) fn sends(home: &mut Home, posted: &Posted, now: Timestamp) -> Letter 
 
 /// Sets and confirms an address.
 pub(crate) fn has_mail(home: &mut Home, who: &str, to: &str, now: Timestamp) {
-    let posted = home.door.set_email(&name(who), &address(to), "root", now).unwrap();
+    let posted = home
+        .door
+        .set_email(&name(who), &address(to), "root", now)
+        .unwrap();
     let letter = sends(home, &posted, now);
     assert_eq!(letter.to, address(to));
-    home.door.confirm_email(&name(who), &Answer::read(letter.code.as_bytes()), "root", now).unwrap();
+    home.door
+        .confirm_email(
+            &name(who),
+            &Answer::read(letter.code.as_bytes()),
+            "root",
+            now,
+        )
+        .unwrap();
 }
 
 /// Asks for a code; the letter as posternd takes it and sends it.
 pub(crate) fn asks(home: &mut Home, who: &str, now: Timestamp) -> Result<Letter, MailRefusal> {
     let (name, origin) = (name(who), Origin::Unknown);
-    let visitor =
-        Visitor { name: &name, stage: Stage::After, origin: &origin, browser: None, service: "test" };
+    let visitor = Visitor {
+        name: &name,
+        stage: Stage::After,
+        origin: &origin,
+        browser: None,
+        service: "test",
+    };
     match home.door.mail_code(&visitor, None, now).unwrap() {
         Asked::For(posted) => Ok(sends(home, &posted, now)),
         Asked::Refused(refusal) => Err(refusal),

@@ -11,7 +11,9 @@ use home::{Home, NOW, alice, code_of, name};
 use shared::account::Enrolled;
 use shared::answer::Reading;
 use shared::clock::Timestamp;
-use shared::door::{Actor, AdministrationError, Asked, Caller, MailRefusal, Means, Posted, Visitor};
+use shared::door::{
+    Actor, AdministrationError, Asked, Caller, MailRefusal, Means, Posted, Visitor,
+};
 use shared::earlier::Earlier;
 use shared::enrolment::Pending;
 use shared::errand::{Answer, AtPrompt, Judged, Judging, MarkRefusal, Question, Reply, Typed};
@@ -49,8 +51,13 @@ const LOCKER: Host = Host {
     service: "test",
     process: &[PROCESS],
 };
-const DOVECOT: Host =
-    Host { who: "dovecot", uid: 990, address: Some("192.0.2.7"), stage: Stage::Before, ..LOCKER };
+const DOVECOT: Host = Host {
+    who: "dovecot",
+    uid: 990,
+    address: Some("192.0.2.7"),
+    stage: Stage::Before,
+    ..LOCKER
+};
 
 impl Host {
     fn asks(&self, home: &mut Home, account: &str, question: Question, now: Timestamp) -> Done {
@@ -64,7 +71,10 @@ impl Host {
             question,
         };
         let who = name(self.who);
-        let caller = Caller::Owner { name: &who, uid: self.uid };
+        let caller = Caller::Owner {
+            name: &who,
+            uid: self.uid,
+        };
         home.door.judge_for(caller, &name(account), &judging, now)
     }
 
@@ -78,7 +88,16 @@ impl Host {
             browser: None,
             service: self.service,
         };
-        home.door.post_code_for(Caller::Owner { name: &who, uid: self.uid }, &visitor, NOW).unwrap()
+        home.door
+            .post_code_for(
+                Caller::Owner {
+                    name: &who,
+                    uid: self.uid,
+                },
+                &visitor,
+                NOW,
+            )
+            .unwrap()
     }
 
     fn answers(&self, home: &mut Home, account: &str, typed: &str) -> Judged {
@@ -98,7 +117,11 @@ impl Host {
     #[track_caller]
     fn opens(&self, home: &mut Home, account: &str, typed: &str) -> Typed {
         let reply = self.asks(home, account, answer(typed), NOW).unwrap();
-        assert!(matches!(reply.answer, Answer::Judged(Judged::Accepted { .. })), "{:?}", reply.answer);
+        assert!(
+            matches!(reply.answer, Answer::Judged(Judged::Accepted { .. })),
+            "{:?}",
+            reply.answer
+        );
         reply.mark.unwrap()
     }
 
@@ -124,7 +147,10 @@ impl Host {
 }
 
 fn answer(typed: &str) -> Question {
-    Question::Answer { typed: typed.to_owned().into(), reading: Reading::Whole }
+    Question::Answer {
+        typed: typed.to_owned().into(),
+        reading: Reading::Whole,
+    }
 }
 
 #[track_caller]
@@ -143,40 +169,88 @@ fn last_sign_in(home: &mut Home) -> Option<Timestamp> {
 fn a_code_is_spent_at_every_door() {
     let (mut home, app) = alice(TRUSTING);
     LOCKER.opens(&mut home, "alice", &code_of(&app, 0));
-    assert_eq!(LOCKER.refused(&mut home, "alice", &code_of(&app, 0)), "used");
-    assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 0)), "used");
+    assert_eq!(
+        LOCKER.refused(&mut home, "alice", &code_of(&app, 0)),
+        "used"
+    );
+    assert_eq!(
+        DOVECOT.refused(&mut home, "alice", &code_of(&app, 0)),
+        "used"
+    );
     home::accepted(&home.attempt("alice", &code_of(&app, 1), NOW));
-    assert_eq!(LOCKER.refused(&mut home, "alice", &code_of(&app, 1)), "used");
+    assert_eq!(
+        LOCKER.refused(&mut home, "alice", &code_of(&app, 1)),
+        "used"
+    );
 }
 
 #[test]
 fn for_ones_own_account_no_claim_chooses_the_row() {
     let (mut home, app) = alice("");
     let wrong = code_of(&app, 99);
-    let claims =
-        [(Some("192.0.2.1"), Stage::Before), (Some("2001:db8::1"), Stage::After), (None, Stage::Before)];
+    let claims = [
+        (Some("192.0.2.1"), Stage::Before),
+        (Some("2001:db8::1"), Stage::After),
+        (None, Stage::Before),
+    ];
     for (address, stage) in claims.into_iter().cycle().take(5) {
-        assert_eq!(Host { address, stage, ..LOCKER }.refused(&mut home, "alice", &wrong), "wrong");
+        assert_eq!(
+            Host {
+                address,
+                stage,
+                ..LOCKER
+            }
+            .refused(&mut home, "alice", &wrong),
+            "wrong"
+        );
     }
     for (address, stage) in claims {
-        let host = Host { address, stage, ..LOCKER };
-        assert_eq!(host.refused(&mut home, "alice", &code_of(&app, 0)), "delayed-30s");
+        let host = Host {
+            address,
+            stage,
+            ..LOCKER
+        };
+        assert_eq!(
+            host.refused(&mut home, "alice", &code_of(&app, 0)),
+            "delayed-30s"
+        );
     }
-    let refused = Filter { what: Some(What::Refused), ..Filter::default() };
+    let refused = Filter {
+        what: Some(What::Refused),
+        ..Filter::default()
+    };
     let events = home.door.events(&refused, 0, 100).unwrap();
     assert_eq!(events.len(), 5);
-    assert!(events.iter().all(|(_, event)| event.origin == "local user alice"), "{events:?}");
+    assert!(
+        events
+            .iter()
+            .all(|(_, event)| event.origin == "local user alice"),
+        "{events:?}"
+    );
     home::accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
 }
 
 #[test]
 fn others_are_refused_alike_whether_or_not_they_have_an_account() {
     let (mut home, app) = alice(TRUSTING);
-    let bob = Host { who: "bob", uid: 1001, ..LOCKER };
+    let bob = Host {
+        who: "bob",
+        uid: 1001,
+        ..LOCKER
+    };
     let of = |home: &mut Home, account: &str| {
         let code = Typed::from(code_of(&app, 0));
-        [Question::Need, Question::Waive, answer(&code), Question::Account(code)]
-            .map(|question| bob.asks(home, account, question, NOW).unwrap_err().to_string())
+        [
+            Question::Need,
+            Question::Waive,
+            answer(&code),
+            Question::Account(code),
+        ]
+        .map(|question| {
+            bob.asks(home, account, question, NOW)
+                .unwrap_err()
+                .to_string()
+        })
     };
     let (known, unknown) = (of(&mut home, "alice"), of(&mut home, "nobody-here"));
     assert_eq!(known, unknown);
@@ -189,42 +263,79 @@ fn others_are_refused_alike_whether_or_not_they_have_an_account() {
 fn a_service_that_is_named_is_believed_and_counted_by_address() {
     let (mut home, app) = alice(TRUSTING);
     for account in ["bob", "carol"] {
-        home.door.add_account(&name(account), shared::name::Distinct::No, "root", NOW).unwrap();
+        home.door
+            .add_account(&name(account), shared::name::Distinct::No, "root", NOW)
+            .unwrap();
         for other in 50..55 {
-            assert_eq!(DOVECOT.refused(&mut home, account, &code_of(&app, other)), "wrong");
+            assert_eq!(
+                DOVECOT.refused(&mut home, account, &code_of(&app, other)),
+                "wrong"
+            );
         }
     }
     let delayed = DOVECOT.refused(&mut home, "alice", &code_of(&app, 0));
     assert!(delayed.starts_with("address-delayed-"), "{delayed}");
-    let elsewhere = Host { address: Some("198.51.100.9"), ..DOVECOT };
+    let elsewhere = Host {
+        address: Some("198.51.100.9"),
+        ..DOVECOT
+    };
     elsewhere.opens(&mut home, "alice", &code_of(&app, 0));
 
     // its own account is its own as anyone's
-    let own = Host { stage: Stage::Before, ..DOVECOT };
+    let own = Host {
+        stage: Stage::Before,
+        ..DOVECOT
+    };
     let app = Pending::new(home.door.config(), &name("dovecot")).unwrap();
     home.activates(&app);
     own.opens(&mut home, "dovecot", &code_of(&app, 0));
-    let accepted = Filter { what: Some(What::Accepted), account: Some(name("dovecot")), ..Filter::default() };
-    assert_eq!(home.door.events(&accepted, 0, 1).unwrap()[0].1.origin, "local user dovecot");
+    let accepted = Filter {
+        what: Some(What::Accepted),
+        account: Some(name("dovecot")),
+        ..Filter::default()
+    };
+    assert_eq!(
+        home.door.events(&accepted, 0, 1).unwrap()[0].1.origin,
+        "local user dovecot"
+    );
 }
 
 #[test]
 fn what_opened_before_the_first_factor_is_booked_after_it_and_only_once() {
     let (mut home, app) = alice(TRUSTING);
-    assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 98)), "wrong");
+    assert_eq!(
+        DOVECOT.refused(&mut home, "alice", &code_of(&app, 98)),
+        "wrong"
+    );
     let mark = DOVECOT.opens(&mut home, "alice", &code_of(&app, 0));
     assert_eq!(last_sign_in(&mut home), None);
 
     // whatever address the host names now
-    let elsewhere = Host { address: Some("198.51.100.9"), ..DOVECOT };
+    let elsewhere = Host {
+        address: Some("198.51.100.9"),
+        ..DOVECOT
+    };
     let reply = elsewhere.books(&mut home, &mark, NOW.plus(5)).unwrap();
-    assert_eq!(reply.told, ["1 wrong code since your last sign-in, last from 192.0.2.7"]);
+    assert_eq!(
+        reply.told,
+        ["1 wrong code since your last sign-in, last from 192.0.2.7"]
+    );
     assert_eq!(last_sign_in(&mut home), Some(NOW.plus(5)));
     for other in 50..55 {
         DOVECOT.refused(&mut home, "alice", &code_of(&app, other));
-        assert!(DOVECOT.books(&mut home, &mark, NOW.plus(6)).unwrap().told.is_empty());
+        assert!(
+            DOVECOT
+                .books(&mut home, &mark, NOW.plus(6))
+                .unwrap()
+                .told
+                .is_empty()
+        );
     }
-    assert_eq!(DOVECOT.refused(&mut home, "alice", &code_of(&app, 1)), "delayed-30s", "nothing was forgiven");
+    assert_eq!(
+        DOVECOT.refused(&mut home, "alice", &code_of(&app, 1)),
+        "delayed-30s",
+        "nothing was forgiven"
+    );
     // it is not familiar
     elsewhere.opens(&mut home, "alice", &code_of(&app, 1));
 }
@@ -242,7 +353,10 @@ fn a_recovery_code_turns_nothing_off_before_the_first_factor_has_passed_and_noth
 
     let anew = Pending::new(home.door.config(), &name("alice")).unwrap();
     home.activates(&anew);
-    assert_eq!(DOVECOT.refuses(&mut home, &mark, NOW), Some(MarkRefusal::Revoked));
+    assert_eq!(
+        DOVECOT.refuses(&mut home, &mark, NOW),
+        Some(MarkRefusal::Revoked)
+    );
     assert_eq!(enrolled(&mut home), Enrolled::Yes);
 }
 
@@ -253,9 +367,17 @@ fn a_hint_about_a_future_code_does_not_leave_the_engine() {
     let Judged::Refused { cause, words, .. } = LOCKER.answers(&mut home, "alice", &ahead) else {
         panic!("a code of the future opens")
     };
-    assert_eq!((cause.as_str(), words.as_str()), ("wrong", "That code is wrong"));
+    assert_eq!(
+        (cause.as_str(), words.as_str()),
+        ("wrong", "That code is wrong")
+    );
     let events = home.door.events(&Filter::default(), 0, 100).unwrap();
-    assert!(events.iter().any(|(_, event)| event.cause == "ahead-5-steps"), "{events:?}");
+    assert!(
+        events
+            .iter()
+            .any(|(_, event)| event.cause == "ahead-5-steps"),
+        "{events:?}"
+    );
     let behind = LOCKER.refused(&mut home, "alice", &code_of(&app, -5));
     assert_eq!(behind, "behind-5-steps");
 }
@@ -266,8 +388,15 @@ fn the_gates_policy_counts() {
          [[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]";
     let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
     assert_eq!(LOCKER.need(&mut home, "alice"), Need::Code);
-    let claimed = Host { address: Some("192.0.2.1"), ..LOCKER };
-    assert_eq!(claimed.need(&mut home, "alice"), Need::Code, "a claimed address exempts nobody");
+    let claimed = Host {
+        address: Some("192.0.2.1"),
+        ..LOCKER
+    };
+    assert_eq!(
+        claimed.need(&mut home, "alice"),
+        Need::Code,
+        "a claimed address exempts nobody"
+    );
     assert_eq!(DOVECOT.need(&mut home, "alice"), Need::Exempt(1));
 
     let waived = |home: &mut Home, host: &Host, account: &str| match judged(host.asks(
@@ -279,17 +408,31 @@ fn the_gates_policy_counts() {
         Judged::Waived(waiver) => waiver,
         other => panic!("{other:?}"),
     };
-    let bob = Host { who: "bob", uid: 1001, stage: Stage::Before, ..LOCKER };
+    let bob = Host {
+        who: "bob",
+        uid: 1001,
+        stage: Stage::Before,
+        ..LOCKER
+    };
     assert_eq!(bob.need(&mut home, "bob"), Need::Enrolment);
-    assert_eq!(waived(&mut home, &bob, "bob"), Some(Waiver::Until(NOW.plus(3600))));
-    assert_eq!(waived(&mut home, &DOVECOT, "carol"), None, "before the first factor nobody signs in");
+    assert_eq!(
+        waived(&mut home, &bob, "bob"),
+        Some(Waiver::Until(NOW.plus(3600)))
+    );
+    assert_eq!(
+        waived(&mut home, &DOVECOT, "carol"),
+        None,
+        "before the first factor nobody signs in"
+    );
     assert!(home.door.status(&name("carol")).is_err());
 }
 
 /// A process calls itself what it likes.
 #[test]
 fn a_claimed_service_exempts_nobody_but_for_a_service_that_is_named() {
-    let (mut home, _) = alice(&format!("{TRUSTING}\n[[policy.exempt]]\nservices = [\"test\"]"));
+    let (mut home, _) = alice(&format!(
+        "{TRUSTING}\n[[policy.exempt]]\nservices = [\"test\"]"
+    ));
     assert_eq!(LOCKER.need(&mut home, "alice"), Need::Code);
     assert_eq!(DOVECOT.need(&mut home, "alice"), Need::Exempt(1));
 }
@@ -298,16 +441,42 @@ fn a_claimed_service_exempts_nobody_but_for_a_service_that_is_named() {
 fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first_factor() {
     let policy = "[[policy.exempt]]\nafter = [\"password\"]";
     let (mut home, _) = alice(&format!("{TRUSTING}\n{policy}"));
-    let own = Host { earlier: "password", ..LOCKER };
-    assert_eq!(own.need(&mut home, "alice"), Need::Code, "of one's own account nobody else has seen it");
-    let named = Host { earlier: "password", stage: Stage::After, ..DOVECOT };
+    let own = Host {
+        earlier: "password",
+        ..LOCKER
+    };
+    assert_eq!(
+        own.need(&mut home, "alice"),
+        Need::Code,
+        "of one's own account nobody else has seen it"
+    );
+    let named = Host {
+        earlier: "password",
+        stage: Stage::After,
+        ..DOVECOT
+    };
     assert_eq!(named.need(&mut home, "alice"), Need::Exempt(1));
     for host in [
-        Host { earlier: "password", ..DOVECOT },
-        Host { stage: Stage::After, ..DOVECOT },
-        Host { earlier: "password\npublickey x", stage: Stage::After, ..DOVECOT },
+        Host {
+            earlier: "password",
+            ..DOVECOT
+        },
+        Host {
+            stage: Stage::After,
+            ..DOVECOT
+        },
+        Host {
+            earlier: "password\npublickey x",
+            stage: Stage::After,
+            ..DOVECOT
+        },
     ] {
-        assert_eq!(host.need(&mut home, "alice"), Need::Code, "{}", host.earlier);
+        assert_eq!(
+            host.need(&mut home, "alice"),
+            Need::Code,
+            "{}",
+            host.earlier
+        );
     }
 }
 
@@ -320,12 +489,20 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
             home.door.disable(&name("alice"), "root", NOW).unwrap();
         }),
         ("password changed", |home| {
-            home.door.host_password_changed(&name("alice"), Actor::Command("root"), NOW).unwrap();
+            home.door
+                .host_password_changed(&name("alice"), Actor::Command("root"), NOW)
+                .unwrap();
         }),
-        ("account removed", |home| home.door.remove_account(&name("alice"), "root", NOW).unwrap()),
+        ("account removed", |home| {
+            home.door
+                .remove_account(&name("alice"), "root", NOW)
+                .unwrap()
+        }),
         // a sign-in of the owner's since looked as if the ticket had been used, and had ended the sessions itself
         ("password changed, and the owner came in", |home| {
-            home.door.host_password_changed(&name("alice"), Actor::Command("root"), NOW).unwrap();
+            home.door
+                .host_password_changed(&name("alice"), Actor::Command("root"), NOW)
+                .unwrap();
             let origin = Origin::Unknown;
             let alice = name("alice");
             let visitor = Visitor {
@@ -335,7 +512,10 @@ fn what_opened_before_the_first_factor_does_not_outlive_a_revocation() {
                 browser: None,
                 service: "test",
             };
-            home.door.entered(&visitor, Means::Code, NOW.plus(3)).unwrap().unwrap();
+            home.door
+                .entered(&visitor, Means::Code, NOW.plus(3))
+                .unwrap()
+                .unwrap();
         }),
     ];
     for (what, end) in ends {
@@ -366,9 +546,14 @@ fn a_service_that_is_named_cannot_invent_local_users_to_guess_as() {
             question: answer(&code_of(&app, 50 + number)),
         };
         let who = name("dovecot");
-        let caller = Caller::Owner { name: &who, uid: 990 };
+        let caller = Caller::Owner {
+            name: &who,
+            uid: 990,
+        };
         let done = home.door.judge_for(caller, &name("alice"), &judging, NOW);
-        let Judged::Refused { cause, .. } = judged(done) else { panic!("a wrong code opens") };
+        let Judged::Refused { cause, .. } = judged(done) else {
+            panic!("a wrong code opens")
+        };
         compared += u32::from(cause == "wrong");
     }
     assert_eq!(compared, 5);

@@ -8,13 +8,21 @@ use super::*;
 fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
     let (mut home, _) = alice(TRUSTING);
     let begin = || Question::Setup(AtPrompt::Begin(None));
-    let bob = Host { who: "bob", uid: 1001, ..LOCKER };
+    let bob = Host {
+        who: "bob",
+        uid: 1001,
+        ..LOCKER
+    };
     for (host, account) in [(&bob, "bob"), (&DOVECOT, "bob")] {
         let said = judged(host.asks(&mut home, account, begin(), NOW));
         assert!(matches!(said, Judged::Refused { .. }), "{said:?}");
     }
-    let after = Host { stage: Stage::After, ..DOVECOT };
-    let Judged::Setup { ticket, url, .. } = judged(after.asks(&mut home, "bob", begin(), NOW)) else {
+    let after = Host {
+        stage: Stage::After,
+        ..DOVECOT
+    };
+    let Judged::Setup { ticket, url, .. } = judged(after.asks(&mut home, "bob", begin(), NOW))
+    else {
         panic!("no setup")
     };
     let (secret, parameters) = otpauth::read(&url).unwrap();
@@ -24,23 +32,58 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
         Question::Setup(AtPrompt::Confirm { ticket, code })
     };
     // another's, and another service's
-    assert!(after.asks(&mut home, "carol", confirm(&ticket), NOW).is_err());
-    assert!(Host { uid: 991, ..after }.asks(&mut home, "bob", confirm(&ticket), NOW).is_err());
-    let Judged::Confirmed { ticket: confirmed } = judged(after.asks(&mut home, "bob", confirm(&ticket), NOW))
+    assert!(
+        after
+            .asks(&mut home, "carol", confirm(&ticket), NOW)
+            .is_err()
+    );
+    assert!(
+        Host { uid: 991, ..after }
+            .asks(&mut home, "bob", confirm(&ticket), NOW)
+            .is_err()
+    );
+    let Judged::Confirmed { ticket: confirmed } =
+        judged(after.asks(&mut home, "bob", confirm(&ticket), NOW))
     else {
         panic!("not confirmed")
     };
     let activate = |ticket: &Typed| Question::Setup(AtPrompt::Activate(ticket.clone()));
-    assert!(after.asks(&mut home, "bob", activate(&ticket), NOW).is_err(), "a step cannot be left out");
+    assert!(
+        after
+            .asks(&mut home, "bob", activate(&ticket), NOW)
+            .is_err(),
+        "a step cannot be left out"
+    );
     let later = NOW.plus(900);
-    assert!(after.asks(&mut home, "bob", activate(&confirmed), later).is_err(), "it has an end");
-    assert!(matches!(judged(after.asks(&mut home, "bob", activate(&confirmed), NOW)), Judged::Done));
-    assert!(after.asks(&mut home, "bob", activate(&confirmed), NOW).is_err(), "once");
+    assert!(
+        after
+            .asks(&mut home, "bob", activate(&confirmed), later)
+            .is_err(),
+        "it has an end"
+    );
+    assert!(matches!(
+        judged(after.asks(&mut home, "bob", activate(&confirmed), NOW)),
+        Judged::Done
+    ));
+    assert!(
+        after
+            .asks(&mut home, "bob", activate(&confirmed), NOW)
+            .is_err(),
+        "once"
+    );
     assert_eq!(after.refused(&mut home, "bob", &shown), "used");
-    let enrolled = Filter { what: Some(What::Enrolled), account: Some(name("bob")), ..Filter::default() };
+    let enrolled = Filter {
+        what: Some(What::Enrolled),
+        account: Some(name("bob")),
+        ..Filter::default()
+    };
     let events = home.door.events(&enrolled, 0, 10).unwrap();
     let (_, event) = &events[0];
-    let said = (event.door.as_str(), event.origin.as_str(), event.actor.as_str());
+    let said = (
+        event.door.as_str(),
+        event.origin.as_str(),
+        event.actor.as_str(),
+    );
     assert_eq!(said, ("test", "192.0.2.7", "bob"));
 }
 
@@ -49,7 +92,10 @@ fn nothing_is_set_up_for_a_process_that_runs_as_the_person() {
 fn a_code_is_mailed_to_whoever_has_passed_the_first_factor_and_has_an_address() {
     let mail = "[email]\nwebhook_url = \"https://mail.example.org/\"\nfrom = \"a@example.org\"\n";
     let (mut home, _) = alice(&format!("{mail}{TRUSTING}"));
-    let after = Host { stage: Stage::After, ..DOVECOT };
+    let after = Host {
+        stage: Stage::After,
+        ..DOVECOT
+    };
     for host in [&DOVECOT, &after, &LOCKER] {
         match host.has_a_code_mailed(&mut home, "alice") {
             Asked::Refused(refusal) => assert_eq!(refusal, MailRefusal::NoAddress),
@@ -65,19 +111,41 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
     let says = |home: &mut Home, host: &Host, account: &str| {
         host.asks(home, account, Question::PasswordChanged, NOW)
     };
-    let bob = Host { who: "bob", uid: 1001, ..LOCKER };
+    let bob = Host {
+        who: "bob",
+        uid: 1001,
+        ..LOCKER
+    };
     let refused = says(&mut home, &bob, "alice");
-    assert!(matches!(refused, Err(AdministrationError::NotTrusted(_))), "{refused:?}");
-    assert!(matches!(judged(says(&mut home, &DOVECOT, "bob")), Judged::NothingToEnd));
+    assert!(
+        matches!(refused, Err(AdministrationError::NotTrusted(_))),
+        "{refused:?}"
+    );
+    assert!(matches!(
+        judged(says(&mut home, &DOVECOT, "bob")),
+        Judged::NothingToEnd
+    ));
     assert!(home.door.status(&name("bob")).is_err());
     for (host, account) in [(&bob, "bob"), (&LOCKER, "alice")] {
         let refused = says(&mut home, host, account);
-        assert!(matches!(refused, Err(AdministrationError::NotBelieved(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(AdministrationError::NotBelieved(_))),
+            "{refused:?}"
+        );
     }
-    assert!(matches!(judged(says(&mut home, &DOVECOT, "alice")), Judged::Done));
-    let only = Filter { what: Some(What::HostPasswordChanged), ..Filter::default() };
+    assert!(matches!(
+        judged(says(&mut home, &DOVECOT, "alice")),
+        Judged::Done
+    ));
+    let only = Filter {
+        what: Some(What::HostPasswordChanged),
+        ..Filter::default()
+    };
     let events = home.door.events(&only, 0, 100).unwrap();
-    let by: Vec<_> = events.iter().map(|(_, event)| (event.actor.as_str(), event.origin.as_str())).collect();
+    let by: Vec<_> = events
+        .iter()
+        .map(|(_, event)| (event.actor.as_str(), event.origin.as_str()))
+        .collect();
     assert_eq!(by, [("dovecot", "192.0.2.7")]);
 }
 
@@ -86,8 +154,13 @@ fn a_changed_password_is_believed_of_a_service_that_is_named_and_of_no_other() {
 #[test]
 fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_an_account() {
     let mut home = Home::new(TRUSTING);
-    let eight = Parameters { digits: 8, ..home.door.config().totp.parameters() };
-    let app = Pending::new(home.door.config(), &name("alice")).unwrap().with_parameters(eight, Step(0));
+    let eight = Parameters {
+        digits: 8,
+        ..home.door.config().totp.parameters()
+    };
+    let app = Pending::new(home.door.config(), &name("alice"))
+        .unwrap()
+        .with_parameters(eight, Step(0));
     home.activates(&app);
     for typed in [
         "hunter123456",
@@ -98,7 +171,10 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
         "hunter ABCD234567",
     ] {
         let of = |home: &mut Home, account: &str| {
-            let question = Question::Answer { typed: typed.to_owned().into(), reading: Reading::Ending };
+            let question = Question::Answer {
+                typed: typed.to_owned().into(),
+                reading: Reading::Ending,
+            };
             let cause = match judged(DOVECOT.asks(home, account, question, NOW)) {
                 Judged::Refused { cause, .. } => cause,
                 other => panic!("{other:?}"),
@@ -108,10 +184,16 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
                 home.engine().query_row(&sql, [], |row| row.get(0)).unwrap()
             };
             let charged = [charged("failure"), charged("address_failure")];
-            home.engine().execute_batch("DELETE FROM failure; DELETE FROM address_failure").unwrap();
+            home.engine()
+                .execute_batch("DELETE FROM failure; DELETE FROM address_failure")
+                .unwrap();
             (cause, charged)
         };
-        assert_eq!(of(&mut home, "alice"), of(&mut home, "nobody-here"), "{typed}");
+        assert_eq!(
+            of(&mut home, "alice"),
+            of(&mut home, "nobody-here"),
+            "{typed}"
+        );
     }
 }
 
@@ -120,8 +202,13 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_tell_a
 fn an_app_password_opens_the_service_of_its_scope() {
     let (mut home, _) = alice(TRUSTING);
     let mut add = |called: &str, scope: &str| {
-        let (label, scope) = (called.to_owned().try_into().unwrap(), scope.parse().unwrap());
-        home.door.add_app_password(&name("alice"), &label, &scope, None, "root", NOW).unwrap()
+        let (label, scope) = (
+            called.to_owned().try_into().unwrap(),
+            scope.parse().unwrap(),
+        );
+        home.door
+            .add_app_password(&name("alice"), &label, &scope, None, "root", NOW)
+            .unwrap()
     };
     let (mail, web) = (add("mail", "pam:test"), add("web", "web:app.example.com"));
     let mark = DOVECOT.opens(&mut home, "alice", &mail.grouped());
@@ -130,7 +217,11 @@ fn an_app_password_opens_the_service_of_its_scope() {
     assert_eq!(DOVECOT.refused(&mut home, "alice", &web.grouped()), "scope");
     let foreign = DOVECOT.asks(&mut home, "bob", answer(&mail.grouped()), NOW);
     assert!(matches!(judged(foreign), Judged::Refused { .. }));
-    let own = Host { who: "bob", ..LOCKER }.asks(&mut home, "alice", answer(&mail.grouped()), NOW);
+    let own = Host {
+        who: "bob",
+        ..LOCKER
+    }
+    .asks(&mut home, "alice", answer(&mail.grouped()), NOW);
     assert!(matches!(own, Err(AdministrationError::NotTrusted(_))));
 }
 
@@ -147,7 +238,9 @@ fn a_revocation_that_waits_for_a_gate_says_that_it_is_still_working() {
     let counts = Rc::clone(&said);
     let waiting = while_waiting(move || counts.set(counts.get() + 1));
     // the gate confirms nothing, and its lease of five seconds runs out
-    home.door.host_password_changed(&name("alice"), Actor::Command("root"), NOW).unwrap();
+    home.door
+        .host_password_changed(&name("alice"), Actor::Command("root"), NOW)
+        .unwrap();
     drop(waiting);
     assert!((1..=4).contains(&said.get()), "said {} times", said.get());
 }

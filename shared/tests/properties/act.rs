@@ -8,7 +8,12 @@ use shared::guess::Stage;
 /// One act.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
-    Types { typed: Typed, from: From, stage: Stage, door: usize },
+    Types {
+        typed: Typed,
+        from: From,
+        stage: Stage,
+        door: usize,
+    },
     Passes(u64),
     ClockGoesBack(u64),
     Restarts(Process),
@@ -122,13 +127,21 @@ pub(crate) fn strangers() -> impl Strategy<Value = Vec<Act>> {
         2 => password(),
     ];
     let from = prop_oneof![4 => stranger(), 1 => Just(From::Nowhere)];
-    vec(prop_oneof![12 => types(typed, from), 3 => passes(DAY / 4), 1 => restarts()], 1..160)
+    vec(
+        prop_oneof![12 => types(typed, from), 3 => passes(DAY / 4), 1 => restarts()],
+        1..160,
+    )
 }
 
 /// Last, and when a few steps have passed: wrong codes before the first factor and after it, so many that whoever stands
 /// where they stand waits.
 pub(crate) fn last_guesses() -> impl Iterator<Item = Act> {
-    let guess = |stage| Act::Types { typed: Typed::WrongCode, from: From::Nowhere, stage, door: 0 };
+    let guess = |stage| Act::Types {
+        typed: Typed::WrongCode,
+        from: From::Nowhere,
+        stage,
+        door: 0,
+    };
     let guesses = (0..3).flat_map(move |_| [guess(Stage::Before), guess(Stage::After)]);
     std::iter::once(Act::Passes(90)).chain(guesses)
 }
@@ -142,13 +155,21 @@ fn types(
         // whoever is past the first factor in a trusted browser is asked for nothing more
         let is_before = from == From::Browser || matches!(typed, Typed::Password(_));
         let stage = if is_before { Stage::Before } else { stage };
-        Act::Types { typed, from, stage, door }
+        Act::Types {
+            typed,
+            from,
+            stage,
+            door,
+        }
     })
 }
 
 fn anything_typed() -> impl Strategy<Value = Typed> {
     let code = |offsets| {
-        (0..2_usize, offsets).prop_map(|(authenticator, offset)| Typed::Code { authenticator, offset })
+        (0..2_usize, offsets).prop_map(|(authenticator, offset)| Typed::Code {
+            authenticator,
+            offset,
+        })
     };
     prop_oneof![
         4 => code(-2..=2_i64),
@@ -165,7 +186,10 @@ fn anything_typed() -> impl Strategy<Value = Typed> {
 }
 
 fn password() -> impl Strategy<Value = Typed> {
-    select(vec![Typed::Password(Password::Right), Typed::Password(Password::Wrong)])
+    select(vec![
+        Typed::Password(Password::Right),
+        Typed::Password(Password::Wrong),
+    ])
 }
 
 fn stranger() -> impl Strategy<Value = From> {
@@ -173,10 +197,16 @@ fn stranger() -> impl Strategy<Value = From> {
 }
 
 fn passes(longest: u64) -> impl Strategy<Value = Act> {
-    select(vec![1, 14, 15, 45, 60, 120, 120, 120, 121, 300, 3600, longest]).prop_map(Act::Passes)
+    select(vec![
+        1, 14, 15, 45, 60, 120, 120, 120, 121, 300, 3600, longest,
+    ])
+    .prop_map(Act::Passes)
 }
 
 fn restarts() -> impl Strategy<Value = Act> {
-    let process = prop_oneof![(0..2_usize).prop_map(Process::Door), Just(Process::Everything),];
+    let process = prop_oneof![
+        (0..2_usize).prop_map(Process::Door),
+        Just(Process::Everything),
+    ];
     process.prop_map(Act::Restarts)
 }

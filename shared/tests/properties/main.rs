@@ -20,9 +20,17 @@ use world::{Tally, World};
 
 /// Does so many sequences; how often answers met what.
 #[track_caller]
-fn all(cases: u32, sequences: impl Strategy<Value = Vec<Act>>, lives: impl Fn(Vec<Act>) -> Tally) -> Tally {
+fn all(
+    cases: u32,
+    sequences: impl Strategy<Value = Vec<Act>>,
+    lives: impl Fn(Vec<Act>) -> Tally,
+) -> Tally {
     let failures = FileFailurePersistence::Direct("tests/properties/failures");
-    let config = Config { cases, failure_persistence: Some(Box::new(failures)), ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: Some(Box::new(failures)),
+        ..Config::default()
+    };
     let total = RefCell::new(Tally::new());
     let outcome = TestRunner::new(config).run(&sequences, |acts| {
         for (what, count) in lives(acts) {
@@ -56,7 +64,10 @@ fn nothing_opens_twice_no_count_is_exceeded_and_no_refusal_changes_more_than_a_c
         "a delay of the address",
         "a lock",
     ] {
-        assert!(tally.contains_key(what), "no sequence met {what}: {tally:?}");
+        assert!(
+            tally.contains_key(what),
+            "no sequence met {what}: {tally:?}"
+        );
     }
 }
 
@@ -66,11 +77,16 @@ fn whatever_strangers_do_the_owner_gets_in() {
     let tally = all(16, act::strangers(), |acts| {
         let mut world = World::new();
         let owner = Owner::moves_in(&mut world);
-        acts.into_iter().chain(act::last_guesses()).for_each(|act| world.does(act));
+        acts.into_iter()
+            .chain(act::last_guesses())
+            .for_each(|act| world.does(act));
         owner.gets_in_everywhere(&mut world);
         world.tally
     });
     for what in ["a charge", "a delay", "a delay of the address", "a lock"] {
-        assert!(tally.contains_key(what), "no stranger met {what}: {tally:?}");
+        assert!(
+            tally.contains_key(what),
+            "no stranger met {what}: {tally:?}"
+        );
     }
 }

@@ -120,7 +120,10 @@ pub(crate) struct Model {
 impl Model {
     /// So many authenticators are live, and nothing has happened.
     pub(crate) fn of(authenticators: usize) -> Model {
-        Model { live: (0..authenticators).collect(), ..Model::default() }
+        Model {
+            live: (0..authenticators).collect(),
+            ..Model::default()
+        }
     }
 
     fn key(&self, who: &Who, now: u64) -> (Stage, String) {
@@ -132,7 +135,9 @@ impl Model {
 
     /// Access was granted from there in the last 30 days, by the clock of now.
     fn is_familiar(&self, address: &str, now: u64) -> bool {
-        self.familiar.get(address).is_some_and(|at| *at <= now + SLACK && at + MONTH >= now)
+        self.familiar
+            .get(address)
+            .is_some_and(|at| *at <= now + SLACK && at + MONTH >= now)
     }
 
     /// The address whose own count holds: never that of a trusted browser, nor a familiar one.
@@ -144,8 +149,16 @@ impl Model {
     /// What was counted in the future, before the clock was set back, counts as of now. Whether there was any.
     pub(crate) fn settle(&mut self, who: &Who, now: u64) -> bool {
         let key = self.key(who, now);
-        let of_row = self.rows.get_mut(&key).into_iter().flat_map(|row| &mut row.failures).map(|f| &mut f.at);
-        let of_address = who.address.as_ref().and_then(|address| self.addresses.get_mut(address));
+        let of_row = self
+            .rows
+            .get_mut(&key)
+            .into_iter()
+            .flat_map(|row| &mut row.failures)
+            .map(|f| &mut f.at);
+        let of_address = who
+            .address
+            .as_ref()
+            .and_then(|address| self.addresses.get_mut(address));
         let of_address = of_address.into_iter().flatten().map(|(at, _)| at);
         let ahead = of_row.chain(of_address).filter(|at| **at > now);
         ahead.map(|at| *at = now).count() > 0
@@ -163,7 +176,9 @@ impl Model {
                 None => throttled.unwrap_or(Meets::Charge),
             },
             Meaning::OneTime(code) => match &self.one_time {
-                Some((newest, lives, used)) if newest == code && (*used || !lives.contains(&now)) => {
+                Some((newest, lives, used))
+                    if newest == code && (*used || !lives.contains(&now)) =>
+                {
                     Meets::NoCharge
                 }
                 Some((newest, ..)) if newest == code => Meets::OpenDoor,
@@ -199,7 +214,10 @@ impl Model {
             return Some(Meets::Lock);
         }
         let recent = || row.failures.iter().filter(|failure| now - failure.at < DAY);
-        let beyond = recent().map(|failure| failure.cost).sum::<u64>().checked_sub(FREE)?;
+        let beyond = recent()
+            .map(|failure| failure.cost)
+            .sum::<u64>()
+            .checked_sub(FREE)?;
         let delay = MAX_DELAY.min(FIRST_DELAY << beyond.min(20));
         let over = recent().map(|failure| failure.at).max()? + delay;
         (over > now).then(|| Meets::Delay(over - now))
@@ -207,8 +225,11 @@ impl Model {
 
     fn address_delay(&self, who: &Who, now: u64) -> Option<Meets> {
         let times = self.addresses.get(self.counted_address(who, now)?)?;
-        let mut recent: Vec<u64> =
-            times.iter().map(|(at, _)| *at).filter(|at| now - at < ADDRESS_WINDOW).collect();
+        let mut recent: Vec<u64> = times
+            .iter()
+            .map(|(at, _)| *at)
+            .filter(|at| now - at < ADDRESS_WINDOW)
+            .collect();
         recent.sort_unstable();
         let filling = recent[recent.len().checked_sub(ADDRESS_LIMIT)?];
         Some(Meets::AddressDelay(ADDRESS_WINDOW - (now - filling)))
@@ -219,7 +240,11 @@ impl Model {
         let key = self.key(who, now);
         match met {
             Meets::OpenDoor => {
-                let kept = if who.stage == Stage::Before { DAY } else { MONTH };
+                let kept = if who.stage == Stage::Before {
+                    DAY
+                } else {
+                    MONTH
+                };
                 self.forget_old(&key, kept, who, now);
                 self.clears(now);
                 self.spends(meaning);
@@ -244,23 +269,46 @@ impl Model {
                 if let Some(cost) = cost {
                     let address = who.address.clone();
                     let of_month = |row: &Row| {
-                        let of_month = row.failures.iter().filter(|failure| failure.at + MONTH >= now);
+                        let of_month = row
+                            .failures
+                            .iter()
+                            .filter(|failure| failure.at + MONTH >= now);
                         of_month.map(|failure| failure.cost).sum::<u64>()
                     };
                     let before = self.rows.get(&key).map_or(0, of_month);
-                    let kept = if who.stage == Stage::Before { DAY } else { MONTH };
-                    self.forget_old(&key, kept, &Who { address: None, ..who.clone() }, now);
+                    let kept = if who.stage == Stage::Before {
+                        DAY
+                    } else {
+                        MONTH
+                    };
+                    self.forget_old(
+                        &key,
+                        kept,
+                        &Who {
+                            address: None,
+                            ..who.clone()
+                        },
+                        now,
+                    );
                     self.clears(now);
                     self.last_id += 1;
                     let row = self.rows.entry(key).or_default();
-                    row.failures.push(Failure { id: self.last_id, at: now, cost, address });
+                    row.failures.push(Failure {
+                        id: self.last_id,
+                        at: now,
+                        cost,
+                        address,
+                    });
                     row.locked |= who.stage == Stage::After && before + cost >= LOCK_AFTER;
                 }
                 if cost.is_none() || who.stage == Stage::Before {
                     if let Some(address) = self.counted_address(who, now) {
                         self.forget_old_of_address(address, now);
                         self.last_id += 1;
-                        self.addresses.entry(address.clone()).or_default().push((now, self.last_id));
+                        self.addresses
+                            .entry(address.clone())
+                            .or_default()
+                            .push((now, self.last_id));
                     }
                 }
             }
@@ -272,20 +320,31 @@ impl Model {
     fn spends(&mut self, meaning: &Meaning) {
         match meaning {
             Meaning::Code(secret, step) => {
-                assert!(self.opened.insert((*secret, *step)), "step {step} opened twice");
+                assert!(
+                    self.opened.insert((*secret, *step)),
+                    "step {step} opened twice"
+                );
                 let before = self.floors.insert(*secret, *step);
                 self.marked.insert((*secret, *step));
                 let oldest = self.oldest_kept(*secret, *step).unwrap_or(0);
-                self.marked.retain(|(of, marked)| of != secret || *marked >= oldest);
+                self.marked
+                    .retain(|(of, marked)| of != secret || *marked >= oldest);
                 assert!(before < Some(*step), "step {step} opened after {before:?}");
             }
             Meaning::Recovery(code) => {
                 let before = self.recovery.insert(code.clone(), true);
-                assert_eq!(before, Some(false), "a recovery code that is used or of another set opened");
+                assert_eq!(
+                    before,
+                    Some(false),
+                    "a recovery code that is used or of another set opened"
+                );
             }
             Meaning::OneTime(_) => {
                 let (.., used) = self.one_time.as_mut().expect("one was issued");
-                assert!(!std::mem::replace(used, true), "a one-time code opened twice");
+                assert!(
+                    !std::mem::replace(used, true),
+                    "a one-time code opened twice"
+                );
             }
             _ => panic!("{meaning:?} opened"),
         }
@@ -299,7 +358,8 @@ impl Model {
             _ => *row = Row::default(),
         }
         if let Some(address) = who.address.clone() {
-            self.familiar.retain(|_, at| *at <= now + SLACK && *at + MONTH >= now);
+            self.familiar
+                .retain(|_, at| *at <= now + SLACK && *at + MONTH >= now);
             self.familiar.insert(address, now);
         }
     }
@@ -319,20 +379,32 @@ impl Model {
         if let Some(times) = self.addresses.get_mut(address) {
             times.retain(|(at, _)| at + ADDRESS_WINDOW > now);
         }
-        let mut old: Vec<_> =
-            self.addresses.values().flatten().copied().filter(|(at, _)| is_old(*at)).collect();
+        let mut old: Vec<_> = self
+            .addresses
+            .values()
+            .flatten()
+            .copied()
+            .filter(|(at, _)| is_old(*at))
+            .collect();
         old.sort_unstable();
         old.truncate(CLEARED_AT_ONCE);
-        self.addresses.values_mut().for_each(|times| times.retain(|one| !old.contains(one)));
+        self.addresses
+            .values_mut()
+            .for_each(|times| times.retain(|one| !old.contains(one)));
     }
 
     /// Every write clears a few of the oldest wrong inputs, of whatever bucket.
     fn clears(&mut self, now: u64) {
         let failures = self.rows.values().flat_map(|row| &row.failures);
-        let mut old: Vec<_> = failures.filter(|f| f.at + MONTH < now).map(|f| (f.at, f.id)).collect();
+        let mut old: Vec<_> = failures
+            .filter(|f| f.at + MONTH < now)
+            .map(|f| (f.at, f.id))
+            .collect();
         old.sort_unstable();
         old.truncate(CLEARED_AT_ONCE);
-        self.rows.values_mut().for_each(|row| row.failures.retain(|f| !old.contains(&(f.at, f.id))));
+        self.rows
+            .values_mut()
+            .for_each(|row| row.failures.retain(|f| !old.contains(&(f.at, f.id))));
     }
 
     /// An administrator lifts every delay and lock of the account.
@@ -342,7 +414,10 @@ impl Model {
 
     /// The oldest of the steps up to a floor that are kept, if there are as many as can be.
     fn oldest_kept(&self, secret: usize, floor: u64) -> Option<u64> {
-        let of_secret = self.marked.iter().filter(|(of, step)| *of == secret && *step <= floor);
+        let of_secret = self
+            .marked
+            .iter()
+            .filter(|(of, step)| *of == secret && *step <= floor);
         let mut steps: Vec<u64> = of_secret.map(|(_, step)| *step).collect();
         steps.sort_unstable_by(|one, other| other.cmp(one));
         steps.get(STEPS_KEPT - 1).copied()
@@ -369,5 +444,6 @@ impl Model {
 
 /// A success forgives what its own address put there, and nothing where there is none.
 fn forgive(row: &mut Row, who: &Who) {
-    row.failures.retain(|failure| who.address.is_none() || failure.address != who.address);
+    row.failures
+        .retain(|failure| who.address.is_none() || failure.address != who.address);
 }

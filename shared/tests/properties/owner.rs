@@ -26,15 +26,35 @@ impl Owner {
         // the second is one of the networks that strangers come from
         let (anywhere, elsewhere) = (remote("203.0.113.9"), remote("2001:db8:0:1::10"));
         let in_trusted = world.gives_password(0, &anywhere, Some(&self.cookie), PASSWORD, "");
-        assert!(matches!(in_trusted, AfterPassword::Opened(_)), "the trusted browser is kept out");
+        assert!(
+            matches!(in_trusted, AfterPassword::Opened(_)),
+            "the trusted browser is kept out"
+        );
         let recovered = world.gives_password(1, &elsewhere, None, PASSWORD, &code);
-        assert!(matches!(recovered, AfterPassword::Opened(_)), "password and recovery code are kept out");
+        assert!(
+            matches!(recovered, AfterPassword::Opened(_)),
+            "password and recovery code are kept out"
+        );
 
         let here = Origin::Local("alice".to_owned());
-        let places = [(&self.home, Stage::Before), (&self.home, Stage::After), (&here, Stage::After)];
+        let places = [
+            (&self.home, Stage::Before),
+            (&self.home, Stage::After),
+            (&here, Stage::After),
+        ];
         for ((origin, stage), offset) in places.into_iter().zip(-1..) {
-            let (typed, now) = (code_at(&world.authenticators[0], offset, world.now), world.now);
-            accepted(&attempt_at(world.door(0), "alice", origin, stage, &typed, now));
+            let (typed, now) = (
+                code_at(&world.authenticators[0], offset, world.now),
+                world.now,
+            );
+            accepted(&attempt_at(
+                world.door(0),
+                "alice",
+                origin,
+                stage,
+                &typed,
+                now,
+            ));
         }
         world.now = world.now.plus(30);
         signs_in(world, &self.home, Trust::NotAsked);
@@ -53,10 +73,20 @@ fn signs_in(world: &mut World, from: &Origin, trust: Trust) -> Option<String> {
         panic!("the password is not taken")
     };
     let (typed, now) = (next_code(world), world.now);
-    let browser =
-        Browser { origin: from, name: "Test", cookie: None, scope: "example.com", page: None, session: None };
+    let browser = Browser {
+        origin: from,
+        name: "Test",
+        cookie: None,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
     let answer = Answer::read(typed.as_bytes());
-    match world.door(0).enter_code(&browser, &pass, &answer, trust, now).unwrap() {
+    match world
+        .door(0)
+        .enter_code(&browser, &pass, &answer, trust, now)
+        .unwrap()
+    {
         AfterCode::Opened(opened) => opened.browser_cookie.map(|cookie| cookie.to_string()),
         AfterCode::Refused(refusal) => panic!("the code is refused: {refusal:?}"),
     }

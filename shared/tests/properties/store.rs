@@ -27,12 +27,14 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn open(path: &Path) -> Store {
         let engine = Connection::open(path).unwrap();
-        let sql =
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
         let mut statement = engine.prepare(sql).unwrap();
-        let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
-        let facts =
-            names.filter(|name| !COUNTS.contains(&name.as_str()) && !WRITTEN.contains(&name.as_str()));
+        let names = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap()
+            .map(Result::unwrap);
+        let facts = names
+            .filter(|name| !COUNTS.contains(&name.as_str()) && !WRITTEN.contains(&name.as_str()));
         let facts = facts.collect();
         drop(statement);
         Store { engine, facts }
@@ -40,7 +42,11 @@ impl Store {
 
     pub(crate) fn look(&self) -> Look {
         Look {
-            facts: self.facts.iter().flat_map(|table| self.rows(table)).collect(),
+            facts: self
+                .facts
+                .iter()
+                .flat_map(|table| self.rows(table))
+                .collect(),
             counts: COUNTS.iter().flat_map(|table| self.rows(table)).collect(),
             written: WRITTEN.iter().map(|table| self.count(table)).collect(),
         }
@@ -52,16 +58,29 @@ impl Store {
     }
 
     fn count(&self, table: &str) -> i64 {
-        self.engine.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        self.engine
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+                row.get(0)
+            })
+            .unwrap()
     }
 
     fn rows(&self, table: &str) -> Vec<String> {
-        let mut statement = self.engine.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let mut statement = self
+            .engine
+            .prepare(&format!("SELECT * FROM {table}"))
+            .unwrap();
         let columns = statement.column_count();
         let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
-            let values: Vec<Value> = (0..columns).map(|column| row.get(column)).collect::<Result<_, _>>()?;
+            let values: Vec<Value> = (0..columns)
+                .map(|column| row.get(column))
+                .collect::<Result<_, _>>()?;
             Ok(format!("{table} {values:?}"))
         };
-        statement.query_map([], read).unwrap().map(Result::unwrap).collect()
+        statement
+            .query_map([], read)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
     }
 }

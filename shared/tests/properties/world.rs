@@ -1,7 +1,9 @@
 //! Real doors on a real store, and the model beside them: each act is done to both, and they are compared.
 
 use crate::act::{Act, Administration, From, Password, Process, Typed};
-use crate::home::{Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote};
+use crate::home::{
+    Home, NOW, PASSWORD, alice_at_the_web, code_at, name, password, recovery, remote,
+};
 use crate::model::{CONFIG, Meaning, Meets, Model, REACH, Who};
 use crate::store::Store;
 use shared::answer::Answer;
@@ -41,7 +43,11 @@ impl World {
         let second = second.called("second".parse().unwrap());
         home.activates(&second);
         let other = home.another();
-        let Home { folder, config, door } = home;
+        let Home {
+            folder,
+            config,
+            door,
+        } = home;
         let mut world = World {
             folder,
             config,
@@ -55,7 +61,9 @@ impl World {
             now: NOW,
             tally: Tally::new(),
         };
-        let codes = (0..6).map(|number| recovery(&world.authenticators[0], number)).collect();
+        let codes = (0..6)
+            .map(|number| recovery(&world.authenticators[0], number))
+            .collect();
         world.has_recovery_codes(codes);
         world
     }
@@ -79,7 +87,12 @@ impl World {
 
     pub(crate) fn does(&mut self, act: Act) {
         match act {
-            Act::Types { typed, from, stage, door } => self.types(typed, from, stage, door),
+            Act::Types {
+                typed,
+                from,
+                stage,
+                door,
+            } => self.types(typed, from, stage, door),
             Act::Passes(seconds) => self.now = self.now.plus(seconds),
             Act::ClockGoesBack(seconds) => self.now = self.now.minus(seconds),
             Act::Restarts(Process::Door(number)) => {
@@ -97,7 +110,9 @@ impl World {
     fn types(&mut self, typed: Typed, from: From, stage: Stage, door: usize) {
         let at_no_web =
             matches!(from, From::LocalUser | From::Browser) && matches!(typed, Typed::Password(_));
-        let Some((text, meaning)) = self.reads(typed).filter(|_| !at_no_web) else { return };
+        let Some((text, meaning)) = self.reads(typed).filter(|_| !at_no_web) else {
+            return;
+        };
         let (origin, who) = stands(from, stage);
         let now = self.now;
         let mended = self.model.settle(&who, now.0);
@@ -106,38 +121,62 @@ impl World {
 
         let alice = name("alice");
         let browser = (from == From::Browser).then_some(7);
-        let visitor = Visitor { name: &alice, stage, origin: &origin, browser, service: "test" };
+        let visitor = Visitor {
+            name: &alice,
+            stage,
+            origin: &origin,
+            browser,
+            service: "test",
+        };
         let met = match meaning {
             Meaning::RightPassword | Meaning::WrongPassword => {
                 at_the_web(&self.gives_password(door, &origin, None, &text, ""))
             }
             _ => {
                 let answer = Answer::read(text.as_bytes());
-                at_the_prompt(&self.door(door).attempt(&visitor, &answer, now).unwrap().verdict)
+                at_the_prompt(
+                    &self
+                        .door(door)
+                        .attempt(&visitor, &answer, now)
+                        .unwrap()
+                        .verdict,
+                )
             }
         };
         if met == Meets::OpenDoor {
             // says that something opened twice before it says that something else was expected
             self.model.notes(&who, &meaning, met, now.0);
-            self.opened.extend(matches!(meaning, Meaning::Code(..)).then_some(text));
+            self.opened
+                .extend(matches!(meaning, Meaning::Code(..)).then_some(text));
         }
         assert_eq!(met, expected, "{meaning:?} by {who:?}");
         *self.tally.entry(met.name()).or_default() += 1;
         if met == Meets::OpenDoor {
             if stage == Stage::Before {
-                self.door(door).entered(&visitor, means(&meaning), now).unwrap();
+                self.door(door)
+                    .entered(&visitor, means(&meaning), now)
+                    .unwrap();
             }
             self.model.enters(&who, &meaning, now.0);
         } else {
             self.model.notes(&who, &meaning, met, now.0);
             let after = self.store().look();
-            assert_eq!(after.facts, before.facts, "a refusal changed more than counts");
+            assert_eq!(
+                after.facts, before.facts,
+                "a refusal changed more than counts"
+            );
             let is_free = !matches!(met, Meets::Charge | Meets::NextPage);
-            assert!(!is_free || after.written == before.written, "{met:?} wrote something");
+            assert!(
+                !is_free || after.written == before.written,
+                "{met:?} wrote something"
+            );
             // what is delayed before the first factor writes, and may clear what is too old
             let clears = matches!(met, Meets::Delay(_)) && stage == Stage::Before;
             let is_counted = match clears {
-                true => after.counts.iter().any(|count| !before.counts.contains(count)),
+                true => after
+                    .counts
+                    .iter()
+                    .any(|count| !before.counts.contains(count)),
                 false => after.counts != before.counts,
             };
             assert!(!is_free || mended || !is_counted, "{met:?} was counted");
@@ -154,25 +193,39 @@ impl World {
         typed: &str,
         recovery: &str,
     ) -> AfterPassword {
-        let browser =
-            Browser { origin, name: "Test", cookie, scope: "example.com", page: None, session: None };
+        let browser = Browser {
+            origin,
+            name: "Test",
+            cookie,
+            scope: "example.com",
+            page: None,
+            session: None,
+        };
         let (alice, now, recovery) = (name("alice"), self.now, Answer::read(recovery.as_bytes()));
-        self.door(door).enter_password(&browser, &alice, Some(&password(typed)), &recovery, now).unwrap()
+        self.door(door)
+            .enter_password(&browser, &alice, Some(&password(typed)), &recovery, now)
+            .unwrap()
     }
 
     /// What is typed, and what it means; nothing where one code means two things by chance.
     fn reads(&mut self, typed: Typed) -> Option<(String, Meaning)> {
-        let codes = |codes: &[String], number: usize| codes.get(number % codes.len().max(1)).cloned();
+        let codes =
+            |codes: &[String], number: usize| codes.get(number % codes.len().max(1)).cloned();
         let text = match typed {
-            Typed::Code { authenticator, offset } => {
-                code_at(&self.authenticators[authenticator], offset, self.now)
+            Typed::Code {
+                authenticator,
+                offset,
+            } => code_at(&self.authenticators[authenticator], offset, self.now),
+            Typed::Replayed(ago) => {
+                codes(&self.opened.iter().rev().cloned().collect::<Vec<_>>(), ago)?
             }
-            Typed::Replayed(ago) => codes(&self.opened.iter().rev().cloned().collect::<Vec<_>>(), ago)?,
             Typed::WrongCode => {
                 let mut all = (10_000_000..).map(|number: u32| number.to_string());
                 all.find(|text| self.steps_of(text).is_empty())?
             }
-            Typed::Password(Password::Right) => return Some((PASSWORD.to_owned(), Meaning::RightPassword)),
+            Typed::Password(Password::Right) => {
+                return Some((PASSWORD.to_owned(), Meaning::RightPassword));
+            }
             Typed::Password(Password::Wrong) => {
                 return Some(("wrong horse".to_owned(), Meaning::WrongPassword));
             }
@@ -204,12 +257,21 @@ impl World {
     /// The steps of live authenticators around now whose code this is.
     fn steps_of(&self, text: &str) -> Vec<(usize, u64)> {
         let reach = i64::try_from(REACH).unwrap();
-        let all =
-            self.model.live.iter().flat_map(|number| (-reach..=reach).map(move |offset| (*number, offset)));
-        let equal =
-            all.filter(|(number, offset)| code_at(&self.authenticators[*number], *offset, self.now) == text);
+        let all = self
+            .model
+            .live
+            .iter()
+            .flat_map(|number| (-reach..=reach).map(move |offset| (*number, offset)));
+        let equal = all.filter(|(number, offset)| {
+            code_at(&self.authenticators[*number], *offset, self.now) == text
+        });
         equal
-            .map(|(number, offset)| (number, (self.now.0 / 30).checked_add_signed(offset).unwrap()))
+            .map(|(number, offset)| {
+                (
+                    number,
+                    (self.now.0 / 30).checked_add_signed(offset).unwrap(),
+                )
+            })
             .collect()
     }
 
@@ -218,20 +280,31 @@ impl World {
         match what {
             Administration::SecondAuthenticator if self.model.live.remove(&1) => {
                 let label = self.authenticators[1].label().clone();
-                self.door(0).remove_authenticator(&alice, &label, "root", now).unwrap();
+                self.door(0)
+                    .remove_authenticator(&alice, &label, "root", now)
+                    .unwrap();
             }
             Administration::SecondAuthenticator => {
                 self.door(0);
                 self.doors[0]
-                    .activate(&self.authenticators[1], &Confirmation::vouched(), "root", now)
+                    .activate(
+                        &self.authenticators[1],
+                        &Confirmation::vouched(),
+                        "root",
+                        now,
+                    )
                     .unwrap();
                 self.model.live.insert(1);
             }
             Administration::EnrolsAnew => {
                 self.door(1).disable(&alice, "root", now).unwrap();
                 let secret = self.authenticators[0].secret().clone();
-                let anew = Pending::new(&self.config, &alice).unwrap().with_secret(secret);
-                self.door(1).activate(&anew, &Confirmation::vouched(), "root", now).unwrap();
+                let anew = Pending::new(&self.config, &alice)
+                    .unwrap()
+                    .with_secret(secret);
+                self.door(1)
+                    .activate(&anew, &Confirmation::vouched(), "root", now)
+                    .unwrap();
                 self.has_recovery_codes((0..6).map(|number| recovery(&anew, number)).collect());
                 self.model.live = [0].into();
                 self.model.one_time = None;
@@ -243,11 +316,21 @@ impl World {
             }
             Administration::NewRecoveryCodes => {
                 let codes = self.config.recovery.new_codes().unwrap();
-                self.door(0).replace_recovery_codes(&alice, &codes, "root", now).unwrap();
-                self.has_recovery_codes(codes.iter().map(|code| code.grouped().to_string()).collect());
+                self.door(0)
+                    .replace_recovery_codes(&alice, &codes, "root", now)
+                    .unwrap();
+                self.has_recovery_codes(
+                    codes
+                        .iter()
+                        .map(|code| code.grouped().to_string())
+                        .collect(),
+                );
             }
             Administration::OneTimeCode => {
-                let (code, ends) = self.door(1).issue_one_time_code(&alice, "root", now).unwrap();
+                let (code, ends) = self
+                    .door(1)
+                    .issue_one_time_code(&alice, "root", now)
+                    .unwrap();
                 self.model.one_time = Some((code.grouped().to_string(), now.0..ends.0, false));
             }
             Administration::MendsTheClock => {
@@ -260,8 +343,11 @@ impl World {
 
 /// Where someone stands, for the door and for the model.
 fn stands(from: From, stage: Stage) -> (Origin, Who) {
-    let who =
-        |address: Option<&str>, own_place| Who { stage, address: address.map(str::to_owned), own_place };
+    let who = |address: Option<&str>, own_place| Who {
+        stage,
+        address: address.map(str::to_owned),
+        own_place,
+    };
     match from {
         From::Home => (remote("192.0.2.7"), who(Some("home"), None)),
         From::Stranger { network, host } => {
@@ -269,7 +355,10 @@ fn stands(from: From, stage: Stage) -> (Origin, Who) {
             (origin, who(Some(&format!("network {network}")), None))
         }
         From::LocalUser => (Origin::Local("alice".to_owned()), who(None, Some("here"))),
-        From::Browser => (remote("198.51.100.7"), who(Some("of the browser"), Some("browser"))),
+        From::Browser => (
+            remote("198.51.100.7"),
+            who(Some("of the browser"), Some("browser")),
+        ),
         From::Nowhere => (Origin::Unknown, who(None, None)),
     }
 }

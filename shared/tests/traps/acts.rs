@@ -3,7 +3,9 @@
 use crate::home::{Home, NOW, attempt_at, name, password};
 use shared::answer::Answer;
 use shared::decision::Verdict;
-use shared::door::{AdministrationError, AfterPassword, Browser, Caller, Door, DoorError, Outcome, Visitor};
+use shared::door::{
+    AdministrationError, AfterPassword, Browser, Caller, Door, DoorError, Outcome, Visitor,
+};
 use shared::errand::{self, Change, Errand, Kind, Setup, Task};
 use shared::guess::Stage;
 use shared::place::Origin;
@@ -19,20 +21,42 @@ pub(crate) fn at_once(home: &Home, answers: &[(&str, String)]) -> Vec<Verdict> {
         attempt_at(&mut door, who, &Origin::Unknown, Stage::After, typed, NOW).verdict
     };
     thread::scope(|scope| {
-        let running: Vec<_> = answers.iter().map(|(who, typed)| scope.spawn(|| one(who, typed))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let running: Vec<_> = answers
+            .iter()
+            .map(|(who, typed)| scope.spawn(|| one(who, typed)))
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     })
 }
 
 pub(crate) fn opened(verdicts: &[Verdict]) -> usize {
-    verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Accepted(_))).count()
+    verdicts
+        .iter()
+        .filter(|verdict| matches!(verdict, Verdict::Accepted(_)))
+        .count()
 }
 
 /// What alice, who is not root, asks about her own account.
 pub(crate) fn asks(home: &mut Home, task: Task) -> Result<errand::Answer, AdministrationError> {
     let alice = name("alice");
-    let caller = Caller::Owner { name: &alice, uid: 1000 };
-    Ok(home.door.run_errand(caller, &Errand { account: alice.clone(), task }, NOW)?.answer)
+    let caller = Caller::Owner {
+        name: &alice,
+        uid: 1000,
+    };
+    Ok(home
+        .door
+        .run_errand(
+            caller,
+            &Errand {
+                account: alice.clone(),
+                task,
+            },
+            NOW,
+        )?
+        .answer)
 }
 
 pub(crate) fn one_more() -> Change {
@@ -53,9 +77,22 @@ pub(crate) fn gives_password(
     cookie: Option<&str>,
     typed: &str,
 ) -> AfterPassword {
-    let browser =
-        Browser { origin: from, name: "Test", cookie, scope: "example.com", page: None, session: None };
-    door.enter_password(&browser, &name("alice"), Some(&password(typed)), &Answer::Unfit, NOW).unwrap()
+    let browser = Browser {
+        origin: from,
+        name: "Test",
+        cookie,
+        scope: "example.com",
+        page: None,
+        session: None,
+    };
+    door.enter_password(
+        &browser,
+        &name("alice"),
+        Some(&password(typed)),
+        &Answer::Unfit,
+        NOW,
+    )
+    .unwrap()
 }
 
 pub(crate) fn attempts(door: &mut Door, typed: &str) -> Result<Outcome, DoorError> {

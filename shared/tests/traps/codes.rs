@@ -19,11 +19,17 @@ use shared::words;
 fn trap_03_a_code_usable_again_within_its_window_or_by_parallel_requests() {
     let (mut home, app) = alice("");
     let code = code_of(&app, 0);
-    assert_eq!(opened(&at_once(&home, &vec![("alice", code.clone()); 16])), 1);
+    assert_eq!(
+        opened(&at_once(&home, &vec![("alice", code.clone()); 16])),
+        1
+    );
     let end_of_window = NOW.0 / 30 * 30 + 59;
     for at in NOW.0..=end_of_window {
         let again = home.attempt("alice", &code, Timestamp(at)).verdict;
-        assert!(matches!(again, Verdict::Refused(Refusal::Used { .. })), "{at}: {again:?}");
+        assert!(
+            matches!(again, Verdict::Refused(Refusal::Used { .. })),
+            "{at}: {again:?}"
+        );
     }
     let recovery = recovery(&app, 0);
     assert_eq!(opened(&at_once(&home, &vec![("alice", recovery); 16])), 1);
@@ -43,18 +49,32 @@ fn trap_04_code_as_an_integer_leading_zeros_lost_and_000000_never_valid() {
     }
     accepted(&home.attempt("alice", "000000", ZEROS));
 
-    let steps = (1..).find(|offset| code_at(&app, *offset, ZEROS).starts_with("00")).unwrap();
-    let (later, code) = (ZEROS.plus(30 * steps.unsigned_abs()), code_at(&app, steps, ZEROS));
-    refused(&home.attempt("alice", code.trim_start_matches('0'), later), Refusal::Unfit);
+    let steps = (1..)
+        .find(|offset| code_at(&app, *offset, ZEROS).starts_with("00"))
+        .unwrap();
+    let (later, code) = (
+        ZEROS.plus(30 * steps.unsigned_abs()),
+        code_at(&app, steps, ZEROS),
+    );
+    refused(
+        &home.attempt("alice", code.trim_start_matches('0'), later),
+        Refusal::Unfit,
+    );
     accepted(&home.attempt("alice", &code, later));
 }
 
 #[test]
 fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under_another() {
     let (mut home, _) = alice("");
-    let (code, expires) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    let (code, expires) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
     for at in [expires, expires.plus(1), expires.plus(1_000_000)] {
-        refused(&home.attempt("alice", &code.grouped(), at), Refusal::CodeExpired);
+        refused(
+            &home.attempt("alice", &code.grouped(), at),
+            Refusal::CodeExpired,
+        );
     }
     accepted(&home.attempt("alice", &code.grouped(), expires.minus(1)));
 
@@ -65,19 +85,40 @@ fn trap_05_expiry_test_inverted_or_cooldown_written_under_one_key_and_read_under
         home.attempt_from(&nobody, &one, Stage::Before, "000000", NOW);
     }
     let mut door = home.another();
-    let throttled = |door: &mut Door, at| attempt_at(door, "Alice", &other, Stage::Before, "000000", at);
-    refused(&throttled(&mut door, NOW), Refusal::AddressDelayed { wait: 300 });
-    refused(&throttled(&mut door, NOW.plus(299)), Refusal::AddressDelayed { wait: 1 });
+    let throttled =
+        |door: &mut Door, at| attempt_at(door, "Alice", &other, Stage::Before, "000000", at);
+    refused(
+        &throttled(&mut door, NOW),
+        Refusal::AddressDelayed { wait: 300 },
+    );
+    refused(
+        &throttled(&mut door, NOW.plus(299)),
+        Refusal::AddressDelayed { wait: 1 },
+    );
     refused(&throttled(&mut door, NOW.plus(300)), Refusal::Wrong);
     for _ in 0..5 {
         refused(&home.attempt("alice", "000000", NOW), Refusal::Wrong);
     }
     refused(
-        &attempt_at(&mut door, "alice", &Origin::Unknown, Stage::After, "000000", NOW.plus(29)),
+        &attempt_at(
+            &mut door,
+            "alice",
+            &Origin::Unknown,
+            Stage::After,
+            "000000",
+            NOW.plus(29),
+        ),
         Refusal::Delayed { wait: 1 },
     );
     refused(
-        &attempt_at(&mut door, "alice", &Origin::Unknown, Stage::After, "000000", NOW.plus(30)),
+        &attempt_at(
+            &mut door,
+            "alice",
+            &Origin::Unknown,
+            Stage::After,
+            "000000",
+            NOW.plus(30),
+        ),
         Refusal::Wrong,
     );
 }
@@ -87,24 +128,51 @@ fn trap_10_the_confirming_code_accepted_again_at_sign_in_or_refused_there_withou
     let mut home = Home::new("");
     let app = Pending::new(&home.config, &name("alice")).unwrap();
     let code = code_of(&app, 0);
-    let confirmation = app.confirm(&Answer::read(code.as_bytes()), &home.config, NOW).ok().unwrap();
-    home.door.activate(&app, &confirmation, "alice", NOW).unwrap();
+    let confirmation = app
+        .confirm(&Answer::read(code.as_bytes()), &home.config, NOW)
+        .ok()
+        .unwrap();
+    home.door
+        .activate(&app, &confirmation, "alice", NOW)
+        .unwrap();
     let again = home.attempt("alice", &code, NOW);
-    let Verdict::Refused(refusal) = again.verdict else { panic!("accepted again") };
-    assert_eq!(words::refusal(refusal), "That code was used already; wait 15 s for the next one");
+    let Verdict::Refused(refusal) = again.verdict else {
+        panic!("accepted again")
+    };
+    assert_eq!(
+        words::refusal(refusal),
+        "That code was used already; wait 15 s for the next one"
+    );
     accepted(&home.attempt("alice", &code_of(&app, 1), NOW.plus(15)));
 }
 
 #[test]
 fn trap_13_two_methods_on_only_one_accepted() {
     let (mut home, app) = alice("");
-    let parameters = Parameters { moving: Moving::Counter, digits: 8, ..app.parameters() };
+    let parameters = Parameters {
+        moving: Moving::Counter,
+        digits: 8,
+        ..app.parameters()
+    };
     let token = Pending::further(&home.config, &name("alice")).unwrap();
-    let token = token.called("token".parse().unwrap()).with_parameters(parameters, Step(0));
+    let token = token
+        .called("token".parse().unwrap())
+        .with_parameters(parameters, Step(0));
     home.activates(&token);
-    let (one_time, _) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
-    let methods = [code_of(&app, 0), code_of(&token, 0), recovery(&app, 0), one_time.grouped().to_string()];
-    for typed in methods.into_iter().chain([code_of(&token, 1), code_of(&app, 1)]) {
+    let (one_time, _) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
+    let methods = [
+        code_of(&app, 0),
+        code_of(&token, 0),
+        recovery(&app, 0),
+        one_time.grouped().to_string(),
+    ];
+    for typed in methods
+        .into_iter()
+        .chain([code_of(&token, 1), code_of(&app, 1)])
+    {
         accepted(&home.attempt("alice", &typed, NOW));
     }
 }
@@ -113,7 +181,10 @@ fn trap_13_two_methods_on_only_one_accepted() {
 #[test]
 fn trap_15_one_text_for_every_failure() {
     let (mut home, app) = alice("[throttle]\nlock_after = 10");
-    let (one_time, expires) = home.door.issue_one_time_code(&name("alice"), "root", NOW).unwrap();
+    let (one_time, expires) = home
+        .door
+        .issue_one_time_code(&name("alice"), "root", NOW)
+        .unwrap();
     let mut said = Vec::new();
     let mut says = |outcome: Outcome| match outcome.verdict {
         Verdict::Accepted(_) => {}
@@ -136,10 +207,25 @@ fn trap_15_one_text_for_every_failure() {
     }
     says(home.attempt("alice", "000000", later.plus(3600 * 6)));
     for _ in 0..10 {
-        home.attempt_from("alice", &remote("198.51.100.1"), Stage::After, "ABCDE-FGHJK", NOW);
+        home.attempt_from(
+            "alice",
+            &remote("198.51.100.1"),
+            Stage::After,
+            "ABCDE-FGHJK",
+            NOW,
+        );
     }
-    says(home.attempt_from("alice", &remote("198.51.100.1"), Stage::After, "ABCDE-FGHJK", NOW));
-    let begins: Vec<_> = said.iter().map(|text| text.split([';', ':']).next().unwrap()).collect();
+    says(home.attempt_from(
+        "alice",
+        &remote("198.51.100.1"),
+        Stage::After,
+        "ABCDE-FGHJK",
+        NOW,
+    ));
+    let begins: Vec<_> = said
+        .iter()
+        .map(|text| text.split([';', ':']).next().unwrap())
+        .collect();
     let expected = [
         "That code was used already",
         "That is no code",
@@ -162,13 +248,30 @@ fn trap_17_skew_learned_from_codes() {
     for number in 0..4 {
         let now = NOW.plus(30 * number);
         let late = home.attempt("alice", &code_at(&app, -5, now), now);
-        refused(&late, Refusal::Behind { steps: 5, seconds: 150 });
+        refused(
+            &late,
+            Refusal::Behind {
+                steps: 5,
+                seconds: 150,
+            },
+        );
     }
     let now = NOW.plus(120);
     accepted(&home.attempt("alice", &code_at(&app, 0, now), now));
     for offset in [-5, -1, 0] {
-        let old = home.attempt("alice", &code_at(&app, offset, now), now).verdict;
-        assert!(matches!(old, Verdict::Refused(Refusal::Used { .. })), "{offset}: {old:?}");
+        let old = home
+            .attempt("alice", &code_at(&app, offset, now), now)
+            .verdict;
+        assert!(
+            matches!(old, Verdict::Refused(Refusal::Used { .. })),
+            "{offset}: {old:?}"
+        );
     }
-    refused(&home.attempt("alice", &code_at(&app, 2, now), now), Refusal::Ahead { steps: 2, seconds: 60 });
+    refused(
+        &home.attempt("alice", &code_at(&app, 2, now), now),
+        Refusal::Ahead {
+            steps: 2,
+            seconds: 60,
+        },
+    );
 }

@@ -14,36 +14,61 @@ use std::thread;
 #[test]
 fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_under_parallel_load() {
     let (home, _) = alice("");
-    let guesses: Vec<_> = (0..24).map(|number| ("alice", format!("{number:06}"))).collect();
+    let guesses: Vec<_> = (0..24)
+        .map(|number| ("alice", format!("{number:06}")))
+        .collect();
     let verdicts = at_once(&home, &guesses);
-    let delayed = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(Refusal::Delayed { wait: 30 }));
-    assert_eq!(verdicts.iter().filter(delayed).count(), 24 - 5, "{verdicts:?}");
+    let delayed =
+        |verdict: &&Verdict| matches!(verdict, Verdict::Refused(Refusal::Delayed { wait: 30 }));
+    assert_eq!(
+        verdicts.iter().filter(delayed).count(),
+        24 - 5,
+        "{verdicts:?}"
+    );
 
     // from as many addresses as guesses, each by a process that remembers nothing
     let (home, _) = alice_at_the_web("");
     let from = |number: u32| remote(&format!("198.51.100.{number}"));
     for number in 1..=5 {
-        let guessed = attempt_at(&mut home.another(), "alice", &from(number), Stage::After, "000000", NOW);
+        let guessed = attempt_at(
+            &mut home.another(),
+            "alice",
+            &from(number),
+            Stage::After,
+            "000000",
+            NOW,
+        );
         refused(&guessed, Refusal::Wrong);
         let guessed = gives_password(&mut home.another(), &from(number), None, "wrong horse");
         assert!(matches!(guessed, AfterPassword::Refused(Refusal::Wrong)));
     }
-    let sixth = attempt_at(&mut home.another(), "alice", &from(6), Stage::After, "000000", NOW);
+    let sixth = attempt_at(
+        &mut home.another(),
+        "alice",
+        &from(6),
+        Stage::After,
+        "000000",
+        NOW,
+    );
     refused(&sixth, Refusal::Delayed { wait: 30 });
     let sixth = gives_password(&mut home.another(), &from(6), None, "wrong horse");
-    assert!(matches!(sixth, AfterPassword::Refused(Refusal::Delayed { wait: 30 })));
+    assert!(matches!(
+        sixth,
+        AfterPassword::Refused(Refusal::Delayed { wait: 30 })
+    ));
 }
 
 /// A process is killed while it holds the store; then many people enter at once.
 #[test]
 fn trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other() {
-    const NAME: &str =
-        "crowds::trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other";
+    const NAME: &str = "crowds::trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other";
     const STORE: &str = "POSTERN_TRAP_18";
     if let Ok(path) = std::env::var(STORE) {
         // the process that is killed
         let engine = Connection::open(path).unwrap();
-        engine.execute_batch("BEGIN IMMEDIATE; UPDATE account SET created = 0").unwrap();
+        engine
+            .execute_batch("BEGIN IMMEDIATE; UPDATE account SET created = 0")
+            .unwrap();
         println!("\nholding");
         loop {
             thread::park();
@@ -62,10 +87,16 @@ fn trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_bloc
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "holding"));
     let meanwhile = attempts(&mut home.another(), "000000");
-    assert!(matches!(meanwhile, Err(DoorError::Store(StoreError::Busy | StoreError::Held(_)))));
+    assert!(matches!(
+        meanwhile,
+        Err(DoorError::Store(StoreError::Busy | StoreError::Held(_)))
+    ));
     holder.kill().unwrap();
     holder.wait().unwrap();
 
-    let codes = people.iter().zip(&apps).map(|(who, app)| (who.as_str(), code_of(app, 0)));
+    let codes = people
+        .iter()
+        .zip(&apps)
+        .map(|(who, app)| (who.as_str(), code_of(app, 0)));
     assert_eq!(opened(&at_once(&home, &codes.collect::<Vec<_>>())), 8);
 }

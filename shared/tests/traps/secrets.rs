@@ -2,14 +2,16 @@
 
 use crate::acts::{asks, attempts, one_more};
 use crate::home::{
-    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password, remote,
+    Home, NOW, PASSWORD, accepted, alice, alice_at_the_web, browser, code_of, name, password,
+    remote,
 };
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use shared::answer::Answer;
 use shared::config::file;
 use shared::door::{
-    AdministrationError, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Door, DoorError, Shown,
+    AdministrationError, AfterPassword, AfterSetup, AfterSetupCode, AfterStepUp, Door, DoorError,
+    Shown,
 };
 use shared::enrolment::{Confirmation, Pending};
 use shared::errand::Task;
@@ -24,11 +26,15 @@ use std::fs;
 fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
     let (mut home, _) = alice("");
     let other = home.another();
-    let token = Pending::further(&home.config, &name("alice")).unwrap().called("token".parse().unwrap());
+    let token = Pending::further(&home.config, &name("alice"))
+        .unwrap()
+        .called("token".parse().unwrap());
     home.activates(&token);
     let [of_app, of_token] = home.sealed().try_into().unwrap();
     assert!(home.holds(&of_app) && home.holds(&of_token) && !home.holds(token.secret().expose()));
-    home.door.remove_authenticator(&name("alice"), token.label(), "root", NOW).unwrap();
+    home.door
+        .remove_authenticator(&name("alice"), token.label(), "root", NOW)
+        .unwrap();
     assert!(!home.holds(&of_token) && home.holds(&of_app));
     home.door.disable(&name("alice"), "root", NOW).unwrap();
     assert!(!home.holds(&of_app));
@@ -39,12 +45,26 @@ fn trap_01_secret_removed_in_the_manual_kept_in_the_store() {
 fn trap_02_active_secret_replaced_with_the_password_alone() {
     let (mut home, app) = alice_at_the_web("");
     let first = Pending::new(&home.config, &name("alice")).unwrap();
-    let replaced = home.door.activate(&first, &Confirmation::vouched(), "alice", NOW);
-    assert!(matches!(replaced, Err(AdministrationError::AlreadyEnrolled(_))));
+    let replaced = home
+        .door
+        .activate(&first, &Confirmation::vouched(), "alice", NOW);
+    assert!(matches!(
+        replaced,
+        Err(AdministrationError::AlreadyEnrolled(_))
+    ));
     for proof in [None, Some(PASSWORD), Some("000000")] {
         let code = proof.map(|typed| typed.to_owned().into());
-        let begun = asks(&mut home, Task::Change { code, change: one_more() });
-        assert!(matches!(begun, Err(AdministrationError::Code(_))), "{proof:?}");
+        let begun = asks(
+            &mut home,
+            Task::Change {
+                code,
+                change: one_more(),
+            },
+        );
+        assert!(
+            matches!(begun, Err(AdministrationError::Code(_))),
+            "{proof:?}"
+        );
     }
     at_the_web_too(&mut home);
     accepted(&home.attempt("alice", &code_of(&app, 0), NOW));
@@ -54,43 +74,96 @@ fn trap_02_active_secret_replaced_with_the_password_alone() {
 /// A first setup that was begun while there was no second factor.
 fn at_the_web_too(home: &mut Home) {
     let (from, bob) = (remote("192.0.2.7"), name("bob"));
-    home.door.set_password(&bob, &password(PASSWORD), "root", NOW).unwrap();
+    home.door
+        .set_password(&bob, &password(PASSWORD), "root", NOW)
+        .unwrap();
     let given = password(PASSWORD);
-    let entered = home.door.enter_password(&browser(&from), &bob, Some(&given), &Answer::Unfit, NOW);
-    let AfterPassword::Opened(opened) = entered.unwrap() else { panic!("not opened") };
+    let entered =
+        home.door
+            .enter_password(&browser(&from), &bob, Some(&given), &Answer::Unfit, NOW);
+    let AfterPassword::Opened(opened) = entered.unwrap() else {
+        panic!("not opened")
+    };
     let session = opened.session;
-    let proof = home.door.step_up(&browser(&from), &session, Some(&given), &Answer::Unfit, NOW);
-    let AfterStepUp::Proven(proof) = proof.unwrap() else { panic!("not proven") };
-    let ticket = home.door.turn_on(&session, &proof, &from, NOW).unwrap().unwrap();
+    let proof = home
+        .door
+        .step_up(&browser(&from), &session, Some(&given), &Answer::Unfit, NOW);
+    let AfterStepUp::Proven(proof) = proof.unwrap() else {
+        panic!("not proven")
+    };
+    let ticket = home
+        .door
+        .turn_on(&session, &proof, &from, NOW)
+        .unwrap()
+        .unwrap();
     home.enrols("bob");
-    assert!(home.door.turn_on(&session, &proof, &from, NOW).unwrap().is_none());
-    let Some(Shown { secret, draft, .. }) = home.door.begin_web_setup(&ticket, NOW).unwrap() else { return };
+    assert!(
+        home.door
+            .turn_on(&session, &proof, &from, NOW)
+            .unwrap()
+            .is_none()
+    );
+    let Some(Shown { secret, draft, .. }) = home.door.begin_web_setup(&ticket, NOW).unwrap() else {
+        return;
+    };
     let (secret, parameters) = otpauth::read(&secret).unwrap();
     let shows = code(&secret, parameters, Step(NOW.0 / 30)).to_string();
-    let confirmed =
-        home.door.confirm_web_setup(&ticket, draft, &Answer::read(shows.as_bytes()), NOW).unwrap();
-    let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else { return };
-    let after = home.door.finish_web_setup(&browser(&from), &ticket, &confirmed, NOW).unwrap();
-    assert!(matches!(after, AfterSetup::Over), "it replaced the active one");
+    let confirmed = home
+        .door
+        .confirm_web_setup(&ticket, draft, &Answer::read(shows.as_bytes()), NOW)
+        .unwrap();
+    let AfterSetupCode::Confirmed { confirmed, .. } = confirmed else {
+        return;
+    };
+    let after = home
+        .door
+        .finish_web_setup(&browser(&from), &ticket, &confirmed, NOW)
+        .unwrap();
+    assert!(
+        matches!(after, AfterSetup::Over),
+        "it replaced the active one"
+    );
 }
 
 #[test]
 fn trap_06_empty_issuer_or_unencoded_label() {
     let url = |extra: &str, who: &str| {
         let home = Home::new(extra);
-        Pending::new(&home.config, &name(who)).unwrap().url().to_string()
+        Pending::new(&home.config, &name(who))
+            .unwrap()
+            .url()
+            .to_string()
     };
     let encoded = url("[totp]\nissuer = \"A & B: c\"", "ü@x.org");
-    assert!(encoded.starts_with("otpauth://totp/A%20%26%20B%3A%20c:%C3%BC%40x.org?secret="), "{encoded}");
+    assert!(
+        encoded.starts_with("otpauth://totp/A%20%26%20B%3A%20c:%C3%BC%40x.org?secret="),
+        "{encoded}"
+    );
     assert!(encoded.contains("&issuer=A%20%26%20B%3A%20c&"), "{encoded}");
     let by_host = url("", "alice");
-    let issuer = by_host.split("&issuer=").nth(1).unwrap().split('&').next().unwrap();
-    assert!(!issuer.is_empty() && by_host.contains(&format!("/{issuer}:alice?")), "{by_host}");
+    let issuer = by_host
+        .split("&issuer=")
+        .nth(1)
+        .unwrap()
+        .split('&')
+        .next()
+        .unwrap();
+    assert!(
+        !issuer.is_empty() && by_host.contains(&format!("/{issuer}:alice?")),
+        "{by_host}"
+    );
     let home = Home::new("");
     for empty in ["", " "] {
         let path = home.folder.path().join("empty.toml");
         fs::write(&path, format!("[totp]\nissuer = \"{empty}\"\n")).unwrap();
-        assert!(file::read(&path).err().unwrap().to_string().contains("totp.issuer"), "{empty:?}");
+        assert!(
+            file::read(&path)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("totp.issuer"),
+            "{empty:?}"
+        );
     }
 }
 
@@ -101,11 +174,20 @@ fn trap_09_recovery_code_in_plain() {
     home.enrols("bob");
     let codes = home.config.recovery.new_codes().unwrap();
     for who in ["alice", "bob"] {
-        home.door.replace_recovery_codes(&name(who), &codes, "root", NOW).unwrap();
+        home.door
+            .replace_recovery_codes(&name(who), &codes, "root", NOW)
+            .unwrap();
     }
     for code in codes.iter().chain(app.recovery_codes()) {
-        for written in [code.plain().to_owned(), code.plain().to_lowercase(), code.grouped().to_string()] {
-            let hashes = [Sha256::digest(&written).to_vec(), Sha1::digest(&written).to_vec()];
+        for written in [
+            code.plain().to_owned(),
+            code.plain().to_lowercase(),
+            code.grouped().to_string(),
+        ] {
+            let hashes = [
+                Sha256::digest(&written).to_vec(),
+                Sha1::digest(&written).to_vec(),
+            ];
             assert!(!home.holds(written.as_bytes()) && hashes.iter().all(|hash| !home.holds(hash)));
         }
     }
@@ -126,7 +208,11 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
     }
     let sealed = home.sealed();
     let blocks: Vec<_> = sealed.iter().flat_map(|sealed| sealed.windows(8)).collect();
-    assert_eq!(blocks.iter().collect::<HashSet<_>>().len(), blocks.len(), "equal blocks show");
+    assert_eq!(
+        blocks.iter().collect::<HashSet<_>>().len(),
+        blocks.len(),
+        "equal blocks show"
+    );
 
     for byte in 0..sealed[0].len() {
         let mut altered = sealed[0].clone();
@@ -134,9 +220,15 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
         let sql = "UPDATE secret SET sealed = ?1 WHERE authenticator = 1";
         home.engine().execute(sql, [altered]).unwrap();
         let judged = attempts(&mut home.door, "000000");
-        assert!(matches!(judged, Err(DoorError::Vault(_))), "byte {byte} may be altered");
+        assert!(
+            matches!(judged, Err(DoorError::Vault(_))),
+            "byte {byte} may be altered"
+        );
     }
     fs::remove_file(home.key_file()).unwrap();
     let said = Door::open(home.config.clone()).err().unwrap().to_string();
-    assert!(said.contains("etc/key") && said.contains("backup"), "{said}");
+    assert!(
+        said.contains("etc/key") && said.contains("backup"),
+        "{said}"
+    );
 }

@@ -1,7 +1,9 @@
 //! What lies between pages and in browsers: tickets, sessions, cookies.
 
 use crate::acts::{asks, gives_password, one_more};
-use crate::home::{Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, remote};
+use crate::home::{
+    Home, NOW, PASSWORD, accepted, alice_at_the_web, code_of, name, password, remote,
+};
 use shared::answer::Answer;
 use shared::config::Config;
 use shared::decision::Refusal;
@@ -30,28 +32,73 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
         session: None,
     };
     let answer = Answer::read(code_of(&app, -1).as_bytes());
-    let entered = home.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap();
-    let AfterCode::Opened(opened) = entered else { panic!("not opened") };
+    let entered = home
+        .door
+        .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+        .unwrap();
+    let AfterCode::Opened(opened) = entered else {
+        panic!("not opened")
+    };
     let trusted = opened.browser_cookie.as_ref().unwrap().to_string();
     let session = opened.session.to_cookie(&opened.keys);
-    home.door.set_password(&name("bob"), &password(PASSWORD), "root", NOW).unwrap();
-    let required = Config { policy: toml::from_str("required = \"all\"").unwrap(), ..home.config.clone() };
+    home.door
+        .set_password(&name("bob"), &password(PASSWORD), "root", NOW)
+        .unwrap();
+    let required = Config {
+        policy: toml::from_str("required = \"all\"").unwrap(),
+        ..home.config.clone()
+    };
     let mut required = Door::open(required).unwrap();
-    let entered =
-        required.enter_password(&browser, &name("bob"), Some(&password(PASSWORD)), &Answer::Unfit, NOW);
-    let AfterPassword::Setup(first) = entered.unwrap() else { panic!("it opens") };
+    let entered = required.enter_password(
+        &browser,
+        &name("bob"),
+        Some(&password(PASSWORD)),
+        &Answer::Unfit,
+        NOW,
+    );
+    let AfterPassword::Setup(first) = entered.unwrap() else {
+        panic!("it opens")
+    };
     let first = first.seal(&keys).unwrap().to_string();
 
     let code = Some(code_of(&app, 0).into());
-    let begun = asks(&mut home, Task::Change { code, change: one_more() }).unwrap();
-    let errand::Answer::Setup { secret, ticket: setup, .. } = begun else { panic!("{begun:?}") };
+    let begun = asks(
+        &mut home,
+        Task::Change {
+            code,
+            change: one_more(),
+        },
+    )
+    .unwrap();
+    let errand::Answer::Setup {
+        secret,
+        ticket: setup,
+        ..
+    } = begun
+    else {
+        panic!("{begun:?}")
+    };
     let code = Some(code_of(&app, 1).into());
-    let begun = asks(&mut home, Task::Change { code, change: Change::BeginRecoveryCodes }).unwrap();
-    let errand::Answer::RecoveryCodes { codes, ticket: renewal } = begun else { panic!("{begun:?}") };
+    let begun = asks(
+        &mut home,
+        Task::Change {
+            code,
+            change: Change::BeginRecoveryCodes,
+        },
+    )
+    .unwrap();
+    let errand::Answer::RecoveryCodes {
+        codes,
+        ticket: renewal,
+    } = begun
+    else {
+        panic!("{begun:?}")
+    };
     let (setup, renewal) = ((*setup).to_owned(), (*renewal).to_owned());
 
     assert!(
-        Session::from_cookie(&session, &keys).is_some() && LoginToken::read(&login, &keys, NOW).is_some()
+        Session::from_cookie(&session, &keys).is_some()
+            && LoginToken::read(&login, &keys, NOW).is_some()
     );
     for other in [&login, &trusted, &setup, &renewal, &first] {
         assert!(Session::from_cookie(other, &keys).is_none());
@@ -61,18 +108,32 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     }
     for other in [&session, &login, &setup, &renewal, &first] {
         let asked = gives_password(&mut home.door, &from, Some(other), PASSWORD);
-        assert!(matches!(asked, AfterPassword::Code(_)), "it trusts a browser");
+        assert!(
+            matches!(asked, AfterPassword::Code(_)),
+            "it trusts a browser"
+        );
     }
     for other in [&session, &login, &trusted, &renewal, &first] {
         let ticket = || other.to_string().into();
-        let confirmed = Finish::Confirm { ticket: ticket(), code: code_of(&app, 0).into() };
-        for finish in [confirmed, Finish::Activate { ticket: ticket() }, Finish::Vouch { ticket: ticket() }] {
+        let confirmed = Finish::Confirm {
+            ticket: ticket(),
+            code: code_of(&app, 0).into(),
+        };
+        for finish in [
+            confirmed,
+            Finish::Activate { ticket: ticket() },
+            Finish::Vouch { ticket: ticket() },
+        ] {
             assert!(asks(&mut home, Task::Finish(finish)).is_err());
         }
     }
     for other in [&session, &login, &trusted, &setup, &first] {
-        let kept =
-            asks(&mut home, Task::Finish(Finish::KeepRecoveryCodes { ticket: other.to_string().into() }));
+        let kept = asks(
+            &mut home,
+            Task::Finish(Finish::KeepRecoveryCodes {
+                ticket: other.to_string().into(),
+            }),
+        );
         assert!(matches!(kept, Err(AdministrationError::Stale)), "{kept:?}");
     }
 
@@ -82,11 +143,23 @@ fn trap_07_tokens_of_different_purpose_interchangeable_or_setup_token_readable()
     }
 
     let raw = otpauth::read(&secret).unwrap().0;
-    let plain = data_encoding::BASE64URL_NOPAD.decode(setup.as_bytes()).unwrap();
+    let plain = data_encoding::BASE64URL_NOPAD
+        .decode(setup.as_bytes())
+        .unwrap();
     let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-    assert!(!holds(&plain, raw.expose()) && !holds(&plain, secret.as_bytes()) && !holds(&plain, b"another"));
-    let plain = data_encoding::BASE64URL_NOPAD.decode(renewal.as_bytes()).unwrap();
-    assert!(codes.iter().all(|code| !holds(&plain, code.replace('-', "").as_bytes())));
+    assert!(
+        !holds(&plain, raw.expose())
+            && !holds(&plain, secret.as_bytes())
+            && !holds(&plain, b"another")
+    );
+    let plain = data_encoding::BASE64URL_NOPAD
+        .decode(renewal.as_bytes())
+        .unwrap();
+    assert!(
+        codes
+            .iter()
+            .all(|code| !holds(&plain, code.replace('-', "").as_bytes()))
+    );
 }
 
 /// Nor the trust in browsers, nor a sign-in between its two pages.
@@ -107,16 +180,25 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     };
     let enter = |home: &mut Home, offset| {
         let answer = Answer::read(code_of(&app, offset).as_bytes());
-        home.door.enter_code(&browser, &pass, &answer, Trust::Asked, NOW).unwrap()
+        home.door
+            .enter_code(&browser, &pass, &answer, Trust::Asked, NOW)
+            .unwrap()
     };
-    let AfterCode::Opened(opened) = enter(&mut home, -1) else { panic!("not opened") };
+    let AfterCode::Opened(opened) = enter(&mut home, -1) else {
+        panic!("not opened")
+    };
     let cookie = opened.browser_cookie.unwrap().to_string();
 
     home.door.disable(&name("alice"), "root", NOW).unwrap();
     let mut snapshot = None;
-    home.door.look(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked)).unwrap();
+    home.door
+        .look(&[7; 16], None, NOW, |seen| snapshot = Some(seen.revoked))
+        .unwrap();
     home.door.gate_ended(&[7; 16]).unwrap();
-    assert!(snapshot.unwrap().covers(&opened.session), "its session is alive");
+    assert!(
+        snapshot.unwrap().covers(&opened.session),
+        "its session is alive"
+    );
     assert!(home.door.sessions(&name("alice"), NOW).unwrap().is_empty());
     assert!(
         matches!(enter(&mut home, 0), AfterCode::Refused(Refusal::Expired)),
@@ -124,6 +206,9 @@ fn trap_14_administrators_disable_leaves_sessions_alive() {
     );
     let anew = home.enrols("alice");
     let asked = gives_password(&mut home.door, &from, Some(&cookie), PASSWORD);
-    assert!(matches!(asked, AfterPassword::Code(_)), "its browser is trusted");
+    assert!(
+        matches!(asked, AfterPassword::Code(_)),
+        "its browser is trusted"
+    );
     accepted(&home.attempt("alice", &code_of(&anew, 0), NOW));
 }

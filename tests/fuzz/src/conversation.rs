@@ -47,22 +47,38 @@ impl Home {
         fs::set_permissions(at("postern.key"), PermissionsExt::from_mode(0o600)).expect("a mode");
         let url = format!("sqlite:{}", at("store/postern.db").display());
         let key_file = at("postern.key");
-        let text = format!("[store]\nurl = \"{url}\"\nkey_file = \"{}\"\n", key_file.display());
+        let text = format!(
+            "[store]\nurl = \"{url}\"\nkey_file = \"{}\"\n",
+            key_file.display()
+        );
         fs::write(at("postern.toml"), text).expect("it can be written");
-        let keys = Vault::create(&MasterKeys::read(&key_file).expect("the key")).expect("data keys");
+        let keys =
+            Vault::create(&MasterKeys::read(&key_file).expect("the key")).expect("data keys");
         let url = StoreUrl::try_from(url).expect("a URL");
         shared::store::create(&url, None, &keys).expect("a store");
-        let config = file::read(&at("postern.toml")).expect("a configuration").config;
+        let config = file::read(&at("postern.toml"))
+            .expect("a configuration")
+            .config;
         let mut door = Door::open(config).expect("the store");
-        let pending = Pending::new(door.config(), &"alice".parse().expect("a name")).expect("a secret");
+        let pending =
+            Pending::new(door.config(), &"alice".parse().expect("a name")).expect("a secret");
         let now = clock::now().expect("a clock");
-        door.activate(&pending, &Confirmation::vouched(), "root", now).expect("it is hers");
-        Home { folder, engines: Engines::new(), conversations: 0 }
+        door.activate(&pending, &Confirmation::vouched(), "root", now)
+            .expect("it is hers");
+        Home {
+            folder,
+            engines: Engines::new(),
+            conversations: 0,
+        }
     }
 
     /// Runs a conversation as posternd does at host.sock or at pam.sock; its result, if it was sent.
     fn converse(&self, peer: &mut Peer<'_>, opening: Opening) -> (HookResult, bool) {
-        let worker = |class| Worker { engines: Arc::clone(&self.engines), origin: Origin::User(1000), class };
+        let worker = |class| Worker {
+            engines: Arc::clone(&self.engines),
+            origin: Origin::User(1000),
+            class,
+        };
         let process = HostProcess::find(i32::try_from(std::process::id()).expect("a process"));
         let log = |_: Severity, line: &str| assert!(!line.contains("accepted"), "{line}");
         let (transaction, of_user) = match opening {
@@ -72,12 +88,33 @@ impl Home {
         };
         let (hook, mut options) = (transaction.hook, transaction.options.clone());
         options.retain(|option| !option.starts_with("config="));
-        options.insert(0, format!("config={}", self.folder.path().join("postern.toml").display()));
+        options.insert(
+            0,
+            format!(
+                "config={}",
+                self.folder.path().join("postern.toml").display()
+            ),
+        );
         let host = if of_user {
-            let user = User { uid: 1000, name: "alice".parse().expect("a name"), is_service: false };
-            RemoteHost::of_user(peer, transaction, process, (worker(Class::Known), user), Box::new(log))
+            let user = User {
+                uid: 1000,
+                name: "alice".parse().expect("a name"),
+                is_service: false,
+            };
+            RemoteHost::of_user(
+                peer,
+                transaction,
+                process,
+                (worker(Class::Known), user),
+                Box::new(log),
+            )
         } else {
-            RemoteHost::new(peer, transaction, process, Reach::Worker(worker(Class::Known)))
+            RemoteHost::new(
+                peer,
+                transaction,
+                process,
+                Reach::Worker(worker(Class::Known)),
+            )
         };
         let result = conversation::run(hook, &host, &options);
         (result, host.end(result).is_ok())
@@ -91,24 +128,41 @@ pub fn posternd_converses(bytes: &[u8]) -> bool {
         Ok(opening @ (Opening::Host { .. } | Opening::UserHost { .. })) => opening,
         Ok(Opening::Command { .. }) | Err(_) => return false,
     };
-    let (Opening::Host { transaction, .. } | Opening::UserHost { transaction, .. }) = &opening else {
+    let (Opening::Host { transaction, .. } | Opening::UserHost { transaction, .. }) = &opening
+    else {
         return false;
     };
-    let (transaction, of_user) = (transaction.clone(), matches!(opening, Opening::UserHost { .. }));
+    let (transaction, of_user) = (
+        transaction.clone(),
+        matches!(opening, Opening::UserHost { .. }),
+    );
     HOME.with_borrow_mut(|home| {
-        if home.as_ref().is_some_and(|home| home.conversations >= AT_ONE_STORE) {
+        if home
+            .as_ref()
+            .is_some_and(|home| home.conversations >= AT_ONE_STORE)
+        {
             *home = None;
         }
         let home = home.get_or_insert_with(Home::new);
         home.conversations += 1;
-        let mut peer = Peer { replies, sent: Vec::new() };
+        let mut peer = Peer {
+            replies,
+            sent: Vec::new(),
+        };
         let (result, arrived) = home.converse(&mut peer, opening);
         let told = Told::read(&peer.sent, &transaction);
         assert_eq!(told.end, arrived.then_some(result));
-        assert!(transaction.hook.may_end(result), "{:?}: {result:?}", transaction.hook);
+        assert!(
+            transaction.hook.may_end(result),
+            "{:?}: {result:?}",
+            transaction.hook
+        );
         if must_be_denied(&transaction, of_user) {
             assert!(matches!(result, HookResult::Denied(_)), "{result:?}");
-            assert!(of_user || !arrived || told.lines > 0, "a denial without a line of the log");
+            assert!(
+                of_user || !arrived || told.lines > 0,
+                "a denial without a line of the log"
+            );
         }
         arrived
     })
@@ -116,8 +170,15 @@ pub fn posternd_converses(bytes: &[u8]) -> bool {
 
 /// Whether only a code of alice's would be accepted, which no input can hold.
 fn must_be_denied(transaction: &Transaction, of_user: bool) -> bool {
-    let Transaction { hook, options, user, .. } = transaction;
-    let names_another = options.iter().any(|option| option == "proven" || option.starts_with("user="));
+    let Transaction {
+        hook,
+        options,
+        user,
+        ..
+    } = transaction;
+    let names_another = options
+        .iter()
+        .any(|option| option == "proven" || option.starts_with("user="));
     *hook == Hook::Auth && !names_another && !of_user && user.as_deref() == Some(b"alice")
 }
 
@@ -130,18 +191,27 @@ struct Told {
 impl Told {
     /// Reads it as the module does, which ends the conversation at the first instruction beyond its bounds.
     fn read(mut sent: &[u8], transaction: &Transaction) -> Told {
-        let mut told = Told { lines: 0, end: None };
+        let mut told = Told {
+            lines: 0,
+            end: None,
+        };
         let mut prompts = 0;
         while !sent.is_empty() {
             assert!(told.end.is_none(), "an instruction after the end");
             match receive(&mut sent).expect("the module reads every instruction") {
                 Instruction::Ask { .. } => {
                     prompts += 1;
-                    assert!(transaction.hook == Hook::Auth && prompts <= PROMPTS, "prompt {prompts}");
+                    assert!(
+                        transaction.hook == Hook::Auth && prompts <= PROMPTS,
+                        "prompt {prompts}"
+                    );
                 }
                 Instruction::GetStacked | Instruction::SetStacked(_) => {
                     let pass = ["try_first_pass", "use_first_pass", "forward_pass"];
-                    let may = transaction.options.iter().any(|option| pass.contains(&option.as_str()));
+                    let may = transaction
+                        .options
+                        .iter()
+                        .any(|option| pass.contains(&option.as_str()));
                     assert!(may, "the stacked password was asked for without the option");
                 }
                 Instruction::Log { line, .. } => {

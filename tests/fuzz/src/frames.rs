@@ -3,15 +3,17 @@
 
 use shared::errand::{self, Errand, wire};
 use shared::protocol::{
-    CommandReply, FrameError, Greeting, Instruction, Message, Opening, Reply, State, common_version, receive,
-    send,
+    CommandReply, FrameError, Greeting, Instruction, Message, Opening, Reply, State,
+    common_version, receive, send,
 };
 use std::io::{self, ErrorKind, Read};
 
 /// Reads what posternd sends, as the module does: a greeting, then instructions up to the last one, which comes or not.
 pub fn module_reads(bytes: &[u8]) -> bool {
     let mut stream = Stream::new(bytes);
-    let Some(greeting) = next::<Greeting>(&mut stream) else { return false };
+    let Some(greeting) = next::<Greeting>(&mut stream) else {
+        return false;
+    };
     // whatever it lists, only what both speak is spoken
     let version = common_version(&greeting.versions);
     assert!(version.is_none_or(|version| greeting.versions.contains(&version)));
@@ -38,17 +40,23 @@ pub fn posternd_reads(bytes: &[u8]) -> bool {
 /// Reads what posternd sends to a command of a user's, as the command does: a greeting and a reply; whether it is understood.
 pub fn command_reads(bytes: &[u8]) -> bool {
     let mut stream = Stream::new(bytes);
-    let Some(greeting) = next::<Greeting>(&mut stream) else { return false };
+    let Some(greeting) = next::<Greeting>(&mut stream) else {
+        return false;
+    };
     if greeting.state != State::Ready || common_version(&greeting.versions).is_none() {
         return false;
     }
-    let Some(CommandReply(reply)) = next::<CommandReply>(&mut stream) else { return false };
+    let Some(CommandReply(reply)) = next::<CommandReply>(&mut stream) else {
+        return false;
+    };
     is_understood::<errand::Reply>(&reply)
 }
 
 /// Whether what a command asks, or hears, is read; it is then understood as its own text is.
 fn is_understood<T: serde::Serialize + serde::de::DeserializeOwned>(bytes: &[u8]) -> bool {
-    let Some(read) = wire::read::<T>(bytes) else { return false };
+    let Some(read) = wire::read::<T>(bytes) else {
+        return false;
+    };
     let written = wire::write(&read).expect("what was read can be written");
     let again = wire::read::<T>(&written).expect("what was written can be read");
     assert_eq!(wire::write(&again), Some(written));
@@ -61,11 +69,22 @@ fn next<M: Message + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Op
     stream.largest_read = 0;
     let received = receive::<M>(stream);
     let consumed = &rest[..rest.len() - stream.rest.len()];
-    assert!(consumed.len() <= 4 + M::LIMIT, "it read {} bytes", consumed.len());
-    assert!(stream.largest_read <= M::LIMIT.max(4), "it set {} bytes aside", stream.largest_read);
+    assert!(
+        consumed.len() <= 4 + M::LIMIT,
+        "it read {} bytes",
+        consumed.len()
+    );
+    assert!(
+        stream.largest_read <= M::LIMIT.max(4),
+        "it set {} bytes aside",
+        stream.largest_read
+    );
 
     // in pieces it is the same
-    let piecemeal = receive::<M>(&mut Piecemeal { rest, interrupts: false });
+    let piecemeal = receive::<M>(&mut Piecemeal {
+        rest,
+        interrupts: false,
+    });
     match (&received, &piecemeal) {
         (Ok(whole), Ok(pieces)) => assert_eq!(whole, pieces),
         (Err(whole), Err(pieces)) => assert_eq!(whole.to_string(), pieces.to_string()),
@@ -83,7 +102,10 @@ fn next<M: Message + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Op
         Err(error) => {
             assert!(!error.to_string().is_empty());
             if let FrameError::TooLong { length, limit } = error {
-                assert!(length > limit && consumed.len() == 4, "it read on after a length that is refused");
+                assert!(
+                    length > limit && consumed.len() == 4,
+                    "it read on after a length that is refused"
+                );
             }
             None
         }
@@ -92,12 +114,19 @@ fn next<M: Message + PartialEq + std::fmt::Debug>(stream: &mut Stream<'_>) -> Op
 
 /// As how many of the messages this frame can be read.
 fn kinds(frame: &[u8]) -> usize {
-    let [greeting, opening] =
-        [receive::<Greeting>(&mut &*frame).is_ok(), receive::<Opening>(&mut &*frame).is_ok()];
-    let [instruction, reply] =
-        [receive::<Instruction>(&mut &*frame).is_ok(), receive::<Reply>(&mut &*frame).is_ok()];
+    let [greeting, opening] = [
+        receive::<Greeting>(&mut &*frame).is_ok(),
+        receive::<Opening>(&mut &*frame).is_ok(),
+    ];
+    let [instruction, reply] = [
+        receive::<Instruction>(&mut &*frame).is_ok(),
+        receive::<Reply>(&mut &*frame).is_ok(),
+    ];
     let command_reply = receive::<CommandReply>(&mut &*frame).is_ok();
-    [greeting, opening, instruction, reply, command_reply].into_iter().filter(|is_one| *is_one).count()
+    [greeting, opening, instruction, reply, command_reply]
+        .into_iter()
+        .filter(|is_one| *is_one)
+        .count()
 }
 
 /// A stream that ends where the bytes do, and remembers how much was asked for at most.
@@ -108,7 +137,10 @@ struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     fn new(bytes: &'a [u8]) -> Stream<'a> {
-        Stream { rest: bytes, largest_read: 0 }
+        Stream {
+            rest: bytes,
+            largest_read: 0,
+        }
     }
 }
 

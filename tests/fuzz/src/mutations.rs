@@ -14,8 +14,14 @@ pub fn try_all(target: &str, mutations: usize, check: fn(&[u8]) -> bool) {
         let held = std::panic::catch_unwind(|| check(bytes));
         held.unwrap_or_else(|_| panic!("{name}: {bytes:02x?}"))
     };
-    let whole = corpus.iter().filter(|(name, bytes)| try_one(name, bytes)).count();
-    assert!(whole >= WHOLE && whole < corpus.len(), "{whole} of the corpus are whole");
+    let whole = corpus
+        .iter()
+        .filter(|(name, bytes)| try_one(name, bytes))
+        .count();
+    assert!(
+        whole >= WHOLE && whole < corpus.len(),
+        "{whole} of the corpus are whole"
+    );
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
     for number in 0..mutations {
         let (name, bytes) = &corpus[number % corpus.len()];
@@ -30,15 +36,25 @@ pub fn try_all(target: &str, mutations: usize, check: fn(&[u8]) -> bool) {
 
 /// The inputs to begin with, by their names.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fuzz/corpus")
+        .join(target);
     let mut entries: Vec<_> = fs::read_dir(folder)
         .expect("the fuzz targets have a corpus")
         .map(|entry| entry.expect("a folder can be read").path())
         .collect();
     entries.sort();
     assert!(!entries.is_empty());
-    let name = |path: &Path| path.file_name().expect("an entry has a name").to_string_lossy().into_owned();
-    entries.iter().map(|path| (name(path), fs::read(path).expect("a file can be read"))).collect()
+    let name = |path: &Path| {
+        path.file_name()
+            .expect("an entry has a name")
+            .to_string_lossy()
+            .into_owned()
+    };
+    entries
+        .iter()
+        .map(|path| (name(path), fs::read(path).expect("a file can be read")))
+        .collect()
 }
 
 /// Changes an input the way cut-off, garbled, repeated and crafted streams differ from whole ones.
@@ -51,13 +67,21 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
         1 => drop(bytes.drain(at..to)),
         2 => bytes.extend_from_within(at..to),
         3 => bytes.insert(at, chance.byte()),
-        4 => bytes.splice(at..to, other[chance.below(other.len() + 1)..].iter().copied()).for_each(drop),
+        4 => bytes
+            .splice(
+                at..to,
+                other[chance.below(other.len() + 1)..].iter().copied(),
+            )
+            .for_each(drop),
         _ if at == bytes.len() => {}
         5 => bytes[at] ^= 1 << chance.below(8),
         6 => bytes[at] = chance.byte(),
         _ => {
             let number = NUMBERS[chance.below(NUMBERS.len())].to_le_bytes();
-            bytes[at..].iter_mut().zip(number).for_each(|(byte, new)| *byte = new);
+            bytes[at..]
+                .iter_mut()
+                .zip(number)
+                .for_each(|(byte, new)| *byte = new);
         }
     }
 }

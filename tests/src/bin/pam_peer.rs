@@ -9,8 +9,8 @@
 
 use serde_json::{Value, json};
 use shared::protocol::{
-    CommandReply, Greeting, Hook, HookResult, Instruction, Opening, Reply, State, Transaction, VERSIONS,
-    receive, send,
+    CommandReply, Greeting, Hook, HookResult, Instruction, Opening, Reply, State, Transaction,
+    VERSIONS, receive, send,
 };
 use std::io::{BufRead, Read, Write, stdin, stdout};
 use std::os::unix::net::UnixStream;
@@ -40,7 +40,9 @@ fn follow(socket: &str, order: &Value) -> Value {
         Ok(stream) => stream,
         Err(error) => return json!({ "error": error.to_string() }),
     };
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a time limit");
     let greeting: Greeting = match receive(&mut stream) {
         Ok(greeting) => greeting,
         Err(error) => return json!({ "error": error.to_string() }),
@@ -64,9 +66,16 @@ fn follow(socket: &str, order: &Value) -> Value {
         };
     }
     let opening = if order["host"].is_object() {
-        Opening::Host { version, transaction: Box::new(transaction(&order["host"])), id: None }
+        Opening::Host {
+            version,
+            transaction: Box::new(transaction(&order["host"])),
+            id: None,
+        }
     } else {
-        Opening::UserHost { version, transaction: Box::new(transaction(&order["user_host"])) }
+        Opening::UserHost {
+            version,
+            transaction: Box::new(transaction(&order["user_host"])),
+        }
     };
     let _ = send(&mut stream, &opening);
     converse(&mut stream, order["typed"].as_str().unwrap_or_default())
@@ -78,7 +87,10 @@ fn converse(stream: &mut UnixStream, typed: &str) -> Value {
         match receive(stream) {
             Ok(Instruction::Ask { prompt, .. }) => {
                 prompts.push(prompt.to_string());
-                let _ = send(stream, &Reply::Typed(Zeroizing::new(typed.as_bytes().to_vec())));
+                let _ = send(
+                    stream,
+                    &Reply::Typed(Zeroizing::new(typed.as_bytes().to_vec())),
+                );
             }
             Ok(Instruction::Tell(text)) => texts.push(text),
             Ok(Instruction::Log { line, .. }) => lines.push(line),
@@ -107,14 +119,19 @@ fn transaction(claims: &Value) -> Transaction {
             Some("password") => Hook::Password,
             _ => Hook::Auth,
         },
-        options: options.filter_map(|option| option.as_str().map(str::to_owned)).collect(),
+        options: options
+            .filter_map(|option| option.as_str().map(str::to_owned))
+            .collect(),
         service: item("service"),
         user: item("user"),
         remote_host: item("remote_host"),
         terminal: item("terminal"),
         ssh_connection: item("ssh_connection"),
         ssh_auth_info: item("ssh_auth_info"),
-        real_uid: claims["real_uid"].as_u64().and_then(|uid| u32::try_from(uid).ok()).unwrap_or(0),
+        real_uid: claims["real_uid"]
+            .as_u64()
+            .and_then(|uid| u32::try_from(uid).ok())
+            .unwrap_or(0),
         mark: item("mark").map(Zeroizing::new),
     }
 }

@@ -18,14 +18,23 @@ fn time_of(name: &str, password: &str, code: &str) -> Duration {
         .stderr(Stdio::piped())
         .spawn()
         .expect("pamtester runs; tests/run installs it");
-    let (mut stdin, mut stderr) =
-        (tester.stdin.take().expect("a pipe"), tester.stderr.take().expect("a pipe"));
+    let (mut stdin, mut stderr) = (
+        tester.stdin.take().expect("a pipe"),
+        tester.stderr.take().expect("a pipe"),
+    );
     let mut said = Vec::new();
     let mut until = |prompt: &str| {
         let mut buffer = [0; 512];
-        while !said.windows(prompt.len()).any(|window| window == prompt.as_bytes()) {
+        while !said
+            .windows(prompt.len())
+            .any(|window| window == prompt.as_bytes())
+        {
             let count = stderr.read(&mut buffer).expect("pamtester speaks");
-            assert!(count > 0, "no {prompt:?} in {}", String::from_utf8_lossy(&said));
+            assert!(
+                count > 0,
+                "no {prompt:?} in {}",
+                String::from_utf8_lossy(&said)
+            );
             said.extend(&buffer[..count]);
         }
     };

@@ -16,12 +16,19 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
     let (mut web, visitor) = signed_in(&host);
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
     setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("this process may have so many");
-    assert!(most > 16_000, "this story needs more than {most} open files: ulimit -Hn");
-    reconfigure("[gate]\n", "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tcp:127.0.0.1:9091\"]\n");
+    assert!(
+        most > 16_000,
+        "this story needs more than {most} open files: ulimit -Hn"
+    );
+    reconfigure(
+        "[gate]\n",
+        "[gate]\nlisten = [\"unix:/run/postern/gate.sock\", \"tcp:127.0.0.1:9091\"]\n",
+    );
     web.gate.restart();
     let idle = silent(8000);
-    let more: Vec<_> =
-        (0..2000).map(|_| TcpStream::connect("127.0.0.1:9091").expect("a connection")).collect();
+    let more: Vec<_> = (0..2000)
+        .map(|_| TcpStream::connect("127.0.0.1:9091").expect("a connection"))
+        .collect();
     for _ in 0..10 {
         is_served(&web, &visitor);
     }
@@ -46,7 +53,9 @@ fn ten_thousand_idle_connections_hold_nobody_up() {
     });
     assert!(!web.gate.log().contains("panicked"), "{}", web.gate.log());
     drop((idle, more));
-    patiently("the gate has closed what was open", || Ok((descriptors(&web.gate) < 100).then_some(())));
+    patiently("the gate has closed what was open", || {
+        Ok((descriptors(&web.gate) < 100).then_some(()))
+    });
     is_served(&web, &visitor);
     // a line each time that they are all taken: on a slow machine the first have been cut before the others came
     let said = web.gate.log().matches(TAKEN).count();

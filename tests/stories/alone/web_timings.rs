@@ -13,7 +13,11 @@ const ROUNDS: u32 = 500;
 fn unknown_and_known_names_look_and_time_alike() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    let (alice, bob, carol) = (host.person("alice"), host.person("bob"), host.person("carol"));
+    let (alice, bob, carol) = (
+        host.person("alice"),
+        host.person("bob"),
+        host.person("carol"),
+    );
     alice.has_a_password();
     alice.enrols();
     bob.has_a_password();
@@ -37,8 +41,11 @@ fn unknown_and_known_names_look_and_time_alike() {
             let answer = wire.password(&name, "not the password", &address);
             let took = began.elapsed();
             assert_eq!(answer.status, 401, "{answer:?}");
-            let headers: Vec<_> =
-                answer.headers.iter().filter(|(key, _)| key != "date" && key != "content-length").collect();
+            let headers: Vec<_> = answer
+                .headers
+                .iter()
+                .filter(|(key, _)| key != "date" && key != "content-length")
+                .collect();
             texts.insert(format!("{headers:?}{}", answer.body.replace(&name, "NAME")));
             took
         },

@@ -10,7 +10,9 @@ const WORK: &str = "/run/postern-tests";
 /// What Ansible calls ssh with where it has no password.
 fn ansible(person: &Person) -> testhost::Ssh {
     let sign_in = person.with_key().option("KbdInteractiveAuthentication=no");
-    sign_in.option("PasswordAuthentication=no").option("PreferredAuthentications=publickey")
+    sign_in
+        .option("PasswordAuthentication=no")
+        .option("PreferredAuthentications=publickey")
 }
 
 /// What scp, git and rsync take for ssh.
@@ -27,7 +29,11 @@ fn ssh_options(person: &Person) -> String {
 #[ignore = "needs the test host: tests/run"]
 fn the_samples_alone_lock_out_programs_and_root_by_key() {
     let host = Host::fresh();
-    let (root, robot, bob) = (host.person("root"), host.person("robot"), host.person("bob"));
+    let (root, robot, bob) = (
+        host.person("root"),
+        host.person("robot"),
+        host.person("bob"),
+    );
     root.with_key().is_turned_away();
     for person in [&root, &robot, &bob] {
         person.with_key().option(BATCH).is_turned_away();
@@ -69,8 +75,12 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
     let options = ssh_options(&robot);
     let shell = |script: &str| {
         let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", script]).current_dir(WORK);
-        shell.env("options", &options).env("GIT_SSH_COMMAND", format!("ssh {options}"));
+        shell
+            .args(["-euo", "pipefail", "-c", script])
+            .current_dir(WORK);
+        shell
+            .env("options", &options)
+            .env("GIT_SSH_COMMAND", format!("ssh {options}"));
         finished(&mut shell)
     };
     shell("rm -rf sent got; head -c 300000 /dev/urandom >sent
@@ -86,7 +96,8 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
     // the guard: not by a way around the code that Postern would ask for
     finished(Command::new("usermod").args(["--append", "--groups", "robots", "alice"]));
     alice.with_key().is_turned_away();
-    host.journal.says("refused cause=not-asked address=127.0.0.1 service=sshd user=\"alice\"");
+    host.journal
+        .says("refused cause=not-asked address=127.0.0.1 service=sshd user=\"alice\"");
     finished(Command::new("gpasswd").args(["--delete", "alice", "robots"]));
     host.configure("[policy]\nrequired = \"all\"\n");
     for person in [&root, &robot] {
@@ -109,7 +120,14 @@ fn the_exceptions_let_root_and_programs_in_by_key_and_nobody_else() {
 
 /// What the sample says that postern.toml needs.
 fn exemption() -> String {
-    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/sshd_config.d/postern-exceptions.conf");
+    let sample = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../config/sshd_config.d/postern-exceptions.conf"
+    );
     let sample = fs::read_to_string(sample).expect("the sample is in the checkout");
-    sample.lines().filter_map(|line| line.strip_prefix("#     ")).map(|line| line.to_owned() + "\n").collect()
+    sample
+        .lines()
+        .filter_map(|line| line.strip_prefix("#     "))
+        .map(|line| line.to_owned() + "\n")
+        .collect()
 }

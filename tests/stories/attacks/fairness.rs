@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use testhost::{
-    AUTH, Disk, Front, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Place, Postern,
-    Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
+    AUTH, Disk, Front, Host, PAM_SOCKET, PROOF, PamPeer, PasswordHelper, Person, Phone, Place,
+    Postern, Posternd, SOCKET, STORE_FOLDER, Visitor, Web, Wire, patiently, reconfigure, tcp_reply,
 };
 
 /// Alice, who has signed in from here in a browser that she trusts.
@@ -54,13 +54,19 @@ fn flooded(
         });
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(others));
         over.store(true, Ordering::SeqCst);
-        let statuses = strangers.into_iter().flat_map(|one| one.join().unwrap_or_default()).collect();
+        let statuses = strangers
+            .into_iter()
+            .flat_map(|one| one.join().unwrap_or_default())
+            .collect();
         if let Err(panic) = ended {
             std::panic::resume_unwind(panic);
         }
         statuses
     });
-    println!("the strangers were answered {} times", tries.load(Ordering::SeqCst));
+    println!(
+        "the strangers were answered {} times",
+        tries.load(Ordering::SeqCst)
+    );
     statuses
 }
 
@@ -91,7 +97,12 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
     let signed_in = visitor.robbed();
     let statuses = flooded(300, made_up, || {
         let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
-        all_get_in("a page of the account", 20, || signed_in.loads(&web.pages).status, 200);
+        all_get_in(
+            "a page of the account",
+            20,
+            || signed_in.loads(&web.pages).status,
+            200,
+        );
         all_get_in("a trusted browser", 15, || password(&visitor), 303);
         all_get_in("a familiar address", 10, || password(&Visitor::new()), 303);
         let mut last = 60;
@@ -102,17 +113,29 @@ fn a_flood_of_wrong_passwords_keeps_the_owner_out_of_nothing() {
                 last += 1;
                 let new = Visitor::new().from(&format!("127.0.0.{last}"));
                 // among 300 who show as little, on a slow machine, the first try may wait in vain
-                let mut answers = (0..5).map(|_| password(&new)).inspect(|answer| print!("{answer} "));
+                let mut answers = (0..5)
+                    .map(|_| password(&new))
+                    .inspect(|answer| print!("{answer} "));
                 answers.find(|answer| *answer != 503).unwrap_or(503)
             },
             303,
         );
         let out = signed_in.sends(&format!("{AUTH}/sign-out"), &[]);
-        assert_eq!(out.status, 200, "signing out needs no worker of the hashes: {out:?}");
+        assert_eq!(
+            out.status, 200,
+            "signing out needs no worker of the hashes: {out:?}"
+        );
     });
-    assert!(statuses.iter().all(|status| [401, 429, 503].contains(status)));
+    assert!(
+        statuses
+            .iter()
+            .all(|status| [401, 429, 503].contains(status))
+    );
     let refused = statuses.iter().filter(|status| **status == 503).count();
-    println!("{refused} of {} tries of strangers found no place", statuses.len());
+    println!(
+        "{refused} of {} tries of strangers found no place",
+        statuses.len()
+    );
 }
 
 /// The same through the real nginx, from addresses of the loopback network.
@@ -155,8 +178,14 @@ fn a_flood_through_nginx_keeps_the_owner_out_of_nothing() {
         let busy = || Some(resident(web.gate.process())).filter(|_| descriptors(&web.gate) > 150);
         patiently("the flood has begun", || Ok(busy()));
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
-            all_get_in("a page of the account", 20, || signed_in.loads(&web.pages).status, 200);
+            let password =
+                |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+            all_get_in(
+                "a page of the account",
+                20,
+                || signed_in.loads(&web.pages).status,
+                200,
+            );
             all_get_in("a trusted browser", 10, || password(&visitor), 303);
             all_get_in("a familiar address", 10, || password(&Visitor::new()), 303);
             let mut last = 60;
@@ -202,8 +231,14 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
         100,
         |_, _| "203.0.113.9".to_owned(),
         || {
-            let password = |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
-            all_get_in("a page of the account", 20, || signed_in.loads(&web.pages).status, 200);
+            let password =
+                |who: &Visitor| who.password(&web.pages, "alice", &alice.password).status;
+            all_get_in(
+                "a page of the account",
+                20,
+                || signed_in.loads(&web.pages).status,
+                200,
+            );
             all_get_in("a trusted browser", 10, || password(&visitor), 303);
             let mut last = 60;
             all_get_in(
@@ -217,7 +252,10 @@ fn an_address_that_is_delayed_anyway_takes_no_worker() {
             );
         },
     );
-    let let_in: Vec<_> = statuses.iter().filter(|status| ![429, 503].contains(*status)).collect();
+    let let_in: Vec<_> = statuses
+        .iter()
+        .filter(|status| ![429, 503].contains(*status))
+        .collect();
     assert!(let_in.is_empty(), "it was delayed all the time: {let_in:?}");
 }
 
@@ -266,7 +304,9 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
     for peer in &mut peers {
         assert_eq!(peer.does(&json!({ "hold": 30 }))["held"], 30);
         // busy, as long as what came before is looked up
-        patiently("it is told", || Ok((peer.does(&status)["state"] == "NoAccount").then_some(())));
+        patiently("it is told", || {
+            Ok((peer.does(&status)["state"] == "NoAccount").then_some(()))
+        });
     }
     for _ in 0..5 {
         alice.postern("status --json").does();
@@ -280,10 +320,12 @@ fn users_without_a_name_take_no_place_of_those_with_one() {
 fn a_log_that_nobody_reads_holds_nobody_up() {
     let host = Host::fresh();
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
-    reconfigure("[gate]\n", "[gate]\naccess_log = true\noperations = \"tcp:127.0.0.1:9092\"\n");
+    reconfigure(
+        "[gate]\n",
+        "[gate]\naccess_log = true\noperations = \"tcp:127.0.0.1:9092\"\n",
+    );
     let mut web = web;
-    let read =
-        "while IFS= read -r line; do echo \"$line\" >&2; case $line in *'listens on'*) break;; esac; done";
+    let read = "while IFS= read -r line; do echo \"$line\" >&2; case $line in *'listens on'*) break;; esac; done";
     let through = format!("exec \"$@\" 2> >({read}; exec sleep 600)");
     web.gate.restart_through(&["bash", "-c", &through, "bash"]);
     let mut wire = Wire::open();
@@ -293,10 +335,19 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
         assert_eq!(wire.checks(&["Sec-Fetch-Mode: navigate"]).status, 401);
     }
     println!("20,000 checks in {:?}", began.elapsed());
-    assert_eq!(wire.asks("GET /healthz", &["Host: x"], "").map(|answer| answer.status), Some(200));
+    assert_eq!(
+        wire.asks("GET /healthz", &["Host: x"], "")
+            .map(|answer| answer.status),
+        Some(200)
+    );
     let metrics = tcp_reply(9092, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("it answers");
-    let dropped = metrics.body.lines().find(|line| line.starts_with("postern_gate_log_lines_dropped_total "));
-    let dropped: u64 = dropped.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("it is counted");
+    let dropped = metrics
+        .body
+        .lines()
+        .find(|line| line.starts_with("postern_gate_log_lines_dropped_total "));
+    let dropped: u64 = dropped
+        .and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .expect("it is counted");
     assert!(dropped > 1000, "{dropped}");
     let took = web.gate.stop();
     assert!(took < Duration::from_secs(10), "{took:?}");
@@ -310,15 +361,28 @@ fn lines_that_strangers_cause_are_written_now_and_then() {
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, "");
     let mut wire = Wire::open();
     for _ in 0..1000 {
-        let answer = wire.asks("GET /check/nginx", &["Host: x"], "").expect("an answer");
+        let answer = wire
+            .asks("GET /check/nginx", &["Host: x"], "")
+            .expect("an answer");
         assert_eq!(answer.status, 403);
         let proof = format!("X-Postern-Proxy: {PROOF}");
-        let lines = ["Host: x", &proof, "X-Original-Method: A_B", "X-Real-IP: 192.0.2.7"];
-        assert_eq!(wire.asks("GET /check/nginx", &lines, "").expect("an answer").status, 401);
+        let lines = [
+            "Host: x",
+            &proof,
+            "X-Original-Method: A_B",
+            "X-Real-IP: 192.0.2.7",
+        ];
+        assert_eq!(
+            wire.asks("GET /check/nginx", &lines, "")
+                .expect("an answer")
+                .status,
+            401
+        );
     }
-    for (kind, cause) in
-        [("contract", "cause=contract"), ("not-a-trusted-proxy", "cause=not-a-trusted-proxy")]
-    {
+    for (kind, cause) in [
+        ("contract", "cause=contract"),
+        ("not-a-trusted-proxy", "cause=not-a-trusted-proxy"),
+    ] {
         let lines = web.gate.log().matches(cause).count();
         assert!((1..60).contains(&lines), "{lines} lines of {cause}");
         web.gate.says(&format!("log of={kind} left-out="));
@@ -328,12 +392,21 @@ fn lines_that_strangers_cause_are_written_now_and_then() {
 /// Memory of a process now, in MiB.
 fn resident(process: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap_or(0) / 1024
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap_or_default();
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse::<usize>()
+        .unwrap_or(0)
+        / 1024
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a frame is small").to_be_bytes();
+    let length = u32::try_from(payload.len())
+        .expect("a frame is small")
+        .to_be_bytes();
     let mut bytes = length[1..].to_vec();
     bytes.extend([kind, flags]);
     bytes.extend(stream.to_be_bytes());
@@ -345,7 +418,12 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 fn literal(name: &str, value: &str) -> Vec<u8> {
     let mut bytes = vec![0];
     for text in [name, value] {
-        bytes.push(u8::try_from(text.len()).ok().filter(|length| *length < 127).expect("it is short"));
+        bytes.push(
+            u8::try_from(text.len())
+                .ok()
+                .filter(|length| *length < 127)
+                .expect("it is short"),
+        );
         bytes.extend(text.as_bytes());
     }
     bytes
@@ -354,7 +432,9 @@ fn literal(name: &str, value: &str) -> Vec<u8> {
 /// A connection with so many requests under way, each with so many fields of one byte on the wire.
 fn many_fields(streams: u32, fields: usize) -> UnixStream {
     let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
-    stream.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    stream
+        .set_write_timeout(Some(Duration::from_secs(5)))
+        .expect("a timeout");
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(4, 0, 0, &[]));
     for number in 0..streams {
@@ -401,12 +481,17 @@ fn small_fields_in_great_numbers_hold_little_memory() {
     }
     let most = most.load(Ordering::SeqCst);
     println!("{before} MiB before, {most} MiB at most");
-    assert!(most < before + 160, "{before} MiB before, {most} MiB at most");
+    assert!(
+        most < before + 160,
+        "{before} MiB before, {most} MiB at most"
+    );
     // heads in HTTP/1 that never end
     let held: Vec<_> = (0..500)
         .map(|_| {
             let mut stream = UnixStream::connect(SOCKET).expect("the gate listens");
-            stream.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+            stream
+                .set_write_timeout(Some(Duration::from_secs(5)))
+                .expect("a timeout");
             let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(60_000));
             let _ = stream.write_all(head.as_bytes());
             stream
@@ -436,13 +521,26 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     let _ = fs::write(&filler, vec![0; 8 << 20]);
     // what the log of the store has room for already can still be written
     patiently("nobody can sign in", || {
-        Ok((Wire::open().password("nobody", "wrong", "198.18.0.1").status == 503).then_some(()))
+        Ok((Wire::open()
+            .password("nobody", "wrong", "198.18.0.1")
+            .status
+            == 503)
+            .then_some(()))
     });
-    patiently("it is not ready", || Ok((ready().status == 503).then_some(())));
+    patiently("it is not ready", || {
+        Ok((ready().status == 503).then_some(()))
+    });
     assert!(ready().body.contains("write"), "{:?}", ready());
     fs::remove_file(&filler).expect("it can be removed");
-    patiently("it is ready again", || Ok((ready().status == 200).then_some(())));
-    assert_eq!(Visitor::new().password(&web.pages, "alice", &alice.password).status, 303);
+    patiently("it is ready again", || {
+        Ok((ready().status == 200).then_some(()))
+    });
+    assert_eq!(
+        Visitor::new()
+            .password(&web.pages, "alice", &alice.password)
+            .status,
+        303
+    );
     drop(web);
     drop(disk);
 }

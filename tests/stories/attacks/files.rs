@@ -12,13 +12,23 @@ const AS_GATE: &str = "setpriv --reuid postern-gate --regid postern --init-group
 
 /// Exit status and everything that a shell says.
 fn shell(script: &str) -> (i32, String) {
-    let output = Command::new("bash").args(["-c", script]).output().expect("bash runs");
+    let output = Command::new("bash")
+        .args(["-c", script])
+        .output()
+        .expect("bash runs");
     let said = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
 }
 
 fn inodes() -> Vec<u64> {
-    let inode = |suffix: &str| fs::metadata(format!("{STORE}{suffix}")).expect("a file of the store").ino();
+    let inode = |suffix: &str| {
+        fs::metadata(format!("{STORE}{suffix}"))
+            .expect("a file of the store")
+            .ino()
+    };
     ["", "-wal", "-shm"].map(inode).to_vec()
 }
 
@@ -42,7 +52,10 @@ fn the_gates_user_makes_and_removes_no_file_beside_the_store() {
         format!("mv {STORE} {STORE}.old"),
     ] {
         let (status, said) = shell(&format!("{AS_GATE} {act}"));
-        assert!(status != 0 && said.contains("Permission denied"), "{act}: {said}");
+        assert!(
+            status != 0 && said.contains("Permission denied"),
+            "{act}: {said}"
+        );
     }
 
     // and it needs none: not after root was the last, not after a crash, not after an end in peace
@@ -70,23 +83,44 @@ fn what_could_not_be_synced_is_not_there_for_the_next_process() {
     let phone = host.person("alice").enrols();
     let verify = |code: &str, fault: &str| {
         let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "/run/postern-tests/fault.strace", "-e", "trace=fsync,fdatasync"]);
+        command.args([
+            "-f",
+            "-qq",
+            "-o",
+            "/run/postern-tests/fault.strace",
+            "-e",
+            "trace=fsync,fdatasync",
+        ]);
         command.args(fault.split_whitespace());
         let call = Postern::call("verify alice --json").command();
         command.arg(call.get_program()).args(call.get_args());
-        command.envs(call.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.envs(
+            call.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         Postern::under(command).input(code).run()
     };
     let said = verify(&phone.code(), "");
     assert!(said.out.contains("\"accepted\""), "{}", said.all());
     host.clock.forward(30);
     let count = || Store::open().number("SELECT count(*) FROM event");
-    let (events, length) = (count(), fs::metadata(format!("{STORE}-wal")).expect("the WAL").len());
+    let (events, length) = (
+        count(),
+        fs::metadata(format!("{STORE}-wal")).expect("the WAL").len(),
+    );
     let said = verify(&phone.code(), "-e inject=fsync,fdatasync:error=EIO");
-    assert!(said.exit == Some(1) && !said.out.contains("\"accepted\""), "{}", said.all());
+    assert!(
+        said.exit == Some(1) && !said.out.contains("\"accepted\""),
+        "{}",
+        said.all()
+    );
     assert!(said.all().contains("disk I/O error"), "{}", said.all());
     assert!(fs::metadata(format!("{STORE}-wal")).expect("the WAL").len() <= length);
-    assert_eq!(count(), events, "the next process found what was not committed");
+    assert_eq!(
+        count(),
+        events,
+        "the next process found what was not committed"
+    );
     let said = verify(&phone.code(), "");
     assert!(said.out.contains("\"accepted\""), "{}", said.all());
     Store::open().is_sound();
@@ -101,12 +135,17 @@ fn a_folder_that_is_opened_to_others_afterwards_denies_until_it_is_closed() {
     let alice = host.person("alice");
     let phone = alice.enrols();
     alice.with_key().enters_with(&phone.code());
-    let mode =
-        |mode| fs::set_permissions("/etc/postern", PermissionsExt::from_mode(mode)).expect("root may do it");
+    let mode = |mode| {
+        fs::set_permissions("/etc/postern", PermissionsExt::from_mode(mode))
+            .expect("root may do it")
+    };
     mode(0o777);
     alice.with_key().is_turned_away();
     let line = host.journal.says("refused cause=unavailable");
-    assert!(line.contains("the folder has mode 0777, too open"), "{line}");
+    assert!(
+        line.contains("the folder has mode 0777, too open"),
+        "{line}"
+    );
     mode(0o755);
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
@@ -129,7 +168,11 @@ fn a_typo_brings_back_no_policy_of_the_first_day() {
     Postern::call("check --keep").does();
     put("[policy]\nrequired = \"al\"\n");
     let said = Postern::call("check --keep").refuses();
-    assert!(said.err.contains("postern.toml:2: policy.required"), "{}", said.err);
+    assert!(
+        said.err.contains("postern.toml:2: policy.required"),
+        "{}",
+        said.err
+    );
     assert_eq!(fs::read_to_string(COPY).expect("the copy"), strict);
     bob.with_password().is_turned_away();
 
@@ -148,16 +191,29 @@ fn a_typo_brings_back_no_policy_of_the_first_day() {
 #[ignore = "needs the test host: tests/run"]
 fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
     let host = Host::fresh();
-    for name in ["postern-gate.service", "postern-config.path", "postern-config.service"] {
+    for name in [
+        "postern-gate.service",
+        "postern-config.path",
+        "postern-config.service",
+    ] {
         let path = format!("/usr/lib/systemd/system/{name}");
         let (_, said) = shell(&format!("systemd-analyze verify --man=no {path}"));
         assert!(!said.contains("postern"), "{said}");
     }
     let unit = "/usr/lib/systemd/system/postern-gate.service";
     let text = fs::read_to_string(unit).expect("the unit is installed");
-    let reload: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("ExecReload=")).collect();
-    assert_eq!(reload, ["+/usr/bin/postern check --keep", "/bin/kill -HUP $MAINPID"]);
-    let never: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("RestartPreventExitStatus=")).collect();
+    let reload: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("ExecReload="))
+        .collect();
+    assert_eq!(
+        reload,
+        ["+/usr/bin/postern check --keep", "/bin/kill -HUP $MAINPID"]
+    );
+    let never: Vec<_> = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("RestartPreventExitStatus="))
+        .collect();
 
     host.write_configuration("[gate]\nsession = \"1s\"\n");
     Postern::call("check --keep").refuses();
@@ -166,7 +222,9 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
     assert!(said.contains("postern.toml:2: gate.session"), "{said}");
     assert_eq!(never, [status.to_string()]);
     // what may be over later is
-    host.configure("[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n");
+    host.configure(
+        "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\n",
+    );
     let (status, said) = shell(&format!(
         "mv {STORE} {STORE}.aside; {AS_GATE} postern-gate; s=$?; mv {STORE}.aside {STORE}; exit $s"
     ));
@@ -180,19 +238,24 @@ fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
     let _host = Host::fresh();
     let anew = || {
         finished(Command::new("rm").args(["-rf", "/etc/postern"]));
-        finished(
-            Command::new("bash").args(["-c", &format!("rm -rf {STORE_FOLDER}/* {STORE_FOLDER}/.[!.]*")]),
-        );
+        finished(Command::new("bash").args([
+            "-c",
+            &format!("rm -rf {STORE_FOLDER}/* {STORE_FOLDER}/.[!.]*"),
+        ]));
     };
-    let mode =
-        |mode: u32| fs::set_permissions(STORE_FOLDER, PermissionsExt::from_mode(mode)).expect("a mode");
+    let mode = |mode: u32| {
+        fs::set_permissions(STORE_FOLDER, PermissionsExt::from_mode(mode)).expect("a mode")
+    };
     anew();
     let disk = Disk::over(STORE_FOLDER, "4m");
     mode(0o777);
     let said = Postern::call("init").refuses();
     assert!(said.err.contains("chmod it to 0750"), "{}", said.err);
-    let left: Vec<_> =
-        fs::read_dir("/etc/postern").expect("a folder").flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> = fs::read_dir("/etc/postern")
+        .expect("a folder")
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
     assert!(left.is_empty(), "{left:?}");
     // as mkfs leaves it
     finished(Command::new("chown").args(["root:root", STORE_FOLDER]));
@@ -200,7 +263,10 @@ fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
     fs::create_dir(format!("{STORE_FOLDER}/lost+found")).expect("a folder");
     Postern::call("init").does();
     assert!(fs::metadata(KEY).is_ok());
-    assert_eq!(fs::metadata(STORE_FOLDER).expect("the folder").mode() & 0o7777, 0o750);
+    assert_eq!(
+        fs::metadata(STORE_FOLDER).expect("the folder").mode() & 0o7777,
+        0o750
+    );
     let (status, said) = shell(&format!("{AS_GATE} test -w {STORE}"));
     assert_eq!(status, 0, "{said}");
     drop(disk);
@@ -215,18 +281,39 @@ fn an_edit_overwrites_nothing_that_another_hand_wrote() {
     host.write_configuration("# mine\n");
     let edit = |script: &str| Postern::call("edit").variable("EDITOR", script);
     let said = edit(&format!("echo '# theirs' >{CONFIG}; echo '[pam]' >>")).refuses();
-    assert!(said.err.contains("somebody else has changed it meanwhile"), "{}", said.err);
-    assert_eq!(fs::read_to_string(CONFIG).expect("postern.toml"), "# theirs\n");
-    assert!(said.err.contains("/etc/postern/postern.toml.rejected"), "{}", said.err);
+    assert!(
+        said.err.contains("somebody else has changed it meanwhile"),
+        "{}",
+        said.err
+    );
+    assert_eq!(
+        fs::read_to_string(CONFIG).expect("postern.toml"),
+        "# theirs\n"
+    );
+    assert!(
+        said.err.contains("/etc/postern/postern.toml.rejected"),
+        "{}",
+        said.err
+    );
     let rejected = "/etc/postern/postern.toml.rejected";
-    assert_eq!(fs::read_to_string(rejected).expect("the edited text"), "# mine\n[pam]\n");
+    assert_eq!(
+        fs::read_to_string(rejected).expect("the edited text"),
+        "# mine\n[pam]\n"
+    );
     fs::remove_file(rejected).expect("a file can be removed");
 
     // killed, and then once more
     edit("kill -9 $PPID; true").run();
     let hidden = || {
         let entries = fs::read_dir("/etc/postern").expect("a folder").flatten();
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".postern.toml")).count()
+        entries
+            .filter(|entry| {
+                entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with(".postern.toml")
+            })
+            .count()
     };
     assert_eq!(hidden(), 1);
     edit("echo '# x' >>").does();
@@ -261,17 +348,26 @@ fn a_secret_that_nobody_can_see_changes_nothing() {
                     "app_password_revision|",
                     "removed_app_password|",
                 ];
-                let lines = dump.lines().filter(|line| !counts.iter().any(|table| line.starts_with(table)));
+                let lines = dump
+                    .lines()
+                    .filter(|line| !counts.iter().any(|table| line.starts_with(table)));
                 lines.map(str::to_owned).collect()
             };
-            assert_eq!(without_log(&Store::open().dump()), without_log(&before), "{command} {to}: {said}");
+            assert_eq!(
+                without_log(&Store::open().dump()),
+                without_log(&before),
+                "{command} {to}: {said}"
+            );
         }
     }
     let (status, said) = shell(
         "set -o pipefail; for n in $(seq 300); do postern account add user$n; done >/dev/null; postern status | head -n 1",
     );
     assert_eq!(status, 0, "{said}");
-    assert!(!said.contains("postern:") && said.contains("second factor"), "{said}");
+    assert!(
+        !said.contains("postern:") && said.contains("second factor"),
+        "{said}"
+    );
 }
 
 /// A process without file descriptors was told to make the store writable.
@@ -284,8 +380,14 @@ fn too_many_open_files_are_called_that() {
         if status == 0 {
             return;
         }
-        let is_named = ["Too many open files", "error while loading shared libraries"];
-        assert!(is_named.iter().any(|named| said.contains(named)), "{limit}: {said}");
+        let is_named = [
+            "Too many open files",
+            "error while loading shared libraries",
+        ];
+        assert!(
+            is_named.iter().any(|named| said.contains(named)),
+            "{limit}: {said}"
+        );
     }
     panic!("12 descriptors are not enough");
 }

@@ -27,10 +27,13 @@ impl Drop for Changed {
 fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
     let host = Host::fresh();
     let phone = host.person("alice").enrols();
-    let lines = "auth required pam_totp.so first_factor=passed tries=1\naccount required pam_totp.so\n";
+    let lines =
+        "auth required pam_totp.so first_factor=passed tries=1\naccount required pam_totp.so\n";
     host.pam("twice", lines);
-    for (typed, enters) in [([phone.code(), phone.wrong()], false), ([phone.wrong(), phone.code_in(1)], true)]
-    {
+    for (typed, enters) in [
+        ([phone.code(), phone.wrong()], false),
+        ([phone.wrong(), phone.code_in(1)], true),
+    ] {
         let mut pam = PamHost::start(PAM_HOST, "twice", b"alice", &["--auths", "2"]);
         for code in &typed {
             pam.expect("prompt");
@@ -38,10 +41,18 @@ fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
         }
         let ended = pam.ends();
         assert_eq!(ended.all("authenticate").len(), 2, "{ended:?}");
-        assert_eq!(ended.all("account").last().is_some_and(|number| **number == 0), enters, "{ended:?}");
+        assert_eq!(
+            ended
+                .all("account")
+                .last()
+                .is_some_and(|number| **number == 0),
+            enters,
+            "{ended:?}"
+        );
     }
-    host.journal
-        .says("pam_totp(twice:account): refused cause=not-asked address=- service=twice user=\"alice\"");
+    host.journal.says(
+        "pam_totp(twice:account): refused cause=not-asked address=- service=twice user=\"alice\"",
+    );
 }
 
 /// A person types a name in any case or width; a service that takes all of them for one must not come by another account.
@@ -50,17 +61,29 @@ fn a_second_auth_that_is_refused_takes_the_pass_of_the_first_away() {
 fn another_spelling_of_a_name_opens_nothing_and_makes_no_account() {
     let host = Host::fresh();
     host.person("alice").enrols();
-    let lines =
-        "auth required pam_totp.so first_factor=passed unenrolled=enroll\naccount required pam_totp.so\n";
+    let lines = "auth required pam_totp.so first_factor=passed unenrolled=enroll\naccount required pam_totp.so\n";
     host.pam("virtual", lines);
     for spelling in ["ALICE", "\u{FF41}lice"] {
         let ended = PamHost::start(PAM_HOST, "virtual", spelling.as_bytes(), &[]).ends();
-        assert!(!ended.entered() && ended.all("prompt").is_empty(), "{ended:?}");
-        host.journal
-            .says(&format!("refused cause=other-spelling address=- service=virtual user={spelling:?}"));
-        for command in [format!("account add {spelling}"), format!("enroll {spelling} --no-confirm")] {
+        assert!(
+            !ended.entered() && ended.all("prompt").is_empty(),
+            "{ended:?}"
+        );
+        host.journal.says(&format!(
+            "refused cause=other-spelling address=- service=virtual user={spelling:?}"
+        ));
+        for command in [
+            format!("account add {spelling}"),
+            format!("enroll {spelling} --no-confirm"),
+        ] {
             let refused = Postern::call(&command).refuses();
-            assert!(refused.err.contains("another spelling of the account \"alice\""), "{}", refused.err);
+            assert!(
+                refused
+                    .err
+                    .contains("another spelling of the account \"alice\""),
+                "{}",
+                refused.err
+            );
         }
     }
     assert_eq!(Store::open().number("SELECT count(*) FROM account"), 1);
@@ -77,14 +100,21 @@ fn a_required_group_whose_source_does_not_answer_requires_everyone() {
     host.configure("[policy]\nrequired = [\"%directory-staff\", \"!bob\"]\n");
     let _down = Changed::file("/etc/nsswitch.conf", |text| {
         let others = text.lines().filter(|line| !line.starts_with("group:"));
-        others.chain(["group: files nowhere"]).fold(String::new(), |text, line| text + line + "\n")
+        others
+            .chain(["group: files nowhere"])
+            .fold(String::new(), |text, line| text + line + "\n")
     });
 
     alice.with_key().is_turned_away();
-    let line =
-        host.journal.says("warning cause=group-in-doubt address=127.0.0.1 service=sshd user=\"alice\": ");
-    assert!(line.contains("\"directory-staff\" that policy.required names"), "{line}");
-    host.journal.says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
+    let line = host
+        .journal
+        .says("warning cause=group-in-doubt address=127.0.0.1 service=sshd user=\"alice\": ");
+    assert!(
+        line.contains("\"directory-staff\" that policy.required names"),
+        "{line}"
+    );
+    host.journal
+        .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
     bob.with_key().enters();
 }
 
@@ -94,14 +124,19 @@ fn a_required_group_whose_source_does_not_answer_requires_everyone() {
 fn a_member_of_a_very_large_group_is_neither_locked_out_nor_overlooked() {
     let host = Host::fresh();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
-    let members = (0..100_000).fold(String::new(), |all, number| all + &format!("member-{number},"));
-    let _crowd = Changed::file("/etc/group", |text| format!("{text}crowd:x:64001:{members}alice\n"));
+    let members = (0..100_000).fold(String::new(), |all, number| {
+        all + &format!("member-{number},")
+    });
+    let _crowd = Changed::file("/etc/group", |text| {
+        format!("{text}crowd:x:64001:{members}alice\n")
+    });
 
     host.configure("[policy]\nrequired = [\"%root\"]\n");
     alice.with_key().enters();
     host.configure("[policy]\nrequired = [\"%crowd\"]\n");
     alice.with_key().is_turned_away();
-    host.journal.says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
+    host.journal
+        .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"alice\"");
     bob.with_key().enters();
     assert!(!host.journal.rest().contains("group-in-doubt"));
 }

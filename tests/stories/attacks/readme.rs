@@ -12,9 +12,18 @@ const TOOLS: &str = "/run/postern-tests/readme";
 fn commands(words: &[&str]) -> Vec<String> {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
     let readme = readme.expect("the checkout has one");
-    let blocks = readme.split("```\n").skip(1).step_by(2).flat_map(str::lines);
-    let found: Vec<_> = blocks.filter(|line| words.iter().any(|word| line.contains(word))).collect();
-    assert!(found.len() >= words.len(), "README has not all of {words:?}: {found:?}");
+    let blocks = readme
+        .split("```\n")
+        .skip(1)
+        .step_by(2)
+        .flat_map(str::lines);
+    let found: Vec<_> = blocks
+        .filter(|line| words.iter().any(|word| line.contains(word)))
+        .collect();
+    assert!(
+        found.len() >= words.len(),
+        "README has not all of {words:?}: {found:?}"
+    );
     found.into_iter().map(str::to_owned).collect()
 }
 
@@ -23,7 +32,8 @@ fn paste(lines: &[String]) -> String {
     let tool = |name: &str, script: &str| {
         fs::create_dir_all(TOOLS).expect("the tests' folder can be written");
         let path = format!("{TOOLS}/{name}");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the tests' folder can be written");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n"))
+            .expect("the tests' folder can be written");
         fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("a mode can be set");
     };
     tool("systemctl", "echo \"systemctl $*\"");
@@ -35,7 +45,8 @@ fn paste(lines: &[String]) -> String {
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", &lines.join("\n")]);
     bash.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    bash.env("EDITOR", format!("{TOOLS}/editor")).env_remove("VISUAL");
+    bash.env("EDITOR", format!("{TOOLS}/editor"))
+        .env_remove("VISUAL");
     let path = std::env::var("PATH").expect("there is a PATH");
     finished(bash.env("PATH", format!("{TOOLS}:{path}")))
 }
@@ -46,7 +57,14 @@ fn paste(lines: &[String]) -> String {
 fn what_readme_says_can_be_pasted_and_leaves_no_secret_readable() {
     let mut host = Host::fresh();
     fs::remove_file("/etc/ssh/sshd_config.d/postern.conf").expect("a drop-in can be removed");
-    let said = paste(&commands(&["pam.d/sshd", "postern.conf", "postern-exceptions.conf", "sshd -t"])[..4]);
+    let said = paste(
+        &commands(&[
+            "pam.d/sshd",
+            "postern.conf",
+            "postern-exceptions.conf",
+            "sshd -t",
+        ])[..4],
+    );
     assert_eq!(said, "systemctl reload ssh\n");
     host.restart_sshd();
     let (root, alice) = (host.person("root"), host.person("alice"));
@@ -75,22 +93,33 @@ fn what_readme_says_can_be_pasted_and_leaves_no_secret_readable() {
                     "/etc/ssl/private/readme.crt",
                 ]));
             }
-            fs::copy(from, format!("/etc/ssl/private/{name}.example.com.{ending}"))
-                .expect("/etc can be written");
+            fs::copy(
+                from,
+                format!("/etc/ssl/private/{name}.example.com.{ending}"),
+            )
+            .expect("/etc can be written");
         }
     }
     let lines = commands(&["print-config nginx", "postern edit", "usermod", "nginx -t"]);
     let said = paste(&lines);
-    assert!(said.ends_with("systemctl enable --now postern-gate\nsystemctl restart nginx\n"), "{said}");
+    assert!(
+        said.ends_with("systemctl enable --now postern-gate\nsystemctl restart nginx\n"),
+        "{said}"
+    );
     let secret = fs::read_to_string("/etc/postern/proxy.secret").expect("it was made");
     assert!(!said.contains(secret.trim()), "{said}");
     for folder in ["/etc/nginx", "/etc/nginx/conf.d", "/etc/postern"] {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
-            let open =
-                entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o004 != 0);
+            let open = entry
+                .metadata()
+                .is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o004 != 0);
             let text = fs::read(entry.path()).unwrap_or_default();
             let holds = String::from_utf8_lossy(&text).contains(secret.trim());
-            assert!(!(open && holds), "everyone reads the secret in {:?}", entry.path());
+            assert!(
+                !(open && holds),
+                "everyone reads the secret in {:?}",
+                entry.path()
+            );
         }
     }
     fs::remove_file("/etc/nginx/conf.d/postern.conf").expect("/etc can be written");

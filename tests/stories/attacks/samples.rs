@@ -22,7 +22,9 @@ fn signed_in(host: &Host, front: Front, place: Place, extra: &str) -> (Web, Visi
 
 /// A request over a bare connection, with alice's cookies.
 fn request(target: &str, lines: &str) -> String {
-    format!("GET {target} HTTP/1.1\r\nHost: app.example.test:8443\r\nCookie: {{cookies}}\r\n{lines}\r\n")
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: app.example.test:8443\r\nCookie: {{cookies}}\r\n{lines}\r\n"
+    )
 }
 
 /// Locations as administrators copy them from the manuals of their applications.
@@ -64,22 +66,41 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
         let (mut web, visitor) = signed_in(&host, Front::Nginx, place, "");
         web.change_nginx(|text| text.replacen("\n    location = /postern-check {", LOCATIONS, 1));
         let stranger = Visitor::new();
-        for path in ["/", "/bare/", "/copied/", "/included/", "/tried/", "/static/dict/words"] {
+        for path in [
+            "/",
+            "/bare/",
+            "/copied/",
+            "/included/",
+            "/tried/",
+            "/static/dict/words",
+        ] {
             for visitor in [&stranger, &stranger.with("Remote-User: root")] {
                 let answer = visitor.loads(&format!("{APP}{path}"));
-                assert!([302, 400, 500].contains(&answer.status), "{path} {answer:?}");
+                assert!(
+                    [302, 400, 500].contains(&answer.status),
+                    "{path} {answer:?}"
+                );
             }
             web.application.got_nothing();
         }
         for path in ["/", "/included/"] {
             assert_eq!(visitor.loads(&format!("{APP}{path}")).status, 200, "{path}");
             let got = web.application.got();
-            assert_eq!((got.value("Remote-User"), got.value("Cookie")), ("alice", ""), "{got:?}");
+            assert_eq!(
+                (got.value("Remote-User"), got.value("Cookie")),
+                ("alice", ""),
+                "{got:?}"
+            );
         }
         for path in ["/bare/", "/copied/", "/tried/", "/static/"] {
             let answer = visitor.loads(&format!("{APP}{path}"));
             assert_eq!(answer.status, 500, "{path} {answer:?}");
-            assert!(answer.body.contains("include /etc/nginx/postern-headers.conf;"), "{answer:?}");
+            assert!(
+                answer
+                    .body
+                    .contains("include /etc/nginx/postern-headers.conf;"),
+                "{answer:?}"
+            );
             web.application.got_nothing();
         }
         // doubled, and so that nginx 1.22 sees an empty one first
@@ -101,14 +122,23 @@ fn a_second_location_is_protected_and_hears_of_no_forged_identity() {
                     "</h1>",
                 );
                 for got in web.application.arrived() {
-                    let user = if path == "/without-the-gate/" { "" } else { "alice" };
+                    let user = if path == "/without-the-gate/" {
+                        ""
+                    } else {
+                        "alice"
+                    };
                     assert_eq!(got.value("Remote-User"), user, "{path} {forged} {got:?}");
                     assert_eq!(got.value("Remote-Groups"), "", "{path} {forged} {got:?}");
                     assert_eq!(got.value("Remote-Name"), "", "{path} {forged} {got:?}");
                 }
             }
         }
-        assert!(!stranger.loads(&format!("{APP}/postern-check")).body.contains("alice"));
+        assert!(
+            !stranger
+                .loads(&format!("{APP}/postern-check"))
+                .body
+                .contains("alice")
+        );
     }
 }
 
@@ -151,10 +181,17 @@ fn what_a_client_says_of_itself_does_not_go_on() {
             let answer = visitor.loads(&format!("{APP}/"));
             assert_eq!(answer.status, 200, "{front:?} {answer:?}");
             let got = web.application.got();
-            assert!(!format!("{got:?}").contains(FORGED), "{front:?} {http} {got:#?}");
+            assert!(
+                !format!("{got:?}").contains(FORGED),
+                "{front:?} {http} {got:#?}"
+            );
             assert_eq!(got.value("X-Forwarded-For"), "127.0.0.1", "{got:?}");
             assert_eq!(got.value("X-Forwarded-Proto"), "https", "{got:?}");
-            assert_eq!(got.value("X-Forwarded-Host"), "app.example.test:8443", "{got:?}");
+            assert_eq!(
+                got.value("X-Forwarded-Host"),
+                "app.example.test:8443",
+                "{got:?}"
+            );
             assert_eq!(got.value("Host"), "app.example.test:8443", "{got:?}");
         }
     }
@@ -166,21 +203,32 @@ fn what_a_client_says_of_itself_does_not_go_on() {
 fn an_upload_of_200_mb_arrives() {
     const LENGTH: u64 = 200_000_000;
     let upload = "/run/postern-tests/upload";
-    fs::File::create(upload).and_then(|file| file.set_len(LENGTH)).expect("the tests' folder can be written");
-    for (front, place) in
-        [(Front::Nginx, Place::OwnHost), (Front::Nginx, Place::Path), (Front::Traefik, Place::Path)]
-    {
+    fs::File::create(upload)
+        .and_then(|file| file.set_len(LENGTH))
+        .expect("the tests' folder can be written");
+    for (front, place) in [
+        (Front::Nginx, Place::OwnHost),
+        (Front::Nginx, Place::Path),
+        (Front::Traefik, Place::Path),
+    ] {
         let host = Host::fresh();
         let (web, visitor) = signed_in(&host, front, place, "");
         for method in ["PUT", "POST"] {
-            let sends = visitor.option("-X").option(method).option("-T").option(upload);
+            let sends = visitor
+                .option("-X")
+                .option(method)
+                .option("-T")
+                .option(upload);
             let answer = sends.fetches(&format!("{APP}/files"));
             assert_eq!(answer.status, 200, "{front:?} {method} {answer:?}");
             assert_eq!(web.application.got().length, LENGTH, "{front:?} {method}");
         }
         let stranger = Visitor::new().option("-T").option(upload);
         let answer = stranger.fetches(&format!("{APP}/files"));
-        assert!([0, 401].contains(&answer.status), "refused, or cut off while it sends: {answer:?}");
+        assert!(
+            [0, 401].contains(&answer.status),
+            "refused, or cut off while it sends: {answer:?}"
+        );
         web.application.got_nothing();
     }
     fs::remove_file(upload).expect("the tests' folder can be written");
@@ -190,25 +238,39 @@ fn an_upload_of_200_mb_arrives() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn websockets_and_events_reach_the_application() {
-    for (front, place) in
-        [(Front::Nginx, Place::OwnHost), (Front::Nginx, Place::Path), (Front::Traefik, Place::OwnHost)]
-    {
+    for (front, place) in [
+        (Front::Nginx, Place::OwnHost),
+        (Front::Nginx, Place::Path),
+        (Front::Traefik, Place::OwnHost),
+    ] {
         let host = Host::fresh();
         let (web, visitor) = signed_in(&host, front, place, "");
         let socket = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         let bytes = request("/socket", socket) + "{answer}\u{81}\u{5}hello";
         let said = visitor.speaks("127.0.0.1", &bytes, "hello");
-        assert!(said.starts_with("HTTP/1.1 101 ") && said.ends_with("hello"), "{front:?} {said:?}");
+        assert!(
+            said.starts_with("HTTP/1.1 101 ") && said.ends_with("hello"),
+            "{front:?} {said:?}"
+        );
         assert_eq!(web.application.got().value("Remote-User"), "alice");
         let said = Visitor::new().speaks("127.0.0.1", &bytes, "\r\n\r\n");
-        assert!(said.starts_with("HTTP/1.1 401 ") || said.starts_with("HTTP/1.1 302 "), "{front:?} {said:?}");
+        assert!(
+            said.starts_with("HTTP/1.1 401 ") || said.starts_with("HTTP/1.1 302 "),
+            "{front:?} {said:?}"
+        );
         web.application.got_nothing();
 
         // the application sends one event and no more
-        let said =
-            visitor.speaks("127.0.0.1", &request("/events", "Accept: text/event-stream\r\n"), "data: one");
-        assert!(said.contains("text/event-stream") && said.contains("data: one"), "{front:?} {said:?}");
+        let said = visitor.speaks(
+            "127.0.0.1",
+            &request("/events", "Accept: text/event-stream\r\n"),
+            "data: one",
+        );
+        assert!(
+            said.contains("text/event-stream") && said.contains("data: one"),
+            "{front:?} {said:?}"
+        );
         web.application.arrived();
     }
 }
@@ -217,13 +279,20 @@ fn websockets_and_events_reach_the_application() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
-    for (front, place) in
-        [(Front::Nginx, Place::OwnHost), (Front::Nginx, Place::Path), (Front::Traefik, Place::OwnHost)]
-    {
+    for (front, place) in [
+        (Front::Nginx, Place::OwnHost),
+        (Front::Nginx, Place::Path),
+        (Front::Traefik, Place::OwnHost),
+    ] {
         let host = Host::fresh();
         let (web, visitor) = signed_in(&host, front, place, "");
-        let plain = Visitor::new().option("--connect-to").option("::127.0.0.1:8480");
-        for page in ["http://app.example.test/page?q=1", "http://auth.example.test/page?q=1"] {
+        let plain = Visitor::new()
+            .option("--connect-to")
+            .option("::127.0.0.1:8480");
+        for page in [
+            "http://app.example.test/page?q=1",
+            "http://auth.example.test/page?q=1",
+        ] {
             if place == Place::Path && page.contains("auth") {
                 continue;
             }
@@ -232,7 +301,9 @@ fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
             let location = sent.header("location").replace(":8443", "");
             assert_eq!(location, page.replace("http:", "https:"), "{front:?}");
         }
-        if fs::read_to_string("/proc/net/if_inet6").is_ok_and(|interfaces| interfaces.contains(" lo")) {
+        if fs::read_to_string("/proc/net/if_inet6")
+            .is_ok_and(|interfaces| interfaces.contains(" lo"))
+        {
             let said = visitor.speaks("::1", &request("/", "Connection: close\r\n"), "</h1>");
             assert!(said.starts_with("HTTP/1.1 200 "), "{front:?} {said:?}");
             assert_eq!(web.application.got().value("X-Forwarded-For"), "::1");
@@ -251,12 +322,19 @@ fn nginx_says_what_went_wrong() {
         let says = |url: &str, status: u16, words: &str| {
             let answer = visitor.loads(url);
             assert_eq!(answer.status, status, "{answer:?}");
-            assert!(answer.header("content-type").starts_with("text/plain"), "{answer:?}");
+            assert!(
+                answer.header("content-type").starts_with("text/plain"),
+                "{answer:?}"
+            );
             assert!(answer.body.contains(words), "{answer:?}");
         };
         says(&format!("{APP}/denied/"), 403, "You may not open this page");
         web.gate.signal(Signal::SIGSTOP);
-        says(&format!("{APP}/"), 500, "It could not be checked who you are, so access is denied.");
+        says(
+            &format!("{APP}/"),
+            500,
+            "It could not be checked who you are, so access is denied.",
+        );
         web.gate.signal(Signal::SIGCONT);
         web.gate.stop();
         says(&format!("{APP}/"), 500, "postern-gate does not answer");
@@ -280,7 +358,12 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
     host.configure("[gate]\nurl = \"https://auth.example.com/\"\n");
     let secret_of = |text: &str| text.split('"').nth(1).expect("a secret").to_owned();
     finished(Command::new("groupadd").args(["--system", "--force", "traefik"]));
-    let traefik = nix::unistd::Group::from_name("traefik").ok().flatten().expect("a group").gid.as_raw();
+    let traefik = nix::unistd::Group::from_name("traefik")
+        .ok()
+        .flatten()
+        .expect("a group")
+        .gid
+        .as_raw();
     for (proxy, path, group) in [
         ("nginx", "/etc/nginx/postern-proof.conf", 0),
         ("traefik", "/etc/traefik/dynamic/postern-proof.yml", traefik),
@@ -293,17 +376,38 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
         let written = fs::read_to_string(path).expect("it was written");
         assert_eq!(secret_of(&written), secret.trim());
         assert!(!said.all().contains(secret.trim()), "{said:?}");
-        assert!(said.err.contains("wrote ") && said.err.contains(path), "{said:?}");
-        for mark in ["@GATE_HOST@", "@APP_HOST@", "@FOLDER@", "@PROOF@", "@COOKIE_DOMAIN@"] {
-            assert!(!said.out.contains(mark) && !written.contains(mark), "{mark}");
+        assert!(
+            said.err.contains("wrote ") && said.err.contains(path),
+            "{said:?}"
+        );
+        for mark in [
+            "@GATE_HOST@",
+            "@APP_HOST@",
+            "@FOLDER@",
+            "@PROOF@",
+            "@COOKIE_DOMAIN@",
+        ] {
+            assert!(
+                !said.out.contains(mark) && !written.contains(mark),
+                "{mark}"
+            );
         }
         let metadata = fs::metadata(path).expect("it was written");
-        assert_eq!((metadata.mode() & 0o7777, metadata.uid(), metadata.gid()), (0o640, 0, group), "{proxy}");
+        assert_eq!(
+            (metadata.mode() & 0o7777, metadata.uid(), metadata.gid()),
+            (0o640, 0, group),
+            "{proxy}"
+        );
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
             let metadata = entry.metadata().expect("a file");
             let open = metadata.is_file() && metadata.mode() & 0o004 != 0;
-            let text = fs::read(entry.path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-            assert!(!(open && text.is_ok_and(|text| text.contains(secret.trim()))), "{:?}", entry.path());
+            let text =
+                fs::read(entry.path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            assert!(
+                !(open && text.is_ok_and(|text| text.contains(secret.trim()))),
+                "{:?}",
+                entry.path()
+            );
         }
 
         // again, after an administrator's chmod, and by a secret that has changed
@@ -317,13 +421,22 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_to_nobody() {
         fs::remove_file(path).expect("/etc can be written");
         symlink("/etc/postern-elsewhere", path).expect("/etc can be written");
         let said = Postern::call(&format!("print-config {proxy}")).refuses();
-        assert!(said.err.contains("is a symbolic link") && said.out.is_empty(), "{said:?}");
+        assert!(
+            said.err.contains("is a symbolic link") && said.out.is_empty(),
+            "{said:?}"
+        );
         assert!(!fs::exists("/etc/postern-elsewhere").expect("/etc can be read"));
         fs::remove_file(path).expect("/etc can be written");
         let said = Postern::call(&format!("print-config {proxy} --folder /tmp")).refuses();
-        assert!(said.err.contains("too open") && said.out.is_empty(), "{said:?}");
+        assert!(
+            said.err.contains("too open") && said.out.is_empty(),
+            "{said:?}"
+        );
         let said = Postern::call(&format!("print-config {proxy} --folder /etc/nowhere")).refuses();
-        assert!(said.err.contains("--folder") && said.out.is_empty(), "{said:?}");
+        assert!(
+            said.err.contains("--folder") && said.out.is_empty(),
+            "{said:?}"
+        );
         fs::remove_file("/etc/postern/proxy.secret").expect("/etc can be written");
     }
 }

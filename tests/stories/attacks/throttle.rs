@@ -4,7 +4,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use testhost::{
-    APP, Ambush, Front, Host, Person, Phone, Place, Postern, Terminal, Visitor, Web, patiently, was_stopped,
+    APP, Ambush, Front, Host, Person, Phone, Place, Postern, Terminal, Visitor, Web, patiently,
+    was_stopped,
 };
 
 /// Before the first factor is known to have passed: the code is asked whatever the password was.
@@ -24,7 +25,9 @@ const SLOW: &str = "[totp]\nperiod = \"2m\"\n";
 #[track_caller]
 fn asks_sudo(alice: &Person) -> Terminal {
     let mut terminal = Terminal::run(alice.on_this_host("sudo -k id -un"));
-    terminal.expect("password for alice: ").types(&alice.password);
+    terminal
+        .expect("password for alice: ")
+        .types(&alice.password);
     terminal.expect("Verification code: ");
     terminal
 }
@@ -34,7 +37,10 @@ fn asks_sudo(alice: &Person) -> Terminal {
 fn guesses_codes_at_the_web(web: &Web, alice: &Person, phone: &Phone) {
     let thief = Visitor::new().from("127.0.0.66");
     for code in phone.wrong_codes(5) {
-        assert_eq!(thief.password(&web.pages, "alice", &alice.password).status, 303);
+        assert_eq!(
+            thief.password(&web.pages, "alice", &alice.password).status,
+            303
+        );
         assert_eq!(thief.code(&web.pages, &code, "").status, 401);
     }
     thief.password(&web.pages, "alice", &alice.password);
@@ -57,7 +63,10 @@ fn guesses_at_the_web_and_at_ssh_delay_neither_ssh_with_a_key_nor_sudo() {
 
     guesses_codes_at_the_web(&web, &alice, &phone);
     for (last, code) in (70..).zip(phone.wrong_codes(7)) {
-        let stranger = alice.with_password().password("a guess").from(&format!("127.0.0.{last}"));
+        let stranger = alice
+            .with_password()
+            .password("a guess")
+            .from(&format!("127.0.0.{last}"));
         let mut terminal = stranger.up_to_the_code();
         terminal.types(&code);
         assert!(!terminal.ends().entered());
@@ -65,9 +74,15 @@ fn guesses_at_the_web_and_at_ssh_delay_neither_ssh_with_a_key_nor_sudo() {
     host.journal.says("refused cause=delayed-30s");
     let mut terminal = alice.with_password().from("127.0.7.1").up_to_the_code();
     terminal.types(&phone.code());
-    assert!(!terminal.ends().entered(), "the password alone is no scope of its own");
+    assert!(
+        !terminal.ends().entered(),
+        "the password alone is no scope of its own"
+    );
 
-    alice.with_key().from("127.0.7.2").enters_with(&phone.code_in(-1));
+    alice
+        .with_key()
+        .from("127.0.7.2")
+        .enters_with(&phone.code_in(-1));
     let mut sudo = asks_sudo(&alice);
     sudo.types(&phone.code()).expect("root");
     assert!(sudo.ends().status.success());
@@ -87,7 +102,10 @@ fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
     let (phone, recovery) = alice.enrols_with_recovery_codes();
     let added = Postern::call("app-password add alice files --scope web:app.example.test").does();
     let app_password = added.out.trim_end();
-    alice.with_password().from(FAMILIAR).enters_with(&phone.code());
+    alice
+        .with_password()
+        .from(FAMILIAR)
+        .enters_with(&phone.code());
 
     for address in [FAMILIAR, NEW] {
         for number in 0..10 {
@@ -95,15 +113,24 @@ fn guesses_at_unknown_names_refuse_no_right_credential_from_their_address() {
             let answer = stranger.password(&web.pages, &format!("nobody{number}"), "a guess");
             assert_eq!(answer.status, 401, "{address} {number} {answer:?}");
         }
-        let answer = Visitor::new().from(address).password(&web.pages, "somebody", "a guess");
+        let answer = Visitor::new()
+            .from(address)
+            .password(&web.pages, "somebody", "a guess");
         assert_eq!(answer.status, 429, "{address} {answer:?}");
     }
     let mut terminal = alice.with_password().from(NEW).up_to_the_code();
     terminal.types(&phone.code_in(1));
-    assert!(!terminal.ends().entered(), "a code from an address never seen waits");
-    host.journal.says("refused cause=address-delayed-300s address=127.0.9.2");
+    assert!(
+        !terminal.ends().entered(),
+        "a code from an address never seen waits"
+    );
+    host.journal
+        .says("refused cause=address-delayed-300s address=127.0.9.2");
 
-    alice.with_password().from(FAMILIAR).enters_with(&phone.code_in(1));
+    alice
+        .with_password()
+        .from(FAMILIAR)
+        .enters_with(&phone.code_in(1));
     for address in [FAMILIAR, NEW] {
         let client = Visitor::new().from(address).option("--basic");
         let client = client.option(&format!("-ualice:{app_password}"));
@@ -140,14 +167,25 @@ fn is_named_while_stopped(alice: &Person, code: &str, process: u32, at: Option<&
     drop(ambush);
     let status = format!("/proc/{process}/status");
     patiently("it is stopped without the tracer", || {
-        Ok(fs::read_to_string(&status)?.contains("State:\tT").then_some(()))
+        Ok(fs::read_to_string(&status)?
+            .contains("State:\tT")
+            .then_some(()))
     });
 
     let said = Postern::call("unlock alice").refuses().all();
-    for part in [&format!("held by process {process} ("), "posternd", "stopped", "kill -CONT"] {
+    for part in [
+        &format!("held by process {process} ("),
+        "posternd",
+        "stopped",
+        "kill -CONT",
+    ] {
         assert!(said.contains(part), "{part} at {at:?}: {said}");
     }
-    kill(Pid::from_raw(i32::try_from(process).expect("a process")), Signal::SIGCONT).expect("it is there");
+    kill(
+        Pid::from_raw(i32::try_from(process).expect("a process")),
+        Signal::SIGCONT,
+    )
+    .expect("it is there");
     assert!(ssh.ends().entered());
     Postern::call("unlock alice").does();
 }

@@ -2,7 +2,8 @@
 
 use nix::sys::signal::Signal;
 use testhost::{
-    APP, Front, Host, Person, Phone, Place, Postern, Reply, Visitor, Web, Wire, patiently, reconfigure,
+    APP, Front, Host, Person, Phone, Place, Postern, Reply, Visitor, Web, Wire, patiently,
+    reconfigure,
 };
 
 const SESSION: &str = "__Secure-postern";
@@ -12,8 +13,12 @@ const HOUR: u64 = 3600;
 fn enters(web: &Web, person: &Person, page: &str) -> (Visitor, Reply) {
     let visitor = Visitor::new();
     let rd = format!("{APP}{page}");
-    let fields =
-        [("rd", rd.as_str()), ("user", &person.name), ("password", &person.password), ("recovery", "")];
+    let fields = [
+        ("rd", rd.as_str()),
+        ("user", &person.name),
+        ("password", &person.password),
+        ("recovery", ""),
+    ];
     let reply = visitor.sends(&format!("{}sign-in", web.pages), &fields);
     assert_eq!(reply.status, 303, "{reply:?}");
     (visitor, reply)
@@ -22,25 +27,49 @@ fn enters(web: &Web, person: &Person, page: &str) -> (Visitor, Reply) {
 /// Has the gate go by the files of now.
 #[track_caller]
 fn reload(web: &Web) {
-    let reloads = || web.gate.log().matches("reloaded /etc/postern/postern.toml").count();
+    let reloads = || {
+        web.gate
+            .log()
+            .matches("reloaded /etc/postern/postern.toml")
+            .count()
+    };
     let before = reloads();
     web.gate.signal(Signal::SIGHUP);
-    patiently("the gate reloads", || Ok((reloads() > before).then_some(())));
+    patiently(
+        "the gate reloads",
+        || Ok((reloads() > before).then_some(())),
+    );
 }
 
 /// What a check says of a session's cookie.
 fn checks(cookie: &str) -> u16 {
-    Wire::open().checks(&[&format!("Cookie: {SESSION}={cookie}")]).status
+    Wire::open()
+        .checks(&[&format!("Cookie: {SESSION}={cookie}")])
+        .status
 }
 
 /// The text of a setup page, as it is copied from below the picture.
 fn scans(page: &Reply) -> Phone {
-    let url = page.body.split("href=\"otpauth:").nth(1).expect("a link").split('"').next().expect("its end");
-    Phone::scans(&format!("otpauth:{}", url.replace("&amp;", "&").replace("&#38;", "&")))
+    let url = page
+        .body
+        .split("href=\"otpauth:")
+        .nth(1)
+        .expect("a link")
+        .split('"')
+        .next()
+        .expect("its end");
+    Phone::scans(&format!(
+        "otpauth:{}",
+        url.replace("&amp;", "&").replace("&#38;", "&")
+    ))
 }
 
 fn hidden<'a>(page: &'a Reply, name: &str) -> &'a str {
-    let field = page.body.split(&format!("name=\"{name}\" value=\"")).nth(1).expect("a hidden field");
+    let field = page
+        .body
+        .split(&format!("name=\"{name}\" value=\""))
+        .nth(1)
+        .expect("a hidden field");
     field.split('"').next().expect("its end")
 }
 
@@ -61,28 +90,50 @@ fn an_enrollment_that_a_thief_began_ends_with_the_session_that_it_was_begun_in()
         let page = thief.loads(&at("setup"));
         let phone = scans(&page);
         let code = phone.code();
-        let codes = thief.sends(&at("setup/code"), &[("draft", hidden(&page, "draft")), ("code", &code)]);
+        let codes = thief.sends(
+            &at("setup/code"),
+            &[("draft", hidden(&page, "draft")), ("code", &code)],
+        );
         assert_eq!(codes.status, 200, "{codes:?}");
 
         let which = match all {
             true => "--all".to_owned(),
             false => {
                 let listed = Postern::call("session list bob --json").does().json();
-                listed[0]["id"].as_str().or(listed["id"].as_str()).expect("an id").to_owned()
+                listed[0]["id"]
+                    .as_str()
+                    .or(listed["id"].as_str())
+                    .expect("an id")
+                    .to_owned()
             }
         };
         Postern::call(&format!("session revoke bob {which}")).does();
         let over = [
-            thief.sends(&at("setup/finish"), &[("confirmed", hidden(&codes, "confirmed")), ("saved", "yes")]),
-            thief.sends(&at("setup/code"), &[("draft", hidden(&page, "draft")), ("code", &code)]),
+            thief.sends(
+                &at("setup/finish"),
+                &[("confirmed", hidden(&codes, "confirmed")), ("saved", "yes")],
+            ),
+            thief.sends(
+                &at("setup/code"),
+                &[("draft", hidden(&page, "draft")), ("code", &code)],
+            ),
         ];
         for reply in &over {
             assert_eq!(reply.status, 401, "{reply:?}");
             assert!(reply.body.contains("That setup is over"), "{reply:?}");
-            assert!(!reply.all("set-cookie").iter().any(|line| line.starts_with(SESSION)), "{reply:?}");
+            assert!(
+                !reply
+                    .all("set-cookie")
+                    .iter()
+                    .any(|line| line.starts_with(SESSION)),
+                "{reply:?}"
+            );
         }
         let status = Postern::call("status bob").does().out;
-        assert!(status.contains("off"), "the thief's phone is bob's second factor: {status}");
+        assert!(
+            status.contains("off"),
+            "the thief's phone is bob's second factor: {status}"
+        );
         assert_eq!(thief.loads(&format!("{APP}/")).status, 302);
     }
 }
@@ -105,7 +156,11 @@ fn a_code_page_that_was_led_to_from_a_session_ends_with_that_session() {
             true => Postern::call("session revoke alice --all").does(),
             false => {
                 let listed = Postern::call("session list alice --json").does().json();
-                let id = listed[0]["id"].as_str().or(listed["id"].as_str()).expect("an id").to_owned();
+                let id = listed[0]["id"]
+                    .as_str()
+                    .or(listed["id"].as_str())
+                    .expect("an id")
+                    .to_owned();
                 Postern::call(&format!("session revoke alice {id}")).does()
             }
         };
@@ -138,17 +193,26 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
     };
     let signs_out = |visitor: &Visitor| visitor.sends(&format!("{}sign-out", web.pages), &[]);
     let ((out, visitor), (_left, _)) = (signs_in(), signs_in());
-    assert_eq!((checks(&out), signs_out(&visitor).status, checks(&out)), (200, 200, 401));
+    assert_eq!(
+        (checks(&out), signs_out(&visitor).status, checks(&out)),
+        (200, 200, 401)
+    );
     host.clock.forward(301);
     reconfigure("session = \"5m\"", "session = \"12h\"");
     reload(&web);
-    assert_eq!(checks(&out), 401, "the setting of now lengthens a session of before");
+    assert_eq!(
+        checks(&out),
+        401,
+        "the setting of now lengthens a session of before"
+    );
 
     let (signed_out, visitor) = signs_in();
     signs_out(&visitor);
     let (by_password, _) = signs_in();
     assert_eq!((checks(&signed_out), checks(&by_password)), (401, 200));
-    Postern::call("password alice").input(&format!("{}\n", alice.password)).does();
+    Postern::call("password alice")
+        .input(&format!("{}\n", alice.password))
+        .does();
     assert_eq!(checks(&by_password), 401);
     host.clock.forward(13 * HOUR);
     let (other, _) = enters(&web, &bob, "/");
@@ -170,7 +234,8 @@ fn what_was_revoked_lives_again_under_no_setting_and_no_clock() {
 #[ignore = "needs the test host: tests/run"]
 fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() {
     let host = Host::fresh();
-    let settings = "[policy]\nrequired = \"enrolled\"\n[[policy.exempt]]\nnetworks = [\"127.0.0.8\"]\n";
+    let settings =
+        "[policy]\nrequired = \"enrolled\"\n[[policy.exempt]]\nnetworks = [\"127.0.0.8\"]\n";
     let web = Web::start(&host, Front::Nginx, Place::OwnHost, settings);
     let (alice, hugo) = (host.person("alice"), host.person("hugo"));
     alice.has_a_password();
@@ -189,7 +254,11 @@ fn policy_is_applied_to_what_has_passed_and_not_to_what_followed_from_it_once() 
     let changed = near.sends(&format!("{}password", web.pages), &fields);
     assert_eq!(changed.status, 200, "{changed:?}");
     assert_eq!(near.loads(&format!("{APP}/")).status, 200, "inside");
-    assert_eq!(checks(&near.cookie(SESSION)), 401, "what had passed is what has passed");
+    assert_eq!(
+        checks(&near.cookie(SESSION)),
+        401,
+        "what had passed is what has passed"
+    );
 
     let (without, _) = enters(&web, &hugo, "/");
     let cookie = without.cookie(SESSION);
@@ -217,7 +286,10 @@ fn a_stolen_trusted_browser_that_is_seen_ends_the_thiefs_session_too() {
     thief.forgets(&format!("{SESSION}\t"));
     for _ in 0..2 {
         let entered = thief.password(&web.pages, "alice", &alice.password);
-        assert!(!entered.header("location").ends_with("/code"), "{entered:?}");
+        assert!(
+            !entered.header("location").ends_with("/code"),
+            "{entered:?}"
+        );
     }
     let cookies = [owner.cookie(SESSION), thief.cookie(SESSION)];
     assert!(cookies.iter().all(|cookie| checks(cookie) == 200));

@@ -39,7 +39,10 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn new(text: impl Into<String>) -> Seen {
-        Seen { text: text.into(), faults: Vec::new() }
+        Seen {
+            text: text.into(),
+            faults: Vec::new(),
+        }
     }
 
     pub(crate) fn but(mut self, fault: Option<&'static str>) -> Seen {
@@ -54,7 +57,13 @@ impl<'a> Bench<'a> {
     #[track_caller]
     pub(crate) fn new(host: &'a Host, module: Module) -> Bench<'a> {
         let [alice, bob] = module.set_up(host);
-        Bench { host, module, alice, bob, outcomes: RefCell::default() }
+        Bench {
+            host,
+            module,
+            alice,
+            bob,
+            outcomes: RefCell::default(),
+        }
     }
 
     /// A row: from the state at the beginning, on a day of its own; at its end alice tries to get in as usual.
@@ -66,8 +75,9 @@ impl<'a> Bench<'a> {
         let seen = run(self);
         let outcomes = self.outcomes.take();
         let had = |outcome, fault| outcomes.contains(&outcome).then_some(fault);
-        let seen =
-            seen.but(had(Outcome::Crashed, "the host crashed")).but(had(Outcome::Hung, "the host hung"));
+        let seen = seen
+            .but(had(Outcome::Crashed, "the host crashed"))
+            .but(had(Outcome::Hung, "the host hung"));
         self.host.clock.forward(90);
         let shut_out = self.login(&self.alice.code()) != Outcome::In;
         self.outcomes.take();
@@ -91,7 +101,10 @@ impl<'a> Bench<'a> {
     #[track_caller]
     pub(crate) fn at_once(&self, logins: &[(&str, String)]) -> Vec<Outcome> {
         let barrier = Barrier::lowered();
-        let held: Vec<PamHost> = logins.iter().map(|(user, code)| self.held(user, code)).collect();
+        let held: Vec<PamHost> = logins
+            .iter()
+            .map(|(user, code)| self.held(user, code))
+            .collect();
         barrier.lifts();
         held.into_iter().map(|pam| self.end(pam)).collect()
     }
@@ -124,7 +137,10 @@ impl<'a> Bench<'a> {
 
 /// How many of them came out so.
 pub(crate) fn count(outcomes: &[Outcome], wanted: Outcome) -> usize {
-    outcomes.iter().filter(|outcome| **outcome == wanted).count()
+    outcomes
+        .iter()
+        .filter(|outcome| **outcome == wanted)
+        .count()
 }
 
 /// In a word.

@@ -28,12 +28,20 @@ pub(crate) fn killed_at_every_write(bench: &Bench<'_>) -> Seen {
             break;
         }
         killed += 1;
-        let entered = [ended.entered(), bench.login(&code) == Outcome::In, bench.login(&code) == Outcome::In];
+        let entered = [
+            ended.entered(),
+            bench.login(&code) == Outcome::In,
+            bench.login(&code) == Outcome::In,
+        ];
         twice += u32::from(entered.iter().filter(|entered| **entered).count() > 1);
         bench.host.clock.forward(90);
         shut += u32::from(bench.login(&bench.alice.code()) != Outcome::In);
     }
-    assert!((2..MANY - 1).contains(&killed), "{:?} was killed {killed} times", bench.module);
+    assert!(
+        (2..MANY - 1).contains(&killed),
+        "{:?} was killed {killed} times",
+        bench.module
+    );
     let text = match shut {
         0 => "at every write: no code twice, in again each time".to_owned(),
         shut => format!("not in again after {shut} of {killed}"),
@@ -51,7 +59,9 @@ fn standing_still(bench: &Bench<'_>, code: &str) -> PamHost {
     drop(ambush);
     let status = format!("/proc/{}/status", pam.process());
     patiently("it stands still by itself", || {
-        Ok(fs::read_to_string(&status)?.contains("State:\tT").then_some(()))
+        Ok(fs::read_to_string(&status)?
+            .contains("State:\tT")
+            .then_some(()))
     });
     pam
 }

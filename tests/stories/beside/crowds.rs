@@ -6,7 +6,10 @@ use testhost::Answer;
 fn with_one_code(bench: &Bench<'_>, many: usize, rounds: usize) -> Seen {
     let entered = (0..rounds).map(|_| {
         bench.host.clock.forward(90);
-        count(&bench.at_once(&vec![("alice", bench.alice.code()); many]), Outcome::In)
+        count(
+            &bench.at_once(&vec![("alice", bench.alice.code()); many]),
+            Outcome::In,
+        )
     });
     let entered: Vec<usize> = entered.collect();
     let least = entered.iter().copied().min().unwrap_or(0);
@@ -15,7 +18,9 @@ fn with_one_code(bench: &Bench<'_>, many: usize, rounds: usize) -> Seen {
         true => format!("{most} of {many} in"),
         false => format!("{least} to {most} of {many} in"),
     };
-    Seen::new(text).but((most > 1).then_some(TWICE)).but((least < 1).then_some("nobody got in"))
+    Seen::new(text)
+        .but((most > 1).then_some(TWICE))
+        .but((least < 1).then_some("nobody got in"))
 }
 
 pub(crate) fn two_with_one_code(bench: &Bench<'_>) -> Seen {
@@ -38,7 +43,12 @@ pub(crate) fn a_hundred_with_one_code(bench: &Bench<'_>) -> Seen {
 pub(crate) fn a_hundred_wrong_codes(bench: &Bench<'_>) -> Seen {
     let mut right = bench.host_for(b"alice", &[]);
     right.expect("prompt");
-    let guesses: Vec<_> = bench.alice.wrong_codes(100).into_iter().map(|code| ("alice", code)).collect();
+    let guesses: Vec<_> = bench
+        .alice
+        .wrong_codes(100)
+        .into_iter()
+        .map(|code| ("alice", code))
+        .collect();
     let outcomes = bench.at_once(&guesses);
     let log = bench.host.journal.rest();
     let compared = match bench.module.wrong_in_the_log() {
@@ -47,9 +57,12 @@ pub(crate) fn a_hundred_wrong_codes(bench: &Bench<'_>) -> Seen {
     };
     right.answers(&Answer::from(&*bench.alice.code()));
     let right = bench.end(right);
-    Seen::new(format!("{compared} compared; the right one after them: {}", word(right)))
-        .but((count(&outcomes, Outcome::In) > 0).then_some("a wrong code opened"))
-        .but((right == Outcome::In).then_some("guesses have no limit"))
+    Seen::new(format!(
+        "{compared} compared; the right one after them: {}",
+        word(right)
+    ))
+    .but((count(&outcomes, Outcome::In) > 0).then_some("a wrong code opened"))
+    .but((right == Outcome::In).then_some("guesses have no limit"))
 }
 
 pub(crate) fn two_people(bench: &Bench<'_>) -> Seen {

@@ -23,11 +23,15 @@ fn spoiled(bench: &Bench<'_>, spoil: impl FnOnce(&str)) -> Seen {
 }
 
 pub(crate) fn missing(bench: &Bench<'_>) -> Seen {
-    spoiled(bench, |state| fs::remove_file(state).expect("a file can be removed"))
+    spoiled(bench, |state| {
+        fs::remove_file(state).expect("a file can be removed")
+    })
 }
 
 pub(crate) fn empty(bench: &Bench<'_>) -> Seen {
-    spoiled(bench, |state| finished(Command::new("truncate").args(["--size=0", state])).clear())
+    spoiled(bench, |state| {
+        finished(Command::new("truncate").args(["--size=0", state])).clear()
+    })
 }
 
 pub(crate) fn truncated(bench: &Bench<'_>) -> Seen {
@@ -38,7 +42,9 @@ pub(crate) fn truncated(bench: &Bench<'_>) -> Seen {
 }
 
 pub(crate) fn of_a_stranger(bench: &Bench<'_>) -> Seen {
-    spoiled(bench, |state| chown(state, Some(4321), None).expect("an owner can be set"))
+    spoiled(bench, |state| {
+        chown(state, Some(4321), None).expect("an owner can be set")
+    })
 }
 
 /// To a copy that a stranger owns and everybody may write to.
@@ -61,7 +67,11 @@ pub(crate) fn stale_locks(bench: &Bench<'_>) -> Seen {
     for left in ["lock", "new", "tmp"] {
         let left = format!("{state}.{left}");
         fs::write(&left, "4711\n").expect("a file can be written");
-        finished(Command::new("chown").arg(format!("--reference={state}")).arg(&left));
+        finished(
+            Command::new("chown")
+                .arg(format!("--reference={state}"))
+                .arg(&left),
+        );
         finished(Command::new("chmod").args(["0600", &left]));
     }
     let left = format!("{state}~");

@@ -64,8 +64,12 @@ impl Module {
     pub(crate) fn set_up(self, host: &Host) -> [Phone; 2] {
         let people = ["alice", "bob"].map(|name| host.person(name));
         let lines = match self {
-            Module::Totp => "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
-            Module::Google => "auth required pam_google_authenticator.so\naccount required pam_permit.so\n",
+            Module::Totp => {
+                "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n"
+            }
+            Module::Google => {
+                "auth required pam_google_authenticator.so\naccount required pam_permit.so\n"
+            }
             Module::Oath => {
                 "auth required pam_oath.so usersfile=/etc/oath/users.oath window=20 digits=6\n\
                  account required pam_permit.so\n"
@@ -76,11 +80,15 @@ impl Module {
             Module::Totp => people.map(|person| person.enrols()),
             Module::Google => people.map(|person| google_authenticator(&person.name)),
             Module::Oath => {
-                let phones = ["GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK"]
-                    .map(Phone::scans);
+                let phones = [
+                    "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+                    "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK",
+                ]
+                .map(Phone::scans);
                 let lines = people.iter().zip(&phones);
-                let lines = lines
-                    .map(|(person, phone)| format!("HOTP/T30 {} - {}\n", person.name, phone.secret_in_hex()));
+                let lines = lines.map(|(person, phone)| {
+                    format!("HOTP/T30 {} - {}\n", person.name, phone.secret_in_hex())
+                });
                 fs::create_dir_all(OATH_FOLDER).expect("/etc can be written");
                 fs::write(OATH_USERS, lines.collect::<String>()).expect("/etc can be written");
                 finished(Command::new("chmod").args(["go-rw", OATH_USERS]));
@@ -136,7 +144,14 @@ fn google_authenticator(name: &str) -> Phone {
     let path = format!("/home/{name}/.google_authenticator");
     let words = "--time-based --disallow-reuse --rate-limit=3 --rate-time=30 --window-size=3 --force --quiet --no-confirm";
     let mut tool = Command::new("runuser");
-    tool.args(["-u", name, "--", "google-authenticator", &format!("--secret={path}")]).args(words.split(' '));
+    tool.args([
+        "-u",
+        name,
+        "--",
+        "google-authenticator",
+        &format!("--secret={path}"),
+    ])
+    .args(words.split(' '));
     finished(&mut tool);
     let text = fs::read_to_string(&path).expect("the tool writes it");
     Phone::scans(text.lines().next().expect("the secret stands first"))

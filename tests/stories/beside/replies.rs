@@ -35,18 +35,34 @@ pub(crate) fn junk_of_sshd(bench: &Bench<'_>) -> Seen {
     let outcomes: Vec<_> = (0..10).map(|_| bench.login_as(b"alice", &junk)).collect();
     let refused = count(&outcomes, Outcome::Refused);
     let owner = bench.login(&bench.alice.code());
-    Seen::new(format!("{refused} of 10 refused; then the owner's code: {}", word(owner)))
-        .but((owner != Outcome::In).then_some("the junk counts as guesses"))
+    Seen::new(format!(
+        "{refused} of 10 refused; then the owner's code: {}",
+        word(owner)
+    ))
+    .but((owner != Outcome::In).then_some("the junk counts as guesses"))
 }
 
 pub(crate) fn odd_names(bench: &Bench<'_>) -> Seen {
     let long = vec![b'a'; 64 * 1024];
-    let names: [&[u8]; 9] =
-        [b"", b".", b"../../root", b"a/b", b"a\nb", b"a\x1b[2Jb", b"\xff\xfe", b"%s%n%s%n", &long];
+    let names: [&[u8]; 9] = [
+        b"",
+        b".",
+        b"../../root",
+        b"a/b",
+        b"a\nb",
+        b"a\x1b[2Jb",
+        b"\xff\xfe",
+        b"%s%n%s%n",
+        &long,
+    ];
     let answer = Answer::from(&*bench.alice.code());
     let outcomes = names.map(|name| bench.login_as(name, &answer));
-    Seen::new(format!("{} of {} refused", count(&outcomes, Outcome::Refused), names.len()))
-        .but((count(&outcomes, Outcome::In) > 0).then_some("an odd name opened"))
+    Seen::new(format!(
+        "{} of {} refused",
+        count(&outcomes, Outcome::Refused),
+        names.len()
+    ))
+    .but((count(&outcomes, Outcome::In) > 0).then_some("an odd name opened"))
 }
 
 /// Right after the answer, with the transaction still open.

@@ -5,8 +5,12 @@ use super::bench::{Bench, Outcome, Seen, TWICE, count, word};
 pub(crate) fn a_used_code(bench: &Bench<'_>) -> Seen {
     let code = bench.alice.code();
     let outcomes = [bench.login(&code), bench.login(&code)];
-    Seen::new(format!("first {}, then {}", word(outcomes[0]), word(outcomes[1])))
-        .but((count(&outcomes, Outcome::In) > 1).then_some(TWICE))
+    Seen::new(format!(
+        "first {}, then {}",
+        word(outcomes[0]),
+        word(outcomes[1])
+    ))
+    .but((count(&outcomes, Outcome::In) > 1).then_some(TWICE))
 }
 
 /// All three lie within everybody's window.
@@ -41,7 +45,12 @@ pub(crate) fn a_clock_set_back(bench: &Bench<'_>) -> Seen {
     clock.back(3600);
     let replayed = bench.login(&code);
     clock.forward(3600);
-    assert_eq!((first, second), (Outcome::In, Outcome::In), "{:?}", bench.module);
+    assert_eq!(
+        (first, second),
+        (Outcome::In, Outcome::In),
+        "{:?}",
+        bench.module
+    );
     Seen::new(format!("the used code of then: {}", word(replayed)))
         .but((replayed == Outcome::In).then_some(TWICE))
 }

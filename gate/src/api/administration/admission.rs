@@ -22,11 +22,16 @@ use zeroize::Zeroizing;
 const CHALLENGE: &str = "Bearer realm=\"administration\"";
 
 /// What a program is told that has not shown the secret; of its request no more is read.
-pub(in crate::api) async fn turned_away(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Option<Reply> {
+pub(in crate::api) async fn turned_away(
+    guest: &Guest<'_>,
+    secret: &Zeroizing<String>,
+) -> Option<Reply> {
     let refused = weigh(guest, secret).await.err()?;
     let mut reply = closing(problem(&refused));
     if refused.status == StatusCode::UNAUTHORIZED {
-        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        reply
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
     }
     Some(reply)
 }
@@ -42,21 +47,38 @@ async fn weigh(guest: &Guest<'_>, secret: &Zeroizing<String>) -> Result<(), Refu
         return Err(Refused::new(StatusCode::UNAUTHORIZED, "no_secret", text));
     };
     let is_right = bool::from(secret.as_bytes().ct_eq(shown));
-    let (address, shown) = (guest.address, if is_right { ShownSecret::Right } else { ShownSecret::Wrong });
+    let (address, shown) = (
+        guest.address,
+        if is_right {
+            ShownSecret::Right
+        } else {
+            ShownSecret::Wrong
+        },
+    );
     // whatever it shows, as a stranger: by the time that takes, no secret is told from another
     let judge = guest.site.workers.serving(Applicant::stranger(address));
     let run = judge.run(move |door| {
         let now = clock::now().map_err(SignInError::Clock)?;
-        door.weigh_secret(address, shown, now).map_err(SignInError::Door)
+        door.weigh_secret(address, shown, now)
+            .map_err(SignInError::Door)
     });
-    let refused = |cause: &str| log::event("refused").with("cause", cause).with("address", address).write();
+    let refused = |cause: &str| {
+        log::event("refused")
+            .with("cause", cause)
+            .with("address", address)
+            .write()
+    };
     match run.await.map_err(|error| guest.not_run(&error))? {
         Some(wait) => {
             refused(&format!("address-delayed-{wait}s"));
-            let text = "too many wrong secrets or codes came from your address; wait, then try again";
+            let text =
+                "too many wrong secrets or codes came from your address; wait, then try again";
             let status = StatusCode::TOO_MANY_REQUESTS;
             let refused = Refused::new(status, "too_many_attempts", text.to_owned());
-            Err(Refused { retry_after: Some(wait), ..refused })
+            Err(Refused {
+                retry_after: Some(wait),
+                ..refused
+            })
         }
         None if shown == ShownSecret::Wrong => {
             refused("administration-secret");

@@ -35,16 +35,25 @@ pub(crate) fn ask(question: &[u8], config: &Path, within: Duration) -> io::Resul
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(SELF);
     command.arg("--one-question").arg("--config").arg(config);
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
-    command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).process_group(0);
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .current_dir("/");
+    command
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .process_group(0);
     let _process = Process(command.spawn()?);
     // it holds their end too
     drop(command);
     ours.set_write_timeout(Some(within))?;
     ours.write_all(question)?;
     ours.shutdown(Shutdown::Write)?;
-    let word = read_until(&mut ours, LONGEST_WORD, over, |word| Said::read(word).is_some())?;
-    Said::read(&word).ok_or_else(|| io::Error::other("the process that asked PAM ended without a word"))
+    let word = read_until(&mut ours, LONGEST_WORD, over, |word| {
+        Said::read(word).is_some()
+    })?;
+    Said::read(&word)
+        .ok_or_else(|| io::Error::other("the process that asked PAM ended without a word"))
 }
 
 /// Reads until the end, a most, or until it is enough.

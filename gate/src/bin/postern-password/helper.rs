@@ -60,11 +60,15 @@ pub(crate) fn run(config: PathBuf) -> io::Result<()> {
     }
     if askers.is_empty() {
         let names = ASKERS.join(" nor ");
-        return Err(io::Error::other(format!("there is neither a user {names}, who ask here")));
+        return Err(io::Error::other(format!(
+            "there is neither a user {names}, who ask here"
+        )));
     }
     match service::configured(&config) {
         Ok(found) => found.problem.into_iter().for_each(log::says),
-        Err(error) => log::says(format_args!("{error}; until then nobody is let in by a password")),
+        Err(error) => log::says(format_args!(
+            "{error}; until then nobody is let in by a password"
+        )),
     }
     let listener = UnixListener::from(input.as_fd().try_clone_to_owned()?);
     let helper = Arc::new(Helper {
@@ -83,7 +87,10 @@ impl Helper {
         loop {
             let mut waiting = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
             match poll(&mut waiting, idle) {
-                Ok(0) if self.turns.is_empty() && self.with_tries(|tries, now| tries.is_clear(now)) => {
+                Ok(0)
+                    if self.turns.is_empty()
+                        && self.with_tries(|tries, now| tries.is_clear(now)) =>
+                {
                     return Ok(());
                 }
                 Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
@@ -94,7 +101,10 @@ impl Helper {
                 Ok((stream, _)) => self.meet(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
-                    log::seldom("accept", format_args!("a connection cannot be accepted: {error}"));
+                    log::seldom(
+                        "accept",
+                        format_args!("a connection cannot be accepted: {error}"),
+                    );
                     std::thread::sleep(PAUSE);
                 }
             }
@@ -103,11 +113,16 @@ impl Helper {
 
     /// Lets a connection in, or drops it.
     fn meet(self: &Arc<Helper>, stream: UnixStream) {
-        let Ok(peer) = getsockopt(&stream, PeerCredentials) else { return };
+        let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
+            return;
+        };
         if !self.askers.contains(&peer.uid()) && peer.uid() != 0 {
             log::seldom(
                 "peer",
-                format_args!("refused cause=peer uid={}: only the gate and posternd ask here", peer.uid()),
+                format_args!(
+                    "refused cause=peer uid={}: only the gate and posternd ask here",
+                    peer.uid()
+                ),
             );
             return;
         }
@@ -128,9 +143,17 @@ impl Helper {
     fn talk(&self, mut stream: UnixStream, seated: &Seated) -> io::Result<()> {
         stream.set_write_timeout(Some(HEARD))?;
         stream.write_all(GREETING)?;
-        let bytes = read_until(&mut stream, LONGEST_QUESTION + 1, Instant::now() + HEARD, |_| false)?;
+        let bytes = read_until(
+            &mut stream,
+            LONGEST_QUESTION + 1,
+            Instant::now() + HEARD,
+            |_| false,
+        )?;
         let Some(question) = Question::read(&bytes) else {
-            log::seldom("no-question", "refused cause=no-question: the gate may be of another version");
+            log::seldom(
+                "no-question",
+                "refused cause=no-question: the gate may be of another version",
+            );
             return Ok(());
         };
         if let Some(said) = self.say(&question, &bytes, seated) {
@@ -143,12 +166,19 @@ impl Helper {
     fn say(&self, question: &Question, bytes: &[u8], seated: &Seated) -> Option<Said> {
         let name = &question.name;
         let refused = |cause: &str, why: &dyn Display| {
-            let address = question.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+            let address = question
+                .address
+                .map_or_else(|| "-".to_owned(), |address| address.to_string());
             let name = name.as_str();
-            log::says(format_args!("refused cause={cause} address={address} user={name:?}: {why}"));
+            log::says(format_args!(
+                "refused cause={cause} address={address} user={name:?}: {why}"
+            ));
         };
         let Some(taken) = self.with_tries(|tries, now| tries.take(name, now)) else {
-            refused("limited", &"too many wrong passwords; the gate should have counted them");
+            refused(
+                "limited",
+                &"too many wrong passwords; the gate should have counted them",
+            );
             return Some(Said::Unasked);
         };
         let give_back = || self.with_tries(|tries, _| tries.give_back(name, taken));
@@ -222,7 +252,12 @@ mod tests {
         }
         unread.set_nonblocking(false).unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "helper::tests::says_more_than_anybody_reads", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "helper::tests::says_more_than_anybody_reads",
+                "--ignored",
+                "--nocapture",
+            ])
             .env("LOG_UNREAD", "1")
             .stdout(Stdio::piped())
             .stderr(OwnedFd::from(unread))
@@ -231,7 +266,9 @@ mod tests {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, receiver) = channel();
         std::thread::spawn(move || {
-            let said = lines.map_while(Result::ok).any(|line| line.contains("met all of them"));
+            let said = lines
+                .map_while(Result::ok)
+                .any(|line| line.contains("met all of them"));
             let _ = sender.send(said);
         });
         let said = receiver.recv_timeout(Duration::from_secs(20));

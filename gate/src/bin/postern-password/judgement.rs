@@ -53,24 +53,37 @@ impl Conversation for Answering {
 
 /// Asks PAM.
 pub(crate) fn judge(question: Question, service: &PamServiceFile) -> Result<(), No> {
-    let Question { name, address, password, .. } = question;
+    let Question {
+        name,
+        address,
+        password,
+        ..
+    } = question;
     let known = User::from_name(name.as_str()).ok().flatten();
     if known.as_ref().is_some_and(|user| user.uid.is_root()) {
         return Err(No::Root);
     }
     let given = Rc::new(Cell::new(false));
-    let answering = Answering { password, given: Rc::clone(&given) };
+    let answering = Answering {
+        password,
+        given: Rc::clone(&given),
+    };
     let mut transaction = TransactionBuilder::new_with_service(service.as_str())
         .username(name.as_str())
         .build(answering)
         .map_err(No::Authentication)?;
     if let Some(address) = address {
         let address = OsString::from(address.to_string());
-        transaction.items_mut().set_remote_host(Some(&address)).map_err(No::Authentication)?;
+        transaction
+            .items_mut()
+            .set_remote_host(Some(&address))
+            .map_err(No::Authentication)?;
     }
     // an account without a password has none that could be right
     let flags = AuthnFlags::SILENT | AuthnFlags::DISALLOW_NULL_AUTHTOK;
-    transaction.authenticate(flags).map_err(No::Authentication)?;
+    transaction
+        .authenticate(flags)
+        .map_err(No::Authentication)?;
     transaction.account_management(flags).map_err(No::Account)?;
     if !given.get() {
         return Err(No::NotLookedAt);
@@ -114,21 +127,29 @@ mod tests {
 
     fn answering() -> Answering {
         let password = Candidate::typed(b"secret \xff").unwrap();
-        Answering { password, given: Rc::default() }
+        Answering {
+            password,
+            given: Rc::default(),
+        }
     }
 
     #[test]
     fn the_password_is_given_once_and_only_where_it_does_not_show() {
         let answering = answering();
-        let (told, warned) = (InfoMsg::new(OsStr::new("welcome")), ErrorMsg::new(OsStr::new("beware")));
+        let (told, warned) = (
+            InfoMsg::new(OsStr::new("welcome")),
+            ErrorMsg::new(OsStr::new("beware")),
+        );
         let shown = QAndA::new(OsStr::new("Password: "));
         answering.communicate(&[told.exchange(), warned.exchange(), shown.exchange()]);
         assert_eq!((told.answer(), warned.answer()), (Ok(()), Ok(())));
         assert_eq!(shown.answer(), Err(ErrorCode::ConversationError));
         assert!(!answering.given.get());
 
-        let (first, second) =
-            (MaskedQAndA::new(OsStr::new("Password: ")), MaskedQAndA::new(OsStr::new("Password: ")));
+        let (first, second) = (
+            MaskedQAndA::new(OsStr::new("Password: ")),
+            MaskedQAndA::new(OsStr::new("Password: ")),
+        );
         answering.communicate(&[first.exchange(), second.exchange()]);
         assert_eq!(first.answer().unwrap().as_bytes(), b"secret \xff");
         assert_eq!(second.answer(), Err(ErrorCode::ConversationError));
@@ -143,9 +164,15 @@ mod tests {
         for (no, word) in [
             (No::Authentication(ErrorCode::AuthenticationError), "wrong"),
             (No::Authentication(ErrorCode::UserUnknown), "wrong"),
-            (No::Authentication(ErrorCode::SystemError), "auth-systemerror"),
+            (
+                No::Authentication(ErrorCode::SystemError),
+                "auth-systemerror",
+            ),
             (No::Account(ErrorCode::AccountExpired), "account-expired"),
-            (No::Account(ErrorCode::NewAuthTokRequired), "password-expired"),
+            (
+                No::Account(ErrorCode::NewAuthTokRequired),
+                "password-expired",
+            ),
             (No::Account(ErrorCode::PermissionDenied), "account-refused"),
             (No::NotLookedAt, "not-looked-at"),
         ] {

@@ -41,7 +41,11 @@ fn told(lost: &Lost) -> String {
         Lost::Dropped(lines) => line(format_args!(
             "log dropped={lines}: {lines} lines were dropped, for nobody read the log fast enough"
         )),
-        Lost::LeftOut { kind, lines, seconds } => line(format_args!(
+        Lost::LeftOut {
+            kind,
+            lines,
+            seconds,
+        } => line(format_args!(
             "log of={kind} left-out={lines}: {lines} more lines of this kind in {seconds} s were left out"
         )),
     }

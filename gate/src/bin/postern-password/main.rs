@@ -40,7 +40,10 @@ struct Arguments {
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let Arguments { config, one_question } = Arguments::parse();
+    let Arguments {
+        config,
+        one_question,
+    } = Arguments::parse();
     let ran = match one_question {
         true => question::run(&config),
         false => {

@@ -27,7 +27,9 @@ pub(crate) fn run(config: &Path) -> io::Result<()> {
     // modules are to find nothing there
     dup2_stdin(File::open("/dev/null")?)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_QUESTION + 1));
-    Read::by_ref(&mut stream).take(LONGEST_QUESTION as u64 + 1).read_to_end(&mut bytes)?;
+    Read::by_ref(&mut stream)
+        .take(LONGEST_QUESTION as u64 + 1)
+        .read_to_end(&mut bytes)?;
     let (said, lines) = match Question::read(&bytes) {
         Some(question) => say(question, config),
         None => (Said::Unasked, Vec::new()),
@@ -43,7 +45,9 @@ pub(crate) fn run(config: &Path) -> io::Result<()> {
 
 /// What it says, and what is to be logged.
 fn say(question: Question, config: &Path) -> (Said, Vec<String>) {
-    let address = question.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    let address = question
+        .address
+        .map_or_else(|| "-".to_owned(), |address| address.to_string());
     let name = question.name.clone();
     let refused = |cause: &dyn std::fmt::Display| {
         // the same format as the PAM module's

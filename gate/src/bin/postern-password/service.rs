@@ -58,7 +58,12 @@ pub(crate) fn configured(config: &Path) -> Result<Configured, ServiceError> {
     let service = in_force.config.gate.pam_service;
     let folders = FOLDERS.map(PathBuf::from).to_vec();
     let name = service.as_str().to_owned();
-    Search { service: &service, folders, left: MOST_FILES }.check(&name, Lines::Both)?;
+    Search {
+        service: &service,
+        folders,
+        left: MOST_FILES,
+    }
+    .check(&name, Lines::Both)?;
     Ok(Configured { service, problem })
 }
 
@@ -70,11 +75,20 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn check(&mut self, name: &str, lines: Lines) -> Result<(), ServiceError> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| ServiceError::TooMany(self.service.clone()))?;
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| ServiceError::TooMany(self.service.clone()))?;
         // a name that begins with a slash stands for itself
-        let found = self.folders.iter().map(|folder| folder.join(name)).find(|path| path.exists());
-        let path = found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
-        let bytes = files::read(&path, Privacy::Public, Follow::Yes, LARGEST).map_err(ServiceError::File)?;
+        let found = self
+            .folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|path| path.exists());
+        let path =
+            found.ok_or_else(|| ServiceError::Missing(self.service.clone(), name.to_owned()))?;
+        let bytes = files::read(&path, Privacy::Public, Follow::Yes, LARGEST)
+            .map_err(ServiceError::File)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for (number, line) in joined(&text) {
             self.check_line(&path, number, &line, lines)?;
@@ -90,11 +104,18 @@ impl Search<'_> {
         lines: Lines,
     ) -> Result<(), ServiceError> {
         let mut words = line.split_whitespace();
-        let Some(first) = words.next() else { return Ok(()) };
+        let Some(first) = words.next() else {
+            return Ok(());
+        };
         if first.eq_ignore_ascii_case("@include") {
             return words.next().map_or(Ok(()), |name| self.check(name, lines));
         }
-        let kind = match first.strip_prefix('-').unwrap_or(first).to_ascii_lowercase().as_str() {
+        let kind = match first
+            .strip_prefix('-')
+            .unwrap_or(first)
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "auth" => Type::Auth,
             "account" => Type::Account,
             _ => return Ok(()),
@@ -103,12 +124,21 @@ impl Search<'_> {
             return Ok(());
         }
         let mut rest = words.clone();
-        match (words.next().unwrap_or_default().to_ascii_lowercase().as_str(), words.next()) {
+        match (
+            words
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+                .as_str(),
+            words.next(),
+        ) {
             ("include" | "substack", Some(name)) => self.check(name, Lines::Only(kind)),
             // any word: the control in brackets may have blanks
-            _ if rest.any(is_forbidden) => {
-                Err(ServiceError::Forbidden(self.service.clone(), path.to_owned(), number))
-            }
+            _ if rest.any(is_forbidden) => Err(ServiceError::Forbidden(
+                self.service.clone(),
+                path.to_owned(),
+                number,
+            )),
             _ => Ok(()),
         }
     }
@@ -123,9 +153,13 @@ fn joined(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (number, line) in (1..).zip(text.lines()) {
-        let comment = line
-            .match_indices('#')
-            .find(|(at, _)| *at == 0 || line.as_bytes().get(at - 1).is_some_and(u8::is_ascii_whitespace));
+        let comment = line.match_indices('#').find(|(at, _)| {
+            *at == 0
+                || line
+                    .as_bytes()
+                    .get(at - 1)
+                    .is_some_and(u8::is_ascii_whitespace)
+        });
         let line = comment.map_or(line, |(at, _)| &line[..at]);
         let (from, mut whole) = open.take().unwrap_or((number, String::new()));
         match line.trim_end().strip_suffix('\\') {
@@ -162,7 +196,11 @@ impl fmt::Display for ServiceError {
                 )
             }
             ServiceError::TooMany(service) => {
-                write!(f, "/etc/pam.d/{} includes more than {MOST_FILES} files, or itself", service.as_str())
+                write!(
+                    f,
+                    "/etc/pam.d/{} includes more than {MOST_FILES} files, or itself",
+                    service.as_str()
+                )
             }
         }
     }
@@ -192,10 +230,16 @@ mod tests {
         }
         let folders = vec![folder.path().to_owned()];
         let service = PamServiceFile::default();
-        let search = &mut Search { service: &service, folders, left: MOST_FILES };
+        let search = &mut Search {
+            service: &service,
+            folders,
+            left: MOST_FILES,
+        };
         let checked = search.check(SERVICE, Lines::Both);
         let place = format!("{}/", folder.path().display());
-        checked.err().map(|error| error.to_string().replace(&place, ""))
+        checked
+            .err()
+            .map(|error| error.to_string().replace(&place, ""))
     }
 
     #[test]
@@ -209,11 +253,21 @@ mod tests {
             "auth include one-sided\n",
         ] {
             let others = [
-                ("common-auth", "auth [success=1 default=ignore] pam_unix.so nullok\n"),
+                (
+                    "common-auth",
+                    "auth [success=1 default=ignore] pam_unix.so nullok\n",
+                ),
                 ("common-account", "account required pam_unix.so\n"),
-                ("one-sided", "auth required pam_unix.so\naccount required pam_totp.so\n"),
+                (
+                    "one-sided",
+                    "auth required pam_unix.so\naccount required pam_totp.so\n",
+                ),
             ];
-            assert_eq!(wrong(&[&[(SERVICE, text)], others.as_slice()].concat()), None, "{text}");
+            assert_eq!(
+                wrong(&[&[(SERVICE, text)], others.as_slice()].concat()),
+                None,
+                "{text}"
+            );
         }
     }
 
@@ -228,18 +282,36 @@ mod tests {
             "auth substack deep\n",
             "auth  include\tdeep\n",
         ] {
-            let deep = [("deep", "@include deeper\n"), ("deeper", "\nauth required pam_totp.so\n")];
+            let deep = [
+                ("deep", "@include deeper\n"),
+                ("deeper", "\nauth required pam_totp.so\n"),
+            ];
             let said = wrong(&[&[(SERVICE, text)], deep.as_slice()].concat()).expect(text);
             assert!(said.contains(": holds pam_totp.so"), "{said}");
-            assert!(!text.contains("deep") || said.starts_with("deeper:2:"), "{said}");
+            assert!(
+                !text.contains("deep") || said.starts_with("deeper:2:"),
+                "{said}"
+            );
         }
     }
 
     #[test]
     fn what_cannot_be_read_whole_is_refused() {
-        assert!(wrong(&[]).unwrap().contains("/etc/pam.d/postern-gate is missing"));
-        assert!(wrong(&[(SERVICE, "@include gone\n")]).unwrap().contains("/etc/pam.d/gone is missing"));
-        assert!(wrong(&[(SERVICE, "@include postern-gate\n")]).unwrap().contains("or itself"));
+        assert!(
+            wrong(&[])
+                .unwrap()
+                .contains("/etc/pam.d/postern-gate is missing")
+        );
+        assert!(
+            wrong(&[(SERVICE, "@include gone\n")])
+                .unwrap()
+                .contains("/etc/pam.d/gone is missing")
+        );
+        assert!(
+            wrong(&[(SERVICE, "@include postern-gate\n")])
+                .unwrap()
+                .contains("or itself")
+        );
         assert!(wrong(&[(SERVICE, &"#".repeat(65 * 1024))]).is_some());
     }
 }

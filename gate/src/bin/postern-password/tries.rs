@@ -6,9 +6,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Of one account: so many at once, and one more each time this has passed.
-const OF_ONE: Limit = Limit { at_once: 30, every: Duration::from_secs(120) };
+const OF_ONE: Limit = Limit {
+    at_once: 30,
+    every: Duration::from_secs(120),
+};
 /// Of all together. It holds only for accounts that had a wrong one lately: guesses all over keep nobody else out.
-const OF_ALL: Limit = Limit { at_once: 600, every: Duration::from_secs(1) };
+const OF_ALL: Limit = Limit {
+    at_once: 600,
+    every: Duration::from_secs(1),
+};
 
 struct Limit {
     at_once: u32,
@@ -52,7 +58,12 @@ impl Tries {
         self.of_one.retain(|_, spent| spent.0 > now);
         let had_none = !self.of_one.contains_key(name);
         let in_all = self.of_all.take(&OF_ALL, now);
-        let may = (in_all || had_none) && self.of_one.entry(name.clone()).or_default().take(&OF_ONE, now);
+        let may = (in_all || had_none)
+            && self
+                .of_one
+                .entry(name.clone())
+                .or_default()
+                .take(&OF_ONE, now);
         let taken = Taken { in_all };
         match may {
             true => Some(taken),
@@ -96,8 +107,16 @@ mod tests {
     #[test]
     fn an_account_has_so_many_and_then_one_by_one() {
         let (mut tries, alice) = (Tries::default(), name("alice"));
-        assert_eq!((0..1000).filter(|_| tries.take(&alice, NOW).is_some()).count(), 30);
-        assert!(tries.take(&name("bob"), NOW).is_some(), "another account is another");
+        assert_eq!(
+            (0..1000)
+                .filter(|_| tries.take(&alice, NOW).is_some())
+                .count(),
+            30
+        );
+        assert!(
+            tries.take(&name("bob"), NOW).is_some(),
+            "another account is another"
+        );
         let later = NOW + Duration::from_secs(120);
         assert!(tries.take(&alice, later).is_some() && tries.take(&alice, later).is_none());
     }
@@ -117,9 +136,13 @@ mod tests {
         let mut tries = Tries::default();
         let of = |number: usize| name(&format!("user{number}"));
         let got = (0..100).flat_map(|number| (0..30).map(move |_| number));
-        let got = got.filter(|number| tries.take(&of(*number), NOW).is_some()).count();
+        let got = got
+            .filter(|number| tries.take(&of(*number), NOW).is_some())
+            .count();
         assert!((600..=700).contains(&got), "{got}");
-        let taken = tries.take(&name("alice"), NOW).expect("she had no wrong one lately");
+        let taken = tries
+            .take(&name("alice"), NOW)
+            .expect("she had no wrong one lately");
         assert!(tries.take(&name("alice"), NOW).is_none());
         // hers was not of those of all, and gives none of them back
         tries.give_back(&name("alice"), taken);

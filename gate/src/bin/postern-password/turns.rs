@@ -9,11 +9,19 @@ use std::time::{Duration, Instant};
 /// Connections; the gate is the only one that opens any, and bounds them by what their people have proven.
 const CONNECTIONS: usize = 64;
 /// Whoever makes a module hang for an account keeps few turns. Whoever has proven more has others.
-const OF_ACCOUNT: ClassLimits =
-    ClassLimits { own: CONNECTIONS, per_key: 2, waiting_per_key: 16, waiting: CONNECTIONS };
+const OF_ACCOUNT: ClassLimits = ClassLimits {
+    own: CONNECTIONS,
+    per_key: 2,
+    waiting_per_key: 16,
+    waiting: CONNECTIONS,
+};
 /// All connections alike.
-const OF_GATE: ClassLimits =
-    ClassLimits { own: CONNECTIONS, per_key: CONNECTIONS, waiting_per_key: 0, waiting: 0 };
+const OF_GATE: ClassLimits = ClassLimits {
+    own: CONNECTIONS,
+    per_key: CONNECTIONS,
+    waiting_per_key: 0,
+    waiting: 0,
+};
 
 /// All of them.
 #[derive(Clone)]
@@ -39,7 +47,12 @@ pub(crate) struct Turn {
 impl Turns {
     /// Nobody asks yet.
     pub(crate) fn new() -> Turns {
-        let all = |class| Limits { shared: 0, proven: class, known: class, stranger: class };
+        let all = |class| Limits {
+            shared: 0,
+            proven: class,
+            known: class,
+            stranger: class,
+        };
         Turns {
             connections: Admission::new(all(OF_GATE)),
             origins: Admission::new(QUESTIONS),
@@ -50,7 +63,10 @@ impl Turns {
     /// A place, if there is one.
     pub(crate) fn place(&self) -> Option<Seated> {
         let place = self.connections.try_enter(Class::Stranger, ()).ok()?;
-        Some(Seated { turns: self.clone(), _place: place })
+        Some(Seated {
+            turns: self.clone(),
+            _place: place,
+        })
     }
 
     /// Whether nobody is here.
@@ -63,12 +79,22 @@ impl Seated {
     /// Waits for a turn: for the account's first, so that whoever waits for it holds no turn of others.
     pub(crate) fn turn(&self, question: &Question, within: Duration) -> Option<Turn> {
         let over = Instant::now() + within;
-        let account =
-            self.turns.accounts.enter(question.class, question.name.clone()).ok()?.wait(within).ok()?;
+        let account = self
+            .turns
+            .accounts
+            .enter(question.class, question.name.clone())
+            .ok()?
+            .wait(within)
+            .ok()?;
         let origin = question.address.map(|address| address.key());
         let origin = self.turns.origins.enter(question.class, origin).ok()?;
-        let origin = origin.wait(over.saturating_duration_since(Instant::now())).ok()?;
-        Some(Turn { _origin: origin, _account: account })
+        let origin = origin
+            .wait(over.saturating_duration_since(Instant::now()))
+            .ok()?;
+        Some(Turn {
+            _origin: origin,
+            _account: account,
+        })
     }
 }
 
@@ -80,7 +106,12 @@ mod tests {
 
     fn question(name: &str, address: &str, class: Class) -> Question {
         let password = Candidate::typed(b"secret").unwrap();
-        Question { name: name.parse().unwrap(), address: Address::parse(address), class, password }
+        Question {
+            name: name.parse().unwrap(),
+            address: Address::parse(address),
+            class,
+            password,
+        }
     }
 
     fn now(seated: &Seated, question: &Question) -> Option<Turn> {
@@ -94,7 +125,10 @@ mod tests {
         assert_eq!(seated.len(), CONNECTIONS);
         seated.pop();
         seated.extend(turns.place());
-        assert_eq!((seated.len(), turns.place().is_some()), (CONNECTIONS, false));
+        assert_eq!(
+            (seated.len(), turns.place().is_some()),
+            (CONNECTIONS, false)
+        );
         drop(seated);
         assert!(turns.is_empty());
     }
@@ -107,7 +141,10 @@ mod tests {
         let taken: Vec<_> = (0..9).map_while(|n| now(&seated, &of_alice(n))).collect();
         assert_eq!(taken.len(), OF_ACCOUNT.per_key);
         assert!(now(&seated, &question("bob", "192.0.2.9", Class::Stranger)).is_some());
-        assert!(now(&seated, &question("alice", "192.0.2.9", Class::Proven)).is_some(), "nor its owner");
+        assert!(
+            now(&seated, &question("alice", "192.0.2.9", Class::Proven)).is_some(),
+            "nor its owner"
+        );
         drop(taken);
         assert!(now(&seated, &of_alice(0)).is_some());
     }
@@ -117,13 +154,20 @@ mod tests {
     fn a_few_addresses_do_not_take_every_question_to_the_host() {
         let turns = Turns::new();
         let seated = turns.place().unwrap();
-        let asked =
-            |n: usize, address: &str, class| now(&seated, &question(&format!("u{n}"), address, class));
-        let of_one: Vec<_> = (0..100).filter_map(|n| asked(n, "192.0.2.1", Class::Stranger)).collect();
+        let asked = |n: usize, address: &str, class| {
+            now(&seated, &question(&format!("u{n}"), address, class))
+        };
+        let of_one: Vec<_> = (0..100)
+            .filter_map(|n| asked(n, "192.0.2.1", Class::Stranger))
+            .collect();
         assert_eq!(of_one.len(), QUESTIONS.stranger.per_key);
-        let all: Vec<_> =
-            (0..200).filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Stranger)).collect();
-        assert_eq!(all.len() + of_one.len(), QUESTIONS.stranger.own + QUESTIONS.shared);
+        let all: Vec<_> = (0..200)
+            .filter_map(|n| asked(n, &format!("198.51.100.{n}"), Class::Stranger))
+            .collect();
+        assert_eq!(
+            all.len() + of_one.len(),
+            QUESTIONS.stranger.own + QUESTIONS.shared
+        );
         assert!(asked(500, "192.0.2.1", Class::Known).is_some());
         assert!(asked(501, "192.0.2.1", Class::Proven).is_some());
     }

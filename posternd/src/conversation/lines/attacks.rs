@@ -11,12 +11,21 @@ const PASSED: &str = "first_factor=passed";
 /// A locker or server may authenticate several times on one handle: what counts is the last `auth`.
 #[test]
 fn a_refused_auth_takes_the_pass_of_an_earlier_one_on_the_same_handle_away() {
-    for second in [PASSED, "first_factor=passed nulok", "proven", "app_password"] {
+    for second in [
+        PASSED,
+        "first_factor=passed nulok",
+        "proven",
+        "app_password",
+    ] {
         let home = Home::new("");
         let host = sudo().who_types(&[&home.code(0)]);
         assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
         assert_ne!(home.auth(&host, second), HookResult::Passed, "{second}");
-        assert_eq!(home.account(&host, ""), HookResult::Denied(Denial::NotAsked), "{second}");
+        assert_eq!(
+            home.account(&host, ""),
+            HookResult::Denied(Denial::NotAsked),
+            "{second}"
+        );
     }
 }
 
@@ -27,7 +36,10 @@ fn a_pass_is_good_for_one_account_hook() {
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
     assert_eq!(home.account(&host, ""), HookResult::Passed);
-    assert_eq!(home.account(&host, ""), HookResult::Denied(Denial::NotAsked));
+    assert_eq!(
+        home.account(&host, ""),
+        HookResult::Denied(Denial::NotAsked)
+    );
 }
 
 /// Where a service gives the name that reverse DNS says, whoever owns the zone of an address writes it, and an address
@@ -37,27 +49,52 @@ fn a_name_of_reverse_dns_that_looks_like_an_address_is_in_no_network() {
     let exempt = "[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]\n";
     let home = Home::new(exempt);
     for words in ["", PASSED] {
-        let host = Fake::at("vsftpd", "alice").with(Item::RemoteHost, "192.0.2.7").who_types(&["000000"]);
-        assert!(matches!(home.auth(&host, words), HookResult::Denied(_)), "{words:?}: {}", host.log_text());
+        let host = Fake::at("vsftpd", "alice")
+            .with(Item::RemoteHost, "192.0.2.7")
+            .who_types(&["000000"]);
+        assert!(
+            matches!(home.auth(&host, words), HookResult::Denied(_)),
+            "{words:?}: {}",
+            host.log_text()
+        );
         // guesses from there are counted for it all the same
-        assert!(host.log_text().contains("address=192.0.2.7"), "{}", host.log_text());
+        assert!(
+            host.log_text().contains("address=192.0.2.7"),
+            "{}",
+            host.log_text()
+        );
         let host = Fake::at("vsftpd", "alice").with(Item::RemoteHost, "192.0.2.7");
-        assert_eq!(home.account(&host, words), HookResult::Denied(Denial::NotAsked), "{words:?}");
+        assert_eq!(
+            home.account(&host, words),
+            HookResult::Denied(Denial::NotAsked),
+            "{words:?}"
+        );
     }
 }
 
 /// The same for whoever gave a code there a while ago, and for networks in which one may set up a second factor.
 #[test]
 fn a_name_of_reverse_dns_spares_and_enrolls_nobody() {
-    let home = Home::new("[policy]\nself_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]\n");
+    let home = Home::new(
+        "[policy]\nself_enroll = \"networks\"\nself_enroll_networks = [\"192.0.2.0/24\"]\n",
+    );
     let words = "first_factor=passed grace=1h unenrolled=enroll";
     let alice = || Fake::at("vsftpd", "alice").with(Item::RemoteHost, "192.0.2.7");
-    assert_eq!(home.auth(&alice().who_types(&[&home.code(0)]), words), HookResult::Passed);
-    assert_eq!(home.auth(&alice(), words), HookResult::Denied(Denial::Conversation));
+    assert_eq!(
+        home.auth(&alice().who_types(&[&home.code(0)]), words),
+        HookResult::Passed
+    );
+    assert_eq!(
+        home.auth(&alice(), words),
+        HookResult::Denied(Denial::Conversation)
+    );
     let bob = Fake::at("vsftpd", "bob").with(Item::RemoteHost, "192.0.2.7");
     home.auth(&bob, words);
     let prompts = bob.prompts.borrow().join("\n");
-    assert!(!prompts.contains("otpauth") && prompts.contains("one-time code"), "{prompts}");
+    assert!(
+        !prompts.contains("otpauth") && prompts.contains("one-time code"),
+        "{prompts}"
+    );
 }
 
 /// Every line says whom it met, and where: fail2ban and people read them.
@@ -67,7 +104,11 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
     for (words, broken) in [("nulok", None), ("tries=0", None), ("user=a/b", None)]
         .into_iter()
         .chain(files.map(|file| (PASSED, Some(file))))
-        .chain([(PASSED, None), ("", None), ("first_factor=passed debug", None)])
+        .chain([
+            (PASSED, None),
+            ("", None),
+            ("first_factor=passed debug", None),
+        ])
     {
         let home = Home::new("");
         if let Some(file) = broken {
@@ -85,14 +126,21 @@ fn no_line_of_the_log_lacks_user_service_address_or_cause() {
             home.account(&other, words);
             crate::conversation::password::changed(&changed, &home.words(words));
             let shown = if user == "../x" { "-" } else { user };
-            for line in [one, other, changed].iter().flat_map(|host| host.logged.borrow().clone()) {
-                let (result, rest) = line.split_once(" cause=").unwrap_or_else(|| panic!("{line}"));
+            for line in [one, other, changed]
+                .iter()
+                .flat_map(|host| host.logged.borrow().clone())
+            {
+                let (result, rest) = line
+                    .split_once(" cause=")
+                    .unwrap_or_else(|| panic!("{line}"));
                 assert!(
-                    !result.is_empty() && result.chars().all(|c| c == ' ' || c.is_ascii_lowercase()),
+                    !result.is_empty()
+                        && result.chars().all(|c| c == ' ' || c.is_ascii_lowercase()),
                     "{line}"
                 );
-                let (_, rest) =
-                    rest.split_once(" address=192.0.2.7 service=sshd ").unwrap_or_else(|| panic!("{line}"));
+                let (_, rest) = rest
+                    .split_once(" address=192.0.2.7 service=sshd ")
+                    .unwrap_or_else(|| panic!("{line}"));
                 assert!(rest.starts_with(&format!("user=\"{shown}\"")), "{line}");
             }
         }
@@ -104,10 +152,23 @@ fn a_pass_that_cannot_be_taken_away_denies() {
     let home = Home::new("");
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
-    let host = Fake { keeps_marks: true, ..host };
-    assert_eq!(home.account(&host, ""), HookResult::Denied(Denial::Unavailable));
-    assert_eq!(home.auth(&host, PASSED), HookResult::Denied(Denial::Unavailable));
-    assert!(host.log_text().ends_with("restart the service"), "{}", host.log_text());
+    let host = Fake {
+        keeps_marks: true,
+        ..host
+    };
+    assert_eq!(
+        home.account(&host, ""),
+        HookResult::Denied(Denial::Unavailable)
+    );
+    assert_eq!(
+        home.auth(&host, PASSED),
+        HookResult::Denied(Denial::Unavailable)
+    );
+    assert!(
+        host.log_text().ends_with("restart the service"),
+        "{}",
+        host.log_text()
+    );
 }
 
 /// A typo that the last valid copy makes up for, too.
@@ -121,7 +182,10 @@ fn a_line_about_the_configuration_says_at_whose_entry_it_was_seen() {
     let host = sudo().who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, PASSED), HookResult::Passed);
     let log = host.log_text();
-    let line = log.lines().find(|line| line.contains("totp.period")).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains("totp.period"))
+        .unwrap();
     assert!(
         line.starts_with("warning cause=misconfigured address=- service=sudo user=\"alice\": "),
         "{line}"
@@ -132,15 +196,30 @@ fn a_line_about_the_configuration_says_at_whose_entry_it_was_seen() {
 #[test]
 fn a_user_who_cannot_be_looked_up_is_refused() {
     let home = Home::new("");
-    let host = Fake { names_unavailable: true, ..sudo().who_types(&[&home.code(0)]) };
+    let host = Fake {
+        names_unavailable: true,
+        ..sudo().who_types(&[&home.code(0)])
+    };
     for words in ["", "first_factor=passed"] {
-        assert_eq!(home.auth(&host, words), HookResult::Denied(Denial::Unavailable));
+        assert_eq!(
+            home.auth(&host, words),
+            HookResult::Denied(Denial::Unavailable)
+        );
     }
-    assert_eq!(home.account(&host, ""), HookResult::Denied(Denial::Unavailable));
+    assert_eq!(
+        home.account(&host, ""),
+        HookResult::Denied(Denial::Unavailable)
+    );
     assert!(host.prompts.borrow().is_empty());
     let log = host.log_text();
-    assert!(log.contains("refused cause=unavailable ") && log.contains("see getent passwd"), "{log}");
+    assert!(
+        log.contains("refused cause=unavailable ") && log.contains("see getent passwd"),
+        "{log}"
+    );
     // where someone comes from an address, who runs the process does not matter
     let remote = host.with(Item::RemoteHost, "192.0.2.7");
-    assert_eq!(home.auth(&remote, "first_factor=passed"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&remote, "first_factor=passed"),
+        HookResult::Passed
+    );
 }

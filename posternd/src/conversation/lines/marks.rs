@@ -17,7 +17,10 @@ fn is_refused(home: &Home, host: &Fake, why: &str) {
     host.logged.borrow_mut().clear();
     assert_eq!(home.account(host, ""), HookResult::Denied(Denial::NotAsked));
     let log = host.log_text();
-    assert!(log.starts_with("refused cause=not-asked ") && log.contains(why), "{log}");
+    assert!(
+        log.starts_with("refused cause=not-asked ") && log.contains(why),
+        "{log}"
+    );
     assert_eq!(host.logged.borrow().len(), 1);
 }
 
@@ -25,16 +28,33 @@ fn is_refused(home: &Home, host: &Fake, why: &str) {
 fn a_mark_of_another_process_user_or_service_is_refused() {
     let home = Home::new("");
     let mark = passed(&home).mark;
-    let with_mark = |host: Fake| Fake { mark: mark.clone(), ..host };
+    let with_mark = |host: Fake| Fake {
+        mark: mark.clone(),
+        ..host
+    };
     is_refused(
         &home,
-        &with_mark(Fake { process: 7, ..sudo() }),
+        &with_mark(Fake {
+            process: 7,
+            ..sudo()
+        }),
         "the mark of its auth line is another process's",
     );
-    is_refused(&home, &with_mark(Fake::at("su", "alice")), "the mark of its auth line is another service's");
+    is_refused(
+        &home,
+        &with_mark(Fake::at("su", "alice")),
+        "the mark of its auth line is another service's",
+    );
     let shared = with_mark(Fake::at("sudo", "bob"));
-    assert_eq!(home.account(&shared, "unenrolled=deny"), HookResult::Denied(Denial::NotAsked));
-    assert!(shared.log_text().contains("another user's"), "{}", shared.log_text());
+    assert_eq!(
+        home.account(&shared, "unenrolled=deny"),
+        HookResult::Denied(Denial::NotAsked)
+    );
+    assert!(
+        shared.log_text().contains("another user's"),
+        "{}",
+        shared.log_text()
+    );
     // the process that the mark is of
     assert_eq!(home.account(&with_mark(sudo()), ""), HookResult::Passed);
 }
@@ -62,8 +82,14 @@ fn a_mark_is_refused_after_a_revocation() {
     let home = Home::new("");
     let host = passed(&home);
     let alice = "alice".parse().unwrap();
-    home.door().host_password_changed(&alice, Actor::Command("root"), clock::now().unwrap()).unwrap();
-    is_refused(&home, &host, "what its auth line accepted was revoked since");
+    home.door()
+        .host_password_changed(&alice, Actor::Command("root"), clock::now().unwrap())
+        .unwrap();
+    is_refused(
+        &home,
+        &host,
+        "what its auth line accepted was revoked since",
+    );
 }
 
 /// C30: a host may authenticate several times on one handle.
@@ -71,7 +97,10 @@ fn a_mark_is_refused_after_a_revocation() {
 fn a_second_auth_that_is_refused_takes_the_mark_of_the_first() {
     let home = Home::new("");
     let host = passed(&home).who_types(&["junk!"]);
-    assert_eq!(home.auth(&host, "first_factor=passed tries=1"), HookResult::Denied(Denial::TooManyTries));
+    assert_eq!(
+        home.auth(&host, "first_factor=passed tries=1"),
+        HookResult::Denied(Denial::TooManyTries)
+    );
     is_refused(&home, &host, "no code was asked for");
 }
 
@@ -79,32 +108,60 @@ fn a_second_auth_that_is_refused_takes_the_mark_of_the_first() {
 #[test]
 fn whoever_needs_no_code_passes_whatever_the_mark_is() {
     let home = Home::new("");
-    let host = Fake { mark: passed(&home).mark, ..Fake::at("sshd", "bob") };
+    let host = Fake {
+        mark: passed(&home).mark,
+        ..Fake::at("sshd", "bob")
+    };
     assert_eq!(home.account(&host, ""), HookResult::Passed);
 }
 
 /// A mark of a process that nothing tells from others fitted all of them: the policy is asked anew, and the log says why.
 #[test]
 fn where_the_process_cannot_be_told_there_is_no_mark_and_none_counts() {
-    for (unseen, remedy) in
-        [(Unseen::OtherNamespace, "PID namespace"), (Unseen::Hidden, "mount /proc with gid=postern")]
-    {
+    for (unseen, remedy) in [
+        (Unseen::OtherNamespace, "PID namespace"),
+        (Unseen::Hidden, "mount /proc with gid=postern"),
+    ] {
         let home = Home::new("");
         let unseen = Some(unseen);
-        let host = Fake { unseen, ..sudo().who_types(&[&home.code(0)]) };
+        let host = Fake {
+            unseen,
+            ..sudo().who_types(&[&home.code(0)])
+        };
         assert_eq!(home.auth(&host, "first_factor=passed"), HookResult::Passed);
         assert_eq!(host.mark.borrow().as_deref(), None);
         let log = host.log_text();
-        assert!(log.contains("warning cause=process-unseen ") && log.contains(remedy), "{log}");
+        assert!(
+            log.contains("warning cause=process-unseen ") && log.contains(remedy),
+            "{log}"
+        );
         is_refused(&home, &host, remedy);
 
         let seen = sudo().who_types(&[&home.code(1)]);
         assert_eq!(home.auth(&seen, "first_factor=passed"), HookResult::Passed);
-        is_refused(&home, &Fake { unseen, mark: seen.mark.clone(), ..sudo() }, remedy);
+        is_refused(
+            &home,
+            &Fake {
+                unseen,
+                mark: seen.mark.clone(),
+                ..sudo()
+            },
+            remedy,
+        );
         // whoever needs no code is kept out by nothing
-        let bob = Fake { unseen, ..Fake::at("sudo", "bob") };
-        assert_eq!(home.auth(&bob, "first_factor=passed"), HookResult::NotNeeded);
+        let bob = Fake {
+            unseen,
+            ..Fake::at("sudo", "bob")
+        };
+        assert_eq!(
+            home.auth(&bob, "first_factor=passed"),
+            HookResult::NotNeeded
+        );
         assert_eq!(home.account(&bob, ""), HookResult::Passed);
-        assert!(!bob.log_text().contains("process-unseen"), "{}", bob.log_text());
+        assert!(
+            !bob.log_text().contains("process-unseen"),
+            "{}",
+            bob.log_text()
+        );
     }
 }

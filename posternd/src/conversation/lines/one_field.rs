@@ -18,13 +18,24 @@ fn vpn() -> Fake {
 #[test]
 fn the_code_is_split_off_and_the_password_goes_on() {
     for words in ["forward_pass", "forward_pass first_factor=passed"] {
-        for (typed, password) in
-            [("hunter2{}", "hunter2"), ("hunter42 {}", "hunter42"), ("{}", ""), ("  {}", " ")]
-        {
+        for (typed, password) in [
+            ("hunter2{}", "hunter2"),
+            ("hunter42 {}", "hunter42"),
+            ("{}", ""),
+            ("  {}", " "),
+        ] {
             let home = Home::new("");
             let host = vpn().who_types(&[&typed.replace("{}", &home.code(0))]);
-            assert_eq!(home.auth(&host, words), HookResult::Passed, "{words} {typed}");
-            assert_eq!(host.password().as_deref(), Some(password), "{words} {typed}");
+            assert_eq!(
+                home.auth(&host, words),
+                HookResult::Passed,
+                "{words} {typed}"
+            );
+            assert_eq!(
+                host.password().as_deref(),
+                Some(password),
+                "{words} {typed}"
+            );
             assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
             assert_eq!(home.account(&host, words), HookResult::Passed);
         }
@@ -49,12 +60,21 @@ fn a_wrong_code_is_refused_and_the_password_goes_on_all_the_same() {
     let host = vpn().who_types(&["hunter2000000"]);
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
-    assert!(host.log_text().contains("refused cause=wrong address=192.0.2.7"), "{}", host.log_text());
+    assert!(
+        host.log_text()
+            .contains("refused cause=wrong address=192.0.2.7"),
+        "{}",
+        host.log_text()
+    );
     // no code at all costs nothing
     let host = vpn().who_types(&["hunter2"]);
     assert_eq!(home.auth(&host, "forward_pass"), DENIED);
     assert_eq!(host.password().as_deref(), Some("hunter2"));
-    assert!(host.log_text().contains("refused cause=unfit"), "{}", host.log_text());
+    assert!(
+        host.log_text().contains("refused cause=unfit"),
+        "{}",
+        host.log_text()
+    );
 }
 
 #[test]
@@ -68,7 +88,11 @@ fn of_whoever_needs_no_code_the_whole_is_the_password() {
         assert_eq!(home.auth(&exempt, words), HookResult::NotNeeded, "{words}");
         assert_eq!(exempt.password().as_deref(), Some("hunter123456"));
         let gone = Fake::at("openvpn", "bob");
-        assert_eq!(home.auth(&gone, words), HookResult::Denied(Denial::Conversation), "{words}");
+        assert_eq!(
+            home.auth(&gone, words),
+            HookResult::Denied(Denial::Conversation),
+            "{words}"
+        );
     }
 }
 
@@ -78,9 +102,16 @@ fn before_the_first_factor_a_password_and_code_meet_one_text_too() {
     let home = Home::new("[policy]\nrequired = \"all\"");
     for user in ["alice", "bob", "nobody here", "../x"] {
         let host = Fake::at("openvpn", user).who_types(&["hunter2000000", "again"]);
-        assert!(matches!(home.auth(&host, "forward_pass"), HookResult::Denied(_)), "{user}");
+        assert!(
+            matches!(home.auth(&host, "forward_pass"), HookResult::Denied(_)),
+            "{user}"
+        );
         assert_eq!(host.prompts.borrow().len(), 1, "{user}");
-        assert_eq!(*host.told.borrow(), [shared::words::BEFORE_FIRST_FACTOR], "{user}");
+        assert_eq!(
+            *host.told.borrow(),
+            [shared::words::BEFORE_FIRST_FACTOR],
+            "{user}"
+        );
     }
 }
 
@@ -96,9 +127,15 @@ fn what_was_cut_off_is_not_handed_on() {
 fn a_code_that_an_earlier_module_asked_for_is_used() {
     let home = Home::new("");
     let host = sudo().with_password(&home.code(0));
-    assert_eq!(home.auth(&host, "first_factor=passed use_first_pass"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed use_first_pass"),
+        HookResult::Passed
+    );
     let host = sudo().with_password(&format!("hunter2{}", home.code(1)));
-    assert_eq!(home.auth(&host, "first_factor=passed use_first_pass forward_pass"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "first_factor=passed use_first_pass forward_pass"),
+        HookResult::Passed
+    );
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert!(host.prompts.borrow().is_empty());
 }
@@ -123,7 +160,11 @@ fn try_first_pass_asks_where_the_password_was_no_code() {
     let host = sudo().with_password("hunter2").who_types(&[&home.code(0)]);
     assert_eq!(home.auth(&host, passed), HookResult::Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
-    assert!(!host.log_text().contains("unfit"), "a password alone is no guess: {}", host.log_text());
+    assert!(
+        !host.log_text().contains("unfit"),
+        "a password alone is no guess: {}",
+        host.log_text()
+    );
 
     let host = sudo().with_password("000000").who_types(&[&home.code(1)]);
     assert_eq!(home.auth(&host, passed), HookResult::Passed);
@@ -152,11 +193,24 @@ fn a_line_for_app_passwords_takes_nothing_else() {
     assert_eq!(home.auth(&host, "app_password"), HookResult::Passed);
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
     assert_eq!(home.account(&host, "app_password"), HookResult::Passed);
-    for typed in [home.code(0), home.recovery_code(), "hunter2".to_owned(), String::new()] {
-        for words in ["app_password", "app_password first_factor=passed", "app_password nullok"] {
+    for typed in [
+        home.code(0),
+        home.recovery_code(),
+        "hunter2".to_owned(),
+        String::new(),
+    ] {
+        for words in [
+            "app_password",
+            "app_password first_factor=passed",
+            "app_password nullok",
+        ] {
             let host = dovecot(&typed);
             assert_eq!(home.auth(&host, words), DENIED, "{words}");
-            assert!(host.log_text().contains("refused cause=unfit"), "{}", host.log_text());
+            assert!(
+                host.log_text().contains("refused cause=unfit"),
+                "{}",
+                host.log_text()
+            );
             let bob = Fake::at("dovecot", "bob").who_types(&[&typed]);
             assert_eq!(home.auth(&bob, words), DENIED, "{words}");
         }
@@ -164,7 +218,10 @@ fn a_line_for_app_passwords_takes_nothing_else() {
     let bob = Fake::at("dovecot", "bob").who_types(&[&right]);
     assert_eq!(home.auth(&bob, "app_password"), DENIED);
     // nothing of that was spent
-    assert_eq!(home.auth(&sudo().who_types(&[&home.code(0)]), "first_factor=passed"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&sudo().who_types(&[&home.code(0)]), "first_factor=passed"),
+        HookResult::Passed
+    );
 }
 
 #[test]
@@ -175,7 +232,10 @@ fn what_is_no_app_password_can_go_on_to_lines_for_password_and_code() {
     assert_eq!(home.auth(&host, "app_password forward_pass"), DENIED);
     assert_eq!(host.password(), Some(typed));
     assert_eq!(host.log_text(), "", "nothing was refused yet");
-    assert_eq!(home.auth(&host, "use_first_pass forward_pass"), HookResult::Passed);
+    assert_eq!(
+        home.auth(&host, "use_first_pass forward_pass"),
+        HookResult::Passed
+    );
     assert_eq!(host.password().as_deref(), Some("hunter2"));
     assert_eq!(host.prompts.borrow().len(), 1);
     // a wrong one would count twice
@@ -190,7 +250,8 @@ impl Home {
         let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         let (name, scope) = (scope.parse().unwrap(), scope.parse().unwrap());
         let alice = "alice".parse().unwrap();
-        let made = door.add_app_password(&alice, &name, &scope, None, "root", clock::now().unwrap());
+        let made =
+            door.add_app_password(&alice, &name, &scope, None, "root", clock::now().unwrap());
         made.unwrap().grouped().to_string()
     }
 }

@@ -16,8 +16,16 @@ impl Home {
     }
 
     fn changes(&self) -> Vec<Event> {
-        let only = Filter { what: Some(What::HostPasswordChanged), ..Filter::default() };
-        self.door().events(&only, 0, 100).unwrap().into_iter().map(|(_, event)| event).collect()
+        let only = Filter {
+            what: Some(What::HostPasswordChanged),
+            ..Filter::default()
+        };
+        self.door()
+            .events(&only, 0, 100)
+            .unwrap()
+            .into_iter()
+            .map(|(_, event)| event)
+            .collect()
     }
 }
 
@@ -30,17 +38,30 @@ fn a_changed_password_is_logged_and_says_what_became_of_app_passwords() {
     let home = Home::new("");
     let (label, scope) = ("mail".parse().unwrap(), "pam:dovecot".parse().unwrap());
     let now = clock::now().unwrap();
-    home.door().add_app_password(&"alice".parse().unwrap(), &label, &scope, None, "root", now).unwrap();
+    home.door()
+        .add_app_password(&"alice".parse().unwrap(), &label, &scope, None, "root", now)
+        .unwrap();
     let host = passwd("alice");
     home.changed(&host, "");
-    assert_eq!(host.log_text(), "ended cause=host-password address=- service=passwd user=\"alice\"");
-    assert_eq!(*host.told.borrow(), ["1 app password revoked: make new ones"]);
+    assert_eq!(
+        host.log_text(),
+        "ended cause=host-password address=- service=passwd user=\"alice\""
+    );
+    assert_eq!(
+        *host.told.borrow(),
+        ["1 app password revoked: make new ones"]
+    );
     let me = caller::runs_as();
-    let [event] = &home.changes()[..] else { panic!("not one event") };
+    let [event] = &home.changes()[..] else {
+        panic!("not one event")
+    };
     assert_eq!((event.door.as_str(), &event.actor), ("passwd", &me));
     assert_eq!(event.origin, format!("local user {me}"));
 
-    home.changed(&Fake::at("login", "alice").with(Item::RemoteHost, "192.0.2.7"), "");
+    home.changed(
+        &Fake::at("login", "alice").with(Item::RemoteHost, "192.0.2.7"),
+        "",
+    );
     assert_eq!(home.changes()[1].origin, "192.0.2.7");
 }
 
@@ -50,7 +71,11 @@ fn whoever_has_no_account_changes_the_password_unnoticed() {
     for user in ["bob", "../x"] {
         let host = passwd(user);
         home.changed(&host, "");
-        assert!(!host.log_text().contains("ended cause"), "{}", host.log_text());
+        assert!(
+            !host.log_text().contains("ended cause"),
+            "{}",
+            host.log_text()
+        );
         assert!(host.told.borrow().is_empty() && host.prompts.borrow().is_empty());
     }
     assert!(home.changes().is_empty());
@@ -64,8 +89,14 @@ fn what_could_not_be_ended_is_said_with_what_to_do() {
         let host = passwd("alice");
         home.changed(&host, "");
         let log = host.log_text();
-        assert!(log.contains("not ended cause=") && log.contains(broken), "{broken}: {log}");
-        assert!(log.contains("postern session revoke USER --all"), "{broken}: {log}");
+        assert!(
+            log.contains("not ended cause=") && log.contains(broken),
+            "{broken}: {log}"
+        );
+        assert!(
+            log.contains("postern session revoke USER --all"),
+            "{broken}: {log}"
+        );
         assert_eq!(*host.told.borrow(), [words::NOT_SIGNED_OUT]);
     }
     let home = Home::new("");

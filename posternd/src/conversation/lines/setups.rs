@@ -17,19 +17,33 @@ const DENIED: HookResult = HookResult::Denied(Denial::Refused);
 impl Home {
     /// A host where bob types; `{code}` is what his phone shows.
     fn bob(&self, typed: &[&str]) -> Fake {
-        Fake { phone: Some(phone), ..Fake::at("sshd", "bob") }.who_types(typed)
+        Fake {
+            phone: Some(phone),
+            ..Fake::at("sshd", "bob")
+        }
+        .who_types(typed)
     }
 
     fn bob_is_enrolled(&self) -> bool {
         let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
-        door.authenticators(&"bob".parse().unwrap()).is_ok_and(|found| !found.is_empty())
+        door.authenticators(&"bob".parse().unwrap())
+            .is_ok_and(|found| !found.is_empty())
     }
 
     fn one_time_code(&self) -> String {
         let mut door = Door::open(file::read(&self.path("postern.toml")).unwrap().config).unwrap();
         let bob = "bob".parse().unwrap();
-        let _ = door.add_account(&bob, shared::name::Distinct::No, "root", clock::now().unwrap());
-        door.issue_one_time_code(&bob, "root", clock::now().unwrap()).unwrap().0.grouped().to_string()
+        let _ = door.add_account(
+            &bob,
+            shared::name::Distinct::No,
+            "root",
+            clock::now().unwrap(),
+        );
+        door.issue_one_time_code(&bob, "root", clock::now().unwrap())
+            .unwrap()
+            .0
+            .grouped()
+            .to_string()
     }
 }
 
@@ -47,19 +61,41 @@ fn whoever_has_none_sets_one_up_and_is_in() {
     for policy in ["", "[policy]\nrequired = \"all\""] {
         let home = Home::new(policy);
         let host = home.bob(&["000000", "{code}", "", "Saved"]);
-        assert_eq!(home.auth(&host, ENROLL), HookResult::Passed, "{}", host.log_text());
+        assert_eq!(
+            home.auth(&host, ENROLL),
+            HookResult::Passed,
+            "{}",
+            host.log_text()
+        );
         let prompts = host.prompts.borrow().clone();
         let rows: Vec<&str> = prompts[0].lines().collect();
-        assert!(rows.iter().all(|row| row.chars().count() <= 134), "{rows:?}");
+        assert!(
+            rows.iter().all(|row| row.chars().count() <= 134),
+            "{rows:?}"
+        );
         let at = rows.iter().position(|row| row.starts_with('█')).unwrap();
         assert!(rows[at - 1].starts_with("otpauth://") && rows[at - 2].starts_with("Secret: "));
-        assert!(rows.len() - at <= 24, "QR and prompt fit a terminal of 24 rows");
+        assert!(
+            rows.len() - at <= 24,
+            "QR and prompt fit a terminal of 24 rows"
+        );
         assert_eq!(prompts[1], "That code is wrong\nVerification code: ");
-        assert_eq!(prompts[2].lines().filter(|line| line.starts_with("    ")).count(), 6);
+        assert_eq!(
+            prompts[2]
+                .lines()
+                .filter(|line| line.starts_with("    "))
+                .count(),
+            6
+        );
         assert_eq!(prompts[3], "Type saved when you have them: ");
         assert!(home.bob_is_enrolled());
         assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
-        assert!(host.told.borrow().iter().any(|told| told.contains("is on, at every door")));
+        assert!(
+            host.told
+                .borrow()
+                .iter()
+                .any(|told| told.contains("is on, at every door"))
+        );
         assert!(!host.log_text().contains("otpauth"));
     }
 }
@@ -69,8 +105,16 @@ fn whoever_has_none_sets_one_up_and_is_in() {
 fn a_setup_that_was_finished_is_active_though_no_account_line_is_reached() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), HookResult::Passed, "{}", host.log_text());
-    assert!(home.bob_is_enrolled(), "bob believes in a second factor that nothing asks for");
+    assert_eq!(
+        home.auth(&host, ENROLL),
+        HookResult::Passed,
+        "{}",
+        host.log_text()
+    );
+    assert!(
+        home.bob_is_enrolled(),
+        "bob believes in a second factor that nothing asks for"
+    );
 }
 
 /// L5, trap 10: the code that confirmed it is spent.
@@ -82,16 +126,29 @@ fn the_code_that_confirmed_it_opens_nothing_more() {
     assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
     let shown = phone(&host.prompts.borrow()[0]).unwrap();
     let again = home.bob(&[&shown]);
-    assert_eq!(home.auth(&again, "first_factor=passed tries=1"), HookResult::Denied(Denial::TooManyTries));
-    assert!(again.log_text().contains("cause=used"), "{}", again.log_text());
-    assert_eq!(home.account(&again, ENROLL), HookResult::Denied(Denial::NotAsked));
+    assert_eq!(
+        home.auth(&again, "first_factor=passed tries=1"),
+        HookResult::Denied(Denial::TooManyTries)
+    );
+    assert!(
+        again.log_text().contains("cause=used"),
+        "{}",
+        again.log_text()
+    );
+    assert_eq!(
+        home.account(&again, ENROLL),
+        HookResult::Denied(Denial::NotAsked)
+    );
 }
 
 /// E4, promise 7
 #[test]
 fn a_setup_that_is_not_finished_leaves_nothing() {
     let home = Home::new("");
-    let (again, tries) = (HookResult::Denied(Denial::Conversation), HookResult::Denied(Denial::TooManyTries));
+    let (again, tries) = (
+        HookResult::Denied(Denial::Conversation),
+        HookResult::Denied(Denial::TooManyTries),
+    );
     let wrong: [(&[&str], HookResult); 4] = [
         (&[], again),
         (&["{code}"], again),
@@ -120,20 +177,41 @@ fn where_a_first_setup_takes_a_one_time_code_it_is_asked_for_first() {
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     let right = home.one_time_code();
     let host = home.bob(&["hello", "P-2345-6789-ABCD", &right, "{code}", "saved"]);
-    assert_eq!(home.auth(&host, ENROLL), HookResult::Passed, "{}", host.log_text());
+    assert_eq!(
+        home.auth(&host, ENROLL),
+        HookResult::Passed,
+        "{}",
+        host.log_text()
+    );
     let prompts = host.prompts.borrow().clone();
     assert!(prompts[0].contains("one-time code from the administrator"));
-    assert!(prompts[..3].iter().all(|prompt| !prompt.contains("otpauth")), "{prompts:?}");
+    assert!(
+        prompts[..3]
+            .iter()
+            .all(|prompt| !prompt.contains("otpauth")),
+        "{prompts:?}"
+    );
     assert_eq!(home.account(&host, ENROLL), HookResult::Passed);
     // it was spent with the setup
     let host = home.bob(&[]);
     assert!(home.bob_is_enrolled());
-    assert_eq!(home.auth(&host, ENROLL), HookResult::Denied(Denial::Conversation));
+    assert_eq!(
+        home.auth(&host, ENROLL),
+        HookResult::Denied(Denial::Conversation)
+    );
 
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");
     home.one_time_code();
-    let host = home.bob(&["P-2345-6789-ABCD", "P-2345-6789-ABCD", "P-2345-6789-ABCD", "x"]);
-    assert_eq!(home.auth(&host, ENROLL), HookResult::Denied(Denial::TooManyTries));
+    let host = home.bob(&[
+        "P-2345-6789-ABCD",
+        "P-2345-6789-ABCD",
+        "P-2345-6789-ABCD",
+        "x",
+    ]);
+    assert_eq!(
+        home.auth(&host, ENROLL),
+        HookResult::Denied(Denial::TooManyTries)
+    );
     assert_eq!(host.prompts.borrow().len(), 3);
 }
 
@@ -147,13 +225,26 @@ fn a_setup_does_not_outlive_a_change_of_the_account() {
         if prompt.ends_with(words::SAVED_PROMPT) {
             let bob = "bob".parse().unwrap();
             door.borrow_mut()
-                .add_account(&bob, shared::name::Distinct::No, "root", clock::now().unwrap())
+                .add_account(
+                    &bob,
+                    shared::name::Distinct::No,
+                    "root",
+                    clock::now().unwrap(),
+                )
                 .unwrap();
         }
     }));
-    assert_eq!(home.auth(&host, ENROLL), HookResult::Denied(Denial::Unavailable), "{}", host.log_text());
+    assert_eq!(
+        home.auth(&host, ENROLL),
+        HookResult::Denied(Denial::Unavailable),
+        "{}",
+        host.log_text()
+    );
     assert!(!home.bob_is_enrolled());
-    assert_eq!(home.account(&host, ENROLL), HookResult::Denied(Denial::NotAsked));
+    assert_eq!(
+        home.account(&host, ENROLL),
+        HookResult::Denied(Denial::NotAsked)
+    );
 }
 
 #[test]
@@ -161,6 +252,9 @@ fn nobody_sets_up_another_accounts_second_factor() {
     let home = Home::new("");
     let host = home.bob(&["{code}", "saved"]);
     let words = format!("{ENROLL} user=carol");
-    assert_eq!(home.auth(&host, &words), HookResult::Denied(Denial::Misconfigured));
+    assert_eq!(
+        home.auth(&host, &words),
+        HookResult::Denied(Denial::Misconfigured)
+    );
     assert!(host.prompts.borrow().is_empty());
 }

@@ -53,7 +53,9 @@ pub fn serve_at(stream: &UnixStream, config: &Path) -> Result<(), CommandError> 
         Err(error) => return Err(error),
     };
     let reason = reason.as_bytes();
-    let most = usize::try_from(LONGEST_REASON).unwrap_or(usize::MAX).min(reason.len());
+    let most = usize::try_from(LONGEST_REASON)
+        .unwrap_or(usize::MAX)
+        .min(reason.len());
     let mut reply = vec![result];
     reply.extend_from_slice(&reason[..most]);
     Ok((&*stream).write_all(&reply)?)
@@ -71,7 +73,11 @@ fn read_letter(mut stream: &UnixStream) -> Result<Zeroizing<Vec<u8>>, CommandErr
     if length > LARGEST_LETTER {
         return Err(CommandError::TooLarge);
     }
-    let mut letter = Zeroizing::new(vec![0; usize::try_from(length).map_err(|_| CommandError::TooLarge)?]);
+    let mut letter = Zeroizing::new(vec![
+        0;
+        usize::try_from(length)
+            .map_err(|_| CommandError::TooLarge)?
+    ]);
     stream.read_exact(&mut letter)?;
     Ok(letter)
 }
@@ -83,12 +89,21 @@ fn send(config: &Path, letter: &[u8]) -> Result<(), String> {
     let Some((program, arguments)) = email.command.split_first() else {
         return Err("no command in [email]".to_owned());
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let limit = Duration::from_secs(email.time_limit.seconds());
-    runtime.map_err(|error| error.to_string())?.block_on(run(program, arguments, letter, limit))
+    runtime
+        .map_err(|error| error.to_string())?
+        .block_on(run(program, arguments, letter, limit))
 }
 
-async fn run(program: &str, arguments: &[String], letter: &[u8], limit: Duration) -> Result<(), String> {
+async fn run(
+    program: &str,
+    arguments: &[String],
+    letter: &[u8],
+    limit: Duration,
+) -> Result<(), String> {
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -113,7 +128,9 @@ async fn run(program: &str, arguments: &[String], letter: &[u8], limit: Duration
     let said = RefCell::new(Vec::new());
     let reads = async {
         // one that says more finds nobody who reads it
-        let Some(mut stderr) = stderr.map(|stderr| stderr.take(LONGEST_REASON)) else { return };
+        let Some(mut stderr) = stderr.map(|stderr| stderr.take(LONGEST_REASON)) else {
+            return;
+        };
         let mut chunk = [0; 512];
         while let Ok(length @ 1..) = stderr.read(&mut chunk).await {
             said.borrow_mut().extend_from_slice(&chunk[..length]);
@@ -174,12 +191,12 @@ impl From<io::Error> for CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CommandError::NoSocket => {
-                f.write_str("--mail-command is for postern-mail@.service, which hands a connection over")
-            }
-            CommandError::Version => {
-                f.write_str("posternd is of another version; systemctl restart posternd brings this one")
-            }
+            CommandError::NoSocket => f.write_str(
+                "--mail-command is for postern-mail@.service, which hands a connection over",
+            ),
+            CommandError::Version => f.write_str(
+                "posternd is of another version; systemctl restart posternd brings this one",
+            ),
             CommandError::TooLarge => write!(f, "the letter is larger than {LARGEST_LETTER} bytes"),
             CommandError::Stream(error) => write!(f, "no letter from posternd: {error}"),
         }
@@ -238,7 +255,10 @@ mod tests {
         let (reply, served) = replies(&config, &request(b"To: a@example.com\n\nhello\n"));
         assert_eq!(reply, [SENT]);
         served.unwrap();
-        assert_eq!(fs::read(folder.path().join("taken")).unwrap(), b"To: a@example.com\n\nhello\n");
+        assert_eq!(
+            fs::read(folder.path().join("taken")).unwrap(),
+            b"To: a@example.com\n\nhello\n"
+        );
 
         // what a program leaves behind counts for nothing
         let config = configured(folder.path(), "cat > $1/taken; sleep 5 & exit 0");
@@ -250,20 +270,29 @@ mod tests {
         let (reply, _) = replies(&config, &request(b"x"));
         assert_eq!(reply[0], NOT_SENT);
         let said = String::from_utf8_lossy(&reply[1..]);
-        assert!(said.contains("exit status: 3") && said.contains("no luck"), "{said}");
+        assert!(
+            said.contains("exit status: 3") && said.contains("no luck"),
+            "{said}"
+        );
     }
 
     #[test]
     fn a_program_that_never_ends_or_never_stops_talking_is_ended_with_what_it_started() {
         let folder = tempfile::tempdir().unwrap();
-        for script in
-            ["sleep 60 & echo $! > $1/child; wait", "yes >&2", "trap '' PIPE; while :; do echo x; done >&2"]
-        {
+        for script in [
+            "sleep 60 & echo $! > $1/child; wait",
+            "yes >&2",
+            "trap '' PIPE; while :; do echo x; done >&2",
+        ] {
             let config = configured(folder.path(), script);
             let began = Instant::now();
             let (reply, served) = replies(&config, &request(b"x"));
             assert_eq!(reply[0], NOT_SENT, "{script}");
-            assert!(began.elapsed() < Duration::from_secs(10), "{script}: {:?}", began.elapsed());
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "{script}: {:?}",
+                began.elapsed()
+            );
             assert!(reply.len() <= 1 + 4096);
             served.unwrap();
         }
@@ -276,7 +305,10 @@ mod tests {
     fn half_a_letter_one_that_is_too_large_and_one_of_another_version_reach_no_program() {
         let folder = tempfile::tempdir().unwrap();
         let config = configured(folder.path(), "touch $1/ran");
-        let (reply, _) = replies(&config, &[&[VERSION][..], &(10 * 1024 * 1024u32).to_be_bytes()].concat());
+        let (reply, _) = replies(
+            &config,
+            &[&[VERSION][..], &(10 * 1024 * 1024u32).to_be_bytes()].concat(),
+        );
         assert_eq!(reply[0], NOT_SENT);
         assert!(String::from_utf8_lossy(&reply).contains("larger than 262144 bytes"));
         let (reply, served) = replies(&config, &request(b"a whole letter")[..12]);

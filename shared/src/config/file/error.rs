@@ -91,10 +91,19 @@ impl fmt::Display for ConfigError {
                 )
             }
             ConfigError::NoCopy { reason, copy } => {
-                write!(f, "{}; no copy of an earlier one can be in force: {copy}", reason.with_remedy())
+                write!(
+                    f,
+                    "{}; no copy of an earlier one can be in force: {copy}",
+                    reason.with_remedy()
+                )
             }
             ConfigError::File(error) => error.fmt(f),
-            ConfigError::Content { path, line, key, message } => {
+            ConfigError::Content {
+                path,
+                line,
+                key,
+                message,
+            } => {
                 write!(f, "{}:{line}: ", path.display())?;
                 if let Some(key) = key {
                     write!(f, "{key}: ")?;

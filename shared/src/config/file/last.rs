@@ -34,11 +34,17 @@ impl LastInForce {
         let copy = copy_state(path);
         let found = in_force(path);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = last.as_ref().filter(|last| last.path == path && last.copy == copy);
+        let kept = last
+            .as_ref()
+            .filter(|last| last.path == path && last.copy == copy);
         match (found, kept) {
-            (Ok(InForce { problem: Some(Fallback { reason, .. }), .. }), Some(last)) => {
-                Ok(last.again(reason))
-            }
+            (
+                Ok(InForce {
+                    problem: Some(Fallback { reason, .. }),
+                    ..
+                }),
+                Some(last),
+            ) => Ok(last.again(reason)),
             // the copy could not be read then either, or is gone
             (Err(reason), _) => match last.as_ref().filter(|last| last.path == path) {
                 Some(last) => Ok(last.again(reason)),
@@ -46,7 +52,12 @@ impl LastInForce {
             },
             (Ok(found), _) => {
                 let (config, is_kept) = (found.config.clone(), found.is_kept);
-                *last = Some(Last { path: path.to_owned(), config, is_kept, copy });
+                *last = Some(Last {
+                    path: path.to_owned(),
+                    config,
+                    is_kept,
+                    copy,
+                });
                 Ok(found)
             }
         }
@@ -76,8 +87,16 @@ impl Last {
             ConfigError::NoCopy { reason, .. } => *reason,
             reason => reason,
         };
-        let problem = Some(Fallback { reason, copy: None, since: None });
-        InForce { config: self.config.clone(), problem, is_kept: self.is_kept }
+        let problem = Some(Fallback {
+            reason,
+            copy: None,
+            since: None,
+        });
+        InForce {
+            config: self.config.clone(),
+            problem,
+            is_kept: self.is_kept,
+        }
     }
 }
 
@@ -85,7 +104,12 @@ impl Last {
 fn copy_state(path: &Path) -> Option<[i64; 4]> {
     let metadata = copy_path(path).metadata().ok()?;
     let signed = |value: u64| i64::from_ne_bytes(value.to_ne_bytes());
-    Some([signed(metadata.dev()), signed(metadata.ino()), metadata.ctime(), metadata.ctime_nsec()])
+    Some([
+        signed(metadata.dev()),
+        signed(metadata.ino()),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    ])
 }
 
 #[cfg(test)]
@@ -116,7 +140,9 @@ mod tests {
         // the copy is as it was when that one was read, and older
         if crate::config::file::copy_path(&path).exists() {
             fs::write(copy_path(&path), "[totp]\nperiod = 60\n").unwrap();
-            let Ok(mut kept) = last.0.lock() else { panic!("no lock") };
+            let Ok(mut kept) = last.0.lock() else {
+                panic!("no lock")
+            };
             kept.as_mut().unwrap().copy = copy_state(&path);
         }
         for doubt in ["[totp]\nperiod = 6\n", "[totp", ""] {
@@ -125,11 +151,18 @@ mod tests {
             assert_eq!(period(&found), 90, "{doubt:?}");
             let problem = found.problem.unwrap().to_string();
             assert!(problem.contains("postern.toml:"), "{problem}");
-            assert!(problem.ends_with("until then the last one that was read stays in force"), "{problem}");
+            assert!(
+                problem.ends_with("until then the last one that was read stays in force"),
+                "{problem}"
+            );
         }
         fs::remove_file(&path).unwrap();
         let _ = fs::remove_file(copy_path(&path));
-        assert_eq!(period(&last.in_force(&path).unwrap()), 90, "neither file nor copy");
+        assert_eq!(
+            period(&last.in_force(&path).unwrap()),
+            90,
+            "neither file nor copy"
+        );
 
         // root keeps another one, such as by postern edit on another terminal
         fs::write(copy_path(&path), "[totp]\nperiod = 45\n").unwrap();

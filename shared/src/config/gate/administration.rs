@@ -34,13 +34,24 @@ impl Administration {
 
     /// Whether it is reached from an address.
     pub fn is_reached_from(&self, address: Address) -> bool {
-        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(address))
+        self.networks.is_empty()
+            || self
+                .networks
+                .iter()
+                .any(|network| network.contains(address))
     }
 
     /// Checks what no single key can know.
-    pub(in crate::config) fn check(&self, lives: Lives, administrators: usize) -> Result<(), Conflict> {
+    pub(in crate::config) fn check(
+        &self,
+        lives: Lives,
+        administrators: usize,
+    ) -> Result<(), Conflict> {
         let conflict = |key: &'static [&'static str], message: &str| {
-            Err(Conflict { path: key, message: message.to_owned() })
+            Err(Conflict {
+                path: key,
+                message: message.to_owned(),
+            })
         };
         if self.secret_file.is_some() && self.secret_credential.is_some() {
             return conflict(
@@ -87,22 +98,36 @@ mod tests {
                 .map_err(|c| c.message)
         };
         assert_eq!(check("", Lives::OnAPath, 0), Ok(()));
-        assert_eq!(check("pages = true\nsecret_file = \"/a\"", Lives::Apart, 1), Ok(()));
+        assert_eq!(
+            check("pages = true\nsecret_file = \"/a\"", Lives::Apart, 1),
+            Ok(())
+        );
         assert_eq!(check("secret_credential = \"a\"", Lives::Apart, 0), Ok(()));
         for (text, lives, administrators, said) in [
             ("pages = true", Lives::OnAPath, 1, "host of its own"),
             ("secret_file = \"/a\"", Lives::OnAPath, 1, "host of its own"),
             ("pages = true", Lives::Apart, 0, "names nobody"),
-            ("secret_file = \"/a\"\nsecret_credential = \"a\"", Lives::Apart, 1, "keep one"),
+            (
+                "secret_file = \"/a\"\nsecret_credential = \"a\"",
+                Lives::Apart,
+                1,
+                "keep one",
+            ),
         ] {
-            assert!(check(text, lives, administrators).unwrap_err().contains(said), "{text}");
+            assert!(
+                check(text, lives, administrators)
+                    .unwrap_err()
+                    .contains(said),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn networks_narrow_where_it_is_reached_from() {
         let read = |text: &str| toml::from_str::<Administration>(text).unwrap();
-        let from = |one: &Administration, address| one.is_reached_from(Address::parse(address).unwrap());
+        let from =
+            |one: &Administration, address| one.is_reached_from(Address::parse(address).unwrap());
         assert!(from(&read(""), "192.0.2.7"));
         let narrow = read("networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]");
         assert!(from(&narrow, "192.0.2.7") && from(&narrow, "2001:db8::1"));

@@ -62,7 +62,9 @@ impl TryFrom<String> for PamServiceFile {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
         match (1..=64).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.') {
             true => Ok(PamServiceFile(name)),
-            false => Err("must be the name of a file in /etc/pam.d: lower case, digits, '-', '_', '.'"),
+            false => {
+                Err("must be the name of a file in /etc/pam.d: lower case, digits, '-', '_', '.'")
+            }
         }
     }
 }
@@ -117,13 +119,14 @@ impl TryFrom<String> for IdentityHeader {
     fn try_from(text: String) -> Result<IdentityHeader, Self::Error> {
         let name = text.to_ascii_lowercase();
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let is_free =
-            !TAKEN.contains(&name.as_str()) && !name.starts_with("sec-") && !name.starts_with("x-original-");
+        let is_free = !TAKEN.contains(&name.as_str())
+            && !name.starts_with("sec-")
+            && !name.starts_with("x-original-");
         match (1..=64).contains(&name.len()) && name.chars().all(plain) && is_free {
             true => Ok(IdentityHeader(name)),
-            false => {
-                Err("must be a header such as Remote-User, and none that proxies or browsers use otherwise")
-            }
+            false => Err(
+                "must be a header such as Remote-User, and none that proxies or browsers use otherwise",
+            ),
         }
     }
 }
@@ -143,7 +146,16 @@ mod tests {
         for name in ["postern-gate", "a", "ldap_2.x"] {
             assert!(PamServiceFile::try_from(name.to_owned()).is_ok(), "{name}");
         }
-        for name in ["", "../passwd", "/etc/pam.d/sshd", "SSHD", ".hidden", "a b", "a\n", &"a".repeat(65)] {
+        for name in [
+            "",
+            "../passwd",
+            "/etc/pam.d/sshd",
+            "SSHD",
+            ".hidden",
+            "a b",
+            "a\n",
+            &"a".repeat(65),
+        ] {
             assert!(PamServiceFile::try_from(name.to_owned()).is_err(), "{name}");
         }
     }
@@ -156,7 +168,15 @@ mod tests {
                 name.to_ascii_lowercase()
             );
         }
-        for name in ["", "Cookie", "X-Real-IP", "X-Postern-Proxy", "Sec-Fetch-Mode", "Remote_User", "a b"] {
+        for name in [
+            "",
+            "Cookie",
+            "X-Real-IP",
+            "X-Postern-Proxy",
+            "Sec-Fetch-Mode",
+            "Remote_User",
+            "a b",
+        ] {
             assert!(IdentityHeader::try_from(name.to_owned()).is_err(), "{name}");
         }
     }

@@ -21,8 +21,12 @@ enum Stands {
 
 fn standing(stands: Stands) -> Account {
     let mut account = account();
-    account.one_time_code =
-        Some(KeptOneTimeCode { hash: OneTimeHash([1; 32]), issued: NOW, expires: NOW.plus(1), used: false });
+    account.one_time_code = Some(KeptOneTimeCode {
+        hash: OneTimeHash([1; 32]),
+        issued: NOW,
+        expires: NOW.plus(1),
+        used: false,
+    });
     account.authenticators[0].floor = Some(step(-1));
     match stands {
         Stands::Open => {}
@@ -64,8 +68,16 @@ fn every_answer_in_every_situation() {
         ("P-222222222222".to_owned(), 9),
     ];
     let table = [
-        (Open, After, "in used wrong+row unfit in used wrong+address unfit in wrong+address"),
-        (Open, Before, "in used wrong+row+address unfit in used wrong+address unfit in wrong+address"),
+        (
+            Open,
+            After,
+            "in used wrong+row unfit in used wrong+address unfit in wrong+address",
+        ),
+        (
+            Open,
+            Before,
+            "in used wrong+row+address unfit in used wrong+address unfit in wrong+address",
+        ),
         (
             Delayed,
             After,
@@ -76,11 +88,27 @@ fn every_answer_in_every_situation() {
             Before,
             "delayed-30s delayed-30s delayed-30s unfit in used wrong+address unfit in wrong+address",
         ),
-        (Locked, After, "locked locked locked unfit in used wrong+address unfit in wrong+address"),
-        (AddressWaits, After, "in used wrong+row unfit in used a unfit in a"),
+        (
+            Locked,
+            After,
+            "locked locked locked unfit in used wrong+address unfit in wrong+address",
+        ),
+        (
+            AddressWaits,
+            After,
+            "in used wrong+row unfit in used a unfit in a",
+        ),
         (AddressWaits, Before, "a a a unfit in used a unfit in a"),
-        (DelayedAndAddressWaits, After, "delayed-30s delayed-30s delayed-30s unfit in used a unfit in a"),
-        (DelayedAndAddressWaits, Before, "a a a unfit in used a unfit in a"),
+        (
+            DelayedAndAddressWaits,
+            After,
+            "delayed-30s delayed-30s delayed-30s unfit in used a unfit in a",
+        ),
+        (
+            DelayedAndAddressWaits,
+            Before,
+            "a a a unfit in used a unfit in a",
+        ),
         (Off, After, "off off off off off off off off off off"),
         (
             Off,
@@ -94,18 +122,32 @@ fn every_answer_in_every_situation() {
             .iter()
             .map(|(text, hash)| {
                 let answer = Answer::read(text.as_bytes());
-                told(&decided(&standing(stands), &answer, *hash, stage, &Totp::default(), NOW))
+                told(&decided(
+                    &standing(stands),
+                    &answer,
+                    *hash,
+                    stage,
+                    &Totp::default(),
+                    NOW,
+                ))
             })
             .collect();
-        let met = met.join(" ").replace("address-delayed-7s", "a").replace("not-enrolled", "off");
+        let met = met
+            .join(" ")
+            .replace("address-delayed-7s", "a")
+            .replace("not-enrolled", "off");
         assert_eq!(met, expected, "{stands:?} {stage:?}");
     }
 }
 
 #[test]
 fn a_one_time_code_opens_once_within_its_life() {
-    let kept =
-        KeptOneTimeCode { hash: OneTimeHash([1; 32]), issued: NOW, expires: NOW.plus(10), used: false };
+    let kept = KeptOneTimeCode {
+        hash: OneTimeHash([1; 32]),
+        issued: NOW,
+        expires: NOW.plus(10),
+        used: false,
+    };
     for (used, after, expected) in [
         (false, 0, "in"),
         (false, 9, "in"),
@@ -114,9 +156,19 @@ fn a_one_time_code_opens_once_within_its_life() {
         (true, 0, "used"),
         (true, 10, "used"),
     ] {
-        let account = Account { one_time_code: Some(KeptOneTimeCode { used, ..kept }), ..account() };
+        let account = Account {
+            one_time_code: Some(KeptOneTimeCode { used, ..kept }),
+            ..account()
+        };
         let answer = Answer::read(b"P-222222222222");
-        let ruling = decided(&account, &answer, 1, Stage::After, &Totp::default(), NOW.plus(after));
+        let ruling = decided(
+            &account,
+            &answer,
+            1,
+            Stage::After,
+            &Totp::default(),
+            NOW.plus(after),
+        );
         assert_eq!(told(&ruling), expected, "{used} {after}");
     }
 }
@@ -129,10 +181,16 @@ fn which_lengths_are_compared() {
     let both = || {
         vec![
             authenticator(1),
-            Authenticator { parameters: eight.authenticators[0].parameters, ..authenticator(2) },
+            Authenticator {
+                parameters: eight.authenticators[0].parameters,
+                ..authenticator(2)
+            },
         ]
     };
-    let both = Account { authenticators: both(), ..account() };
+    let both = Account {
+        authenticators: both(),
+        ..account()
+    };
     let unfit = "unfit";
     for (length, six_after, eight_after, both_after, before) in [
         (5, unfit, unfit, unfit, unfit),
@@ -144,9 +202,21 @@ fn which_lengths_are_compared() {
         (18, unfit, unfit, unfit, unfit),
     ] {
         let typed = "0".repeat(length);
-        for (account, after) in [(&account(), six_after), (&eight, eight_after), (&both, both_after)] {
-            assert_eq!(told(&ruling(account, &typed, Stage::After, NOW)), after, "{length} after");
-            assert_eq!(told(&ruling(account, &typed, Stage::Before, NOW)), before, "{length} before");
+        for (account, after) in [
+            (&account(), six_after),
+            (&eight, eight_after),
+            (&both, both_after),
+        ] {
+            assert_eq!(
+                told(&ruling(account, &typed, Stage::After, NOW)),
+                after,
+                "{length} after"
+            );
+            assert_eq!(
+                told(&ruling(account, &typed, Stage::Before, NOW)),
+                before,
+                "{length} before"
+            );
         }
     }
 }

@@ -262,16 +262,21 @@ impl fmt::Display for AppPasswordError {
             ),
             AppPasswordError::None(account) => write!(f, "{account} has no app password"),
             AppPasswordError::TooMany(account, most) => {
-                write!(f, "{account} has {most} app passwords, and may not have more; revoke one first")
+                write!(
+                    f,
+                    "{account} has {most} app passwords, and may not have more; revoke one first"
+                )
             }
             AppPasswordError::Undeclared(name) => write!(
                 f,
                 "there is no scope {name}; declare it as [gate.scope.{name}] in postern.toml, or write pam:SERVICE or web:HOST/PATH"
             ),
-            AppPasswordError::Gate => {
-                f.write_str("the gate's own pages are open to no app password; name the application's host")
+            AppPasswordError::Gate => f.write_str(
+                "the gate's own pages are open to no app password; name the application's host",
+            ),
+            AppPasswordError::Past => {
+                f.write_str("it would have ended already; give a later --expires")
             }
-            AppPasswordError::Past => f.write_str("it would have ended already; give a later --expires"),
         }
     }
 }

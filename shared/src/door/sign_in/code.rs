@@ -32,13 +32,30 @@ impl Door {
         let name = token.account();
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
-        let visitor =
-            Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
-        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
+        let visitor = Visitor {
+            name,
+            stage: Stage::After,
+            origin: browser.origin,
+            browser: None,
+            service: SERVICE,
+        };
+        let visit = Visit::load(
+            config,
+            vault,
+            tx,
+            &visitor,
+            load::declared(config, name)?,
+            now,
+        )?;
         let trials = tx.trials(token.id())?;
         let alive = alive(token, tx, &vault.token_keys(), now)?;
         let first = alive.and_then(|alive| FirstFactorPassed::of(token.parent(), &alive, now));
@@ -50,7 +67,9 @@ impl Door {
         // Whoever waits learns how long, also where so many were wrong that waiting will not help.
         let waits = matches!(
             ruling.verdict,
-            Verdict::Refused(Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked)
+            Verdict::Refused(
+                Refusal::Delayed { .. } | Refusal::AddressDelayed { .. } | Refusal::Locked
+            )
         );
         // What lets in through delay and lock does here too: the words about them offer it.
         let opens_anyway = matches!(answer, Answer::Recovery(_) | Answer::OneTime(_))
@@ -61,12 +80,23 @@ impl Door {
         let outcome = visit.apply(tx, ruling)?;
         let accepted = match outcome.verdict {
             Verdict::Accepted(accepted) => {
-                tx.keep_trials(record.id, token, Trials { used: true, ..trials }, now)?;
+                tx.keep_trials(
+                    record.id,
+                    token,
+                    Trials {
+                        used: true,
+                        ..trials
+                    },
+                    now,
+                )?;
                 accepted
             }
             Verdict::Refused(refusal) => {
                 if !outcome.is_free {
-                    let trials = Trials { wrong: trials.wrong + 1, ..trials };
+                    let trials = Trials {
+                        wrong: trials.wrong + 1,
+                        ..trials
+                    };
                     tx.keep_trials(record.id, token, trials, now)?;
                 }
                 if !outcome.is_free || visit.mended {
@@ -78,7 +108,14 @@ impl Door {
         };
         // The use of a recovery code may have ended all sessions: the new one belongs to what is now.
         let record = tx.account(name)?.unwrap_or_else(|| record.clone());
-        let opening = Opening { config, vault, browser, record: &record, host: &host, now };
+        let opening = Opening {
+            config,
+            vault,
+            browser,
+            record: &record,
+            host: &host,
+            now,
+        };
         let trusted = match (outcome.recovery, &recognised, trust) {
             (Some(Recovered::TurnedOff(_)), ..) => None,
             // the use of a recovery code ended every trust
@@ -86,7 +123,9 @@ impl Door {
             (Some(Recovered::CodesLeft(_)), _, Trust::NotAsked) => None,
             (None, Recognised::Behind(number), _) => Some(opening.rotate(tx, *number, false)?),
             // another tab was first: it is one browser
-            (_, Recognised::Trusted(here), Trust::Asked) => Some(opening.rotate(tx, here.number(), true)?),
+            (_, Recognised::Trusted(here), Trust::Asked) => {
+                Some(opening.rotate(tx, here.number(), true)?)
+            }
             (_, _, Trust::Asked) => Some(opening.trust(tx)?),
             (_, _, Trust::NotAsked) => None,
         };
@@ -95,7 +134,11 @@ impl Door {
         let opens = opens.in_browser(number.or(recognised.number()));
         let mut opened = opening.session(tx, opens, cookie)?;
         opened.step_up = step_up(&opened, SteppedUp::by_sign_in(&accepted), now)?;
-        let opened = Opened { missed: outcome.missed, recovery: outcome.recovery, ..opened };
+        let opened = Opened {
+            missed: outcome.missed,
+            recovery: outcome.recovery,
+            ..opened
+        };
         drop(visit);
         transaction.commit()?;
         self.settle_recovery(opened.recovery)?;

@@ -57,7 +57,8 @@ impl Door {
                 if !matches!(refusal, Refusal::AddressDelayed { .. }) {
                     // It must not show in the time whether this name's row is delayed: names without an account share
                     // theirs.
-                    self.vault.verify_password(&mut self.hashing, password, None)?;
+                    self.vault
+                        .verify_password(&mut self.hashing, password, None)?;
                 }
                 Ok(AfterPassword::Refused(refusal))
             }
@@ -89,15 +90,24 @@ impl Door {
         if self.config.declared(name).is_some() || self.record(name)?.is_some() {
             return Ok(None);
         }
-        let Some(of) = groups::name_of(name).map_err(SignInError::Groups)?.filter(|of| of != name) else {
+        let Some(of) = groups::name_of(name)
+            .map_err(SignInError::Groups)?
+            .filter(|of| of != name)
+        else {
             return Ok(None);
         };
         let is_account = self.config.declared(&of).is_some() || self.record(&of)?.is_some();
-        Ok(is_account.then(|| OtherSpelling { name: name.clone(), of }))
+        Ok(is_account.then(|| OtherSpelling {
+            name: name.clone(),
+            of,
+        }))
     }
 
     fn record(&mut self, name: &UserName) -> Result<Option<AccountRecord>, SignInError> {
-        Ok(self.store.begin(&mut self.vault, Intent::Read)?.account(name)?)
+        Ok(self
+            .store
+            .begin(&mut self.vault, Intent::Read)?
+            .account(name)?)
     }
 
     /// Charges a password, before it is judged. With a valid recovery or one-time code along with it no delay holds that
@@ -111,7 +121,12 @@ impl Door {
         now: Timestamp,
     ) -> Result<Result<FirstFactorTried, Refusal>, SignInError> {
         self.end_stolen_browser(browser, name, now)?;
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = load::declared(config, name)?;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -138,11 +153,21 @@ impl Door {
         }
         let row = visit.charge(tx, 1, Wrong::Password)?;
         let address = visit.charge_address(tx)?;
-        let hash = tx.password(visit.record.as_ref().map_or(AccountId(0), |record| record.id))?;
+        let hash = tx.password(
+            visit
+                .record
+                .as_ref()
+                .map_or(AccountId(0), |record| record.id),
+        )?;
         let generation = visit.record.as_ref().map(|record| record.generation);
         drop(visit);
         transaction.commit()?;
-        Ok(Ok(FirstFactorTried { row, address, generation, hash }))
+        Ok(Ok(FirstFactorTried {
+            row,
+            address,
+            generation,
+            hash,
+        }))
     }
 
     /// Goes on by what the judge said of it. A try that was never answered is dropped instead, and stays charged.
@@ -157,7 +182,8 @@ impl Door {
     ) -> Result<AfterPassword, SignInError> {
         match said {
             Said::Right => {
-                let first = FirstFactorPassed::judged(&tried, said, self.config.gate.first_factor, now);
+                let first =
+                    FirstFactorPassed::judged(&tried, said, self.config.gate.first_factor, now);
                 self.enter(browser, name, Some(&tried), first, recovery, now)
             }
             Said::Wrong => Ok(AfterPassword::Refused(Refusal::Wrong)),
@@ -174,7 +200,9 @@ impl Door {
         tried: &FirstFactorTried,
         password: Option<&Password>,
     ) -> Result<Said, SignInError> {
-        let is_right = self.vault.verify_password(&mut self.hashing, password, tried.hash.as_ref())?;
+        let is_right =
+            self.vault
+                .verify_password(&mut self.hashing, password, tried.hash.as_ref())?;
         Ok(if is_right { Said::Right } else { Said::Wrong })
     }
 
@@ -195,10 +223,17 @@ impl Door {
         recovery: &Answer,
         now: Timestamp,
     ) -> Result<AfterPassword, SignInError> {
-        let Some(first) = first else { return Ok(AfterPassword::Refused(Refusal::Unfit)) };
+        let Some(first) = first else {
+            return Ok(AfterPassword::Refused(Refusal::Unfit));
+        };
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = || load::declared(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -231,10 +266,25 @@ impl Door {
             tx.add_account(&new, now)?;
             visit = Visit::load(config, vault, tx, &visitor, declared()?, now)?;
         }
-        let Some(record) = &visit.record else { return Ok(AfterPassword::Refused(Refusal::Expired)) };
+        let Some(record) = &visit.record else {
+            return Ok(AfterPassword::Refused(Refusal::Expired));
+        };
         let sign_in = TokenId::random().map_err(PasswordError::from)?;
-        let parent = Parent::FirstFactor { sign_in, first: first.first() };
-        let entering = Entering { config, vault, browser, record, host: &host, recovery, first, parent, now };
+        let parent = Parent::FirstFactor {
+            sign_in,
+            first: first.first(),
+        };
+        let entering = Entering {
+            config,
+            vault,
+            browser,
+            record,
+            host: &host,
+            recovery,
+            first,
+            parent,
+            now,
+        };
         let next = entering.next(tx, &visit, &recognised)?;
         drop(visit);
         transaction.commit()?;
@@ -246,23 +296,39 @@ impl Door {
             }
             // They may set it up by themselves while they could come in without.
             AfterPassword::Setup(token) => {
-                let visitor = Visitor { stage: Stage::After, browser: None, ..visitor };
+                let visitor = Visitor {
+                    stage: Stage::After,
+                    browser: None,
+                    ..visitor
+                };
                 let may = match self.first_setup_needs(&visitor, now)? {
                     Enrolling::Free => MayEnroll::Yes,
                     Enrolling::OneTimeCode => MayEnroll::WithOneTimeCode,
                 };
                 Ok(AfterPassword::Setup(Box::new(token.that_may(may))))
             }
-            AfterPassword::Code(_) | AfterPassword::Refused(_) | AfterPassword::OtherSpelling(_) => Ok(next),
+            AfterPassword::Code(_)
+            | AfterPassword::Refused(_)
+            | AfterPassword::OtherSpelling(_) => Ok(next),
         }
     }
 }
 
 /// Whoever gives a first factor in this browser.
-pub(super) fn before<'a>(browser: &Browser<'a>, name: &'a UserName, recognised: &Recognised) -> Visitor<'a> {
+pub(super) fn before<'a>(
+    browser: &Browser<'a>,
+    name: &'a UserName,
+    recognised: &Recognised,
+) -> Visitor<'a> {
     let browser_number = match recognised {
         Recognised::Trusted(trusted) => Some(trusted.number()),
         _ => None,
     };
-    Visitor { name, stage: Stage::Before, origin: browser.origin, browser: browser_number, service: SERVICE }
+    Visitor {
+        name,
+        stage: Stage::Before,
+        origin: browser.origin,
+        browser: browser_number,
+        service: SERVICE,
+    }
 }

@@ -19,7 +19,10 @@ pub(in crate::door) struct HostGroups {
 
 impl Door {
     /// Looks up those that the policy or a rule names, and all where accounts are the host's.
-    pub(in crate::door) fn host_groups(&mut self, name: &UserName) -> Result<HostGroups, PolicyError> {
+    pub(in crate::door) fn host_groups(
+        &mut self,
+        name: &UserName,
+    ) -> Result<HostGroups, PolicyError> {
         let named = NamedGroups::look_up(groups_asked(&self.config)).of(name);
         let named = self.settled(named)?;
         let all = match self.config.gate.first_factor {
@@ -38,7 +41,11 @@ impl HostGroups {
 
     /// All groups that the policy is asked about.
     pub(super) fn for_policy(&self, config: &Config, record: &AccountRecord) -> PersonGroups {
-        self.named.clone().and(config.memberships(&record.name, &record.groups).map(Group::as_str))
+        self.named.clone().and(
+            config
+                .memberships(&record.name, &record.groups)
+                .map(Group::as_str),
+        )
     }
 
     /// What a session carries: those that the store keeps, and the host's where PAM judged the password. What no list of
@@ -50,15 +57,25 @@ impl HostGroups {
     ) -> Result<Vec<Group>, GroupsError> {
         let mut carried = record.groups.clone();
         if config.gate.first_factor == FirstFactor::Pam {
-            for group in self.all.iter().filter_map(|name| name.parse::<Group>().ok()) {
+            for group in self
+                .all
+                .iter()
+                .filter_map(|name| name.parse::<Group>().ok())
+            {
                 let is_known = carried.contains(&group)
-                    || config.memberships(&record.name, &[]).any(|declared| *declared == group);
+                    || config
+                        .memberships(&record.name, &[])
+                        .any(|declared| *declared == group);
                 if !is_known {
                     carried.push(group);
                 }
             }
         }
-        match carried.iter().map(|group| group.as_str().len() + 1).sum::<usize>() {
+        match carried
+            .iter()
+            .map(|group| group.as_str().len() + 1)
+            .sum::<usize>()
+        {
             0..=LONGEST_GROUPS => Ok(carried),
             _ => Err(GroupsError::TooMany(LONGEST_GROUPS)),
         }

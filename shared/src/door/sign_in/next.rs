@@ -20,7 +20,8 @@ use crate::policy::{Need, Subject};
 use crate::rule::{self, Person, Request};
 use crate::store::{AccountRecord, Transaction};
 use crate::token::{
-    AccountAt, Enrollment, EnrollmentToken, Holder, Login, MayEnroll, Parent, StepUpToken, To, Token,
+    AccountAt, Enrollment, EnrollmentToken, Holder, Login, MayEnroll, Parent, StepUpToken, To,
+    Token,
 };
 use crate::vault::Vault;
 
@@ -48,7 +49,9 @@ impl Entering<'_> {
     ) -> Result<AfterPassword, SignInError> {
         let need = self.need(visit.account.enrolled);
         if let Need::Nothing | Need::Exempt(_) = need {
-            let mut opened = self.opening(self.record).session(tx, self.alone(visit, recognised), None)?;
+            let mut opened =
+                self.opening(self.record)
+                    .session(tx, self.alone(visit, recognised), None)?;
             if let Need::Exempt(rule) = need {
                 opened.spared = Some(Spared::Exemption(rule));
             }
@@ -71,11 +74,16 @@ impl Entering<'_> {
             let (_, cookie) = opening.rotate(tx, trusted.number(), true)?;
             let opens = OpensSession::by(&self.first, &SecondFactorPassed::trusted(trusted));
             let opens = opens.in_browser(Some(trusted.number()));
-            let opened = Opened { missed, ..opening.session(tx, opens, Some(cookie))? };
+            let opened = Opened {
+                missed,
+                ..opening.session(tx, opens, Some(cookie))?
+            };
             return Ok(AfterPassword::Opened(Box::new(opened)));
         }
         if let Some(rule) = by_rule {
-            let mut opened = self.opening(self.record).session(tx, self.alone(visit, recognised), None)?;
+            let mut opened =
+                self.opening(self.record)
+                    .session(tx, self.alone(visit, recognised), None)?;
             opened.spared = Some(Spared::Rule(rule));
             visit.log(tx, What::Accepted, &opened.cause())?;
             return Ok(AfterPassword::Opened(Box::new(opened)));
@@ -87,8 +95,22 @@ impl Entering<'_> {
     }
 
     fn opening<'a>(&'a self, record: &'a AccountRecord) -> Opening<'a> {
-        let Entering { config, vault, browser, host, now, .. } = *self;
-        Opening { config, vault, browser, record, host, now }
+        let Entering {
+            config,
+            vault,
+            browser,
+            host,
+            now,
+            ..
+        } = *self;
+        Opening {
+            config,
+            vault,
+            browser,
+            record,
+            host,
+            now,
+        }
     }
 
     /// The first factor alone.
@@ -99,14 +121,25 @@ impl Entering<'_> {
 
     /// For whom a token is.
     fn to(&self) -> To<'_> {
-        let at = AccountAt { id: self.record.id, generation: self.record.generation };
+        let at = AccountAt {
+            id: self.record.id,
+            generation: self.record.generation,
+        };
         let (account, parent) = (&self.record.name, self.parent.clone());
-        To { account, at: Some(at), holder: Holder::Bearer, parent }
+        To {
+            account,
+            at: Some(at),
+            holder: Holder::Bearer,
+            parent,
+        }
     }
 
     /// What leads to a first enrollment, which takes a one-time code unless there is more to say.
     fn enrollment(&self) -> Result<EnrollmentToken, SignInError> {
-        let enrollment = Enrollment { may: MayEnroll::WithOneTimeCode, back_to: String::new() };
+        let enrollment = Enrollment {
+            may: MayEnroll::WithOneTimeCode,
+            back_to: String::new(),
+        };
         let token = Token::issue(&self.vault.token_keys(), self.to(), enrollment, self.now);
         Ok(token.map_err(PasswordError::from)?)
     }
@@ -128,22 +161,56 @@ impl Entering<'_> {
         let Page { host, target } = self.browser.page?;
         let asked = AskedGroups::of(self.config);
         let known = self.host.known(&asked);
-        let declared = self.config.declared(&self.record.name).map_or(&[][..], |declared| &declared.groups);
+        let declared = self
+            .config
+            .declared(&self.record.name)
+            .map_or(&[][..], |declared| &declared.groups);
         let groups = [declared, &self.record.groups];
-        let person = Person { name: &self.record.name, groups, of_host: known.answer(&asked) };
+        let person = Person {
+            name: &self.record.name,
+            groups,
+            of_host: known.answer(&asked),
+        };
         // a page is gone back to by GET, whatever was asked for first
-        let request = Request { host, target, method: "GET", address: self.browser.origin.certain_address() };
+        let request = Request {
+            host,
+            target,
+            method: "GET",
+            address: self.browser.origin.certain_address(),
+        };
         let decision = rule::decide(&self.config.gate.rule, &request, Some(&person));
-        decision.rule.filter(|_| decision.access == Access::Password)
+        decision
+            .rule
+            .filter(|_| decision.access == Access::Password)
     }
 
     /// A recovery code or a one-time code that came along.
     fn recover(&self, tx: &mut dyn Transaction) -> Result<AfterPassword, SignInError> {
-        let Entering { config, vault, browser, record, now, .. } = *self;
+        let Entering {
+            config,
+            vault,
+            browser,
+            record,
+            now,
+            ..
+        } = *self;
         let name = &record.name;
         let origin = browser.origin;
-        let after = Visitor { name, stage: Stage::After, origin, browser: None, service: SERVICE };
-        let visit = Visit::load(config, vault, tx, &after, load::declared(config, name)?, now)?;
+        let after = Visitor {
+            name,
+            stage: Stage::After,
+            origin,
+            browser: None,
+            service: SERVICE,
+        };
+        let visit = Visit::load(
+            config,
+            vault,
+            tx,
+            &after,
+            load::declared(config, name)?,
+            now,
+        )?;
         let outcome = visit.judge(tx, self.recovery)?;
         let accepted = match outcome.verdict {
             Verdict::Refused(refusal) => return Ok(AfterPassword::Refused(refusal)),
@@ -154,28 +221,46 @@ impl Entering<'_> {
         let opens = OpensSession::by(&self.first, &SecondFactorPassed::accepted(&accepted));
         let mut opened = self.opening(&record).session(tx, opens, None)?;
         opened.step_up = step_up(&opened, SteppedUp::by_sign_in(&accepted), now)?;
-        let opened = Opened { missed: outcome.missed, recovery: outcome.recovery, ..opened };
+        let opened = Opened {
+            missed: outcome.missed,
+            recovery: outcome.recovery,
+            ..opened
+        };
         Ok(AfterPassword::Opened(Box::new(opened)))
     }
 
     /// The code is to be asked for.
-    fn ask(&self, tx: &mut dyn Transaction, visit: &Visit<'_>) -> Result<AfterPassword, SignInError> {
+    fn ask(
+        &self,
+        tx: &mut dyn Transaction,
+        visit: &Visit<'_>,
+    ) -> Result<AfterPassword, SignInError> {
         let (config, record) = (self.config, self.record);
         let to = match config.email.is_on() {
-            true => load::mail_address(config, tx, &record.name, record.id)?.map(|address| address.masked()),
+            true => load::mail_address(config, tx, &record.name, record.id)?
+                .map(|address| address.masked()),
             false => None,
         };
         let authenticators = &visit.account.authenticators;
         let lengths = authenticators.iter().map(|a| a.parameters.digits);
-        let digits = lengths.chain(to.as_ref().map(|_| mail::DIGITS)).max().unwrap_or(mail::DIGITS);
+        let digits = lengths
+            .chain(to.as_ref().map(|_| mail::DIGITS))
+            .max()
+            .unwrap_or(mail::DIGITS);
         let methods = match to {
             None => Methods::App,
             Some(to) if authenticators.is_empty() => Methods::Mail(to),
             Some(to) => Methods::AppOrMail(to),
         };
-        let login = Login { digits, methods, back_to: String::new() };
+        let login = Login {
+            digits,
+            methods,
+            back_to: String::new(),
+        };
         let token = Token::issue(&self.vault.token_keys(), self.to(), login, self.now);
-        Ok(AfterPassword::Code(Box::new(token.map_err(PasswordError::from)?)))
+        Ok(AfterPassword::Code(Box::new(
+            token.map_err(PasswordError::from)?,
+        )))
     }
 }
 

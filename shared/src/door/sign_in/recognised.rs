@@ -51,7 +51,9 @@ pub(super) fn recognise(
     now: Timestamp,
 ) -> Result<Recognised, StoreError> {
     Ok(match found(vault, tx, browser, name, now)? {
-        Some((record, _, Token::Newest)) => Recognised::Trusted(TrustedHere { number: record.number }),
+        Some((record, _, Token::Newest)) => Recognised::Trusted(TrustedHere {
+            number: record.number,
+        }),
         Some((record, _, Token::Older)) => Recognised::Behind(record.number),
         Some((_, _, Token::Stolen)) | None => Recognised::Stranger,
     })
@@ -64,11 +66,15 @@ fn found(
     name: &UserName,
     now: Timestamp,
 ) -> Result<Option<(BrowserRecord, AccountRecord, Token)>, StoreError> {
-    let Some(value) = browser.cookie else { return Ok(None) };
+    let Some(value) = browser.cookie else {
+        return Ok(None);
+    };
     let Some((record, token)) = tx.browser_of(&vault.browser_hash(value.as_bytes()), now)? else {
         return Ok(None);
     };
-    let owner = tx.account(name)?.filter(|account| account.id == record.account);
+    let owner = tx
+        .account(name)?
+        .filter(|account| account.id == record.account);
     Ok(owner.map(|owner| (record, owner, token)))
 }
 
@@ -82,7 +88,12 @@ impl Door {
         name: &UserName,
         now: Timestamp,
     ) -> Result<(), DoorError> {
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         if browser.cookie.is_none() {
             return Ok(());
         }

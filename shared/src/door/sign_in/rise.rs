@@ -28,21 +28,47 @@ impl Door {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
         let host = self.host_groups(name)?;
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
         let recognised = recognise(vault, tx, browser, name, now)?;
         let visitor = before(browser, name, &recognised);
-        let visit = Visit::load(config, vault, tx, &visitor, load::declared(config, name)?, now)?;
+        let visit = Visit::load(
+            config,
+            vault,
+            tx,
+            &visitor,
+            load::declared(config, name)?,
+            now,
+        )?;
         let alive = session_is_alive(session, tx, now)?;
-        let (Some(record), Some(alive)) = (&visit.record, alive) else { return Ok(None) };
+        let (Some(record), Some(alive)) = (&visit.record, alive) else {
+            return Ok(None);
+        };
         if visit.account.enrolled == Enrolled::No {
             return Ok(None);
         }
         let parent = Parent::session(session);
-        let Some(first) = FirstFactorPassed::of(&parent, &alive, now) else { return Ok(None) };
+        let Some(first) = FirstFactorPassed::of(&parent, &alive, now) else {
+            return Ok(None);
+        };
         let recovery = &Answer::Unfit;
-        let entering = Entering { config, vault, browser, record, host: &host, recovery, first, parent, now };
+        let entering = Entering {
+            config,
+            vault,
+            browser,
+            record,
+            host: &host,
+            recovery,
+            first,
+            parent,
+            now,
+        };
         let next = entering.next(tx, &visit, &recognised)?;
         drop(visit);
         transaction.commit()?;
@@ -54,6 +80,8 @@ impl Door {
 
     /// The session before has ended at every gate when this returns.
     pub(super) fn settle_session(&mut self, opened: &Opened) -> Result<(), DoorError> {
-        opened.ended.map_or(Ok(()), |revision| self.await_gates(revision))
+        opened
+            .ended
+            .map_or(Ok(()), |revision| self.await_gates(revision))
     }
 }

@@ -33,14 +33,21 @@ impl Door {
         name: &UserName,
         now: Timestamp,
     ) -> Result<SignInScope, SignInError> {
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let mut transaction = store.begin(vault, Intent::Read)?;
         let tx = transaction.as_mut();
         let from = browser.origin.address().map(|address| address.key());
         if let Some(record) = tx.account(name)? {
             if let Some(value) = browser.cookie {
                 let found = tx.browser_of(&vault.browser_hash(value.as_bytes()), now)?;
-                if found.is_some_and(|(of, token)| of.account == record.id && token != Token::Stolen) {
+                if found
+                    .is_some_and(|(of, token)| of.account == record.id && token != Token::Stolen)
+                {
                     return Ok(SignInScope::TrustedBrowser);
                 }
             }
@@ -54,9 +61,11 @@ impl Door {
         let failures = address_failures(tx, config, from.as_deref(), now)?;
         // a clock that ran ahead is mended where the password is charged
         let are_past = failures.iter().all(|at| *at <= now);
-        Ok(match address_wait(config, &failures, now).filter(|_| are_past) {
-            Some(wait) => SignInScope::AddressDelayed { wait },
-            None => SignInScope::Elsewhere,
-        })
+        Ok(
+            match address_wait(config, &failures, now).filter(|_| are_past) {
+                Some(wait) => SignInScope::AddressDelayed { wait },
+                None => SignInScope::Elsewhere,
+            },
+        )
     }
 }

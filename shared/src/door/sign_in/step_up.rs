@@ -71,7 +71,8 @@ impl Door {
     ) -> Result<AfterStepUp, SignInError> {
         match said {
             Said::Right => {
-                let first = FirstFactorPassed::judged(tried, said, self.config.gate.first_factor, now);
+                let first =
+                    FirstFactorPassed::judged(tried, said, self.config.gate.first_factor, now);
                 self.prove_again(browser, session, Some(tried).zip(first), answer, now)
             }
             Said::Wrong => Ok(AfterStepUp::Password(Refusal::Wrong)),
@@ -106,7 +107,12 @@ impl Door {
     ) -> Result<AfterStepUp, SignInError> {
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
-        let Door { config, vault, store, .. } = self;
+        let Door {
+            config,
+            vault,
+            store,
+            ..
+        } = self;
         let declared = || load::declared(config, name);
         let mut transaction = store.begin(vault, Intent::Attempt)?;
         let tx = transaction.as_mut();
@@ -116,11 +122,18 @@ impl Door {
             let visitor = before(browser, name, &recognised);
             Visit::load(config, vault, tx, &visitor, declared()?, now)?.forgive(tx)?;
         }
-        let after =
-            Visitor { name, stage: Stage::After, origin: browser.origin, browser: None, service: SERVICE };
+        let after = Visitor {
+            name,
+            stage: Stage::After,
+            origin: browser.origin,
+            browser: None,
+            service: SERVICE,
+        };
         let visit = Visit::load(config, vault, tx, &after, declared()?, now)?;
         let lives = session_is_alive(session, tx, now)?.is_some();
-        let is_same = tried.as_ref().is_none_or(|(tried, _)| tried.generation == Some(session.generation));
+        let is_same = tried
+            .as_ref()
+            .is_none_or(|(tried, _)| tried.generation == Some(session.generation));
         if !lives || !is_same {
             drop(visit);
             transaction.commit()?;

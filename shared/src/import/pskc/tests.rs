@@ -11,8 +11,9 @@ const PASSWORD: &str = include_str!("../../../tests/import/pskc/password.xml");
 const SIGNED: &str = include_str!("../../../tests/import/pskc/signed.xml");
 const RFC: &str = include_str!("../../../tests/import/pskc/rfc6030-figure6.xml");
 
-const SHARED: [u8; 16] =
-    [0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12];
+const SHARED: [u8; 16] = [
+    0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0x78, 0x90, 0x12,
+];
 
 fn house_key() -> Vec<u8> {
     (0..32).collect()
@@ -29,7 +30,14 @@ fn refused(text: &str, key: Key) -> String {
 
 fn told(found: &Found) -> (&str, Option<&str>, Vec<u8>, Algorithm, u32, MovingFactor) {
     let secret = found.secret.expose().to_vec();
-    (found.account.as_str(), found.label.as_deref(), secret, found.algorithm, found.digits, found.moving)
+    (
+        found.account.as_str(),
+        found.label.as_deref(),
+        secret,
+        found.algorithm,
+        found.digits,
+        found.moving,
+    )
 }
 
 #[test]
@@ -68,7 +76,11 @@ fn plain_and_encrypted_containers_hold_the_same() {
         ("password", PASSWORD, Key::Password(b"correct horse")),
     ] {
         let import = import(text, key).unwrap();
-        assert_eq!(import.found.iter().map(told).collect::<Vec<_>>(), expected, "{name}");
+        assert_eq!(
+            import.found.iter().map(told).collect::<Vec<_>>(),
+            expected,
+            "{name}"
+        );
         assert!(import.dropped.is_empty(), "{name}");
     }
 }
@@ -81,7 +93,10 @@ fn the_example_of_the_rfc_opens() {
     assert_eq!((found.account.as_str(), found.digits), ("jsmith", 8));
     assert_eq!(
         (found.secret.expose(), found.moving),
-        (&b"12345678901234567890"[..], MovingFactor::Counter { next: 0 })
+        (
+            &b"12345678901234567890"[..],
+            MovingFactor::Counter { next: 0 }
+        )
     );
 }
 
@@ -96,16 +111,40 @@ fn what_cannot_be_verified_is_refused() {
         (AES128, Key::None, "line 24: this is encrypted"),
         (AES128, house, "line 5: AES-128 needs a key of 16 bytes"),
         (AES128, Key::Shared(&[0; 16]), "line 5: this does not open"),
-        (AES128, Key::Password(b"x"), "its key comes from no password"),
+        (
+            AES128,
+            Key::Password(b"x"),
+            "its key comes from no password",
+        ),
         (PASSWORD, shared, "line 4: its key comes from a password"),
-        (PASSWORD, Key::Password(b"wrong"), "line 17: this does not open"),
+        (
+            PASSWORD,
+            Key::Password(b"wrong"),
+            "line 17: this does not open",
+        ),
         (PLAIN, shared, "it has no MACMethod"),
         (&without_mac, shared, "line 24: this has no ValueMAC"),
         (&without_method, shared, "it has no MACMethod"),
-        (&without_mac_key, shared, "line 4: the MACMethod has no MACKey"),
-        (&AES128.replace("hmac-sha1", "hmac-md5"), shared, "line 4: the MAC must be"),
-        (&AES128.replace("#aes128-cbc", "#tripledes-cbc"), shared, "line 5: the cipher must be"),
-        (&PASSWORD.replace(">100000<", ">4000000000<"), Key::Password(b"x"), "line 4: the IterationCount"),
+        (
+            &without_mac_key,
+            shared,
+            "line 4: the MACMethod has no MACKey",
+        ),
+        (
+            &AES128.replace("hmac-sha1", "hmac-md5"),
+            shared,
+            "line 4: the MAC must be",
+        ),
+        (
+            &AES128.replace("#aes128-cbc", "#tripledes-cbc"),
+            shared,
+            "line 5: the cipher must be",
+        ),
+        (
+            &PASSWORD.replace(">100000<", ">4000000000<"),
+            Key::Password(b"x"),
+            "line 4: the IterationCount",
+        ),
         (SIGNED, Key::None, "line 2: it is signed"),
     ] {
         let message = refused(text, key);
@@ -139,18 +178,37 @@ fn a_changed_value_is_refused_before_it_is_decrypted() {
 
 #[test]
 fn keys_that_are_not_understood_are_left_out() {
-    let policy = "<pskc:Policy><pskc:ExpiryDate>2030-01-01T00:00:00Z</pskc:ExpiryDate></pskc:Policy>";
+    let policy =
+        "<pskc:Policy><pskc:ExpiryDate>2030-01-01T00:00:00Z</pskc:ExpiryDate></pskc:Policy>";
     let usage = "<pskc:Policy><pskc:KeyUsage>OTP</pskc:KeyUsage></pskc:Policy>";
     let before_data = |text: &str| PLAIN.replacen("<pskc:Data>", &format!("{text}<pskc:Data>"), 1);
     for (text, why) in [
         (before_data(policy), "its Policy"),
-        (before_data("<pskc:KeyReference>x</pskc:KeyReference>"), "it refers to"),
-        (PLAIN.replacen("Length=\"6\"", "Length=\"7\"", 1), "digits must be"),
-        (PLAIN.replacen("DECIMAL", "HEXADECIMAL", 1), "its codes are not"),
-        (PLAIN.replacen("pskc:totp", "pskc:ocra", 1), "neither a TOTP nor"),
+        (
+            before_data("<pskc:KeyReference>x</pskc:KeyReference>"),
+            "it refers to",
+        ),
+        (
+            PLAIN.replacen("Length=\"6\"", "Length=\"7\"", 1),
+            "digits must be",
+        ),
+        (
+            PLAIN.replacen("DECIMAL", "HEXADECIMAL", 1),
+            "its codes are not",
+        ),
+        (
+            PLAIN.replacen("pskc:totp", "pskc:ocra", 1),
+            "neither a TOTP nor",
+        ),
         (PLAIN.replacen(">30<", ">5<", 1), "the period"),
-        (PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", "", 1), "it does not say whose"),
-        (PLAIN.replacen("MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", "MTIz", 1), "the secret must have"),
+        (
+            PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", "", 1),
+            "it does not say whose",
+        ),
+        (
+            PLAIN.replacen("MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=", "MTIz", 1),
+            "the secret must have",
+        ),
         (
             PLAIN.replacen(
                 "<pskc:TimeInterval>",
@@ -160,16 +218,31 @@ fn keys_that_are_not_understood_are_left_out() {
             "its steps",
         ),
         (
-            PLAIN.replacen("<pskc:ResponseFormat", "<pskc:ChallengeFormat/><pskc:ResponseFormat", 1),
+            PLAIN.replacen(
+                "<pskc:ResponseFormat",
+                "<pskc:ChallengeFormat/><pskc:ResponseFormat",
+                1,
+            ),
             "its codes answer",
         ),
     ] {
         let import = import(&text, Key::None).unwrap();
         assert_eq!(import.found.len(), 2, "{why}");
-        assert_eq!((import.dropped[0].line, import.dropped[0].loss), (8, Loss::Authenticator), "{why}");
-        assert!(import.dropped[0].why.starts_with(why), "{}", import.dropped[0].why);
+        assert_eq!(
+            (import.dropped[0].line, import.dropped[0].loss),
+            (8, Loss::Authenticator),
+            "{why}"
+        );
+        assert!(
+            import.dropped[0].why.starts_with(why),
+            "{}",
+            import.dropped[0].why
+        );
     }
-    assert_eq!(import(&before_data(usage), Key::None).unwrap().found.len(), 3);
+    assert_eq!(
+        import(&before_data(usage), Key::None).unwrap().found.len(),
+        3
+    );
 }
 
 #[test]
@@ -193,18 +266,37 @@ fn an_account_is_taken_from_a_distinguished_name_only_where_it_is_clear() {
 #[test]
 fn broken_xml_and_documents_with_a_type_are_refused() {
     let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b SYSTEM \"/etc/passwd\">]>\n";
-    let headed = PLAIN.replacen("<pskc:KeyContainer", &format!("{bomb}<pskc:KeyContainer"), 1);
+    let headed = PLAIN.replacen(
+        "<pskc:KeyContainer",
+        &format!("{bomb}<pskc:KeyContainer"),
+        1,
+    );
     let twice = "<pskc:UserId>bob</pskc:UserId><pskc:UserId>alice</pskc:UserId>";
     for (text, said) in [
         (headed, "it has a document type"),
         (PLAIN.replacen("</pskc:Data>", "", 1), "line 2"),
-        (PLAIN.replacen("Version=\"1.0\">", "Version=\"2.0\">", 1), "it is no KeyContainer"),
-        (PLAIN.replace("keyprov:pskc\"", "keyprov:other\""), "it is no KeyContainer"),
+        (
+            PLAIN.replacen("Version=\"1.0\">", "Version=\"2.0\">", 1),
+            "it is no KeyContainer",
+        ),
+        (
+            PLAIN.replace("keyprov:pskc\"", "keyprov:other\""),
+            "it is no KeyContainer",
+        ),
         ("<a/>".to_owned(), "it is no KeyContainer"),
         ("{}".to_owned(), "line 1: the XML is broken"),
-        (PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", twice, 1), "line 21: it holds the same element"),
-        (PLAIN.replacen(">alice<", ">al<!-- -->ice<", 1), "line 21: nothing but text"),
-        (PLAIN.replacen("MTIz", "M*Iz", 1), "line 15: this is not Base64"),
+        (
+            PLAIN.replacen("<pskc:UserId>alice</pskc:UserId>", twice, 1),
+            "line 21: it holds the same element",
+        ),
+        (
+            PLAIN.replacen(">alice<", ">al<!-- -->ice<", 1),
+            "line 21: nothing but text",
+        ),
+        (
+            PLAIN.replacen("MTIz", "M*Iz", 1),
+            "line 15: this is not Base64",
+        ),
         (PLAIN.replacen(">30<", ">x<", 1), "line 17: a PlainValue"),
         (PLAIN.replacen(">7<", "><", 1), "line 58: a PlainValue"),
     ] {

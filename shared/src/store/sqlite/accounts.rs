@@ -28,7 +28,8 @@ pub(super) fn account_name(text: &str) -> Result<UserName> {
 
 /// Names of groups, one a line.
 pub(super) fn groups(text: &str) -> Result<Vec<Group>> {
-    let read = |group: &str| Group::kept(group.to_owned()).map_err(|_| damaged("an account's groups"));
+    let read =
+        |group: &str| Group::kept(group.to_owned()).map_err(|_| damaged("an account's groups"));
     text.lines().map(read).collect()
 }
 
@@ -37,11 +38,20 @@ impl Accounts for Rows<'_> {
         let sql = "SELECT id, name, created, last_sign_in, generation + number, member_of, at_renewal < number \
              FROM account, renewal WHERE name = ?1";
         let read = |row: &Row<'_>| -> rusqlite::Result<(Columns, bool)> {
-            let columns = (row.get(0)?, row.get(1)?, time(row, 2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+            let columns = (
+                row.get(0)?,
+                row.get(1)?,
+                time(row, 2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+            );
             Ok((columns, row.get(6)?))
         };
         let found = self.0.query_row(sql, [name.as_str()], read).optional()?;
-        let Some((columns, is_behind)) = found else { return Ok(None) };
+        let Some((columns, is_behind)) = found else {
+            return Ok(None);
+        };
         let record = record(columns)?;
         if is_behind && self.0.intent() != Intent::Read {
             // before anything new is written beside it
@@ -59,9 +69,22 @@ impl Accounts for Rows<'_> {
               AND at_renewal = (SELECT number FROM renewal)), \
              (SELECT count(*) FROM row_lock WHERE owner = account.id), confirmed, pending \
              FROM account LEFT JOIN email ON email.account = account.id {} ORDER BY name",
-            if name.is_some() { "WHERE name = ?1" } else { "WHERE ?1 IS NULL" }
+            if name.is_some() {
+                "WHERE name = ?1"
+            } else {
+                "WHERE ?1 IS NULL"
+            }
         );
-        type Columns = (String, Option<i64>, i64, Option<i64>, i64, i64, Option<String>, Option<String>);
+        type Columns = (
+            String,
+            Option<i64>,
+            i64,
+            Option<i64>,
+            i64,
+            i64,
+            Option<String>,
+            Option<String>,
+        );
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
             let (confirmed, pending) = (row.get(6)?, row.get(7)?);
             Ok((
@@ -78,8 +101,16 @@ impl Accounts for Rows<'_> {
         let found = self.all(&sql, [name.map(UserName::as_str)], read)?;
         let at = |column: Option<i64>| column.map(|at| Timestamp(unsigned(at)));
         let tally = |columns: Columns| {
-            let (name, last_sign_in, authenticators, since, recovery_codes, locks, confirmed, pending) =
-                columns;
+            let (
+                name,
+                last_sign_in,
+                authenticators,
+                since,
+                recovery_codes,
+                locks,
+                confirmed,
+                pending,
+            ) = columns;
             Ok(Tally {
                 name: account_name(&name)?,
                 last_sign_in: at(last_sign_in),
@@ -96,12 +127,19 @@ impl Accounts for Rows<'_> {
         found.into_iter().map(tally).collect()
     }
 
-    fn names_with(&mut self, part: &str, after: Option<&UserName>, most: usize) -> Result<Vec<UserName>> {
+    fn names_with(
+        &mut self,
+        part: &str,
+        after: Option<&UserName>,
+        most: usize,
+    ) -> Result<Vec<UserName>> {
         let sql = "SELECT name FROM account WHERE instr(lower(name), lower(?1)) > 0 AND name > ?2 \
                    ORDER BY name LIMIT ?3";
         let after = after.map_or("", UserName::as_str);
         let found: Vec<String> =
-            self.all(sql, (part, after, signed(most as u64)), |row: &Row<'_>| row.get(0))?;
+            self.all(sql, (part, after, signed(most as u64)), |row: &Row<'_>| {
+                row.get(0)
+            })?;
         found.iter().map(|name| account_name(name)).collect()
     }
 
@@ -115,8 +153,9 @@ impl Accounts for Rows<'_> {
         let sql = "INSERT INTO account (name, name_key, created, at_renewal) \
                    SELECT ?1, ?2, ?3, number FROM renewal RETURNING id, at_renewal";
         let columns = (name.name().as_str(), name.key().as_str(), signed(now.0));
-        let (id, renewal): (i64, i64) =
-            self.0.query_row(sql, columns, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (id, renewal): (i64, i64) = self
+            .0
+            .query_row(sql, columns, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(AccountRecord {
             id: AccountId(id),
             name: name.name().clone(),
@@ -156,7 +195,10 @@ impl Accounts for Rows<'_> {
             self.execute(sql, (group.as_str(), account.0))?;
         }
         let lines: Vec<_> = groups.iter().map(Group::as_str).collect();
-        self.execute("UPDATE account SET member_of = ?2 WHERE id = ?1", (account.0, lines.join("\n")))?;
+        self.execute(
+            "UPDATE account SET member_of = ?2 WHERE id = ?1",
+            (account.0, lines.join("\n")),
+        )?;
         self.app_passwords_changed_of(account)
     }
 
@@ -166,18 +208,22 @@ impl Accounts for Rows<'_> {
                    OR EXISTS (SELECT 1 FROM email WHERE account = account.id AND confirmed IS NOT NULL) LIMIT ?1";
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let found: Vec<(String, String)> = self.all(sql, [signed(most as u64)], read)?;
-        found.into_iter().map(|(name, lines)| Ok((account_name(&name)?, groups(&lines)?))).collect()
+        found
+            .into_iter()
+            .map(|(name, lines)| Ok((account_name(&name)?, groups(&lines)?)))
+            .collect()
     }
 
     fn first_sign_in(&mut self, account: AccountId, now: Timestamp) -> Result<Timestamp> {
         let sql = "UPDATE account SET first_sign_in = min(coalesce(first_sign_in, ?2), ?2) WHERE id = ?1 \
                    RETURNING first_sign_in";
-        Ok(self.0.query_row(sql, (account.0, signed(now.0)), |row| time(row, 0))?)
+        Ok(self
+            .0
+            .query_row(sql, (account.0, signed(now.0)), |row| time(row, 0))?)
     }
 
     fn signed_in(&mut self, account: AccountId, now: Timestamp) -> Result<()> {
-        let sql =
-            "UPDATE account SET last_sign_in = ?2, first_sign_in = coalesce(first_sign_in, ?2) WHERE id = ?1";
+        let sql = "UPDATE account SET last_sign_in = ?2, first_sign_in = coalesce(first_sign_in, ?2) WHERE id = ?1";
         self.execute(sql, (account.0, signed(now.0)))
     }
 }

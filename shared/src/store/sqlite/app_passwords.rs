@@ -33,7 +33,14 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
 
 fn columns_from(row: &Row<'_>, at: usize) -> rusqlite::Result<Columns> {
     let text = |column| row.get(at + column);
-    Ok((row.get(at)?, text(1)?, text(2)?, row.get(at + 3)?, text(4)?, row.get(at + 5)?))
+    Ok((
+        row.get(at)?,
+        text(1)?,
+        text(2)?,
+        row.get(at + 3)?,
+        text(4)?,
+        row.get(at + 5)?,
+    ))
 }
 
 fn found((number, account, member_of, email, scope, expires): Columns) -> Result<FoundAppPassword> {
@@ -74,17 +81,26 @@ impl Rows<'_> {
     /// What a gate keeps of an account's app passwords, if it has any, is no longer so.
     pub(super) fn app_passwords_changed_of(&mut self, account: AccountId) -> Result<()> {
         let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
-        if !self.0.query_row(sql, [account.0], |row| row.get::<_, bool>(0))? {
+        if !self
+            .0
+            .query_row(sql, [account.0], |row| row.get::<_, bool>(0))?
+        {
             return Ok(());
         }
         let revision = self.next_app_password_revision()?;
-        self.execute("UPDATE app_password SET revision = ?2 WHERE account = ?1", (account.0, revision))
+        self.execute(
+            "UPDATE app_password SET revision = ?2 WHERE account = ?1",
+            (account.0, revision),
+        )
     }
 
     /// Removes all of an account, so that gates do.
     pub(super) fn forget_app_passwords_of(&mut self, account: AccountId) -> Result<()> {
         let sql = "SELECT EXISTS (SELECT 1 FROM app_password WHERE account = ?1)";
-        if !self.0.query_row(sql, [account.0], |row| row.get::<_, bool>(0))? {
+        if !self
+            .0
+            .query_row(sql, [account.0], |row| row.get::<_, bool>(0))?
+        {
             return Ok(());
         }
         let revision = self.next_app_password_revision()?;
@@ -107,11 +123,31 @@ impl AppPasswords for Rows<'_> {
             "SELECT app_password.id, account.name, app_password.name, scope, app_password.created, expires, last_used \
              FROM app_password JOIN account ON account.id = app_password.account \
              {} at_renewal = (SELECT number FROM renewal) ORDER BY account.name, app_password.id",
-            if of.is_some() { "WHERE account = ?1 AND" } else { "WHERE ?1 IS NULL AND" }
+            if of.is_some() {
+                "WHERE account = ?1 AND"
+            } else {
+                "WHERE ?1 IS NULL AND"
+            }
         );
-        type Columns = (i64, String, String, String, Timestamp, Option<i64>, Option<i64>);
+        type Columns = (
+            i64,
+            String,
+            String,
+            String,
+            Timestamp,
+            Option<i64>,
+            Option<i64>,
+        );
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, time(row, 4)?, row.get(5)?, row.get(6)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                time(row, 4)?,
+                row.get(5)?,
+                row.get(6)?,
+            ))
         };
         let record = |(number, account, name, scope, created, expires, last_used): Columns| {
             Ok(AppPasswordRecord {
@@ -124,7 +160,10 @@ impl AppPasswords for Rows<'_> {
                 last_used: at(last_used),
             })
         };
-        self.all(&sql, [of.map(|account| account.0)], read)?.into_iter().map(record).collect()
+        self.all(&sql, [of.map(|account| account.0)], read)?
+            .into_iter()
+            .map(record)
+            .collect()
     }
 
     fn add_app_password(
@@ -137,16 +176,33 @@ impl AppPasswords for Rows<'_> {
         let sql = "INSERT INTO removed_app_password (revision, hash) \
                    SELECT ?3, hash FROM app_password WHERE account = ?1 AND expires <= ?2";
         self.execute(sql, (account.0, created, revision))?;
-        self.execute("DELETE FROM app_password WHERE account = ?1 AND expires <= ?2", (account.0, created))?;
+        self.execute(
+            "DELETE FROM app_password WHERE account = ?1 AND expires <= ?2",
+            (account.0, created),
+        )?;
         let sql = "INSERT INTO app_password (hash, account, name, scope, created, expires, revision) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let expires = new.expires.map(|at| signed(at.0));
         let (name, scope) = (new.name.as_str(), new.scope.to_string());
-        self.execute(sql, (&hash.0[..], account.0, name, scope, created, expires, revision))
+        self.execute(
+            sql,
+            (
+                &hash.0[..],
+                account.0,
+                name,
+                scope,
+                created,
+                expires,
+                revision,
+            ),
+        )
     }
 
     fn rename_app_password(&mut self, number: i64, name: &Label) -> Result<()> {
-        self.execute("UPDATE app_password SET name = ?2 WHERE id = ?1", (number, name.as_str()))
+        self.execute(
+            "UPDATE app_password SET name = ?2 WHERE id = ?1",
+            (number, name.as_str()),
+        )
     }
 
     fn remove_app_password(&mut self, number: i64) -> Result<()> {
@@ -158,21 +214,27 @@ impl AppPasswords for Rows<'_> {
     }
 
     fn remove_app_passwords(&mut self, account: AccountId, now: Timestamp) -> Result<u64> {
-        let sql =
-            "SELECT count(*) FROM app_password WHERE account = ?1 AND (expires IS NULL OR expires > ?2)";
-        let live: i64 = self.0.query_row(sql, (account.0, signed(now.0)), |row| row.get(0))?;
+        let sql = "SELECT count(*) FROM app_password WHERE account = ?1 AND (expires IS NULL OR expires > ?2)";
+        let live: i64 = self
+            .0
+            .query_row(sql, (account.0, signed(now.0)), |row| row.get(0))?;
         self.forget_app_passwords_of(account)?;
         Ok(unsigned(live))
     }
 
     fn app_password(&mut self, hash: &AppPasswordHash) -> Result<Option<FoundAppPassword>> {
         let sql = format!("SELECT {FOUND} {BY_HASH}");
-        self.0.query_row(&sql, [&hash.0[..]], columns).optional()?.map(found).transpose()
+        self.0
+            .query_row(&sql, [&hash.0[..]], columns)
+            .optional()?
+            .map(found)
+            .transpose()
     }
 
     fn use_app_password(&mut self, number: i64, at: Timestamp) -> Result<()> {
         let minute = signed(at.0 / 60 * 60);
-        let sql = "UPDATE app_password SET last_used = max(coalesce(last_used, 0), ?2) WHERE id = ?1";
+        let sql =
+            "UPDATE app_password SET last_used = max(coalesce(last_used, 0), ?2) WHERE id = ?1";
         self.execute(sql, (number, minute))
     }
 
@@ -186,8 +248,16 @@ impl AppPasswords for Rows<'_> {
         let sql = WITH_HASH.to_owned()
             + FOUND
             + " WHERE (expires IS NULL OR expires > ?1) AND at_renewal = (SELECT number FROM renewal)";
-        let all = self.all(&sql, [signed(now.0)], columns_with_hash)?.into_iter().filter_map(read_one);
-        Ok(LiveAppPasswords { revision, is_whole: true, all: all.collect(), removed: Vec::new() })
+        let all = self
+            .all(&sql, [signed(now.0)], columns_with_hash)?
+            .into_iter()
+            .filter_map(read_one);
+        Ok(LiveAppPasswords {
+            revision,
+            is_whole: true,
+            all: all.collect(),
+            removed: Vec::new(),
+        })
     }
 
     fn app_passwords_changed_after(&mut self, after: u64) -> Result<Option<LiveAppPasswords>> {
@@ -207,9 +277,15 @@ impl AppPasswords for Rows<'_> {
                 None => gone.push(again),
             }
         }
-        let removed =
-            gone.into_iter().filter_map(|hash| bytes(hash, "an app password").ok().map(AppPasswordHash));
-        Ok(Some(LiveAppPasswords { revision, is_whole: false, all, removed: removed.collect() }))
+        let removed = gone
+            .into_iter()
+            .filter_map(|hash| bytes(hash, "an app password").ok().map(AppPasswordHash));
+        Ok(Some(LiveAppPasswords {
+            revision,
+            is_whole: false,
+            all,
+            removed: removed.collect(),
+        }))
     }
 }
 
@@ -219,7 +295,10 @@ fn columns_with_hash(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, Columns)> {
 
 /// One that cannot be read opens nothing.
 fn read_one((hash, columns): (Vec<u8>, Columns)) -> Option<(AppPasswordHash, FoundAppPassword)> {
-    Some((AppPasswordHash(bytes(hash, "an app password").ok()?), found(columns).ok()?))
+    Some((
+        AppPasswordHash(bytes(hash, "an app password").ok()?),
+        found(columns).ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -231,10 +310,14 @@ mod tests {
     #[test]
     fn one_is_found_by_an_index_of_its_hash() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../schema.sql")).unwrap();
+        connection
+            .execute_batch(include_str!("../schema.sql"))
+            .unwrap();
         let sql = format!("EXPLAIN QUERY PLAN SELECT {FOUND} {BY_HASH}");
         let mut statement = connection.prepare(&sql).unwrap();
-        let plan = statement.query_map([&[0_u8; 32][..]], |row| row.get(3)).unwrap();
+        let plan = statement
+            .query_map([&[0_u8; 32][..]], |row| row.get(3))
+            .unwrap();
         let plan: Vec<String> = plan.collect::<rusqlite::Result<_>>().unwrap();
         assert_eq!(plan.len(), 3, "{plan:?}");
         assert!(

@@ -70,7 +70,12 @@ impl Frames {
 
 fn run(connection: &Connection, mode: &str) -> rusqlite::Result<Frames> {
     let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
-    statement.query_row([], |row| Ok(Frames { all: row.get(1)?, copied: row.get(2)? }))
+    statement.query_row([], |row| {
+        Ok(Frames {
+            all: row.get(1)?,
+            copied: row.get(2)?,
+        })
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,13 @@ type Result<T> = std::result::Result<T, StoreError>;
 const MEANT: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR what = ?2) AND (?3 IS NULL OR door = ?3) \
                      AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
 
-type Meant<'a> = (Option<&'a str>, Option<&'static str>, Option<&'a str>, Option<i64>, Option<i64>);
+type Meant<'a> = (
+    Option<&'a str>,
+    Option<&'static str>,
+    Option<&'a str>,
+    Option<i64>,
+    Option<i64>,
+);
 
 fn meant(filter: &Filter) -> Meant<'_> {
     let time = |at: Option<Timestamp>| at.map(|at| signed(at.0));
@@ -31,8 +37,16 @@ impl Rows<'_> {
     fn in_a_day(&mut self, event: &Event, limit: u32) -> Result<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
                    WHERE account = ?1 AND what = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
-        let Event { at, account, what, .. } = event;
-        let of_day = (account.as_str(), what.name(), signed(at.minus(DAY).0), signed(at.0), limit);
+        let Event {
+            at, account, what, ..
+        } = event;
+        let of_day = (
+            account.as_str(),
+            what.name(),
+            signed(at.minus(DAY).0),
+            signed(at.0),
+            limit,
+        );
         Ok(self.0.query_row(sql, of_day, |row| row.get(0))?)
     }
 }
@@ -50,7 +64,16 @@ impl Rows<'_> {
             "SELECT id, at, account, what, door, origin, actor, cause FROM event NOT INDEXED \
              WHERE {place} AND {MEANT} ORDER BY {order} LIMIT ?7"
         );
-        type Columns = (i64, Timestamp, String, String, String, String, String, String);
+        type Columns = (
+            i64,
+            Timestamp,
+            String,
+            String,
+            String,
+            String,
+            String,
+            String,
+        );
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
             let number = row.get(0)?;
             Ok((
@@ -65,11 +88,26 @@ impl Rows<'_> {
             ))
         };
         let (account, what, door, since, until) = meant(filter);
-        let found = self.all(&sql, (account, what, door, since, until, border, limit), read)?;
+        let found = self.all(
+            &sql,
+            (account, what, door, since, until, border, limit),
+            read,
+        )?;
         let event = |(id, at, account, what, door, origin, actor, cause): Columns| {
             let account = UserName::kept(&account).map_err(|_| damaged("an event"))?;
             let what = What::from_name(&what).ok_or_else(|| damaged("an event"))?;
-            Ok((id, Event { at, account, what, door, origin, actor, cause }))
+            Ok((
+                id,
+                Event {
+                    at,
+                    account,
+                    what,
+                    door,
+                    origin,
+                    actor,
+                    cause,
+                },
+            ))
         };
         found.into_iter().map(event).collect()
     }
@@ -77,7 +115,15 @@ impl Rows<'_> {
 
 impl Events for Rows<'_> {
     fn log(&mut self, event: &Event) -> Result<Logged> {
-        let Event { at, account, what, door, origin, actor, cause } = event;
+        let Event {
+            at,
+            account,
+            what,
+            door,
+            origin,
+            actor,
+            cause,
+        } = event;
         let mut cause = cause.as_str();
         if let Some(limit) = what.daily_limit() {
             match limit.saturating_sub(self.in_a_day(event, limit)?) {
@@ -88,7 +134,15 @@ impl Events for Rows<'_> {
         }
         let sql = "INSERT INTO event (at, account, what, door, origin, actor, cause) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let columns = (signed(at.0), account.as_str(), what.name(), door, origin, actor, cause);
+        let columns = (
+            signed(at.0),
+            account.as_str(),
+            what.name(),
+            door,
+            origin,
+            actor,
+            cause,
+        );
         self.execute(sql, columns)?;
         let newest = self.0.last_insert_rowid();
         // Two for each that is added, so that no sign-in pays for many and a clock that ran ahead takes few along.
@@ -103,17 +157,25 @@ impl Events for Rows<'_> {
         self.events_of(filter, "id > ?6", "id", (after, limit))
     }
 
-    fn events_before(&mut self, filter: &Filter, before: i64, limit: u32) -> Result<Vec<(i64, Event)>> {
+    fn events_before(
+        &mut self,
+        filter: &Filter,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Event)>> {
         self.events_of(filter, "id < ?6", "id DESC", (before, limit))
     }
 
     fn before_newest(&mut self, filter: &Filter, count: u32) -> Result<i64> {
-        let sql =
-            format!("SELECT id FROM event NOT INDEXED WHERE {MEANT} ORDER BY id DESC LIMIT 1 OFFSET ?6");
+        let sql = format!(
+            "SELECT id FROM event NOT INDEXED WHERE {MEANT} ORDER BY id DESC LIMIT 1 OFFSET ?6"
+        );
         let (account, what, door, since, until) = meant(filter);
         let last_left_out: Option<i64> = self
             .0
-            .query_row(&sql, (account, what, door, since, until, count), |row| row.get(0))
+            .query_row(&sql, (account, what, door, since, until, count), |row| {
+                row.get(0)
+            })
             .optional()?;
         Ok(last_left_out.unwrap_or(0))
     }

@@ -47,7 +47,10 @@ impl Handle {
 
     /// Runs a statement without parameters, kept prepared.
     pub(super) fn run(&self, sql: &str) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(sql)?.raw_execute().map(|_| ())
+        self.connection
+            .prepare_cached(sql)?
+            .raw_execute()
+            .map(|_| ())
     }
 }
 
@@ -55,7 +58,10 @@ impl Failure {
     /// Of a commit that was not reached.
     pub(super) fn lost() -> Failure {
         let message = "the transaction ended before its commit".to_owned();
-        Failure { code: ffi::Error::new(ffi::SQLITE_ABORT), message: Some(message) }
+        Failure {
+            code: ffi::Error::new(ffi::SQLITE_ABORT),
+            message: Some(message),
+        }
     }
 }
 
@@ -63,7 +69,10 @@ impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Failure {
         match error {
             rusqlite::Error::SqliteFailure(code, message) => Failure { code, message },
-            other => Failure { code: ffi::Error::new(ffi::SQLITE_ERROR), message: Some(other.to_string()) },
+            other => Failure {
+                code: ffi::Error::new(ffi::SQLITE_ERROR),
+                message: Some(other.to_string()),
+            },
         }
     }
 }

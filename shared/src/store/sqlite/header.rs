@@ -20,11 +20,18 @@ pub(super) fn says_version(path: &Path, application: i64, version: i64) -> Resul
     let path = location::trusted(path)?;
     let io = |error| FileError::io(&path, error);
     let mut options = File::options();
-    let opened = options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(&path);
+    let opened = options
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(&path);
     let mut header = Vec::new();
-    opened.and_then(|file| file.take(100).read_to_end(&mut header)).map_err(io)?;
+    opened
+        .and_then(|file| file.take(100).read_to_end(&mut header))
+        .map_err(io)?;
     let number = |at: usize| {
-        let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        let bytes = header
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.try_into().ok());
         bytes.map(|bytes| i64::from(i32::from_be_bytes(bytes)))
     };
     let is_store = header.starts_with(MAGIC) && number(APPLICATION_ID) == Some(application);
@@ -49,14 +56,18 @@ mod tests {
         assert!(says_version(&path, APPLICATION, VERSION).unwrap());
         assert!(!says_version(&path, APPLICATION, VERSION + 1).unwrap());
 
-        let of_version_3 = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/version-3/postern.db");
+        let of_version_3 =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/version-3/postern.db");
         for (bytes, what) in [
             (fs::read(of_version_3).unwrap(), "an older one"),
             (Vec::new(), "empty"),
             (vec![b'S'; 200], "none"),
         ] {
             fs::write(&path, bytes).unwrap();
-            assert!(!says_version(&path, APPLICATION, VERSION).unwrap(), "{what}");
+            assert!(
+                !says_version(&path, APPLICATION, VERSION).unwrap(),
+                "{what}"
+            );
         }
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         assert!(says_version(&path, APPLICATION, VERSION).is_err());

@@ -25,9 +25,14 @@ pub(super) fn held(path: &Path) -> StoreError {
 
 /// Another process that holds a lock of the store at `path`, the writer before others.
 fn holder(path: &Path) -> Option<Holder> {
-    let inode = fs::metadata(crate::store::location::with_suffix(path, "-shm")).ok()?.ino();
+    let inode = fs::metadata(crate::store::location::with_suffix(path, "-shm"))
+        .ok()?
+        .ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    let held = locks.lines().take(MOST_LINES).filter_map(|line| read(line, inode));
+    let held = locks
+        .lines()
+        .take(MOST_LINES)
+        .filter_map(|line| read(line, inode));
     let others = held.filter(|(pid, _)| *pid != std::process::id());
     let (pid, _) = others.min_by_key(|(_, first)| *first)?;
     Some(describe(pid))
@@ -36,7 +41,9 @@ fn holder(path: &Path) -> Option<Holder> {
 /// The process and the first byte of a lock of that file, if a line is about one: `1: POSIX ADVISORY WRITE 123 08:01:77 120 120`.
 fn read(line: &str, inode: u64) -> Option<(u32, u64)> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, "POSIX", _, kind, pid, file, first, last] = words[..] else { return None };
+    let [_, "POSIX", _, kind, pid, file, first, last] = words[..] else {
+        return None;
+    };
     let of_file = file.rsplit(':').next()?.parse() == Ok(inode);
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
     let last_byte = if kind == "WRITE" { MAKER } else { LAST };
@@ -48,19 +55,34 @@ fn read(line: &str, inode: u64) -> Option<(u32, u64)> {
 fn describe(pid: u32) -> Holder {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let name = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')'));
-    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_ascii_whitespace().next());
+    let name = stat
+        .split_once('(')
+        .and_then(|(_, rest)| rest.rsplit_once(')'));
+    let uid = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:")?.split_ascii_whitespace().next());
     let uid: Option<u32> = uid.and_then(|uid| uid.parse().ok());
-    let user = uid.map(|uid| match name_service::look_up(move || User::from_uid(Uid::from_raw(uid))) {
-        Ok(Some(user)) => user.name,
-        _ => uid.to_string(),
-    });
+    let user =
+        uid.map(
+            |uid| match name_service::look_up(move || User::from_uid(Uid::from_raw(uid))) {
+                Ok(Some(user)) => user.name,
+                _ => uid.to_string(),
+            },
+        );
     let is_stopped = name.is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't']));
     // whoever runs a process chooses its name
     let plain = |name: &str| -> String {
-        name.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(16).collect()
+        name.chars()
+            .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+            .take(16)
+            .collect()
     };
-    Holder { pid, name: name.map(|(name, _)| plain(name)), user, is_stopped }
+    Holder {
+        pid,
+        name: name.map(|(name, _)| plain(name)),
+        user,
+        is_stopped,
+    }
 }
 
 #[cfg(test)]
@@ -73,13 +95,26 @@ mod tests {
         assert_eq!(line("123 08:01:77 120 120"), Some((123, 120)));
         assert_eq!(line("123 08:01:77 123 123"), Some((123, 123)));
         assert_eq!(line("123 08:01:77 128 128"), Some((123, 128)));
-        for other in
-            ["123 08:01:78 120 120", "123 08:01:77 129 129", "123 08:01:77 0 0", "x 08:01:77 120 120", ""]
-        {
+        for other in [
+            "123 08:01:78 120 120",
+            "123 08:01:77 129 129",
+            "123 08:01:77 0 0",
+            "x 08:01:77 120 120",
+            "",
+        ] {
             assert_eq!(line(other), None, "{other}");
         }
-        assert_eq!(read("1: POSIX  ADVISORY  READ 123 08:01:77 128 128", 77), None);
-        assert_eq!(read("1: -> POSIX  ADVISORY  WRITE 123 08:01:77 120 120", 77), None);
-        assert_eq!(read("1: FLOCK  ADVISORY  WRITE 123 08:01:77 0 EOF", 77), None);
+        assert_eq!(
+            read("1: POSIX  ADVISORY  READ 123 08:01:77 128 128", 77),
+            None
+        );
+        assert_eq!(
+            read("1: -> POSIX  ADVISORY  WRITE 123 08:01:77 120 120", 77),
+            None
+        );
+        assert_eq!(
+            read("1: FLOCK  ADVISORY  WRITE 123 08:01:77 0 EOF", 77),
+            None
+        );
     }
 }

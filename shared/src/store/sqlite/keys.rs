@@ -59,7 +59,9 @@ fn who_has(what: KeyBound) -> &'static str {
 /// `?1` is the account's number.
 fn forget(what: KeyBound) -> &'static str {
     match what {
-        KeyBound::Password => "UPDATE account SET password = NULL WHERE id = ?1 AND password IS NOT NULL",
+        KeyBound::Password => {
+            "UPDATE account SET password = NULL WHERE id = ?1 AND password IS NOT NULL"
+        }
         KeyBound::RecoveryCodes => "DELETE FROM recovery_code WHERE account = ?1",
         KeyBound::OneTimeCodes => "DELETE FROM one_time_code WHERE account = ?1",
         KeyBound::AppPasswords => "DELETE FROM app_password WHERE account = ?1",
@@ -70,11 +72,33 @@ fn forget(what: KeyBound) -> &'static str {
 }
 
 fn sealed_secret(
-    (number, account, name, algorithm, digits, period, sealed): (i64, i64, String, String, u32, i64, Vec<u8>),
+    (number, account, name, algorithm, digits, period, sealed): (
+        i64,
+        i64,
+        String,
+        String,
+        u32,
+        i64,
+        Vec<u8>,
+    ),
 ) -> Result<SealedRow> {
-    let (name, parameters) = (account_name(&name)?, parameters(&algorithm, digits, period)?);
-    let bound = Binding { account, name: &name, parameters }.bytes();
-    Ok(SealedRow { sealed_in: Sealed::Authenticators, number, name, bound, sealed })
+    let (name, parameters) = (
+        account_name(&name)?,
+        parameters(&algorithm, digits, period)?,
+    );
+    let bound = Binding {
+        account,
+        name: &name,
+        parameters,
+    }
+    .bytes();
+    Ok(SealedRow {
+        sealed_in: Sealed::Authenticators,
+        number,
+        name,
+        bound,
+        sealed,
+    })
 }
 
 fn sealed_letter(
@@ -89,8 +113,20 @@ fn sealed_letter(
     ),
 ) -> Result<SealedRow> {
     let (purpose, to) = (mail::purpose(&purpose)?, mail::address(to)?);
-    let bound = LetterBinding { account, purpose, to: &to, expires }.bytes();
-    Ok(SealedRow { sealed_in: Sealed::Letters, number, name: account_name(&name)?, bound, sealed })
+    let bound = LetterBinding {
+        account,
+        purpose,
+        to: &to,
+        expires,
+    }
+    .bytes();
+    Ok(SealedRow {
+        sealed_in: Sealed::Letters,
+        number,
+        name: account_name(&name)?,
+        bound,
+        sealed,
+    })
 }
 
 fn account_name(name: &str) -> Result<UserName> {
@@ -107,7 +143,12 @@ impl Keys for Rows<'_> {
         Ok(())
     }
 
-    fn sealed_after(&mut self, sealed_in: Sealed, after: i64, limit: u32) -> Result<Vec<SealedRow>> {
+    fn sealed_after(
+        &mut self,
+        sealed_in: Sealed,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<SealedRow>> {
         match sealed_in {
             Sealed::Authenticators => self
                 .all(SEALED_SECRETS, (after, limit), |row| {

@@ -12,8 +12,12 @@ type Result<T> = std::result::Result<T, StoreError>;
 impl LoginTickets for Rows<'_> {
     fn trials(&mut self, token: TokenId) -> Result<Trials> {
         let sql = "SELECT wrong, used FROM login_ticket WHERE id = ?1";
-        let kept =
-            self.0.query_row(sql, [&token.0[..]], |row| Ok(Trials { wrong: row.get(0)?, used: row.get(1)? }));
+        let kept = self.0.query_row(sql, [&token.0[..]], |row| {
+            Ok(Trials {
+                wrong: row.get(0)?,
+                used: row.get(1)?,
+            })
+        });
         Ok(kept.optional()?.unwrap_or_default())
     }
 

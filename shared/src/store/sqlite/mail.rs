@@ -36,8 +36,17 @@ fn fate_of(fate: i64, why: Option<String>) -> Fate {
 impl Mails for Rows<'_> {
     fn addresses(&mut self, account: AccountId) -> Result<Addresses> {
         let sql = "SELECT confirmed, pending FROM email WHERE account = ?1";
-        let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?));
-        let (confirmed, pending) = self.0.query_row(sql, [account.0], read).optional()?.unwrap_or_default();
+        let read = |row: &Row<'_>| {
+            Ok((
+                row.get::<_, Option<String>>(0)?,
+                row.get::<_, Option<String>>(1)?,
+            ))
+        };
+        let (confirmed, pending) = self
+            .0
+            .query_row(sql, [account.0], read)
+            .optional()?
+            .unwrap_or_default();
         Ok(Addresses {
             confirmed: confirmed.map(address).transpose()?,
             pending: pending.map(address).transpose()?,
@@ -52,19 +61,43 @@ impl Mails for Rows<'_> {
         }
         let sql = "INSERT INTO email (account, confirmed, pending) VALUES (?1, ?2, ?3)";
         let confirmed = addresses.confirmed.as_ref().map(EmailAddress::as_str);
-        self.execute(sql, (account.0, confirmed, addresses.pending.as_ref().map(EmailAddress::as_str)))
+        self.execute(
+            sql,
+            (
+                account.0,
+                confirmed,
+                addresses.pending.as_ref().map(EmailAddress::as_str),
+            ),
+        )
     }
 
     fn mailed_code(&mut self, account: AccountId) -> Result<Option<(MailedFor, KeptMailedCode)>> {
-        let sql = "SELECT purpose, hash, sent, expires, used, wrong FROM mailed_code WHERE account = ?1";
+        let sql =
+            "SELECT purpose, hash, sent, expires, used, wrong FROM mailed_code WHERE account = ?1";
         type Columns = (String, Vec<u8>, Timestamp, Timestamp, bool, u32);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, time(row, 2)?, time(row, 3)?, row.get(4)?, row.get(5)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                time(row, 2)?,
+                time(row, 3)?,
+                row.get(4)?,
+                row.get(5)?,
+            ))
         };
         let found = self.0.query_row(sql, [account.0], read).optional()?;
         let kept = |(name, hash, sent, expires, used, wrong): Columns| {
             let hash = MailedHash(bytes(hash, "a mailed code")?);
-            Ok((purpose(&name)?, KeptMailedCode { hash, sent, expires, used, wrong }))
+            Ok((
+                purpose(&name)?,
+                KeptMailedCode {
+                    hash,
+                    sent,
+                    expires,
+                    used,
+                    wrong,
+                },
+            ))
         };
         found.map(kept).transpose()
     }
@@ -75,22 +108,52 @@ impl Mails for Rows<'_> {
         code: Option<(MailedFor, &KeptMailedCode)>,
     ) -> Result<()> {
         self.execute("DELETE FROM mailed_code WHERE account = ?1", [account.0])?;
-        self.execute("DELETE FROM outbox WHERE account = ?1 AND fate = ?2", [account.0, WAITING])?;
-        let Some((purpose, KeptMailedCode { hash, sent, expires, used, wrong })) = code else {
+        self.execute(
+            "DELETE FROM outbox WHERE account = ?1 AND fate = ?2",
+            [account.0, WAITING],
+        )?;
+        let Some((
+            purpose,
+            KeptMailedCode {
+                hash,
+                sent,
+                expires,
+                used,
+                wrong,
+            },
+        )) = code
+        else {
             return Ok(());
         };
         let sql = "INSERT INTO mailed_code (account, purpose, hash, sent, expires, used, wrong) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let (sent, expires) = (signed(sent.0), signed(expires.0));
-        self.execute(sql, (account.0, purpose.name(), &hash.0[..], sent, expires, used, wrong))
+        self.execute(
+            sql,
+            (
+                account.0,
+                purpose.name(),
+                &hash.0[..],
+                sent,
+                expires,
+                used,
+                wrong,
+            ),
+        )
     }
 
     fn use_mailed_code(&mut self, account: AccountId) -> Result<()> {
-        self.execute("UPDATE mailed_code SET used = TRUE WHERE account = ?1", [account.0])
+        self.execute(
+            "UPDATE mailed_code SET used = TRUE WHERE account = ?1",
+            [account.0],
+        )
     }
 
     fn count_wrong_confirmation(&mut self, account: AccountId) -> Result<()> {
-        self.execute("UPDATE mailed_code SET wrong = wrong + 1 WHERE account = ?1", [account.0])
+        self.execute(
+            "UPDATE mailed_code SET wrong = wrong + 1 WHERE account = ?1",
+            [account.0],
+        )
     }
 
     fn post(
@@ -105,7 +168,17 @@ impl Mails for Rows<'_> {
         let sql = "INSERT INTO outbox (account, address, purpose, expires, sealed, fate) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let expires = signed(expires.0);
-        self.execute(sql, (account.0, to.as_str(), purpose.name(), expires, sealed, WAITING))?;
+        self.execute(
+            sql,
+            (
+                account.0,
+                to.as_str(),
+                purpose.name(),
+                expires,
+                sealed,
+                WAITING,
+            ),
+        )?;
         Ok(self.0.last_insert_rowid())
     }
 
@@ -116,7 +189,15 @@ impl Mails for Rows<'_> {
                    ORDER BY outbox.id LIMIT ?1";
         type Columns = (i64, i64, String, String, String, Timestamp, Vec<u8>);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, time(row, 5)?, row.get(6)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                time(row, 5)?,
+                row.get(6)?,
+            ))
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.all(sql, [limit, signed(now.0)], read)?
@@ -148,7 +229,11 @@ impl Mails for Rows<'_> {
             .into_iter()
             .map(|(number, name, fate, why)| {
                 let name = UserName::kept(&name).map_err(|_| damaged("an account's name"))?;
-                Ok(ExpiredLetter { number, name, fate: fate_of(fate, why) })
+                Ok(ExpiredLetter {
+                    number,
+                    name,
+                    fate: fate_of(fate, why),
+                })
             })
             .collect()
     }
@@ -159,14 +244,21 @@ impl Mails for Rows<'_> {
                    JOIN mailed_code ON mailed_code.account = outbox.account \
                    WHERE fate = 0 AND outbox.expires > ?1 AND at_renewal = (SELECT number FROM renewal) \
                    ORDER BY outbox.id LIMIT 1";
-        Ok(self.0.query_row(sql, [signed(now.0)], |row| time(row, 0)).optional()?)
+        Ok(self
+            .0
+            .query_row(sql, [signed(now.0)], |row| time(row, 0))
+            .optional()?)
     }
 
     fn unsent_confirmations(&mut self, to: &EmailAddress, now: Timestamp) -> Result<u32> {
         let sql = "SELECT count(*) FROM outbox WHERE address = ?1 AND purpose = ?2 AND fate IN (?3, ?4) \
                    AND expires > ?5";
         let purpose = MailedFor::Confirmation.name();
-        Ok(self.0.query_row(sql, (to.as_str(), purpose, WAITING, TAKEN, signed(now.0)), |row| row.get(0))?)
+        Ok(self.0.query_row(
+            sql,
+            (to.as_str(), purpose, WAITING, TAKEN, signed(now.0)),
+            |row| row.get(0),
+        )?)
     }
 
     fn note_fate(&mut self, number: i64, fate: &Fate) -> Result<()> {

@@ -8,7 +8,9 @@ mod version_3;
 
 use super::place::Place;
 use super::tail::Tail;
-use super::{APPLICATION, Deadline, SCHEMA, VERSION, files, harden, holder, limits, location, shape, turn};
+use super::{
+    APPLICATION, Deadline, SCHEMA, VERSION, files, harden, holder, limits, location, shape, turn,
+};
 use crate::files::FileError;
 use crate::store::{StoreError, Upgraded};
 use rusqlite::config::DbConfig;
@@ -34,8 +36,11 @@ struct Migration {
 }
 
 /// The steps, each beginning where the one before ends. A new version moves the present schema into a file here.
-const MIGRATIONS: [Migration; 1] =
-    [Migration { from: 3, schema: version_3::SCHEMA, migrate: version_3::migrate }];
+const MIGRATIONS: [Migration; 1] = [Migration {
+    from: 3,
+    schema: version_3::SCHEMA,
+    migrate: version_3::migrate,
+}];
 
 /// Whether there is a way from that version to this program's.
 fn is_upgradable(version: i64) -> bool {
@@ -46,7 +51,11 @@ fn is_upgradable(version: i64) -> bool {
 pub(super) fn refusal(connection: &Connection, found: i64) -> StoreError {
     match unreleased::find(connection) {
         Ok(Some(commit)) => StoreError::Unreleased { found, commit },
-        Ok(None) => StoreError::Version { found, known: VERSION, is_upgradable: is_upgradable(found) },
+        Ok(None) => StoreError::Version {
+            found,
+            known: VERSION,
+            is_upgradable: is_upgradable(found),
+        },
         Err(error) => error,
     }
 }
@@ -97,12 +106,17 @@ fn under_lock(path: &Path) -> Result<Upgraded> {
     })?;
     // best effort: what the journal holds is folded in by whoever writes next
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    Ok(Upgraded::Now { from: found, to: VERSION, backup })
+    Ok(Upgraded::Now {
+        from: found,
+        to: VERSION,
+        backup,
+    })
 }
 
 fn open(path: &Path) -> Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(turn::wait))?;
     Deadline::of(&connection)?.is_in(UPGRADING);
@@ -114,9 +128,12 @@ fn open(path: &Path) -> Result<Connection> {
 }
 
 fn version(connection: &Connection) -> Result<i64> {
-    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let application: i64 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if application != APPLICATION {
-        return Err(StoreError::Damaged("it is no store of Postern's".to_owned()));
+        return Err(StoreError::Damaged(
+            "it is no store of Postern's".to_owned(),
+        ));
     }
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
@@ -138,15 +155,26 @@ fn check(connection: &Connection, found: i64) -> Result<()> {
 /// Takes every step from a version on, within the caller's transaction.
 fn migrate(connection: &Connection, found: i64) -> Result<()> {
     let steps = MIGRATIONS.iter().skip_while(|step| step.from != found);
-    let next = MIGRATIONS.iter().map(|step| step.schema).skip(1).chain([SCHEMA]);
-    let next = next.skip(MIGRATIONS.iter().take_while(|step| step.from != found).count());
+    let next = MIGRATIONS
+        .iter()
+        .map(|step| step.schema)
+        .skip(1)
+        .chain([SCHEMA]);
+    let next = next.skip(
+        MIGRATIONS
+            .iter()
+            .take_while(|step| step.from != found)
+            .count(),
+    );
     for (step, next) in steps.zip(next) {
         (step.migrate)(connection, next)?;
         connection.pragma_update(None, "user_version", step.from + 1)?;
     }
     let is_torn = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
     if is_torn {
-        return Err(StoreError::Damaged("a row refers to an account that is gone".to_owned()));
+        return Err(StoreError::Damaged(
+            "a row refers to an account that is gone".to_owned(),
+        ));
     }
     shape::check(connection)
 }
@@ -184,15 +212,23 @@ fn back_up(path: &Path) -> Result<PathBuf> {
 
 fn copy(path: &Path, new: &Path) -> Result<()> {
     let io = |error| StoreError::File(FileError::io(new, error));
-    let text = new.to_str().ok_or_else(|| io(std::io::ErrorKind::InvalidInput.into()))?;
-    let file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(io)?;
+    let text = new
+        .to_str()
+        .ok_or_else(|| io(std::io::ErrorKind::InvalidInput.into()))?;
+    let file: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(new)
+        .map_err(io)?;
     let connection = open(path)?;
     // the copy is what it attaches
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)?;
     connection.execute("VACUUM INTO ?1", [text])?;
     let store = path.metadata().map_err(io)?;
     fchown(&file, Some(store.uid()), Some(store.gid())).map_err(io)?;
-    file.set_permissions(Permissions::from_mode(store.mode() & 0o7777)).map_err(io)?;
+    file.set_permissions(Permissions::from_mode(store.mode() & 0o7777))
+        .map_err(io)?;
     file.sync_all().map_err(io)
 }
 
@@ -228,11 +264,16 @@ mod tests {
     fn an_upgrade_that_is_cut_off_before_its_commit_leaves_the_old_store_whole() {
         let (folder, path) = version_3();
         let connection = open(&path).unwrap();
-        connection.execute_batch("PRAGMA cache_size = 2; PRAGMA cache_spill = ON; BEGIN IMMEDIATE").unwrap();
+        connection
+            .execute_batch("PRAGMA cache_size = 2; PRAGMA cache_spill = ON; BEGIN IMMEDIATE")
+            .unwrap();
         let backup = back_up(&path).unwrap();
         migrate(&connection, 3).unwrap();
         let wal = location::with_suffix(&path, "-wal");
-        assert!(wal.metadata().unwrap().len() > 0, "some of it is on the disk already");
+        assert!(
+            wal.metadata().unwrap().len() > 0,
+            "some of it is on the disk already"
+        );
 
         let after = tempfile::tempdir().unwrap();
         fs::set_permissions(after.path(), Permissions::from_mode(0o750)).unwrap();
@@ -244,7 +285,10 @@ mod tests {
         let left = after.path().join("postern.db");
         assert_eq!(version_at(&left), 3);
         check(&open(&left).unwrap(), 3).unwrap();
-        assert_eq!(version_at(&after.path().join(backup.file_name().unwrap())), 3);
+        assert_eq!(
+            version_at(&after.path().join(backup.file_name().unwrap())),
+            3
+        );
 
         let again = upgrade(&left).unwrap();
         assert!(matches!(again, Upgraded::Now { from: 3, to: 4, .. }));
@@ -255,9 +299,16 @@ mod tests {
     fn a_full_disk_leaves_the_old_store_whole() {
         let (_folder, path) = version_3();
         let connection = open(&path).unwrap();
-        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let pages: i64 = connection
+            .pragma_query_value(None, "page_count", |row| row.get(0))
+            .unwrap();
         // there is room for no more than a page
-        connection.execute_batch(&format!("PRAGMA max_page_count = {}; BEGIN IMMEDIATE", pages + 1)).unwrap();
+        connection
+            .execute_batch(&format!(
+                "PRAGMA max_page_count = {}; BEGIN IMMEDIATE",
+                pages + 1
+            ))
+            .unwrap();
         assert!(matches!(migrate(&connection, 3), Err(StoreError::Full)));
         drop(connection);
         assert_eq!(version_at(&path), 3);
@@ -268,14 +319,29 @@ mod tests {
     fn an_upgrade_waits_for_who_writes_and_then_gives_up() {
         let (_folder, path) = version_3();
         let writer = open(&path).unwrap();
-        writer.execute_batch("BEGIN IMMEDIATE; UPDATE revision SET number = 9").unwrap();
+        writer
+            .execute_batch("BEGIN IMMEDIATE; UPDATE revision SET number = 9")
+            .unwrap();
         assert!(matches!(upgrade(&path), Err(StoreError::Busy)));
         writer.execute_batch("COMMIT").unwrap();
         // what is in the journal alone is upgraded, and backed up
-        let Upgraded::Now { backup, .. } = upgrade(&path).unwrap() else { panic!("not upgraded") };
+        let Upgraded::Now { backup, .. } = upgrade(&path).unwrap() else {
+            panic!("not upgraded")
+        };
         let number = "SELECT number FROM revision";
         let backup = Connection::open(backup).unwrap();
-        assert_eq!(backup.query_row(number, [], |row| row.get::<_, i64>(0)).unwrap(), 9);
-        assert_eq!(open(&path).unwrap().query_row(number, [], |row| row.get::<_, i64>(0)).unwrap(), 10);
+        assert_eq!(
+            backup
+                .query_row(number, [], |row| row.get::<_, i64>(0))
+                .unwrap(),
+            9
+        );
+        assert_eq!(
+            open(&path)
+                .unwrap()
+                .query_row(number, [], |row| row.get::<_, i64>(0))
+                .unwrap(),
+            10
+        );
     }
 }

@@ -15,7 +15,10 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn of(path: &Path) -> Result<Place, StoreError> {
         let file = file(path).map_err(|_| StoreError::Moved)?;
-        Ok(Place { path: path.to_owned(), file })
+        Ok(Place {
+            path: path.to_owned(),
+            file,
+        })
     }
 
     /// Device and number of the file.
@@ -41,5 +44,6 @@ impl Place {
 
 /// Device and number.
 fn file(path: &Path) -> io::Result<(u64, u64)> {
-    path.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+    path.metadata()
+        .map(|metadata| (metadata.dev(), metadata.ino()))
 }

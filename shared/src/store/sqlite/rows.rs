@@ -74,7 +74,11 @@ pub(super) fn bytes<const N: usize>(bytes: Vec<u8>, what: &str) -> Result<[u8; N
 
 pub(super) fn parameters(algorithm: &str, digits: u32, period: i64) -> Result<Parameters> {
     let algorithm = Algorithm::from_name(algorithm).ok_or_else(|| damaged("an authenticator"))?;
-    let parameters = Parameters { algorithm, digits, moving: Moving::of_period(unsigned(period)) };
+    let parameters = Parameters {
+        algorithm,
+        digits,
+        moving: Moving::of_period(unsigned(period)),
+    };
     parameters.check().map_err(|_| damaged("an authenticator"))
 }
 
@@ -121,12 +125,18 @@ impl Transaction for Rows<'_> {
     fn data_keys(&mut self) -> Result<Vec<WrappedKey>> {
         // more than there are is for `Vault::open` to refuse
         let sql = "SELECT purpose, master, wrapped FROM data_key LIMIT 65";
-        self.all(sql, [], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?)))?
-            .into_iter()
-            .map(|(purpose, master, wrapped)| {
-                Ok(WrappedKey { purpose, master: bytes(master, "a data key")?, wrapped })
+        self.all(sql, [], |row| {
+            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?))
+        })?
+        .into_iter()
+        .map(|(purpose, master, wrapped)| {
+            Ok(WrappedKey {
+                purpose,
+                master: bytes(master, "a data key")?,
+                wrapped,
             })
-            .collect()
+        })
+        .collect()
     }
 
     fn authenticators(&mut self, account: AccountId) -> Result<Vec<AuthenticatorRecord>> {
@@ -135,30 +145,63 @@ impl Transaction for Rows<'_> {
                    WHERE account = ?1 ORDER BY id";
         type Columns = (i64, String, String, u32, i64, Vec<u8>, Timestamp);
         let read = |row: &Row<'_>| -> rusqlite::Result<Columns> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, time(row, 6)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+                time(row, 6)?,
+            ))
         };
         self.all(sql, [account.0], read)?
             .into_iter()
-            .map(|(number, name, algorithm, digits, period, sealed, created)| {
-                let parameters = parameters(&algorithm, digits, period)?;
-                let name = Label::kept(name).map_err(|_| damaged("an authenticator"))?;
-                Ok(AuthenticatorRecord { number, name, parameters, sealed, created })
-            })
+            .map(
+                |(number, name, algorithm, digits, period, sealed, created)| {
+                    let parameters = parameters(&algorithm, digits, period)?;
+                    let name = Label::kept(name).map_err(|_| damaged("an authenticator"))?;
+                    Ok(AuthenticatorRecord {
+                        number,
+                        name,
+                        parameters,
+                        sealed,
+                        created,
+                    })
+                },
+            )
             .collect()
     }
 
     fn add_authenticator(&mut self, account: AccountId, new: &AuthenticatorRecord) -> Result<()> {
-        let Parameters { algorithm, digits, moving } = new.parameters;
+        let Parameters {
+            algorithm,
+            digits,
+            moving,
+        } = new.parameters;
         let sql = "INSERT INTO authenticator (account, name, algorithm, digits, period, created) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let (period, created) = (signed(moving.period()), signed(new.created.0));
-        self.execute(sql, (account.0, new.name.as_str(), algorithm.name(), digits, period, created))?;
+        self.execute(
+            sql,
+            (
+                account.0,
+                new.name.as_str(),
+                algorithm.name(),
+                digits,
+                period,
+                created,
+            ),
+        )?;
         let sql = "INSERT INTO secret (authenticator, sealed) VALUES (?1, ?2)";
         self.execute(sql, (self.0.last_insert_rowid(), &new.sealed))
     }
 
     fn reseal_authenticator(&mut self, number: i64, sealed: &[u8]) -> Result<()> {
-        self.execute("UPDATE secret SET sealed = ?2 WHERE authenticator = ?1", (number, sealed))
+        self.execute(
+            "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
+            (number, sealed),
+        )
     }
 
     fn remove_authenticator(&mut self, number: i64) -> Result<()> {
@@ -173,10 +216,12 @@ impl Transaction for Rows<'_> {
         self.erase_secrets(account)?;
         self.execute("DELETE FROM authenticator WHERE account = ?1", [account.0])?;
         for table in ["one_time_code", "mailed_code", "outbox"] {
-            self.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account.0])?;
+            self.execute(
+                &format!("DELETE FROM {table} WHERE account = ?1"),
+                [account.0],
+            )?;
         }
-        let sql =
-            "UPDATE email SET pending = coalesce(pending, confirmed), confirmed = NULL WHERE account = ?1";
+        let sql = "UPDATE email SET pending = coalesce(pending, confirmed), confirmed = NULL WHERE account = ?1";
         self.execute(sql, [account.0])?;
         self.app_passwords_changed_of(account)?;
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])
@@ -184,7 +229,10 @@ impl Transaction for Rows<'_> {
 
     fn floor(&mut self, fingerprint: &Fingerprint) -> Result<Option<Step>> {
         let sql = "SELECT step FROM floor WHERE fingerprint = ?1";
-        let step: Option<i64> = self.0.query_row(sql, [&fingerprint.0[..]], |row| row.get(0)).optional()?;
+        let step: Option<i64> = self
+            .0
+            .query_row(sql, [&fingerprint.0[..]], |row| row.get(0))
+            .optional()?;
         Ok(step.map(|step| Step(unsigned(step))))
     }
 
@@ -213,20 +261,32 @@ impl Transaction for Rows<'_> {
 
     fn accepted_steps(&mut self, fingerprint: &Fingerprint) -> Result<Vec<Step>> {
         let sql = "SELECT step FROM accepted_step WHERE fingerprint = ?1";
-        self.all(sql, [&fingerprint.0[..]], |row| Ok(Step(unsigned(row.get(0)?))))
+        self.all(sql, [&fingerprint.0[..]], |row| {
+            Ok(Step(unsigned(row.get(0)?)))
+        })
     }
 
     fn recovery_codes(&mut self, account: AccountId) -> Result<Vec<KeptRecoveryCode>> {
         let sql = "SELECT hash, length, used_at IS NOT NULL FROM recovery_code WHERE account = ?1";
-        self.all(sql, [account.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get(2)?)))?
-            .into_iter()
-            .map(|(hash, length, used)| {
-                Ok(KeptRecoveryCode { hash: RecoveryHash(bytes(hash, "a recovery code")?), length, used })
+        self.all(sql, [account.0], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .into_iter()
+        .map(|(hash, length, used)| {
+            Ok(KeptRecoveryCode {
+                hash: RecoveryHash(bytes(hash, "a recovery code")?),
+                length,
+                used,
             })
-            .collect()
+        })
+        .collect()
     }
 
-    fn replace_recovery_codes(&mut self, account: AccountId, codes: &[KeptRecoveryCode]) -> Result<()> {
+    fn replace_recovery_codes(
+        &mut self,
+        account: AccountId,
+        codes: &[KeptRecoveryCode],
+    ) -> Result<()> {
         self.execute("DELETE FROM recovery_code WHERE account = ?1", [account.0])?;
         for code in codes {
             let sql = "INSERT INTO recovery_code (account, hash, length) VALUES (?1, ?2, ?3)";
@@ -235,32 +295,72 @@ impl Transaction for Rows<'_> {
         Ok(())
     }
 
-    fn use_recovery_code(&mut self, account: AccountId, code: &RecoveryHash, now: Timestamp) -> Result<()> {
+    fn use_recovery_code(
+        &mut self,
+        account: AccountId,
+        code: &RecoveryHash,
+        now: Timestamp,
+    ) -> Result<()> {
         let sql = "UPDATE recovery_code SET used_at = ?3 WHERE account = ?1 AND hash = ?2";
         self.execute(sql, (account.0, &code.0[..], signed(now.0)))
     }
 
     fn one_time_code(&mut self, account: AccountId) -> Result<Option<KeptOneTimeCode>> {
         let sql = "SELECT hash, issued, expires, used FROM one_time_code WHERE account = ?1";
-        let read = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, time(row, 1)?, time(row, 2)?, row.get(3)?));
+        let read = |row: &Row<'_>| {
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                time(row, 1)?,
+                time(row, 2)?,
+                row.get(3)?,
+            ))
+        };
         let found = self.0.query_row(sql, [account.0], read).optional()?;
         let kept = |(hash, issued, expires, used)| {
             let hash = OneTimeHash(bytes(hash, "a one-time code")?);
-            Ok(KeptOneTimeCode { hash, issued, expires, used })
+            Ok(KeptOneTimeCode {
+                hash,
+                issued,
+                expires,
+                used,
+            })
         };
         found.map(kept).transpose()
     }
 
-    fn set_one_time_code(&mut self, account: AccountId, code: Option<&KeptOneTimeCode>) -> Result<()> {
+    fn set_one_time_code(
+        &mut self,
+        account: AccountId,
+        code: Option<&KeptOneTimeCode>,
+    ) -> Result<()> {
         self.execute("DELETE FROM one_time_code WHERE account = ?1", [account.0])?;
-        let Some(KeptOneTimeCode { hash, issued, expires, used }) = code else { return Ok(()) };
-        let sql =
-            "INSERT INTO one_time_code (account, hash, issued, expires, used) VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.execute(sql, (account.0, &hash.0[..], signed(issued.0), signed(expires.0), used))
+        let Some(KeptOneTimeCode {
+            hash,
+            issued,
+            expires,
+            used,
+        }) = code
+        else {
+            return Ok(());
+        };
+        let sql = "INSERT INTO one_time_code (account, hash, issued, expires, used) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.execute(
+            sql,
+            (
+                account.0,
+                &hash.0[..],
+                signed(issued.0),
+                signed(expires.0),
+                used,
+            ),
+        )
     }
 
     fn use_one_time_code(&mut self, account: AccountId) -> Result<()> {
-        self.execute("UPDATE one_time_code SET used = TRUE WHERE account = ?1", [account.0])
+        self.execute(
+            "UPDATE one_time_code SET used = TRUE WHERE account = ?1",
+            [account.0],
+        )
     }
 
     fn failures(&mut self, row: &RowKey, since: Timestamp) -> Result<Vec<Failure>> {
@@ -268,7 +368,10 @@ impl Transaction for Rows<'_> {
         let sql = "SELECT at, cost FROM failure \
                    WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND at >= ?4";
         self.all(sql, (owner, stage, place, signed(since.0)), |row| {
-            Ok(Failure { at: time(row, 0)?, cost: row.get(1)? })
+            Ok(Failure {
+                at: time(row, 0)?,
+                cost: row.get(1)?,
+            })
         })
     }
 
@@ -303,12 +406,16 @@ impl Transaction for Rows<'_> {
 
     fn take_back(&mut self, failure: FailureId, of_address: Option<FailureId>) -> Result<()> {
         self.execute("DELETE FROM failure WHERE id = ?1", [failure.0])?;
-        self.execute("DELETE FROM address_failure WHERE id = ?1", [of_address.map(|id| id.0)])
+        self.execute(
+            "DELETE FROM address_failure WHERE id = ?1",
+            [of_address.map(|id| id.0)],
+        )
     }
 
     fn forgive(&mut self, row: &RowKey, from: &str) -> Result<()> {
         let (owner, stage, place) = key(row);
-        let sql = "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND address = ?4";
+        let sql =
+            "DELETE FROM failure WHERE owner = ?1 AND stage = ?2 AND place = ?3 AND address = ?4";
         self.execute(sql, (owner, stage, place, from))
     }
 
@@ -323,13 +430,17 @@ impl Transaction for Rows<'_> {
 
     fn is_locked(&mut self, row: &RowKey) -> Result<bool> {
         let (owner, stage, place) = key(row);
-        let sql = "SELECT EXISTS (SELECT 1 FROM row_lock WHERE owner = ?1 AND stage = ?2 AND place = ?3)";
-        Ok(self.0.query_row(sql, (owner, stage, place), |row| row.get(0))?)
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM row_lock WHERE owner = ?1 AND stage = ?2 AND place = ?3)";
+        Ok(self
+            .0
+            .query_row(sql, (owner, stage, place), |row| row.get(0))?)
     }
 
     fn lock(&mut self, row: &RowKey, now: Timestamp) -> Result<()> {
         let (owner, stage, place) = key(row);
-        let sql = "INSERT OR IGNORE INTO row_lock (owner, stage, place, at) VALUES (?1, ?2, ?3, ?4)";
+        let sql =
+            "INSERT OR IGNORE INTO row_lock (owner, stage, place, at) VALUES (?1, ?2, ?3, ?4)";
         self.execute(sql, (owner, stage, place, signed(now.0)))
     }
 
@@ -349,15 +460,24 @@ impl Transaction for Rows<'_> {
     fn missed(&mut self, account: AccountId, since: Timestamp) -> Result<Option<Missed>> {
         let sql = "SELECT count(*) OVER (), coalesce(address, '-') FROM failure \
                    WHERE owner = ?1 AND at > ?2 AND wrong = ?3 ORDER BY at DESC, id DESC LIMIT 1";
-        let found = self.0.query_row(sql, (account.0, signed(since.0), wrong_name(Wrong::Code)), |row| {
-            Ok(Missed { count: unsigned(row.get(0)?), last_from: row.get(1)? })
-        });
+        let found = self.0.query_row(
+            sql,
+            (account.0, signed(since.0), wrong_name(Wrong::Code)),
+            |row| {
+                Ok(Missed {
+                    count: unsigned(row.get(0)?),
+                    last_from: row.get(1)?,
+                })
+            },
+        );
         Ok(found.optional()?)
     }
 
     fn address_failures(&mut self, from: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
         let sql = "SELECT at FROM address_failure WHERE address = ?1 AND at >= ?2 ORDER BY at DESC LIMIT ?3";
-        self.all(sql, (from, signed(since.0), MOST_OF_ADDRESS), |row| time(row, 0))
+        self.all(sql, (from, signed(since.0), MOST_OF_ADDRESS), |row| {
+            time(row, 0)
+        })
     }
 
     fn add_address_failure(
@@ -392,7 +512,9 @@ impl Transaction for Rows<'_> {
         let sql = "SELECT EXISTS (SELECT 1 FROM familiar_address \
                    WHERE account = ?1 AND address = ?2 AND at BETWEEN ?3 AND ?4)";
         let (since, until) = (signed(since.0), signed(until.0));
-        Ok(self.0.query_row(sql, (account.0, from, since, until), |row| row.get(0))?)
+        Ok(self
+            .0
+            .query_row(sql, (account.0, from, since, until), |row| row.get(0))?)
     }
 
     fn remember_address(
@@ -412,22 +534,37 @@ impl Transaction for Rows<'_> {
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
-    fn remember_code(&mut self, account: AccountId, from: &str, door: &str, now: Timestamp) -> Result<()> {
+    fn remember_code(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        door: &str,
+        now: Timestamp,
+    ) -> Result<()> {
         let sql = "UPDATE familiar_address SET code_at = ?4 \
                    WHERE account = ?1 AND address = ?2 AND door = ?3";
         self.execute(sql, (account.0, from, door, signed(now.0)))
     }
 
-    fn last_code(&mut self, account: AccountId, from: &str, door: &str) -> Result<Option<Timestamp>> {
+    fn last_code(
+        &mut self,
+        account: AccountId,
+        from: &str,
+        door: &str,
+    ) -> Result<Option<Timestamp>> {
         let sql = format!(
             "SELECT code_at FROM familiar_address \
              WHERE account = ?1 AND address = ?2 AND door = ?3 AND code_at IS NOT NULL AND {IS_UP_TO_DATE}"
         );
-        Ok(self.0.query_row(&sql, (account.0, from, door), |row| time(row, 0)).optional()?)
+        Ok(self
+            .0
+            .query_row(&sql, (account.0, from, door), |row| time(row, 0))
+            .optional()?)
     }
 
     fn end_grace(&mut self, account: AccountId) -> Result<bool> {
-        let sql = "UPDATE familiar_address SET code_at = NULL WHERE account = ?1 AND code_at IS NOT NULL";
+        let sql =
+            "UPDATE familiar_address SET code_at = NULL WHERE account = ?1 AND code_at IS NOT NULL";
         Ok(self.0.execute(sql, [account.0])? > 0)
     }
 

@@ -29,7 +29,12 @@ impl<'a> Running<'a> {
         turn: Option<Turn>,
         _blocked: StopsBlocked,
     ) -> Running<'a> {
-        Running { handle: home.take(), home, turn, _blocked }
+        Running {
+            handle: home.take(),
+            home,
+            turn,
+            _blocked,
+        }
     }
 
     /// Continues a shared transaction, on its connection.
@@ -39,13 +44,20 @@ impl<'a> Running<'a> {
         turn: Turn,
         _blocked: StopsBlocked,
     ) -> rusqlite::Result<Running<'a>> {
-        let running = Running { handle: Some(handle), home, turn: Some(turn), _blocked };
+        let running = Running {
+            handle: Some(handle),
+            home,
+            turn: Some(turn),
+            _blocked,
+        };
         running.handle().run(PART)?;
         Ok(running)
     }
 
     pub(super) fn handle(&self) -> &Handle {
-        self.handle.as_ref().expect("a transaction has a connection until it ends")
+        self.handle
+            .as_ref()
+            .expect("a transaction has a connection until it ends")
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -78,7 +90,9 @@ impl<'a> Running<'a> {
 
     /// Ends what is under way, however it came to this.
     fn end(&mut self) -> Outcome {
-        let Some(handle) = self.handle.take() else { return Ok(()) };
+        let Some(handle) = self.handle.take() else {
+            return Ok(());
+        };
         let (outcome, handle) = match self.turn.take() {
             Some(turn) => turn.end(handle),
             None => (handle.commit(), Some(handle)),

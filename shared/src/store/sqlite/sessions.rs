@@ -5,7 +5,8 @@ use crate::clock::Timestamp;
 use crate::password::Hash;
 use crate::session::{CLOCKS_APART, Revoked, SessionId};
 use crate::store::{
-    AccountId, BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token, Transaction,
+    AccountId, BegunIn, BrowserRecord, InBrowser, SessionRecord, Sessions, StoreError, Token,
+    Transaction,
 };
 use crate::vault::BrowserHash;
 use rusqlite::{OptionalExtension, Row};
@@ -28,7 +29,10 @@ const SESSION: &str = "id, name, address, created, last_seen, expires, trusted_b
 
 /// A session as it is read, its id not yet looked at.
 fn session(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, SessionRecord)> {
-    let in_browser = |number| InBrowser { number, by_trust: row.get(7).unwrap_or(true) };
+    let in_browser = |number| InBrowser {
+        number,
+        by_trust: row.get(7).unwrap_or(true),
+    };
     let record = SessionRecord {
         id: SessionId([0; 16]),
         browser: row.get(1)?,
@@ -42,7 +46,10 @@ fn session(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, SessionRecord)> {
 }
 
 fn named((id, record): (Vec<u8>, SessionRecord)) -> Result<SessionRecord> {
-    Ok(SessionRecord { id: SessionId(bytes(id, "a session")?), ..record })
+    Ok(SessionRecord {
+        id: SessionId(bytes(id, "a session")?),
+        ..record
+    })
 }
 
 const BROWSER: &str = "id, account, name, address, created, last_seen, expires";
@@ -62,13 +69,18 @@ fn browser(row: &Row<'_>) -> rusqlite::Result<BrowserRecord> {
 impl Sessions for Rows<'_> {
     fn password(&mut self, account: AccountId) -> Result<Option<Hash>> {
         let sql = "SELECT password FROM account WHERE id = ?1";
-        let found: Option<Option<String>> =
-            self.0.query_row(sql, [account.0], |row| row.get(0)).optional()?;
+        let found: Option<Option<String>> = self
+            .0
+            .query_row(sql, [account.0], |row| row.get(0))
+            .optional()?;
         Ok(found.flatten().map(Hash))
     }
 
     fn set_password(&mut self, account: AccountId, hash: &Hash) -> Result<()> {
-        self.execute("UPDATE account SET password = ?2 WHERE id = ?1", (account.0, &hash.0))
+        self.execute(
+            "UPDATE account SET password = ?2 WHERE id = ?1",
+            (account.0, &hash.0),
+        )
     }
 
     fn end_sessions(&mut self, account: AccountId) -> Result<()> {
@@ -81,26 +93,32 @@ impl Sessions for Rows<'_> {
 
     fn end_all(&mut self, account: AccountId) -> Result<()> {
         self.end_sessions(account)?;
-        self.execute("DELETE FROM trusted_browser WHERE account = ?1", [account.0])
+        self.execute(
+            "DELETE FROM trusted_browser WHERE account = ?1",
+            [account.0],
+        )
     }
 
     fn revoked(&mut self, after: u64) -> Result<Revoked> {
         let sql = "SELECT number, forgotten FROM revision";
-        let (revision, forgotten): (i64, i64) =
-            self.0.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (revision, forgotten): (i64, i64) = self
+            .0
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut revoked = Revoked::at(unsigned(revision), unsigned(forgotten));
         let after = signed(after).max(forgotten);
         let sql = "SELECT id, revision FROM revoked_session WHERE revision > ?1";
-        for (id, at) in self.all(sql, [after], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)))? {
+        for (id, at) in self.all(sql, [after], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
+        })? {
             revoked.end_session(SessionId(bytes(id, "a revoked session")?), unsigned(at));
         }
         // an account that is gone is beyond every generation
         let sql = "SELECT id, generation + number, generation_revision FROM account, renewal \
                    WHERE generation_revision > 0 AND generation_revision > ?1 \
                    UNION ALL SELECT id, 9223372036854775807, revision FROM removed_account WHERE revision > ?1";
-        for (id, generation, at) in
-            self.all(sql, [after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        {
+        for (id, generation, at) in self.all(sql, [after], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })? {
             revoked.raise_generation(id, unsigned(generation), unsigned(at));
         }
         Ok(revoked)
@@ -108,20 +126,33 @@ impl Sessions for Rows<'_> {
 
     fn forget_revocations(&mut self, now: Timestamp) -> Result<()> {
         let sql = "SELECT number, at FROM revision_time ORDER BY number DESC LIMIT 1";
-        let last: Option<(i64, i64)> =
-            self.0.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let last: Option<(i64, i64)> = self
+            .0
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
         let number = signed(self.revision()?);
         // no row while the clock stands before the last one
         if last.is_none_or(|(last, at)| number > last && signed(now.0) >= at + REVISION_TIMES) {
-            self.execute("INSERT INTO revision_time (number, at) VALUES (?1, ?2)", (number, signed(now.0)))?;
+            self.execute(
+                "INSERT INTO revision_time (number, at) VALUES (?1, ?2)",
+                (number, signed(now.0)),
+            )?;
         }
         let sql = "SELECT max(number) FROM revision_time WHERE at < ?1";
         let by_time: Option<i64> =
-            self.0.query_row(sql, [signed(now.minus(REVOCATIONS_KEPT).0)], |row| row.get(0))?;
-        let Some(forgotten) = by_time else { return Ok(()) };
+            self.0
+                .query_row(sql, [signed(now.minus(REVOCATIONS_KEPT).0)], |row| {
+                    row.get(0)
+                })?;
+        let Some(forgotten) = by_time else {
+            return Ok(());
+        };
         self.execute("UPDATE revision SET forgotten = ?1", [forgotten])?;
         for table in ["revoked_session", "removed_account"] {
-            self.execute(&format!("DELETE FROM {table} WHERE revision <= ?1"), [forgotten])?;
+            self.execute(
+                &format!("DELETE FROM {table} WHERE revision <= ?1"),
+                [forgotten],
+            )?;
         }
         self.execute("DELETE FROM revision_time WHERE number <= ?1", [forgotten])
     }
@@ -132,7 +163,11 @@ impl Sessions for Rows<'_> {
     }
 
     fn revision(&mut self) -> Result<u64> {
-        Ok(unsigned(self.0.query_row("SELECT number FROM revision", [], |row| row.get(0))?))
+        Ok(unsigned(self.0.query_row(
+            "SELECT number FROM revision",
+            [],
+            |row| row.get(0),
+        )?))
     }
 
     fn gate_goes_by(&mut self, gate: &[u8; 16], revision: u64) -> Result<()> {
@@ -143,7 +178,11 @@ impl Sessions for Rows<'_> {
 
     fn gates_behind(&mut self, revision: u64) -> Result<u64> {
         let sql = "SELECT count(*) FROM gate WHERE seen < ?1";
-        Ok(unsigned(self.0.query_row(sql, [signed(revision)], |row| row.get(0))?))
+        Ok(unsigned(self.0.query_row(
+            sql,
+            [signed(revision)],
+            |row| row.get(0),
+        )?))
     }
 
     fn forget_gates_behind(&mut self, revision: u64) -> Result<()> {
@@ -158,15 +197,41 @@ impl Sessions for Rows<'_> {
         let created = signed(session.created.0);
         // a clock that ran ahead and comes back finds every session that is good then in the list
         let over = signed(session.created.minus(REVOCATIONS_KEPT).0);
-        self.execute("DELETE FROM session WHERE account = ?1 AND expires < ?2", (account.0, over))?;
-        self.execute("UPDATE account SET had_session = 1 WHERE id = ?1 AND had_session = 0", [account.0])?;
+        self.execute(
+            "DELETE FROM session WHERE account = ?1 AND expires < ?2",
+            (account.0, over),
+        )?;
+        self.execute(
+            "UPDATE account SET had_session = 1 WHERE id = ?1 AND had_session = 0",
+            [account.0],
+        )?;
         let sql = "INSERT INTO session (id, account, name, address, created, last_seen, expires, \
                    trusted_browser, by_trust) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-        let SessionRecord { id, browser, address, last_seen, expires, trusted_browser, .. } = session;
+        let SessionRecord {
+            id,
+            browser,
+            address,
+            last_seen,
+            expires,
+            trusted_browser,
+            ..
+        } = session;
         let (last_seen, expires) = (signed(last_seen.0), signed(expires.0));
-        let (trusted, by_trust) = (trusted_browser.map(|in_it| in_it.number), session.is_by_trust());
-        let columns =
-            (&id.0[..], account.0, browser, address, created, last_seen, expires, trusted, by_trust);
+        let (trusted, by_trust) = (
+            trusted_browser.map(|in_it| in_it.number),
+            session.is_by_trust(),
+        );
+        let columns = (
+            &id.0[..],
+            account.0,
+            browser,
+            address,
+            created,
+            last_seen,
+            expires,
+            trusted,
+            by_trust,
+        );
         self.execute(sql, columns)
     }
 
@@ -175,7 +240,10 @@ impl Sessions for Rows<'_> {
             "SELECT {SESSION} FROM session WHERE account = ?1 AND expires > ?2 AND {IS_UP_TO_DATE} \
              ORDER BY created DESC, id"
         );
-        self.all(&sql, (account.0, signed(now.0)), session)?.into_iter().map(named).collect()
+        self.all(&sql, (account.0, signed(now.0)), session)?
+            .into_iter()
+            .map(named)
+            .collect()
     }
 
     fn session(
@@ -184,9 +252,15 @@ impl Sessions for Rows<'_> {
         id: SessionId,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>> {
-        let sql = format!("SELECT {SESSION} FROM session WHERE id = ?1 AND account = ?2 AND expires > ?3");
+        let sql = format!(
+            "SELECT {SESSION} FROM session WHERE id = ?1 AND account = ?2 AND expires > ?3"
+        );
         let key = (&id.0[..], account.0, signed(now.0));
-        self.0.query_row(&sql, key, session).optional()?.map(named).transpose()
+        self.0
+            .query_row(&sql, key, session)
+            .optional()?
+            .map(named)
+            .transpose()
     }
 
     fn end_sessions_of_browser(
@@ -197,7 +271,9 @@ impl Sessions for Rows<'_> {
     ) -> Result<()> {
         let sql = match which {
             BegunIn::Any => "SELECT id FROM session WHERE trusted_browser = ?1",
-            BegunIn::ByTrust => "SELECT id FROM session WHERE trusted_browser = ?1 AND by_trust = 1",
+            BegunIn::ByTrust => {
+                "SELECT id FROM session WHERE trusted_browser = ?1 AND by_trust = 1"
+            }
         };
         let ids = self.all(sql, [browser], |row| row.get::<_, Vec<u8>>(0))?;
         for id in ids {
@@ -217,7 +293,11 @@ impl Sessions for Rows<'_> {
     fn refreshed(&mut self, id: SessionId, now: Timestamp) -> Result<Option<u64>> {
         let sql = "SELECT refreshed FROM session WHERE id = ?1 AND expires > ?2";
         let key = (&id.0[..], signed(now.0));
-        Ok(self.0.query_row(sql, key, |row| row.get(0)).optional()?.map(unsigned))
+        Ok(self
+            .0
+            .query_row(sql, key, |row| row.get(0))
+            .optional()?
+            .map(unsigned))
     }
 
     fn refresh(&mut self, id: SessionId, now: Timestamp) -> Result<()> {
@@ -228,7 +308,10 @@ impl Sessions for Rows<'_> {
     fn end_session(&mut self, id: SessionId) -> Result<bool> {
         let sql = "INSERT OR IGNORE INTO revoked_session (id, revision) SELECT ?1, number + 1 FROM revision";
         self.execute(sql, [&id.0[..]])?;
-        Ok(self.0.execute("DELETE FROM session WHERE id = ?1", [&id.0[..]])? > 0)
+        Ok(self
+            .0
+            .execute("DELETE FROM session WHERE id = ?1", [&id.0[..]])?
+            > 0)
     }
 
     fn add_browser(&mut self, new: &BrowserRecord) -> Result<i64> {
@@ -238,7 +321,17 @@ impl Sessions for Rows<'_> {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let (created, last_seen) = (signed(new.created.0), signed(new.last_seen.0));
         let expires = signed(new.expires.0);
-        self.execute(sql, (new.account.0, &new.name, &new.address, created, last_seen, expires))?;
+        self.execute(
+            sql,
+            (
+                new.account.0,
+                &new.name,
+                &new.address,
+                created,
+                last_seen,
+                expires,
+            ),
+        )?;
         Ok(self.0.last_insert_rowid())
     }
 
@@ -250,7 +343,11 @@ impl Sessions for Rows<'_> {
         self.all(&sql, (account.0, signed(now.0)), browser)
     }
 
-    fn browser_of(&mut self, token: &BrowserHash, now: Timestamp) -> Result<Option<(BrowserRecord, Token)>> {
+    fn browser_of(
+        &mut self,
+        token: &BrowserHash,
+        now: Timestamp,
+    ) -> Result<Option<(BrowserRecord, Token)>> {
         let sql = format!(
             "SELECT {BROWSER}, state FROM trusted_browser \
              JOIN browser_token ON browser_token.browser = trusted_browser.id \
@@ -299,6 +396,9 @@ impl Sessions for Rows<'_> {
     }
 
     fn remove_browser(&mut self, browser: i64) -> Result<bool> {
-        Ok(self.0.execute("DELETE FROM trusted_browser WHERE id = ?1", [browser])? > 0)
+        Ok(self
+            .0
+            .execute("DELETE FROM trusted_browser WHERE id = ?1", [browser])?
+            > 0)
     }
 }

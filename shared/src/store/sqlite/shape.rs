@@ -29,10 +29,15 @@ type Object = (String, String, String, Option<String>);
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     compare(connection, SCHEMA)?;
     for (table, most) in SMALL {
-        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {})", u64::from(most) + 1);
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {})",
+            u64::from(most) + 1
+        );
         let rows: u32 = connection.query_row(&sql, [], |row| row.get(0))?;
         if rows > most {
-            return Err(StoreError::Shape(format!("table {table} holds more than {most} rows")));
+            return Err(StoreError::Shape(format!(
+                "table {table} holds more than {most} rows"
+            )));
         }
     }
     Ok(())
@@ -47,12 +52,18 @@ pub(super) fn compare(connection: &Connection, schema: &str) -> Result<(), Store
         match known.get(name) {
             None => return wrong(format!("{} {name} is not one of its own", object.0)),
             Some(known) if known != object => {
-                return wrong(format!("{} {name} is another one than this program's", object.0));
+                return wrong(format!(
+                    "{} {name} is another one than this program's",
+                    object.0
+                ));
             }
             Some(_) => {}
         }
     }
-    let mut missing: Vec<_> = known.iter().filter(|(name, _)| !found.contains_key(*name)).collect();
+    let mut missing: Vec<_> = known
+        .iter()
+        .filter(|(name, _)| !found.contains_key(*name))
+        .collect();
     // a table before its indexes
     missing.sort_by_key(|(_, object)| object.0 == "index");
     if let Some((name, object)) = missing.first() {
@@ -86,7 +97,10 @@ pub(super) fn created_by(schema: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn read(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError> {
-    let sql = format!("SELECT type, name, tbl_name, sql FROM sqlite_schema LIMIT {}", MOST_OBJECTS + 1);
+    let sql = format!(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema LIMIT {}",
+        MOST_OBJECTS + 1
+    );
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut found = BTreeMap::new();
@@ -94,7 +108,9 @@ fn read(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError>
         let object: Object = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         let name = object.1.clone();
         if found.len() == MOST_OBJECTS || found.insert(name.clone(), object).is_some() {
-            return Err(StoreError::Shape(format!("its schema holds {name} and too much more")));
+            return Err(StoreError::Shape(format!(
+                "its schema holds {name} and too much more"
+            )));
         }
     }
     Ok(found)
@@ -105,30 +121,50 @@ fn read(connection: &Connection) -> Result<BTreeMap<String, Object>, StoreError>
 fn expected(schema: &str) -> BTreeMap<String, Object> {
     let mut objects = BTreeMap::new();
     let mut put = |kind: &str, name: &str, table: &str, sql: Option<&str>| {
-        let object = (kind.to_owned(), name.to_owned(), table.to_owned(), sql.map(str::to_owned));
+        let object = (
+            kind.to_owned(),
+            name.to_owned(),
+            table.to_owned(),
+            sql.map(str::to_owned),
+        );
         objects.insert(name.to_owned(), object);
     };
     let mut numbered = BTreeSet::new();
     for sql in statements(schema) {
-        let words: Vec<&str> = sql.split([' ', '(', '\n']).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> = sql
+            .split([' ', '(', '\n'])
+            .filter(|word| !word.is_empty())
+            .collect();
         match words.as_slice() {
             ["CREATE", "TABLE", name, ..] => {
                 put("table", name, name, Some(sql));
                 let code = without_comments(sql);
                 for number in 1..=own_indexes(&code) {
-                    put("index", &format!("sqlite_autoindex_{name}_{number}"), name, None);
+                    put(
+                        "index",
+                        &format!("sqlite_autoindex_{name}_{number}"),
+                        name,
+                        None,
+                    );
                 }
                 if code.contains("AUTOINCREMENT") {
                     numbered.insert("sqlite_sequence");
                 }
             }
             ["CREATE", "INDEX", name, "ON", table, ..] => put("index", name, table, Some(sql)),
-            ["CREATE", "UNIQUE", "INDEX", name, "ON", table, ..] => put("index", name, table, Some(sql)),
+            ["CREATE", "UNIQUE", "INDEX", name, "ON", table, ..] => {
+                put("index", name, table, Some(sql))
+            }
             _ => {}
         }
     }
     for name in numbered {
-        put("table", name, name, Some("CREATE TABLE sqlite_sequence(name,seq)"));
+        put(
+            "table",
+            name,
+            name,
+            Some("CREATE TABLE sqlite_sequence(name,seq)"),
+        );
     }
     objects
 }
@@ -152,7 +188,9 @@ fn statements(text: &str) -> Vec<&str> {
             rest = comment.split_once('\n').map_or("", |(_, after)| after);
             continue;
         }
-        let Some(end) = end(rest) else { return statements };
+        let Some(end) = end(rest) else {
+            return statements;
+        };
         statements.push(rest[..end].trim_end());
         rest = &rest[end + 1..];
     }
@@ -172,7 +210,10 @@ fn end(text: &str) -> Option<usize> {
 }
 
 fn without_comments(sql: &str) -> String {
-    sql.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    sql.lines()
+        .map(|line| line.split("--").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -181,8 +222,10 @@ mod tests {
     use super::*;
 
     /// SHA-256 of schema.sql, by version.
-    const SCHEMAS: [(i64, &str); 1] =
-        [(4, "81f807603988e5905c85f10c45138ff18e5e39d9f8d0f04436768c6af0598150")];
+    const SCHEMAS: [(i64, &str); 1] = [(
+        4,
+        "81f807603988e5905c85f10c45138ff18e5e39d9f8d0f04436768c6af0598150",
+    )];
 
     /// A program that opens a store of another shape fails by halves.
     #[test]
@@ -202,9 +245,11 @@ mod tests {
 
     #[test]
     fn a_statement_ends_at_no_semicolon_of_a_comment() {
-        let text =
-            "-- a; b\nCREATE TABLE a (b TEXT); -- x\n\nINSERT INTO a\n-- 'c;'\nVALUES (1 - 2);\n-- end;";
-        let expected = ["CREATE TABLE a (b TEXT)", "INSERT INTO a\n-- 'c;'\nVALUES (1 - 2)"];
+        let text = "-- a; b\nCREATE TABLE a (b TEXT); -- x\n\nINSERT INTO a\n-- 'c;'\nVALUES (1 - 2);\n-- end;";
+        let expected = [
+            "CREATE TABLE a (b TEXT)",
+            "INSERT INTO a\n-- 'c;'\nVALUES (1 - 2)",
+        ];
         assert_eq!(statements(text), expected);
     }
 }

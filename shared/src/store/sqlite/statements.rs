@@ -11,8 +11,14 @@ use rusqlite::{CachedStatement, Params, Row};
 
 /// Tables that stay small however many accounts there are and whatever strangers do.
 #[cfg(debug_assertions)]
-const SMALL: [&str; 6] =
-    ["data_key", "renewal", "revision", "app_password_revision", "gate", "revision_time"];
+const SMALL: [&str; 6] = [
+    "data_key",
+    "renewal",
+    "revision",
+    "app_password_revision",
+    "gate",
+    "revision_time",
+];
 /// Indexes of few rows among many: the letters that no gate has taken yet.
 #[cfg(debug_assertions)]
 const SHORT: [&str; 1] = ["outbox_waiting"];
@@ -82,7 +88,9 @@ fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let detail: String = row.get(3)?;
-        let Some(scanned) = detail.strip_prefix("SCAN ") else { continue };
+        let Some(scanned) = detail.strip_prefix("SCAN ") else {
+            continue;
+        };
         let table = scanned.split(' ').next().unwrap_or_default();
         let is_table = table != "CONSTANT" && !table.starts_with('(');
         let is_small = SMALL.contains(&table) || SHORT.iter().any(|index| scanned.ends_with(index));
@@ -101,7 +109,9 @@ mod tests {
     #[test]
     fn a_statement_that_reads_a_whole_table_is_found() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../schema.sql")).unwrap();
+        connection
+            .execute_batch(include_str!("../schema.sql"))
+            .unwrap();
         let found = |sql| !scans(&connection, sql).unwrap().is_empty();
         assert!(found("DELETE FROM failure WHERE cost = ?1"));
         assert!(found("SELECT count(*) FROM account"));
@@ -116,9 +126,15 @@ mod tests {
     #[should_panic(expected = "under the write lock")]
     fn a_writing_transaction_refuses_it() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../schema.sql")).unwrap();
+        connection
+            .execute_batch(include_str!("../schema.sql"))
+            .unwrap();
         let deadline = Deadline::of(&connection).unwrap();
-        let mut home = Some(Handle { connection, deadline, tail: Tail::of("/none".as_ref()) });
+        let mut home = Some(Handle {
+            connection,
+            deadline,
+            tail: Tail::of("/none".as_ref()),
+        });
         let running = Running::at_home(&mut home, None, StopsBlocked::new());
         let statements = Statements::of(running, Intent::Write);
         let _ = statements.execute("DELETE FROM failure WHERE cost = ?1", [1]);

@@ -9,7 +9,9 @@ pub(super) struct StopsBlocked(Option<SigSet>);
 
 impl StopsBlocked {
     pub(super) fn new() -> StopsBlocked {
-        let stops: SigSet = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU].into_iter().collect();
+        let stops: SigSet = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU]
+            .into_iter()
+            .collect();
         // it fails for no set that it could be given
         StopsBlocked(stops.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok())
     }

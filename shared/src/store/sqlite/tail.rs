@@ -25,7 +25,10 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn of(path: &Path) -> Tail {
-        Tail { wal: with_suffix(path, "-wal"), is_in_doubt: Cell::new(false) }
+        Tail {
+            wal: with_suffix(path, "-wal"),
+            is_in_doubt: Cell::new(false),
+        }
     }
 
     /// To be called before anything is written.
@@ -38,7 +41,10 @@ impl Tail {
 
     /// A commit has failed. Whether the end of the WAL can be made good is seen now, and else before the next write.
     pub(super) fn failed(&self, connection: &Connection, error: &rusqlite::Error) {
-        if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) {
+        if matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        ) {
             return;
         }
         self.is_in_doubt.set(true);
@@ -53,7 +59,8 @@ impl Tail {
         }
         for _ in 0..TRIES {
             let before = changes(connection)?;
-            let frames: i64 = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
+            let frames: i64 =
+                connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
             connection.execute_batch("BEGIN IMMEDIATE")?;
             let cut = match changes(connection) {
                 Ok(now) if now == before => Some(self.cut_after(connection, frames)),
@@ -103,13 +110,19 @@ mod tests {
 
     fn opened(path: &Path) -> Connection {
         let connection = Connection::open(path).unwrap();
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
-        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .unwrap();
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .unwrap();
         connection
     }
 
     fn rows(connection: &Connection) -> i64 {
-        connection.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap()
+        connection
+            .query_row("SELECT count(*) FROM a", [], |row| row.get(0))
+            .unwrap()
     }
 
     /// A commit that was reported as failed must not be there for the process that comes next: it would append to frames
@@ -119,11 +132,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let connection = opened(&at("db"));
-        connection.execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1)").unwrap();
+        connection
+            .execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1)")
+            .unwrap();
         // what a commit writes, on a copy
         fs::copy(at("db"), at("copy")).unwrap();
         fs::copy(at("db-wal"), at("copy-wal")).unwrap();
-        opened(&at("copy")).execute_batch("INSERT INTO a VALUES (2)").unwrap();
+        opened(&at("copy"))
+            .execute_batch("INSERT INTO a VALUES (2)")
+            .unwrap();
         let length = fs::metadata(at("db-wal")).unwrap().len();
         fs::copy(at("copy-wal"), at("written")).unwrap();
         assert!(fs::metadata(at("written")).unwrap().len() > length);

@@ -64,7 +64,12 @@ struct Shared {
 
 impl Shared {
     fn alone(leader: u64) -> Shared {
-        Shared { leader, until: 0, began: Instant::now(), members: Vec::new() }
+        Shared {
+            leader,
+            until: 0,
+            began: Instant::now(),
+            members: Vec::new(),
+        }
     }
 }
 
@@ -97,7 +102,8 @@ impl Queue {
             (false, _, number) => (false, Class::Proven, number),
             in_turn => in_turn,
         };
-        all.min_by_key(|(_, one)| order(one)).map(|(index, _)| index)
+        all.min_by_key(|(_, one)| order(one))
+            .map(|(index, _)| index)
     }
 
     /// Gives the turn to the next writer, if `may` accepts it.
@@ -123,7 +129,10 @@ impl Writers {
     pub(super) fn of(store: File) -> Arc<Writers> {
         let mut queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
         queues.retain(|(_, queue)| queue.strong_count() > 0);
-        let open = queues.iter().find(|(of, _)| *of == store).and_then(|(_, queue)| queue.upgrade());
+        let open = queues
+            .iter()
+            .find(|(of, _)| *of == store)
+            .and_then(|(_, queue)| queue.upgrade());
         open.unwrap_or_else(|| {
             let new = Arc::default();
             queues.push((store, Arc::downgrade(&new)));
@@ -133,7 +142,11 @@ impl Writers {
 
     /// Waits for a turn; returns `None` after [`turn::PATIENCE`]. A turn that continues a shared transaction comes with the
     /// connection of that.
-    pub(super) fn enter(self: &Arc<Self>, class: Class, shares: bool) -> Option<(Turn, Option<Handle>)> {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        class: Class,
+        shares: bool,
+    ) -> Option<(Turn, Option<Handle>)> {
         let began = Instant::now();
         let mut queue = self.lock();
         let number = queue.next;
@@ -142,7 +155,13 @@ impl Writers {
             queue.at = Some(number);
         } else {
             let thread = thread::current();
-            queue.waiting.push(Waiting { number, class, shares, passed_over: 0, thread });
+            queue.waiting.push(Waiting {
+                number,
+                class,
+                shares,
+                passed_over: 0,
+                thread,
+            });
         }
         drop(queue);
         let is_at = |queue: &mut Queue| (queue.at == Some(number)).then(|| queue.handed_on.take());
@@ -161,11 +180,24 @@ impl Writers {
         };
         turn::has_queued(began.elapsed());
         let (shared, handle) = handed_on.unzip();
-        Some((Turn { writers: Arc::clone(self), number, shares, shared, is_over: false }, handle))
+        Some((
+            Turn {
+                writers: Arc::clone(self),
+                number,
+                shares,
+                shared,
+                is_over: false,
+            },
+            handle,
+        ))
     }
 
     /// Waits until `ready` returns a value, or until the time limit.
-    fn wait<T>(&self, until: Option<Instant>, mut ready: impl FnMut(&mut Queue) -> Option<T>) -> Option<T> {
+    fn wait<T>(
+        &self,
+        until: Option<Instant>,
+        mut ready: impl FnMut(&mut Queue) -> Option<T>,
+    ) -> Option<T> {
         loop {
             if let Some(found) = ready(&mut self.lock()) {
                 return Some(found);
@@ -186,21 +218,29 @@ impl Writers {
 impl Turn {
     /// Returns whether it continues a transaction that another attempt began.
     pub(super) fn has_joined(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.leader != self.number)
+        self.shared
+            .as_ref()
+            .is_some_and(|shared| shared.leader != self.number)
     }
 
     /// Opens its own transaction, which has begun, to the attempts that wait now.
     pub(super) fn has_begun(&mut self) {
         if self.shares {
             let until = self.writers.lock().next;
-            self.shared = Some(Shared { until, ..Shared::alone(self.number) });
+            self.shared = Some(Shared {
+                until,
+                ..Shared::alone(self.number)
+            });
         }
     }
 
     /// Ends its part: hands the transaction on, or commits it. Returns after the commit, with the connection if that is its
     /// own.
     pub(super) fn end(mut self, handle: Handle) -> (Outcome, Option<Handle>) {
-        let mut shared = self.shared.take().unwrap_or_else(|| Shared::alone(self.number));
+        let mut shared = self
+            .shared
+            .take()
+            .unwrap_or_else(|| Shared::alone(self.number));
         let mut queue = self.writers.lock();
         let is_short = shared.members.len() < MOST - 1 && shared.began.elapsed() < LONGEST;
         let may_go_on = is_short && handle.is_under_way();
@@ -227,13 +267,26 @@ impl Turn {
     /// Reports the outcome to the other members and passes the turn on. Returns the connection if there are no other members.
     fn finish(&mut self, outcome: Outcome, handle: Option<Handle>) -> Option<Handle> {
         self.is_over = true;
-        let Shared { leader, members, .. } = self.shared.take().unwrap_or_else(|| Shared::alone(self.number));
+        let Shared {
+            leader, members, ..
+        } = self
+            .shared
+            .take()
+            .unwrap_or_else(|| Shared::alone(self.number));
         let mut queue = self.writers.lock();
         let next = queue.pass_on_to_any();
         let is_alone = members.is_empty();
         let (ended, handle) = match is_alone {
             true => (None, handle),
-            false => (Some(Ended { leader, outcome, handle, untold: members.len() }), None),
+            false => (
+                Some(Ended {
+                    leader,
+                    outcome,
+                    handle,
+                    untold: members.len(),
+                }),
+                None,
+            ),
         };
         queue.ended.extend(ended);
         drop(queue);
@@ -244,7 +297,10 @@ impl Turn {
     fn wait_for_commit(&self, leader: u64) -> (Outcome, Option<Handle>) {
         let is_leader = leader == self.number;
         let told = self.writers.wait(None, |queue| {
-            let index = queue.ended.iter().position(|ended| ended.leader == leader)?;
+            let index = queue
+                .ended
+                .iter()
+                .position(|ended| ended.leader == leader)?;
             let ended = &mut queue.ended[index];
             ended.untold -= 1;
             let handle = if is_leader { ended.handle.take() } else { None };

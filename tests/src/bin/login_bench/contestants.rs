@@ -29,8 +29,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 6] =
-        [Kind::Permit, Kind::Google, Kind::Oath, Kind::Daemon, Kind::Guard, Kind::Alone];
+    pub(crate) const ALL: [Kind; 6] = [
+        Kind::Permit,
+        Kind::Google,
+        Kind::Oath,
+        Kind::Daemon,
+        Kind::Guard,
+        Kind::Alone,
+    ];
 
     /// At the head of its row.
     pub(crate) fn title(self) -> &'static str {
@@ -64,7 +70,9 @@ impl Kind {
     fn lines(self) -> &'static str {
         match self {
             Kind::Permit => "auth required pam_permit.so\naccount required pam_permit.so\n",
-            Kind::Google => "auth required pam_google_authenticator.so\naccount required pam_permit.so\n",
+            Kind::Google => {
+                "auth required pam_google_authenticator.so\naccount required pam_permit.so\n"
+            }
             Kind::Oath => {
                 "auth required pam_oath.so usersfile=/etc/oath/users.oath window=3 digits=6\n\
                  account required pam_permit.so\n"
@@ -72,7 +80,9 @@ impl Kind {
             Kind::Daemon | Kind::Alone => {
                 "auth required pam_totp.so first_factor=passed\naccount required pam_permit.so\n"
             }
-            Kind::Guard => "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n",
+            Kind::Guard => {
+                "auth required pam_totp.so first_factor=passed\naccount required pam_totp.so\n"
+            }
         }
     }
 }
@@ -88,9 +98,17 @@ impl Contestant {
     /// One with people for `each` logins. pam_oath has one file for all its users and writes it whole, so that it has as
     /// many as `rounds` says, and takes part in nothing else.
     pub(crate) fn new(kind: Kind, each: usize, rounds: usize) -> Contestant {
-        let count = if kind == Kind::Oath { rounds + crate::memory::LOGINS } else { each };
+        let count = if kind == Kind::Oath {
+            rounds + crate::memory::LOGINS
+        } else {
+            each
+        };
         let name = &kind.service()["bench-".len()..];
-        Contestant { kind, people: people::people(name, count), next: Cell::new(0) }
+        Contestant {
+            kind,
+            people: people::people(name, count),
+            next: Cell::new(0),
+        }
     }
 
     /// The next ones whose code nobody has used.
@@ -105,7 +123,8 @@ impl Contestant {
 pub(crate) fn set_up(all: &[Contestant], counters: &[Person]) {
     people::add_users(all.iter().flat_map(|one| &one.people).chain(counters));
     for Contestant { kind, people, .. } in all {
-        fs::write(Path::new("/etc/pam.d").join(kind.service()), kind.lines()).expect("/etc can be written");
+        fs::write(Path::new("/etc/pam.d").join(kind.service()), kind.lines())
+            .expect("/etc can be written");
         match kind {
             Kind::Google => people.iter().for_each(google_authenticator),
             Kind::Oath => oath(people),
@@ -113,7 +132,10 @@ pub(crate) fn set_up(all: &[Contestant], counters: &[Person]) {
         }
     }
     finished(Command::new("postern").arg("init"));
-    let ours = all.iter().filter(|one| one.kind.is_ours()).flat_map(|one| &one.people);
+    let ours = all
+        .iter()
+        .filter(|one| one.kind.is_ours())
+        .flat_map(|one| &one.people);
     let uris: Vec<String> = ours.chain(counters).map(Person::otpauth_uri).collect();
     // an import takes files of at most 1 MiB
     for uris in uris.chunks(5_000) {
@@ -141,7 +163,9 @@ fn google_authenticator(person: &Person) {
 
 fn oath(people: &[Person]) {
     let hex = |person: &Person| data_encoding::HEXLOWER.encode(person.secret.expose());
-    let lines = people.iter().map(|person| format!("HOTP/T30 {} - {}\n", person.name, hex(person)));
+    let lines = people
+        .iter()
+        .map(|person| format!("HOTP/T30 {} - {}\n", person.name, hex(person)));
     fs::write(OATH_USERS, lines.collect::<String>()).expect("/etc can be written");
     fs::set_permissions(OATH_USERS, Permissions::from_mode(0o600)).expect("it is root's");
 }
@@ -149,8 +173,15 @@ fn oath(people: &[Person]) {
 fn import(uris: &str) {
     let path = "/run/login-bench.uris";
     let mut file = File::create(path).expect("/run can be written");
-    file.write_all(uris.as_bytes()).expect("/run can be written");
+    file.write_all(uris.as_bytes())
+        .expect("/run can be written");
     let mut command = Command::new("postern");
-    command.args(["import", "otpauth", path, "--yes"]).stdin(Stdio::null()).stdout(Stdio::null());
-    assert!(command.status().expect("postern is installed").success(), "postern import");
+    command
+        .args(["import", "otpauth", path, "--yes"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    assert!(
+        command.status().expect("postern is installed").success(),
+        "postern import"
+    );
 }

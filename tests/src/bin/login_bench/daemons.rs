@@ -30,12 +30,22 @@ impl Posternd {
             "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES=host LISTEN_PID=$$; exec \"$@\"",
             "sh",
         ]);
-        command.args(["setpriv", "--reuid=posternd", "--regid=postern", "--init-groups"]);
+        command.args([
+            "setpriv",
+            "--reuid=posternd",
+            "--regid=postern",
+            "--init-groups",
+        ]);
         // as its unit does
         command.env("MALLOC_ARENA_MAX", "2");
         command.arg("/usr/libexec/postern/posternd");
-        command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().expect("a descriptor"))));
-        Posternd { child: command.spawn().expect("posternd is installed"), _socket: socket }
+        command.stdin(Stdio::from(OwnedFd::from(
+            socket.try_clone().expect("a descriptor"),
+        )));
+        Posternd {
+            child: command.spawn().expect("posternd is installed"),
+            _socket: socket,
+        }
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -76,10 +86,17 @@ impl Gate {
         let before = fs::read("/etc/postern/postern.toml").expect("a configuration");
         fs::write("/etc/postern/postern.toml", text).expect("/etc can be written");
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=postern-gate", "--regid=postern", "--init-groups", "/usr/bin/postern-gate"]);
+        command.args([
+            "--reuid=postern-gate",
+            "--regid=postern",
+            "--init-groups",
+            "/usr/bin/postern-gate",
+        ]);
         let gate = Gate(command.spawn().expect("the gate is installed"));
         patiently("the gate answers", || {
-            Ok(std::net::TcpStream::connect("127.0.0.1:9091").is_ok().then_some(()))
+            Ok(std::net::TcpStream::connect("127.0.0.1:9091")
+                .is_ok()
+                .then_some(()))
         });
         fs::write("/etc/postern/postern.toml", before).expect("/etc can be written");
         gate

@@ -31,21 +31,44 @@ pub(crate) struct Many {
 }
 
 /// One login, from the start of the host to its end; what it said. Panics where access was denied.
-pub(crate) fn login(pam_host: &Path, kind: Kind, person: &Person, words: &[&str]) -> (Duration, String) {
+pub(crate) fn login(
+    pam_host: &Path,
+    kind: Kind,
+    person: &Person,
+    words: &[&str],
+) -> (Duration, String) {
     let order: Vec<u8> = person.code().bytes().map(|byte| byte ^ SEAL).collect();
     let order = format!("say {}\n", data_encoding::HEXLOWER.encode(&order));
     let mut command = Command::new(pam_host);
-    command.args([kind.service(), &person.name]).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args([kind.service(), &person.name])
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let begin = Instant::now();
     let mut child = command.spawn().expect("pam_host was built");
     // one that asks nothing may have ended
-    let _ = child.stdin.take().expect("a pipe").write_all(order.as_bytes());
+    let _ = child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(order.as_bytes());
     let mut said = String::new();
-    child.stdout.take().expect("a pipe").read_to_string(&mut said).expect("it says text");
+    child
+        .stdout
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut said)
+        .expect("it says text");
     let status = child.wait().expect("a child can be waited for");
     let took = begin.elapsed();
     let entered = said.contains("{\"authenticate\":0}") && said.contains("{\"account\":0}");
-    assert!(status.success() && entered, "{} denies {}: {said}", kind.title(), person.name);
+    assert!(
+        status.success() && entered,
+        "{} denies {}: {said}",
+        kind.title(),
+        person.name
+    );
     (took, said)
 }
 
@@ -58,14 +81,24 @@ pub(crate) fn interleaved(
 ) -> Vec<Timings> {
     let mut timings: Vec<Timings> = all
         .iter()
-        .map(|one| Timings { kind: one.kind, took: Vec::new(), processor: [Duration::ZERO; 2] })
+        .map(|one| Timings {
+            kind: one.kind,
+            took: Vec::new(),
+            processor: [Duration::ZERO; 2],
+        })
         .collect();
     for round in 0..rounds {
         for at in order(all.len(), round) {
             let now = || [of_children(), posternd.processor_time()];
             let before = now();
-            timings[at].took.push(one_login(pam_host, all[at], posternd, &[]).0);
-            for (sum, (now, before)) in timings[at].processor.iter_mut().zip(now().iter().zip(before)) {
+            timings[at]
+                .took
+                .push(one_login(pam_host, all[at], posternd, &[]).0);
+            for (sum, (now, before)) in timings[at]
+                .processor
+                .iter_mut()
+                .zip(now().iter().zip(before))
+            {
                 *sum += *now - before;
             }
         }
@@ -89,7 +122,8 @@ fn order(count: usize, round: usize) -> Vec<usize> {
 /// The processor time of all processes that were started and have ended.
 fn of_children() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("it is known of one's own children");
-    let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    let microseconds =
+        usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Duration::from_micros(microseconds.unsigned_abs())
 }
 
@@ -108,7 +142,12 @@ pub(crate) fn one_login(
 }
 
 /// Logins in a second where `hosts` run at once, of pam_permit, google-authenticator and the module with posternd.
-pub(crate) fn at_once(pam_host: &Path, all: &[Contestant], hosts: usize, each: usize) -> Vec<(Kind, f64)> {
+pub(crate) fn at_once(
+    pam_host: &Path,
+    all: &[Contestant],
+    hosts: usize,
+    each: usize,
+) -> Vec<(Kind, f64)> {
     let mut rates: Vec<(Kind, usize, Duration)> = [Kind::Permit, Kind::Google, Kind::Daemon]
         .into_iter()
         .map(|kind| (kind, 0, Duration::ZERO))
@@ -123,7 +162,11 @@ pub(crate) fn at_once(pam_host: &Path, all: &[Contestant], hosts: usize, each: u
             let begin = Instant::now();
             std::thread::scope(|scope| {
                 for people in people.chunks(each) {
-                    let run = || people.iter().for_each(|person| drop(login(pam_host, *kind, person, &[])));
+                    let run = || {
+                        people
+                            .iter()
+                            .for_each(|person| drop(login(pam_host, *kind, person, &[])))
+                    };
                     scope.spawn(run);
                 }
             });
@@ -131,7 +174,10 @@ pub(crate) fn at_once(pam_host: &Path, all: &[Contestant], hosts: usize, each: u
             *logins += people.len();
         }
     }
-    rates.into_iter().map(|(kind, logins, took)| (kind, logins as f64 / took.as_secs_f64())).collect()
+    rates
+        .into_iter()
+        .map(|(kind, logins, took)| (kind, logins as f64 / took.as_secs_f64()))
+        .collect()
 }
 
 /// So many logins while posternd does not run, with the write-ahead log watched.
@@ -150,5 +196,8 @@ pub(crate) fn without_a_daemon(pam_host: &Path, people: &[Person], logins: usize
             });
         }
     });
-    Many { took: begin.elapsed(), longest_wal: longest.into_inner() }
+    Many {
+        took: begin.elapsed(),
+        longest_wal: longest.into_inner(),
+    }
 }

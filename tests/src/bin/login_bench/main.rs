@@ -51,9 +51,15 @@ fn main() {
 
     let posternd = Posternd::start();
     report::begin();
-    report::table("One after the other", &login::interleaved(host, &each, &posternd, bench.rounds));
+    report::table(
+        "One after the other",
+        &login::interleaved(host, &each, &posternd, bench.rounds),
+    );
     report::peaks(&memory::peaks(host, &each, &posternd));
-    report::rates(bench.at_once, &login::at_once(host, &all, bench.at_once, LOGINS_AT_ONCE));
+    report::rates(
+        bench.at_once,
+        &login::at_once(host, &all, bench.at_once, LOGINS_AT_ONCE),
+    );
     report::idle("posternd", posternd.process());
     let gate = daemons::Gate::start();
     report::idle("postern-gate", gate.process());
@@ -80,9 +86,17 @@ impl Bench {
     fn of_arguments() -> Bench {
         let mut words = std::env::args_os().skip(1);
         let pam_host = words.next().expect("PAM_HOST").into();
-        let mut bench = Bench { pam_host, rounds: 100, at_once: 16, logins: 20_000, accounts: 1_000_000 };
+        let mut bench = Bench {
+            pam_host,
+            rounds: 100,
+            at_once: 16,
+            logins: 20_000,
+            accounts: 1_000_000,
+        };
         while let Some(word) = words.next() {
-            let number = words.next().and_then(|word| word.into_string().ok()?.parse().ok());
+            let number = words
+                .next()
+                .and_then(|word| word.into_string().ok()?.parse().ok());
             let number: usize = number.unwrap_or_else(|| panic!("a number after {word:?}"));
             match word.to_str() {
                 Some("--rounds") => bench.rounds = number.max(1),

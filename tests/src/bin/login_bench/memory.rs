@@ -13,7 +13,11 @@ pub(crate) fn peaks(pam_host: &Path, all: &[&Contestant], posternd: &Posternd) -
     let peak = |one: &Contestant| {
         let said = one_login(pam_host, one, posternd, &["--peak"]).1;
         let (_, number) = said.split_once("{\"peak\":").expect("the host says it");
-        number.split('}').next().and_then(|number| number.parse().ok()).expect("a number")
+        number
+            .split('}')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
     };
     let median = |one: &Contestant| {
         let mut peaks: Vec<u64> = (0..LOGINS).map(|_| peak(one)).collect();
@@ -26,6 +30,8 @@ pub(crate) fn peaks(pam_host: &Path, all: &[&Contestant], posternd: &Posternd) -
 /// A field of /proc/PROCESS/FILE, in KiB.
 pub(crate) fn field(process: u32, file: &str, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
 }

@@ -19,12 +19,20 @@ pub(crate) struct Person {
 
 impl Person {
     fn new(name: String, next: Option<AtomicU64>) -> Person {
-        Person { name, secret: Secret::random().expect("there is randomness"), next }
+        Person {
+            name,
+            secret: Secret::random().expect("there is randomness"),
+            next,
+        }
     }
 
     /// A fresh code: of the time step that is now, or of the next counter.
     pub(crate) fn code(&self) -> String {
-        let parameters = |moving| Parameters { algorithm: Algorithm::Sha1, digits: 6, moving };
+        let parameters = |moving| Parameters {
+            algorithm: Algorithm::Sha1,
+            digits: 6,
+            moving,
+        };
         let text = match &self.next {
             Some(next) => {
                 let step = Step(next.fetch_add(1, Ordering::Relaxed));
@@ -33,7 +41,11 @@ impl Person {
             None => {
                 let moving = Moving::Time { period: 30 };
                 let now = clock::now().expect("a clock after 1970");
-                code(&self.secret, parameters(moving), moving.step_at(now).expect("it has a period"))
+                code(
+                    &self.secret,
+                    parameters(moving),
+                    moving.step_at(now).expect("it has a period"),
+                )
             }
         };
         text.to_string()
@@ -43,7 +55,11 @@ impl Person {
     pub(crate) fn otpauth_uri(&self) -> String {
         let secret = self.secret.to_base32();
         match self.next {
-            Some(_) => format!("otpauth://hotp/{}?secret={}&counter=0\n", self.name, secret.as_str()),
+            Some(_) => format!(
+                "otpauth://hotp/{}?secret={}&counter=0\n",
+                self.name,
+                secret.as_str()
+            ),
             None => format!("otpauth://totp/{}?secret={}\n", self.name, secret.as_str()),
         }
     }
@@ -51,7 +67,9 @@ impl Person {
 
 /// So many people, whose names begin with `name`.
 pub(crate) fn people(name: &str, count: usize) -> Vec<Person> {
-    (0..count).map(|number| Person::new(format!("{name}-{number}"), None)).collect()
+    (0..count)
+        .map(|number| Person::new(format!("{name}-{number}"), None))
+        .collect()
 }
 
 /// So many people whose codes go by a counter: they have as many fresh codes as anybody wants.
@@ -80,7 +98,9 @@ pub(crate) fn fill_store(count: usize) {
     let setting = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(setting, true).expect("a setting");
     let last = "SELECT max(seq) FROM sqlite_sequence WHERE name IN ('account', 'authenticator')";
-    let first: i64 = connection.query_row(last, [], |row| row.get(0)).expect("there are accounts");
+    let first: i64 = connection
+        .query_row(last, [], |row| row.get(0))
+        .expect("there are accounts");
     let numbers = format!(
         "WITH RECURSIVE number(n) AS (SELECT {first} + 1 UNION ALL SELECT n + 1 FROM number WHERE n < {count})"
     );
@@ -97,5 +117,7 @@ pub(crate) fn fill_store(count: usize) {
          COMMIT;
          PRAGMA wal_checkpoint(TRUNCATE);"
     );
-    connection.execute_batch(&text).expect("the store can be filled");
+    connection
+        .execute_batch(&text)
+        .expect("the store can be filled");
 }

@@ -29,7 +29,10 @@ pub(crate) fn begin() {
         appended().as_micros(),
         new_file().as_micros()
     );
-    for folder in ["/usr/lib/x86_64-linux-gnu/security", "/usr/lib/aarch64-linux-gnu/security"] {
+    for folder in [
+        "/usr/lib/x86_64-linux-gnu/security",
+        "/usr/lib/aarch64-linux-gnu/security",
+    ] {
         if let Ok(module) = fs::metadata(format!("{folder}/pam_totp.so")) {
             println!("pam_totp.so: {} kB\n", module.len() / 1000);
         }
@@ -73,20 +76,35 @@ fn synced(mut write: impl FnMut(usize) -> std::io::Result<()>) -> Duration {
 /// Median and mean times, and what is above the host and libpam alone. A disk that syncs sometimes at once and sometimes not
 /// shows in the mean.
 pub(crate) fn table(title: &str, all: &[Timings]) {
-    let of = |time: fn(&Timings) -> f64, kind| all.iter().find(|one| one.kind == kind).map_or(0.0, time);
+    let of =
+        |time: fn(&Timings) -> f64, kind| all.iter().find(|one| one.kind == kind).map_or(0.0, time);
     let above = |time: fn(&Timings) -> f64, one| time(one) - of(time, Kind::Permit);
     let ratio = |time, one| above(time, one) / (of(time, Kind::Google) - of(time, Kind::Permit));
-    println!("{title}, {} logins each:\n", all.first().map_or(0, |one| one.took.len()));
+    println!(
+        "{title}, {} logins each:\n",
+        all.first().map_or(0, |one| one.took.len())
+    );
     println!(
         "| module | median | above pam_permit | ÷ google's | mean | above pam_permit | ÷ google's | processor, host | posternd |\n\
          |---|---:|---:|---:|---:|---:|---:|---:|---:|"
     );
     for one in all {
-        let [host, daemon] = one.processor.map(|sum| sum.as_secs_f64() * 1e3 / one.took.len() as f64);
+        let [host, daemon] = one
+            .processor
+            .map(|sum| sum.as_secs_f64() * 1e3 / one.took.len() as f64);
         let columns = [median_of, mean_of].map(|time| {
-            format!("{:.2} ms | {:.2} ms | {:.2}", time(one), above(time, one), ratio(time, one))
+            format!(
+                "{:.2} ms | {:.2} ms | {:.2}",
+                time(one),
+                above(time, one),
+                ratio(time, one)
+            )
         });
-        println!("| {} | {} | {host:.2} ms | {daemon:.2} ms |", one.kind.title(), columns.join(" | "));
+        println!(
+            "| {} | {} | {host:.2} ms | {daemon:.2} ms |",
+            one.kind.title(),
+            columns.join(" | ")
+        );
     }
     println!();
 }
@@ -111,14 +129,21 @@ pub(crate) fn peaks(all: &[(Kind, u64)]) {
     let permit = all.first().map_or(0, |(_, peak)| *peak);
     println!("| peak memory of the host | in all | above pam_permit |\n|---|---:|---:|");
     for (kind, peak) in all {
-        println!("| {} | {peak} KiB | {} KiB |", kind.title(), peak.saturating_sub(permit));
+        println!(
+            "| {} | {peak} KiB | {} KiB |",
+            kind.title(),
+            peak.saturating_sub(permit)
+        );
     }
     println!();
 }
 
 /// Logins in a second.
 pub(crate) fn rates(hosts: usize, all: &[(Kind, f64)]) {
-    let google = all.iter().find(|(kind, _)| *kind == Kind::Google).map_or(0.0, |(_, rate)| *rate);
+    let google = all
+        .iter()
+        .find(|(kind, _)| *kind == Kind::Google)
+        .map_or(0.0, |(_, rate)| *rate);
     println!("| {hosts} at once | logins in a second | ÷ google's |\n|---|---:|---:|");
     for (kind, rate) in all {
         println!("| {} | {rate:.0} | {:.2} |", kind.title(), rate / google);

@@ -16,8 +16,14 @@ static COPIES: OnceLock<Copies> = OnceLock::new();
 pub(crate) fn close_standard_descriptors() {
     COPIES.get_or_init(|| {
         let input = File::open("/dev/fd/0").expect("standard input is a pipe");
-        let output = File::options().write(true).open("/dev/fd/1").expect("standard output is a pipe");
-        Copies { input: Mutex::new(BufReader::new(input)), output }
+        let output = File::options()
+            .write(true)
+            .open("/dev/fd/1")
+            .expect("standard output is a pipe");
+        Copies {
+            input: Mutex::new(BufReader::new(input)),
+            output,
+        }
     });
     for descriptor in 0..=2 {
         close(descriptor).expect("it is open");
@@ -29,7 +35,11 @@ pub(crate) fn read_line() -> String {
     let mut line = String::new();
     match COPIES.get() {
         None => io::stdin().read_line(&mut line),
-        Some(copies) => copies.input.lock().unwrap_or_else(PoisonError::into_inner).read_line(&mut line),
+        Some(copies) => copies
+            .input
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .read_line(&mut line),
     }
     .expect("orders are text");
     line

@@ -29,7 +29,8 @@ struct Response {
 
 #[repr(C)]
 struct Conversation {
-    converse: unsafe extern "C" fn(c_int, *mut *const Message, *mut *mut Response, *mut c_void) -> c_int,
+    converse:
+        unsafe extern "C" fn(c_int, *mut *const Message, *mut *mut Response, *mut c_void) -> c_int,
     data: *mut c_void,
 }
 
@@ -65,15 +66,32 @@ pub(crate) struct Transaction<'a, T> {
 
 impl<'a, T: Talk> Transaction<'a, T> {
     /// `pam_start`, or its number if it fails.
-    pub(crate) fn start(service: &CStr, user: &CStr, talk: &'a mut T) -> Result<Transaction<'a, T>, i32> {
-        let conversation = Conversation { converse: converse::<T>, data: std::ptr::from_mut(talk).cast() };
+    pub(crate) fn start(
+        service: &CStr,
+        user: &CStr,
+        talk: &'a mut T,
+    ) -> Result<Transaction<'a, T>, i32> {
+        let conversation = Conversation {
+            converse: converse::<T>,
+            data: std::ptr::from_mut(talk).cast(),
+        };
         let mut handle = std::ptr::null_mut();
         // SAFETY: all pointers are to live values; libpam copies the texts and the struct, whose `data` is borrowed
         // as long as the transaction lives.
-        let number =
-            unsafe { pam_start(service.as_ptr(), user.as_ptr(), &raw const conversation, &raw mut handle) };
+        let number = unsafe {
+            pam_start(
+                service.as_ptr(),
+                user.as_ptr(),
+                &raw const conversation,
+                &raw mut handle,
+            )
+        };
         if number == SUCCESS {
-            Ok(Transaction { handle, last: number, talk: PhantomData })
+            Ok(Transaction {
+                handle,
+                last: number,
+                talk: PhantomData,
+            })
         } else {
             Err(number)
         }
@@ -121,7 +139,10 @@ unsafe extern "C" fn converse<T: Talk>(
         // SAFETY: Linux-PAM passes an array of `count` pointers to messages whose text is a C string.
         let (style, text) = unsafe {
             let message = &**messages.add(index);
-            (message.style, CStr::from_ptr(message.text).to_string_lossy().into_owned())
+            (
+                message.style,
+                CStr::from_ptr(message.text).to_string_lossy().into_owned(),
+            )
         };
         if style != PROMPT_ECHO_OFF && style != PROMPT_ECHO_ON {
             talk.told(&text);

@@ -80,7 +80,12 @@ fn main() {
 
 fn read_arguments() -> Host {
     let mut words = std::env::args_os().skip(1);
-    let mut text = || words.next().and_then(|word| ffi::c_string(&word)).expect("SERVICE and USER");
+    let mut text = || {
+        words
+            .next()
+            .and_then(|word| ffi::c_string(&word))
+            .expect("SERVICE and USER")
+    };
     let (service, user) = (text(), text());
     let mut host = Host {
         service,
@@ -99,7 +104,8 @@ fn read_arguments() -> Host {
     };
     while let Some(word) = words.next() {
         let number = |word: Option<OsString>| {
-            word.and_then(|word| word.into_string().ok()?.parse().ok()).expect("a number")
+            word.and_then(|word| word.into_string().ok()?.parse().ok())
+                .expect("a number")
         };
         match word.to_str() {
             Some("--cycles") => host.cycles = number(words.next()),
@@ -122,7 +128,10 @@ fn read_arguments() -> Host {
 impl Host {
     fn transaction(&self) {
         let last = RefCell::new(None);
-        let mut answers = Answers { host: self, last: &last };
+        let mut answers = Answers {
+            host: self,
+            last: &last,
+        };
         let mut transaction = match Transaction::start(&self.service, &self.user, &mut answers) {
             Ok(transaction) => transaction,
             Err(number) => return say(json!({ "start": number })),
@@ -170,7 +179,9 @@ impl Host {
     fn look(&self, reply: Option<&Sealed>, when: &str) {
         if let (Some(memory), Some(reply)) = (&self.memory, reply) {
             let [typed, plain] = [reply.without_indent(), reply.without_blanks()];
-            say(json!({ when: { "typed": memory.places_of(&typed), "plain": memory.places_of(&plain) } }));
+            say(
+                json!({ when: { "typed": memory.places_of(&typed), "plain": memory.places_of(&plain) } }),
+            );
         }
     }
 }

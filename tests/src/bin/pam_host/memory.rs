@@ -26,10 +26,14 @@ impl Memory {
                 // pieces overlap, so that nothing hides in a seam
                 let length = (to - start).min(PIECE + reply.len() - 1);
                 // a guard page, or a mapping that is gone by now
-                let Ok(read) = self.0.read_at(&mut buffer[..length], start as u64) else { continue };
+                let Ok(read) = self.0.read_at(&mut buffer[..length], start as u64) else {
+                    continue;
+                };
                 let fits = |offset: &usize| reply.is_at(&buffer[*offset..offset + reply.len()]);
                 let offsets = (0..(read + 1).saturating_sub(reply.len()).min(PIECE)).filter(fits);
-                let places = offsets.map(|offset| start + offset).filter(|place| !own.contains(place));
+                let places = offsets
+                    .map(|offset| start + offset)
+                    .filter(|place| !own.contains(place));
                 found.extend(places.map(|place| format!("{name}+{:#x}", place - from)));
             }
         }
@@ -63,11 +67,20 @@ fn writable(line: &str) -> Option<(usize, usize, String)> {
     let (from, to) = words.next()?.split_once('-')?;
     words.next().filter(|rights| rights.starts_with("rw"))?;
     let name = words.nth(3).unwrap_or("anonymous");
-    Some((usize::from_str_radix(from, 16).ok()?, usize::from_str_radix(to, 16).ok()?, name.to_owned()))
+    Some((
+        usize::from_str_radix(from, 16).ok()?,
+        usize::from_str_radix(to, 16).ok()?,
+        name.to_owned(),
+    ))
 }
 
 /// The most that was resident so far, in KiB.
 pub(crate) fn peak() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/status").expect("one's own status");
-    text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
+    text.lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }

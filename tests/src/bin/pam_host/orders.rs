@@ -36,17 +36,33 @@ impl Sealed {
 
     /// From its first letter on.
     pub(crate) fn without_indent(&self) -> Sealed {
-        Sealed(self.0.iter().copied().skip_while(|byte| byte ^ SEAL == b' ').collect())
+        Sealed(
+            self.0
+                .iter()
+                .copied()
+                .skip_while(|byte| byte ^ SEAL == b' ')
+                .collect(),
+        )
     }
 
     /// Without what people put between digits.
     pub(crate) fn without_blanks(&self) -> Sealed {
-        Sealed(self.0.iter().copied().filter(|byte| byte ^ SEAL != b' ').collect())
+        Sealed(
+            self.0
+                .iter()
+                .copied()
+                .filter(|byte| byte ^ SEAL != b' ')
+                .collect(),
+        )
     }
 
     /// Whether memory holds the plain text here.
     pub(crate) fn is_at(&self, memory: &[u8]) -> bool {
-        memory.len() == self.len() && memory.iter().zip(&self.0).all(|(byte, own)| byte ^ SEAL == *own)
+        memory.len() == self.len()
+            && memory
+                .iter()
+                .zip(&self.0)
+                .all(|(byte, own)| byte ^ SEAL == *own)
     }
 }
 
@@ -54,7 +70,9 @@ impl Sealed {
 pub(crate) fn next() -> Order {
     let line = channel::read_line();
     match line.trim_end().split_once(' ') {
-        Some(("say", hex)) => Order::Say(Sealed(HEXLOWER.decode(hex.as_bytes()).expect("a reply in hex"))),
+        Some(("say", hex)) => Order::Say(Sealed(
+            HEXLOWER.decode(hex.as_bytes()).expect("a reply in hex"),
+        )),
         Some(("null", "reply")) => Order::NullReply,
         Some(("null", "array")) => Order::NullArray,
         None if line.is_empty() || line.trim_end() == "failure" => Order::Failure,

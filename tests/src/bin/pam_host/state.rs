@@ -11,18 +11,36 @@ pub(crate) fn describe() -> Value {
         // the one that reads the folder is gone by now
         let leads = fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
         let flags = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-        let flags = flags.lines().find(|line| line.starts_with("flags:"))?.to_owned();
+        let flags = flags
+            .lines()
+            .find(|line| line.starts_with("flags:"))?
+            .to_owned();
         Some(format!("{number} {} {flags}", leads.display()))
     });
-    let wanted =
-        ["Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "SigCgt", "NoNewPrivs", "CapEff", "Seccomp"];
+    let wanted = [
+        "Umask",
+        "Uid",
+        "Gid",
+        "Groups",
+        "SigBlk",
+        "SigIgn",
+        "SigCgt",
+        "NoNewPrivs",
+        "CapEff",
+        "Seccomp",
+    ];
     let status = fs::read_to_string("/proc/self/status").expect("one's own status");
     let status: Vec<_> = status
         .lines()
-        .filter(|line| wanted.iter().any(|name| line.starts_with(&format!("{name}:"))))
+        .filter(|line| {
+            wanted
+                .iter()
+                .any(|name| line.starts_with(&format!("{name}:")))
+        })
         .collect();
-    let mut environment: Vec<_> =
-        std::env::vars_os().map(|(name, value)| format!("{name:?}={value:?}")).collect();
+    let mut environment: Vec<_> = std::env::vars_os()
+        .map(|(name, value)| format!("{name:?}={value:?}"))
+        .collect();
     environment.sort();
     json!({
         "descriptors": descriptors.collect::<Vec<_>>(),
@@ -48,8 +66,12 @@ fn threads() -> usize {
 }
 
 fn names(folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("one's own folder in /proc").flatten();
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let entries = fs::read_dir(folder)
+        .expect("one's own folder in /proc")
+        .flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }

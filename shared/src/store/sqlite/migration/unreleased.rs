@@ -6,16 +6,31 @@ use rusqlite::Connection;
 
 /// The commits, by the mark of the shape that each made.
 const SHAPES: [(&str, &str); 4] = [
-    ("a537922", "2b47c701cda5cf40663cd027396b70ad16af3954eb56ff869a0ec11975f491b0"),
-    ("7d66434", "5e9655837fcd84fa5993099bb61beffaf4d162149adaf50d658ec50e1b402392"),
-    ("c4ca64a", "2f9fcb55716f64e8ad11ca890453d9cfffcbc25f5939f894ec86a49b4a0391ab"),
-    ("7ea6c5b", "65ea4ae8b77a9037b29d302cc72a1fa510ae74bcc405ea2732cc1c04fd4a94a3"),
+    (
+        "a537922",
+        "2b47c701cda5cf40663cd027396b70ad16af3954eb56ff869a0ec11975f491b0",
+    ),
+    (
+        "7d66434",
+        "5e9655837fcd84fa5993099bb61beffaf4d162149adaf50d658ec50e1b402392",
+    ),
+    (
+        "c4ca64a",
+        "2f9fcb55716f64e8ad11ca890453d9cfffcbc25f5939f894ec86a49b4a0391ab",
+    ),
+    (
+        "7ea6c5b",
+        "65ea4ae8b77a9037b29d302cc72a1fa510ae74bcc405ea2732cc1c04fd4a94a3",
+    ),
 ];
 
 /// The commit that made a store of an unreleased shape.
 pub(super) fn find(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
     let mark = shape::mark(connection)?;
-    Ok(SHAPES.iter().find(|(_, known)| *known == mark).map(|(commit, _)| *commit))
+    Ok(SHAPES
+        .iter()
+        .find(|(_, known)| *known == mark)
+        .map(|(commit, _)| *commit))
 }
 
 #[cfg(test)]

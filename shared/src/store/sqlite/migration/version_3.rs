@@ -74,17 +74,19 @@ pub(super) fn migrate(connection: &Connection, next: &str) -> Result<()> {
 /// Fills accounts, with what all spellings of a name have in common, and the groups that each is in. Two accounts of
 /// version 3 may have names that this program would not take together: both stay.
 fn fill_accounts(connection: &Connection) -> Result<()> {
-    let mut former = connection.prepare("SELECT id, name, member_of FROM former_account ORDER BY id")?;
+    let mut former =
+        connection.prepare("SELECT id, name, member_of FROM former_account ORDER BY id")?;
     let sql = "INSERT INTO account (id, name, name_key, created, first_sign_in, last_sign_in, password, \
                member_of, generation) SELECT id, name, ?2, created, first_sign_in, last_sign_in, password, \
                member_of, generation FROM former_account WHERE id = ?1";
     let mut add = connection.prepare(sql)?;
-    let mut add_group =
-        connection.prepare("INSERT OR IGNORE INTO account_group (name, account) VALUES (?1, ?2)")?;
+    let mut add_group = connection
+        .prepare("INSERT OR IGNORE INTO account_group (name, account) VALUES (?1, ?2)")?;
     let mut rows = former.query([])?;
     while let Some(row) = rows.next()? {
         let (id, name, member_of): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let name = UserName::kept(&name).map_err(|_| StoreError::Damaged("an account's name".to_owned()))?;
+        let name = UserName::kept(&name)
+            .map_err(|_| StoreError::Damaged("an account's name".to_owned()))?;
         add.execute((id, name.key().as_str()))?;
         for group in member_of.lines() {
             add_group.execute((group, id))?;

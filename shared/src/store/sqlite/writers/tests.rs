@@ -23,7 +23,13 @@ fn who_has_proven_more_writes_first_and_else_who_came_first() {
     let first = entered(&writers);
     let _other_store = entered(&Writers::of((0, 2)));
     let (send, order) = mpsc::channel();
-    let classes = [Class::Stranger, Class::Known, Class::Stranger, Class::Known, Class::Proven];
+    let classes = [
+        Class::Stranger,
+        Class::Known,
+        Class::Stranger,
+        Class::Known,
+        Class::Proven,
+    ];
     let all: Vec<_> = (0..)
         .zip(classes)
         .map(|(number, class)| {
@@ -44,9 +50,17 @@ fn who_has_proven_more_writes_first_and_else_who_came_first() {
 /// Whoever writes over and over, and has proven more, keeps nobody from writing.
 #[test]
 fn whoever_was_passed_over_some_times_is_next() {
-    let waiting =
-        |number, class, shares| Waiting { number, class, shares, passed_over: 0, thread: thread::current() };
-    let mut queue = Queue { waiting: vec![waiting(0, Class::Stranger, true)], ..Queue::default() };
+    let waiting = |number, class, shares| Waiting {
+        number,
+        class,
+        shares,
+        passed_over: 0,
+        thread: thread::current(),
+    };
+    let mut queue = Queue {
+        waiting: vec![waiting(0, Class::Stranger, true)],
+        ..Queue::default()
+    };
     let mut order = Vec::new();
     for number in 1..10 {
         queue.waiting.push(waiting(number, Class::Proven, false));
@@ -55,8 +69,13 @@ fn whoever_was_passed_over_some_times_is_next() {
     }
     assert_eq!(order, [1, 2, 3, 4, 0, 5, 6, 7, 8]);
     // nor is anybody overtaken by those who could share a transaction
-    let mut queue =
-        Queue { waiting: vec![waiting(1, Class::Known, true), waiting(0, Class::Known, false)], ..queue };
+    let mut queue = Queue {
+        waiting: vec![
+            waiting(1, Class::Known, true),
+            waiting(0, Class::Known, false),
+        ],
+        ..queue
+    };
     assert!(queue.pass_on(|one| one.shares).is_none());
     queue.waiting.retain(|one| one.shares);
     assert!(queue.pass_on(|one| one.shares).is_some());
@@ -91,7 +110,11 @@ impl Shop {
         let keys = Vault::create(&MasterKeys::generate().unwrap().0).unwrap();
         super::super::Sqlite::create(&path, None, &keys).unwrap();
         let writers = Arc::clone(&opened(&path).writers);
-        Shop { _folder: folder, path, writers }
+        Shop {
+            _folder: folder,
+            path,
+            writers,
+        }
     }
 
     /// An attempt on a thread of its own, once as many wait as say so.
@@ -117,7 +140,9 @@ impl Shop {
     fn used(&self) -> Vec<u8> {
         let mut store = opened(&self.path);
         let mut tx = store.begin(Intent::Read).unwrap();
-        (0..100).filter(|number| tx.floor(&fingerprint(*number)).unwrap().is_some()).collect()
+        (0..100)
+            .filter(|number| tx.floor(&fingerprint(*number)).unwrap().is_some())
+            .collect()
     }
 }
 
@@ -138,11 +163,15 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
     let shop = Shop::new();
     let mut store = opened(&shop.path);
     let mut first = store.begin(Intent::Attempt).unwrap();
-    first.raise_floor(&fingerprint(0), crate::totp::Step(1)).unwrap();
+    first
+        .raise_floor(&fingerprint(0), crate::totp::Step(1))
+        .unwrap();
     first.commit().unwrap();
     // whoever came too late for a transaction has one of its own
     let mut first = store.begin(Intent::Write).unwrap();
-    first.raise_floor(&fingerprint(1), crate::totp::Step(1)).unwrap();
+    first
+        .raise_floor(&fingerprint(1), crate::totp::Step(1))
+        .unwrap();
     let leader = shop.attempt(1, uses(2));
     let fails = shop.attempt(2, |mut tx| {
         tx.raise_floor(&fingerprint(3), crate::totp::Step(1))?;
@@ -154,7 +183,12 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
     });
     let last = shop.attempt(4, uses(5));
     let commits = |store: &super::super::Sqlite| -> i64 {
-        store.handle().unwrap().connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap()
+        store
+            .handle()
+            .unwrap()
+            .connection
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .unwrap()
     };
     let watch = opened(&shop.path);
     let before = commits(&watch);
@@ -203,17 +237,28 @@ fn a_commit_that_fails_fails_for_all_who_share_it_and_the_next_one_is_its_own() 
     let mut store = opened(&shop.path);
     let first = store.begin(Intent::Write).unwrap();
     let leads = opened(&shop.path);
-    leads.handle().unwrap().connection.commit_hook(Some(|| true)).unwrap();
+    leads
+        .handle()
+        .unwrap()
+        .connection
+        .commit_hook(Some(|| true))
+        .unwrap();
     let leader = shop.attempt_on(leads, 1, uses(1));
     // and for whoever only goes by what they wrote
     let reads = |mut tx: Box<dyn Transaction + '_>| {
         assert!(tx.floor(&fingerprint(1))?.is_some());
         tx.commit()
     };
-    let others = [shop.attempt(2, uses(2)), shop.attempt(3, uses(3)), shop.attempt(4, reads)];
+    let others = [
+        shop.attempt(2, uses(2)),
+        shop.attempt(3, uses(3)),
+        shop.attempt(4, reads),
+    ];
     first.commit().unwrap();
     assert!(leader.join().unwrap().is_err());
-    others.into_iter().for_each(|other| assert!(other.join().unwrap().is_err()));
+    others
+        .into_iter()
+        .for_each(|other| assert!(other.join().unwrap().is_err()));
     assert_eq!(shop.used(), [] as [u8; 0]);
     uses(4)(store.begin(Intent::Attempt).unwrap()).unwrap();
     assert_eq!(shop.used(), [4]);
@@ -255,7 +300,8 @@ fn a_crowd_uses_each_code_once() {
                     if tx.floor(&fingerprint(code)).unwrap().is_some() || (code + thread) % 7 == 0 {
                         continue;
                     }
-                    tx.raise_floor(&fingerprint(code), crate::totp::Step(1)).unwrap();
+                    tx.raise_floor(&fingerprint(code), crate::totp::Step(1))
+                        .unwrap();
                     tx.commit().unwrap();
                     accepted.lock().unwrap().push(code);
                 }

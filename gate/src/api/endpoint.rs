@@ -57,7 +57,7 @@ impl Call<'_> {
 
     /// Nothing is called so.
     pub(super) fn gone(&self) -> Refused {
-        Refused::new(StatusCode::NOT_FOUND, "gone", self.guest.t.say("gone"))
+        Refused::new(StatusCode::NOT_FOUND, "gone", self.guest.t.say("not-found"))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::language::Language;
 use crate::workers::NotJudged;
 use hyper::StatusCode;
 use shared::decision::Refusal;
-use shared::door::{AdministrationError, AppPasswordError, NotMailed};
+use shared::door::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
 use shared::password::PasswordError;
 
 /// Why nothing was done.
@@ -158,13 +158,13 @@ impl Refused {
                 ..Refused::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "mail_cooldown",
-                    t.say_of("mail-cooldown", "wait", shared::words::duration(*wait)),
+                    t.mail_refusal(MailRefusal::Cooldown { wait: *wait }),
                 )
             },
             AdministrationError::NotMailed(NotMailed::Waits) => Refused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "mail_waits",
-                t.say("mail-waits"),
+                t.mail_waits(),
             ),
             AdministrationError::NotMailed(_) => Refused::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -15,7 +15,7 @@ use shared::name::UserName;
 use shared::store::BrowserRecord;
 use shared::words;
 
-const CODE: &str = "Verification code: ";
+const CODE: &str = words::CODE_PROMPT;
 
 /// A desk for the errands of one account.
 pub(crate) struct Desk {

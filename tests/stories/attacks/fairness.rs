@@ -344,7 +344,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
     let dropped = metrics
         .body
         .lines()
-        .find(|line| line.starts_with("postern_gate_log_lines_dropped_total "));
+        .find(|line| line.starts_with("postern_log_lines_dropped_total "));
     let dropped: u64 = dropped
         .and_then(|line| line.rsplit(' ').next()?.parse().ok())
         .expect("it is counted");

@@ -99,7 +99,7 @@ fn check(site: &Site, connected: Connected, headers: &HeaderMap, proxy: Proxy) -
             let at = |page: &str| format!("{}{}{page}", site.url.origin(), site.url.path);
             match page {
                 Page::SignIn => reply::to_sign_in(&at("sign-in"), site.back_to(&asked.url())),
-                Page::Rise => reply::to_sign_in(&at("rise"), site.back_to(&asked.url())),
+                Page::Rise => reply::to_sign_in(&at("upgrade"), site.back_to(&asked.url())),
                 Page::Cookies => at("cookies"),
                 Page::NotCovered => at(&format!("not-covered?host={}", asked.host())),
             }

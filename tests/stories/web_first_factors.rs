@@ -491,10 +491,10 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     let sent = bob.loads(&page(&web, "sign-in"));
     assert_eq!(
         (sent.status, sent.header("location")),
-        (303, "/setup"),
+        (303, "/enroll"),
         "{sent:?}"
     );
-    let setup = bob.loads(&page(&web, "setup"));
+    let setup = bob.loads(&page(&web, "enroll"));
     assert!(
         setup.status == 200 && setup.body.contains("<svg"),
         "{setup:?}"
@@ -502,7 +502,7 @@ fn whoever_must_have_a_second_factor_and_is_named_by_the_proxy_sets_one_up() {
     // the setup of one is not another's
     let thief = basic(&bob.robbed(), "carol");
     assert_eq!(
-        thief.loads(&page(&web, "setup")).header("location"),
+        thief.loads(&page(&web, "enroll")).header("location"),
         "/sign-in"
     );
     web.application.got_nothing();

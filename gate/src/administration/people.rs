@@ -43,7 +43,7 @@ impl Act {
         match self {
             Act::Disable => "disable",
             Act::Unlock => "unlock",
-            Act::MendClock => "mend-clock",
+            Act::MendClock => "unlock-clock",
             Act::EndSessions => "end-sessions",
             Act::ForgetBrowsers => "forget-browsers",
             Act::IssueCode => "issue-code",
@@ -93,7 +93,7 @@ impl Act {
             button: self.title(t),
             hidden: vec![
                 ("account", name.to_string()),
-                ("do", self.word().to_owned()),
+                ("action", self.word().to_owned()),
             ],
         }
     }

@@ -277,7 +277,7 @@ impl Judge {
                 let result = work(&mut door).map_err(|error| failed(&error));
                 for doubt in door.take_doubts() {
                     log::event("warning")
-                        .with("cause", "group-in-doubt")
+                        .with("cause", "group-unresolved")
                         .because(doubt);
                 }
                 let result = result?;

@@ -3030,17 +3030,17 @@ _postern() {
             return 0
             ;;
         postern__subcmd__log)
-            opts="-h --event --door --since --until --lines --follow --config --json --gate --admin-secret-file --gate-ca --help"
+            opts="-h --event --service --since --until --lines --follow --config --json --gate --admin-secret-file --gate-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --event)
-                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-asked email-set email-confirmed email-removed disabled unlocked password-set host-password-changed app-password-added app-password-renamed app-password-revoked browser-revoked session-revoked clock-mended keys-rotated keys-renewed" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "account-added account-removed account-renamed groups-changed accepted refused locked enrolled imported authenticator-added authenticator-removed recovery-codes-replaced one-time-code-issued one-time-code-cancelled code-requested email-set email-confirmed email-removed disabled unlocked password-set host-password-changed app-password-added app-password-renamed app-password-revoked browser-revoked session-revoked clock-unlocked keys-rotated keys-renewed" -- "${cur}"))
                     return 0
                     ;;
-                --door)
+                --service)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -384,7 +384,7 @@ authenticator-removed\t''
 recovery-codes-replaced\t''
 one-time-code-issued\t''
 one-time-code-cancelled\t''
-code-asked\t''
+code-requested\t''
 email-set\t''
 email-confirmed\t''
 email-removed\t''
@@ -397,10 +397,10 @@ app-password-renamed\t''
 app-password-revoked\t''
 browser-revoked\t''
 session-revoked\t''
-clock-mended\t''
+clock-unlocked\t''
 keys-rotated\t''
 keys-renewed\t''"
-complete -c postern -n "__fish_postern_using_subcommand log" -l door -d 'Only through this door: a PAM service, web, or postern' -r
+complete -c postern -n "__fish_postern_using_subcommand log" -l service -d 'Only of this service: a PAM service, web, or postern' -r
 complete -c postern -n "__fish_postern_using_subcommand log" -l since -d 'Not before: a date, a time (UTC), or so long ago, such as 2h or 30d' -r
 complete -c postern -n "__fish_postern_using_subcommand log" -l until -d 'Not after' -r
 complete -c postern -n "__fish_postern_using_subcommand log" -l lines -d 'How many past events, the newest; 100 if no time is given, else all' -r

@@ -160,7 +160,7 @@ fn programs_administer_with_the_secret_and_nothing_is_there_without_one() {
     assert_eq!(
         (
             newest["event"].as_str(),
-            newest["actor"].as_str(),
+            newest["principal"].as_str(),
             newest["origin"].as_str()
         ),
         (Some("disabled"), Some("administration"), Some("127.0.0.1")),

@@ -79,7 +79,7 @@ fn someone_required_sets_up_a_second_factor_before_anything_else() {
             .does()
             .json();
         assert_eq!(
-            (&enrolled["door"], &enrolled["actor"]),
+            (&enrolled["service"], &enrolled["principal"]),
             (&"web".into(), &"alice".into()),
             "{enrolled}"
         );

@@ -189,9 +189,9 @@ impl Guest<'_> {
         });
         let came = came.await?;
         crate::log::event("administered")
-            .with("act", act.word())
+            .with("operation", act.word())
             .with("address", self.address)
-            .quoted("by", &proven.session.name)
+            .quoted("principal", &proven.session.name)
             .quoted("user", &whose)
             .write();
         Ok(came)

@@ -380,12 +380,12 @@ fn lines_that_strangers_cause_are_written_now_and_then() {
         );
     }
     for (kind, cause) in [
-        ("contract", "cause=contract"),
-        ("not-a-trusted-proxy", "cause=not-a-trusted-proxy"),
+        ("proxy-contract", "cause=proxy-contract"),
+        ("untrusted-proxy", "cause=untrusted-proxy"),
     ] {
         let lines = web.gate.log().matches(cause).count();
         assert!((1..60).contains(&lines), "{lines} lines of {cause}");
-        web.gate.says(&format!("log of={kind} left-out="));
+        web.gate.says(&format!("log kind={kind} suppressed="));
     }
 }
 

@@ -262,7 +262,10 @@ mod tests {
     /// The secret is looked at by the path, before there is an endpoint.
     #[test]
     fn what_stands_below_administration_takes_the_secret_and_nothing_else_does() {
-        assert_eq!(format!("{PLACE}{ADMINISTRATION}"), shared::remote::PATH);
+        assert_eq!(
+            format!("{PLACE}{ADMINISTRATION}"),
+            shared::protocol::admin_api::PATH
+        );
         for endpoint in ENDPOINTS.iter() {
             let is_below = endpoint.path.starts_with(ADMINISTRATION);
             assert_eq!(

@@ -3,9 +3,9 @@
 use crate::language::Language;
 use crate::workers::NotJudged;
 use hyper::StatusCode;
-use shared::decision::Refusal;
-use shared::door::{AdministrationError, AppPasswordError, NotMailed};
-use shared::password::PasswordError;
+use shared::crypto::password::PasswordError;
+use shared::engine::{AdministrationError, AppPasswordError, NotMailed};
+use shared::verify::decision::Refusal;
 
 /// Why nothing was done.
 #[derive(Debug)]
@@ -156,7 +156,11 @@ impl Refused {
                 ..Refused::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "mail_cooldown",
-                    t.say_of("mail-cooldown", "wait", shared::words::duration(*wait)),
+                    t.say_of(
+                        "mail-cooldown",
+                        "wait",
+                        shared::engine::messages::duration(*wait),
+                    ),
                 )
             },
             AdministrationError::NotMailed(NotMailed::Waits) => Refused::new(
@@ -181,7 +185,7 @@ impl Refused {
                 Refused::unreadable(t.say_of(
                     "password-too-short",
                     "least",
-                    shared::password::SHORTEST as u64,
+                    shared::crypto::password::SHORTEST as u64,
                 ))
             }
             AdministrationError::Password(PasswordError::TooLong) => {

@@ -6,15 +6,16 @@ use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest, Visit};
 use crate::workers::NotJudged;
 use hyper::StatusCode;
-use shared::answer::Answer;
-use shared::clock;
+use shared::account::name::UserName;
 use shared::config::OnUse;
-use shared::decision::Refusal;
-use shared::door::{AfterSetup, AfterSetupCode, Shown};
-use shared::errand::Typed;
-use shared::name::UserName;
-use shared::qr;
-use shared::token::{EnrollmentToken, Kind, MayEnroll};
+use shared::credential::input::Answer;
+use shared::credential::qr;
+use shared::engine::{AfterSetup, AfterSetupCode, Shown};
+use shared::engine::{EnrollmentToken, MayEnroll};
+use shared::protocol::command_request::Typed;
+use shared::system::clock;
+use shared::token::Kind;
+use shared::verify::decision::Refusal;
 use zeroize::Zeroizing;
 
 /// Where the code of a first authenticator, or of one in place of all, goes.

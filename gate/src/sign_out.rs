@@ -11,8 +11,8 @@ use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use crate::workers::{Applicant, Key, NotJudged};
 use hyper::StatusCode;
-use shared::admission::Busy;
-use shared::session::Session;
+use shared::system::admission::Busy;
+use shared::token::session::Session;
 
 /// The most sessions that one request ends.
 const MOST: usize = 16;
@@ -140,8 +140,8 @@ impl Guest<'_> {
 
     /// GET not-covered
     pub(crate) fn not_covered_page(&self, host: &str) -> Reply {
-        let is_one =
-            shared::web_address::is_host(host) && !self.site.covers(&host.to_ascii_lowercase());
+        let is_one = shared::network::web_address::is_host(host)
+            && !self.site.covers(&host.to_ascii_lowercase());
         let host = if is_one { host } else { "" };
         let lines = [
             self.t.say_of("not-covered-line", "host", host.to_owned()),

@@ -6,12 +6,13 @@ use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
-use shared::app_password::AppPassword;
-use shared::clock::{self, Timestamp};
-use shared::name::Label;
-use shared::scope::Scope;
-use shared::session::Session;
+use shared::account::name::Label;
+use shared::credential::app_password::AppPassword;
+use shared::credential::scope::Scope;
 use shared::store::AppPasswordRecord;
+use shared::system::clock;
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
 
 /// Lives that the page offers, in days.
 pub(crate) const LIVES: [u64; 3] = [30, 90, 365];
@@ -137,7 +138,7 @@ impl Guest<'_> {
             lines
                 .join("\n")
                 .parse()
-                .map_err(|error: shared::scope::ScopeError| {
+                .map_err(|error: shared::credential::scope::ScopeError| {
                     Refused::unreadable(self.t.say_of("no-scope", "why", error.to_string()))
                 })?;
         let days = form

@@ -8,12 +8,12 @@ use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
 use crate::workers::at_door;
 use hyper::StatusCode;
-use shared::decision::Refusal;
-use shared::door::{Actor, AdministrationError, Caller, Door, Opened, Shown, SignInError};
-use shared::errand::{Answer, Change, Errand, Finish, Kind, Setup, Task, Typed};
-use shared::name::Label;
-use shared::session::Session;
-use shared::totp::Algorithm;
+use shared::account::name::Label;
+use shared::credential::totp::Algorithm;
+use shared::engine::{Actor, AdministrationError, Caller, Door, Opened, Shown, SignInError};
+use shared::protocol::command_request::{Answer, Change, Errand, Finish, Kind, Setup, Task, Typed};
+use shared::token::session::Session;
+use shared::verify::decision::Refusal;
 
 /// Where the code of a new one goes.
 const CONFIRM: &str = "authenticators/confirm";

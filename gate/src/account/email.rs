@@ -8,12 +8,12 @@ use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
-use shared::account::Enrolled;
-use shared::answer::Answer;
-use shared::door::{Actor, AdministrationError, AppPasswordsAfter, Door, Opened};
-use shared::email::EmailAddress;
-use shared::session::Session;
+use shared::account::email::EmailAddress;
+use shared::account::second_factor::Enrolled;
+use shared::credential::input::Answer;
+use shared::engine::{Actor, AdministrationError, AppPasswordsAfter, Door, Opened};
 use shared::store::Addresses;
+use shared::token::session::Session;
 use std::sync::Arc;
 
 impl Guest<'_> {

@@ -6,9 +6,9 @@ use crate::reply::Reply;
 use crate::sign_in::{Form, Guest, Visit};
 use crate::step_up::{Fresh, Proven};
 use hyper::StatusCode;
-use shared::door::{AppPasswordsAfter, Opened};
-use shared::name::UserName;
-use shared::token::EnrollmentToken;
+use shared::account::name::UserName;
+use shared::engine::EnrollmentToken;
+use shared::engine::{AppPasswordsAfter, Opened};
 
 impl Guest<'_> {
     /// Turns it off, unless the policy requires one.

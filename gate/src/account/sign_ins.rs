@@ -4,8 +4,8 @@ use crate::pages::{self, html};
 use crate::refused::Refused;
 use crate::reply::{self, Reply};
 use crate::sign_in::{Form, Guest};
-use shared::session::{Session, SessionId};
 use shared::store::{BrowserRecord, SessionRecord};
+use shared::token::session::{Session, SessionId};
 
 /// The most of a list that is shown, newest first.
 const MOST: usize = 200;

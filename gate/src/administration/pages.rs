@@ -9,11 +9,12 @@ use crate::sign_in::{Form, Guest};
 use crate::step_up::Fresh;
 use hyper::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use shared::clock::Timestamp;
-use shared::door::{AdministrationError, AuthenticatorState, Door, State, Status};
-use shared::name::UserName;
-use shared::session::Session;
+use shared::account::name::UserName;
+use shared::engine::{AdministrationError, Door};
+use shared::protocol::status::{AuthenticatorState, State, Status};
 use shared::store::{BrowserRecord, SessionRecord};
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
 
 /// The most of a list that is shown.
 const MOST: usize = 50;

@@ -10,11 +10,11 @@ use crate::reply::{self, Reply};
 use crate::sign_in::Guest;
 use crate::step_up::Proven;
 use hyper::StatusCode;
-use shared::clock::Timestamp;
-use shared::door::{Administers, AppPasswordsAfter};
-use shared::name::UserName;
-use shared::recovery::OneTimeCode;
-use shared::session::Session;
+use shared::account::name::UserName;
+use shared::credential::recovery_code::OneTimeCode;
+use shared::engine::{Administers, AppPasswordsAfter};
+use shared::system::clock::Timestamp;
+use shared::token::session::Session;
 
 /// An act, as forms name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use crate::step_up::{Fresh, Proven};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use shared::config::gate::FirstFactor;
-use shared::door::{AppPasswordsAfter, Opened, State};
+use shared::engine::{AppPasswordsAfter, Opened};
+use shared::protocol::status::State;
 use utoipa::ToSchema;
 
 /// How an account stands.

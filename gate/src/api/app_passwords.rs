@@ -9,9 +9,9 @@ use crate::sign_in::Guest;
 use crate::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::clock::Timestamp;
-use shared::errand::Typed;
-use shared::scope::{Scope, ScopeError};
+use shared::credential::scope::{Scope, ScopeError};
+use shared::protocol::command_request::Typed;
+use shared::system::clock::Timestamp;
 use utoipa::ToSchema;
 
 /// The account's.

@@ -7,7 +7,7 @@ use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use shared::errand::Typed;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 use zeroize::Zeroizing;

@@ -8,9 +8,9 @@ use crate::sign_in::Guest;
 use crate::step_up::Fresh;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
-use shared::answer::Answer;
-use shared::email::EmailAddress;
-use shared::errand::Typed;
+use shared::account::email::EmailAddress;
+use shared::credential::input::Answer;
+use shared::protocol::command_request::Typed;
 use utoipa::ToSchema;
 
 /// The account's addresses.

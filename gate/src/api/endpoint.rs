@@ -12,7 +12,7 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
-use shared::name::Label;
+use shared::account::name::Label;
 use std::pin::Pin;
 use utoipa::ToSchema;
 

@@ -8,12 +8,12 @@ use crate::reply;
 use crate::sign_in::Guest;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::answer::Answer;
-use shared::decision::Refusal;
-use shared::door::{AfterSetup, AfterSetupCode, Shown};
-use shared::errand::Typed;
-use shared::qr;
-use shared::token::{EnrollmentToken, MayEnroll};
+use shared::credential::input::Answer;
+use shared::credential::qr;
+use shared::engine::{AfterSetup, AfterSetupCode, Shown};
+use shared::engine::{EnrollmentToken, MayEnroll};
+use shared::protocol::command_request::Typed;
+use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
 /// A new authenticator, which nothing keeps yet.

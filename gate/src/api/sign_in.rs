@@ -9,14 +9,15 @@ use crate::sign_in::{Guest, Posted};
 use crate::sign_out::SignedOut;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::account::Methods;
-use shared::answer::Answer;
+use shared::account::name::UserName;
+use shared::account::second_factor::Methods;
 use shared::config::gate::FirstFactor;
-use shared::decision::Refusal;
-use shared::door::{AfterCode, AfterPassword, MailRefusal, Opened, Trust};
-use shared::errand::Typed;
-use shared::name::UserName;
-use shared::token::{EnrollmentToken, LoginToken, MayEnroll};
+use shared::credential::input::Answer;
+use shared::engine::{AfterCode, AfterPassword, MailRefusal, Opened, Trust};
+use shared::engine::{EnrollmentToken, MayEnroll};
+use shared::protocol::command_request::Typed;
+use shared::token::LoginToken;
+use shared::verify::decision::Refusal;
 use utoipa::ToSchema;
 
 /// How it stands with whoever asks.

@@ -2,12 +2,12 @@
 
 use super::Language;
 use fluent_bundle::FluentValue;
-use shared::admission::Busy;
-use shared::decision::Refusal;
-use shared::door::{AppPasswordsAfter, MailRefusal, Recovered};
-use shared::email::EmailAddress;
+use shared::account::email::EmailAddress;
+use shared::engine::messages::duration;
+use shared::engine::{AppPasswordsAfter, MailRefusal, Recovered};
 use shared::store::Missed;
-use shared::words::duration;
+use shared::system::admission::Busy;
+use shared::verify::decision::Refusal;
 
 impl Language {
     /// Why an answer was refused, and what to do.

@@ -8,15 +8,15 @@ use crate::pages;
 use crate::reply::{self, Reply};
 use crate::workers::{Applicant, Key, NotJudged};
 use hyper::StatusCode;
-use shared::answer::Answer;
+use shared::account::name::UserName;
 use shared::config::gate::FirstFactor;
-use shared::decision::Refusal;
-use shared::door::{AfterPassword, SERVICE};
-use shared::host_password::{Candidate, Question, Said};
-use shared::name::UserName;
-use shared::password::Password;
+use shared::credential::input::Answer;
+use shared::crypto::password::Password;
+use shared::crypto::vault::VaultError;
+use shared::engine::{AfterPassword, SERVICE};
+use shared::protocol::host_password::{Candidate, Question, Said};
 use shared::token::{Kind, LoginToken};
-use shared::vault::VaultError;
+use shared::verify::decision::Refusal;
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -213,7 +213,7 @@ impl Guest<'_> {
         let (who, visit) = (name.clone(), Visit::of(self));
         let run = judge.run(move |door| {
             let tried = door.try_first_factor(&visit.browser(), &who, &recovery, visit.now()?)?;
-            Ok::<_, shared::door::SignInError>((tried, recovery))
+            Ok::<_, shared::engine::SignInError>((tried, recovery))
         });
         let (tried, recovery) = match run.await? {
             (Ok(tried), recovery) => (tried, recovery),
